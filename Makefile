@@ -1,0 +1,38 @@
+# The targets only call go, npm and the programs built here.
+.DEFAULT_GOAL := help
+.PHONY: help stage demo test lint bench fuzz clean
+SHELL := /bin/bash
+
+GO ?= go
+FUZZTIME ?= 20s
+
+help: ## list the targets
+	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 10
+
+stage: ## build dist/app, the deployable function app, and dist/bin
+	@rm -rf dist/app && mkdir -p dist/app/bin dist/bin
+	@cp host.json dist/app/
+	@for f in functions/*/function.json; do d=dist/app/$$(basename $$(dirname $$f)); mkdir -p $$d; cp $$f $$d/; done
+	CGO_ENABLED=0 $(GO) build -trimpath -o dist/app/bin/handler ./cmd/handler
+	CGO_ENABLED=0 $(GO) build -trimpath -o dist/bin/ ./cmd/stackusage-agent ./cmd/devstack
+
+demo: stage ## run three days of usage of a simulated stack to the bill
+	dist/bin/devstack run --scenario three-days --out out
+
+test: lint stage ## run everything: checks, unit tests, end-to-end scripts
+	$(GO) test -race -timeout 15m ./...
+
+lint: ## gofmt, vet, staticcheck
+	@test -z "$$(gofmt -l . | tee /dev/stderr)" || { echo "gofmt: run gofmt -w on these files"; exit 1; }
+	$(GO) vet ./...
+	$(GO) tool staticcheck ./...
+
+bench: ## measure: rows per second of each step
+	$(GO) test -run '^$$' -bench . -benchmem ./shared/... ./agent/...
+
+fuzz: ## fuzz every decoder for FUZZTIME each
+	@for p in $$($(GO) list ./...); do for f in $$($(GO) test -list '^Fuzz' $$p | grep ^Fuzz); do \
+		echo "$$p $$f"; $(GO) test -run '^$$' -fuzz "^$$f\$$" -fuzztime $(FUZZTIME) $$p || exit 1; done; done
+
+clean: ## remove what was built
+	rm -rf dist out

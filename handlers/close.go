@@ -1,0 +1,268 @@
+package handlers
+
+import (
+	"bytes"
+	"context"
+	"crypto/sha256"
+	"encoding/hex"
+	"encoding/json"
+	"fmt"
+	"io"
+	"iter"
+	"log/slog"
+	"strings"
+
+	"stackusage/shared/daily"
+	"stackusage/shared/invoke"
+	"stackusage/shared/ledger"
+	"stackusage/shared/registration"
+	"stackusage/shared/usage"
+)
+
+// closeDay states one usage day: it merges the partials that count, writes the
+// daily file and the batches, commits the revision, and hands the batches on.
+// A repeat finds the revision and does what comes after it.
+func (a *App) closeDay(ctx context.Context, req invoke.Request) error {
+	m, err := decode[dayMessage](req)
+	if err != nil {
+		return err
+	}
+	if err := checkCloudID(m.CloudID); err != nil {
+		return err
+	}
+	c, err := a.Ledger.BeginClose(ctx, m.CloudID, m.UsageDay)
+	if err != nil {
+		return err
+	}
+	var manifest ledger.Manifest
+	switch {
+	case c.Last == nil && len(c.Counted) == 0:
+		_, err := a.Ledger.FinishClose(ctx, c) // all its hours were voided
+		return err
+	case c.Last == nil:
+		manifest, err = a.stateDay(ctx, c)
+	default:
+		manifest, err = a.readManifest(ctx, c.Last.Manifest)
+	}
+	if err != nil {
+		return err
+	}
+	if err := a.sendBatches(ctx, manifest); err != nil {
+		return err
+	}
+	done, err := a.Ledger.FinishClose(ctx, c)
+	if err != nil {
+		return err
+	}
+	if !done && len(c.Pending) == 0 && !c.States() {
+		return fmt.Errorf("close day %s of %s: %w", c.Day, c.CloudID, errNoCorrection)
+	}
+	a.log(ctx).InfoContext(ctx, "day stated", slog.String("cloudId", c.CloudID), slog.String("usageDay", c.Day.String()),
+		slog.Int64("revision", c.Last.Number), slog.Bool("complete", c.Last.Complete), slog.Int64("records", c.Last.Records),
+		slog.Int64("rows", c.Last.Rows), slog.Int64("batches", c.Last.Batches), slog.Bool("done", done))
+	return nil
+}
+
+// stateDay makes revision 1 of a day that is due.
+func (a *App) stateDay(ctx context.Context, c *ledger.Closing) (ledger.Manifest, error) {
+	history, err := a.Registrations.Registrations(ctx, c.CloudID)
+	if err != nil {
+		return ledger.Manifest{}, err
+	}
+	reg, err := registration.On(history, c.Day.Compact())
+	if err != nil {
+		return ledger.Manifest{}, fmt.Errorf("close day %s of %s: %w", c.Day, c.CloudID, err)
+	}
+	missing, err := a.due(ctx, c.CloudID, c.Day, history, c.Counted)
+	if err != nil {
+		return ledger.Manifest{}, err
+	}
+	manifest, revision, err := a.writeDay(ctx, c, reg, missing)
+	if err != nil {
+		return ledger.Manifest{}, err
+	}
+	return manifest, a.Ledger.CommitRevision(ctx, c, revision)
+}
+
+// due lists the reported hours that are missing from a day which may close;
+// errNotDue if it should rather wait for them.
+func (a *App) due(ctx context.Context, cloudID string, day usage.Day, history []registration.Registration, inputs []ledger.DayInput) ([]usage.Hour, error) {
+	start := usage.HourOf(history[0].Start)
+	missing, err := a.Ledger.Missing(ctx, cloudID, day, start, a.Settings.SettlingHours)
+	if err != nil {
+		return nil, err
+	}
+	if len(missing) > 0 && a.Now().Before(ledger.Deadline(day, start, inputs, a.Settings.CloseDelay)) {
+		return nil, fmt.Errorf("close day %s of %s: %d hours missing, the first is %s: %w", day, cloudID, len(missing), missing[0], errNotDue)
+	}
+	return missing, nil
+}
+
+// writeDay merges the counted partials and stores daily file, batches and
+// manifest, all under names made from their bytes.
+func (a *App) writeDay(ctx context.Context, c *ledger.Closing, reg registration.Registration, missing []usage.Hour) (ledger.Manifest, ledger.Revision, error) {
+	const number = 1
+	partials, closeAll, err := a.openPartials(ctx, c.Counted)
+	if err != nil {
+		return ledger.Manifest{}, ledger.Revision{}, err
+	}
+	defer closeAll()
+	sequences := make([]iter.Seq2[daily.Sum, error], len(partials))
+	for i, p := range partials {
+		sequences[i] = p.Sums()
+	}
+	// What the stamp said in the day's latest counted hour holds for all of it.
+	latest := partials[len(partials)-1].Header()
+	m := ledger.Manifest{CloudID: c.CloudID, UsageDay: c.Day, Revision: number, Inputs: inputsOf(c.Counted)}
+	f, err := newSpool(a.Settings.TempDir, "day-")
+	if err != nil {
+		return ledger.Manifest{}, ledger.Revision{}, err
+	}
+	defer f.discard()
+	prefix := fmt.Sprintf("%s/%s/%04d", c.CloudID, dayPath(c.Day), number)
+	file, err := daily.WriteDay(f,
+		daily.DayHeader{CloudID: c.CloudID, UsageDay: c.Day, Revision: number, BillingModel: reg.BillingModel,
+			BillingSubscriptionID: reg.SubscriptionID, MissingHours: missing, Inputs: m.Inputs},
+		daily.Rules{CloudID: c.CloudID, Day: c.Day, Revision: number, BillingModel: reg.BillingModel,
+			BillingSubscriptionID: reg.SubscriptionID, Incomplete: len(missing) > 0,
+			Infrastructure: daily.Infrastructure(latest.ProviderSubscriptions), Meters: a.Meters},
+		daily.Merge(sequences...),
+		func(b daily.Batch) error {
+			b.Blob = fmt.Sprintf("%s_%05d-%s.json", prefix, b.Number, b.SHA256[:16])
+			if err := a.putBytes(ctx, ContainerOutbox, b.Blob, b.Body); err != nil {
+				return err
+			}
+			b.Blob, b.Body = ContainerOutbox+"/"+b.Blob, nil
+			m.Batches = append(m.Batches, b)
+			return nil
+		})
+	if err != nil {
+		return ledger.Manifest{}, ledger.Revision{}, err
+	}
+	blob := prefix + "-" + file.SHA256[:16] + ".ndjson.gz"
+	if err := f.put(ctx, a.Blobs, ContainerDaily, blob); err != nil {
+		return ledger.Manifest{}, ledger.Revision{}, err
+	}
+	m.File, m.SHA256 = ContainerDaily+"/"+blob, file.SHA256
+	manifest, err := a.putManifest(ctx, prefix, m)
+	if err != nil {
+		return ledger.Manifest{}, ledger.Revision{}, err
+	}
+	return m, ledger.Revision{
+		Number: number, Complete: len(missing) == 0, MissingHours: hourList(missing),
+		Inputs: ledger.InputList(c.Counted), InputCount: int64(len(c.Counted)),
+		Rows: file.Rows, Records: file.Lines, Batches: int64(len(m.Batches)),
+		File: m.File, SHA256: m.SHA256, Manifest: manifest,
+		BillingModel: string(reg.BillingModel), BillingSubscriptionID: reg.SubscriptionID,
+	}, nil
+}
+
+// openPartials opens the partials in order of reported hour.
+func (a *App) openPartials(ctx context.Context, inputs []ledger.DayInput) (partials []*daily.Partial, closeAll func(), err error) {
+	var bodies []io.Closer
+	closeAll = func() {
+		for _, b := range bodies {
+			b.Close()
+		}
+	}
+	for _, in := range inputs {
+		body, _, err := a.Blobs.Open(ctx, ContainerPartials, in.Partial)
+		if err != nil {
+			closeAll()
+			return nil, nil, err
+		}
+		bodies = append(bodies, body)
+		p, err := daily.OpenPartial(body)
+		if err == nil && (p.Header().CloudID != in.CloudID || p.Header().UsageDay != in.Day || p.Header().ReportedHour != in.Hour) {
+			err = fmt.Errorf("it is of %s, hour %s", p.Header().UsageDay, p.Header().ReportedHour)
+		}
+		if err != nil {
+			closeAll()
+			return nil, nil, fmt.Errorf("open partial %s: %w", in.Partial, err)
+		}
+		partials = append(partials, p)
+	}
+	return partials, closeAll, nil
+}
+
+func (a *App) putManifest(ctx context.Context, prefix string, m ledger.Manifest) (string, error) {
+	text, err := ledger.EncodeManifest(m)
+	if err != nil {
+		return "", err
+	}
+	sum := sha256.Sum256(text)
+	blob := prefix + "-" + hex.EncodeToString(sum[:8]) + ".manifest.json"
+	return ContainerDaily + "/" + blob, a.putBytes(ctx, ContainerDaily, blob, text)
+}
+
+// maxManifest bounds a manifest: a day of 50 million records has 100,000
+// batches of some 250 bytes each.
+const maxManifest = 64 << 20
+
+func (a *App) readManifest(ctx context.Context, path string) (ledger.Manifest, error) {
+	text, err := a.readBytes(ctx, path, maxManifest)
+	if err != nil {
+		return ledger.Manifest{}, err
+	}
+	var m ledger.Manifest
+	if err := json.Unmarshal(text, &m); err != nil {
+		return ledger.Manifest{}, fmt.Errorf("read manifest %s: %w", path, err)
+	}
+	return m, nil
+}
+
+// sendBatches lists the batches of a stated day and queues them.
+func (a *App) sendBatches(ctx context.Context, m ledger.Manifest) error {
+	if err := a.Ledger.OpenBatches(ctx, m, a.Now()); err != nil {
+		return err
+	}
+	for _, b := range m.Batches {
+		msg := batchMessage{CloudID: m.CloudID, UsageDay: m.UsageDay, Revision: m.Revision, Batch: b.Number}
+		if err := a.Queues.Enqueue(ctx, QueueBatches, encode(msg), 0); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func (a *App) putBytes(ctx context.Context, container, name string, b []byte) error {
+	return a.Blobs.Put(ctx, container, name, nopCloser{bytes.NewReader(b)}, int64(len(b)))
+}
+
+// readBytes reads a blob by its path, container and name, whole.
+func (a *App) readBytes(ctx context.Context, path string, limit int64) ([]byte, error) {
+	container, name, _ := strings.Cut(path, "/")
+	body, _, err := a.Blobs.Open(ctx, container, name)
+	if err != nil {
+		return nil, err
+	}
+	defer body.Close()
+	b, err := io.ReadAll(io.LimitReader(body, limit+1))
+	if err != nil {
+		return nil, fmt.Errorf("read blob %s: %w", path, err)
+	}
+	if int64(len(b)) > limit {
+		return nil, fmt.Errorf("read blob %s: longer than %d bytes", path, limit)
+	}
+	return b, nil
+}
+
+type nopCloser struct{ io.ReadSeeker }
+
+func (nopCloser) Close() error { return nil }
+
+func inputsOf(counted []ledger.DayInput) []daily.Input {
+	inputs := make([]daily.Input, len(counted))
+	for i, in := range counted {
+		inputs[i] = daily.Input{ReportedHour: in.Hour, SHA16: in.SHA16, Partial: in.Partial, SHA256: in.SHA256, Lines: in.Lines, Rows: in.Rows}
+	}
+	return inputs
+}
+
+func hourList(hours []usage.Hour) string {
+	texts := make([]string, len(hours))
+	for i, h := range hours {
+		texts[i] = h.Compact()
+	}
+	return strings.Join(texts, ",")
+}

@@ -1,0 +1,213 @@
+// Package handlers is what the Functions host calls: one mux route for each
+// folder of package functions, one file for each function.
+//
+//	POST /IngestHour    queue usage-landed    a landed hour blob -> partials, quarantine, verdict
+//	POST /CloseDay      queue usage-days      a usage day        -> revision, batches
+//	POST /ForwardBatch  queue usage-batches   a batch            -> commerce -> answers
+//	POST /Sweep         timer                 what may close, what got lost, what failed
+//	GET  /api/status    HTTP                  what is open
+//
+// The host is strict: an answer without a JSON object hangs and then kills the
+// process and all its neighbours. Every route goes through invoke.Reply, panics
+// included. Permanent failures are recorded where people look and answered 200;
+// anything else fails the invocation, and the host tries again (replies.go).
+package handlers
+
+import (
+	"context"
+	"fmt"
+	"io"
+	"log/slog"
+	"net/http"
+	"runtime/debug"
+	"time"
+
+	"github.com/gorilla/mux"
+	"golang.org/x/sync/semaphore"
+
+	"stackusage/functions"
+	"stackusage/shared/commerce"
+	"stackusage/shared/invoke"
+	"stackusage/shared/landing"
+	"stackusage/shared/ledger"
+	"stackusage/shared/meter"
+	"stackusage/shared/registration"
+)
+
+// Blobs keeps contents under names made from them. Put of a name that is there
+// succeeds without writing. Open fails with an error that App.NoBlob knows when
+// the blob is not there, and says when it was stored.
+type Blobs interface {
+	Put(ctx context.Context, container, name string, body io.ReadSeekCloser, size int64) error
+	Open(ctx context.Context, container, name string) (body io.ReadCloser, storedAt time.Time, err error)
+}
+
+// Landing lists what the stacks dropped.
+type Landing interface {
+	Containers(ctx context.Context, prefix string) ([]string, error)
+	List(ctx context.Context, container string, each func(name string, storedAt time.Time) error) error
+	Open(ctx context.Context, container, name string) (body io.ReadCloser, storedAt time.Time, err error)
+}
+
+// Queues carries names between functions. Drain deletes a message once take
+// has returned nil for it.
+type Queues interface {
+	Enqueue(ctx context.Context, queue, text string, delay time.Duration) error
+	Depth(ctx context.Context, queue string) (int64, error)
+	Drain(ctx context.Context, queue string, take func(text string) error) error
+}
+
+// Registrations reads a registration's history, empty if it is unknown.
+type Registrations interface {
+	Registrations(ctx context.Context, cloudID string) ([]registration.Registration, error)
+}
+
+// Sender posts one batch. Failures are *commerce.Error.
+type Sender interface {
+	Send(ctx context.Context, id string, body []byte) (map[string]commerce.Result, error)
+}
+
+// App is the function app. All fields are set before Router is called.
+type App struct {
+	Ledger        *ledger.Ledger
+	Landing       Landing
+	Blobs         Blobs
+	Queues        Queues
+	Registrations Registrations
+	Commerce      Sender
+	Meters        *meter.Catalogue
+	NoBlob        error // what Open fails with when there is no blob
+	Log           *slog.Logger
+	Now           func() time.Time
+	Settings      Settings
+}
+
+// Settings are the rules and bounds that a deployment may change.
+type Settings struct {
+	Limits          landing.Limits
+	SpillSums       int           // sums in memory before a run goes to disk
+	TempDir         string        // for runs and files on their way to storage
+	SettlingHours   int           // first reported hours of the next day that a usage day waits for
+	CloseDelay      time.Duration // after which a day closes with hours missing
+	ForwardRetry    time.Duration // first delay after a failed send; doubles up to an hour
+	SweepGrace      time.Duration // how long a message may be on its way before Sweep sends another
+	SweepLookback   time.Duration // how far back Sweep looks at landed blobs
+	InstanceMemory  int           // MiB, of one instance
+	InvocationLimit time.Duration // after which an invocation gives up; below functionTimeout
+}
+
+// function is one envelope function: its work, and how many run at once.
+type function struct {
+	work  func(ctx context.Context, req invoke.Request) error
+	slots int64
+}
+
+func (a *App) functions() map[string]function {
+	s := a.Settings
+	return map[string]function{
+		"IngestHour":   {a.ingestHour, s.slots(40, ingestMemory)},
+		"CloseDay":     {a.closeDay, s.slots(30, closeMemory)},
+		"ForwardBatch": {a.forwardBatch, s.slots(20, forwardMemory)},
+		"Sweep":        {a.sweep, 1},
+	}
+}
+
+// What one invocation may take, in MiB: a full set of sums in memory; the open
+// partials of a day with their decompressors; a batch with its answers.
+const (
+	ingestMemory  = 96
+	closeMemory   = 160
+	forwardMemory = 24
+	hostMemory    = 256 // the host's own, on the same instance
+)
+
+// slots is how many invocations of a function fit its share of the memory. The
+// host's own concurrency is one number for the whole app.
+func (s Settings) slots(percent, each int) int64 {
+	return int64(max(1, (s.InstanceMemory-hostMemory)*percent/100/each))
+}
+
+// Router routes what the host calls. It fails if routes and functions differ.
+func (a *App) Router() (http.Handler, error) {
+	all, err := functions.All()
+	if err != nil {
+		return nil, err
+	}
+	envelope := a.functions()
+	r := mux.NewRouter()
+	for _, f := range all {
+		trigger := f.Trigger()
+		if trigger.Type == "httpTrigger" {
+			if f.Name != "Status" {
+				return nil, fmt.Errorf("route function %s: no handler", f.Name)
+			}
+			r.Handle("/api/"+trigger.Route, a.guard(f.Name, http.HandlerFunc(a.status))).Methods(http.MethodGet).Name(f.Name)
+			continue
+		}
+		fn, ok := envelope[f.Name]
+		if !ok {
+			return nil, fmt.Errorf("route function %s: no handler", f.Name)
+		}
+		delete(envelope, f.Name)
+		r.Handle("/"+f.Name, a.guard(f.Name, a.invoked(f, fn))).Methods(http.MethodPost).Name(f.Name)
+	}
+	for name := range envelope {
+		return nil, fmt.Errorf("route function %s: no folder in functions/", name)
+	}
+	notFound := func(w http.ResponseWriter, req *http.Request) {
+		w.Header().Set("Content-Type", "application/json")
+		w.WriteHeader(http.StatusNotFound)
+		_, _ = io.WriteString(w, `{"error":"no such function"}`)
+	}
+	r.NotFoundHandler = http.HandlerFunc(notFound)
+	r.MethodNotAllowedHandler = http.HandlerFunc(notFound)
+	return r, nil
+}
+
+// guard turns a panic into a failed invocation: the neighbours live on.
+func (a *App) guard(name string, next http.Handler) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		defer func() {
+			if p := recover(); p != nil {
+				a.Log.ErrorContext(r.Context(), "function panicked", slog.String("function", name),
+					slog.Any("panic", p), slog.String("stack", string(debug.Stack())))
+				invoke.Reply(w, fmt.Errorf("function %s panicked: %v", name, p))
+			}
+		}()
+		next.ServeHTTP(w, r)
+	})
+}
+
+// invoked decodes the envelope, waits for a slot, does the work and replies.
+func (a *App) invoked(f functions.Function, fn function) http.Handler {
+	slots := semaphore.NewWeighted(fn.slots)
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		ctx, cancel := context.WithTimeout(r.Context(), a.Settings.InvocationLimit)
+		defer cancel()
+		log := a.Log.With(slog.String("function", f.Name), slog.String("invocation", r.Header.Get(invoke.HeaderInvocationID)))
+		req, err := invoke.Decode(r.Body)
+		if err == nil {
+			if err = slots.Acquire(ctx, 1); err == nil {
+				err = func() error {
+					defer slots.Release(1)
+					return fn.work(withLog(ctx, log), req)
+				}()
+			}
+		}
+		invoke.Reply(w, a.settle(ctx, log, f, req, err))
+	})
+}
+
+type logKey struct{}
+
+func withLog(ctx context.Context, log *slog.Logger) context.Context {
+	return context.WithValue(ctx, logKey{}, log)
+}
+
+// log is the logger of the running invocation.
+func (a *App) log(ctx context.Context) *slog.Logger {
+	if log, ok := ctx.Value(logKey{}).(*slog.Logger); ok {
+		return log
+	}
+	return a.Log
+}

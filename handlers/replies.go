@@ -1,0 +1,71 @@
+package handlers
+
+import (
+	"context"
+	"errors"
+	"log/slog"
+
+	"stackusage/functions"
+	"stackusage/shared/invoke"
+	"stackusage/shared/ledger"
+)
+
+// badMessage is a message that no repetition will make good: it names nothing
+// that could be worked on. It is recorded in FailedMessages and answered 200.
+type badMessage struct{ reason error }
+
+func (b badMessage) Error() string { return "message: " + b.reason.Error() }
+func (b badMessage) Unwrap() error { return b.reason }
+
+// errNotDue means that a day still waits for hours; Sweep asks again.
+var errNotDue = errors.New("the day still waits for hours")
+
+// errNoCorrection means that hours came after a day was stated.
+var errNoCorrection = errors.New("hours came after the day was stated; they wait for a correction")
+
+// replies says what the host is told for an error: the first row that matches.
+// What matches none fails the invocation; the host tries again after the
+// visibility timeout and, after maxDequeueCount tries, moves the message to the
+// poison queue, where Sweep finds it.
+var replies = []struct {
+	matches func(error) bool
+	level   slog.Level
+	record  bool // in FailedMessages
+}{
+	{is(ledger.ErrNotOpen), slog.LevelInfo, false}, // another closer, or an old message
+	{is(errNotDue), slog.LevelInfo, false},         // Sweep asks again
+	{is(errNoCorrection), slog.LevelWarn, false},   // the day stays open, Status shows it
+	{as[badMessage], slog.LevelError, true},        // nothing to repeat
+}
+
+func is(target error) func(error) bool {
+	return func(err error) bool { return errors.Is(err, target) }
+}
+
+func as[T error](err error) bool {
+	var target T
+	return errors.As(err, &target)
+}
+
+// settle logs an invocation's end and decides whether the host shall repeat it.
+func (a *App) settle(ctx context.Context, log *slog.Logger, f functions.Function, req invoke.Request, err error) error {
+	if err == nil {
+		return nil
+	}
+	for _, r := range replies {
+		if !r.matches(err) {
+			continue
+		}
+		log.Log(ctx, r.level, "invocation settled", slog.String("reason", err.Error()))
+		if r.record {
+			text, _ := req.Text(f.Trigger().Name)
+			return a.Ledger.PutFailed(context.WithoutCancel(ctx), ledger.FailedMessage{
+				Queue: f.Trigger().QueueName, Text: text, Reason: err.Error(), LastSeen: a.Now(),
+			})
+		}
+		return nil
+	}
+	log.ErrorContext(ctx, "invocation failed", slog.String("error", err.Error()),
+		slog.String("dequeueCount", req.Scalar("DequeueCount")))
+	return err
+}

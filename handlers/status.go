@@ -1,0 +1,90 @@
+package handlers
+
+import (
+	"context"
+	"encoding/json"
+	"log/slog"
+	"net/http"
+	"time"
+
+	"stackusage/functions"
+	"stackusage/shared/ledger"
+)
+
+// Status is what GET /api/status answers: what is open, not what was done.
+type Status struct {
+	Now            time.Time        `json:"now"`
+	OpenDays       []OpenDayStatus  `json:"openDays"`       // have something to close
+	OpenRevisions  []OpenDayStatus  `json:"openRevisions"`  // have batches without a final answer
+	FailedMessages int              `json:"failedMessages"` // rows of FailedMessages
+	Queues         map[string]int64 `json:"queues"`         // messages, about
+}
+
+// OpenDayStatus is one entry of OpenDays.
+type OpenDayStatus struct {
+	CloudID    string    `json:"cloudId"`
+	UsageDay   string    `json:"usageDay"`
+	Revision   int       `json:"revision,omitempty"`
+	Since      time.Time `json:"since"`
+	Unanswered int       `json:"unansweredBatches,omitempty"`
+	LastAnswer string    `json:"lastAnswer,omitempty"` // of a batch that waits
+}
+
+func (a *App) status(w http.ResponseWriter, r *http.Request) {
+	ctx, cancel := context.WithTimeout(r.Context(), time.Minute)
+	defer cancel()
+	w.Header().Set("Content-Type", "application/json")
+	s, err := a.readStatus(ctx)
+	if err != nil {
+		a.Log.ErrorContext(ctx, "status failed", slog.String("error", err.Error()))
+		w.WriteHeader(http.StatusInternalServerError)
+		_, _ = w.Write([]byte(`{"error":"storage does not answer; the log says more"}`))
+		return
+	}
+	enc := json.NewEncoder(w)
+	enc.SetIndent("", "  ")
+	_ = enc.Encode(s) // the client may be gone
+}
+
+func (a *App) readStatus(ctx context.Context) (Status, error) {
+	s := Status{Now: a.Now().UTC(), OpenDays: []OpenDayStatus{}, OpenRevisions: []OpenDayStatus{}, Queues: map[string]int64{}}
+	marks, err := a.Ledger.OpenMarks(ctx)
+	if err != nil {
+		return s, err
+	}
+	for _, m := range marks {
+		open := OpenDayStatus{CloudID: m.CloudID, UsageDay: m.Day.String(), Revision: m.Revision, Since: m.Since}
+		if m.Revision == 0 {
+			s.OpenDays = append(s.OpenDays, open)
+			continue
+		}
+		_, batches, err := a.Ledger.Batches(ctx, m.CloudID, m.Day, m.Revision)
+		if err != nil {
+			return s, err
+		}
+		for _, b := range batches {
+			if b.State != ledger.BatchAnswered {
+				open.Unanswered++
+				open.LastAnswer = b.LastAnswer
+			}
+		}
+		s.OpenRevisions = append(s.OpenRevisions, open)
+	}
+	if s.FailedMessages, err = a.Ledger.CountFailed(ctx); err != nil {
+		return s, err
+	}
+	all, err := functions.All()
+	if err != nil {
+		return s, err
+	}
+	for _, f := range all {
+		for _, suffix := range []string{"", poisonSuffix} {
+			if queue := f.Trigger().QueueName; queue != "" {
+				if s.Queues[queue+suffix], err = a.Queues.Depth(ctx, queue+suffix); err != nil {
+					return s, err
+				}
+			}
+		}
+	}
+	return s, nil
+}

@@ -1,0 +1,174 @@
+package handlers
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"strings"
+	"time"
+
+	"stackusage/functions"
+	"stackusage/shared/invoke"
+	"stackusage/shared/landing"
+	"stackusage/shared/ledger"
+	"stackusage/shared/registration"
+)
+
+// sweep looks at what is open and sends it on its way: days that may close,
+// batches without a final answer, landed blobs without a verdict. It is what
+// makes a lost message harmless. It also empties the poison queues into table
+// FailedMessages, where an operator sees them. One part failing does not keep
+// the others from running.
+func (a *App) sweep(ctx context.Context, _ invoke.Request) error {
+	return errors.Join(a.sweepPoison(ctx), a.sweepLanded(ctx), a.sweepOpen(ctx))
+}
+
+func (a *App) sweepPoison(ctx context.Context) error {
+	all, err := functions.All()
+	if err != nil {
+		return err
+	}
+	for _, f := range all {
+		queue := f.Trigger().QueueName
+		if queue == "" {
+			continue
+		}
+		err := a.Queues.Drain(ctx, queue+poisonSuffix, func(text string) error {
+			a.log(ctx).ErrorContext(ctx, "message failed for good", slog.String("queue", queue))
+			return a.Ledger.PutFailed(ctx, ledger.FailedMessage{
+				Queue: queue, Text: text, LastSeen: a.Now(),
+				Reason: fmt.Sprintf("%s gave up on it or could not read it; its logs say why", f.Name),
+			})
+		})
+		if err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// failedRest is how long a message that failed for good is left alone before
+// Sweep sends it once more.
+const failedRest = 6 * time.Hour
+
+// sweepLanded announces blobs that landed and have no verdict: their event was
+// lost, or their registration has come since.
+func (a *App) sweepLanded(ctx context.Context) error {
+	containers, err := a.Landing.Containers(ctx, landing.Container(""))
+	if err != nil {
+		return err
+	}
+	now := a.Now()
+	var errs []error
+	for _, container := range containers {
+		cloudID := strings.TrimPrefix(container, landing.Container(""))
+		history, err := a.Registrations.Registrations(ctx, cloudID)
+		if err != nil {
+			errs = append(errs, err)
+			continue
+		}
+		errs = append(errs, a.Landing.List(ctx, container, func(blob string, storedAt time.Time) error {
+			age := now.Sub(storedAt)
+			if age < a.Settings.SweepGrace || age > a.Settings.SweepLookback || strings.HasPrefix(blob, landing.ProbePrefix) {
+				return nil
+			}
+			name, err := landing.ParseName(container, blob)
+			if err != nil {
+				a.log(ctx).WarnContext(ctx, "blob with a foreign name", slog.String("container", container), slog.String("blob", blob))
+				return nil
+			}
+			return a.announce(ctx, name, len(history) > 0)
+		}))
+	}
+	return errors.Join(errs...)
+}
+
+func (a *App) announce(ctx context.Context, name landing.Name, registered bool) error {
+	have, err := a.Ledger.Hour(ctx, ledger.HourID{CloudID: name.CloudID, Hour: name.Hour, SHA16: name.SHA16})
+	switch {
+	case err == nil && (have.Verdict.Final() || !registered):
+		return nil
+	case err != nil && !errors.Is(err, ledger.ErrNotFound):
+		return err
+	}
+	return a.enqueueAgain(ctx, QueueLanded, encodeLanded(name))
+}
+
+// enqueueAgain sends a message, unless it failed for good a short while ago.
+func (a *App) enqueueAgain(ctx context.Context, queue, text string) error {
+	failed, err := a.Ledger.Failed(ctx, queue, text)
+	if err != nil || a.Now().Sub(failed) < failedRest {
+		return err
+	}
+	a.log(ctx).InfoContext(ctx, "message sent again", slog.String("queue", queue), slog.String("text", text))
+	return a.Queues.Enqueue(ctx, queue, text, 0)
+}
+
+// sweepOpen goes through the open days and the revisions with answers
+// outstanding. It reads what is open, not the past.
+func (a *App) sweepOpen(ctx context.Context) error {
+	marks, err := a.Ledger.OpenMarks(ctx)
+	if err != nil {
+		return err
+	}
+	histories := map[string][]registration.Registration{}
+	var errs []error
+	for _, m := range marks {
+		history, ok := histories[m.CloudID]
+		if !ok {
+			if history, err = a.Registrations.Registrations(ctx, m.CloudID); err != nil {
+				errs = append(errs, err)
+				continue
+			}
+			histories[m.CloudID] = history
+		}
+		if m.Revision > 0 {
+			errs = append(errs, a.sweepBatches(ctx, m))
+		} else if len(history) > 0 {
+			errs = append(errs, a.sweepDay(ctx, m, history))
+		}
+	}
+	return errors.Join(errs...)
+}
+
+func (a *App) sweepDay(ctx context.Context, m ledger.OpenMark, history []registration.Registration) error {
+	// The mark's last landing stands for the day's inputs: CloseDay reads them
+	// and decides again.
+	latest := []ledger.DayInput{{LandedAt: m.LastLanding}}
+	if _, err := a.due(ctx, m.CloudID, m.Day, history, latest); errors.Is(err, errNotDue) {
+		return nil
+	} else if err != nil {
+		return err
+	}
+	return a.enqueueAgain(ctx, QueueDays, encode(dayMessage{CloudID: m.CloudID, UsageDay: m.Day}))
+}
+
+func (a *App) sweepBatches(ctx context.Context, m ledger.OpenMark) error {
+	ids, batches, err := a.Ledger.Batches(ctx, m.CloudID, m.Day, m.Revision)
+	if err != nil {
+		return err
+	}
+	unanswered := 0
+	for i, id := range ids {
+		if batches[i].State == ledger.BatchAnswered {
+			continue
+		}
+		unanswered++
+		due := m.Since
+		if batches[i].NotBefore.After(due) {
+			due = batches[i].NotBefore
+		}
+		if a.Now().Before(due.Add(a.Settings.SweepGrace)) {
+			continue
+		}
+		msg := batchMessage{CloudID: id.CloudID, UsageDay: id.Day, Revision: id.Revision, Batch: id.Number}
+		if err := a.enqueueAgain(ctx, QueueBatches, encode(msg)); err != nil {
+			return err
+		}
+	}
+	if unanswered > 0 {
+		return nil
+	}
+	return a.Ledger.FinishRevision(ctx, m, len(ids))
+}

@@ -1,0 +1,104 @@
+// Package stackusage_test checks rules that hold for the whole tree.
+package stackusage_test
+
+import (
+	"go/ast"
+	"go/parser"
+	"go/token"
+	"io/fs"
+	"path"
+	"path/filepath"
+	"slices"
+	"strconv"
+	"strings"
+	"testing"
+)
+
+const module = "stackusage/"
+
+// layers lists what each package may import from this module. A package that
+// is not listed may import nothing of ours. Programs under cmd/ may import
+// everything: wiring is their job.
+var layers = map[string][]string{
+	"shared/landing":    {"shared/usage"},
+	"shared/daily":      {"shared/usage", "shared/meter", "shared/registration"},
+	"shared/ledger":     {"shared/usage", "shared/daily"},
+	"shared/commerce":   {"shared/daily"},
+	"shared/azurestore": {"shared/usage", "shared/landing", "shared/daily", "shared/ledger", "shared/commerce", "shared/registration"},
+	"agent":             {"shared/usage", "shared/landing", "agent/spool", "agent/stackapi"},
+	"handlers":          {"functions", "shared/invoke", "shared/usage", "shared/landing", "shared/meter", "shared/registration", "shared/daily", "shared/ledger", "shared/commerce"},
+
+	// Stand-ins know nothing of the product: they meet it over HTTP and storage.
+	"internal/devstack/azurite/azuritetest": {"internal/devstack/azurite"},
+}
+
+// foreign lists the only packages that may import certain modules.
+var foreign = map[string][]string{
+	"github.com/Azure/": {
+		"shared/azurestore", "agent", "agent/stackapi",
+		// The Functions host and Event Grid reach storage by themselves, and so
+		// must what stands in for them: decision 0002.
+		"internal/devstack/functionhost", "internal/devstack/blobevents",
+	},
+	"github.com/gorilla/mux": {"handlers"},
+	"modernc.org/sqlite":     {"internal/devstack/commerce"}, // the product's state is in Azure Storage only
+}
+
+func TestLayers(t *testing.T) {
+	walk(t, func(file, pkg string, f *ast.File) {
+		if strings.HasPrefix(pkg, "cmd/") {
+			return
+		}
+		for _, spec := range f.Imports {
+			imp, _ := strconv.Unquote(spec.Path.Value)
+			if name, ours := strings.CutPrefix(imp, module); ours && !slices.Contains(layers[pkg], name) {
+				t.Errorf("%s imports %s, which its layer does not allow", file, name)
+			}
+			for prefix, pkgs := range foreign {
+				if strings.HasPrefix(imp, prefix) && !slices.Contains(pkgs, pkg) {
+					t.Errorf("%s imports %s; only %v may", file, imp, pkgs)
+				}
+			}
+		}
+	})
+}
+
+func TestPackageDocs(t *testing.T) {
+	documented := map[string]bool{}
+	walk(t, func(file, pkg string, f *ast.File) {
+		documented[pkg] = documented[pkg] || f.Doc != nil
+	})
+	for pkg, ok := range documented {
+		if !ok {
+			t.Errorf("package %s has no doc comment", pkg)
+		}
+	}
+}
+
+// walk calls fn for each Go file that is not a test. Files are parsed here
+// rather than by a "go list" child process: go test keys its cache on what the
+// test itself reads, and would otherwise repeat a stale pass.
+func walk(t *testing.T, fn func(file, pkg string, f *ast.File)) {
+	t.Helper()
+	err := filepath.WalkDir(".", func(file string, d fs.DirEntry, err error) error {
+		if err != nil {
+			return err
+		}
+		if d.IsDir() && (d.Name() == "testdata" || len(d.Name()) > 1 && strings.HasPrefix(d.Name(), ".")) {
+			return filepath.SkipDir
+		}
+		if d.IsDir() || !strings.HasSuffix(file, ".go") || strings.HasSuffix(file, "_test.go") {
+			return nil
+		}
+		f, err := parser.ParseFile(token.NewFileSet(), file, nil, parser.ImportsOnly|parser.ParseComments)
+		if err != nil {
+			return err
+		}
+		file = filepath.ToSlash(file)
+		fn(file, path.Dir(file), f)
+		return nil
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+}

@@ -1,0 +1,111 @@
+package azurestore
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"net/http"
+	"time"
+
+	"github.com/Azure/azure-sdk-for-go/sdk/azcore"
+	"github.com/Azure/azure-sdk-for-go/sdk/storage/azblob"
+	"github.com/Azure/azure-sdk-for-go/sdk/storage/azblob/blob"
+	"github.com/Azure/azure-sdk-for-go/sdk/storage/azblob/bloberror"
+	"github.com/Azure/azure-sdk-for-go/sdk/storage/azblob/blockblob"
+)
+
+// Blobs keeps contents under names that are made from them.
+type Blobs struct{ client *azblob.Client }
+
+// ErrNoBlob means that there is no such blob or container.
+var ErrNoBlob = errors.New("no such blob")
+
+// Create makes the containers that do not exist.
+func (b *Blobs) Create(ctx context.Context, containers ...string) error {
+	for _, name := range containers {
+		if _, err := b.client.CreateContainer(ctx, name, nil); err != nil && !bloberror.HasCode(err, bloberror.ContainerAlreadyExists) {
+			return fmt.Errorf("create container %s: %w", name, err)
+		}
+	}
+	return nil
+}
+
+// singlePut is the most that goes into one Put Blob.
+const singlePut = 64 << 20
+
+// Put stores size bytes of body, unless the blob is there: names are made from
+// contents, so that what is there is the same.
+func (b *Blobs) Put(ctx context.Context, containerName, name string, body io.ReadSeekCloser, size int64) error {
+	client := b.client.ServiceClient().NewContainerClient(containerName).NewBlockBlobClient(name)
+	none := &blob.AccessConditions{ModifiedAccessConditions: &blob.ModifiedAccessConditions{IfNoneMatch: anyETag()}}
+	var err error
+	if size <= singlePut {
+		_, err = client.Upload(ctx, body, &blockblob.UploadOptions{AccessConditions: none})
+	} else {
+		_, err = client.UploadStream(ctx, body, &blockblob.UploadStreamOptions{BlockSize: 8 << 20, Concurrency: 2, AccessConditions: none})
+	}
+	if err != nil && !bloberror.HasCode(err, bloberror.BlobAlreadyExists, bloberror.ConditionNotMet) {
+		return fmt.Errorf("put blob %s/%s: %w", containerName, name, err)
+	}
+	return nil
+}
+
+func anyETag() *azcore.ETag {
+	any := azcore.ETagAny
+	return &any
+}
+
+// Open reads a blob as a stream and says when it was stored (UTC). A cut
+// connection is taken up again where it broke. ErrNoBlob if it is not there.
+func (b *Blobs) Open(ctx context.Context, containerName, name string) (body io.ReadCloser, storedAt time.Time, err error) {
+	resp, err := b.client.DownloadStream(ctx, containerName, name, nil)
+	if err != nil {
+		if bloberror.HasCode(err, bloberror.BlobNotFound, bloberror.ContainerNotFound) || hasStatus(err, http.StatusNotFound) {
+			err = ErrNoBlob
+		}
+		return nil, time.Time{}, fmt.Errorf("open blob %s/%s: %w", containerName, name, err)
+	}
+	if resp.LastModified != nil {
+		storedAt = resp.LastModified.UTC()
+	}
+	return resp.NewRetryReader(ctx, &azblob.RetryReaderOptions{MaxRetries: 5}), storedAt, nil
+}
+
+// Containers lists the containers whose names begin with prefix.
+func (b *Blobs) Containers(ctx context.Context, prefix string) ([]string, error) {
+	var names []string
+	pager := b.client.NewListContainersPager(&azblob.ListContainersOptions{Prefix: &prefix})
+	for pager.More() {
+		page, err := pager.NextPage(ctx)
+		if err != nil {
+			return nil, fmt.Errorf("list containers %s*: %w", prefix, err)
+		}
+		for _, c := range page.ContainerItems {
+			names = append(names, *c.Name)
+		}
+	}
+	return names, nil
+}
+
+// List goes through the blobs of a container in order of name, with the time
+// each was stored.
+func (b *Blobs) List(ctx context.Context, containerName string, each func(name string, storedAt time.Time) error) error {
+	pager := b.client.NewListBlobsFlatPager(containerName, nil)
+	for pager.More() {
+		page, err := pager.NextPage(ctx)
+		if err != nil {
+			return fmt.Errorf("list blobs of %s: %w", containerName, err)
+		}
+		for _, item := range page.Segment.BlobItems {
+			var storedAt time.Time
+			if item.Properties != nil && item.Properties.LastModified != nil {
+				storedAt = item.Properties.LastModified.UTC()
+			}
+			if err := each(*item.Name, storedAt); err != nil {
+				return err
+			}
+		}
+	}
+	return nil
+}

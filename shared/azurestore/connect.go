@@ -1,0 +1,156 @@
+// Package azurestore keeps what the other packages need kept in Azure Storage:
+// rows in tables, contents in blobs, messages in queues. It is the only package
+// of the Azure side that knows the storage SDKs; ETags and service errors do not
+// leave it.
+//
+// A connection is named by its setting, as the Functions host does it: a
+// connection string, or service URIs with a managed identity.
+package azurestore
+
+import (
+	"errors"
+	"fmt"
+	"net/http"
+	"time"
+
+	"github.com/Azure/azure-sdk-for-go/sdk/azcore"
+	"github.com/Azure/azure-sdk-for-go/sdk/azcore/policy"
+	"github.com/Azure/azure-sdk-for-go/sdk/azidentity"
+	"github.com/Azure/azure-sdk-for-go/sdk/data/aztables"
+	"github.com/Azure/azure-sdk-for-go/sdk/storage/azblob"
+	"github.com/Azure/azure-sdk-for-go/sdk/storage/azqueue"
+)
+
+// Account is one storage account. Safe for concurrent use.
+type Account struct {
+	Tables *Tables
+	Blobs  *Blobs
+	Queues *Queues
+}
+
+// Option changes how an account is reached; for tests.
+type Option func(*azcore.ClientOptions)
+
+// Through puts a policy in front of every request.
+func Through(p policy.Policy) Option {
+	return func(o *azcore.ClientOptions) { o.PerRetryPolicies = append(o.PerRetryPolicies, p) }
+}
+
+// WithoutRetries makes every failed request an error at once.
+func WithoutRetries() Option {
+	return func(o *azcore.ClientOptions) { o.Retry.MaxRetries = -1 }
+}
+
+// requestTimeout bounds one try of one request; the body of a download is not
+// in it.
+const requestTimeout = 60 * time.Second
+
+// Connect reads the connection with the given setting name from getenv: the
+// setting itself is a connection string; else <name>__blobServiceUri,
+// <name>__queueServiceUri and <name>__tableServiceUri, or <name>__accountName in
+// the global Azure cloud, with <name>__credential=managedidentity and
+// optionally <name>__clientId. Without __credential the default chain of
+// azidentity signs in.
+func Connect(getenv func(string) string, name string, options ...Option) (*Account, error) {
+	opts := azcore.ClientOptions{Retry: policy.RetryOptions{MaxRetries: 4, TryTimeout: 0, RetryDelay: 300 * time.Millisecond, MaxRetryDelay: 10 * time.Second}}
+	opts.Transport = &http.Client{Transport: transport()}
+	for _, o := range options {
+		o(&opts)
+	}
+	account, err := connect(getenv, name, opts)
+	if err != nil {
+		return nil, fmt.Errorf("connect storage %s: %w", name, err)
+	}
+	return account, nil
+}
+
+func transport() *http.Transport {
+	t := http.DefaultTransport.(*http.Transport).Clone()
+	t.ResponseHeaderTimeout = requestTimeout
+	t.MaxIdleConnsPerHost = 64
+	return t
+}
+
+func connect(getenv func(string) string, name string, opts azcore.ClientOptions) (*Account, error) {
+	if text := getenv(name); text != "" {
+		tables, err := aztables.NewServiceClientFromConnectionString(text, &aztables.ClientOptions{ClientOptions: opts})
+		if err != nil {
+			return nil, err
+		}
+		blobs, err := azblob.NewClientFromConnectionString(text, &azblob.ClientOptions{ClientOptions: opts})
+		if err != nil {
+			return nil, err
+		}
+		queues, err := azqueue.NewServiceClientFromConnectionString(text, &azqueue.ClientOptions{ClientOptions: opts})
+		if err != nil {
+			return nil, err
+		}
+		return newAccount(tables, blobs, queues), nil
+	}
+	uri := func(service string) string {
+		if account := getenv(name + "__accountName"); account != "" {
+			return "https://" + account + "." + service + ".core.windows.net"
+		}
+		return getenv(name + "__" + service + "ServiceUri")
+	}
+	if uri("blob") == "" || uri("queue") == "" || uri("table") == "" {
+		return nil, fmt.Errorf("set %[1]s to a connection string, or %[1]s__accountName, or %[1]s__blobServiceUri, __queueServiceUri and __tableServiceUri", name)
+	}
+	cred, err := Credential(getenv, name)
+	if err != nil {
+		return nil, err
+	}
+	tables, err := aztables.NewServiceClient(uri("table"), cred, &aztables.ClientOptions{ClientOptions: opts})
+	if err != nil {
+		return nil, err
+	}
+	blobs, err := azblob.NewClient(uri("blob"), cred, &azblob.ClientOptions{ClientOptions: opts})
+	if err != nil {
+		return nil, err
+	}
+	queues, err := azqueue.NewServiceClient(uri("queue"), cred, &azqueue.ClientOptions{ClientOptions: opts})
+	if err != nil {
+		return nil, err
+	}
+	return newAccount(tables, blobs, queues), nil
+}
+
+// Credential is the identity that a connection's settings name.
+func Credential(getenv func(string) string, name string) (azcore.TokenCredential, error) {
+	switch kind := getenv(name + "__credential"); kind {
+	case "managedidentity":
+		opts := &azidentity.ManagedIdentityCredentialOptions{}
+		if id := getenv(name + "__clientId"); id != "" {
+			opts.ID = azidentity.ClientID(id)
+		}
+		return azidentity.NewManagedIdentityCredential(opts)
+	case "":
+		return azidentity.NewDefaultAzureCredential(nil)
+	default:
+		return nil, fmt.Errorf("%s__credential %q: only managedidentity is known", name, kind)
+	}
+}
+
+func newAccount(tables *aztables.ServiceClient, blobs *azblob.Client, queues *azqueue.ServiceClient) *Account {
+	return &Account{Tables: &Tables{service: tables}, Blobs: &Blobs{client: blobs}, Queues: &Queues{service: queues}}
+}
+
+// hasCode reports whether err is an answer of the service with one of the codes.
+func hasCode(err error, codes ...string) bool {
+	var resp *azcore.ResponseError
+	if !errors.As(err, &resp) {
+		return false
+	}
+	for _, code := range codes {
+		if resp.ErrorCode == code {
+			return true
+		}
+	}
+	return false
+}
+
+// hasStatus is hasCode by HTTP status, for answers that carry no code.
+func hasStatus(err error, status int) bool {
+	var resp *azcore.ResponseError
+	return errors.As(err, &resp) && resp.StatusCode == status
+}

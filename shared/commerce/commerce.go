@@ -1,0 +1,209 @@
+// Package commerce is the wire contract with the service that bills usage, and
+// its client. docs/formats/commerce.md.
+//
+// The client sends bytes that were fixed before; it never changes or repeats
+// them by itself. What an answer means for the sender is in the error's kind.
+package commerce
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"net/http"
+	"net/url"
+	"strconv"
+	"time"
+
+	"stackusage/shared/daily"
+)
+
+// Statuses of one record. All are final.
+const (
+	Accepted  = "Accepted"
+	Duplicate = "Duplicate" // accepted before, with these very bytes
+	Conflict  = "Conflict"  // known with other content
+	Rejected  = "Rejected"
+	Expired   = "Expired" // past commerce's lateness limit
+)
+
+// Result is commerce's answer to one record.
+type Result struct {
+	RecordID string `json:"recordId"`
+	Status   string `json:"status"`
+	Code     string `json:"code,omitempty"`
+	Message  string `json:"message,omitempty"`
+	Quantity string `json:"quantity,omitempty"` // stored, in a Conflict
+}
+
+// Kind says what a failed request means for its sender.
+type Kind string
+
+// Kinds of failure.
+const (
+	Unknown     Kind = "unknown"     // no answer, or none that can be read: it may have been taken
+	Busy        Kind = "busy"        // 429, 503: later
+	Credentials Kind = "credentials" // 401, 403: keep and alarm
+	Refused     Kind = "refused"     // 400, 413: nothing was taken, the same bytes will not do
+)
+
+// Error is a request that brought no results. Nothing it says deletes a batch.
+type Error struct {
+	Kind       Kind
+	Status     int           // HTTP status; 0 if there was no answer
+	RetryAfter time.Duration // 0 if commerce did not say
+	Reason     string
+	Err        error
+}
+
+func (e *Error) Error() string {
+	if e.Err != nil {
+		return fmt.Sprintf("%s: %v", e.Kind, e.Err)
+	}
+	return fmt.Sprintf("%s: HTTP %d: %s", e.Kind, e.Status, e.Reason)
+}
+
+func (e *Error) Unwrap() error { return e.Err }
+
+// Client sends batches to one commerce endpoint. Safe for concurrent use.
+type Client struct {
+	// Endpoint is the URL before /v1/records.
+	Endpoint string
+	// HTTP carries the requests; it must have a timeout.
+	HTTP *http.Client
+	// Token makes the bearer token of a request; nil sends none.
+	Token func(ctx context.Context) (string, error)
+}
+
+// What is kept of commerce's own words: they are stored in tables.
+const (
+	maxCode    = 200  // characters
+	maxMessage = 2000 // characters
+)
+
+// maxRetryAfter bounds a wait that commerce asks for.
+const maxRetryAfter = 7 * 24 * time.Hour
+
+// maxAnswer bounds what is read of an answer: 500 results of 2 KiB.
+const maxAnswer = 1 << 20
+
+// Send posts the body of one batch. id goes to commerce's logs. A record
+// without a result has no known answer. Failures are *Error.
+func (c *Client) Send(ctx context.Context, id string, body []byte) (map[string]Result, error) {
+	target, err := url.JoinPath(c.Endpoint, "v1", "records")
+	if err != nil {
+		return nil, &Error{Kind: Unknown, Err: fmt.Errorf("endpoint %q: %w", c.Endpoint, err)}
+	}
+	req, err := http.NewRequestWithContext(ctx, http.MethodPost, target, bytes.NewReader(body))
+	if err != nil {
+		return nil, &Error{Kind: Unknown, Err: err}
+	}
+	req.Header.Set("Content-Type", "application/json")
+	req.Header.Set("Accept", "application/json")
+	req.Header.Set("x-ms-client-request-id", id)
+	if c.Token != nil {
+		token, err := c.Token(ctx)
+		if err != nil {
+			return nil, &Error{Kind: Credentials, Err: fmt.Errorf("get token: %w", err)}
+		}
+		req.Header.Set("Authorization", "Bearer "+token)
+	}
+	resp, err := c.HTTP.Do(req)
+	if err != nil {
+		return nil, &Error{Kind: Unknown, Err: err}
+	}
+	defer resp.Body.Close()
+	answer, err := io.ReadAll(io.LimitReader(resp.Body, maxAnswer+1))
+	if err == nil && len(answer) > maxAnswer {
+		err = fmt.Errorf("the answer is longer than %d bytes", maxAnswer)
+	}
+	if err != nil {
+		return nil, &Error{Kind: Unknown, Status: resp.StatusCode, Err: err}
+	}
+	if resp.StatusCode != http.StatusOK {
+		return nil, judge(resp, answer)
+	}
+	results, err := DecodeResults(answer)
+	if err != nil {
+		return nil, &Error{Kind: Unknown, Status: resp.StatusCode, Err: err}
+	}
+	return results, nil
+}
+
+func judge(resp *http.Response, answer []byte) *Error {
+	e := &Error{Kind: Unknown, Status: resp.StatusCode, RetryAfter: retryAfter(resp.Header.Get("Retry-After"))}
+	var body struct {
+		Error struct{ Code, Message string } `json:"error"`
+	}
+	if json.Unmarshal(answer, &body) == nil && body.Error.Code != "" {
+		e.Reason = fmt.Sprintf("%.*s: %.*s", maxCode, body.Error.Code, maxMessage, body.Error.Message)
+	} else {
+		e.Reason = fmt.Sprintf("%.200q", answer)
+	}
+	switch resp.StatusCode {
+	case http.StatusBadRequest, http.StatusRequestEntityTooLarge:
+		e.Kind = Refused
+	case http.StatusUnauthorized, http.StatusForbidden:
+		e.Kind = Credentials
+	case http.StatusTooManyRequests, http.StatusServiceUnavailable:
+		e.Kind = Busy
+	}
+	return e
+}
+
+// retryAfter reads seconds or a date (RFC 9110); 0 for anything else.
+func retryAfter(text string) time.Duration {
+	if seconds, err := strconv.Atoi(text); err == nil && seconds > 0 {
+		return time.Duration(min(seconds, int(maxRetryAfter/time.Second))) * time.Second
+	}
+	if at, err := http.ParseTime(text); err == nil {
+		return min(max(0, time.Until(at)), maxRetryAfter)
+	}
+	return 0
+}
+
+// errAnswer: commerce answered 200 with something that is not results.
+var errAnswer = errors.New("the answer is not a list of results")
+
+// DecodeResults reads the body of a 200. A status that is not known, a result
+// without recordId, or two results for one record make the whole answer
+// unusable: it is better to ask again than to guess.
+func DecodeResults(answer []byte) (map[string]Result, error) {
+	var body struct {
+		Results []Result `json:"results"`
+	}
+	if err := json.Unmarshal(answer, &body); err != nil {
+		return nil, fmt.Errorf("read results: %w: %w", errAnswer, err)
+	}
+	if body.Results == nil {
+		return nil, fmt.Errorf("read results: %w", errAnswer)
+	}
+	results := make(map[string]Result, len(body.Results))
+	for _, r := range body.Results {
+		switch r.Status {
+		case Accepted, Duplicate, Conflict, Rejected, Expired:
+		default:
+			return nil, fmt.Errorf("read results: record %.60q: %w: status %.40q", r.RecordID, errAnswer, r.Status)
+		}
+		if _, twice := results[r.RecordID]; twice || r.RecordID == "" {
+			return nil, fmt.Errorf("read results: %w: recordId %.60q", errAnswer, r.RecordID)
+		}
+		r.Code = fmt.Sprintf("%.*s", maxCode, r.Code)
+		r.Message = fmt.Sprintf("%.*s", maxMessage, r.Message)
+		results[r.RecordID] = r
+	}
+	return results, nil
+}
+
+// Outstanding counts the records of a batch that results do not answer.
+func Outstanding(records []daily.Record, results map[string]Result) int {
+	n := 0
+	for _, r := range records {
+		if _, ok := results[r.RecordID]; !ok {
+			n++
+		}
+	}
+	return n
+}

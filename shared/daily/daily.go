@@ -1,0 +1,49 @@
+// Package daily adds usage up per UTC day and states it as daily records.
+//
+//	rows of an hour -> Summer -> partials, one per usage day   (sorted by key, spills to disk)
+//	partials of a day -> Merge -> sums -> Rules.Record -> daily file, batches
+//
+// Everything is sorted by key, so that closing a day is a streaming merge whose
+// memory does not grow with the day. All sums are exact, hence independent of
+// the order of rows and of how they were grouped.
+package daily
+
+import (
+	"cmp"
+
+	"stackusage/shared/usage"
+)
+
+// Sum is the exact total of the rows of one key on one usage day.
+type Sum struct {
+	usage.Shown
+	Quantity usage.Quantity `json:"quantity"`
+	Hours    usage.HourSet  `json:"hours"` // which hours of the day carried usage
+	Rows     int64          `json:"rows"`  // how many rows of the usage API are in it
+
+	Day usage.Day `json:"-"`
+	key usage.Key
+}
+
+// newSum is the sum of one record.
+func newSum(r usage.Record) Sum {
+	return Sum{
+		Shown: r.Shown, Quantity: r.Quantity, Rows: 1,
+		Hours: usage.HourSet(0).With(r.Hour.OfDay()),
+		Day:   r.Hour.Day(), key: r.Shown.Key(),
+	}
+}
+
+// Key is the normal form of what the sum is of.
+func (s Sum) Key() usage.Key { return s.key }
+
+// add takes in another sum of the same key and day.
+func (s *Sum) add(t Sum) {
+	s.Shown = s.Shown.Least(t.Shown)
+	s.Quantity = s.Quantity.Add(t.Quantity)
+	s.Hours |= t.Hours
+	s.Rows += t.Rows
+}
+
+// compare orders sums by day, then by key.
+func compare(s, t Sum) int { return cmp.Or(cmp.Compare(s.Day, t.Day), s.key.Compare(t.key)) }

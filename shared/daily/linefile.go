@@ -1,0 +1,146 @@
+package daily
+
+import (
+	"bufio"
+	"bytes"
+	"compress/gzip"
+	"crypto/sha256"
+	"encoding/hex"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"hash"
+	"io"
+)
+
+// A line file is gzip of lines of JSON: a header, the lines, and a trailer that
+// counts them. Partials and daily files are line files. The same content always
+// gives the same bytes from the same program, so that a repeated step writes
+// the same name.
+
+// maxFileLine bounds one line of a line file. The longest is a partial's header:
+// it repeats the tenant map of an hour blob's header, which may have 16 MiB, and
+// JSON may write it longer than it came.
+const maxFileLine = 64 << 20
+
+type trailerLine struct {
+	Trailer *Trailer `json:"trailer"`
+}
+
+// Trailer is the last line of a partial or daily file, inside {"trailer": ...}.
+type Trailer struct {
+	Lines int64 `json:"lines"`
+	Rows  int64 `json:"rows"` // of the usage API, behind all lines
+}
+
+// File says what a finished line file holds, and the hash that names it.
+type File struct {
+	Trailer
+	SHA256 string // of the file's bytes, 64 hex digits
+	Size   int64  // bytes
+}
+
+type lineWriter struct {
+	gz   *gzip.Writer
+	enc  *json.Encoder
+	sum  hash.Hash
+	size countWriter
+	Trailer
+}
+
+type countWriter int64
+
+func (c *countWriter) Write(p []byte) (int, error) {
+	*c += countWriter(len(p))
+	return len(p), nil
+}
+
+func newLineWriter(w io.Writer, header any) (*lineWriter, error) {
+	out := &lineWriter{sum: sha256.New()}
+	out.gz = gzip.NewWriter(io.MultiWriter(w, out.sum, &out.size))
+	out.enc = json.NewEncoder(out.gz)
+	out.enc.SetEscapeHTML(false)
+	if err := out.enc.Encode(header); err != nil {
+		return nil, err
+	}
+	return out, nil
+}
+
+func (w *lineWriter) line(v any, rows int64) error {
+	w.Lines++
+	w.Rows += rows
+	return w.enc.Encode(v)
+}
+
+func (w *lineWriter) close() (File, error) {
+	if err := w.enc.Encode(trailerLine{&w.Trailer}); err != nil {
+		return File{}, err
+	}
+	if err := w.gz.Close(); err != nil {
+		return File{}, err
+	}
+	return File{Trailer: w.Trailer, SHA256: hex.EncodeToString(w.sum.Sum(nil)), Size: int64(w.size)}, nil
+}
+
+// errDamaged: a file of ours does not hold what we wrote.
+var errDamaged = errors.New("the file is damaged")
+
+type lineReader struct {
+	gz    *gzip.Reader
+	scan  *bufio.Scanner
+	ahead []byte
+	lines int64
+}
+
+func newLineReader(r io.Reader, header any) (*lineReader, error) {
+	gz, err := gzip.NewReader(r)
+	if err != nil {
+		return nil, err
+	}
+	out := &lineReader{gz: gz, scan: bufio.NewScanner(gz)}
+	out.scan.Buffer(make([]byte, 0, 64<<10), maxFileLine)
+	if !out.scan.Scan() {
+		return nil, cmpErr(out.scan.Err(), errDamaged)
+	}
+	if err := json.Unmarshal(out.scan.Bytes(), header); err != nil {
+		return nil, fmt.Errorf("%w: header: %w", errDamaged, err)
+	}
+	if !out.scan.Scan() {
+		return nil, cmpErr(out.scan.Err(), errDamaged)
+	}
+	out.ahead = bytes.Clone(out.scan.Bytes())
+	return out, nil
+}
+
+// next decodes the next line into v, or checks the trailer and returns io.EOF.
+// rows is what the lines add up to so far, to be compared with the trailer.
+func (r *lineReader) next(v any, rows int64) error {
+	line := r.ahead
+	if r.scan.Scan() {
+		r.ahead = append(make([]byte, 0, len(r.scan.Bytes())), r.scan.Bytes()...)
+		r.lines++
+		if err := json.Unmarshal(line, v); err != nil {
+			return fmt.Errorf("%w: line %d: %w", errDamaged, r.lines, err)
+		}
+		return nil
+	}
+	if err := r.scan.Err(); err != nil {
+		return err
+	}
+	var t trailerLine
+	if err := json.Unmarshal(line, &t); err != nil || t.Trailer == nil {
+		return fmt.Errorf("%w: no trailer", errDamaged)
+	}
+	if t.Trailer.Lines != r.lines || t.Trailer.Rows != rows {
+		return fmt.Errorf("%w: the trailer says %d lines of %d rows, the file has %d of %d",
+			errDamaged, t.Trailer.Lines, t.Trailer.Rows, r.lines, rows)
+	}
+	return io.EOF
+}
+
+func cmpErr(err, otherwise error) error {
+	if err != nil {
+		return err
+	}
+	return otherwise
+}

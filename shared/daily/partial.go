@@ -1,0 +1,100 @@
+package daily
+
+import (
+	"fmt"
+	"io"
+	"iter"
+
+	"stackusage/shared/usage"
+)
+
+// PartialFormat names the layout of a partial in its header.
+const PartialFormat = "stackusage-partial/1"
+
+// PartialHeader is the first line of a partial: which hour blob it came from,
+// and what that blob's header said about the stamp.
+type PartialHeader struct {
+	Format       string     `json:"format"`
+	CloudID      string     `json:"cloudId"`
+	UsageDay     usage.Day  `json:"usageDay"`
+	ReportedHour usage.Hour `json:"reportedHour"`
+	HourBlob     string     `json:"hourBlobSha256"`
+
+	Region                string            `json:"region"`
+	ProviderSubscriptions []string          `json:"providerSubscriptions"`
+	Tenants               map[string]string `json:"tenants"`
+	TenantsStale          bool              `json:"tenantsStale"`
+}
+
+// WritePartial writes the sums of one hour blob and one usage day, which must
+// come in key order.
+func WritePartial(w io.Writer, header PartialHeader, sums iter.Seq2[Sum, error]) (File, error) {
+	header.Format = PartialFormat
+	out, err := newLineWriter(w, header)
+	if err != nil {
+		return File{}, fmt.Errorf("write partial of %s, hour %s: %w", header.UsageDay, header.ReportedHour, err)
+	}
+	for s, err := range sums {
+		if err == nil {
+			err = out.line(s, s.Rows)
+		}
+		if err != nil {
+			return File{}, fmt.Errorf("write partial of %s, hour %s: %w", header.UsageDay, header.ReportedHour, err)
+		}
+	}
+	file, err := out.close()
+	if err != nil {
+		return File{}, fmt.Errorf("write partial of %s, hour %s: %w", header.UsageDay, header.ReportedHour, err)
+	}
+	return file, nil
+}
+
+// Partial reads a partial as a stream.
+type Partial struct {
+	header PartialHeader
+	r      *lineReader
+}
+
+// OpenPartial reads the header of a partial.
+func OpenPartial(r io.Reader) (*Partial, error) {
+	var p Partial
+	var err error
+	if p.r, err = newLineReader(r, &p.header); err != nil {
+		return nil, fmt.Errorf("read partial: %w", err)
+	}
+	if p.header.Format != PartialFormat {
+		return nil, fmt.Errorf("read partial: format %.40q; only %q is read", p.header.Format, PartialFormat)
+	}
+	return &p, nil
+}
+
+// Header is the first line.
+func (p *Partial) Header() PartialHeader { return p.header }
+
+// Sums goes through the sums once, in key order, and checks order and trailer.
+func (p *Partial) Sums() iter.Seq2[Sum, error] {
+	return func(yield func(Sum, error) bool) {
+		var rows int64
+		var last Sum
+		for {
+			s := Sum{Day: p.header.UsageDay}
+			err := p.r.next(&s, rows)
+			if err == io.EOF { // bare: a cut connection may wrap io.EOF
+				return
+			}
+			s.key = s.Shown.Key()
+			rows += s.Rows
+			if err == nil && p.r.lines > 1 && last.key.Compare(s.key) >= 0 {
+				err = fmt.Errorf("%w: line %d is out of order", errDamaged, p.r.lines)
+			}
+			if err != nil {
+				yield(Sum{}, fmt.Errorf("read partial of %s, hour %s: %w", p.header.UsageDay, p.header.ReportedHour, err))
+				return
+			}
+			last = s
+			if !yield(s, nil) {
+				return
+			}
+		}
+	}
+}

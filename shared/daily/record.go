@@ -1,0 +1,218 @@
+package daily
+
+import (
+	"bytes"
+	"crypto/sha256"
+	"encoding/hex"
+	"encoding/json"
+	"fmt"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/google/uuid"
+
+	"stackusage/shared/meter"
+	"stackusage/shared/registration"
+	"stackusage/shared/usage"
+)
+
+// Region and Location are what every Azure Stack record says on Azure's side;
+// the stamp's own location goes to azureStack.Location.
+const (
+	Region   = "Azure Stack"
+	Location = "azurestack"
+)
+
+// Kind says what a record states.
+type Kind string
+
+// Usage states a line; later kinds correct it.
+const Usage Kind = "usage"
+
+// Flags of a record.
+const (
+	FlagUnknownMeter    = "unknownMeter"
+	FlagDeprecatedMeter = "deprecatedMeter"
+	FlagForeignResource = "foreignResource" // the resource URI names another subscription
+	FlagIncompleteDay   = "incompleteDay"   // the day was closed with hours missing
+)
+
+// maxOwnText is how much of the stamp's own text a record carries; beyond it
+// carries the text's hash, because a table property ends at 32 KiB.
+const maxOwnText = 16 << 10
+
+// Record is one daily record: what commerce takes. docs/formats/daily-record.md.
+type Record struct {
+	RecordID              string                    `json:"recordId"`
+	CloudID               string                    `json:"cloudId"`
+	Kind                  Kind                      `json:"kind"`
+	Revision              int                       `json:"revision"`
+	BillingModel          registration.BillingModel `json:"billingModel"`
+	BillingSubscriptionID string                    `json:"billingSubscriptionId"`
+	SubscriptionID        string                    `json:"subscriptionId"`
+	MeterID               string                    `json:"meterId"`
+	CommerceMeterID       string                    `json:"commerceMeterId,omitempty"`
+	MeterName             string                    `json:"meterName"`
+	Unit                  string                    `json:"unit"`
+	MeterClass            meter.Class               `json:"meterClass"`
+	Flags                 []string                  `json:"flags,omitempty"`
+	Quantity              usage.Quantity            `json:"quantity"`
+	UsageDate             usage.Day                 `json:"usageDate"`
+	UsageStart            time.Time                 `json:"usageStart"`
+	UsageEnd              time.Time                 `json:"usageEnd"`
+	Hours                 usage.HourSet             `json:"hours"`
+	Region                string                    `json:"region"`
+	Location              string                    `json:"location"`
+	ResourceURI           string                    `json:"resourceUri"`
+	Tags                  string                    `json:"tags"`
+	AdditionalInfo        AdditionalInfo            `json:"additionalInfo"`
+}
+
+// AdditionalInfo is the stamp's own text and the four keys by which Azure's
+// billing side knows an Azure Stack record.
+type AdditionalInfo struct {
+	Stamp          string `json:"stamp,omitempty"`
+	MeterID        string `json:"azureStack.MeterId"`
+	SubscriptionID string `json:"azureStack.SubscriptionId"`
+	Location       string `json:"azureStack.Location"`
+	EventDateTime  string `json:"azureStack.EventDateTime"` // first hour with usage, month/day/year, UTC
+}
+
+// eventDateTime is the layout of azureStack.EventDateTime on Azure's side.
+const eventDateTime = "01/02/2006 15:04:05"
+
+// recordNamespace is the name space of record ids. It is part of the format:
+// another value would give every record another identity.
+var recordNamespace = uuid.MustParse("6f0c1a52-3d0e-5f0b-9f43-7d1f0f0e6a11")
+
+// Rules turn a sum into a record: everything that is decided about a usage day
+// when it is closed. The same rules and sums always give the same records.
+type Rules struct {
+	CloudID               string
+	Day                   usage.Day
+	Revision              int
+	BillingModel          registration.BillingModel
+	BillingSubscriptionID string
+	Incomplete            bool            // closed with hours missing
+	Infrastructure        map[string]bool // the stamp's own subscriptions, in normal form
+	Meters                *meter.Catalogue
+}
+
+// Infrastructure is the set of the stamp's own subscriptions, for Rules.
+func Infrastructure(subscriptions []string) map[string]bool {
+	set := make(map[string]bool, len(subscriptions))
+	for _, id := range subscriptions {
+		set[usage.NormalGUID(id)] = true
+	}
+	return set
+}
+
+// Record states one sum.
+func (r Rules) Record(s Sum) Record {
+	key := s.Key()
+	m, known := r.Meters.Find(key.MeterID)
+	class, commerceID := m.Class, m.CommerceID
+	switch {
+	case r.Infrastructure[key.SubscriptionID]:
+		class, commerceID = meter.Admin, m.AdminCommerceID
+	case !known:
+		class = meter.Unknown
+	}
+	var first int
+	if hours := s.Hours.Hours(); len(hours) > 0 {
+		first = hours[0]
+	}
+	return Record{
+		RecordID:              r.recordID(key, commerceID, class),
+		CloudID:               r.CloudID,
+		Kind:                  Usage,
+		Revision:              r.Revision,
+		BillingModel:          r.BillingModel,
+		BillingSubscriptionID: r.BillingSubscriptionID,
+		SubscriptionID:        usage.DashedGUID(s.SubscriptionID),
+		MeterID:               usage.DashedGUID(s.MeterID),
+		CommerceMeterID:       commerceID,
+		MeterName:             m.Name,
+		Unit:                  m.Unit,
+		MeterClass:            class,
+		Flags:                 r.flags(key, m, known),
+		Quantity:              s.Quantity,
+		UsageDate:             r.Day,
+		UsageStart:            r.Day.Start(),
+		UsageEnd:              r.Day.End(),
+		Hours:                 s.Hours,
+		Region:                Region,
+		Location:              Location,
+		ResourceURI:           s.ResourceURI,
+		Tags:                  ownText(key.Tags),
+		AdditionalInfo: AdditionalInfo{
+			Stamp:          ownText(key.AdditionalInfo),
+			MeterID:        s.MeterID,
+			SubscriptionID: s.SubscriptionID,
+			Location:       s.Location,
+			EventDateTime:  (r.Day.First() + usage.Hour(first)).Start().Format(eventDateTime),
+		},
+	}
+}
+
+func (r Rules) flags(key usage.Key, m meter.Meter, known bool) []string {
+	var flags []string
+	for flag, set := range map[string]bool{
+		FlagUnknownMeter:    !known,
+		FlagDeprecatedMeter: m.Deprecated,
+		FlagForeignResource: usage.ResourceSubscription(key.ResourceURI) != key.SubscriptionID,
+		FlagIncompleteDay:   r.Incomplete,
+	} {
+		if set {
+			flags = append(flags, flag)
+		}
+	}
+	slices.Sort(flags)
+	return flags
+}
+
+func (r Rules) recordID(k usage.Key, commerceID string, class meter.Class) string {
+	name, err := encode([]any{
+		usage.NormalGUID(r.CloudID), r.Day.Compact(), r.Revision,
+		k.SubscriptionID, k.ResourceURI, k.MeterID, k.Location, k.Tags, k.AdditionalInfo,
+		usage.NormalGUID(r.BillingSubscriptionID), usage.NormalGUID(commerceID), class,
+	})
+	if err != nil { // strings and a number: cannot happen
+		panic(fmt.Sprintf("daily: record id: %v", err))
+	}
+	return uuid.NewSHA1(recordNamespace, name).String()
+}
+
+func ownText(s string) string {
+	if len(s) <= maxOwnText {
+		return s
+	}
+	sum := sha256.Sum256([]byte(s))
+	return "sha256:" + hex.EncodeToString(sum[:])
+}
+
+// Row is the table key of the record within its usage day: a tenant or a
+// resource is a range of rows.
+func (r Record) Row() string {
+	uri := sha256.Sum256([]byte(strings.ToLower(r.ResourceURI)))
+	return r.SubscriptionID + "_" + hex.EncodeToString(uri[:4]) + "_" + r.RecordID
+}
+
+// encode writes the record as one line of JSON, without the line feed. HTML
+// characters stay as they are: the bytes are a contract, not a page.
+func (r Record) encode() ([]byte, error) {
+	text, err := encode(r)
+	if err != nil {
+		return nil, fmt.Errorf("encode record %s: %w", r.RecordID, err)
+	}
+	return text, nil
+}
+
+func encode(v any) ([]byte, error) {
+	var buf bytes.Buffer
+	enc := json.NewEncoder(&buf)
+	enc.SetEscapeHTML(false)
+	err := enc.Encode(v)
+	return bytes.TrimSuffix(buf.Bytes(), []byte{'\n'}), err
+}

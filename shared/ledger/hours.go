@@ -1,0 +1,236 @@
+package ledger
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"strings"
+	"time"
+
+	"stackusage/shared/usage"
+)
+
+// Verdict says what became of a landed blob.
+type Verdict string
+
+// Verdicts. Only a counted blob is in any bill.
+const (
+	Counted      Verdict = "counted"
+	Duplicate    Verdict = "duplicate"    // another file with the rows of the hour that counts
+	Conflict     Verdict = "conflict"     // another file with other rows: the operator decides
+	Rejected     Verdict = "rejected"     // refused whole
+	Unregistered Verdict = "unregistered" // kept until its registration exists
+)
+
+// Final reports whether no repetition changes the verdict.
+func (v Verdict) Final() bool { return v != Unregistered }
+
+// HourID names one landed blob.
+type HourID struct {
+	CloudID string
+	Hour    usage.Hour // the reported hour
+	SHA16   string     // first 16 hex digits of the file's SHA-256
+}
+
+func (id HourID) partition() string { return id.CloudID + "_" + id.Hour.Day().Compact() }
+func (id HourID) pointer() string   { return id.Hour.Start().Format("15") }
+func (id HourID) key() string       { return id.pointer() + "_" + id.SHA16 }
+
+// String is how logs and errors name the blob.
+func (id HourID) String() string { return id.CloudID + " " + id.Hour.String() + " " + id.SHA16 }
+
+// Hour is a row of UsageHours: one landed blob, or the pointer to the one that
+// counts (RowKey HH), which repeats its row.
+type Hour struct {
+	Counts       string    `col:"counts,omitempty"` // only in the pointer: SHA16 of the blob that counts
+	Verdict      Verdict   `col:"verdict"`
+	Code         string    `col:"code,omitempty"` // of a rejection
+	Reason       string    `col:"reason,omitempty"`
+	Blob         string    `col:"blob"` // container and name
+	SHA256       string    `col:"sha256,omitempty"`
+	RowSetHash   string    `col:"rowSetHash,omitempty"`
+	Bytes        int64     `col:"bytes"`
+	Records      int64     `col:"records"` // rows in the blob
+	Accepted     int64     `col:"accepted"`
+	Quarantined  int64     `col:"quarantined"`
+	Pages        int64     `col:"pages"`
+	UsageDays    string    `col:"usageDays,omitempty"` // that the accepted rows fall on
+	Region       string    `col:"region,omitempty"`
+	AgentVersion string    `col:"agentVersion,omitempty"`
+	CollectedAt  time.Time `col:"collectedAt"`
+	LandedAt     time.Time `col:"landedAt"` // when the blob was stored
+}
+
+// Hour reads the verdict on a blob; ErrNotFound if there is none yet.
+func (l *Ledger) Hour(ctx context.Context, id HourID) (Hour, error) {
+	return l.readHour(ctx, id, id.key())
+}
+
+// CountedHour reads the row of the blob that counts for id's hour, whichever
+// it is; ErrNotFound if none does.
+func (l *Ledger) CountedHour(ctx context.Context, id HourID) (Hour, error) {
+	return l.readHour(ctx, id, id.pointer())
+}
+
+func (l *Ledger) readHour(ctx context.Context, id HourID, key string) (Hour, error) {
+	row, err := l.Store.Get(ctx, TableUsageHours, id.partition(), key)
+	if err != nil {
+		return Hour{}, fmt.Errorf("read hour %s: %w", id, err)
+	}
+	var h Hour
+	if err := fromProps(row.Props, &h); err != nil {
+		return Hour{}, fmt.Errorf("read hour %s: %w", id, err)
+	}
+	return h, nil
+}
+
+// DayInput is a row of DayInputs: the partial that one hour blob has of one
+// usage day. It counts when its blob does.
+type DayInput struct {
+	CloudID  string
+	Day      usage.Day
+	Hour     usage.Hour // reported
+	SHA16    string
+	Partial  string    `col:"partial"` // blob name
+	SHA256   string    `col:"sha256"`  // of the partial
+	Lines    int64     `col:"lines"`
+	Rows     int64     `col:"rows"`
+	LandedAt time.Time `col:"landedAt"`
+}
+
+// DecideHour records a verdict other than counted. A verdict that is there
+// already and final stays, and is returned.
+func (l *Ledger) DecideHour(ctx context.Context, id HourID, h Hour) (Verdict, error) {
+	row := Row{Partition: id.partition(), Key: id.key(), Props: toProps(h)}
+	have, err := l.Store.Get(ctx, TableUsageHours, row.Partition, row.Key)
+	switch {
+	case errors.Is(err, ErrNotFound):
+		err = l.Store.Apply(ctx, TableUsageHours, row.Partition, Op{Insert, row})
+	case err == nil:
+		if v, _ := have.Props["verdict"].(string); Verdict(v).Final() {
+			return Verdict(v), nil
+		}
+		row.Tag = have.Tag
+		err = l.Store.Apply(ctx, TableUsageHours, row.Partition, Op{Update, row})
+	}
+	if err != nil {
+		return "", fmt.Errorf("record hour %s as %s: %w", id, h.Verdict, err)
+	}
+	return h.Verdict, nil
+}
+
+// CommitHour makes a blob count, unless another one does for its hour. The
+// partials and the quarantine must be stored. It may be repeated at any time.
+//
+// The order matters: the inputs and the marks of the usage days come before
+// the commit, so that whoever sees a counted hour finds its days open.
+func (l *Ledger) CommitHour(ctx context.Context, id HourID, h Hour, inputs []DayInput) (Verdict, error) {
+	for _, in := range inputs {
+		if err := l.putInput(ctx, in); err != nil {
+			return "", fmt.Errorf("commit hour %s: %w", id, err)
+		}
+	}
+	for _, in := range inputs {
+		if err := l.markOpen(ctx, in); err != nil {
+			return "", fmt.Errorf("commit hour %s: %w", id, err)
+		}
+	}
+	h.Verdict = Counted
+	pointer := h
+	pointer.Counts = id.SHA16
+	err := l.Store.Apply(ctx, TableUsageHours, id.partition(),
+		Op{Insert, Row{Partition: id.partition(), Key: id.pointer(), Props: toProps(pointer)}},
+		Op{Put, Row{Partition: id.partition(), Key: id.key(), Props: toProps(h)}})
+	if !errors.Is(err, ErrExists) {
+		if err != nil {
+			return "", fmt.Errorf("commit hour %s: %w", id, err)
+		}
+		return Counted, nil
+	}
+	standing, err := l.CountedHour(ctx, id)
+	if err != nil {
+		return "", err
+	}
+	if standing.Counts == id.SHA16 {
+		return Counted, nil // an earlier try of ours
+	}
+	return l.DecideHour(ctx, id, Beside(standing, h))
+}
+
+// Beside is the verdict on a blob whose hour is taken by another one.
+func Beside(standing, h Hour) Hour {
+	if h.RowSetHash == standing.RowSetHash {
+		h.Verdict, h.Reason = Duplicate, "the same rows as "+standing.Blob+", which counts"
+	} else {
+		h.Verdict, h.Reason = Conflict, "other rows than "+standing.Blob+", which counts; decide which one is right"
+	}
+	h.Accepted, h.Quarantined, h.UsageDays = 0, 0, ""
+	return h
+}
+
+func (l *Ledger) putInput(ctx context.Context, in DayInput) error {
+	row := Row{Partition: dayPartition(in.CloudID, in.Day), Key: in.Hour.Compact() + "_" + in.SHA16, Props: toProps(in)}
+	if err := l.Store.Apply(ctx, TableDayInputs, row.Partition, Op{Put, row}); err != nil {
+		return fmt.Errorf("write input of day %s: %w", in.Day, err)
+	}
+	return nil
+}
+
+// markOpen gives the day's mark a new version, or makes it. Any writing will
+// do: a closer that read an older version will not delete it.
+func (l *Ledger) markOpen(ctx context.Context, in DayInput) error {
+	mark := OpenDay{Since: in.LandedAt, LastLanding: in.LandedAt, LastInput: in.Hour.Compact() + "_" + in.SHA16}
+	have, err := l.Store.Get(ctx, TableOpenDays, in.CloudID, in.Day.Compact())
+	switch {
+	case err == nil:
+		var old OpenDay
+		if err := fromProps(have.Props, &old); err != nil {
+			return fmt.Errorf("mark day %s open: %w", in.Day, err)
+		}
+		mark.Since = old.Since
+		if old.LastLanding.After(mark.LastLanding) {
+			mark.LastLanding = old.LastLanding
+		}
+	case !errors.Is(err, ErrNotFound):
+		return fmt.Errorf("mark day %s open: %w", in.Day, err)
+	}
+	row := Row{Partition: in.CloudID, Key: in.Day.Compact(), Props: toProps(mark)}
+	if err := l.Store.Apply(ctx, TableOpenDays, in.CloudID, Op{Put, row}); err != nil {
+		return fmt.Errorf("mark day %s open: %w", in.Day, err)
+	}
+	return nil
+}
+
+// Quarantined is a row of Quarantine: a refused row and why.
+type Quarantined struct {
+	Line   int64  `col:"line"` // the row's number in the hour blob, from 1
+	Code   string `col:"code"`
+	Reason string `col:"reason"`
+	Blob   string `col:"blob"`   // the hour blob: container and name
+	Bytes  string `col:"bytes"`  // where the row's bytes are kept: container and name
+	Status string `col:"status"` // refused
+}
+
+// PutQuarantine stores refused rows of one blob. It may be repeated.
+func (l *Ledger) PutQuarantine(ctx context.Context, id HourID, rows []Quarantined) error {
+	ops := make([]Op, len(rows))
+	for i, q := range rows {
+		key := fmt.Sprintf("%s_%010d", id.key(), q.Line)
+		ops[i] = Op{Put, Row{Partition: id.partition(), Key: key, Props: toProps(q)}}
+	}
+	for chunk := range chunks(ops) {
+		if err := l.Store.Apply(ctx, TableQuarantine, id.partition(), chunk...); err != nil {
+			return fmt.Errorf("quarantine rows of hour %s: %w", id, err)
+		}
+	}
+	return nil
+}
+
+func dayPartition(cloudID string, day usage.Day) string { return cloudID + "_" + day.Compact() }
+
+// splitInput reads the RowKey of DayInputs.
+func splitInput(key string) (usage.Hour, string, error) {
+	hour, sha16, _ := strings.Cut(key, "_")
+	h, err := usage.ParseCompactHour(hour)
+	return h, sha16, err
+}

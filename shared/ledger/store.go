@@ -1,0 +1,160 @@
+// Package ledger is what counted: the state of hours, days and batches in
+// tables, and the order of writes that keeps it true under crashes, repeats and
+// races.
+//
+//	CommitHour    DayInputs -> mark in OpenDays -> UsageHours        the hour counts
+//	BeginClose    mark's ETag -> last revision -> DayInputs -> which of them count
+//	CommitRevision  insert in UsageDays                             the day is stated
+//	FinishClose   delete the mark, if nothing came in between
+//
+// Content is written before the row that commits it; a commit is an insert or
+// one transaction in one partition; a repeat finds its row and still does what
+// comes after it. docs/formats/tables.md lists tables and columns.
+package ledger
+
+import (
+	"context"
+	"errors"
+	"iter"
+	"time"
+)
+
+// Tables. Their names and columns are the audit interface.
+const (
+	TableRegistrations  = "Registrations"
+	TableUsageHours     = "UsageHours"
+	TableDayInputs      = "DayInputs"
+	TableOpenDays       = "OpenDays"
+	TableUsageDays      = "UsageDays"
+	TableDailyUsage     = "DailyUsage"
+	TableUsageBatches   = "UsageBatches"
+	TableQuarantine     = "Quarantine"
+	TableFailedMessages = "FailedMessages"
+)
+
+// Tables lists every table, in the order of the way of the data.
+func Tables() []string {
+	return []string{
+		TableRegistrations, TableUsageHours, TableDayInputs, TableOpenDays, TableUsageDays,
+		TableDailyUsage, TableUsageBatches, TableQuarantine, TableFailedMessages,
+	}
+}
+
+// Props are the columns of a row: string, bool, int64 or time.Time.
+type Props map[string]any
+
+// Tag stands for one version of a row. Only the store knows what is in it.
+type Tag string
+
+// Row is one row of a table.
+type Row struct {
+	Partition, Key string
+	Props          Props
+	Tag            Tag // as read; empty in a row that was never stored
+}
+
+// Verb is what an Op does.
+type Verb int
+
+// Verbs. Update and Delete need the Tag of the version that was read.
+const (
+	Insert Verb = iota // ErrExists if the key is taken
+	Put                // insert or replace
+	Update             // replace; ErrChanged if the row is another version or gone
+	Delete             // ErrChanged if the row is another version or gone
+)
+
+// Op is one write.
+type Op struct {
+	Verb Verb
+	Row  Row
+}
+
+// Sentinels of a Store. Any other error is the store's own: it may or may not
+// have stored, and the caller repeats the whole step.
+var (
+	ErrNotFound = errors.New("no such row")
+	ErrExists   = errors.New("the row exists")
+	ErrChanged  = errors.New("the row has changed")
+)
+
+// Store is a set of tables. Implementations are safe for concurrent use and do
+// not retry ErrExists or ErrChanged.
+type Store interface {
+	// Get reads one row; ErrNotFound if there is none.
+	Get(ctx context.Context, table, partition, key string) (Row, error)
+	// List reads rows in order of partition and key. An empty partition means
+	// all. Rows have from <= key < to; an empty bound is open.
+	List(ctx context.Context, table, partition, from, to string) iter.Seq2[Row, error]
+	// Apply does up to 100 writes in one partition, all or none. When it
+	// returns nil the rows are stored; when it fails with a sentinel none is.
+	Apply(ctx context.Context, table, partition string, ops ...Op) error
+}
+
+// Ledger keeps the state of hours, days and batches in a Store.
+type Ledger struct{ Store Store }
+
+// Bounds of one transaction (Azure Tables: 100 entities, 4 MiB).
+const (
+	maxOps      = 100
+	maxOpsBytes = 3 << 20
+)
+
+// size estimates what a row weighs on the wire. Strings are sent as JSON.
+func (r Row) size() int {
+	n := 200 + len(r.Partition) + len(r.Key)
+	for name, v := range r.Props {
+		n += len(name) + 40
+		if s, ok := v.(string); ok {
+			n += 2 * len(s)
+		}
+	}
+	return n
+}
+
+// chunks cuts ops into transactions within the bounds.
+func chunks(ops []Op) iter.Seq[[]Op] {
+	return func(yield func([]Op) bool) {
+		first, bytes := 0, 0
+		for i, op := range ops {
+			size := op.Row.size()
+			if i-first == maxOps || i > first && bytes+size > maxOpsBytes {
+				if !yield(ops[first:i]) {
+					return
+				}
+				first, bytes = i, 0
+			}
+			bytes += size
+		}
+		if first < len(ops) {
+			yield(ops[first:])
+		}
+	}
+}
+
+// insertAll inserts rows of one partition that may be there already, from an
+// earlier try of the same step: what is there stays.
+func (l *Ledger) insertAll(ctx context.Context, table, partition string, rows []Row) error {
+	ops := make([]Op, len(rows))
+	for i, r := range rows {
+		ops[i] = Op{Insert, r}
+	}
+	for chunk := range chunks(ops) {
+		err := l.Store.Apply(ctx, table, partition, chunk...)
+		if errors.Is(err, ErrExists) && len(chunk) > 1 {
+			for _, op := range chunk {
+				if err = l.Store.Apply(ctx, table, partition, op); err != nil && !errors.Is(err, ErrExists) {
+					break
+				}
+			}
+		}
+		if err != nil && !errors.Is(err, ErrExists) {
+			return err
+		}
+	}
+	return nil
+}
+
+// utc is a time as a column holds it: whole seconds, so that what is read back
+// is what was written.
+func utc(t time.Time) time.Time { return t.UTC().Truncate(time.Second) }

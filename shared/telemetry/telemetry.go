@@ -1,0 +1,45 @@
+// Package telemetry sets up logs for mains: slog as JSON lines with a level, on
+// standard output, because the Functions host takes each line of standard error
+// for an error. Log lines carry what the context knows: function, invocation.
+//
+// Never logged: tags (they may hold personal data), secrets, one line per row.
+package telemetry
+
+import (
+	"context"
+	"fmt"
+	"io"
+	"log/slog"
+)
+
+type attrsKey struct{}
+
+// With adds attributes to every log line written with the returned context.
+func With(ctx context.Context, attrs ...slog.Attr) context.Context {
+	have, _ := ctx.Value(attrsKey{}).([]slog.Attr)
+	return context.WithValue(ctx, attrsKey{}, append(have[:len(have):len(have)], attrs...))
+}
+
+// NewLogger makes a logger of level debug, info, warn or error.
+func NewLogger(w io.Writer, level string) (*slog.Logger, error) {
+	var l slog.Level
+	if err := l.UnmarshalText([]byte(level)); err != nil {
+		return nil, fmt.Errorf("log level %q: must be debug, info, warn or error", level)
+	}
+	return slog.New(handler{slog.NewJSONHandler(w, &slog.HandlerOptions{Level: l})}), nil
+}
+
+type handler struct{ slog.Handler }
+
+func (h handler) Handle(ctx context.Context, r slog.Record) error {
+	if attrs, ok := ctx.Value(attrsKey{}).([]slog.Attr); ok {
+		r.AddAttrs(attrs...)
+	}
+	return h.Handler.Handle(ctx, r)
+}
+
+func (h handler) WithAttrs(attrs []slog.Attr) slog.Handler {
+	return handler{h.Handler.WithAttrs(attrs)}
+}
+
+func (h handler) WithGroup(name string) slog.Handler { return handler{h.Handler.WithGroup(name)} }

@@ -1,0 +1,234 @@
+package usage
+
+import (
+	"bytes"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"strings"
+	"time"
+	"unicode"
+	"unicode/utf8"
+)
+
+// MaxLine is the most bytes that one row may have.
+const MaxLine = 256 << 10
+
+// Bounds of two fields that are kept as table properties.
+const (
+	maxResourceURI = 8 << 10 // bytes
+	maxLocation    = 256
+)
+
+// Record is one row of the stack's usage API that may count.
+type Record struct {
+	Shown
+	Hour     Hour // when the resource was consumed
+	Quantity Quantity
+}
+
+// Refusal says why a row does not count. It is a value that is stored with the
+// row, so its codes are public and do not change.
+type Refusal struct {
+	Code   string // one of the Refused... constants
+	Reason string // a sentence for people; never holds tags
+}
+
+// Codes of refusals.
+const (
+	RefusedJSON         = "UnreadableJson"
+	RefusedLine         = "LineTooLong"
+	RefusedSubscription = "InvalidSubscriptionId"
+	RefusedMeter        = "InvalidMeterId"
+	RefusedNotNumeric   = "QuantityNotNumeric"
+	RefusedNegative     = "QuantityNegative"
+	RefusedOutOfBounds  = "QuantityOutOfBounds"
+	RefusedWindow       = "WindowNotOneHour"
+	RefusedFuture       = "WindowAfterReportedHour"
+	RefusedResource     = "InvalidResourceUri"
+)
+
+func refuse(code, format string, args ...any) *Refusal {
+	return &Refusal{Code: code, Reason: fmt.Sprintf(format, args...)}
+}
+
+// row is the part of the API's answer that usage is made of. Quantity is kept
+// as it was written: a JSON number, or by the older specification a string.
+type row struct {
+	Properties *struct {
+		SubscriptionID string          `json:"subscriptionId"`
+		UsageStartTime string          `json:"usageStartTime"`
+		UsageEndTime   string          `json:"usageEndTime"`
+		InstanceData   json.RawMessage `json:"instanceData"`
+		Quantity       json.RawMessage `json:"quantity"`
+		MeterID        string          `json:"meterId"`
+	} `json:"properties"`
+}
+
+// instance is what the stack writes, as JSON inside a JSON string. Tags and
+// additionalInfo are strings again: "", "null", JSON, or bare text.
+type instance struct {
+	Resource *struct {
+		ResourceURI    string          `json:"resourceUri"`
+		Location       string          `json:"location"`
+		Tags           json.RawMessage `json:"tags"`
+		AdditionalInfo json.RawMessage `json:"additionalInfo"`
+	} `json:"Microsoft.Resources"`
+}
+
+// ParseRecord checks one row that was reported in the given hour. It answers
+// either a record or the reason why the row is refused, never both.
+func ParseRecord(line []byte, reported Hour) (Record, *Refusal) {
+	if len(line) > MaxLine {
+		return Record{}, refuse(RefusedLine, "the row has %d bytes; at most %d are read", len(line), MaxLine)
+	}
+	if !utf8.Valid(line) {
+		return Record{}, refuse(RefusedJSON, "the row is not valid UTF-8")
+	}
+	var r row
+	if err := json.Unmarshal(line, &r); err != nil {
+		return Record{}, refuse(RefusedJSON, "the row is not the JSON of a usage record: %v", err)
+	}
+	p := r.Properties
+	if p == nil {
+		return Record{}, refuse(RefusedJSON, "the row has no properties")
+	}
+	if err := CheckGUID(p.SubscriptionID); err != nil {
+		return Record{}, refuse(RefusedSubscription, "subscriptionId %.60q: %v", p.SubscriptionID, err)
+	}
+	if err := CheckGUID(p.MeterID); err != nil {
+		return Record{}, refuse(RefusedMeter, "meterId %.60q: %v", p.MeterID, err)
+	}
+	rec := Record{Shown: Shown{SubscriptionID: p.SubscriptionID, MeterID: p.MeterID}}
+	var refusal *Refusal
+	if rec.Quantity, refusal = parseRowQuantity(p.Quantity); refusal != nil {
+		return Record{}, refusal
+	}
+	if rec.Hour, refusal = parseWindow(p.UsageStartTime, p.UsageEndTime, reported); refusal != nil {
+		return Record{}, refusal
+	}
+	if refusal = parseInstance(p.InstanceData, &rec.Shown); refusal != nil {
+		return Record{}, refusal
+	}
+	return rec, nil
+}
+
+func parseRowQuantity(raw json.RawMessage) (Quantity, *Refusal) {
+	text := string(raw)
+	if strings.HasPrefix(text, `"`) {
+		if err := json.Unmarshal(raw, &text); err != nil {
+			return Quantity{}, refuse(RefusedNotNumeric, "quantity %.60q is not a decimal number", raw)
+		}
+	}
+	q, err := ParseQuantity(text)
+	switch {
+	case errors.Is(err, ErrOutOfBounds):
+		return Quantity{}, refuse(RefusedOutOfBounds, "quantity %.60q is %v", text, ErrOutOfBounds)
+	case err != nil:
+		return Quantity{}, refuse(RefusedNotNumeric, "quantity %.60q is not a decimal number", text)
+	case q.Sign() < 0:
+		return Quantity{}, refuse(RefusedNegative, "quantity %.60q is below zero", text)
+	}
+	return q, nil
+}
+
+func parseWindow(start, end string, reported Hour) (Hour, *Refusal) {
+	h, err := ParseHour(start)
+	if err != nil {
+		return 0, refuse(RefusedWindow, "usageStartTime: %v", err)
+	}
+	e, err := time.Parse(time.RFC3339Nano, end)
+	if err != nil {
+		return 0, refuse(RefusedWindow, "usageEndTime %.40q: not an RFC 3339 time", end)
+	}
+	if !e.Equal(h.End()) {
+		return 0, refuse(RefusedWindow, "the usage window %.40s to %.40s is not exactly one hour", start, end)
+	}
+	if h > reported {
+		return 0, refuse(RefusedFuture, "the usage window ends %s, after the end of the reported hour %s", h.End().Format(time.RFC3339), reported)
+	}
+	return h, nil
+}
+
+func parseInstance(raw json.RawMessage, shown *Shown) *Refusal {
+	inner := []byte(raw)
+	if bytes.HasPrefix(inner, []byte(`"`)) {
+		var text string
+		if err := json.Unmarshal(raw, &text); err != nil {
+			return refuse(RefusedJSON, "instanceData is not readable: %v", err)
+		}
+		inner = []byte(text)
+	}
+	if len(inner) == 0 {
+		return refuse(RefusedResource, "instanceData is missing, so the row names no resource")
+	}
+	var inst instance
+	if err := json.Unmarshal(inner, &inst); err != nil {
+		return refuse(RefusedJSON, "instanceData is not JSON: %v", err)
+	}
+	if inst.Resource == nil {
+		return refuse(RefusedResource, "instanceData has no Microsoft.Resources, so the row names no resource")
+	}
+	shown.ResourceURI, shown.Location = inst.Resource.ResourceURI, inst.Resource.Location
+	if err := checkResourceURI(shown.ResourceURI); err != nil {
+		return refuse(RefusedResource, "resourceUri %.200q: %v", shown.ResourceURI, err)
+	}
+	if len(shown.Location) > maxLocation {
+		return refuse(RefusedJSON, "instanceData: a location of %d bytes; at most %d are read", len(shown.Location), maxLocation)
+	}
+	shown.Tags = ownText(inst.Resource.Tags)
+	shown.AdditionalInfo = ownText(inst.Resource.AdditionalInfo)
+	return nil
+}
+
+// ownText is the text of a JSON string, or the JSON itself where the stack
+// wrote something else: it is carried, not interpreted.
+func ownText(raw json.RawMessage) string {
+	var text string
+	if len(raw) == 0 || json.Unmarshal(raw, &text) == nil { // null leaves text empty
+		return text
+	}
+	var compact bytes.Buffer
+	if err := json.Compact(&compact, raw); err != nil {
+		return string(raw)
+	}
+	return compact.String()
+}
+
+// checkResourceURI wants an Azure Resource Manager id:
+// /subscriptions/{guid}[/resourceGroups/{name}]/providers/{namespace}/{type}/{name}...
+func checkResourceURI(uri string) error {
+	if len(uri) > maxResourceURI {
+		return fmt.Errorf("it has %d bytes; at most %d are read", len(uri), maxResourceURI)
+	}
+	if strings.IndexFunc(uri, unicode.IsControl) >= 0 {
+		return errors.New("holds a control character")
+	}
+	parts := strings.Split(uri, "/")
+	if len(parts) < 3 || parts[0] != "" || !strings.EqualFold(parts[1], "subscriptions") || CheckGUID(parts[2]) != nil {
+		return errors.New("not an Azure Resource Manager id: it must start with /subscriptions/{guid}/")
+	}
+	for _, p := range parts[1:] {
+		if p == "" {
+			return errors.New("not an Azure Resource Manager id: it has an empty segment")
+		}
+	}
+	rest := parts[3:]
+	if len(rest) >= 2 && strings.EqualFold(rest[0], "resourceGroups") {
+		rest = rest[2:]
+	}
+	if len(rest) < 4 || !strings.EqualFold(rest[0], "providers") {
+		return errors.New("not an Azure Resource Manager id: it must end in /providers/{namespace}/{type}/{name}")
+	}
+	return nil
+}
+
+// ResourceSubscription is the subscription inside a resource URI that
+// ParseRecord let pass, in normal form.
+func ResourceSubscription(uri string) string {
+	parts := strings.SplitN(uri, "/", 4)
+	if len(parts) < 3 {
+		return ""
+	}
+	return NormalGUID(parts[2])
+}
