@@ -1,0 +1,221 @@
+// Package stackapi is a client of the provider usage API of an Azure Stack.
+//
+// It reads one reported hour as a stream of rows, page by page, and hands each
+// row on as the bytes the stack sent: it neither rounds nor interprets them.
+//
+//	Hour ─> page 1 ─> row, row, ... ─> nextLink ─> page 2 ─> ...
+//	          │
+//	          └─ throttled or cut: asked again; rows already handed on are
+//	             compared and left out
+//
+// An hour is told whole or not at all: any error means that the rows handed on
+// so far are part of an hour and must be discarded. "Not yet" is ErrNotReady
+// and never an empty hour. The memory in use does not grow with the number of
+// rows.
+package stackapi
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"net"
+	"net/http"
+	"net/url"
+	"strings"
+	"time"
+
+	"github.com/google/uuid"
+)
+
+// Namespaces of the provider usage API. Stamps before the autumn of 2018 know
+// the old one only.
+const (
+	NamespaceAdmin = "Microsoft.Commerce.Admin"
+	NamespaceOld   = "Microsoft.Commerce"
+)
+
+// Defaults of Config.
+const (
+	DefaultRetries      = 4
+	DefaultBackoff      = time.Second
+	DefaultMaxWait      = 5 * time.Minute
+	DefaultTimeout      = 5 * time.Minute // a stamp's gateway gives up after about 85 s
+	DefaultMaxPageBytes = 256 << 20
+)
+
+// MaxRowBytes is the largest row that is taken.
+const MaxRowBytes = 1 << 20
+
+const (
+	usageVersion         = "2015-06-01-preview"
+	subscriptionsVersion = "2015-11-01"
+)
+
+// Config says which stack is asked, and how patiently.
+type Config struct {
+	// Endpoint is the address of the stack's administrative Resource Manager,
+	// https://adminmanagement.<region>.<domain>. Plain http is accepted for
+	// loopback addresses only, as the token would travel with it.
+	Endpoint string
+
+	// ProviderSubscription is the GUID of the default provider subscription.
+	ProviderSubscription string
+
+	// Namespace is NamespaceAdmin or NamespaceOld; empty means NamespaceAdmin.
+	Namespace string
+
+	// Token returns a bearer token for the stack. It is called before every
+	// request and should keep what it got until that expires. Nil sends none.
+	Token func(context.Context) (string, error)
+
+	// HTTP sends the requests; nil means a client of its own. Redirects are
+	// never followed, whatever it says.
+	HTTP *http.Client
+
+	// Retries is how often one page is asked for again; 0 means
+	// DefaultRetries, a negative number never.
+	Retries int
+
+	// Backoff is the wait before the first retry, doubled for each one after
+	// it, less up to half by chance; 0 means DefaultBackoff.
+	Backoff time.Duration
+
+	// MaxWait bounds one wait. A stack that asks for a longer one by
+	// Retry-After is not asked again: the error carries what it said. 0 means
+	// DefaultMaxWait.
+	MaxWait time.Duration
+
+	// Timeout bounds one request, the handing on of its rows included; 0 means
+	// DefaultTimeout.
+	Timeout time.Duration
+
+	// MaxPageBytes bounds one answer; 0 means DefaultMaxPageBytes.
+	MaxPageBytes int64
+}
+
+// Client asks one stack. It is safe for concurrent use.
+type Client struct {
+	conf  Config
+	base  *url.URL
+	http  *http.Client
+	sleep func(context.Context, time.Duration) error
+}
+
+// New checks conf and returns a client for it.
+func New(conf Config) (*Client, error) {
+	base, err := url.Parse(conf.Endpoint)
+	if err != nil {
+		return nil, fmt.Errorf("read Endpoint: %w", err)
+	}
+	if base.Host == "" || base.User != nil || base.RawQuery != "" || base.Fragment != "" {
+		return nil, fmt.Errorf("read Endpoint %q: not of the form https://host", base.Redacted())
+	}
+	if base.Scheme != "https" && (base.Scheme != "http" || !loopback(base.Hostname())) {
+		return nil, fmt.Errorf("read Endpoint %q: must be https", conf.Endpoint)
+	}
+	if id := conf.ProviderSubscription; len(id) != 36 || uuid.Validate(id) != nil {
+		return nil, fmt.Errorf("read ProviderSubscription %q: not a GUID", id)
+	}
+	switch conf.Namespace {
+	case "":
+		conf.Namespace = NamespaceAdmin
+	case NamespaceAdmin, NamespaceOld:
+	default:
+		return nil, fmt.Errorf("read Namespace %q: neither %s nor %s", conf.Namespace, NamespaceAdmin, NamespaceOld)
+	}
+	if conf.Backoff < 0 || conf.MaxWait < 0 || conf.Timeout < 0 || conf.MaxPageBytes < 0 {
+		return nil, errors.New("read Config: a negative limit")
+	}
+	setDefault(&conf.Retries, DefaultRetries)
+	setDefault(&conf.Backoff, DefaultBackoff)
+	setDefault(&conf.MaxWait, DefaultMaxWait)
+	setDefault(&conf.Timeout, DefaultTimeout)
+	setDefault(&conf.MaxPageBytes, DefaultMaxPageBytes)
+
+	client := http.Client{}
+	if conf.HTTP != nil {
+		client = *conf.HTTP
+	}
+	// A redirect could carry the token to another host.
+	client.CheckRedirect = func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }
+	return &Client{conf: conf, base: base, http: &client, sleep: sleep}, nil
+}
+
+// Hour calls row for every row reported in the hour that begins at start, in
+// the order served, and returns how many pages held them. start must be a full
+// hour. raw is the row's JSON as the stack sent it, compacted only if it spans
+// lines, and is valid until row returns; an error of row ends the hour and is
+// returned.
+//
+// Errors of the stack are *Error; one that means "not yet" is also ErrNotReady.
+func (c *Client) Hour(ctx context.Context, start time.Time, row func(raw []byte) error) (pages int, err error) {
+	return c.SubscriberHour(ctx, start, "", row)
+}
+
+// SubscriberHour is Hour for the rows of one subscription, for stacks that are
+// too slow to answer for all at once. An empty subscriber means all.
+func (c *Client) SubscriberHour(ctx context.Context, start time.Time, subscriber string, row func(raw []byte) error) (pages int, err error) {
+	start = start.UTC()
+	if !start.Truncate(time.Hour).Equal(start) {
+		return 0, fmt.Errorf("collect hour %s: not a full hour", start.Format(time.RFC3339Nano))
+	}
+	query := url.Values{
+		"api-version":            {usageVersion},
+		"reportedStartTime":      {start.Format(time.RFC3339)},
+		"reportedEndTime":        {start.Add(time.Hour).Format(time.RFC3339)},
+		"aggregationGranularity": {"hourly"},
+	}
+	if subscriber != "" {
+		query.Set("subscriberId", subscriber)
+	}
+	op := "collect hour " + start.Format(time.RFC3339)
+	return c.list(ctx, op, c.url(c.conf.Namespace+"/subscriberUsageAggregates", query), row)
+}
+
+// Subscriptions returns the directory tenant of every subscription that the
+// provider knows at this moment, both as lower-case GUIDs. Deleted
+// subscriptions are not in it, though their usage still is in Hour.
+func (c *Client) Subscriptions(ctx context.Context) (map[string]string, error) {
+	const op = "list subscriptions"
+	tenants := map[string]string{}
+	link := c.url("Microsoft.Subscriptions.Admin/subscriptions", url.Values{"api-version": {subscriptionsVersion}})
+	_, err := c.list(ctx, op, link, func(raw []byte) error {
+		var s struct {
+			SubscriptionID string `json:"subscriptionId"`
+			TenantID       string `json:"tenantId"`
+		}
+		if err := json.Unmarshal(raw, &s); err != nil {
+			return fmt.Errorf("%s: read entry: %w", op, err)
+		}
+		if s.SubscriptionID == "" {
+			return fmt.Errorf("%s: read entry: no subscriptionId", op)
+		}
+		// The default provider subscription of some stamps has no tenant.
+		if s.TenantID != "" {
+			tenants[strings.ToLower(s.SubscriptionID)] = strings.ToLower(s.TenantID)
+		}
+		return nil
+	})
+	if err != nil {
+		return nil, err
+	}
+	return tenants, nil
+}
+
+func (c *Client) url(resource string, query url.Values) *url.URL {
+	u := c.base.JoinPath("subscriptions", c.conf.ProviderSubscription, "providers", resource)
+	u.RawQuery = query.Encode()
+	return u
+}
+
+func setDefault[T int | int64 | time.Duration](setting *T, value T) {
+	if *setting == 0 {
+		*setting = value
+	}
+}
+
+func loopback(host string) bool {
+	ip := net.ParseIP(host)
+	return host == "localhost" || ip != nil && ip.IsLoopback()
+}

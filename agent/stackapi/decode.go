@@ -1,0 +1,203 @@
+package stackapi
+
+import (
+	"bufio"
+	"bytes"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+)
+
+var bom = []byte("\xef\xbb\xbf")
+
+// header is what a page says beside its rows.
+type header struct {
+	next          string // empty if null or absent
+	code, message string // of an error sent with status 200
+}
+
+var (
+	errNoValue  = errors.New("the answer has no value")
+	errPageSize = errors.New("the answer is larger than the limit")
+)
+
+// decodePage reads {"value":[row, ...],"nextLink":...}, calling row for each
+// element as it comes; raw is valid until row returns. Unknown fields are
+// skipped. An answer that ends early is io.ErrUnexpectedEOF.
+func decodePage(body *gauge, row func(raw []byte) error) (header, error) {
+	var head header
+	body.skipBOM()
+	d := decoder{body: body, json: json.NewDecoder(body)}
+	if err := d.delim('{'); err != nil {
+		return head, err
+	}
+	found := false
+	for d.more() {
+		key, err := d.key()
+		if err != nil {
+			return head, err
+		}
+		if key == "value" {
+			if found {
+				return head, errors.New("the answer has value twice")
+			}
+			found = true
+			if err := d.rows(row); err != nil {
+				return head, err
+			}
+			continue
+		}
+		raw, err := d.element()
+		if err != nil {
+			return head, fmt.Errorf("read %.40q: %w", key, err)
+		}
+		switch key {
+		case "nextLink":
+			if err := json.Unmarshal(raw, &head.next); err != nil {
+				return head, errors.New("read nextLink: not a string")
+			}
+		case "error":
+			head.code, head.message = reason([]byte(`{"error":` + string(raw) + `}`))
+		case "code":
+			json.Unmarshal(raw, &head.code) // only to explain a missing value
+		case "message":
+			json.Unmarshal(raw, &head.message) // likewise
+		}
+	}
+	if err := d.delim('}'); err != nil {
+		return head, err
+	}
+	if err := d.end(); err != nil {
+		return head, err
+	}
+	if !found {
+		return head, errNoValue
+	}
+	return head, nil
+}
+
+// decoder reads JSON token by token, with a bound on the bytes of each.
+type decoder struct {
+	body *gauge
+	json *json.Decoder
+	raw  json.RawMessage
+}
+
+func (d *decoder) rows(row func([]byte) error) error {
+	if err := d.delim('['); err != nil {
+		return fmt.Errorf("read value: %w", err)
+	}
+	for n := 1; d.more(); n++ {
+		raw, err := d.element()
+		if err != nil {
+			return fmt.Errorf("read row %d: %w", n, err)
+		}
+		if err := row(raw); err != nil {
+			return err
+		}
+	}
+	return d.delim(']')
+}
+
+// allow lets the JSON decoder read far enough ahead for one more element and
+// the white space around it. The bytes it has buffered count.
+func (d *decoder) allow() { d.body.allow(d.json.InputOffset() + MaxRowBytes + 4096) }
+
+func (d *decoder) more() bool {
+	d.allow()
+	return d.json.More()
+}
+
+func (d *decoder) token() (json.Token, error) {
+	d.allow()
+	token, err := d.json.Token()
+	if err == io.EOF {
+		err = io.ErrUnexpectedEOF
+	}
+	return token, err
+}
+
+func (d *decoder) delim(want json.Delim) error {
+	token, err := d.token()
+	if err != nil {
+		return err
+	}
+	if token != want {
+		return fmt.Errorf("found %.40q where %q belongs", fmt.Sprint(token), want)
+	}
+	return nil
+}
+
+func (d *decoder) key() (string, error) {
+	token, err := d.token()
+	if err != nil {
+		return "", err
+	}
+	key, ok := token.(string)
+	if !ok {
+		return "", fmt.Errorf("found %.40q where a name belongs", fmt.Sprint(token))
+	}
+	return key, nil
+}
+
+func (d *decoder) element() ([]byte, error) {
+	d.allow()
+	err := d.json.Decode(&d.raw)
+	if err == io.EOF {
+		err = io.ErrUnexpectedEOF
+	}
+	if err == nil && len(d.raw) > MaxRowBytes {
+		err = errRowSize
+	}
+	return d.raw, err
+}
+
+func (d *decoder) end() error {
+	d.allow()
+	switch _, err := d.json.Token(); err {
+	case io.EOF:
+		return nil
+	case nil:
+		return errors.New("the answer goes on after its end")
+	default:
+		return err
+	}
+}
+
+var errRowSize = fmt.Errorf("larger than %d bytes", MaxRowBytes)
+
+// gauge stops a reader at two limits, one for the whole and one that moves, and
+// remembers whether it was the reader that failed.
+type gauge struct {
+	r       *bufio.Reader
+	most    int64 // of the whole
+	allowed int64 // for now
+	read    int64
+	err     error // of r, io.EOF aside
+}
+
+func (g *gauge) allow(to int64) { g.allowed = max(g.allowed, to) }
+
+// skipBOM leaves out a byte order mark, which some proxies of .NET origin add.
+func (g *gauge) skipBOM() {
+	if start, err := g.r.Peek(len(bom)); err == nil && bytes.Equal(start, bom) {
+		g.r.Discard(len(bom)) // just peeked: cannot fail
+	}
+}
+
+func (g *gauge) Read(p []byte) (int, error) {
+	switch {
+	case g.read > g.most:
+		return 0, errPageSize
+	case g.read >= g.allowed:
+		return 0, errRowSize
+	}
+	left := min(g.allowed, g.most+1) - g.read
+	n, err := g.r.Read(p[:min(int64(len(p)), left)])
+	g.read += int64(n)
+	if err != nil && err != io.EOF {
+		g.err = err
+	}
+	return n, err
+}

@@ -1,0 +1,143 @@
+package stackapi
+
+import (
+	"bytes"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"net/http"
+	"strconv"
+	"strings"
+	"time"
+)
+
+// ErrNotReady means that the stack does not tell the hour yet: it lies in the
+// future, or processing is not complete. Ask again later. It never means that
+// the hour is empty.
+var ErrNotReady = errors.New("usage is not ready")
+
+// Error is an answer of the stack that is not a page, or the lack of one.
+type Error struct {
+	Op         string        // what was asked, such as "collect hour 2019-12-10T19:00:00Z"
+	Page       int           // of the listing, from 1
+	Status     int           // HTTP status; 0 when no answer came
+	Code       string        // the stack's code, such as "GatewayTimeout"; may be empty
+	Message    string        // the stack's own words; may be empty
+	RequestID  string        // x-ms-request-id, for the support case; may be empty
+	RetryAfter time.Duration // how long the stack asked to wait; 0 if it did not
+	Err        error         // ErrNotReady, or the cause if there was no answer; may be nil
+
+	transient bool // worth asking again
+}
+
+func (e *Error) Error() string {
+	var b strings.Builder
+	fmt.Fprintf(&b, "%s page %d:", e.Op, e.Page)
+	if e.Status != 0 {
+		fmt.Fprintf(&b, " %d", e.Status)
+	}
+	if e.Code != "" {
+		b.WriteString(" " + e.Code)
+	}
+	if e.Message != "" {
+		b.WriteString(" " + strconv.Quote(e.Message))
+	}
+	if e.Err != nil {
+		if b.String()[b.Len()-1] != ':' {
+			b.WriteByte(':')
+		}
+		b.WriteString(" " + e.Err.Error())
+	}
+	if e.RequestID != "" {
+		b.WriteString(" (x-ms-request-id " + e.RequestID + ")")
+	}
+	return b.String()
+}
+
+// Unwrap returns Err.
+func (e *Error) Unwrap() error { return e.Err }
+
+// Transient reports whether the stack, asked again later, may well answer:
+// it was busy, the connection was cut, the usage is not ready, or a page changed
+// between two tries, so that the hour must be told from its beginning.
+func (e *Error) Transient() bool {
+	return e.transient || errors.Is(e.Err, ErrNotReady) || errors.Is(e.Err, errChanged)
+}
+
+// maxErrorBytes is how much of an answer that is not a page is read.
+const maxErrorBytes = 64 << 10
+
+// refusal reads an answer that is not a page.
+func refusal(resp *http.Response, now time.Time) *Error {
+	// What cannot be read of the body is missing from the message only.
+	text, _ := io.ReadAll(io.LimitReader(resp.Body, maxErrorBytes))
+	e := &Error{Status: resp.StatusCode, RetryAfter: retryAfter(resp.Header.Get("Retry-After"), now)}
+	e.Code, e.Message = reason(text)
+	switch resp.StatusCode {
+	case http.StatusAccepted, http.StatusNoContent:
+		e.Err = ErrNotReady
+	case http.StatusTooManyRequests, http.StatusServiceUnavailable, http.StatusGatewayTimeout:
+		e.transient = true
+	}
+	if notReady(e.Code, e.Message) {
+		e.Err, e.transient = ErrNotReady, false
+	}
+	return e
+}
+
+// notReady recognises the answers for usage that may still change.
+func notReady(code, message string) bool {
+	switch strings.ToLower(code) {
+	case "requestendtimeisinfuture", "processingnotcompleted", "processingnotcomplete":
+		return true
+	}
+	message = strings.ToLower(message)
+	return strings.Contains(message, "processing not complete") || strings.Contains(message, "processing is not complete")
+}
+
+// reason finds code and message in {"error":{"code","message"}} or
+// {"code","message"}; of anything else it returns the beginning as message.
+func reason(text []byte) (code, message string) {
+	type pair struct {
+		Code    string `json:"code"`
+		Message string `json:"message"`
+	}
+	var body struct {
+		pair
+		Error pair `json:"error"`
+	}
+	text = bytes.TrimSpace(bytes.TrimPrefix(text, bom))
+	if json.Unmarshal(text, &body) == nil {
+		if body.Error != (pair{}) {
+			body.pair = body.Error
+		}
+		if body.pair != (pair{}) {
+			return cut(body.Code), cut(body.Message)
+		}
+	}
+	return "", cut(string(text))
+}
+
+func cut(text string) string {
+	const most = 512
+	if len(text) > most {
+		return strings.ToValidUTF8(text[:most], "") + "..."
+	}
+	return text
+}
+
+// retryAfter reads both forms of the header: seconds and a date.
+func retryAfter(text string, now time.Time) time.Duration {
+	if text == "" {
+		return 0
+	}
+	if seconds, err := strconv.ParseInt(text, 10, 32); err == nil {
+		return max(0, time.Duration(seconds)*time.Second)
+	}
+	date, err := http.ParseTime(text)
+	if err != nil {
+		return 0
+	}
+	return max(0, date.Sub(now))
+}

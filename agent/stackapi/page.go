@@ -1,0 +1,93 @@
+package stackapi
+
+import (
+	"bufio"
+	"context"
+	"crypto/sha256"
+	"crypto/tls"
+	"errors"
+	"fmt"
+	"io"
+	"net/http"
+	"net/url"
+	"time"
+)
+
+// try asks for the page once and hands on what was not handed on before.
+func (p *listing) try(ctx context.Context) (next string, err error) {
+	c := p.client
+	request, cancel := context.WithTimeout(ctx, c.conf.Timeout)
+	defer cancel()
+
+	req, err := http.NewRequestWithContext(request, http.MethodGet, p.link.String(), nil)
+	if err != nil {
+		return "", p.fail(nil, &Error{Err: err})
+	}
+	req.Header.Set("Accept", "application/json")
+	if c.conf.Token != nil {
+		token, err := c.conf.Token(request)
+		if err != nil {
+			return "", fmt.Errorf("%s page %d: get token: %w", p.op, p.number, err)
+		}
+		req.Header.Set("Authorization", "Bearer "+token)
+	}
+	resp, err := c.http.Do(req)
+	if err != nil {
+		return "", p.broken(ctx, nil, err)
+	}
+	defer resp.Body.Close()
+	if resp.StatusCode != http.StatusOK {
+		return "", p.fail(resp, refusal(resp, time.Now()))
+	}
+
+	var rowErr error
+	body := &gauge{r: bufio.NewReader(resp.Body), most: c.conf.MaxPageBytes}
+	replayed := &replay{page: p, want: p.rows, hash: sha256.New()}
+	head, err := decodePage(body, func(raw []byte) error {
+		rowErr = replayed.row(raw)
+		return rowErr
+	})
+	if err == nil && replayed.seen < replayed.want {
+		rowErr = errChanged
+	}
+	switch {
+	case errors.Is(rowErr, errChanged):
+		return "", p.fail(resp, &Error{Code: "PageChanged", Err: rowErr})
+	case rowErr != nil:
+		return "", rowErr
+	case body.err != nil || errors.Is(err, io.ErrUnexpectedEOF):
+		return "", p.broken(ctx, resp, err)
+	case errors.Is(err, errNoValue):
+		e := &Error{Status: resp.StatusCode, Code: head.code, Message: head.message, Err: err}
+		if notReady(head.code, head.message) {
+			e.Err = ErrNotReady
+		}
+		return "", p.fail(resp, e)
+	case err != nil:
+		return "", p.fail(resp, &Error{Status: resp.StatusCode, Code: "InvalidAnswer", Err: err})
+	}
+	return head.next, nil
+}
+
+// fail completes an error with what was asked, and the answer's id if there was
+// an answer.
+func (p *listing) fail(resp *http.Response, e *Error) *Error {
+	e.Op, e.Page = p.op, p.number
+	if resp != nil {
+		e.RequestID = resp.Header.Get("x-ms-request-id")
+	}
+	return e
+}
+
+// broken is the error for a connection that failed before or within an answer.
+// A certificate that is not trusted will not be in a second either.
+func (p *listing) broken(ctx context.Context, resp *http.Response, err error) *Error {
+	var untrusted *tls.CertificateVerificationError
+	if call := (*url.Error)(nil); errors.As(err, &call) {
+		err = call.Err // the URL adds a page of query to every line of log
+	}
+	return p.fail(resp, &Error{
+		Err:       err,
+		transient: ctx.Err() == nil && !errors.As(err, &untrusted),
+	})
+}

@@ -1,0 +1,159 @@
+// Command devstack runs the whole way of the data on one machine: Azurite, a
+// stand-in for the Functions host with the real handler, a simulated stack with
+// the real agent, and a stand-in for commerce. Run it with --help.
+package main
+
+import (
+	"context"
+	"errors"
+	"flag"
+	"fmt"
+	"io"
+	"log/slog"
+	"os"
+	"os/signal"
+	"path/filepath"
+	"syscall"
+	"time"
+)
+
+func main() {
+	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
+	err := run(ctx, os.Args[1:], os.Getenv, os.Stdout, os.Stderr)
+	stop()
+	switch {
+	case errors.Is(err, errUnbalanced):
+		os.Exit(2)
+	case err != nil && !errors.Is(err, flag.ErrHelp):
+		fmt.Fprintln(os.Stderr, "devstack:", err)
+		os.Exit(1)
+	}
+}
+
+// errUnbalanced: the run came to its end, and something is not accounted for.
+var errUnbalanced = errors.New("the balance is not even")
+
+const help = `devstack runs the whole way of the data on one machine.
+
+  devstack run    start everything, register the stack, run the agent over all its
+                  hours, wait until every day is billed, stop everything, write the
+                  results, and print the bill and the balance sheet
+  devstack up     the same, but keep everything running and print the addresses,
+                  until interrupted
+
+Results of run, below --out:
+  balance.json              rows served, accepted, quarantined; sums per meter and day
+  commerce-records.ndjson   each record that commerce accepted, as it came in
+  usage-details.csv         the usage details file
+  tables/<Table>.ndjson     every table, a row a line
+  host.log                  what the Functions host and the handler logged
+
+Exit code: 0 balanced, 2 not balanced, 1 anything else.
+
+Build first with: make stage
+
+Flags:
+`
+
+type options struct {
+	recordings, scenario, out, app, agent string
+	seed                                  uint64
+	timeout                               time.Duration
+	keep                                  bool
+}
+
+func run(ctx context.Context, args []string, _ func(string) string, stdout, stderr io.Writer) error {
+	var o options
+	fs := flag.NewFlagSet("devstack", flag.ContinueOnError)
+	fs.SetOutput(stderr)
+	fs.Usage = func() { fmt.Fprint(fs.Output(), help); fs.PrintDefaults() }
+	fs.StringVar(&o.recordings, "recordings", "", "serve the recorded hours in this `folder`: files YYYY-MM-DDTHH.json")
+	fs.StringVar(&o.scenario, "scenario", "three-days", "serve the generated scenario of this `name`")
+	fs.Uint64Var(&o.seed, "seed", 1, "seed of the scenario")
+	fs.StringVar(&o.out, "out", "out", "`folder` for the results")
+	fs.StringVar(&o.app, "app", filepath.Join("dist", "app"), "staged function app `folder`")
+	fs.StringVar(&o.agent, "agent", filepath.Join("dist", "bin", "stackusage-agent"), "the agent's `program`")
+	fs.DurationVar(&o.timeout, "timeout", 5*time.Minute, "how long run may take before it gives up")
+	fs.BoolVar(&o.keep, "keep", false, "keep the temporary folder (storage, spool)")
+	if len(args) == 0 || args[0] != "run" && args[0] != "up" {
+		if len(args) > 0 && (args[0] == "help" || args[0] == "-h" || args[0] == "--help") {
+			fs.SetOutput(stdout)
+			fs.Usage()
+			return nil
+		}
+		fs.Usage()
+		return fmt.Errorf("a command is missing: run or up")
+	}
+	if err := fs.Parse(args[1:]); err != nil {
+		return err
+	}
+	if fs.NArg() > 0 {
+		return fmt.Errorf("argument %q is not known", fs.Arg(0))
+	}
+	if err := os.MkdirAll(o.out, 0o755); err != nil {
+		return fmt.Errorf("make folder for the results: %w", err)
+	}
+	logFile, err := os.Create(filepath.Join(o.out, "host.log"))
+	if err != nil {
+		return fmt.Errorf("make log: %w", err)
+	}
+	defer logFile.Close()
+	log := slog.New(slog.NewTextHandler(logFile, &slog.HandlerOptions{Level: slog.LevelDebug}))
+	if args[0] == "up" {
+		return up(ctx, o, log, stdout)
+	}
+	return runToBalance(ctx, o, log, stdout)
+}
+
+// up keeps everything running.
+func up(ctx context.Context, o options, log *slog.Logger, stdout io.Writer) error {
+	s, err := startSite(ctx, o, log, stdout)
+	if err != nil {
+		return err
+	}
+	defer s.stop()
+	if err := s.runAgent(ctx); err != nil {
+		return err
+	}
+	s.printAddresses(stdout)
+	select {
+	case <-ctx.Done():
+		fmt.Fprintln(stdout, "stopping")
+		return nil
+	case <-s.host.Done():
+		return fmt.Errorf("the function host stopped: %w", s.host.Err())
+	}
+}
+
+// runToBalance is devstack run.
+func runToBalance(ctx context.Context, o options, log *slog.Logger, stdout io.Writer) error {
+	ctx, cancel := context.WithTimeoutCause(ctx, o.timeout, fmt.Errorf("not done after %s", o.timeout))
+	defer cancel()
+	s, err := startSite(ctx, o, log, stdout)
+	if err != nil {
+		return err
+	}
+	defer s.stop()
+	if err := s.runAgent(ctx); err != nil {
+		return err
+	}
+	waited := s.waitUntilBilled(ctx)
+	sheet, err := s.results(context.WithoutCancel(ctx))
+	if err != nil {
+		return errors.Join(waited, err)
+	}
+	if waited != nil {
+		sheet.Balanced = false
+		sheet.Problems = append(sheet.Problems, waited.Error())
+	}
+	if err := s.write(context.WithoutCancel(ctx), sheet); err != nil {
+		return err
+	}
+	if err := s.printSummary(context.WithoutCancel(ctx), sheet, stdout); err != nil {
+		return err
+	}
+	if !sheet.Balanced {
+		return errUnbalanced
+	}
+	return nil
+}

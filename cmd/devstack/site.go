@@ -1,0 +1,335 @@
+package main
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"log/slog"
+	"net"
+	"net/http"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"time"
+
+	"github.com/Azure/azure-sdk-for-go/sdk/storage/azblob"
+	"github.com/Azure/azure-sdk-for-go/sdk/storage/azqueue"
+
+	"stackusage/handlers"
+	"stackusage/internal/devstack/azurestack"
+	"stackusage/internal/devstack/azurite"
+	"stackusage/internal/devstack/blobevents"
+	"stackusage/internal/devstack/commerce"
+	"stackusage/internal/devstack/functionhost"
+	"stackusage/shared/azurestore"
+	"stackusage/shared/landing"
+	"stackusage/shared/ledger"
+	"stackusage/shared/registration"
+	"stackusage/shared/usage"
+)
+
+// The one registration of the local stack.
+const (
+	cloudID             = "7e64b1f5-2c7d-4f0a-8a55-3d1f6b1c9e01"
+	billingSubscription = "2f1c7c36-51b7-4b6f-9c0b-6a8f3f6d2a10"
+)
+
+// timeScale makes the Functions host's time pass faster: its ten-minute lease
+// takes half a minute. invocationLimit keeps the handler inside the scaled
+// functionTimeout.
+const (
+	timeScale       = 20
+	invocationLimit = "80s"
+)
+
+// site is everything that runs.
+type site struct {
+	o        options
+	log      *slog.Logger
+	out      io.Writer
+	dir      string
+	azurite  *azurite.Server
+	settings map[string]string // of the function app
+	stack    *azurestack.Stack
+	stackURL string
+	commerce string // URL
+	host     *functionhost.Host
+	usage    *azurestore.Account
+	closers  []func() // run last to first
+}
+
+const (
+	usageAccount = iota
+	landingAccount
+	accounts
+)
+
+func startSite(ctx context.Context, o options, log *slog.Logger, out io.Writer) (*site, error) {
+	for _, path := range []string{filepath.Join(o.app, "host.json"), o.agent} {
+		if _, err := os.Stat(path); err != nil {
+			return nil, fmt.Errorf("%w (build first with: make stage)", err)
+		}
+	}
+	s := &site{o: o, log: log, out: out}
+	if err := s.start(ctx); err != nil {
+		s.stop()
+		return nil, err
+	}
+	return s, nil
+}
+
+func (s *site) start(ctx context.Context) (err error) {
+	if s.dir, err = os.MkdirTemp("", "devstack-"); err != nil {
+		return err
+	}
+	if s.o.keep {
+		fmt.Fprintln(s.out, "temporary folder (kept):", s.dir)
+	} else {
+		s.closers = append(s.closers, func() { os.RemoveAll(s.dir) })
+	}
+	s.progress("starting Azurite, the stack, commerce and the Functions host")
+	if err := s.startStorage(ctx); err != nil {
+		return err
+	}
+	if err := s.startStack(); err != nil {
+		return err
+	}
+	if err := s.startCommerce(); err != nil {
+		return err
+	}
+	if err := s.register(ctx); err != nil {
+		return err
+	}
+	if err := s.startEvents(); err != nil {
+		return err
+	}
+	return s.startHost(ctx)
+}
+
+func (s *site) progress(format string, args ...any) {
+	fmt.Fprintf(s.out, "%s  %s\n", time.Now().UTC().Format("15:04:05Z"), fmt.Sprintf(format, args...))
+}
+
+func (s *site) stop() {
+	for i := len(s.closers) - 1; i >= 0; i-- {
+		s.closers[i]()
+	}
+	s.closers = nil
+}
+
+func (s *site) folder(name string) (string, error) {
+	dir := filepath.Join(s.dir, name)
+	return dir, os.MkdirAll(dir, 0o755)
+}
+
+func (s *site) startStorage(ctx context.Context) error {
+	dir, err := s.folder("azurite")
+	if err != nil {
+		return err
+	}
+	if s.azurite, err = azurite.Start(ctx, azurite.Options{Dir: dir, Accounts: accounts}); err != nil {
+		return err
+	}
+	s.closers = append(s.closers, s.azurite.Kill)
+	tmp, err := s.folder("tmp")
+	if err != nil {
+		return err
+	}
+	s.settings = map[string]string{
+		"AzureWebJobsStorage": s.azurite.ConnectionString(usageAccount),
+		"UsageStorage":        s.azurite.ConnectionString(usageAccount),
+		"LandingStorage":      s.azurite.ConnectionString(landingAccount),
+		"SWEEP_SCHEDULE":      "0 */5 * * * *",
+		"SWEEP_GRACE":         "20s",
+		"FORWARD_RETRY":       "1s",
+		"INVOCATION_LIMIT":    invocationLimit,
+		"TMPDIR":              tmp,
+	}
+	if s.usage, err = azurestore.Connect(s.setting, "UsageStorage"); err != nil {
+		return err
+	}
+	return nil
+}
+
+func (s *site) setting(name string) string { return s.settings[name] }
+
+func (s *site) startStack() error {
+	source, err := azurestack.Scenario(s.o.scenario, s.o.seed)
+	if s.o.recordings != "" {
+		source, err = azurestack.Recordings(s.o.recordings)
+	}
+	if err != nil {
+		return err
+	}
+	if s.stack, err = azurestack.New(source, azurestack.Options{Token: stackToken}); err != nil {
+		return err
+	}
+	s.stackURL, err = s.serve(s.stack)
+	return err
+}
+
+// stackToken stands for what a sign-in to the stack would give.
+const stackToken = "local-stack"
+
+func (s *site) startCommerce() error {
+	server, err := commerce.Open(filepath.Join(s.dir, "commerce.db"), commerce.Options{})
+	if err != nil {
+		return err
+	}
+	s.closers = append(s.closers, func() { server.Close() })
+	if s.commerce, err = s.serve(server); err != nil {
+		return err
+	}
+	s.settings["COMMERCE_ENDPOINT"] = s.commerce
+	return nil
+}
+
+// serve serves h on a loopback port that the kernel chooses.
+func (s *site) serve(h http.Handler) (url string, err error) {
+	ln, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		return "", err
+	}
+	server := &http.Server{Handler: h, ReadHeaderTimeout: 30 * time.Second}
+	go server.Serve(ln)
+	s.closers = append(s.closers, func() { server.Close() })
+	return "http://" + ln.Addr().String(), nil
+}
+
+// register does what a deployment and a registration do: the container, and
+// the row that says who is charged.
+func (s *site) register(ctx context.Context) error {
+	landed, err := azurestore.Connect(s.setting, "LandingStorage")
+	if err != nil {
+		return err
+	}
+	if err := landed.Blobs.Create(ctx, landing.Container(cloudID)); err != nil {
+		return err
+	}
+	if err := s.usage.Tables.Create(ctx, ledger.TableRegistrations); err != nil {
+		return err
+	}
+	first := s.stack.First()
+	return s.usage.Tables.PutRegistration(ctx, registration.Registration{
+		CloudID: cloudID, SubscriptionID: billingSubscription, BillingModel: registration.PayAsYouUse,
+		EffectiveDay: usage.HourOf(first).Day().Compact(), Start: first, Region: s.stack.Region(),
+	})
+}
+
+func (s *site) startEvents() error {
+	blobs, err := azblob.NewClientFromConnectionString(s.settings["LandingStorage"], nil)
+	if err != nil {
+		return err
+	}
+	queue, err := azqueue.NewQueueClientFromConnectionString(s.settings["UsageStorage"], handlers.QueueLanded, nil)
+	if err != nil {
+		return err
+	}
+	ctx, cancel := context.WithCancel(context.Background())
+	w := &blobevents.Watcher{Blobs: blobs, Queue: queue, Prefix: landing.Container(""), Every: 200 * time.Millisecond}
+	done := make(chan struct{})
+	go func() {
+		defer close(done)
+		if err := w.Run(ctx); err != nil && ctx.Err() == nil {
+			s.log.Error("blob events ended", "error", err)
+		}
+	}()
+	s.closers = append(s.closers, func() { cancel(); <-done })
+	return nil
+}
+
+func (s *site) startHost(ctx context.Context) (err error) {
+	s.host, err = functionhost.Start(ctx, functionhost.Options{AppDir: s.o.app, Settings: s.settings, TimeScale: timeScale, Log: s.log})
+	if err != nil {
+		return fmt.Errorf("%w (the log is %s)", err, filepath.Join(s.o.out, "host.log"))
+	}
+	s.closers = append(s.closers, func() {
+		ctx, cancel := context.WithTimeout(context.Background(), 10*time.Second)
+		defer cancel()
+		if err := s.host.Stop(ctx); err != nil {
+			s.log.Error("host did not stop", "error", err)
+		}
+	})
+	return nil
+}
+
+// runAgent runs the real agent over all reported hours of the stack.
+func (s *site) runAgent(ctx context.Context) error {
+	spool, err := s.folder("spool")
+	if err != nil {
+		return err
+	}
+	return s.agent(ctx, spool)
+}
+
+func (s *site) agent(ctx context.Context, spool string) error {
+	first, end := s.stack.First(), s.stack.End()
+	s.progress("agent collects %d reported hours, %s to %s", int(end.Sub(first)/time.Hour), first.Format(time.RFC3339), end.Format(time.RFC3339))
+	program, err := filepath.Abs(s.o.agent)
+	if err != nil {
+		return err
+	}
+	cmd := exec.CommandContext(ctx, program, "collect",
+		"--endpoint", s.stackURL, "--provider", s.stack.Provider(), "--cloud-id", cloudID,
+		"--region", s.stack.Region(), "--domain", s.stack.Domain(),
+		"--infrastructure", strings.Join(s.stack.InfrastructureSubscriptions(), ","),
+		"--from", first.Format(time.RFC3339), "--to", end.Format(time.RFC3339),
+		"--spool", spool, "--log-level", "warn")
+	cmd.Env = append(os.Environ(), "STACK_TOKEN="+stackToken, "LandingStorage="+s.settings["LandingStorage"])
+	out, err := cmd.CombinedOutput()
+	if err != nil {
+		return fmt.Errorf("run agent: %w\n%s", err, out)
+	}
+	s.progress("agent: %s", strings.TrimSpace(string(out)))
+	return nil
+}
+
+// sweep runs the Sweep function now.
+func (s *site) sweep(ctx context.Context) error {
+	req, err := http.NewRequestWithContext(ctx, http.MethodPost, s.host.URL()+"/admin/functions/Sweep", strings.NewReader(`{"input":""}`))
+	if err != nil {
+		return err
+	}
+	req.Header.Set("Content-Type", "application/json")
+	resp, err := http.DefaultClient.Do(req)
+	if err != nil {
+		return err
+	}
+	defer resp.Body.Close()
+	if resp.StatusCode != http.StatusAccepted {
+		return fmt.Errorf("run Sweep: HTTP %d", resp.StatusCode)
+	}
+	return nil
+}
+
+func (s *site) status(ctx context.Context) (handlers.Status, error) {
+	var st handlers.Status
+	body, err := get(ctx, s.host.URL()+"/api/status")
+	if err != nil {
+		return st, err
+	}
+	defer body.Close()
+	return st, json.NewDecoder(body).Decode(&st)
+}
+
+func get(ctx context.Context, url string) (io.ReadCloser, error) {
+	req, err := http.NewRequestWithContext(ctx, http.MethodGet, url, nil)
+	if err != nil {
+		return nil, err
+	}
+	resp, err := http.DefaultClient.Do(req)
+	if err != nil {
+		return nil, err
+	}
+	if resp.StatusCode != http.StatusOK {
+		text, _ := io.ReadAll(io.LimitReader(resp.Body, 1000))
+		resp.Body.Close()
+		return nil, fmt.Errorf("get %s: HTTP %d: %s", url, resp.StatusCode, text)
+	}
+	return resp.Body, nil
+}
+
+var errHostEnded = errors.New("the Functions host ended")

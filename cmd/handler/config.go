@@ -1,0 +1,110 @@
+package main
+
+import (
+	"errors"
+	"fmt"
+	"reflect"
+	"strconv"
+	"time"
+)
+
+// Config is every setting that the handler reads, from the environment in
+// which the Functions host starts it. The env tag names the app setting, the
+// default tag its value when it is not set; a setting without default must be
+// set. local.settings.sample.json and the README list the same.
+//
+// UsageStorage and LandingStorage name storage connections. In the place of a
+// connection string, <name>__accountName, or <name>__blobServiceUri,
+// __queueServiceUri and __tableServiceUri, with __credential=managedidentity
+// and __clientId, are read.
+type Config struct {
+	UsageStorage   string `env:"UsageStorage" default:"" help:"connection to the app's storage: tables, queues, partials, daily files, outbox, quarantine"`
+	LandingStorage string `env:"LandingStorage" default:"" help:"connection to the storage that the stacks drop their hour blobs in"`
+
+	CommerceEndpoint string `env:"COMMERCE_ENDPOINT" help:"URL of commerce, before /v1/records"`
+	CommerceScope    string `env:"COMMERCE_SCOPE" default:"" help:"scope of the token for commerce, for the identity of UsageStorage; empty sends none"`
+
+	SettlingHours int           `env:"SETTLING_HOURS" default:"6" help:"first reported hours of the next day that a usage day waits for"`
+	CloseDelay    time.Duration `env:"CLOSE_DELAY" default:"48h" help:"after its end and its last landing, when a day closes with hours missing"`
+	ForwardRetry  time.Duration `env:"FORWARD_RETRY" default:"30s" help:"first delay after commerce could not take a batch; doubles up to 1h"`
+
+	SweepSchedule string        `env:"SWEEP_SCHEDULE" default:"0 */5 * * * *" help:"when Sweep runs: NCRONTAB with seconds, UTC; read by the host"`
+	SweepGrace    time.Duration `env:"SWEEP_GRACE" default:"15m" help:"how long a message may be on its way before Sweep sends another"`
+	SweepLookback time.Duration `env:"SWEEP_LOOKBACK" default:"336h" help:"how far back Sweep looks for landed blobs without a verdict"`
+
+	MaxHourBytes int64 `env:"MAX_HOUR_BYTES" default:"2147483648" help:"bytes that an hour blob may unpack to; a larger one is rejected"`
+	MaxHourRows  int64 `env:"MAX_HOUR_ROWS" default:"20000000" help:"rows that an hour blob may have; one with more is rejected"`
+	SpillSums    int   `env:"SPILL_SUMS" default:"50000" help:"sums that IngestHour keeps in memory before it spills to temporary disk"`
+
+	InstanceMemory  int           `env:"INSTANCE_MEMORY_MB" default:"2048" help:"memory of one instance in MiB; bounds how many invocations run at once"`
+	InvocationLimit time.Duration `env:"INVOCATION_LIMIT" default:"28m" help:"when an invocation gives up; must stay below functionTimeout in host.json"`
+	LogLevel        string        `env:"LOG_LEVEL" default:"info" help:"debug, info, warn or error"`
+}
+
+// readConfig fills a Config and reports every setting that is missing or bad.
+func readConfig(getenv func(string) string) (Config, error) {
+	var c Config
+	v := reflect.ValueOf(&c).Elem()
+	var errs []error
+	for i := range v.NumField() {
+		field := v.Type().Field(i)
+		name := field.Tag.Get("env")
+		text := getenv(name)
+		if text == "" {
+			fallback, optional := field.Tag.Lookup("default")
+			if !optional {
+				errs = append(errs, fmt.Errorf("setting %s is missing: %s", name, field.Tag.Get("help")))
+				continue
+			}
+			text = fallback
+		}
+		if err := set(v.Field(i), text); err != nil {
+			errs = append(errs, fmt.Errorf("setting %s: %w", name, err))
+		}
+	}
+	if len(errs) == 0 {
+		errs = append(errs, c.validate())
+	}
+	return c, errors.Join(errs...)
+}
+
+func set(field reflect.Value, text string) error {
+	switch field.Interface().(type) {
+	case string:
+		field.SetString(text)
+	case time.Duration:
+		d, err := time.ParseDuration(text)
+		if err != nil {
+			return fmt.Errorf("%q is not a duration like 90s, 15m or 48h", text)
+		}
+		field.SetInt(int64(d))
+	default:
+		n, err := strconv.ParseInt(text, 10, 64)
+		if err != nil {
+			return fmt.Errorf("%q is not a whole number", text)
+		}
+		field.SetInt(n)
+	}
+	return nil
+}
+
+func (c Config) validate() error {
+	check := func(name string, ok bool, what string) error {
+		if ok {
+			return nil
+		}
+		return fmt.Errorf("setting %s: must be %s", name, what)
+	}
+	return errors.Join(
+		check("SETTLING_HOURS", c.SettlingHours >= 0 && c.SettlingHours <= 24, "0 to 24"),
+		check("CLOSE_DELAY", c.CloseDelay > 0, "above zero"),
+		check("FORWARD_RETRY", c.ForwardRetry > 0, "above zero"),
+		check("SWEEP_GRACE", c.SweepGrace >= 0, "zero or above"),
+		check("SWEEP_LOOKBACK", c.SweepLookback > c.SweepGrace, "above SWEEP_GRACE"),
+		check("MAX_HOUR_BYTES", c.MaxHourBytes > 0, "above zero"),
+		check("MAX_HOUR_ROWS", c.MaxHourRows > 0, "above zero"),
+		check("SPILL_SUMS", c.SpillSums > 0, "above zero"),
+		check("INSTANCE_MEMORY_MB", c.InstanceMemory >= 512, "512 or above"),
+		check("INVOCATION_LIMIT", c.InvocationLimit > 0, "above zero"),
+	)
+}

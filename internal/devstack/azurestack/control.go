@@ -1,0 +1,114 @@
+package azurestack
+
+import (
+	"bytes"
+	"encoding/json"
+	"net/http"
+	"slices"
+	"time"
+)
+
+// serveMetadata answers what a client must know before it has a token.
+func (s *Stack) serveMetadata(w http.ResponseWriter, r *http.Request) {
+	if err := checkVersion(r.URL.Query().Get("api-version"), "2015-01-01", "1.0"); err != nil {
+		err.write(w)
+		return
+	}
+	var body struct {
+		GalleryEndpoint string `json:"galleryEndpoint"`
+		GraphEndpoint   string `json:"graphEndpoint"`
+		PortalEndpoint  string `json:"portalEndpoint"`
+		Authentication  struct {
+			LoginEndpoint string   `json:"loginEndpoint"`
+			Audiences     []string `json:"audiences"`
+		} `json:"authentication"`
+	}
+	own := base(r) + "/"
+	body.GalleryEndpoint, body.GraphEndpoint, body.PortalEndpoint = own, own, own
+	body.Authentication.LoginEndpoint = s.loginEndpoint(r)
+	body.Authentication.Audiences = []string{s.Audience()}
+	writeJSON(w, http.StatusOK, body)
+}
+
+// Audience returns the resource that a token for this stack must be for.
+func (s *Stack) Audience() string {
+	return "https://adminmanagement.contoso.onmicrosoft.com/" + guid("audience", s.source.provider)
+}
+
+func (s *Stack) loginEndpoint(r *http.Request) string {
+	if s.opts.LoginEndpoint != "" {
+		return s.opts.LoginEndpoint
+	}
+	return base(r) + "/"
+}
+
+func (s *Stack) serveSubscriptions(w http.ResponseWriter, r *http.Request) *apiError {
+	if err := checkVersion(r.URL.Query().Get("api-version"), "2015-11-01"); err != nil {
+		return err
+	}
+	writeJSON(w, http.StatusOK, map[string][]Subscription{"value": s.source.subscriptions})
+	return nil
+}
+
+// serveDevstack answers the doors that a real stamp does not have: what was
+// served, for balance sheets, and what shall go wrong, for tests.
+func (s *Stack) serveDevstack(w http.ResponseWriter, r *http.Request, door string) {
+	switch r.Method + " " + door {
+	case "GET rows":
+		s.serveRows(w, r)
+	case "GET served":
+		s.serveServed(w)
+	case "POST faults":
+		s.serveFaults(w, r)
+	case "DELETE faults":
+		s.mu.Lock()
+		s.faults = nil
+		s.mu.Unlock()
+		writeJSON(w, http.StatusOK, struct{}{})
+	default:
+		(&apiError{http.StatusNotFound, "NotFound", "There are GET rows, GET served, POST faults and DELETE faults."}).write(w)
+	}
+}
+
+// serveRows answers the rows of one reported hour as lines of JSON.
+func (s *Stack) serveRows(w http.ResponseWriter, r *http.Request) {
+	hour, err := parseTime(r.URL.Query().Get("hour"))
+	if err != nil || !hour.Truncate(time.Hour).Equal(hour) {
+		invalidProperty("hour", "is not a full hour").write(w)
+		return
+	}
+	w.Header().Set("Content-Type", "application/x-ndjson")
+	var lines bytes.Buffer
+	for _, row := range s.source.hours[hour] {
+		if bytes.ContainsAny(row.raw, "\r\n") {
+			if err := json.Compact(&lines, row.raw); err != nil {
+				panic(err) // rows were parsed when they were read
+			}
+		} else {
+			lines.Write(row.raw)
+		}
+		lines.WriteByte('\n')
+	}
+	w.Write(lines.Bytes())
+}
+
+// serveServed answers {"hours":[{"hour","rows","requests"}]}: the reported hours
+// that were asked for, how many rows each holds and how many requests covered
+// it. A continuation counts as a request.
+func (s *Stack) serveServed(w http.ResponseWriter) {
+	type hour struct {
+		Hour     time.Time `json:"hour"`
+		Rows     int       `json:"rows"`
+		Requests int       `json:"requests"`
+	}
+	body := struct {
+		Hours []hour `json:"hours"`
+	}{Hours: []hour{}}
+	s.mu.Lock()
+	for h, n := range s.served {
+		body.Hours = append(body.Hours, hour{Hour: h, Rows: len(s.source.hours[h]), Requests: n})
+	}
+	s.mu.Unlock()
+	slices.SortFunc(body.Hours, func(a, b hour) int { return a.Hour.Compare(b.Hour) })
+	writeJSON(w, http.StatusOK, body)
+}

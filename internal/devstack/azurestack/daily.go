@@ -1,0 +1,146 @@
+package azurestack
+
+import (
+	"bytes"
+	"encoding/json"
+	"fmt"
+	"math/big"
+	"strconv"
+	"strings"
+	"time"
+)
+
+// timeLayout is how a stamp writes the bounds of a usage window: an offset,
+// never Z.
+const timeLayout = "2006-01-02T15:04:05+00:00"
+
+// record is a usage row with its fields in the order in which a stamp sends
+// them.
+type record struct {
+	ID         string     `json:"id"`
+	Name       string     `json:"name"`
+	Type       string     `json:"type"`
+	Properties properties `json:"properties"`
+}
+
+type properties struct {
+	SubscriptionID string      `json:"subscriptionId"`
+	UsageStartTime string      `json:"usageStartTime"`
+	UsageEndTime   string      `json:"usageEndTime"`
+	InstanceData   string      `json:"instanceData"` // JSON in a string
+	Quantity       json.Number `json:"quantity"`
+	MeterID        string      `json:"meterId"`
+	Name           string      `json:"name"`
+}
+
+type instance struct {
+	Resources struct {
+		ResourceURI    string `json:"resourceUri"`
+		Location       string `json:"location"`
+		Tags           string `json:"tags"`
+		AdditionalInfo string `json:"additionalInfo"`
+	} `json:"Microsoft.Resources"`
+}
+
+// byDay adds up hourly rows per key and usage day, exactly, in the order in
+// which the keys first appear. The days are those of usage within the reported
+// window that was asked for, so that a resource's day is spread over two
+// reported days.
+func byDay(rows []row) ([]row, error) {
+	type key struct{ subscription, meter, uri, tags, info, day string }
+	type total struct {
+		first record
+		start time.Time
+		sum   sum
+	}
+	totals := map[key]*total{}
+	var order []*total
+	for _, row := range rows {
+		var rec record
+		var inst instance
+		if err := json.Unmarshal(row.raw, &rec); err != nil {
+			return nil, fmt.Errorf("read row: %w", err)
+		}
+		if err := json.Unmarshal([]byte(rec.Properties.InstanceData), &inst); err != nil {
+			return nil, fmt.Errorf("read instanceData of %s: %w", rec.Name, err)
+		}
+		day := row.usage.Truncate(24 * time.Hour)
+		k := key{
+			subscription: strings.ToLower(rec.Properties.SubscriptionID),
+			meter:        strings.ReplaceAll(strings.ToLower(rec.Properties.MeterID), "-", ""),
+			uri:          strings.ToLower(inst.Resources.ResourceURI),
+			tags:         inst.Resources.Tags,
+			info:         inst.Resources.AdditionalInfo,
+			day:          day.Format(timeLayout),
+		}
+		t := totals[k]
+		if t == nil {
+			t = &total{first: rec, start: day}
+			totals[k] = t
+			order = append(order, t)
+		}
+		if err := t.sum.add(rec.Properties.Quantity.String()); err != nil {
+			return nil, fmt.Errorf("add quantity of %s: %w", rec.Name, err)
+		}
+	}
+	days := make([]row, len(order))
+	for i, t := range order {
+		rec := t.first
+		rec.Properties.UsageStartTime = t.start.Format(timeLayout)
+		rec.Properties.UsageEndTime = t.start.AddDate(0, 0, 1).Format(timeLayout)
+		rec.Properties.Quantity = json.Number(t.sum.String())
+		days[i] = row{raw: encode(rec), subscription: strings.ToLower(rec.Properties.SubscriptionID), usage: t.start}
+	}
+	return days, nil
+}
+
+// encode writes a record or an instance as a stamp does, without the escapes
+// for HTML that json.Marshal adds.
+func encode(v any) []byte {
+	var b bytes.Buffer
+	enc := json.NewEncoder(&b)
+	enc.SetEscapeHTML(false)
+	if err := enc.Encode(v); err != nil {
+		panic(err) // only our own structs come here
+	}
+	return bytes.TrimSuffix(b.Bytes(), []byte("\n"))
+}
+
+// sum adds decimal texts exactly.
+type sum struct {
+	rat    big.Rat
+	places int // after the decimal point, enough for every addend
+}
+
+func (s *sum) add(text string) error {
+	mantissa, exponent, _ := strings.Cut(strings.ToLower(text), "e")
+	exp := 0
+	if exponent != "" {
+		var err error
+		if exp, err = strconv.Atoi(exponent); err != nil || exp < -99 || exp > 99 {
+			return fmt.Errorf("number %.40q: exponent out of bounds", text)
+		}
+	}
+	if strings.Trim(mantissa, "-.0123456789") != "" || len(text) > 120 {
+		return fmt.Errorf("number %.40q: not a decimal", text) // big.Rat would take fractions and hexadecimals
+	}
+	addend, ok := new(big.Rat).SetString(text)
+	if !ok {
+		return fmt.Errorf("number %.40q: not a decimal", text)
+	}
+	_, fraction, _ := strings.Cut(mantissa, ".")
+	s.places = max(s.places, len(fraction)-exp)
+	s.rat.Add(&s.rat, addend)
+	return nil
+}
+
+// String returns the sum without an exponent or trailing zeros, but with at
+// least one decimal, as a stamp writes whole numbers.
+func (s *sum) String() string {
+	text := s.rat.FloatString(max(s.places, 1))
+	text = strings.TrimRight(text, "0")
+	if strings.HasSuffix(text, ".") {
+		text += "0"
+	}
+	return text
+}

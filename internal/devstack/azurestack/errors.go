@@ -1,0 +1,57 @@
+package azurestack
+
+import (
+	"encoding/json"
+	"net/http"
+	"strconv"
+)
+
+// apiError is one refusal in the shape of Resource Manager:
+// {"error":{"code","message","details":[]}}.
+type apiError struct {
+	status  int
+	code    string
+	message string
+}
+
+func (e *apiError) write(w http.ResponseWriter) {
+	var body struct {
+		Error struct {
+			Code    string   `json:"code"`
+			Message string   `json:"message"`
+			Details []string `json:"details"`
+		} `json:"error"`
+	}
+	body.Error.Code, body.Error.Message, body.Error.Details = e.code, e.message, []string{}
+	writeJSON(w, e.status, body)
+}
+
+func writeJSON(w http.ResponseWriter, status int, body any) {
+	text, err := json.Marshal(body)
+	if err != nil {
+		panic(err) // only our own structs of strings and numbers come here
+	}
+	w.Header().Set("Content-Type", "application/json; charset=utf-8")
+	w.WriteHeader(status)
+	w.Write(text)
+}
+
+func invalidProperty(name, why string) *apiError {
+	return &apiError{http.StatusBadRequest, "InvalidProperty", "The property '" + name + "' " + why + "."}
+}
+
+// checkVersion refuses a query without api-version, or with one that is not in
+// known.
+func checkVersion(got string, known ...string) *apiError {
+	if got == "" {
+		return &apiError{http.StatusBadRequest, "NoApiVersion", "The api-version query parameter is missing."}
+	}
+	for _, v := range known {
+		if got == v {
+			return nil
+		}
+	}
+	return invalidProperty("api-version", "has a value that is not supported")
+}
+
+func itoa(n int) string { return strconv.Itoa(n) }

@@ -1,0 +1,139 @@
+package azurestack_test
+
+import (
+	"math/big"
+	"net/url"
+	"testing"
+	"time"
+
+	"stackusage/internal/devstack/azurestack"
+)
+
+func TestParseTime(t *testing.T) {
+	want := time.Date(2019, 12, 10, 19, 0, 0, 0, time.UTC)
+	for _, text := range []string{
+		"2019-12-10T19:00:00Z",
+		"2019-12-10T19:00:00.00Z",
+		"2019-12-10T19:00:00.0000000Z",
+		"2019-12-10T19:00:00.0000000+00:00",
+		"2019-12-10T19:00:00+00:00",
+		"2019-12-10T19:00:00+00:00Z",
+		"2019-12-10T21:00:00+02:00",
+	} {
+		if got, err := azurestack.ParseTime(text); err != nil || !got.Equal(want) || got.Location() != time.UTC {
+			t.Errorf("%s: got %v, %v", text, got, err)
+		}
+	}
+	for _, text := range []string{
+		"", "2019-12-10", "2019-12-10T19:00:00", "2019-12-10T19:00:00 00:00", "2019-12-10T19:00:00+02:00Z", "2019-13-10T19:00:00Z", "yesterday",
+	} {
+		if got, err := azurestack.ParseTime(text); err == nil {
+			t.Errorf("%q: accepted as %v", text, got)
+		}
+	}
+}
+
+func FuzzParseTime(f *testing.F) {
+	f.Add("2019-12-10T19:00:00.0000000+00:00")
+	f.Add("2015-06-16T18:53:11+00:00Z")
+	f.Fuzz(func(t *testing.T, text string) {
+		got, err := azurestack.ParseTime(text)
+		if err != nil {
+			return
+		}
+		if got.Location() != time.UTC {
+			t.Fatalf("%q is not in UTC", text)
+		}
+		if year := got.Year(); year < 0 || year > 9999 {
+			return // an offset can lead out of the years that the layout holds
+		}
+		again, err := azurestack.ParseTime(got.Format(time.RFC3339Nano))
+		if err != nil || !again.Equal(got) {
+			t.Fatalf("%q: read as %v, then as %v, %v", text, got, again, err)
+		}
+	})
+}
+
+func FuzzQuery(f *testing.F) {
+	now := time.Date(2019, 12, 11, 6, 0, 0, 0, time.UTC)
+	f.Add("api-version=2015-06-01-preview&reportedStartTime=2019-12-10T19%3a00%3a00Z&reportedEndTime=2019-12-10T20:00:00%2B00:00&aggregationGranularity=Hourly", "MC4")
+	f.Add("api-version=2015-06-01-preview&reportedStartTime=2019-12-10T00:00:00Z&reportedEndTime=2019-12-11T00:00:00Z", "")
+	f.Fuzz(func(t *testing.T, text, token string) {
+		v, err := url.ParseQuery(text)
+		if err != nil {
+			return
+		}
+		start, end, daily, code := azurestack.ParseQuery(v, now)
+		azurestack.Resume(v, now, token)
+		if code != "" {
+			return
+		}
+		step := time.Hour
+		if daily {
+			step *= 24
+		}
+		if !start.Before(end) || end.After(now) || !start.Truncate(step).Equal(start) || !end.Truncate(step).Equal(end) {
+			t.Fatalf("accepted [%v, %v), daily %t", start, end, daily)
+		}
+	})
+}
+
+func TestSum(t *testing.T) {
+	for _, tc := range []struct {
+		want  string
+		texts []string
+	}{
+		{"0.0", nil},
+		{"3.0", []string{"1.0", "2.0"}},
+		{"0.3", []string{"0.1", "0.2"}},
+		{"49.384350938850337", []string{"49.384254808537662", "9.6130312675E-05"}},
+		{"0.000000083819031715393066", []string{"8.3819031715393066E-08"}},
+		{"1000000000000000000000000000000.0000000000000000000000000000001", []string{"1e30", "1e-31"}},
+		{"1200.0", []string{"1.2E+3"}},
+	} {
+		if got, err := azurestack.Sum(tc.texts...); err != nil || got != tc.want {
+			t.Errorf("%v: got %s, %v, want %s", tc.texts, got, err, tc.want)
+		}
+	}
+	for _, text := range []string{"", "x", "1e1000000", "1/3", "NaN", "1e", "0x10"} {
+		if got, err := azurestack.Sum(text); err == nil {
+			t.Errorf("%q: accepted as %s", text, got)
+		}
+	}
+}
+
+func TestAmount(t *testing.T) {
+	for _, tc := range []struct {
+		units, per int64
+		want       string
+	}{
+		{0, 1, "0.0"},
+		{2, 1, "2.0"},
+		{20480, 10, "2048.0"},
+		{1, 744, "0.0013440860215053763"},
+		{90, 1 << 30, "8.3819031715393066E-08"},
+		{16384, 1 << 30, "1.52587890625E-05"},
+		{12345, 10000, "1.2345"},
+		{1, 10000, "0.0001"},
+	} {
+		if got := azurestack.Amount(tc.units, tc.per); got != tc.want {
+			t.Errorf("%d/%d: got %s, want %s", tc.units, tc.per, got, tc.want)
+		}
+	}
+}
+
+func FuzzSum(f *testing.F) {
+	f.Add("49.384254808537662", "8.3819031715393066E-08")
+	f.Fuzz(func(t *testing.T, a, b string) {
+		text, err := azurestack.Sum(a, b)
+		if err != nil {
+			return
+		}
+		got, ok := new(big.Rat).SetString(text)
+		x, _ := new(big.Rat).SetString(a)
+		y, _ := new(big.Rat).SetString(b)
+		if !ok || got.Cmp(x.Add(x, y)) != 0 {
+			t.Fatalf("%q + %q = %s", a, b, text)
+		}
+	})
+}

@@ -1,0 +1,179 @@
+package azurestack
+
+import (
+	"cmp"
+	"encoding/json"
+	"fmt"
+	"math/rand/v2"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/google/uuid"
+)
+
+// scenarios holds the inventories that can be generated, by name.
+var scenarios = map[string]func(*generator){
+	"three-days": threeDays,
+}
+
+// ScenarioNames returns the names that Scenario knows, sorted.
+func ScenarioNames() []string {
+	var names []string
+	for name := range scenarios {
+		names = append(names, name)
+	}
+	slices.Sort(names)
+	return names
+}
+
+// Scenario generates the usage of a small stamp. The subscriptions and
+// resources of a scenario are always the same; quantities and the hour in which
+// each row is reported follow from the seed, and the same seed gives the same
+// bytes.
+func Scenario(name string, seed uint64) (*Source, error) {
+	build, known := scenarios[name]
+	if !known {
+		return nil, fmt.Errorf("make scenario %q: unknown; there are %s", name, strings.Join(ScenarioNames(), ", "))
+	}
+	g := &generator{
+		rng: rand.New(rand.NewPCG(seed, 0x75736167)),
+		src: &Source{domain: "azurestack.external", hours: map[time.Time][]row{}},
+	}
+	build(g)
+	for _, rows := range g.src.hours {
+		slices.SortStableFunc(rows, func(a, b row) int { return cmp.Compare(a.sort, b.sort) })
+	}
+	g.src.settle()
+	// An empty first hour is still the one in which the registration starts.
+	g.src.first = g.start
+	return g.src, nil
+}
+
+// generator turns resources into rows.
+type generator struct {
+	rng        *rand.Rand
+	src        *Source
+	start, end time.Time // usage hours
+}
+
+// resource emits rows while it runs.
+type resource struct {
+	subscription string
+	group        string
+	path         string // below the resource group: providers/...
+	tags, info   string
+	segment      string // how its provider spells resourceGroups
+	meters       []*meter
+	from, to     time.Time // runs in [from, to); zero means always
+	daytime      bool      // runs from 8:00 to 18:00 only
+	disk         bool      // its provider sometimes reports within the hour
+}
+
+// meter is one thing measured of a resource.
+type meter struct {
+	id       string
+	quantity func(hour time.Time) amount
+	split    bool // late pieces come as a row of their own
+}
+
+func (r *resource) runs(hour time.Time) bool {
+	return (r.from.IsZero() || !hour.Before(r.from)) &&
+		(r.to.IsZero() || hour.Before(r.to)) &&
+		(!r.daytime || hour.Hour() >= 8 && hour.Hour() < 18)
+}
+
+// add emits the rows of a resource for every usage hour in which it runs.
+func (g *generator) add(r *resource) {
+	for hour := g.start; hour.Before(g.end); hour = hour.Add(time.Hour) {
+		if !r.runs(hour) {
+			continue
+		}
+		lag := g.lag(r)
+		group, segment := r.group, r.segment
+		if g.chance(8) {
+			group = strings.ToUpper(group)
+		}
+		if g.chance(5) {
+			segment = swap(segment, "resourceGroups", "resourcegroups")
+		}
+		shout := g.chance(5)
+		uri := "/subscriptions/" + r.subscription + "/" + segment + "/" + group + "/" + r.path
+		for _, m := range r.meters {
+			id := m.id
+			if shout {
+				id = swap(id, strings.ToUpper(id), strings.ToLower(id))
+			}
+			quantity := m.quantity(hour)
+			if m.split && lag == 1 && g.chance(3) {
+				late := quantity.part(g.rng.Int64N(100))
+				g.row(r, hour, 2, uri, id, late)
+				quantity = quantity.minus(late)
+			}
+			g.row(r, hour, lag, uri, id, quantity)
+		}
+	}
+}
+
+// lag draws how many hours after its usage hour a row is reported, in the
+// proportions of the recorded hour: one mostly, two for some, none for a few
+// rows of managed disks.
+func (g *generator) lag(r *resource) int {
+	switch {
+	case r.disk && g.chance(5):
+		return 0
+	case g.chance(4):
+		return 2
+	default:
+		return 1
+	}
+}
+
+func (g *generator) row(r *resource, hour time.Time, lag int, uri, meterID string, quantity amount) {
+	var inst instance
+	inst.Resources.ResourceURI = uri
+	inst.Resources.Location = g.src.region
+	inst.Resources.Tags = r.tags
+	inst.Resources.AdditionalInfo = r.info
+	name := r.subscription + "-" + meterID
+	rec := record{
+		ID:   "/subscriptions/" + g.src.provider + "/providers/Microsoft.Commerce/UsageAggregate/" + name,
+		Name: name,
+		Type: "Microsoft.Commerce/UsageAggregate",
+		Properties: properties{
+			SubscriptionID: r.subscription,
+			UsageStartTime: hour.Format(timeLayout),
+			UsageEndTime:   hour.Add(time.Hour).Format(timeLayout),
+			InstanceData:   string(encode(inst)),
+			Quantity:       json.Number(quantity.String()),
+			MeterID:        meterID,
+			Name:           name,
+		},
+	}
+	reported := hour.Add(time.Duration(lag) * time.Hour)
+	g.src.hours[reported] = append(g.src.hours[reported], row{
+		raw:          encode(rec),
+		subscription: r.subscription,
+		usage:        hour,
+		sort:         strings.ToLower(name),
+	})
+}
+
+func (g *generator) chance(percent int) bool { return g.rng.IntN(100) < percent }
+
+// swap returns whichever of a and b text is not.
+func swap(text, a, b string) string {
+	if text == a {
+		return b
+	}
+	return a
+}
+
+// guid names a thing of the stand-in for ever: it depends on no seed, so that
+// settings and documents can quote it.
+func guid(kind, name string) string {
+	return uuid.NewSHA1(uuid.NameSpaceURL, []byte("azurestack:"+kind+":"+name)).String()
+}
+
+// directory returns the directory tenant of a company.
+func directory(company string) string { return guid("directory", company+".onmicrosoft.com") }

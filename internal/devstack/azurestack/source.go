@@ -1,0 +1,202 @@
+package azurestack
+
+import (
+	"bytes"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"time"
+)
+
+// Source is what one stamp has to serve: its rows by reported hour and the
+// facts about it. It does not change once made.
+type Source struct {
+	provider       string
+	region, domain string
+	infrastructure []string
+	subscriptions  []Subscription
+	hours          map[time.Time][]row
+	order          []time.Time // keys of hours, ascending
+	first, end     time.Time
+}
+
+// row is one usage row: its bytes, and what is needed to choose it.
+type row struct {
+	raw          json.RawMessage
+	subscription string    // lower case
+	usage        time.Time // start of the usage hour
+	sort         string    // order within a generated hour
+}
+
+// Subscription is an entry of the provider's list of subscriptions.
+type Subscription struct {
+	ID                              string `json:"id"`
+	SubscriptionID                  string `json:"subscriptionId"`
+	DelegatedProviderSubscriptionID string `json:"delegatedProviderSubscriptionId"`
+	DisplayName                     string `json:"displayName"`
+	Owner                           string `json:"owner"`
+	TenantID                        string `json:"tenantId"` // directory tenant, a GUID
+	RoutingResourceManagerType      string `json:"routingResourceManagerType"`
+	OfferID                         string `json:"offerId"`
+	State                           string `json:"state"`
+}
+
+const recordingLayout = "2006-01-02T15"
+
+// Recordings reads a folder of recorded answers. A file YYYY-MM-DDTHH.json is
+// the whole answer for that reported hour, {"value":[...]}; other files are
+// ignored. It fails on a folder without a recorded hour, on an answer that
+// names a next page, and on rows without subscription or usage time.
+func Recordings(dir string) (*Source, error) {
+	files, err := os.ReadDir(dir)
+	if err != nil {
+		return nil, fmt.Errorf("read recordings: %w", err)
+	}
+	src := &Source{domain: "azurestack.external", hours: map[time.Time][]row{}}
+	for _, f := range files {
+		hour, err := time.Parse(recordingLayout+".json", f.Name())
+		if err != nil {
+			continue
+		}
+		text, err := os.ReadFile(filepath.Join(dir, f.Name()))
+		if err != nil {
+			return nil, fmt.Errorf("read recording: %w", err)
+		}
+		if src.hours[hour], err = src.answer(text); err != nil {
+			return nil, fmt.Errorf("read recording %s: %w", f.Name(), err)
+		}
+	}
+	if len(src.hours) == 0 {
+		return nil, fmt.Errorf("read recordings %s: no file named YYYY-MM-DDTHH.json", dir)
+	}
+	if src.provider == "" {
+		return nil, fmt.Errorf("read recordings %s: no row names the provider subscription", dir)
+	}
+	src.infrastructure = []string{src.provider}
+	src.settle()
+	src.list()
+	return src, nil
+}
+
+// answer takes the rows of one recorded answer, and from them the stamp's
+// provider subscription and region.
+func (s *Source) answer(text []byte) ([]row, error) {
+	var body struct {
+		Value    []json.RawMessage `json:"value"`
+		NextLink string            `json:"nextLink"`
+	}
+	if err := json.Unmarshal(bytes.TrimPrefix(text, []byte("\xef\xbb\xbf")), &body); err != nil {
+		return nil, err
+	}
+	if body.Value == nil {
+		return nil, errors.New("no value")
+	}
+	if body.NextLink != "" {
+		return nil, errors.New("nextLink: the recording is one page of several")
+	}
+	rows := make([]row, len(body.Value))
+	for i, raw := range body.Value {
+		var rec record
+		var inst instance
+		if err := json.Unmarshal(raw, &rec); err != nil {
+			return nil, fmt.Errorf("row %d: %w", i, err)
+		}
+		usage, err := parseTime(rec.Properties.UsageStartTime)
+		if err != nil {
+			return nil, fmt.Errorf("row %d: usageStartTime: %w", i, err)
+		}
+		if rec.Properties.SubscriptionID == "" {
+			return nil, fmt.Errorf("row %d: no subscriptionId", i)
+		}
+		rows[i] = row{raw: raw, subscription: strings.ToLower(rec.Properties.SubscriptionID), usage: usage}
+		if parts := strings.Split(rec.ID, "/"); s.provider == "" && len(parts) > 2 && parts[1] == "subscriptions" {
+			s.provider = strings.ToLower(parts[2])
+		}
+		if s.region == "" && json.Unmarshal([]byte(rec.Properties.InstanceData), &inst) == nil {
+			s.region = inst.Resources.Location
+		}
+	}
+	return rows, nil
+}
+
+// settle derives the order and the bounds of the reported hours.
+func (s *Source) settle() {
+	for hour := range s.hours {
+		s.order = append(s.order, hour)
+	}
+	slices.SortFunc(s.order, time.Time.Compare)
+	s.first = s.order[0]
+	s.end = s.order[len(s.order)-1].Add(time.Hour)
+	for _, rows := range s.hours {
+		for _, r := range rows {
+			settled := r.usage.Truncate(24 * time.Hour).Add((24 + SettlingHours) * time.Hour)
+			if settled.After(s.end) {
+				s.end = settled
+			}
+		}
+	}
+}
+
+// list makes a list of subscriptions for rows that came without one: all in one
+// directory.
+func (s *Source) list() {
+	seen := map[string]bool{s.provider: true}
+	ids := []string{s.provider}
+	for _, hour := range s.order {
+		for _, r := range s.hours[hour] {
+			if !seen[r.subscription] {
+				seen[r.subscription] = true
+				ids = append(ids, r.subscription)
+			}
+		}
+	}
+	slices.Sort(ids[1:])
+	for i, id := range ids {
+		name := "Default Provider Subscription"
+		if i > 0 {
+			name = fmt.Sprintf("tenant subscription %03d", i)
+		}
+		s.subscriptions = append(s.subscriptions, s.subscription(id, name, directory("contoso")))
+	}
+}
+
+func (s *Source) subscription(id, name, tenant string) Subscription {
+	return Subscription{
+		ID:                              "/subscriptions/" + s.provider + "/providers/Microsoft.Subscriptions.Admin/subscriptions/" + id,
+		SubscriptionID:                  id,
+		DelegatedProviderSubscriptionID: s.provider,
+		DisplayName:                     name,
+		Owner:                           "operator@contoso.onmicrosoft.com",
+		TenantID:                        tenant,
+		RoutingResourceManagerType:      "Default",
+		OfferID:                         "/delegatedProviders/" + s.provider + "/offers/standard",
+		State:                           "Enabled",
+	}
+}
+
+// between returns the rows reported in [start, end), of one subscriber unless
+// that is empty, hour by hour in the order in which they are kept.
+func (s *Source) between(start, end time.Time, subscriber string) []row {
+	var rows []row
+	for _, hour := range s.order {
+		if hour.Before(start) || !hour.Before(end) {
+			continue
+		}
+		for _, r := range s.hours[hour] {
+			if subscriber == "" || r.subscription == subscriber {
+				rows = append(rows, r)
+			}
+		}
+	}
+	return rows
+}
+
+func (s *Source) knows(subscription string) bool {
+	return slices.ContainsFunc(s.subscriptions, func(known Subscription) bool {
+		return known.SubscriptionID == subscription
+	})
+}

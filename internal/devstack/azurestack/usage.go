@@ -1,0 +1,95 @@
+package azurestack
+
+import (
+	"bytes"
+	"encoding/json"
+	"net/http"
+	"strings"
+	"time"
+)
+
+// serveUsage answers a usage query. A scope that is not empty is the only
+// subscription whose rows are shown: the tenant API.
+func (s *Stack) serveUsage(w http.ResponseWriter, r *http.Request, scope string) *apiError {
+	params := r.URL.Query()
+	q, bad := parseQuery(params, s.opts.Now())
+	if bad != nil {
+		return bad
+	}
+	if scope != "" {
+		q.subscriber = scope
+	} else if q.subscriber != "" && !s.source.knows(q.subscriber) {
+		return &apiError{http.StatusBadRequest, "SubscriberIdIsNotDirectTenant",
+			"The subscriber '" + q.subscriber + "' is not a direct tenant of the caller."}
+	}
+	if token := params.Get("continuationToken"); token != "" {
+		if err := q.resume(scope, token); err != nil {
+			return invalidProperty("continuationToken", "is not a token of this query")
+		}
+	}
+
+	rows := s.source.between(q.start, q.end, q.subscriber)
+	if q.daily {
+		var err error
+		if rows, err = byDay(rows); err != nil {
+			return &apiError{http.StatusInternalServerError, "InternalServerError", err.Error()}
+		}
+	}
+	s.note(q)
+
+	from := min(q.offset, len(rows))
+	to := min(from+s.opts.PageSize, len(rows))
+	var next string
+	if to < len(rows) || s.opts.EmptyLastPage && to > from {
+		params.Set("continuationToken", q.token(scope, to))
+		next = base(r) + r.URL.EscapedPath() + "?" + params.Encode()
+	}
+	writePage(w, rows[from:to], next)
+	return nil
+}
+
+// writePage writes the envelope by hand: an encoder would rewrite the rows.
+func writePage(w http.ResponseWriter, rows []row, next string) {
+	var body bytes.Buffer
+	body.WriteString(`{"value":[`)
+	for i, row := range rows {
+		if i > 0 {
+			body.WriteByte(',')
+		}
+		body.Write(row.raw)
+	}
+	body.WriteByte(']')
+	if next != "" {
+		link, err := json.Marshal(next)
+		if err != nil {
+			panic(err) // a string always encodes
+		}
+		body.WriteString(`,"nextLink":`)
+		body.Write(link)
+	}
+	body.WriteByte('}')
+	w.Write(body.Bytes())
+}
+
+// note counts an answered request for each reported hour it covers. A request
+// over more than a year is counted for its first year only.
+func (s *Stack) note(q query) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	end := q.end
+	if limit := q.start.AddDate(1, 0, 0); end.After(limit) {
+		end = limit
+	}
+	for h := q.start; h.Before(end); h = h.Add(time.Hour) {
+		s.served[h]++
+	}
+}
+
+// base returns the address under which the client reached the stack.
+func base(r *http.Request) string {
+	scheme := "http"
+	if r.TLS != nil {
+		scheme = "https"
+	}
+	return scheme + "://" + strings.ToLower(r.Host)
+}

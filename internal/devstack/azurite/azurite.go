@@ -1,0 +1,266 @@
+// Package azurite starts Azurite, Microsoft's storage emulator, for tests and
+// for the local stack: pinned by test/azurite/package-lock.json, on loopback
+// ports below 32768, with its data in a folder of the caller's.
+//
+// One process serves many storage accounts, so that tests which share it still
+// have tables and queues of their own:
+//
+//	az, err := azurite.Start(ctx, azurite.Options{Dir: dir, Accounts: 3})
+//	...
+//	defer az.Stop()
+//	client, err := aztables.NewServiceClientFromConnectionString(az.ConnectionString(0), nil)
+package azurite
+
+import (
+	"bytes"
+	"context"
+	"crypto/sha256"
+	"encoding/base64"
+	"errors"
+	"fmt"
+	"math/rand/v2"
+	"net"
+	"net/http"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strconv"
+	"strings"
+	"sync"
+	"time"
+)
+
+// Options says what to start. The zero value of Accounts means one account.
+type Options struct {
+	Dir      string // where Azurite keeps its data and its log; must exist
+	Accounts int    // how many storage accounts; named account0, account1, ...
+	Ports    *Ports // nil: pick free ports
+}
+
+// Ports are the loopback ports of the three services.
+type Ports struct{ Blob, Queue, Table int }
+
+// Server is a running Azurite.
+type Server struct {
+	Ports Ports
+
+	opts Options
+	cmd  *exec.Cmd
+	done chan struct{}
+	err  error // of the process; read after done is closed
+}
+
+// startTries bounds how often other ports are tried when somebody took ours
+// between the look and the bind.
+const startTries = 5
+
+// Start runs Azurite and returns when all three services answer.
+func Start(ctx context.Context, opts Options) (*Server, error) {
+	script, err := Install(ctx)
+	if err != nil {
+		return nil, err
+	}
+	opts.Accounts = max(opts.Accounts, 1)
+	for try := 1; ; try++ {
+		s := &Server{opts: opts, done: make(chan struct{})}
+		if opts.Ports != nil {
+			s.Ports = *opts.Ports
+		} else if s.Ports, err = freePorts(); err != nil {
+			return nil, fmt.Errorf("start azurite: %w", err)
+		}
+		if err = s.start(ctx, script); err == nil {
+			return s, nil
+		}
+		if try == startTries || ctx.Err() != nil || opts.Ports != nil {
+			return nil, fmt.Errorf("start azurite: %w", err)
+		}
+	}
+}
+
+func (s *Server) start(ctx context.Context, script string) error {
+	log, err := os.OpenFile(filepath.Join(s.opts.Dir, "azurite.log"), os.O_CREATE|os.O_APPEND|os.O_WRONLY, 0o644)
+	if err != nil {
+		return err
+	}
+	defer log.Close()
+	var accounts strings.Builder
+	for i := range s.opts.Accounts {
+		fmt.Fprintf(&accounts, "%s:%s;", AccountName(i), accountKey(i))
+	}
+	s.cmd = exec.Command("node", script,
+		"--silent", "--skipApiVersionCheck", "--disableTelemetry", "--loose",
+		"--location", s.opts.Dir,
+		"--blobHost", "127.0.0.1", "--blobPort", strconv.Itoa(s.Ports.Blob),
+		"--queueHost", "127.0.0.1", "--queuePort", strconv.Itoa(s.Ports.Queue),
+		"--tableHost", "127.0.0.1", "--tablePort", strconv.Itoa(s.Ports.Table))
+	s.cmd.Env = append(os.Environ(), "AZURITE_ACCOUNTS="+accounts.String())
+	s.cmd.Stdout, s.cmd.Stderr = log, log
+	dieWithParent(s.cmd)
+	if err := s.cmd.Start(); err != nil {
+		return err
+	}
+	go func() {
+		s.err = s.cmd.Wait()
+		close(s.done)
+	}()
+	for _, port := range []int{s.Ports.Blob, s.Ports.Queue, s.Ports.Table} {
+		if err := s.await(ctx, port); err != nil {
+			s.Kill()
+			return err
+		}
+	}
+	return nil
+}
+
+// await returns once an HTTP server answers on port. Any answer will do: an
+// unsigned request is refused, and the refusal shows that the service is up.
+func (s *Server) await(ctx context.Context, port int) error {
+	ctx, cancel := context.WithTimeout(ctx, 60*time.Second)
+	defer cancel()
+	for {
+		req, err := http.NewRequestWithContext(ctx, http.MethodGet, fmt.Sprintf("http://127.0.0.1:%d/", port), nil)
+		if err != nil {
+			return err
+		}
+		resp, err := http.DefaultClient.Do(req)
+		if err == nil {
+			server := resp.Header.Get("Server")
+			resp.Body.Close()
+			if strings.HasPrefix(server, "Azurite") {
+				return nil
+			}
+			return fmt.Errorf("port %d is somebody else's", port)
+		}
+		select {
+		case <-s.done:
+			return fmt.Errorf("azurite ended: %w; its log is %s", s.err, filepath.Join(s.opts.Dir, "azurite.log"))
+		case <-ctx.Done():
+			return fmt.Errorf("port %d does not answer: %w", port, ctx.Err())
+		case <-time.After(50 * time.Millisecond):
+		}
+	}
+}
+
+// Stop ends Azurite with SIGTERM, so that it writes its data out, and waits.
+func (s *Server) Stop() {
+	if err := s.cmd.Process.Signal(os.Interrupt); err != nil {
+		s.Kill()
+		return
+	}
+	select {
+	case <-s.done:
+	case <-time.After(10 * time.Second):
+		s.Kill()
+	}
+}
+
+// Kill ends Azurite at once and waits.
+func (s *Server) Kill() {
+	_ = s.cmd.Process.Kill() // only fails when the process has ended
+	<-s.done
+}
+
+// Restart starts Azurite again on the same ports and data, after Stop or Kill.
+func (s *Server) Restart(ctx context.Context) error {
+	opts := s.opts
+	opts.Ports = &s.Ports
+	again, err := Start(ctx, opts)
+	if err != nil {
+		return err
+	}
+	*s = *again
+	return nil
+}
+
+// AccountName is the name of the i-th storage account.
+func AccountName(i int) string { return "account" + strconv.Itoa(i) }
+
+// accountKey makes a key that differs per account. It guards nothing: Azurite
+// listens on loopback and its data is a temporary folder.
+func accountKey(i int) string {
+	sum := sha256.Sum256([]byte("azurite " + AccountName(i)))
+	return base64.StdEncoding.EncodeToString(sum[:])
+}
+
+// ConnectionString is what an Azure client or a Functions setting needs to
+// reach the i-th storage account.
+func (s *Server) ConnectionString(i int) string {
+	name := AccountName(i)
+	return fmt.Sprintf("DefaultEndpointsProtocol=http;AccountName=%s;AccountKey=%s;"+
+		"BlobEndpoint=http://127.0.0.1:%d/%s;QueueEndpoint=http://127.0.0.1:%d/%s;TableEndpoint=http://127.0.0.1:%d/%s;",
+		name, accountKey(i), s.Ports.Blob, name, s.Ports.Queue, name, s.Ports.Table, name)
+}
+
+// freePorts finds three free ports below the range that the kernel hands out,
+// so that they do not meet the ports of clients.
+func freePorts() (Ports, error) {
+	var found []int
+	for range 1000 {
+		port := 20000 + rand.IntN(12000)
+		ln, err := net.Listen("tcp", net.JoinHostPort("127.0.0.1", strconv.Itoa(port)))
+		if err != nil {
+			continue
+		}
+		defer ln.Close() // held until all three are found, so that they differ
+		if found = append(found, port); len(found) == 3 {
+			return Ports{found[0], found[1], found[2]}, nil
+		}
+	}
+	return Ports{}, errors.New("no free ports from 20000 to 32000")
+}
+
+var install sync.Mutex
+
+// Install makes sure that the pinned Azurite is in test/azurite and returns
+// its main script. Several test binaries may call it at once: the first one
+// installs, the others wait.
+func Install(ctx context.Context) (script string, err error) {
+	install.Lock()
+	defer install.Unlock()
+	root, err := moduleRoot()
+	if err != nil {
+		return "", fmt.Errorf("install azurite: %w", err)
+	}
+	dir := filepath.Join(root, "test", "azurite")
+	script = filepath.Join(dir, "node_modules", "azurite", "dist", "src", "azurite.js")
+	unlock, err := lockFile(filepath.Join(dir, ".lock"))
+	if err != nil {
+		return "", fmt.Errorf("install azurite: %w", err)
+	}
+	defer unlock()
+	lock, err := os.ReadFile(filepath.Join(dir, "package-lock.json"))
+	if err != nil {
+		return "", fmt.Errorf("install azurite: %w", err)
+	}
+	stamp := filepath.Join(dir, "node_modules", ".stackusage-installed")
+	if have, err := os.ReadFile(stamp); err == nil && bytes.Equal(have, lock) {
+		return script, nil
+	}
+	cmd := exec.CommandContext(ctx, "npm", "ci", "--no-progress", "--ignore-scripts")
+	cmd.Dir = dir
+	if out, err := cmd.CombinedOutput(); err != nil {
+		return "", fmt.Errorf("install azurite: npm ci in %s: %w\n%s(Node 20 or later with npm is needed)", dir, err, out)
+	}
+	if err := os.WriteFile(stamp, lock, 0o644); err != nil {
+		return "", fmt.Errorf("install azurite: %w", err)
+	}
+	return script, nil
+}
+
+// moduleRoot is the nearest folder above the working directory with a go.mod.
+func moduleRoot() (string, error) {
+	dir, err := os.Getwd()
+	if err != nil {
+		return "", err
+	}
+	for {
+		if _, err := os.Stat(filepath.Join(dir, "go.mod")); err == nil {
+			return dir, nil
+		}
+		parent := filepath.Dir(dir)
+		if parent == dir {
+			return "", errors.New("no go.mod above the working directory: run inside a checkout")
+		}
+		dir = parent
+	}
+}

@@ -1,0 +1,138 @@
+// Package blobevents does locally what Azure Event Grid does in Azure: it puts
+// a BlobCreated event on a queue for each blob that appears in the landing
+// containers. It knows nothing of what the blobs hold.
+package blobevents
+
+import (
+	"context"
+	"encoding/base64"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"time"
+
+	"github.com/Azure/azure-sdk-for-go/sdk/storage/azblob"
+	"github.com/Azure/azure-sdk-for-go/sdk/storage/azqueue"
+	"github.com/google/uuid"
+)
+
+// Watcher announces blobs. All fields are set before Run.
+type Watcher struct {
+	Blobs  *azblob.Client
+	Queue  *azqueue.QueueClient
+	Prefix string // of the containers to watch
+	Every  time.Duration
+
+	seen map[string]bool // container/blob/etag
+}
+
+// event is the Event Grid schema of a BlobCreated event, as the storage queue
+// gets it: one object, base64.
+type event struct {
+	Topic           string    `json:"topic"`
+	Subject         string    `json:"subject"`
+	EventType       string    `json:"eventType"`
+	ID              string    `json:"id"`
+	Data            eventData `json:"data"`
+	DataVersion     string    `json:"dataVersion"`
+	MetadataVersion string    `json:"metadataVersion"`
+	EventTime       time.Time `json:"eventTime"`
+}
+
+type eventData struct {
+	API           string `json:"api"`
+	ETag          string `json:"eTag"`
+	ContentType   string `json:"contentType"`
+	ContentLength int64  `json:"contentLength"`
+	BlobType      string `json:"blobType"`
+	URL           string `json:"url"`
+}
+
+// Run announces blobs until ctx ends; the error is then that of ctx. Storage
+// that does not answer for a while is asked again.
+func (w *Watcher) Run(ctx context.Context) error {
+	w.seen = map[string]bool{}
+	tick := time.NewTicker(w.Every)
+	defer tick.Stop()
+	for {
+		if err := w.look(ctx); err != nil && ctx.Err() == nil && !transient(err) {
+			return fmt.Errorf("watch %s*: %w", w.Prefix, err)
+		}
+		select {
+		case <-ctx.Done():
+			return ctx.Err()
+		case <-tick.C:
+		}
+	}
+}
+
+// errPermanent marks what waiting does not mend.
+var errPermanent = errors.New("cannot announce")
+
+func transient(err error) bool { return !errors.Is(err, errPermanent) }
+
+func (w *Watcher) look(ctx context.Context) error {
+	containers := w.Blobs.NewListContainersPager(&azblob.ListContainersOptions{Prefix: &w.Prefix})
+	for containers.More() {
+		page, err := containers.NextPage(ctx)
+		if err != nil {
+			return err
+		}
+		for _, c := range page.ContainerItems {
+			if err := w.lookInto(ctx, *c.Name); err != nil {
+				return err
+			}
+		}
+	}
+	return nil
+}
+
+func (w *Watcher) lookInto(ctx context.Context, container string) error {
+	blobs := w.Blobs.NewListBlobsFlatPager(container, nil)
+	for blobs.More() {
+		page, err := blobs.NextPage(ctx)
+		if err != nil {
+			return err
+		}
+		for _, item := range page.Segment.BlobItems {
+			var etag, contentType string
+			var size int64
+			if p := item.Properties; p != nil {
+				if p.ETag != nil {
+					etag = string(*p.ETag)
+				}
+				if p.ContentType != nil {
+					contentType = *p.ContentType
+				}
+				if p.ContentLength != nil {
+					size = *p.ContentLength
+				}
+			}
+			key := container + "/" + *item.Name + "/" + etag
+			if w.seen[key] {
+				continue
+			}
+			data := eventData{API: "PutBlob", ETag: etag, ContentType: contentType, ContentLength: size, BlobType: "BlockBlob",
+				URL: w.Blobs.ServiceClient().NewContainerClient(container).NewBlobClient(*item.Name).URL()}
+			if err := w.announce(ctx, container, *item.Name, data); err != nil {
+				return err
+			}
+			w.seen[key] = true
+		}
+	}
+	return nil
+}
+
+func (w *Watcher) announce(ctx context.Context, container, blob string, data eventData) error {
+	text, err := json.Marshal(event{
+		Topic:     "/subscriptions/00000000-0000-0000-0000-000000000000/resourceGroups/local/providers/Microsoft.Storage/storageAccounts/local",
+		Subject:   "/blobServices/default/containers/" + container + "/blobs/" + blob,
+		EventType: "Microsoft.Storage.BlobCreated", ID: uuid.NewString(), Data: data,
+		MetadataVersion: "1", EventTime: time.Now().UTC(),
+	})
+	if err != nil {
+		return fmt.Errorf("%w %s/%s: %w", errPermanent, container, blob, err)
+	}
+	_, err = w.Queue.EnqueueMessage(ctx, base64.StdEncoding.EncodeToString(text), nil)
+	return err
+}

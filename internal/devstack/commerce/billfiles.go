@@ -1,0 +1,219 @@
+package commerce
+
+import (
+	"context"
+	"database/sql"
+	"encoding/csv"
+	"fmt"
+	"net/http"
+	"strings"
+	"time"
+)
+
+const (
+	meterRegion   = "Azure Stack"
+	meterCategory = "Azure Stack Hub" // as in the rate card of December 2019
+)
+
+// subCategories are those that were seen on commerce's side; there is no
+// published list, so every other meter has none.
+var subCategories = map[string]string{
+	"9cd92d4c-bafd-4492-b278-bedc2de8232a": "Windows VM",
+	"fb8c0713-ea20-40bf-901f-5560fd3f6330": "Windows VM",
+	"190c935e-9ada-48ff-9ab8-56ea1cf9adaa": "App Service",
+	"8b251e8f-ce5e-4a58-a6e5-2b8f0d176e3a": "Managed Disks",
+	"09f8879e-87e9-4305-a572-4b7be209f857": "Block Blob",
+	"8a913f38-33b4-4772-9488-e89522fc09e5": "Block Blob",
+	"8767aeb3-6909-4db2-9927-3f51e9a9085e": "Block Blob",
+}
+
+var billColumns = []string{"row", "month", "billing_subscription_id", "meter_id", "meter_name", "unit",
+	"meter_class", "billing_model", "quantity", "rate", "amount", "currency", "note"}
+
+// The columns of the two sections of an Account Center usage file, version 2,
+// in the documented order.
+var (
+	statementColumns = []string{"Billing Period", "Meter Category", "Meter Sub-Category", "Meter Name",
+		"Meter Region", "SKU", "Unit", "Consumed Quantity", "Included Quantity", "Overage Quantity",
+		"Within Commitment", "Currency", "Overage", "Commitment Rate", "Rate", "Value"}
+	dailyColumns = []string{"Usage Date", "Meter Category", "Meter ID", "Meter Sub-Category", "Meter Name",
+		"Meter Region", "Unit", "Consumed Quantity", "Resource Location", "Consumed Service",
+		"Resource Group", "Instance ID", "Tags", "Additional Info", "Service Info 1", "Service Info 2"}
+)
+
+// billQuery reads the filters that the bill and the usage details share.
+func billQuery(query map[string]string) (entryFilter, *problem) {
+	only := entryFilter{subscription: strings.ToLower(query["subscription"]), month: query["month"]}
+	if only.subscription != "" && !isGUID(only.subscription) {
+		return only, &problem{"InvalidQuery", "subscription must be a GUID or absent"}
+	}
+	if _, err := time.Parse("2006-01", only.month); only.month != "" && err != nil {
+		return only, &problem{"InvalidQuery", "month must be a month like 2019-12 or absent"}
+	}
+	return only, nil
+}
+
+// snapshot is a transaction that sees one state of the file, whatever is taken
+// meanwhile: the lines of a bill and the records under it must agree.
+func (st *store) snapshot(ctx context.Context) (*sql.Tx, error) {
+	return st.db.BeginTx(ctx, &sql.TxOptions{ReadOnly: true})
+}
+
+func (s *Server) bill(w http.ResponseWriter, r *http.Request) {
+	query, bad := params(r, "format", "subscription")
+	var only entryFilter
+	if bad == nil {
+		only, bad = billQuery(query)
+	}
+	format := query["format"]
+	if bad == nil && format != "" && format != "json" && format != "csv" {
+		bad = &problem{"InvalidQuery", "format must be json, csv or absent"}
+	}
+	if bad != nil {
+		writeError(w, http.StatusBadRequest, bad.Code, bad.Message)
+		return
+	}
+	tx, err := s.store.snapshot(r.Context())
+	if err != nil {
+		s.internal(w, r, err)
+		return
+	}
+	defer tx.Rollback()
+	bill, err := rateAll(r.Context(), tx, s.prices, only)
+	if err != nil {
+		s.internal(w, r, err)
+		return
+	}
+	if format != "csv" {
+		writeJSON(w, http.StatusOK, bill)
+		return
+	}
+	w.Header().Set("Content-Type", "text/csv; charset=utf-8")
+	s.finish(r, writeBillCSV(newCSV(w), bill))
+}
+
+// writeBillCSV writes a "line" row for each bill line, a "total" row below each
+// statement and one "grandTotal" row.
+func writeBillCSV(out *csv.Writer, bill *invoice) error {
+	out.Write(billColumns)
+	for _, st := range bill.Statements {
+		for _, l := range st.Lines {
+			out.Write([]string{"line", l.Month, l.Subscription, l.MeterID, l.MeterName, l.Unit,
+				l.MeterClass, l.BillingModel, l.Quantity, l.Rate, l.Amount, l.Currency, l.Note})
+		}
+		out.Write([]string{"total", st.Month, st.Subscription, "", "", "", "", "", "", "", st.Total, st.Currency, ""})
+	}
+	out.Write([]string{"grandTotal", "", "", "", "", "", "", "", "", "", bill.Total, bill.Currency, bill.Rounding})
+	out.Flush()
+	return out.Error()
+}
+
+func newCSV(w http.ResponseWriter) *csv.Writer {
+	out := csv.NewWriter(w)
+	out.UseCRLF = true // RFC 4180
+	return out
+}
+
+func (s *Server) usageDetails(w http.ResponseWriter, r *http.Request) {
+	query, bad := params(r, "subscription", "month")
+	var only entryFilter
+	if bad == nil {
+		only, bad = billQuery(query)
+	}
+	if bad != nil {
+		writeError(w, http.StatusBadRequest, bad.Code, bad.Message)
+		return
+	}
+	tx, err := s.store.snapshot(r.Context())
+	if err != nil {
+		s.internal(w, r, err)
+		return
+	}
+	defer tx.Rollback()
+	bill, err := rateAll(r.Context(), tx, s.prices, only)
+	if err != nil {
+		s.internal(w, r, err)
+		return
+	}
+	w.Header().Set("Content-Type", "text/csv; charset=utf-8")
+	out := newCSV(w)
+	writeStatements(out, bill)
+	s.finish(r, s.writeDaily(r.Context(), tx, out, only))
+}
+
+// writeStatements writes the first section of each payer. The documented
+// columns do not name the payer, because such a file is downloaded for one; a
+// title row does, so that a file over all of them can still be read.
+func writeStatements(out *csv.Writer, bill *invoice) {
+	payer := ""
+	for _, st := range bill.Statements {
+		if st.Subscription != payer {
+			payer = st.Subscription
+			out.Write([]string{"Statement", payer})
+			out.Write(statementColumns)
+		}
+		for _, l := range st.Lines {
+			out.Write([]string{billingPeriod(l.Month), meterCategory, subCategories[l.MeterID], l.MeterName,
+				meterRegion, l.MeterID, l.Unit, l.Quantity, "0", l.Quantity,
+				"0", l.Currency, l.Amount, "0", l.Rate, l.Amount})
+		}
+	}
+}
+
+// billingPeriod is the calendar month as its first and its last day.
+func billingPeriod(month string) string {
+	first, err := time.Parse("2006-01", month)
+	if err != nil {
+		return month
+	}
+	return first.Format(time.DateOnly) + "/" + first.AddDate(0, 1, -1).Format(time.DateOnly)
+}
+
+// writeDaily writes the second section of each payer: one row for each record,
+// so that the rows of a meter add up to its statement lines. Service Info 1 is
+// the kind and the revision, such as "correction/2"; Service Info 2 is the
+// recordId, and for a correction the one it corrects behind it.
+func (s *Server) writeDaily(ctx context.Context, tx *sql.Tx, out *csv.Writer, only entryFilter) error {
+	payer := ""
+	err := eachEntry(ctx, tx, only, true, func(e entry) error {
+		if e.payer != payer {
+			payer = e.payer
+			out.Write([]string{"Daily Usage", payer})
+			out.Write(dailyColumns)
+		}
+		rec, bad := parseRecord(e.raw)
+		if bad != nil {
+			return fmt.Errorf("read stored record %s: %s", rec.recordID, bad.message)
+		}
+		meter := s.prices.rate(e)
+		group, service := resourceParts(rec.resourceURI)
+		ids := rec.recordID
+		if rec.corrects != "" {
+			ids += " corrects " + rec.corrects
+		}
+		return out.Write([]string{rec.usageDate, meterCategory, meter.meterID, subCategories[meter.meterID], meter.meterName,
+			meterRegion, meter.unit, rec.quantity, rec.location, service,
+			group, rec.resourceURI, rec.tags, string(rec.additionalInfo), fmt.Sprintf("%s/%d", rec.kind, rec.revision), ids})
+	})
+	out.Flush()
+	if err == nil {
+		err = out.Error()
+	}
+	return err
+}
+
+// resourceParts finds the resource group and the resource provider in an ARM
+// resource URI, as they are written there; what is not there is empty.
+func resourceParts(uri string) (group, provider string) {
+	segments := strings.Split(uri, "/")
+	for i := 0; i+1 < len(segments); i++ {
+		switch name, value := segments[i], segments[i+1]; {
+		case group == "" && strings.EqualFold(name, "resourceGroups"):
+			group = value
+			i++
+		case provider == "" && strings.EqualFold(name, "providers"):
+			return group, value
+		}
+	}
+	return group, provider
+}

@@ -1,0 +1,207 @@
+package commerce
+
+import (
+	"encoding/json"
+	"fmt"
+	"io"
+	"maps"
+	"net/http"
+	"strings"
+	"sync"
+)
+
+// maxFaultBytes bounds the body of a fault order.
+const maxFaultBytes = 4 << 10
+
+// maxFaultCount bounds Next, DropResults and RetryAfter.
+const maxFaultCount = 1_000_000
+
+// fault is one order to misbehave on POST /v1/records. Orders that count
+// requests (Next) are served one after another in the order they came; Shuffle
+// and RejectMeter hold until the faults are cleared.
+//
+//	{"next":3,"status":503,"retryAfter":2}  answer so, take nothing
+//	{"next":1,"cut":"before"}               take nothing, drop the connection
+//	{"next":1,"cut":"after"}                take the batch, drop the connection
+//	{"next":1,"cut":"middle"}               take the batch, drop it half-way through the reply
+//	{"next":1,"dropResults":2}              take the batch, leave two results out of the reply
+//	{"shuffle":true}                        answer results in random order
+//	{"rejectMeter":"<guid>"}                Rejected for this local or commerce meter
+type fault struct {
+	Next        int    `json:"next"`
+	Status      int    `json:"status"`
+	RetryAfter  int    `json:"retryAfter"` // seconds
+	Cut         string `json:"cut"`
+	DropResults int    `json:"dropResults"`
+	Shuffle     bool   `json:"shuffle"`
+	RejectMeter string `json:"rejectMeter"`
+}
+
+// kind names the fault in the stats.
+func (f fault) kind() string {
+	switch {
+	case f.Status != 0:
+		return fmt.Sprintf("status%d", f.Status)
+	case f.Cut != "":
+		return "cut:" + f.Cut
+	default:
+		return "dropResults"
+	}
+}
+
+func decodeFault(body []byte) (fault, error) {
+	var f fault
+	dec := json.NewDecoder(strings.NewReader(string(body)))
+	dec.DisallowUnknownFields()
+	if err := dec.Decode(&f); err != nil {
+		return fault{}, fmt.Errorf("read fault: %w", err)
+	}
+	if _, err := dec.Token(); err != io.EOF {
+		return fault{}, fmt.Errorf("read fault: something follows it")
+	}
+	f.RejectMeter = strings.ToLower(f.RejectMeter)
+	orders := 0
+	for _, given := range []bool{f.Status != 0, f.Cut != "", f.DropResults != 0, f.Shuffle, f.RejectMeter != ""} {
+		if given {
+			orders++
+		}
+	}
+	counted := f.Status != 0 || f.Cut != "" || f.DropResults != 0
+	switch {
+	case orders != 1:
+		return fault{}, fmt.Errorf("read fault: one of status, cut, dropResults, shuffle, rejectMeter is needed")
+	case counted != (f.Next != 0) || f.Next < 0 || f.Next > maxFaultCount:
+		return fault{}, fmt.Errorf("read fault: next goes with status, cut and dropResults, from 1 to %d", maxFaultCount)
+	case f.Status != 0 && (f.Status < 400 || f.Status > 599):
+		return fault{}, fmt.Errorf("read fault: status %d is not an error", f.Status)
+	case f.RetryAfter < 0 || f.RetryAfter > maxFaultCount || f.RetryAfter != 0 && f.Status == 0:
+		return fault{}, fmt.Errorf("read fault: retryAfter goes with status, from 1 to %d", maxFaultCount)
+	case f.DropResults < 0 || f.DropResults > maxFaultCount:
+		return fault{}, fmt.Errorf("read fault: dropResults is from 1 to %d", maxFaultCount)
+	case f.Cut != "" && f.Cut != "before" && f.Cut != "after" && f.Cut != "middle":
+		return fault{}, fmt.Errorf("read fault: cut %s is not before, after or middle", quote(f.Cut))
+	case f.RejectMeter != "" && !isGUID(f.RejectMeter):
+		return fault{}, fmt.Errorf("read fault: rejectMeter is not a GUID with dashes")
+	}
+	return f, nil
+}
+
+// stats counts since the server was opened.
+type stats struct {
+	Requests int            `json:"requests"` // batches that passed authorization, faulted ones too
+	Records  map[string]int `json:"records"`  // by status; what was rolled back is not counted
+	Faults   map[string]int `json:"faults"`   // given, by kind
+}
+
+// hooks holds the faults that are ordered and the counters.
+type hooks struct {
+	mu      sync.Mutex
+	queue   []fault
+	shuffle bool
+	reject  map[string]bool
+	stats   stats
+}
+
+func (h *hooks) reset() {
+	h.clear()
+	h.stats = stats{Records: make(map[string]int), Faults: make(map[string]int)}
+}
+
+func (h *hooks) clear() {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	h.queue, h.shuffle, h.reject = nil, false, make(map[string]bool)
+}
+
+func (h *hooks) add(f fault) {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	switch {
+	case f.Shuffle:
+		h.shuffle = true
+	case f.RejectMeter != "":
+		h.reject[f.RejectMeter] = true
+	default:
+		h.queue = append(h.queue, f)
+	}
+}
+
+// nextFault takes the fault for the request in hand; the zero fault is none.
+func (h *hooks) nextFault() fault {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	if len(h.queue) == 0 {
+		return fault{}
+	}
+	f := h.queue[0]
+	h.stats.Faults[f.kind()]++
+	if h.queue[0].Next--; h.queue[0].Next == 0 {
+		h.queue = h.queue[1:]
+	}
+	return f
+}
+
+func (h *hooks) shuffles() bool {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	if h.shuffle {
+		h.stats.Faults["shuffle"]++
+	}
+	return h.shuffle
+}
+
+func (h *hooks) rejectsMeter(ids ...string) bool {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	for _, id := range ids {
+		if h.reject[id] {
+			h.stats.Faults["rejectMeter"]++
+			return true
+		}
+	}
+	return false
+}
+
+func (h *hooks) countRequest() {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	h.stats.Requests++
+}
+
+func (h *hooks) countResults(results []result) {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	for _, r := range results {
+		h.stats.Records[r.Status]++
+	}
+}
+
+func (h *hooks) snapshot() stats {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	return stats{h.stats.Requests, maps.Clone(h.stats.Records), maps.Clone(h.stats.Faults)}
+}
+
+func (s *Server) addFault(w http.ResponseWriter, r *http.Request) {
+	body, err := io.ReadAll(http.MaxBytesReader(w, r.Body, maxFaultBytes))
+	if err != nil {
+		writeError(w, http.StatusBadRequest, "InvalidFault", err.Error())
+		return
+	}
+	f, err := decodeFault(body)
+	if err != nil {
+		writeError(w, http.StatusBadRequest, "InvalidFault", err.Error())
+		return
+	}
+	s.hooks.add(f)
+	w.WriteHeader(http.StatusNoContent)
+}
+
+func (s *Server) clearFaults(w http.ResponseWriter, _ *http.Request) {
+	s.hooks.clear()
+	w.WriteHeader(http.StatusNoContent)
+}
+
+func (s *Server) showStats(w http.ResponseWriter, _ *http.Request) {
+	writeJSON(w, http.StatusOK, s.hooks.snapshot())
+}

@@ -1,0 +1,173 @@
+package commerce
+
+import (
+	"regexp"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/google/uuid"
+)
+
+const (
+	// maxText is how long tags and the stamp's own text may be, in bytes;
+	// above it the sender states a hash instead.
+	maxText = 16 << 10
+	// maxQuantity is how long a quantity may be, in bytes. A row has at most
+	// 60 digits before and 40 behind the point; the rest is room for the sum.
+	maxQuantity = 128
+
+	eventLayout = "01/02/2006 15:04:05" // azureStack.EventDateTime, UTC
+)
+
+var (
+	knownKinds   = []string{"usage", "correction", "carryForward"}
+	knownModels  = []string{"PayAsYouUse", "Capacity", "Development"}
+	knownClasses = []string{"full", "admin", "informational", "unknown"}
+	knownFlags   = []string{"unknownMeter", "deprecatedMeter", "licenseMismatch", "foreignResource", "incompleteDay"}
+
+	canonicalDecimal = regexp.MustCompile(`^-?(0|[1-9][0-9]*)(\.[0-9]*[1-9])?$`)
+)
+
+// rule is one demand on a record whose fields are all there and of the right
+// JSON type. The first rule that does not hold is the Rejected answer.
+type rule struct {
+	code, message string
+	holds         func(*record) bool
+}
+
+// rules stand in the order in which they are asked; a rule may rely on those
+// before it.
+var rules = []rule{
+	{"InvalidRecordId", "recordId is not a lower-case GUID with dashes",
+		func(r *record) bool { return isGUID(r.recordID) }},
+	{"InvalidCloudId", "cloudId is not a lower-case GUID with dashes",
+		func(r *record) bool { return isGUID(r.cloudID) }},
+	{"InvalidKind", "kind is not usage, correction or carryForward",
+		func(r *record) bool { return slices.Contains(knownKinds, r.kind) }},
+	{"InvalidRevision", "revision is not 1 or more",
+		func(r *record) bool { return r.revision >= 1 }},
+	{"InvalidRevision", "revision 1 states the day, so a correction has 2 or more",
+		func(r *record) bool { return r.kind != "correction" || r.revision >= 2 }},
+	{"InvalidCorrects", "a correction must name the recordId before it in corrects",
+		func(r *record) bool {
+			return r.kind != "correction" || isGUID(r.corrects) && r.corrects != r.recordID
+		}},
+	{"InvalidCorrects", "only a correction has corrects",
+		func(r *record) bool { return r.kind == "correction" || !r.has["corrects"] }},
+	{"InvalidBillingModel", "billingModel is not PayAsYouUse, Capacity or Development",
+		func(r *record) bool { return slices.Contains(knownModels, r.billingModel) }},
+	{"InvalidBillingSubscriptionId", "billingSubscriptionId is not a lower-case GUID with dashes",
+		func(r *record) bool { return isGUID(r.billingSubscriptionID) }},
+	{"InvalidSubscriptionId", "subscriptionId is not a lower-case GUID with dashes",
+		func(r *record) bool { return isGUID(r.subscriptionID) }},
+	{"InvalidMeterId", "meterId is not a lower-case GUID with dashes",
+		func(r *record) bool { return isGUID(r.meterID) }},
+	{"InvalidCommerceMeterId", "commerceMeterId is not a lower-case GUID with dashes; where it is unknown it is left out",
+		func(r *record) bool { return !r.has["commerceMeterId"] || isGUID(r.commerceMeterID) }},
+	{"InvalidMeterClass", "meterClass is not full, admin, informational or unknown",
+		func(r *record) bool { return slices.Contains(knownClasses, r.meterClass) }},
+	{"InvalidFlags", "flags names a flag that is not known or names one twice, or is empty instead of absent",
+		func(r *record) bool { return !r.has["flags"] || flagsHold(r.flags) }},
+	{"InvalidQuantity", "quantity is not canonical decimal text",
+		func(r *record) bool { return isCanonical(r.quantity) }},
+	{"QuantityTooLong", "quantity has more than 128 characters",
+		func(r *record) bool { return len(r.quantity) <= maxQuantity }},
+	{"NegativeQuantity", "usage cannot be negative; only what changes an earlier statement can",
+		func(r *record) bool { return r.kind != "usage" || !strings.HasPrefix(r.quantity, "-") }},
+	{"InvalidUsageDate", "usageDate is not a date like 2019-12-10",
+		func(r *record) (ok bool) {
+			day, err := time.Parse(time.DateOnly, r.usageDate)
+			r.day = day
+			return err == nil
+		}},
+	{"InvalidUsageStart", "usageStart is not the start of usageDate in UTC, RFC 3339",
+		func(r *record) bool { return isInstant(r.usageStart, r.day) }},
+	{"InvalidUsageEnd", "usageEnd is not the end of usageDate in UTC, RFC 3339",
+		func(r *record) bool { return isInstant(r.usageEnd, r.end()) }},
+	{"InvalidHours", "hours are not ascending numbers from 0 to 23, each once",
+		func(r *record) bool { return hoursHold(r.hours) }},
+	{"InvalidHours", "usage has no hour that carried it",
+		func(r *record) bool { return r.kind != "usage" || len(r.hours) > 0 }},
+	{"InvalidRegion", `region is not "Azure Stack"`,
+		func(r *record) bool { return r.region == "Azure Stack" }},
+	{"InvalidLocation", `location is not "azurestack"`,
+		func(r *record) bool { return r.location == "azurestack" }},
+	{"InvalidResourceUri", "resourceUri does not begin with / or has control characters",
+		func(r *record) bool {
+			return strings.HasPrefix(r.resourceURI, "/") &&
+				!strings.ContainsFunc(r.resourceURI, func(c rune) bool { return c < ' ' || c == 0x7f })
+		}},
+	{"TextTooLong", "tags is longer than 16 KiB; its hash goes instead",
+		func(r *record) bool { return len(r.tags) <= maxText }},
+	{"TextTooLong", "additionalInfo: stamp is longer than 16 KiB; its hash goes instead",
+		func(r *record) bool { return len(r.stamp) <= maxText }},
+	{"MeterMismatch", "additionalInfo: azureStack.MeterId is not the meter of meterId",
+		func(r *record) bool { return sameGUID(r.ownMeter, r.meterID) }},
+	{"SubscriptionMismatch", "additionalInfo: azureStack.SubscriptionId is not the subscription of subscriptionId",
+		func(r *record) bool { return sameGUID(r.ownSubscription, r.subscriptionID) }},
+	{"InvalidStampLocation", "additionalInfo: azureStack.Location is empty",
+		func(r *record) bool { return r.ownLocation != "" }},
+	{"InvalidEventDateTime", "additionalInfo: azureStack.EventDateTime is not the first of hours on usageDate, like 12/10/2019 17:00:00",
+		eventHolds},
+}
+
+func (r *record) end() time.Time { return r.day.AddDate(0, 0, 1) }
+
+func eventHolds(r *record) bool {
+	event, err := time.Parse(eventLayout, r.eventDateTime)
+	if err != nil || event.Format(eventLayout) != r.eventDateTime {
+		return false
+	}
+	if len(r.hours) == 0 {
+		return true
+	}
+	return event.Equal(r.day.Add(time.Duration(r.hours[0]) * time.Hour))
+}
+
+func isInstant(text string, want time.Time) bool {
+	got, err := time.Parse(time.RFC3339, text)
+	if err != nil || !got.Equal(want) {
+		return false
+	}
+	_, offset := got.Zone()
+	return offset == 0
+}
+
+func hoursHold(hours []int) bool {
+	for i, h := range hours {
+		if h > 23 || i > 0 && h <= hours[i-1] {
+			return false
+		}
+	}
+	return true
+}
+
+func flagsHold(flags []string) bool {
+	for i, f := range flags {
+		if !slices.Contains(knownFlags, f) || slices.Contains(flags[:i], f) {
+			return false
+		}
+	}
+	return len(flags) > 0
+}
+
+// isCanonical reports whether text is a decimal number in its one canonical
+// form: no exponent, no plus sign, no needless zeros, no negative zero.
+func isCanonical(text string) bool {
+	return text != "-0" && canonicalDecimal.MatchString(text)
+}
+
+// isGUID reports whether text is a GUID in lower case with dashes, and not the
+// nil GUID.
+func isGUID(text string) bool {
+	id, err := uuid.Parse(text)
+	return err == nil && id != uuid.Nil && id.String() == text
+}
+
+// sameGUID compares a GUID as a stamp wrote it, in whatever case and with or
+// without dashes, with one in canonical form.
+func sameGUID(own, canonical string) bool {
+	id, err := uuid.Parse(own)
+	return err == nil && id.String() == canonical
+}

@@ -1,0 +1,299 @@
+package commerce_test
+
+import (
+	"bufio"
+	"crypto/sha256"
+	"encoding/hex"
+	"encoding/json"
+	"fmt"
+	"net"
+	"net/http"
+	"os"
+	"path/filepath"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+	"github.com/google/go-cmp/cmp/cmpopts"
+
+	"stackusage/internal/devstack/commerce"
+)
+
+func TestStatuses(t *testing.T) {
+	s := start(t, commerce.Options{})
+	first := usage(nth(1), baseVM, "12.5")
+	got := s.send(first, first, first.with("quantity", "13"), first.with("tags", "x"), usage("", baseVM, "1"), usage(nth(2), baseVM, "1"))
+	want := []result{
+		{RecordID: nth(1), Status: "Accepted"},
+		{RecordID: nth(1), Status: "Duplicate"},
+		{RecordID: nth(1), Status: "Conflict", Quantity: "12.5", Code: "QuantityDiffers"},
+		{RecordID: nth(1), Status: "Conflict", Quantity: "12.5", Code: "ContentDiffers"},
+		{RecordID: "", Status: "Rejected", Code: "InvalidRecordId"},
+		{RecordID: nth(2), Status: "Accepted"},
+	}
+	if diff := cmp.Diff(want, got, cmpopts.IgnoreFields(result{}, "Message")); diff != "" {
+		t.Errorf("one batch (-want +got):\n%s", diff)
+	}
+	s.restart()
+	if got := statuses(s.send(first, first.with("quantity", "13"))); got != "Duplicate Conflict" {
+		t.Errorf("after a restart: %s", got)
+	}
+	t.Run("equal means equal bytes", func(t *testing.T) {
+		spaced := raw(strings.Replace(first.String(), ":", ": ", 1))
+		if got := s.send(spaced); got[0].Status != "Conflict" || got[0].Code != "ContentDiffers" {
+			t.Errorf("got %+v", got)
+		}
+	})
+}
+
+func TestLateness(t *testing.T) {
+	now := time.Date(2019, 12, 12, 0, 0, 0, 0, time.UTC)
+	s := start(t, commerce.Options{LatenessLimit: 24 * time.Hour, Now: func() time.Time { return now }})
+	if got := statuses(s.send(usage(nth(1), baseVM, "1"), usage(nth(2), baseVM, "1").on("2019-12-09"))); got != "Accepted Expired" {
+		t.Errorf("at the limit and past it: %s", got)
+	}
+	now = now.Add(time.Second)
+	if got := statuses(s.send(usage(nth(1), baseVM, "1"), usage(nth(1), baseVM, "2"), usage(nth(3), baseVM, "1"))); got != "Duplicate Conflict Expired" {
+		t.Errorf("what is known is answered as such however late: %s", got)
+	}
+}
+
+func TestWholeRequestAnswers(t *testing.T) {
+	s := start(t, commerce.Options{MaxRecords: 2, MaxBytes: 4096})
+	good := usage(nth(1), baseVM, "1")
+	tests := []struct {
+		name, body string
+		status     int
+		code       string
+	}{
+		{"empty", "", 400, "InvalidBatch"},
+		{"not JSON", "{", 400, "InvalidBatch"},
+		{"trailing garbage", batch(good) + "x", 400, "InvalidBatch"},
+		{"second text", batch(good) + "{}", 400, "InvalidBatch"},
+		{"list", "[" + good.String() + "]", 400, "InvalidBatch"},
+		{"records twice", `{"records":[],"records":[` + good.String() + `]}`, 400, "InvalidBatch"},
+		{"other field", `{"records":[` + good.String() + `],"x":1}`, 400, "InvalidBatch"},
+		{"other case", `{"Records":[` + good.String() + `]}`, 400, "InvalidBatch"},
+		{"no records", `{"records":[]}`, 400, "InvalidBatch"},
+		{"records null", `{"records":null}`, 400, "InvalidBatch"},
+		{"invalid UTF-8", strings.Replace(batch(good), "northwest", "\xff", 1), 400, "InvalidBatch"},
+		{"deep", `{"records":` + strings.Repeat("[", 4000), 400, "InvalidBatch"},
+		{"too many", batch(good, good, good), 413, "TooManyRecords"},
+		{"too long", batch(good) + strings.Repeat(" ", 4096), 413, "BatchTooLarge"},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			checkProblem(t, s, http.MethodPost, "/v1/records", tt.body, tt.status, tt.code)
+		})
+	}
+	t.Run("another content type", func(t *testing.T) {
+		checkProblem(t, s, http.MethodPost, "/v1/records", batch(good), 400, "InvalidContentType", "Content-Type", "text/plain")
+	})
+	t.Run("a batch id without end", func(t *testing.T) {
+		checkProblem(t, s, http.MethodPost, "/v1/records", batch(good), 400, "InvalidBatch",
+			"x-ms-client-request-id", strings.Repeat("x", 129))
+	})
+	if got := s.get("/v1/records.ndjson"); got != "" {
+		t.Errorf("something was taken: %s", got)
+	}
+}
+
+func checkProblem(t *testing.T, s *service, method, path, body string, status int, code string, header ...string) {
+	t.Helper()
+	resp, text, err := s.do(method, path, body, header...)
+	if err != nil {
+		t.Fatal(err)
+	}
+	var got struct {
+		Error struct{ Code, Message string }
+	}
+	if err := json.Unmarshal([]byte(text), &got); err != nil {
+		t.Fatalf("%s: read %q: %v", resp.Status, text, err)
+	}
+	if resp.StatusCode != status || got.Error.Code != code || got.Error.Message == "" {
+		t.Errorf("got %s %s, want %d %s", resp.Status, text, status, code)
+	}
+}
+
+func TestDefaultLimits(t *testing.T) {
+	s := start(t, commerce.Options{})
+	var records []fmt.Stringer
+	for i := range 501 {
+		records = append(records, usage(nth(i), baseVM, "1"))
+	}
+	checkProblem(t, s, http.MethodPost, "/v1/records", batch(records...), 413, "TooManyRecords")
+	if got := s.send(records[:500]...); statuses(got) != strings.TrimSpace(strings.Repeat("Accepted ", 500)) {
+		t.Errorf("500 records: %s", statuses(got))
+	}
+	whole := batch(records[500])
+	checkProblem(t, s, http.MethodPost, "/v1/records", whole+strings.Repeat(" ", 1<<20-len(whole)+1), 413, "BatchTooLarge")
+	if resp, text, err := s.do(http.MethodPost, "/v1/records", whole+strings.Repeat(" ", 1<<20-len(whole))); err != nil || resp.StatusCode != 200 {
+		t.Errorf("1 MiB: %v %v %s", err, resp, text)
+	}
+}
+
+func TestToken(t *testing.T) {
+	s := start(t, commerce.Options{Token: "secret"})
+	for _, header := range []string{"", "secret", "Bearer", "Bearer secretly", "bearer secret"} {
+		checkProblem(t, s, http.MethodPost, "/v1/records", batch(usage(nth(1), baseVM, "1")), 401, "Unauthorized", "Authorization", header)
+		checkProblem(t, s, http.MethodGet, "/v1/bill", "", 401, "Unauthorized", "Authorization", header)
+	}
+	resp, text, err := s.do(http.MethodPost, "/v1/records", batch(usage(nth(1), baseVM, "1")),
+		"Authorization", "Bearer secret", "x-ms-client-request-id", "b1")
+	if err != nil || resp.StatusCode != 200 || resp.Header.Get("x-ms-client-request-id") != "b1" {
+		t.Errorf("with the token: %v %v %s", err, resp, text)
+	}
+}
+
+func TestReadBack(t *testing.T) {
+	accepted := time.Date(2026, 1, 2, 3, 4, 5, 678, time.FixedZone("", 3600))
+	s := start(t, commerce.Options{Now: func() time.Time { return accepted }})
+	want := make(map[string]string)
+	for b := range 5 {
+		var records []fmt.Stringer
+		for i := range 450 {
+			r := usage(nth(b*450+i), baseVM, fmt.Sprint(i+1))
+			switch i % 45 {
+			case 0:
+				r = r.on("2019-12-11")
+			case 1:
+				r = r.with("cloudId", nth(1))
+			default:
+				want[r["recordId"].(string)] = r.String()
+			}
+			records = append(records, r)
+		}
+		s.send(records...)
+	}
+	next := "/v1/records?cloudId=" + strings.ToUpper(cloud) + "&usageDate=2019-12-10"
+	pages, last := 0, ""
+	for next != "" {
+		var page struct {
+			Value    []struct{ RecordID, Quantity, AcceptedAt, SHA256 string }
+			NextLink string
+		}
+		if err := json.Unmarshal([]byte(s.get(next)), &page); err != nil {
+			t.Fatal(err)
+		}
+		for _, v := range page.Value {
+			text, ok := want[v.RecordID]
+			sum := sha256.Sum256([]byte(text))
+			switch {
+			case !ok || v.RecordID <= last:
+				t.Fatalf("record %s is not of that day and stamp, or out of order", v.RecordID)
+			case v.SHA256 != hex.EncodeToString(sum[:]) || !strings.Contains(text, `"quantity":"`+v.Quantity+`"`):
+				t.Errorf("got %+v for %s", v, text)
+			case v.AcceptedAt != "2026-01-02T02:04:05Z":
+				t.Errorf("acceptedAt %s", v.AcceptedAt)
+			}
+			delete(want, v.RecordID)
+			last = v.RecordID
+		}
+		pages++
+		next = page.NextLink
+	}
+	if len(want) != 0 || pages != 3 {
+		t.Errorf("%d records are missing after %d pages", len(want), pages)
+	}
+	if got := s.get("/v1/records?cloudId=" + cloud + "&usageDate=2019-01-01"); got != `{"value":[]}`+"\n" {
+		t.Errorf("a day without records: %s", got)
+	}
+	if got := strings.Count(s.get("/v1/records.ndjson?cloudId="+nth(1)), "\n"); got != 50 {
+		t.Errorf("%d lines of the other stamp", got)
+	}
+}
+
+func TestQueries(t *testing.T) {
+	s := start(t, commerce.Options{})
+	for _, path := range []string{
+		"/v1/records", "/v1/records?cloudId=" + cloud, "/v1/records?cloudId=x&usageDate=2019-12-10",
+		"/v1/records?cloudId=" + cloud + "&usageDate=2019-12-32",
+		"/v1/records?cloudId=" + cloud + "&usageDate=2019-12-10&after=x",
+		"/v1/records?cloudId=" + cloud + "&usageDate=2019-12-10&usageDate=2019-12-11",
+		"/v1/records?cloudId=" + cloud + "&usageDate=2019-12-10&top=5", "/v1/records?%zz",
+		"/v1/records.ndjson?cloudId=x", "/v1/records.ndjson?cloud=x",
+		"/v1/bill?format=xml", "/v1/bill?subscription=x", "/v1/bill?month=2019-12",
+		"/v1/usage-details.csv?month=2019-13", "/v1/usage-details.csv?subscription=x",
+	} {
+		checkProblem(t, s, http.MethodGet, path, "", 400, "InvalidQuery")
+	}
+}
+
+func TestSendersAtOnce(t *testing.T) {
+	s := start(t, commerce.Options{})
+	var wg sync.WaitGroup
+	var mu sync.Mutex
+	counts := make(map[string]int)
+	for range 8 {
+		wg.Go(func() {
+			for i := range 5 {
+				resp, text, err := s.do(http.MethodPost, "/v1/records", batch(usage(nth(2*i), baseVM, "1"), usage(nth(2*i+1), baseVM, "1")))
+				if err != nil || resp.StatusCode != 200 {
+					t.Errorf("send: %v %v", err, resp)
+					return
+				}
+				mu.Lock()
+				for _, r := range results(t, text) {
+					counts[r.Status]++
+				}
+				mu.Unlock()
+			}
+		})
+	}
+	wg.Wait()
+	if diff := cmp.Diff(map[string]int{"Accepted": 10, "Duplicate": 70}, counts); diff != "" {
+		t.Errorf("eight senders of the same records (-want +got):\n%s", diff)
+	}
+}
+
+func TestForeignFilesAreRefused(t *testing.T) {
+	garbage := filepath.Join(t.TempDir(), "garbage.db")
+	if err := os.WriteFile(garbage, []byte(strings.Repeat("not a database ", 100)), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	if s, err := commerce.Open(garbage, commerce.Options{}); err == nil {
+		s.Close()
+		t.Error("a file that is no database was opened")
+	}
+	if s, err := commerce.Open(filepath.Join(t.TempDir(), "no", "dir.db"), commerce.Options{}); err == nil {
+		s.Close()
+		t.Error("a file in a folder that is not there was opened")
+	}
+}
+
+func TestCutUpload(t *testing.T) {
+	s := start(t, commerce.Options{})
+	conn, err := net.Dial("tcp", s.http.Listener.Addr().String())
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer conn.Close()
+	body := batch(usage(nth(1), baseVM, "1"))
+	fmt.Fprintf(conn, "POST /v1/records HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\nContent-Length: %d\r\n\r\n%s", len(body)+1, body)
+	if err := conn.(*net.TCPConn).CloseWrite(); err != nil {
+		t.Fatal(err)
+	}
+	resp, err := http.ReadResponse(bufio.NewReader(conn), nil)
+	if err == nil && resp.StatusCode == 200 {
+		t.Error("a batch without its end was answered 200")
+	}
+	if got := s.get("/v1/records.ndjson"); got != "" {
+		t.Errorf("it was taken: %s", got)
+	}
+}
+
+func TestStoreFailuresAreNotAnswers(t *testing.T) {
+	s := start(t, commerce.Options{})
+	if err := s.server.Close(); err != nil {
+		t.Fatal(err)
+	}
+	checkProblem(t, s, http.MethodPost, "/v1/records", batch(usage(nth(1), baseVM, "1")), 500, "InternalError")
+	for _, path := range []string{"/v1/records?cloudId=" + cloud + "&usageDate=2019-12-10", "/v1/bill", "/v1/usage-details.csv"} {
+		checkProblem(t, s, http.MethodGet, path, "", 500, "InternalError")
+	}
+	if resp, text, err := s.do(http.MethodGet, "/v1/records.ndjson", ""); err == nil {
+		t.Errorf("the export was answered %s %q", resp.Status, text)
+	}
+}
