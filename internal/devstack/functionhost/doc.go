@@ -1,0 +1,52 @@
+// Package functionhost stands in for the Azure Functions host (version 4) that
+// runs a custom handler: it reads a staged app folder, starts the handler, and
+// calls it for queue messages, timers and HTTP requests. It knows nothing of
+// what the app does.
+//
+//	host.json, <Name>/function.json
+//	        |
+//	   +----v-----------------------------------------------------+
+//	   | queue listener --+                                       |
+//	   | timer listener --+--> invoker --POST /<Name>--> handler  |
+//	   | /api/<route> ----+       |         (one process, owned   |
+//	   | /admin/... ------+       |          by the supervisor)   |
+//	   +--------------------------+-------------------------------+
+//	                              v
+//	     delete, release or poison the message; write the outputs;
+//	     note the timer's status; answer the HTTP caller
+//
+// The point of the stand-in is to be as unforgiving as the real host. An app
+// that would hang, be killed or never be restarted in Azure suffers the same
+// here: an empty answer hangs until functionTimeout and then costs the process
+// with everything that runs in it; exit code 0 leaves the app dead while the
+// host claims to be running; three crashes within half an hour stop the host;
+// the process is only ever ended by SIGKILL; message properties overwrite
+// trigger metadata; output strings that look like base64 are decoded.
+//
+// # Time
+//
+// Options.TimeScale makes host time pass faster, so that a ten-minute lease is
+// over in seconds. It applies to functionTimeout and its grace, message leases
+// and their renewal, the retry delay (visibilityTimeout), polling intervals,
+// the half hour over which crashes are counted, the drain at the end, and the
+// clock that timers follow (unless TimerScale sets that one apart). Storage
+// takes visibility in whole seconds, so a lease or a delay is rounded up to the
+// next second and is at least one; a delay of zero stays zero. A lease is
+// renewed at half of what was asked of storage. Real polling never
+// gets faster than every 10 ms. Not scaled: the time the handler needs to start
+// (initializationTimeout and the probe every 25 ms), because a process does not
+// start faster; and whatever the handler itself does.
+//
+// # What is not like the real host
+//
+//   - One process stands for one instance: no scaling out, no singleton lock
+//     around timers. Two hosts on one storage account both run every timer.
+//   - Connections are connection strings. Identity settings are refused.
+//   - Triggers: queue, timer, HTTP and manual. Outputs: HTTP and queue.
+//     Anything else is an error of Start.
+//   - retry in function.json is not carried out; a warning says so.
+//   - The 230 s limit of the Azure front end on HTTP answers does not exist.
+//   - functionTimeout runs from when the handler is ready, not from when the
+//     message was taken.
+//   - After KillHost, or a drain that ran out, messages keep their lease.
+package functionhost

@@ -1,0 +1,163 @@
+package functionhost
+
+import (
+	"bytes"
+	"strconv"
+	"strings"
+	"time"
+	"unicode/utf8"
+
+	"github.com/google/uuid"
+)
+
+// raw is JSON text, written by this package in the form that the real host's
+// serializer (Newtonsoft) gives it.
+type raw string
+
+// quote writes s as a JSON string. encoding/json escapes other characters than
+// the real host does, and the recordings are compared byte for byte.
+func quote(s string) raw {
+	const hex = "0123456789abcdef"
+	var b strings.Builder
+	b.Grow(len(s) + 2)
+	b.WriteByte('"')
+	for _, r := range s {
+		switch r {
+		case '"', '\\':
+			b.WriteByte('\\')
+			b.WriteRune(r)
+		case '\b':
+			b.WriteString(`\b`)
+		case '\f':
+			b.WriteString(`\f`)
+		case '\n':
+			b.WriteString(`\n`)
+		case '\r':
+			b.WriteString(`\r`)
+		case '\t':
+			b.WriteString(`\t`)
+		case '\u0085', '\u2028', '\u2029':
+			b.WriteString(`\u`)
+			for shift := 12; shift >= 0; shift -= 4 {
+				b.WriteByte(hex[r>>shift&15])
+			}
+		case utf8.RuneError:
+			b.WriteRune(r)
+		default:
+			if r < ' ' {
+				b.WriteString(`\u00`)
+				b.WriteByte(hex[r>>4])
+				b.WriteByte(hex[r&15])
+				continue
+			}
+			b.WriteRune(r)
+		}
+	}
+	b.WriteByte('"')
+	return raw(b.String())
+}
+
+// textValue is a string value of the envelope: JSON inside a JSON string.
+func textValue(s string) raw { return quote(string(quote(s))) }
+
+// numberValue is a number of the envelope, which arrives as a JSON string.
+func numberValue(n int64) raw { return quote(strconv.FormatInt(n, 10)) }
+
+// timeValue is a trigger's time: encoded once, without a fraction.
+func timeValue(t time.Time) raw { return quote(t.UTC().Format("2006-01-02T15:04:05-07:00")) }
+
+// member is one property of a JSON object, whose order is kept.
+type member struct {
+	name  string
+	value raw
+}
+
+type object []member
+
+func (o object) json() raw {
+	var b strings.Builder
+	o.writeTo(&b)
+	return raw(b.String())
+}
+
+func (o object) writeTo(b *strings.Builder) {
+	b.WriteByte('{')
+	for i, m := range o {
+		if i > 0 {
+			b.WriteByte(',')
+		}
+		b.WriteString(string(quote(m.name)))
+		b.WriteByte(':')
+		b.WriteString(string(m.value))
+	}
+	b.WriteByte('}')
+}
+
+// bindingData becomes Metadata. Its names compare without case, and writing a
+// name again keeps the place and the case of the first: this is how a message
+// overwrites what the host says of it.
+type bindingData struct {
+	members object
+	at      map[string]int // by lower-cased name
+}
+
+func (d *bindingData) set(name string, value raw) {
+	key := strings.ToLower(name)
+	if i, ok := d.at[key]; ok {
+		d.members[i].value = value
+		return
+	}
+	if d.at == nil {
+		d.at = make(map[string]int)
+	}
+	d.at[key] = len(d.members)
+	d.members = append(d.members, member{name, value})
+}
+
+func (d *bindingData) has(name string) bool {
+	_, ok := d.at[strings.ToLower(name)]
+	return ok
+}
+
+// envelope is the body of POST /<Function>. Names that end in "trigger" are
+// not passed on.
+func envelope(fn *function, data raw, meta *bindingData, now time.Time) []byte {
+	if !meta.has("sys") {
+		meta.set("sys", object{
+			{"MethodName", quote(fn.name)},
+			{"UtcNow", quote(ticks(now, "Z07:00"))},
+			{"RandGuid", quote(uuid.NewString())},
+		}.json())
+	}
+	var kept object
+	for _, m := range meta.members {
+		if !strings.HasSuffix(strings.ToLower(m.name), "trigger") {
+			kept = append(kept, m)
+		}
+	}
+	return []byte(object{
+		{"Data", object{{fn.trigger.Name, data}}.json()},
+		{"Metadata", kept.json()},
+	}.json())
+}
+
+// ticks formats a time to at most 100 ns, as .NET does.
+func ticks(t time.Time, zone string) string {
+	return t.UTC().Format("2006-01-02T15:04:05.9999999" + zone)
+}
+
+// timerValue is what a timer function is given.
+func timerValue(s schedule, status *timerStatus, pastDue bool) raw {
+	shown := raw("null")
+	if status != nil {
+		shown = status.json()
+	}
+	return object{
+		{"Schedule", object{{"AdjustForDST", raw(strconv.FormatBool(s.adjusts()))}}.json()},
+		{"ScheduleStatus", shown},
+		{"IsPastDue", raw(strconv.FormatBool(pastDue))},
+	}.json()
+}
+
+// validText is bytes as .NET decodes UTF-8: what is not valid is replaced.
+func validText(b []byte) string { return string(bytes.ToValidUTF8(b, []byte("\ufffd"))) }

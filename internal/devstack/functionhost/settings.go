@@ -1,0 +1,99 @@
+package functionhost
+
+import (
+	"fmt"
+	"maps"
+	"os"
+	"regexp"
+	"slices"
+	"strings"
+)
+
+// settings are the app settings. Names compare without case, as .NET
+// configuration does; what is not set is looked up in the environment.
+type settings map[string]string
+
+func (s settings) lookup(name string) (string, bool) {
+	if v, ok := s[name]; ok {
+		return v, true
+	}
+	for k, v := range s {
+		if strings.EqualFold(k, name) {
+			return v, true
+		}
+	}
+	return os.LookupEnv(name)
+}
+
+func (s settings) get(name string) string {
+	v, _ := s.lookup(name)
+	return v
+}
+
+var percentName = regexp.MustCompile(`%([^%\s]+)%`)
+
+// expand replaces each %NAME% in a binding property. A name that is not set is
+// an error, as the function could not be indexed.
+func (s settings) expand(text string) (string, error) {
+	var missing []string
+	out := percentName.ReplaceAllStringFunc(text, func(m string) string {
+		v, ok := s.lookup(m[1 : len(m)-1])
+		if !ok {
+			missing = append(missing, m)
+		}
+		return v
+	})
+	if missing != nil {
+		return "", fmt.Errorf("expand %q: app setting %s is not set", text, strings.Join(missing, ", "))
+	}
+	return out, nil
+}
+
+// expandLoose is expand for the command line, where a name that is not set
+// becomes nothing.
+func (s settings) expandLoose(text string) string {
+	return percentName.ReplaceAllStringFunc(text, func(m string) string {
+		return s.get(m[1 : len(m)-1])
+	})
+}
+
+// disabled reports whether an app setting switches the function off.
+func (s settings) disabled(fn string) bool {
+	for _, name := range []string{"AzureWebJobs." + fn + ".Disabled", "AzureWebJobs_" + fn + "_Disabled"} {
+		v := s.get(name)
+		if v == "1" || strings.EqualFold(v, "true") {
+			return true
+		}
+	}
+	return false
+}
+
+const defaultConnection = "AzureWebJobsStorage"
+
+// connection resolves a connection setting to a connection string.
+func (s settings) connection(name string) (string, error) {
+	if name == "" {
+		name = defaultConnection
+	}
+	if v := s.get(name); v != "" {
+		return v, nil
+	}
+	for _, suffix := range []string{"accountName", "queueServiceUri", "blobServiceUri", "tableServiceUri"} {
+		if s.get(name+"__"+suffix) != "" {
+			return "", fmt.Errorf("resolve connection %s: %s__%s asks for an identity; the stand-in supports only connection strings", name, name, suffix)
+		}
+	}
+	return "", fmt.Errorf("resolve connection %s: app setting %s is not set", name, name)
+}
+
+// environment is what the handler sees: this process's environment, the app
+// settings verbatim, and what the host adds.
+func (s settings) environment(added map[string]string) []string {
+	env := os.Environ()
+	for _, m := range []map[string]string{s, added} {
+		for _, k := range slices.Sorted(maps.Keys(m)) {
+			env = append(env, k+"="+m[k])
+		}
+	}
+	return env
+}
