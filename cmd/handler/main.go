@@ -94,6 +94,10 @@ func newApp(getenv func(string) string, c Config, stdout io.Writer) (*app, error
 	if err != nil {
 		return nil, err
 	}
+	temp, err := makeTemp(os.TempDir(), time.Now())
+	if err != nil {
+		return nil, err
+	}
 	meters, err := meter.BuiltIn()
 	if err != nil {
 		return nil, err
@@ -123,6 +127,7 @@ func newApp(getenv func(string) string, c Config, stdout io.Writer) (*app, error
 		Settings: handlers.Settings{
 			Limits:          landing.Limits{Bytes: c.MaxHourBytes, Rows: c.MaxHourRows},
 			SpillSums:       c.SpillSums,
+			TempDir:         temp,
 			SettlingHours:   c.SettlingHours,
 			CloseDelay:      c.CloseDelay,
 			ForwardRetry:    c.ForwardRetry,

@@ -1,0 +1,162 @@
+package main
+
+import (
+	"bufio"
+	"bytes"
+	"context"
+	"encoding/json"
+	"fmt"
+	"log/slog"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"testing"
+	"time"
+)
+
+// staged is the function app and the agent, built once for all tests.
+var staged struct{ app, agent string }
+
+func TestMain(m *testing.M) {
+	dir, err := os.MkdirTemp("", "devstack-test-")
+	if err == nil {
+		err = stage(dir)
+	}
+	if err != nil {
+		fmt.Fprintln(os.Stderr, "stage:", err)
+		os.Exit(1)
+	}
+	code := m.Run()
+	os.RemoveAll(dir)
+	os.Exit(code)
+}
+
+// stage does what make stage does, so that go test alone tests what stands in
+// the tree and not what was built last.
+func stage(dir string) error {
+	staged.app, staged.agent = filepath.Join(dir, "app"), filepath.Join(dir, "agent")
+	root := filepath.Join("..", "..")
+	files, err := filepath.Glob(filepath.Join(root, "functions", "*", "function.json"))
+	if err != nil {
+		return err
+	}
+	if err := copyFile(filepath.Join(root, "host.json"), filepath.Join(staged.app, "host.json")); err != nil {
+		return err
+	}
+	for _, f := range files {
+		if err := copyFile(f, filepath.Join(staged.app, filepath.Base(filepath.Dir(f)), "function.json")); err != nil {
+			return err
+		}
+	}
+	for out, pkg := range map[string]string{filepath.Join(staged.app, "bin", "handler"): "handler", staged.agent: "stackusage-agent"} {
+		cmd := exec.Command("go", "build", "-o", out, "./cmd/"+pkg)
+		cmd.Dir = root
+		if text, err := cmd.CombinedOutput(); err != nil {
+			return fmt.Errorf("build %s: %w\n%s", pkg, err, text)
+		}
+	}
+	return nil
+}
+
+func copyFile(from, to string) error {
+	b, err := os.ReadFile(from)
+	if err != nil {
+		return err
+	}
+	if err := os.MkdirAll(filepath.Dir(to), 0o755); err != nil {
+		return err
+	}
+	return os.WriteFile(to, b, 0o644)
+}
+
+// recordings is the folder of recorded hours. Outside CI a missing folder
+// skips the test by name.
+func recordings(t *testing.T) string {
+	t.Helper()
+	dir := os.Getenv("STACKUSAGE_RECORDINGS")
+	if dir == "" {
+		dir = filepath.Join("..", "..", "..", "shared", "recordings")
+	}
+	if _, err := os.Stat(filepath.Join(dir, "2019-12-10T19.json")); err != nil {
+		if os.Getenv("CI") != "" {
+			t.Fatalf("no recordings: %v", err)
+		}
+		t.Skipf("no recordings: %v; set STACKUSAGE_RECORDINGS", err)
+	}
+	return dir
+}
+
+// testSite starts a site that stops with the test.
+func testSite(t *testing.T, o options) *site {
+	t.Helper()
+	o.app, o.agent, o.out, o.seed = staged.app, staged.agent, t.TempDir(), 1
+	logFile, err := os.Create(filepath.Join(o.out, "host.log"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	var progress bytes.Buffer
+	s, err := startSite(t.Context(), o, slog.New(slog.NewTextHandler(logFile, nil)), &progress)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() {
+		s.stop()
+		logFile.Close()
+		if t.Failed() {
+			t.Logf("progress:\n%s", &progress)
+			text, _ := os.ReadFile(logFile.Name())
+			t.Logf("log:\n%s", text[max(0, len(text)-20_000):])
+		}
+	})
+	return s
+}
+
+// billed waits until all is billed and writes the results.
+func billed(t *testing.T, s *site) {
+	t.Helper()
+	ctx, cancel := context.WithTimeout(t.Context(), 3*time.Minute)
+	defer cancel()
+	if err := s.waitUntilBilled(ctx); err != nil {
+		t.Fatal(err)
+	}
+	sheet, err := s.results(ctx)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := s.write(ctx, sheet); err != nil {
+		t.Fatal(err)
+	}
+	if !sheet.Balanced {
+		t.Errorf("not balanced: %q", sheet.Problems)
+	}
+}
+
+// readLines reads an NDJSON file of the results.
+func readLines[T any](t *testing.T, s *site, name string) []T {
+	t.Helper()
+	f, err := os.Open(filepath.Join(s.o.out, name))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer f.Close()
+	var lines []T
+	scan := bufio.NewScanner(f)
+	scan.Buffer(nil, 4<<20)
+	for scan.Scan() {
+		var v T
+		if err := json.Unmarshal(scan.Bytes(), &v); err != nil {
+			t.Fatalf("%s: %v", name, err)
+		}
+		lines = append(lines, v)
+	}
+	return lines
+}
+
+func readFile(t *testing.T, path string) []byte {
+	t.Helper()
+	b, err := os.ReadFile(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return b
+}

@@ -1,0 +1,143 @@
+package main
+
+import (
+	"bytes"
+	"context"
+	"os"
+	"path/filepath"
+	"testing"
+	"time"
+
+	"stackusage/handlers"
+	"stackusage/internal/devstack/blobevents"
+	"stackusage/shared/landing"
+
+	"github.com/Azure/azure-sdk-for-go/sdk/storage/azblob"
+	"github.com/Azure/azure-sdk-for-go/sdk/storage/azqueue"
+)
+
+// TestRepeats: the agent run twice with two spools at once, every event
+// delivered twice more, and the handler killed in the middle change no byte of
+// what commerce accepted.
+func TestRepeats(t *testing.T) {
+	calm := testSite(t, options{scenario: "three-days"})
+	if err := calm.runAgent(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	billed(t, calm)
+	want := readFile(t, filepath.Join(calm.o.out, "commerce-records.ndjson"))
+	calm.stop()
+
+	s := testSite(t, options{scenario: "three-days"})
+	killed := make(chan int)
+	ctx, cancel := context.WithCancel(t.Context())
+	go func() { killed <- killTwice(ctx, s) }()
+	again := make(chan error, 1)
+	go func() { again <- s.agent(t.Context(), t.TempDir()) }()
+	if err := s.runAgent(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	if err := <-again; err != nil {
+		t.Fatal(err)
+	}
+	announceAgain(t, s)
+	announceAgain(t, s)
+	waitForBlobs(t, s)
+	billed(t, s)
+	cancel()
+	if n := <-killed; n != 2 {
+		t.Errorf("the handler was killed %d times; the test means nothing without 2", n)
+	}
+	if got := readFile(t, filepath.Join(s.o.out, "commerce-records.ndjson")); !bytes.Equal(got, want) {
+		t.Errorf("commerce accepted %d bytes; %d in a calm run", len(got), len(want))
+	}
+	verdicts := map[string]int{}
+	for _, row := range readLines[map[string]any](t, s, "tables/UsageHours.ndjson") {
+		if _, pointer := row["counts"]; !pointer {
+			verdicts[row["verdict"].(string)]++
+		}
+	}
+	hours := int(s.stack.End().Sub(s.stack.First()) / time.Hour)
+	if verdicts["counted"] != hours || verdicts["conflict"]+verdicts["rejected"] != 0 {
+		t.Errorf("verdicts %v; want %d counted and otherwise duplicates", verdicts, hours)
+	}
+}
+
+// killTwice kills the handler while it works. A third kill within half an hour
+// would stop the host, here as in Azure.
+func killTwice(ctx context.Context, s *site) (n int) {
+	for n < 2 {
+		select {
+		case <-ctx.Done():
+			return n
+		case <-time.After(700 * time.Millisecond):
+			if s.host.Stats().Functions["IngestHour"].Invocations > 0 && s.host.KillHandler() {
+				n++
+			}
+		}
+	}
+	<-ctx.Done()
+	return n
+}
+
+// announceAgain puts one more event for each landed blob on the queue.
+func announceAgain(t *testing.T, s *site) {
+	t.Helper()
+	blobs, err := azblob.NewClientFromConnectionString(s.settings["LandingStorage"], nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	queue, err := azqueue.NewQueueClientFromConnectionString(s.settings["UsageStorage"], handlers.QueueLanded, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	ctx, cancel := context.WithTimeout(t.Context(), 2*time.Second)
+	defer cancel()
+	w := &blobevents.Watcher{Blobs: blobs, Queue: queue, Prefix: landing.Container(""), Every: time.Hour}
+	_ = w.Run(ctx) // ends with the context
+}
+
+// waitForBlobs waits until every landed blob has a verdict.
+func waitForBlobs(t *testing.T, s *site) {
+	t.Helper()
+	blobs := landedBlobs(t, s)
+	for deadline := time.Now().Add(2 * time.Minute); ; time.Sleep(200 * time.Millisecond) {
+		judged, _, err := s.hours(t.Context())
+		if err == nil && judged == len(blobs) {
+			return
+		}
+		if time.Now().After(deadline) {
+			t.Fatalf("%d of %d blobs have a verdict: %v", judged, len(blobs), err)
+		}
+		if err := s.sweep(t.Context()); err != nil {
+			t.Log(err) // the handler may be down just now
+		}
+	}
+}
+
+func landedBlobs(t *testing.T, s *site) (names []string) {
+	t.Helper()
+	client, err := azblob.NewClientFromConnectionString(s.settings["LandingStorage"], nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	pager := client.NewListBlobsFlatPager(landing.Container(cloudID), nil)
+	for pager.More() {
+		page, err := pager.NextPage(t.Context())
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, b := range page.Segment.BlobItems {
+			names = append(names, *b.Name)
+		}
+	}
+	return names
+}
+
+// TestRunFailsWithoutBuild: the first thing a newcomer gets wrong.
+func TestRunFailsWithoutBuild(t *testing.T) {
+	err := run(t.Context(), []string{"run", "--app", filepath.Join(t.TempDir(), "nothing"), "--out", t.TempDir()}, os.Getenv, new(bytes.Buffer), new(bytes.Buffer))
+	if err == nil || !bytes.Contains([]byte(err.Error()), []byte("make stage")) {
+		t.Errorf("error %v; want one that says make stage", err)
+	}
+}
