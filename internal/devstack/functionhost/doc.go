@@ -28,14 +28,22 @@
 // Options.TimeScale makes host time pass faster, so that a ten-minute lease is
 // over in seconds. It applies to functionTimeout and its grace, message leases
 // and their renewal, the retry delay (visibilityTimeout), polling intervals,
-// the half hour over which crashes are counted, the drain at the end, and the
-// clock that timers follow (unless TimerScale sets that one apart). Storage
-// takes visibility in whole seconds, so a lease or a delay is rounded up to the
-// next second and is at least one; a delay of zero stays zero. A lease is
-// renewed at half of what was asked of storage. Real polling never
-// gets faster than every 10 ms. Not scaled: the time the handler needs to start
-// (initializationTimeout and the probe every 25 ms), because a process does not
-// start faster; and whatever the handler itself does.
+// the half hour over which crashes are counted, and the drain at the end.
+// Polling never gets faster than every 10 ms of real time.
+//
+// Storage takes visibility in whole seconds, so a lease or a delay is rounded up
+// to the next real second; a delay of zero stays zero. A lease is renewed at half
+// of what was asked of storage. Where that is a second or two a busy machine
+// loses leases, and messages are delivered twice.
+//
+// Timers follow a clock that runs scaled from Options.Epoch: "0 0 * * * *" is due
+// when that clock shows a full hour, which at a scale of 60 is once a minute. The
+// status blob, and UtcNow in envelopes, are by this clock. Options.TimerScale sets
+// it apart from the durations. The times of queue messages are storage's own.
+//
+// Not scaled: the time the handler needs to start (initializationTimeout and the
+// probe every 25 ms), because a process does not start faster; and whatever the
+// handler itself does.
 //
 // # What is not like the real host
 //

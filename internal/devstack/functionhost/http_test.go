@@ -148,6 +148,7 @@ func TestHTTPDead(t *testing.T) {
 	r := stage(t, map[string]string{"host.json": httpHost("00:10:00", proxying), "Web": web(anonymous), "F": manual}).start()
 	r.invoke("F", "exit:0")
 	r.finished("F", 1)
+	r.eventually("the end of the process", func() bool { return !alive(r.HandlerPID()) })
 	begin := time.Now()
 	if got := r.code("GET", "/api/Web"); got != http.StatusInternalServerError {
 		t.Errorf("status %d", got)

@@ -13,8 +13,8 @@ func TestQueueLease(t *testing.T) {
 	t.Run("the lease is renewed while a function runs long", func(t *testing.T) {
 		t.Parallel()
 		r := queueRig(t, map[string]string{"host.json": queueHost("-1", ""), "F": onQueue("work", "")})
-		r.opts.TimeScale = 300 // a lease of two seconds
-		r.send("work", b64("sleep:5s"))
+		r.opts.TimeScale = 150 // a lease of four seconds
+		r.send("work", b64("sleep:6s"))
 		r.start()
 		if got := r.finished("F", 1); got.Succeeded != 1 || got.Invocations != 1 {
 			t.Errorf("%+v", got)
@@ -72,4 +72,3 @@ func TestQueueLease(t *testing.T) {
 		}
 	})
 }
-

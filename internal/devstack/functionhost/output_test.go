@@ -43,3 +43,17 @@ func TestQueueOutputs(t *testing.T) {
 		})
 	}
 }
+
+func TestQueueOutputFails(t *testing.T) {
+	t.Parallel()
+	r := stage(t, map[string]string{
+		"host.json": queueHost("00:10:00", ""),
+		"F":         `{"bindings":[{"type":"manualTrigger","name":"input"},{"type":"queue","direction":"out","name":"out","queueName":"out"}]}`,
+	})
+	r.opts.Settings["AzureWebJobsStorage"] = "DefaultEndpointsProtocol=http;AccountName=a;AccountKey=" + b64("key") + ";QueueEndpoint=http://127.0.0.1:1/a;"
+	r.start()
+	r.invoke("F", `answer:{"Outputs":{"out":"hello, world"}}`)
+	if got := r.finished("F", 1); got.Failed != 1 {
+		t.Errorf("an output that cannot be written does not fail the invocation: %+v", got)
+	}
+}

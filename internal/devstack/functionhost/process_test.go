@@ -58,6 +58,7 @@ func TestExitCodes(t *testing.T) {
 		t.Parallel()
 		r := stage(t, app).start()
 		for i := range int64(3) {
+			r.eventually("a handler to crash", func() bool { return r.Stats().Restarts == i && r.HandlerPID() != 0 })
 			r.invoke("F", "exit:3")
 			r.finished("F", i+1)
 		}
@@ -266,11 +267,17 @@ func TestStop(t *testing.T) {
 	})
 }
 
-func TestConsole(t *testing.T) {
+func TestLog(t *testing.T) {
 	t.Parallel()
 	r := stage(t, map[string]string{"host.json": hostJSON("00:10:00", ""), "F": manual}).start()
 	r.invoke("F", "print:x")
 	r.finished("F", 1)
+	r.eventually("a last line", func() bool { return r.log.find("Executed 'Functions.F' (Succeeded)") != nil })
+	begin, end := r.log.find("Executing 'Functions.F'"), r.log.find("Executed 'Functions.F' (Succeeded)")
+	id := r.requests()[0].Header.Get("X-Azure-Functions-InvocationId")
+	if begin["invocation"] != id || end["invocation"] != id || end["duration"] == nil {
+		t.Errorf("invocation %s was logged as %v, %v", id, begin, end)
+	}
 	for message, level := range map[string]string{
 		"on stdout x":           "INFO",
 		"on stderr x":           "ERROR",

@@ -216,4 +216,3 @@ func TestDisabled(t *testing.T) {
 		t.Error("a disabled function took messages")
 	}
 }
-

@@ -89,4 +89,3 @@ func (r *rig) dequeueCounts() []string {
 	}
 	return counts
 }
-
