@@ -4,20 +4,21 @@
 SHELL := /bin/bash
 
 GO ?= go
+DIST ?= dist
 FUZZTIME ?= 20s
 
 help: ## list the targets
 	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 10
 
 stage: ## build dist/app, the deployable function app, and dist/bin
-	@rm -rf dist/app && mkdir -p dist/app/bin dist/bin
-	@cp host.json dist/app/
-	@for f in functions/*/function.json; do d=dist/app/$$(basename $$(dirname $$f)); mkdir -p $$d; cp $$f $$d/; done
-	CGO_ENABLED=0 $(GO) build -trimpath -o dist/app/bin/handler ./cmd/handler
-	CGO_ENABLED=0 $(GO) build -trimpath -o dist/bin/ ./cmd/stackusage-agent ./cmd/devstack
+	@rm -rf $(DIST)/app && mkdir -p $(DIST)/app/bin $(DIST)/bin
+	@cp host.json $(DIST)/app/
+	@for f in functions/*/function.json; do d=$(DIST)/app/$$(basename $$(dirname $$f)); mkdir -p $$d; cp $$f $$d/; done
+	CGO_ENABLED=0 $(GO) build -trimpath -o $(DIST)/app/bin/handler ./cmd/handler
+	CGO_ENABLED=0 $(GO) build -trimpath -o $(DIST)/bin/ ./cmd/stackusage-agent ./cmd/devstack
 
 demo: stage ## run three days of usage of a simulated stack to the bill
-	dist/bin/devstack run --scenario three-days --out out
+	$(DIST)/bin/devstack run --scenario three-days --out out
 
 test: lint stage ## run everything: checks, unit tests, end-to-end scripts
 	$(GO) test -race -timeout 15m ./...
@@ -35,4 +36,4 @@ fuzz: ## fuzz every decoder for FUZZTIME each
 		echo "$$p $$f"; $(GO) test -run '^$$' -fuzz "^$$f\$$" -fuzztime $(FUZZTIME) $$p || exit 1; done; done
 
 clean: ## remove what was built
-	rm -rf dist out
+	rm -rf $(DIST) out

@@ -71,8 +71,8 @@ func run(ctx context.Context, args []string, _ func(string) string, stdout, stde
 	fs.StringVar(&o.scenario, "scenario", "three-days", "serve the generated scenario of this `name`")
 	fs.Uint64Var(&o.seed, "seed", 1, "seed of the scenario")
 	fs.StringVar(&o.out, "out", "out", "`folder` for the results")
-	fs.StringVar(&o.app, "app", filepath.Join("dist", "app"), "staged function app `folder`")
-	fs.StringVar(&o.agent, "agent", filepath.Join("dist", "bin", "stackusage-agent"), "the agent's `program`")
+	fs.StringVar(&o.app, "app", built("app"), "staged function app `folder`")
+	fs.StringVar(&o.agent, "agent", built("bin", "stackusage-agent"), "the agent's `program`")
 	fs.DurationVar(&o.timeout, "timeout", 5*time.Minute, "how long run may take before it gives up")
 	fs.BoolVar(&o.keep, "keep", false, "keep the temporary folder (storage, spool)")
 	if len(args) == 0 || args[0] != "run" && args[0] != "up" {
@@ -103,6 +103,17 @@ func run(ctx context.Context, args []string, _ func(string) string, stdout, stde
 		return up(ctx, o, log, stdout)
 	}
 	return runToBalance(ctx, o, log, stdout)
+}
+
+// built is where make stage puts things: beside this program, or below dist.
+func built(path ...string) string {
+	if program, err := os.Executable(); err == nil {
+		beside := filepath.Join(append([]string{filepath.Dir(program), ".."}, path...)...)
+		if _, err := os.Stat(beside); err == nil {
+			return beside
+		}
+	}
+	return filepath.Join(append([]string{"dist"}, path...)...)
 }
 
 // up keeps everything running.

@@ -91,10 +91,10 @@ func (s *site) start(ctx context.Context) (err error) {
 		s.closers = append(s.closers, func() { os.RemoveAll(s.dir) })
 	}
 	s.progress("starting Azurite, the stack, commerce and the Functions host")
-	if err := s.startStorage(ctx); err != nil {
+	if err := s.startStack(); err != nil { // first: it finds what is wrong with the call
 		return err
 	}
-	if err := s.startStack(); err != nil {
+	if err := s.startStorage(ctx); err != nil {
 		return err
 	}
 	if err := s.startCommerce(); err != nil {

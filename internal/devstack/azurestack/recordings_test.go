@@ -141,13 +141,10 @@ func TestRowsOfAnHourAsLines(t *testing.T) {
 func TestRecordingsRefuses(t *testing.T) {
 	row := `{"id":"/subscriptions/p/providers/Microsoft.Commerce/UsageAggregate/x","properties":{"subscriptionId":"s","usageStartTime":"2019-12-10T18:00:00+00:00"}}`
 	for name, file := range map[string][2]string{
-		"no hours":          {"notes.json", `{}`},
-		"not JSON":          {"2019-12-10T19.json", `x`},
-		"no value":          {"2019-12-10T19.json", `{}`},
-		"one page of two":   {"2019-12-10T19.json", `{"value":[` + row + `],"nextLink":"http://x"}`},
-		"only empty hours":  {"2019-12-10T19.json", `{"value":[]}`},
-		"row without usage": {"2019-12-10T19.json", `{"value":[{"properties":{"subscriptionId":"s"}}]}`},
-		"row of nobody":     {"2019-12-10T19.json", `{"value":[{"properties":{"usageStartTime":"2019-12-10T18:00:00Z"}}]}`},
+		"no hours":        {"notes.json", `{}`},
+		"not JSON":        {"2019-12-10T19.json", `x`},
+		"no value":        {"2019-12-10T19.json", `{}`},
+		"one page of two": {"2019-12-10T19.json", `{"value":[` + row + `],"nextLink":"http://x"}`},
 	} {
 		dir := t.TempDir()
 		if err := os.WriteFile(filepath.Join(dir, file[0]), []byte(file[1]), 0o600); err != nil {
@@ -159,5 +156,34 @@ func TestRecordingsRefuses(t *testing.T) {
 	}
 	if _, err := azurestack.Recordings(filepath.Join(t.TempDir(), "none")); err == nil {
 		t.Error("no folder: accepted")
+	}
+}
+
+func TestRecordingsServeOddRows(t *testing.T) {
+	rows := []string{
+		`{"properties":{"subscriptionId":"s"}}`,
+		`{"properties":{"usageStartTime":"2019-12-10T18:00:00Z"}}`,
+		`"text"`, `17`, `null`,
+		`{"properties":{"usageStartTime":"9999-12-31T23:00:00Z","subscriptionId":7}}`,
+	}
+	dir := t.TempDir()
+	text := `{"value":[` + strings.Join(rows, ",") + `]}`
+	if err := os.WriteFile(filepath.Join(dir, "2019-12-10T19.json"), []byte(text), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	src, err := azurestack.Recordings(dir)
+	if err != nil {
+		t.Fatal(err)
+	}
+	s, err := azurestack.New(src, azurestack.Options{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	w := get(s, "/_devstack/rows?hour=2019-12-10T19:00:00Z")
+	if got, want := strings.TrimSpace(w.Body.String()), strings.Join(rows, "\n"); got != want {
+		t.Errorf("served\n%s\nwant\n%s", got, want)
+	}
+	if end := s.End().Format(time.RFC3339); end != "2019-12-11T06:00:00Z" {
+		t.Errorf("the run ends %s; an odd usage time must not move it", end)
 	}
 }

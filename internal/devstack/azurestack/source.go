@@ -10,6 +10,8 @@ import (
 	"slices"
 	"strings"
 	"time"
+
+	"github.com/google/uuid"
 )
 
 // Source is what one stamp has to serve: its rows by reported hour and the
@@ -49,8 +51,9 @@ const recordingLayout = "2006-01-02T15"
 
 // Recordings reads a folder of recorded answers. A file YYYY-MM-DDTHH.json is
 // the whole answer for that reported hour, {"value":[...]}; other files are
-// ignored. It fails on a folder without a recorded hour, on an answer that
-// names a next page, and on rows without subscription or usage time.
+// ignored. It fails on a folder without a recorded hour and on an answer that
+// names a next page. Rows are served as they are, however odd: what to think of
+// them is the client's business.
 func Recordings(dir string) (*Source, error) {
 	files, err := os.ReadDir(dir)
 	if err != nil {
@@ -74,7 +77,7 @@ func Recordings(dir string) (*Source, error) {
 		return nil, fmt.Errorf("read recordings %s: no file named YYYY-MM-DDTHH.json", dir)
 	}
 	if src.provider == "" {
-		return nil, fmt.Errorf("read recordings %s: no row names the provider subscription", dir)
+		src.provider = guid("provider", "recordings")
 	}
 	src.infrastructure = []string{src.provider}
 	src.settle()
@@ -102,18 +105,15 @@ func (s *Source) answer(text []byte) ([]row, error) {
 	for i, raw := range body.Value {
 		var rec record
 		var inst instance
-		if err := json.Unmarshal(raw, &rec); err != nil {
-			return nil, fmt.Errorf("row %d: %w", i, err)
+		rows[i] = row{raw: raw}
+		if json.Unmarshal(raw, &rec) != nil {
+			continue
 		}
-		usage, err := parseTime(rec.Properties.UsageStartTime)
-		if err != nil {
-			return nil, fmt.Errorf("row %d: usageStartTime: %w", i, err)
+		rows[i].subscription = strings.ToLower(rec.Properties.SubscriptionID)
+		if usage, err := parseTime(rec.Properties.UsageStartTime); err == nil {
+			rows[i].usage = usage
 		}
-		if rec.Properties.SubscriptionID == "" {
-			return nil, fmt.Errorf("row %d: no subscriptionId", i)
-		}
-		rows[i] = row{raw: raw, subscription: strings.ToLower(rec.Properties.SubscriptionID), usage: usage}
-		if parts := strings.Split(rec.ID, "/"); s.provider == "" && len(parts) > 2 && parts[1] == "subscriptions" {
+		if parts := strings.Split(rec.ID, "/"); s.provider == "" && len(parts) > 2 && parts[1] == "subscriptions" && uuid.Validate(parts[2]) == nil {
 			s.provider = strings.ToLower(parts[2])
 		}
 		if s.region == "" && json.Unmarshal([]byte(rec.Properties.InstanceData), &inst) == nil {
@@ -131,8 +131,11 @@ func (s *Source) settle() {
 	slices.SortFunc(s.order, time.Time.Compare)
 	s.first = s.order[0]
 	s.end = s.order[len(s.order)-1].Add(time.Hour)
-	for _, rows := range s.hours {
+	for hour, rows := range s.hours {
 		for _, r := range rows {
+			if r.usage.After(hour) {
+				continue // no usage: it would have the run go on to the end of time
+			}
 			settled := r.usage.Truncate(24 * time.Hour).Add((24 + SettlingHours) * time.Hour)
 			if settled.After(s.end) {
 				s.end = settled
@@ -148,7 +151,7 @@ func (s *Source) list() {
 	ids := []string{s.provider}
 	for _, hour := range s.order {
 		for _, r := range s.hours[hour] {
-			if !seen[r.subscription] {
+			if !seen[r.subscription] && uuid.Validate(r.subscription) == nil {
 				seen[r.subscription] = true
 				ids = append(ids, r.subscription)
 			}

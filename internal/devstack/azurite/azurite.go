@@ -247,19 +247,32 @@ func Install(ctx context.Context) (script string, err error) {
 	return script, nil
 }
 
-// moduleRoot is the nearest folder above the working directory with a go.mod.
+// moduleRoot is the nearest folder with a go.mod above the working directory
+// or, for a program that was built into the checkout, above the program.
 func moduleRoot() (string, error) {
 	dir, err := os.Getwd()
 	if err != nil {
 		return "", err
 	}
+	if root, ok := rootAbove(dir); ok {
+		return root, nil
+	}
+	if program, err := os.Executable(); err == nil {
+		if root, ok := rootAbove(filepath.Dir(program)); ok {
+			return root, nil
+		}
+	}
+	return "", errors.New("no checkout (test/azurite/package-lock.json) above the working directory or the program: run inside a checkout")
+}
+
+func rootAbove(dir string) (string, bool) {
 	for {
-		if _, err := os.Stat(filepath.Join(dir, "go.mod")); err == nil {
-			return dir, nil
+		if _, err := os.Stat(filepath.Join(dir, "test", "azurite", "package-lock.json")); err == nil {
+			return dir, true
 		}
 		parent := filepath.Dir(dir)
 		if parent == dir {
-			return "", errors.New("no go.mod above the working directory: run inside a checkout")
+			return "", false
 		}
 		dir = parent
 	}

@@ -1,0 +1,72 @@
+// Package test runs the programs as their users do, from text scripts in
+// testdata.
+package test
+
+import (
+	"fmt"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"testing"
+
+	"github.com/rogpeppe/go-internal/testscript"
+)
+
+// built is where the programs and the staged app are, made once.
+var built string
+
+func TestMain(m *testing.M) {
+	var err error
+	if built, err = os.MkdirTemp("", "stackusage-scripts-"); err == nil {
+		err = stage()
+	}
+	if err != nil {
+		fmt.Fprintln(os.Stderr, "stage:", err)
+		os.Exit(1)
+	}
+	code := m.Run()
+	os.RemoveAll(built)
+	os.Exit(code)
+}
+
+// stage calls make stage, so that what is tested is what is deployed.
+func stage() error {
+	cmd := exec.Command("make", "stage", "DIST="+built)
+	cmd.Dir = ".."
+	if out, err := cmd.CombinedOutput(); err != nil {
+		return fmt.Errorf("make stage: %w\n%s", err, out)
+	}
+	return nil
+}
+
+func TestScripts(t *testing.T) {
+	root, err := filepath.Abs("..")
+	if err != nil {
+		t.Fatal(err)
+	}
+	recordings := os.Getenv("STACKUSAGE_RECORDINGS")
+	if recordings == "" {
+		recordings = filepath.Join(root, "..", "shared", "recordings")
+	}
+	_, missing := os.Stat(filepath.Join(recordings, "2019-12-10T19.json"))
+	if missing != nil && os.Getenv("CI") != "" {
+		t.Fatalf("no recordings: %v", missing)
+	}
+	testscript.Run(t, testscript.Params{
+		Dir: "testdata",
+		Setup: func(env *testscript.Env) error {
+			env.Setenv("ROOT", root)
+			env.Setenv("APP", filepath.Join(built, "app"))
+			env.Setenv("RECORDINGS", recordings)
+			env.Setenv("PATH", filepath.Join(built, "bin")+string(os.PathListSeparator)+os.Getenv("PATH"))
+			env.Setenv("AGENT", filepath.Join(built, "bin", "stackusage-agent"))
+			return nil
+		},
+		Condition: func(cond string) (bool, error) {
+			if cond == "recordings" {
+				return missing == nil, nil
+			}
+			return false, fmt.Errorf("condition %q is not known", cond)
+		},
+	})
+}
