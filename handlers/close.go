@@ -7,9 +7,11 @@ import (
 	"encoding/hex"
 	"encoding/json"
 	"fmt"
+	"hash"
 	"io"
 	"iter"
 	"log/slog"
+	"slices"
 	"strings"
 
 	"stackusage/shared/daily"
@@ -30,6 +32,17 @@ func (a *App) closeDay(ctx context.Context, req invoke.Request) error {
 	if err := checkCloudID(m.CloudID); err != nil {
 		return err
 	}
+	history, err := a.Registrations.Registrations(ctx, m.CloudID)
+	if err != nil {
+		return err
+	}
+	// What is missing is read before the inputs: an hour that commits in between
+	// is among the inputs then. The other way round it would be in neither, and
+	// the day would be stated as complete without it.
+	missing, err := a.missing(ctx, m.CloudID, m.UsageDay, history)
+	if err != nil {
+		return err
+	}
 	c, err := a.Ledger.BeginClose(ctx, m.CloudID, m.UsageDay)
 	if err != nil {
 		return err
@@ -40,7 +53,7 @@ func (a *App) closeDay(ctx context.Context, req invoke.Request) error {
 		_, err := a.Ledger.FinishClose(ctx, c) // all its hours were voided
 		return err
 	case c.Last == nil:
-		manifest, err = a.stateDay(ctx, c)
+		manifest, err = a.stateDay(ctx, c, history, missing)
 	default:
 		manifest, err = a.readManifest(ctx, c.Last.Manifest)
 	}
@@ -64,17 +77,15 @@ func (a *App) closeDay(ctx context.Context, req invoke.Request) error {
 }
 
 // stateDay makes revision 1 of a day that is due.
-func (a *App) stateDay(ctx context.Context, c *ledger.Closing) (ledger.Manifest, error) {
-	history, err := a.Registrations.Registrations(ctx, c.CloudID)
-	if err != nil {
-		return ledger.Manifest{}, err
-	}
+func (a *App) stateDay(ctx context.Context, c *ledger.Closing, history []registration.Registration, missing []usage.Hour) (ledger.Manifest, error) {
 	reg, err := registration.On(history, c.Day.Compact())
 	if err != nil {
 		return ledger.Manifest{}, fmt.Errorf("close day %s of %s: %w", c.Day, c.CloudID, err)
 	}
-	missing, err := a.due(ctx, c.CloudID, c.Day, history, c.Counted)
-	if err != nil {
+	missing = slices.DeleteFunc(missing, func(h usage.Hour) bool {
+		return slices.ContainsFunc(c.Counted, func(in ledger.DayInput) bool { return in.Hour == h })
+	})
+	if err := a.due(c.CloudID, c.Day, history, missing, c.Counted); err != nil {
 		return ledger.Manifest{}, err
 	}
 	manifest, revision, err := a.writeDay(ctx, c, reg, missing)
@@ -84,29 +95,32 @@ func (a *App) stateDay(ctx context.Context, c *ledger.Closing) (ledger.Manifest,
 	return manifest, a.Ledger.CommitRevision(ctx, c, revision)
 }
 
-// due lists the reported hours that are missing from a day which may close;
-// errNotDue if it should rather wait for them.
-func (a *App) due(ctx context.Context, cloudID string, day usage.Day, history []registration.Registration, inputs []ledger.DayInput) ([]usage.Hour, error) {
+// missing lists the reported hours that a day waits for.
+func (a *App) missing(ctx context.Context, cloudID string, day usage.Day, history []registration.Registration) ([]usage.Hour, error) {
+	if len(history) == 0 {
+		return nil, nil // a day of an unknown stamp is not stated at all
+	}
+	return a.Ledger.Missing(ctx, cloudID, day, usage.HourOf(history[0].Start), a.Settings.SettlingHours)
+}
+
+// due is errNotDue if a day should rather wait for what is missing.
+func (a *App) due(cloudID string, day usage.Day, history []registration.Registration, missing []usage.Hour, inputs []ledger.DayInput) error {
 	start := usage.HourOf(history[0].Start)
-	missing, err := a.Ledger.Missing(ctx, cloudID, day, start, a.Settings.SettlingHours)
-	if err != nil {
-		return nil, err
-	}
 	if len(missing) > 0 && a.Now().Before(ledger.Deadline(day, start, inputs, a.Settings.CloseDelay)) {
-		return nil, fmt.Errorf("close day %s of %s: %d hours missing, the first is %s: %w", day, cloudID, len(missing), missing[0], errNotDue)
+		return fmt.Errorf("close day %s of %s: %d hours missing, the first is %s: %w", day, cloudID, len(missing), missing[0], errNotDue)
 	}
-	return missing, nil
+	return nil
 }
 
 // writeDay merges the counted partials and stores daily file, batches and
 // manifest, all under names made from their bytes.
 func (a *App) writeDay(ctx context.Context, c *ledger.Closing, reg registration.Registration, missing []usage.Hour) (ledger.Manifest, ledger.Revision, error) {
 	const number = 1
-	partials, closeAll, err := a.openPartials(ctx, c.Counted)
+	partials, bodies, err := a.openPartials(ctx, c.Counted)
+	defer closeAll(bodies)
 	if err != nil {
 		return ledger.Manifest{}, ledger.Revision{}, err
 	}
-	defer closeAll()
 	sequences := make([]iter.Seq2[daily.Sum, error], len(partials))
 	for i, p := range partials {
 		sequences[i] = p.Sums()
@@ -139,6 +153,9 @@ func (a *App) writeDay(ctx context.Context, c *ledger.Closing, reg registration.
 	if err != nil {
 		return ledger.Manifest{}, ledger.Revision{}, err
 	}
+	if err := checkPartials(c.Counted, bodies); err != nil {
+		return ledger.Manifest{}, ledger.Revision{}, err
+	}
 	blob := prefix + "-" + file.SHA256[:16] + ".ndjson.gz"
 	if err := f.put(ctx, a.Blobs, ContainerDaily, blob); err != nil {
 		return ledger.Manifest{}, ledger.Revision{}, err
@@ -157,32 +174,57 @@ func (a *App) writeDay(ctx context.Context, c *ledger.Closing, reg registration.
 	}, nil
 }
 
-// openPartials opens the partials in order of reported hour.
-func (a *App) openPartials(ctx context.Context, inputs []ledger.DayInput) (partials []*daily.Partial, closeAll func(), err error) {
-	var bodies []io.Closer
-	closeAll = func() {
-		for _, b := range bodies {
-			b.Close()
-		}
+// hashed is a body whose bytes are hashed as they are read.
+type hashed struct {
+	io.ReadCloser
+	sum hash.Hash
+}
+
+func (h *hashed) Read(p []byte) (int, error) {
+	n, err := h.ReadCloser.Read(p)
+	h.sum.Write(p[:n])
+	return n, err
+}
+
+func closeAll(bodies []*hashed) {
+	for _, b := range bodies {
+		b.Close()
 	}
+}
+
+// openPartials opens the partials in order of reported hour. The bodies are
+// the caller's to close, also after an error.
+func (a *App) openPartials(ctx context.Context, inputs []ledger.DayInput) (partials []*daily.Partial, bodies []*hashed, err error) {
 	for _, in := range inputs {
 		body, _, err := a.Blobs.Open(ctx, ContainerPartials, in.Partial)
 		if err != nil {
-			closeAll()
-			return nil, nil, err
+			return nil, bodies, err
 		}
-		bodies = append(bodies, body)
-		p, err := daily.OpenPartial(body)
+		h := &hashed{ReadCloser: body, sum: sha256.New()}
+		bodies = append(bodies, h)
+		p, err := daily.OpenPartial(h)
 		if err == nil && (p.Header().CloudID != in.CloudID || p.Header().UsageDay != in.Day || p.Header().ReportedHour != in.Hour) {
 			err = fmt.Errorf("it is of %s, hour %s", p.Header().UsageDay, p.Header().ReportedHour)
 		}
 		if err != nil {
-			closeAll()
-			return nil, nil, fmt.Errorf("open partial %s: %w", in.Partial, err)
+			return nil, bodies, fmt.Errorf("open partial %s: %w", in.Partial, err)
 		}
 		partials = append(partials, p)
 	}
-	return partials, closeAll, nil
+	return partials, bodies, nil
+}
+
+// checkPartials compares what was merged with what DayInputs says was stored.
+func checkPartials(inputs []ledger.DayInput, bodies []*hashed) error {
+	for i, in := range inputs {
+		if _, err := io.Copy(io.Discard, bodies[i]); err != nil {
+			return fmt.Errorf("read partial %s: %w", in.Partial, err)
+		}
+		if sum := hex.EncodeToString(bodies[i].sum.Sum(nil)); sum != in.SHA256 {
+			return fmt.Errorf("read partial %s: its SHA-256 is %s, DayInputs says %s", in.Partial, sum, in.SHA256)
+		}
+	}
+	return nil
 }
 
 func (a *App) putManifest(ctx context.Context, prefix string, m ledger.Manifest) (string, error) {

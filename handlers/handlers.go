@@ -133,7 +133,10 @@ func (a *App) Router() (http.Handler, error) {
 	if err != nil {
 		return nil, err
 	}
-	envelope := a.functions()
+	return a.route(all, a.functions())
+}
+
+func (a *App) route(all []functions.Function, envelope map[string]function) (http.Handler, error) {
 	r := mux.NewRouter()
 	for _, f := range all {
 		trigger := f.Trigger()

@@ -103,7 +103,7 @@ func (in *intake) run(ctx context.Context, name landing.Name, body io.Reader) (l
 		return "", err
 	}
 	header := r.Header()
-	in.hour.Region, in.hour.AgentVersion, in.hour.CollectedAt = header.Region, header.AgentVersion, header.CollectedAt
+	in.hour.Region, in.hour.AgentVersion, in.hour.CollectedAt = clip(header.Region), clip(header.AgentVersion), header.CollectedAt
 
 	standing, err := in.app.Ledger.CountedHour(ctx, in.id)
 	taken := err == nil && standing.Counts != in.id.SHA16
@@ -210,6 +210,10 @@ func (in *intake) putPartial(ctx context.Context, header landing.Header, day usa
 }
 
 func dayPath(day usage.Day) string { return day.Start().Format("2006/01/02") }
+
+// clip keeps a text of the stamp's own within a table property: a blob must not
+// fail for ever because of its header.
+func clip(s string) string { return fmt.Sprintf("%.256s", s) }
 
 // clipDays keeps the list of usage days within a table property.
 func clipDays(days []string) string {

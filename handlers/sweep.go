@@ -136,10 +136,12 @@ func (a *App) sweepDay(ctx context.Context, m ledger.OpenMark, history []registr
 	// The mark's last landing stands for the day's inputs: CloseDay reads them
 	// and decides again.
 	latest := []ledger.DayInput{{LandedAt: m.LastLanding}}
-	if _, err := a.due(ctx, m.CloudID, m.Day, history, latest); errors.Is(err, errNotDue) {
-		return nil
-	} else if err != nil {
+	missing, err := a.missing(ctx, m.CloudID, m.Day, history)
+	if err != nil {
 		return err
+	}
+	if a.due(m.CloudID, m.Day, history, missing, latest) != nil {
+		return nil
 	}
 	return a.enqueueAgain(ctx, QueueDays, encode(dayMessage{CloudID: m.CloudID, UsageDay: m.Day}))
 }

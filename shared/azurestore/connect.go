@@ -11,10 +11,14 @@ import (
 	"errors"
 	"fmt"
 	"net/http"
+	"regexp"
+	"slices"
+	"strconv"
 	"time"
 
 	"github.com/Azure/azure-sdk-for-go/sdk/azcore"
 	"github.com/Azure/azure-sdk-for-go/sdk/azcore/policy"
+	"github.com/Azure/azure-sdk-for-go/sdk/azcore/runtime"
 	"github.com/Azure/azure-sdk-for-go/sdk/azidentity"
 	"github.com/Azure/azure-sdk-for-go/sdk/data/aztables"
 	"github.com/Azure/azure-sdk-for-go/sdk/storage/azblob"
@@ -137,20 +141,43 @@ func newAccount(tables *aztables.ServiceClient, blobs *azblob.Client, queues *az
 
 // hasCode reports whether err is an answer of the service with one of the codes.
 func hasCode(err error, codes ...string) bool {
-	var resp *azcore.ResponseError
-	if !errors.As(err, &resp) {
-		return false
-	}
-	for _, code := range codes {
-		if resp.ErrorCode == code {
-			return true
-		}
-	}
-	return false
+	_, code := answerOf(err)
+	return code != "" && slices.Contains(codes, code)
 }
 
 // hasStatus is hasCode by HTTP status, for answers that carry no code.
 func hasStatus(err error, status int) bool {
+	have, _ := answerOf(err)
+	return have == status
+}
+
+// The answer to a transaction that failed is a 202, in whose parts the status
+// and the code of the failed write are; the SDK does not look there.
+var (
+	partStatus = regexp.MustCompile(`(?m)^HTTP/1\.1 ([45]\d\d) `)
+	partCode   = regexp.MustCompile(`"odata\.error"\s*:\s*\{\s*"code"\s*:\s*"(\w+)"`)
+)
+
+// answerOf is the status and the code with which the service refused; zero if
+// err is something else.
+func answerOf(err error) (status int, code string) {
 	var resp *azcore.ResponseError
-	return errors.As(err, &resp) && resp.StatusCode == status
+	if !errors.As(err, &resp) {
+		return 0, ""
+	}
+	status, code = resp.StatusCode, resp.ErrorCode
+	if status != http.StatusAccepted || resp.RawResponse == nil {
+		return status, code
+	}
+	body, err := runtime.Payload(resp.RawResponse)
+	if err != nil {
+		return status, code
+	}
+	if m := partStatus.FindSubmatch(body); m != nil {
+		status, _ = strconv.Atoi(string(m[1])) // digits
+	}
+	if m := partCode.FindSubmatch(body); m != nil {
+		code = string(m[1])
+	}
+	return status, code
 }

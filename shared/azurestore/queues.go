@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"net/http"
 	"time"
+	"unicode/utf8"
 
 	"github.com/Azure/azure-sdk-for-go/sdk/storage/azqueue"
 	"github.com/Azure/azure-sdk-for-go/sdk/storage/azqueue/queueerror"
@@ -77,7 +78,7 @@ func (q *Queues) Drain(ctx context.Context, queue string, take func(text string)
 		}
 		for _, m := range resp.Messages {
 			text := *m.MessageText
-			if plain, err := base64.StdEncoding.DecodeString(text); err == nil {
+			if plain, err := base64.StdEncoding.DecodeString(text); err == nil && utf8.Valid(plain) {
 				text = string(plain)
 			}
 			if err := take(text); err != nil {

@@ -145,11 +145,11 @@ func applyAll(ctx context.Context, client *aztables.Client, ops []ledger.Op) err
 		}
 	}
 	_, err := client.SubmitTransaction(ctx, actions, nil)
-	return err
+	return goneIsChanged(err) // nothing but Update and Delete looks for a row
 }
 
 func goneIsChanged(err error) error {
-	if hasStatus(err, http.StatusNotFound) {
+	if hasStatus(err, http.StatusNotFound) && !hasCode(err, string(aztables.TableNotFound)) {
 		return ledger.ErrChanged
 	}
 	return err
@@ -173,25 +173,27 @@ func sentinel(err error) error {
 	return err
 }
 
+// encodeRow writes the entity itself: aztables.EDMEntity doubles the quotes in
+// keys, which the client does once more, and calls any time UTC.
 func encodeRow(row ledger.Row) ([]byte, error) {
-	entity := aztables.EDMEntity{
-		Entity:     aztables.Entity{PartitionKey: row.Partition, RowKey: row.Key},
-		Properties: make(map[string]any, len(row.Props)),
-	}
+	entity := make(map[string]any, 2*len(row.Props)+2)
 	for name, v := range row.Props {
 		switch x := v.(type) {
 		case string, bool:
-			entity.Properties[name] = x
+			entity[name] = x
 		case int64:
-			entity.Properties[name] = aztables.EDMInt64(x)
+			entity[name], entity[name+odataType] = aztables.EDMInt64(x), "Edm.Int64"
 		case time.Time:
-			entity.Properties[name] = aztables.EDMDateTime(x)
+			entity[name], entity[name+odataType] = aztables.EDMDateTime(x.UTC()), "Edm.DateTime"
 		default:
 			return nil, fmt.Errorf("encode row %s/%s: column %s has type %T", row.Partition, row.Key, name, v)
 		}
 	}
+	entity["PartitionKey"], entity["RowKey"] = row.Partition, row.Key
 	return json.Marshal(entity)
 }
+
+const odataType = "@odata.type"
 
 func decodeRow(entity []byte) (ledger.Row, error) {
 	var e aztables.EDMEntity

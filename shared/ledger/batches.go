@@ -205,7 +205,7 @@ func (l *Ledger) PutAnswers(ctx context.Context, id BatchID, records []daily.Rec
 		hours := strings.Trim(strings.ReplaceAll(fmt.Sprint(r.Hours.Hours()), " ", ","), "[]")
 		rows = append(rows, Row{Partition: id.partition(), Key: r.Row(), Props: toProps(line{
 			RecordID: r.RecordID, Kind: string(r.Kind), Revision: int64(r.Revision), Batch: int64(id.Number),
-			Answer: a.Status, AnswerCode: a.Code, AnswerMessage: clip(a.Message), StoredQuantity: a.Quantity,
+			Answer: a.Status, AnswerCode: clip(a.Code), AnswerMessage: clip(a.Message), StoredQuantity: clip(a.Quantity),
 			BillingModel: string(r.BillingModel), BillingSubscriptionID: r.BillingSubscriptionID,
 			SubscriptionID: r.SubscriptionID, MeterID: r.MeterID, CommerceMeterID: r.CommerceMeterID,
 			MeterName: r.MeterName, Unit: r.Unit, MeterClass: string(r.MeterClass), Flags: strings.Join(r.Flags, ","),

@@ -20,8 +20,8 @@ type FailedMessage struct {
 
 // PutFailed records a failed message.
 func (l *Ledger) PutFailed(ctx context.Context, m FailedMessage) error {
-	m.Text, m.Reason, m.Times = clip(m.Text), clip(m.Reason), 1
 	row := Row{Partition: m.Queue, Key: failedKey(m.Text)}
+	m.Text, m.Reason, m.Times = clip(m.Text), clip(m.Reason), 1
 	have, err := l.Store.Get(ctx, TableFailedMessages, row.Partition, row.Key)
 	verb := Insert
 	if err == nil {
@@ -41,7 +41,7 @@ func (l *Ledger) PutFailed(ctx context.Context, m FailedMessage) error {
 
 // Failed reads when a message last failed; the zero time if it never did.
 func (l *Ledger) Failed(ctx context.Context, queue, text string) (time.Time, error) {
-	row, err := l.Store.Get(ctx, TableFailedMessages, queue, failedKey(clip(text)))
+	row, err := l.Store.Get(ctx, TableFailedMessages, queue, failedKey(text))
 	if errors.Is(err, ErrNotFound) {
 		return time.Time{}, nil
 	} else if err != nil {

@@ -14,6 +14,7 @@ package ledger
 
 import (
 	"context"
+	"encoding/json"
 	"errors"
 	"iter"
 	"time"
@@ -100,16 +101,22 @@ const (
 	maxOpsBytes = 3 << 20
 )
 
-// size estimates what a row weighs on the wire. Strings are sent as JSON.
+// size estimates what a row weighs on the wire. Strings are sent as JSON, which
+// may write a byte as six.
 func (r Row) size() int {
 	n := 200 + len(r.Partition) + len(r.Key)
 	for name, v := range r.Props {
 		n += len(name) + 40
 		if s, ok := v.(string); ok {
-			n += 2 * len(s)
+			n += jsonSize(s)
 		}
 	}
 	return n
+}
+
+func jsonSize(s string) int {
+	text, _ := json.Marshal(s) // a string: cannot fail
+	return len(text)
 }
 
 // chunks cuts ops into transactions within the bounds.

@@ -1,0 +1,94 @@
+package usage_test
+
+import (
+	"math/big"
+	"strings"
+	"testing"
+	"unicode/utf8"
+
+	"stackusage/shared/usage"
+)
+
+func exact(t fataler, text string) *big.Rat {
+	t.Helper()
+	r, ok := new(big.Rat).SetString(text)
+	if !ok {
+		t.Fatal("math/big does not read " + text)
+	}
+	return r
+}
+
+func FuzzParseQuantity(f *testing.F) {
+	for _, text := range []string{
+		"16.461425899527967", "8.4e-08", "0.0013440860215053762", "-0", "0e9", "1e20", "1e21", "1e-40", "1e1000000",
+		"1e-1000000", "+1", "1.", ".5", "01", "NaN", "0x1", "", " 1", strings.Repeat("9", 41),
+	} {
+		f.Add(text)
+	}
+	f.Fuzz(func(t *testing.T, text string) {
+		q, err := usage.ParseQuantity(text)
+		if err != nil {
+			return
+		}
+		if exact(t, q.String()).Cmp(exact(t, text)) != 0 {
+			t.Fatalf("%q was read as %s", text, q)
+		}
+		if again, err := usage.ParseQuantity(q.String()); err != nil || again.String() != q.String() {
+			t.Fatalf("%q: its canonical text %s reads back as %s, %v", text, q, again, err)
+		}
+		if again, err := usage.ParseSum(q.String()); err != nil || !again.Equal(q) {
+			t.Fatalf("%q: its canonical text %s is no sum: %v", text, q, err)
+		}
+	})
+}
+
+func FuzzParseRecord(f *testing.F) {
+	for _, row := range []object{
+		goodRow(), with("quantity", "1"), with("quantity", raw("1e1000000")), with("instanceData", raw("null")),
+		with("instanceData", raw(instanceText(goodResource()))), withURI("/subscriptions/x"), with("usageEndTime", "x"),
+		withResource(func(r object) { r["tags"] = object{"a": "b"} }),
+	} {
+		f.Add(lineOf(f, row))
+	}
+	f.Add([]byte(`{"properties":null}`))
+	f.Add([]byte("{\"properties\":{\"x\":\"\xff\"}}"))
+	reported := hour(f, "2019-12-10T19:00:00Z")
+	f.Fuzz(func(t *testing.T, line []byte) {
+		record, refusal := usage.ParseRecord(line, reported)
+		if refusal != nil {
+			if refusal.Code == "" || refusal.Reason == "" || len(refusal.Reason) > 4000 || !utf8.ValidString(refusal.Reason) {
+				t.Fatalf("a refusal that cannot be kept: %q: %d bytes, %.100q", refusal.Code, len(refusal.Reason), refusal.Reason)
+			}
+			if record != (usage.Record{}) {
+				t.Fatalf("a record and a refusal: %+v, %+v", record, refusal)
+			}
+			return
+		}
+		if again, err := usage.ParseQuantity(record.Quantity.String()); err != nil || !again.Equal(record.Quantity) {
+			t.Fatalf("quantity %s reads back as %s, %v", record.Quantity, again, err)
+		}
+		if record.Quantity.Sign() < 0 || record.Hour > reported {
+			t.Fatalf("counts and must not: %+v", record)
+		}
+		if h, err := usage.ParseHour(record.Hour.String()); err != nil || h != record.Hour {
+			t.Fatalf("hour %s reads back as %s, %v", record.Hour, h, err)
+		}
+		if usage.CheckGUID(record.SubscriptionID) != nil || usage.CheckGUID(record.MeterID) != nil ||
+			usage.CheckGUID(usage.ResourceSubscription(record.ResourceURI)) != nil {
+			t.Fatalf("ids: %+v", record)
+		}
+	})
+}
+
+func BenchmarkParseRecord(b *testing.B) {
+	line := lineOf(b, goodRow())
+	reported := hour(b, "2019-12-10T19:00:00Z")
+	b.SetBytes(int64(len(line)))
+	b.ReportAllocs()
+	for b.Loop() {
+		if _, refusal := usage.ParseRecord(line, reported); refusal != nil {
+			b.Fatal(refusal)
+		}
+	}
+	b.ReportMetric(float64(b.N)/b.Elapsed().Seconds(), "rows/s")
+}

@@ -1,0 +1,85 @@
+package usage_test
+
+import (
+	"encoding/json"
+	"os"
+	"path/filepath"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+
+	"stackusage/shared/usage"
+)
+
+// recording reads a file of real bytes. They are kept beside the project;
+// without them a test skips, except where they must be: in CI.
+func recording(t testing.TB, name string) []byte {
+	t.Helper()
+	dir := os.Getenv("STACKUSAGE_RECORDINGS")
+	if dir == "" {
+		dir = filepath.Join("..", "..", "..", "shared", "recordings")
+	}
+	b, err := os.ReadFile(filepath.Join(dir, name))
+	if err == nil {
+		return b
+	}
+	if os.Getenv("CI") != "" {
+		t.Fatalf("recording %s must be there in CI; set STACKUSAGE_RECORDINGS: %v", name, err)
+	}
+	t.Skipf("recording %s is not here; set STACKUSAGE_RECORDINGS to its folder", name)
+	return nil
+}
+
+// realRows are the rows of one reported hour of a real stack.
+func realRows(t testing.TB) []json.RawMessage {
+	t.Helper()
+	var answer struct{ Value []json.RawMessage }
+	if err := json.Unmarshal(recording(t, "2019-12-10T19.json"), &answer); err != nil {
+		t.Fatal(err)
+	}
+	return answer.Value
+}
+
+func TestEveryRealRowIsAccepted(t *testing.T) {
+	rows := realRows(t)
+	byHour := map[string]int{}
+	subscriptions := map[string]bool{}
+	keys := map[usage.Key]bool{}
+	for i, row := range rows {
+		record, refusal := usage.ParseRecord(row, hour(t, "2019-12-10T19:00:00Z"))
+		if refusal != nil {
+			t.Fatalf("row %d: %s: %s", i+1, refusal.Code, refusal.Reason)
+		}
+		byHour[record.Hour.String()]++
+		subscriptions[record.SubscriptionID] = true
+		keys[record.Key()] = true
+	}
+	want := map[string]int{"2019-12-10T17:00:00Z": 10, "2019-12-10T18:00:00Z": 224, "2019-12-10T19:00:00Z": 2}
+	if diff := cmp.Diff(want, byHour); diff != "" {
+		t.Error(diff)
+	}
+	if len(rows) != 236 || len(subscriptions) != 96 {
+		t.Errorf("%d rows of %d subscriptions, want 236 of 96", len(rows), len(subscriptions))
+	}
+	if len(keys) < 200 {
+		t.Errorf("only %d keys: unlike resources became one", len(keys))
+	}
+}
+
+func TestRealRowsKeepTheirQuantitiesDigitForDigit(t *testing.T) {
+	for _, row := range realRows(t) {
+		var r struct {
+			Properties struct{ Quantity json.Number }
+		}
+		if err := json.Unmarshal(row, &r); err != nil {
+			t.Fatal(err)
+		}
+		record, refusal := usage.ParseRecord(row, hour(t, "2019-12-10T19:00:00Z"))
+		if refusal != nil {
+			t.Fatal(refusal)
+		}
+		if got, want := exact(t, record.Quantity.String()), exact(t, r.Properties.Quantity.String()); got.Cmp(want) != 0 {
+			t.Errorf("%s was read as %s", r.Properties.Quantity, record.Quantity)
+		}
+	}
+}
