@@ -10,9 +10,11 @@ package agent
 
 import (
 	"context"
+	"encoding/json"
 	"fmt"
 	"io"
 	"log/slog"
+	"maps"
 	"os"
 	"time"
 
@@ -52,7 +54,7 @@ type Agent struct {
 	Log    *slog.Logger
 	Now    func() time.Time
 
-	tenants map[string]string // last known
+	tenants map[string]string // last known; nil before it is asked for
 }
 
 // Report counts what a run did.
@@ -98,8 +100,9 @@ func (a *Agent) hour(ctx context.Context, h usage.Hour, report *Report) error {
 	if err != nil {
 		return err
 	}
-	defer body.Close()
-	if err := a.Drop.Put(ctx, name, body); err != nil {
+	err = a.Drop.Put(ctx, name, body)
+	body.Close() // here, as an open file cannot be moved on Windows
+	if err != nil {
 		return err
 	}
 	if err := a.Spool.MarkSent(file); err != nil {
@@ -142,24 +145,55 @@ func (a *Agent) collect(ctx context.Context, h usage.Hour, f *os.File) (landing.
 	return w.Close(pages)
 }
 
+// tenantsNote is where the spool keeps the last known map between runs.
+const tenantsNote = "tenants.json"
+
 // lookUpTenants renews the subscription -> directory tenant map. Its failure
 // must not cost the hour: the last known map is used and marked stale.
 // Subscriptions that left the list keep their last known tenant.
 func (a *Agent) lookUpTenants(ctx context.Context) (stale bool) {
+	if a.tenants == nil {
+		a.tenants = a.recallTenants(ctx)
+	}
 	now, err := a.Source.Subscriptions(ctx)
 	if err != nil {
 		a.Log.WarnContext(ctx, "tenants not known, the last known map is used", slog.String("error", err.Error()))
 		return true
 	}
-	merged := make(map[string]string, len(now))
-	for id, tenant := range a.tenants {
-		merged[id] = tenant
+	merged := maps.Clone(a.tenants)
+	maps.Copy(merged, now)
+	if !maps.Equal(merged, a.tenants) {
+		a.tenants = merged
+		a.keepTenants(ctx)
 	}
-	for id, tenant := range now {
-		merged[id] = tenant
-	}
-	a.tenants = merged
 	return false
+}
+
+// recallTenants reads the map of an earlier run. Without it the hour is still
+// told, so nothing here is an error.
+func (a *Agent) recallTenants(ctx context.Context) map[string]string {
+	known := map[string]string{}
+	text, err := a.Spool.Kept(tenantsNote)
+	if err == nil && text != nil {
+		err = json.Unmarshal(text, &known)
+	}
+	if err != nil {
+		a.Log.WarnContext(ctx, "tenants of earlier runs not known", slog.String("error", err.Error()))
+	}
+	if err != nil || known == nil {
+		return map[string]string{}
+	}
+	return known
+}
+
+func (a *Agent) keepTenants(ctx context.Context) {
+	text, err := json.Marshal(a.tenants)
+	if err == nil {
+		err = a.Spool.Keep(tenantsNote, text)
+	}
+	if err != nil {
+		a.Log.WarnContext(ctx, "tenants not kept for later runs", slog.String("error", err.Error()))
+	}
 }
 
 // nameOf is the blob's name of a sealed file.

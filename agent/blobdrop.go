@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"net/url"
 
 	"github.com/Azure/azure-sdk-for-go/sdk/azcore"
 	"github.com/Azure/azure-sdk-for-go/sdk/storage/azblob"
@@ -28,6 +29,9 @@ const maxPutBlob = 5000 << 20
 // name is made from its bytes, so it is the same.
 func (d BlobDrop) Put(ctx context.Context, name landing.Name, body io.ReadSeekCloser) error {
 	err := d.put(ctx, name, body)
+	if call := (*url.Error)(nil); errors.As(err, &call) {
+		err = call.Err // its text has the whole URL, and with it the signature of a SAS
+	}
 	if err != nil && !bloberror.HasCode(err, bloberror.BlobAlreadyExists, bloberror.UnauthorizedBlobOverwrite) {
 		return fmt.Errorf("drop %s: %w", name, err)
 	}

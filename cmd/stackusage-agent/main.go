@@ -10,6 +10,8 @@ import (
 	"io"
 	"os"
 	"os/signal"
+	"path/filepath"
+	"slices"
 	"strings"
 	"syscall"
 	"time"
@@ -86,13 +88,13 @@ func newFlags(out io.Writer) *flags {
 	f.fs.StringVar(&f.endpoint, "endpoint", "", "`URL` of the stack's administrative Resource Manager")
 	f.fs.StringVar(&f.provider, "provider", "", "`GUID` of the default provider subscription")
 	f.fs.StringVar(&f.namespace, "namespace", stackapi.NamespaceAdmin, "resource provider of the usage API; stamps of 2017 have "+stackapi.NamespaceOld)
-	f.fs.StringVar(&f.infrastructure, "infrastructure", "", "comma-separated `GUIDs` of the stamp's own subscriptions, whose usage is free")
+	f.fs.StringVar(&f.infrastructure, "infrastructure", "", "comma-separated `GUIDs` of the stamp's own subscriptions beside --provider, whose usage is free too")
 	f.fs.StringVar(&f.cloudID, "cloud-id", "", "`GUID` of the registration, lower case with dashes")
 	f.fs.StringVar(&f.region, "region", "", "the stamp's region `name`")
 	f.fs.StringVar(&f.domain, "domain", "", "the stamp's external domain `name`")
 	f.fs.StringVar(&f.from, "from", "", "first reported hour, RFC 3339 `time` in UTC")
 	f.fs.StringVar(&f.to, "to", "", "hour after the last reported hour, RFC 3339 `time` in UTC")
-	f.fs.StringVar(&f.spool, "spool", "", "`folder` in which hours wait to be dropped")
+	f.fs.StringVar(&f.spool, "spool", "", "`folder` in which hours wait to be dropped; every registration has a folder of its own in it")
 	f.fs.StringVar(&f.logLevel, "log-level", "info", "debug, info, warn or error")
 	return f
 }
@@ -125,7 +127,7 @@ func collect(ctx context.Context, args []string, getenv func(string) string, std
 	if err != nil {
 		return err
 	}
-	sp, err := spool.Open(f.spool)
+	sp, err := spool.Open(filepath.Join(f.spool, f.cloudID))
 	if err != nil {
 		return err
 	}
@@ -151,7 +153,7 @@ func (f *flags) check() (from, to usage.Hour, err error) {
 	if usage.CheckGUID(f.cloudID) != nil || usage.DashedGUID(f.cloudID) != f.cloudID {
 		errs = append(errs, fmt.Errorf("--cloud-id %q: must be a GUID in lower case with dashes", f.cloudID))
 	}
-	for _, id := range append(f.infrastructureList(), f.provider) {
+	for _, id := range f.infrastructureList() {
 		if err := usage.CheckGUID(id); err != nil {
 			errs = append(errs, fmt.Errorf("subscription %q: %w", id, err))
 		}
@@ -171,8 +173,16 @@ func (f *flags) check() (from, to usage.Hour, err error) {
 	return from, to, nil
 }
 
+// infrastructureList is what the stamp's own services run under: the default
+// provider subscription, whoever forgets to name it, and the others.
 func (f *flags) infrastructureList() []string {
-	return strings.FieldsFunc(f.infrastructure, func(r rune) bool { return r == ',' || r == ' ' })
+	list := []string{f.provider}
+	for _, id := range strings.FieldsFunc(f.infrastructure, func(r rune) bool { return r == ',' || r == ' ' }) {
+		if !slices.ContainsFunc(list, func(have string) bool { return strings.EqualFold(have, id) }) {
+			list = append(list, id)
+		}
+	}
+	return list
 }
 
 func connect(getenv func(string) string) (*azblob.Client, error) {

@@ -74,12 +74,18 @@ func (b *Book) entry(meterID, day string) *entry {
 // line. quarantined says which of them, counted from 1, were refused.
 func (b *Book) Hour(rows io.Reader, quarantined map[int]bool) error {
 	b.HoursServed++
+	// From the map, not from the rows met: a refusal of a row that was never
+	// served must show as a difference.
+	for _, refused := range quarantined {
+		if refused {
+			b.RowsQuarantined++
+		}
+	}
 	s := bufio.NewScanner(rows)
 	s.Buffer(nil, 4<<20)
 	for n := 1; s.Scan(); n++ {
 		b.RowsServed++
 		if quarantined[n] {
-			b.RowsQuarantined++
 			continue
 		}
 		if err := b.row(s.Bytes()); err != nil {
@@ -100,7 +106,7 @@ func (b *Book) row(text []byte) error {
 	if err := json.Unmarshal(text, &row); err != nil {
 		return err
 	}
-	quantity, ok := new(big.Rat).SetString(row.Properties.Quantity.String())
+	quantity, ok := decimal(row.Properties.Quantity.String())
 	if !ok {
 		return fmt.Errorf("quantity %q", row.Properties.Quantity)
 	}
@@ -125,7 +131,7 @@ func (b *Book) Recorded(records io.Reader) error {
 		if err := json.Unmarshal(s.Bytes(), &r); err != nil {
 			return fmt.Errorf("read record %d: %w", n, err)
 		}
-		quantity, ok := new(big.Rat).SetString(r.Quantity)
+		quantity, ok := decimal(r.Quantity)
 		if !ok || r.Region != "Azure Stack" {
 			return fmt.Errorf("read record %d: quantity %q, region %q", n, r.Quantity, r.Region)
 		}
@@ -163,6 +169,15 @@ func (b *Book) Close() Sheet {
 	}
 	sheet.Balanced = len(sheet.Problems) == 0
 	return sheet
+}
+
+// decimal reads a number as JSON writes it: big.Rat alone would take fractions
+// and hexadecimal digits too.
+func decimal(text string) (*big.Rat, bool) {
+	if !json.Valid([]byte(text)) {
+		return nil, false
+	}
+	return new(big.Rat).SetString(text)
 }
 
 // exact writes a sum of decimals, which has a finite expansion, with all its

@@ -9,6 +9,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"net/url"
 	"time"
 
 	"github.com/Azure/azure-sdk-for-go/sdk/storage/azblob"
@@ -40,12 +41,16 @@ type event struct {
 }
 
 type eventData struct {
-	API           string `json:"api"`
-	ETag          string `json:"eTag"`
-	ContentType   string `json:"contentType"`
-	ContentLength int64  `json:"contentLength"`
-	BlobType      string `json:"blobType"`
-	URL           string `json:"url"`
+	API                string            `json:"api"`
+	ClientRequestID    string            `json:"clientRequestId"`
+	RequestID          string            `json:"requestId"`
+	ETag               string            `json:"eTag"`
+	ContentType        string            `json:"contentType"`
+	ContentLength      int64             `json:"contentLength"`
+	BlobType           string            `json:"blobType"`
+	URL                string            `json:"url"`
+	Sequencer          string            `json:"sequencer"` // opaque
+	StorageDiagnostics map[string]string `json:"storageDiagnostics"`
 }
 
 // Run announces blobs until ctx ends; the error is then that of ctx. Storage
@@ -112,8 +117,13 @@ func (w *Watcher) lookInto(ctx context.Context, container string) error {
 			if w.seen[key] {
 				continue
 			}
-			data := eventData{API: "PutBlob", ETag: etag, ContentType: contentType, ContentLength: size, BlobType: "BlockBlob",
-				URL: w.Blobs.ServiceClient().NewContainerClient(container).NewBlobClient(*item.Name).URL()}
+			data := eventData{
+				API: "PutBlob", ClientRequestID: uuid.NewString(), RequestID: uuid.NewString(),
+				ETag: etag, ContentType: contentType, ContentLength: size, BlobType: "BlockBlob",
+				URL:                w.url(container, *item.Name),
+				Sequencer:          fmt.Sprintf("%032X%016X", 0, len(w.seen)),
+				StorageDiagnostics: map[string]string{"batchId": uuid.NewString()},
+			}
 			if err := w.announce(ctx, container, *item.Name, data); err != nil {
 				return err
 			}
@@ -121,6 +131,12 @@ func (w *Watcher) lookInto(ctx context.Context, container string) error {
 		}
 	}
 	return nil
+}
+
+// url is the blob's address as Event Grid writes it: the slashes in the name
+// stay slashes, where the SDK escapes them.
+func (w *Watcher) url(container, blob string) string {
+	return w.Blobs.ServiceClient().NewContainerClient(container).URL() + (&url.URL{Path: "/" + blob}).EscapedPath()
 }
 
 func (w *Watcher) announce(ctx context.Context, container, blob string, data eventData) error {

@@ -1,0 +1,289 @@
+package spool_test
+
+import (
+	"fmt"
+	"io"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+
+	"stackusage/agent/spool"
+)
+
+const (
+	hour = "2019121019"
+	name = hour + "-0123456789abcdef.ndjson.gz"
+)
+
+func open(t *testing.T, dir string) *spool.Spool {
+	t.Helper()
+	s, err := spool.Open(dir)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return s
+}
+
+func create(t *testing.T, s *spool.Spool, hour, text string) *os.File {
+	t.Helper()
+	f, err := s.Create(hour)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := f.WriteString(text); err != nil {
+		t.Fatal(err)
+	}
+	return f
+}
+
+func seal(t *testing.T, s *spool.Spool, hour, name, text string) {
+	t.Helper()
+	if err := s.Seal(create(t, s, hour, text), name); err != nil {
+		t.Fatal(err)
+	}
+}
+
+func mustFind(t *testing.T, s *spool.Spool, hour string, state spool.State, name string) {
+	t.Helper()
+	gotState, gotName, err := s.Find(hour)
+	if err != nil || gotState != state || gotName != name {
+		t.Errorf("hour %s is in state %d as %q, %v; want %d as %q", hour, gotState, gotName, err, state, name)
+	}
+}
+
+// files lists the regular files below dir.
+func files(t *testing.T, dir string) []string {
+	t.Helper()
+	found := []string{}
+	err := fs.WalkDir(os.DirFS(dir), ".", func(path string, d fs.DirEntry, err error) error {
+		if err == nil && d.Type().IsRegular() {
+			found = append(found, path)
+		}
+		return err
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return found
+}
+
+func mustHold(t *testing.T, dir string, want ...string) {
+	t.Helper()
+	if want == nil {
+		want = []string{}
+	}
+	if diff := cmp.Diff(want, files(t, dir)); diff != "" {
+		t.Errorf("the spool holds (-want +got)\n%s", diff)
+	}
+}
+
+func TestAnHourGoesFromAbsentToSealedToSent(t *testing.T) {
+	dir := t.TempDir()
+	s := open(t, dir)
+	mustFind(t, s, hour, spool.Absent, "")
+	seal(t, s, hour, name, "text")
+	mustFind(t, s, hour, spool.Sealed, name)
+	mustHold(t, dir, "sealed/"+name)
+
+	f, err := s.Read(name)
+	if err != nil {
+		t.Fatal(err)
+	}
+	text, err := io.ReadAll(f)
+	if f.Close(); err != nil || string(text) != "text" {
+		t.Fatalf("read %q, %v", text, err)
+	}
+	if err := s.MarkSent(name); err != nil {
+		t.Fatal(err)
+	}
+	mustFind(t, s, hour, spool.Sent, name)
+	mustHold(t, dir, "sent/"+name)
+	mustFind(t, s, "2019121018", spool.Absent, "")
+
+	t.Run("and stays there after a restart", func(t *testing.T) {
+		mustFind(t, open(t, dir), hour, spool.Sent, name)
+	})
+	t.Run("from where it is neither read nor marked again", func(t *testing.T) {
+		if _, err := s.Read(name); err == nil || !strings.Contains(err.Error(), name) {
+			t.Errorf("read: %v", err)
+		}
+		if err := s.MarkSent(name); err == nil || !strings.Contains(err.Error(), name) {
+			t.Errorf("mark: %v", err)
+		}
+	})
+}
+
+func TestFindTellsHoursApart(t *testing.T) {
+	s := open(t, t.TempDir())
+	for _, h := range []string{"2019121018", "2019121020", "201912101"} {
+		seal(t, s, h, h+"-0123456789abcdef.ndjson.gz", "")
+	}
+	mustFind(t, s, hour, spool.Absent, "")
+	for _, pattern := range []string{"*", "20191210??", "2019121018-*", "[0-9]*", ""} {
+		mustFind(t, s, pattern, spool.Absent, "")
+	}
+}
+
+func TestSentCountsWhereAnHourIsInBothFolders(t *testing.T) {
+	dir := t.TempDir()
+	s := open(t, dir)
+	seal(t, s, hour, name, "")
+	if err := os.Link(filepath.Join(dir, "sealed", name), filepath.Join(dir, "sent", name)); err != nil {
+		t.Fatal(err)
+	}
+	for range 20 {
+		mustFind(t, s, hour, spool.Sent, name)
+	}
+}
+
+func TestTheFolderMayHaveAnyName(t *testing.T) {
+	for _, folder := range []string{"[a-c]", "[", "*", "a?b", `back\slash`, "with space", "ü", "%d"} {
+		t.Run(folder, func(t *testing.T) {
+			s := open(t, filepath.Join(t.TempDir(), folder))
+			mustFind(t, s, hour, spool.Absent, "")
+			seal(t, s, hour, name, "")
+			mustFind(t, s, hour, spool.Sealed, name)
+			if err := s.MarkSent(name); err != nil {
+				t.Fatal(err)
+			}
+			mustFind(t, s, hour, spool.Sent, name)
+		})
+	}
+}
+
+func TestAKillLeavesAnHourWholeOrAbsent(t *testing.T) {
+	for _, tt := range []struct {
+		name  string
+		steps func(t *testing.T, s *spool.Spool)
+		state spool.State
+	}{
+		{"after the file is made", func(t *testing.T, s *spool.Spool) { create(t, s, hour, "") }, spool.Absent},
+		{"after a part is written", func(t *testing.T, s *spool.Spool) { create(t, s, hour, "te") }, spool.Absent},
+		{"after it is synced and closed", func(t *testing.T, s *spool.Spool) {
+			f := create(t, s, hour, "text")
+			if err := f.Sync(); err != nil {
+				t.Fatal(err)
+			}
+			f.Close()
+		}, spool.Absent},
+		{"after it is renamed", func(t *testing.T, s *spool.Spool) { seal(t, s, hour, name, "text") }, spool.Sealed},
+		{"after it is marked", func(t *testing.T, s *spool.Spool) {
+			seal(t, s, hour, name, "text")
+			if err := s.MarkSent(name); err != nil {
+				t.Fatal(err)
+			}
+		}, spool.Sent},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			dir := t.TempDir()
+			s := open(t, dir)
+			tt.steps(t, s)
+			want := ""
+			if tt.state != spool.Absent {
+				want = name
+			}
+			mustFind(t, s, hour, tt.state, want) // a reader that does not restart
+			killed := filepath.Join(t.TempDir(), "killed")
+			if err := os.CopyFS(killed, os.DirFS(dir)); err != nil {
+				t.Fatal(err)
+			}
+			mustFind(t, open(t, killed), hour, tt.state, want)
+			switch tt.state {
+			case spool.Absent:
+				mustHold(t, killed)
+			case spool.Sealed:
+				mustHold(t, killed, "sealed/"+name)
+			default:
+				mustHold(t, killed, "sent/"+name)
+			}
+		})
+	}
+}
+
+func TestOpenClearsNothingButItsOwn(t *testing.T) {
+	dir := t.TempDir()
+	for _, path := range []string{"tmp/somebody-else", "tmp/folder.unsealed/x", "else"} {
+		if err := os.MkdirAll(filepath.Join(dir, filepath.Dir(path)), 0o750); err != nil {
+			t.Fatal(err)
+		}
+		if err := os.WriteFile(filepath.Join(dir, path), nil, 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+	create(t, open(t, dir), hour, "te")
+	open(t, dir)
+	mustHold(t, dir, "else", "tmp/folder.unsealed/x", "tmp/somebody-else")
+}
+
+func TestDiscard(t *testing.T) {
+	t.Run("drops what is not sealed", func(t *testing.T) {
+		dir := t.TempDir()
+		s := open(t, dir)
+		s.Discard(create(t, s, hour, "te"))
+		mustHold(t, dir)
+	})
+	t.Run("leaves alone what is", func(t *testing.T) {
+		dir := t.TempDir()
+		s := open(t, dir)
+		f := create(t, s, hour, "text")
+		if err := s.Seal(f, name); err != nil {
+			t.Fatal(err)
+		}
+		s.Discard(f)
+		mustHold(t, dir, "sealed/"+name)
+	})
+}
+
+func TestSealFails(t *testing.T) {
+	t.Run("when the file cannot be written out", func(t *testing.T) {
+		dir := t.TempDir()
+		s := open(t, dir)
+		f := create(t, s, hour, "text")
+		f.Close()
+		if err := s.Seal(f, name); err == nil || !strings.Contains(err.Error(), "seal "+name) {
+			t.Errorf("got %v", err)
+		}
+		mustFind(t, s, hour, spool.Absent, "")
+	})
+	t.Run("when the folder is gone", func(t *testing.T) {
+		dir := t.TempDir()
+		s := open(t, dir)
+		f := create(t, s, hour, "text")
+		if err := os.Remove(filepath.Join(dir, "sealed")); err != nil {
+			t.Fatal(err)
+		}
+		if err := s.Seal(f, name); err == nil {
+			t.Error("sealed nowhere")
+		}
+		if _, _, err := s.Find(hour); err == nil {
+			t.Error("an hour was looked for in a folder that is gone, and called absent")
+		}
+	})
+}
+
+func TestNamesThatLeaveTheFolderAreRefused(t *testing.T) {
+	dir := filepath.Join(t.TempDir(), "spool")
+	s := open(t, dir)
+	for _, bad := range []string{"../" + name, "/" + name, "a/" + name, `..\` + name, `C:\` + name, "..", ".", ""} {
+		for verb, do := range map[string]func() error{
+			"seal": func() error { return s.Seal(create(t, s, hour, ""), bad) },
+			"read": func() error { _, err := s.Read(bad); return err },
+			"mark": func() error { return s.MarkSent(bad) },
+			"keep": func() error { return s.Keep(bad, nil) },
+			"note": func() error { _, err := s.Kept(bad); return err },
+		} {
+			if err := do(); err == nil || !strings.Contains(err.Error(), fmt.Sprintf("%q is not a file name", bad)) {
+				t.Errorf("%s %q: %v", verb, bad, err)
+			}
+		}
+	}
+	if _, err := s.Create("../" + hour); err == nil {
+		t.Error("a file was started outside")
+	}
+	open(t, dir)
+	mustHold(t, filepath.Dir(dir))
+}
