@@ -6,6 +6,7 @@ import (
 	"crypto/sha256"
 	"encoding/hex"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"hash"
 	"io"
@@ -32,6 +33,18 @@ func (a *App) closeDay(ctx context.Context, req invoke.Request) error {
 	if err := checkCloudID(m.CloudID); err != nil {
 		return err
 	}
+	for range closeTries {
+		if err = a.tryClose(ctx, m); !errors.Is(err, ledger.ErrOtherCloser) {
+			return err
+		}
+	}
+	return err
+}
+
+// closeTries bounds how often a closer that lost to another one starts over.
+const closeTries = 3
+
+func (a *App) tryClose(ctx context.Context, m dayMessage) error {
 	history, err := a.Registrations.Registrations(ctx, m.CloudID)
 	if err != nil {
 		return err
@@ -52,10 +65,10 @@ func (a *App) closeDay(ctx context.Context, req invoke.Request) error {
 	case c.Last == nil && len(c.Counted) == 0:
 		_, err := a.Ledger.FinishClose(ctx, c) // all its hours were voided
 		return err
-	case c.Last == nil:
-		manifest, err = a.stateDay(ctx, c, history, missing)
-	default:
+	case c.States():
 		manifest, err = a.readManifest(ctx, c.Last.Manifest)
+	default:
+		manifest, err = a.stateDay(ctx, c, history, missing)
 	}
 	if err != nil {
 		return err
@@ -67,16 +80,14 @@ func (a *App) closeDay(ctx context.Context, req invoke.Request) error {
 	if err != nil {
 		return err
 	}
-	if !done && len(c.Pending) == 0 && !c.States() {
-		return fmt.Errorf("close day %s of %s: %w", c.Day, c.CloudID, errNoCorrection)
-	}
 	a.log(ctx).InfoContext(ctx, "day stated", slog.String("cloudId", c.CloudID), slog.String("usageDay", c.Day.String()),
 		slog.Int64("revision", c.Last.Number), slog.Bool("complete", c.Last.Complete), slog.Int64("records", c.Last.Records),
 		slog.Int64("rows", c.Last.Rows), slog.Int64("batches", c.Last.Batches), slog.Bool("done", done))
 	return nil
 }
 
-// stateDay makes revision 1 of a day that is due.
+// stateDay makes the next revision of a day that is due: the first states it,
+// later ones state the difference to what commerce accepted.
 func (a *App) stateDay(ctx context.Context, c *ledger.Closing, history []registration.Registration, missing []usage.Hour) (ledger.Manifest, error) {
 	reg, err := registration.On(history, c.Day.Compact())
 	if err != nil {
@@ -85,10 +96,20 @@ func (a *App) stateDay(ctx context.Context, c *ledger.Closing, history []registr
 	missing = slices.DeleteFunc(missing, func(h usage.Hour) bool {
 		return slices.ContainsFunc(c.Counted, func(in ledger.DayInput) bool { return in.Hour == h })
 	})
-	if err := a.due(c.CloudID, c.Day, history, missing, c.Counted); err != nil {
+	if c.Last == nil {
+		err = a.due(c.CloudID, c.Day, history, missing, c.Counted)
+	} else {
+		err = a.dueAgain(c.CloudID, c.Day, *c.Last, missing)
+	}
+	if err != nil {
 		return ledger.Manifest{}, err
 	}
-	manifest, revision, err := a.writeDay(ctx, c, reg, missing)
+	before, err := a.standing(ctx, c)
+	if err != nil {
+		return ledger.Manifest{}, err
+	}
+	defer before.close()
+	manifest, revision, err := a.writeDay(ctx, c, reg, missing, before)
 	if err != nil {
 		return ledger.Manifest{}, err
 	}
@@ -114,8 +135,8 @@ func (a *App) due(cloudID string, day usage.Day, history []registration.Registra
 
 // writeDay merges the counted partials and stores daily file, batches and
 // manifest, all under names made from their bytes.
-func (a *App) writeDay(ctx context.Context, c *ledger.Closing, reg registration.Registration, missing []usage.Hour) (ledger.Manifest, ledger.Revision, error) {
-	const number = 1
+func (a *App) writeDay(ctx context.Context, c *ledger.Closing, reg registration.Registration, missing []usage.Hour, before *standing) (ledger.Manifest, ledger.Revision, error) {
+	number := before.revision + 1
 	partials, bodies, err := a.openPartials(ctx, c.Counted)
 	defer closeAll(bodies)
 	if err != nil {
@@ -125,9 +146,11 @@ func (a *App) writeDay(ctx context.Context, c *ledger.Closing, reg registration.
 	for i, p := range partials {
 		sequences[i] = p.Sums()
 	}
-	// What the stamp said in the day's latest counted hour holds for all of it.
-	latest := partials[len(partials)-1].Header()
-	m := ledger.Manifest{CloudID: c.CloudID, UsageDay: c.Day, Revision: number, Inputs: inputsOf(c.Counted)}
+	var latest daily.PartialHeader // what the stamp said in the day's latest counted hour holds for all of it
+	if len(partials) > 0 {
+		latest = partials[len(partials)-1].Header()
+	}
+	m := ledger.Manifest{CloudID: c.CloudID, UsageDay: c.Day, Revision: number, Inputs: inputsOf(c.Counted), Before: before.sources}
 	f, err := newSpool(a.Settings.TempDir, "day-")
 	if err != nil {
 		return ledger.Manifest{}, ledger.Revision{}, err
@@ -140,7 +163,7 @@ func (a *App) writeDay(ctx context.Context, c *ledger.Closing, reg registration.
 		daily.Rules{CloudID: c.CloudID, Day: c.Day, Revision: number, BillingModel: reg.BillingModel,
 			BillingSubscriptionID: reg.SubscriptionID, Incomplete: len(missing) > 0,
 			Infrastructure: daily.Infrastructure(latest.ProviderSubscriptions), Meters: a.Meters},
-		daily.Merge(sequences...),
+		daily.Merge(sequences...), before.lines,
 		func(b daily.Batch) error {
 			b.Blob = fmt.Sprintf("%s_%05d-%s.json", prefix, b.Number, b.SHA256[:16])
 			if err := a.putBytes(ctx, ContainerOutbox, b.Blob, b.Body); err != nil {
@@ -153,7 +176,7 @@ func (a *App) writeDay(ctx context.Context, c *ledger.Closing, reg registration.
 	if err != nil {
 		return ledger.Manifest{}, ledger.Revision{}, err
 	}
-	if err := checkPartials(c.Counted, bodies); err != nil {
+	if err := errors.Join(checkPartials(c.Counted, bodies), before.check()); err != nil {
 		return ledger.Manifest{}, ledger.Revision{}, err
 	}
 	blob := prefix + "-" + file.SHA256[:16] + ".ndjson.gz"
@@ -166,9 +189,9 @@ func (a *App) writeDay(ctx context.Context, c *ledger.Closing, reg registration.
 		return ledger.Manifest{}, ledger.Revision{}, err
 	}
 	return m, ledger.Revision{
-		Number: number, Complete: len(missing) == 0, MissingHours: hourList(missing),
+		Number: int64(number), StatedAt: a.Now(), Complete: len(missing) == 0, MissingHours: hourList(missing),
 		Inputs: ledger.InputList(c.Counted), InputCount: int64(len(c.Counted)),
-		Rows: file.Rows, Records: file.Lines, Batches: int64(len(m.Batches)),
+		Rows: file.Rows, Records: file.Records, Batches: int64(len(m.Batches)),
 		File: m.File, SHA256: m.SHA256, Manifest: manifest,
 		BillingModel: string(reg.BillingModel), BillingSubscriptionID: reg.SubscriptionID,
 	}, nil
@@ -253,12 +276,26 @@ func (a *App) readManifest(ctx context.Context, path string) (ledger.Manifest, e
 	return m, nil
 }
 
-// sendBatches lists the batches of a stated day and queues them.
+// sendBatches lists the batches of a stated day and queues those that have no
+// final answer. A repeat for a day that is all answered does nothing.
 func (a *App) sendBatches(ctx context.Context, m ledger.Manifest) error {
-	if err := a.Ledger.OpenBatches(ctx, m, a.Now()); err != nil {
+	ids, batches, err := a.Ledger.Batches(ctx, m.CloudID, m.UsageDay, m.Revision)
+	if err != nil {
 		return err
 	}
+	answered := map[int]bool{}
+	for i, b := range batches {
+		answered[ids[i].Number] = b.State == ledger.BatchAnswered
+	}
+	if len(batches) < len(m.Batches) {
+		if err := a.Ledger.OpenBatches(ctx, m, a.Now()); err != nil {
+			return err
+		}
+	}
 	for _, b := range m.Batches {
+		if answered[b.Number] {
+			continue
+		}
 		msg := batchMessage{CloudID: m.CloudID, UsageDay: m.UsageDay, Revision: m.Revision, Batch: b.Number}
 		if err := a.Queues.Enqueue(ctx, QueueBatches, encode(msg), 0); err != nil {
 			return err
@@ -273,7 +310,7 @@ func (a *App) putBytes(ctx context.Context, container, name string, b []byte) er
 
 // readBytes reads a blob by its path, container and name, whole.
 func (a *App) readBytes(ctx context.Context, path string, limit int64) ([]byte, error) {
-	container, name, _ := strings.Cut(path, "/")
+	container, name := splitPath(path)
 	body, _, err := a.Blobs.Open(ctx, container, name)
 	if err != nil {
 		return nil, err
@@ -287,6 +324,12 @@ func (a *App) readBytes(ctx context.Context, path string, limit int64) ([]byte, 
 		return nil, fmt.Errorf("read blob %s: longer than %d bytes", path, limit)
 	}
 	return b, nil
+}
+
+// splitPath splits a path as tables show it into container and blob name.
+func splitPath(path string) (container, name string) {
+	container, name, _ = strings.Cut(path, "/")
+	return container, name
 }
 
 type nopCloser struct{ io.ReadSeeker }

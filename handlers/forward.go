@@ -63,6 +63,13 @@ func (a *App) forwardBatch(ctx context.Context, req invoke.Request) error {
 	if n := commerce.Outstanding(records, results); n > 0 {
 		return a.putBack(ctx, m, batch, fmt.Errorf("%d of %d records have no answer", n, len(records)))
 	}
+	receipt, err := receiptOf(m, records, results)
+	if err != nil {
+		return a.putBack(ctx, m, batch, err)
+	}
+	if batch.Receipt, batch.ReceiptSHA256, err = a.putReceipt(ctx, m, receipt); err != nil {
+		return err
+	}
 	batch.State, batch.LastAnswer, batch.NotBefore = ledger.BatchAnswered, "answered", time.Time{}
 	tally(&batch, records, results)
 	if err := a.updateBatch(ctx, m.id(), batch); err != nil {

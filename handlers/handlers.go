@@ -89,6 +89,7 @@ type Settings struct {
 	TempDir         string        // for runs and files on their way to storage
 	SettlingHours   int           // first reported hours of the next day that a usage day waits for
 	CloseDelay      time.Duration // after which a day closes with hours missing
+	ReopenDelay     time.Duration // between two revisions of a day that is complete, or still incomplete
 	ForwardRetry    time.Duration // first delay after a failed send; doubles up to an hour
 	SweepGrace      time.Duration // how long a message may be on its way before Sweep sends another
 	SweepLookback   time.Duration // how far back Sweep looks at landed blobs

@@ -1,6 +1,7 @@
 package handlers
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -31,7 +32,7 @@ func (a *App) ingestHour(ctx context.Context, req invoke.Request) error {
 		return nil
 	}
 	id := ledger.HourID{CloudID: name.CloudID, Hour: name.Hour, SHA16: name.SHA16}
-	if have, err := a.Ledger.Hour(ctx, id); err == nil && have.Verdict.Final() {
+	if have, err := a.Ledger.Hour(ctx, id); err == nil && !a.judgedAgain(have) {
 		return nil
 	} else if err != nil && !errors.Is(err, ledger.ErrNotFound) {
 		return err
@@ -47,6 +48,23 @@ func (a *App) ingestHour(ctx context.Context, req invoke.Request) error {
 		slog.String("code", hour.Code), slog.String("reason", hour.Reason),
 		slog.Int64("records", hour.Records), slog.Int64("accepted", hour.Accepted), slog.Int64("quarantined", hour.Quarantined))
 	return nil
+}
+
+// judgedAgain reports whether another look could change a verdict: the stamp
+// may be registered by now, a limit may have been raised.
+func (a *App) judgedAgain(have ledger.Hour) bool {
+	return !have.Verdict.Final() || have.Limit > 0 && a.limit(have.Code) > have.Limit
+}
+
+// limit is the bound that a code of rejection is about; 0 if it is about none.
+func (a *App) limit(code string) int64 {
+	switch code {
+	case landing.RejectedTooLarge:
+		return cmp.Or(a.Settings.Limits.Bytes, landing.DefaultMaxBytes)
+	case landing.RejectedTooManyRows:
+		return cmp.Or(a.Settings.Limits.Rows, landing.DefaultMaxRows)
+	}
+	return 0
 }
 
 func (a *App) judgeHour(ctx context.Context, id ledger.HourID, name landing.Name) (ledger.Verdict, ledger.Hour, error) {
@@ -72,6 +90,7 @@ func (a *App) judgeHour(ctx context.Context, id ledger.HourID, name landing.Name
 	var rejection *landing.Rejection
 	if errors.As(err, &rejection) {
 		in.hour.Verdict, in.hour.Code, in.hour.Reason = ledger.Rejected, rejection.Code, rejection.Reason
+		in.hour.Limit = a.limit(rejection.Code)
 		verdict, err = a.Ledger.DecideHour(ctx, id, in.hour)
 	}
 	return verdict, in.hour, err

@@ -45,13 +45,14 @@ const (
 	ContainerPartials   = "partials"
 	ContainerDaily      = "daily"
 	ContainerOutbox     = "outbox"
+	ContainerReceipts   = "receipts"
 	ContainerQuarantine = "quarantine"
 )
 
 // ContainerNames lists the containers that a deployment must have beside the
 // landing containers.
 func ContainerNames() []string {
-	return []string{ContainerPartials, ContainerDaily, ContainerOutbox, ContainerQuarantine}
+	return []string{ContainerPartials, ContainerDaily, ContainerOutbox, ContainerReceipts, ContainerQuarantine}
 }
 
 // landedMessage is what is read of a BlobCreated event, in the Event Grid

@@ -20,8 +20,9 @@ func (b badMessage) Unwrap() error { return b.reason }
 // errNotDue means that a day still waits for hours; Sweep asks again.
 var errNotDue = errors.New("the day still waits for hours")
 
-// errNoCorrection means that hours came after a day was stated.
-var errNoCorrection = errors.New("hours came after the day was stated; they wait for a correction")
+// errUnanswered means that a day was re-opened while commerce still owes answers
+// to its last revision; Sweep asks again.
+var errUnanswered = errors.New("the last revision has records without an answer")
 
 // replies says what the host is told for an error: the first row that matches.
 // What matches none fails the invocation; the host tries again after the
@@ -34,7 +35,7 @@ var replies = []struct {
 }{
 	{is(ledger.ErrNotOpen), slog.LevelInfo, false}, // another closer, or an old message
 	{is(errNotDue), slog.LevelInfo, false},         // Sweep asks again
-	{is(errNoCorrection), slog.LevelWarn, false},   // the day stays open, Status shows it
+	{is(errUnanswered), slog.LevelInfo, false},     // Sweep asks again
 	{as[badMessage], slog.LevelError, true},        // nothing to repeat
 }
 

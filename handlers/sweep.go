@@ -29,23 +29,21 @@ func (a *App) sweepPoison(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
+	var errs []error
 	for _, f := range all {
 		queue := f.Trigger().QueueName
 		if queue == "" {
 			continue
 		}
-		err := a.Queues.Drain(ctx, queue+poisonSuffix, func(text string) error {
+		errs = append(errs, a.Queues.Drain(ctx, queue+poisonSuffix, func(text string) error {
 			a.log(ctx).ErrorContext(ctx, "message failed for good", slog.String("queue", queue))
 			return a.Ledger.PutFailed(ctx, ledger.FailedMessage{
 				Queue: queue, Text: text, LastSeen: a.Now(),
 				Reason: fmt.Sprintf("%s gave up on it or could not read it; its logs say why", f.Name),
 			})
-		})
-		if err != nil {
-			return err
-		}
+		}))
 	}
-	return nil
+	return errors.Join(errs...)
 }
 
 // failedRest is how long a message that failed for good is left alone before
@@ -87,7 +85,7 @@ func (a *App) sweepLanded(ctx context.Context) error {
 func (a *App) announce(ctx context.Context, name landing.Name, registered bool) error {
 	have, err := a.Ledger.Hour(ctx, ledger.HourID{CloudID: name.CloudID, Hour: name.Hour, SHA16: name.SHA16})
 	switch {
-	case err == nil && (have.Verdict.Final() || !registered):
+	case err == nil && (!a.judgedAgain(have) || !registered):
 		return nil
 	case err != nil && !errors.Is(err, ledger.ErrNotFound):
 		return err
@@ -140,8 +138,17 @@ func (a *App) sweepDay(ctx context.Context, m ledger.OpenMark, history []registr
 	if err != nil {
 		return err
 	}
-	if a.due(m.CloudID, m.Day, history, missing, latest) != nil {
-		return nil
+	last, err := a.Ledger.LastRevision(ctx, m.CloudID, m.Day)
+	if err != nil {
+		return err
+	}
+	if last == nil {
+		err = a.due(m.CloudID, m.Day, history, missing, latest)
+	} else {
+		err = a.dueAgain(m.CloudID, m.Day, *last, missing)
+	}
+	if err != nil {
+		return nil // not yet
 	}
 	return a.enqueueAgain(ctx, QueueDays, encode(dayMessage{CloudID: m.CloudID, UsageDay: m.Day}))
 }

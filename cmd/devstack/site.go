@@ -145,6 +145,7 @@ func (s *site) startStorage(ctx context.Context) error {
 		"SWEEP_SCHEDULE":      "0 */5 * * * *",
 		"SWEEP_GRACE":         "20s",
 		"FORWARD_RETRY":       "1s",
+		"REOPEN_DELAY":        "1s",
 		"INVOCATION_LIMIT":    invocationLimit,
 		"TMPDIR":              tmp,
 	}

@@ -3,9 +3,13 @@ package main
 import (
 	"errors"
 	"fmt"
+	"io"
+	"net/url"
 	"reflect"
 	"strconv"
 	"time"
+
+	"stackusage/shared/telemetry"
 )
 
 // Config is every setting that the handler reads, from the environment in
@@ -26,6 +30,7 @@ type Config struct {
 
 	SettlingHours int           `env:"SETTLING_HOURS" default:"6" help:"first reported hours of the next day that a usage day waits for"`
 	CloseDelay    time.Duration `env:"CLOSE_DELAY" default:"48h" help:"after its end and its last landing, when a day closes with hours missing"`
+	ReopenDelay   time.Duration `env:"REOPEN_DELAY" default:"6h" help:"at most one revision in this time of a day that was stated and re-opened; at once when its last missing hour comes"`
 	ForwardRetry  time.Duration `env:"FORWARD_RETRY" default:"30s" help:"first delay after commerce could not take a batch; doubles up to 1h"`
 
 	SweepSchedule string        `env:"SWEEP_SCHEDULE" default:"0 */5 * * * *" help:"when Sweep runs: NCRONTAB with seconds, UTC; read by the host"`
@@ -46,6 +51,7 @@ func readConfig(getenv func(string) string) (Config, error) {
 	var c Config
 	v := reflect.ValueOf(&c).Elem()
 	var errs []error
+	bad := map[string]bool{}
 	for i := range v.NumField() {
 		field := v.Type().Field(i)
 		name := field.Tag.Get("env")
@@ -54,17 +60,17 @@ func readConfig(getenv func(string) string) (Config, error) {
 			fallback, optional := field.Tag.Lookup("default")
 			if !optional {
 				errs = append(errs, fmt.Errorf("setting %s is missing: %s", name, field.Tag.Get("help")))
+				bad[name] = true
 				continue
 			}
 			text = fallback
 		}
 		if err := set(v.Field(i), text); err != nil {
 			errs = append(errs, fmt.Errorf("setting %s: %w", name, err))
+			bad[name] = true
 		}
 	}
-	if len(errs) == 0 {
-		errs = append(errs, c.validate())
-	}
+	errs = append(errs, c.validate(bad))
 	return c, errors.Join(errs...)
 }
 
@@ -88,19 +94,27 @@ func set(field reflect.Value, text string) error {
 	return nil
 }
 
-func (c Config) validate() error {
+// validate reports what is out of bounds. Settings that could not be read are
+// bad already and have no value to judge.
+func (c Config) validate(bad map[string]bool) error {
 	check := func(name string, ok bool, what string) error {
-		if ok {
+		if ok || bad[name] {
 			return nil
 		}
 		return fmt.Errorf("setting %s: must be %s", name, what)
 	}
+	endpoint, err := url.Parse(c.CommerceEndpoint)
+	isURL := err == nil && endpoint.Host != "" && (endpoint.Scheme == "https" || endpoint.Scheme == "http")
+	_, err = telemetry.NewLogger(io.Discard, c.LogLevel)
 	return errors.Join(
+		check("COMMERCE_ENDPOINT", isURL, "a URL that begins with https:// (or, on one machine, http://)"),
+		check("LOG_LEVEL", err == nil, "debug, info, warn or error"),
 		check("SETTLING_HOURS", c.SettlingHours >= 0 && c.SettlingHours <= 24, "0 to 24"),
 		check("CLOSE_DELAY", c.CloseDelay > 0, "above zero"),
+		check("REOPEN_DELAY", c.ReopenDelay >= 0, "zero or above"),
 		check("FORWARD_RETRY", c.ForwardRetry > 0, "above zero"),
 		check("SWEEP_GRACE", c.SweepGrace >= 0, "zero or above"),
-		check("SWEEP_LOOKBACK", c.SweepLookback > c.SweepGrace, "above SWEEP_GRACE"),
+		check("SWEEP_LOOKBACK", bad["SWEEP_GRACE"] || c.SweepLookback > c.SweepGrace, "above SWEEP_GRACE"),
 		check("MAX_HOUR_BYTES", c.MaxHourBytes > 0, "above zero"),
 		check("MAX_HOUR_ROWS", c.MaxHourRows > 0, "above zero"),
 		check("SPILL_SUMS", c.SpillSums > 0, "above zero"),

@@ -130,6 +130,7 @@ func newApp(getenv func(string) string, c Config, stdout io.Writer) (*app, error
 			TempDir:         temp,
 			SettlingHours:   c.SettlingHours,
 			CloseDelay:      c.CloseDelay,
+			ReopenDelay:     c.ReopenDelay,
 			ForwardRetry:    c.ForwardRetry,
 			SweepGrace:      c.SweepGrace,
 			SweepLookback:   c.SweepLookback,

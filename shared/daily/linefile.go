@@ -36,8 +36,9 @@ type Trailer struct {
 // File says what a finished line file holds, and the hash that names it.
 type File struct {
 	Trailer
-	SHA256 string // of the file's bytes, 64 hex digits
-	Size   int64  // bytes
+	Records int64  // daily records among the lines; 0 for a partial
+	SHA256  string // of the file's bytes, 64 hex digits
+	Size    int64  // bytes
 }
 
 type lineWriter struct {
@@ -46,6 +47,7 @@ type lineWriter struct {
 	sum  hash.Hash
 	size countWriter
 	Trailer
+	records int64
 }
 
 type countWriter int64
@@ -79,7 +81,7 @@ func (w *lineWriter) close() (File, error) {
 	if err := w.gz.Close(); err != nil {
 		return File{}, err
 	}
-	return File{Trailer: w.Trailer, SHA256: hex.EncodeToString(w.sum.Sum(nil)), Size: int64(w.size)}, nil
+	return File{Trailer: w.Trailer, Records: w.records, SHA256: hex.EncodeToString(w.sum.Sum(nil)), Size: int64(w.size)}, nil
 }
 
 // errDamaged: a file of ours does not hold what we wrote.

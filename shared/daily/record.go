@@ -27,8 +27,12 @@ const (
 // Kind says what a record states.
 type Kind string
 
-// Usage states a line; later kinds correct it.
-const Usage Kind = "usage"
+// Kinds. A correction's quantity is a difference to what commerce accepted
+// before, and may be below zero.
+const (
+	Usage      Kind = "usage"
+	Correction Kind = "correction"
+)
 
 // Flags of a record.
 const (
@@ -47,6 +51,7 @@ type Record struct {
 	RecordID              string                    `json:"recordId"`
 	CloudID               string                    `json:"cloudId"`
 	Kind                  Kind                      `json:"kind"`
+	Corrects              string                    `json:"corrects,omitempty"` // recordId before it; only in corrections
 	Revision              int                       `json:"revision"`
 	BillingModel          registration.BillingModel `json:"billingModel"`
 	BillingSubscriptionID string                    `json:"billingSubscriptionId"`
@@ -108,49 +113,59 @@ func Infrastructure(subscriptions []string) map[string]bool {
 	return set
 }
 
-// Record states one sum.
-func (r Rules) Record(s Sum) Record {
+// line is what a sum is billed as under these rules.
+func (r Rules) line(s Sum) Line {
 	key := s.Key()
 	m, known := r.Meters.Find(key.MeterID)
-	class, commerceID := m.Class, m.CommerceID
+	l := Line{Shown: s.Shown, BillingModel: r.BillingModel, BillingSubscriptionID: r.BillingSubscriptionID, MeterClass: m.Class, CommerceMeterID: m.CommerceID}
 	switch {
 	case r.Infrastructure[key.SubscriptionID]:
-		class, commerceID = meter.Admin, m.AdminCommerceID
+		l.MeterClass, l.CommerceMeterID = meter.Admin, m.AdminCommerceID
 	case !known:
-		class = meter.Unknown
+		l.MeterClass = meter.Unknown
 	}
+	return l
+}
+
+// Record states one sum.
+func (r Rules) Record(s Sum) Record { return r.record(r.line(s), s.Hours, s.Quantity) }
+
+// record states a quantity of a line.
+func (r Rules) record(l Line, hours usage.HourSet, quantity usage.Quantity) Record {
+	key := l.Shown.Key()
+	m, known := r.Meters.Find(key.MeterID)
 	var first int
-	if hours := s.Hours.Hours(); len(hours) > 0 {
-		first = hours[0]
+	if list := hours.Hours(); len(list) > 0 {
+		first = list[0]
 	}
 	return Record{
-		RecordID:              r.recordID(key, commerceID, class),
+		RecordID:              r.recordID(l.key()),
 		CloudID:               r.CloudID,
 		Kind:                  Usage,
 		Revision:              r.Revision,
-		BillingModel:          r.BillingModel,
-		BillingSubscriptionID: r.BillingSubscriptionID,
-		SubscriptionID:        usage.DashedGUID(s.SubscriptionID),
-		MeterID:               usage.DashedGUID(s.MeterID),
-		CommerceMeterID:       commerceID,
+		BillingModel:          l.BillingModel,
+		BillingSubscriptionID: l.BillingSubscriptionID,
+		SubscriptionID:        usage.DashedGUID(l.SubscriptionID),
+		MeterID:               usage.DashedGUID(l.MeterID),
+		CommerceMeterID:       l.CommerceMeterID,
 		MeterName:             m.Name,
 		Unit:                  m.Unit,
-		MeterClass:            class,
+		MeterClass:            l.MeterClass,
 		Flags:                 r.flags(key, m, known),
-		Quantity:              s.Quantity,
+		Quantity:              quantity,
 		UsageDate:             r.Day,
 		UsageStart:            r.Day.Start(),
 		UsageEnd:              r.Day.End(),
-		Hours:                 s.Hours,
+		Hours:                 hours,
 		Region:                Region,
 		Location:              Location,
-		ResourceURI:           s.ResourceURI,
+		ResourceURI:           l.ResourceURI,
 		Tags:                  ownText(key.Tags),
 		AdditionalInfo: AdditionalInfo{
 			Stamp:          ownText(key.AdditionalInfo),
-			MeterID:        s.MeterID,
-			SubscriptionID: s.SubscriptionID,
-			Location:       s.Location,
+			MeterID:        l.MeterID,
+			SubscriptionID: l.SubscriptionID,
+			Location:       l.Location,
 			EventDateTime:  (r.Day.First() + usage.Hour(first)).Start().Format(eventDateTime),
 		},
 	}
@@ -172,11 +187,11 @@ func (r Rules) flags(key usage.Key, m meter.Meter, known bool) []string {
 	return flags
 }
 
-func (r Rules) recordID(k usage.Key, commerceID string, class meter.Class) string {
+func (r Rules) recordID(k lineKey) string {
 	name, err := encode([]any{
 		usage.NormalGUID(r.CloudID), r.Day.Compact(), r.Revision,
 		k.SubscriptionID, k.ResourceURI, k.MeterID, k.Location, k.Tags, k.AdditionalInfo,
-		usage.NormalGUID(r.BillingSubscriptionID), usage.NormalGUID(commerceID), class,
+		k.billing, k.commerceMeter, k.class,
 	})
 	if err != nil { // strings and a number: cannot happen
 		panic(fmt.Sprintf("daily: record id: %v", err))
@@ -215,4 +230,15 @@ func encode(v any) ([]byte, error) {
 	enc.SetEscapeHTML(false)
 	err := enc.Encode(v)
 	return bytes.TrimSuffix(buf.Bytes(), []byte{'\n'}), err
+}
+
+// recordIDOf reads the id of an encoded record.
+func recordIDOf(text []byte) (string, error) {
+	var r struct {
+		RecordID string `json:"recordId"`
+	}
+	if err := json.Unmarshal(text, &r); err != nil || r.RecordID == "" {
+		return "", fmt.Errorf("%w: a record without recordId", errDamaged)
+	}
+	return r.RecordID, nil
 }

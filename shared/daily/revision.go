@@ -37,39 +37,49 @@ type Input struct {
 
 // DayLine is one line of a daily file.
 type DayLine struct {
-	Rows   int64           `json:"rows"` // of the usage API, behind the record
-	Record json.RawMessage `json:"record"`
+	Line
+	Rows     int64           `json:"rows"`               // of the usage API, behind Total
+	Total    usage.Quantity  `json:"total"`              // exact sum of those rows
+	Hours    usage.HourSet   `json:"hours"`              // which hours carried usage
+	Before   usage.Quantity  `json:"before"`             // what commerce had accepted before this revision
+	Corrects string          `json:"corrects,omitempty"` // the last record it accepted; empty if none
+	Record   json.RawMessage `json:"record,omitempty"`   // absent where nothing changes
 }
 
 // WriteDay states a usage day: it writes the daily file to w and hands each
-// batch to keep as soon as it is full. The sums must come in key order.
-func WriteDay(w io.Writer, header DayHeader, rules Rules, sums iter.Seq2[Sum, error], keep func(Batch) error) (File, error) {
-	file, err := writeDay(w, header, rules, sums, keep)
+// batch to keep as soon as it is full. The sums must come in key order, and so
+// must standings, what commerce accepted of the revisions before (nil for the
+// first one): a record then states the difference.
+func WriteDay(w io.Writer, header DayHeader, rules Rules, sums iter.Seq2[Sum, error], standings iter.Seq2[Standing, error], keep func(Batch) error) (File, error) {
+	file, err := writeDay(w, header, rules, sums, standings, keep)
 	if err != nil {
 		return File{}, fmt.Errorf("write day %s, revision %d: %w", header.UsageDay, header.Revision, err)
 	}
 	return file, nil
 }
 
-func writeDay(w io.Writer, header DayHeader, rules Rules, sums iter.Seq2[Sum, error], keep func(Batch) error) (File, error) {
+func writeDay(w io.Writer, header DayHeader, rules Rules, sums iter.Seq2[Sum, error], standings iter.Seq2[Standing, error], keep func(Batch) error) (File, error) {
 	header.Format = DayFormat
 	out, err := newLineWriter(w, header)
 	if err != nil {
 		return File{}, err
 	}
+	if standings == nil {
+		standings = func(func(Standing, error) bool) {}
+	}
 	batches := batcher{keep: keep}
-	for s, err := range sums {
+	for l, err := range restate(rules, sums, standings) {
 		if err != nil {
 			return File{}, err
 		}
-		record, err := rules.Record(s).encode()
-		if err != nil {
+		if err := out.line(l, l.Rows); err != nil {
 			return File{}, err
 		}
-		if err := out.line(DayLine{Rows: s.Rows, Record: record}, s.Rows); err != nil {
-			return File{}, err
+		if l.Record == nil {
+			continue
 		}
-		if err := batches.add(record); err != nil {
+		out.records++
+		if err := batches.add(l.Record); err != nil {
 			return File{}, err
 		}
 	}

@@ -53,6 +53,9 @@ type Batch struct {
 	Rejected   int64      `col:"rejected"`
 	Expired    int64      `col:"expired"`
 
+	Receipt       string `col:"receipt,omitempty"`       // the answers, in the order of the records: container and name
+	ReceiptSHA256 string `col:"receiptSha256,omitempty"` // of the receipt
+
 	tag Tag
 }
 
@@ -162,6 +165,7 @@ type Answer struct {
 type line struct {
 	RecordID              string    `col:"recordId"`
 	Kind                  string    `col:"kind"`
+	Corrects              string    `col:"corrects,omitempty"`
 	Revision              int64     `col:"revision"`
 	Batch                 int64     `col:"batch"`
 	Answer                string    `col:"answer"`
@@ -204,7 +208,7 @@ func (l *Ledger) PutAnswers(ctx context.Context, id BatchID, records []daily.Rec
 		}
 		hours := strings.Trim(strings.ReplaceAll(fmt.Sprint(r.Hours.Hours()), " ", ","), "[]")
 		rows = append(rows, Row{Partition: id.partition(), Key: r.Row(), Props: toProps(line{
-			RecordID: r.RecordID, Kind: string(r.Kind), Revision: int64(r.Revision), Batch: int64(id.Number),
+			RecordID: r.RecordID, Kind: string(r.Kind), Corrects: r.Corrects, Revision: int64(r.Revision), Batch: int64(id.Number),
 			Answer: a.Status, AnswerCode: clip(a.Code), AnswerMessage: clip(a.Message), StoredQuantity: clip(a.Quantity),
 			BillingModel: string(r.BillingModel), BillingSubscriptionID: r.BillingSubscriptionID,
 			SubscriptionID: r.SubscriptionID, MeterID: r.MeterID, CommerceMeterID: r.CommerceMeterID,
@@ -228,6 +232,23 @@ func clip(s string) string {
 		return strings.ToValidUTF8(s[:1000], "") + "..."
 	}
 	return s
+}
+
+// Receipt is the file that keeps commerce's final answers to one batch, in the
+// order of its records.
+type Receipt struct {
+	Batch   string          `json:"batch"`
+	Answers []ReceiptAnswer `json:"answers"`
+}
+
+// ReceiptAnswer is the answer to one record, and what stands of it.
+type ReceiptAnswer struct {
+	RecordID string         `json:"recordId"`
+	Status   string         `json:"status"`
+	Code     string         `json:"code,omitempty"`
+	Message  string         `json:"message,omitempty"`
+	Stands   bool           `json:"stands"`
+	Quantity usage.Quantity `json:"quantity"` // as commerce has it; 0 if the record does not stand
 }
 
 // EncodeManifest is the manifest's bytes; the same manifest gives the same.

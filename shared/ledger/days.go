@@ -21,17 +21,18 @@ type OpenDay struct {
 
 // Revision is a row of UsageDays: one statement of a usage day.
 type Revision struct {
-	Number       int64  `col:"revision"`
-	Complete     bool   `col:"complete"`
-	MissingHours string `col:"missingHours,omitempty"` // reported hours that never came: 2019121019,2019121020
-	Inputs       string `col:"inputs"`                 // <hour>_<sha16> of each input, in order; or sha256:... if too long
-	InputCount   int64  `col:"inputCount"`
-	Rows         int64  `col:"rows"`    // of the usage API
-	Records      int64  `col:"records"` // daily records
-	Batches      int64  `col:"batches"`
-	File         string `col:"file"`     // the daily file: container and name
-	SHA256       string `col:"sha256"`   // of the daily file
-	Manifest     string `col:"manifest"` // lists inputs and batches: container and name
+	Number       int64     `col:"revision"`
+	StatedAt     time.Time `col:"statedAt"` // by the closer's clock: when a day that was re-opened may close again
+	Complete     bool      `col:"complete"`
+	MissingHours string    `col:"missingHours,omitempty"` // reported hours that never came: 2019121019,2019121020
+	Inputs       string    `col:"inputs"`                 // <hour>_<sha16> of each input, in order; or sha256:... if too long
+	InputCount   int64     `col:"inputCount"`
+	Rows         int64     `col:"rows"`    // of the usage API
+	Records      int64     `col:"records"` // daily records
+	Batches      int64     `col:"batches"`
+	File         string    `col:"file"`     // the daily file: container and name
+	SHA256       string    `col:"sha256"`   // of the daily file
+	Manifest     string    `col:"manifest"` // lists inputs and batches: container and name
 
 	BillingModel          string `col:"billingModel"`
 	BillingSubscriptionID string `col:"billingSubscriptionId"`
@@ -231,7 +232,14 @@ type Manifest struct {
 	File     string        `json:"file"`
 	SHA256   string        `json:"sha256"`
 	Inputs   []daily.Input `json:"inputs"`
+	Before   []Source      `json:"before,omitempty"` // what the difference is against: the daily file before and its receipts
 	Batches  []daily.Batch `json:"batches"`
+}
+
+// Source is a file that a revision was made from.
+type Source struct {
+	Blob   string `json:"blob"`   // container and name
+	SHA256 string `json:"sha256"` // of its bytes
 }
 
 // OpenMark is one entry of OpenDays: a day to close (Revision 0), or a

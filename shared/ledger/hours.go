@@ -46,7 +46,8 @@ type Hour struct {
 	Verdict      Verdict   `col:"verdict"`
 	Code         string    `col:"code,omitempty"` // of a rejection
 	Reason       string    `col:"reason,omitempty"`
-	Blob         string    `col:"blob"` // container and name
+	Limit        int64     `col:"limit,omitempty"` // that the blob was over; a higher one has it judged again
+	Blob         string    `col:"blob"`            // container and name
 	SHA256       string    `col:"sha256,omitempty"`
 	RowSetHash   string    `col:"rowSetHash,omitempty"`
 	Bytes        int64     `col:"bytes"`
@@ -99,7 +100,8 @@ type DayInput struct {
 }
 
 // DecideHour records a verdict other than counted. A verdict that is there
-// already and final stays, and is returned.
+// already and final stays, and is returned; a rejection for a limit that was
+// raised since is not final.
 func (l *Ledger) DecideHour(ctx context.Context, id HourID, h Hour) (Verdict, error) {
 	row := Row{Partition: id.partition(), Key: id.key(), Props: toProps(h)}
 	have, err := l.Store.Get(ctx, TableUsageHours, row.Partition, row.Key)
@@ -107,8 +109,13 @@ func (l *Ledger) DecideHour(ctx context.Context, id HourID, h Hour) (Verdict, er
 	case errors.Is(err, ErrNotFound):
 		err = l.Store.Apply(ctx, TableUsageHours, row.Partition, Op{Insert, row})
 	case err == nil:
-		if v, _ := have.Props["verdict"].(string); Verdict(v).Final() {
-			return Verdict(v), nil
+		var old Hour
+		if err := fromProps(have.Props, &old); err != nil {
+			return "", fmt.Errorf("record hour %s as %s: %w", id, h.Verdict, err)
+		}
+		limitRaised := old.Limit > 0 && (h.Verdict != Rejected || h.Limit > old.Limit)
+		if old.Verdict.Final() && !limitRaised {
+			return old.Verdict, nil
 		}
 		row.Tag = have.Tag
 		err = l.Store.Apply(ctx, TableUsageHours, row.Partition, Op{Update, row})

@@ -6,8 +6,12 @@ import (
 	"time"
 )
 
-// toProps makes columns of a struct: one for each field with a col tag. Zero
-// times and fields tagged "name,omitempty" that are zero are left out.
+// firstYear is the first that a time column can hold in Azure Tables, which
+// refuses a whole row for an older one. What a stamp's clock says may be older.
+const firstYear = 1601
+
+// toProps makes columns of a struct: one for each field with a col tag. Times
+// before firstYear, the zero time among them, and fields tagged "name,omitempty" that are zero are left out.
 func toProps(v any) Props {
 	props := Props{}
 	each(reflect.ValueOf(v), func(name string, omit bool, field reflect.Value) {
@@ -16,7 +20,7 @@ func toProps(v any) Props {
 		}
 		switch x := field.Interface().(type) {
 		case time.Time:
-			if !x.IsZero() {
+			if x.Year() >= firstYear {
 				props[name] = utc(x)
 			}
 		default:

@@ -132,6 +132,10 @@ func parseRowQuantity(raw json.RawMessage) (Quantity, *Refusal) {
 	return q, nil
 }
 
+// earliest is the first hour that may carry usage: a clock that was never set
+// must not open a usage day of its own. The first preview came out in 2016.
+var earliest = HourOf(time.Date(2016, 1, 1, 0, 0, 0, 0, time.UTC))
+
 func parseWindow(start, end string, reported Hour) (Hour, *Refusal) {
 	h, err := ParseHour(start)
 	if err != nil {
@@ -143,6 +147,9 @@ func parseWindow(start, end string, reported Hour) (Hour, *Refusal) {
 	}
 	if !e.Equal(h.End()) {
 		return 0, refuse(RefusedWindow, "the usage window %.40s to %.40s is not exactly one hour", start, end)
+	}
+	if h < earliest {
+		return 0, refuse(RefusedWindow, "the usage window starts %s, before there was any Azure Stack", h)
 	}
 	if h > reported {
 		return 0, refuse(RefusedFuture, "the usage window ends %s, after the end of the reported hour %s", h.End().Format(time.RFC3339), reported)

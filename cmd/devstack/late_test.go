@@ -1,0 +1,93 @@
+package main
+
+import (
+	"math/big"
+	"testing"
+	"time"
+
+	"stackusage/shared/usage"
+)
+
+// TestLateHours: hours that land after their usage day was billed become
+// corrections, and the bill is again the exact sum of all rows.
+func TestLateHours(t *testing.T) {
+	s := testSite(t, options{recordings: recordings(t)})
+	if err := s.runAgent(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	billed(t, s)
+	day := usage.HourOf(s.stack.First()).Day()
+	late := usage.HourOf(s.stack.End())
+	subscription := "09065051-cfe9-4fcf-b90c-87f2af292fc9"
+	want := new(big.Rat)
+	for i, quantity := range []string{"0.1", "2.5", "0.0000000000000000000000001"} {
+		drop(t, s, late+usage.Hour(i), func(b []byte) []byte { return b }, row(subscription, quantity, day.First()+usage.Hour(3*i)))
+		q, _ := new(big.Rat).SetString(quantity)
+		want.Add(want, q)
+		waitForVerdicts(t, s, len(landedBlobs(t, s)))
+		waitForRevision(t, s, i+2)
+	}
+	if err := s.write(t.Context(), mustSheet(t, s)); err != nil {
+		t.Fatal(err)
+	}
+	got := new(big.Rat)
+	ids := map[string]bool{}
+	kinds := map[string]int{}
+	for _, r := range readLines[map[string]any](t, s, "commerce-records.ndjson") {
+		ids[r["recordId"].(string)] = true
+	}
+	for _, r := range readLines[map[string]any](t, s, "commerce-records.ndjson") {
+		if r["meterId"] != testMeter {
+			continue
+		}
+		kinds[r["kind"].(string)]++
+		q, ok := new(big.Rat).SetString(r["quantity"].(string))
+		if !ok {
+			t.Fatalf("quantity %v", r["quantity"])
+		}
+		got.Add(got, q)
+		if corrects, ok := r["corrects"].(string); r["kind"] == "correction" && (!ok || !ids[corrects]) {
+			t.Errorf("correction %s corrects %q, which was never accepted", r["recordId"], corrects)
+		}
+	}
+	if got.Cmp(want) != 0 {
+		t.Errorf("billed %s; want %s", got.FloatString(30), want.FloatString(30))
+	}
+	if kinds["usage"] != 1 || kinds["correction"] != 2 {
+		t.Errorf("kinds %v; want one usage and two corrections", kinds)
+	}
+	revisions := readLines[map[string]any](t, s, "tables/UsageDays.ndjson")
+	if len(revisions) != 4 {
+		t.Errorf("%d revisions; want 4", len(revisions))
+	}
+	for _, r := range revisions[1:] {
+		if r["records"] != 1.0 {
+			t.Errorf("revision %v has %v records; want only what changed", r["revision"], r["records"])
+		}
+	}
+}
+
+// waitForRevision waits until the first day has n revisions and all is billed.
+func waitForRevision(t *testing.T, s *site, n int) {
+	t.Helper()
+	day := usage.HourOf(s.stack.First()).Day()
+	for deadline := time.Now().Add(time.Minute); ; time.Sleep(300 * time.Millisecond) {
+		revisions := 0
+		for _, err := range s.usage.Tables.List(t.Context(), "UsageDays", cloudID, day.Compact()+"_", day.Compact()+"~") {
+			if err != nil {
+				t.Fatal(err)
+			}
+			revisions++
+		}
+		st, err := s.status(t.Context())
+		if err == nil && revisions == n && settled(st) {
+			return
+		}
+		if time.Now().After(deadline) {
+			t.Fatalf("%d revisions, status %+v, %v; want %d and nothing open", revisions, st, err, n)
+		}
+		if err := s.sweep(t.Context()); err != nil {
+			t.Fatal(err)
+		}
+	}
+}

@@ -1,0 +1,304 @@
+package handlers_test
+
+import (
+	"bufio"
+	"encoding/json"
+	"fmt"
+	"math/big"
+	"math/rand/v2"
+	"net/http"
+	"net/http/httptest"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+
+	standin "stackusage/internal/devstack/commerce"
+	"stackusage/shared/commerce"
+	"stackusage/shared/usage"
+)
+
+// billing is the stand-in for commerce, which keeps what it accepted and can
+// be told to misbehave.
+type billing struct{ url string }
+
+func newBilling(t *testing.T, r *rig) billing {
+	t.Helper()
+	server, err := standin.Open(filepath.Join(t.TempDir(), "commerce.db"), standin.Options{})
+	ok(t, err)
+	web := httptest.NewServer(server)
+	t.Cleanup(func() { web.Close(); server.Close() })
+	r.Commerce = &commerce.Client{Endpoint: web.URL, HTTP: &http.Client{Timeout: 5 * time.Second}}
+	r.Settings.ForwardRetry = time.Millisecond
+	r.reroute(t)
+	return billing{web.URL}
+}
+
+func (b billing) fault(t *testing.T, text string) {
+	t.Helper()
+	resp, err := http.Post(b.url+"/_devstack/faults", "application/json", strings.NewReader(text))
+	ok(t, err)
+	resp.Body.Close()
+	if resp.StatusCode >= 300 {
+		t.Fatalf("fault %s: %s", text, resp.Status)
+	}
+}
+
+func (b billing) calm(t *testing.T) {
+	t.Helper()
+	req, err := http.NewRequest(http.MethodDelete, b.url+"/_devstack/faults", nil)
+	ok(t, err)
+	resp, err := http.DefaultClient.Do(req)
+	ok(t, err)
+	resp.Body.Close()
+}
+
+type billedRecord struct {
+	RecordID, Kind, Corrects, ResourceURI, UsageDate, Quantity string
+	Revision                                                   int
+}
+
+func (b billing) records(t *testing.T) (records []billedRecord) {
+	t.Helper()
+	resp, err := http.Get(b.url + "/v1/records.ndjson")
+	ok(t, err)
+	defer resp.Body.Close()
+	scan := bufio.NewScanner(resp.Body)
+	scan.Buffer(nil, 1<<20)
+	for scan.Scan() {
+		var r billedRecord
+		ok(t, json.Unmarshal(scan.Bytes(), &r))
+		records = append(records, r)
+	}
+	return records
+}
+
+// sums is the exact sum of the records per resource and usage day.
+func (b billing) sums(t *testing.T) map[string]string {
+	t.Helper()
+	sums := model{}
+	for _, r := range b.records(t) {
+		sums.add(r.ResourceURI, r.UsageDate, r.Quantity)
+	}
+	return sums.text()
+}
+
+// model is what the bill must say.
+type model map[string]*big.Rat
+
+func (m model) add(uri, day, quantity string) {
+	q, good := new(big.Rat).SetString(quantity)
+	if !good {
+		panic(quantity)
+	}
+	key := day + " " + uri
+	if m[key] == nil {
+		m[key] = new(big.Rat)
+	}
+	m[key].Add(m[key], q)
+}
+
+func (m model) text() map[string]string {
+	out := map[string]string{}
+	for key, sum := range m {
+		out[key] = sum.RatString()
+	}
+	return out
+}
+
+// settle does what the host would do until nothing is open: it sweeps, closes
+// and forwards, in an order that rnd chooses.
+func (r *rig) settle(t *testing.T, rnd *rand.Rand) {
+	t.Helper()
+	for range 60 {
+		r.advance(2 * time.Hour)
+		marks, err := r.Ledger.OpenMarks(t.Context())
+		ok(t, err)
+		if len(marks) == 0 {
+			return
+		}
+		rnd.Shuffle(len(marks), func(i, j int) { marks[i], marks[j] = marks[j], marks[i] })
+		for _, m := range marks {
+			if m.Revision == 0 {
+				r.done(t, "CloseDay", dayMessage(m.Day))
+				continue
+			}
+			ids, _, err := r.Ledger.Batches(t.Context(), m.CloudID, m.Day, m.Revision)
+			ok(t, err)
+			for _, id := range ids {
+				r.done(t, "ForwardBatch", fmt.Sprintf(`{"cloudId":"%s","usageDay":"%s","revision":%d,"batch":%d}`, id.CloudID, id.Day, id.Revision, id.Number))
+			}
+		}
+		r.sweep(t)
+	}
+	t.Fatal("something stays open for ever")
+}
+
+// TestBillEqualsUsage drives hours in any order, late, twice and with other
+// rows, while commerce misbehaves, and compares the bill with the sum of the
+// rows that count after every step.
+func TestBillEqualsUsage(t *testing.T) {
+	for seed := range uint64(6) {
+		t.Run(fmt.Sprintf("seed %d", seed), func(t *testing.T) {
+			t.Parallel()
+			rnd := rand.New(rand.NewPCG(seed, 7))
+			r := registered(t)
+			r.Settings.ReopenDelay = 6 * time.Hour
+			bill := newBilling(t, r)
+			want := model{}
+			taken := map[usage.Hour][]string{}
+			for step := range 12 {
+				h := hour22 + usage.Hour(rnd.IntN(12))
+				rows := taken[h]
+				repeat := rows != nil && rnd.IntN(2) == 0
+				if !repeat {
+					rows = nil
+					for range rnd.IntN(5) {
+						n, back := rnd.IntN(4), usage.Hour(rnd.IntN(8))
+						rows = append(rows, row(n, h-back, fmt.Sprintf("%d.%0*d", rnd.IntN(50), 1+rnd.IntN(20), rnd.IntN(1000))))
+					}
+				}
+				if _, counted := taken[h]; !counted {
+					taken[h] = append([]string{}, rows...)
+					for _, text := range rows {
+						addRow(t, want, text)
+					}
+				}
+				name := r.ingest(t, h, rows...)
+				r.done(t, "IngestHour", landedMessage(name))
+				switch rnd.IntN(5) {
+				case 0:
+					bill.fault(t, `{"next":1,"status":503,"retryAfter":1}`)
+				case 1:
+					bill.fault(t, `{"next":1,"cut":"after"}`)
+				case 2:
+					bill.fault(t, `{"next":1,"dropResults":1}`)
+				case 3:
+					bill.fault(t, `{"next":1,"cut":"before"}`)
+				}
+				if step%3 == 2 {
+					r.advance(48 * time.Hour) // days with hours missing close
+					r.settle(t, rnd)
+					if diff := cmp.Diff(want.text(), bill.sums(t)); diff != "" {
+						t.Fatalf("step %d: the bill (-usage +bill):\n%s", step, diff)
+					}
+				}
+			}
+			checkChains(t, bill.records(t))
+		})
+	}
+}
+
+func addRow(t *testing.T, m model, text string) {
+	t.Helper()
+	rec, refusal := usage.ParseRecord([]byte(text), hour22+100)
+	if refusal != nil {
+		t.Fatal(refusal)
+	}
+	m.add(rec.ResourceURI, rec.Hour.Day().String(), rec.Quantity.String())
+}
+
+// checkChains: every correction names the record of its resource and day that
+// was accepted before it.
+func checkChains(t *testing.T, records []billedRecord) {
+	t.Helper()
+	byID := map[string]billedRecord{}
+	for _, r := range records {
+		byID[r.RecordID] = r
+	}
+	for _, r := range records {
+		before, known := byID[r.Corrects]
+		if (r.Kind == "correction") != known || known && (before.ResourceURI != r.ResourceURI || before.UsageDate != r.UsageDate || before.Revision >= r.Revision) {
+			t.Errorf("%+v corrects %+v", r, before)
+		}
+	}
+}
+
+func TestCorrections(t *testing.T) {
+	t.Parallel()
+	r := registered(t)
+	r.Settings.ReopenDelay = 6 * time.Hour
+	bill := newBilling(t, r)
+	rnd := rand.New(rand.NewPCG(1, 1))
+	r.complete(t)
+	r.settle(t, rnd)
+	first := bill.records(t)
+
+	t.Run("a late row becomes a correction of its line alone", func(t *testing.T) {
+		r.ingest(t, hour00+7, row(1, hour22, "0.0000000000000000000000001"))
+		r.settle(t, rnd)
+		records := bill.records(t)
+		if len(records) != len(first)+1 {
+			t.Fatalf("%d records; want one more than %d", len(records), len(first))
+		}
+		for _, c := range records {
+			if c.Revision == 2 && (c.Kind != "correction" || c.Quantity != "0.0000000000000000000000001") {
+				t.Errorf("%+v", c)
+			}
+		}
+		checkChains(t, records)
+	})
+	t.Run("a complete day closes again at most once in the delay", func(t *testing.T) {
+		r.ingest(t, hour00+8, row(1, hour22, "1"))
+		r.done(t, "CloseDay", dayMessage(theDay))
+		before := len(r.rows(t, "UsageDays"))
+		r.ingest(t, hour00+9, row(1, hour22, "1"))
+		r.done(t, "CloseDay", dayMessage(theDay))
+		if n := len(r.rows(t, "UsageDays")); n != before {
+			t.Errorf("%d revisions; want %d until the delay is over", n, before)
+		}
+		r.settle(t, rnd)
+		if n := len(r.rows(t, "UsageDays")); n != before+1 {
+			t.Errorf("%d revisions; want one for both hours", n)
+		}
+	})
+	t.Run("a record that commerce refused is stated anew by the next revision", func(t *testing.T) {
+		bill.fault(t, `{"rejectMeter":"`+tableMeter+`"}`)
+		r.ingest(t, hour00+10, row(7, hour22, "5"))
+		r.settle(t, rnd)
+		bill.calm(t)
+		r.ingest(t, hour00+11, row(7, hour22, "2"))
+		r.settle(t, rnd)
+		got := bill.sums(t)["2019-12-10 /subscriptions/"+subscription+"/resourceGroups/rg/providers/Microsoft.Storage/storageAccounts/sa007"]
+		if got != "7" {
+			t.Errorf("billed %s; want 7, the refused 5 and the late 2", got)
+		}
+		checkChains(t, bill.records(t))
+	})
+	t.Run("a change of the charged subscription reverses the old lines and states new ones", func(t *testing.T) {
+		reg, err := r.store.Tables.Registrations(t.Context(), cloudID)
+		ok(t, err)
+		changed := reg[0]
+		changed.SubscriptionID = "11111111-2222-4333-8444-555555555555"
+		ok(t, r.store.Tables.PutRegistration(t.Context(), changed))
+		want := bill.sums(t)
+		r.ingest(t, hour00+12, row(1, hour22, "0"))
+		r.settle(t, rnd)
+		if diff := cmp.Diff(want, bill.sums(t)); diff != "" {
+			t.Errorf("the sum over both payers (-before +after):\n%s", diff)
+		}
+		payers := model{}
+		for _, c := range rawRecords(t, bill) {
+			payers.add(c["billingSubscriptionId"].(string), c["usageDate"].(string), c["quantity"].(string))
+		}
+		if got := payers.text()["2019-12-10 "+payer]; got != "0" {
+			t.Errorf("the old payer is left with %s; want 0", got)
+		}
+	})
+}
+
+func rawRecords(t *testing.T, b billing) (records []map[string]any) {
+	t.Helper()
+	resp, err := http.Get(b.url + "/v1/records.ndjson")
+	ok(t, err)
+	defer resp.Body.Close()
+	dec := json.NewDecoder(resp.Body)
+	for dec.More() {
+		var r map[string]any
+		ok(t, dec.Decode(&r))
+		records = append(records, r)
+	}
+	return records
+}

@@ -1,0 +1,266 @@
+package handlers_test
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"io"
+	"net/http"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+
+	"stackusage/handlers"
+	"stackusage/shared/commerce"
+	"stackusage/shared/ledger"
+)
+
+// batch is the row of the only batch.
+func (r *rig) batch(t testing.TB) ledger.Batch {
+	t.Helper()
+	l := ledger.Ledger{Store: r.store.Tables}
+	b, err := l.Batch(context.Background(), ledger.BatchID{CloudID: cloudID, Day: theDay, Revision: 1, Number: 1})
+	ok(t, err)
+	return b
+}
+
+// answers maps the names of resources to what commerce said.
+func (r *rig) answers(t testing.TB) map[string]string {
+	t.Helper()
+	all := map[string]string{}
+	for _, line := range r.rows(t, ledger.TableDailyUsage) {
+		uri := line["resourceUri"].(string)
+		all[uri[strings.LastIndex(uri, "/")+1:]] = line["answer"].(string)
+	}
+	return all
+}
+
+var allAccepted = map[string]string{"sa001": "Accepted", "sa002": "Accepted", "sa003": "Accepted"}
+
+func TestForwardBatch(t *testing.T) {
+	t.Parallel()
+	r := stated(t)
+	r.done(t, "ForwardBatch", batchMessage(theDay, 1))
+	t.Run("the committed bytes go to commerce and each answer is a row", func(t *testing.T) {
+		b := r.batch(t)
+		if b.State != ledger.BatchAnswered || b.Accepted != 3 || b.Tries != 1 || !b.NotBefore.IsZero() {
+			t.Errorf("%+v", b)
+		}
+		if len(r.commerce.bodies) != 1 || r.commerce.bodies[0] != string(r.blob(t, b.Blob)) {
+			t.Errorf("commerce got %d requests, or other bytes", len(r.commerce.bodies))
+		}
+		if diff := cmp.Diff(allAccepted, r.answers(t)); diff != "" {
+			t.Errorf("answers (-want +got):\n%s", diff)
+		}
+	})
+	t.Run("the message again sends nothing", func(t *testing.T) {
+		was := r.dump(t)
+		r.done(t, "ForwardBatch", batchMessage(theDay, 1))
+		if diff := cmp.Diff(was, r.dump(t)); diff != "" || len(r.commerce.bodies) != 1 {
+			t.Errorf("%d requests; storage (-want +got):\n%s", len(r.commerce.bodies), diff)
+		}
+	})
+}
+
+// TestCommerceAway is every answer that is not final: the message goes back
+// with a delay, the row waits, the host is told 200, and the same bytes are
+// taken later.
+func TestCommerceAway(t *testing.T) {
+	t.Parallel()
+	status := func(code int, header, value, body string) func(*rig, http.ResponseWriter, []byte) {
+		return func(_ *rig, w http.ResponseWriter, _ []byte) {
+			w.Header().Set(header, value)
+			w.WriteHeader(code)
+			_, _ = io.WriteString(w, body)
+		}
+	}
+	for _, c := range []struct {
+		name      string
+		answer    func(r *rig, w http.ResponseWriter, body []byte)
+		least     time.Duration // the batch waits
+		most      time.Duration
+		note      string
+		later     string // what becomes of the records commerce had taken
+		answersOf int    // that are known at once
+	}{
+		{"503 with Retry-After", status(503, "Retry-After", "120", ""), 119 * time.Second, 120 * time.Second, "busy: HTTP 503", "Accepted", 0},
+		{"429 that asks for a week", status(429, "Retry-After", "604800", ""), 59 * time.Minute, time.Hour, "busy: HTTP 429", "Accepted", 0},
+		{"500", status(500, "", "", "oops"), 14 * time.Second, 30 * time.Second, `unknown: HTTP 500: "oops"`, "Accepted", 0},
+		{"401", status(401, "", "", `{"error":{"code":"Expired","message":"token"}}`), 14 * time.Second, 30 * time.Second, "credentials: HTTP 401: Expired: token", "Accepted", 0},
+		{"400", status(400, "", "", `{"error":{"code":"Bad","message":"no"}}`), 14 * time.Second, 30 * time.Second, "refused: HTTP 400: Bad: no", "Accepted", 0},
+		{"a cut reply to a batch that was taken", func(r *rig, w http.ResponseWriter, body []byte) {
+			text, _ := json.Marshal(map[string]any{"results": r.commerce.take(body)})
+			w.Header().Set("Content-Length", fmt.Sprint(len(text)))
+			_, _ = w.Write(text[:len(text)/2])
+		}, 14 * time.Second, 30 * time.Second, "unexpected EOF", "Duplicate", 0},
+		{"200 with something else", status(200, "", "", "<html>"), 14 * time.Second, 30 * time.Second, "not a list of results", "Accepted", 0},
+		{"a record without a result", func(r *rig, w http.ResponseWriter, body []byte) {
+			writeResults(w, r.commerce.take(body)[:2])
+		}, 14 * time.Second, 30 * time.Second, "1 of 3 records have no answer", "Duplicate", 2},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			t.Parallel()
+			r := stated(t)
+			r.take(t, handlers.QueueBatches)
+			r.commerce.answer = func(w http.ResponseWriter, body []byte) bool { c.answer(r, w, body); return true }
+			r.done(t, "ForwardBatch", batchMessage(theDay, 1))
+			b := r.batch(t)
+			if delay := b.NotBefore.Sub(r.Now()); delay < c.least-time.Second || delay > c.most {
+				t.Errorf("the batch waits %s, want %s to %s", delay, c.least, c.most)
+			}
+			if b.State != ledger.BatchWaiting || b.Tries != 1 || !strings.Contains(b.LastAnswer, c.note) {
+				t.Errorf("%+v, want %q noted", b, c.note)
+			}
+			if seen := r.take(t, handlers.QueueBatches); len(seen) != 0 || r.depth(t, handlers.QueueBatches) != 1 {
+				t.Errorf("the message is not put back with a delay: %v can be seen", seen)
+			}
+			if n := len(r.answers(t)); n != c.answersOf {
+				t.Errorf("%d answers are recorded, want %d", n, c.answersOf)
+			}
+			t.Run("a message that comes too early sends nothing", func(t *testing.T) {
+				r.done(t, "ForwardBatch", batchMessage(theDay, 1))
+				if n := len(r.commerce.bodies); n != 1 {
+					t.Errorf("%d requests", n)
+				}
+			})
+			t.Run("the same bytes are taken when it is time", func(t *testing.T) {
+				r.commerce.answer = nil
+				r.advance(time.Until(b.NotBefore) + 2*time.Second)
+				r.done(t, "ForwardBatch", batchMessage(theDay, 1))
+				if len(r.commerce.bodies) != 2 || r.commerce.bodies[0] != r.commerce.bodies[1] {
+					t.Errorf("%d requests, or other bytes", len(r.commerce.bodies))
+				}
+				b := r.batch(t)
+				if b.State != ledger.BatchAnswered || b.Tries != 2 || b.Accepted+b.Duplicate != 3 {
+					t.Errorf("%+v", b)
+				}
+				first := 0
+				for _, answer := range r.answers(t) {
+					if answer == "Accepted" {
+						first++
+					}
+				}
+				if want := map[string]int{"Accepted": 3, "Duplicate": c.answersOf}[c.later]; first != want {
+					t.Errorf("%d records are Accepted, want %d: the first answer that was received stands", first, want)
+				}
+			})
+		})
+	}
+}
+
+func TestBackoffGrowsToAnHour(t *testing.T) {
+	t.Parallel()
+	r := stated(t)
+	r.commerce.answer = func(w http.ResponseWriter, _ []byte) bool { w.WriteHeader(500); return true }
+	for try := 1; try <= 12; try++ {
+		full := min(30*time.Second<<(try-1), time.Hour)
+		r.done(t, "ForwardBatch", batchMessage(theDay, 1))
+		b := r.batch(t)
+		delay := b.NotBefore.Sub(r.Now())
+		if b.Tries != int64(try) || delay < full/2-time.Second || delay > full {
+			t.Errorf("try %d: waits %s, want %s to %s", b.Tries, delay, full/2, full)
+		}
+		r.advance(delay + time.Second)
+	}
+}
+
+func TestFinalRefusals(t *testing.T) {
+	t.Parallel()
+	r := stated(t)
+	r.commerce.answer = func(w http.ResponseWriter, body []byte) bool {
+		results := r.commerce.take(body)
+		results[0] = commerce.Result{RecordID: results[0].RecordID, Status: commerce.Conflict, Quantity: "12.5", Code: "QuantityDiffers", Message: "other"}
+		results[1] = commerce.Result{RecordID: results[1].RecordID, Status: commerce.Rejected, Code: "NoMeter", Message: "unknown meter"}
+		results[2].Status = commerce.Expired
+		writeResults(w, results)
+		return true
+	}
+	r.done(t, "ForwardBatch", batchMessage(theDay, 1))
+	if b := r.batch(t); b.State != ledger.BatchAnswered || b.Conflict != 1 || b.Rejected != 1 || b.Expired != 1 || b.Accepted != 0 {
+		t.Errorf("%+v", b)
+	}
+	answers := r.answers(t)
+	if diff := cmp.Diff(map[string]string{"sa001": "Conflict", "sa002": "Rejected", "sa003": "Expired"}, answers); diff != "" {
+		t.Errorf("answers (-want +got):\n%s", diff)
+	}
+	for _, line := range r.rows(t, ledger.TableDailyUsage) {
+		if line["answer"] == "Conflict" && (line["storedQuantity"] != "12.5" || line["answerCode"] != "QuantityDiffers" || line["answerMessage"] != "other") {
+			t.Errorf("%v", line)
+		}
+	}
+	if n := r.depth(t, handlers.QueueBatches); n != 1 {
+		t.Errorf("%d messages: a final answer is not sent again", n)
+	}
+}
+
+func TestTwoSendersAtOnce(t *testing.T) {
+	t.Parallel()
+	r := stated(t)
+	both := make(chan struct{}, 2)
+	client := r.Commerce
+	r.Commerce = senderFunc(func(ctx context.Context, id string, body []byte) (map[string]commerce.Result, error) {
+		both <- struct{}{}
+		for len(both) < 2 { // both have read the row before either sends
+			time.Sleep(time.Millisecond)
+		}
+		return client.Send(ctx, id, body)
+	})
+	var wait sync.WaitGroup
+	for range 2 {
+		wait.Go(func() {
+			if status, body := r.call("ForwardBatch", batchMessage(theDay, 1)); status != http.StatusOK {
+				t.Errorf("%d %s", status, body)
+			}
+		})
+	}
+	wait.Wait()
+	if b := r.batch(t); b.State != ledger.BatchAnswered || b.Accepted+b.Duplicate != 3 {
+		t.Errorf("%+v", b)
+	}
+	if len(r.commerce.accepted) != 3 || len(r.commerce.bodies) != 2 || len(r.answers(t)) != 3 {
+		t.Errorf("commerce has %d records of %d requests, the table %d", len(r.commerce.accepted), len(r.commerce.bodies), len(r.answers(t)))
+	}
+}
+
+func TestATamperedBatchIsNotSent(t *testing.T) {
+	t.Parallel()
+	r := stated(t)
+	other := strings.Replace(string(r.blob(t, r.batch(t).Blob)), "4.5", "9.5", 1)
+	r.putBlob(t, handlers.ContainerOutbox, "tampered", []byte(other))
+	id := ledger.BatchID{CloudID: cloudID, Day: theDay, Revision: 1, Number: 1}
+	b := r.batch(t)
+	b.Blob = handlers.ContainerOutbox + "/tampered"
+	ok(t, r.Ledger.UpdateBatch(t.Context(), id, b))
+	if body := r.fails(t, "ForwardBatch", batchMessage(theDay, 1)); !strings.Contains(body, "other bytes than were committed") {
+		t.Errorf("body %s", body)
+	}
+	if len(r.commerce.bodies) != 0 {
+		t.Error("it was sent")
+	}
+}
+
+func TestForwardBatchCrashes(t *testing.T) {
+	t.Parallel()
+	eachWriteFailed(t, func(t *testing.T) *rig { return stated(t) },
+		func(r *rig) (int, string) { return r.call("ForwardBatch", batchMessage(theDay, 1)) },
+		func(t *testing.T, _, got *rig) {
+			t.Helper()
+			if b := got.batch(t); b.State != ledger.BatchAnswered || b.Accepted+b.Duplicate != 3 {
+				t.Errorf("%+v", b)
+			}
+			if diff := cmp.Diff(3, len(got.commerce.accepted)); diff != "" {
+				t.Errorf("records at commerce (-want +got):\n%s", diff)
+			}
+			if n := len(got.answers(t)); n != 3 {
+				t.Errorf("%d answers, want 3", n)
+			}
+			for _, body := range got.commerce.bodies[1:] {
+				if body != got.commerce.bodies[0] {
+					t.Error("a repeat sent other bytes")
+				}
+			}
+		})
+}

@@ -1,0 +1,72 @@
+package handlers_test
+
+import (
+	"encoding/json"
+	"net/http"
+	"net/http/httptest"
+	"testing"
+	"time"
+
+	"github.com/Azure/azure-sdk-for-go/sdk/azcore/policy"
+	"github.com/google/go-cmp/cmp"
+	"github.com/google/go-cmp/cmp/cmpopts"
+
+	"stackusage/handlers"
+)
+
+func (r *rig) status(t testing.TB, want int) string {
+	t.Helper()
+	w := httptest.NewRecorder()
+	r.router.ServeHTTP(w, httptest.NewRequest(http.MethodGet, "/api/status", nil))
+	if w.Code != want || w.Header().Get("Content-Type") != "application/json" || !json.Valid(w.Body.Bytes()) {
+		t.Fatalf("%d %s %s", w.Code, w.Header().Get("Content-Type"), w.Body)
+	}
+	return w.Body.String()
+}
+
+func TestStatus(t *testing.T) {
+	t.Parallel()
+	queues := func(some map[string]int64) map[string]int64 {
+		all := map[string]int64{}
+		for _, q := range []string{handlers.QueueLanded, handlers.QueueDays, handlers.QueueBatches} {
+			all[q], all[q+"-poison"] = some[q], some[q+"-poison"]
+		}
+		return all
+	}
+	check := func(t *testing.T, r *rig, want handlers.Status) {
+		t.Helper()
+		var got handlers.Status
+		ok(t, json.Unmarshal([]byte(r.status(t, http.StatusOK)), &got))
+		want.Now = r.Now().UTC()
+		since := cmpopts.EquateApproxTime(time.Minute)
+		if diff := cmp.Diff(want, got, since); diff != "" {
+			t.Errorf("status (-want +got):\n%s", diff)
+		}
+	}
+	none := []handlers.OpenDayStatus{}
+	t.Run("nothing is open in a new app, and the lists are lists", func(t *testing.T) {
+		check(t, newRig(t), handlers.Status{OpenDays: none, OpenRevisions: none, Queues: queues(nil)})
+	})
+	t.Run("a day to close, a revision that commerce keeps waiting, and what failed", func(t *testing.T) {
+		r := stated(t)
+		r.ingest(t, hour00+1, row(1, hour00+1, "1"))
+		r.commerce.answer = func(w http.ResponseWriter, _ []byte) bool { w.WriteHeader(http.StatusUnauthorized); return true }
+		r.done(t, "ForwardBatch", batchMessage(theDay, 1))
+		r.done(t, "CloseDay", "garbage")
+		r.poison(t, handlers.QueueLanded, "x")
+		check(t, r, handlers.Status{
+			OpenDays:       []handlers.OpenDayStatus{{CloudID: cloudID, UsageDay: "2019-12-11", Since: time.Now()}},
+			OpenRevisions:  []handlers.OpenDayStatus{{CloudID: cloudID, UsageDay: "2019-12-10", Revision: 1, Since: time.Now(), Unanswered: 1, LastAnswer: `credentials: HTTP 401: ""`}},
+			FailedMessages: 1,
+			Queues:         queues(map[string]int64{handlers.QueueBatches: 2, handlers.QueueLanded + "-poison": 1}),
+		})
+	})
+	t.Run("a storage that does not answer is a 500 that says no secrets", func(t *testing.T) {
+		r := newRig(t)
+		r.through(func(req *policy.Request) (*http.Response, error) { return nil, errFault })
+		if got := r.status(t, http.StatusInternalServerError); got != `{"error":"storage does not answer; the log says more"}` {
+			t.Errorf("body %s", got)
+		}
+		r.through(nil)
+	})
+}

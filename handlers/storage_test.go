@@ -1,0 +1,195 @@
+package handlers_test
+
+import (
+	"bytes"
+	"compress/gzip"
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"maps"
+	"net/http"
+	"slices"
+	"strings"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"github.com/Azure/azure-sdk-for-go/sdk/azcore/policy"
+	"github.com/Azure/azure-sdk-for-go/sdk/storage/azqueue"
+
+	"stackusage/handlers"
+	"stackusage/shared/landing"
+	"stackusage/shared/ledger"
+)
+
+type body struct{ *bytes.Reader }
+
+func (body) Close() error { return nil }
+
+func (r *rig) putBlob(t testing.TB, container, name string, content []byte) {
+	t.Helper()
+	ok(t, r.store.Blobs.Put(context.Background(), container, name, body{bytes.NewReader(content)}, int64(len(content))))
+}
+
+// blob reads a blob by its path, container and name.
+func (r *rig) blob(t testing.TB, path string) []byte {
+	t.Helper()
+	container, name, _ := strings.Cut(path, "/")
+	content, _, err := r.store.Blobs.Open(context.Background(), container, name)
+	ok(t, err)
+	defer content.Close()
+	b, err := io.ReadAll(content)
+	ok(t, err)
+	return b
+}
+
+func unzip(t testing.TB, file []byte) string {
+	t.Helper()
+	gz, err := gzip.NewReader(bytes.NewReader(file))
+	ok(t, err)
+	text, err := io.ReadAll(gz)
+	ok(t, err)
+	return string(text)
+}
+
+// rows lists a table, by "partition/key".
+func (r *rig) rows(t testing.TB, table string) map[string]ledger.Props {
+	t.Helper()
+	all := map[string]ledger.Props{}
+	for row, err := range r.store.Tables.List(context.Background(), table, "", "", "") {
+		ok(t, err)
+		all[row.Partition+"/"+row.Key] = row.Props
+	}
+	return all
+}
+
+// only is the single row of a table.
+func (r *rig) only(t testing.TB, table string) ledger.Props {
+	t.Helper()
+	all := r.rows(t, table)
+	if len(all) != 1 {
+		t.Fatalf("%s has %d rows, want 1: %v", table, len(all), slices.Sorted(maps.Keys(all)))
+	}
+	for _, props := range all {
+		return props
+	}
+	return nil
+}
+
+// hourRow is the verdict on a blob.
+func (r *rig) hourRow(t testing.TB, name landing.Name) ledger.Hour {
+	t.Helper()
+	l := ledger.Ledger{Store: r.store.Tables}
+	h, err := l.Hour(context.Background(), ledger.HourID{CloudID: name.CloudID, Hour: name.Hour, SHA16: name.SHA16})
+	ok(t, err)
+	return h
+}
+
+// dump is every row and every blob of the app, without the columns that say
+// when something was done. A blob stands by its name and its size: the name is
+// made from the content.
+func (r *rig) dump(t testing.TB) map[string]string {
+	t.Helper()
+	all := map[string]string{}
+	for _, table := range ledger.Tables() {
+		for key, props := range r.rows(t, table) {
+			var columns strings.Builder
+			for _, name := range slices.Sorted(maps.Keys(props)) {
+				if _, when := props[name].(time.Time); !when {
+					fmt.Fprintf(&columns, "%s=%v\n", name, props[name])
+				}
+			}
+			all[table+" "+key] = columns.String()
+		}
+	}
+	for _, container := range handlers.ContainerNames() {
+		ok(t, r.store.Blobs.List(context.Background(), container, func(name string, _ time.Time) error {
+			all[container+"/"+name] = fmt.Sprint(len(r.blob(t, container+"/"+name)), " bytes")
+			return nil
+		}))
+	}
+	return all
+}
+
+// take reads all messages of a queue that can be seen now.
+func (r *rig) take(t testing.TB, queue string) []string {
+	t.Helper()
+	var texts []string
+	ok(t, r.store.Queues.Drain(context.Background(), queue, func(text string) error {
+		texts = append(texts, text)
+		return nil
+	}))
+	return texts
+}
+
+// depth counts the messages of a queue, hidden ones too.
+func (r *rig) depth(t testing.TB, queue string) int64 {
+	t.Helper()
+	n, err := r.store.Queues.Depth(context.Background(), queue)
+	ok(t, err)
+	return n
+}
+
+// poison puts a message where the host puts those that failed for good.
+func (r *rig) poison(t testing.TB, queue, raw string) {
+	t.Helper()
+	_, err := r.raw.NewQueueClient(queue+"-poison").EnqueueMessage(context.Background(), raw, &azqueue.EnqueueMessageOptions{})
+	ok(t, err)
+}
+
+var errFault = errors.New("the storage fails, as the test wants it")
+
+// failWrite fails the n-th write from now on: not stored, or stored and
+// reported as failed. The result counts the writes.
+func (r *rig) failWrite(n int64, stored bool) *atomic.Int64 {
+	var writes atomic.Int64
+	r.through(func(req *policy.Request) (*http.Response, error) {
+		if req.Raw().Method == http.MethodGet || writes.Add(1) != n {
+			return req.Next()
+		}
+		if stored {
+			if _, err := req.Next(); err != nil {
+				return nil, err
+			}
+		}
+		return nil, errFault
+	})
+	return &writes
+}
+
+// eachWriteFailed plays a scene once without faults and then with each of its
+// writes failed in both ways. make prepares the rig, step is what the host
+// repeats until it is told 200, and the end must be the same.
+func eachWriteFailed(t *testing.T, prepare func(*testing.T) *rig, step func(*rig) (int, string), same func(t *testing.T, want, got *rig)) {
+	t.Helper()
+	clean := prepare(t)
+	count := clean.failWrite(0, false)
+	if status, body := step(clean); status != http.StatusOK {
+		t.Fatalf("without faults: %d %s", status, body)
+	}
+	clean.through(nil)
+	for at := range count.Load() {
+		for how, stored := range map[string]bool{"is not stored": false, "is stored and reported as failed": true} {
+			t.Run(fmt.Sprintf("write %d %s", at+1, how), func(t *testing.T) {
+				t.Parallel()
+				r := prepare(t)
+				r.failWrite(at+1, stored)
+				if status, _ := step(r); status != http.StatusInternalServerError {
+					t.Fatalf("the failed write: %d, want 500", status)
+				}
+				for try := 1; ; try++ {
+					status, body := step(r)
+					if status == http.StatusOK {
+						break
+					}
+					if try == 3 {
+						t.Fatalf("the repeat: %d %s", status, body)
+					}
+				}
+				r.through(nil)
+				same(t, clean, r)
+			})
+		}
+	}
+}

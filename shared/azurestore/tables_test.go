@@ -1,0 +1,252 @@
+package azurestore_test
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"strings"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+
+	"stackusage/shared/azurestore"
+	"stackusage/shared/ledger"
+)
+
+const table = "Rows"
+
+func openTables(t testing.TB, options ...azurestore.Option) *azurestore.Tables {
+	t.Helper()
+	store := connect(t, options...).Tables
+	ok(t, store.Create(context.Background(), table))
+	return store
+}
+
+func row(partition, key, text string) ledger.Row {
+	return ledger.Row{Partition: partition, Key: key, Props: ledger.Props{"text": text}}
+}
+
+// stored puts a row and reads it back with its tag.
+func stored(t testing.TB, store ledger.Store, r ledger.Row) ledger.Row {
+	t.Helper()
+	ok(t, store.Apply(context.Background(), table, r.Partition, ledger.Op{Verb: ledger.Put, Row: r}))
+	return get(t, store, r.Partition, r.Key)
+}
+
+func get(t testing.TB, store ledger.Store, partition, key string) ledger.Row {
+	t.Helper()
+	r, err := store.Get(context.Background(), table, partition, key)
+	ok(t, err)
+	return r
+}
+
+func keys(t testing.TB, store ledger.Store, partition, from, to string) []string {
+	t.Helper()
+	var all []string
+	for r, err := range store.List(context.Background(), table, partition, from, to) {
+		ok(t, err)
+		all = append(all, r.Partition+"/"+r.Key)
+	}
+	return all
+}
+
+// TestStoreVerbs is the part of the contract of ledger.Store that a caller
+// branches on: which write fails with which sentinel, alone and beside another
+// write in a transaction, and that a failed write stores nothing.
+func TestStoreVerbs(t *testing.T) {
+	t.Parallel()
+	ctx := context.Background()
+	store := openTables(t)
+	type standing int
+	const (
+		absent standing = iota
+		present
+		changed // present, in a later version than the one that was read
+		gone    // was read, and deleted since
+	)
+	for _, c := range []struct {
+		name string
+		verb ledger.Verb
+		row  standing
+		want error
+	}{
+		{"Insert of a new key stores the row", ledger.Insert, absent, nil},
+		{"Insert of a taken key is ErrExists", ledger.Insert, present, ledger.ErrExists},
+		{"Put of a new key stores the row", ledger.Put, absent, nil},
+		{"Put of a taken key replaces the row", ledger.Put, present, nil},
+		{"Update of the version that was read replaces the row", ledger.Update, present, nil},
+		{"Update of another version is ErrChanged", ledger.Update, changed, ledger.ErrChanged},
+		{"Update of a row that is gone is ErrChanged", ledger.Update, gone, ledger.ErrChanged},
+		{"Delete of the version that was read deletes the row", ledger.Delete, present, nil},
+		{"Delete of another version is ErrChanged", ledger.Delete, changed, ledger.ErrChanged},
+		{"Delete of a row that is gone is ErrChanged", ledger.Delete, gone, ledger.ErrChanged},
+	} {
+		for _, together := range []bool{false, true} {
+			name := c.name
+			if together {
+				name += ", in a transaction"
+			}
+			t.Run(name, func(t *testing.T) {
+				partition := strings.ReplaceAll(t.Name(), "/", ":")
+				r := row(partition, "it", "new")
+				if c.row != absent {
+					r.Tag = stored(t, store, row(partition, "it", "old")).Tag
+				}
+				switch c.row {
+				case changed:
+					stored(t, store, row(partition, "it", "newer"))
+				case gone:
+					ok(t, store.Apply(ctx, table, partition, ledger.Op{Verb: ledger.Delete, Row: r}))
+				}
+				before := contents(t, store, partition)
+				ops := []ledger.Op{{Verb: c.verb, Row: r}}
+				if together {
+					ops = append([]ledger.Op{{Verb: ledger.Insert, Row: row(partition, "neighbour", "x")}}, ops...)
+				}
+				err := store.Apply(ctx, table, partition, ops...)
+				if !errors.Is(err, c.want) {
+					t.Fatalf("got error %v, want %v", err, c.want)
+				}
+				want := before
+				if c.want == nil {
+					want = map[string]string{}
+					if c.verb != ledger.Delete {
+						want["it"] = "new"
+					}
+					if together {
+						want["neighbour"] = "x"
+					}
+				}
+				if diff := cmp.Diff(want, contents(t, store, partition)); diff != "" {
+					t.Errorf("rows (-want +got):\n%s", diff)
+				}
+			})
+		}
+	}
+}
+
+// contents is key -> text of a partition.
+func contents(t testing.TB, store ledger.Store, partition string) map[string]string {
+	t.Helper()
+	all := map[string]string{}
+	for r, err := range store.List(context.Background(), table, partition, "", "") {
+		ok(t, err)
+		all[r.Key] = r.Props["text"].(string)
+	}
+	return all
+}
+
+func TestStoreGet(t *testing.T) {
+	t.Parallel()
+	ctx := context.Background()
+	store := openTables(t)
+	t.Run("a row that is not there is ErrNotFound", func(t *testing.T) {
+		if _, err := store.Get(ctx, table, "p", "k"); !errors.Is(err, ledger.ErrNotFound) {
+			t.Errorf("got %v, want ErrNotFound", err)
+		}
+	})
+	t.Run("a missing table is a broken deployment, no sentinel", func(t *testing.T) {
+		_, read := store.Get(ctx, "Nowhere", "p", "k")
+		write := store.Apply(ctx, "Nowhere", "p", ledger.Op{Verb: ledger.Update, Row: ledger.Row{Partition: "p", Key: "k", Tag: "*"}})
+		for _, err := range []error{read, write} {
+			if err == nil || errors.Is(err, ledger.ErrNotFound) || errors.Is(err, ledger.ErrChanged) || errors.Is(err, ledger.ErrExists) {
+				t.Errorf("got %v, want an error that is none of the sentinels", err)
+			}
+		}
+	})
+	t.Run("each write gives the row another tag", func(t *testing.T) {
+		first := stored(t, store, row("p", "tagged", "same"))
+		second := stored(t, store, row("p", "tagged", "same"))
+		if first.Tag == "" || first.Tag == second.Tag {
+			t.Errorf("tags %q and %q: a closer could not tell that the mark was written again", first.Tag, second.Tag)
+		}
+	})
+	t.Run("an empty list of writes is done", func(t *testing.T) {
+		ok(t, store.Apply(ctx, table, "p"))
+	})
+	t.Run("creating a table twice is done", func(t *testing.T) {
+		ok(t, store.Create(ctx, table, table))
+	})
+}
+
+func TestStoreList(t *testing.T) {
+	t.Parallel()
+	ctx := context.Background()
+	store := openTables(t)
+	for _, key := range []string{"20191210_0002", "20191210", "20191211", "20191210_0001", "2019121"} {
+		stored(t, store, row("b", key, ""))
+	}
+	stored(t, store, row("a", "z", ""))
+	stored(t, store, row("O'Brien", "it's '' quoted", "apostrophe"))
+	for _, c := range []struct {
+		name, partition, from, to string
+		want                      []string
+	}{
+		{"no bounds: the partition, in order of key", "b", "", "",
+			[]string{"b/2019121", "b/20191210", "b/20191210_0001", "b/20191210_0002", "b/20191211"}},
+		{"from is inside, to is outside", "b", "20191210", "20191211",
+			[]string{"b/20191210", "b/20191210_0001", "b/20191210_0002"}},
+		{"a prefix is a range up to the next character", "b", "20191210_", "20191210`",
+			[]string{"b/20191210_0001", "b/20191210_0002"}},
+		{"an open end", "b", "20191210_0002", "", []string{"b/20191210_0002", "b/20191211"}},
+		{"nothing there", "c", "", "", nil},
+		{"quotes in keys are text", "O'Brien", "it's", "it't", []string{"O'Brien/it's '' quoted"}},
+		{"an empty partition is all, in order of partition", "", "2019121", "20191210_",
+			[]string{"b/2019121", "b/20191210"}},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			if diff := cmp.Diff(c.want, keys(t, store, c.partition, c.from, c.to)); diff != "" {
+				t.Errorf("rows (-want +got):\n%s", diff)
+			}
+		})
+	}
+	t.Run("a caller may stop early", func(t *testing.T) {
+		for range store.List(ctx, table, "b", "", "") {
+			break
+		}
+	})
+	t.Run("a failed page is an error, once", func(t *testing.T) {
+		errs := 0
+		for _, err := range store.List(ctx, "Nowhere", "b", "", "") {
+			if err != nil {
+				errs++
+			}
+		}
+		if errs != 1 {
+			t.Errorf("got %d errors, want 1", errs)
+		}
+	})
+	t.Run("a quoted row can be read, updated and deleted", func(t *testing.T) {
+		r := get(t, store, "O'Brien", "it's '' quoted")
+		r.Props["text"] = "changed"
+		ok(t, store.Apply(ctx, table, r.Partition, ledger.Op{Verb: ledger.Update, Row: r}))
+		r = get(t, store, "O'Brien", "it's '' quoted")
+		if r.Props["text"] != "changed" {
+			t.Errorf("the row says %q", r.Props["text"])
+		}
+		ok(t, store.Apply(ctx, table, r.Partition, ledger.Op{Verb: ledger.Delete, Row: r}))
+	})
+}
+
+// A page of Azure Tables ends at 1,000 rows; a revision of 100,000 batches or a
+// day of a million lines is read over many.
+func TestStoreListPages(t *testing.T) {
+	t.Parallel()
+	store := openTables(t)
+	const rows = 1150
+	var want []string
+	var ops []ledger.Op
+	for i := range rows {
+		r := row("p", fmt.Sprintf("%05d", i), "")
+		want = append(want, "p/"+r.Key)
+		ops = append(ops, ledger.Op{Verb: ledger.Insert, Row: r})
+	}
+	for chunk := range slices.Chunk(ops, 100) {
+		slices.Reverse(chunk) // the order of arrival is not the order of keys
+		ok(t, store.Apply(context.Background(), table, "p", chunk...))
+	}
+	if diff := cmp.Diff(want, keys(t, store, "p", "", "")); diff != "" {
+		t.Errorf("rows (-want +got):\n%s", diff)
+	}
+}

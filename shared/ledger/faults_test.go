@@ -1,0 +1,198 @@
+package ledger_test
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net/http"
+	"sync/atomic"
+	"testing"
+
+	"github.com/Azure/azure-sdk-for-go/sdk/azcore/policy"
+	"github.com/google/go-cmp/cmp"
+
+	"stackusage/shared/azurestore"
+	"stackusage/shared/ledger"
+	"stackusage/shared/usage"
+)
+
+var errFault = errors.New("the storage fails, as the test wants it")
+
+// faulty fails one write: not stored, or stored and reported as failed.
+type faulty struct {
+	at     int64 // which write, from 1; 0 for none
+	stored bool
+	writes atomic.Int64
+}
+
+func (f *faulty) Do(req *policy.Request) (*http.Response, error) {
+	if req.Raw().Method == http.MethodGet || f.writes.Add(1) != f.at {
+		return req.Next()
+	}
+	if f.stored {
+		if _, err := req.Next(); err != nil {
+			return nil, err
+		}
+	}
+	return nil, errFault
+}
+
+// wayOfADay is every step of the ledger that writes, in the order in which the
+// functions call them: three blobs of two hours, one day that is stated and
+// forwarded. Each step is what the host repeats as a whole.
+func wayOfADay(t testing.TB, l *ledger.Ledger, cloudID string) []func(context.Context) error {
+	d := day(t, "20191210")
+	ingest := func(compact, sha16 string, days ...usage.Day) func(context.Context) error {
+		return func(ctx context.Context) error {
+			id, h := blobOf(cloudID, hour(t, compact), sha16)
+			if err := l.PutQuarantine(ctx, id, []ledger.Quarantined{{Line: 1, Code: "a"}, {Line: 7, Code: "b"}}); err != nil {
+				return err
+			}
+			_, err := commit(ctx, l, id, h, days...)
+			return err
+		}
+	}
+	unregistered := func(ctx context.Context) error {
+		id, h := blobOf(cloudID, hour(t, "2019121019"), "aaaaaaaaaaaaaaaa")
+		h.Verdict = ledger.Unregistered
+		_, err := l.DecideHour(ctx, id, h)
+		return err
+	}
+	manifest := manifestOf(cloudID, d, 2)
+	closeDay := func(ctx context.Context) error {
+		c, err := l.BeginClose(ctx, cloudID, d)
+		if errors.Is(err, ledger.ErrNotOpen) {
+			return nil
+		} else if err != nil {
+			return err
+		}
+		if c.Last == nil {
+			if err := state(ctx, l, c); err != nil {
+				return err
+			}
+		}
+		if err := l.OpenBatches(ctx, manifest, landed); err != nil {
+			return err
+		}
+		_, err = l.FinishClose(ctx, c)
+		return err
+	}
+	forward := func(number int) func(context.Context) error {
+		return func(ctx context.Context) error {
+			id := ledger.BatchID{CloudID: cloudID, Day: d, Revision: 1, Number: number}
+			b, err := l.Batch(ctx, id)
+			if err != nil || b.State == ledger.BatchAnswered {
+				return err
+			}
+			sent := records(t, d, 3*number)[3*number-3:]
+			if err := l.PutAnswers(ctx, id, sent, accept(sent)); err != nil {
+				return err
+			}
+			b.State, b.Tries, b.Accepted = ledger.BatchAnswered, 1, int64(len(sent))
+			return l.UpdateBatch(ctx, id, b)
+		}
+	}
+	finish := func(ctx context.Context) error {
+		marks, err := l.OpenMarks(ctx)
+		if err != nil {
+			return err
+		}
+		for _, m := range marks {
+			if m.CloudID == cloudID && m.Revision > 0 {
+				if err := l.FinishRevision(ctx, m, len(manifest.Batches)); err != nil {
+					return err
+				}
+			}
+		}
+		return nil
+	}
+	return []func(context.Context) error{
+		unregistered,
+		ingest("2019121019", "aaaaaaaaaaaaaaaa", d, d.Next()),
+		ingest("2019121019", "bbbbbbbbbbbbbbbb", d), // in conflict with the first
+		ingest("2019121020", "cccccccccccccccc", d),
+		closeDay, closeDay, forward(1), forward(2), finish,
+	}
+}
+
+// walk repeats each step until it succeeds, and returns what is stored then.
+func walk(t *testing.T, f *faulty, id string, l, plain *ledger.Ledger) map[string]string {
+	t.Helper()
+	ctx := context.Background()
+	failed := 0
+	for i, step := range wayOfADay(t, l, id) {
+		err := step(ctx)
+		for try := 0; err != nil; try++ {
+			// What a write meets that was stored before may be a sentinel in
+			// the next try; it may not be one for ever.
+			if failed++; try == 3 {
+				t.Fatalf("step %d: %v", i, err)
+			}
+			err = step(ctx)
+		}
+	}
+	if f.at > 0 && failed == 0 {
+		t.Errorf("write %d failed and no step noticed", f.at)
+	}
+	return dump(t, plain, id)
+}
+
+// The SDK sends a write again by itself when its answer is lost, so that a
+// commit can meet itself. Here every answer to a write is lost once.
+func TestEveryAnswerLostToTheSDK(t *testing.T) {
+	t.Parallel()
+	plain, connection := open(t)
+	lost := map[string]bool{}
+	lose := policyFunc(func(req *policy.Request) (*http.Response, error) {
+		resp, err := req.Next()
+		raw := req.Raw()
+		what := fmt.Sprint(raw.Method, raw.URL, raw.ContentLength) // tells the writes of this walk apart
+		if err == nil && raw.Method != http.MethodGet && !lost[what] {
+			lost[what] = true
+			return nil, errFault
+		}
+		return resp, err
+	})
+	want := walk(t, &faulty{}, cloud(1), plain, plain)
+	got := walk(t, &faulty{}, cloud(2), reopen(t, connection, azurestore.Through(lose)), plain)
+	if diff := cmp.Diff(want, got); diff != "" {
+		t.Errorf("rows (-without the faults +with them):\n%s", diff)
+	}
+	if len(lost) < 20 {
+		t.Errorf("only %d answers were lost", len(lost))
+	}
+}
+
+// Every write fails once, in both ways, and the step is repeated as the host
+// does: nobody can tell afterwards.
+func TestEveryWriteFailedBothWays(t *testing.T) {
+	t.Parallel()
+	plain, connection := open(t)
+	variant := 0
+	run := func(t *testing.T, f *faulty) map[string]string {
+		t.Helper()
+		variant++
+		id := cloud(variant)
+		return walk(t, f, id, reopen(t, connection, azurestore.Through(f), azurestore.WithoutRetries()), plain)
+	}
+	count := &faulty{}
+	want := run(t, count)
+	writes := count.writes.Load()
+	if len(want) < 25 || writes < 20 {
+		t.Fatalf("%d rows by %d writes: the steps do nothing", len(want), writes)
+	}
+	for at := range writes {
+		for _, stored := range []bool{false, true} {
+			how := "is not stored"
+			if stored {
+				how = "is stored and reported as failed"
+			}
+			t.Run(fmt.Sprintf("write %d %s", at+1, how), func(t *testing.T) {
+				got := run(t, &faulty{at: at + 1, stored: stored})
+				if diff := cmp.Diff(want, got); diff != "" {
+					t.Errorf("rows (-without the fault +with it):\n%s", diff)
+				}
+			})
+		}
+	}
+}
