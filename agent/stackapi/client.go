@@ -44,8 +44,10 @@ const (
 	DefaultMaxPageBytes = 256 << 20
 )
 
-// MaxRowBytes is the largest row that is taken.
-const MaxRowBytes = 1 << 20
+// MaxRowBytes is the largest row that is taken. It bounds memory and is far
+// above what the Azure side counts (256 KiB): a row that is too long is refused
+// there, alone, and must not keep its hour from being collected.
+const MaxRowBytes = 32 << 20
 
 const (
 	usageVersion         = "2015-06-01-preview"

@@ -24,6 +24,9 @@ func main() {
 	switch {
 	case errors.Is(err, errUnbalanced):
 		os.Exit(2)
+	case errors.Is(err, errInterrupted):
+		fmt.Fprintln(os.Stderr, "devstack: interrupted")
+		os.Exit(1)
 	case err != nil && !errors.Is(err, flag.ErrHelp):
 		fmt.Fprintln(os.Stderr, "devstack:", err)
 		os.Exit(1)
@@ -42,13 +45,14 @@ const help = `devstack runs the whole way of the data on one machine.
                   until interrupted
 
 Results of run, below --out:
-  balance.json              rows served, accepted, quarantined; sums per meter and day
+  balance.json              rows served, accepted, quarantined; sums per meter and day;
+                            whether stackusage verify finds a difference
   commerce-records.ndjson   each record that commerce accepted, as it came in
   usage-details.csv         the usage details file
   tables/<Table>.ndjson     every table, a row a line
   host.log                  what the Functions host and the handler logged
 
-Exit code: 0 balanced, 2 not balanced, 1 anything else.
+Exit code: 0 balanced and verified, 2 not, 1 anything else.
 
 Build first with: make stage
 
@@ -59,7 +63,7 @@ type options struct {
 	recordings, scenario, out, app, agent string
 	seed                                  uint64
 	timeout                               time.Duration
-	keep                                  bool
+	keep, up                              bool
 }
 
 func run(ctx context.Context, args []string, _ func(string) string, stdout, stderr io.Writer) error {
@@ -82,7 +86,10 @@ func run(ctx context.Context, args []string, _ func(string) string, stdout, stde
 			return nil
 		}
 		fs.Usage()
-		return fmt.Errorf("a command is missing: run or up")
+		if len(args) > 0 {
+			return fmt.Errorf("command %q is not known: run or up", args[0])
+		}
+		return errors.New("a command is missing: run or up")
 	}
 	if err := fs.Parse(args[1:]); err != nil {
 		return err
@@ -90,8 +97,15 @@ func run(ctx context.Context, args []string, _ func(string) string, stdout, stde
 	if fs.NArg() > 0 {
 		return fmt.Errorf("argument %q is not known", fs.Arg(0))
 	}
+	o.up = args[0] == "up"
 	if err := os.MkdirAll(o.out, 0o755); err != nil {
 		return fmt.Errorf("make folder for the results: %w", err)
+	}
+	// What a failed run leaves must not be taken for its results.
+	for _, old := range []string{"balance.json", "commerce-records.ndjson", "usage-details.csv", "tables"} {
+		if err := os.RemoveAll(filepath.Join(o.out, old)); err != nil {
+			return fmt.Errorf("remove earlier results: %w", err)
+		}
 	}
 	logFile, err := os.Create(filepath.Join(o.out, "host.log"))
 	if err != nil {
@@ -99,11 +113,19 @@ func run(ctx context.Context, args []string, _ func(string) string, stdout, stde
 	}
 	defer logFile.Close()
 	log := slog.New(slog.NewTextHandler(logFile, &slog.HandlerOptions{Level: slog.LevelDebug}))
-	if args[0] == "up" {
-		return up(ctx, o, log, stdout)
+	work := runToBalance
+	if o.up {
+		work = up
 	}
-	return runToBalance(ctx, o, log, stdout)
+	err = work(ctx, o, log, stdout)
+	if err != nil && errors.Is(ctx.Err(), context.Canceled) {
+		return errInterrupted
+	}
+	return err
 }
+
+// errInterrupted: somebody pressed Ctrl-C; what broke because of it is noise.
+var errInterrupted = errors.New("interrupted")
 
 // built is where make stage puts things: beside this program, or below dist.
 func built(path ...string) string {

@@ -11,6 +11,7 @@ import (
 	"errors"
 	"fmt"
 	"net/http"
+	"net/url"
 	"regexp"
 	"slices"
 	"strconv"
@@ -57,7 +58,7 @@ const requestTimeout = 60 * time.Second
 // azidentity signs in.
 func Connect(getenv func(string) string, name string, options ...Option) (*Account, error) {
 	opts := azcore.ClientOptions{Retry: policy.RetryOptions{MaxRetries: 4, TryTimeout: 0, RetryDelay: 300 * time.Millisecond, MaxRetryDelay: 10 * time.Second}}
-	opts.Transport = &http.Client{Transport: transport()}
+	opts.Transport = quiet{&http.Client{Transport: transport()}}
 	for _, o := range options {
 		o(&opts)
 	}
@@ -66,6 +67,18 @@ func Connect(getenv func(string) string, name string, options ...Option) (*Accou
 		return nil, fmt.Errorf("connect storage %s: %w", name, err)
 	}
 	return account, nil
+}
+
+// quiet keeps URLs out of errors: with a shared access signature in the
+// connection string, the text of a failed call would carry it into logs.
+type quiet struct{ client *http.Client }
+
+func (q quiet) Do(req *http.Request) (*http.Response, error) {
+	resp, err := q.client.Do(req)
+	if call := (*url.Error)(nil); errors.As(err, &call) {
+		err = fmt.Errorf("%s %s: %w", req.Method, req.URL.Host, call.Err)
+	}
+	return resp, err
 }
 
 func transport() *http.Transport {

@@ -2,6 +2,7 @@ package daily
 
 import (
 	"bytes"
+	"cmp"
 	"crypto/sha256"
 	"encoding/hex"
 	"encoding/json"
@@ -99,6 +100,7 @@ type Rules struct {
 	Revision              int
 	BillingModel          registration.BillingModel
 	BillingSubscriptionID string
+	Region                string          // the stamp's own name, for rows that name none
 	Incomplete            bool            // closed with hours missing
 	Infrastructure        map[string]bool // the stamp's own subscriptions, in normal form
 	Meters                *meter.Catalogue
@@ -165,7 +167,7 @@ func (r Rules) record(l Line, hours usage.HourSet, quantity usage.Quantity) Reco
 			Stamp:          ownText(key.AdditionalInfo),
 			MeterID:        l.MeterID,
 			SubscriptionID: l.SubscriptionID,
-			Location:       l.Location,
+			Location:       cmp.Or(key.Location, r.Region),
 			EventDateTime:  (r.Day.First() + usage.Hour(first)).Start().Format(eventDateTime),
 		},
 	}

@@ -17,6 +17,10 @@ import (
 // sorted run: with keys of about 500 bytes, some 50 MiB.
 const DefaultSpill = 50_000
 
+// spillBytes bounds what the sums in memory hold of text: a row may carry
+// nearly 256 KiB of tags.
+const spillBytes = 32 << 20
+
 // maxRuns is how many runs one merge opens; more are first merged into one.
 const maxRuns = 64
 
@@ -27,6 +31,7 @@ type Summer struct {
 	dir   string
 	spill int
 	sums  map[sumKey]*Sum
+	bytes int // of text in sums, about
 	runs  []string
 	files int // runs written so far: names must not repeat
 }
@@ -55,9 +60,11 @@ func (s *Summer) Add(r usage.Record) error {
 		return nil
 	}
 	s.sums[k] = &one
-	if len(s.sums) < s.spill {
+	s.bytes += one.size()
+	if len(s.sums) < s.spill && s.bytes < spillBytes {
 		return nil
 	}
+	s.bytes = 0
 	if err := s.writeRun(s.inMemory()); err != nil {
 		return err
 	}
@@ -76,6 +83,12 @@ func (s *Summer) Add(r usage.Record) error {
 		}
 	}
 	return nil
+}
+
+// size is about what a sum takes in memory. The key shares the texts of Shown
+// but for what it writes in lower case.
+func (s *Sum) size() int {
+	return 400 + 2*len(s.ResourceURI) + len(s.Location) + len(s.Tags) + len(s.AdditionalInfo)
 }
 
 // Sums goes through the totals once, by day and then by key.

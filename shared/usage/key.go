@@ -74,24 +74,36 @@ func DashedGUID(s string) string {
 }
 
 // CheckGUID reports what is wrong with a GUID: 32 hex digits of any case, with
-// the four dashes or, as two of the stack's meters are written, without.
+// the four dashes or, as two of the stack's meters are written, without. The
+// nil GUID names nothing.
 func CheckGUID(s string) error {
 	switch {
 	case s == "":
 		return errors.New("missing")
-	case len(s) == 36 && (s[8] != '-' || s[13] != '-' || s[18] != '-' || s[23] != '-'):
+	case !isGUID(s):
 		return errors.New("not a GUID")
+	case NormalGUID(s) == nilGUID:
+		return errors.New("all zeros")
+	}
+	return nil
+}
+
+var nilGUID = strings.Repeat("0", 32)
+
+func isGUID(s string) bool {
+	if len(s) == 36 && (s[8] != '-' || s[13] != '-' || s[18] != '-' || s[23] != '-') {
+		return false
 	}
 	n := NormalGUID(s)
 	if len(n) != 32 || len(s) != 32 && len(s) != 36 {
-		return errors.New("not a GUID")
+		return false
 	}
 	for i := range len(n) {
 		if !strings.Contains("0123456789abcdef", n[i:i+1]) {
-			return errors.New("not a GUID")
+			return false
 		}
 	}
-	return nil
+	return true
 }
 
 func orEmpty(s string) string {

@@ -212,7 +212,7 @@ func checkResourceURI(uri string) error {
 		return errors.New("holds a control character")
 	}
 	parts := strings.Split(uri, "/")
-	if len(parts) < 3 || parts[0] != "" || !strings.EqualFold(parts[1], "subscriptions") || CheckGUID(parts[2]) != nil {
+	if len(parts) < 3 || parts[0] != "" || !strings.EqualFold(parts[1], "subscriptions") || !isGUID(parts[2]) {
 		return errors.New("not an Azure Resource Manager id: it must start with /subscriptions/{guid}/")
 	}
 	for _, p := range parts[1:] {

@@ -79,6 +79,9 @@ func Recordings(dir string) (*Source, error) {
 	if src.provider == "" {
 		src.provider = guid("provider", "recordings")
 	}
+	if src.region == "" {
+		src.region = "local"
+	}
 	src.infrastructure = []string{src.provider}
 	src.settle()
 	src.list()
@@ -103,12 +106,16 @@ func (s *Source) answer(text []byte) ([]row, error) {
 	}
 	rows := make([]row, len(body.Value))
 	for i, raw := range body.Value {
-		var rec record
-		var inst instance
-		rows[i] = row{raw: raw}
-		if json.Unmarshal(raw, &rec) != nil {
-			continue
+		var rec struct {
+			ID         string `json:"id"`
+			Properties struct {
+				SubscriptionID string          `json:"subscriptionId"`
+				UsageStartTime string          `json:"usageStartTime"`
+				InstanceData   json.RawMessage `json:"instanceData"`
+			} `json:"properties"`
 		}
+		rows[i] = row{raw: raw}
+		_ = json.Unmarshal(raw, &rec) // of an odd row as much as can be read
 		rows[i].subscription = strings.ToLower(rec.Properties.SubscriptionID)
 		if usage, err := parseTime(rec.Properties.UsageStartTime); err == nil {
 			rows[i].usage = usage
@@ -116,11 +123,23 @@ func (s *Source) answer(text []byte) ([]row, error) {
 		if parts := strings.Split(rec.ID, "/"); s.provider == "" && len(parts) > 2 && parts[1] == "subscriptions" && uuid.Validate(parts[2]) == nil {
 			s.provider = strings.ToLower(parts[2])
 		}
-		if s.region == "" && json.Unmarshal([]byte(rec.Properties.InstanceData), &inst) == nil {
-			s.region = inst.Resources.Location
+		if s.region == "" {
+			s.region = regionOf(rec.Properties.InstanceData)
 		}
 	}
 	return rows, nil
+}
+
+// regionOf reads the stamp's region from instanceData, which is JSON in a
+// string or, in an odd row, JSON.
+func regionOf(raw json.RawMessage) string {
+	var text string
+	if json.Unmarshal(raw, &text) == nil {
+		raw = json.RawMessage(text)
+	}
+	var inst instance
+	_ = json.Unmarshal(raw, &inst) // "" then
+	return inst.Resources.Location
 }
 
 // settle derives the order and the bounds of the reported hours.
