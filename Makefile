@@ -15,7 +15,7 @@ stage: ## build dist/app, the deployable function app, and dist/bin
 	@cp host.json $(DIST)/app/
 	@for f in functions/*/function.json; do d=$(DIST)/app/$$(basename $$(dirname $$f)); mkdir -p $$d; cp $$f $$d/; done
 	CGO_ENABLED=0 $(GO) build -trimpath -o $(DIST)/app/bin/handler ./cmd/handler
-	CGO_ENABLED=0 $(GO) build -trimpath -o $(DIST)/bin/ ./cmd/stackusage-agent ./cmd/devstack
+	CGO_ENABLED=0 $(GO) build -trimpath -o $(DIST)/bin/ ./cmd/stackusage ./cmd/stackusage-agent ./cmd/devstack
 
 demo: stage ## run three days of usage of a simulated stack to the bill
 	$(DIST)/bin/devstack run --scenario three-days --out out

@@ -2,6 +2,7 @@ package handlers
 
 import (
 	"bytes"
+	"cmp"
 	"context"
 	"crypto/sha256"
 	"encoding/hex"
@@ -65,7 +66,7 @@ func (a *App) tryClose(ctx context.Context, m dayMessage) error {
 	case c.Last == nil && len(c.Counted) == 0:
 		_, err := a.Ledger.FinishClose(ctx, c) // all its hours were voided
 		return err
-	case c.States():
+	case c.States() && c.Request == nil:
 		manifest, err = a.readManifest(ctx, c.Last.Manifest)
 	default:
 		manifest, err = a.stateDay(ctx, c, history, missing)
@@ -98,7 +99,7 @@ func (a *App) stateDay(ctx context.Context, c *ledger.Closing, history []registr
 	})
 	if c.Last == nil {
 		err = a.due(c.CloudID, c.Day, history, missing, c.Counted)
-	} else {
+	} else if c.Request == nil { // an operator who asks does not wait for hours
 		err = a.dueAgain(c.CloudID, c.Day, *c.Last, missing)
 	}
 	if err != nil {
@@ -113,7 +114,7 @@ func (a *App) stateDay(ctx context.Context, c *ledger.Closing, history []registr
 	if err != nil {
 		return ledger.Manifest{}, err
 	}
-	return manifest, a.Ledger.CommitRevision(ctx, c, revision)
+	return manifest, a.Ledger.CommitRevision(ctx, c, c.Answer(revision))
 }
 
 // missing lists the reported hours that a day waits for.
@@ -162,6 +163,7 @@ func (a *App) writeDay(ctx context.Context, c *ledger.Closing, reg registration.
 			BillingSubscriptionID: reg.SubscriptionID, MissingHours: missing, Inputs: m.Inputs},
 		daily.Rules{CloudID: c.CloudID, Day: c.Day, Revision: number, BillingModel: reg.BillingModel,
 			BillingSubscriptionID: reg.SubscriptionID, Incomplete: len(missing) > 0,
+			Region:         cmp.Or(latest.Region, reg.Region),
 			Infrastructure: daily.Infrastructure(latest.ProviderSubscriptions), Meters: a.Meters},
 		daily.Merge(sequences...), before.lines,
 		func(b daily.Batch) error {

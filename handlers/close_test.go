@@ -193,6 +193,17 @@ func TestCloseDayCrashes(t *testing.T) {
 		})
 }
 
+// beside is the same app on the same storage, past what front does.
+func (r *rig) beside(t testing.TB) *rig {
+	t.Helper()
+	app := *r.App
+	app.Ledger = &ledger.Ledger{Store: r.store.Tables}
+	app.Blobs, app.Landing, app.Registrations = r.store.Blobs, r.store.Blobs, r.store.Tables
+	beside := &rig{App: &app}
+	beside.reroute(t)
+	return beside
+}
+
 // An hour that commits while a day closes, between any two requests of the
 // closer: it is stated, or it is named as missing and its day stays open.
 func TestAnHourThatCommitsWhileADayCloses(t *testing.T) {
@@ -204,11 +215,7 @@ func TestAnHourThatCommitsWhileADayCloses(t *testing.T) {
 			r.ingest(t, h, rowsOf(h)...)
 		}
 		late := r.land(t, hour00, rowsOf(hour00)...)
-		app := *r.App // the same app on the same storage, past the policy
-		app.Ledger = &ledger.Ledger{Store: r.store.Tables}
-		app.Blobs, app.Landing, app.Registrations = r.store.Blobs, r.store.Blobs, r.store.Tables
-		beside := &rig{App: &app}
-		beside.reroute(t)
+		beside := r.beside(t)
 		r.advance(50 * time.Hour) // past the deadline: the day closes, whatever is missing
 		r.through(func(req *policy.Request) (*http.Response, error) {
 			if requests++; requests == at {

@@ -48,30 +48,37 @@ func (a *App) forwardBatch(ctx context.Context, req invoke.Request) error {
 	if sum := sha256.Sum256(body); hex.EncodeToString(sum[:]) != batch.SHA256 {
 		return fmt.Errorf("send batch %s: %s has other bytes than were committed", m.id(), batch.Blob)
 	}
-	records, err := daily.DecodeBatch(body)
+	s, err := newSending(m, batch, body)
 	if err != nil {
 		return err
 	}
-	batch.Tries++
-	results, err := a.Commerce.Send(ctx, m.id().String(), body)
-	if err != nil {
-		return a.putBack(ctx, m, batch, err)
+	s.batch.Tries++
+	cause, err := a.ask(ctx, s)
+	if errors.Is(err, ledger.ErrChanged) {
+		return nil // another sender has the batch, and a message of its own
 	}
-	if err := a.Ledger.PutAnswers(ctx, m.id(), records, answersOf(results)); err != nil {
+	if err != nil {
 		return err
 	}
-	if n := commerce.Outstanding(records, results); n > 0 {
-		return a.putBack(ctx, m, batch, fmt.Errorf("%d of %d records have no answer", n, len(records)))
+	if cause != nil {
+		return a.putBack(ctx, s, cause)
 	}
-	receipt, err := receiptOf(m, records, results)
+	return a.finish(ctx, s)
+}
+
+// finish keeps the answers to a batch that has them all.
+func (a *App) finish(ctx context.Context, s *sending) error {
+	batch, m := s.batch, s.m
+	receipt, err := receiptOf(m, s.records, s.answers)
 	if err != nil {
-		return a.putBack(ctx, m, batch, err)
+		return err
 	}
 	if batch.Receipt, batch.ReceiptSHA256, err = a.putReceipt(ctx, m, receipt); err != nil {
 		return err
 	}
 	batch.State, batch.LastAnswer, batch.NotBefore = ledger.BatchAnswered, "answered", time.Time{}
-	tally(&batch, records, results)
+	batch.Unknowns, batch.Partial, batch.RefusedSince = 0, false, time.Time{}
+	tally(&batch, s.records, s.answers)
 	if err := a.updateBatch(ctx, m.id(), batch); err != nil {
 		return err
 	}
@@ -102,24 +109,39 @@ func (a *App) updateBatch(ctx context.Context, id ledger.BatchID, b ledger.Batch
 	return a.Ledger.UpdateBatch(ctx, id, b.On(now))
 }
 
-// maxBackoff bounds the delay between two tries.
-const maxBackoff = time.Hour
+// Bounds of the delay between two tries: of the backoff, and of what commerce
+// asks for, which may be a mistake of its own.
+const (
+	maxBackoff    = time.Hour
+	maxRetryAfter = 24 * time.Hour
+)
+
+// putBackLimit is the time to put a batch back in, also when the invocation's
+// own has run out while commerce was asked.
+const putBackLimit = time.Minute
 
 // putBack notes why a batch could not be sent and sends its message again,
 // later: after Retry-After, else with exponential backoff and jitter.
-func (a *App) putBack(ctx context.Context, m batchMessage, batch ledger.Batch, cause error) error {
-	delay := min(a.Settings.ForwardRetry<<min(batch.Tries-1, 12), maxBackoff)
+func (a *App) putBack(ctx context.Context, s *sending, cause error) error {
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), putBackLimit)
+	defer cancel()
+	batch, m := s.batch, s.m
+	delay := min(min(a.Settings.ForwardRetry, maxBackoff)<<min(batch.Tries-1, 12), maxBackoff)
 	delay = delay/2 + rand.N(delay/2+1)
 	level := slog.LevelWarn
 	var failure *commerce.Error
 	if errors.As(cause, &failure) {
 		if failure.RetryAfter > 0 {
-			delay = min(failure.RetryAfter, maxBackoff)
+			delay = min(failure.RetryAfter, maxRetryAfter)
 		}
-		if failure.Kind == commerce.Credentials || failure.Kind == commerce.Refused {
+		switch failure.Kind {
+		case commerce.Credentials, commerce.Refused:
 			level = slog.LevelError
+		case commerce.Unknown:
+			batch.Unknowns++
 		}
 	}
+	batch.Partial = len(s.answers) > 0 // all of them: what earlier tries recorded was read
 	batch.State, batch.NotBefore, batch.LastAnswer = ledger.BatchWaiting, a.Now().Add(delay), cause.Error()
 	if err := a.updateBatch(ctx, m.id(), batch); err != nil {
 		return err
@@ -129,16 +151,8 @@ func (a *App) putBack(ctx context.Context, m batchMessage, batch ledger.Batch, c
 		return err
 	}
 	a.log(ctx).Log(ctx, level, "batch waits", slog.String("batch", m.id().String()), slog.String("cause", cause.Error()),
-		slog.Duration("delay", delay), slog.Int64("tries", batch.Tries))
+		slog.Duration("delay", delay), slog.Int64("tries", batch.Tries), slog.Int("answers", len(s.answers)), slog.Int("records", len(s.records)))
 	return nil
-}
-
-func answersOf(results map[string]commerce.Result) map[string]ledger.Answer {
-	answers := make(map[string]ledger.Answer, len(results))
-	for id, r := range results {
-		answers[id] = ledger.Answer{Status: r.Status, Code: r.Code, Message: r.Message, Quantity: r.Quantity}
-	}
-	return answers
 }
 
 func tally(b *ledger.Batch, records []daily.Record, results map[string]commerce.Result) {

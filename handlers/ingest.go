@@ -51,9 +51,10 @@ func (a *App) ingestHour(ctx context.Context, req invoke.Request) error {
 }
 
 // judgedAgain reports whether another look could change a verdict: the stamp
-// may be registered by now, a limit may have been raised.
+// may be registered by now, a limit may have been raised, an operator may have
+// decided that the file takes the place of the one that counts.
 func (a *App) judgedAgain(have ledger.Hour) bool {
-	return !have.Verdict.Final() || have.Limit > 0 && a.limit(have.Code) > have.Limit
+	return !have.Verdict.Final() || have.TakesOver() || have.Limit > 0 && a.limit(have.Code) > have.Limit
 }
 
 // limit is the bound that a code of rejection is about; 0 if it is about none.
@@ -125,7 +126,8 @@ func (in *intake) run(ctx context.Context, name landing.Name, body io.Reader) (l
 	in.hour.Region, in.hour.AgentVersion, in.hour.CollectedAt = clip(header.Region), clip(header.AgentVersion), header.CollectedAt
 
 	standing, err := in.app.Ledger.CountedHour(ctx, in.id)
-	taken := err == nil && standing.Counts != in.id.SHA16
+	takesOver := err == nil && standing.Challenger == in.id.SHA16 // as an operator decided
+	taken := err == nil && standing.Counts != in.id.SHA16 && !takesOver
 	if err != nil && !errors.Is(err, ledger.ErrNotFound) {
 		return "", err
 	}
@@ -145,6 +147,9 @@ func (in *intake) run(ctx context.Context, name landing.Name, body io.Reader) (l
 	}
 	if err := in.quarantine.put(ctx, in.app, in.id, in.hour.Blob); err != nil {
 		return "", err
+	}
+	if takesOver {
+		return in.app.Ledger.TakeOver(ctx, in.id, in.hour, inputs)
 	}
 	return in.app.Ledger.CommitHour(ctx, in.id, in.hour, inputs)
 }

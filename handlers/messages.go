@@ -65,8 +65,9 @@ type landedMessage struct {
 
 const blobCreated = "Microsoft.Storage.BlobCreated"
 
-// encodeLanded is the message by which Sweep announces a blob again.
-func encodeLanded(name landing.Name) string {
+// LandedMessage is the message of queue usage-landed by which a blob is
+// announced again.
+func LandedMessage(name landing.Name) string {
 	b, _ := json.Marshal(landedMessage{Subject: "/blobServices/default/containers/" + name.Container() + "/blobs/" + name.Blob(), EventType: blobCreated}) // strings: cannot fail
 	return string(b)
 }
@@ -96,6 +97,12 @@ func decodeLanded(text string) (name landing.Name, probe bool, err error) {
 type dayMessage struct {
 	CloudID  string    `json:"cloudId"`
 	UsageDay usage.Day `json:"usageDay"`
+}
+
+// DayMessage is the message of queue usage-days that asks for a usage day to
+// be closed.
+func DayMessage(cloudID string, day usage.Day) string {
+	return encode(dayMessage{CloudID: cloudID, UsageDay: day})
 }
 
 type batchMessage struct {

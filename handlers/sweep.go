@@ -90,7 +90,7 @@ func (a *App) announce(ctx context.Context, name landing.Name, registered bool) 
 	case err != nil && !errors.Is(err, ledger.ErrNotFound):
 		return err
 	}
-	return a.enqueueAgain(ctx, QueueLanded, encodeLanded(name))
+	return a.enqueueAgain(ctx, QueueLanded, LandedMessage(name))
 }
 
 // enqueueAgain sends a message, unless it failed for good a short while ago.
@@ -144,13 +144,13 @@ func (a *App) sweepDay(ctx context.Context, m ledger.OpenMark, history []registr
 	}
 	if last == nil {
 		err = a.due(m.CloudID, m.Day, history, missing, latest)
-	} else {
+	} else if m.Restate == last.Restate { // nobody asks for more than the hours do
 		err = a.dueAgain(m.CloudID, m.Day, *last, missing)
 	}
 	if err != nil {
 		return nil // not yet
 	}
-	return a.enqueueAgain(ctx, QueueDays, encode(dayMessage{CloudID: m.CloudID, UsageDay: m.Day}))
+	return a.enqueueAgain(ctx, QueueDays, DayMessage(m.CloudID, m.Day))
 }
 
 func (a *App) sweepBatches(ctx context.Context, m ledger.OpenMark) error {

@@ -133,15 +133,30 @@ func (s *site) results(ctx context.Context) (balance.Sheet, error) {
 			book.QueuedMessages += n
 		}
 	}
-	return book.Close(), nil
+	sheet := book.Close()
+	err = s.verify(ctx, &sheet)
+	return sheet, err
 }
 
-// quarantined reads which rows of which counted hour were refused.
+// quarantined reads which rows of which counted hour were refused. Rows of a
+// blob that does not count (a duplicate, a conflict) are no refusals.
 func (s *site) quarantined(ctx context.Context) (map[string]map[int]bool, error) {
+	counts := map[string]bool{}
+	for row, err := range s.usage.Tables.List(ctx, ledger.TableUsageHours, "", "", "") {
+		if err != nil {
+			return nil, err
+		}
+		if sha16, pointer := row.Props["counts"].(string); pointer {
+			counts[row.Partition+"_"+row.Key+"_"+sha16] = true
+		}
+	}
 	lines := map[string]map[int]bool{}
 	for row, err := range s.usage.Tables.List(ctx, ledger.TableQuarantine, "", "", "") {
 		if err != nil {
 			return nil, err
+		}
+		if blob := row.Key[:strings.LastIndexByte(row.Key, '_')]; !counts[row.Partition+"_"+blob] {
+			continue
 		}
 		day := row.Partition[strings.LastIndexByte(row.Partition, '_')+1:]
 		hour := day + row.Key[:2]

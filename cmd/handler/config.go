@@ -28,6 +28,8 @@ type Config struct {
 	CommerceEndpoint string `env:"COMMERCE_ENDPOINT" help:"URL of commerce, before /v1/records"`
 	CommerceScope    string `env:"COMMERCE_SCOPE" default:"" help:"scope of the token for commerce, for the identity of UsageStorage; empty sends none"`
 
+	LatenessLimit time.Duration `env:"COMMERCE_LATENESS_LIMIT" default:"" help:"how long after its end commerce takes records of a usage day; checked at start against the deadlines below; empty means for ever"`
+
 	SettlingHours int           `env:"SETTLING_HOURS" default:"6" help:"first reported hours of the next day that a usage day waits for"`
 	CloseDelay    time.Duration `env:"CLOSE_DELAY" default:"48h" help:"after its end and its last landing, when a day closes with hours missing"`
 	ReopenDelay   time.Duration `env:"REOPEN_DELAY" default:"6h" help:"at most one revision in this time of a day that was stated and re-opened; at once when its last missing hour comes"`
@@ -79,6 +81,9 @@ func set(field reflect.Value, text string) error {
 	case string:
 		field.SetString(text)
 	case time.Duration:
+		if text == "" {
+			return nil // a bound that is not there
+		}
 		d, err := time.ParseDuration(text)
 		if err != nil {
 			return fmt.Errorf("%q is not a duration like 90s, 15m or 48h", text)
@@ -108,6 +113,8 @@ func (c Config) validate(bad map[string]bool) error {
 	_, err = telemetry.NewLogger(io.Discard, c.LogLevel)
 	return errors.Join(
 		check("COMMERCE_ENDPOINT", isURL, "a URL that begins with https:// (or, on one machine, http://)"),
+		check("COMMERCE_LATENESS_LIMIT", c.LatenessLimit >= 0, "zero or above"),
+		c.checkLateness(bad),
 		check("LOG_LEVEL", err == nil, "debug, info, warn or error"),
 		check("SETTLING_HOURS", c.SettlingHours >= 0 && c.SettlingHours <= 24, "0 to 24"),
 		check("CLOSE_DELAY", c.CloseDelay > 0, "above zero"),
@@ -121,4 +128,20 @@ func (c Config) validate(bad map[string]bool) error {
 		check("INSTANCE_MEMORY_MB", c.InstanceMemory >= 512, "512 or above"),
 		check("INVOCATION_LIMIT", c.InvocationLimit > 0, "above zero"),
 	)
+}
+
+// checkLateness reports deadlines that let a day expire before it is stated. A
+// day with hours missing closes CLOSE_DELAY after the last landing that touched
+// it, which is as late as the settling hours of the next day.
+func (c Config) checkLateness(bad map[string]bool) error {
+	settling := time.Duration(c.SettlingHours) * time.Hour
+	switch {
+	case c.LatenessLimit <= 0 || bad["COMMERCE_LATENESS_LIMIT"]:
+		return nil
+	case !bad["SETTLING_HOURS"] && settling >= c.LatenessLimit:
+		return fmt.Errorf("settings SETTLING_HOURS and COMMERCE_LATENESS_LIMIT clash: no day closes before %s after its end, and commerce takes it for %s only", settling, c.LatenessLimit)
+	case !bad["SETTLING_HOURS"] && !bad["CLOSE_DELAY"] && settling+c.CloseDelay >= c.LatenessLimit:
+		return fmt.Errorf("settings CLOSE_DELAY and COMMERCE_LATENESS_LIMIT clash: a day with hours missing closes %s after its end (with SETTLING_HOURS %d), and commerce takes it for %s only", settling+c.CloseDelay, c.SettlingHours, c.LatenessLimit)
+	}
+	return nil
 }

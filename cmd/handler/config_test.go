@@ -41,6 +41,11 @@ func TestReadConfig(t *testing.T) {
 			t.Errorf("config (-want +got):\n%s", diff)
 		}
 	})
+	t.Run("a lateness limit that every deadline makes is taken", func(t *testing.T) {
+		if c, err := readConfig(goodEnv("COMMERCE_LATENESS_LIMIT", "55h").get); err != nil || c.LatenessLimit != 55*time.Hour {
+			t.Errorf("%s %v", c.LatenessLimit, err)
+		}
+	})
 	t.Run("each setting is read from its own name", func(t *testing.T) {
 		e := env{}
 		fields := reflect.TypeFor[Config]()
@@ -55,7 +60,7 @@ func TestReadConfig(t *testing.T) {
 				e[name] = fmt.Sprint(1000 + i)
 			}
 		}
-		e["COMMERCE_ENDPOINT"], e["SETTLING_HOURS"], e["LOG_LEVEL"] = "http://127.0.0.1:9090", "3", "debug"
+		e["COMMERCE_ENDPOINT"], e["COMMERCE_LATENESS_LIMIT"], e["SETTLING_HOURS"], e["LOG_LEVEL"] = "http://127.0.0.1:9090", "720h", "3", "debug"
 		c, err := readConfig(e.get)
 		if err != nil {
 			t.Fatal(err)
@@ -80,6 +85,12 @@ func TestReadConfig(t *testing.T) {
 		{"a number beyond all", goodEnv("MAX_HOUR_ROWS", "99999999999999999999"), []string{`setting MAX_HOUR_ROWS: "99999999999999999999" is not a whole number`}},
 		{"a duration without unit", goodEnv("CLOSE_DELAY", "48"), []string{`setting CLOSE_DELAY: "48" is not a duration like 90s, 15m or 48h`}},
 		{"an endpoint without scheme", goodEnv("COMMERCE_ENDPOINT", "localhost:9090"), []string{"setting COMMERCE_ENDPOINT: must be a URL that begins with https:// (or, on one machine, http://)"}},
+		{"a lateness limit that is none", goodEnv("COMMERCE_LATENESS_LIMIT", "a month"), []string{`setting COMMERCE_LATENESS_LIMIT: "a month" is not a duration like 90s, 15m or 48h`}},
+		{"a lateness limit below zero", goodEnv("COMMERCE_LATENESS_LIMIT", "-1h"), []string{"setting COMMERCE_LATENESS_LIMIT: must be zero or above"}},
+		{"a day with gaps that closes too late", goodEnv("COMMERCE_LATENESS_LIMIT", "54h"),
+			[]string{"settings CLOSE_DELAY and COMMERCE_LATENESS_LIMIT clash: a day with hours missing closes 54h0m0s after its end (with SETTLING_HOURS 6), and commerce takes it for 54h0m0s only"}},
+		{"every day closes too late", goodEnv("COMMERCE_LATENESS_LIMIT", "6h"),
+			[]string{"settings SETTLING_HOURS and COMMERCE_LATENESS_LIMIT clash: no day closes before 6h0m0s after its end, and commerce takes it for 6h0m0s only"}},
 		{"settling hours beyond a day", goodEnv("SETTLING_HOURS", "25"), []string{"setting SETTLING_HOURS: must be 0 to 24"}},
 		{"negative settling hours", goodEnv("SETTLING_HOURS", "-1"), []string{"setting SETTLING_HOURS: must be 0 to 24"}},
 		{"no delay", goodEnv("CLOSE_DELAY", "0s"), []string{"setting CLOSE_DELAY: must be above zero"}},

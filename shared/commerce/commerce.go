@@ -54,7 +54,9 @@ type Error struct {
 	Kind       Kind
 	Status     int           // HTTP status; 0 if there was no answer
 	RetryAfter time.Duration // 0 if commerce did not say
-	Reason     string
+	Code       string        // commerce's own, where it gave one
+	Message    string        // commerce's own, where it gave a code
+	Reason     string        // code and message, or the beginning of what came instead
 	Err        error
 }
 
@@ -92,27 +94,13 @@ const maxAnswer = 1 << 20
 // Send posts the body of one batch. id goes to commerce's logs. A record
 // without a result has no known answer. Failures are *Error.
 func (c *Client) Send(ctx context.Context, id string, body []byte) (map[string]Result, error) {
-	target, err := url.JoinPath(c.Endpoint, "v1", "records")
-	if err != nil {
-		return nil, &Error{Kind: Unknown, Err: fmt.Errorf("endpoint %q: %w", c.Endpoint, err)}
-	}
-	req, err := http.NewRequestWithContext(ctx, http.MethodPost, target, bytes.NewReader(body))
+	target, err := c.target()
 	if err != nil {
 		return nil, &Error{Kind: Unknown, Err: err}
 	}
-	req.Header.Set("Content-Type", "application/json")
-	req.Header.Set("Accept", "application/json")
-	req.Header.Set("x-ms-client-request-id", id)
-	if c.Token != nil {
-		token, err := c.Token(ctx)
-		if err != nil {
-			return nil, &Error{Kind: Credentials, Err: fmt.Errorf("get token: %w", err)}
-		}
-		req.Header.Set("Authorization", "Bearer "+token)
-	}
-	resp, err := c.HTTP.Do(req)
+	resp, err := c.do(ctx, http.MethodPost, target.String(), id, body)
 	if err != nil {
-		return nil, &Error{Kind: Unknown, Err: err}
+		return nil, err
 	}
 	defer resp.Body.Close()
 	answer, err := io.ReadAll(io.LimitReader(resp.Body, maxAnswer+1))
@@ -132,13 +120,57 @@ func (c *Client) Send(ctx context.Context, id string, body []byte) (map[string]R
 	return results, nil
 }
 
+func (c *Client) target() (*url.URL, error) {
+	endpoint, err := url.Parse(c.Endpoint)
+	if err != nil {
+		return nil, fmt.Errorf("endpoint %q: %w", c.Endpoint, err)
+	}
+	return endpoint.JoinPath("v1", "records"), nil
+}
+
+// maxToken bounds the wait for a token: an identity endpoint that hangs must
+// not take the sender's whole time.
+const maxToken = time.Minute
+
+// do makes one request. Its failures are *Error: no answer came.
+func (c *Client) do(ctx context.Context, method, target, id string, body []byte) (*http.Response, error) {
+	req, err := http.NewRequestWithContext(ctx, method, target, bytes.NewReader(body))
+	if err != nil {
+		return nil, &Error{Kind: Unknown, Err: err}
+	}
+	req.Header.Set("Accept", "application/json")
+	if method == http.MethodPost {
+		req.Header.Set("Content-Type", "application/json")
+		req.Header.Set("x-ms-client-request-id", id)
+	}
+	if c.Token != nil {
+		limited, cancel := context.WithTimeout(ctx, maxToken)
+		defer cancel()
+		token, err := c.Token(limited)
+		if err != nil {
+			return nil, &Error{Kind: Credentials, Err: fmt.Errorf("get token: %w", err)}
+		}
+		req.Header.Set("Authorization", "Bearer "+token)
+	}
+	// A redirect is not followed: it would turn a POST into a GET, or take
+	// usage and token to another host. It is an answer like any other.
+	direct := *c.HTTP
+	direct.CheckRedirect = func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }
+	resp, err := direct.Do(req)
+	if err != nil {
+		return nil, &Error{Kind: Unknown, Err: err}
+	}
+	return resp, nil
+}
+
 func judge(resp *http.Response, answer []byte) *Error {
 	e := &Error{Kind: Unknown, Status: resp.StatusCode, RetryAfter: retryAfter(resp.Header.Get("Retry-After"))}
 	var body struct {
 		Error struct{ Code, Message string } `json:"error"`
 	}
 	if json.Unmarshal(answer, &body) == nil && body.Error.Code != "" {
-		e.Reason = fmt.Sprintf("%.*s: %.*s", maxCode, body.Error.Code, maxMessage, body.Error.Message)
+		e.Code, e.Message = fmt.Sprintf("%.*s", maxCode, body.Error.Code), fmt.Sprintf("%.*s", maxMessage, body.Error.Message)
+		e.Reason = e.Code + ": " + e.Message
 	} else {
 		e.Reason = fmt.Sprintf("%.200q", answer)
 	}

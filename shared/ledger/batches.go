@@ -56,6 +56,11 @@ type Batch struct {
 	Receipt       string `col:"receipt,omitempty"`       // the answers, in the order of the records: container and name
 	ReceiptSHA256 string `col:"receiptSha256,omitempty"` // of the receipt
 
+	// Of a batch that is not answered yet.
+	Unknowns     int64     `col:"unknowns,omitempty"` // tries with an unknown outcome since the last read-back
+	Partial      bool      `col:"partial,omitempty"`  // some of its records may be answered in DailyUsage
+	RefusedSince time.Time `col:"refusedSince"`       // commerce refuses each request of it; absent if it does not
+
 	tag Tag
 }
 
@@ -224,6 +229,27 @@ func (l *Ledger) PutAnswers(ctx context.Context, id BatchID, records []daily.Rec
 		return fmt.Errorf("write answers of batch %s: %w", id, err)
 	}
 	return nil
+}
+
+// Answers reads the final answers to records of a batch that are in DailyUsage
+// already: one read for each record, because a batch is spread over its day.
+func (l *Ledger) Answers(ctx context.Context, id BatchID, records []daily.Record) (map[string]Answer, error) {
+	answers := map[string]Answer{}
+	for _, r := range records {
+		row, err := l.Store.Get(ctx, TableDailyUsage, id.partition(), r.Row())
+		if errors.Is(err, ErrNotFound) {
+			continue
+		}
+		var have line
+		if err == nil {
+			err = fromProps(row.Props, &have)
+		}
+		if err != nil {
+			return nil, fmt.Errorf("read answer to record %s of batch %s: %w", r.RecordID, id, err)
+		}
+		answers[r.RecordID] = Answer{have.Answer, have.AnswerCode, have.AnswerMessage, have.StoredQuantity}
+	}
+	return answers, nil
 }
 
 // clip bounds a foreign text that is kept for people.

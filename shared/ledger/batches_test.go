@@ -279,3 +279,22 @@ func TestFailedMessages(t *testing.T) {
 		put(t, "q", "\xff\x00\xfe", landed)
 	})
 }
+
+func TestAnswersAreReadBack(t *testing.T) {
+	t.Parallel()
+	ctx := context.Background()
+	l, _ := open(t)
+	d := day(t, "20191210")
+	id := ledger.BatchID{CloudID: cloudID, Day: d, Revision: 1, Number: 1}
+	all := records(t, d, 4)
+	want := map[string]ledger.Answer{
+		all[1].RecordID: {Status: "Rejected", Code: "NoMeter", Message: "unknown meter"},
+		all[3].RecordID: {Status: "Conflict", Quantity: "12.5"},
+	}
+	ok(t, l.PutAnswers(ctx, id, all, want))
+	got, err := l.Answers(ctx, id, all)
+	ok(t, err)
+	if diff := cmp.Diff(want, got); diff != "" {
+		t.Errorf("answers (-want +got):\n%s", diff)
+	}
+}

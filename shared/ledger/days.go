@@ -4,20 +4,13 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"slices"
+	"iter"
 	"strings"
 	"time"
 
 	"stackusage/shared/daily"
 	"stackusage/shared/usage"
 )
-
-// OpenDay is a row of OpenDays: a usage day that has something to close.
-type OpenDay struct {
-	Since       time.Time `col:"since"`       // landing of the first blob that opened it
-	LastLanding time.Time `col:"lastLanding"` // of any blob that touched it
-	LastInput   string    `col:"lastInput"`   // the newest mark's reason: <hour>_<sha16>
-}
 
 // Revision is a row of UsageDays: one statement of a usage day.
 type Revision struct {
@@ -36,88 +29,68 @@ type Revision struct {
 
 	BillingModel          string `col:"billingModel"`
 	BillingSubscriptionID string `col:"billingSubscriptionId"`
+
+	Restate string `col:"restate,omitempty"` // the operator's request that this revision answers
+	Reason  string `col:"reason,omitempty"`  // of the request
+	By      string `col:"by,omitempty"`      // who asked
 }
 
-// Closing is what a closer saw when it began.
-type Closing struct {
+// RevisionsOf goes through the statements of a day, in order.
+func (l *Ledger) RevisionsOf(ctx context.Context, cloudID string, day usage.Day) iter.Seq2[Revision, error] {
+	return func(yield func(Revision, error) bool) {
+		for s, err := range l.Statements(ctx, cloudID, day, day) {
+			if !yield(s.Revision, err) {
+				return
+			}
+		}
+	}
+}
+
+// Statement is a row of UsageDays with its name.
+type Statement struct {
 	CloudID string
 	Day     usage.Day
-	Last    *Revision  // nil: the day was never stated
-	Counted []DayInput // inputs whose hour counts, in order
-	Pending []DayInput // inputs whose hour has no verdict yet
-
-	mark Tag
+	Revision
 }
 
-// ErrNotOpen means that the day has nothing to close.
-var ErrNotOpen = errors.New("the day is not open")
-
-// BeginClose looks at a day in the order that loses nothing: the mark first,
-// then the last revision, then the inputs, then which of them count.
-func (l *Ledger) BeginClose(ctx context.Context, cloudID string, day usage.Day) (*Closing, error) {
-	c, err := l.beginClose(ctx, cloudID, day)
-	if err != nil {
-		return nil, fmt.Errorf("close day %s of %s: %w", day, cloudID, err)
+// Statements goes through the statements of the usage days from first to last,
+// in order; 0 leaves an end open, and an empty cloudID means all registrations.
+func (l *Ledger) Statements(ctx context.Context, cloudID string, first, last usage.Day) iter.Seq2[Statement, error] {
+	from, to := "", ""
+	if first != 0 {
+		from = first.Compact() + "_"
 	}
-	return c, nil
-}
-
-func (l *Ledger) beginClose(ctx context.Context, cloudID string, day usage.Day) (*Closing, error) {
-	mark, err := l.Store.Get(ctx, TableOpenDays, cloudID, day.Compact())
-	if errors.Is(err, ErrNotFound) {
-		return nil, ErrNotOpen
-	} else if err != nil {
-		return nil, err
+	if last != 0 {
+		to = last.Compact() + "`" // the byte after the underscore
 	}
-	c := &Closing{CloudID: cloudID, Day: day, mark: mark.Tag}
-	if c.Last, err = l.LastRevision(ctx, cloudID, day); err != nil {
-		return nil, err
-	}
-	for row, err := range l.Store.List(ctx, TableDayInputs, dayPartition(cloudID, day), "", "") {
-		if err != nil {
-			return nil, err
-		}
-		in := DayInput{CloudID: cloudID, Day: day}
-		if in.Hour, in.SHA16, err = splitInput(row.Key); err != nil {
-			return nil, err
-		}
-		if err := fromProps(row.Props, &in); err != nil {
-			return nil, err
-		}
-		verdict, err := l.verdictOf(ctx, in)
-		switch {
-		case err != nil:
-			return nil, err
-		case verdict == Counted:
-			c.Counted = append(c.Counted, in)
-		case verdict == "" || !verdict.Final():
-			c.Pending = append(c.Pending, in)
+	return func(yield func(Statement, error) bool) {
+		for row, err := range l.Store.List(ctx, TableUsageDays, cloudID, from, to) {
+			s := Statement{CloudID: row.Partition}
+			if err == nil {
+				day, _, _ := strings.Cut(row.Key, "_")
+				if s.Day, err = usage.ParseDay(day); err == nil {
+					err = fromProps(row.Props, &s.Revision)
+				}
+			}
+			if err != nil {
+				yield(Statement{}, fmt.Errorf("list revisions: row %s/%s: %w", row.Partition, row.Key, err))
+				return
+			}
+			if !yield(s, nil) {
+				return
+			}
 		}
 	}
-	return c, nil
-}
-
-// verdictOf reads whether an input's hour counts; "" means that nobody has
-// decided yet.
-func (l *Ledger) verdictOf(ctx context.Context, in DayInput) (Verdict, error) {
-	h, err := l.Hour(ctx, HourID{in.CloudID, in.Hour, in.SHA16})
-	if errors.Is(err, ErrNotFound) {
-		return "", nil
-	}
-	return h.Verdict, err
 }
 
 // LastRevision reads the latest statement of a day; nil if there is none.
 func (l *Ledger) LastRevision(ctx context.Context, cloudID string, day usage.Day) (*Revision, error) {
 	var last *Revision
-	for row, err := range l.Store.List(ctx, TableUsageDays, cloudID, day.Compact()+"_", day.Compact()+"`") {
+	for r, err := range l.RevisionsOf(ctx, cloudID, day) {
 		if err != nil {
-			return nil, fmt.Errorf("list revisions of day %s: %w", day, err)
+			return nil, err
 		}
-		last = new(Revision)
-		if err := fromProps(row.Props, last); err != nil {
-			return nil, fmt.Errorf("read revision %s: %w", row.Key, err)
-		}
+		last = &r
 	}
 	return last, nil
 }
@@ -139,6 +112,7 @@ func InputList(inputs []DayInput) string {
 }
 
 // States reports whether the last revision is made of exactly these inputs.
+// An operator may have asked for another one all the same: Request.
 func (c *Closing) States() bool { return c.Last != nil && c.Last.Inputs == InputList(c.Counted) }
 
 // ErrOtherCloser means that another closer stated the day first: begin again.
@@ -156,15 +130,18 @@ func (l *Ledger) CommitRevision(ctx context.Context, c *Closing, r Revision) err
 		return fmt.Errorf("commit revision %d of day %s of %s: %w", r.Number, c.Day, c.CloudID, err)
 	}
 	c.Last = &r
+	if c.Request != nil && c.Request.Restate == r.Restate {
+		c.Request = nil
+	}
 	return nil
 }
 
 // FinishClose takes the day off the list of open days, unless something came
-// since BeginClose, is still undecided, or counts and is not stated. A day that
+// since BeginClose, is still undecided, is asked for, or counts and is not stated. A day that
 // was never stated and of which nothing counts is done too.
 func (l *Ledger) FinishClose(ctx context.Context, c *Closing) (done bool, err error) {
 	nothing := c.Last == nil && len(c.Counted) == 0
-	if len(c.Pending) > 0 || !nothing && !c.States() {
+	if len(c.Pending) > 0 || c.Request != nil || !nothing && !c.States() {
 		return false, nil
 	}
 	err = l.Store.Apply(ctx, TableOpenDays, c.CloudID,
@@ -240,41 +217,6 @@ type Manifest struct {
 type Source struct {
 	Blob   string `json:"blob"`   // container and name
 	SHA256 string `json:"sha256"` // of its bytes
-}
-
-// OpenMark is one entry of OpenDays: a day to close (Revision 0), or a
-// revision whose batches have no final answer yet.
-type OpenMark struct {
-	CloudID  string
-	Day      usage.Day
-	Revision int
-	OpenDay
-
-	tag Tag
-}
-
-// OpenMarks lists what is open, of every registration.
-func (l *Ledger) OpenMarks(ctx context.Context) ([]OpenMark, error) {
-	var marks []OpenMark
-	for row, err := range l.Store.List(ctx, TableOpenDays, "", "", "") {
-		if err != nil {
-			return nil, fmt.Errorf("list open days: %w", err)
-		}
-		m := OpenMark{CloudID: row.Partition, tag: row.Tag}
-		day, revision, forwarding := strings.Cut(row.Key, "_")
-		if m.Day, err = usage.ParseDay(day); err == nil && forwarding {
-			_, err = fmt.Sscanf(revision, "%04d", &m.Revision)
-		}
-		if err == nil {
-			err = fromProps(row.Props, &m.OpenDay)
-		}
-		if err != nil {
-			return nil, fmt.Errorf("list open days: row %s/%s: %w", row.Partition, row.Key, err)
-		}
-		marks = append(marks, m)
-	}
-	slices.SortStableFunc(marks, func(a, b OpenMark) int { return int(a.Day - b.Day) })
-	return marks, nil
 }
 
 func revisionKey(day usage.Day, revision int) string {

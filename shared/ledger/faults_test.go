@@ -115,12 +115,15 @@ func wayOfADay(t testing.TB, l *ledger.Ledger, cloudID string) []func(context.Co
 	}
 }
 
+// way is a list of steps.
+type way func(t testing.TB, l *ledger.Ledger, cloudID string) []func(context.Context) error
+
 // walk repeats each step until it succeeds, and returns what is stored then.
-func walk(t *testing.T, f *faulty, id string, l, plain *ledger.Ledger) map[string]string {
+func walk(t *testing.T, way way, f *faulty, id string, l, plain *ledger.Ledger) map[string]string {
 	t.Helper()
 	ctx := context.Background()
 	failed := 0
-	for i, step := range wayOfADay(t, l, id) {
+	for i, step := range way(t, l, id) {
 		err := step(ctx)
 		for try := 0; err != nil; try++ {
 			// What a write meets that was stored before may be a sentinel in
@@ -153,13 +156,16 @@ func TestEveryAnswerLostToTheSDK(t *testing.T) {
 		}
 		return resp, err
 	})
-	want := walk(t, &faulty{}, cloud(1), plain, plain)
-	got := walk(t, &faulty{}, cloud(2), reopen(t, connection, azurestore.Through(lose)), plain)
-	if diff := cmp.Diff(want, got); diff != "" {
-		t.Errorf("rows (-without the faults +with them):\n%s", diff)
-	}
-	if len(lost) < 20 {
-		t.Errorf("only %d answers were lost", len(lost))
+	for i, way := range []way{wayOfADay, wayOfDecisions} {
+		clear(lost)
+		want := walk(t, way, &faulty{}, cloud(2*i), plain, plain)
+		got := walk(t, way, &faulty{}, cloud(2*i+1), reopen(t, connection, azurestore.Through(lose)), plain)
+		if diff := cmp.Diff(want, got); diff != "" {
+			t.Errorf("rows (-without the faults +with them):\n%s", diff)
+		}
+		if len(lost) < 20 {
+			t.Errorf("only %d answers were lost", len(lost))
+		}
 	}
 }
 
@@ -169,30 +175,28 @@ func TestEveryWriteFailedBothWays(t *testing.T) {
 	t.Parallel()
 	plain, connection := open(t)
 	variant := 0
-	run := func(t *testing.T, f *faulty) map[string]string {
-		t.Helper()
-		variant++
-		id := cloud(variant)
-		return walk(t, f, id, reopen(t, connection, azurestore.Through(f), azurestore.WithoutRetries()), plain)
-	}
-	count := &faulty{}
-	want := run(t, count)
-	writes := count.writes.Load()
-	if len(want) < 25 || writes < 20 {
-		t.Fatalf("%d rows by %d writes: the steps do nothing", len(want), writes)
-	}
-	for at := range writes {
-		for _, stored := range []bool{false, true} {
-			how := "is not stored"
-			if stored {
-				how = "is stored and reported as failed"
+	for name, way := range map[string]way{"a day": wayOfADay, "decisions": wayOfDecisions} {
+		run := func(t *testing.T, f *faulty) map[string]string {
+			t.Helper()
+			variant++
+			id := cloud(variant)
+			return walk(t, way, f, id, reopen(t, connection, azurestore.Through(f), azurestore.WithoutRetries()), plain)
+		}
+		count := &faulty{}
+		want := run(t, count)
+		writes := count.writes.Load()
+		if len(want) < 13 || writes < 20 {
+			t.Fatalf("%s: %d rows by %d writes: the steps do nothing", name, len(want), writes)
+		}
+		for at := range writes {
+			for how, stored := range map[string]bool{"is not stored": false, "is stored and reported as failed": true} {
+				t.Run(fmt.Sprintf("%s: write %d %s", name, at+1, how), func(t *testing.T) {
+					got := run(t, &faulty{at: at + 1, stored: stored})
+					if diff := cmp.Diff(want, got); diff != "" {
+						t.Errorf("rows (-without the fault +with it):\n%s", diff)
+					}
+				})
 			}
-			t.Run(fmt.Sprintf("write %d %s", at+1, how), func(t *testing.T) {
-				got := run(t, &faulty{at: at + 1, stored: stored})
-				if diff := cmp.Diff(want, got); diff != "" {
-					t.Errorf("rows (-without the fault +with it):\n%s", diff)
-				}
-			})
 		}
 	}
 }

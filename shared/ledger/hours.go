@@ -20,6 +20,8 @@ const (
 	Conflict     Verdict = "conflict"     // another file with other rows: the operator decides
 	Rejected     Verdict = "rejected"     // refused whole
 	Unregistered Verdict = "unregistered" // kept until its registration exists
+	KeptOut      Verdict = "kept-out"     // a conflict that an operator decided against
+	Voided       Verdict = "voided"       // counted once; an operator let another file take its place
 )
 
 // Final reports whether no repetition changes the verdict.
@@ -60,6 +62,15 @@ type Hour struct {
 	AgentVersion string    `col:"agentVersion,omitempty"`
 	CollectedAt  time.Time `col:"collectedAt"`
 	LandedAt     time.Time `col:"landedAt"` // when the blob was stored
+
+	// What an operator decided about this file; empty if nobody had to.
+	Decision       Decision  `col:"decision,omitempty"`
+	DecisionReason string    `col:"decisionReason,omitempty"`
+	DecidedBy      string    `col:"decidedBy,omitempty"`
+	DecidedAt      time.Time `col:"decidedAt"`
+	SupersededBy   string    `col:"supersededBy,omitempty"` // of a voided file: SHA16 of the one that took its place
+	Challenger     string    `col:"challenger,omitempty"`   // only in the pointer: SHA16 of the file that is to take its place
+	Earlier        string    `col:"earlier,omitempty"`      // decisions before this one, a line each, oldest first
 }
 
 // Hour reads the verdict on a blob; ErrNotFound if there is none yet.
@@ -138,7 +149,7 @@ func (l *Ledger) CommitHour(ctx context.Context, id HourID, h Hour, inputs []Day
 		}
 	}
 	for _, in := range inputs {
-		if err := l.markOpen(ctx, in); err != nil {
+		if err := l.markOpen(ctx, in.CloudID, in.Day, touchedBy(in)); err != nil {
 			return "", fmt.Errorf("commit hour %s: %w", id, err)
 		}
 	}
@@ -179,31 +190,6 @@ func (l *Ledger) putInput(ctx context.Context, in DayInput) error {
 	row := Row{Partition: dayPartition(in.CloudID, in.Day), Key: in.Hour.Compact() + "_" + in.SHA16, Props: toProps(in)}
 	if err := l.Store.Apply(ctx, TableDayInputs, row.Partition, Op{Put, row}); err != nil {
 		return fmt.Errorf("write input of day %s: %w", in.Day, err)
-	}
-	return nil
-}
-
-// markOpen gives the day's mark a new version, or makes it. Any writing will
-// do: a closer that read an older version will not delete it.
-func (l *Ledger) markOpen(ctx context.Context, in DayInput) error {
-	mark := OpenDay{Since: in.LandedAt, LastLanding: in.LandedAt, LastInput: in.Hour.Compact() + "_" + in.SHA16}
-	have, err := l.Store.Get(ctx, TableOpenDays, in.CloudID, in.Day.Compact())
-	switch {
-	case err == nil:
-		var old OpenDay
-		if err := fromProps(have.Props, &old); err != nil {
-			return fmt.Errorf("mark day %s open: %w", in.Day, err)
-		}
-		mark.Since = old.Since
-		if old.LastLanding.After(mark.LastLanding) {
-			mark.LastLanding = old.LastLanding
-		}
-	case !errors.Is(err, ErrNotFound):
-		return fmt.Errorf("mark day %s open: %w", in.Day, err)
-	}
-	row := Row{Partition: in.CloudID, Key: in.Day.Compact(), Props: toProps(mark)}
-	if err := l.Store.Apply(ctx, TableOpenDays, in.CloudID, Op{Put, row}); err != nil {
-		return fmt.Errorf("mark day %s open: %w", in.Day, err)
 	}
 	return nil
 }

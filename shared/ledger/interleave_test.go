@@ -25,6 +25,7 @@ type actor struct {
 	work    func(ctx context.Context) error
 	crashes int  // how often it may still crash
 	repeats int  // how often its message may still come
+	closes  bool // a closer: its message comes again also after a success
 	ready   bool // waits before a request, or before it begins
 
 	step  chan order
@@ -108,7 +109,8 @@ func TestInterleavings(t *testing.T) {
 	for seed := range seeds {
 		t.Run(fmt.Sprint("seed ", seed), func(t *testing.T) {
 			id := cloud(int(seed))
-			play(t, rand.New(rand.NewPCG(seed, 0)), l, id)
+			random := rand.New(rand.NewPCG(seed, 0))
+			play(t, random, hoursAndClosers(t, random, l, id))
 			seen[checkAtRest(t, plain, id)]++
 			// The next closer: what was left over by crashes is taken up.
 			ok(t, closeOnce(plain, id, day(t, "20191210"))(context.Background()))
@@ -124,23 +126,32 @@ func TestInterleavings(t *testing.T) {
 	t.Log(seen)
 }
 
-func play(t *testing.T, random *rand.Rand, l *ledger.Ledger, cloudID string) {
+// hoursAndClosers are two hours' commits and two closers of their usage day.
+func hoursAndClosers(t *testing.T, random *rand.Rand, l *ledger.Ledger, cloudID string) []*actor {
 	t.Helper()
 	d := day(t, "20191210")
-	calm := 7 + 20*random.IntN(2) // some walks crash often, some seldom
 	var actors []*actor
-	add := func(repeats int, work func(context.Context) error) {
-		actors = append(actors, &actor{work: work, crashes: 1, repeats: repeats, step: make(chan order), state: make(chan bool)})
-	}
 	for i, compact := range []string{"2019121019", "2019121020"} {
 		id, h := blobOf(cloudID, hour(t, compact), fmt.Sprintf("%016x", i))
-		add(random.IntN(2), func(ctx context.Context) error { // after a crash the message comes again, or never
+		// After a crash the message comes again, or never.
+		actors = append(actors, &actor{repeats: random.IntN(2), work: func(ctx context.Context) error {
 			_, err := commit(ctx, l, id, h, d)
 			return err
-		})
+		}})
 	}
 	for range 2 {
-		add(2, closeOnce(l, cloudID, d))
+		actors = append(actors, &actor{closes: true, repeats: 2, work: closeOnce(l, cloudID, d)})
+	}
+	return actors
+}
+
+// play runs actors request by request in random order, each with one crash at
+// most, until all have ended.
+func play(t *testing.T, random *rand.Rand, actors []*actor) {
+	t.Helper()
+	calm := 7 + 20*random.IntN(2) // some walks crash often, some seldom
+	for _, a := range actors {
+		a.crashes, a.step, a.state = 1, make(chan order), make(chan bool)
 	}
 	for _, a := range actors {
 		a.begin(t)
@@ -167,8 +178,7 @@ func play(t *testing.T, random *rand.Rand, l *ledger.Ledger, cloudID string) {
 			a.step <- crashBefore
 			a.ready = <-a.state
 		}
-		closer := a == actors[2] || a == actors[3]
-		if !a.ready && a.repeats > 0 && (crashed || closer) {
+		if !a.ready && a.repeats > 0 && (crashed || a.closes) {
 			a.repeats--
 			a.begin(t)
 		}

@@ -33,6 +33,7 @@ type Line struct {
 // Sheet is the balance of one run.
 type Sheet struct {
 	Balanced        bool     `json:"balanced"`
+	Verified        bool     `json:"verified"` // the product's own checker found no difference; set by who runs it
 	Problems        []string `json:"problems"` // why it is not, for people
 	HoursServed     int      `json:"hoursServed"`
 	HoursCounted    int      `json:"hoursCounted"`

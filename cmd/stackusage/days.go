@@ -1,0 +1,212 @@
+package main
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"strings"
+	"text/tabwriter"
+	"time"
+
+	"stackusage/handlers"
+	"stackusage/shared/ledger"
+	"stackusage/shared/usage"
+)
+
+const aboutDays = `list how usage days were stated, and have one stated again
+
+  stackusage days list --cloud-id GUID --from 2019-12-01 --to 2019-12-31
+  stackusage days restate --cloud-id GUID --day 2019-12-10 --reason TEXT
+
+stackusage days list --help and stackusage days restate --help say more.`
+
+// days is stackusage days.
+func days(ctx context.Context, env environment, args []string) error {
+	return verbs(ctx, env, "days", aboutDays, args, map[string]verb{"list": listDays, "restate": restateDay})
+}
+
+const aboutDaysList = `list the revisions of usage days
+
+STATE says what is not finished: open (something is to be stated), restate (an
+operator asked for the next revision), sending (commerce owes answers).`
+
+// listedDay is one line of days list.
+type listedDay struct {
+	CloudID  string    `json:"cloudId"`
+	Day      string    `json:"usageDay"`
+	Revision int64     `json:"revision"`
+	Stated   time.Time `json:"statedAt"`
+	Complete bool      `json:"complete"`
+	Missing  []string  `json:"missingHours,omitempty"`
+	Inputs   int64     `json:"inputs"`
+	Rows     int64     `json:"rows"`
+	Records  int64     `json:"records"`
+	Batches  int64     `json:"batches"`
+	Payer    string    `json:"billingSubscriptionId"`
+	Reason   string    `json:"reason,omitempty"`
+	By       string    `json:"by,omitempty"`
+	State    string    `json:"state,omitempty"`
+}
+
+func listDays(ctx context.Context, env environment, args []string) error {
+	fs := newFlags(env, "days list", aboutDaysList)
+	cloudID := fs.String("cloud-id", "", "only the registration with this `GUID`")
+	from := fs.String("from", "", "first usage `day`, 2019-12-10")
+	to := fs.String("to", "", "last usage `day`, itself included")
+	asJSON := fs.Bool("json", false, "print one JSON object a line")
+	if err := parseFlags(fs, args); err != nil {
+		return err
+	}
+	if *cloudID != "" {
+		if err := checkCloudID(*cloudID); err != nil {
+			return err
+		}
+	}
+	var first, last usage.Day
+	for _, bound := range []struct {
+		name, text string
+		day        *usage.Day
+	}{{"--from", *from, &first}, {"--to", *to, &last}} {
+		var err error
+		if bound.text == "" {
+			continue
+		}
+		if *bound.day, err = usage.ParseDay(bound.text); err != nil {
+			return fmt.Errorf("%s: %w", bound.name, err)
+		}
+	}
+	if last != 0 && last < first {
+		return fmt.Errorf("--to %s is before --from %s", last, first)
+	}
+	app, err := env.app()
+	if err != nil {
+		return err
+	}
+	// The revisions first: one that is stated meanwhile is not listed, and its
+	// day is shown as open or as done, not as something that never was.
+	var lines []listedDay
+	for s, err := range app.ledger.Statements(ctx, *cloudID, first, last) {
+		if err != nil {
+			return err
+		}
+		lines = append(lines, listedRevision(s))
+	}
+	marks, err := app.ledger.OpenMarks(ctx)
+	if err != nil {
+		return err
+	}
+	for _, m := range marks {
+		setState(lines, m)
+	}
+	return printDays(env, lines, *asJSON)
+}
+
+func listedRevision(s ledger.Statement) listedDay {
+	line := listedDay{
+		CloudID: s.CloudID, Day: s.Day.String(), Revision: s.Number, Stated: s.StatedAt.UTC(), Complete: s.Complete,
+		Inputs: s.InputCount, Rows: s.Rows, Records: s.Records, Batches: s.Batches,
+		Payer: s.BillingSubscriptionID, Reason: s.Reason, By: s.By,
+	}
+	if s.MissingHours != "" {
+		line.Missing = strings.Split(s.MissingHours, ",")
+	}
+	return line
+}
+
+// setState shows a mark at the revision that it is about: a day that has
+// something to state, at its last one.
+func setState(lines []listedDay, m ledger.OpenMark) {
+	for i := len(lines) - 1; i >= 0; i-- {
+		l := &lines[i]
+		if l.CloudID != m.CloudID || l.Day != m.Day.String() || m.Revision > 0 && l.Revision != int64(m.Revision) {
+			continue
+		}
+		state := "open"
+		switch {
+		case m.Revision > 0:
+			state = "sending"
+		case m.Restate != "":
+			state = "restate"
+		}
+		l.State = strings.TrimPrefix(l.State+", "+state, ", ")
+		return
+	}
+}
+
+func printDays(env environment, lines []listedDay, asJSON bool) error {
+	if asJSON {
+		enc := json.NewEncoder(env.stdout)
+		for _, l := range lines {
+			if err := enc.Encode(l); err != nil {
+				return err
+			}
+		}
+		return nil
+	}
+	if len(lines) == 0 {
+		fmt.Fprintln(env.stdout, "no such day was stated")
+		return nil
+	}
+	w := tabwriter.NewWriter(env.stdout, 0, 0, 2, ' ', 0)
+	fmt.Fprintln(w, "CLOUD ID\tUSAGE DAY\tREV\tSTATED\tCOMPLETE\tINPUTS\tROWS\tRECORDS\tBATCHES\tSTATE\tWHY")
+	for _, l := range lines {
+		complete, why := "yes", ""
+		if !l.Complete {
+			complete = fmt.Sprintf("%d missing, %s", len(l.Missing), strings.Join(l.Missing[:min(len(l.Missing), 3)], " "))
+			if len(l.Missing) > 3 {
+				complete += " ..."
+			}
+		}
+		if l.Reason != "" {
+			why = l.By + ": " + l.Reason
+		}
+		fmt.Fprintf(w, "%s\t%s\t%d\t%s\t%s\t%d\t%d\t%d\t%d\t%s\t%s\n", l.CloudID, l.Day, l.Revision, stamp(l.Stated), complete,
+			l.Inputs, l.Rows, l.Records, l.Batches, l.State, why)
+	}
+	return w.Flush()
+}
+
+const aboutRestate = `have a usage day stated again, even of the same inputs
+
+For a day that was stated before the registration or the catalogue was put
+right. The next revision states the difference to what commerce accepted; it is
+made once, and its row keeps who asked and why.`
+
+func restateDay(ctx context.Context, env environment, args []string) error {
+	fs := newFlags(env, "days restate", aboutRestate)
+	cloudID := fs.String("cloud-id", "", "the registration's `GUID`")
+	text := fs.String("day", "", "the usage `day`, 2019-12-10")
+	var why ledger.Reasoned
+	reason := reasonFlags(fs, &why)
+	if err := parseFlags(fs, args); err != nil {
+		return err
+	}
+	if err := checkCloudID(*cloudID); err != nil {
+		return err
+	}
+	day, err := usage.ParseDay(*text)
+	if err != nil {
+		return fmt.Errorf("--day: %w", err)
+	}
+	if err := reason(); err != nil {
+		return err
+	}
+	app, err := env.app()
+	if err != nil {
+		return err
+	}
+	asked, err := app.ledger.AskRestate(ctx, *cloudID, day, why)
+	if err != nil {
+		return err
+	}
+	// Should the message get lost, or commerce still owe answers, Sweep asks again.
+	if err := app.usage.Queues.Enqueue(ctx, handlers.QueueDays, handlers.DayMessage(*cloudID, day), 0); err != nil {
+		return fmt.Errorf("the request is recorded, and Sweep will find it: %w", err)
+	}
+	fmt.Fprintf(env.stdout, `Usage day %s is to be stated again: %s (%s, %s).
+CloseDay does so once commerce has answered all of its last revision.
+Watch:
+  stackusage days list --cloud-id %s --from %[1]s --to %[1]s
+`, day, asked.RestateReason, asked.RestateBy, stamp(asked.RestateAt), *cloudID)
+	return nil
+}

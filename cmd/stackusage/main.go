@@ -1,0 +1,135 @@
+// Command stackusage is the operator's tool: it reads what the function app
+// keeps in Azure Storage and says what stands there. Run it with help.
+package main
+
+import (
+	"context"
+	"errors"
+	"flag"
+	"fmt"
+	"io"
+	"os"
+	"os/signal"
+	"sync"
+	"syscall"
+	"text/tabwriter"
+
+	"stackusage/shared/azurestore"
+	"stackusage/shared/ledger"
+)
+
+func main() {
+	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
+	err := run(ctx, os.Args[1:], os.Getenv, os.Stdout, os.Stderr)
+	stop()
+	switch {
+	case errors.Is(err, errDifferences):
+		os.Exit(2)
+	case err != nil && !errors.Is(err, flag.ErrHelp):
+		fmt.Fprintln(os.Stderr, "stackusage:", err)
+		os.Exit(1)
+	}
+}
+
+// errDifferences: a check came to its end and found differences, which are
+// printed already.
+var errDifferences = errors.New("differences were found")
+
+// command is one verb of the tool; each has a file of its own.
+type command struct {
+	name, synopsis string
+	run            func(ctx context.Context, env environment, args []string) error
+}
+
+var commands = []command{
+	{"hours", "list the files that landed, and decide between two of one hour", hours},
+	{"days", "list how usage days were stated, and have one stated again", days},
+	{"verify", "check every number from the bill back to the rows that landed", verify},
+}
+
+// environment is what a command may use.
+type environment struct {
+	getenv         func(string) string
+	stdout, stderr io.Writer
+	app            func() (*app, error) // connects at the first call: help needs no settings
+}
+
+// app is the storage of the function app and of the stacks.
+type app struct {
+	usage, landing *azurestore.Account
+	ledger         *ledger.Ledger
+}
+
+func connect(getenv func(string) string) (*app, error) {
+	usage, err := azurestore.Connect(getenv, "UsageStorage")
+	if err != nil {
+		return nil, err
+	}
+	landed, err := azurestore.Connect(getenv, "LandingStorage")
+	if err != nil {
+		return nil, err
+	}
+	return &app{usage: usage, landing: landed, ledger: &ledger.Ledger{Store: usage.Tables}}, nil
+}
+
+func run(ctx context.Context, args []string, getenv func(string) string, stdout, stderr io.Writer) error {
+	env := environment{getenv: getenv, stdout: stdout, stderr: stderr}
+	env.app = sync.OnceValues(func() (*app, error) { return connect(getenv) })
+	if len(args) == 0 {
+		args = []string{"help"}
+	}
+	switch args[0] {
+	case "help", "-h", "-help", "--help":
+		printHelp(stdout)
+		return nil
+	}
+	for _, c := range commands {
+		if c.name == args[0] {
+			return c.run(ctx, env, args[1:])
+		}
+	}
+	return fmt.Errorf("command %q is not known; stackusage help lists them", args[0])
+}
+
+func printHelp(out io.Writer) {
+	fmt.Fprint(out, "stackusage shows and checks what the function app keeps in Azure Storage.\n\n")
+	w := tabwriter.NewWriter(out, 0, 0, 3, ' ', 0)
+	for _, c := range commands {
+		fmt.Fprintf(w, "  stackusage %s\t%s\n", c.name, c.synopsis)
+	}
+	w.Flush()
+	fmt.Fprint(out, `
+stackusage COMMAND --help lists the flags of a command.
+
+Connections come by environment, never by flag, and are those of the function app:
+  UsageStorage     tables, partials, daily files, outbox, receipts, quarantine
+  LandingStorage   hour blobs
+Each is a connection string, or NAME__accountName (or NAME__blobServiceUri,
+__queueServiceUri and __tableServiceUri) with NAME__credential=managedidentity;
+without it the default chain of azidentity signs in.
+`)
+}
+
+// newFlags is a command's set of flags; what the command is for comes first in
+// its help.
+func newFlags(env environment, name, about string) *flag.FlagSet {
+	fs := flag.NewFlagSet("stackusage "+name, flag.ContinueOnError)
+	fs.SetOutput(env.stderr)
+	fs.Usage = func() {
+		fmt.Fprintf(env.stderr, "stackusage %s: %s\n\nFlags:\n", name, about)
+		fs.PrintDefaults()
+	}
+	return fs
+}
+
+// parseFlags refuses what is left over: a flag that lost its dashes must not
+// go unheard.
+func parseFlags(fs *flag.FlagSet, args []string) error {
+	if err := fs.Parse(args); err != nil {
+		return err
+	}
+	if fs.NArg() > 0 {
+		return fmt.Errorf("argument %q is not known", fs.Arg(0))
+	}
+	return nil
+}

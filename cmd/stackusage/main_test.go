@@ -1,0 +1,119 @@
+package main
+
+import (
+	"bytes"
+	"encoding/json"
+	"errors"
+	"flag"
+	"strings"
+	"testing"
+	"time"
+
+	"stackusage/internal/devstack/azurite/azuritetest"
+	"stackusage/shared/azurestore"
+	"stackusage/shared/ledger"
+)
+
+func TestMain(m *testing.M) { azuritetest.Main(m) }
+
+// storage is a getenv with storage in which all tables are, empty.
+func storage(t *testing.T) (func(string) string, *azurestore.Account) {
+	t.Helper()
+	connection := azuritetest.Account(t)
+	getenv := func(name string) string {
+		if name == "UsageStorage" || name == "LandingStorage" {
+			return connection
+		}
+		return ""
+	}
+	account, err := azurestore.Connect(getenv, "UsageStorage")
+	if err == nil {
+		err = account.Tables.Create(t.Context(), ledger.Tables()...)
+	}
+	if err != nil {
+		t.Fatal(err)
+	}
+	return getenv, account
+}
+
+func unset(string) string { return "" }
+
+func TestCommands(t *testing.T) {
+	var out, errOut bytes.Buffer
+	t.Run("help lists every command and needs no settings", func(t *testing.T) {
+		for _, args := range [][]string{nil, {"help"}, {"--help"}} {
+			out.Reset()
+			if err := run(t.Context(), args, unset, &out, &errOut); err != nil {
+				t.Fatal(err)
+			}
+			for _, c := range commands {
+				if !strings.Contains(out.String(), "stackusage "+c.name) {
+					t.Errorf("%v: help does not name %s:\n%s", args, c.name, &out)
+				}
+			}
+		}
+	})
+	t.Run("every command explains its flags without settings", func(t *testing.T) {
+		for _, c := range commands {
+			if err := run(t.Context(), []string{c.name, "--help"}, unset, &out, &errOut); !errors.Is(err, flag.ErrHelp) {
+				t.Errorf("%s --help: %v", c.name, err)
+			}
+		}
+	})
+	t.Run("what is not known is refused by name", func(t *testing.T) {
+		for want, args := range map[string]string{
+			`command "vérify" is not known`: "vérify", `argument "now"`: "verify now", `--cloud-id "x"`: "verify --cloud-id x",
+			"--to 2019-12-09 is before": "verify --from 2019-12-10 --to 2019-12-09", "--limit 0": "verify --limit 0",
+			"not of the form 2019-12-10": "verify --from yesterday", "set UsageStorage": "verify",
+		} {
+			if err := run(t.Context(), strings.Fields(args), unset, &out, &errOut); err == nil || !strings.Contains(err.Error(), want) {
+				t.Errorf("%s: error %v; want %s", args, err, want)
+			}
+		}
+	})
+}
+
+func TestVerify(t *testing.T) {
+	t.Parallel()
+	getenv, account := storage(t)
+	t.Run("empty storage has no differences, and the columns line up", func(t *testing.T) {
+		var out, errOut bytes.Buffer
+		if err := run(t.Context(), []string{"verify"}, getenv, &out, &errOut); err != nil {
+			t.Fatal(err)
+		}
+		lines := strings.Split(strings.TrimSpace(out.String()), "\n")
+		if lines[len(lines)-1] != "nothing differs" {
+			t.Errorf("output:\n%s", &out)
+		}
+		for _, line := range lines[:len(lines)-1] {
+			if len(line) != len(lines[0]) {
+				t.Errorf("columns do not line up:\n%s", &out)
+			}
+		}
+	})
+	row := ledger.Row{Partition: "b31316d4-de02-43a4-903d-eb74f8258b01_20191210", Key: "19", Props: ledger.Props{"counts": "0123456789abcdef", "landedAt": time.Now()}}
+	if err := account.Tables.Apply(t.Context(), ledger.TableUsageHours, row.Partition, ledger.Op{Verb: ledger.Insert, Row: row}); err != nil {
+		t.Fatal(err)
+	}
+	t.Run("a difference is printed and is an error of its own", func(t *testing.T) {
+		var out, errOut bytes.Buffer
+		err := run(t.Context(), []string{"verify", "--cloud-id", "b31316d4-de02-43a4-903d-eb74f8258b01"}, getenv, &out, &errOut)
+		if !errors.Is(err, errDifferences) || !strings.Contains(out.String(), "DIFFERS UsageHours "+row.Partition+"/19: ") {
+			t.Errorf("error %v, output:\n%s", err, &out)
+		}
+	})
+	t.Run("JSON holds the same", func(t *testing.T) {
+		var out, errOut bytes.Buffer
+		err := run(t.Context(), []string{"verify", "--json", "--from", "2019-12-10", "--to", "2019-12-10"}, getenv, &out, &errOut)
+		var report ledger.VerifyReport
+		if jsonErr := json.Unmarshal(out.Bytes(), &report); jsonErr != nil || !errors.Is(err, errDifferences) || len(report.Findings) != 1 {
+			t.Errorf("error %v, %v, output:\n%s", err, jsonErr, &out)
+		}
+	})
+	t.Run("other days are not looked at", func(t *testing.T) {
+		var out, errOut bytes.Buffer
+		if err := run(t.Context(), []string{"verify", "--from", "2019-12-11"}, getenv, &out, &errOut); err != nil {
+			t.Error(err)
+		}
+	})
+}

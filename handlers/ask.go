@@ -1,0 +1,244 @@
+package handlers
+
+import (
+	"bytes"
+	"context"
+	"crypto/sha256"
+	"encoding/hex"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"log/slog"
+	"maps"
+	"slices"
+	"time"
+
+	"stackusage/shared/commerce"
+	"stackusage/shared/daily"
+	"stackusage/shared/ledger"
+	"stackusage/shared/usage"
+)
+
+// sending is one try of one batch.
+type sending struct {
+	m       batchMessage
+	batch   ledger.Batch
+	body    []byte
+	records []daily.Record
+	raw     []json.RawMessage          // the records' bytes as they stand in body
+	answers map[string]commerce.Result // final ones, by recordId
+	taken   bool                       // commerce answered a request of this try record by record
+}
+
+func newSending(m batchMessage, batch ledger.Batch, body []byte) (*sending, error) {
+	records, err := daily.DecodeBatch(body)
+	if err != nil {
+		return nil, err
+	}
+	var b struct {
+		Records []json.RawMessage `json:"records"`
+	}
+	if err := json.Unmarshal(body, &b); err != nil {
+		return nil, fmt.Errorf("read batch %s: %w", m.id(), err)
+	}
+	return &sending{m: m, batch: batch, body: body, records: records, raw: b.Records, answers: map[string]commerce.Result{}}, nil
+}
+
+// open lists the records without a final answer, by their place in the batch.
+func (s *sending) open() []int {
+	var open []int
+	for i, r := range s.records {
+		if _, ok := s.answers[r.RecordID]; !ok {
+			open = append(open, i)
+		}
+	}
+	return open
+}
+
+// request is the body of a request with some of the records, byte for byte as
+// they were committed, and its id. With all of them it is the batch.
+func (s *sending) request(some []int) (id string, body []byte) {
+	id = s.m.id().String()
+	if len(some) == len(s.records) {
+		return id, s.body
+	}
+	parts := make([][]byte, len(some))
+	for i, n := range some {
+		parts[i] = s.raw[n]
+	}
+	id = fmt.Sprintf("%s_%d-%d", id, some[0]+1, some[len(some)-1]+1)
+	return id, slices.Concat([]byte(`{"records":[`), bytes.Join(parts, []byte{','}), []byte(`]}`))
+}
+
+// readBackAfter is how many tries in a row may have an unknown outcome before
+// commerce is asked what it has accepted. Sending again alone does no harm, but
+// it does not end where replies are lost on their way every time.
+const readBackAfter = 2
+
+// ask gets answers from commerce until each record has one or cause says why
+// the rest must wait. An err is storage's; ledger.ErrChanged among them means
+// that another sender has the batch.
+func (a *App) ask(ctx context.Context, s *sending) (cause, err error) {
+	if s.batch.Partial {
+		if err := a.recall(ctx, s); err != nil {
+			return nil, err
+		}
+	}
+	if s.batch.Unknowns >= readBackAfter {
+		if cause, err := a.readBack(ctx, s, s.open()); cause != nil || err != nil {
+			var failure *commerce.Error
+			if err != nil || errors.As(cause, &failure) && (failure.Kind == commerce.Busy || failure.Kind == commerce.Credentials) {
+				return cause, err
+			}
+			// Sending goes on without it: nothing that commerce has is taken twice.
+			a.log(ctx).WarnContext(ctx, "read-back failed", slog.String("batch", s.m.id().String()), slog.String("cause", cause.Error()))
+		} else {
+			s.batch.Unknowns = 0
+		}
+	}
+	if open := s.open(); len(open) > 0 {
+		cause, err = a.post(ctx, s, open)
+		if refused(cause) {
+			cause, err = a.bisect(ctx, s, open, cause)
+		}
+	}
+	if err != nil {
+		return nil, err
+	}
+	if s.taken {
+		s.batch.RefusedSince = time.Time{}
+	}
+	if open := s.open(); cause == nil && len(open) > 0 {
+		cause = &commerce.Error{Kind: commerce.Unknown, Err: fmt.Errorf("%d of %d records have no answer", len(open), len(s.records))}
+	}
+	return cause, nil
+}
+
+func refused(cause error) bool {
+	var failure *commerce.Error
+	return errors.As(cause, &failure) && failure.Kind == commerce.Refused
+}
+
+// post sends some of the records and keeps their answers.
+func (a *App) post(ctx context.Context, s *sending, some []int) (cause, err error) {
+	id, body := s.request(some)
+	results, cause := a.Commerce.Send(ctx, id, body)
+	if cause != nil {
+		return cause, nil
+	}
+	return nil, a.keep(ctx, s, some, results, true)
+}
+
+// keep records the answers to some of the records. Results for others are
+// ignored, and a conflict that does not say what is stored is no answer yet:
+// the next revision could not be stated against it.
+func (a *App) keep(ctx context.Context, s *sending, some []int, results map[string]commerce.Result, taken bool) error {
+	records := make([]daily.Record, 0, len(some))
+	answers := make(map[string]ledger.Answer, len(some))
+	kept := make(map[string]commerce.Result, len(some))
+	for _, i := range some {
+		r, ok := results[s.records[i].RecordID]
+		if !ok {
+			continue
+		}
+		if r.Status == commerce.Conflict {
+			stored, err := usage.ParseSum(r.Quantity)
+			if err != nil {
+				continue
+			}
+			r.Quantity = stored.String() // as the receipt writes it
+		}
+		records = append(records, s.records[i])
+		kept[r.RecordID] = r
+		answers[r.RecordID] = ledger.Answer{Status: r.Status, Code: r.Code, Message: r.Message, Quantity: r.Quantity}
+	}
+	if len(records) == 0 {
+		return nil
+	}
+	if err := a.Ledger.PutAnswers(ctx, s.m.id(), records, answers); err != nil {
+		return err
+	}
+	maps.Copy(s.answers, kept)
+	s.taken = s.taken || taken
+	return nil
+}
+
+// recall reads the answers that earlier tries recorded. A record that has one
+// is not sent again: another answer would contradict the row.
+func (a *App) recall(ctx context.Context, s *sending) error {
+	answers, err := a.Ledger.Answers(ctx, s.m.id(), s.records)
+	for id, k := range answers {
+		s.answers[id] = commerce.Result{RecordID: id, Status: k.Status, Code: k.Code, Message: k.Message, Quantity: k.Quantity}
+	}
+	return err
+}
+
+// markPartial notes, before the first of several requests, that answers may be
+// in DailyUsage: who takes over after a crash must look there.
+func (a *App) markPartial(ctx context.Context, s *sending) error {
+	if s.batch.Partial {
+		return nil
+	}
+	s.batch.Partial = true
+	if err := a.Ledger.UpdateBatch(ctx, s.m.id(), s.batch); err != nil {
+		return err
+	}
+	now, err := a.Ledger.Batch(ctx, s.m.id())
+	if err != nil {
+		return err
+	}
+	if now.State == ledger.BatchAnswered {
+		return ledger.ErrChanged
+	}
+	s.batch = s.batch.On(now)
+	return nil
+}
+
+// reader reads back what commerce accepted of a usage day; commerce.Client.
+type reader interface {
+	Accepted(ctx context.Context, cloudID, usageDate string, each func(commerce.AcceptedRecord) error) error
+}
+
+var _ reader = (*commerce.Client)(nil)
+
+// codeReadBack is the answer code of a record whose answer got lost and was
+// read back.
+const codeReadBack = "ReadBack"
+
+// readBack asks which of some records commerce has accepted already, and keeps
+// that as their answers. It holds no more than these records, however many the
+// day has.
+func (a *App) readBack(ctx context.Context, s *sending, some []int) (cause, err error) {
+	back, ok := a.Commerce.(reader)
+	if !ok {
+		return errors.New("commerce cannot be read back"), nil
+	}
+	sums := make(map[string]string, len(some))
+	for _, i := range some {
+		sum := sha256.Sum256(s.raw[i])
+		sums[s.records[i].RecordID] = hex.EncodeToString(sum[:])
+	}
+	found := map[string]commerce.Result{}
+	cause = back.Accepted(ctx, s.m.CloudID, s.m.UsageDay.String(), func(r commerce.AcceptedRecord) error {
+		sum, ours := sums[r.RecordID]
+		if !ours {
+			return nil
+		}
+		result := commerce.Result{RecordID: r.RecordID, Status: commerce.Accepted, Code: codeReadBack}
+		if r.SHA256 != sum {
+			result.Status, result.Quantity, result.Message = commerce.Conflict, r.Quantity, "commerce has other bytes under this recordId"
+		}
+		found[r.RecordID] = result
+		if len(found) == len(sums) {
+			return commerce.ErrStop
+		}
+		return nil
+	})
+	if cause != nil || len(found) == 0 {
+		return cause, nil
+	}
+	if err := a.markPartial(ctx, s); err != nil {
+		return nil, err
+	}
+	return nil, a.keep(ctx, s, some, found, false)
+}

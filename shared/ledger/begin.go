@@ -1,0 +1,159 @@
+package ledger
+
+import (
+	"context"
+	"errors"
+	"fmt"
+
+	"stackusage/shared/usage"
+)
+
+// Closing is what a closer saw when it began.
+type Closing struct {
+	CloudID string
+	Day     usage.Day
+	Last    *Revision  // nil: the day was never stated
+	Counted []DayInput // inputs whose hour counts, in order
+	Pending []DayInput // inputs whose hour has no verdict yet, or another file about to take its place
+	Request *OpenDay   // what an operator asked for and no revision has answered
+
+	mark Tag
+}
+
+// ErrNotOpen means that the day has nothing to close.
+var ErrNotOpen = errors.New("the day is not open")
+
+// errMoved means that a file took another's place while the day was looked at.
+var errMoved = errors.New("an hour of the day is changing hands")
+
+// BeginClose looks at a day in the order that loses nothing: the mark first,
+// then the last revision, then the inputs, then which of them count.
+func (l *Ledger) BeginClose(ctx context.Context, cloudID string, day usage.Day) (*Closing, error) {
+	err := errMoved
+	var c *Closing
+	for try := 0; try < decideTries && errors.Is(err, errMoved); try++ {
+		c, err = l.beginClose(ctx, cloudID, day)
+	}
+	if err != nil {
+		return nil, fmt.Errorf("close day %s of %s: %w", day, cloudID, err)
+	}
+	return c, nil
+}
+
+func (l *Ledger) beginClose(ctx context.Context, cloudID string, day usage.Day) (*Closing, error) {
+	mark, err := l.Store.Get(ctx, TableOpenDays, cloudID, day.Compact())
+	if errors.Is(err, ErrNotFound) {
+		return nil, ErrNotOpen
+	} else if err != nil {
+		return nil, err
+	}
+	c := &Closing{CloudID: cloudID, Day: day, mark: mark.Tag}
+	if err := l.readStated(ctx, c, mark); err != nil {
+		return nil, err
+	}
+	inputs, err := l.inputs(ctx, cloudID, day)
+	if err != nil {
+		return nil, err
+	}
+	moved := false
+	for len(inputs) > 0 {
+		n := 1
+		for n < len(inputs) && inputs[n].Hour == inputs[0].Hour {
+			n++
+		}
+		without, err := l.judgeInputs(ctx, c, inputs[:n])
+		if err != nil {
+			return nil, err
+		}
+		moved = moved || without
+		inputs = inputs[n:]
+	}
+	if moved {
+		// The file that counts has no rows of the day. Or it took its place after
+		// the inputs were listed, and its own was not yet among them: then it has
+		// marked the day since.
+		again, err := l.Store.Get(ctx, TableOpenDays, cloudID, day.Compact())
+		if errors.Is(err, ErrNotFound) || err == nil && again.Tag != mark.Tag {
+			err = errMoved
+		}
+		if err != nil {
+			return nil, err
+		}
+	}
+	return c, nil
+}
+
+// readStated reads how the day was stated, and whether an operator asks for
+// more.
+func (l *Ledger) readStated(ctx context.Context, c *Closing, mark Row) error {
+	var open OpenDay
+	if err := fromProps(mark.Props, &open); err != nil {
+		return err
+	}
+	if open.Restate != "" {
+		c.Request = &open
+	}
+	for r, err := range l.RevisionsOf(ctx, c.CloudID, c.Day) {
+		if err != nil {
+			return err
+		}
+		c.Last = &r
+		if r.Restate == open.Restate {
+			c.Request = nil
+		}
+	}
+	return nil
+}
+
+func (l *Ledger) inputs(ctx context.Context, cloudID string, day usage.Day) (inputs []DayInput, err error) {
+	for row, err := range l.Store.List(ctx, TableDayInputs, dayPartition(cloudID, day), "", "") {
+		if err != nil {
+			return nil, err
+		}
+		in := DayInput{CloudID: cloudID, Day: day}
+		if in.Hour, in.SHA16, err = splitInput(row.Key); err != nil {
+			return nil, err
+		}
+		if err := fromProps(row.Props, &in); err != nil {
+			return nil, err
+		}
+		inputs = append(inputs, in)
+	}
+	return inputs, nil
+}
+
+// judgeInputs says which of the inputs of one reported hour counts, and for
+// which that may change soon. They are judged by one reading of the pointer: by
+// their own rows, read one after the other while one file takes another's
+// place, both could seem to count, or neither. without is true if the hour
+// counts with a file that is not among them.
+func (l *Ledger) judgeInputs(ctx context.Context, c *Closing, inputs []DayInput) (without bool, err error) {
+	standing, err := l.CountedHour(ctx, HourID{c.CloudID, inputs[0].Hour, inputs[0].SHA16})
+	if err != nil && !errors.Is(err, ErrNotFound) {
+		return false, err
+	}
+	without = standing.Counts != ""
+	for _, in := range inputs {
+		switch in.SHA16 {
+		case standing.Counts:
+			without = false
+			c.Counted = append(c.Counted, in)
+			if standing.Challenger != "" {
+				c.Pending = append(c.Pending, in)
+			}
+			continue
+		case standing.Challenger:
+			c.Pending = append(c.Pending, in)
+			continue
+		}
+		h, err := l.Hour(ctx, HourID{in.CloudID, in.Hour, in.SHA16})
+		if err != nil && !errors.Is(err, ErrNotFound) {
+			return false, err
+		}
+		// Nobody has decided yet, or it counts since the pointer was read.
+		if err != nil || !h.Verdict.Final() || h.Verdict == Counted {
+			c.Pending = append(c.Pending, in)
+		}
+	}
+	return without, nil
+}

@@ -1,0 +1,303 @@
+package ledger_test
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+
+	"stackusage/shared/ledger"
+	"stackusage/shared/usage"
+)
+
+func because(reason string) ledger.Reasoned {
+	return ledger.Reasoned{By: "olga", Reason: reason, At: landed.Add(time.Hour)}
+}
+
+const (
+	fileA = "aaaaaaaaaaaaaaaa"
+	fileB = "bbbbbbbbbbbbbbbb"
+	fileC = "cccccccccccccccc"
+)
+
+// takeOver is what IngestHour does with a file that an operator let take over.
+func takeOver(ctx context.Context, l *ledger.Ledger, id ledger.HourID, h ledger.Hour, days ...usage.Day) (ledger.Verdict, error) {
+	h.UsageDays = daysText(days)
+	inputs := make([]ledger.DayInput, len(days))
+	for i, d := range days {
+		inputs[i] = inputOf(id, d)
+	}
+	return l.TakeOver(ctx, id, h, inputs)
+}
+
+func daysText(days []usage.Day) string {
+	texts := make([]string, len(days))
+	for i, d := range days {
+		texts[i] = d.Compact()
+	}
+	return strings.Join(texts, ",")
+}
+
+// inConflict is an hour with file A, which counts and has rows of the day
+// before and the day, and B, which has rows of the day and the day after.
+func inConflict(ctx context.Context, t testing.TB, l *ledger.Ledger, cloudID string) (a, b ledger.HourID, daysOfA, daysOfB []usage.Day) {
+	d := day(t, "20191210")
+	daysOfA, daysOfB = []usage.Day{d - 1, d}, []usage.Day{d, d + 1}
+	a, hourA := blobOf(cloudID, hour(t, "2019121019"), fileA)
+	hourA.UsageDays = daysText(daysOfA)
+	b, hourB := blobOf(cloudID, hour(t, "2019121019"), fileB)
+	_, err := commit(ctx, l, a, hourA, daysOfA...)
+	ok(t, err)
+	_, err = l.DecideHour(ctx, b, ledger.Beside(hourA, hourB))
+	ok(t, err)
+	return a, b, daysOfA, daysOfB
+}
+
+// stateNext is one round of a closer that states what counts, at once.
+func stateNext(ctx context.Context, l *ledger.Ledger, cloudID string, d usage.Day) error {
+	c, err := l.BeginClose(ctx, cloudID, d)
+	if errors.Is(err, ledger.ErrNotOpen) {
+		return nil
+	} else if err != nil {
+		return err
+	}
+	if !c.States() && (c.Last != nil || len(c.Counted) > 0) || c.Request != nil {
+		r := ledger.Revision{Number: 1, Inputs: ledger.InputList(c.Counted), InputCount: int64(len(c.Counted))}
+		if c.Last != nil {
+			r.Number = c.Last.Number + 1
+		}
+		if err := l.CommitRevision(ctx, c, c.Answer(r)); err != nil {
+			return err
+		}
+	}
+	_, err = l.FinishClose(ctx, c)
+	return err
+}
+
+// wayOfDecisions is every step by which operators change what counts, and what
+// the functions do then: B supersedes A, A supersedes B again, C is kept out, B
+// is asked for and withdrawn, and the day is restated.
+func wayOfDecisions(t testing.TB, l *ledger.Ledger, cloudID string) []func(context.Context) error {
+	d := day(t, "20191210")
+	h := hour(t, "2019121019")
+	days := map[string][]usage.Day{fileA: {d, d + 1}, fileB: {d}, fileC: {d}}
+	land := func(sha16 string) func(context.Context) error {
+		return func(ctx context.Context) error {
+			id, h := blobOf(cloudID, h, sha16)
+			h.UsageDays = daysText(days[sha16])
+			_, err := commit(ctx, l, id, h, days[sha16]...)
+			return err
+		}
+	}
+	ask := func(sha16 string) func(context.Context) error {
+		return func(ctx context.Context) error {
+			id, _ := blobOf(cloudID, h, sha16)
+			_, err := l.AskTakeOver(ctx, id, because(sha16+" is right"))
+			return err
+		}
+	}
+	take := func(sha16 string) func(context.Context) error {
+		return func(ctx context.Context) error {
+			id, h := blobOf(cloudID, h, sha16)
+			_, err := takeOver(ctx, l, id, h, days[sha16]...)
+			return err
+		}
+	}
+	keep := func(sha16 string) func(context.Context) error {
+		return func(ctx context.Context) error {
+			id, _ := blobOf(cloudID, h, sha16)
+			_, err := l.KeepOut(ctx, id, because(sha16+" is wrong"))
+			return err
+		}
+	}
+	closeDay := func(ctx context.Context) error { return stateNext(ctx, l, cloudID, d) }
+	restate := func(ctx context.Context) error {
+		_, err := l.AskRestate(ctx, cloudID, d, because("the payer changed"))
+		return err
+	}
+	return []func(context.Context) error{
+		land(fileA), closeDay, land(fileB), land(fileC),
+		ask(fileB), closeDay, take(fileB), closeDay, take(fileB),
+		ask(fileA), take(fileA), closeDay,
+		keep(fileC), ask(fileB), keep(fileB), take(fileB), restate, closeDay,
+	}
+}
+
+func TestDecisions(t *testing.T) {
+	t.Parallel()
+	ctx := context.Background()
+	l, _ := open(t)
+	row := func(t *testing.T, id ledger.HourID) ledger.Hour {
+		t.Helper()
+		h, err := l.Hour(ctx, id)
+		ok(t, err)
+		return h
+	}
+	t.Run("without a reason or a name nothing is decided", func(t *testing.T) {
+		_, b, _, _ := inConflict(ctx, t, l, cloud(1))
+		was := dump(t, l, cloud(1))
+		for _, why := range []ledger.Reasoned{{By: "olga"}, {Reason: "x"}, {By: "olga", Reason: "two\nlines"}, {By: "olga", Reason: strings.Repeat("x", 1001)}} {
+			_, err := l.KeepOut(ctx, b, why)
+			_, err2 := l.AskTakeOver(ctx, b, why)
+			_, err3 := l.AskRestate(ctx, b.CloudID, day(t, "20191210"), why)
+			if err == nil || err2 == nil || err3 == nil {
+				t.Errorf("%.60q was enough", why)
+			}
+		}
+		if diff := cmp.Diff(was, dump(t, l, cloud(1))); diff != "" {
+			t.Errorf("rows (-before +after):\n%s", diff)
+		}
+	})
+	t.Run("only a conflict can be kept out, and what was kept out stays out", func(t *testing.T) {
+		a, b, _, _ := inConflict(ctx, t, l, cloud(2))
+		_, err := l.KeepOut(ctx, a, because("x"))
+		is(t, err, ledger.ErrDecided)
+		_, err = l.KeepOut(ctx, b, because("first"))
+		ok(t, err)
+		_, err = l.KeepOut(ctx, b, because("second"))
+		ok(t, err)
+		if h := row(t, b); h.Verdict != ledger.KeptOut || h.DecisionReason != "first" {
+			t.Errorf("row %+v", h)
+		}
+		_, err = l.AskTakeOver(ctx, b, because("x"))
+		is(t, err, ledger.ErrDecided)
+		_, err = l.AskTakeOver(ctx, ledger.HourID{CloudID: a.CloudID, Hour: a.Hour, SHA16: fileC}, because("x"))
+		is(t, err, ledger.ErrNotFound)
+	})
+	t.Run("a take-over that was asked for keeps the days of both files open until it is done", func(t *testing.T) {
+		a, b, _, daysOfB := inConflict(ctx, t, l, cloud(3))
+		d := day(t, "20191210")
+		_, err := l.AskTakeOver(ctx, b, because("b is right"))
+		ok(t, err)
+		for range 2 {
+			for _, d := range []usage.Day{d - 1, d} {
+				ok(t, stateNext(ctx, l, a.CloudID, d))
+				if !marked(t, l, a.CloudID, d.Compact()) {
+					t.Errorf("day %s was finished", d)
+				}
+			}
+		}
+		_, hourB := blobOf(a.CloudID, b.Hour, fileB)
+		verdict, err := takeOver(ctx, l, b, hourB, daysOfB...)
+		ok(t, err)
+		if verdict != ledger.Counted {
+			t.Errorf("verdict %s", verdict)
+		}
+		for _, d := range []usage.Day{d - 1, d, d + 1} {
+			ok(t, stateNext(ctx, l, a.CloudID, d))
+		}
+		atRest(t, l, a.CloudID)
+		if h := row(t, a); h.Verdict != ledger.Voided || h.SupersededBy != fileB || h.DecisionReason != "b is right" || h.Accepted != 9 {
+			t.Errorf("row of the file that left %+v", h)
+		}
+	})
+	t.Run("a take-over can be withdrawn until it is done", func(t *testing.T) {
+		a, b, _, daysOfB := inConflict(ctx, t, l, cloud(4))
+		_, err := l.AskTakeOver(ctx, b, because("b is right"))
+		ok(t, err)
+		_, err = l.KeepOut(ctx, b, because("no, a is"))
+		ok(t, err)
+		_, hourB := blobOf(a.CloudID, b.Hour, fileB)
+		verdict, err := takeOver(ctx, l, b, hourB, daysOfB...)
+		ok(t, err)
+		if h := row(t, b); verdict != ledger.KeptOut || !strings.Contains(h.Earlier, "supersede by olga: b is right") {
+			t.Errorf("verdict %s, row %+v", verdict, h)
+		}
+		for _, d := range []usage.Day{a.Hour.Day() - 1, a.Hour.Day()} {
+			ok(t, stateNext(ctx, l, a.CloudID, d))
+		}
+		atRest(t, l, a.CloudID)
+	})
+	t.Run("of two operators who let two files take over one is told to wait", func(t *testing.T) {
+		a, b, _, _ := inConflict(ctx, t, l, cloud(5))
+		c, hourC := blobOf(a.CloudID, a.Hour, fileC)
+		_, err := commit(ctx, l, c, hourC)
+		ok(t, err)
+		var wait sync.WaitGroup
+		errs := make([]error, 6)
+		for i := range errs {
+			wait.Go(func() { _, errs[i] = l.AskTakeOver(ctx, []ledger.HourID{b, c}[i%2], because(fmt.Sprint(i))) })
+		}
+		wait.Wait()
+		refused := 0
+		for _, err := range errs {
+			if err != nil {
+				is(t, err, ledger.ErrDecided)
+				refused++
+			}
+		}
+		standing, err := l.CountedHour(ctx, a)
+		ok(t, err)
+		if refused != 3 || standing.Counts != fileA || (standing.Challenger == fileB) != row(t, b).TakesOver() || (standing.Challenger == fileC) != row(t, c).TakesOver() {
+			t.Errorf("%d refused; the pointer %+v", refused, standing)
+		}
+	})
+	t.Run("a file of more usage days than the column holds leaves them all", func(t *testing.T) {
+		id, h := blobOf(cloud(6), hour(t, "2019121019"), fileA)
+		d := day(t, "20191210")
+		h.UsageDays = d.Compact() + ",... (2 days)"
+		_, err := commit(ctx, l, id, h, d, d-200)
+		ok(t, err)
+		ok(t, stateNext(ctx, l, id.CloudID, d))
+		ok(t, stateNext(ctx, l, id.CloudID, d-200))
+		b, hourB := blobOf(id.CloudID, id.Hour, fileB)
+		_, err = commit(ctx, l, b, hourB)
+		ok(t, err)
+		_, err = l.AskTakeOver(ctx, b, because("x"))
+		ok(t, err)
+		_, err = takeOver(ctx, l, b, hourB)
+		ok(t, err)
+		for _, d := range []usage.Day{d, d - 200} {
+			if !marked(t, l, id.CloudID, d.Compact()) {
+				t.Errorf("day %s is not open", d)
+			}
+		}
+	})
+}
+
+func TestAskRestate(t *testing.T) {
+	t.Parallel()
+	ctx := context.Background()
+	l, _ := open(t)
+	d := day(t, "20191210")
+	_, err := l.AskRestate(ctx, cloudID, d, because("x"))
+	is(t, err, ledger.ErrNotFound)
+	id, h := blobOf(cloudID, hour(t, "2019121019"), fileA)
+	_, err = commit(ctx, l, id, h, d)
+	ok(t, err)
+	ok(t, stateNext(ctx, l, cloudID, d))
+	first, err := l.AskRestate(ctx, cloudID, d, because("first"))
+	ok(t, err)
+	second, err := l.AskRestate(ctx, cloudID, d, because("second"))
+	ok(t, err)
+	if first != second {
+		t.Errorf("a request without an answer was replaced: %+v", second)
+	}
+	// Hours that mark the day at the same time take the request along.
+	var wait sync.WaitGroup
+	for i := range 12 {
+		wait.Go(func() {
+			id, h := blobOf(cloudID, hour(t, "2019121019")+1+usage.Hour(i%4), fmt.Sprintf("%016x", i))
+			if _, err := commit(ctx, l, id, h, d); err != nil {
+				t.Error(err)
+			}
+		})
+	}
+	wait.Wait()
+	for range 2 {
+		ok(t, stateNext(ctx, l, cloudID, d))
+	}
+	last, err := l.LastRevision(ctx, cloudID, d)
+	ok(t, err)
+	if last.Number != 2 || last.Restate != first.Restate || last.Reason != "first" || last.By != "olga" || last.InputCount != 5 {
+		t.Errorf("revision %+v", last)
+	}
+	if marked(t, l, cloudID, d.Compact()) {
+		t.Error("the day is still open")
+	}
+}

@@ -1,0 +1,79 @@
+package ledger
+
+import (
+	"context"
+	"fmt"
+	"iter"
+	"strings"
+
+	"stackusage/shared/usage"
+)
+
+// daysOf lists the usage days that a file's rows fall on. The column is cut
+// after so many days that only a broken clock touches; then the inputs are
+// looked for.
+func (l *Ledger) daysOf(ctx context.Context, id HourID, h Hour) (days []usage.Day, err error) {
+	if h.UsageDays == "" {
+		return nil, nil
+	}
+	if !strings.Contains(h.UsageDays, "...") {
+		for text := range strings.SplitSeq(h.UsageDays, ",") {
+			d, err := usage.ParseDay(text)
+			if err != nil {
+				return nil, fmt.Errorf("column usageDays: %w", err)
+			}
+			days = append(days, d)
+		}
+		return days, nil
+	}
+	key := id.Hour.Compact() + "_" + id.SHA16
+	for row, err := range l.Store.List(ctx, TableDayInputs, "", key, key+"\x7f") {
+		if err != nil {
+			return nil, err
+		}
+		text, ours := strings.CutPrefix(row.Partition, id.CloudID+"_")
+		if !ours || row.Key != key {
+			continue
+		}
+		d, err := usage.ParseDay(text)
+		if err != nil {
+			return nil, err
+		}
+		days = append(days, d)
+	}
+	return days, nil
+}
+
+// LandedHour is a row of UsageHours with its name.
+type LandedHour struct {
+	ID HourID
+	Hour
+}
+
+// LandedHours goes through the landed files of one registration, or of all if
+// cloudID is empty, in order of reported hours. Pointers are left out.
+func (l *Ledger) LandedHours(ctx context.Context, cloudID string) iter.Seq2[LandedHour, error] {
+	return func(yield func(LandedHour, error) bool) {
+		for row, err := range l.Store.List(ctx, TableUsageHours, "", "", "") {
+			var h LandedHour
+			if err == nil {
+				registration, day, _ := strings.Cut(row.Partition, "_")
+				hh, sha16, file := strings.Cut(row.Key, "_")
+				if !file || cloudID != "" && registration != cloudID {
+					continue
+				}
+				h.ID.CloudID, h.ID.SHA16 = registration, sha16
+				if h.ID.Hour, err = usage.ParseCompactHour(day + hh); err == nil {
+					err = fromProps(row.Props, &h.Hour)
+				}
+			}
+			if err != nil {
+				yield(LandedHour{}, fmt.Errorf("list hours: %w", err))
+				return
+			}
+			if !yield(h, nil) {
+				return
+			}
+		}
+	}
+}

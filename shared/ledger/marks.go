@@ -1,0 +1,117 @@
+package ledger
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"strings"
+	"time"
+
+	"stackusage/shared/usage"
+)
+
+// OpenDay is a row of OpenDays: a usage day that has something to close.
+type OpenDay struct {
+	Since       time.Time `col:"since"`       // landing of the first blob that opened it
+	LastLanding time.Time `col:"lastLanding"` // of any blob that touched it
+	LastInput   string    `col:"lastInput"`   // the newest mark's reason: <hour>_<sha16>
+
+	// What an operator asked for: the next revision, even of the same inputs.
+	Restate       string    `col:"restate,omitempty"` // names the request; the revision that answers it repeats it
+	RestateReason string    `col:"restateReason,omitempty"`
+	RestateBy     string    `col:"restateBy,omitempty"`
+	RestateAt     time.Time `col:"restateAt"`
+}
+
+// touchedBy is what a mark says of the input that renewed it.
+func touchedBy(in DayInput) OpenDay {
+	return OpenDay{Since: in.LandedAt, LastLanding: in.LandedAt, LastInput: in.Hour.Compact() + "_" + in.SHA16}
+}
+
+// markTries bounds how often a mark is written anew because others wrote it at
+// the same time. Each lost try is another's gain, so that many hours of one day
+// get through together.
+const markTries = 50
+
+// markOpen gives the day's mark a new version, or makes it: a closer that read
+// an older version will not delete it. The version read is replaced and no
+// other, so that an operator's request in it is not lost.
+func (l *Ledger) markOpen(ctx context.Context, cloudID string, day usage.Day, touch OpenDay) error {
+	return l.updateMark(ctx, cloudID, day, func(mark *OpenDay, exists bool) bool {
+		if !exists {
+			*mark = touch
+			return true
+		}
+		mark.LastInput = touch.LastInput
+		if touch.LastLanding.After(mark.LastLanding) {
+			mark.LastLanding = touch.LastLanding
+		}
+		return true
+	})
+}
+
+// updateMark reads the day's mark, lets change say what becomes of it, and
+// writes it unless change says no.
+func (l *Ledger) updateMark(ctx context.Context, cloudID string, day usage.Day, change func(mark *OpenDay, exists bool) bool) error {
+	err := ErrChanged
+	for try := 0; try < markTries && (errors.Is(err, ErrExists) || errors.Is(err, ErrChanged)); try++ {
+		err = l.tryUpdateMark(ctx, cloudID, day, change)
+	}
+	if err != nil {
+		return fmt.Errorf("mark day %s open: %w", day, err)
+	}
+	return nil
+}
+
+func (l *Ledger) tryUpdateMark(ctx context.Context, cloudID string, day usage.Day, change func(mark *OpenDay, exists bool) bool) error {
+	var mark OpenDay
+	op := Op{Insert, Row{Partition: cloudID, Key: day.Compact()}}
+	have, err := l.Store.Get(ctx, TableOpenDays, cloudID, day.Compact())
+	if err == nil {
+		op.Verb, op.Row.Tag = Update, have.Tag
+		err = fromProps(have.Props, &mark)
+	} else if errors.Is(err, ErrNotFound) {
+		err = nil
+	}
+	if err != nil || !change(&mark, op.Verb == Update) {
+		return err
+	}
+	op.Row.Props = toProps(mark)
+	return l.Store.Apply(ctx, TableOpenDays, cloudID, op)
+}
+
+// OpenMark is one entry of OpenDays: a day to close (Revision 0), or a
+// revision whose batches have no final answer yet.
+type OpenMark struct {
+	CloudID  string
+	Day      usage.Day
+	Revision int
+	OpenDay
+
+	tag Tag
+}
+
+// OpenMarks lists what is open, of every registration.
+func (l *Ledger) OpenMarks(ctx context.Context) ([]OpenMark, error) {
+	var marks []OpenMark
+	for row, err := range l.Store.List(ctx, TableOpenDays, "", "", "") {
+		if err != nil {
+			return nil, fmt.Errorf("list open days: %w", err)
+		}
+		m := OpenMark{CloudID: row.Partition, tag: row.Tag}
+		day, revision, forwarding := strings.Cut(row.Key, "_")
+		if m.Day, err = usage.ParseDay(day); err == nil && forwarding {
+			_, err = fmt.Sscanf(revision, "%04d", &m.Revision)
+		}
+		if err == nil {
+			err = fromProps(row.Props, &m.OpenDay)
+		}
+		if err != nil {
+			return nil, fmt.Errorf("list open days: row %s/%s: %w", row.Partition, row.Key, err)
+		}
+		marks = append(marks, m)
+	}
+	slices.SortStableFunc(marks, func(a, b OpenMark) int { return int(a.Day - b.Day) })
+	return marks, nil
+}

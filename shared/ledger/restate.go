@@ -1,0 +1,105 @@
+package ledger
+
+import (
+	"context"
+	"fmt"
+	"time"
+
+	"stackusage/shared/usage"
+)
+
+// Reasoned is who decided something, why and when. Every decision has one.
+type Reasoned struct {
+	By, Reason string
+	At         time.Time
+}
+
+// check keeps a decision's texts within what a row can hold, and fit for one
+// line: they are read in tables and lists.
+func (r Reasoned) check() error {
+	for name, text := range map[string]string{"reason": r.Reason, "name of who decides": r.By} {
+		if text == "" {
+			return fmt.Errorf("the %s is missing: it is what an auditor will ask for", name)
+		}
+		if len(text) > 1000 {
+			return fmt.Errorf("the %s has %d bytes; at most 1000 are kept", name, len(text))
+		}
+		for _, r := range text {
+			if r < ' ' || r == 0x7f {
+				return fmt.Errorf("the %s holds a line break or another control character", name)
+			}
+		}
+	}
+	return nil
+}
+
+// AskRestate asks for the next revision of a day that was stated, even if its
+// inputs are the same: the registration or the catalogue has changed. While an
+// earlier request has no answer it stands, and is returned.
+func (l *Ledger) AskRestate(ctx context.Context, cloudID string, day usage.Day, why Reasoned) (OpenDay, error) {
+	asked, err := l.askRestate(ctx, cloudID, day, why)
+	if err != nil {
+		return asked, fmt.Errorf("restate day %s of %s: %w", day, cloudID, err)
+	}
+	return asked, nil
+}
+
+func (l *Ledger) askRestate(ctx context.Context, cloudID string, day usage.Day, why Reasoned) (OpenDay, error) {
+	var asked OpenDay
+	if err := why.check(); err != nil {
+		return asked, err
+	}
+	at := utc(why.At)
+	request := OpenDay{
+		Restate:       hexSHA256(at.Format(time.RFC3339) + "\n" + why.By + "\n" + why.Reason)[:16],
+		RestateReason: why.Reason, RestateBy: why.By, RestateAt: at,
+	}
+	// The revisions are read anew before each try: a request that was answered
+	// in between makes room for this one.
+	var readErr error
+	err := l.updateMark(ctx, cloudID, day, func(mark *OpenDay, exists bool) bool {
+		var answered map[string]bool
+		if answered, readErr = l.answered(ctx, cloudID, day); readErr != nil {
+			return false
+		}
+		if mark.Restate != "" && !answered[mark.Restate] {
+			asked = *mark
+			return false
+		}
+		if !exists {
+			mark.Since, mark.LastLanding = at, at
+		}
+		mark.Restate, mark.RestateReason = request.Restate, request.RestateReason
+		mark.RestateBy, mark.RestateAt = request.RestateBy, request.RestateAt
+		asked = *mark
+		return true
+	})
+	if readErr != nil {
+		err = readErr
+	}
+	return asked, err
+}
+
+// answered lists the requests that the day's revisions answer. It fails for a
+// day that was never stated: there is nothing to state again.
+func (l *Ledger) answered(ctx context.Context, cloudID string, day usage.Day) (map[string]bool, error) {
+	answered, stated := map[string]bool{}, false
+	for r, err := range l.RevisionsOf(ctx, cloudID, day) {
+		if err != nil {
+			return nil, err
+		}
+		answered[r.Restate], stated = true, true
+	}
+	if !stated {
+		return nil, fmt.Errorf("it was never stated: %w", ErrNotFound)
+	}
+	return answered, nil
+}
+
+// Answer makes a revision the answer to what an operator asked for.
+func (c *Closing) Answer(r Revision) Revision {
+	if c.Request != nil {
+		r.Restate, r.Reason, r.By = c.Request.Restate, c.Request.RestateReason, c.Request.RestateBy
+	}
+	return r
+}

@@ -1,0 +1,296 @@
+package ledger
+
+import (
+	"cmp"
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"iter"
+	"math"
+	"strings"
+
+	"stackusage/shared/daily"
+	"stackusage/shared/landing"
+	"stackusage/shared/usage"
+)
+
+// hours checks every reported hour that counts.
+func (v *verifier) hours(ctx context.Context) error {
+	return v.list(ctx, TableUsageHours, "", "", func(where string, row Row) error {
+		cloudID, day, err := splitDay(row.Partition)
+		if err != nil {
+			return v.differ(where, "%v", err)
+		}
+		if !v.wants(cloudID, day) {
+			return nil
+		}
+		hh, sha16, _ := strings.Cut(row.Key, "_")
+		id := HourID{CloudID: cloudID, SHA16: sha16}
+		if id.Hour, err = usage.ParseCompactHour(day.Compact() + hh); err != nil {
+			return v.differ(where, "%v", err)
+		}
+		return v.twice(func() error { return v.hourRow(ctx, where, id) })
+	})
+}
+
+// hourRow checks one row of UsageHours as it is now: a pointer against the row
+// that it names, or a blob that counts against its pointer and its content.
+func (v *verifier) hourRow(ctx context.Context, where string, id HourID) error {
+	pointer, err := v.ledger.Store.Get(ctx, TableUsageHours, id.partition(), id.pointer())
+	if err != nil && !errors.Is(err, ErrNotFound) {
+		return err
+	}
+	counts, _ := pointer.Props["counts"].(string)
+	isPointer := id.SHA16 == ""
+	if isPointer {
+		id.SHA16 = counts
+	}
+	row, err := v.ledger.Store.Get(ctx, TableUsageHours, id.partition(), id.key())
+	if err != nil && !errors.Is(err, ErrNotFound) {
+		return err
+	}
+	var h Hour
+	if err := fromProps(row.Props, &h); err != nil {
+		return v.differ(where, "%v", err)
+	}
+	switch {
+	case isPointer && h.Verdict != Counted:
+		return v.differ(where, "counts is %s, and that blob has no row that says counted", counts)
+	case isPointer:
+		return v.sameProps(where, pointer.Props, row.Props, "counts", "challenger")
+	case h.Verdict != Counted:
+		return nil
+	case counts != id.SHA16:
+		return v.differ(where, "verdict is counted, but row %s names %q", id.pointer(), counts)
+	}
+	return v.hour(ctx, where, id, h)
+}
+
+// hour reads a blob that counts once more, row by row.
+func (v *verifier) hour(ctx context.Context, where string, id HourID, h Hour) error {
+	v.report.Hours++
+	defer v.progress()
+	container, blob, _ := strings.Cut(h.Blob, "/")
+	name, err := landing.ParseName(container, blob)
+	if err != nil || name != (landing.Name{CloudID: id.CloudID, Hour: id.Hour, SHA16: id.SHA16}) {
+		return v.differ(where, "blob is %.200q, which is the name of another one", h.Blob)
+	}
+	f, err := v.openFile(ctx, v.files.Landing, h.Blob)
+	if err != nil {
+		return v.settle(err)
+	}
+	defer f.close()
+	summer, err := daily.NewSummer(v.o.TempDir, daily.DefaultSpill)
+	if err != nil {
+		return err
+	}
+	defer summer.Close()
+	got, err := v.rows(ctx, id, h, f, name, summer)
+	if err != nil {
+		var rejection *landing.Rejection
+		if errors.As(err, &rejection) {
+			err = damaged(h.Blob, "%v", rejection)
+		}
+		return v.settle(err)
+	}
+	v.report.Rows += got.Records
+	days, err := v.partials(ctx, id, h, summer)
+	if err != nil {
+		return err
+	}
+	return cmp.Or(
+		same(v, where, "sha256", h.SHA256, got.SHA256),
+		same(v, where, "rowSetHash", h.RowSetHash, got.RowSetHash),
+		same(v, where, "bytes", h.Bytes, got.Bytes),
+		same(v, where, "records", h.Records, got.Records),
+		same(v, where, "pages", h.Pages, got.Pages),
+		same(v, where, "accepted", h.Accepted, got.Accepted),
+		same(v, where, "quarantined", h.Quarantined, got.Quarantined),
+		same(v, where, "accepted + quarantined", h.Accepted+h.Quarantined, h.Records),
+		sameDays(v, where, h.UsageDays, days),
+	)
+}
+
+// sameDays compares the list of usage days, of which a column holds only the
+// first hundred.
+func sameDays(v *verifier, where, stored string, days []string) error {
+	list := strings.Join(days, ",")
+	if len(days) > 100 {
+		list = strings.Join(days[:100], ",")
+		stored, _, _ = strings.Cut(stored, ",...")
+	}
+	return same(v, where, "usageDays", stored, list)
+}
+
+// rows reads the rows, counts them, sums those that may count and compares the
+// others with Quarantine, which is in order of line too.
+func (v *verifier) rows(ctx context.Context, id HourID, h Hour, f io.Reader, name landing.Name, summer *daily.Summer) (Hour, error) {
+	var got Hour
+	// What was over a limit is not counted, whatever the limits are now.
+	r, err := landing.NewReader(f, name, landing.Limits{Bytes: math.MaxInt64, Rows: math.MaxInt64})
+	if err != nil {
+		return got, err
+	}
+	refused, err := pull(v.ledger.Store.List(ctx, TableQuarantine, id.partition(), id.key()+"_", id.key()+"`"))
+	defer refused.stop()
+	if err != nil {
+		return got, err
+	}
+	var kept string // the file of refused rows
+	for {
+		line, err := r.Next()
+		if errors.Is(err, io.EOF) {
+			break
+		}
+		if err != nil {
+			return got, err
+		}
+		record, refusal := usage.ParseRecord(line.Bytes, id.Hour)
+		if line.TooLong {
+			refusal = &usage.Refusal{Code: usage.RefusedLine}
+		}
+		if refusal == nil {
+			got.Accepted++
+			err = summer.Add(record)
+		} else {
+			got.Quarantined++
+			err = v.refusal(id, h, line.Number, refusal.Code, refused, &kept)
+		}
+		if err != nil {
+			return got, err
+		}
+	}
+	for refused.more {
+		if err := v.extraRefusal(id, refused); err != nil {
+			return got, err
+		}
+	}
+	if kept != "" {
+		err = v.settle(v.hashFile(ctx, kept))
+	}
+	t := r.Trailer()
+	got.SHA256, got.RowSetHash, got.Bytes = r.SHA256(), r.RowSetHash(), r.Size()
+	got.Records, got.Pages = t.Records, int64(t.Pages)
+	return got, err
+}
+
+// refusal compares a row that is refused with the next row of Quarantine.
+func (v *verifier) refusal(id HourID, h Hour, number int64, code string, refused *puller[Row], kept *string) error {
+	key := fmt.Sprintf("%s_%010d", id.key(), number)
+	where := "Quarantine " + id.partition() + "/" + key
+	for refused.more && refused.head.Key < key {
+		if err := v.extraRefusal(id, refused); err != nil {
+			return err
+		}
+	}
+	if !refused.more || refused.head.Key != key {
+		return v.differ(where, "the row is not there; line %d of %s is refused with %s", number, h.Blob, code)
+	}
+	var q Quarantined
+	if err := fromProps(refused.head.Props, &q); err != nil {
+		return v.differ(where, "%v", err)
+	}
+	*kept = q.Bytes
+	err := cmp.Or(same(v, where, "code", q.Code, code), same(v, where, "line", q.Line, number), same(v, where, "blob", q.Blob, h.Blob))
+	if err != nil {
+		return err
+	}
+	return refused.advance()
+}
+
+// extraRefusal names the next row of Quarantine, to which no row of the hour
+// belongs.
+func (v *verifier) extraRefusal(id HourID, refused *puller[Row]) error {
+	if err := v.differ("Quarantine "+id.partition()+"/"+refused.head.Key, "the hour has no such refused row"); err != nil {
+		return err
+	}
+	return refused.advance()
+}
+
+// hashFile compares a file with its name.
+func (v *verifier) hashFile(ctx context.Context, path string) error {
+	f, err := v.openFile(ctx, v.files.App, path)
+	if err != nil {
+		return err
+	}
+	defer f.close()
+	return f.finish("")
+}
+
+// partials compares the sums of an hour with its partials, usage day by usage
+// day, and says which days there are.
+func (v *verifier) partials(ctx context.Context, id HourID, h Hour, summer *daily.Summer) (days []string, err error) {
+	for day, sums := range summer.Days() {
+		days = append(days, day.Compact())
+		if err := v.settle(v.partial(ctx, id, h, day, sums)); err != nil {
+			return nil, err
+		}
+		for _, err := range sums { // what the comparison left: the next day begins after it
+			if err != nil {
+				return nil, err
+			}
+		}
+	}
+	return days, nil
+}
+
+func (v *verifier) partial(ctx context.Context, id HourID, h Hour, day usage.Day, sums iter.Seq2[daily.Sum, error]) error {
+	key := id.Hour.Compact() + "_" + id.SHA16
+	where := "DayInputs " + dayPartition(id.CloudID, day) + "/" + key
+	row, err := v.ledger.Store.Get(ctx, TableDayInputs, dayPartition(id.CloudID, day), key)
+	if errors.Is(err, ErrNotFound) {
+		return damaged(where, "the row is not there; %s has rows of the day", h.Blob)
+	} else if err != nil {
+		return err
+	}
+	var in DayInput
+	if err := fromProps(row.Props, &in); err != nil {
+		return damaged(where, "%v", err)
+	}
+	f, err := v.openFile(ctx, v.files.App, containerPartials+"/"+in.Partial)
+	if err != nil {
+		return err
+	}
+	defer f.close()
+	p, err := daily.OpenPartial(f)
+	if err != nil {
+		return f.blame(err)
+	}
+	head := p.Header()
+	if head.CloudID != id.CloudID || head.UsageDay != day || head.ReportedHour != id.Hour || head.HourBlob != h.SHA256 {
+		return damaged(f.path, "it is the partial of another hour blob or day")
+	}
+	have, err := pull(blamed(f, p.Sums()))
+	defer have.stop()
+	var lines, rows int64
+	for want, sumErr := range sums {
+		if err = cmp.Or(sumErr, err); err != nil {
+			return err
+		}
+		lines, rows = lines+1, rows+want.Rows
+		got := have.head
+		if !have.more || got.Shown != want.Shown || !got.Quantity.Equal(want.Quantity) || got.Hours != want.Hours || got.Rows != want.Rows {
+			return damaged(f.path, "line %d is %s, the rows of the hour say %s", lines, textOf(got, have.more), textOf(want, true))
+		}
+		err = have.advance()
+	}
+	if err != nil {
+		return err
+	}
+	if have.more {
+		return damaged(f.path, "it has more than the %d lines that the rows of the hour give", lines)
+	}
+	if err := f.finish(""); err != nil {
+		return err
+	}
+	return cmp.Or(same(v, where, "sha256", in.SHA256, f.hash()), same(v, where, "lines", in.Lines, lines), same(v, where, "rows", in.Rows, rows))
+}
+
+// textOf names a sum without its tags, which may hold personal data.
+func textOf(s daily.Sum, there bool) string {
+	if !there {
+		return "not there"
+	}
+	return fmt.Sprintf("%s of meter %s, %d rows, resource %s", s.Quantity, s.MeterID, s.Rows, s.ResourceURI)
+}

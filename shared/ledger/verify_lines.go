@@ -1,0 +1,145 @@
+package ledger
+
+import (
+	"bytes"
+	"cmp"
+	"encoding/json"
+	"fmt"
+
+	"stackusage/shared/daily"
+	"stackusage/shared/usage"
+)
+
+// restatement walks a daily file with everything it follows from, all of them
+// in order of key.
+type restatement struct {
+	v       *verifier
+	st      *statement
+	path    string
+	number  int64 // of the line
+	last    lineKey
+	sums    *puller[daily.Sum]
+	before  *puller[daily.Standing]
+	records *puller[json.RawMessage]
+	rows    int64
+	count   int64 // of records
+	totals  usage.Quantity
+}
+
+// lineKey orders the lines of a daily file.
+type lineKey struct {
+	usage.Key
+	billing, commerceMeter, class string
+}
+
+func lineKeyOf(l daily.Line) lineKey {
+	return lineKey{l.Shown.Key(), usage.NormalGUID(l.BillingSubscriptionID), usage.NormalGUID(l.CommerceMeterID), string(l.MeterClass)}
+}
+
+func (k lineKey) compare(l lineKey) int {
+	return cmp.Or(k.Key.Compare(l.Key), cmp.Compare(k.billing, l.billing), cmp.Compare(k.commerceMeter, l.commerceMeter), cmp.Compare(k.class, l.class))
+}
+
+func (r *restatement) where() string { return fmt.Sprintf("%s line %d", r.path, r.number) }
+
+// line checks one line: its sum, what stood before, and its record.
+func (r *restatement) line(l daily.DayLine) error {
+	r.number++
+	key := lineKeyOf(l.Line)
+	if r.number > 1 && r.last.compare(key) >= 0 {
+		return damaged(r.where(), "it is out of order")
+	}
+	r.last = key
+	r.rows += l.Rows
+	r.totals = r.totals.Add(l.Total)
+	if err := r.sum(l, key); err != nil {
+		return err
+	}
+	known, err := r.standing(l, key)
+	if err != nil {
+		return err
+	}
+	return r.record(l, l.Rows > 0 && !known)
+}
+
+// sum: a line with rows is exactly what the partials give for its key; one
+// without is a line that was billed once and has nothing now.
+func (r *restatement) sum(l daily.DayLine, key lineKey) error {
+	if r.sums.more && r.sums.head.Key().Compare(key.Key) < 0 {
+		return damaged(r.where(), "before it must come a line of %s", textOf(r.sums.head, true))
+	}
+	if l.Rows == 0 {
+		if l.Total.Sign() != 0 {
+			return damaged(r.where(), "total is %s without rows", l.Total)
+		}
+		return nil
+	}
+	s := r.sums.head
+	if !r.sums.more || s.Key() != key.Key || s.Shown != l.Shown || s.Rows != l.Rows || s.Hours != l.Hours || !s.Quantity.Equal(l.Total) {
+		return damaged(r.where(), "total is %s of %d rows; the partials give %s", l.Total, l.Rows, textOf(s, r.sums.more && s.Key() == key.Key))
+	}
+	return r.sums.advance()
+}
+
+// standing: before and corrects are what commerce accepted of this very line.
+func (r *restatement) standing(l daily.DayLine, key lineKey) (known bool, err error) {
+	var want daily.Standing
+	if r.before.more {
+		order := lineKeyOf(r.before.head.Line).compare(key)
+		if order < 0 {
+			return false, damaged(r.where(), "before it must come the line of record %s, of which %s stands", r.before.head.RecordID, r.before.head.Accepted)
+		}
+		if known = order == 0; known {
+			want = r.before.head
+			err = r.before.advance()
+		}
+	}
+	if err == nil && (!l.Before.Equal(want.Accepted) || l.Corrects != want.RecordID) {
+		err = damaged(r.where(), "before is %s and corrects %q; commerce accepted %s, last with %q", l.Before, l.Corrects, want.Accepted, want.RecordID)
+	}
+	return known, err
+}
+
+// record: it states the difference, and stands in the batches byte for byte.
+func (r *restatement) record(l daily.DayLine, isNew bool) error {
+	difference := l.Total.Sub(l.Before)
+	if (l.Record != nil) != (difference.Sign() != 0 || isNew) {
+		return damaged(r.where(), "total is %s, before is %s, and there is a record: %t", l.Total, l.Before, l.Record != nil)
+	}
+	if l.Record == nil {
+		return nil
+	}
+	r.count++
+	var rec daily.Record
+	if err := json.Unmarshal(l.Record, &rec); err != nil {
+		return damaged(r.where(), "record: %v", err)
+	}
+	kind := daily.Usage
+	if l.Corrects != "" {
+		kind = daily.Correction
+	}
+	m := r.st.manifest
+	if !rec.Quantity.Equal(difference) || rec.Kind != kind || rec.Corrects != l.Corrects || rec.Revision != m.Revision ||
+		rec.CloudID != m.CloudID || rec.UsageDate != m.UsageDay || rec.Hours != l.Hours || rec.ResourceURI != l.ResourceURI ||
+		rec.BillingSubscriptionID != l.BillingSubscriptionID || rec.CommerceMeterID != l.CommerceMeterID || rec.MeterClass != l.MeterClass ||
+		usage.NormalGUID(rec.SubscriptionID) != usage.NormalGUID(l.SubscriptionID) || usage.NormalGUID(rec.MeterID) != usage.NormalGUID(l.MeterID) {
+		return damaged(r.where(), "record %s does not state the line: quantity %s, must be %s", rec.RecordID, rec.Quantity, difference)
+	}
+	if !r.records.more || !bytes.Equal(r.records.head, l.Record) {
+		return damaged(r.where(), "record %s is not the next one in the batches", rec.RecordID)
+	}
+	return r.records.advance()
+}
+
+// end: nothing is left over, and the row counts what was met.
+func (r *restatement) end() error {
+	switch {
+	case r.sums.more:
+		return damaged(r.path, "it has no line of %s", textOf(r.sums.head, true))
+	case r.before.more:
+		return damaged(r.path, "it has no line of record %s, of which %s stands", r.before.head.RecordID, r.before.head.Accepted)
+	case r.records.more:
+		return damaged(r.path, "the batches have more than its %d records", r.count)
+	}
+	return cmp.Or(same(r.v, r.st.where, "rows", r.st.Rows, r.rows), same(r.v, r.st.where, "records", r.st.Records, r.count))
+}

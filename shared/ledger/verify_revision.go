@@ -1,0 +1,190 @@
+package ledger
+
+import (
+	"cmp"
+	"context"
+	"iter"
+	"slices"
+	"strings"
+
+	"stackusage/shared/daily"
+)
+
+// revision checks the n-th statement of a day against what it was made from.
+func (v *verifier) revision(ctx context.Context, s *dayState, n int) error {
+	st := &s.stated[n]
+	m := st.manifest
+	if m.Revision < 0 {
+		return nil
+	}
+	var before []Source
+	if n > 0 {
+		last := s.stated[n-1]
+		before = append([]Source{{last.File, last.SHA256}}, last.receipts...)
+	}
+	if !slices.Equal(m.Before, before) {
+		if err := v.differ(st.Manifest, "before lists %d files, which are not the daily file and the receipts of the revision before", len(m.Before)); err != nil {
+			return err
+		}
+	}
+	var inputs []DayInput
+	for _, in := range m.Inputs {
+		have, there := s.inputs[inputKey(in)]
+		if !there {
+			return damaged(st.Manifest, "input %s has no row in DayInputs", inputKey(in))
+		}
+		if in.Partial != have.Partial || in.SHA256 != have.SHA256 || in.Lines != have.Lines || in.Rows != have.Rows {
+			return damaged(st.Manifest, "input %s is not what DayInputs says", inputKey(in))
+		}
+		inputs = append(inputs, have.DayInput)
+	}
+	for _, check := range []error{
+		same(v, st.Manifest, "cloudId and usageDay", m.CloudID+" "+m.UsageDay.String(), s.cloudID+" "+s.day.String()),
+		same(v, st.Manifest, "revision", int64(m.Revision), st.Number),
+		same(v, st.where, "file", st.File, m.File), same(v, st.where, "sha256", st.SHA256, m.SHA256),
+		same(v, st.where, "inputs", st.Inputs, InputList(inputs)), same(v, st.where, "inputCount", st.InputCount, int64(len(inputs))),
+		same(v, st.where, "batches", st.Batches, int64(len(m.Batches))),
+	} {
+		if check != nil {
+			return check
+		}
+	}
+	return v.dailyFile(ctx, s, n)
+}
+
+func (v *verifier) dailyFile(ctx context.Context, s *dayState, n int) error {
+	st := &s.stated[n]
+	f, err := v.openFile(ctx, v.files.App, st.File)
+	if err != nil {
+		return err
+	}
+	defer f.close()
+	day, err := daily.OpenDay(f)
+	if err != nil {
+		return f.blame(err)
+	}
+	if err := v.dayHeader(s, st, day.Header()); err != nil {
+		return err
+	}
+	sums, partials, err := v.merged(ctx, st.manifest.Inputs)
+	defer closeFiles(partials)
+	if err != nil {
+		return err
+	}
+	r := restatement{v: v, st: st, path: st.File}
+	r.sums, err = pull(sums)
+	defer r.sums.stop()
+	if err != nil {
+		return err
+	}
+	standings, previous, err := v.standings(ctx, s, n)
+	if previous != nil {
+		defer previous.close()
+	}
+	if err != nil {
+		return err
+	}
+	r.before, err = pull(standings)
+	defer r.before.stop()
+	if err != nil {
+		return err
+	}
+	r.records, err = pull(v.batchRecords(ctx, st.manifest))
+	defer r.records.stop()
+	if err != nil {
+		return err
+	}
+	for l, err := range blamed(f, day.Lines()) {
+		if err == nil {
+			err = r.line(l)
+		}
+		if err != nil {
+			return err
+		}
+	}
+	if err := cmp.Or(r.end(), f.finish(st.SHA256)); err != nil {
+		return err
+	}
+	for i, p := range partials {
+		if err := p.finish(st.manifest.Inputs[i].SHA256); err != nil {
+			return err
+		}
+	}
+	v.report.Records += r.count
+	s.totals = r.totals
+	return nil
+}
+
+func (v *verifier) dayHeader(s *dayState, st *statement, h daily.DayHeader) error {
+	missing := make([]string, len(h.MissingHours))
+	for i, hour := range h.MissingHours {
+		missing[i] = hour.Compact()
+	}
+	if h.CloudID != s.cloudID || h.UsageDay != s.day || int64(h.Revision) != st.Number || !slices.Equal(h.Inputs, st.manifest.Inputs) {
+		return damaged(st.File, "it is of another day or revision, or has other inputs than its manifest")
+	}
+	return cmp.Or(
+		same(v, st.where, "missingHours", st.MissingHours, strings.Join(missing, ",")),
+		same(v, st.where, "complete", st.Complete, len(missing) == 0),
+		same(v, st.where, "billingModel", st.BillingModel, string(h.BillingModel)),
+		same(v, st.where, "billingSubscriptionId", st.BillingSubscriptionID, h.BillingSubscriptionID),
+	)
+}
+
+func closeFiles(files []*verifyFile) {
+	for _, f := range files {
+		f.close()
+	}
+}
+
+// merged is the merge of partials. The files are the caller's to close, also
+// after an error.
+func (v *verifier) merged(ctx context.Context, inputs []daily.Input) (iter.Seq2[daily.Sum, error], []*verifyFile, error) {
+	var files []*verifyFile
+	var sequences []iter.Seq2[daily.Sum, error]
+	for _, in := range inputs {
+		f, err := v.openFile(ctx, v.files.App, containerPartials+"/"+in.Partial)
+		if err != nil {
+			return nil, files, err
+		}
+		files = append(files, f)
+		p, err := daily.OpenPartial(f)
+		if err != nil {
+			return nil, files, f.blame(err)
+		}
+		sequences = append(sequences, blamed(f, p.Sums()))
+	}
+	return daily.Merge(sequences...), files, nil
+}
+
+// standings is what commerce accepted before the n-th statement: nothing before
+// the first.
+func (v *verifier) standings(ctx context.Context, s *dayState, n int) (iter.Seq2[daily.Standing, error], *verifyFile, error) {
+	if n == 0 {
+		return func(func(daily.Standing, error) bool) {}, nil, nil
+	}
+	last := s.stated[n-1]
+	f, err := v.openFile(ctx, v.files.App, last.File)
+	if err != nil {
+		return nil, nil, err
+	}
+	day, err := daily.OpenDay(f)
+	if err != nil {
+		return nil, f, f.blame(err)
+	}
+	answers := func(yield func(daily.Answer, error) bool) {
+		for _, source := range last.receipts {
+			receipt, err := v.readReceipt(ctx, source)
+			if err != nil {
+				yield(daily.Answer{}, err)
+				return
+			}
+			for _, a := range receipt.Answers {
+				if !yield(daily.Answer{RecordID: a.RecordID, Stands: a.Stands, Quantity: a.Quantity}, nil) {
+					return
+				}
+			}
+		}
+	}
+	return blamed(f, day.Standings(answers)), f, nil
+}

@@ -1,0 +1,191 @@
+package ledger_test
+
+import (
+	"encoding/json"
+	"fmt"
+	"io"
+	"log/slog"
+	"net/http"
+	"net/http/httptest"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/Azure/azure-sdk-for-go/sdk/storage/azblob"
+
+	"stackusage/handlers"
+	"stackusage/internal/devstack/azurite/azuritetest"
+	standin "stackusage/internal/devstack/commerce"
+	"stackusage/shared/azurestore"
+	"stackusage/shared/commerce"
+	"stackusage/shared/landing"
+	"stackusage/shared/ledger"
+	"stackusage/shared/meter"
+	"stackusage/shared/registration"
+	"stackusage/shared/usage"
+)
+
+// works is the function app with commerce behind it: what Verify verifies.
+type works struct {
+	*handlers.App
+	account *azurestore.Account
+	raw     *azblob.Client // overwrites, which the app never does
+	router  http.Handler
+	billing string // URL of commerce
+	now     time.Time
+}
+
+const (
+	tenant     = "09065051-cfe9-4fcf-b90c-87f2af292fc9"
+	tableMeter = "b4438d5d-453b-4ee1-b42a-dc72e377f1e4"
+)
+
+// startWorks registers a stamp from 22:00 of the usage day on; a day waits for
+// one hour of the next.
+func startWorks(t *testing.T) *works {
+	t.Helper()
+	connection := azuritetest.Account(t)
+	account, err := azurestore.Connect(func(string) string { return connection }, "UsageStorage")
+	ok(t, err)
+	raw, err := azblob.NewClientFromConnectionString(connection, nil)
+	ok(t, err)
+	server, err := standin.Open(filepath.Join(t.TempDir(), "commerce.db"), standin.Options{})
+	ok(t, err)
+	web := httptest.NewServer(server)
+	t.Cleanup(func() { web.Close(); server.Close() })
+	meters, err := meter.BuiltIn()
+	ok(t, err)
+	w := &works{account: account, raw: raw, billing: web.URL, now: time.Now()}
+	w.App = &handlers.App{
+		Ledger: &ledger.Ledger{Store: account.Tables}, Landing: account.Blobs, Blobs: account.Blobs, Queues: account.Queues,
+		Registrations: account.Tables, Meters: meters, NoBlob: azurestore.ErrNoBlob,
+		Commerce: &commerce.Client{Endpoint: web.URL, HTTP: &http.Client{Timeout: 5 * time.Second}},
+		Log:      slog.New(slog.DiscardHandler), Now: func() time.Time { return w.now },
+		Settings: handlers.Settings{
+			SpillSums: 1000, TempDir: t.TempDir(), SettlingHours: 1, CloseDelay: 48 * time.Hour, ForwardRetry: time.Millisecond,
+			SweepGrace: 15 * time.Minute, SweepLookback: 336 * time.Hour, InstanceMemory: 2048, InvocationLimit: time.Minute,
+		},
+	}
+	queues, err := handlers.QueueNames()
+	ok(t, err)
+	ok(t, account.Tables.Create(t.Context(), ledger.Tables()...))
+	ok(t, account.Queues.Create(t.Context(), queues...))
+	ok(t, account.Blobs.Create(t.Context(), append(handlers.ContainerNames(), landing.Container(cloudID))...))
+	ok(t, account.Tables.PutRegistration(t.Context(), registration.Registration{
+		CloudID: cloudID, EffectiveDay: "20191210", SubscriptionID: "7a1f6e0c-2a53-4a8e-9a43-0c2d4c9f1b11",
+		BillingModel: registration.PayAsYouUse, Region: "northwest", Start: hour(t, "2019121022").Start(),
+	}))
+	w.router, err = w.Router()
+	ok(t, err)
+	return w
+}
+
+func (w *works) call(t *testing.T, function, message string) {
+	t.Helper()
+	once, _ := json.Marshal(message)
+	twice, _ := json.Marshal(string(once))
+	rec := httptest.NewRecorder()
+	w.router.ServeHTTP(rec, httptest.NewRequest(http.MethodPost, "/"+function, strings.NewReader(fmt.Sprintf(`{"Data":{"message":%s,"timer":{}},"Metadata":{}}`, twice))))
+	if rec.Code != http.StatusOK {
+		t.Fatalf("%s %s: %d %s", function, message, rec.Code, rec.Body)
+	}
+}
+
+// usageRow is a row of the usage API: resource n, used in hour h.
+func usageRow(n int, h usage.Hour, quantity string) string {
+	instance, _ := json.Marshal(map[string]any{"Microsoft.Resources": map[string]string{
+		"resourceUri": fmt.Sprintf("/subscriptions/%s/resourceGroups/rg/providers/Microsoft.Storage/storageAccounts/sa%03d", tenant, n),
+		"location":    "northwest",
+	}})
+	text, _ := json.Marshal(map[string]any{"properties": map[string]any{
+		"subscriptionId": tenant, "meterId": tableMeter, "quantity": json.RawMessage(quantity),
+		"usageStartTime": h.Start(), "usageEndTime": h.End(), "instanceData": string(instance),
+	}})
+	return string(text)
+}
+
+// ingest lands an hour and lets it be judged.
+func (w *works) ingest(t *testing.T, h usage.Hour, rows ...string) landing.Name {
+	t.Helper()
+	var file strings.Builder
+	out, err := landing.NewWriter(&file, landing.Header{CloudID: cloudID, Region: "northwest", ReportedStart: h.Start(), CollectedAt: h.End()})
+	ok(t, err)
+	for _, row := range rows {
+		ok(t, out.Row([]byte(row)))
+	}
+	name, _, err := out.Close(1)
+	ok(t, err)
+	_, err = w.raw.UploadBuffer(t.Context(), name.Container(), name.Blob(), []byte(file.String()), nil)
+	ok(t, err)
+	w.call(t, "IngestHour", handlers.LandedMessage(name))
+	return name
+}
+
+// settle closes and forwards until nothing is open.
+func (w *works) settle(t *testing.T) {
+	t.Helper()
+	for range 20 {
+		w.now = w.now.Add(60 * time.Hour) // days with hours missing close
+		marks, err := w.Ledger.OpenMarks(t.Context())
+		ok(t, err)
+		if len(marks) == 0 {
+			return
+		}
+		for _, m := range marks {
+			if m.Revision == 0 {
+				w.call(t, "CloseDay", handlers.DayMessage(m.CloudID, m.Day))
+				continue
+			}
+			ids, _, err := w.Ledger.Batches(t.Context(), m.CloudID, m.Day, m.Revision)
+			ok(t, err)
+			for _, id := range ids {
+				w.call(t, "ForwardBatch", fmt.Sprintf(`{"cloudId":"%s","usageDay":"%s","revision":%d,"batch":%d}`, id.CloudID, id.Day, id.Revision, id.Number))
+			}
+		}
+		w.call(t, "Sweep", "")
+	}
+	t.Fatal("something stays open for ever")
+}
+
+// fault tells commerce to misbehave; calm ends it.
+func (w *works) fault(t *testing.T, method, text string) {
+	t.Helper()
+	req, err := http.NewRequestWithContext(t.Context(), method, w.billing+"/_devstack/faults", strings.NewReader(text))
+	ok(t, err)
+	resp, err := http.DefaultClient.Do(req)
+	ok(t, err)
+	resp.Body.Close()
+	if resp.StatusCode >= 300 {
+		t.Fatalf("fault %s: %s", text, resp.Status)
+	}
+}
+
+func (w *works) files() ledger.VerifyFiles {
+	return ledger.VerifyFiles{Landing: w.account.Blobs, App: w.account.Blobs, NoBlob: azurestore.ErrNoBlob}
+}
+
+func (w *works) verify(t *testing.T, o ledger.VerifyOptions) ledger.VerifyReport {
+	t.Helper()
+	o.TempDir = w.Settings.TempDir
+	report, err := w.Ledger.Verify(t.Context(), w.files(), o)
+	ok(t, err)
+	return report
+}
+
+// overwrite replaces a blob and returns what it held. Nil deletes it.
+func (w *works) overwrite(t *testing.T, container, name string, change func([]byte) []byte) (was []byte) {
+	t.Helper()
+	resp, err := w.raw.DownloadStream(t.Context(), container, name, nil)
+	ok(t, err)
+	was, err = io.ReadAll(resp.Body)
+	ok(t, err)
+	resp.Body.Close()
+	if now := change(append([]byte{}, was...)); now != nil {
+		_, err = w.raw.UploadBuffer(t.Context(), container, name, now, nil)
+	} else {
+		_, err = w.raw.DeleteBlob(t.Context(), container, name, nil)
+	}
+	ok(t, err)
+	return was
+}
