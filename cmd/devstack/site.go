@@ -13,6 +13,7 @@ import (
 	"os/exec"
 	"path/filepath"
 	"strings"
+	"sync"
 	"time"
 
 	"github.com/Azure/azure-sdk-for-go/sdk/storage/azblob"
@@ -59,6 +60,8 @@ type site struct {
 	host     *functionhost.Host
 	usage    *azurestore.Account
 	closers  []func() // run last to first
+
+	progressing sync.Mutex // agents may run side by side
 }
 
 const (
@@ -110,6 +113,8 @@ func (s *site) start(ctx context.Context) (err error) {
 }
 
 func (s *site) progress(format string, args ...any) {
+	s.progressing.Lock()
+	defer s.progressing.Unlock()
 	fmt.Fprintf(s.out, "%s  %s\n", time.Now().UTC().Format("15:04:05Z"), fmt.Sprintf(format, args...))
 }
 

@@ -243,7 +243,7 @@ Until IngestHour has done so, hours resolve --keep withdraws the decision.
 // parsed.
 func reasonFlags(fs *flag.FlagSet, why *ledger.Reasoned) func() error {
 	fs.StringVar(&why.Reason, "reason", "", "why, `text` for the auditor")
-	fs.StringVar(&why.By, "by", "", "who decides (the user of this machine's session if it is left out)")
+	fs.StringVar(&why.By, "by", "", "who decides (the user who is logged in if it is left out)")
 	return func() error {
 		if why.Reason == "" {
 			return errors.New("--reason is missing: it is what an auditor will ask for")
@@ -251,7 +251,7 @@ func reasonFlags(fs *flag.FlagSet, why *ledger.Reasoned) func() error {
 		if why.By == "" {
 			u, err := user.Current()
 			if err != nil {
-				return fmt.Errorf("--by is missing, and the session's user is not known: %w", err)
+				return fmt.Errorf("--by is missing, and who is logged in is not known: %w", err)
 			}
 			why.By = cmp.Or(u.Username, u.Uid)
 		}
