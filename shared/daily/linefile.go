@@ -3,6 +3,7 @@ package daily
 import (
 	"bufio"
 	"bytes"
+	"cmp"
 	"compress/gzip"
 	"crypto/sha256"
 	"encoding/hex"
@@ -102,13 +103,13 @@ func newLineReader(r io.Reader, header any) (*lineReader, error) {
 	out := &lineReader{gz: gz, scan: bufio.NewScanner(gz)}
 	out.scan.Buffer(make([]byte, 0, 64<<10), maxFileLine)
 	if !out.scan.Scan() {
-		return nil, cmpErr(out.scan.Err(), errDamaged)
+		return nil, cmp.Or(out.scan.Err(), errDamaged)
 	}
 	if err := json.Unmarshal(out.scan.Bytes(), header); err != nil {
 		return nil, fmt.Errorf("%w: header: %w", errDamaged, err)
 	}
 	if !out.scan.Scan() {
-		return nil, cmpErr(out.scan.Err(), errDamaged)
+		return nil, cmp.Or(out.scan.Err(), errDamaged)
 	}
 	out.ahead = bytes.Clone(out.scan.Bytes())
 	return out, nil
@@ -138,11 +139,4 @@ func (r *lineReader) next(v any, rows int64) error {
 			errDamaged, t.Trailer.Lines, t.Trailer.Rows, r.lines, rows)
 	}
 	return io.EOF
-}
-
-func cmpErr(err, otherwise error) error {
-	if err != nil {
-		return err
-	}
-	return otherwise
 }
