@@ -16,6 +16,7 @@ import (
 	"slices"
 	"strings"
 
+	"stackusage/shared/content"
 	"stackusage/shared/daily"
 	"stackusage/shared/invoke"
 	"stackusage/shared/ledger"
@@ -152,11 +153,11 @@ func (a *App) writeDay(ctx context.Context, c *ledger.Closing, reg registration.
 		latest = partials[len(partials)-1].Header()
 	}
 	m := ledger.Manifest{CloudID: c.CloudID, UsageDay: c.Day, Revision: number, Inputs: inputsOf(c.Counted), Before: before.sources}
-	f, err := newSpool(a.Settings.TempDir, "day-")
+	f, err := content.New(a.Settings.TempDir, "day-")
 	if err != nil {
 		return ledger.Manifest{}, ledger.Revision{}, err
 	}
-	defer f.discard()
+	defer f.Discard()
 	prefix := fmt.Sprintf("%s/%s/%04d", c.CloudID, dayPath(c.Day), number)
 	file, err := daily.WriteDay(f,
 		daily.DayHeader{CloudID: c.CloudID, UsageDay: c.Day, Revision: number, BillingModel: reg.BillingModel,
@@ -182,7 +183,7 @@ func (a *App) writeDay(ctx context.Context, c *ledger.Closing, reg registration.
 		return ledger.Manifest{}, ledger.Revision{}, err
 	}
 	blob := prefix + "-" + file.SHA256[:16] + ".ndjson.gz"
-	if err := f.put(ctx, a.Blobs, ContainerDaily, blob); err != nil {
+	if err := f.Put(ctx, a.Blobs, ContainerDaily, blob); err != nil {
 		return ledger.Manifest{}, ledger.Revision{}, err
 	}
 	m.File, m.SHA256 = ContainerDaily+"/"+blob, file.SHA256

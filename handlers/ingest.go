@@ -6,11 +6,9 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"iter"
 	"log/slog"
-	"strings"
 
-	"stackusage/shared/daily"
+	"stackusage/shared/intake"
 	"stackusage/shared/invoke"
 	"stackusage/shared/landing"
 	"stackusage/shared/ledger"
@@ -85,152 +83,88 @@ func (a *App) judgeHour(ctx context.Context, id ledger.HourID, name landing.Name
 		verdict, err := a.Ledger.DecideHour(ctx, id, hour)
 		return verdict, hour, err
 	}
-	in := intake{app: a, id: id, hour: hour}
-	defer in.close()
-	verdict, err := in.run(ctx, name, body)
+	j := judging{app: a, id: id, hour: hour}
+	verdict, err := j.run(ctx, name, body)
 	var rejection *landing.Rejection
 	if errors.As(err, &rejection) {
-		in.hour.Verdict, in.hour.Code, in.hour.Reason = ledger.Rejected, rejection.Code, rejection.Reason
-		in.hour.Limit = a.limit(rejection.Code)
-		verdict, err = a.Ledger.DecideHour(ctx, id, in.hour)
+		j.hour.Verdict, j.hour.Code, j.hour.Reason = ledger.Rejected, rejection.Code, rejection.Reason
+		j.hour.Limit = a.limit(rejection.Code)
+		verdict, err = a.Ledger.DecideHour(ctx, id, j.hour)
 	}
-	return verdict, in.hour, err
+	return verdict, j.hour, err
 }
 
-// intake is the work on one hour blob.
-type intake struct {
-	app        *App
-	id         ledger.HourID
-	hour       ledger.Hour
-	summer     *daily.Summer
-	quarantine *quarantine
-}
-
-func (in *intake) close() {
-	if in.summer != nil {
-		in.summer.Close()
-	}
-	if in.quarantine != nil {
-		in.quarantine.close()
-	}
+// judging is the work on one hour blob.
+type judging struct {
+	app  *App
+	id   ledger.HourID
+	hour ledger.Hour
 }
 
 // run reads the blob to its end, and only then writes anything: a blob that is
 // refused whole leaves nothing behind but its verdict.
-func (in *intake) run(ctx context.Context, name landing.Name, body io.Reader) (ledger.Verdict, error) {
-	r, err := landing.NewReader(body, name, in.app.Settings.Limits)
+func (j *judging) run(ctx context.Context, name landing.Name, body io.Reader) (ledger.Verdict, error) {
+	r, err := landing.NewReader(body, name, j.app.Settings.Limits)
 	if err != nil {
 		return "", err
 	}
 	header := r.Header()
-	in.hour.Region, in.hour.AgentVersion, in.hour.CollectedAt = clip(header.Region), clip(header.AgentVersion), header.CollectedAt
+	j.hour.Region, j.hour.AgentVersion, j.hour.CollectedAt = clip(header.Region), clip(header.AgentVersion), header.CollectedAt
 
-	standing, err := in.app.Ledger.CountedHour(ctx, in.id)
-	takesOver := err == nil && standing.Challenger == in.id.SHA16 // as an operator decided
-	taken := err == nil && standing.Counts != in.id.SHA16 && !takesOver
+	standing, err := j.app.Ledger.CountedHour(ctx, j.id)
+	takesOver := err == nil && standing.Challenger == j.id.SHA16 // as an operator decided
+	taken := err == nil && standing.Counts != j.id.SHA16 && !takesOver
 	if err != nil && !errors.Is(err, ledger.ErrNotFound) {
 		return "", err
 	}
-	if err := in.read(r, !taken); err != nil {
-		return "", err
+	if taken { // only the hashes matter
+		if err := j.read(r, func(landing.Line) error { return nil }); err != nil {
+			return "", err
+		}
+		j.hour = ledger.Beside(standing, j.hour)
+		return j.app.Ledger.DecideHour(ctx, j.id, j.hour)
 	}
-	t := r.Trailer()
-	in.hour.SHA256, in.hour.RowSetHash, in.hour.Bytes = r.SHA256(), r.RowSetHash(), r.Size()
-	in.hour.Records, in.hour.Pages = t.Records, int64(t.Pages)
-	if taken {
-		in.hour = ledger.Beside(standing, in.hour)
-		return in.app.Ledger.DecideHour(ctx, in.id, in.hour)
-	}
-	inputs, err := in.putPartials(ctx, header)
+	in, err := intake.New(intake.Settings{TempDir: j.app.Settings.TempDir, SpillSums: j.app.Settings.SpillSums}, j.id)
 	if err != nil {
 		return "", err
 	}
-	if err := in.quarantine.put(ctx, in.app, in.id, in.hour.Blob); err != nil {
+	defer in.Close()
+	if err := j.read(r, in.Row); err != nil {
+		return "", err
+	}
+	j.hour.Accepted, j.hour.Quarantined = in.Accepted, in.Refused
+	inputs, err := in.PutPartials(ctx, j.app.Blobs, j.hour, header)
+	if err != nil {
+		return "", err
+	}
+	j.hour.UsageDays = intake.UsageDays(inputs)
+	if j.hour.Refusals, err = in.PutRefused(ctx, j.app.Blobs, j.app.Ledger, j.hour.Blob); err != nil {
 		return "", err
 	}
 	if takesOver {
-		return in.app.Ledger.TakeOver(ctx, in.id, in.hour, inputs)
+		return j.app.Ledger.TakeOver(ctx, j.id, j.hour, inputs)
 	}
-	return in.app.Ledger.CommitHour(ctx, in.id, in.hour, inputs)
+	return j.app.Ledger.CommitHour(ctx, j.id, j.hour, inputs)
 }
 
-// read goes through the rows. Where another blob counts for the hour already
-// (keep is false) only the hashes matter.
-func (in *intake) read(r *landing.Reader, keep bool) (err error) {
-	if keep {
-		if in.summer, err = daily.NewSummer(in.app.Settings.TempDir, in.app.Settings.SpillSums); err != nil {
-			return err
-		}
-		if in.quarantine, err = newQuarantine(in.app.Settings.TempDir); err != nil {
-			return err
-		}
-	}
+// read goes through the rows to the end of the file, which proves it whole.
+func (j *judging) read(r *landing.Reader, each func(landing.Line) error) error {
 	for {
 		line, err := r.Next()
 		if errors.Is(err, io.EOF) {
-			return nil
+			break
 		}
-		if err != nil {
-			return err
-		}
-		if !keep {
-			continue
-		}
-		record, refusal := usage.ParseRecord(line.Bytes, in.id.Hour)
-		if line.TooLong {
-			refusal = &usage.Refusal{Code: usage.RefusedLine, Reason: fmt.Sprintf("the row is longer than %d bytes", usage.MaxLine)}
-		}
-		if refusal != nil {
-			in.hour.Quarantined++
-			err = in.quarantine.add(line, *refusal)
-		} else {
-			in.hour.Accepted++
-			err = in.summer.Add(record)
+		if err == nil {
+			err = each(line)
 		}
 		if err != nil {
 			return err
 		}
 	}
-}
-
-// putPartials stores one file per usage day under a name made from its bytes.
-func (in *intake) putPartials(ctx context.Context, header landing.Header) ([]ledger.DayInput, error) {
-	var inputs []ledger.DayInput
-	var days []string
-	for day, sums := range in.summer.Days() {
-		input, err := in.putPartial(ctx, header, day, sums)
-		if err != nil {
-			return nil, err
-		}
-		inputs = append(inputs, input)
-		days = append(days, day.Compact())
-	}
-	in.hour.UsageDays = clipDays(days)
-	return inputs, nil
-}
-
-func (in *intake) putPartial(ctx context.Context, header landing.Header, day usage.Day, sums iter.Seq2[daily.Sum, error]) (ledger.DayInput, error) {
-	f, err := newSpool(in.app.Settings.TempDir, "partial-")
-	if err != nil {
-		return ledger.DayInput{}, err
-	}
-	defer f.discard()
-	file, err := daily.WritePartial(f, daily.PartialHeader{
-		CloudID: in.id.CloudID, UsageDay: day, ReportedHour: in.id.Hour, HourBlob: in.hour.SHA256,
-		Region: header.Region, ProviderSubscriptions: header.ProviderSubscriptions,
-		Tenants: header.Tenants, TenantsStale: header.TenantsStale,
-	}, sums)
-	if err != nil {
-		return ledger.DayInput{}, err
-	}
-	blob := fmt.Sprintf("%s/%s/%s_%s-%s.ndjson.gz", in.id.CloudID, dayPath(day), in.id.Hour.Compact(), in.id.SHA16, file.SHA256[:16])
-	if err := f.put(ctx, in.app.Blobs, ContainerPartials, blob); err != nil {
-		return ledger.DayInput{}, err
-	}
-	return ledger.DayInput{
-		CloudID: in.id.CloudID, Day: day, Hour: in.id.Hour, SHA16: in.id.SHA16,
-		Partial: blob, SHA256: file.SHA256, Lines: file.Lines, Rows: file.Rows, LandedAt: in.hour.LandedAt,
-	}, nil
+	t := r.Trailer()
+	j.hour.SHA256, j.hour.RowSetHash, j.hour.Bytes = r.SHA256(), r.RowSetHash(), r.Size()
+	j.hour.Records, j.hour.Pages = t.Records, int64(t.Pages)
+	return nil
 }
 
 func dayPath(day usage.Day) string { return day.Start().Format("2006/01/02") }
@@ -238,11 +172,3 @@ func dayPath(day usage.Day) string { return day.Start().Format("2006/01/02") }
 // clip keeps a text of the stamp's own within a table property: a blob must not
 // fail for ever because of its header.
 func clip(s string) string { return fmt.Sprintf("%.256s", s) }
-
-// clipDays keeps the list of usage days within a table property.
-func clipDays(days []string) string {
-	if len(days) > 100 {
-		return strings.Join(days[:100], ",") + fmt.Sprintf(",... (%d days)", len(days))
-	}
-	return strings.Join(days, ",")
-}

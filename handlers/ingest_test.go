@@ -32,7 +32,7 @@ func TestIngestHour(t *testing.T) {
 			UsageDays: "20191210,20191211", Region: "northwest", AgentVersion: "1.2.3", CollectedAt: hour00.End().Add(time.Minute),
 		}
 		got := r.hourRow(t, name)
-		if diff := cmp.Diff(want, got, cmpopts.IgnoreFields(ledger.Hour{}, "SHA256", "RowSetHash", "LandedAt")); diff != "" {
+		if diff := cmp.Diff(want, got, cmpopts.IgnoreFields(ledger.Hour{}, "SHA256", "RowSetHash", "LandedAt", "Refusals")); diff != "" {
 			t.Errorf("row (-want +got):\n%s", diff)
 		}
 		if !strings.HasPrefix(got.SHA256, name.SHA16) || len(got.RowSetHash) != 64 || time.Since(got.LandedAt).Abs() > time.Hour {
@@ -60,7 +60,7 @@ func TestIngestHour(t *testing.T) {
 		first := rowsOf[cloudID+"_20191211/00_"+name.SHA16+"_0000000005"]
 		second := rowsOf[cloudID+"_20191211/00_"+name.SHA16+"_0000000006"]
 		if len(rowsOf) != 2 || first["code"] != usage.RefusedJSON || second["code"] != usage.RefusedNegative ||
-			first["line"] != int64(5) || first["blob"] != name.String() || first["status"] != "refused" {
+			first["line"] != int64(5) || first["bytes"] != r.hourRow(t, name).Refusals || first["blob"] != name.String() || first["status"] != "refused" {
 			t.Fatalf("rows %v", rowsOf)
 		}
 		var kept []string

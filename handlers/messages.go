@@ -42,11 +42,11 @@ func QueueNames() ([]string, error) {
 
 // Containers of the app's own storage.
 const (
-	ContainerPartials   = "partials"
+	ContainerPartials   = ledger.ContainerPartials
 	ContainerDaily      = "daily"
 	ContainerOutbox     = "outbox"
 	ContainerReceipts   = "receipts"
-	ContainerQuarantine = "quarantine"
+	ContainerQuarantine = ledger.ContainerQuarantine
 )
 
 // ContainerNames lists the containers that a deployment must have beside the

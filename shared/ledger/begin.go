@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"strings"
 
 	"stackusage/shared/usage"
 )
@@ -134,6 +135,12 @@ func (l *Ledger) judgeInputs(ctx context.Context, c *Closing, inputs []DayInput)
 	}
 	without = standing.Counts != ""
 	for _, in := range inputs {
+		if parent, supplement, ok := strings.Cut(in.SHA16, "_"); ok {
+			if err := l.judgeSupplement(ctx, c, in, standing, parent, supplement); err != nil {
+				return false, err
+			}
+			continue
+		}
 		switch in.SHA16 {
 		case standing.Counts:
 			without = false

@@ -18,6 +18,7 @@ const (
 	Keep      Decision = "keep"      // the file that counts stays; this one is kept out
 	Supersede Decision = "supersede" // this file takes the place of the one that counts
 	Void      Decision = "void"      // this file counted; another one took its place
+	Redriving Decision = "redrive"   // this file has rows of an hour blob that were refused
 )
 
 // ErrDecided means that the decision cannot be taken: the file is not in
@@ -174,7 +175,12 @@ func (l *Ledger) takeOver(ctx context.Context, id HourID, h Hour, inputs []DayIn
 	if err != nil || c.standing.Challenger != id.SHA16 {
 		return c.file.Verdict, err // done, or withdrawn
 	}
-	days, err := l.daysOf(ctx, HourID{id.CloudID, id.Hour, c.standing.Counts}, c.standing)
+	leaves := HourID{id.CloudID, id.Hour, c.standing.Counts}
+	days, err := l.daysOf(ctx, leaves, c.standing)
+	if err != nil {
+		return "", err
+	}
+	voids, err := l.voidSupplements(ctx, leaves, id.SHA16, &days)
 	if err != nil {
 		return "", err
 	}
@@ -190,7 +196,6 @@ func (l *Ledger) takeOver(ctx context.Context, id HourID, h Hour, inputs []DayIn
 			return "", err
 		}
 	}
-	leaves := HourID{id.CloudID, id.Hour, c.standing.Counts}
 	out, err := l.readClaim(ctx, leaves)
 	if err != nil {
 		return "", err
@@ -204,7 +209,7 @@ func (l *Ledger) takeOver(ctx context.Context, id HourID, h Hour, inputs []DayIn
 	c.file = h
 	c.standing = h
 	c.standing.Counts = id.SHA16
-	err = l.Store.Apply(ctx, TableUsageHours, id.partition(), c.setStanding(), c.setFile(), out.setFile())
+	err = l.Store.Apply(ctx, TableUsageHours, id.partition(), append(voids, c.setStanding(), c.setFile(), out.setFile())...)
 	if errors.Is(err, ErrChanged) {
 		// An earlier try of ours that was reported as failed, a twin's, or the
 		// decision was withdrawn. Whoever wrote last left a row that says it.

@@ -56,6 +56,7 @@ type Hour struct {
 	Records      int64     `col:"records"` // rows in the blob
 	Accepted     int64     `col:"accepted"`
 	Quarantined  int64     `col:"quarantined"`
+	Refusals     string    `col:"refusals,omitempty"` // the file of the refused rows: container and name
 	Pages        int64     `col:"pages"`
 	UsageDays    string    `col:"usageDays,omitempty"` // that the accepted rows fall on
 	Region       string    `col:"region,omitempty"`
@@ -71,6 +72,13 @@ type Hour struct {
 	SupersededBy   string    `col:"supersededBy,omitempty"` // of a voided file: SHA16 of the one that took its place
 	Challenger     string    `col:"challenger,omitempty"`   // only in the pointer: SHA16 of the file that is to take its place
 	Earlier        string    `col:"earlier,omitempty"`      // decisions before this one, a line each, oldest first
+
+	// Only in the pointer: refused rows that were sent again (supplement.go).
+	Supplements int64     `col:"supplements,omitempty"`
+	Redriven    int64     `col:"redriven,omitempty"` // rows in the supplements
+	Redrive     string    `col:"redrive,omitempty"`  // the supplement on its way, and whose run it is: <sha16>_<run>
+	RedriveBy   string    `col:"redriveBy,omitempty"`
+	RedriveAt   time.Time `col:"redriveAt"`
 }
 
 // Hour reads the verdict on a blob; ErrNotFound if there is none yet.
@@ -143,15 +151,8 @@ func (l *Ledger) DecideHour(ctx context.Context, id HourID, h Hour) (Verdict, er
 // The order matters: the inputs and the marks of the usage days come before
 // the commit, so that whoever sees a counted hour finds its days open.
 func (l *Ledger) CommitHour(ctx context.Context, id HourID, h Hour, inputs []DayInput) (Verdict, error) {
-	for _, in := range inputs {
-		if err := l.putInput(ctx, in); err != nil {
-			return "", fmt.Errorf("commit hour %s: %w", id, err)
-		}
-	}
-	for _, in := range inputs {
-		if err := l.markOpen(ctx, in.CloudID, in.Day, touchedBy(in)); err != nil {
-			return "", fmt.Errorf("commit hour %s: %w", id, err)
-		}
+	if err := l.openInputs(ctx, inputs); err != nil {
+		return "", fmt.Errorf("commit hour %s: %w", id, err)
 	}
 	h.Verdict = Counted
 	pointer := h
@@ -182,39 +183,29 @@ func Beside(standing, h Hour) Hour {
 	} else {
 		h.Verdict, h.Reason = Conflict, "other rows than "+standing.Blob+", which counts; decide which one is right"
 	}
-	h.Accepted, h.Quarantined, h.UsageDays = 0, 0, ""
+	h.Accepted, h.Quarantined, h.UsageDays, h.Refusals = 0, 0, "", ""
 	return h
+}
+
+// openInputs writes inputs and then the marks of their usage days.
+func (l *Ledger) openInputs(ctx context.Context, inputs []DayInput) error {
+	for _, in := range inputs {
+		if err := l.putInput(ctx, in); err != nil {
+			return err
+		}
+	}
+	for _, in := range inputs {
+		if err := l.markOpen(ctx, in.CloudID, in.Day, touchedBy(in)); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 func (l *Ledger) putInput(ctx context.Context, in DayInput) error {
 	row := Row{Partition: dayPartition(in.CloudID, in.Day), Key: in.Hour.Compact() + "_" + in.SHA16, Props: toProps(in)}
 	if err := l.Store.Apply(ctx, TableDayInputs, row.Partition, Op{Put, row}); err != nil {
 		return fmt.Errorf("write input of day %s: %w", in.Day, err)
-	}
-	return nil
-}
-
-// Quarantined is a row of Quarantine: a refused row and why.
-type Quarantined struct {
-	Line   int64  `col:"line"` // the row's number in the hour blob, from 1
-	Code   string `col:"code"`
-	Reason string `col:"reason"`
-	Blob   string `col:"blob"`   // the hour blob: container and name
-	Bytes  string `col:"bytes"`  // where the row's bytes are kept: container and name
-	Status string `col:"status"` // refused
-}
-
-// PutQuarantine stores refused rows of one blob. It may be repeated.
-func (l *Ledger) PutQuarantine(ctx context.Context, id HourID, rows []Quarantined) error {
-	ops := make([]Op, len(rows))
-	for i, q := range rows {
-		key := fmt.Sprintf("%s_%010d", id.key(), q.Line)
-		ops[i] = Op{Put, Row{Partition: id.partition(), Key: key, Props: toProps(q)}}
-	}
-	for chunk := range chunks(ops) {
-		if err := l.Store.Apply(ctx, TableQuarantine, id.partition(), chunk...); err != nil {
-			return fmt.Errorf("quarantine rows of hour %s: %w", id, err)
-		}
 	}
 	return nil
 }

@@ -51,7 +51,8 @@ type LandedHour struct {
 }
 
 // LandedHours goes through the landed files of one registration, or of all if
-// cloudID is empty, in order of reported hours. Pointers are left out.
+// cloudID is empty, in order of reported hours. Pointers and supplements are
+// left out.
 func (l *Ledger) LandedHours(ctx context.Context, cloudID string) iter.Seq2[LandedHour, error] {
 	return func(yield func(LandedHour, error) bool) {
 		for row, err := range l.Store.List(ctx, TableUsageHours, "", "", "") {
@@ -59,7 +60,7 @@ func (l *Ledger) LandedHours(ctx context.Context, cloudID string) iter.Seq2[Land
 			if err == nil {
 				registration, day, _ := strings.Cut(row.Partition, "_")
 				hh, sha16, file := strings.Cut(row.Key, "_")
-				if !file || cloudID != "" && registration != cloudID {
+				if !file || strings.Contains(sha16, "_") || cloudID != "" && registration != cloudID {
 					continue
 				}
 				h.ID.CloudID, h.ID.SHA16 = registration, sha16

@@ -41,6 +41,12 @@ func Tables() []string {
 	}
 }
 
+// Containers that rows name.
+const (
+	ContainerPartials   = "partials"   // what DayInputs names without its container
+	ContainerQuarantine = "quarantine" // refused rows, and the supplements made of them
+)
+
 // Props are the columns of a row: string, bool, int64 or time.Time.
 type Props map[string]any
 

@@ -12,9 +12,6 @@ import (
 	"strings"
 )
 
-// containerPartials holds what DayInputs names without its container.
-const containerPartials = "partials"
-
 // Bounds of files that are read whole.
 const (
 	maxVerifyManifest = 64 << 20

@@ -248,7 +248,7 @@ func (v *verifier) partial(ctx context.Context, id HourID, h Hour, day usage.Day
 	if err := fromProps(row.Props, &in); err != nil {
 		return damaged(where, "%v", err)
 	}
-	f, err := v.openFile(ctx, v.files.App, containerPartials+"/"+in.Partial)
+	f, err := v.openFile(ctx, v.files.App, ContainerPartials+"/"+in.Partial)
 	if err != nil {
 		return err
 	}

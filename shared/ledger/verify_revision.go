@@ -143,7 +143,7 @@ func (v *verifier) merged(ctx context.Context, inputs []daily.Input) (iter.Seq2[
 	var files []*verifyFile
 	var sequences []iter.Seq2[daily.Sum, error]
 	for _, in := range inputs {
-		f, err := v.openFile(ctx, v.files.App, containerPartials+"/"+in.Partial)
+		f, err := v.openFile(ctx, v.files.App, ContainerPartials+"/"+in.Partial)
 		if err != nil {
 			return nil, files, err
 		}

@@ -1,0 +1,132 @@
+// Package intake turns rows of the usage API into what usage days are made of:
+// each row either adds to the sums of its usage day, which become partials, or
+// is refused and kept in quarantine with the reason.
+//
+//	rows of an hour blob                -> partials, quarantine     IngestHour
+//	refused rows, sent again by people  -> supplement, partials     Redriver
+//
+// Files are stored under names made from their bytes, and nothing here makes
+// anything count: that is the ledger's, and comes last.
+package intake
+
+import (
+	"context"
+	"fmt"
+	"iter"
+	"strings"
+
+	"stackusage/shared/content"
+	"stackusage/shared/daily"
+	"stackusage/shared/landing"
+	"stackusage/shared/ledger"
+	"stackusage/shared/usage"
+)
+
+// Settings bound what an intake holds.
+type Settings struct {
+	TempDir   string // for runs and files on their way to storage; empty: the system's
+	SpillSums int    // sums in memory before a run goes to disk
+}
+
+// Intake takes in the rows of one reported hour.
+type Intake struct {
+	settings Settings
+	id       ledger.HourID
+	summer   *daily.Summer
+	refused  *refusals
+
+	Accepted, Refused int64
+}
+
+// New begins with nothing. Whoever makes it closes it.
+func New(settings Settings, id ledger.HourID) (*Intake, error) {
+	summer, err := daily.NewSummer(settings.TempDir, settings.SpillSums)
+	if err != nil {
+		return nil, err
+	}
+	return &Intake{settings: settings, id: id, summer: summer}, nil
+}
+
+// Close removes what is on disk.
+func (in *Intake) Close() {
+	in.summer.Close()
+	if in.refused != nil {
+		in.refused.file.Discard()
+	}
+}
+
+// Row takes in one row of the hour blob: it is added up, or refused and set
+// aside.
+func (in *Intake) Row(line landing.Line) error {
+	record, refusal := usage.ParseRecord(line.Bytes, in.id.Hour)
+	if line.TooLong {
+		refusal = &usage.Refusal{Code: usage.RefusedLine, Reason: fmt.Sprintf("the row is longer than %d bytes", usage.MaxLine)}
+	}
+	if refusal == nil {
+		return in.add(record)
+	}
+	if in.refused == nil {
+		var err error
+		if in.refused, err = newRefusals(in.settings.TempDir); err != nil {
+			return err
+		}
+	}
+	in.Refused++
+	return in.refused.add(line, *refusal)
+}
+
+func (in *Intake) add(record usage.Record) error {
+	in.Accepted++
+	return in.summer.Add(record)
+}
+
+// PutPartials stores one file per usage day. h says which file the rows are
+// from, header what its stamp said.
+func (in *Intake) PutPartials(ctx context.Context, blobs content.Putter, h ledger.Hour, header landing.Header) ([]ledger.DayInput, error) {
+	var inputs []ledger.DayInput
+	for day, sums := range in.summer.Days() {
+		input, err := in.putPartial(ctx, blobs, h, header, day, sums)
+		if err != nil {
+			return nil, err
+		}
+		inputs = append(inputs, input)
+	}
+	return inputs, nil
+}
+
+func (in *Intake) putPartial(ctx context.Context, blobs content.Putter, h ledger.Hour, header landing.Header, day usage.Day, sums iter.Seq2[daily.Sum, error]) (ledger.DayInput, error) {
+	f, err := content.New(in.settings.TempDir, "partial-")
+	if err != nil {
+		return ledger.DayInput{}, err
+	}
+	defer f.Discard()
+	file, err := daily.WritePartial(f, daily.PartialHeader{
+		CloudID: in.id.CloudID, UsageDay: day, ReportedHour: in.id.Hour, HourBlob: h.SHA256,
+		Region: header.Region, ProviderSubscriptions: header.ProviderSubscriptions,
+		Tenants: header.Tenants, TenantsStale: header.TenantsStale,
+	}, sums)
+	if err != nil {
+		return ledger.DayInput{}, err
+	}
+	blob := fmt.Sprintf("%s/%s/%s_%s-%s.ndjson.gz", in.id.CloudID, day.Start().Format("2006/01/02"), in.id.Hour.Compact(), in.id.SHA16, file.SHA256[:16])
+	if err := f.Put(ctx, blobs, ledger.ContainerPartials, blob); err != nil {
+		return ledger.DayInput{}, err
+	}
+	return ledger.DayInput{
+		CloudID: in.id.CloudID, Day: day, Hour: in.id.Hour, SHA16: in.id.SHA16,
+		Partial: blob, SHA256: file.SHA256, Lines: file.Lines, Rows: file.Rows, LandedAt: h.LandedAt,
+	}, nil
+}
+
+// UsageDays lists the days of inputs as a table column holds them: the first
+// hundred, and how many there are if there are more.
+func UsageDays(inputs []ledger.DayInput) string {
+	days := make([]string, len(inputs))
+	for i, in := range inputs {
+		days[i] = in.Day.Compact()
+	}
+	if len(days) > 100 {
+		return strings.Join(days[:100], ",") + fmt.Sprintf(",... (%d days)", len(days))
+	}
+	return strings.Join(days, ",")
+}

@@ -1,0 +1,126 @@
+package intake
+
+import (
+	"bufio"
+	"compress/gzip"
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"iter"
+
+	"stackusage/shared/content"
+	"stackusage/shared/landing"
+	"stackusage/shared/ledger"
+	"stackusage/shared/usage"
+)
+
+// refusals sets refused rows aside: their bytes in one file per hour blob, and
+// a table row each that says why. Any number of rows may be refused, so they
+// wait on disk, not in memory.
+type refusals struct {
+	file *content.File
+	gz   *gzip.Writer
+	enc  *json.Encoder
+}
+
+// Refused is one line of the file of refused rows. Base64 keeps bytes that are
+// not text.
+type Refused struct {
+	Line   int64  `json:"line"` // the row's number in the hour blob, from 1
+	Code   string `json:"code"`
+	Reason string `json:"reason"`
+	Cut    bool   `json:"cut,omitempty"` // Row is only the beginning; the hour blob has all of it
+	Row    []byte `json:"row"`
+}
+
+func newRefusals(dir string) (*refusals, error) {
+	file, err := content.New(dir, "quarantine-")
+	if err != nil {
+		return nil, err
+	}
+	q := &refusals{file: file, gz: gzip.NewWriter(file)}
+	q.enc = json.NewEncoder(q.gz)
+	return q, nil
+}
+
+func (q *refusals) add(line landing.Line, r usage.Refusal) error {
+	err := q.enc.Encode(Refused{Line: line.Number, Code: r.Code, Reason: r.Reason, Cut: line.TooLong, Row: line.Bytes})
+	if err != nil {
+		return fmt.Errorf("quarantine row %d: %w", line.Number, err)
+	}
+	return nil
+}
+
+// putRows is how many table rows are written at a time.
+const putRows = 1000
+
+// PutRefused stores the file of refused rows and then the table rows that point
+// at it. It answers the file's path, empty if no row was refused.
+func (in *Intake) PutRefused(ctx context.Context, blobs content.Putter, l *ledger.Ledger, hourBlob string) (path string, err error) {
+	if in.refused == nil {
+		return "", nil
+	}
+	q := in.refused
+	if err := q.gz.Close(); err != nil {
+		return "", fmt.Errorf("quarantine rows of hour %s: %w", in.id, err)
+	}
+	name := fmt.Sprintf("%s-%s.ndjson.gz", filesOf(in.id), q.file.SHA256()[:16])
+	if err := q.file.Put(ctx, blobs, ledger.ContainerQuarantine, name); err != nil {
+		return "", err
+	}
+	path = ledger.ContainerQuarantine + "/" + name
+	read, err := q.file.Open()
+	if err != nil {
+		return "", fmt.Errorf("quarantine rows of hour %s: %w", in.id, err)
+	}
+	defer read.Close()
+	rows := make([]ledger.Quarantined, 0, putRows)
+	for line, err := range ReadRefused(read) {
+		if err != nil {
+			return "", fmt.Errorf("quarantine rows of hour %s: %w", in.id, err)
+		}
+		rows = append(rows, ledger.Quarantined{
+			Line: line.Line, Code: line.Code, Reason: line.Reason, Blob: hourBlob, Bytes: path, Status: ledger.Refused,
+		})
+		if len(rows) == putRows {
+			if err := l.PutQuarantine(ctx, in.id, rows); err != nil {
+				return "", err
+			}
+			rows = rows[:0]
+		}
+	}
+	return path, l.PutQuarantine(ctx, in.id, rows)
+}
+
+// filesOf begins the names of the files in quarantine that belong to an hour
+// blob.
+func filesOf(id ledger.HourID) string {
+	return id.CloudID + "/" + id.Hour.Start().Format("2006/01/02/15") + "-" + id.SHA16
+}
+
+// ReadRefused goes through a file of refused rows, in order of line.
+func ReadRefused(r io.Reader) iter.Seq2[Refused, error] {
+	return func(yield func(Refused, error) bool) {
+		gz, err := gzip.NewReader(bufio.NewReader(r))
+		if err != nil {
+			yield(Refused{}, fmt.Errorf("read refused rows: %w", err))
+			return
+		}
+		dec := json.NewDecoder(gz)
+		for {
+			var line Refused
+			err := dec.Decode(&line)
+			if errors.Is(err, io.EOF) {
+				return
+			}
+			if err != nil {
+				err = fmt.Errorf("read refused rows: %w", err)
+			}
+			if !yield(line, err) || err != nil {
+				return
+			}
+		}
+	}
+}

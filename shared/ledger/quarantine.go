@@ -1,0 +1,192 @@
+package ledger
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"iter"
+	"time"
+)
+
+// RowStatus says what became of a refused row.
+type RowStatus string
+
+// Statuses of refused rows. A claim holds only while its supplement is on its
+// way or counts: see RefusedRow.State.
+const (
+	Refused   RowStatus = "refused"
+	Claimed   RowStatus = "claimed"   // a supplement is on its way that has it
+	Redriven  RowStatus = "redriven"  // a supplement has it
+	Dismissed RowStatus = "dismissed" // an operator decided that it is no usage
+)
+
+// Quarantined is a row of Quarantine: a refused row, why, and what became of it.
+type Quarantined struct {
+	Line   int64     `col:"line"` // the row's number in the hour blob, from 1
+	Code   string    `col:"code"`
+	Reason string    `col:"reason"`
+	Blob   string    `col:"blob"`  // the hour blob: container and name
+	Bytes  string    `col:"bytes"` // where the row's bytes are kept: container and name
+	Status RowStatus `col:"status"`
+
+	Supplement     string    `col:"supplement,omitempty"` // that has the row: the hash in its name
+	DecisionReason string    `col:"decisionReason,omitempty"`
+	DecidedBy      string    `col:"decidedBy,omitempty"`
+	DecidedAt      time.Time `col:"decidedAt"`
+}
+
+func quarantineKey(id HourID, line int64) string { return fmt.Sprintf("%s_%010d", id.key(), line) }
+
+// PutQuarantine stores refused rows of one blob. It may be repeated: what became
+// of a row since stays. Only where the blob was judged by other rules before, and
+// its refused rows are another file now, are the rows replaced.
+func (l *Ledger) PutQuarantine(ctx context.Context, id HourID, rows []Quarantined) error {
+	ops := make([]Op, len(rows))
+	for i, q := range rows {
+		ops[i] = Op{Insert, Row{Partition: id.partition(), Key: quarantineKey(id, q.Line), Props: toProps(q)}}
+	}
+	for chunk := range chunks(ops) {
+		err := l.Store.Apply(ctx, TableQuarantine, id.partition(), chunk...)
+		if errors.Is(err, ErrExists) {
+			err = l.putAgain(ctx, chunk)
+		}
+		if err != nil {
+			return fmt.Errorf("quarantine rows of hour %s: %w", id, err)
+		}
+	}
+	return nil
+}
+
+func (l *Ledger) putAgain(ctx context.Context, ops []Op) error {
+	for _, op := range ops {
+		have, err := l.Store.Get(ctx, TableQuarantine, op.Row.Partition, op.Row.Key)
+		switch {
+		case err == nil && have.Props["bytes"] == op.Row.Props["bytes"]:
+			continue
+		case err == nil:
+			op.Verb, op.Row.Tag = Update, have.Tag
+		case !errors.Is(err, ErrNotFound):
+			return err
+		}
+		if err := l.Store.Apply(ctx, TableQuarantine, op.Row.Partition, op); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// RefusedRow is a row of Quarantine with what follows from the rest: whether it
+// is still out of the bill.
+type RefusedRow struct {
+	Quarantined
+	State RowStatus // Status, but for a claim that came to nothing
+
+	row Row
+}
+
+// RefusedRows goes through the refused rows of an hour blob that counts, in
+// order of line. Rows of an earlier judgement of the same blob are left out.
+func (l *Ledger) RefusedRows(ctx context.Context, id HourID) iter.Seq2[RefusedRow, error] {
+	return func(yield func(RefusedRow, error) bool) {
+		fail := func(err error) { yield(RefusedRow{}, fmt.Errorf("list refused rows of hour %s: %w", id, err)) }
+		standing, err := l.CountedHour(ctx, id)
+		if err == nil && standing.Counts != id.SHA16 {
+			err = fmt.Errorf("file %s counts for the hour: %w", standing.Counts, ErrDecided)
+		}
+		if err != nil {
+			fail(err)
+			return
+		}
+		supplements, err := l.Supplements(ctx, id)
+		if err != nil {
+			fail(err)
+			return
+		}
+		for row, err := range l.Store.List(ctx, TableQuarantine, id.partition(), id.key()+"_", id.key()+"`") {
+			r := RefusedRow{row: row}
+			if err == nil {
+				err = fromProps(row.Props, &r.Quarantined)
+			}
+			if err != nil {
+				fail(err)
+				return
+			}
+			if r.Bytes != standing.Refusals {
+				continue
+			}
+			r.State = stateOf(r.Quarantined, standing, supplements)
+			if !yield(r, nil) {
+				return
+			}
+		}
+	}
+}
+
+// stateOf says whether a claim holds. A supplement counts when its own row in
+// UsageHours says so, and is on its way while the pointer names it.
+func stateOf(q Quarantined, standing Hour, supplements map[string]Hour) RowStatus {
+	if q.Status != Claimed && q.Status != Redriven {
+		return q.Status
+	}
+	if supplements[q.Supplement].Verdict == Counted {
+		return Redriven
+	}
+	if onItsWay(standing, q.Supplement) {
+		return Claimed
+	}
+	return Refused
+}
+
+// QuarantinedHours goes through the hour blobs that count and have refused rows.
+func (l *Ledger) QuarantinedHours(ctx context.Context, cloudID string) iter.Seq2[LandedHour, error] {
+	return func(yield func(LandedHour, error) bool) {
+		for h, err := range l.LandedHours(ctx, cloudID) {
+			if err == nil && (h.Verdict != Counted || h.Quarantined == 0) {
+				continue
+			}
+			if !yield(h, err) || err != nil {
+				return
+			}
+		}
+	}
+}
+
+// Dismiss decides that refused rows are no usage. Rows that were sent again, or
+// are on their way, cannot be dismissed. Each is written by the version read:
+// ErrChanged means that somebody else decided about one meanwhile; what was
+// done stays, and the rest may be tried again.
+func (l *Ledger) Dismiss(ctx context.Context, id HourID, rows []RefusedRow, why Reasoned) error {
+	err := why.check()
+	var ops []Op
+	for _, r := range rows {
+		if r.State == Claimed || r.State == Redriven {
+			err = fmt.Errorf("row %d is %s: %w", r.Line, r.State, ErrDecided)
+			break
+		}
+		r.Status, r.Supplement = Dismissed, ""
+		ops = append(ops, r.decided(why))
+	}
+	if err == nil {
+		err = l.applyAll(ctx, TableQuarantine, id.partition(), ops)
+	}
+	if err != nil {
+		return fmt.Errorf("dismiss refused rows of hour %s: %w", id, err)
+	}
+	return nil
+}
+
+// decided writes what was decided about a row over the version that was read.
+func (r RefusedRow) decided(why Reasoned) Op {
+	r.DecisionReason, r.DecidedBy, r.DecidedAt = why.Reason, why.By, utc(why.At)
+	r.row.Props = toProps(r.Quarantined)
+	return Op{Update, r.row}
+}
+
+func (l *Ledger) applyAll(ctx context.Context, table, partition string, ops []Op) error {
+	for chunk := range chunks(ops) {
+		if err := l.Store.Apply(ctx, table, partition, chunk...); err != nil {
+			return err
+		}
+	}
+	return nil
+}

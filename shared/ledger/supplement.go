@@ -1,0 +1,287 @@
+package ledger
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"iter"
+	"strings"
+	"time"
+
+	"stackusage/shared/usage"
+)
+
+// A supplement is refused rows of an hour blob that are sent again: under rules
+// that take them now, or put right by people. It counts beside its hour blob and
+// falls with it. Its row in UsageHours is <HH>_<sha16>_<supplement's sha16>, and
+// its inputs in DayInputs are named so too.
+//
+// One at a time may be on its way for an hour. The pointer names it, and the
+// run that works on it; the commit needs that name still to be there, in the same
+// transaction. So whoever takes the hour's place, or takes the work over from a
+// run that died, shuts the other one out, and a row that was claimed under the
+// name is in no other supplement.
+
+// SupplementOf names a supplement of an hour blob by the hash of its file.
+func SupplementOf(id HourID, sha16 string) HourID {
+	return HourID{id.CloudID, id.Hour, id.SHA16 + "_" + sha16}
+}
+
+// splitSupplement is the hour blob that a supplement belongs to.
+func splitSupplement(id HourID) (parent HourID, sha16 string, is bool) {
+	parent = id
+	parent.SHA16, sha16, is = strings.Cut(id.SHA16, "_")
+	return parent, sha16, is
+}
+
+// onItsWay reports whether an hour's pointer names a supplement.
+func onItsWay(standing Hour, sha16 string) bool {
+	return sha16 != "" && strings.HasPrefix(standing.Redrive, sha16+"_")
+}
+
+// maxSupplements keeps the transaction that voids them all within its bound.
+const maxSupplements = 90
+
+// Supplements lists those of an hour blob by the hash of their file, whatever
+// their verdict.
+func (l *Ledger) Supplements(ctx context.Context, id HourID) (map[string]Hour, error) {
+	all := map[string]Hour{}
+	for row, err := range l.Store.List(ctx, TableUsageHours, id.partition(), id.key()+"_", id.key()+"`") {
+		var h Hour
+		if err == nil {
+			err = fromProps(row.Props, &h)
+		}
+		if err != nil {
+			return nil, fmt.Errorf("list supplements of hour %s: %w", id, err)
+		}
+		all[strings.TrimPrefix(row.Key, id.key()+"_")] = h
+	}
+	return all, nil
+}
+
+// voidSupplements makes the writes by which the supplements of a file fall with
+// it, and adds their usage days.
+func (l *Ledger) voidSupplements(ctx context.Context, id HourID, by string, days *[]usage.Day) ([]Op, error) {
+	var ops []Op
+	for row, err := range l.Store.List(ctx, TableUsageHours, id.partition(), id.key()+"_", id.key()+"`") {
+		var h Hour
+		if err == nil {
+			err = fromProps(row.Props, &h)
+		}
+		if err != nil {
+			return nil, err
+		}
+		if h.Verdict != Counted {
+			continue
+		}
+		supplement := SupplementOf(id, strings.TrimPrefix(row.Key, id.key()+"_"))
+		its, err := l.daysOf(ctx, supplement, h)
+		if err != nil {
+			return nil, err
+		}
+		*days = append(*days, its...)
+		h.Verdict, h.SupersededBy, h.Reason = Voided, by, "counted until another file took its hour blob's place"
+		row.Props = toProps(h)
+		ops = append(ops, Op{Update, row})
+	}
+	return ops, nil
+}
+
+// judgeSupplement says whether an input from a supplement counts: if its own row
+// says so, and the pointer names its hour blob. One that is neither committed nor
+// on its way is of a run that came to nothing; should it be taken up again it
+// marks the day anew.
+func (l *Ledger) judgeSupplement(ctx context.Context, c *Closing, in DayInput, standing Hour, parent, sha16 string) error {
+	if standing.Counts != parent {
+		return nil
+	}
+	h, err := l.Hour(ctx, HourID{c.CloudID, in.Hour, in.SHA16})
+	if err != nil && !errors.Is(err, ErrNotFound) {
+		return err
+	}
+	counts := h.Verdict == Counted
+	if counts {
+		c.Counted = append(c.Counted, in)
+	}
+	if counts && standing.Challenger != "" || !counts && onItsWay(standing, sha16) {
+		c.Pending = append(c.Pending, in)
+	}
+	return nil
+}
+
+// Redrive is one run that makes a supplement count.
+type Redrive struct {
+	ID         HourID // of the hour blob
+	Supplement string // hash in the name of the supplement's file
+	Run        string // a name that no other run has
+	Why        Reasoned
+	TakeOver   bool // another supplement that is on its way may be stopped
+
+	ledger *Ledger
+}
+
+func (r *Redrive) name() string { return r.Supplement + "_" + r.Run }
+
+// ErrRedriving means that another run holds the hour, or has taken it over.
+var ErrRedriving = errors.New("another redrive of the hour is on its way")
+
+// BeginRedrive announces a supplement. done is true if it counts already.
+func (l *Ledger) BeginRedrive(ctx context.Context, r Redrive) (_ *Redrive, done bool, err error) {
+	r.ledger = l
+	if err = r.Why.check(); err == nil {
+		done, err = r.begin(ctx)
+	}
+	if err != nil {
+		return nil, false, fmt.Errorf("redrive rows of hour %s: %w", r.ID, err)
+	}
+	return &r, done, nil
+}
+
+func (r *Redrive) begin(ctx context.Context) (done bool, err error) {
+	_, err = r.ledger.change(ctx, r.ID, func(c *claim) ([]Op, error) {
+		supplements, err := r.ledger.Supplements(ctx, r.ID)
+		if err != nil {
+			return nil, err
+		}
+		before, there := supplements[r.Supplement]
+		done = before.Verdict == Counted
+		switch other := c.standing.Redrive; {
+		case c.standing.Counts != r.ID.SHA16:
+			return nil, fmt.Errorf("file %s counts for the hour: %w", c.standing.Counts, ErrDecided)
+		case done:
+			return nil, nil
+		case c.standing.Challenger != "":
+			return nil, fmt.Errorf("file %s is about to take the hour over: %w", c.standing.Challenger, ErrDecided)
+		case there:
+			return nil, fmt.Errorf("supplement %s was voided; a file that was let back in needs another one, so change its reason or its rows: %w", r.Supplement, ErrDecided)
+		case other != "" && !onItsWay(c.standing, r.Supplement) && !r.TakeOver:
+			return nil, fmt.Errorf("%w: by %s since %s; if it has died, take it over", ErrRedriving, c.standing.RedriveBy, c.standing.RedriveAt.UTC().Format(time.RFC3339))
+		case len(supplements) >= maxSupplements:
+			return nil, fmt.Errorf("it has %d supplements; no more are taken: %w", len(supplements), ErrDecided)
+		}
+		c.standing.Redrive, c.standing.RedriveBy, c.standing.RedriveAt = r.name(), r.Why.By, utc(r.Why.At)
+		return []Op{c.setStanding()}, nil
+	})
+	return done, err
+}
+
+// Claim takes the given lines, which must come in order, for the supplement: each
+// row by the version that was read under the supplement's name. It fails if a
+// row is in another supplement.
+func (r *Redrive) Claim(ctx context.Context, lines iter.Seq2[int64, error]) error {
+	err := r.eachRow(ctx, lines, func(row *RefusedRow) error {
+		if row.State == Redriven || row.State == Claimed && row.Supplement != r.Supplement {
+			return fmt.Errorf("row %d is in supplement %s: %w", row.Line, row.Supplement, ErrDecided)
+		}
+		// Written even if an earlier run of the same supplement did: whoever read
+		// that version to decide otherwise must fail.
+		row.Status, row.Supplement = Claimed, r.Supplement
+		return nil
+	})
+	if err != nil {
+		return fmt.Errorf("redrive rows of hour %s: %w", r.ID, err)
+	}
+	return nil
+}
+
+// Finish says in each row that the supplement counts. What counts does not
+// depend on it.
+func (r *Redrive) Finish(ctx context.Context, lines iter.Seq2[int64, error]) error {
+	err := r.eachRow(ctx, lines, func(row *RefusedRow) error {
+		if row.Supplement != r.Supplement || row.Status == Redriven {
+			return errSkip
+		}
+		row.Status = Redriven
+		return nil
+	})
+	if err != nil {
+		return fmt.Errorf("redrive rows of hour %s: %w", r.ID, err)
+	}
+	return nil
+}
+
+// errSkip: the row is left as it is.
+var errSkip = errors.New("left as it is")
+
+// eachRow walks lines and rows side by side, both in order, and writes what
+// change makes of each row, many at a time.
+func (r *Redrive) eachRow(ctx context.Context, lines iter.Seq2[int64, error], change func(*RefusedRow) error) error {
+	rows, err := pull(r.ledger.RefusedRows(ctx, r.ID))
+	defer rows.stop()
+	if err != nil {
+		return err
+	}
+	var ops []Op
+	for line, err := range lines {
+		for err == nil && rows.more && rows.head.Line < line {
+			err = rows.advance()
+		}
+		if err == nil && (!rows.more || rows.head.Line != line) {
+			err = fmt.Errorf("row %d is not in quarantine: %w", line, ErrNotFound)
+		}
+		if err != nil {
+			return err
+		}
+		row := rows.head
+		if err := change(&row); errors.Is(err, errSkip) {
+			continue
+		} else if err != nil {
+			return err
+		}
+		if ops = append(ops, row.decided(r.Why)); len(ops) == maxOps {
+			if err := r.ledger.applyAll(ctx, TableQuarantine, r.ID.partition(), ops); err != nil {
+				return err
+			}
+			ops = ops[:0]
+		}
+	}
+	return r.ledger.applyAll(ctx, TableQuarantine, r.ID.partition(), ops)
+}
+
+// Commit makes the supplement count: h is its row, inputs its partials, all
+// stored. In CommitHour's order: inputs, marks, and then one transaction that
+// inserts the supplement's row and takes its name out of the pointer.
+func (r *Redrive) Commit(ctx context.Context, h Hour, inputs []DayInput) error {
+	id := SupplementOf(r.ID, r.Supplement)
+	h.Verdict, h.Decision = Counted, Redriving
+	h.DecisionReason, h.DecidedBy, h.DecidedAt = r.Why.Reason, r.Why.By, utc(r.Why.At)
+	err := r.ledger.openInputs(ctx, inputs)
+	if err == nil {
+		_, err = r.ledger.change(ctx, r.ID, func(c *claim) ([]Op, error) {
+			if c.standing.Redrive != r.name() {
+				have, err := r.ledger.Hour(ctx, id)
+				if err == nil && have.Verdict == Counted {
+					return nil, nil // an earlier try of ours, or a run of the same supplement
+				}
+				return nil, errors.Join(ErrRedriving, err)
+			}
+			if c.standing.Challenger != "" {
+				return nil, fmt.Errorf("file %s is about to take the hour over: %w", c.standing.Challenger, ErrDecided)
+			}
+			c.standing.Redrive, c.standing.RedriveBy, c.standing.RedriveAt = "", "", time.Time{}
+			c.standing.Supplements++
+			c.standing.Redriven += h.Records
+			return []Op{c.setStanding(), {Insert, Row{Partition: id.partition(), Key: id.key(), Props: toProps(h)}}}, nil
+		})
+	}
+	if err != nil {
+		return fmt.Errorf("commit supplement %s: %w", id, err)
+	}
+	return nil
+}
+
+// Withdraw takes the supplement's name out of the pointer, if it is still there:
+// it will not count.
+func (r *Redrive) Withdraw(ctx context.Context) error {
+	_, err := r.ledger.change(ctx, r.ID, func(c *claim) ([]Op, error) {
+		if c.standing.Redrive != r.name() {
+			return nil, nil
+		}
+		c.standing.Redrive, c.standing.RedriveBy, c.standing.RedriveAt = "", "", time.Time{}
+		return []Op{c.setStanding()}, nil
+	})
+	if err != nil {
+		return fmt.Errorf("withdraw supplement %s of hour %s: %w", r.Supplement, r.ID, err)
+	}
+	return nil
+}
