@@ -80,6 +80,9 @@ func (s *RowSet) Add(sum [sha256.Size]byte) {
 	}
 }
 
+// AddRow takes in a row by its bytes.
+func (s *RowSet) AddRow(row []byte) { s.Add(sha256.Sum256(row)) }
+
 // String is the hash as 64 hex digits.
 func (s *RowSet) String() string {
 	var b [sha256.Size]byte

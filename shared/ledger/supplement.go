@@ -143,8 +143,7 @@ func (r *Redrive) begin(ctx context.Context) (done bool, err error) {
 		if err != nil {
 			return nil, err
 		}
-		before, there := supplements[r.Supplement]
-		done = before.Verdict == Counted
+		done = supplements[r.Supplement].Verdict == Counted
 		switch other := c.standing.Redrive; {
 		case c.standing.Counts != r.ID.SHA16:
 			return nil, fmt.Errorf("file %s counts for the hour: %w", c.standing.Counts, ErrDecided)
@@ -152,8 +151,6 @@ func (r *Redrive) begin(ctx context.Context) (done bool, err error) {
 			return nil, nil
 		case c.standing.Challenger != "":
 			return nil, fmt.Errorf("file %s is about to take the hour over: %w", c.standing.Challenger, ErrDecided)
-		case there:
-			return nil, fmt.Errorf("supplement %s was voided; a file that was let back in needs another one, so change its reason or its rows: %w", r.Supplement, ErrDecided)
 		case other != "" && !onItsWay(c.standing, r.Supplement) && !r.TakeOver:
 			return nil, fmt.Errorf("%w: by %s since %s; if it has died, take it over", ErrRedriving, c.standing.RedriveBy, c.standing.RedriveAt.UTC().Format(time.RFC3339))
 		case len(supplements) >= maxSupplements:
@@ -184,24 +181,29 @@ func (r *Redrive) Claim(ctx context.Context, lines iter.Seq2[int64, error]) erro
 	return nil
 }
 
-// Finish says in each row that the supplement counts. What counts does not
-// depend on it.
-func (r *Redrive) Finish(ctx context.Context, lines iter.Seq2[int64, error]) error {
-	err := r.eachRow(ctx, lines, func(row *RefusedRow) error {
-		if row.Supplement != r.Supplement || row.Status == Redriven {
-			return errSkip
+// FinishRedrives says in the rows of supplements that count that they are
+// redriven, where whoever committed one died before it could. What counts does
+// not depend on it.
+func (l *Ledger) FinishRedrives(ctx context.Context, id HourID) error {
+	var ops []Op
+	for row, err := range l.RefusedRows(ctx, id) {
+		if err != nil {
+			return err
 		}
-		row.Status = Redriven
-		return nil
-	})
-	if err != nil {
-		return fmt.Errorf("redrive rows of hour %s: %w", r.ID, err)
+		if row.State == Redriven && row.Status == Claimed {
+			row.Status = Redriven
+			row.row.Props = toProps(row.Quarantined)
+			ops = append(ops, Op{Update, row.row})
+		}
+		if len(ops) == maxOps {
+			if err := l.applyAll(ctx, TableQuarantine, id.partition(), ops); err != nil {
+				return err
+			}
+			ops = ops[:0]
+		}
 	}
-	return nil
+	return l.applyAll(ctx, TableQuarantine, id.partition(), ops)
 }
-
-// errSkip: the row is left as it is.
-var errSkip = errors.New("left as it is")
 
 // eachRow walks lines and rows side by side, both in order, and writes what
 // change makes of each row, many at a time.
@@ -223,9 +225,7 @@ func (r *Redrive) eachRow(ctx context.Context, lines iter.Seq2[int64, error], ch
 			return err
 		}
 		row := rows.head
-		if err := change(&row); errors.Is(err, errSkip) {
-			continue
-		} else if err != nil {
+		if err := change(&row); err != nil {
 			return err
 		}
 		if ops = append(ops, row.decided(r.Why)); len(ops) == maxOps {
@@ -243,17 +243,15 @@ func (r *Redrive) eachRow(ctx context.Context, lines iter.Seq2[int64, error], ch
 // inserts the supplement's row and takes its name out of the pointer.
 func (r *Redrive) Commit(ctx context.Context, h Hour, inputs []DayInput) error {
 	id := SupplementOf(r.ID, r.Supplement)
-	h.Verdict, h.Decision = Counted, Redriving
-	h.DecisionReason, h.DecidedBy, h.DecidedAt = r.Why.Reason, r.Why.By, utc(r.Why.At)
 	err := r.ledger.openInputs(ctx, inputs)
 	if err == nil {
 		_, err = r.ledger.change(ctx, r.ID, func(c *claim) ([]Op, error) {
+			row, err := r.row(ctx, id, h)
+			if err != nil || row == nil {
+				return nil, err // an earlier try of ours, or a run of the same supplement
+			}
 			if c.standing.Redrive != r.name() {
-				have, err := r.ledger.Hour(ctx, id)
-				if err == nil && have.Verdict == Counted {
-					return nil, nil // an earlier try of ours, or a run of the same supplement
-				}
-				return nil, errors.Join(ErrRedriving, err)
+				return nil, ErrRedriving
 			}
 			if c.standing.Challenger != "" {
 				return nil, fmt.Errorf("file %s is about to take the hour over: %w", c.standing.Challenger, ErrDecided)
@@ -261,13 +259,44 @@ func (r *Redrive) Commit(ctx context.Context, h Hour, inputs []DayInput) error {
 			c.standing.Redrive, c.standing.RedriveBy, c.standing.RedriveAt = "", "", time.Time{}
 			c.standing.Supplements++
 			c.standing.Redriven += h.Records
-			return []Op{c.setStanding(), {Insert, Row{Partition: id.partition(), Key: id.key(), Props: toProps(h)}}}, nil
+			return []Op{c.setStanding(), *row}, nil
 		})
 	}
 	if err != nil {
 		return fmt.Errorf("commit supplement %s: %w", id, err)
 	}
 	return nil
+}
+
+// row is the write of the supplement's row; nil if it counts already. Where the
+// hour blob was voided and let back in, the same supplement may be there, voided.
+func (r *Redrive) row(ctx context.Context, id HourID, h Hour) (*Op, error) {
+	h.Verdict, h.Decision = Counted, Redriving
+	h.DecisionReason, h.DecidedBy, h.DecidedAt = r.Why.Reason, r.Why.By, utc(r.Why.At)
+	op := Op{Insert, Row{Partition: id.partition(), Key: id.key()}}
+	have, err := r.ledger.Store.Get(ctx, TableUsageHours, op.Row.Partition, op.Row.Key)
+	switch {
+	case err == nil:
+		var before Hour
+		if err := fromProps(have.Props, &before); err != nil {
+			return nil, err
+		}
+		if before.Verdict == Counted {
+			return nil, nil
+		}
+		now := h
+		h = before
+		h.decide(Redriving, r.Why)
+		now.Earlier = h.Earlier
+		if err := now.checkEarlier(); err != nil {
+			return nil, err
+		}
+		h, op = now, Op{Update, have}
+	case !errors.Is(err, ErrNotFound):
+		return nil, err
+	}
+	op.Row.Props = toProps(h)
+	return &op, nil
 }
 
 // Withdraw takes the supplement's name out of the pointer, if it is still there:

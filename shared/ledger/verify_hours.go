@@ -42,6 +42,9 @@ func (v *verifier) hourRow(ctx context.Context, where string, id HourID) error {
 		return err
 	}
 	counts, _ := pointer.Props["counts"].(string)
+	if parent, _, is := splitSupplement(id); is {
+		return v.supplement(ctx, where, id, counts == parent.SHA16)
+	}
 	isPointer := id.SHA16 == ""
 	if isPointer {
 		id.SHA16 = counts
@@ -58,7 +61,8 @@ func (v *verifier) hourRow(ctx context.Context, where string, id HourID) error {
 	case isPointer && h.Verdict != Counted:
 		return v.differ(where, "counts is %s, and that blob has no row that says counted", counts)
 	case isPointer:
-		return v.sameProps(where, pointer.Props, row.Props, "counts", "challenger")
+		return cmp.Or(v.redriven(ctx, where, id, pointer),
+			v.sameProps(where, pointer.Props, row.Props, "counts", "challenger", "supplements", "redriven", "redrive", "redriveBy", "redriveAt"))
 	case h.Verdict != Counted:
 		return nil
 	case counts != id.SHA16:
@@ -162,7 +166,7 @@ func (v *verifier) rows(ctx context.Context, id HourID, h Hour, f io.Reader, nam
 		}
 	}
 	for refused.more {
-		if err := v.extraRefusal(id, refused); err != nil {
+		if err := v.extraRefusal(id, h, refused); err != nil {
 			return got, err
 		}
 	}
@@ -180,7 +184,7 @@ func (v *verifier) refusal(id HourID, h Hour, number int64, code string, refused
 	key := fmt.Sprintf("%s_%010d", id.key(), number)
 	where := "Quarantine " + id.partition() + "/" + key
 	for refused.more && refused.head.Key < key {
-		if err := v.extraRefusal(id, refused); err != nil {
+		if err := v.extraRefusal(id, h, refused); err != nil {
 			return err
 		}
 	}
@@ -192,7 +196,7 @@ func (v *verifier) refusal(id HourID, h Hour, number int64, code string, refused
 		return v.differ(where, "%v", err)
 	}
 	*kept = q.Bytes
-	err := cmp.Or(same(v, where, "code", q.Code, code), same(v, where, "line", q.Line, number), same(v, where, "blob", q.Blob, h.Blob))
+	err := cmp.Or(same(v, where, "code", q.Code, code), same(v, where, "line", q.Line, number), same(v, where, "blob", q.Blob, h.Blob), same(v, where, "bytes", q.Bytes, h.Refusals))
 	if err != nil {
 		return err
 	}
@@ -200,8 +204,11 @@ func (v *verifier) refusal(id HourID, h Hour, number int64, code string, refused
 }
 
 // extraRefusal names the next row of Quarantine, to which no row of the hour
-// belongs.
-func (v *verifier) extraRefusal(id HourID, refused *puller[Row]) error {
+// belongs. One of another judgement of the same blob says nothing.
+func (v *verifier) extraRefusal(id HourID, h Hour, refused *puller[Row]) error {
+	if refused.head.Props["bytes"] != h.Refusals {
+		return refused.advance()
+	}
 	if err := v.differ("Quarantine "+id.partition()+"/"+refused.head.Key, "the hour has no such refused row"); err != nil {
 		return err
 	}

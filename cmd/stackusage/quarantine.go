@@ -1,0 +1,398 @@
+package main
+
+import (
+	"bufio"
+	"context"
+	"crypto/rand"
+	"encoding/json"
+	"errors"
+	"flag"
+	"fmt"
+	"io"
+	"os"
+	"slices"
+	"strconv"
+	"text/tabwriter"
+	"time"
+	"unicode/utf8"
+
+	"stackusage/shared/daily"
+	"stackusage/shared/intake"
+	"stackusage/shared/ledger"
+	"stackusage/shared/usage"
+)
+
+const aboutQuarantine = `list refused rows, show them, and send them again
+
+  stackusage quarantine list
+  stackusage quarantine show --cloud-id GUID --hour 2019-12-10T19:00:00Z > rows.ndjson
+  stackusage quarantine redrive --cloud-id GUID --hour 2019-12-10T19:00:00Z --reason TEXT
+  stackusage quarantine redrive --cloud-id GUID --hour 2019-12-10T19:00:00Z --fixed rows.ndjson --reason TEXT
+  stackusage quarantine dismiss --cloud-id GUID --hour 2019-12-10T19:00:00Z --line 17 --reason TEXT
+
+Each with --help says more.`
+
+// quarantine is stackusage quarantine.
+func quarantine(ctx context.Context, env environment, args []string) error {
+	return verbs(ctx, env, "quarantine", aboutQuarantine, args, map[string]verb{
+		"list": listQuarantine, "show": showQuarantine, "redrive": redriveQuarantine, "dismiss": dismissQuarantine,
+	})
+}
+
+const aboutQuarantineList = `list hours with refused rows, by code and by what became of the rows
+
+STATE: refused (in no bill), claimed (a redrive is on its way), redriven (in the
+bill, by a supplement), dismissed (an operator decided that they are no usage).`
+
+// refusedGroup is one line of quarantine list.
+type refusedGroup struct {
+	CloudID string           `json:"cloudId"`
+	Hour    string           `json:"hour"`
+	SHA16   string           `json:"sha16"`
+	Code    string           `json:"code"`
+	State   ledger.RowStatus `json:"state"`
+	Rows    int64            `json:"rows"`
+	First   int64            `json:"firstLine"`
+	Reason  string           `json:"reason"` // of the first
+}
+
+func listQuarantine(ctx context.Context, env environment, args []string) error {
+	fs := newFlags(env, "quarantine list", aboutQuarantineList)
+	cloudID := fs.String("cloud-id", "", "only the registration with this `GUID`")
+	state := fs.String("state", "", "only rows in this `state`: refused, claimed, redriven, dismissed")
+	asJSON := fs.Bool("json", false, "print one JSON object a line")
+	if err := parseFlags(fs, args); err != nil {
+		return err
+	}
+	if *cloudID != "" {
+		if err := checkCloudID(*cloudID); err != nil {
+			return err
+		}
+	}
+	app, err := env.app()
+	if err != nil {
+		return err
+	}
+	w := tabwriter.NewWriter(env.stdout, 0, 0, 2, ' ', 0)
+	enc := json.NewEncoder(env.stdout)
+	enc.SetEscapeHTML(false)
+	n := 0
+	for h, err := range app.ledger.QuarantinedHours(ctx, *cloudID) {
+		if err != nil {
+			return err
+		}
+		groups, err := groupsOf(ctx, app, h.ID)
+		if err != nil {
+			return err
+		}
+		for _, g := range groups {
+			if *state != "" && string(g.State) != *state {
+				continue
+			}
+			n++
+			if *asJSON {
+				if err := enc.Encode(g); err != nil {
+					return err
+				}
+				continue
+			}
+			if n == 1 {
+				fmt.Fprintln(w, "CLOUD ID\tHOUR\tSHA16\tCODE\tSTATE\tROWS\tFIRST LINE\tWHY")
+			}
+			fmt.Fprintf(w, "%s\t%s\t%s\t%s\t%s\t%d\t%d\t%.100s\n", g.CloudID, g.Hour, g.SHA16, g.Code, g.State, g.Rows, g.First, g.Reason)
+		}
+	}
+	if n == 0 && !*asJSON {
+		fmt.Fprintln(env.stdout, "no such row is in quarantine")
+	}
+	return w.Flush()
+}
+
+// groupsOf counts the refused rows of an hour blob by code and state, in order
+// of their first line.
+func groupsOf(ctx context.Context, app *app, id ledger.HourID) (groups []*refusedGroup, err error) {
+	for row, err := range app.ledger.RefusedRows(ctx, id) {
+		if err != nil {
+			return nil, err
+		}
+		i := slices.IndexFunc(groups, func(g *refusedGroup) bool { return g.Code == row.Code && g.State == row.State })
+		if i < 0 {
+			i = len(groups)
+			groups = append(groups, &refusedGroup{
+				CloudID: id.CloudID, Hour: id.Hour.String(), SHA16: id.SHA16, Code: row.Code, State: row.State, First: row.Line, Reason: row.Reason,
+			})
+		}
+		groups[i].Rows++
+	}
+	return groups, nil
+}
+
+// selection is which refused rows of an hour a command is about.
+type selection struct {
+	id    ledger.HourID
+	code  string
+	lines map[int64]bool
+}
+
+// selectionFlags adds the flags of a selection. The result is called after they
+// are parsed; it finds the file that counts for the hour.
+func selectionFlags(fs *flag.FlagSet, s *selection) func(ctx context.Context, app *app) (ledger.Hour, error) {
+	fs.StringVar(&s.id.CloudID, "cloud-id", "", "the registration's `GUID`")
+	hour := fs.String("hour", "", "the reported hour: 2019-12-10T19:00:00Z")
+	fs.StringVar(&s.code, "code", "", "only rows refused with this `code`")
+	fs.Func("line", "only this `line`; may be given more than once", func(text string) error {
+		n, err := strconv.ParseInt(text, 10, 64)
+		if s.lines == nil {
+			s.lines = map[int64]bool{}
+		}
+		s.lines[n] = true
+		return err
+	})
+	return func(ctx context.Context, app *app) (ledger.Hour, error) {
+		standing, err := app.ledger.CountedHour(ctx, s.id)
+		if errors.Is(err, ledger.ErrNotFound) {
+			return standing, fmt.Errorf("no file counts for the hour %s of %s; stackusage hours list shows what landed", *hour, s.id.CloudID)
+		}
+		s.id.SHA16 = standing.Counts
+		return standing, err
+	}
+}
+
+// check is called after the flags are parsed.
+func (s *selection) check(fs *flag.FlagSet) (err error) {
+	if err := checkCloudID(s.id.CloudID); err != nil {
+		return err
+	}
+	if s.id.Hour, err = usage.ParseHour(fs.Lookup("hour").Value.String()); err != nil {
+		return fmt.Errorf("--hour: %w", err)
+	}
+	return nil
+}
+
+func (s *selection) wants(q ledger.RefusedRow) bool {
+	return (s.code == "" || q.Code == s.code) && (s.lines == nil || s.lines[q.Line])
+}
+
+// shownRow is one line of quarantine show, and what redrive --fixed reads.
+type shownRow struct {
+	Line   int64            `json:"line"`
+	State  ledger.RowStatus `json:"state,omitempty"`
+	Code   string           `json:"code,omitempty"`
+	Reason string           `json:"reason,omitempty"`
+	By     string           `json:"decidedBy,omitempty"`
+	Why    string           `json:"decisionReason,omitempty"`
+	Cut    bool             `json:"cut,omitempty"`    // the row is only its beginning
+	Row    json.RawMessage  `json:"row,omitempty"`    // the row, where it is JSON
+	Text   string           `json:"text,omitempty"`   // the row, where it is other text
+	Base64 []byte           `json:"base64,omitempty"` // the row, where it is no text
+}
+
+const aboutShow = `print refused rows with their bytes, one JSON object a line
+
+The row is under "row" if it is JSON, "text" if it is not, "base64" if it is not
+even text. Put "row" right in an editor, numbers as they shall count, leave out the
+lines that are not to be sent again, and give the file to redrive --fixed.`
+
+func showQuarantine(ctx context.Context, env environment, args []string) error {
+	fs := newFlags(env, "quarantine show", aboutShow)
+	var s selection
+	find := selectionFlags(fs, &s)
+	if err := parseFlags(fs, args); err != nil {
+		return err
+	}
+	if err := s.check(fs); err != nil {
+		return err
+	}
+	app, err := env.app()
+	if err != nil {
+		return err
+	}
+	standing, err := find(ctx, app)
+	if err != nil {
+		return err
+	}
+	enc := json.NewEncoder(env.stdout)
+	enc.SetEscapeHTML(false)
+	for q, err := range app.redriver().Refused(ctx, s.id, standing.Refusals) {
+		if err != nil {
+			return err
+		}
+		if !s.wants(q.RefusedRow) {
+			continue
+		}
+		out := shownRow{Line: q.Line, State: q.State, Code: q.Code, Reason: q.Reason, By: q.DecidedBy, Why: q.DecisionReason, Cut: q.Cut}
+		switch {
+		case !q.Cut && json.Valid(q.Row) && utf8.Valid(q.Row):
+			out.Row = q.Row
+		case utf8.Valid(q.Row):
+			out.Text = string(q.Row)
+		default:
+			out.Base64 = q.Row
+		}
+		if err := enc.Encode(out); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func (a *app) redriver() intake.Redriver {
+	return intake.Redriver{
+		Ledger: a.ledger, Landing: a.landing.Blobs, App: a.usage.Blobs, Settings: intake.Settings{SpillSums: daily.DefaultSpill},
+	}
+}
+
+const aboutRedrive = `send refused rows again
+
+Without --fixed the rows are judged as they came, by the rules of today. With it
+the rows of the file take their place: one JSON object a line with "line" and
+"row", as show prints them. Rows that are taken form a supplement to their hour,
+with who and why; their usage days are stated again by correction. A row counts
+once at most, whoever else redrives it. Exit code 2: some rows are refused again.`
+
+func redriveQuarantine(ctx context.Context, env environment, args []string) error {
+	fs := newFlags(env, "quarantine redrive", aboutRedrive)
+	var s selection
+	find := selectionFlags(fs, &s)
+	fixed := fs.String("fixed", "", "`file` with rows that were put right; - is standard input")
+	dryRun := fs.Bool("dry-run", false, "only say which rows would count")
+	req := intake.Request{Run: rand.Text()}
+	fs.BoolVar(&req.TakeOver, "take-over", false, "stop a redrive of the same hour that died on its way")
+	reason := reasonFlags(fs, &req.Why)
+	if err := parseFlags(fs, args); err != nil {
+		return err
+	}
+	if err := s.check(fs); err != nil {
+		return err
+	}
+	if err := reason(); err != nil {
+		return err
+	}
+	if *fixed != "" {
+		var err error
+		if req.Fixed, err = readFixed(*fixed); err != nil {
+			return err
+		}
+	}
+	app, err := env.app()
+	if err != nil {
+		return err
+	}
+	if _, err := find(ctx, app); err != nil {
+		return err
+	}
+	req.ID, req.DryRun = s.id, *dryRun
+	if s.code != "" || s.lines != nil {
+		req.Want = s.wants
+	}
+	req.Still = func(r intake.Refused) {
+		fmt.Fprintf(env.stderr, "line %d is refused again: %s: %s\n", r.Line, r.Code, r.Reason)
+	}
+	last := time.Now()
+	req.Progress = func(rows int64) {
+		if time.Since(last) > 5*time.Second {
+			last = time.Now()
+			fmt.Fprintf(env.stderr, "%d rows judged\n", rows)
+		}
+	}
+	out, err := app.redriver().Redrive(ctx, req)
+	if err != nil {
+		return err
+	}
+	switch {
+	case out.Rows == 0:
+		fmt.Fprintln(env.stdout, "no row is taken; nothing changes")
+	case req.DryRun:
+		fmt.Fprintf(env.stdout, "%d rows would count; nothing was written\n", out.Rows)
+	default:
+		fmt.Fprintf(env.stdout, `%d rows count now, in supplement %s of the hour %s (%s, %s).
+Their usage days, %s, are stated again by correction, at most once in REOPEN_DELAY:
+  stackusage days list --cloud-id %s
+`, out.Rows, out.Supplement, s.id.Hour, req.Why.Reason, req.Why.By, out.UsageDays, s.id.CloudID)
+	}
+	if out.Still > 0 {
+		fmt.Fprintf(env.stdout, "%d rows are refused again and stay in quarantine\n", out.Still)
+		return errDifferences
+	}
+	return nil
+}
+
+// maxFixed bounds a file of rows put right by people.
+const maxFixed = 256 << 20
+
+func readFixed(path string) (map[int64][]byte, error) {
+	f := os.Stdin
+	if path != "-" {
+		var err error
+		if f, err = os.Open(path); err != nil {
+			return nil, err
+		}
+		defer f.Close()
+	}
+	rows := map[int64][]byte{}
+	scan := bufio.NewScanner(io.LimitReader(f, maxFixed))
+	scan.Buffer(nil, 4*usage.MaxLine)
+	for n := 1; scan.Scan(); n++ {
+		var r shownRow
+		if err := json.Unmarshal(scan.Bytes(), &r); err != nil {
+			return nil, fmt.Errorf("read %s: line %d: %w", path, n, err)
+		}
+		if _, twice := rows[r.Line]; twice || r.Line < 1 || r.Row == nil {
+			return nil, fmt.Errorf(`read %s: line %d: needs "line", each once, and "row" with the row as it shall count`, path, n)
+		}
+		rows[r.Line] = r.Row
+	}
+	if err := scan.Err(); err != nil {
+		return nil, fmt.Errorf("read %s: %w", path, err)
+	}
+	if len(rows) == 0 {
+		return nil, fmt.Errorf("read %s: it has no rows", path)
+	}
+	return rows, nil
+}
+
+const aboutDismiss = `decide that refused rows are no usage
+
+They stay in quarantine, with who and why, and are no longer waiting. Redrive with
+--line or --fixed takes such a row all the same.`
+
+func dismissQuarantine(ctx context.Context, env environment, args []string) error {
+	fs := newFlags(env, "quarantine dismiss", aboutDismiss)
+	var s selection
+	var why ledger.Reasoned
+	find := selectionFlags(fs, &s)
+	reason := reasonFlags(fs, &why)
+	if err := parseFlags(fs, args); err != nil {
+		return err
+	}
+	if err := s.check(fs); err != nil {
+		return err
+	}
+	if s.code == "" && s.lines == nil {
+		return errors.New("say which rows: --line or --code")
+	}
+	if err := reason(); err != nil {
+		return err
+	}
+	app, err := env.app()
+	if err != nil {
+		return err
+	}
+	if _, err := find(ctx, app); err != nil {
+		return err
+	}
+	var rows []ledger.RefusedRow
+	for q, err := range app.ledger.RefusedRows(ctx, s.id) {
+		if err != nil {
+			return err
+		}
+		if s.wants(q) && q.State != ledger.Dismissed {
+			rows = append(rows, q)
+		}
+	}
+	if err := app.ledger.Dismiss(ctx, s.id, rows, why); err != nil {
+		return err
+	}
+	fmt.Fprintf(env.stdout, "%d rows dismissed\n", len(rows))
+	return nil
+}
