@@ -23,7 +23,6 @@ var layers = map[string][]string{
 	"shared/landing":    {"shared/usage"},
 	"shared/daily":      {"shared/usage", "shared/meter", "shared/registration"},
 	"shared/ledger":     {"shared/usage", "shared/daily", "shared/landing"}, // Verify reads hour blobs: decision 0004
-	"shared/commerce":   {"shared/daily"},
 	"shared/azurestore": {"shared/usage", "shared/landing", "shared/daily", "shared/ledger", "shared/commerce", "shared/registration"},
 	"agent":             {"shared/usage", "shared/landing", "agent/spool", "agent/stackapi"},
 	"handlers":          {"functions", "shared/invoke", "shared/usage", "shared/landing", "shared/meter", "shared/registration", "shared/daily", "shared/ledger", "shared/commerce"},

@@ -194,13 +194,6 @@ func (a *App) markPartial(ctx context.Context, s *sending) error {
 	return nil
 }
 
-// reader reads back what commerce accepted of a usage day; commerce.Client.
-type reader interface {
-	Accepted(ctx context.Context, cloudID, usageDate string, each func(commerce.AcceptedRecord) error) error
-}
-
-var _ reader = (*commerce.Client)(nil)
-
 // codeReadBack is the answer code of a record whose answer got lost and was
 // read back.
 const codeReadBack = "ReadBack"
@@ -209,17 +202,13 @@ const codeReadBack = "ReadBack"
 // that as their answers. It holds no more than these records, however many the
 // day has.
 func (a *App) readBack(ctx context.Context, s *sending, some []int) (cause, err error) {
-	back, ok := a.Commerce.(reader)
-	if !ok {
-		return errors.New("commerce cannot be read back"), nil
-	}
 	sums := make(map[string]string, len(some))
 	for _, i := range some {
 		sum := sha256.Sum256(s.raw[i])
 		sums[s.records[i].RecordID] = hex.EncodeToString(sum[:])
 	}
 	found := map[string]commerce.Result{}
-	cause = back.Accepted(ctx, s.m.CloudID, s.m.UsageDay.String(), func(r commerce.AcceptedRecord) error {
+	cause = a.Commerce.Accepted(ctx, s.m.CloudID, s.m.UsageDay.String(), func(r commerce.AcceptedRecord) error {
 		sum, ours := sums[r.RecordID]
 		if !ours {
 			return nil

@@ -62,9 +62,11 @@ type Registrations interface {
 	Registrations(ctx context.Context, cloudID string) ([]registration.Registration, error)
 }
 
-// Sender posts one batch. Failures are *commerce.Error.
+// Sender takes one request with records, and reads back what it accepted of a
+// usage day. Failures are *commerce.Error.
 type Sender interface {
 	Send(ctx context.Context, id string, body []byte) (map[string]commerce.Result, error)
+	Accepted(ctx context.Context, cloudID, usageDate string, each func(commerce.AcceptedRecord) error) error
 }
 
 // App is the function app. All fields are set before Router is called.
