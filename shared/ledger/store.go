@@ -79,6 +79,9 @@ var (
 	ErrChanged  = errors.New("the row has changed")
 )
 
+// Condition holds for rows whose column says exactly value.
+type Condition struct{ Column, Value string }
+
 // Store is a set of tables. Implementations are safe for concurrent use and do
 // not retry ErrExists or ErrChanged.
 type Store interface {
@@ -87,6 +90,10 @@ type Store interface {
 	// List reads rows in order of partition and key. An empty partition means
 	// all. Rows have from <= key < to; an empty bound is open.
 	List(ctx context.Context, table, partition, from, to string) iter.Seq2[Row, error]
+	// Scan reads rows of the partitions from <= partition < to, in the order of
+	// List; an empty bound is open. With conditions it reads only rows of which
+	// one holds: the service looks for them, and the caller pays for what it gets.
+	Scan(ctx context.Context, table, from, to string, any ...Condition) iter.Seq2[Row, error]
 	// Apply does up to 100 writes in one partition, all or none. When it
 	// returns nil the rows are stored; when it fails with a sentinel none is.
 	Apply(ctx context.Context, table, partition string, ops ...Op) error
