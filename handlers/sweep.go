@@ -48,14 +48,18 @@ func (a *App) sweepPoison(ctx context.Context) error {
 // Sweep sends it once more.
 const failedRest = 6 * time.Hour
 
-// enqueueAgain sends a message, unless it failed for good a short while ago.
+// enqueueAgain sends a message, unless it failed for good or was sent again
+// after that a short while ago.
 func (a *App) enqueueAgain(ctx context.Context, queue, text string) error {
 	failed, err := a.Ledger.Failed(ctx, queue, text)
-	if err != nil || a.Now().Sub(failed) < failedRest {
+	if err != nil || a.Now().Sub(failed.Tried()) < failedRest {
 		return err
 	}
 	a.log(ctx).InfoContext(ctx, "message sent again", slog.String("queue", queue), slog.String("text", text))
-	return a.Queues.Enqueue(ctx, queue, text, 0)
+	if err := a.Queues.Enqueue(ctx, queue, text, 0); err != nil || failed.Times == 0 {
+		return err
+	}
+	return a.Ledger.NoteResent(ctx, failed, a.Now())
 }
 
 // sweepOpen goes through the open days and the revisions with answers

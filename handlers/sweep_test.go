@@ -191,12 +191,25 @@ func TestSweepPoison(t *testing.T) {
 		for _, c := range []struct {
 			after time.Duration
 			want  int
-		}{{0, 0}, {5 * time.Hour, 0}, {2 * time.Hour, 1}} {
+		}{{0, 0}, {5 * time.Hour, 0}, {2 * time.Hour, 1}, {time.Hour, 0}, {6 * time.Hour, 1}} {
 			r.advance(c.after)
 			r.sweep(t)
 			if got := len(r.take(t, handlers.QueueLanded)); got != c.want {
 				t.Errorf("after another %s: %d messages, want %d", c.after, got, c.want)
 			}
+		}
+		resent := func() ledger.FailedMessage {
+			m, err := r.Ledger.Failed(t.Context(), handlers.QueueLanded, announced[0])
+			ok(t, err)
+			return m
+		}
+		if m := resent(); m.Times != 1 || m.Resent != 2 || r.Now().Sub(m.LastResent) > time.Minute || m.Text == "" {
+			t.Errorf("the row says %+v", m)
+		}
+		r.poison(t, handlers.QueueLanded, base64.StdEncoding.EncodeToString([]byte(announced[0])))
+		r.sweep(t)
+		if m := resent(); m.Times != 2 || m.Resent != 2 {
+			t.Errorf("after it failed again the row says %+v", m)
 		}
 	})
 }

@@ -226,20 +226,20 @@ func TestFailedMessages(t *testing.T) {
 		ok(t, l.PutFailed(ctx, ledger.FailedMessage{Queue: queue, Text: text, Reason: "because", LastSeen: at}))
 	}
 	t.Run("a message that never failed has no time", func(t *testing.T) {
-		at, err := l.Failed(ctx, "q", "text")
+		m, err := l.Failed(ctx, "q", "text")
 		ok(t, err)
-		if !at.IsZero() {
-			t.Errorf("failed at %s", at)
+		if m.Times != 0 || !m.Tried().IsZero() {
+			t.Errorf("%+v", m)
 		}
 	})
 	t.Run("one text on one queue is one row that counts", func(t *testing.T) {
 		put(t, "q", "text", landed)
 		put(t, "q", "text", landed.Add(time.Hour))
 		put(t, "r", "text", landed)
-		at, err := l.Failed(ctx, "q", "text")
+		m, err := l.Failed(ctx, "q", "text")
 		ok(t, err)
-		if !at.Equal(landed.Add(time.Hour)) {
-			t.Errorf("last seen %s", at)
+		if m.Times != 2 || !m.Tried().Equal(landed.Add(time.Hour)) {
+			t.Errorf("%+v", m)
 		}
 		n, err := l.CountFailed(ctx)
 		ok(t, err)
@@ -269,10 +269,23 @@ func TestFailedMessages(t *testing.T) {
 		if rows != 2 {
 			t.Errorf("%d rows, want 2", rows)
 		}
-		at, err := l.Failed(ctx, "long", long+"2")
+		m, err := l.Failed(ctx, "long", long+"2")
 		ok(t, err)
-		if !at.Equal(landed) {
-			t.Errorf("failed at %s", at)
+		if !m.Tried().Equal(landed) {
+			t.Errorf("failed at %s", m.Tried())
+		}
+	})
+	t.Run("that it was sent again is noted, and outlives the next failure", func(t *testing.T) {
+		before, err := l.Failed(ctx, "r", "text")
+		ok(t, err)
+		ok(t, l.NoteResent(ctx, before, landed.Add(2*time.Hour)))
+		ok(t, l.NoteResent(ctx, before, landed.Add(9*time.Hour))) // by another, who read the same row: no harm
+		if m, err := l.Failed(ctx, "r", "text"); err != nil || m.Resent != 1 || m.Times != 1 || !m.Tried().Equal(landed.Add(2*time.Hour)) {
+			t.Errorf("%+v %v", m, err)
+		}
+		put(t, "r", "text", landed.Add(3*time.Hour))
+		if m, err := l.Failed(ctx, "r", "text"); err != nil || m.Resent != 1 || m.Times != 2 || !m.Tried().Equal(landed.Add(3*time.Hour)) {
+			t.Errorf("%+v %v", m, err)
 		}
 	})
 	t.Run("bytes that are no text are recorded", func(t *testing.T) {
