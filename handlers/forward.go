@@ -41,6 +41,10 @@ func (a *App) forwardBatch(ctx context.Context, req invoke.Request) error {
 	if batch.State == ledger.BatchWaiting && a.Now().Before(batch.NotBefore) {
 		return nil // another message of this batch comes when it is time
 	}
+	if wait := batch.ClaimedUntil.Sub(a.Now()); wait > 0 {
+		// Another sender is at it, or died of it; then this message takes over.
+		return a.Queues.Enqueue(ctx, QueueBatches, encode(m), wait.Truncate(time.Second)+2*time.Second)
+	}
 	body, err := a.readBytes(ctx, batch.Blob, daily.MaxBatchBytes)
 	if err != nil {
 		return err
@@ -77,7 +81,7 @@ func (a *App) finish(ctx context.Context, s *sending) error {
 		return err
 	}
 	batch.State, batch.LastAnswer, batch.NotBefore = ledger.BatchAnswered, "answered", time.Time{}
-	batch.Unknowns, batch.Partial, batch.RefusedSince = 0, false, time.Time{}
+	batch.Unknowns, batch.Partial, batch.RefusedSince, batch.ClaimedUntil = 0, false, time.Time{}, time.Time{}
 	tally(&batch, s.records, s.answers)
 	if err := a.updateBatch(ctx, m.id(), batch); err != nil {
 		return err
@@ -141,7 +145,8 @@ func (a *App) putBack(ctx context.Context, s *sending, cause error) error {
 			batch.Unknowns++
 		}
 	}
-	batch.Partial = len(s.answers) > 0 // all of them: what earlier tries recorded was read
+	batch.Partial = batch.Partial || len(s.answers) > 0
+	batch.ClaimedUntil = time.Time{}
 	batch.State, batch.NotBefore, batch.LastAnswer = ledger.BatchWaiting, a.Now().Add(delay), cause.Error()
 	if err := a.updateBatch(ctx, m.id(), batch); err != nil {
 		return err

@@ -7,6 +7,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 	"time"
 
@@ -60,6 +61,7 @@ type Batch struct {
 	Unknowns     int64     `col:"unknowns,omitempty"` // tries with an unknown outcome since the last read-back
 	Partial      bool      `col:"partial,omitempty"`  // some of its records may be answered in DailyUsage
 	RefusedSince time.Time `col:"refusedSince"`       // commerce refuses each request of it; absent if it does not
+	ClaimedUntil time.Time `col:"claimedUntil"`       // one sender alone asks until then
 
 	tag Tag
 }
@@ -205,6 +207,14 @@ type line struct {
 // answer. A record's first final answer stands: a repeat of the batch, which
 // commerce answers with Duplicate, changes nothing.
 func (l *Ledger) PutAnswers(ctx context.Context, id BatchID, records []daily.Record, answers map[string]Answer) error {
+	_, err := l.KeepAnswers(ctx, id, records, answers)
+	return err
+}
+
+// KeepAnswers is PutAnswers, and returns the answers that stand: where a record
+// had one before, that one. What is made of the answers must be made of these,
+// or it says something else than DailyUsage.
+func (l *Ledger) KeepAnswers(ctx context.Context, id BatchID, records []daily.Record, answers map[string]Answer) (map[string]Answer, error) {
 	rows := make([]Row, 0, len(records))
 	for _, r := range records {
 		a, ok := answers[r.RecordID]
@@ -225,10 +235,17 @@ func (l *Ledger) PutAnswers(ctx context.Context, id BatchID, records []daily.Rec
 			StampEventDateTime: r.AdditionalInfo.EventDateTime,
 		})})
 	}
-	if err := l.insertAll(ctx, TableDailyUsage, id.partition(), rows); err != nil {
-		return fmt.Errorf("write answers of batch %s: %w", id, err)
+	there, err := l.insertNew(ctx, TableDailyUsage, id.partition(), rows)
+	if err != nil {
+		return nil, fmt.Errorf("write answers of batch %s: %w", id, err)
 	}
-	return nil
+	if there == 0 {
+		return answers, nil
+	}
+	return l.Answers(ctx, id, slices.DeleteFunc(slices.Clone(records), func(r daily.Record) bool {
+		_, ours := answers[r.RecordID]
+		return !ours
+	}))
 }
 
 // Answers reads the final answers to records of a batch that are in DailyUsage

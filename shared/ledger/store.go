@@ -149,24 +149,37 @@ func chunks(ops []Op) iter.Seq[[]Op] {
 // insertAll inserts rows of one partition that may be there already, from an
 // earlier try of the same step: what is there stays.
 func (l *Ledger) insertAll(ctx context.Context, table, partition string, rows []Row) error {
+	_, err := l.insertNew(ctx, table, partition, rows)
+	return err
+}
+
+// insertNew is insertAll, and counts the rows that were there.
+func (l *Ledger) insertNew(ctx context.Context, table, partition string, rows []Row) (there int, err error) {
 	ops := make([]Op, len(rows))
 	for i, r := range rows {
 		ops[i] = Op{Insert, r}
 	}
 	for chunk := range chunks(ops) {
 		err := l.Store.Apply(ctx, table, partition, chunk...)
-		if errors.Is(err, ErrExists) && len(chunk) > 1 {
+		if errors.Is(err, ErrExists) && len(chunk) == 1 {
+			there++
+			continue
+		}
+		if errors.Is(err, ErrExists) {
 			for _, op := range chunk {
-				if err = l.Store.Apply(ctx, table, partition, op); err != nil && !errors.Is(err, ErrExists) {
+				if err = l.Store.Apply(ctx, table, partition, op); errors.Is(err, ErrExists) {
+					there, err = there+1, nil
+				}
+				if err != nil {
 					break
 				}
 			}
 		}
-		if err != nil && !errors.Is(err, ErrExists) {
-			return err
+		if err != nil {
+			return there, err
 		}
 	}
-	return nil
+	return there, nil
 }
 
 // utc is a time as a column holds it: whole seconds, so that what is read back
