@@ -83,7 +83,7 @@ func (a *App) finish(ctx context.Context, s *sending) error {
 	batch.State, batch.LastAnswer, batch.NotBefore = ledger.BatchAnswered, "answered", time.Time{}
 	batch.Unknowns, batch.Partial, batch.RefusedSince, batch.ClaimedUntil = 0, false, time.Time{}, time.Time{}
 	tally(&batch, s.records, s.answers)
-	if err := a.updateBatch(ctx, m.id(), batch); err != nil {
+	if err := a.updateBatch(ctx, s, batch); err != nil {
 		return err
 	}
 	level := slog.LevelInfo
@@ -97,8 +97,10 @@ func (a *App) finish(ctx context.Context, s *sending) error {
 }
 
 // updateBatch notes the outcome. Losing to another sender of the same bytes is
-// no harm: what it noted is as true.
-func (a *App) updateBatch(ctx context.Context, id ledger.BatchID, b ledger.Batch) error {
+// no harm: what it noted is as true. Losing to an operator must not undo what
+// was decided meanwhile, nor leave the outcome unsaid.
+func (a *App) updateBatch(ctx context.Context, s *sending, b ledger.Batch) error {
+	id := s.m.id()
 	err := a.Ledger.UpdateBatch(ctx, id, b)
 	if !errors.Is(err, ledger.ErrChanged) {
 		return err
@@ -107,8 +109,11 @@ func (a *App) updateBatch(ctx context.Context, id ledger.BatchID, b ledger.Batch
 	if err != nil {
 		return err
 	}
-	if now.State == ledger.BatchAnswered || b.State != ledger.BatchAnswered {
+	if now.State == ledger.BatchAnswered || b.State != ledger.BatchAnswered && !s.claimed {
 		return nil
+	}
+	if now.NotBefore.IsZero() { // it is to be tried at once
+		b.NotBefore = time.Time{}
 	}
 	return a.Ledger.UpdateBatch(ctx, id, b.On(now))
 }
@@ -148,7 +153,7 @@ func (a *App) putBack(ctx context.Context, s *sending, cause error) error {
 	batch.Partial = batch.Partial || len(s.answers) > 0
 	batch.ClaimedUntil = time.Time{}
 	batch.State, batch.NotBefore, batch.LastAnswer = ledger.BatchWaiting, a.Now().Add(delay), cause.Error()
-	if err := a.updateBatch(ctx, m.id(), batch); err != nil {
+	if err := a.updateBatch(ctx, s, batch); err != nil {
 		return err
 	}
 	// A queue counts whole seconds; the message must not come before its time.

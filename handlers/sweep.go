@@ -130,8 +130,7 @@ func (a *App) sweepBatches(ctx context.Context, m ledger.OpenMark) error {
 		if a.Now().Before(due.Add(a.Settings.SweepGrace)) {
 			continue
 		}
-		msg := batchMessage{CloudID: id.CloudID, UsageDay: id.Day, Revision: id.Revision, Batch: id.Number}
-		if err := a.enqueueAgain(ctx, QueueBatches, encode(msg)); err != nil {
+		if err := a.enqueueAgain(ctx, QueueBatches, BatchMessage(id)); err != nil {
 			return err
 		}
 	}
