@@ -24,7 +24,6 @@ var layers = map[string][]string{
 	"shared/daily":      {"shared/usage", "shared/meter", "shared/registration"},
 	"shared/ledger":     {"shared/usage", "shared/daily", "shared/landing"}, // Verify reads hour blobs: decision 0004
 	"shared/intake":     {"shared/content", "shared/usage", "shared/landing", "shared/daily", "shared/ledger"},
-	"shared/commerce":   {"shared/daily"},
 	"shared/azurestore": {"shared/usage", "shared/landing", "shared/daily", "shared/ledger", "shared/commerce", "shared/registration"},
 	"agent":             {"shared/usage", "shared/landing", "agent/spool", "agent/stackapi"},
 	"handlers":          {"functions", "shared/invoke", "shared/usage", "shared/landing", "shared/meter", "shared/registration", "shared/daily", "shared/ledger", "shared/commerce", "shared/content", "shared/intake"},

@@ -9,7 +9,6 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
-	"maps"
 	"slices"
 	"time"
 
@@ -28,6 +27,7 @@ type sending struct {
 	raw     []json.RawMessage          // the records' bytes as they stand in body
 	answers map[string]commerce.Result // final ones, by recordId
 	taken   bool                       // commerce answered a request of this try record by record
+	claimed bool                       // nobody else sends meanwhile
 }
 
 func newSending(m batchMessage, batch ledger.Batch, body []byte) (*sending, error) {
@@ -135,7 +135,7 @@ func (a *App) post(ctx context.Context, s *sending, some []int) (cause, err erro
 func (a *App) keep(ctx context.Context, s *sending, some []int, results map[string]commerce.Result, taken bool) error {
 	records := make([]daily.Record, 0, len(some))
 	answers := make(map[string]ledger.Answer, len(some))
-	kept := make(map[string]commerce.Result, len(some))
+	billed := true
 	for _, i := range some {
 		r, ok := results[s.records[i].RecordID]
 		if !ok {
@@ -148,19 +148,40 @@ func (a *App) keep(ctx context.Context, s *sending, some []int, results map[stri
 			}
 			r.Quantity = stored.String() // as the receipt writes it
 		}
+		billed = billed && (r.Status == commerce.Accepted || r.Status == commerce.Duplicate)
 		records = append(records, s.records[i])
-		kept[r.RecordID] = r
 		answers[r.RecordID] = ledger.Answer{Status: r.Status, Code: r.Code, Message: r.Message, Quantity: r.Quantity}
 	}
 	if len(records) == 0 {
 		return nil
 	}
-	if err := a.Ledger.PutAnswers(ctx, s.m.id(), records, answers); err != nil {
+	// A billed record may be sent again: the answer is Duplicate. One that is not
+	// could be taken the next time, and be billed while DailyUsage says it is not.
+	if !billed {
+		if err := a.claim(ctx, s); err != nil {
+			return err
+		}
+	}
+	stand, err := a.Ledger.KeepAnswers(ctx, s.m.id(), records, answers)
+	if err != nil {
 		return err
 	}
-	maps.Copy(s.answers, kept)
+	for id, k := range stand {
+		if was, is := stands(k.Status), stands(answers[id].Status); was != is {
+			a.log(ctx).ErrorContext(ctx, "final answer changed; the first one stands", slog.String("batch", s.m.id().String()),
+				slog.String("recordId", id), slog.String("first", k.Status), slog.String("now", answers[id].Status))
+		}
+		s.answers[id] = resultOf(id, k)
+	}
 	s.taken = s.taken || taken
 	return nil
+}
+
+// stands reports whether a record with this answer is in the bill.
+func stands(status string) bool { return status != commerce.Rejected && status != commerce.Expired }
+
+func resultOf(id string, k ledger.Answer) commerce.Result {
+	return commerce.Result{RecordID: id, Status: k.Status, Code: k.Code, Message: k.Message, Quantity: k.Quantity}
 }
 
 // recall reads the answers that earlier tries recorded. A record that has one
@@ -168,18 +189,21 @@ func (a *App) keep(ctx context.Context, s *sending, some []int, results map[stri
 func (a *App) recall(ctx context.Context, s *sending) error {
 	answers, err := a.Ledger.Answers(ctx, s.m.id(), s.records)
 	for id, k := range answers {
-		s.answers[id] = commerce.Result{RecordID: id, Status: k.Status, Code: k.Code, Message: k.Message, Quantity: k.Quantity}
+		s.answers[id] = resultOf(id, k)
 	}
 	return err
 }
 
-// markPartial notes, before the first of several requests, that answers may be
-// in DailyUsage: who takes over after a crash must look there.
-func (a *App) markPartial(ctx context.Context, s *sending) error {
-	if s.batch.Partial {
+// claim notes, before the first of several requests and before an answer that
+// leaves a record unbilled, that answers may be in DailyUsage: who takes over
+// after a crash must look there. Until this invocation must have ended nobody
+// else sends: between the read-back and the answer Rejected, another sender
+// could have the record taken.
+func (a *App) claim(ctx context.Context, s *sending) error {
+	if s.claimed {
 		return nil
 	}
-	s.batch.Partial = true
+	s.batch.Partial, s.batch.ClaimedUntil = true, a.Now().Add(a.Settings.InvocationLimit)
 	if err := a.Ledger.UpdateBatch(ctx, s.m.id(), s.batch); err != nil {
 		return err
 	}
@@ -190,16 +214,9 @@ func (a *App) markPartial(ctx context.Context, s *sending) error {
 	if now.State == ledger.BatchAnswered {
 		return ledger.ErrChanged
 	}
-	s.batch = s.batch.On(now)
+	s.batch, s.claimed = s.batch.On(now), true
 	return nil
 }
-
-// reader reads back what commerce accepted of a usage day; commerce.Client.
-type reader interface {
-	Accepted(ctx context.Context, cloudID, usageDate string, each func(commerce.AcceptedRecord) error) error
-}
-
-var _ reader = (*commerce.Client)(nil)
 
 // codeReadBack is the answer code of a record whose answer got lost and was
 // read back.
@@ -209,17 +226,13 @@ const codeReadBack = "ReadBack"
 // that as their answers. It holds no more than these records, however many the
 // day has.
 func (a *App) readBack(ctx context.Context, s *sending, some []int) (cause, err error) {
-	back, ok := a.Commerce.(reader)
-	if !ok {
-		return errors.New("commerce cannot be read back"), nil
-	}
 	sums := make(map[string]string, len(some))
 	for _, i := range some {
 		sum := sha256.Sum256(s.raw[i])
 		sums[s.records[i].RecordID] = hex.EncodeToString(sum[:])
 	}
 	found := map[string]commerce.Result{}
-	cause = back.Accepted(ctx, s.m.CloudID, s.m.UsageDay.String(), func(r commerce.AcceptedRecord) error {
+	cause = a.Commerce.Accepted(ctx, s.m.CloudID, s.m.UsageDay.String(), func(r commerce.AcceptedRecord) error {
 		sum, ours := sums[r.RecordID]
 		if !ours {
 			return nil
@@ -237,7 +250,7 @@ func (a *App) readBack(ctx context.Context, s *sending, some []int) (cause, err 
 	if cause != nil || len(found) == 0 {
 		return cause, nil
 	}
-	if err := a.markPartial(ctx, s); err != nil {
+	if err := a.claim(ctx, s); err != nil {
 		return nil, err
 	}
 	return nil, a.keep(ctx, s, some, found, false)

@@ -8,12 +8,18 @@ import (
 	"time"
 
 	"stackusage/shared/commerce"
+	"stackusage/shared/ledger"
 )
 
 // Bounds of looking for what commerce refuses in a batch, in one invocation.
 const (
-	maxRequests = 64 // finds one record in 500 with 18
-	maxLone     = 3  // records refused on their own while nothing is taken: it is not the records
+	maxRequests = 64   // finds one record in 500 with 18
+	maxDecided  = 1000 // asks 500 records one by one, where an operator decided what it comes to
+	maxLone     = 3    // records refused on their own while nothing is taken: it is not the records
+
+	// codeDecided is the answer code of a record that was refused alone without
+	// proof that it is about the record: an operator decided that it is.
+	codeDecided = "RejectedByDecision"
 
 	// aloneFor is how long the only open record of a batch must have been refused
 	// before that is final where no other can tell whether it is the record or
@@ -38,10 +44,14 @@ type lone struct {
 // Rejected, but only when commerce takes other requests of the same batch: an
 // endpoint that refuses everything must not cost a day. Decision 0005.
 func (a *App) bisect(ctx context.Context, s *sending, some []int, refusal error) (cause, err error) {
-	if err := a.markPartial(ctx, s); err != nil {
+	if err := a.claim(ctx, s); err != nil {
 		return nil, err
 	}
 	stop := time.Now().Add(a.Settings.InvocationLimit / 2)
+	decided, most := s.decided(), maxRequests
+	if decided {
+		most = maxDecided
+	}
 	var alone []lone
 	var pending []part
 	// split puts the halves of a refused part on the list, or the record on that
@@ -66,10 +76,10 @@ func (a *App) bisect(ctx context.Context, s *sending, some []int, refusal error)
 	}
 	split(part{records: some}, refusal)
 	for requests := 1; len(pending) > 0; requests++ {
-		if !s.taken && len(alone) >= maxLone {
+		if !s.taken && !decided && len(alone) >= maxLone {
 			break
 		}
-		if requests == maxRequests || time.Now().After(stop) {
+		if requests == most || time.Now().After(stop) {
 			cause = fmt.Errorf("%d of %d records are still to be asked: commerce refused requests as a whole: %w", len(s.open()), len(s.records), refusal)
 			break
 		}
@@ -86,7 +96,7 @@ func (a *App) bisect(ctx context.Context, s *sending, some []int, refusal error)
 			break
 		}
 	}
-	if len(alone) == 0 || cause != nil && !s.taken {
+	if len(alone) == 0 || cause != nil && !s.taken && !decided {
 		return cause, nil
 	}
 	verdict, err := a.judgeLone(ctx, s, alone)
@@ -96,14 +106,19 @@ func (a *App) bisect(ctx context.Context, s *sending, some []int, refusal error)
 	return cause, err
 }
 
-// judgeLone rejects the records that were refused alone, if it is about them.
+// decided reports whether an operator decided that what is refused alone is
+// final.
+func (s *sending) decided() bool { return s.batch.Decision == ledger.Reject }
+
+// judgeLone rejects the records that were refused alone, if it is about them or
+// an operator decided that it is.
 func (a *App) judgeLone(ctx context.Context, s *sending, alone []lone) (cause, err error) {
 	last := alone[len(alone)-1].refusal
-	tellable := true
-	if !s.taken {
+	tellable, unproven := true, s.decided() && !s.taken
+	if !s.taken && !unproven {
 		s.taken, tellable = a.control(ctx, s)
 	}
-	if !s.taken {
+	if !s.taken && !unproven {
 		if s.batch.RefusedSince.IsZero() {
 			s.batch.RefusedSince = a.Now()
 		}
@@ -132,10 +147,15 @@ func (a *App) judgeLone(ctx context.Context, s *sending, alone []lone) (cause, e
 		if code == "" {
 			code, message = fmt.Sprintf("HTTP%d", l.refusal.Status), l.refusal.Reason
 		}
+		if unproven {
+			code, message = codeDecided, fmt.Sprintf("%s, decided by %s: %s. Commerce said %s: %s",
+				s.batch.DecidedAt.UTC().Format(time.RFC3339), s.batch.DecidedBy, s.batch.DecisionReason, code, message)
+		}
 		results[id] = commerce.Result{RecordID: id, Status: commerce.Rejected, Code: code, Message: message}
 		rest = append(rest, l.record)
 	}
-	a.log(ctx).ErrorContext(ctx, "records refused", slog.String("batch", s.m.id().String()), slog.Int("records", len(rest)), slog.String("cause", last.Error()))
+	a.log(ctx).ErrorContext(ctx, "records refused", slog.String("batch", s.m.id().String()), slog.Int("records", len(rest)),
+		slog.String("cause", last.Error()), slog.Bool("decided", unproven))
 	return nil, a.keep(ctx, s, rest, results, false)
 }
 

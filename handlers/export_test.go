@@ -2,6 +2,7 @@ package handlers
 
 import (
 	"net/http"
+	"time"
 
 	"stackusage/functions"
 )
@@ -13,3 +14,9 @@ func (a *App) Route(all []functions.Function) (http.Handler, error) {
 
 // Slots is how many invocations of a function run at once.
 func (a *App) Slots(function string) int64 { return a.functions()[function].slots }
+
+// Turn reports whether a registration's turn came between two runs of Sweep: to
+// be compared with all that landed, or to be asked for verdicts that may change.
+func Turn(cloudID string, last, now time.Time) (all, undecided bool) {
+	return turn(cloudID, last, now, compareAllEvery), turn(cloudID, last, now, undecidedEvery)
+}

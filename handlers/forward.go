@@ -41,6 +41,10 @@ func (a *App) forwardBatch(ctx context.Context, req invoke.Request) error {
 	if batch.State == ledger.BatchWaiting && a.Now().Before(batch.NotBefore) {
 		return nil // another message of this batch comes when it is time
 	}
+	if wait := batch.ClaimedUntil.Sub(a.Now()); wait > 0 {
+		// Another sender is at it, or died of it; then this message takes over.
+		return a.Queues.Enqueue(ctx, QueueBatches, encode(m), wait.Truncate(time.Second)+2*time.Second)
+	}
 	body, err := a.readBytes(ctx, batch.Blob, daily.MaxBatchBytes)
 	if err != nil {
 		return err
@@ -77,9 +81,9 @@ func (a *App) finish(ctx context.Context, s *sending) error {
 		return err
 	}
 	batch.State, batch.LastAnswer, batch.NotBefore = ledger.BatchAnswered, "answered", time.Time{}
-	batch.Unknowns, batch.Partial, batch.RefusedSince = 0, false, time.Time{}
+	batch.Unknowns, batch.Partial, batch.RefusedSince, batch.ClaimedUntil = 0, false, time.Time{}, time.Time{}
 	tally(&batch, s.records, s.answers)
-	if err := a.updateBatch(ctx, m.id(), batch); err != nil {
+	if err := a.updateBatch(ctx, s, batch); err != nil {
 		return err
 	}
 	level := slog.LevelInfo
@@ -93,8 +97,10 @@ func (a *App) finish(ctx context.Context, s *sending) error {
 }
 
 // updateBatch notes the outcome. Losing to another sender of the same bytes is
-// no harm: what it noted is as true.
-func (a *App) updateBatch(ctx context.Context, id ledger.BatchID, b ledger.Batch) error {
+// no harm: what it noted is as true. Losing to an operator must not undo what
+// was decided meanwhile, nor leave the outcome unsaid.
+func (a *App) updateBatch(ctx context.Context, s *sending, b ledger.Batch) error {
+	id := s.m.id()
 	err := a.Ledger.UpdateBatch(ctx, id, b)
 	if !errors.Is(err, ledger.ErrChanged) {
 		return err
@@ -103,8 +109,11 @@ func (a *App) updateBatch(ctx context.Context, id ledger.BatchID, b ledger.Batch
 	if err != nil {
 		return err
 	}
-	if now.State == ledger.BatchAnswered || b.State != ledger.BatchAnswered {
+	if now.State == ledger.BatchAnswered || b.State != ledger.BatchAnswered && !s.claimed {
 		return nil
+	}
+	if now.NotBefore.IsZero() { // it is to be tried at once
+		b.NotBefore = time.Time{}
 	}
 	return a.Ledger.UpdateBatch(ctx, id, b.On(now))
 }
@@ -141,9 +150,10 @@ func (a *App) putBack(ctx context.Context, s *sending, cause error) error {
 			batch.Unknowns++
 		}
 	}
-	batch.Partial = len(s.answers) > 0 // all of them: what earlier tries recorded was read
+	batch.Partial = batch.Partial || len(s.answers) > 0
+	batch.ClaimedUntil = time.Time{}
 	batch.State, batch.NotBefore, batch.LastAnswer = ledger.BatchWaiting, a.Now().Add(delay), cause.Error()
-	if err := a.updateBatch(ctx, m.id(), batch); err != nil {
+	if err := a.updateBatch(ctx, s, batch); err != nil {
 		return err
 	}
 	// A queue counts whole seconds; the message must not come before its time.

@@ -45,7 +45,7 @@ type Blobs interface {
 // Landing lists what the stacks dropped.
 type Landing interface {
 	Containers(ctx context.Context, prefix string) ([]string, error)
-	List(ctx context.Context, container string, each func(name string, storedAt time.Time) error) error
+	ListPrefix(ctx context.Context, container, prefix string, each func(name string, storedAt time.Time) error) error
 	Open(ctx context.Context, container, name string) (body io.ReadCloser, storedAt time.Time, err error)
 }
 
@@ -62,9 +62,11 @@ type Registrations interface {
 	Registrations(ctx context.Context, cloudID string) ([]registration.Registration, error)
 }
 
-// Sender posts one batch. Failures are *commerce.Error.
+// Sender takes one request with records, and reads back what it accepted of a
+// usage day. Failures are *commerce.Error.
 type Sender interface {
 	Send(ctx context.Context, id string, body []byte) (map[string]commerce.Result, error)
+	Accepted(ctx context.Context, cloudID, usageDate string, each func(commerce.AcceptedRecord) error) error
 }
 
 // App is the function app. All fields are set before Router is called.
@@ -92,7 +94,7 @@ type Settings struct {
 	ReopenDelay     time.Duration // between two revisions of a day that is complete, or still incomplete
 	ForwardRetry    time.Duration // first delay after a failed send; doubles up to an hour
 	SweepGrace      time.Duration // how long a message may be on its way before Sweep sends another
-	SweepLookback   time.Duration // how far back Sweep looks at landed blobs
+	SweepLookback   time.Duration // reported hours that each Sweep compares with what landed; older ones once a day
 	InstanceMemory  int           // MiB, of one instance
 	InvocationLimit time.Duration // after which an invocation gives up; below functionTimeout
 }

@@ -112,6 +112,12 @@ type batchMessage struct {
 	Batch    int       `json:"batch"`
 }
 
+// BatchMessage is the message of queue usage-batches that asks for a batch to be
+// sent.
+func BatchMessage(id ledger.BatchID) string {
+	return encode(batchMessage{CloudID: id.CloudID, UsageDay: id.Day, Revision: id.Revision, Batch: id.Number})
+}
+
 func (m batchMessage) id() ledger.BatchID {
 	return ledger.BatchID{CloudID: m.CloudID, Day: m.UsageDay, Revision: m.Revision, Number: m.Batch}
 }

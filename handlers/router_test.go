@@ -99,6 +99,10 @@ func (f senderFunc) Send(ctx context.Context, id string, body []byte) (map[strin
 	return f(ctx, id, body)
 }
 
+func (senderFunc) Accepted(context.Context, string, string, func(commerce.AcceptedRecord) error) error {
+	return nil // it accepted nothing yet
+}
+
 func TestPanic(t *testing.T) {
 	t.Parallel()
 	r := stated(t)

@@ -5,12 +5,10 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
-	"strings"
 	"time"
 
 	"stackusage/functions"
 	"stackusage/shared/invoke"
-	"stackusage/shared/landing"
 	"stackusage/shared/ledger"
 	"stackusage/shared/registration"
 )
@@ -20,8 +18,8 @@ import (
 // makes a lost message harmless. It also empties the poison queues into table
 // FailedMessages, where an operator sees them. One part failing does not keep
 // the others from running.
-func (a *App) sweep(ctx context.Context, _ invoke.Request) error {
-	return errors.Join(a.sweepPoison(ctx), a.sweepLanded(ctx), a.sweepOpen(ctx))
+func (a *App) sweep(ctx context.Context, req invoke.Request) error {
+	return errors.Join(a.sweepPoison(ctx), a.sweepLanded(ctx, lastRun(req)), a.sweepOpen(ctx))
 }
 
 func (a *App) sweepPoison(ctx context.Context) error {
@@ -50,57 +48,18 @@ func (a *App) sweepPoison(ctx context.Context) error {
 // Sweep sends it once more.
 const failedRest = 6 * time.Hour
 
-// sweepLanded announces blobs that landed and have no verdict: their event was
-// lost, or their registration has come since.
-func (a *App) sweepLanded(ctx context.Context) error {
-	containers, err := a.Landing.Containers(ctx, landing.Container(""))
-	if err != nil {
-		return err
-	}
-	now := a.Now()
-	var errs []error
-	for _, container := range containers {
-		cloudID := strings.TrimPrefix(container, landing.Container(""))
-		history, err := a.Registrations.Registrations(ctx, cloudID)
-		if err != nil {
-			errs = append(errs, err)
-			continue
-		}
-		errs = append(errs, a.Landing.List(ctx, container, func(blob string, storedAt time.Time) error {
-			age := now.Sub(storedAt)
-			if age < a.Settings.SweepGrace || age > a.Settings.SweepLookback || strings.HasPrefix(blob, landing.ProbePrefix) {
-				return nil
-			}
-			name, err := landing.ParseName(container, blob)
-			if err != nil {
-				a.log(ctx).WarnContext(ctx, "blob with a foreign name", slog.String("container", container), slog.String("blob", blob))
-				return nil
-			}
-			return a.announce(ctx, name, len(history) > 0)
-		}))
-	}
-	return errors.Join(errs...)
-}
-
-func (a *App) announce(ctx context.Context, name landing.Name, registered bool) error {
-	have, err := a.Ledger.Hour(ctx, ledger.HourID{CloudID: name.CloudID, Hour: name.Hour, SHA16: name.SHA16})
-	switch {
-	case err == nil && (!a.judgedAgain(have) || !registered):
-		return nil
-	case err != nil && !errors.Is(err, ledger.ErrNotFound):
-		return err
-	}
-	return a.enqueueAgain(ctx, QueueLanded, LandedMessage(name))
-}
-
-// enqueueAgain sends a message, unless it failed for good a short while ago.
+// enqueueAgain sends a message, unless it failed for good or was sent again
+// after that a short while ago.
 func (a *App) enqueueAgain(ctx context.Context, queue, text string) error {
 	failed, err := a.Ledger.Failed(ctx, queue, text)
-	if err != nil || a.Now().Sub(failed) < failedRest {
+	if err != nil || a.Now().Sub(failed.Tried()) < failedRest {
 		return err
 	}
 	a.log(ctx).InfoContext(ctx, "message sent again", slog.String("queue", queue), slog.String("text", text))
-	return a.Queues.Enqueue(ctx, queue, text, 0)
+	if err := a.Queues.Enqueue(ctx, queue, text, 0); err != nil || failed.Times == 0 {
+		return err
+	}
+	return a.Ledger.NoteResent(ctx, failed, a.Now())
 }
 
 // sweepOpen goes through the open days and the revisions with answers
@@ -171,8 +130,7 @@ func (a *App) sweepBatches(ctx context.Context, m ledger.OpenMark) error {
 		if a.Now().Before(due.Add(a.Settings.SweepGrace)) {
 			continue
 		}
-		msg := batchMessage{CloudID: id.CloudID, UsageDay: id.Day, Revision: id.Revision, Batch: id.Number}
-		if err := a.enqueueAgain(ctx, QueueBatches, encode(msg)); err != nil {
+		if err := a.enqueueAgain(ctx, QueueBatches, BatchMessage(id)); err != nil {
 			return err
 		}
 	}

@@ -2,6 +2,7 @@ package handlers_test
 
 import (
 	"encoding/base64"
+	"fmt"
 	"net/http"
 	"strings"
 	"testing"
@@ -23,6 +24,16 @@ func (r *rig) announced(t testing.TB) int {
 		r.done(t, "IngestHour", m)
 	}
 	return len(messages)
+}
+
+// sweepSince is sweep as the host calls it: it says when the timer last fired.
+func (r *rig) sweepSince(t testing.TB, last time.Time) {
+	t.Helper()
+	body := fmt.Sprintf(`{"Data":{"timer":{"Schedule":{"AdjustForDST":true},"ScheduleStatus":{"Last":%[1]q,"Next":%[2]q,"LastUpdated":%[1]q},"IsPastDue":false}},"Metadata":{}}`,
+		last.Format(time.RFC3339Nano), r.Now().Add(5*time.Minute).Format(time.RFC3339Nano))
+	if status, body := r.post("/Sweep", body); status != http.StatusOK {
+		t.Fatalf("Sweep: %d %s", status, body)
+	}
 }
 
 func TestSweepLanded(t *testing.T) {
@@ -58,14 +69,6 @@ func TestSweepLanded(t *testing.T) {
 		}
 	})
 	t.Run("a final verdict is the end of it", func(t *testing.T) {
-		r.sweep(t)
-		if n := r.announced(t); n != 0 {
-			t.Errorf("%d announced", n)
-		}
-	})
-	t.Run("what landed before the look-back is left alone", func(t *testing.T) {
-		r.land(t, hour23, rowsOf(hour23)...)
-		r.advance(337 * time.Hour)
 		r.sweep(t)
 		if n := r.announced(t); n != 0 {
 			t.Errorf("%d announced", n)
@@ -188,12 +191,25 @@ func TestSweepPoison(t *testing.T) {
 		for _, c := range []struct {
 			after time.Duration
 			want  int
-		}{{0, 0}, {5 * time.Hour, 0}, {2 * time.Hour, 1}} {
+		}{{0, 0}, {5 * time.Hour, 0}, {2 * time.Hour, 1}, {time.Hour, 0}, {6 * time.Hour, 1}} {
 			r.advance(c.after)
 			r.sweep(t)
 			if got := len(r.take(t, handlers.QueueLanded)); got != c.want {
 				t.Errorf("after another %s: %d messages, want %d", c.after, got, c.want)
 			}
+		}
+		resent := func() ledger.FailedMessage {
+			m, err := r.Ledger.Failed(t.Context(), handlers.QueueLanded, announced[0])
+			ok(t, err)
+			return m
+		}
+		if m := resent(); m.Times != 1 || m.Resent != 2 || r.Now().Sub(m.LastResent) > time.Minute || m.Text == "" {
+			t.Errorf("the row says %+v", m)
+		}
+		r.poison(t, handlers.QueueLanded, base64.StdEncoding.EncodeToString([]byte(announced[0])))
+		r.sweep(t)
+		if m := resent(); m.Times != 2 || m.Resent != 2 {
+			t.Errorf("after it failed again the row says %+v", m)
 		}
 	})
 }

@@ -37,7 +37,7 @@ type Config struct {
 
 	SweepSchedule string        `env:"SWEEP_SCHEDULE" default:"0 */5 * * * *" help:"when Sweep runs: NCRONTAB with seconds, UTC; read by the host"`
 	SweepGrace    time.Duration `env:"SWEEP_GRACE" default:"15m" help:"how long a message may be on its way before Sweep sends another"`
-	SweepLookback time.Duration `env:"SWEEP_LOOKBACK" default:"336h" help:"how far back Sweep looks for landed blobs without a verdict"`
+	SweepLookback time.Duration `env:"SWEEP_LOOKBACK" default:"336h" help:"reported hours that each Sweep compares with what landed; older ones are compared once a day"`
 
 	MaxHourBytes int64 `env:"MAX_HOUR_BYTES" default:"2147483648" help:"bytes that an hour blob may unpack to; a larger one is rejected"`
 	MaxHourRows  int64 `env:"MAX_HOUR_ROWS" default:"20000000" help:"rows that an hour blob may have; one with more is rejected"`

@@ -45,6 +45,7 @@ var commands = []command{
 	{"hours", "list the files that landed, and decide between two of one hour", hours},
 	{"days", "list how usage days were stated, and have one stated again", days},
 	{"quarantine", "list refused rows, show them, and send them again", quarantine},
+	{"batches", "list what was sent to commerce, and decide about what it refuses", batches},
 	{"verify", "check every number from the bill back to the rows that landed", verify},
 }
 

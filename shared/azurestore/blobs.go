@@ -91,11 +91,16 @@ func (b *Blobs) Containers(ctx context.Context, prefix string) ([]string, error)
 // List goes through the blobs of a container in order of name, with the time
 // each was stored.
 func (b *Blobs) List(ctx context.Context, containerName string, each func(name string, storedAt time.Time) error) error {
-	pager := b.client.NewListBlobsFlatPager(containerName, nil)
+	return b.ListPrefix(ctx, containerName, "", each)
+}
+
+// ListPrefix is List of the blobs whose names begin with prefix.
+func (b *Blobs) ListPrefix(ctx context.Context, containerName, prefix string, each func(name string, storedAt time.Time) error) error {
+	pager := b.client.NewListBlobsFlatPager(containerName, &azblob.ListBlobsFlatOptions{Prefix: &prefix})
 	for pager.More() {
 		page, err := pager.NextPage(ctx)
 		if err != nil {
-			return fmt.Errorf("list blobs of %s: %w", containerName, err)
+			return fmt.Errorf("list blobs %s/%s*: %w", containerName, prefix, err)
 		}
 		for _, item := range page.Segment.BlobItems {
 			var storedAt time.Time

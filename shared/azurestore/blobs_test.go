@@ -131,6 +131,13 @@ func TestBlobsList(t *testing.T) {
 			t.Errorf("blobs (-want +got):\n%s", diff)
 		}
 	})
+	t.Run("only those with a prefix", func(t *testing.T) {
+		var got []string
+		ok(t, blobs.ListPrefix(ctx, box, "2019/12/1", func(name string, _ time.Time) error { got = append(got, name); return nil }))
+		if diff := cmp.Diff(want[10:], got); diff != "" {
+			t.Errorf("blobs (-want +got):\n%s", diff)
+		}
+	})
 	t.Run("the caller's error ends it", func(t *testing.T) {
 		stop, calls := errors.New("stop"), 0
 		err := blobs.List(ctx, box, func(string, time.Time) error { calls++; return stop })

@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"iter"
 	"net/http"
+	"slices"
 	"strings"
 	"time"
 
@@ -46,8 +47,24 @@ func (t *Tables) Get(ctx context.Context, table, partition, key string) (ledger.
 
 // List implements ledger.Store.
 func (t *Tables) List(ctx context.Context, table, partition, from, to string) iter.Seq2[ledger.Row, error] {
+	return t.query(ctx, table, and(term("PartitionKey", "eq", partition), term("RowKey", "ge", from), term("RowKey", "lt", to)))
+}
+
+// Scan implements ledger.Store.
+func (t *Tables) Scan(ctx context.Context, table, from, to string, any ...ledger.Condition) iter.Seq2[ledger.Row, error] {
+	terms := make([]string, len(any))
+	for i, c := range any {
+		terms[i] = c.Column + " eq " + quote(c.Value)
+	}
+	one := strings.Join(terms, " or ")
+	if len(any) > 1 {
+		one = "(" + one + ")"
+	}
+	return t.query(ctx, table, and(term("PartitionKey", "ge", from), term("PartitionKey", "lt", to), one))
+}
+
+func (t *Tables) query(ctx context.Context, table, filter string) iter.Seq2[ledger.Row, error] {
 	return func(yield func(ledger.Row, error) bool) {
-		filter := filterOf(partition, from, to)
 		opts := &aztables.ListEntitiesOptions{}
 		if filter != "" {
 			opts.Filter = &filter
@@ -72,18 +89,19 @@ func (t *Tables) List(ctx context.Context, table, partition, from, to string) it
 	}
 }
 
-func filterOf(partition, from, to string) string {
-	var terms []string
-	term := func(column, op, value string) {
-		if value != "" {
-			terms = append(terms, column+" "+op+" '"+strings.ReplaceAll(value, "'", "''")+"'")
-		}
+// term compares a column with a bound; an open bound is no term.
+func term(column, op, bound string) string {
+	if bound == "" {
+		return ""
 	}
-	term("PartitionKey", "eq", partition)
-	term("RowKey", "ge", from)
-	term("RowKey", "lt", to)
-	return strings.Join(terms, " and ")
+	return column + " " + op + " " + quote(bound)
 }
+
+func and(terms ...string) string {
+	return strings.Join(slices.DeleteFunc(terms, func(t string) bool { return t == "" }), " and ")
+}
+
+func quote(text string) string { return "'" + strings.ReplaceAll(text, "'", "''") + "'" }
 
 // Apply implements ledger.Store. A single write is a plain request; several
 // are one entity group transaction.

@@ -126,6 +126,37 @@ func TestStoreVerbs(t *testing.T) {
 	}
 }
 
+func TestStoreScan(t *testing.T) {
+	t.Parallel()
+	store := openTables(t)
+	for _, partition := range []string{"b", "c_1", "a", "c'", "c_2"} {
+		for _, key := range []string{"2", "10", "1"} {
+			ok(t, store.Apply(t.Context(), table, partition, ledger.Op{Row: row(partition, key, partition+" "+key)}))
+		}
+	}
+	for _, c := range []struct {
+		from, to string
+		any      []ledger.Condition
+		want     string
+	}{
+		{"", "b", nil, "a/1 a/10 a/2"},
+		{"c_", "c`", nil, "c_1/1 c_1/10 c_1/2 c_2/1 c_2/10 c_2/2"},
+		{"b", "", []ledger.Condition{{Column: "text", Value: "a 1"}, {Column: "text", Value: "c_2 10"}, {Column: "text", Value: "b 2"}}, "b/2 c_2/10"},
+		{"", "", []ledger.Condition{{Column: "text", Value: "c' 1"}}, "c'/1"},
+		{"", "", []ledger.Condition{{Column: "other", Value: "a"}}, ""},
+		{"c_2", "c_1", nil, ""},
+	} {
+		var got []string
+		for r, err := range store.Scan(t.Context(), table, c.from, c.to, c.any...) {
+			ok(t, err)
+			got = append(got, r.Partition+"/"+r.Key)
+		}
+		if strings.Join(got, " ") != c.want {
+			t.Errorf("from %q to %q %v: got %v, want %s", c.from, c.to, c.any, got, c.want)
+		}
+	}
+}
+
 // contents is key -> text of a partition.
 func contents(t testing.TB, store ledger.Store, partition string) map[string]string {
 	t.Helper()

@@ -16,8 +16,6 @@ import (
 	"net/url"
 	"strconv"
 	"time"
-
-	"stackusage/shared/daily"
 )
 
 // Statuses of one record. All are final.
@@ -227,15 +225,4 @@ func DecodeResults(answer []byte) (map[string]Result, error) {
 		results[r.RecordID] = r
 	}
 	return results, nil
-}
-
-// Outstanding counts the records of a batch that results do not answer.
-func Outstanding(records []daily.Record, results map[string]Result) int {
-	n := 0
-	for _, r := range records {
-		if _, ok := results[r.RecordID]; !ok {
-			n++
-		}
-	}
-	return n
 }

@@ -7,10 +7,10 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"iter"
 	"strings"
 	"time"
 
-	"stackusage/shared/daily"
 	"stackusage/shared/usage"
 )
 
@@ -60,6 +60,16 @@ type Batch struct {
 	Unknowns     int64     `col:"unknowns,omitempty"` // tries with an unknown outcome since the last read-back
 	Partial      bool      `col:"partial,omitempty"`  // some of its records may be answered in DailyUsage
 	RefusedSince time.Time `col:"refusedSince"`       // commerce refuses each request of it; absent if it does not
+	ClaimedUntil time.Time `col:"claimedUntil"`       // one sender alone asks until then
+
+	// What an operator decided or asked for.
+	Decision       Decision  `col:"decision,omitempty"` // Reject
+	DecisionReason string    `col:"decisionReason,omitempty"`
+	DecidedBy      string    `col:"decidedBy,omitempty"`
+	DecidedAt      time.Time `col:"decidedAt"`
+	RetryReason    string    `col:"retryReason,omitempty"` // of the last request to try now
+	RetriedBy      string    `col:"retriedBy,omitempty"`
+	RetriedAt      time.Time `col:"retriedAt"`
 
 	tag Tag
 }
@@ -114,21 +124,90 @@ func (l *Ledger) UpdateBatch(ctx context.Context, id BatchID, b Batch) error {
 // Batches lists the batches of one revision, in order.
 func (l *Ledger) Batches(ctx context.Context, cloudID string, day usage.Day, revision int) (ids []BatchID, batches []Batch, err error) {
 	prefix := fmt.Sprintf("%04d", revision)
-	for row, err := range l.Store.List(ctx, TableUsageBatches, dayPartition(cloudID, day), prefix+"_", prefix+"`") {
+	for row, err := range l.Store.List(ctx, TableUsageBatches, dayPartition(cloudID, day), prefix+"_", prefix+afterUnderscore) {
+		var b ListedBatch
+		if err == nil {
+			b, err = listedBatch(row)
+		}
 		if err != nil {
 			return nil, nil, fmt.Errorf("list batches of day %s: %w", day, err)
 		}
-		id := BatchID{CloudID: cloudID, Day: day, Revision: revision}
-		b := Batch{tag: row.Tag}
-		if _, err = fmt.Sscanf(strings.TrimPrefix(row.Key, prefix+"_"), "%05d", &id.Number); err == nil {
-			err = fromProps(row.Props, &b)
-		}
-		if err != nil {
-			return nil, nil, fmt.Errorf("list batches of day %s: row %s: %w", day, row.Key, err)
-		}
-		ids, batches = append(ids, id), append(batches, b)
+		ids, batches = append(ids, b.ID), append(batches, b.Batch)
 	}
 	return ids, batches, nil
+}
+
+// ListedBatch is a row of UsageBatches with its name.
+type ListedBatch struct {
+	ID BatchID
+	Batch
+}
+
+func listedBatch(row Row) (b ListedBatch, err error) {
+	b.tag = row.Tag
+	registration, day, _ := strings.Cut(row.Partition, "_")
+	b.ID.CloudID = registration
+	if b.ID.Day, err = usage.ParseDay(day); err == nil {
+		_, err = fmt.Sscanf(row.Key, "%04d_%05d", &b.ID.Revision, &b.ID.Number)
+	}
+	if err == nil {
+		err = fromProps(row.Props, &b.Batch)
+	}
+	if err != nil {
+		err = fmt.Errorf("row %s/%s: %w", row.Partition, row.Key, err)
+	}
+	return b, err
+}
+
+// AllBatches goes through the batches of a registration, or of all if cloudID
+// is empty, in order.
+func (l *Ledger) AllBatches(ctx context.Context, cloudID string) iter.Seq2[ListedBatch, error] {
+	from, to := "", ""
+	if cloudID != "" {
+		from, to = cloudID+"_", cloudID+afterUnderscore
+	}
+	return func(yield func(ListedBatch, error) bool) {
+		for row, err := range l.Store.Scan(ctx, TableUsageBatches, from, to) {
+			var b ListedBatch
+			if err == nil {
+				b, err = listedBatch(row)
+			}
+			if err != nil {
+				yield(b, fmt.Errorf("list batches: %w", err))
+				return
+			}
+			if !yield(b, nil) {
+				return
+			}
+		}
+	}
+}
+
+// UnansweredBatches is AllBatches of those without a final answer. It reads what
+// is open, not the past.
+func (l *Ledger) UnansweredBatches(ctx context.Context, cloudID string) iter.Seq2[ListedBatch, error] {
+	return func(yield func(ListedBatch, error) bool) {
+		marks, err := l.OpenMarks(ctx)
+		if err != nil {
+			yield(ListedBatch{}, err)
+			return
+		}
+		for _, m := range marks {
+			if m.Revision == 0 || cloudID != "" && m.CloudID != cloudID {
+				continue
+			}
+			ids, batches, err := l.Batches(ctx, m.CloudID, m.Day, m.Revision)
+			if err != nil {
+				yield(ListedBatch{}, err)
+				return
+			}
+			for i, b := range batches {
+				if b.State != BatchAnswered && !yield(ListedBatch{ids[i], b}, nil) {
+					return
+				}
+			}
+		}
+	}
 }
 
 // FinishRevision takes a revision off the list of those with answers
@@ -158,125 +237,6 @@ func (l *Ledger) finishRevision(ctx context.Context, m OpenMark, listed int) err
 		Op{Delete, Row{Partition: m.CloudID, Key: revisionKey(m.Day, m.Revision), Tag: m.tag}})
 }
 
-// Answer is commerce's final word on one record.
-type Answer struct {
-	Status   string // Accepted, Duplicate, Conflict, Rejected, Expired
-	Code     string
-	Message  string
-	Quantity string // what commerce has stored, where it differs
-}
-
-// line is a row of DailyUsage.
-type line struct {
-	RecordID              string    `col:"recordId"`
-	Kind                  string    `col:"kind"`
-	Corrects              string    `col:"corrects,omitempty"`
-	Revision              int64     `col:"revision"`
-	Batch                 int64     `col:"batch"`
-	Answer                string    `col:"answer"`
-	AnswerCode            string    `col:"answerCode,omitempty"`
-	AnswerMessage         string    `col:"answerMessage,omitempty"`
-	StoredQuantity        string    `col:"storedQuantity,omitempty"`
-	BillingModel          string    `col:"billingModel"`
-	BillingSubscriptionID string    `col:"billingSubscriptionId"`
-	SubscriptionID        string    `col:"subscriptionId"`
-	MeterID               string    `col:"meterId"`
-	CommerceMeterID       string    `col:"commerceMeterId,omitempty"`
-	MeterName             string    `col:"meterName"`
-	Unit                  string    `col:"unit"`
-	MeterClass            string    `col:"meterClass"`
-	Flags                 string    `col:"flags,omitempty"`
-	Quantity              string    `col:"quantity"`
-	UsageStart            time.Time `col:"usageStart"`
-	UsageEnd              time.Time `col:"usageEnd"`
-	Hours                 string    `col:"hours"` // 0,1,2
-	Region                string    `col:"region"`
-	Location              string    `col:"location"`
-	ResourceURI           string    `col:"resourceUri"`
-	Tags                  string    `col:"tags,omitempty"`
-	AdditionalInfo        string    `col:"additionalInfo,omitempty"` // the stamp's own text
-	StampMeterID          string    `col:"azureStackMeterId"`
-	StampSubscriptionID   string    `col:"azureStackSubscriptionId"`
-	StampLocation         string    `col:"azureStackLocation"`
-	StampEventDateTime    string    `col:"azureStackEventDateTime"`
-}
-
-// PutAnswers writes a row of DailyUsage for each record that has a final
-// answer. A record's first final answer stands: a repeat of the batch, which
-// commerce answers with Duplicate, changes nothing.
-func (l *Ledger) PutAnswers(ctx context.Context, id BatchID, records []daily.Record, answers map[string]Answer) error {
-	rows := make([]Row, 0, len(records))
-	for _, r := range records {
-		a, ok := answers[r.RecordID]
-		if !ok {
-			continue
-		}
-		hours := strings.Trim(strings.ReplaceAll(fmt.Sprint(r.Hours.Hours()), " ", ","), "[]")
-		rows = append(rows, Row{Partition: id.partition(), Key: r.Row(), Props: toProps(line{
-			RecordID: r.RecordID, Kind: string(r.Kind), Corrects: r.Corrects, Revision: int64(r.Revision), Batch: int64(id.Number),
-			Answer: a.Status, AnswerCode: clip(a.Code), AnswerMessage: clip(a.Message), StoredQuantity: clip(a.Quantity),
-			BillingModel: string(r.BillingModel), BillingSubscriptionID: r.BillingSubscriptionID,
-			SubscriptionID: r.SubscriptionID, MeterID: r.MeterID, CommerceMeterID: r.CommerceMeterID,
-			MeterName: r.MeterName, Unit: r.Unit, MeterClass: string(r.MeterClass), Flags: strings.Join(r.Flags, ","),
-			Quantity: r.Quantity.String(), UsageStart: r.UsageStart, UsageEnd: r.UsageEnd, Hours: hours,
-			Region: r.Region, Location: r.Location, ResourceURI: r.ResourceURI, Tags: r.Tags,
-			AdditionalInfo: r.AdditionalInfo.Stamp, StampMeterID: r.AdditionalInfo.MeterID,
-			StampSubscriptionID: r.AdditionalInfo.SubscriptionID, StampLocation: r.AdditionalInfo.Location,
-			StampEventDateTime: r.AdditionalInfo.EventDateTime,
-		})})
-	}
-	if err := l.insertAll(ctx, TableDailyUsage, id.partition(), rows); err != nil {
-		return fmt.Errorf("write answers of batch %s: %w", id, err)
-	}
-	return nil
-}
-
-// Answers reads the final answers to records of a batch that are in DailyUsage
-// already: one read for each record, because a batch is spread over its day.
-func (l *Ledger) Answers(ctx context.Context, id BatchID, records []daily.Record) (map[string]Answer, error) {
-	answers := map[string]Answer{}
-	for _, r := range records {
-		row, err := l.Store.Get(ctx, TableDailyUsage, id.partition(), r.Row())
-		if errors.Is(err, ErrNotFound) {
-			continue
-		}
-		var have line
-		if err == nil {
-			err = fromProps(row.Props, &have)
-		}
-		if err != nil {
-			return nil, fmt.Errorf("read answer to record %s of batch %s: %w", r.RecordID, id, err)
-		}
-		answers[r.RecordID] = Answer{have.Answer, have.AnswerCode, have.AnswerMessage, have.StoredQuantity}
-	}
-	return answers, nil
-}
-
-// clip bounds a foreign text that is kept for people.
-func clip(s string) string {
-	if len(s) > 1000 {
-		return strings.ToValidUTF8(s[:1000], "") + "..."
-	}
-	return s
-}
-
-// Receipt is the file that keeps commerce's final answers to one batch, in the
-// order of its records.
-type Receipt struct {
-	Batch   string          `json:"batch"`
-	Answers []ReceiptAnswer `json:"answers"`
-}
-
-// ReceiptAnswer is the answer to one record, and what stands of it.
-type ReceiptAnswer struct {
-	RecordID string         `json:"recordId"`
-	Status   string         `json:"status"`
-	Code     string         `json:"code,omitempty"`
-	Message  string         `json:"message,omitempty"`
-	Stands   bool           `json:"stands"`
-	Quantity usage.Quantity `json:"quantity"` // as commerce has it; 0 if the record does not stand
-}
-
 // EncodeManifest is the manifest's bytes; the same manifest gives the same.
 func EncodeManifest(m Manifest) ([]byte, error) {
 	b, err := json.Marshal(m)
@@ -291,8 +251,11 @@ func hexSHA256(s string) string {
 	return hex.EncodeToString(sum[:])
 }
 
-// On is b as the next version of the row that now was read from.
+// On is b as the next version of the row that now was read from. What an
+// operator left there meanwhile stays.
 func (b Batch) On(now Batch) Batch {
+	b.Decision, b.DecisionReason, b.DecidedBy, b.DecidedAt = now.Decision, now.DecisionReason, now.DecidedBy, now.DecidedAt
+	b.RetryReason, b.RetriedBy, b.RetriedAt = now.RetryReason, now.RetriedBy, now.RetriedAt
 	b.tag = now.tag
 	return b
 }

@@ -217,69 +217,6 @@ func TestFinishRevision(t *testing.T) {
 	})
 }
 
-func TestFailedMessages(t *testing.T) {
-	t.Parallel()
-	ctx := context.Background()
-	l, _ := open(t)
-	put := func(t *testing.T, queue, text string, at time.Time) {
-		t.Helper()
-		ok(t, l.PutFailed(ctx, ledger.FailedMessage{Queue: queue, Text: text, Reason: "because", LastSeen: at}))
-	}
-	t.Run("a message that never failed has no time", func(t *testing.T) {
-		at, err := l.Failed(ctx, "q", "text")
-		ok(t, err)
-		if !at.IsZero() {
-			t.Errorf("failed at %s", at)
-		}
-	})
-	t.Run("one text on one queue is one row that counts", func(t *testing.T) {
-		put(t, "q", "text", landed)
-		put(t, "q", "text", landed.Add(time.Hour))
-		put(t, "r", "text", landed)
-		at, err := l.Failed(ctx, "q", "text")
-		ok(t, err)
-		if !at.Equal(landed.Add(time.Hour)) {
-			t.Errorf("last seen %s", at)
-		}
-		n, err := l.CountFailed(ctx)
-		ok(t, err)
-		if n != 2 {
-			t.Errorf("%d rows, want 2", n)
-		}
-		for row, err := range l.Store.List(ctx, ledger.TableFailedMessages, "q", "", "") {
-			ok(t, err)
-			want := ledger.Props{"queue": "q", "text": "text", "reason": "because", "times": int64(2), "lastSeen": landed.Add(time.Hour)}
-			if diff := cmp.Diff(want, row.Props); diff != "" {
-				t.Errorf("row (-want +got):\n%s", diff)
-			}
-		}
-	})
-	t.Run("long texts are cut and still told apart", func(t *testing.T) {
-		long := strings.Repeat("x", 64<<10)
-		put(t, "long", long+"1", landed)
-		put(t, "long", long+"2", landed)
-		rows := 0
-		for row, err := range l.Store.List(ctx, ledger.TableFailedMessages, "long", "", "") {
-			ok(t, err)
-			if text := row.Props["text"].(string); len(text) > 1003 {
-				t.Errorf("the row keeps %d bytes", len(text))
-			}
-			rows++
-		}
-		if rows != 2 {
-			t.Errorf("%d rows, want 2", rows)
-		}
-		at, err := l.Failed(ctx, "long", long+"2")
-		ok(t, err)
-		if !at.Equal(landed) {
-			t.Errorf("failed at %s", at)
-		}
-	})
-	t.Run("bytes that are no text are recorded", func(t *testing.T) {
-		put(t, "q", "\xff\x00\xfe", landed)
-	})
-}
-
 func TestAnswersAreReadBack(t *testing.T) {
 	t.Parallel()
 	ctx := context.Background()

@@ -16,6 +16,13 @@ type FailedMessage struct {
 	Reason   string    `col:"reason"`
 	Times    int64     `col:"times"`
 	LastSeen time.Time `col:"lastSeen"`
+
+	// What Sweep did about it.
+	Resent     int64     `col:"resent,omitempty"` // how often it was sent again since it failed first
+	LastResent time.Time `col:"lastResent"`
+
+	key string
+	tag Tag
 }
 
 // PutFailed records a failed message.
@@ -25,9 +32,11 @@ func (l *Ledger) PutFailed(ctx context.Context, m FailedMessage) error {
 	have, err := l.Store.Get(ctx, TableFailedMessages, row.Partition, row.Key)
 	verb := Insert
 	if err == nil {
-		if n, ok := have.Props["times"].(int64); ok {
-			m.Times = n + 1
+		var before FailedMessage
+		if err := fromProps(have.Props, &before); err != nil {
+			return fmt.Errorf("record failed message of queue %s: %w", m.Queue, err)
 		}
+		m.Times, m.Resent, m.LastResent = before.Times+1, before.Resent, before.LastResent
 		verb, row.Tag = Update, have.Tag
 	} else if !errors.Is(err, ErrNotFound) {
 		return fmt.Errorf("record failed message of queue %s: %w", m.Queue, err)
@@ -39,16 +48,41 @@ func (l *Ledger) PutFailed(ctx context.Context, m FailedMessage) error {
 	return nil
 }
 
-// Failed reads when a message last failed; the zero time if it never did.
-func (l *Ledger) Failed(ctx context.Context, queue, text string) (time.Time, error) {
+// Failed reads what is known of a message that failed for good; its Times is 0
+// if it never did.
+func (l *Ledger) Failed(ctx context.Context, queue, text string) (FailedMessage, error) {
+	var m FailedMessage
 	row, err := l.Store.Get(ctx, TableFailedMessages, queue, failedKey(text))
 	if errors.Is(err, ErrNotFound) {
-		return time.Time{}, nil
-	} else if err != nil {
-		return time.Time{}, fmt.Errorf("read failed message of queue %s: %w", queue, err)
+		return m, nil
 	}
-	seen, _ := row.Props["lastSeen"].(time.Time)
-	return seen, nil
+	if err == nil {
+		err = fromProps(row.Props, &m)
+	}
+	if err != nil {
+		return m, fmt.Errorf("read failed message of queue %s: %w", queue, err)
+	}
+	m.key, m.tag = row.Key, row.Tag
+	return m, nil
+}
+
+// Tried is when a message last failed or, if that is later, was sent again.
+func (m FailedMessage) Tried() time.Time {
+	if m.LastResent.After(m.LastSeen) {
+		return m.LastResent
+	}
+	return m.LastSeen
+}
+
+// NoteResent notes that the message that Failed read was sent again. If it
+// failed once more meanwhile, that row stands.
+func (l *Ledger) NoteResent(ctx context.Context, m FailedMessage, at time.Time) error {
+	m.Resent, m.LastResent = m.Resent+1, at
+	err := l.Store.Apply(ctx, TableFailedMessages, m.Queue, Op{Update, Row{Partition: m.Queue, Key: m.key, Props: toProps(m), Tag: m.tag}})
+	if err != nil && !errors.Is(err, ErrChanged) {
+		return fmt.Errorf("note that a failed message of queue %s was sent again: %w", m.Queue, err)
+	}
+	return nil
 }
 
 // CountFailed counts the rows of FailedMessages.

@@ -6,6 +6,7 @@ import (
 	"iter"
 	"strings"
 
+	"stackusage/shared/landing"
 	"stackusage/shared/usage"
 )
 
@@ -54,13 +55,37 @@ type LandedHour struct {
 // cloudID is empty, in order of reported hours. Pointers and supplements are
 // left out.
 func (l *Ledger) LandedHours(ctx context.Context, cloudID string) iter.Seq2[LandedHour, error] {
+	if cloudID == "" {
+		return l.landed(ctx, "", "")
+	}
+	return l.landed(ctx, cloudID+"_", cloudID+afterUnderscore)
+}
+
+// afterUnderscore ends the range of keys that go on with an underscore.
+const afterUnderscore = "`"
+
+// LandedBetween is LandedHours of the reported days from first to last.
+func (l *Ledger) LandedBetween(ctx context.Context, cloudID string, first, last usage.Day) iter.Seq2[LandedHour, error] {
+	return l.landed(ctx, dayPartition(cloudID, first), dayPartition(cloudID, last.Next()))
+}
+
+// UndecidedHours goes through the landed files of a registration whose verdict
+// may change: it was not registered, the file was over a limit, or an operator
+// let it take the place of another. Of those with a decision some are done.
+func (l *Ledger) UndecidedHours(ctx context.Context, cloudID string) iter.Seq2[LandedHour, error] {
+	return l.landed(ctx, cloudID+"_", cloudID+afterUnderscore,
+		Condition{"verdict", string(Unregistered)}, Condition{"decision", string(Supersede)},
+		Condition{"code", landing.RejectedTooLarge}, Condition{"code", landing.RejectedTooManyRows})
+}
+
+func (l *Ledger) landed(ctx context.Context, from, to string, any ...Condition) iter.Seq2[LandedHour, error] {
 	return func(yield func(LandedHour, error) bool) {
-		for row, err := range l.Store.List(ctx, TableUsageHours, "", "", "") {
+		for row, err := range l.Store.Scan(ctx, TableUsageHours, from, to, any...) {
 			var h LandedHour
 			if err == nil {
 				registration, day, _ := strings.Cut(row.Partition, "_")
 				hh, sha16, file := strings.Cut(row.Key, "_")
-				if !file || strings.Contains(sha16, "_") || cloudID != "" && registration != cloudID {
+				if !file || strings.Contains(sha16, "_") {
 					continue
 				}
 				h.ID.CloudID, h.ID.SHA16 = registration, sha16

@@ -85,6 +85,9 @@ var (
 	ErrChanged  = errors.New("the row has changed")
 )
 
+// Condition holds for rows whose column says exactly value.
+type Condition struct{ Column, Value string }
+
 // Store is a set of tables. Implementations are safe for concurrent use and do
 // not retry ErrExists or ErrChanged.
 type Store interface {
@@ -93,6 +96,10 @@ type Store interface {
 	// List reads rows in order of partition and key. An empty partition means
 	// all. Rows have from <= key < to; an empty bound is open.
 	List(ctx context.Context, table, partition, from, to string) iter.Seq2[Row, error]
+	// Scan reads rows of the partitions from <= partition < to, in the order of
+	// List; an empty bound is open. With conditions it reads only rows of which
+	// one holds: the service looks for them, and the caller pays for what it gets.
+	Scan(ctx context.Context, table, from, to string, any ...Condition) iter.Seq2[Row, error]
 	// Apply does up to 100 writes in one partition, all or none. When it
 	// returns nil the rows are stored; when it fails with a sentinel none is.
 	Apply(ctx context.Context, table, partition string, ops ...Op) error
@@ -148,24 +155,37 @@ func chunks(ops []Op) iter.Seq[[]Op] {
 // insertAll inserts rows of one partition that may be there already, from an
 // earlier try of the same step: what is there stays.
 func (l *Ledger) insertAll(ctx context.Context, table, partition string, rows []Row) error {
+	_, err := l.insertNew(ctx, table, partition, rows)
+	return err
+}
+
+// insertNew is insertAll, and counts the rows that were there.
+func (l *Ledger) insertNew(ctx context.Context, table, partition string, rows []Row) (there int, err error) {
 	ops := make([]Op, len(rows))
 	for i, r := range rows {
 		ops[i] = Op{Insert, r}
 	}
 	for chunk := range chunks(ops) {
 		err := l.Store.Apply(ctx, table, partition, chunk...)
-		if errors.Is(err, ErrExists) && len(chunk) > 1 {
+		if errors.Is(err, ErrExists) && len(chunk) == 1 {
+			there++
+			continue
+		}
+		if errors.Is(err, ErrExists) {
 			for _, op := range chunk {
-				if err = l.Store.Apply(ctx, table, partition, op); err != nil && !errors.Is(err, ErrExists) {
+				if err = l.Store.Apply(ctx, table, partition, op); errors.Is(err, ErrExists) {
+					there, err = there+1, nil
+				}
+				if err != nil {
 					break
 				}
 			}
 		}
-		if err != nil && !errors.Is(err, ErrExists) {
-			return err
+		if err != nil {
+			return there, err
 		}
 	}
-	return nil
+	return there, nil
 }
 
 // utc is a time as a column holds it: whole seconds, so that what is read back

@@ -1,0 +1,166 @@
+package main
+
+import (
+	"bytes"
+	"encoding/json"
+	"strings"
+	"testing"
+	"time"
+
+	"stackusage/handlers"
+	"stackusage/shared/azurestore"
+	"stackusage/shared/daily"
+	"stackusage/shared/ledger"
+)
+
+// sent is storage with a revision of three batches: the first is refused whole,
+// the second waits for commerce, the third is answered.
+func sent(t *testing.T) (func(string) string, *azurestore.Account) {
+	t.Helper()
+	getenv, account := storage(t)
+	queues, err := handlers.QueueNames()
+	ok(t, err)
+	ok(t, account.Queues.Create(t.Context(), queues...))
+	l := ledger.Ledger{Store: account.Tables}
+	at := time.Date(2019, 12, 12, 9, 0, 0, 0, time.UTC)
+	m := ledger.Manifest{CloudID: cloudID, UsageDay: hour19.Day(), Revision: 1}
+	for n := 1; n <= 3; n++ {
+		m.Batches = append(m.Batches, daily.Batch{Number: n, Records: 500, Blob: "outbox/b"})
+	}
+	ok(t, l.OpenBatches(t.Context(), m, at))
+	for n, change := range []func(*ledger.Batch){
+		func(b *ledger.Batch) {
+			b.State, b.Tries, b.RefusedSince, b.NotBefore = ledger.BatchWaiting, 4, at, at.Add(90*time.Minute)
+			b.LastAnswer = "refused: HTTP 400: BadRecord: a gateway\n\x1b[31mdoes not like it"
+		},
+		func(b *ledger.Batch) {
+			b.State, b.Tries, b.NotBefore, b.LastAnswer = ledger.BatchWaiting, 1, at.Add(time.Hour), "busy: HTTP 503"
+		},
+		func(b *ledger.Batch) { b.State, b.Tries, b.Accepted = ledger.BatchAnswered, 1, 500 },
+	} {
+		id := ledger.BatchID{CloudID: cloudID, Day: m.UsageDay, Revision: 1, Number: n + 1}
+		b, err := l.Batch(t.Context(), id)
+		ok(t, err)
+		change(&b)
+		ok(t, l.UpdateBatch(t.Context(), id, b))
+	}
+	return getenv, account
+}
+
+func batchID(n int) ledger.BatchID {
+	return ledger.BatchID{CloudID: cloudID, Day: hour19.Day(), Revision: 1, Number: n}
+}
+
+func rejectArgs(more ...string) []string {
+	return append([]string{"batches", "reject", "--cloud-id", cloudID, "--day", "2019-12-10", "--revision", "1", "--batch", "1", "--by", "olga"}, more...)
+}
+
+func TestBatchesList(t *testing.T) {
+	t.Parallel()
+	getenv, _ := sent(t)
+	t.Run("what is not answered, in columns and in one line each", func(t *testing.T) {
+		lines := strings.Split(strings.TrimSpace(tool(t, getenv, "batches", "list")), "\n")
+		if len(lines) != 3 || strings.Index(lines[0], "LAST ANSWER") != strings.Index(lines[2], "busy") ||
+			!strings.Contains(lines[1], "2019-12-10  1    1      waiting  500      4      2019-12-12T09:00Z  2019-12-12T10:30Z  refused: HTTP 400: BadRecord: a gateway  [31mdoes") {
+			t.Errorf("output:\n%s", strings.Join(lines, "\n"))
+		}
+	})
+	t.Run("all of them, or some", func(t *testing.T) {
+		for args, want := range map[string]string{
+			"--all": "500 accepted, 0 duplicate", "--all --cloud-id " + cloudID: "500 accepted", "--batch 3": "no such batch waits",
+			"--day 2019-12-11 --all": "there is no such batch", "--day 2019-12-10 --batch 2": "busy: HTTP 503", "--revision 2": "no such batch waits",
+		} {
+			if out := tool(t, getenv, append([]string{"batches", "list"}, strings.Fields(args)...)...); !strings.Contains(out, want) {
+				t.Errorf("%s:\n%s", args, out)
+			}
+		}
+	})
+	t.Run("JSON holds all that is known", func(t *testing.T) {
+		var line listedBatch
+		ok(t, json.Unmarshal([]byte(tool(t, getenv, "batches", "list", "--json", "--batch", "1")), &line))
+		if line.RefusedSince == nil || line.NotBefore == nil || line.Tries != 4 || line.State != "waiting" || line.Day != "2019-12-10" {
+			t.Errorf("%+v", line)
+		}
+	})
+}
+
+func TestBatchesRetry(t *testing.T) {
+	t.Parallel()
+	getenv, account := sent(t)
+	l := ledger.Ledger{Store: account.Tables}
+	for range 2 {
+		out := tool(t, getenv, "batches", "retry", "--reason", "commerce is back", "--by", "olga")
+		if strings.Count(out, "is tried now\n") != 2 {
+			t.Errorf("output:\n%s", out)
+		}
+		got := queued(t, account, handlers.QueueBatches)
+		if len(got) != 2 || got[0] != handlers.BatchMessage(batchID(1)) || got[1] != handlers.BatchMessage(batchID(2)) {
+			t.Errorf("queued %v", got)
+		}
+	}
+	b, err := l.Batch(t.Context(), batchID(2))
+	if ok(t, err); !b.NotBefore.IsZero() || b.RetriedBy != "olga" || b.RetryReason != "commerce is back" || b.RetriedAt.IsZero() {
+		t.Errorf("%+v", b)
+	}
+	if out := tool(t, getenv, "batches", "retry", "--reason", "x", "--batch", "3"); !strings.Contains(out, "no such batch waits") {
+		t.Errorf("output:\n%s", out)
+	}
+}
+
+func TestBatchesReject(t *testing.T) {
+	t.Parallel()
+	getenv, account := sent(t)
+	l := ledger.Ledger{Store: account.Tables}
+	for _, reason := range []string{"the meter was withdrawn", "the same again"} {
+		out := tool(t, getenv, rejectArgs("--reason", reason)...)
+		if !strings.Contains(out, "is final: the meter was withdrawn (olga, ") || !strings.Contains(out, "--day 2019-12-10 --revision 1 --batch 1") {
+			t.Errorf("output:\n%s", out)
+		}
+		if got := queued(t, account, handlers.QueueBatches); len(got) != 1 || got[0] != handlers.BatchMessage(batchID(1)) {
+			t.Errorf("queued %v", got)
+		}
+	}
+	if out := tool(t, getenv, "batches", "list", "--batch", "1"); !strings.Contains(out, "reject by olga 20") || !strings.Contains(out, ": the meter was withdrawn; refused: HTTP 400") {
+		t.Errorf("output:\n%s", out)
+	}
+	b, err := l.Batch(t.Context(), batchID(1))
+	ok(t, err)
+	if b.Decision != ledger.Reject || !b.NotBefore.IsZero() {
+		t.Errorf("%+v", b)
+	}
+	b.State, b.Rejected = ledger.BatchAnswered, 500
+	ok(t, l.UpdateBatch(t.Context(), batchID(1), b))
+	if out := tool(t, getenv, rejectArgs("--reason", "once more")...); !strings.Contains(out, "this decision: the meter was withdrawn (olga, ") || len(queued(t, account, handlers.QueueBatches)) > 0 {
+		t.Errorf("output:\n%s", out)
+	}
+	for want, args := range map[string][]string{
+		"commerce does not refuse it; the last try met: \"busy: HTTP 503\"": rejectArgs("--reason", "x", "--batch", "2"),
+		"every record of it has a final answer":                             rejectArgs("--reason", "x", "--batch", "3"),
+		"no such row":                                                       rejectArgs("--reason", "x", "--batch", "4"),
+	} {
+		var out bytes.Buffer
+		if err := run(t.Context(), args, getenv, &out, &out); err == nil || !strings.Contains(err.Error(), want) {
+			t.Errorf("%v: error %v, want %q", args, err, want)
+		}
+	}
+}
+
+func TestBatchesAreRefusedBeforeStorageIsAsked(t *testing.T) {
+	t.Parallel()
+	for want, args := range map[string][]string{
+		"--reason is missing":      rejectArgs(),
+		"name one batch":           {"batches", "reject", "--cloud-id", cloudID, "--reason", "x"},
+		"--cloud-id \"x\"":         rejectArgs("--reason", "x", "--cloud-id", "x"),
+		"must be 1 or more":        rejectArgs("--reason", "x", "--batch", "-1"),
+		"not of the form":          {"batches", "list", "--day", "yesterday"},
+		`batches "drop"`:           {"batches", "drop"},
+		"batches: say what to do":  {"batches"},
+		"argument \"1\" is not":    {"batches", "list", "1"},
+		"--reason is missing: it ": {"batches", "retry"},
+	} {
+		var out bytes.Buffer
+		if err := run(t.Context(), args, unset, &out, &out); err == nil || !strings.Contains(err.Error(), want) {
+			t.Errorf("%v: error %v, want %q", args, err, want)
+		}
+	}
+}

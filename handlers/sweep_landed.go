@@ -1,0 +1,184 @@
+package handlers
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"hash/fnv"
+	"iter"
+	"log/slog"
+	"strings"
+	"time"
+
+	"stackusage/shared/invoke"
+	"stackusage/shared/landing"
+	"stackusage/shared/ledger"
+	"stackusage/shared/usage"
+)
+
+// What Sweep looks at beside the last SweepLookback of reported hours, which it
+// compares at each run. A blob is named by its reported hour, not by when it
+// landed, and Storage cannot list by time: an agent that makes up for old hours
+// lands blobs anywhere. So all of a registration is compared once a day, and
+// verdicts that may change are asked for once an hour.
+const (
+	compareAllEvery = 24 * time.Hour
+	undecidedEvery  = time.Hour
+)
+
+// lastRun is when the timer last fired, as the host remembers it; the zero time
+// if it does not say. What is due since then is done now: the host's memory
+// saves one of our own, and no schedule can skip anything.
+func lastRun(req invoke.Request) time.Time {
+	var timer struct{ ScheduleStatus *struct{ Last time.Time } }
+	if err := json.Unmarshal(req.Data["timer"], &timer); err != nil || timer.ScheduleStatus == nil {
+		return time.Time{}
+	}
+	return timer.ScheduleStatus.Last
+}
+
+// turn reports whether name's moment of a period fell between two runs. Names
+// have different moments, so that their work does not come all at once.
+func turn(name string, last, now time.Time, period time.Duration) bool {
+	h := fnv.New32a()
+	h.Write([]byte(name))
+	moment := now.Truncate(period).Add(time.Duration(h.Sum32()) * time.Second % period)
+	if moment.After(now) {
+		moment = moment.Add(-period)
+	}
+	return last.Before(moment)
+}
+
+// sweepLanded announces blobs that landed and have no verdict, because their
+// event was lost, or have one that may change now.
+func (a *App) sweepLanded(ctx context.Context, last time.Time) error {
+	containers, err := a.Landing.Containers(ctx, landing.Container(""))
+	if err != nil {
+		return err
+	}
+	var errs []error
+	for _, container := range containers {
+		cloudID := strings.TrimPrefix(container, landing.Container(""))
+		if usage.CheckGUID(cloudID) != nil || usage.DashedGUID(cloudID) != cloudID {
+			a.log(ctx).WarnContext(ctx, "container with a foreign name", slog.String("container", container))
+			continue
+		}
+		errs = append(errs, a.sweepContainer(ctx, cloudID, last))
+	}
+	return errors.Join(errs...)
+}
+
+func (a *App) sweepContainer(ctx context.Context, cloudID string, last time.Time) error {
+	s := landedSweep{app: a, cloudID: cloudID, now: a.Now()}
+	if turn(cloudID, last, s.now, compareAllEvery) {
+		return s.compare(ctx, a.Ledger.LandedHours(ctx, cloudID), []string{""}, func(usage.Day) bool { return true })
+	}
+	first := usage.HourOf(s.now.Add(-a.Settings.SweepLookback)).Day()
+	final := usage.HourOf(s.now).Day().Next() // a stamp's clock may be ahead
+	err := s.compare(ctx, a.Ledger.LandedBetween(ctx, cloudID, first, final), months(first, final),
+		func(d usage.Day) bool { return first <= d && d <= final })
+	if turn(cloudID, last, s.now, undecidedEvery) {
+		err = errors.Join(err, s.undecided(ctx))
+	}
+	return err
+}
+
+// months are the prefixes of blobs of the days from first to last: one listing
+// of a month costs no more than one of a day.
+func months(first, last usage.Day) (prefixes []string) {
+	for d := first; d <= last; d = d.Next() {
+		if p := d.Start().Format("2006/01/"); len(prefixes) == 0 || prefixes[len(prefixes)-1] != p {
+			prefixes = append(prefixes, p)
+		}
+	}
+	return prefixes
+}
+
+// landedSweep looks at one registration's blobs.
+type landedSweep struct {
+	app        *App
+	cloudID    string
+	now        time.Time
+	registered *bool // nil: not yet asked
+}
+
+// compare goes through blobs and rows side by side. Both come in order of
+// reported hour and hash, so that neither is held, however many there are.
+func (s *landedSweep) compare(ctx context.Context, rows iter.Seq2[ledger.LandedHour, error], prefixes []string, looked func(usage.Day) bool) error {
+	next, stop := iter.Pull2(rows)
+	defer stop()
+	row, err, more := next()
+	container := landing.Container(s.cloudID)
+	for _, prefix := range prefixes {
+		listErr := s.app.Landing.ListPrefix(ctx, container, prefix, func(blob string, storedAt time.Time) error {
+			if strings.HasPrefix(blob, landing.ProbePrefix) {
+				return nil
+			}
+			name, parseErr := landing.ParseName(container, blob)
+			if parseErr != nil {
+				s.app.log(ctx).WarnContext(ctx, "blob with a foreign name", slog.String("container", container), slog.String("blob", blob))
+				return nil
+			}
+			if !looked(name.Hour.Day()) {
+				return nil
+			}
+			for more && err == nil && before(row.ID, name) {
+				row, err, more = next()
+			}
+			switch {
+			case err != nil:
+				return err
+			case more && row.ID.Hour == name.Hour && row.ID.SHA16 == name.SHA16:
+				return s.announceAgain(ctx, row)
+			case s.now.Sub(storedAt) < s.app.Settings.SweepGrace:
+				return nil // its event may be on its way
+			}
+			return s.announce(ctx, name)
+		})
+		if listErr != nil {
+			return listErr
+		}
+	}
+	return err
+}
+
+func before(id ledger.HourID, name landing.Name) bool {
+	return id.Hour < name.Hour || id.Hour == name.Hour && id.SHA16 < name.SHA16
+}
+
+// undecided announces blobs whose verdict may change, however old.
+func (s *landedSweep) undecided(ctx context.Context) error {
+	for row, err := range s.app.Ledger.UndecidedHours(ctx, s.cloudID) {
+		if err == nil {
+			err = s.announceAgain(ctx, row)
+		}
+		if err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// announceAgain announces a blob that has a verdict, if another look could
+// change it.
+func (s *landedSweep) announceAgain(ctx context.Context, row ledger.LandedHour) error {
+	if !s.app.judgedAgain(row.Hour) {
+		return nil
+	}
+	if s.registered == nil {
+		history, err := s.app.Registrations.Registrations(ctx, s.cloudID)
+		if err != nil {
+			return err
+		}
+		registered := len(history) > 0
+		s.registered = &registered
+	}
+	if !*s.registered {
+		return nil
+	}
+	return s.announce(ctx, landing.Name{CloudID: row.ID.CloudID, Hour: row.ID.Hour, SHA16: row.ID.SHA16})
+}
+
+func (s *landedSweep) announce(ctx context.Context, name landing.Name) error {
+	return s.app.enqueueAgain(ctx, QueueLanded, LandedMessage(name))
+}

@@ -1,0 +1,147 @@
+package ledger
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"strings"
+	"time"
+
+	"stackusage/shared/daily"
+	"stackusage/shared/usage"
+)
+
+// Answer is commerce's final word on one record.
+type Answer struct {
+	Status   string // Accepted, Duplicate, Conflict, Rejected, Expired
+	Code     string
+	Message  string
+	Quantity string // what commerce has stored, where it differs
+}
+
+// line is a row of DailyUsage.
+type line struct {
+	RecordID              string    `col:"recordId"`
+	Kind                  string    `col:"kind"`
+	Corrects              string    `col:"corrects,omitempty"`
+	Revision              int64     `col:"revision"`
+	Batch                 int64     `col:"batch"`
+	Answer                string    `col:"answer"`
+	AnswerCode            string    `col:"answerCode,omitempty"`
+	AnswerMessage         string    `col:"answerMessage,omitempty"`
+	StoredQuantity        string    `col:"storedQuantity,omitempty"`
+	BillingModel          string    `col:"billingModel"`
+	BillingSubscriptionID string    `col:"billingSubscriptionId"`
+	SubscriptionID        string    `col:"subscriptionId"`
+	MeterID               string    `col:"meterId"`
+	CommerceMeterID       string    `col:"commerceMeterId,omitempty"`
+	MeterName             string    `col:"meterName"`
+	Unit                  string    `col:"unit"`
+	MeterClass            string    `col:"meterClass"`
+	Flags                 string    `col:"flags,omitempty"`
+	Quantity              string    `col:"quantity"`
+	UsageStart            time.Time `col:"usageStart"`
+	UsageEnd              time.Time `col:"usageEnd"`
+	Hours                 string    `col:"hours"` // 0,1,2
+	Region                string    `col:"region"`
+	Location              string    `col:"location"`
+	ResourceURI           string    `col:"resourceUri"`
+	Tags                  string    `col:"tags,omitempty"`
+	AdditionalInfo        string    `col:"additionalInfo,omitempty"` // the stamp's own text
+	StampMeterID          string    `col:"azureStackMeterId"`
+	StampSubscriptionID   string    `col:"azureStackSubscriptionId"`
+	StampLocation         string    `col:"azureStackLocation"`
+	StampEventDateTime    string    `col:"azureStackEventDateTime"`
+}
+
+// PutAnswers writes a row of DailyUsage for each record that has a final
+// answer. A record's first final answer stands: a repeat of the batch, which
+// commerce answers with Duplicate, changes nothing.
+func (l *Ledger) PutAnswers(ctx context.Context, id BatchID, records []daily.Record, answers map[string]Answer) error {
+	_, err := l.KeepAnswers(ctx, id, records, answers)
+	return err
+}
+
+// KeepAnswers is PutAnswers, and returns the answers that stand: where a record
+// had one before, that one. What is made of the answers must be made of these,
+// or it says something else than DailyUsage.
+func (l *Ledger) KeepAnswers(ctx context.Context, id BatchID, records []daily.Record, answers map[string]Answer) (map[string]Answer, error) {
+	rows := make([]Row, 0, len(records))
+	for _, r := range records {
+		a, ok := answers[r.RecordID]
+		if !ok {
+			continue
+		}
+		hours := strings.Trim(strings.ReplaceAll(fmt.Sprint(r.Hours.Hours()), " ", ","), "[]")
+		rows = append(rows, Row{Partition: id.partition(), Key: r.Row(), Props: toProps(line{
+			RecordID: r.RecordID, Kind: string(r.Kind), Corrects: r.Corrects, Revision: int64(r.Revision), Batch: int64(id.Number),
+			Answer: a.Status, AnswerCode: clip(a.Code), AnswerMessage: clip(a.Message), StoredQuantity: clip(a.Quantity),
+			BillingModel: string(r.BillingModel), BillingSubscriptionID: r.BillingSubscriptionID,
+			SubscriptionID: r.SubscriptionID, MeterID: r.MeterID, CommerceMeterID: r.CommerceMeterID,
+			MeterName: r.MeterName, Unit: r.Unit, MeterClass: string(r.MeterClass), Flags: strings.Join(r.Flags, ","),
+			Quantity: r.Quantity.String(), UsageStart: r.UsageStart, UsageEnd: r.UsageEnd, Hours: hours,
+			Region: r.Region, Location: r.Location, ResourceURI: r.ResourceURI, Tags: r.Tags,
+			AdditionalInfo: r.AdditionalInfo.Stamp, StampMeterID: r.AdditionalInfo.MeterID,
+			StampSubscriptionID: r.AdditionalInfo.SubscriptionID, StampLocation: r.AdditionalInfo.Location,
+			StampEventDateTime: r.AdditionalInfo.EventDateTime,
+		})})
+	}
+	there, err := l.insertNew(ctx, TableDailyUsage, id.partition(), rows)
+	if err != nil {
+		return nil, fmt.Errorf("write answers of batch %s: %w", id, err)
+	}
+	if there == 0 {
+		return answers, nil
+	}
+	return l.Answers(ctx, id, slices.DeleteFunc(slices.Clone(records), func(r daily.Record) bool {
+		_, ours := answers[r.RecordID]
+		return !ours
+	}))
+}
+
+// Answers reads the final answers to records of a batch that are in DailyUsage
+// already: one read for each record, because a batch is spread over its day.
+func (l *Ledger) Answers(ctx context.Context, id BatchID, records []daily.Record) (map[string]Answer, error) {
+	answers := map[string]Answer{}
+	for _, r := range records {
+		row, err := l.Store.Get(ctx, TableDailyUsage, id.partition(), r.Row())
+		if errors.Is(err, ErrNotFound) {
+			continue
+		}
+		var have line
+		if err == nil {
+			err = fromProps(row.Props, &have)
+		}
+		if err != nil {
+			return nil, fmt.Errorf("read answer to record %s of batch %s: %w", r.RecordID, id, err)
+		}
+		answers[r.RecordID] = Answer{have.Answer, have.AnswerCode, have.AnswerMessage, have.StoredQuantity}
+	}
+	return answers, nil
+}
+
+// clip bounds a foreign text that is kept for people.
+func clip(s string) string {
+	if len(s) > 1000 {
+		return strings.ToValidUTF8(s[:1000], "") + "..."
+	}
+	return s
+}
+
+// Receipt is the file that keeps commerce's final answers to one batch, in the
+// order of its records.
+type Receipt struct {
+	Batch   string          `json:"batch"`
+	Answers []ReceiptAnswer `json:"answers"`
+}
+
+// ReceiptAnswer is the answer to one record, and what stands of it.
+type ReceiptAnswer struct {
+	RecordID string         `json:"recordId"`
+	Status   string         `json:"status"`
+	Code     string         `json:"code,omitempty"`
+	Message  string         `json:"message,omitempty"`
+	Stands   bool           `json:"stands"`
+	Quantity usage.Quantity `json:"quantity"` // as commerce has it; 0 if the record does not stand
+}
