@@ -19,6 +19,7 @@ package strictjson
 
 import (
 	"bytes"
+	"cmp"
 	"errors"
 	"fmt"
 
@@ -32,7 +33,8 @@ type Value = jsontext.Value
 // Error says what is wrong with a text. The words are our own: the library
 // chooses among its wordings anew in every process, and what is stored must not
 // depend on which process judged. They show neither names nor values that the
-// writer chose, which may be a person's, beyond the one character that is wrong.
+// writer chose, which may be a person's, beyond the one character that is wrong and
+// what a type says of a value that it cannot read, such as a time.
 type Error struct {
 	// Ambiguous: a name comes twice, so the text says two things.
 	Ambiguous bool
@@ -95,8 +97,9 @@ func misfit(e *json.SemanticError) string {
 		return "a name that does not belong here"
 	}
 	kinds := map[jsontext.Kind]string{'n': "null", 't': "a truth value", 'f': "a truth value", '"': "a string", '0': "a number", '{': "an object", '[': "a list"}
-	if kind, ok := kinds[e.JSONKind]; ok {
-		return kind + " that does not fit its field"
+	words := cmp.Or(kinds[e.JSONKind], "a value") + " that does not fit its field"
+	if e.Err != nil { // of a type that reads itself, such as a time
+		words += fmt.Sprintf(": %.200v", e.Err)
 	}
-	return "a value that does not fit its field"
+	return words
 }
