@@ -22,6 +22,7 @@ import (
 	"cmp"
 	"errors"
 	"fmt"
+	"strings"
 
 	"github.com/go-json-experiment/json"
 	"github.com/go-json-experiment/json/jsontext"
@@ -85,7 +86,11 @@ func describe(err error) *Error {
 		}
 		return e
 	case errors.As(err, &syntactic):
-		return &Error{words: fmt.Sprintf("%.100v at byte %d", syntactic.Err, syntactic.ByteOffset)}
+		what := fmt.Sprintf("%.100v", syntactic.Err)
+		if quotes := "invalid surrogate pair"; strings.HasPrefix(what, quotes) {
+			what = quotes // and what comes after it, which may be anyone's
+		}
+		return &Error{words: fmt.Sprintf("%s at byte %d", what, syntactic.ByteOffset)}
 	case errors.As(err, &semantic):
 		return &Error{words: fmt.Sprintf("at byte %d: %s", semantic.ByteOffset, misfit(semantic))}
 	}

@@ -231,8 +231,11 @@ func checkResourceURI(uri string) error {
 		return errors.New("not an Azure Resource Manager id: it must start with /subscriptions/{guid}/")
 	}
 	for _, p := range parts[1:] {
-		if p == "" {
+		switch p {
+		case "":
 			return errors.New("not an Azure Resource Manager id: it has an empty segment")
+		case ".", "..": // it would name another resource to whoever resolves it
+			return errors.New("not an Azure Resource Manager id: it has a segment of dots")
 		}
 	}
 	rest := parts[3:]
