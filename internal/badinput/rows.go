@@ -45,6 +45,11 @@ func number(text string) string { return edit(quantity, `"quantity":`+text) }
 // Rows are all rows, those that are refused first.
 func Rows() []Row { return append(Refused(), Odd()...) }
 
+// Small are the rows that a fuzzer can change with effect.
+func Small() []Row {
+	return slices.DeleteFunc(Rows(), func(r Row) bool { return len(r.Line) > 4<<10 })
+}
+
 // Refused are rows that must not count.
 func Refused() []Row {
 	rows := append(ambiguous(), unicodeRows()...)

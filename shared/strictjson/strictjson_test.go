@@ -85,7 +85,7 @@ func TestUnmarshalKnown(t *testing.T) {
 // FuzzUnmarshal holds the strict reader against the standard one: whatever it
 // takes, both understand alike, and there is no text that says two things.
 func FuzzUnmarshal(f *testing.F) {
-	for _, row := range badinput.Rows() {
+	for _, row := range badinput.Small() {
 		f.Add([]byte(row.Line))
 	}
 	for _, text := range []string{`{"text":"a","count":3,"inner":{"raw":null,"map":{"a":"b"}},"list":[{}]}`, `{"te_xt":"a"}`, `{"list":null}`, `{"inner":null,"count":null}`} {
