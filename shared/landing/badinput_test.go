@@ -160,6 +160,7 @@ func TestHugeLinesTakeBoundedMemory(t *testing.T) {
 		{"a row of 512 MiB", "", huge(t, b.header+"\n", line, " ", "\n"), 8 << 20},
 		{"a row of 512 MiB without end", landing.RejectedCutShort, huge(t, b.header+"\n", line, " ", ""), 8 << 20},
 		{"a header of 100 MiB of spaces", landing.RejectedHeader, huge(t, "", header, " ", b.header+"\n"), 128 << 20},
+		{"a header with 100 MiB of spaces behind", landing.RejectedHeader, huge(t, b.header, header, " ", "\n"+b.trailer+"\n"), 128 << 20},
 		{"a header of 100 MiB in one text", landing.RejectedHeader, huge(t, start+`,"x":"`, header, "x", `"}`+"\n"), 128 << 20},
 		{"a header of 15 MiB of brackets", landing.RejectedHeader, huge(t, start+`,"x":`, 15<<20, "[", "\n"), 128 << 20},
 		{"a header of 15 MiB of empty lists", landing.RejectedTrailer, huge(t, start+`,"x":[[]`, 15<<20/3*3, ",[]", "]}\n"), 256 << 20},
