@@ -20,13 +20,17 @@ const module = "stackusage/"
 // is not listed may import nothing of ours. Programs under cmd/ may import
 // everything: wiring is their job.
 var layers = map[string][]string{
-	"shared/landing":    {"shared/usage"},
+	"shared/usage":      {"shared/strictjson"},
+	"shared/invoke":     {"shared/strictjson"},
+	"shared/landing":    {"shared/usage", "shared/strictjson"},
 	"shared/daily":      {"shared/usage", "shared/meter", "shared/registration"},
 	"shared/ledger":     {"shared/usage", "shared/daily", "shared/landing"}, // Verify reads hour blobs: decision 0004
 	"shared/intake":     {"shared/content", "shared/usage", "shared/landing", "shared/daily", "shared/ledger"},
+	"shared/commerce":   {"shared/strictjson"},
 	"shared/azurestore": {"shared/usage", "shared/landing", "shared/daily", "shared/ledger", "shared/commerce", "shared/registration"},
 	"agent":             {"shared/usage", "shared/landing", "agent/spool", "agent/stackapi"},
-	"handlers":          {"functions", "shared/invoke", "shared/usage", "shared/landing", "shared/meter", "shared/registration", "shared/daily", "shared/ledger", "shared/commerce", "shared/content", "shared/intake"},
+	"agent/stackapi":    {"shared/strictjson"},
+	"handlers":          {"functions", "shared/invoke", "shared/strictjson", "shared/usage", "shared/landing", "shared/meter", "shared/registration", "shared/daily", "shared/ledger", "shared/commerce", "shared/content", "shared/intake"},
 
 	// Stand-ins know nothing of the product: they meet it over HTTP and storage.
 	"internal/devstack/azurite/azuritetest": {"internal/devstack/azurite"},
@@ -40,8 +44,9 @@ var foreign = map[string][]string{
 		// must what stands in for them: decision 0002.
 		"internal/devstack/functionhost", "internal/devstack/blobevents",
 	},
-	"github.com/gorilla/mux": {"handlers"},
-	"modernc.org/sqlite":     {"internal/devstack/commerce"}, // the product's state is in Azure Storage only
+	"github.com/gorilla/mux":             {"handlers"},
+	"github.com/go-json-experiment/json": {"shared/strictjson"},          // until the standard library has it
+	"modernc.org/sqlite":                 {"internal/devstack/commerce"}, // the product's state is in Azure Storage only
 }
 
 func TestLayers(t *testing.T) {

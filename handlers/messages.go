@@ -1,17 +1,15 @@
 package handlers
 
 import (
-	"bytes"
 	"encoding/json"
-	"errors"
 	"fmt"
-	"io"
 	"strings"
 
 	"stackusage/functions"
 	"stackusage/shared/invoke"
 	"stackusage/shared/landing"
 	"stackusage/shared/ledger"
+	"stackusage/shared/strictjson"
 	"stackusage/shared/usage"
 )
 
@@ -76,7 +74,7 @@ func LandedMessage(name landing.Name) string {
 // self-test, which means nothing.
 func decodeLanded(text string) (name landing.Name, probe bool, err error) {
 	var m landedMessage
-	if err := json.Unmarshal([]byte(text), &m); err != nil {
+	if err := strictjson.Unmarshal([]byte(text), &m); err != nil {
 		return name, false, fmt.Errorf("not an event: %w", err)
 	}
 	if m.EventType != blobCreated && m.Type != blobCreated {
@@ -135,13 +133,8 @@ func decode[T any](req invoke.Request) (T, error) {
 	if err != nil {
 		return m, err
 	}
-	dec := json.NewDecoder(bytes.NewReader([]byte(text)))
-	dec.DisallowUnknownFields()
-	if err := dec.Decode(&m); err != nil {
+	if err := strictjson.UnmarshalKnown([]byte(text), &m); err != nil {
 		return m, badMessage{fmt.Errorf("%.200q: %w", text, err)}
-	}
-	if _, err := dec.Token(); !errors.Is(err, io.EOF) {
-		return m, badMessage{fmt.Errorf("%.200q: more than one value", text)}
 	}
 	return m, nil
 }

@@ -16,7 +16,6 @@ package stackapi
 
 import (
 	"context"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"net"
@@ -26,6 +25,8 @@ import (
 	"time"
 
 	"github.com/google/uuid"
+
+	"stackusage/shared/strictjson"
 )
 
 // Namespaces of the provider usage API. Stamps before the autumn of 2018 know
@@ -187,16 +188,21 @@ func (c *Client) Subscriptions(ctx context.Context) (map[string]string, error) {
 			SubscriptionID string `json:"subscriptionId"`
 			TenantID       string `json:"tenantId"`
 		}
-		if err := json.Unmarshal(raw, &s); err != nil {
+		if err := strictjson.Unmarshal(raw, &s); err != nil {
 			return fmt.Errorf("%s: read entry: %w", op, err)
 		}
 		if s.SubscriptionID == "" {
 			return fmt.Errorf("%s: read entry: no subscriptionId", op)
 		}
 		// The default provider subscription of some stamps has no tenant.
-		if s.TenantID != "" {
-			tenants[strings.ToLower(s.SubscriptionID)] = strings.ToLower(s.TenantID)
+		if s.TenantID == "" {
+			return nil
 		}
+		id, tenant := strings.ToLower(s.SubscriptionID), strings.ToLower(s.TenantID)
+		if other, twice := tenants[id]; twice && other != tenant {
+			return fmt.Errorf("%s: subscription %.60q has two directories", op, id)
+		}
+		tenants[id] = tenant
 		return nil
 	})
 	if err != nil {

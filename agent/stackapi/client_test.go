@@ -205,13 +205,14 @@ func TestSubscriptionsNameTheirDirectory(t *testing.T) {
 
 func TestSubscriptionsOfOtherShapes(t *testing.T) {
 	s, _ := pages(t, `{"value":[{"subscriptionId":"AA","tenantId":"BB"},{"subscriptionId":"cc"}],"nextLink":"%s/2"}`,
-		`{"value":[{"subscriptionId":"dd","tenantId":"ee"}]}`, `{"value":[{"tenantId":"ee"}]}`, `{"value":[1]}`)
+		`{"value":[{"subscriptionId":"dd","tenantId":"ee"}]}`, `{"value":[{"tenantId":"ee"}]}`, `{"value":[1]}`,
+		`{"value":[{"subscriptionId":"aa","tenantId":"b","TenantId":"c"}]}`, `{"value":[{"subscriptionId":"aa","tenantId":"b"},{"subscriptionId":"AA","tenantId":"c"}]}`)
 	got, err := s.client.Subscriptions(t.Context())
 	if err != nil {
 		t.Fatal(err)
 	}
 	mustEqual(t, map[string]string{"aa": "bb", "dd": "ee"}, got)
-	for _, shape := range []string{"an entry without id", "an entry that is no object"} {
+	for _, shape := range []string{"an entry without id", "an entry that is no object", "an entry with two directories", "two entries with two directories"} {
 		if _, err := s.client.Subscriptions(t.Context()); err == nil {
 			t.Errorf("%s: accepted", shape)
 		}

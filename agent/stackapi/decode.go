@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"strings"
 )
 
 var bom = []byte("\xef\xbb\xbf")
@@ -25,6 +26,10 @@ var (
 // decodePage reads {"value":[row, ...],"nextLink":...}, calling row for each
 // element as it comes; raw is valid until row returns. Unknown fields are
 // skipped. An answer that ends early is io.ErrUnexpectedEOF.
+//
+// value and nextLink decide whether the hour is whole: each may come once, and
+// spelled in no other way. What is inside a row is not judged here: a bad row is
+// refused on the Azure side, alone, and must not cost its hour.
 func decodePage(body *gauge, row func(raw []byte) error) (header, error) {
 	var head header
 	body.skipBOM()
@@ -32,17 +37,24 @@ func decodePage(body *gauge, row func(raw []byte) error) (header, error) {
 	if err := d.delim('{'); err != nil {
 		return head, err
 	}
-	found := false
+	found := map[string]bool{}
 	for d.more() {
 		key, err := d.key()
 		if err != nil {
 			return head, err
 		}
-		if key == "value" {
-			if found {
-				return head, errors.New("the answer has value twice")
+		for _, name := range []string{"value", "nextLink"} {
+			switch {
+			case !strings.EqualFold(key, name):
+			case key != name:
+				return head, fmt.Errorf("the answer has %.20q where %s belongs", key, name)
+			case found[name]:
+				return head, fmt.Errorf("the answer has %s twice", name)
+			default:
+				found[name] = true
 			}
-			found = true
+		}
+		if key == "value" {
 			if err := d.rows(row); err != nil {
 				return head, err
 			}
@@ -71,7 +83,7 @@ func decodePage(body *gauge, row func(raw []byte) error) (header, error) {
 	if err := d.end(); err != nil {
 		return head, err
 	}
-	if !found {
+	if !found["value"] {
 		return head, errNoValue
 	}
 	return head, nil

@@ -12,6 +12,7 @@ import (
 	"testing"
 
 	"stackusage/agent/stackapi"
+	"stackusage/internal/badinput"
 )
 
 func decode(text string, most int64) (rows []string, next string, err error) {
@@ -37,6 +38,9 @@ func TestDecodePage(t *testing.T) {
 		{"nextLink before value, unknown fields", `{"odata":{"a":[1,{}]},"nextLink":"http://x","value":[1],"code":{},"z":null}` + "\r\n ",
 			[]string{`1`}, "http://x"},
 		{"white space within a row is kept", `{ "value" : [ {"a": 1} , {} ] }`, []string{`{"a": 1}`, `{}`}, ""},
+		{"names twice in a row, which is refused later, alone", `{"value":[{"a":1,"a":2}]}`, []string{`{"a":1,"a":2}`}, ""},
+		{"text that is none in a row, likewise", "{\"value\":[\"\\ud800\",\"\xff\"]}", []string{`"\ud800"`, "\"\xff\""}, ""},
+		{"numbers that are too large in a row, likewise", `{"value":[1e1000000,` + strings.Repeat("9", 60) + `]}`, []string{"1e1000000", strings.Repeat("9", 60)}, ""},
 		{"bytes that JSON may escape", `{"value":[{"a":"<&>\u00e9é"}]}`, []string{`{"a":"<&>\u00e9é"}`}, ""},
 	} {
 		t.Run(tc.name, func(t *testing.T) {
@@ -64,6 +68,17 @@ func TestDecodePageRefuses(t *testing.T) {
 		{"an answer cut before its end", `{"value":[{}]`, 1 << 20, io.ErrUnexpectedEOF, ""},
 		{"no value", `{"nextLink":""}`, 1 << 20, stackapi.ErrNoValue, ""},
 		{"null value", `{"value":null}`, 1 << 20, nil, "read value"},
+		{"value in two cases", `{"value":[],"Value":[{}]}`, 1 << 20, nil, "Value"},
+		{"value in another case only", `{"Value":[{}]}`, 1 << 20, nil, "Value"},
+		{"nextLink twice", `{"nextLink":"http://x","value":[],"nextLink":null}`, 1 << 20, nil, "nextLink twice"},
+		{"nextLink twice, once escaped", `{"nextLink":"http://x","value":[],"\u006eextLink":null}`, 1 << 20, nil, "nextLink twice"},
+		{"nextLink in two cases", `{"nextLink":"","value":[],"NextLink":"http://x"}`, 1 << 20, nil, "NextLink"},
+		{"brackets without end", strings.Repeat("[", 1_000_000), 1 << 20, nil, ""},
+		{"brackets in a row", `{"value":[` + strings.Repeat("[", 1_000_000), 1 << 20, nil, "row 1"},
+		{"brackets in what nobody reads", `{"x":` + strings.Repeat(`{"a":`, 200_000), 1 << 20, nil, ""},
+		{"a NUL", "{\"value\":[]\x00}", 1 << 20, nil, ""},
+		{"a number that is none", `{"value":[{"quantity":NaN}]}`, 1 << 20, nil, "row 1"},
+		{"UTF-16", "\xff\xfe{\x00}\x00", 1 << 20, nil, ""},
 		{"value twice", `{"value":[],"value":[]}`, 1 << 20, nil, "twice"},
 		{"an array", `[]`, 1 << 20, nil, ""},
 		{"more after the end", `{"value":[]}{}`, 1 << 20, nil, "goes on"},
@@ -146,6 +161,10 @@ func FuzzDecodePage(f *testing.F) {
 	f.Add([]byte(`{"value":[{"quantity":1.0,"properties":{"instanceData":"{\"a\":1}"}}],"nextLink":"http://x"}`))
 	f.Add([]byte("\ufeff{\"nextLink\":null,\"value\":[1,\n{}],\"x\":[[]]} "))
 	f.Add([]byte(`{"value":[],"value":[]}`))
+	f.Add([]byte(`{"nextLink":"a","value":[],"NextLink":"b"}`))
+	for _, row := range badinput.Small() {
+		f.Add([]byte(`{"value":[` + row.Line + `],"nextLink":null}`))
+	}
 	f.Add([]byte(`{"error":{"code":"a","message":"b"}}`))
 	f.Fuzz(func(t *testing.T, text []byte) {
 		var rows []json.RawMessage
@@ -177,9 +196,9 @@ func FuzzDecodePage(f *testing.F) {
 				t.Fatalf("row %d is %s, want %s", i, rows[i], want.Value[i])
 			}
 		}
-		if raw := keys["nextLink"]; raw != nil && next != "" {
+		if raw := keys["nextLink"]; raw != nil {
 			var link string
-			if err := json.Unmarshal(raw, &link); err == nil && link != "" && link != next {
+			if err := json.Unmarshal(raw, &link); err != nil || link != next {
 				t.Fatalf("nextLink is %q, want %q", next, link)
 			}
 		}

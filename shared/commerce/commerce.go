@@ -8,7 +8,6 @@ package commerce
 import (
 	"bytes"
 	"context"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
@@ -16,6 +15,8 @@ import (
 	"net/url"
 	"strconv"
 	"time"
+
+	"stackusage/shared/strictjson"
 )
 
 // Statuses of one record. All are final.
@@ -166,7 +167,7 @@ func judge(resp *http.Response, answer []byte) *Error {
 	var body struct {
 		Error struct{ Code, Message string } `json:"error"`
 	}
-	if json.Unmarshal(answer, &body) == nil && body.Error.Code != "" {
+	if strictjson.Unmarshal(answer, &body) == nil && body.Error.Code != "" {
 		e.Code, e.Message = fmt.Sprintf("%.*s", maxCode, body.Error.Code), fmt.Sprintf("%.*s", maxMessage, body.Error.Message)
 		e.Reason = e.Code + ": " + e.Message
 	} else {
@@ -198,13 +199,13 @@ func retryAfter(text string) time.Duration {
 var errAnswer = errors.New("the answer is not a list of results")
 
 // DecodeResults reads the body of a 200. A status that is not known, a result
-// without recordId, or two results for one record make the whole answer
-// unusable: it is better to ask again than to guess.
+// without recordId, two results for one record, or a name that comes twice in an
+// object make the whole answer unusable: it is better to ask again than to guess.
 func DecodeResults(answer []byte) (map[string]Result, error) {
 	var body struct {
 		Results []Result `json:"results"`
 	}
-	if err := json.Unmarshal(answer, &body); err != nil {
+	if err := strictjson.Unmarshal(answer, &body); err != nil {
 		return nil, fmt.Errorf("read results: %w: %w", errAnswer, err)
 	}
 	if body.Results == nil {

@@ -9,7 +9,10 @@ import (
 	"io"
 	"net/http"
 	"net/url"
+	"strings"
 	"time"
+
+	"stackusage/shared/strictjson"
 )
 
 // AcceptedRecord is a record that commerce has accepted, as it is read back.
@@ -119,6 +122,12 @@ func decodePage(r io.Reader, last *string, each func(AcceptedRecord) error) (lin
 			return "", fmt.Errorf("%w: %w", errPage, err)
 		}
 		field, _ := name.(string) // in an object every other token is a name
+		// Value beside value could hold what is taken to be missing.
+		for _, ours := range []string{"value", "nextLink"} {
+			if field != ours && strings.EqualFold(field, ours) {
+				return "", fmt.Errorf("%w: %.20q where %s belongs", errPage, field, ours)
+			}
+		}
 		if (field == "value" || field == "nextLink") && seen[field] {
 			return "", fmt.Errorf("%w: field %s is there twice", errPage, field)
 		}
@@ -158,8 +167,12 @@ func decodeRecords(dec *json.Decoder, last *string, each func(AcceptedRecord) er
 		return err
 	}
 	for dec.More() {
+		var raw json.RawMessage
+		if err := dec.Decode(&raw); err != nil {
+			return err
+		}
 		var r AcceptedRecord
-		if err := dec.Decode(&r); err != nil {
+		if err := strictjson.Unmarshal(raw, &r); err != nil {
 			return err
 		}
 		sum, err := hex.DecodeString(r.SHA256)

@@ -16,6 +16,8 @@ import (
 	"fmt"
 	"io"
 	"net/http"
+
+	"stackusage/shared/strictjson"
 )
 
 // MaxRequest bounds an envelope. A queue message has at most 64 KiB, which the
@@ -30,8 +32,8 @@ const (
 
 // Request is one invocation.
 type Request struct {
-	Data     map[string]json.RawMessage `json:"Data"`
-	Metadata map[string]json.RawMessage `json:"Metadata"`
+	Data     map[string]strictjson.Value `json:"Data"`
+	Metadata map[string]strictjson.Value `json:"Metadata"`
 }
 
 // ErrEnvelope means that the request is not what the host sends.
@@ -47,7 +49,7 @@ func Decode(r io.Reader) (Request, error) {
 		return Request{}, fmt.Errorf("read invocation: %w: more than %d bytes", ErrEnvelope, MaxRequest)
 	}
 	var req Request
-	if err := json.Unmarshal(body, &req); err != nil {
+	if err := strictjson.Unmarshal(body, &req); err != nil {
 		return Request{}, fmt.Errorf("read invocation: %w: %w", ErrEnvelope, err)
 	}
 	if req.Data == nil {
@@ -65,11 +67,11 @@ func (r Request) Text(binding string) (string, error) {
 		return "", fmt.Errorf("read invocation: %w: no binding %q", ErrEnvelope, binding)
 	}
 	var once string
-	if json.Unmarshal(raw, &once) != nil {
+	if strictjson.Unmarshal(raw, &once) != nil {
 		return string(raw), nil
 	}
 	var twice string
-	if json.Unmarshal([]byte(once), &twice) == nil {
+	if strictjson.Unmarshal([]byte(once), &twice) == nil {
 		return twice, nil
 	}
 	return once, nil

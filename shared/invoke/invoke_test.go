@@ -11,6 +11,7 @@ import (
 	"strings"
 	"testing"
 	"testing/iotest"
+	"unicode/utf8"
 
 	"stackusage/shared/invoke"
 )
@@ -128,6 +129,8 @@ func TestText(t *testing.T) {
 		{"an empty string encoded twice", `"\"\""`, ""},
 		{"an empty string encoded once", `""`, ""},
 		{"a string with line breaks and quotes", `"\"a\\n\\\"b\\\"\""`, "a\n\"b\""},
+		{"half a pair in the inner string, which is then no string", `"\"\\ud800\""`, `"\ud800"`},
+		{"brackets in a string", `"` + strings.Repeat("[", 100_000) + `"`, strings.Repeat("[", 100_000)},
 		{"a string of another script", `"\"größe ☃\""`, "größe ☃"},
 	}
 	for _, tt := range tests {
@@ -160,16 +163,26 @@ func TestText(t *testing.T) {
 
 func TestDecodeRefuses(t *testing.T) {
 	for name, body := range map[string]string{
-		"nothing":               "",
-		"what is not JSON":      "hello",
-		"a list":                "[]",
-		"null":                  "null",
-		"no data":               `{"Metadata":{}}`,
-		"null for data":         `{"Data":null}`,
-		"a text for data":       `{"Data":"x"}`,
-		"a body that was cut":   `{"Data":{"in":"x"`,
-		"two values":            `{"Data":{}}{"Data":{}}`,
-		"a body over the limit": `{"Data":{"in":"` + strings.Repeat("x", invoke.MaxRequest) + `"}}`,
+		"nothing":                "",
+		"what is not JSON":       "hello",
+		"a list":                 "[]",
+		"null":                   "null",
+		"no data":                `{"Metadata":{}}`,
+		"null for data":          `{"Data":null}`,
+		"a text for data":        `{"Data":"x"}`,
+		"a body that was cut":    `{"Data":{"in":"x"`,
+		"two values":             `{"Data":{}}{"Data":{}}`,
+		"data twice":             `{"Data":{"in":"a"},"Data":{"in":"b"}}`,
+		"data in two cases":      `{"Data":{"in":"a"},"data":{"in":"b"}}`,
+		"a binding twice":        `{"Data":{"in":"a","in":"b"}}`,
+		"a name twice within":    `{"Data":{"in":{"a":1,"a":2}}}`,
+		"bytes that are no text": "{\"Data\":{\"in\":\"\xff\"}}",
+		"half a pair":            `{"Data":{"in":"\ud800"}}`,
+		"a byte order mark":      "\ufeff" + `{"Data":{"in":"a"}}`,
+		"a NUL":                  "{\"Data\":{\"in\":\"\x00\"}}",
+		"brackets":               strings.Repeat("[", 1_000_000),
+		"brackets for a binding": `{"Data":{"in":` + strings.Repeat("[", 1_000_000) + strings.Repeat("]", 1_000_000) + `}}`,
+		"a body over the limit":  `{"Data":{"in":"` + strings.Repeat("x", invoke.MaxRequest) + `"}}`,
 	} {
 		t.Run(name, func(t *testing.T) {
 			if req, err := invoke.Decode(strings.NewReader(body)); !errors.Is(err, invoke.ErrEnvelope) {
@@ -223,6 +236,9 @@ func FuzzDecode(f *testing.F) {
 	f.Add(`{"Data":{"in":"\"hello\""},"Metadata":{"DequeueCount":"\"1\""}}`)
 	f.Add(`{"Data":{"in":{"a":1}}}`)
 	f.Add(`{"Data":{"in":null}}`)
+	f.Add(`{"Data":{"in":"a"},"data":{"in":"b"}}`)
+	f.Add(`{"Data":{"in":"\"\\ud800\""}}`)
+	f.Add(`{"Data":{"in":"\ud800"}}`)
 	f.Add(`{"Data":{"":"\"\\u0000\""}}`)
 	f.Fuzz(func(t *testing.T, body string) {
 		req, err := invoke.Decode(strings.NewReader(body))
@@ -233,8 +249,9 @@ func FuzzDecode(f *testing.F) {
 			return
 		}
 		for binding := range req.Data {
-			if _, err := req.Text(binding); err != nil {
-				t.Fatalf("binding %q is there: %v", binding, err)
+			text, err := req.Text(binding)
+			if err != nil || !utf8.ValidString(binding+text) {
+				t.Fatalf("binding %q is there: %q, %v", binding, text, err)
 			}
 		}
 		for name := range req.Metadata {

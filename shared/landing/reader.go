@@ -6,14 +6,16 @@ import (
 	"compress/gzip"
 	"crypto/sha256"
 	"encoding/hex"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"hash"
 	"io"
+	"maps"
+	"slices"
 	"strings"
 	"time"
 
+	"stackusage/shared/strictjson"
 	"stackusage/shared/usage"
 )
 
@@ -103,11 +105,8 @@ func (r *Reader) readHeader() error {
 		}
 		return err
 	}
-	if first.long {
-		return reject(RejectedHeader, "the header is longer than %d bytes", maxHeader)
-	}
 	h := &r.header
-	if err := json.Unmarshal(first.buf, h); err != nil {
+	if err := strictjson.Unmarshal(first.buf, h); err != nil {
 		return reject(RejectedHeader, "the first line is not the header: %v", err)
 	}
 	if h.Format != Format {
@@ -128,6 +127,20 @@ func (r *Reader) readHeader() error {
 		if err := usage.CheckGUID(id); err != nil {
 			return reject(RejectedHeader, "providerSubscriptions %.60q: %v", id, err)
 		}
+	}
+	return checkTenants(h.Tenants)
+}
+
+// checkTenants refuses a map that sends one subscription, spelled in two ways,
+// to two directories: who pays would depend on which is looked at first.
+func checkTenants(tenants map[string]string) error {
+	seen := make(map[string]string, len(tenants))
+	for _, id := range slices.Sorted(maps.Keys(tenants)) {
+		tenant := usage.NormalGUID(tenants[id])
+		if other, twice := seen[usage.NormalGUID(id)]; twice && other != tenant {
+			return reject(RejectedHeader, "tenants: subscription %.60q is there twice, with two directories", id)
+		}
+		seen[usage.NormalGUID(id)] = tenant
 	}
 	return nil
 }
@@ -184,6 +197,9 @@ func (r *Reader) readLine(l *line, limit int) error {
 		part, ended := bytes.CutSuffix(part, []byte{'\n'})
 		sum.Write(part)
 		if room := limit - len(l.buf); len(part) > room {
+			if limit == maxHeader { // nothing that follows could mend it
+				return reject(RejectedHeader, "the header is longer than %d bytes", maxHeader)
+			}
 			l.buf, l.long = append(l.buf, part[:room]...), true
 		} else {
 			l.buf = append(l.buf, part...)
@@ -217,7 +233,7 @@ func (r *Reader) judge(err error) error {
 
 func (r *Reader) finish(last line) error {
 	var t trailerLine
-	if err := strictJSON(last.buf, &t); last.long || err != nil || t.Trailer == nil {
+	if err := strictjson.UnmarshalKnown(last.buf, &t); last.long || err != nil || t.Trailer == nil || t.Trailer.Pages < 0 {
 		return reject(RejectedTrailer, "the last line is not the trailer: the blob was not finished")
 	}
 	r.trailer = *t.Trailer
@@ -234,18 +250,6 @@ func (r *Reader) finish(last line) error {
 	}
 	if sum := r.SHA256(); sum[:16] != r.name.SHA16 {
 		return reject(RejectedName, "the name says SHA-256 %s..., the file has %s", r.name.SHA16, sum[:16])
-	}
-	return nil
-}
-
-func strictJSON(b []byte, v any) error {
-	dec := json.NewDecoder(bytes.NewReader(b))
-	dec.DisallowUnknownFields()
-	if err := dec.Decode(v); err != nil {
-		return err
-	}
-	if _, err := dec.Token(); !errors.Is(err, io.EOF) {
-		return errors.New("more than one value")
 	}
 	return nil
 }

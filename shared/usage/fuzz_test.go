@@ -1,11 +1,14 @@
 package usage_test
 
 import (
+	"bytes"
+	"encoding/json"
 	"math/big"
 	"strings"
 	"testing"
 	"unicode/utf8"
 
+	"stackusage/internal/badinput"
 	"stackusage/shared/usage"
 )
 
@@ -50,34 +53,76 @@ func FuzzParseRecord(f *testing.F) {
 	} {
 		f.Add(lineOf(f, row))
 	}
+	for _, row := range badinput.Small() {
+		f.Add([]byte(row.Line))
+	}
 	f.Add([]byte(`{"properties":null}`))
 	f.Add([]byte("{\"properties\":{\"x\":\"\xff\"}}"))
 	reported := hour(f, "2019-12-10T19:00:00Z")
-	f.Fuzz(func(t *testing.T, line []byte) {
-		record, refusal := usage.ParseRecord(line, reported)
-		if refusal != nil {
-			if refusal.Code == "" || refusal.Reason == "" || len(refusal.Reason) > 4000 || !utf8.ValidString(refusal.Reason) {
-				t.Fatalf("a refusal that cannot be kept: %q: %d bytes, %.100q", refusal.Code, len(refusal.Reason), refusal.Reason)
-			}
-			if record != (usage.Record{}) {
-				t.Fatalf("a record and a refusal: %+v, %+v", record, refusal)
-			}
-			return
+	f.Fuzz(func(t *testing.T, line []byte) { checkRow(t, line, reported) })
+}
+
+// FuzzInstanceData gets past the outer JSON, which any bytes seldom do.
+func FuzzInstanceData(f *testing.F) {
+	for _, row := range badinput.Small() {
+		var r struct{ Properties struct{ InstanceData string } }
+		if json.Unmarshal([]byte(row.Line), &r) == nil {
+			f.Add(r.Properties.InstanceData)
 		}
-		if again, err := usage.ParseQuantity(record.Quantity.String()); err != nil || !again.Equal(record.Quantity) {
-			t.Fatalf("quantity %s reads back as %s, %v", record.Quantity, again, err)
-		}
-		if record.Quantity.Sign() < 0 || record.Hour > reported {
-			t.Fatalf("counts and must not: %+v", record)
-		}
-		if h, err := usage.ParseHour(record.Hour.String()); err != nil || h != record.Hour {
-			t.Fatalf("hour %s reads back as %s, %v", record.Hour, h, err)
-		}
-		if usage.CheckGUID(record.SubscriptionID) != nil || usage.CheckGUID(record.MeterID) != nil ||
-			usage.CheckGUID(usage.ResourceSubscription(record.ResourceURI)) != nil {
-			t.Fatalf("ids: %+v", record)
+	}
+	reported := hour(f, "2019-12-10T19:00:00Z")
+	f.Fuzz(func(t *testing.T, instance string) {
+		checkRow(t, lineOf(t, with("instanceData", instance)), reported)
+		if json.Valid([]byte(instance)) {
+			checkRow(t, lineOf(t, with("instanceData", raw(instance))), reported)
 		}
 	})
+}
+
+// checkRow is what holds for any line.
+func checkRow(t *testing.T, line []byte, reported usage.Hour) {
+	t.Helper()
+	record, refusal := usage.ParseRecord(line, reported)
+	if again, r := usage.ParseRecord(bytes.Clone(line), reported); again.Shown != record.Shown || (r == nil) != (refusal == nil) || r != nil && *r != *refusal {
+		t.Fatalf("judged in two ways: %+v, %+v", refusal, r)
+	}
+	if refusal != nil {
+		if !codes[refusal.Code] || refusal.Reason == "" || len(refusal.Reason) > 4000 || !utf8.ValidString(refusal.Reason) {
+			t.Fatalf("a refusal that cannot be kept: %q: %d bytes, %.100q", refusal.Code, len(refusal.Reason), refusal.Reason)
+		}
+		if record != (usage.Record{}) {
+			t.Fatalf("a record and a refusal: %+v, %+v", record, refusal)
+		}
+		return
+	}
+	if again, err := usage.ParseQuantity(record.Quantity.String()); err != nil || !again.Equal(record.Quantity) {
+		t.Fatalf("quantity %s reads back as %s, %v", record.Quantity, again, err)
+	}
+	if record.Quantity.Sign() < 0 || record.Hour > reported {
+		t.Fatalf("counts and must not: %+v", record)
+	}
+	if h, err := usage.ParseHour(record.Hour.String()); err != nil || h != record.Hour {
+		t.Fatalf("hour %s reads back as %s, %v", record.Hour, h, err)
+	}
+	// What is stored must read back as the same key, or sums would part.
+	var stored usage.Shown
+	text, err := json.Marshal(record.Shown)
+	if err == nil {
+		err = json.Unmarshal(text, &stored)
+	}
+	if err != nil || stored != record.Shown {
+		t.Fatalf("%+v is stored as %s, %v", record.Shown, text, err)
+	}
+	key := record.Key()
+	for _, part := range []string{key.SubscriptionID, key.ResourceURI, key.MeterID, key.Location, key.Tags, key.AdditionalInfo} {
+		if !utf8.ValidString(part) {
+			t.Fatalf("the key %+v is no text", key)
+		}
+	}
+	if usage.CheckGUID(record.SubscriptionID) != nil || usage.CheckGUID(record.MeterID) != nil ||
+		usage.CheckGUID(usage.ResourceSubscription(record.ResourceURI)) != nil {
+		t.Fatalf("ids: %+v", record)
+	}
 }
 
 func BenchmarkParseRecord(b *testing.B) {

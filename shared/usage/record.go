@@ -9,6 +9,8 @@ import (
 	"time"
 	"unicode"
 	"unicode/utf8"
+
+	"stackusage/shared/strictjson"
 )
 
 // MaxLine is the most bytes that one row may have.
@@ -37,6 +39,7 @@ type Refusal struct {
 // Codes of refusals.
 const (
 	RefusedJSON         = "UnreadableJson"
+	RefusedAmbiguous    = "AmbiguousKeys"
 	RefusedLine         = "LineTooLong"
 	RefusedSubscription = "InvalidSubscriptionId"
 	RefusedMeter        = "InvalidMeterId"
@@ -56,12 +59,12 @@ func refuse(code, format string, args ...any) *Refusal {
 // as it was written: a JSON number, or by the older specification a string.
 type row struct {
 	Properties *struct {
-		SubscriptionID string          `json:"subscriptionId"`
-		UsageStartTime string          `json:"usageStartTime"`
-		UsageEndTime   string          `json:"usageEndTime"`
-		InstanceData   json.RawMessage `json:"instanceData"`
-		Quantity       json.RawMessage `json:"quantity"`
-		MeterID        string          `json:"meterId"`
+		SubscriptionID string           `json:"subscriptionId"`
+		UsageStartTime string           `json:"usageStartTime"`
+		UsageEndTime   string           `json:"usageEndTime"`
+		InstanceData   strictjson.Value `json:"instanceData"`
+		Quantity       strictjson.Value `json:"quantity"`
+		MeterID        string           `json:"meterId"`
 	} `json:"properties"`
 }
 
@@ -69,10 +72,10 @@ type row struct {
 // additionalInfo are strings again: "", "null", JSON, or bare text.
 type instance struct {
 	Resource *struct {
-		ResourceURI    string          `json:"resourceUri"`
-		Location       string          `json:"location"`
-		Tags           json.RawMessage `json:"tags"`
-		AdditionalInfo json.RawMessage `json:"additionalInfo"`
+		ResourceURI    string           `json:"resourceUri"`
+		Location       string           `json:"location"`
+		Tags           strictjson.Value `json:"tags"`
+		AdditionalInfo strictjson.Value `json:"additionalInfo"`
 	} `json:"Microsoft.Resources"`
 }
 
@@ -86,8 +89,8 @@ func ParseRecord(line []byte, reported Hour) (Record, *Refusal) {
 		return Record{}, refuse(RefusedJSON, "the row is not valid UTF-8")
 	}
 	var r row
-	if err := json.Unmarshal(line, &r); err != nil {
-		return Record{}, refuse(RefusedJSON, "the row is not the JSON of a usage record: %v", err)
+	if err := strictjson.Unmarshal(line, &r); err != nil {
+		return Record{}, refuseJSON("the row is not the JSON of a usage record", err)
 	}
 	p := r.Properties
 	if p == nil {
@@ -113,10 +116,20 @@ func ParseRecord(line []byte, reported Hour) (Record, *Refusal) {
 	return rec, nil
 }
 
-func parseRowQuantity(raw json.RawMessage) (Quantity, *Refusal) {
+// refuseJSON tells a row that says two things from one that says none.
+func refuseJSON(what string, err error) *Refusal {
+	var bad *strictjson.Error
+	if errors.As(err, &bad) && bad.Ambiguous {
+		return refuse(RefusedAmbiguous, "%s: %v", what, err)
+	}
+	return refuse(RefusedJSON, "%s: %v", what, err)
+}
+
+func parseRowQuantity(raw strictjson.Value) (Quantity, *Refusal) {
 	text := string(raw)
 	if strings.HasPrefix(text, `"`) {
-		if err := json.Unmarshal(raw, &text); err != nil {
+		var err error
+		if text, err = strictjson.Text(raw); err != nil {
 			return Quantity{}, refuse(RefusedNotNumeric, "quantity %.60q is not a decimal number", raw)
 		}
 	}
@@ -157,12 +170,12 @@ func parseWindow(start, end string, reported Hour) (Hour, *Refusal) {
 	return h, nil
 }
 
-func parseInstance(raw json.RawMessage, shown *Shown) *Refusal {
+func parseInstance(raw strictjson.Value, shown *Shown) *Refusal {
 	inner := []byte(raw)
 	if bytes.HasPrefix(inner, []byte(`"`)) {
-		var text string
-		if err := json.Unmarshal(raw, &text); err != nil {
-			return refuse(RefusedJSON, "instanceData is not readable: %v", err)
+		text, err := strictjson.Text(raw)
+		if err != nil {
+			return refuseJSON("instanceData is not readable", err)
 		}
 		inner = []byte(text)
 	}
@@ -170,8 +183,8 @@ func parseInstance(raw json.RawMessage, shown *Shown) *Refusal {
 		return refuse(RefusedResource, "instanceData is missing, so the row names no resource")
 	}
 	var inst instance
-	if err := json.Unmarshal(inner, &inst); err != nil {
-		return refuse(RefusedJSON, "instanceData is not JSON: %v", err)
+	if err := strictjson.Unmarshal(inner, &inst); err != nil {
+		return refuseJSON("instanceData is not JSON", err)
 	}
 	if inst.Resource == nil {
 		return refuse(RefusedResource, "instanceData has no Microsoft.Resources, so the row names no resource")
@@ -190,9 +203,11 @@ func parseInstance(raw json.RawMessage, shown *Shown) *Refusal {
 
 // ownText is the text of a JSON string, or the JSON itself where the stack
 // wrote something else: it is carried, not interpreted.
-func ownText(raw json.RawMessage) string {
-	var text string
-	if len(raw) == 0 || json.Unmarshal(raw, &text) == nil { // null leaves text empty
+func ownText(raw strictjson.Value) string {
+	if len(raw) == 0 || string(raw) == "null" {
+		return ""
+	}
+	if text, err := strictjson.Text(raw); err == nil {
 		return text
 	}
 	var compact bytes.Buffer
@@ -216,8 +231,11 @@ func checkResourceURI(uri string) error {
 		return errors.New("not an Azure Resource Manager id: it must start with /subscriptions/{guid}/")
 	}
 	for _, p := range parts[1:] {
-		if p == "" {
+		switch p {
+		case "":
 			return errors.New("not an Azure Resource Manager id: it has an empty segment")
+		case ".", "..": // it would name another resource to whoever resolves it
+			return errors.New("not an Azure Resource Manager id: it has a segment of dots")
 		}
 	}
 	rest := parts[3:]

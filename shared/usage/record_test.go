@@ -110,7 +110,7 @@ func TestParseRecordRefuses(t *testing.T) {
 		code   string
 		reason string // what a person sees, or the part that matters
 	}{
-		{"what is not JSON", `{"properties":`, usage.RefusedJSON, "the row is not the JSON of a usage record: unexpected end of JSON input"},
+		{"what is not JSON", `{"properties":`, usage.RefusedJSON, "the row is not the JSON of a usage record: unexpected EOF at byte 14"},
 		{"an empty line", ``, usage.RefusedJSON, "the row is not the JSON of a usage record"},
 		{"two values on a line", `{} {}`, usage.RefusedJSON, "the row is not the JSON of a usage record"},
 		{"a list", `[]`, usage.RefusedJSON, "the row is not the JSON of a usage record"},
