@@ -171,6 +171,8 @@ type line struct {
 	RecordID              string    `col:"recordId"`
 	Kind                  string    `col:"kind"`
 	Corrects              string    `col:"corrects,omitempty"`
+	CarriedFrom           string    `col:"carriedFrom,omitempty"` // 2019-12-10
+	Reason                string    `col:"reason,omitempty"`
 	Revision              int64     `col:"revision"`
 	Batch                 int64     `col:"batch"`
 	Answer                string    `col:"answer"`
@@ -212,8 +214,12 @@ func (l *Ledger) PutAnswers(ctx context.Context, id BatchID, records []daily.Rec
 			continue
 		}
 		hours := strings.Trim(strings.ReplaceAll(fmt.Sprint(r.Hours.Hours()), " ", ","), "[]")
+		carriedFrom := ""
+		if r.CarriedFrom != 0 {
+			carriedFrom = r.CarriedFrom.String()
+		}
 		rows = append(rows, Row{Partition: id.partition(), Key: r.Row(), Props: toProps(line{
-			RecordID: r.RecordID, Kind: string(r.Kind), Corrects: r.Corrects, Revision: int64(r.Revision), Batch: int64(id.Number),
+			RecordID: r.RecordID, Kind: string(r.Kind), Corrects: r.Corrects, CarriedFrom: carriedFrom, Reason: r.Reason, Revision: int64(r.Revision), Batch: int64(id.Number),
 			Answer: a.Status, AnswerCode: clip(a.Code), AnswerMessage: clip(a.Message), StoredQuantity: clip(a.Quantity),
 			BillingModel: string(r.BillingModel), BillingSubscriptionID: r.BillingSubscriptionID,
 			SubscriptionID: r.SubscriptionID, MeterID: r.MeterID, CommerceMeterID: r.CommerceMeterID,
