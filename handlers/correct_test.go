@@ -2,6 +2,7 @@ package handlers_test
 
 import (
 	"bufio"
+	gocmp "cmp"
 	"encoding/json"
 	"fmt"
 	"maps"
@@ -31,7 +32,12 @@ type billing struct{ url string }
 
 func newBilling(t *testing.T, r *rig) billing {
 	t.Helper()
-	server, err := standin.Open(filepath.Join(t.TempDir(), "commerce.db"), standin.Options{})
+	return newBillingWith(t, r, standin.Options{})
+}
+
+func newBillingWith(t *testing.T, r *rig, options standin.Options) billing {
+	t.Helper()
+	server, err := standin.Open(filepath.Join(t.TempDir(), "commerce.db"), options)
 	ok(t, err)
 	web := httptest.NewServer(server)
 	t.Cleanup(func() { web.Close(); server.Close() })
@@ -62,6 +68,7 @@ func (b billing) calm(t *testing.T) {
 
 type billedRecord struct {
 	RecordID, Kind, Corrects, ResourceURI, UsageDate, Quantity string
+	CarriedFrom, Reason                                        string
 	Revision                                                   int
 }
 
@@ -80,12 +87,12 @@ func (b billing) records(t *testing.T) (records []billedRecord) {
 	return records
 }
 
-// sums is the exact sum of the records per resource and usage day.
+// sums is the exact sum of the records per resource and day of usage.
 func (b billing) sums(t *testing.T) map[string]string {
 	t.Helper()
 	sums := model{}
 	for _, r := range b.records(t) {
-		sums.add(r.ResourceURI, r.UsageDate, r.Quantity)
+		sums.add(r.ResourceURI, gocmp.Or(r.CarriedFrom, r.UsageDate), r.Quantity)
 	}
 	return sums.text()
 }
@@ -244,7 +251,7 @@ func checkChains(t *testing.T, records []billedRecord) {
 	}
 	for _, r := range records {
 		before, known := byID[r.Corrects]
-		if (r.Kind == "correction") != known || known && (before.ResourceURI != r.ResourceURI || before.UsageDate != r.UsageDate || before.Revision >= r.Revision) {
+		if (r.Kind == "correction") != known || known && (before.ResourceURI != r.ResourceURI || before.UsageDate != r.UsageDate || before.CarriedFrom != r.CarriedFrom || before.Revision >= r.Revision) {
 			t.Errorf("%+v corrects %+v", r, before)
 		}
 	}

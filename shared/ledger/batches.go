@@ -4,7 +4,6 @@ import (
 	"context"
 	"crypto/sha256"
 	"encoding/hex"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"strings"
@@ -214,12 +213,8 @@ func (l *Ledger) PutAnswers(ctx context.Context, id BatchID, records []daily.Rec
 			continue
 		}
 		hours := strings.Trim(strings.ReplaceAll(fmt.Sprint(r.Hours.Hours()), " ", ","), "[]")
-		carriedFrom := ""
-		if r.CarriedFrom != 0 {
-			carriedFrom = r.CarriedFrom.String()
-		}
 		rows = append(rows, Row{Partition: id.partition(), Key: r.Row(), Props: toProps(line{
-			RecordID: r.RecordID, Kind: string(r.Kind), Corrects: r.Corrects, CarriedFrom: carriedFrom, Reason: r.Reason, Revision: int64(r.Revision), Batch: int64(id.Number),
+			RecordID: r.RecordID, Kind: string(r.Kind), Corrects: r.Corrects, CarriedFrom: dayText(r.CarriedFrom), Reason: r.Reason, Revision: int64(r.Revision), Batch: int64(id.Number),
 			Answer: a.Status, AnswerCode: clip(a.Code), AnswerMessage: clip(a.Message), StoredQuantity: clip(a.Quantity),
 			BillingModel: string(r.BillingModel), BillingSubscriptionID: r.BillingSubscriptionID,
 			SubscriptionID: r.SubscriptionID, MeterID: r.MeterID, CommerceMeterID: r.CommerceMeterID,
@@ -281,15 +276,6 @@ type ReceiptAnswer struct {
 	Message  string         `json:"message,omitempty"`
 	Stands   bool           `json:"stands"`
 	Quantity usage.Quantity `json:"quantity"` // as commerce has it; 0 if the record does not stand
-}
-
-// EncodeManifest is the manifest's bytes; the same manifest gives the same.
-func EncodeManifest(m Manifest) ([]byte, error) {
-	b, err := json.Marshal(m)
-	if err != nil {
-		return nil, fmt.Errorf("encode manifest of day %s: %w", m.UsageDay, err)
-	}
-	return b, nil
 }
 
 func hexSHA256(s string) string {

@@ -218,3 +218,11 @@ func (l *Ledger) expired(ctx context.Context, cloudID string, day usage.Day) err
 	}
 	return fmt.Errorf("no record of revision %d is Expired: %w", last.Number, ErrNotCarried)
 }
+
+// dayText is a day as records write it; empty if there is none.
+func dayText(d usage.Day) string {
+	if d == 0 {
+		return ""
+	}
+	return d.String()
+}

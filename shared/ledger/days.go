@@ -2,6 +2,7 @@ package ledger
 
 import (
 	"context"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"iter"
@@ -234,6 +235,15 @@ type Manifest struct {
 type Source struct {
 	Blob   string `json:"blob"`   // container and name
 	SHA256 string `json:"sha256"` // of its bytes
+}
+
+// EncodeManifest is the manifest's bytes; the same manifest gives the same.
+func EncodeManifest(m Manifest) ([]byte, error) {
+	b, err := json.Marshal(m)
+	if err != nil {
+		return nil, fmt.Errorf("encode manifest of day %s: %w", m.UsageDay, err)
+	}
+	return b, nil
 }
 
 func revisionKey(day usage.Day, revision int) string {
