@@ -44,6 +44,7 @@ type command struct {
 var commands = []command{
 	{"hours", "list the files that landed, and decide between two of one hour", hours},
 	{"days", "list how usage days were stated, and have one stated again", days},
+	{"carry-forward", "have an open day bill what commerce does not take for its own day any more", carryForward},
 	{"verify", "check every number from the bill back to the rows that landed", verify},
 }
 
