@@ -162,11 +162,15 @@ func (r *rig) verified(t *testing.T) {
 
 // TestBillEqualsUsage drives hours in any order, late, twice and with other
 // rows, which an operator lets take over, keeps out or leaves undecided, while
-// commerce misbehaves, and compares the bill with the sum of the rows that
-// count after every step.
+// commerce misbehaves and, from the middle on, takes these days no more, so that
+// the operator carries them forward; and compares the bill with the sum of the
+// rows that count after every step.
 func TestBillEqualsUsage(t *testing.T) {
-	var superseded atomic.Int64
+	var superseded, carried atomic.Int64
 	t.Cleanup(func() {
+		if carried.Load() < 5 {
+			t.Errorf("only %d revisions were carried forward", carried.Load())
+		}
 		if superseded.Load() < 5 {
 			t.Errorf("only %d files took another's place", superseded.Load())
 		}
@@ -177,10 +181,17 @@ func TestBillEqualsUsage(t *testing.T) {
 			rnd := rand.New(rand.NewPCG(seed, 7))
 			r := registered(t)
 			r.Settings.ReopenDelay = 6 * time.Hour
-			bill := newBilling(t, r)
+			var late atomic.Bool
+			bill := newBillingWith(t, r, standin.Options{LatenessLimit: lateness, Now: func() time.Time {
+				if late.Load() {
+					return december(20).Start()
+				}
+				return december(11).Start()
+			}})
 			taken := map[usage.Hour][]string{}     // the rows that count
 			rejoins := map[usage.Hour][][]string{} // rows of files that counted once
 			for step := range 15 {
+				late.Store(seed%2 == 1 && step > 5)
 				h := hour22 + usage.Hour(rnd.IntN(12))
 				rows := taken[h]
 				_, counted := taken[h]
@@ -222,6 +233,7 @@ func TestBillEqualsUsage(t *testing.T) {
 				if step%3 == 2 {
 					r.advance(48 * time.Hour) // days with hours missing close
 					r.settle(t, rnd)
+					carried.Add(r.carryAll(t, rnd))
 					bill.billed(t, slices.Collect(maps.Values(taken))...)
 					if t.Failed() {
 						t.Fatalf("after step %d", step)

@@ -109,7 +109,7 @@ func TestCarryForward(t *testing.T) {
 		if line.State != "carried" || line.To != today.String() || line.By != "olga" || line.Records != 3 || len(line.Meters) != 2 || line.Meters[1].Quantity.String() != "16.561425899527967" {
 			t.Errorf("line %+v", line)
 		}
-		fails(t, "revision 2 has carried it to "+today.Compact(), ask())
+		fails(t, "revision 2 has carried it to usage day "+today.Compact(), ask())
 		if out := tool(t, getenv, "days", "list", "--from", "2019-12-10", "--to", "2019-12-10"); !strings.Contains(out, "carried to "+today.String()+"; olga: commerce was away") {
 			t.Errorf("output:\n%s", out)
 		}

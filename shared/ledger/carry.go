@@ -214,7 +214,7 @@ func (l *Ledger) expired(ctx context.Context, cloudID string, day usage.Day) err
 	case open:
 		return fmt.Errorf("commerce has not answered all of revision %d: %w", last.Number, ErrNotCarried)
 	case last.CarriedTo != "":
-		return fmt.Errorf("revision %d has carried it to %s: %w", last.Number, last.CarriedTo, ErrNotCarried)
+		return fmt.Errorf("revision %d has carried it to usage day %s: %w", last.Number, last.CarriedTo, ErrNotCarried)
 	}
 	return fmt.Errorf("no record of revision %d is Expired: %w", last.Number, ErrNotCarried)
 }
