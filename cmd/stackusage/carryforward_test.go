@@ -74,7 +74,7 @@ func TestCarryForward(t *testing.T) {
 	})
 	t.Run("a day that is too late, or not stated, is refused", func(t *testing.T) {
 		fails(t, "commerce takes 2019-12-12 no more either", ask("--to", "2019-12-12"))
-		fails(t, "has not begun", ask("--to", (today + 1).String()))
+		fails(t, "has not begun", ask("--to", (today+1).String()))
 		fails(t, "must come after it", ask("--to", "2019-12-10"))
 		fails(t, "never stated", ask("--day", "2019-12-11"))
 	})
