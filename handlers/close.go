@@ -64,7 +64,7 @@ func (a *App) tryClose(ctx context.Context, m dayMessage) error {
 	}
 	var manifest ledger.Manifest
 	switch {
-	case c.Last == nil && len(c.Counted) == 0:
+	case c.Empty():
 		_, err := a.Ledger.FinishClose(ctx, c) // all its hours were voided
 		return err
 	case c.States() && c.Request == nil:
@@ -152,21 +152,32 @@ func (a *App) writeDay(ctx context.Context, c *ledger.Closing, reg registration.
 	if len(partials) > 0 {
 		latest = partials[len(partials)-1].Header()
 	}
-	m := ledger.Manifest{CloudID: c.CloudID, UsageDay: c.Day, Revision: number, Inputs: inputsOf(c.Counted), Before: before.sources}
+	carried, err := a.openCarries(ctx, c.Day, c.Carries)
+	defer carried.close()
+	if err != nil {
+		return ledger.Manifest{}, ledger.Revision{}, err
+	}
+	m := ledger.Manifest{CloudID: c.CloudID, UsageDay: c.Day, Revision: number, Inputs: inputsOf(c.Counted), Carries: carried.inputs, Before: before.sources}
+	header := daily.DayHeader{CloudID: c.CloudID, UsageDay: c.Day, Revision: number, BillingModel: reg.BillingModel,
+		BillingSubscriptionID: reg.SubscriptionID, MissingHours: missing, Inputs: m.Inputs, Carries: m.Carries}
+	if header.CarriedTo, err = c.CarryTo(); err != nil {
+		return ledger.Manifest{}, ledger.Revision{}, err
+	}
+	if header.CarriedTo != 0 {
+		header.Reason = c.Request.RestateReason
+	}
 	f, err := content.New(a.Settings.TempDir, "day-")
 	if err != nil {
 		return ledger.Manifest{}, ledger.Revision{}, err
 	}
 	defer f.Discard()
 	prefix := fmt.Sprintf("%s/%s/%04d", c.CloudID, dayPath(c.Day), number)
-	file, err := daily.WriteDay(f,
-		daily.DayHeader{CloudID: c.CloudID, UsageDay: c.Day, Revision: number, BillingModel: reg.BillingModel,
-			BillingSubscriptionID: reg.SubscriptionID, MissingHours: missing, Inputs: m.Inputs},
+	file, err := daily.WriteDay(f, header,
 		daily.Rules{CloudID: c.CloudID, Day: c.Day, Revision: number, BillingModel: reg.BillingModel,
 			BillingSubscriptionID: reg.SubscriptionID, Incomplete: len(missing) > 0,
 			Region:         cmp.Or(latest.Region, reg.Region),
 			Infrastructure: daily.Infrastructure(latest.ProviderSubscriptions), Meters: a.Meters},
-		daily.Merge(sequences...), before.lines,
+		daily.Sources{Sums: daily.Merge(sequences...), Carried: carried.lines, Standings: before.lines},
 		func(b daily.Batch) error {
 			b.Blob = fmt.Sprintf("%s_%05d-%s.json", prefix, b.Number, b.SHA256[:16])
 			if err := a.putBytes(ctx, ContainerOutbox, b.Blob, b.Body); err != nil {
@@ -179,7 +190,7 @@ func (a *App) writeDay(ctx context.Context, c *ledger.Closing, reg registration.
 	if err != nil {
 		return ledger.Manifest{}, ledger.Revision{}, err
 	}
-	if err := errors.Join(checkPartials(c.Counted, bodies), before.check()); err != nil {
+	if err := errors.Join(checkPartials(c.Counted, bodies), carried.check(), before.check()); err != nil {
 		return ledger.Manifest{}, ledger.Revision{}, err
 	}
 	blob := prefix + "-" + file.SHA256[:16] + ".ndjson.gz"
@@ -193,8 +204,8 @@ func (a *App) writeDay(ctx context.Context, c *ledger.Closing, reg registration.
 	}
 	return m, ledger.Revision{
 		Number: int64(number), StatedAt: a.Now(), Complete: len(missing) == 0, MissingHours: hourList(missing),
-		Inputs: ledger.InputList(c.Counted), InputCount: int64(len(c.Counted)),
-		Rows: file.Rows, Records: file.Records, Batches: int64(len(m.Batches)),
+		Inputs: ledger.InputList(c.Counted, c.Carries...), InputCount: int64(len(c.Counted) + len(c.Carries)),
+		Rows: file.Rows, Records: file.Records, Batches: int64(len(m.Batches)), Carried: file.Carried,
 		File: m.File, SHA256: m.SHA256, Manifest: manifest,
 		BillingModel: string(reg.BillingModel), BillingSubscriptionID: reg.SubscriptionID,
 	}, nil

@@ -2,6 +2,7 @@ package handlers_test
 
 import (
 	"bufio"
+	gocmp "cmp"
 	"encoding/json"
 	"fmt"
 	"maps"
@@ -31,7 +32,12 @@ type billing struct{ url string }
 
 func newBilling(t *testing.T, r *rig) billing {
 	t.Helper()
-	server, err := standin.Open(filepath.Join(t.TempDir(), "commerce.db"), standin.Options{})
+	return newBillingWith(t, r, standin.Options{})
+}
+
+func newBillingWith(t *testing.T, r *rig, options standin.Options) billing {
+	t.Helper()
+	server, err := standin.Open(filepath.Join(t.TempDir(), "commerce.db"), options)
 	ok(t, err)
 	web := httptest.NewServer(server)
 	t.Cleanup(func() { web.Close(); server.Close() })
@@ -62,6 +68,7 @@ func (b billing) calm(t *testing.T) {
 
 type billedRecord struct {
 	RecordID, Kind, Corrects, ResourceURI, UsageDate, Quantity string
+	CarriedFrom, Reason                                        string
 	Revision                                                   int
 }
 
@@ -80,12 +87,12 @@ func (b billing) records(t *testing.T) (records []billedRecord) {
 	return records
 }
 
-// sums is the exact sum of the records per resource and usage day.
+// sums is the exact sum of the records per resource and day of usage.
 func (b billing) sums(t *testing.T) map[string]string {
 	t.Helper()
 	sums := model{}
 	for _, r := range b.records(t) {
-		sums.add(r.ResourceURI, r.UsageDate, r.Quantity)
+		sums.add(r.ResourceURI, gocmp.Or(r.CarriedFrom, r.UsageDate), r.Quantity)
 	}
 	return sums.text()
 }
@@ -155,11 +162,15 @@ func (r *rig) verified(t *testing.T) {
 
 // TestBillEqualsUsage drives hours in any order, late, twice and with other
 // rows, which an operator lets take over, keeps out or leaves undecided, while
-// commerce misbehaves, and compares the bill with the sum of the rows that
-// count after every step.
+// commerce misbehaves and, from the middle on, takes these days no more, so that
+// the operator carries them forward; and compares the bill with the sum of the
+// rows that count after every step.
 func TestBillEqualsUsage(t *testing.T) {
-	var superseded atomic.Int64
+	var superseded, carried atomic.Int64
 	t.Cleanup(func() {
+		if carried.Load() < 5 {
+			t.Errorf("only %d revisions were carried forward", carried.Load())
+		}
 		if superseded.Load() < 5 {
 			t.Errorf("only %d files took another's place", superseded.Load())
 		}
@@ -170,10 +181,17 @@ func TestBillEqualsUsage(t *testing.T) {
 			rnd := rand.New(rand.NewPCG(seed, 7))
 			r := registered(t)
 			r.Settings.ReopenDelay = 6 * time.Hour
-			bill := newBilling(t, r)
+			var late atomic.Bool
+			bill := newBillingWith(t, r, standin.Options{LatenessLimit: lateness, Now: func() time.Time {
+				if late.Load() {
+					return december(20).Start()
+				}
+				return december(11).Start()
+			}})
 			taken := map[usage.Hour][]string{}     // the rows that count
 			rejoins := map[usage.Hour][][]string{} // rows of files that counted once
 			for step := range 15 {
+				late.Store(seed%2 == 1 && step > 5)
 				h := hour22 + usage.Hour(rnd.IntN(12))
 				rows := taken[h]
 				_, counted := taken[h]
@@ -215,6 +233,7 @@ func TestBillEqualsUsage(t *testing.T) {
 				if step%3 == 2 {
 					r.advance(48 * time.Hour) // days with hours missing close
 					r.settle(t, rnd)
+					carried.Add(r.carryAll(t, rnd))
 					bill.billed(t, slices.Collect(maps.Values(taken))...)
 					if t.Failed() {
 						t.Fatalf("after step %d", step)
@@ -244,7 +263,7 @@ func checkChains(t *testing.T, records []billedRecord) {
 	}
 	for _, r := range records {
 		before, known := byID[r.Corrects]
-		if (r.Kind == "correction") != known || known && (before.ResourceURI != r.ResourceURI || before.UsageDate != r.UsageDate || before.Revision >= r.Revision) {
+		if (r.Kind == "correction") != known || known && (before.ResourceURI != r.ResourceURI || before.UsageDate != r.UsageDate || before.CarriedFrom != r.CarriedFrom || before.Revision >= r.Revision) {
 			t.Errorf("%+v corrects %+v", r, before)
 		}
 	}

@@ -28,24 +28,26 @@ func days(ctx context.Context, env environment, args []string) error {
 const aboutDaysList = `list the revisions of usage days
 
 STATE says what is not finished: open (something is to be stated), restate (an
-operator asked for the next revision), sending (commerce owes answers).`
+operator asked for the next revision), carry (the same, to be stated in another
+day), sending (commerce owes answers).`
 
 // listedDay is one line of days list.
 type listedDay struct {
-	CloudID  string    `json:"cloudId"`
-	Day      string    `json:"usageDay"`
-	Revision int64     `json:"revision"`
-	Stated   time.Time `json:"statedAt"`
-	Complete bool      `json:"complete"`
-	Missing  []string  `json:"missingHours,omitempty"`
-	Inputs   int64     `json:"inputs"`
-	Rows     int64     `json:"rows"`
-	Records  int64     `json:"records"`
-	Batches  int64     `json:"batches"`
-	Payer    string    `json:"billingSubscriptionId"`
-	Reason   string    `json:"reason,omitempty"`
-	By       string    `json:"by,omitempty"`
-	State    string    `json:"state,omitempty"`
+	CloudID   string    `json:"cloudId"`
+	Day       string    `json:"usageDay"`
+	Revision  int64     `json:"revision"`
+	Stated    time.Time `json:"statedAt"`
+	Complete  bool      `json:"complete"`
+	Missing   []string  `json:"missingHours,omitempty"`
+	Inputs    int64     `json:"inputs"`
+	Rows      int64     `json:"rows"`
+	Records   int64     `json:"records"`
+	Batches   int64     `json:"batches"`
+	Payer     string    `json:"billingSubscriptionId"`
+	CarriedTo string    `json:"carriedTo,omitempty"` // the day that states what this revision carries
+	Reason    string    `json:"reason,omitempty"`
+	By        string    `json:"by,omitempty"`
+	State     string    `json:"state,omitempty"`
 }
 
 func listDays(ctx context.Context, env environment, args []string) error {
@@ -107,6 +109,9 @@ func listedRevision(s ledger.Statement) listedDay {
 		Inputs: s.InputCount, Rows: s.Rows, Records: s.Records, Batches: s.Batches,
 		Payer: s.BillingSubscriptionID, Reason: s.Reason, By: s.By,
 	}
+	if to, err := usage.ParseDay(s.CarriedTo); err == nil {
+		line.CarriedTo = to.String()
+	}
 	if s.MissingHours != "" {
 		line.Missing = strings.Split(s.MissingHours, ",")
 	}
@@ -125,6 +130,8 @@ func setState(lines []listedDay, m ledger.OpenMark) {
 		switch {
 		case m.Revision > 0:
 			state = "sending"
+		case m.CarryTo != "":
+			state = "carry"
 		case m.Restate != "":
 			state = "restate"
 		}
@@ -159,6 +166,9 @@ func printDays(env environment, lines []listedDay, asJSON bool) error {
 		}
 		if l.Reason != "" {
 			why = l.By + ": " + l.Reason
+		}
+		if l.CarriedTo != "" {
+			why = "carried to " + l.CarriedTo + "; " + why
 		}
 		fmt.Fprintf(w, "%s\t%s\t%d\t%s\t%s\t%d\t%d\t%d\t%d\t%s\t%s\n", l.CloudID, l.Day, l.Revision, stamp(l.Stated), complete,
 			l.Inputs, l.Rows, l.Records, l.Batches, l.State, why)

@@ -46,6 +46,7 @@ var commands = []command{
 	{"days", "list how usage days were stated, and have one stated again", days},
 	{"quarantine", "list refused rows, show them, and send them again", quarantine},
 	{"batches", "list what was sent to commerce, and decide about what it refuses", batches},
+	{"carry-forward", "have an open day bill what commerce does not take for its own day any more", carryForward},
 	{"verify", "check every number from the bill back to the rows that landed", verify},
 }
 

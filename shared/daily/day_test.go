@@ -40,7 +40,7 @@ func writeDay(t testing.TB, sums iter.Seq2[daily.Sum, error]) day {
 	var d day
 	var b bytes.Buffer
 	var err error
-	d.file, err = daily.WriteDay(&b, dayHeader(t), rules(t), sums, nil, func(batch daily.Batch) error {
+	d.file, err = daily.WriteDay(&b, dayHeader(t), rules(t), daily.Sources{Sums: sums}, func(batch daily.Batch) error {
 		d.batches = append(d.batches, batch)
 		return nil
 	})
@@ -183,7 +183,7 @@ func TestStatingADayReportsErrors(t *testing.T) {
 	cause := errors.New("storage is away")
 	t.Run("of the sums", func(t *testing.T) {
 		broken := func(yield func(daily.Sum, error) bool) { yield(daily.Sum{}, cause) }
-		_, err := daily.WriteDay(io.Discard, dayHeader(t), rules(t), broken, nil, func(daily.Batch) error { return nil })
+		_, err := daily.WriteDay(io.Discard, dayHeader(t), rules(t), daily.Sources{Sums: broken}, func(daily.Batch) error { return nil })
 		if !errors.Is(err, cause) || !strings.Contains(err.Error(), "write day 2019-12-10, revision 1") {
 			t.Errorf("got %v", err)
 		}
@@ -192,7 +192,7 @@ func TestStatingADayReportsErrors(t *testing.T) {
 		sums := sumsOf(t, manyRecords(t, 1203, 1)...)
 		for failing := 1; failing <= 3; failing++ {
 			kept := 0
-			_, err := daily.WriteDay(io.Discard, dayHeader(t), rules(t), sequence(sums), nil, func(daily.Batch) error {
+			_, err := daily.WriteDay(io.Discard, dayHeader(t), rules(t), daily.Sources{Sums: sequence(sums)}, func(daily.Batch) error {
 				if kept++; kept == failing {
 					return cause
 				}
@@ -206,7 +206,7 @@ func TestStatingADayReportsErrors(t *testing.T) {
 	t.Run("of the disk", func(t *testing.T) {
 		size := len(writeDay(t, sequence(threeSums(t))).content)
 		for room := 0; room < size; room += 8 {
-			_, err := daily.WriteDay(&failing{room}, dayHeader(t), rules(t), sequence(threeSums(t)), nil, func(daily.Batch) error { return nil })
+			_, err := daily.WriteDay(&failing{room}, dayHeader(t), rules(t), daily.Sources{Sums: sequence(threeSums(t))}, func(daily.Batch) error { return nil })
 			if err == nil {
 				t.Fatalf("with room for %d of %d bytes", room, size)
 			}

@@ -29,10 +29,12 @@ const (
 type Kind string
 
 // Kinds. A correction's quantity is a difference to what commerce accepted
-// before, and may be below zero.
+// before, and may be below zero. So may what is carried forward: a difference
+// of an earlier day that commerce does not take any more.
 const (
-	Usage      Kind = "usage"
-	Correction Kind = "correction"
+	Usage        Kind = "usage"
+	Correction   Kind = "correction"
+	CarryForward Kind = "carryForward"
 )
 
 // Flags of a record.
@@ -52,7 +54,9 @@ type Record struct {
 	RecordID              string                    `json:"recordId"`
 	CloudID               string                    `json:"cloudId"`
 	Kind                  Kind                      `json:"kind"`
-	Corrects              string                    `json:"corrects,omitempty"` // recordId before it; only in corrections
+	Corrects              string                    `json:"corrects,omitempty"`    // recordId before it; only in corrections
+	CarriedFrom           usage.Day                 `json:"carriedFrom,omitempty"` // the day of the usage; only of what was carried forward
+	Reason                string                    `json:"reason,omitempty"`      // why it was
 	Revision              int                       `json:"revision"`
 	BillingModel          registration.BillingModel `json:"billingModel"`
 	BillingSubscriptionID string                    `json:"billingSubscriptionId"`
@@ -104,6 +108,8 @@ type Rules struct {
 	Incomplete            bool            // closed with hours missing
 	Infrastructure        map[string]bool // the stamp's own subscriptions, in normal form
 	Meters                *meter.Catalogue
+
+	carries bool // differences go to another day
 }
 
 // Infrastructure is the set of the stamp's own subscriptions, for Rules.
@@ -144,6 +150,7 @@ func (r Rules) record(l Line, hours usage.HourSet, quantity usage.Quantity) Reco
 		RecordID:              r.recordID(l.key()),
 		CloudID:               r.CloudID,
 		Kind:                  Usage,
+		CarriedFrom:           l.CarriedFrom,
 		Revision:              r.Revision,
 		BillingModel:          l.BillingModel,
 		BillingSubscriptionID: l.BillingSubscriptionID,
@@ -153,7 +160,7 @@ func (r Rules) record(l Line, hours usage.HourSet, quantity usage.Quantity) Reco
 		MeterName:             m.Name,
 		Unit:                  m.Unit,
 		MeterClass:            l.MeterClass,
-		Flags:                 r.flags(key, m, known),
+		Flags:                 r.flags(l, key, m, known),
 		Quantity:              quantity,
 		UsageDate:             r.Day,
 		UsageStart:            r.Day.Start(),
@@ -168,18 +175,18 @@ func (r Rules) record(l Line, hours usage.HourSet, quantity usage.Quantity) Reco
 			MeterID:        l.MeterID,
 			SubscriptionID: l.SubscriptionID,
 			Location:       cmp.Or(key.Location, r.Region),
-			EventDateTime:  (r.Day.First() + usage.Hour(first)).Start().Format(eventDateTime),
+			EventDateTime:  (cmp.Or(l.CarriedFrom, r.Day).First() + usage.Hour(first)).Start().Format(eventDateTime),
 		},
 	}
 }
 
-func (r Rules) flags(key usage.Key, m meter.Meter, known bool) []string {
+func (r Rules) flags(l Line, key usage.Key, m meter.Meter, known bool) []string {
 	var flags []string
 	for flag, set := range map[string]bool{
 		FlagUnknownMeter:    !known,
 		FlagDeprecatedMeter: m.Deprecated,
 		FlagForeignResource: usage.ResourceSubscription(key.ResourceURI) != key.SubscriptionID,
-		FlagIncompleteDay:   r.Incomplete,
+		FlagIncompleteDay:   r.Incomplete && l.CarriedFrom == 0, // the hours of this day are not those of its usage
 	} {
 		if set {
 			flags = append(flags, flag)
@@ -190,11 +197,15 @@ func (r Rules) flags(key usage.Key, m meter.Meter, known bool) []string {
 }
 
 func (r Rules) recordID(k lineKey) string {
-	name, err := encode([]any{
+	parts := []any{
 		usage.NormalGUID(r.CloudID), r.Day.Compact(), r.Revision,
 		k.SubscriptionID, k.ResourceURI, k.MeterID, k.Location, k.Tags, k.AdditionalInfo,
 		k.billing, k.commerceMeter, k.class,
-	})
+	}
+	if k.carriedFrom != 0 { // left out of the ids of a day's own lines, which are older than it
+		parts = append(parts, k.carriedFrom.Compact())
+	}
+	name, err := encode(parts)
 	if err != nil { // strings and a number: cannot happen
 		panic(fmt.Sprintf("daily: record id: %v", err))
 	}

@@ -4,7 +4,6 @@ import (
 	"encoding/json"
 	"fmt"
 	"io"
-	"iter"
 
 	"stackusage/shared/registration"
 	"stackusage/shared/usage"
@@ -23,6 +22,9 @@ type DayHeader struct {
 	BillingSubscriptionID string                    `json:"billingSubscriptionId"`
 	MissingHours          []usage.Hour              `json:"missingHours,omitempty"` // reported hours that never came
 	Inputs                []Input                   `json:"inputs"`
+	Carries               []CarryInput              `json:"carries,omitempty"`   // what other days carried into this one
+	CarriedTo             usage.Day                 `json:"carriedTo,omitempty"` // the day that states the differences of this revision
+	Reason                string                    `json:"reason,omitempty"`    // why it does
 }
 
 // Input is one partial that a revision is made of.
@@ -39,41 +41,43 @@ type Input struct {
 type DayLine struct {
 	Line
 	Rows     int64           `json:"rows"`               // of the usage API, behind Total
-	Total    usage.Quantity  `json:"total"`              // exact sum of those rows
+	Total    usage.Quantity  `json:"total"`              // exact sum of those rows; of a carried line, of what was carried
 	Hours    usage.HourSet   `json:"hours"`              // which hours carried usage
-	Before   usage.Quantity  `json:"before"`             // what commerce had accepted before this revision
-	Corrects string          `json:"corrects,omitempty"` // the last record it accepted; empty if none
+	Before   usage.Quantity  `json:"before"`             // what stood before this revision: accepted by commerce, or carried to another day
+	Corrects string          `json:"corrects,omitempty"` // the last record that stands; empty if none does
+	Carried  usage.Quantity  `json:"carried,omitzero"`   // what this revision carries to the day CarriedTo
 	Record   json.RawMessage `json:"record,omitempty"`   // absent where nothing changes
 }
 
 // WriteDay states a usage day: it writes the daily file to w and hands each
-// batch to keep as soon as it is full. The sums must come in key order, and so
-// must standings, what commerce accepted of the revisions before (nil for the
-// first one): a record then states the difference.
-func WriteDay(w io.Writer, header DayHeader, rules Rules, sums iter.Seq2[Sum, error], standings iter.Seq2[Standing, error], keep func(Batch) error) (File, error) {
-	file, err := writeDay(w, header, rules, sums, standings, keep)
+// batch to keep as soon as it is full. The sources must come in key order. A
+// record states the difference to what stands; under a header with CarriedTo
+// there are no records, and the differences are carried.
+func WriteDay(w io.Writer, header DayHeader, rules Rules, from Sources, keep func(Batch) error) (File, error) {
+	file, err := writeDay(w, header, rules, from, keep)
 	if err != nil {
 		return File{}, fmt.Errorf("write day %s, revision %d: %w", header.UsageDay, header.Revision, err)
 	}
 	return file, nil
 }
 
-func writeDay(w io.Writer, header DayHeader, rules Rules, sums iter.Seq2[Sum, error], standings iter.Seq2[Standing, error], keep func(Batch) error) (File, error) {
+func writeDay(w io.Writer, header DayHeader, rules Rules, from Sources, keep func(Batch) error) (File, error) {
 	header.Format = DayFormat
 	out, err := newLineWriter(w, header)
 	if err != nil {
 		return File{}, err
 	}
-	if standings == nil {
-		standings = func(func(Standing, error) bool) {}
-	}
+	rules.carries = header.CarriedTo != 0
 	batches := batcher{keep: keep}
-	for l, err := range restate(rules, sums, standings) {
+	for l, err := range restate(rules, from) {
 		if err != nil {
 			return File{}, err
 		}
 		if err := out.line(l, l.Rows); err != nil {
 			return File{}, err
+		}
+		if l.Carried.Sign() != 0 {
+			out.carried++
 		}
 		if l.Record == nil {
 			continue

@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"io"
 	"iter"
-	"slices"
 
 	"stackusage/shared/meter"
 	"stackusage/shared/registration"
@@ -20,6 +19,10 @@ type Line struct {
 	BillingSubscriptionID string                    `json:"billingSubscriptionId"`
 	CommerceMeterID       string                    `json:"commerceMeterId,omitempty"`
 	MeterClass            meter.Class               `json:"meterClass"`
+
+	// CarriedFrom is the day of the usage where another day states it; zero
+	// where it is the day's own.
+	CarriedFrom usage.Day `json:"carriedFrom,omitempty"`
 }
 
 // lineKey is a Line in normal form. If routing, catalogue or class changes
@@ -27,19 +30,22 @@ type Line struct {
 type lineKey struct {
 	usage.Key
 	billing, commerceMeter, class string
+	carriedFrom                   usage.Day
 }
 
 func (l Line) key() lineKey {
-	return lineKey{l.Shown.Key(), usage.NormalGUID(l.BillingSubscriptionID), usage.NormalGUID(l.CommerceMeterID), string(l.MeterClass)}
+	return lineKey{l.Shown.Key(), usage.NormalGUID(l.BillingSubscriptionID), usage.NormalGUID(l.CommerceMeterID), string(l.MeterClass), l.CarriedFrom}
 }
 
 func (k lineKey) compare(l lineKey) int {
-	return cmp.Or(k.Key.Compare(l.Key), cmp.Compare(k.billing, l.billing), cmp.Compare(k.commerceMeter, l.commerceMeter), cmp.Compare(k.class, l.class))
+	return cmp.Or(k.Key.Compare(l.Key), cmp.Compare(k.billing, l.billing), cmp.Compare(k.commerceMeter, l.commerceMeter),
+		cmp.Compare(k.class, l.class), cmp.Compare(k.carriedFrom, l.carriedFrom))
 }
 
 // Standing is what commerce has accepted of one line, over all revisions so
 // far. A record that was refused for good stands for zero, one in conflict for
-// the quantity that commerce has stored.
+// the quantity that commerce has stored. What was carried forward stands too:
+// another day states it.
 type Standing struct {
 	Line
 	Hours    usage.HourSet
@@ -109,8 +115,12 @@ func (d *DayFile) Standings(answers iter.Seq2[Answer, error]) iter.Seq2[Standing
 		defer stop()
 		for l, err := range d.Lines() {
 			s := Standing{Line: l.Line, Hours: l.Hours, Accepted: l.Before, RecordID: l.Corrects}
-			if err == nil && l.Record != nil {
+			switch {
+			case err != nil:
+			case l.Record != nil:
 				err = s.take(l, next)
+			case l.Carried.Sign() != 0:
+				s.carry(l, d.header)
 			}
 			if err != nil {
 				yield(Standing{}, err)
@@ -143,110 +153,13 @@ func (s *Standing) take(l DayLine, next func() (Answer, error, bool)) error {
 	return nil
 }
 
-// restate joins the sums of a day with what stands of it, line by line, and
-// states each difference.
-func restate(rules Rules, sums iter.Seq2[Sum, error], standings iter.Seq2[Standing, error]) iter.Seq2[DayLine, error] {
-	return func(yield func(DayLine, error) bool) {
-		j, err := newJoin(sums, standings)
-		defer j.stop()
-		for err == nil && (j.moreSums || j.moreStandings) {
-			var lines []DayLine
-			if lines, err = j.group(rules); err != nil {
-				break
-			}
-			for _, l := range lines {
-				if !yield(l, nil) {
-					return
-				}
-			}
-		}
-		if err != nil {
-			yield(DayLine{}, err)
-		}
+// carry takes in what another day states of the line. Where commerce has no
+// record of it to name, a later correction names the id that the carrying
+// revision would have given one: it cannot be usage, for it changes something
+// that was stated, and may be below zero.
+func (s *Standing) carry(l DayLine, h DayHeader) {
+	s.Accepted = s.Accepted.Add(l.Carried)
+	if s.RecordID == "" {
+		s.RecordID = Rules{CloudID: h.CloudID, Day: h.UsageDay, Revision: h.Revision}.recordID(l.Line.key())
 	}
-}
-
-// join walks both sequences by key of usage, at which they meet. A key has at
-// most one sum and, after changes of routing, more than one standing.
-type join struct {
-	nextSum       func() (Sum, error, bool)
-	nextStanding  func() (Standing, error, bool)
-	stop          func()
-	sum           Sum
-	standing      Standing
-	moreSums      bool
-	moreStandings bool
-}
-
-func newJoin(sums iter.Seq2[Sum, error], standings iter.Seq2[Standing, error]) (*join, error) {
-	var j join
-	var stopSums, stopStandings func()
-	j.nextSum, stopSums = iter.Pull2(sums)
-	j.nextStanding, stopStandings = iter.Pull2(standings)
-	j.stop = func() { stopSums(); stopStandings() }
-	return &j, cmp.Or(j.advanceSum(), j.advanceStanding())
-}
-
-func (j *join) advanceSum() (err error) {
-	j.sum, err, j.moreSums = j.nextSum()
-	return err
-}
-
-func (j *join) advanceStanding() (err error) {
-	j.standing, err, j.moreStandings = j.nextStanding()
-	return err
-}
-
-// group takes everything of the least key of usage.
-func (j *join) group(rules Rules) ([]DayLine, error) {
-	var lines []DayLine
-	key := j.sum.Key()
-	if !j.moreSums || j.moreStandings && j.standing.Shown.Key().Compare(key) < 0 {
-		key = j.standing.Shown.Key()
-	}
-	if j.moreSums && j.sum.Key() == key {
-		l := DayLine{Line: rules.line(j.sum), Rows: j.sum.Rows, Total: j.sum.Quantity, Hours: j.sum.Hours}
-		lines = append(lines, l)
-		if err := j.advanceSum(); err != nil {
-			return nil, err
-		}
-	}
-	stated := len(lines) > 0
-	known := false
-	for j.moreStandings && j.standing.Shown.Key() == key {
-		s := j.standing
-		if stated && lines[0].Line.key() == s.Line.key() {
-			lines[0].Before, lines[0].Corrects, known = s.Accepted, s.RecordID, true
-		} else {
-			lines = append(lines, DayLine{Line: s.Line, Hours: s.Hours, Before: s.Accepted, Corrects: s.RecordID})
-		}
-		if err := j.advanceStanding(); err != nil {
-			return nil, err
-		}
-	}
-	for i := range lines {
-		isNew := i == 0 && stated && !known
-		if err := lines[i].state(rules, isNew); err != nil {
-			return nil, err
-		}
-	}
-	slices.SortFunc(lines, func(a, b DayLine) int { return a.Line.key().compare(b.Line.key()) })
-	return lines, nil
-}
-
-// state makes the record of a line: usage where nothing stands, a correction
-// where something does, nothing where total and standing agree. A new line is
-// stated even at zero, so that every row is accounted for.
-func (l *DayLine) state(rules Rules, isNew bool) error {
-	difference := l.Total.Sub(l.Before)
-	if difference.Sign() == 0 && !isNew {
-		return nil
-	}
-	r := rules.record(l.Line, l.Hours, difference)
-	if l.Corrects != "" {
-		r.Kind, r.Corrects = Correction, l.Corrects
-	}
-	text, err := r.encode()
-	l.Record = text
-	return err
 }

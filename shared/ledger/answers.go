@@ -25,6 +25,8 @@ type line struct {
 	RecordID              string    `col:"recordId"`
 	Kind                  string    `col:"kind"`
 	Corrects              string    `col:"corrects,omitempty"`
+	CarriedFrom           string    `col:"carriedFrom,omitempty"` // 2019-12-10
+	Reason                string    `col:"reason,omitempty"`
 	Revision              int64     `col:"revision"`
 	Batch                 int64     `col:"batch"`
 	Answer                string    `col:"answer"`
@@ -75,7 +77,7 @@ func (l *Ledger) KeepAnswers(ctx context.Context, id BatchID, records []daily.Re
 		}
 		hours := strings.Trim(strings.ReplaceAll(fmt.Sprint(r.Hours.Hours()), " ", ","), "[]")
 		rows = append(rows, Row{Partition: id.partition(), Key: r.Row(), Props: toProps(line{
-			RecordID: r.RecordID, Kind: string(r.Kind), Corrects: r.Corrects, Revision: int64(r.Revision), Batch: int64(id.Number),
+			RecordID: r.RecordID, Kind: string(r.Kind), Corrects: r.Corrects, CarriedFrom: dayText(r.CarriedFrom), Reason: r.Reason, Revision: int64(r.Revision), Batch: int64(id.Number),
 			Answer: a.Status, AnswerCode: clip(a.Code), AnswerMessage: clip(a.Message), StoredQuantity: clip(a.Quantity),
 			BillingModel: string(r.BillingModel), BillingSubscriptionID: r.BillingSubscriptionID,
 			SubscriptionID: r.SubscriptionID, MeterID: r.MeterID, CommerceMeterID: r.CommerceMeterID,

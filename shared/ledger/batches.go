@@ -4,7 +4,6 @@ import (
 	"context"
 	"crypto/sha256"
 	"encoding/hex"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"iter"
@@ -235,15 +234,6 @@ func (l *Ledger) finishRevision(ctx context.Context, m OpenMark, listed int) err
 	}
 	return l.Store.Apply(ctx, TableOpenDays, m.CloudID,
 		Op{Delete, Row{Partition: m.CloudID, Key: revisionKey(m.Day, m.Revision), Tag: m.tag}})
-}
-
-// EncodeManifest is the manifest's bytes; the same manifest gives the same.
-func EncodeManifest(m Manifest) ([]byte, error) {
-	b, err := json.Marshal(m)
-	if err != nil {
-		return nil, fmt.Errorf("encode manifest of day %s: %w", m.UsageDay, err)
-	}
-	return b, nil
 }
 
 func hexSHA256(s string) string {

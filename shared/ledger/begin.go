@@ -17,8 +17,10 @@ type Closing struct {
 	Counted []DayInput // inputs whose hour counts, in order
 	Pending []DayInput // inputs whose hour has no verdict yet, or another file about to take its place
 	Request *OpenDay   // what an operator asked for and no revision has answered
+	Carries []Carry    // what counts of other days' revisions, in order
 
-	mark Tag
+	carryPending bool // another day is about to carry something into this one
+	mark         Tag
 }
 
 // ErrNotOpen means that the day has nothing to close.
@@ -52,8 +54,11 @@ func (l *Ledger) beginClose(ctx context.Context, cloudID string, day usage.Day) 
 	if err := l.readStated(ctx, c, mark); err != nil {
 		return nil, err
 	}
-	inputs, err := l.inputs(ctx, cloudID, day)
+	inputs, carries, err := l.inputs(ctx, cloudID, day)
 	if err != nil {
+		return nil, err
+	}
+	if err := l.judgeCarries(ctx, c, carries); err != nil {
 		return nil, err
 	}
 	moved := false
@@ -106,21 +111,29 @@ func (l *Ledger) readStated(ctx context.Context, c *Closing, mark Row) error {
 	return nil
 }
 
-func (l *Ledger) inputs(ctx context.Context, cloudID string, day usage.Day) (inputs []DayInput, err error) {
+func (l *Ledger) inputs(ctx context.Context, cloudID string, day usage.Day) (inputs []DayInput, carries []Carry, err error) {
 	for row, err := range l.Store.List(ctx, TableDayInputs, dayPartition(cloudID, day), "", "") {
 		if err != nil {
-			return nil, err
+			return nil, nil, err
+		}
+		if strings.HasPrefix(row.Key, carryPrefix) {
+			carry, err := carryOf(cloudID, day, row)
+			if err != nil {
+				return nil, nil, err
+			}
+			carries = append(carries, carry)
+			continue
 		}
 		in := DayInput{CloudID: cloudID, Day: day}
 		if in.Hour, in.SHA16, err = splitInput(row.Key); err != nil {
-			return nil, err
+			return nil, nil, err
 		}
 		if err := fromProps(row.Props, &in); err != nil {
-			return nil, err
+			return nil, nil, err
 		}
 		inputs = append(inputs, in)
 	}
-	return inputs, nil
+	return inputs, carries, nil
 }
 
 // judgeInputs says which of the inputs of one reported hour counts, and for

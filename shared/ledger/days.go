@@ -2,6 +2,7 @@ package ledger
 
 import (
 	"context"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"iter"
@@ -18,7 +19,7 @@ type Revision struct {
 	StatedAt     time.Time `col:"statedAt"` // by the closer's clock: when a day that was re-opened may close again
 	Complete     bool      `col:"complete"`
 	MissingHours string    `col:"missingHours,omitempty"` // reported hours that never came: 2019121019,2019121020
-	Inputs       string    `col:"inputs"`                 // <hour>_<sha16> of each input, in order; or sha256:... if too long
+	Inputs       string    `col:"inputs"`                 // RowKey in DayInputs of each input, in order; or sha256:... if too long
 	InputCount   int64     `col:"inputCount"`
 	Rows         int64     `col:"rows"`    // of the usage API
 	Records      int64     `col:"records"` // daily records
@@ -33,6 +34,9 @@ type Revision struct {
 	Restate string `col:"restate,omitempty"` // the operator's request that this revision answers
 	Reason  string `col:"reason,omitempty"`  // of the request
 	By      string `col:"by,omitempty"`      // who asked
+
+	CarriedTo string `col:"carriedTo,omitempty"` // the day, 20191220, that states the differences of this revision
+	Carried   int64  `col:"carried,omitempty"`   // lines that have one
 }
 
 // RevisionsOf goes through the statements of a day, in order.
@@ -99,10 +103,13 @@ func (l *Ledger) LastRevision(ctx context.Context, cloudID string, day usage.Day
 const maxInputs = 30 << 10
 
 // InputList is the exact list of inputs as UsageDays shows it.
-func InputList(inputs []DayInput) string {
+func InputList(inputs []DayInput, carries ...Carry) string {
 	keys := make([]string, len(inputs))
 	for i, in := range inputs {
 		keys[i] = in.Hour.Compact() + "_" + in.SHA16
+	}
+	for _, c := range carries {
+		keys = append(keys, c.key())
 	}
 	text := strings.Join(keys, ",")
 	if len(text) > maxInputs {
@@ -113,7 +120,15 @@ func InputList(inputs []DayInput) string {
 
 // States reports whether the last revision is made of exactly these inputs.
 // An operator may have asked for another one all the same: Request.
-func (c *Closing) States() bool { return c.Last != nil && c.Last.Inputs == InputList(c.Counted) }
+func (c *Closing) States() bool {
+	return c.Last != nil && c.Last.Inputs == InputList(c.Counted, c.Carries...)
+}
+
+// Empty reports whether there is nothing to state: the day never was, and
+// nothing counts for it.
+func (c *Closing) Empty() bool {
+	return c.Last == nil && len(c.Counted) == 0 && len(c.Carries) == 0
+}
 
 // ErrOtherCloser means that another closer stated the day first: begin again.
 var ErrOtherCloser = errors.New("another closer was first")
@@ -122,6 +137,9 @@ var ErrOtherCloser = errors.New("another closer was first")
 // file, the batches and the manifest must be stored.
 func (l *Ledger) CommitRevision(ctx context.Context, c *Closing, r Revision) error {
 	key := revisionKey(c.Day, int(r.Number))
+	if err := l.announceCarry(ctx, c, r); err != nil {
+		return fmt.Errorf("commit revision %d of day %s of %s: %w", r.Number, c.Day, c.CloudID, err)
+	}
 	err := l.Store.Apply(ctx, TableUsageDays, c.CloudID, Op{Insert, Row{Partition: c.CloudID, Key: key, Props: toProps(r)}})
 	if errors.Is(err, ErrExists) {
 		err = ErrOtherCloser
@@ -140,8 +158,7 @@ func (l *Ledger) CommitRevision(ctx context.Context, c *Closing, r Revision) err
 // since BeginClose, is still undecided, is asked for, or counts and is not stated. A day that
 // was never stated and of which nothing counts is done too.
 func (l *Ledger) FinishClose(ctx context.Context, c *Closing) (done bool, err error) {
-	nothing := c.Last == nil && len(c.Counted) == 0
-	if len(c.Pending) > 0 || c.Request != nil || !nothing && !c.States() {
+	if len(c.Pending) > 0 || c.carryPending || c.Request != nil || !c.Empty() && !c.States() {
 		return false, nil
 	}
 	err = l.Store.Apply(ctx, TableOpenDays, c.CloudID,
@@ -203,20 +220,30 @@ func Deadline(day usage.Day, start usage.Hour, inputs []DayInput, delay time.Dur
 // Manifest is the file that a revision's row names: its exact inputs and
 // batches, however many.
 type Manifest struct {
-	CloudID  string        `json:"cloudId"`
-	UsageDay usage.Day     `json:"usageDay"`
-	Revision int           `json:"revision"`
-	File     string        `json:"file"`
-	SHA256   string        `json:"sha256"`
-	Inputs   []daily.Input `json:"inputs"`
-	Before   []Source      `json:"before,omitempty"` // what the difference is against: the daily file before and its receipts
-	Batches  []daily.Batch `json:"batches"`
+	CloudID  string             `json:"cloudId"`
+	UsageDay usage.Day          `json:"usageDay"`
+	Revision int                `json:"revision"`
+	File     string             `json:"file"`
+	SHA256   string             `json:"sha256"`
+	Inputs   []daily.Input      `json:"inputs"`
+	Carries  []daily.CarryInput `json:"carries,omitempty"`
+	Before   []Source           `json:"before,omitempty"` // what the difference is against: the daily file before and its receipts
+	Batches  []daily.Batch      `json:"batches"`
 }
 
 // Source is a file that a revision was made from.
 type Source struct {
 	Blob   string `json:"blob"`   // container and name
 	SHA256 string `json:"sha256"` // of its bytes
+}
+
+// EncodeManifest is the manifest's bytes; the same manifest gives the same.
+func EncodeManifest(m Manifest) ([]byte, error) {
+	b, err := json.Marshal(m)
+	if err != nil {
+		return nil, fmt.Errorf("encode manifest of day %s: %w", m.UsageDay, err)
+	}
+	return b, nil
 }
 
 func revisionKey(day usage.Day, revision int) string {

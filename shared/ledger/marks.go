@@ -15,13 +15,14 @@ import (
 type OpenDay struct {
 	Since       time.Time `col:"since"`       // landing of the first blob that opened it
 	LastLanding time.Time `col:"lastLanding"` // of any blob that touched it
-	LastInput   string    `col:"lastInput"`   // the newest mark's reason: <hour>_<sha16>
+	LastInput   string    `col:"lastInput"`   // the newest mark's reason: RowKey in DayInputs
 
 	// What an operator asked for: the next revision, even of the same inputs.
 	Restate       string    `col:"restate,omitempty"` // names the request; the revision that answers it repeats it
 	RestateReason string    `col:"restateReason,omitempty"`
 	RestateBy     string    `col:"restateBy,omitempty"`
 	RestateAt     time.Time `col:"restateAt"`
+	CarryTo       string    `col:"carryTo,omitempty"` // the usage day, 20191220, that shall state the differences in its place
 }
 
 // touchedBy is what a mark says of the input that renewed it.

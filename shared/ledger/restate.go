@@ -3,6 +3,7 @@ package ledger
 import (
 	"context"
 	"fmt"
+	"strings"
 	"time"
 
 	"stackusage/shared/usage"
@@ -49,11 +50,7 @@ func (l *Ledger) askRestate(ctx context.Context, cloudID string, day usage.Day, 
 	if err := why.check(); err != nil {
 		return asked, err
 	}
-	at := utc(why.At)
-	request := OpenDay{
-		Restate:       hexSHA256(at.Format(time.RFC3339) + "\n" + why.By + "\n" + why.Reason)[:16],
-		RestateReason: why.Reason, RestateBy: why.By, RestateAt: at,
-	}
+	request := why.request()
 	// The revisions are read anew before each try: a request that was answered
 	// in between makes room for this one.
 	var readErr error
@@ -66,11 +63,7 @@ func (l *Ledger) askRestate(ctx context.Context, cloudID string, day usage.Day, 
 			asked = *mark
 			return false
 		}
-		if !exists {
-			mark.Since, mark.LastLanding = at, at
-		}
-		mark.Restate, mark.RestateReason = request.Restate, request.RestateReason
-		mark.RestateBy, mark.RestateAt = request.RestateBy, request.RestateAt
+		mark.ask(request, exists)
 		asked = *mark
 		return true
 	})
@@ -78,6 +71,23 @@ func (l *Ledger) askRestate(ctx context.Context, cloudID string, day usage.Day, 
 		err = readErr
 	}
 	return asked, err
+}
+
+// request is what a decision leaves in a day's mark; more makes its name that of
+// another request for the same reason.
+func (r Reasoned) request(more ...string) OpenDay {
+	at := utc(r.At)
+	text := strings.Join(append([]string{at.Format(time.RFC3339), r.By, r.Reason}, more...), "\n")
+	return OpenDay{Restate: hexSHA256(text)[:16], RestateReason: r.Reason, RestateBy: r.By, RestateAt: at}
+}
+
+// ask puts a request into a mark.
+func (m *OpenDay) ask(request OpenDay, exists bool) {
+	if !exists {
+		m.Since, m.LastLanding = request.RestateAt, request.RestateAt
+	}
+	m.Restate, m.RestateReason, m.CarryTo = request.Restate, request.RestateReason, request.CarryTo
+	m.RestateBy, m.RestateAt = request.RestateBy, request.RestateAt
 }
 
 // answered lists the requests that the day's revisions answer. It fails for a
@@ -100,6 +110,7 @@ func (l *Ledger) answered(ctx context.Context, cloudID string, day usage.Day) (m
 func (c *Closing) Answer(r Revision) Revision {
 	if c.Request != nil {
 		r.Restate, r.Reason, r.By = c.Request.Restate, c.Request.RestateReason, c.Request.RestateBy
+		r.CarriedTo = c.Request.CarryTo
 	}
 	return r
 }

@@ -63,10 +63,11 @@ func (f Finding) String() string { return f.Where + ": " + f.What }
 //
 //	hour blob -> rows -> sums                  = partials, DayInputs, Quarantine, UsageHours
 //	partials of a revision, merged             = totals of its daily file
+//	carried by other days' revisions, merged   = totals of its carried lines
 //	daily file before + receipts               = what the next one calls before and corrects
-//	total - before                             = the record of each line = the record in the batches
+//	total - before                             = the record of each line = the record in the batches, or what it carries
 //	receipts                                   = DailyUsage, UsageBatches
-//	accepted over all revisions                = total of the last one
+//	accepted + carried over all revisions      = total of the last one
 //
 // It only reads, and its memory does not grow with a day: files are compared as
 // streams in key order, table rows as sets by hash. It may run while the app

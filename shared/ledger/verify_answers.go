@@ -72,7 +72,7 @@ func (v *verifier) answers(ctx context.Context, s *dayState, before int) error {
 		return err
 	}
 	if settled && !s.open && len(v.report.Findings) == before {
-		return same(v, "UsageDays "+s.cloudID+"/"+s.day.Compact()+"_*", "the sum of what commerce accepted, with what it refused last,", accepted.Add(short).String(), s.totals.String())
+		return same(v, "UsageDays "+s.cloudID+"/"+s.day.Compact()+"_*", "the sum of what commerce accepted and what was carried, with what it refused last,", accepted.Add(s.carried).Add(short).String(), s.totals.String())
 	}
 	return nil
 }
@@ -121,7 +121,7 @@ func (c *capture) Apply(_ context.Context, _, _ string, ops ...Op) error {
 }
 
 // answerColumns are those columns of DailyUsage that are compared.
-var answerColumns = []string{"recordId", "kind", "corrects", "revision", "batch", "billingModel", "billingSubscriptionId",
+var answerColumns = []string{"recordId", "kind", "corrects", "carriedFrom", "reason", "revision", "batch", "billingModel", "billingSubscriptionId",
 	"subscriptionId", "meterId", "quantity", "usageStart", "usageEnd", "resourceUri"}
 
 // answerTexts is what is compared of a row, column by column. A record's first

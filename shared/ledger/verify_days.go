@@ -62,11 +62,13 @@ func (v *verifier) days(ctx context.Context) error {
 // dayState is what the tables say of a usage day.
 type dayState struct {
 	dayID
-	inputs  map[string]dayInput // by RowKey: <hour>_<sha16>
-	open    bool                // the day has a mark in OpenDays
-	stated  []statement         // in order of revision
-	totals  usage.Quantity      // of the last daily file
-	batches []batchState        // of all revisions, in order
+	inputs  map[string]dayInput   // by RowKey: <hour>_<sha16>
+	carries map[string]carryState // by RowKey: carry_<day>_<revision>_<sha16>
+	open    bool                  // the day has a mark in OpenDays
+	stated  []statement           // in order of revision
+	totals  usage.Quantity        // of the last daily file
+	carried usage.Quantity        // by all revisions, to other days
+	batches []batchState          // of all revisions, in order
 }
 
 type dayInput struct {
@@ -100,6 +102,9 @@ func (v *verifier) day(ctx context.Context, d dayID) error {
 		err = v.inputsStated(&s)
 	}
 	if err == nil {
+		err = v.carriesStated(&s)
+	}
+	if err == nil {
 		err = v.batchesStated(ctx, &s)
 	}
 	if err != nil {
@@ -120,8 +125,11 @@ func (v *verifier) day(ctx context.Context, d dayID) error {
 }
 
 func (v *verifier) readInputs(ctx context.Context, s *dayState) error {
-	s.inputs = map[string]dayInput{}
+	s.inputs, s.carries = map[string]dayInput{}, map[string]carryState{}
 	return v.list(ctx, TableDayInputs, s.partition(), "", func(where string, row Row) (err error) {
+		if strings.HasPrefix(row.Key, carryPrefix) {
+			return v.readCarry(ctx, s, where, row)
+		}
 		in := dayInput{DayInput: DayInput{CloudID: s.cloudID, Day: s.day}}
 		if in.Hour, in.SHA16, err = splitInput(row.Key); err == nil {
 			err = fromProps(row.Props, &in.DayInput)

@@ -24,20 +24,29 @@ type restatement struct {
 	rows    int64
 	count   int64 // of records
 	totals  usage.Quantity
+
+	carries  bool           // differences go to another day
+	away     usage.Quantity // what does
+	lines    int64          // that carry something
+	carried  *puller[daily.Carried]
+	group    []daily.Carried // carried of one key of usage, as far as the file has not shown it
+	groupKey usage.Key
 }
 
 // lineKey orders the lines of a daily file.
 type lineKey struct {
 	usage.Key
 	billing, commerceMeter, class string
+	carriedFrom                   usage.Day
 }
 
 func lineKeyOf(l daily.Line) lineKey {
-	return lineKey{l.Shown.Key(), usage.NormalGUID(l.BillingSubscriptionID), usage.NormalGUID(l.CommerceMeterID), string(l.MeterClass)}
+	return lineKey{l.Shown.Key(), usage.NormalGUID(l.BillingSubscriptionID), usage.NormalGUID(l.CommerceMeterID), string(l.MeterClass), l.CarriedFrom}
 }
 
 func (k lineKey) compare(l lineKey) int {
-	return cmp.Or(k.Key.Compare(l.Key), cmp.Compare(k.billing, l.billing), cmp.Compare(k.commerceMeter, l.commerceMeter), cmp.Compare(k.class, l.class))
+	return cmp.Or(k.Key.Compare(l.Key), cmp.Compare(k.billing, l.billing), cmp.Compare(k.commerceMeter, l.commerceMeter),
+		cmp.Compare(k.class, l.class), cmp.Compare(k.carriedFrom, l.carriedFrom))
 }
 
 func (r *restatement) where() string { return fmt.Sprintf("%s line %d", r.path, r.number) }
@@ -55,11 +64,18 @@ func (r *restatement) line(l daily.DayLine) error {
 	if err := r.sum(l, key); err != nil {
 		return err
 	}
+	reason, err := r.carriedLine(l, key)
+	if err != nil {
+		return err
+	}
 	known, err := r.standing(l, key)
 	if err != nil {
 		return err
 	}
-	return r.record(l, l.Rows > 0 && !known)
+	if r.carries {
+		return r.carry(l)
+	}
+	return r.record(l, l.Rows > 0 && !known, reason)
 }
 
 // sum: a line with rows is exactly what the partials give for its key; one
@@ -69,7 +85,7 @@ func (r *restatement) sum(l daily.DayLine, key lineKey) error {
 		return damaged(r.where(), "before it must come a line of %s", textOf(r.sums.head, true))
 	}
 	if l.Rows == 0 {
-		if l.Total.Sign() != 0 {
+		if l.Total.Sign() != 0 && l.CarriedFrom == 0 {
 			return damaged(r.where(), "total is %s without rows", l.Total)
 		}
 		return nil
@@ -100,9 +116,24 @@ func (r *restatement) standing(l daily.DayLine, key lineKey) (known bool, err er
 	return known, err
 }
 
+// carry: the difference is carried, and there is no record.
+func (r *restatement) carry(l daily.DayLine) error {
+	if l.Record != nil || !l.Carried.Equal(l.Total.Sub(l.Before)) {
+		return damaged(r.where(), "total is %s, before is %s, carried is %s, and there is a record: %t", l.Total, l.Before, l.Carried, l.Record != nil)
+	}
+	if l.Carried.Sign() != 0 {
+		r.lines++
+		r.away = r.away.Add(l.Carried)
+	}
+	return nil
+}
+
 // record: it states the difference, and stands in the batches byte for byte.
-func (r *restatement) record(l daily.DayLine, isNew bool) error {
+func (r *restatement) record(l daily.DayLine, isNew bool, reason string) error {
 	difference := l.Total.Sub(l.Before)
+	if l.Carried.Sign() != 0 {
+		return damaged(r.where(), "carried is %s, and the revision carries nothing", l.Carried)
+	}
 	if (l.Record != nil) != (difference.Sign() != 0 || isNew) {
 		return damaged(r.where(), "total is %s, before is %s, and there is a record: %t", l.Total, l.Before, l.Record != nil)
 	}
@@ -115,11 +146,14 @@ func (r *restatement) record(l daily.DayLine, isNew bool) error {
 		return damaged(r.where(), "record: %v", err)
 	}
 	kind := daily.Usage
+	if l.CarriedFrom != 0 {
+		kind = daily.CarryForward
+	}
 	if l.Corrects != "" {
 		kind = daily.Correction
 	}
 	m := r.st.manifest
-	if !rec.Quantity.Equal(difference) || rec.Kind != kind || rec.Corrects != l.Corrects || rec.Revision != m.Revision ||
+	if !rec.Quantity.Equal(difference) || rec.Kind != kind || rec.Corrects != l.Corrects || rec.CarriedFrom != l.CarriedFrom || rec.Reason != reason || rec.Revision != m.Revision ||
 		rec.CloudID != m.CloudID || rec.UsageDate != m.UsageDay || rec.Hours != l.Hours || rec.ResourceURI != l.ResourceURI ||
 		rec.BillingSubscriptionID != l.BillingSubscriptionID || rec.CommerceMeterID != l.CommerceMeterID || rec.MeterClass != l.MeterClass ||
 		usage.NormalGUID(rec.SubscriptionID) != usage.NormalGUID(l.SubscriptionID) || usage.NormalGUID(rec.MeterID) != usage.NormalGUID(l.MeterID) {
@@ -133,7 +167,12 @@ func (r *restatement) record(l daily.DayLine, isNew bool) error {
 
 // end: nothing is left over, and the row counts what was met.
 func (r *restatement) end() error {
+	if err := r.carriedLeft(); err != nil {
+		return err
+	}
 	switch {
+	case r.carried.more:
+		return damaged(r.path, "it has no line of %s, carried from %s", r.carried.head.Quantity, r.carried.head.CarriedFrom)
 	case r.sums.more:
 		return damaged(r.path, "it has no line of %s", textOf(r.sums.head, true))
 	case r.before.more:
@@ -141,5 +180,6 @@ func (r *restatement) end() error {
 	case r.records.more:
 		return damaged(r.path, "the batches have more than its %d records", r.count)
 	}
-	return cmp.Or(same(r.v, r.st.where, "rows", r.st.Rows, r.rows), same(r.v, r.st.where, "records", r.st.Records, r.count))
+	return cmp.Or(same(r.v, r.st.where, "rows", r.st.Rows, r.rows), same(r.v, r.st.where, "records", r.st.Records, r.count),
+		same(r.v, r.st.where, "carried", r.st.Carried, r.lines))
 }

@@ -38,11 +38,15 @@ func (v *verifier) revision(ctx context.Context, s *dayState, n int) error {
 		}
 		inputs = append(inputs, have.DayInput)
 	}
+	carries, err := v.carriesOf(s, st)
+	if err != nil {
+		return err
+	}
 	for _, check := range []error{
 		same(v, st.Manifest, "cloudId and usageDay", m.CloudID+" "+m.UsageDay.String(), s.cloudID+" "+s.day.String()),
 		same(v, st.Manifest, "revision", int64(m.Revision), st.Number),
 		same(v, st.where, "file", st.File, m.File), same(v, st.where, "sha256", st.SHA256, m.SHA256),
-		same(v, st.where, "inputs", st.Inputs, InputList(inputs)), same(v, st.where, "inputCount", st.InputCount, int64(len(inputs))),
+		same(v, st.where, "inputs", st.Inputs, InputList(inputs, carries...)), same(v, st.where, "inputCount", st.InputCount, int64(len(inputs)+len(carries))),
 		same(v, st.where, "batches", st.Batches, int64(len(m.Batches))),
 	} {
 		if check != nil {
@@ -63,7 +67,7 @@ func (v *verifier) dailyFile(ctx context.Context, s *dayState, n int) error {
 	if err != nil {
 		return f.blame(err)
 	}
-	if err := v.dayHeader(s, st, day.Header()); err != nil {
+	if err := cmp.Or(v.dayHeader(s, st, day.Header()), v.carriedAway(ctx, s, st, day.Header())); err != nil {
 		return err
 	}
 	sums, partials, err := v.merged(ctx, st.manifest.Inputs)
@@ -71,7 +75,17 @@ func (v *verifier) dailyFile(ctx context.Context, s *dayState, n int) error {
 	if err != nil {
 		return err
 	}
-	r := restatement{v: v, st: st, path: st.File}
+	r := restatement{v: v, st: st, path: st.File, carries: day.Header().CarriedTo != 0}
+	carried, carriers, err := v.carriedInto(ctx, s, st.manifest.Carries)
+	defer closeFiles(carriers)
+	if err != nil {
+		return err
+	}
+	r.carried, err = pull(carried)
+	defer r.carried.stop()
+	if err != nil {
+		return err
+	}
 	r.sums, err = pull(sums)
 	defer r.sums.stop()
 	if err != nil {
@@ -110,8 +124,13 @@ func (v *verifier) dailyFile(ctx context.Context, s *dayState, n int) error {
 			return err
 		}
 	}
+	for i, f := range carriers {
+		if err := f.finish(st.manifest.Carries[i].SHA256); err != nil {
+			return err
+		}
+	}
 	v.report.Records += r.count
-	s.totals = r.totals
+	s.totals, s.carried = r.totals, s.carried.Add(r.away)
 	return nil
 }
 
@@ -120,7 +139,7 @@ func (v *verifier) dayHeader(s *dayState, st *statement, h daily.DayHeader) erro
 	for i, hour := range h.MissingHours {
 		missing[i] = hour.Compact()
 	}
-	if h.CloudID != s.cloudID || h.UsageDay != s.day || int64(h.Revision) != st.Number || !slices.Equal(h.Inputs, st.manifest.Inputs) {
+	if h.CloudID != s.cloudID || h.UsageDay != s.day || int64(h.Revision) != st.Number || !slices.Equal(h.Inputs, st.manifest.Inputs) || !slices.Equal(h.Carries, st.manifest.Carries) {
 		return damaged(st.File, "it is of another day or revision, or has other inputs than its manifest")
 	}
 	return cmp.Or(

@@ -45,12 +45,17 @@ const (
 // one hour of the next.
 func startWorks(t *testing.T) *works {
 	t.Helper()
+	return startWorksWith(t, standin.Options{})
+}
+
+func startWorksWith(t *testing.T, options standin.Options) *works {
+	t.Helper()
 	connection := azuritetest.Account(t)
 	account, err := azurestore.Connect(func(string) string { return connection }, "UsageStorage")
 	ok(t, err)
 	raw, err := azblob.NewClientFromConnectionString(connection, nil)
 	ok(t, err)
-	server, err := standin.Open(filepath.Join(t.TempDir(), "commerce.db"), standin.Options{})
+	server, err := standin.Open(filepath.Join(t.TempDir(), "commerce.db"), options)
 	ok(t, err)
 	web := httptest.NewServer(server)
 	t.Cleanup(func() { web.Close(); server.Close() })

@@ -124,10 +124,11 @@ func (b *Book) Recorded(records io.Reader) error {
 	s.Buffer(nil, 4<<20)
 	for n := 1; s.Scan(); n++ {
 		var r struct {
-			MeterID   string `json:"meterId"`
-			UsageDate string `json:"usageDate"`
-			Quantity  string `json:"quantity"`
-			Region    string `json:"region"`
+			MeterID     string `json:"meterId"`
+			UsageDate   string `json:"usageDate"`
+			CarriedFrom string `json:"carriedFrom"` // the day of the usage, where another one is billed
+			Quantity    string `json:"quantity"`
+			Region      string `json:"region"`
 		}
 		if err := json.Unmarshal(s.Bytes(), &r); err != nil {
 			return fmt.Errorf("read record %d: %w", n, err)
@@ -136,7 +137,7 @@ func (b *Book) Recorded(records io.Reader) error {
 		if !ok || r.Region != "Azure Stack" {
 			return fmt.Errorf("read record %d: quantity %q, region %q", n, r.Quantity, r.Region)
 		}
-		e := b.entry(r.MeterID, r.UsageDate)
+		e := b.entry(r.MeterID, cmp.Or(r.CarriedFrom, r.UsageDate))
 		e.billed.Add(&e.billed, quantity)
 		e.records++
 		b.Sheet.Records++

@@ -227,3 +227,14 @@ func TestRecordsThatCannotBeReadAreAnErrorWithTheirNumber(t *testing.T) {
 		}
 	}
 }
+
+// What another day bills in place of the day of the usage counts for the latter.
+func TestWhatIsCarriedForwardCountsForItsOwnDay(t *testing.T) {
+	var b balance.Book
+	add(t, &b, nil, row(meter, "2019-12-10T22:00:00Z", "1.5"))
+	bill(t, &b, record(meter, "2019-12-10", "1")+strings.Replace(record(meter, "2019-12-20", "0.5"), `"meterId"`, `"carriedFrom":"2019-12-10","meterId"`, 1))
+	b.HoursCounted = 1
+	if sheet := b.Close(); !sheet.Balanced || len(sheet.Lines) != 1 || sheet.Lines[0].Records != 2 {
+		t.Errorf("%+v", sheet)
+	}
+}

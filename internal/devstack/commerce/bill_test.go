@@ -143,8 +143,8 @@ func TestBill(t *testing.T) {
 
 func TestBillOfACreditMonth(t *testing.T) {
 	s := start(t, commerce.Options{})
-	s.send(usage(nth(1), baseVM, "-100").with("kind", "carryForward"), usage(nth(2), baseVM, "0.1").on("2020-01-01").
-		with("kind", "carryForward").with("quantity", "-0.1"))
+	s.send(usage(nth(1), baseVM, "-100").with("kind", "correction").with("revision", 2).with("corrects", nth(3)), usage(nth(2), baseVM, "-0.1").on("2020-01-01").
+		with("kind", "carryForward").with("carriedFrom", "2019-12-31").with("reason", "too late").info("azureStack.EventDateTime", "12/31/2019 17:00:00"))
 	bill := getBill(s, "")
 	if bill.Statements[0].Total != "-0.80" || bill.Statements[1].Total != "0.00" || bill.Total != "-0.80" {
 		t.Errorf("got %+v", bill)

@@ -172,7 +172,8 @@ func billingPeriod(month string) string {
 // writeDaily writes the second section of each payer: one row for each record,
 // so that the rows of a meter add up to its statement lines. Service Info 1 is
 // the kind and the revision, such as "correction/2"; Service Info 2 is the
-// recordId, and for a correction the one it corrects behind it.
+// recordId, and for a correction the one it corrects behind it; of what was
+// carried forward, the day of the usage and the reason.
 func (s *Server) writeDaily(ctx context.Context, tx *sql.Tx, out *csv.Writer, only entryFilter) error {
 	payer := ""
 	err := eachEntry(ctx, tx, only, true, func(e entry) error {
@@ -190,6 +191,9 @@ func (s *Server) writeDaily(ctx context.Context, tx *sql.Tx, out *csv.Writer, on
 		ids := rec.recordID
 		if rec.corrects != "" {
 			ids += " corrects " + rec.corrects
+		}
+		if rec.carriedFrom != "" {
+			ids += " carried from " + rec.carriedFrom + ": " + rec.reason
 		}
 		return out.Write([]string{rec.usageDate, meterCategory, meter.meterID, subCategories[meter.meterID], meter.meterName,
 			meterRegion, meter.unit, rec.quantity, rec.location, service,

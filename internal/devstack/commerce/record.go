@@ -15,6 +15,7 @@ type record struct {
 	has map[string]bool // the fields that are present
 
 	recordID, cloudID, kind, corrects             string
+	carriedFrom, reason                           string
 	revision                                      int
 	billingModel, billingSubscriptionID           string
 	subscriptionID, meterID, commerceMeterID      string
@@ -27,6 +28,7 @@ type record struct {
 	eventDateTime                                 string
 	additionalInfo                                json.RawMessage
 	day                                           time.Time // usageDate, once a rule has read it
+	usedOn                                        time.Time // the day of the usage: carriedFrom or usageDate
 }
 
 // refusal says why a record is not taken; it becomes the Rejected result.
@@ -51,6 +53,8 @@ var recordFields = []field{
 	{"cloudId", false, text(func(r *record) *string { return &r.cloudID })},
 	{"kind", false, text(func(r *record) *string { return &r.kind })},
 	{"corrects", true, text(func(r *record) *string { return &r.corrects })},
+	{"carriedFrom", true, text(func(r *record) *string { return &r.carriedFrom })},
+	{"reason", true, text(func(r *record) *string { return &r.reason })},
 	{"revision", false, func(r *record, raw json.RawMessage) (ok bool) {
 		r.revision, ok = wholeNumber(raw)
 		return ok

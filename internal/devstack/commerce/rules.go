@@ -13,6 +13,8 @@ const (
 	// maxText is how long tags and the stamp's own text may be, in bytes;
 	// above it the sender states a hash instead.
 	maxText = 16 << 10
+	// maxReason is how long the reason of a carry may be, in bytes.
+	maxReason = 1000
 	// maxQuantity is how long a quantity may be, in bytes. A row has at most
 	// 60 digits before and 40 behind the point; the rest is room for the sum.
 	maxQuantity = 128
@@ -78,8 +80,28 @@ var rules = []rule{
 	{"InvalidUsageDate", "usageDate is not a date like 2019-12-10",
 		func(r *record) (ok bool) {
 			day, err := time.Parse(time.DateOnly, r.usageDate)
-			r.day = day
+			r.day, r.usedOn = day, day
 			return err == nil
+		}},
+	{"InvalidCarriedFrom", "what is carried forward must say from which day, and usage cannot",
+		func(r *record) bool {
+			return r.kind == "correction" || (r.kind == "carryForward") == r.has["carriedFrom"]
+		}},
+	{"InvalidCarriedFrom", "carriedFrom is not a date before usageDate",
+		func(r *record) bool {
+			if !r.has["carriedFrom"] {
+				return true
+			}
+			day, err := time.Parse(time.DateOnly, r.carriedFrom)
+			r.usedOn = day
+			return err == nil && day.Before(r.day)
+		}},
+	{"InvalidReason", "carriedFrom and reason come together",
+		func(r *record) bool { return r.has["reason"] == r.has["carriedFrom"] }},
+	{"InvalidReason", "reason is empty, longer than 1000 bytes or has control characters",
+		func(r *record) bool {
+			return !r.has["reason"] || r.reason != "" && len(r.reason) <= maxReason &&
+				!strings.ContainsFunc(r.reason, func(c rune) bool { return c < ' ' || c == 0x7f })
 		}},
 	{"InvalidUsageStart", "usageStart is not the start of usageDate in UTC, RFC 3339",
 		func(r *record) bool { return isInstant(r.usageStart, r.day) }},
@@ -108,7 +130,7 @@ var rules = []rule{
 		func(r *record) bool { return sameGUID(r.ownSubscription, r.subscriptionID) }},
 	{"InvalidStampLocation", "additionalInfo: azureStack.Location is empty",
 		func(r *record) bool { return r.ownLocation != "" }},
-	{"InvalidEventDateTime", "additionalInfo: azureStack.EventDateTime is not the first of hours on usageDate, like 12/10/2019 17:00:00",
+	{"InvalidEventDateTime", "additionalInfo: azureStack.EventDateTime is not the first of hours on the day of the usage, like 12/10/2019 17:00:00",
 		eventHolds},
 }
 
@@ -122,7 +144,7 @@ func eventHolds(r *record) bool {
 	if len(r.hours) == 0 {
 		return true
 	}
-	return event.Equal(r.day.Add(time.Duration(r.hours[0]) * time.Hour))
+	return event.Equal(r.usedOn.Add(time.Duration(r.hours[0]) * time.Hour))
 }
 
 func isInstant(text string, want time.Time) bool {

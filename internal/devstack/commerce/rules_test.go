@@ -12,6 +12,8 @@ import (
 func TestRules(t *testing.T) {
 	good := usage(nth(1), baseVM, "1.5")
 	correction := good.with("kind", "correction").with("revision", 2).with("corrects", nth(2))
+	carried := good.with("kind", "carryForward").with("carriedFrom", "2019-12-01").with("reason", "commerce was away").
+		info("azureStack.EventDateTime", "12/01/2019 17:00:00")
 	long := strings.Repeat("x", 16<<10+1)
 	tests := []struct {
 		name   string
@@ -24,7 +26,9 @@ func TestRules(t *testing.T) {
 		{"correction", correction, ""},
 		{"correction below zero", correction.with("quantity", "-0.25"), ""},
 		{"correction that leaves no hour", correction.with("hours", []int{}), ""},
-		{"carry forward below zero", good.with("kind", "carryForward").with("quantity", "-1"), ""},
+		{"carry forward", carried, ""},
+		{"carry forward below zero", carried.with("quantity", "-1"), ""},
+		{"correction of a carry", carried.with("kind", "correction").with("revision", 2).with("corrects", nth(2)), ""},
 		{"commerce meter", good.with("commerceMeterId", m30), ""},
 		{"flags", good.with("flags", []string{"unknownMeter", "incompleteDay"}), ""},
 		{"all day", good.with("hours", []int{0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15, 16, 17, 18, 19, 20, 21, 22, 23}).
@@ -60,6 +64,18 @@ func TestRules(t *testing.T) {
 		{"recordId without dashes", good.with("recordId", strings.ReplaceAll(nth(1), "-", "")), "InvalidRecordId"},
 		{"nil cloudId", good.with("cloudId", "00000000-0000-0000-0000-000000000000"), "InvalidCloudId"},
 		{"kind", good.with("kind", "Usage"), "InvalidKind"},
+		{"carry forward from nowhere", carried.without("carriedFrom"), "InvalidCarriedFrom"},
+		{"carry forward from its own day", carried.with("carriedFrom", "2019-12-10"), "InvalidCarriedFrom"},
+		{"carry forward from no date", carried.with("carriedFrom", "20191201"), "InvalidCarriedFrom"},
+		{"carry forward that corrects", carried.with("corrects", nth(2)), "InvalidCorrects"},
+		{"usage that is carried", carried.with("kind", "usage"), "InvalidCarriedFrom"},
+		{"usage with a reason", good.with("reason", "because"), "InvalidReason"},
+		{"carry forward without a reason", carried.without("reason"), "InvalidReason"},
+		{"correction of a carry without a reason", carried.with("kind", "correction").with("revision", 2).with("corrects", nth(2)).without("reason"), "InvalidReason"},
+		{"empty reason", carried.with("reason", ""), "InvalidReason"},
+		{"long reason", carried.with("reason", strings.Repeat("x", 1001)), "InvalidReason"},
+		{"reason of two lines", carried.with("reason", "a\nb"), "InvalidReason"},
+		{"event on the day that is charged", carried.info("azureStack.EventDateTime", "12/10/2019 17:00:00"), "InvalidEventDateTime"},
 		{"revision 0", good.with("revision", 0), "InvalidRevision"},
 		{"correction in revision 1", correction.with("revision", 1), "InvalidRevision"},
 		{"correction of nothing", correction.without("corrects"), "InvalidCorrects"},

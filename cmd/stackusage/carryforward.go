@@ -1,0 +1,184 @@
+package main
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"text/tabwriter"
+	"time"
+
+	"stackusage/handlers"
+	"stackusage/shared/ledger"
+	"stackusage/shared/usage"
+)
+
+const aboutCarryForward = `have an open day bill what commerce does not take for its own day any more
+
+  stackusage carry-forward --list
+  stackusage carry-forward --cloud-id GUID --day 2019-12-10 --reason TEXT
+
+A record that reaches commerce too late after its usage day is Expired: final, and
+billed nowhere. --list shows those days. Without it, the differences of --day are
+stated as part of the day --to, today unless said otherwise: records of kind
+carryForward that name the day of the usage and the reason. What commerce was sent
+is never changed; the day itself gets a revision that says what was carried.
+
+Waits until commerce has answered all of the day's last revision. A day that
+expires again, in the day that it was carried to, can be carried on from there.
+
+Set COMMERCE_LATENESS_LIMIT as the function app has it: a day that is too late to
+take anything is refused then. Empty means that commerce takes every day.`
+
+// carryForward is stackusage carry-forward.
+func carryForward(ctx context.Context, env environment, args []string) error {
+	fs := newFlags(env, "carry-forward", aboutCarryForward)
+	list := fs.Bool("list", false, "list the days of which records are Expired")
+	asJSON := fs.Bool("json", false, "with --list: print one JSON object a line")
+	cloudID := fs.String("cloud-id", "", "the registration's `GUID`; with --list, only this one")
+	var day, to usage.Day
+	dayVar(fs, &day, "day", "the usage `day` that expired, 2019-12-10")
+	dayVar(fs, &to, "to", "the `day` that states it instead (default today, UTC)")
+	var why ledger.Reasoned
+	reason := reasonFlags(fs, &why)
+	if err := parseFlags(fs, args); err != nil {
+		return err
+	}
+	if *cloudID != "" || !*list {
+		if err := checkCloudID(*cloudID); err != nil {
+			return err
+		}
+	}
+	if *list {
+		if day != 0 || to != 0 || why.Reason != "" {
+			return errors.New("--list shows all days and decides nothing: leave out --day, --to and --reason")
+		}
+		return listExpired(ctx, env, *cloudID, *asJSON)
+	}
+	if *asJSON {
+		return errors.New("--json is for --list")
+	}
+	if day == 0 {
+		return errors.New("--day is missing; --list shows what expired")
+	}
+	if err := reason(); err != nil {
+		return err
+	}
+	var lateness time.Duration
+	if text := env.getenv("COMMERCE_LATENESS_LIMIT"); text != "" {
+		var err error
+		if lateness, err = time.ParseDuration(text); err != nil || lateness < 0 {
+			return fmt.Errorf("setting COMMERCE_LATENESS_LIMIT: %q is not a duration like 72h", text)
+		}
+	}
+	if to == 0 {
+		to = usage.HourOf(why.At).Day()
+	}
+	return askCarry(ctx, env, *cloudID, day, to, lateness, why)
+}
+
+func askCarry(ctx context.Context, env environment, cloudID string, day, to usage.Day, lateness time.Duration, why ledger.Reasoned) error {
+	app, err := env.app()
+	if err != nil {
+		return err
+	}
+	asked, err := app.ledger.AskCarry(ctx, cloudID, day, to, lateness, why)
+	if err != nil {
+		return err
+	}
+	// Should the message get lost, or commerce still owe answers, Sweep asks again.
+	if err := app.usage.Queues.Enqueue(ctx, handlers.QueueDays, handlers.DayMessage(cloudID, day), 0); err != nil {
+		return fmt.Errorf("the request is recorded, and Sweep will find it: %w", err)
+	}
+	fmt.Fprintf(env.stdout, `Usage day %s is to be carried forward to %s: %s (%s, %s).
+CloseDay does so once commerce has answered all of its last revision. %[2]s bills it
+when it closes or, if it was stated already, at most once in REOPEN_DELAY.
+Watch:
+  stackusage carry-forward --list --cloud-id %[6]s
+  stackusage days list --cloud-id %[6]s --from %[1]s --to %[2]s
+`, day, to, asked.RestateReason, asked.RestateBy, stamp(asked.RestateAt), cloudID)
+	return nil
+}
+
+// expiredDay is one day of carry-forward --list.
+type expiredDay struct {
+	CloudID  string         `json:"cloudId"`
+	Day      string         `json:"usageDay"`
+	Revision int            `json:"revision"`
+	Records  int64          `json:"records"`
+	Meters   []expiredMeter `json:"meters"`
+	State    string         `json:"state"` // expired, asked, carried
+	To       string         `json:"carriedTo,omitempty"`
+	Reason   string         `json:"reason,omitempty"`
+	By       string         `json:"by,omitempty"`
+}
+
+type expiredMeter struct {
+	MeterID  string         `json:"meterId"`
+	Name     string         `json:"meterName"`
+	Unit     string         `json:"unit"`
+	Records  int64          `json:"records"`
+	Quantity usage.Quantity `json:"quantity"`
+}
+
+func listExpired(ctx context.Context, env environment, cloudID string, asJSON bool) error {
+	app, err := env.app()
+	if err != nil {
+		return err
+	}
+	days, err := app.ledger.ExpiredDays(ctx, cloudID)
+	if err != nil {
+		return err
+	}
+	enc := json.NewEncoder(env.stdout)
+	enc.SetEscapeHTML(false)
+	w := tabwriter.NewWriter(env.stdout, 0, 0, 2, ' ', 0)
+	if !asJSON && len(days) > 0 {
+		fmt.Fprintln(w, "CLOUD ID\tUSAGE DAY\tREV\tRECORDS\tMETER\tQUANTITY\tUNIT\tSTATE\tWHY")
+	}
+	for _, d := range days {
+		line := listedExpired(d)
+		if asJSON {
+			if err := enc.Encode(line); err != nil {
+				return err
+			}
+			continue
+		}
+		state, why := line.State, ""
+		if line.To != "" {
+			state += " to " + line.To
+		}
+		if line.Reason != "" {
+			why = line.By + ": " + line.Reason
+		}
+		for _, m := range line.Meters {
+			name := m.Name
+			if name == "" {
+				name = m.MeterID
+			}
+			fmt.Fprintf(w, "%s\t%s\t%d\t%d\t%s\t%s\t%s\t%s\t%s\n", line.CloudID, line.Day, line.Revision, m.Records, name, m.Quantity, m.Unit, state, why)
+		}
+	}
+	if !asJSON && len(days) == 0 {
+		fmt.Fprintln(env.stdout, "no record is Expired")
+	}
+	return w.Flush()
+}
+
+func listedExpired(d ledger.ExpiredDay) expiredDay {
+	line := expiredDay{CloudID: d.CloudID, Day: d.Day.String(), Revision: d.Revision, Records: d.Records, State: "expired", Meters: []expiredMeter{}}
+	for _, m := range d.Meters {
+		line.Meters = append(line.Meters, expiredMeter{m.MeterID, m.MeterName, m.Unit, m.Records, m.Quantity})
+	}
+	to := ""
+	switch {
+	case d.Carried != nil:
+		line.State, to, line.Reason, line.By = "carried", d.Carried.CarriedTo, d.Carried.Reason, d.Carried.By
+	case d.Asked != nil:
+		line.State, to, line.Reason, line.By = "asked", d.Asked.CarryTo, d.Asked.RestateReason, d.Asked.RestateBy
+	}
+	if day, err := usage.ParseDay(to); err == nil {
+		line.To = day.String()
+	}
+	return line
+}
