@@ -59,7 +59,12 @@ type site struct {
 	commerce string // URL
 	host     *functionhost.Host
 	usage    *azurestore.Account
-	closers  []func() // run last to first
+
+	// accounted reports whether the work of a message that failed for good has
+	// been done by another; nil: no message may fail.
+	accounted func(ctx context.Context, queue, text string) bool
+
+	closers []func() // run last to first
 
 	progressing sync.Mutex // agents may run side by side
 }
@@ -108,6 +113,9 @@ func (s *site) start(ctx context.Context) (err error) {
 	}
 	if err := s.startEvents(); err != nil {
 		return err
+	}
+	if s.o.noHost {
+		return nil
 	}
 	return s.startHost(ctx)
 }
@@ -315,7 +323,11 @@ func (s *site) agent(ctx context.Context, spool string) error {
 
 // sweep runs the Sweep function now.
 func (s *site) sweep(ctx context.Context) error {
-	req, err := http.NewRequestWithContext(ctx, http.MethodPost, s.host.URL()+"/admin/functions/Sweep", strings.NewReader(`{"input":""}`))
+	return sweepAt(ctx, s.host.URL())
+}
+
+func sweepAt(ctx context.Context, host string) error {
+	req, err := http.NewRequestWithContext(ctx, http.MethodPost, host+"/admin/functions/Sweep", strings.NewReader(`{"input":""}`))
 	if err != nil {
 		return err
 	}

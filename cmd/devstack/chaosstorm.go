@@ -1,0 +1,340 @@
+package main
+
+import (
+	"context"
+	"encoding/base64"
+	"encoding/json"
+	"fmt"
+	"net/http"
+	"strings"
+	"time"
+
+	"github.com/Azure/azure-sdk-for-go/sdk/storage/azqueue"
+
+	"stackusage/handlers"
+	"stackusage/internal/devstack/storagefaults"
+	"stackusage/shared/ledger"
+)
+
+// Kinds of faults that storm gives itself; storage, handler and commerce have
+// theirs.
+const (
+	hostStopped   = "host stopped after three crashes, started again"
+	azuriteEnded  = "Azurite ended by SIGTERM, started again"
+	clockAhead    = "clock moved ahead"
+	clockBack     = "clock moved back"
+	messageTwice  = "message put on its queue a second time"
+	unreadable    = "message that cannot be read"
+	sweepTwice    = "Sweep on both hosts at once"
+	poisoned      = "message poisoned after five failures"
+	sentAgain     = "message that failed for good, sent again"
+	agentFailed   = "agent run that failed, repeated"
+	stackFaults   = "usage API answered 202, 429, 503, 504 or was cut"
+	garbledText   = "%%% this is not base64"
+	troublePause  = 1500 * time.Millisecond
+	sweepPause    = 700 * time.Millisecond
+	requestLimit  = 5 * time.Second // of one request of storm: handlers die under it
+	maxClockAhead = 36 * time.Hour  // CLOSE_DELAY is 48 h: no day shall close with gaps
+)
+
+// storm runs the agent with everything around it failing, until every kind of
+// fault has happened and all hours are judged, or --storm is over.
+func (c *chaos) storm(ctx context.Context) error {
+	ctx, cancel := context.WithCancel(ctx)
+	defer cancel()
+	c.progress("faults begin, seed %d", c.o.seed)
+	if err := c.commerceFaults(ctx); err != nil {
+		return err
+	}
+	if err := c.stackFaults(ctx); err != nil {
+		return err
+	}
+	agent := make(chan error, 1)
+	go func() { agent <- c.agentAtLast(ctx) }()
+	end := time.After(c.o.storm)
+	trouble, sweep, show := time.NewTicker(troublePause), time.NewTicker(sweepPause), time.NewTicker(5*time.Second)
+	defer trouble.Stop()
+	defer sweep.Stop()
+	defer show.Stop()
+	var queue []func(context.Context) error
+	collected := false
+	for {
+		select {
+		case <-ctx.Done():
+			return context.Cause(ctx)
+		case err := <-agent:
+			if err != nil {
+				return err
+			}
+			collected = true
+			continue
+		case <-end:
+			c.progress("--storm is over")
+			if collected {
+				return nil
+			}
+			c.faults.Stop() // the agent still needs storage that works
+			return <-agent
+		case <-show.C:
+			judged, _, err := c.hours(ctx)
+			c.progress("%d blobs judged (%v), %d kinds of faults to come", judged, err, len(c.outstanding()))
+			if err == nil && collected && judged >= c.hoursServed() && len(c.outstanding()) == 0 {
+				return nil
+			}
+		case <-sweep.C:
+			c.sweepSomewhere(ctx)
+		case <-trouble.C:
+			if len(queue) == 0 {
+				queue = c.troubles()
+			}
+			if err := queue[0](ctx); err != nil {
+				return err
+			}
+			queue = queue[1:]
+		}
+	}
+}
+
+func (c *chaos) hoursServed() int { return int(c.stack.End().Sub(c.stack.First()) / time.Hour) }
+
+// agentAtLast runs the agent until it succeeds, as its timer does.
+func (c *chaos) agentAtLast(ctx context.Context) error {
+	for {
+		err := c.runAgent(ctx)
+		if err == nil || ctx.Err() != nil {
+			return err
+		}
+		c.count(agentFailed)
+		c.log.Warn("agent failed", "error", err)
+		time.Sleep(500 * time.Millisecond)
+	}
+}
+
+// troubles is one round of what can go wrong beside single requests, shuffled.
+func (c *chaos) troubles() []func(context.Context) error {
+	all := []func(context.Context) error{
+		c.restartAzurite, c.moveAhead, c.moveBack, c.repeatMessages, c.repeatMessages, c.sweepBoth, c.garble, c.sendFailedAgain,
+	}
+	c.rng.Shuffle(len(all), func(i, j int) { all[i], all[j] = all[j], all[i] })
+	return all
+}
+
+// restartAzurite ends storage under all that works with it.
+func (c *chaos) restartAzurite(ctx context.Context) error {
+	c.azurite.Stop()
+	time.Sleep(time.Duration(c.rng.IntN(500)) * time.Millisecond)
+	if err := c.azurite.Restart(ctx); err != nil {
+		return err
+	}
+	c.count(azuriteEnded)
+	return nil
+}
+
+func (c *chaos) moveAhead(context.Context) error {
+	by := min(c.clock.by+time.Duration(1+c.rng.IntN(10))*time.Hour, maxClockAhead)
+	if by > c.clock.by {
+		c.count(clockAhead)
+	}
+	return c.clock.move(by)
+}
+
+func (c *chaos) moveBack(context.Context) error {
+	c.count(clockBack)
+	return c.clock.move(c.clock.by - time.Duration(1+c.rng.IntN(5))*time.Hour)
+}
+
+func (c *chaos) queue(name string) (*azqueue.QueueClient, error) {
+	return azqueue.NewQueueClientFromConnectionString(c.settings["UsageStorage"], name, nil)
+}
+
+// repeatMessages puts what waits on the queues there once more, so that both
+// hosts work on the same message at the same time.
+func (c *chaos) repeatMessages(ctx context.Context) error {
+	ctx, cancel := context.WithTimeout(ctx, requestLimit)
+	defer cancel()
+	for _, name := range []string{handlers.QueueLanded, handlers.QueueDays, handlers.QueueBatches} {
+		queue, err := c.queue(name)
+		if err != nil {
+			return err
+		}
+		most := int32(8)
+		waiting, err := queue.PeekMessages(ctx, &azqueue.PeekMessagesOptions{NumberOfMessages: &most})
+		if err != nil {
+			continue // not made yet
+		}
+		for _, m := range waiting.Messages {
+			if _, err := queue.EnqueueMessage(ctx, *m.MessageText, nil); err == nil {
+				c.count(messageTwice)
+			}
+		}
+	}
+	return nil
+}
+
+// garble puts a message on a queue that is poisoned without being looked at.
+func (c *chaos) garble(ctx context.Context) error {
+	ctx, cancel := context.WithTimeout(ctx, requestLimit)
+	defer cancel()
+	queue, err := c.queue([]string{handlers.QueueLanded, handlers.QueueDays, handlers.QueueBatches}[c.rng.IntN(3)])
+	if err != nil {
+		return err
+	}
+	if _, err := queue.EnqueueMessage(ctx, garbledText, nil); err == nil {
+		c.count(unreadable)
+	}
+	return nil
+}
+
+// sendFailedAgain does what an operator does with messages that failed for
+// good. Sweep would do the same, after its rest.
+func (c *chaos) sendFailedAgain(ctx context.Context) error {
+	ctx, cancel := context.WithTimeout(ctx, requestLimit)
+	defer cancel()
+	for row, err := range c.usage.Tables.List(ctx, ledger.TableFailedMessages, "", "", "") {
+		if err != nil {
+			return nil // a handler has not made the table yet, or was killed
+		}
+		name, text := fmt.Sprint(row.Props["queue"]), fmt.Sprint(row.Props["text"])
+		if text == garbledText {
+			continue
+		}
+		queue, err := c.queue(name)
+		if err != nil {
+			return err
+		}
+		if _, err := queue.EnqueueMessage(ctx, base64.StdEncoding.EncodeToString([]byte(text)), nil); err == nil {
+			c.count(sentAgain)
+		}
+	}
+	return nil
+}
+
+// sweepSomewhere runs Sweep on one of the hosts, if it can.
+func (c *chaos) sweepSomewhere(ctx context.Context) {
+	c.sweepOn(ctx, c.hosts[c.rng.IntN(len(c.hosts))])
+}
+
+func (c *chaos) sweepBoth(ctx context.Context) error {
+	both := true
+	for _, h := range c.hosts {
+		both = c.sweepOn(ctx, h) && both
+	}
+	if both {
+		c.count(sweepTwice)
+	}
+	return nil
+}
+
+func (c *chaos) sweepOn(ctx context.Context, h *chaosHost) bool {
+	host := h.current()
+	if host == nil {
+		return false
+	}
+	ctx, cancel := context.WithTimeout(ctx, requestLimit)
+	defer cancel()
+	return sweepAt(ctx, host.URL()) == nil
+}
+
+// commerceOrders are the faults of commerce. None leaves a bill that differs.
+var commerceOrders = []string{
+	`{"next":1,"status":429,"retryAfter":1}`, `{"next":1,"status":500}`, `{"next":1,"status":401}`, `{"next":1,"status":503}`,
+	`{"next":1,"cut":"before"}`, `{"next":1,"cut":"after"}`, `{"next":1,"cut":"middle"}`, `{"next":1,"cut":"after"}`,
+	`{"next":1,"dropResults":3}`, `{"next":1,"wrongResult":"status"}`, `{"next":1,"wrongResult":"twice"}`, `{"next":1,"wrongResult":"stranger"}`,
+}
+
+func (c *chaos) commerceFaults(ctx context.Context) error {
+	orders := append([]string{`{"shuffle":true}`}, commerceOrders...)
+	c.rng.Shuffle(len(orders), func(i, j int) { orders[i], orders[j] = orders[j], orders[i] })
+	for _, order := range orders {
+		if err := send(ctx, http.MethodPost, c.commerce+"/_devstack/faults", order); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func (c *chaos) commerceCalm(ctx context.Context) error {
+	return send(ctx, http.MethodDelete, c.commerce+"/_devstack/faults", "")
+}
+
+// stackFaults makes some requests of the agent go wrong; it needs one for each
+// hour at least, so that all of them are served.
+func (c *chaos) stackFaults(ctx context.Context) error {
+	for _, status := range c.rng.Perm(5) {
+		order := fmt.Sprintf(`{"status":%d,"skip":%d,"cutAfter":%d}`, []int{0, 202, 429, 503, 504}[status], 1+c.rng.IntN(6), c.rng.IntN(2000))
+		if err := send(ctx, http.MethodPost, c.stackURL+"/_devstack/faults", order); err != nil {
+			return err
+		}
+		c.count(stackFaults)
+	}
+	return nil
+}
+
+func (c *chaos) stackCalm(ctx context.Context) error {
+	return send(ctx, http.MethodDelete, c.stackURL+"/_devstack/faults", "")
+}
+
+func send(ctx context.Context, method, url, body string) error {
+	req, err := http.NewRequestWithContext(ctx, method, url, strings.NewReader(body))
+	if err != nil {
+		return err
+	}
+	resp, err := http.DefaultClient.Do(req)
+	if err != nil {
+		return err
+	}
+	defer resp.Body.Close()
+	if resp.StatusCode >= 300 {
+		return fmt.Errorf("%s %s: HTTP %d", method, url, resp.StatusCode)
+	}
+	return nil
+}
+
+// commerceGiven is what commerce says it did wrong, by kind.
+func (c *chaos) commerceGiven() map[string]int {
+	ctx, cancel := context.WithTimeout(context.Background(), requestLimit)
+	defer cancel()
+	var stats struct {
+		Faults map[string]int `json:"faults"`
+	}
+	body, err := get(ctx, c.commerce+"/_devstack/stats")
+	if err != nil {
+		return nil
+	}
+	defer body.Close()
+	_ = json.NewDecoder(body).Decode(&stats) // what cannot be read counts as not given
+	return stats.Faults
+}
+
+// outstanding lists the kinds of faults that have not happened yet.
+func (c *chaos) outstanding() []string {
+	var out []string
+	need := func(n int, kind string) {
+		if n == 0 {
+			out = append(out, kind)
+		}
+	}
+	c.mu.Lock()
+	for _, kind := range []string{hostStopped, azuriteEnded, clockAhead, clockBack, messageTwice, unreadable, sweepTwice, stackFaults} {
+		need(c.counts[kind], kind)
+	}
+	c.mu.Unlock()
+	given := c.commerceGiven()
+	for _, kind := range []string{"status429", "status500", "status401", "status503", "cut:before", "cut:after", "cut:middle",
+		"dropResults", "wrongResult:status", "wrongResult:twice", "wrongResult:stranger", "shuffle"} {
+		need(given[kind], "commerce "+kind)
+	}
+	sums := map[storagefaults.Action]int{}
+	for name, k := range c.faults.Counts() {
+		for _, a := range storagefaults.Actions() {
+			sums[a] += k.Given[a]
+		}
+		for _, a := range []storagefaults.Action{storagefaults.KillBefore, storagefaults.KillAfter} {
+			need(k.Given[a], fmt.Sprintf("handler %s %s", a, name))
+		}
+	}
+	for _, a := range storagefaults.Actions() {
+		need(sums[a], "storage "+string(a))
+	}
+	return out
+}
