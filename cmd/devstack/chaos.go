@@ -148,6 +148,7 @@ type chaos struct {
 	faults *storagefaults.Faults
 	hosts  []*chaosHost
 	clock  movedClock
+	tally  tally // once it has ended
 
 	mu     sync.Mutex
 	counts map[string]int
@@ -201,6 +202,8 @@ func runChaos(ctx context.Context, o chaosOptions, log *slog.Logger, progress io
 		return nil, balance.Sheet{}, err
 	}
 	c.judge(&sheet, want)
+	c.tally = c.tallied(sheet.Balanced)
+	c.tally.Faults[poisoned] = c.countPoisoned()
 	return c, sheet, c.write(ctx, sheet)
 }
 
@@ -235,6 +238,9 @@ func (c *chaos) settle(ctx context.Context) (balance.Sheet, error) {
 	}
 	c.host = host
 	waited := c.waitUntilBilled(ctx)
+	if waited == nil {
+		waited = c.waitForPoison(ctx)
+	}
 	sheet, err := c.results(context.WithoutCancel(ctx))
 	if err != nil {
 		return sheet, errors.Join(waited, err)
@@ -244,6 +250,31 @@ func (c *chaos) settle(ctx context.Context) (balance.Sheet, error) {
 		sheet.Problems = append(sheet.Problems, waited.Error())
 	}
 	return sheet, nil
+}
+
+// waitForPoison waits until Sweep has emptied the poison queues: it takes up to
+// its lease if it was killed over them.
+func (c *chaos) waitForPoison(ctx context.Context) error {
+	for {
+		st, err := c.status(ctx)
+		left := int64(0)
+		for queue, n := range st.Queues {
+			if strings.HasSuffix(queue, "-poison") {
+				left += n
+			}
+		}
+		if err == nil && left == 0 {
+			return nil
+		}
+		if err := errors.Join(err, c.sweep(ctx)); err != nil {
+			return fmt.Errorf("wait for the poison queues: %w", err)
+		}
+		select {
+		case <-ctx.Done():
+			return fmt.Errorf("wait for the poison queues: %w; %d messages left", context.Cause(ctx), left)
+		case <-time.After(time.Second):
+		}
+	}
 }
 
 // steady waits until both hosts run with handlers that answer, and returns one.

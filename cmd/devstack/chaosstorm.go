@@ -34,7 +34,8 @@ const (
 	troublePause  = 1500 * time.Millisecond
 	sweepPause    = 700 * time.Millisecond
 	requestLimit  = 5 * time.Second // of one request of storm: handlers die under it
-	maxClockAhead = 36 * time.Hour  // CLOSE_DELAY is 48 h: no day shall close with gaps
+	firstDayLimit = 20 * time.Second
+	maxClockAhead = 36 * time.Hour // CLOSE_DELAY is 48 h: no day shall close with gaps
 )
 
 // storm runs the agent with everything around it failing, until every kind of
@@ -97,10 +98,42 @@ func (c *chaos) storm(ctx context.Context) error {
 
 func (c *chaos) hoursServed() int { return int(c.stack.End().Sub(c.stack.First()) / time.Hour) }
 
-// agentAtLast runs the agent until it succeeds, as its timer does.
+// agentAtLast runs the agent until it has collected all hours. It begins with
+// those that the first day needs to close, and goes on when that has been stated
+// or should have been: what comes late is then a correction.
 func (c *chaos) agentAtLast(ctx context.Context) error {
+	first := c.stack.First()
+	if enough := first.Add(30 * time.Hour); enough.Before(c.stack.End()) {
+		if err := c.agentRepeated(ctx, enough); err != nil {
+			return err
+		}
+		for limit := time.Now().Add(firstDayLimit); time.Now().Before(limit) && ctx.Err() == nil; time.Sleep(300 * time.Millisecond) {
+			if n, err := c.revisions(ctx); err == nil && n > 0 {
+				break
+			}
+		}
+	}
+	return c.agentRepeated(ctx, c.stack.End())
+}
+
+func (c *chaos) revisions(ctx context.Context) (n int, err error) {
+	for _, err := range c.usage.Tables.List(ctx, ledger.TableUsageDays, cloudID, "", "") {
+		if err != nil {
+			return 0, err
+		}
+		n++
+	}
+	return n, nil
+}
+
+// agentRepeated runs the agent until it succeeds, as its timer does.
+func (c *chaos) agentRepeated(ctx context.Context, end time.Time) error {
+	spool, err := c.folder("spool")
+	if err != nil {
+		return err
+	}
 	for {
-		err := c.runAgent(ctx)
+		err := c.agentUntil(ctx, spool, end)
 		if err == nil || ctx.Err() != nil {
 			return err
 		}
@@ -294,16 +327,20 @@ func send(ctx context.Context, method, url, body string) error {
 func (c *chaos) commerceGiven() map[string]int {
 	ctx, cancel := context.WithTimeout(context.Background(), requestLimit)
 	defer cancel()
+	given := map[string]int{}
 	var stats struct {
 		Faults map[string]int `json:"faults"`
 	}
 	body, err := get(ctx, c.commerce+"/_devstack/stats")
 	if err != nil {
-		return nil
+		return given
 	}
 	defer body.Close()
 	_ = json.NewDecoder(body).Decode(&stats) // what cannot be read counts as not given
-	return stats.Faults
+	for kind, n := range stats.Faults {
+		given["commerce "+kind] = n
+	}
+	return given
 }
 
 // outstanding lists the kinds of faults that have not happened yet.
@@ -319,10 +356,11 @@ func (c *chaos) outstanding() []string {
 		need(c.counts[kind], kind)
 	}
 	c.mu.Unlock()
+	need(c.countPoisoned(), poisoned)
 	given := c.commerceGiven()
 	for _, kind := range []string{"status429", "status500", "status401", "status503", "cut:before", "cut:after", "cut:middle",
 		"dropResults", "wrongResult:status", "wrongResult:twice", "wrongResult:stranger", "shuffle"} {
-		need(given[kind], "commerce "+kind)
+		need(given["commerce "+kind], "commerce "+kind)
 	}
 	sums := map[storagefaults.Action]int{}
 	for name, k := range c.faults.Counts() {

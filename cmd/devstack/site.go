@@ -300,7 +300,12 @@ func (s *site) runAgent(ctx context.Context) error {
 }
 
 func (s *site) agent(ctx context.Context, spool string) error {
-	first, end := s.stack.First(), s.stack.End()
+	return s.agentUntil(ctx, spool, s.stack.End())
+}
+
+// agentUntil runs it over the reported hours before end.
+func (s *site) agentUntil(ctx context.Context, spool string, end time.Time) error {
+	first := s.stack.First()
 	s.progress("agent collects %d reported hours, %s to %s", int(end.Sub(first)/time.Hour), first.Format(time.RFC3339), end.Format(time.RFC3339))
 	program, err := filepath.Abs(s.o.agent)
 	if err != nil {

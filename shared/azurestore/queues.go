@@ -56,8 +56,10 @@ func (q *Queues) Depth(ctx context.Context, queue string) (int64, error) {
 	return int64(*props.ApproximateMessagesCount), nil
 }
 
-// drainLease is how long a message taken by Drain stays hidden from others.
-const drainLease int32 = 120 // seconds
+// drainLease is how long a message taken by Drain stays hidden from others: long
+// enough for 32 of them, and no longer, because a process that is killed in
+// between leaves them hidden. One that is taken twice is no harm.
+const drainLease int32 = 30 // seconds
 
 // Drain hands the text of each visible message of a queue to take, as it was
 // before base64 or, if it never was, as it is, and deletes the message when

@@ -46,6 +46,8 @@ func kindOf(s service, r *http.Request, body []byte) string {
 		return "container create"
 	case s == queues && below == "" && r.Method == http.MethodPut:
 		return "queue create"
+	case s == queues && verb == "delete":
+		return "queue message delete"
 	case s == queues && verb == "insert":
 		verb = "put"
 	case s == tables:

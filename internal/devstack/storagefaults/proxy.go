@@ -124,20 +124,17 @@ func (p *Proxy) serve(s service, target string, w http.ResponseWriter, r *http.R
 		panic(http.ErrAbortHandler) // storage is away: that is another fault
 	}
 	defer answer.Body.Close()
-	// A write that storage refuses, as it should when a row is there or has
-	// changed, is no fault of ours to hide.
-	if answer.StatusCode >= http.StatusBadRequest {
-		p.answered(key)
-		if action == KillAfter {
-			p.faults.missed(kind, action)
-		}
-		reply(w, answer)
-		return
-	}
-	if action == KillAfter {
+	switch {
+	case action == KillAfter:
 		if p.ended(kind, action) {
 			panic(http.ErrAbortHandler)
 		}
+		reply(w, answer)
+		return
+	case answer.StatusCode >= http.StatusBadRequest:
+		// Storage has refused it, as it should when a row is there or has changed:
+		// nothing was stored, so there is nothing to hide.
+		p.answered(key)
 		reply(w, answer)
 		return
 	}
