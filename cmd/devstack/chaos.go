@@ -148,7 +148,10 @@ type chaos struct {
 	faults *storagefaults.Faults
 	hosts  []*chaosHost
 	clock  movedClock
-	tally  tally // once it has ended
+
+	outageEnd time.Time
+
+	tally tally // once it has ended
 
 	mu     sync.Mutex
 	counts map[string]int

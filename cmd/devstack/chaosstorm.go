@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/base64"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"net/http"
 	"strings"
@@ -27,11 +28,13 @@ const (
 	unreadable    = "message that cannot be read"
 	sweepTwice    = "Sweep on both hosts at once"
 	poisoned      = "message poisoned after five failures"
+	outage        = "storage refused all writes for seconds"
 	sentAgain     = "message that failed for good, sent again"
 	agentFailed   = "agent run that failed, repeated"
 	stackFaults   = "usage API answered 202, 429, 503, 504 or was cut"
 	garbledText   = "%%% this is not base64"
-	troublePause  = 1500 * time.Millisecond
+	troublePause  = time.Second
+	outageLength  = 8 * time.Second // five tries of a message, a second apart
 	sweepPause    = 700 * time.Millisecond
 	requestLimit  = 5 * time.Second // of one request of storm: handlers die under it
 	firstDayLimit = 20 * time.Second
@@ -53,7 +56,7 @@ func (c *chaos) storm(ctx context.Context) error {
 	agent := make(chan error, 1)
 	go func() { agent <- c.agentAtLast(ctx) }()
 	end := time.After(c.o.storm)
-	trouble, sweep, show := time.NewTicker(troublePause), time.NewTicker(sweepPause), time.NewTicker(5*time.Second)
+	trouble, sweep, show := time.NewTicker(troublePause), time.NewTicker(sweepPause), time.NewTicker(3*time.Second)
 	defer trouble.Stop()
 	defer sweep.Stop()
 	defer show.Stop()
@@ -78,12 +81,14 @@ func (c *chaos) storm(ctx context.Context) error {
 			return <-agent
 		case <-show.C:
 			judged, _, err := c.hours(ctx)
-			c.progress("%d blobs judged (%v), %d kinds of faults to come", judged, err, len(c.outstanding()))
-			if err == nil && collected && judged >= c.hoursServed() && len(c.outstanding()) == 0 {
+			left := c.outstanding()
+			c.progress("%d hours judged, kinds of faults to come: %d %s", judged, len(left), strings.Join(left[:min(len(left), 3)], ", "))
+			if err == nil && collected && judged >= c.hoursServed() && len(left) == 0 {
 				return nil
 			}
 		case <-sweep.C:
 			c.sweepSomewhere(ctx)
+			c.outageOnce(ctx)
 		case <-trouble.C:
 			if len(queue) == 0 {
 				queue = c.troubles()
@@ -141,6 +146,22 @@ func (c *chaos) agentRepeated(ctx context.Context, end time.Time) error {
 		c.log.Warn("agent failed", "error", err)
 		time.Sleep(500 * time.Millisecond)
 	}
+}
+
+// outageOnce takes storage away from the handlers while they have messages, for
+// long enough that the hosts give these up; again if they did not.
+func (c *chaos) outageOnce(ctx context.Context) {
+	if time.Now().Before(c.outageEnd.Add(outageLength)) || c.countPoisoned() > 0 {
+		return
+	}
+	depth, err := c.usage.Queues.Depth(ctx, handlers.QueueLanded)
+	if more, moreErr := c.usage.Queues.Depth(ctx, handlers.QueueDays); errors.Join(err, moreErr) != nil || depth+more < 2 {
+		return
+	}
+	c.faults.Outage(true)
+	c.count(outage)
+	c.outageEnd = time.Now().Add(outageLength)
+	time.AfterFunc(outageLength, func() { c.faults.Outage(false) })
 }
 
 // troubles is one round of what can go wrong beside single requests, shuffled.
@@ -352,7 +373,7 @@ func (c *chaos) outstanding() []string {
 		}
 	}
 	c.mu.Lock()
-	for _, kind := range []string{hostStopped, azuriteEnded, clockAhead, clockBack, messageTwice, unreadable, sweepTwice, stackFaults} {
+	for _, kind := range []string{hostStopped, azuriteEnded, clockAhead, clockBack, messageTwice, unreadable, sweepTwice, outage, stackFaults} {
 		need(c.counts[kind], kind)
 	}
 	c.mu.Unlock()

@@ -52,9 +52,10 @@ type Counts struct {
 type Faults struct {
 	seed uint64
 
-	mu    sync.Mutex
-	off   bool
-	kinds map[string]*kind
+	mu     sync.Mutex
+	off    bool
+	outage bool
+	kinds  map[string]*kind
 }
 
 // New makes faults that follow from seed.
@@ -67,6 +68,20 @@ func (f *Faults) Stop() {
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	f.off = true
+}
+
+// Outage makes storage refuse all writes for as long as it is on. They are not
+// counted: what one retries, another gives up.
+func (f *Faults) Outage(on bool) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	f.outage = on
+}
+
+func (f *Faults) refuses() bool {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	return f.outage && !f.off
 }
 
 // Counts returns what happened so far, by kind of write ("table X insert").

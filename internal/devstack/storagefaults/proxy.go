@@ -94,6 +94,10 @@ func (p *Proxy) serve(s service, target string, w http.ResponseWriter, r *http.R
 		p.pass(target, w, r, body)
 		return
 	}
+	if p.faults.refuses() {
+		fail(w, http.StatusServiceUnavailable)
+		return
+	}
 	key := sha256.Sum256(fmt.Appendf(nil, "%s %s\n%s", r.Method, r.URL.RequestURI(), body))
 	if p.failsAgain(key) {
 		fail(w, http.StatusServiceUnavailable)
