@@ -10,8 +10,8 @@ import (
 // flawedDays is two days of a smaller stamp on which some things are wrong, so
 // that every table and container of the receiving side has something to hold:
 //   - contoso/test is the documented test, fabrikam/development runs in the
-//     daytime, and fabrikam/batch makes 260 machines for an hour of the first
-//     day, so that a day has more than one batch;
+//     daytime, and fabrikam/batch makes 260 machines for an hour of each day, so
+//     that a day has more than one batch;
 //   - every ninth reported hour has rows that must be refused, beside good ones;
 //   - some rows of the first day are reported in the afternoon of the second,
 //     when the first may have been stated.
@@ -38,11 +38,13 @@ func flawedDays(g *generator) {
 
 	g.documentedTest(test)
 	g.development(development)
-	for i := range 260 {
-		vm := g.vm(batch, "render", fmt.Sprintf("frame%03d", i), "Standard_F2s", 2, ubuntu, noTags)
-		vm.from = g.start.Add(14 * time.Hour)
-		vm.to = vm.from.Add(time.Hour)
-		g.add(vm)
+	for day := range 2 {
+		for i := range 260 {
+			vm := g.vm(batch, "render", fmt.Sprintf("frame%d%03d", day, i), "Standard_F2s", 2, ubuntu, noTags)
+			vm.from = g.start.AddDate(0, 0, day).Add(14 * time.Hour)
+			vm.to = vm.from.Add(time.Hour)
+			g.add(vm)
+		}
 	}
 	g.late(test)
 	g.refused(test)

@@ -50,7 +50,8 @@ type Counts struct {
 // Faults decides what happens to writes and counts it. Several proxies may share
 // one. Safe for concurrent use.
 type Faults struct {
-	seed uint64
+	seed  uint64
+	light bool
 
 	mu     sync.Mutex
 	off    bool
@@ -62,6 +63,10 @@ type Faults struct {
 func New(seed uint64) *Faults {
 	return &Faults{seed: seed, kinds: map[string]*kind{}}
 }
+
+// Light makes every kind meet two of the faults only, for a short test. Call it
+// before the first write.
+func (f *Faults) Light() { f.light = true }
 
 // Stop ends all faults; writes pass from now on.
 func (f *Faults) Stop() {
@@ -128,6 +133,9 @@ func (f *Faults) newKind(name string) *kind {
 		k.rng.Shuffle(len(s), func(i, j int) { s[i], s[j] = s[j], s[i] })
 	}
 	k.todo = append(append(first, KillAfter, Pass), then...)
+	if f.light {
+		k.todo = []Action{Actions()[k.rng.IntN(3)*2], Actions()[k.rng.IntN(3)*2+1]}
+	}
 	return k
 }
 
