@@ -200,6 +200,8 @@ func runChaos(ctx context.Context, o chaosOptions, log *slog.Logger, progress io
 		s.settings[name] = value
 	}
 	s.accounted = c.accounted
+	// A clock far ahead makes every batch look forgotten: each sweep sends it again.
+	s.sweepEvery = 4 * time.Second
 	if err := c.startHosts(); err != nil {
 		return nil, balance.Sheet{}, err
 	}

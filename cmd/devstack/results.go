@@ -29,10 +29,11 @@ func (s *site) waitUntilBilled(ctx context.Context) error {
 	tick := time.NewTicker(time.Second)
 	defer tick.Stop()
 	hours := int(s.stack.End().Sub(s.stack.First()) / time.Hour)
-	last, moved := "", time.Now()
+	last, moved, swept := "", time.Now(), time.Time{}
 	for {
 		judged, _, err := s.hours(ctx)
-		if err == nil && judged >= hours {
+		if err == nil && judged >= hours && time.Since(swept) >= s.sweepEvery {
+			swept = time.Now()
 			err = s.sweep(ctx)
 		}
 		var st handlers.Status

@@ -60,6 +60,8 @@ type site struct {
 	host     *functionhost.Host
 	usage    *azurestore.Account
 
+	// sweepEvery is the least time between two sweeps while all is waited for.
+	sweepEvery time.Duration
 	// accounted reports whether the work of a message that failed for good has
 	// been done by another; nil: no message may fail.
 	accounted func(ctx context.Context, queue, text string) bool
