@@ -1,14 +1,16 @@
 # The targets only call go, npm and the programs built here.
 .DEFAULT_GOAL := help
-.PHONY: help stage demo test lint bench fuzz clean
+.PHONY: help stage stage-chaos demo chaos test lint bench fuzz clean
 SHELL := /bin/bash
 
 GO ?= go
 DIST ?= dist
 FUZZTIME ?= 20s
+SEED ?= 1
+RUNS ?= 3
 
 help: ## list the targets
-	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 10
+	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 10
 
 stage: ## build dist/app, the deployable function app, and dist/bin
 	@rm -rf $(DIST)/app && mkdir -p $(DIST)/app/bin $(DIST)/bin
@@ -19,6 +21,14 @@ stage: ## build dist/app, the deployable function app, and dist/bin
 
 demo: stage ## run three days of usage of a simulated stack to the bill
 	$(DIST)/bin/devstack run --scenario three-days --out out
+
+# The handler of dist/chaos/app has a clock that can be moved; it is never deployed.
+stage-chaos: stage
+	@rm -rf $(DIST)/chaos && mkdir -p $(DIST)/chaos && cp -r $(DIST)/app $(DIST)/chaos/app
+	CGO_ENABLED=0 $(GO) build -trimpath -tags movedclock -o $(DIST)/chaos/app/bin/handler ./cmd/handler
+
+chaos: stage-chaos ## fail everything around the app, RUNS times from SEED on, and check the bill
+	$(DIST)/bin/devstack chaos --seed $(SEED) --runs $(RUNS) --out out/chaos
 
 test: lint stage ## run everything: checks, unit tests, end-to-end scripts
 	$(GO) test -race -timeout 15m ./...

@@ -70,6 +70,9 @@ func (a *App) tryClose(ctx context.Context, m dayMessage) error {
 	case c.States() && c.Request == nil:
 		manifest, err = a.readManifest(ctx, c.Last.Manifest)
 	default:
+		if err := a.listBatches(ctx, c); err != nil {
+			return err
+		}
 		manifest, err = a.stateDay(ctx, c, history, missing)
 	}
 	if err != nil {

@@ -47,6 +47,8 @@ const help = `devstack runs the whole way of the data on one machine.
                   results, and print the bill and the balance sheet
   devstack up     the same, but keep everything running and print the addresses,
                   until interrupted
+  devstack chaos  run with faults everywhere, by a seed, and check that nothing is lost,
+                  billed twice or left over; devstack chaos --help says more
 
 Results of run, below --out:
   balance.json              rows served, accepted, quarantined; sums per meter and day;
@@ -68,6 +70,7 @@ type options struct {
 	seed                                  uint64
 	timeout                               time.Duration
 	keep, up                              bool
+	noHost                                bool // whoever starts the site brings its own
 }
 
 func run(ctx context.Context, args []string, _ func(string) string, stdout, stderr io.Writer) error {
@@ -83,6 +86,9 @@ func run(ctx context.Context, args []string, _ func(string) string, stdout, stde
 	fs.StringVar(&o.agent, "agent", built("bin", "stackusage-agent"), "the agent's `program`")
 	fs.DurationVar(&o.timeout, "timeout", 5*time.Minute, "how long run may take before it gives up")
 	fs.BoolVar(&o.keep, "keep", false, "keep the temporary folder (storage, spool)")
+	if len(args) > 0 && args[0] == "chaos" {
+		return chaosCommand(ctx, args[1:], stdout, stderr)
+	}
 	if len(args) == 0 || args[0] != "run" && args[0] != "up" {
 		if len(args) > 0 && (args[0] == "help" || args[0] == "-h" || args[0] == "--help") {
 			fs.SetOutput(stdout)
@@ -91,9 +97,9 @@ func run(ctx context.Context, args []string, _ func(string) string, stdout, stde
 		}
 		fs.Usage()
 		if len(args) > 0 {
-			return fmt.Errorf("command %q is not known: run or up", args[0])
+			return fmt.Errorf("command %q is not known: run, up or chaos", args[0])
 		}
-		return errors.New("a command is missing: run or up")
+		return errors.New("a command is missing: run, up or chaos")
 	}
 	if err := fs.Parse(args[1:]); err != nil {
 		return err

@@ -15,7 +15,7 @@ import (
 )
 
 // staged is the function app and the agent, built once for all tests.
-var staged struct{ app, agent string }
+var staged struct{ app, agent, movedApp string }
 
 func TestMain(m *testing.M) {
 	dir, err := os.MkdirTemp("", "devstack-test-")
@@ -35,6 +35,7 @@ func TestMain(m *testing.M) {
 // the tree and not what was built last.
 func stage(dir string) error {
 	staged.app, staged.agent = filepath.Join(dir, "app"), filepath.Join(dir, "agent")
+	staged.movedApp = filepath.Join(dir, "moved", "app")
 	root := filepath.Join("..", "..")
 	files, err := filepath.Glob(filepath.Join(root, "functions", "*", "function.json"))
 	if err != nil {
@@ -47,6 +48,14 @@ func stage(dir string) error {
 		if err := copyFile(f, filepath.Join(staged.app, filepath.Base(filepath.Dir(f)), "function.json")); err != nil {
 			return err
 		}
+	}
+	if err := os.CopyFS(staged.movedApp, os.DirFS(staged.app)); err != nil {
+		return err
+	}
+	moved := exec.Command("go", "build", "-tags", "movedclock", "-o", filepath.Join(staged.movedApp, "bin", "handler"), "./cmd/handler")
+	moved.Dir = root
+	if text, err := moved.CombinedOutput(); err != nil {
+		return fmt.Errorf("build handler with a clock that moves: %w\n%s", err, text)
 	}
 	for out, pkg := range map[string]string{filepath.Join(staged.app, "bin", "handler"): "handler", staged.agent: "stackusage-agent"} {
 		cmd := exec.Command("go", "build", "-o", out, "./cmd/"+pkg)

@@ -29,10 +29,11 @@ func (s *site) waitUntilBilled(ctx context.Context) error {
 	tick := time.NewTicker(time.Second)
 	defer tick.Stop()
 	hours := int(s.stack.End().Sub(s.stack.First()) / time.Hour)
-	last, moved := "", time.Now()
+	last, moved, swept := "", time.Now(), time.Time{}
 	for {
 		judged, _, err := s.hours(ctx)
-		if err == nil && judged >= hours {
+		if err == nil && judged >= hours && time.Since(swept) >= s.sweepEvery {
+			swept = time.Now()
 			err = s.sweep(ctx)
 		}
 		var st handlers.Status
@@ -126,6 +127,11 @@ func (s *site) results(ctx context.Context) (balance.Sheet, error) {
 		return balance.Sheet{}, err
 	}
 	book.OpenDays, book.OpenRevisions, book.FailedMessages = len(st.OpenDays), len(st.OpenRevisions), st.FailedMessages
+	if s.accounted != nil {
+		if book.FailedMessages, err = s.unaccounted(ctx); err != nil {
+			return balance.Sheet{}, err
+		}
+	}
 	for queue, n := range st.Queues {
 		if strings.HasSuffix(queue, "-poison") {
 			book.PoisonMessages += n
@@ -136,6 +142,22 @@ func (s *site) results(ctx context.Context) (balance.Sheet, error) {
 	sheet := book.Close()
 	err = s.verify(ctx, &sheet)
 	return sheet, err
+}
+
+// unaccounted counts the messages that failed for good and whose work nobody
+// has done since.
+func (s *site) unaccounted(ctx context.Context) (n int, err error) {
+	for row, err := range s.usage.Tables.List(ctx, ledger.TableFailedMessages, "", "", "") {
+		if err != nil {
+			return 0, err
+		}
+		queue, _ := row.Props["queue"].(string)
+		text, _ := row.Props["text"].(string)
+		if !s.accounted(ctx, queue, text) {
+			n++
+		}
+	}
+	return n, nil
 }
 
 // quarantined reads which rows of which counted hour were refused. Rows of a

@@ -59,7 +59,14 @@ type site struct {
 	commerce string // URL
 	host     *functionhost.Host
 	usage    *azurestore.Account
-	closers  []func() // run last to first
+
+	// sweepEvery is the least time between two sweeps while all is waited for.
+	sweepEvery time.Duration
+	// accounted reports whether the work of a message that failed for good has
+	// been done by another; nil: no message may fail.
+	accounted func(ctx context.Context, queue, text string) bool
+
+	closers []func() // run last to first
 
 	progressing sync.Mutex // agents may run side by side
 }
@@ -108,6 +115,9 @@ func (s *site) start(ctx context.Context) (err error) {
 	}
 	if err := s.startEvents(); err != nil {
 		return err
+	}
+	if s.o.noHost {
+		return nil
 	}
 	return s.startHost(ctx)
 }
@@ -292,7 +302,12 @@ func (s *site) runAgent(ctx context.Context) error {
 }
 
 func (s *site) agent(ctx context.Context, spool string) error {
-	first, end := s.stack.First(), s.stack.End()
+	return s.agentUntil(ctx, spool, s.stack.End())
+}
+
+// agentUntil runs it over the reported hours before end.
+func (s *site) agentUntil(ctx context.Context, spool string, end time.Time) error {
+	first := s.stack.First()
 	s.progress("agent collects %d reported hours, %s to %s", int(end.Sub(first)/time.Hour), first.Format(time.RFC3339), end.Format(time.RFC3339))
 	program, err := filepath.Abs(s.o.agent)
 	if err != nil {
@@ -315,7 +330,11 @@ func (s *site) agent(ctx context.Context, spool string) error {
 
 // sweep runs the Sweep function now.
 func (s *site) sweep(ctx context.Context) error {
-	req, err := http.NewRequestWithContext(ctx, http.MethodPost, s.host.URL()+"/admin/functions/Sweep", strings.NewReader(`{"input":""}`))
+	return sweepAt(ctx, s.host.URL())
+}
+
+func sweepAt(ctx context.Context, host string) error {
+	req, err := http.NewRequestWithContext(ctx, http.MethodPost, host+"/admin/functions/Sweep", strings.NewReader(`{"input":""}`))
 	if err != nil {
 		return err
 	}

@@ -123,7 +123,7 @@ func newApp(getenv func(string) string, c Config, stdout io.Writer) (*app, error
 		Meters:        meters,
 		NoBlob:        azurestore.ErrNoBlob,
 		Log:           log,
-		Now:           time.Now,
+		Now:           now,
 		Settings: handlers.Settings{
 			Limits:          landing.Limits{Bytes: c.MaxHourBytes, Rows: c.MaxHourRows},
 			SpillSums:       c.SpillSums,

@@ -56,15 +56,20 @@ func (q *Queues) Depth(ctx context.Context, queue string) (int64, error) {
 	return int64(*props.ApproximateMessagesCount), nil
 }
 
-// drainLease is how long a message taken by Drain stays hidden from others.
-const drainLease int32 = 120 // seconds
+// Drain takes a few messages at a time and hides them from others for as long as
+// they should take, and no longer: a process that is killed in between leaves
+// them hidden. One that is taken twice is no harm.
+const (
+	drainBatch int32 = 8
+	drainLease int32 = 10 // seconds
+)
 
 // Drain hands the text of each visible message of a queue to take, as it was
 // before base64 or, if it never was, as it is, and deletes the message when
 // take returns nil. A missing queue is empty.
 func (q *Queues) Drain(ctx context.Context, queue string, take func(text string) error) error {
 	client := q.service.NewQueueClient(queue)
-	lease, most := drainLease, int32(32)
+	lease, most := drainLease, drainBatch
 	for {
 		resp, err := client.DequeueMessages(ctx, &azqueue.DequeueMessagesOptions{NumberOfMessages: &most, VisibilityTimeout: &lease})
 		if hasStatus(err, http.StatusNotFound) {

@@ -14,7 +14,8 @@ import (
 
 // scenarios holds the inventories that can be generated, by name.
 var scenarios = map[string]func(*generator){
-	"three-days": threeDays,
+	"three-days":  threeDays,
+	"flawed-days": flawedDays,
 }
 
 // ScenarioNames returns the names that Scenario knows, sorted.

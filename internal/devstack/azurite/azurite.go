@@ -27,6 +27,7 @@ import (
 	"strconv"
 	"strings"
 	"sync"
+	"syscall"
 	"time"
 )
 
@@ -143,7 +144,7 @@ func (s *Server) await(ctx context.Context, port int) error {
 
 // Stop ends Azurite with SIGTERM, so that it writes its data out, and waits.
 func (s *Server) Stop() {
-	if err := s.cmd.Process.Signal(os.Interrupt); err != nil {
+	if err := s.cmd.Process.Signal(syscall.SIGTERM); err != nil {
 		s.Kill()
 		return
 	}

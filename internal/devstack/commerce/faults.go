@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"io"
 	"maps"
+	"math/rand/v2"
 	"net/http"
 	"strings"
 	"sync"
@@ -25,6 +26,9 @@ const maxFaultCount = 1_000_000
 //	{"next":1,"cut":"after"}                take the batch, drop the connection
 //	{"next":1,"cut":"middle"}               take the batch, drop it half-way through the reply
 //	{"next":1,"dropResults":2}              take the batch, leave two results out of the reply
+//	{"next":1,"wrongResult":"status"}       take the batch, answer one record with a status nobody knows
+//	{"next":1,"wrongResult":"twice"}        take the batch, answer one record two times
+//	{"next":1,"wrongResult":"stranger"}     take the batch, answer one record under an ID that was not sent
 //	{"shuffle":true}                        answer results in random order
 //	{"rejectMeter":"<guid>"}                Rejected for this local or commerce meter
 type fault struct {
@@ -33,6 +37,7 @@ type fault struct {
 	RetryAfter  int    `json:"retryAfter"` // seconds
 	Cut         string `json:"cut"`
 	DropResults int    `json:"dropResults"`
+	WrongResult string `json:"wrongResult"`
 	Shuffle     bool   `json:"shuffle"`
 	RejectMeter string `json:"rejectMeter"`
 }
@@ -44,6 +49,8 @@ func (f fault) kind() string {
 		return fmt.Sprintf("status%d", f.Status)
 	case f.Cut != "":
 		return "cut:" + f.Cut
+	case f.WrongResult != "":
+		return "wrongResult:" + f.WrongResult
 	default:
 		return "dropResults"
 	}
@@ -61,17 +68,17 @@ func decodeFault(body []byte) (fault, error) {
 	}
 	f.RejectMeter = strings.ToLower(f.RejectMeter)
 	orders := 0
-	for _, given := range []bool{f.Status != 0, f.Cut != "", f.DropResults != 0, f.Shuffle, f.RejectMeter != ""} {
+	for _, given := range []bool{f.Status != 0, f.Cut != "", f.DropResults != 0, f.WrongResult != "", f.Shuffle, f.RejectMeter != ""} {
 		if given {
 			orders++
 		}
 	}
-	counted := f.Status != 0 || f.Cut != "" || f.DropResults != 0
+	counted := f.Status != 0 || f.Cut != "" || f.DropResults != 0 || f.WrongResult != ""
 	switch {
 	case orders != 1:
-		return fault{}, fmt.Errorf("read fault: one of status, cut, dropResults, shuffle, rejectMeter is needed")
+		return fault{}, fmt.Errorf("read fault: one of status, cut, dropResults, wrongResult, shuffle, rejectMeter is needed")
 	case counted != (f.Next != 0) || f.Next < 0 || f.Next > maxFaultCount:
-		return fault{}, fmt.Errorf("read fault: next goes with status, cut and dropResults, from 1 to %d", maxFaultCount)
+		return fault{}, fmt.Errorf("read fault: next goes with status, cut, dropResults and wrongResult, from 1 to %d", maxFaultCount)
 	case f.Status != 0 && (f.Status < 400 || f.Status > 599):
 		return fault{}, fmt.Errorf("read fault: status %d is not an error", f.Status)
 	case f.RetryAfter < 0 || f.RetryAfter > maxFaultCount || f.RetryAfter != 0 && f.Status == 0:
@@ -80,6 +87,8 @@ func decodeFault(body []byte) (fault, error) {
 		return fault{}, fmt.Errorf("read fault: dropResults is from 1 to %d", maxFaultCount)
 	case f.Cut != "" && f.Cut != "before" && f.Cut != "after" && f.Cut != "middle":
 		return fault{}, fmt.Errorf("read fault: cut %s is not before, after or middle", quote(f.Cut))
+	case f.WrongResult != "" && f.WrongResult != "status" && f.WrongResult != "twice" && f.WrongResult != "stranger":
+		return fault{}, fmt.Errorf("read fault: wrongResult %s is not status, twice or stranger", quote(f.WrongResult))
 	case f.RejectMeter != "" && !isGUID(f.RejectMeter):
 		return fault{}, fmt.Errorf("read fault: rejectMeter is not a GUID with dashes")
 	}
@@ -139,6 +148,23 @@ func (h *hooks) nextFault() fault {
 		h.queue = h.queue[1:]
 	}
 	return f
+}
+
+// garble makes one of the results wrong in the way that the fault asks for.
+func (f fault) garble(results []result) []result {
+	if f.WrongResult == "" || len(results) == 0 {
+		return results
+	}
+	i := rand.IntN(len(results))
+	switch f.WrongResult {
+	case "status":
+		results[i].Status = "Perhaps"
+	case "twice":
+		results = append(results, results[i])
+	case "stranger":
+		results[i].RecordID = "00000000-0000-5000-8000-000000000000"
+	}
+	return results
 }
 
 func (h *hooks) shuffles() bool {

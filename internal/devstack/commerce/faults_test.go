@@ -71,6 +71,21 @@ func TestFaults(t *testing.T) {
 			t.Errorf("more than there are: %v %v %s", err, resp, text)
 		}
 	})
+	for how, want := range map[string]string{
+		"status": `"status":"Perhaps"`, "twice": nth(1), "stranger": "00000000-0000-5000-8000-000000000000",
+	} {
+		t.Run("a wrong result: "+how, func(t *testing.T) {
+			s := start(t, commerce.Options{})
+			s.fault(`{"next":1,"wrongResult":"` + how + `"}`)
+			resp, text, err := post(s, one)
+			if err != nil || resp.StatusCode != 200 || !strings.Contains(text, want) || how == "twice" && strings.Count(text, want) != 2 {
+				t.Errorf("got %v %v %s", err, resp, text)
+			}
+			if got := statuses(s.send(one)); got != "Duplicate" {
+				t.Errorf("again: %s, want Duplicate: the record was taken", got)
+			}
+		})
+	}
 	t.Run("results are shuffled", func(t *testing.T) {
 		s := start(t, commerce.Options{})
 		s.fault(`{"shuffle":true}`)
@@ -134,7 +149,7 @@ func TestFaults(t *testing.T) {
 	t.Run("an order that says nothing or too much is refused", func(t *testing.T) {
 		s := start(t, commerce.Options{})
 		for _, order := range []string{"", "[]", "null", "{}", `{"next":1}`, `{"status":503}`, `{"next":1,"status":200}`,
-			`{"next":-1,"status":503}`, `{"next":1e9,"status":503}`, `{"next":1,"cut":"off"}`, `{"next":1,"shuffle":true}`,
+			`{"next":-1,"status":503}`, `{"next":1e9,"status":503}`, `{"next":1,"cut":"off"}`, `{"next":1,"wrongResult":"odd"}`, `{"wrongResult":"twice"}`, `{"next":1,"shuffle":true}`,
 			`{"next":1,"status":503,"cut":"after"}`, `{"next":1,"cut":"after","retryAfter":1}`, `{"rejectMeter":"x"}`,
 			`{"next":1,"dropResults":-1}`, `{"next":1,"status":503,"retryAfter":-1}`, `{"slow":true}`, `{"shuffle":true} x`,
 			`{"shuffle":true` + strings.Repeat(" ", 5000) + "}"} {

@@ -95,7 +95,7 @@ func (s *Server) send(w http.ResponseWriter, r *http.Request) {
 		rand.Shuffle(len(results), func(i, j int) { results[i], results[j] = results[j], results[i] })
 	}
 	results = results[min(f.DropResults, len(results)):]
-	answerBatch(w, results, f.Cut)
+	answerBatch(w, f.garble(results), f.Cut)
 }
 
 // answerBatch writes the results, or as much of them as a cut leaves.

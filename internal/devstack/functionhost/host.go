@@ -21,6 +21,10 @@ type Options struct {
 	// Settings are the app settings. The handler sees them in its environment,
 	// verbatim, after the environment of this process.
 	Settings map[string]string
+	// HandlerSettings replace Settings of the same name in the handler's
+	// environment only: so a test puts something between the handler and what the
+	// host itself reaches directly.
+	HandlerSettings map[string]string
 	// Addr is where HTTP functions and the admin interface listen; default
 	// "127.0.0.1:0".
 	Addr string
@@ -125,7 +129,7 @@ func Start(ctx context.Context, opts Options) (*Host, error) {
 func (h *Host) assemble(addr string) error {
 	h.url = "http://" + addr
 	h.stats = newCounters(h.app)
-	h.sup = newSupervisor(&workerSpec{app: h.app, set: h.set, addr: addr, log: h.log}, h.clock, h.log, h.stats)
+	h.sup = newSupervisor(&workerSpec{app: h.app, set: h.set, own: h.opts.HandlerSettings, addr: addr, log: h.log}, h.clock, h.log, h.stats)
 	out, err := h.openOutputs()
 	if err != nil {
 		return err

@@ -87,10 +87,10 @@ func (s settings) connection(name string) (string, error) {
 }
 
 // environment is what the handler sees: this process's environment, the app
-// settings verbatim, and what the host adds.
-func (s settings) environment(added map[string]string) []string {
+// settings verbatim, those that only the handler has, and what the host adds.
+func (s settings) environment(own settings, added map[string]string) []string {
 	env := os.Environ()
-	for _, m := range []map[string]string{s, added} {
+	for _, m := range []map[string]string{s, own, added} {
 		for _, k := range slices.Sorted(maps.Keys(m)) {
 			env = append(env, k+"="+m[k])
 		}

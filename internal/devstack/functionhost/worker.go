@@ -24,7 +24,8 @@ import (
 type workerSpec struct {
 	app  *app
 	set  settings
-	addr string // where the host listens
+	own  settings // of the handler only
+	addr string   // where the host listens
 	log  *slog.Logger
 }
 
@@ -60,7 +61,7 @@ func (s *workerSpec) start() (*worker, error) {
 		exited: make(chan struct{}),
 	}
 	w.cmd.Dir = filepath.Join(s.app.dir, c.workingDir)
-	w.cmd.Env = s.set.environment(map[string]string{
+	w.cmd.Env = s.set.environment(s.own, map[string]string{
 		"FUNCTIONS_CUSTOMHANDLER_PORT":      portText,
 		"FUNCTIONS_HTTPWORKER_PORT":         portText,
 		"FUNCTIONS_CUSTOMHANDLER_WORKER_ID": id,

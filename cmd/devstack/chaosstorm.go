@@ -1,0 +1,437 @@
+package main
+
+import (
+	"context"
+	"encoding/base64"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"maps"
+	"net/http"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/Azure/azure-sdk-for-go/sdk/storage/azqueue"
+
+	"stackusage/handlers"
+	"stackusage/internal/devstack/storagefaults"
+	"stackusage/shared/ledger"
+)
+
+// Kinds of faults that storm gives itself; storage, handler and commerce have
+// theirs.
+const (
+	hostStopped   = "host stopped after three crashes, started again"
+	azuriteEnded  = "Azurite ended by SIGTERM, started again"
+	clockAhead    = "clock moved ahead"
+	clockBack     = "clock moved back"
+	messageTwice  = "message put on its queue a second time"
+	unreadable    = "message that cannot be read"
+	sweepTwice    = "Sweep on both hosts at once"
+	poisoned      = "message poisoned after five failures"
+	outage        = "storage refused all writes for seconds"
+	sentAgain     = "message that failed for good, sent again"
+	agentFailed   = "agent run that failed, repeated"
+	stackFaults   = "usage API answered 202, 429, 503, 504 or was cut"
+	garbledText   = "%%% this is not base64"
+	troublePause  = time.Second
+	outageLength  = 8 * time.Second // five tries of a message, a second apart
+	sweepPause    = 1500 * time.Millisecond
+	requestLimit  = 5 * time.Second // of one request of storm: handlers die under it
+	firstDayLimit = 45 * time.Second
+	maxClockAhead = 36 * time.Hour // CLOSE_DELAY is 48 h: no day shall close with gaps
+)
+
+// storm runs the agent with everything around it failing, until every kind of
+// fault has happened and all hours are judged, or --storm is over.
+func (c *chaos) storm(ctx context.Context) error {
+	ctx, cancel := context.WithCancel(ctx)
+	defer cancel()
+	c.progress("faults begin, seed %d", c.o.seed)
+	if err := c.commerceFaults(ctx); err != nil {
+		return err
+	}
+	if err := c.stackFaults(ctx); err != nil {
+		return err
+	}
+	agent := make(chan error, 1)
+	go func() { agent <- c.agentAtLast(ctx) }()
+	end := time.After(c.o.storm)
+	trouble, sweep, show := time.NewTicker(troublePause), time.NewTicker(sweepPause), time.NewTicker(3*time.Second)
+	defer trouble.Stop()
+	defer sweep.Stop()
+	defer show.Stop()
+	var queue []func(context.Context) error
+	collected := false
+	for {
+		select {
+		case <-ctx.Done():
+			return context.Cause(ctx)
+		case err := <-agent:
+			if err != nil {
+				return err
+			}
+			collected = true
+			continue
+		case <-end:
+			c.progress("--storm is over")
+			if collected {
+				return nil
+			}
+			c.faults.Stop() // the agent still needs storage that works
+			return <-agent
+		case <-show.C:
+			judged, open, err := c.progressed(ctx)
+			left := c.outstanding()
+			c.progress("%d hours judged, %d days or revisions open; faults to come: %d %s", judged, open, len(left), strings.Join(left[:min(len(left), 3)], ", "))
+			if err == nil && collected && judged >= c.hoursServed() && (open == 0 || c.o.quick) && len(left) == 0 {
+				return nil
+			}
+		case <-sweep.C:
+			c.sweepSomewhere(ctx)
+			c.outageOnce(ctx)
+		case <-trouble.C:
+			if len(queue) == 0 {
+				queue = c.troubles()
+			}
+			if err := queue[0](ctx); err != nil {
+				return err
+			}
+			queue = queue[1:]
+		}
+	}
+}
+
+func (c *chaos) hoursServed() int { return int(c.stack.End().Sub(c.stack.First()) / time.Hour) }
+
+// progressed says how many blobs have a verdict and how much is open.
+func (c *chaos) progressed(ctx context.Context) (judged, open int, err error) {
+	ctx, cancel := context.WithTimeout(ctx, requestLimit)
+	defer cancel()
+	if judged, _, err = c.hours(ctx); err != nil {
+		return 0, 0, err
+	}
+	for _, err := range c.usage.Tables.List(ctx, ledger.TableOpenDays, "", "", "") {
+		if err != nil {
+			return 0, 0, err
+		}
+		open++
+	}
+	return judged, open, nil
+}
+
+// agentAtLast runs the agent until it has collected all hours. It begins with
+// those that the first day needs to close, and goes on when that has been stated
+// or should have been: what comes late is then a correction.
+func (c *chaos) agentAtLast(ctx context.Context) error {
+	first := c.stack.First()
+	if enough := first.Add(30 * time.Hour); !c.o.quick && enough.Before(c.stack.End()) {
+		if err := c.agentRepeated(ctx, enough); err != nil {
+			return err
+		}
+		for limit := time.Now().Add(firstDayLimit); time.Now().Before(limit) && ctx.Err() == nil; time.Sleep(300 * time.Millisecond) {
+			if n, err := c.revisions(ctx); err == nil && n > 0 {
+				break
+			}
+		}
+	}
+	return c.agentRepeated(ctx, c.stack.End())
+}
+
+func (c *chaos) revisions(ctx context.Context) (n int, err error) {
+	for _, err := range c.usage.Tables.List(ctx, ledger.TableUsageDays, cloudID, "", "") {
+		if err != nil {
+			return 0, err
+		}
+		n++
+	}
+	return n, nil
+}
+
+// agentRepeated runs the agent until it succeeds, as its timer does.
+func (c *chaos) agentRepeated(ctx context.Context, end time.Time) error {
+	spool, err := c.folder("spool")
+	if err != nil {
+		return err
+	}
+	for {
+		err := c.agentUntil(ctx, spool, end)
+		if err == nil || ctx.Err() != nil {
+			return err
+		}
+		c.count(agentFailed)
+		c.log.Warn("agent failed", "error", err)
+		time.Sleep(500 * time.Millisecond)
+	}
+}
+
+// outageOnce takes storage away from the handlers while they have messages, for
+// long enough that the hosts give these up; again if they did not.
+func (c *chaos) outageOnce(ctx context.Context) {
+	if time.Now().Before(c.outageEnd.Add(2*outageLength)) || c.countPoisoned() > 0 {
+		return
+	}
+	depth, err := c.usage.Queues.Depth(ctx, handlers.QueueLanded)
+	if more, moreErr := c.usage.Queues.Depth(ctx, handlers.QueueDays); errors.Join(err, moreErr) != nil || depth+more < 2 {
+		return
+	}
+	c.faults.Outage(true)
+	c.count(outage)
+	c.outageEnd = time.Now().Add(outageLength)
+	time.AfterFunc(outageLength, func() { c.faults.Outage(false) })
+}
+
+// troubles is one round of what can go wrong beside single requests, shuffled.
+func (c *chaos) troubles() []func(context.Context) error {
+	all := []func(context.Context) error{
+		c.restartAzurite, c.moveAhead, c.moveBack, c.repeatMessages, c.repeatMessages, c.sweepBoth, c.garble, c.sendFailedAgain,
+	}
+	c.rng.Shuffle(len(all), func(i, j int) { all[i], all[j] = all[j], all[i] })
+	return all
+}
+
+// restartAzurite ends storage under all that works with it. It takes seconds, so
+// it is not done in every round.
+func (c *chaos) restartAzurite(ctx context.Context) error {
+	if c.azurites++; c.azurites > 1 && (c.o.quick || c.azurites%3 != 0) {
+		return nil
+	}
+	c.azurite.Stop()
+	time.Sleep(time.Duration(c.rng.IntN(500)) * time.Millisecond)
+	if err := c.azurite.Restart(ctx); err != nil {
+		return err
+	}
+	c.count(azuriteEnded)
+	return nil
+}
+
+func (c *chaos) moveAhead(context.Context) error {
+	by := min(c.clock.by+time.Duration(1+c.rng.IntN(10))*time.Hour, maxClockAhead)
+	if by > c.clock.by {
+		c.count(clockAhead)
+	}
+	return c.clock.move(by)
+}
+
+func (c *chaos) moveBack(context.Context) error {
+	c.count(clockBack)
+	return c.clock.move(c.clock.by - time.Duration(1+c.rng.IntN(5))*time.Hour)
+}
+
+func (c *chaos) queue(name string) (*azqueue.QueueClient, error) {
+	return azqueue.NewQueueClientFromConnectionString(c.settings["UsageStorage"], name, nil)
+}
+
+// repeatMessages puts what waits on the queues there once more, so that both
+// hosts work on the same message at the same time.
+func (c *chaos) repeatMessages(ctx context.Context) error {
+	ctx, cancel := context.WithTimeout(ctx, requestLimit)
+	defer cancel()
+	for _, name := range []string{handlers.QueueLanded, handlers.QueueDays, handlers.QueueBatches} {
+		queue, err := c.queue(name)
+		if err != nil {
+			return err
+		}
+		most := int32(8)
+		waiting, err := queue.PeekMessages(ctx, &azqueue.PeekMessagesOptions{NumberOfMessages: &most})
+		if err != nil {
+			continue // not made yet
+		}
+		for _, m := range waiting.Messages {
+			if _, err := queue.EnqueueMessage(ctx, *m.MessageText, nil); err == nil {
+				c.count(messageTwice)
+			}
+		}
+	}
+	return nil
+}
+
+// garble puts a message on a queue that is poisoned without being looked at.
+func (c *chaos) garble(ctx context.Context) error {
+	ctx, cancel := context.WithTimeout(ctx, requestLimit)
+	defer cancel()
+	queue, err := c.queue([]string{handlers.QueueLanded, handlers.QueueDays, handlers.QueueBatches}[c.rng.IntN(3)])
+	if err != nil {
+		return err
+	}
+	if _, err := queue.EnqueueMessage(ctx, garbledText, nil); err == nil {
+		c.count(unreadable)
+	}
+	return nil
+}
+
+// sendFailedAgain does what an operator does with messages that failed for
+// good. Sweep would do the same, after its rest.
+func (c *chaos) sendFailedAgain(ctx context.Context) error {
+	ctx, cancel := context.WithTimeout(ctx, requestLimit)
+	defer cancel()
+	for row, err := range c.usage.Tables.List(ctx, ledger.TableFailedMessages, "", "", "") {
+		if err != nil {
+			return nil // a handler has not made the table yet, or was killed
+		}
+		name, text := fmt.Sprint(row.Props["queue"]), fmt.Sprint(row.Props["text"])
+		if text == garbledText {
+			continue
+		}
+		queue, err := c.queue(name)
+		if err != nil {
+			return err
+		}
+		if _, err := queue.EnqueueMessage(ctx, base64.StdEncoding.EncodeToString([]byte(text)), nil); err == nil {
+			c.count(sentAgain)
+		}
+	}
+	return nil
+}
+
+// sweepSomewhere runs Sweep on one of the hosts, if it can.
+func (c *chaos) sweepSomewhere(ctx context.Context) {
+	c.sweepOn(ctx, c.hosts[c.rng.IntN(len(c.hosts))])
+}
+
+func (c *chaos) sweepBoth(ctx context.Context) error {
+	both := true
+	for _, h := range c.hosts {
+		both = c.sweepOn(ctx, h) && both
+	}
+	if both {
+		c.count(sweepTwice)
+	}
+	return nil
+}
+
+func (c *chaos) sweepOn(ctx context.Context, h *chaosHost) bool {
+	host := h.current()
+	if host == nil {
+		return false
+	}
+	ctx, cancel := context.WithTimeout(ctx, requestLimit)
+	defer cancel()
+	return sweepAt(ctx, host.URL()) == nil
+}
+
+// commerceOrders are the faults of commerce, by what they are called in its
+// stats. None leaves a bill that differs. Each batch meets two at least.
+func (c *chaos) commerceOrders() map[string]string {
+	orders := map[string]string{
+		"status429": `{"next":1,"status":429,"retryAfter":1}`, "status500": `{"next":1,"status":500}`, "status401": `{"next":1,"status":401}`,
+		"dropResults": `{"next":1,"dropResults":3}`, "shuffle": `{"shuffle":true}`,
+	}
+	cuts, wrong := []string{"before", "after", "middle"}, []string{"status", "twice", "stranger"}
+	if c.o.quick { // there are few batches
+		cuts, wrong = cuts[c.o.seed%3:][:1], wrong[c.o.seed%3:][:1]
+	}
+	for _, how := range cuts {
+		orders["cut:"+how] = `{"next":1,"cut":"` + how + `"}`
+	}
+	for _, how := range wrong {
+		orders["wrongResult:"+how] = `{"next":1,"wrongResult":"` + how + `"}`
+	}
+	return orders
+}
+
+func (c *chaos) commerceFaults(ctx context.Context) error {
+	orders := c.commerceOrders()
+	kinds := slices.Sorted(maps.Keys(orders))
+	c.rng.Shuffle(len(kinds), func(i, j int) { kinds[i], kinds[j] = kinds[j], kinds[i] })
+	for _, kind := range kinds {
+		if err := send(ctx, http.MethodPost, c.commerce+"/_devstack/faults", orders[kind]); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func (c *chaos) commerceCalm(ctx context.Context) error {
+	return send(ctx, http.MethodDelete, c.commerce+"/_devstack/faults", "")
+}
+
+// stackFaults makes some requests of the agent go wrong; it needs one for each
+// hour at least, so that all of them are served.
+func (c *chaos) stackFaults(ctx context.Context) error {
+	for _, status := range c.rng.Perm(5) {
+		order := fmt.Sprintf(`{"status":%d,"skip":%d,"cutAfter":%d}`, []int{0, 202, 429, 503, 504}[status], 1+c.rng.IntN(6), c.rng.IntN(2000))
+		if err := send(ctx, http.MethodPost, c.stackURL+"/_devstack/faults", order); err != nil {
+			return err
+		}
+		c.count(stackFaults)
+	}
+	return nil
+}
+
+func (c *chaos) stackCalm(ctx context.Context) error {
+	return send(ctx, http.MethodDelete, c.stackURL+"/_devstack/faults", "")
+}
+
+func send(ctx context.Context, method, url, body string) error {
+	req, err := http.NewRequestWithContext(ctx, method, url, strings.NewReader(body))
+	if err != nil {
+		return err
+	}
+	resp, err := http.DefaultClient.Do(req)
+	if err != nil {
+		return err
+	}
+	defer resp.Body.Close()
+	if resp.StatusCode >= 300 {
+		return fmt.Errorf("%s %s: HTTP %d", method, url, resp.StatusCode)
+	}
+	return nil
+}
+
+// commerceGiven is what commerce says it did wrong, by kind.
+func (c *chaos) commerceGiven() map[string]int {
+	ctx, cancel := context.WithTimeout(context.Background(), requestLimit)
+	defer cancel()
+	given := map[string]int{}
+	var stats struct {
+		Faults map[string]int `json:"faults"`
+	}
+	body, err := get(ctx, c.commerce+"/_devstack/stats")
+	if err != nil {
+		return given
+	}
+	defer body.Close()
+	_ = json.NewDecoder(body).Decode(&stats) // what cannot be read counts as not given
+	for kind, n := range stats.Faults {
+		given["commerce "+kind] = n
+	}
+	return given
+}
+
+// outstanding lists the kinds of faults that have not happened yet.
+func (c *chaos) outstanding() []string {
+	var out []string
+	need := func(n int, kind string) {
+		if n == 0 {
+			out = append(out, kind)
+		}
+	}
+	c.mu.Lock()
+	for _, kind := range []string{hostStopped, azuriteEnded, clockAhead, clockBack, messageTwice, unreadable, sweepTwice, outage, stackFaults} {
+		need(c.counts[kind], kind)
+	}
+	c.mu.Unlock()
+	need(c.countPoisoned(), poisoned)
+	given := c.commerceGiven()
+	for _, kind := range slices.Sorted(maps.Keys(c.commerceOrders())) {
+		need(given["commerce "+kind], "commerce "+kind)
+	}
+	sums := map[storagefaults.Action]int{}
+	for name, k := range c.faults.Counts() {
+		for _, a := range storagefaults.Actions() {
+			sums[a] += k.Given[a]
+		}
+		for _, a := range []storagefaults.Action{storagefaults.KillBefore, storagefaults.KillAfter} {
+			if c.o.quick {
+				continue
+			}
+			need(k.Given[a], fmt.Sprintf("handler %s %s", a, name))
+		}
+	}
+	for _, a := range storagefaults.Actions() {
+		need(sums[a], "storage "+string(a))
+	}
+	return out
+}
