@@ -1,0 +1,157 @@
+package main
+
+import (
+	"bytes"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"stackusage/shared/azurestore"
+	"stackusage/shared/intake"
+	"stackusage/shared/landing"
+	"stackusage/shared/ledger"
+)
+
+const usageRow = `{"properties":{"subscriptionId":"09065051-cfe9-4fcf-b90c-87f2af292fc9","meterId":"F271A8A388C44D93956A063E1D2FA80B",` +
+	`"quantity":%s,"usageStartTime":"2019-12-10T18:00:00Z","usageEndTime":"2019-12-10T19:00:00Z","instanceData":` +
+	`"{\"Microsoft.Resources\":{\"resourceUri\":\"/subscriptions/09065051-cfe9-4fcf-b90c-87f2af292fc9/resourceGroups/rg/providers/Microsoft.Storage/storageAccounts/sa%d\",\"location\":\"northwest\"}}"}}`
+
+// refusedRows is storage where an hour counts that has three rows, two of them
+// refused.
+func refusedRows(t *testing.T) func(string) string {
+	t.Helper()
+	getenv, account := storage(t)
+	ok(t, account.Blobs.Create(t.Context(), ledger.ContainerPartials, ledger.ContainerQuarantine, landing.Container(cloudID)))
+	var file bytes.Buffer
+	w, err := landing.NewWriter(&file, landing.Header{CloudID: cloudID, Region: "northwest", ReportedStart: hour19.Start(), CollectedAt: hour19.End()})
+	ok(t, err)
+	for i, q := range []string{"1", "-2", "-3"} {
+		ok(t, w.Row(fmt.Appendf(nil, usageRow, q, i+1)))
+	}
+	name, _, err := w.Close(1)
+	ok(t, err)
+	ok(t, account.Blobs.Put(t.Context(), name.Container(), name.Blob(), closer{bytes.NewReader(file.Bytes())}, int64(file.Len())))
+	commitFile(t, account, name, file.Bytes())
+	return getenv
+}
+
+type closer struct{ io.ReadSeeker }
+
+func (closer) Close() error { return nil }
+
+// commitFile does what IngestHour does.
+func commitFile(t *testing.T, account *azurestore.Account, name landing.Name, file []byte) {
+	t.Helper()
+	id := ledger.HourID{CloudID: cloudID, Hour: hour19, SHA16: name.SHA16}
+	l := &ledger.Ledger{Store: account.Tables}
+	in, err := intake.New(intake.Settings{TempDir: t.TempDir(), SpillSums: 100}, id)
+	ok(t, err)
+	defer in.Close()
+	r, err := landing.NewReader(bytes.NewReader(file), name, landing.Limits{})
+	ok(t, err)
+	for {
+		line, err := r.Next()
+		if errors.Is(err, io.EOF) {
+			break
+		}
+		ok(t, err)
+		ok(t, in.Row(line))
+	}
+	h := ledger.Hour{Blob: name.String(), SHA256: r.SHA256(), RowSetHash: r.RowSetHash(), Bytes: r.Size(), Records: 3, Pages: 1,
+		Accepted: in.Accepted, Quarantined: in.Refused, LandedAt: hour19.End()}
+	inputs, err := in.PutPartials(t.Context(), account.Blobs, h, r.Header())
+	ok(t, err)
+	h.UsageDays = intake.UsageDays(inputs)
+	h.Refusals, err = in.PutRefused(t.Context(), account.Blobs, l, h.Blob)
+	ok(t, err)
+	_, err = l.CommitHour(t.Context(), id, h, inputs)
+	ok(t, err)
+}
+
+func TestQuarantine(t *testing.T) {
+	t.Parallel()
+	getenv := refusedRows(t)
+	about := func(verb string, more ...string) []string {
+		return append([]string{"quarantine", verb, "--cloud-id", cloudID, "--hour", "2019-12-10T19:00:00Z"}, more...)
+	}
+	list := func(t *testing.T, want ...string) {
+		t.Helper()
+		lines := strings.Split(strings.TrimSpace(tool(t, getenv, "quarantine", "list")), "\n")
+		if len(lines) != len(want)+1 || strings.Index(lines[0], "CODE") != strings.Index(lines[1], "QuantityNegative") {
+			t.Fatalf("output:\n%s", strings.Join(lines, "\n"))
+		}
+		for i, w := range want {
+			if got := strings.Join(strings.Fields(lines[i+1])[3:7], " "); got != "QuantityNegative "+w {
+				t.Errorf("line %q, want %q", got, w)
+			}
+		}
+	}
+	list(t, "refused 2 2")
+	shown := tool(t, getenv, about("show")...)
+	if strings.Count(shown, "\n") != 2 || !strings.Contains(shown, `"line":2,"state":"refused","code":"QuantityNegative"`) || !strings.Contains(shown, `"quantity":-2`) {
+		t.Fatalf("shown:\n%s", shown)
+	}
+	t.Run("as they came they are refused again, with an exit code of its own", func(t *testing.T) {
+		var out, errOut bytes.Buffer
+		err := run(t.Context(), about("redrive", "--reason", "again", "--by", "olga"), getenv, &out, &errOut)
+		if !errors.Is(err, errDifferences) || !strings.Contains(errOut.String(), "line 3 is refused again: QuantityNegative") {
+			t.Errorf("error %v, output %s%s", err, &out, &errOut)
+		}
+		list(t, "refused 2 2")
+	})
+	first, _, _ := strings.Cut(shown, "\n")
+	fixed := filepath.Join(t.TempDir(), "rows.ndjson")
+	ok(t, os.WriteFile(fixed, []byte(strings.Replace(first, `"quantity":-2`, `"quantity":2`, 1)+"\n"), 0o600))
+	t.Run("a row put right counts, once", func(t *testing.T) {
+		if out := tool(t, getenv, about("redrive", "--fixed", fixed, "--reason", "read again", "--by", "olga", "--dry-run")...); !strings.Contains(out, "1 rows would count; nothing was written") {
+			t.Errorf("output %s", out)
+		}
+		list(t, "refused 2 2")
+		if out := tool(t, getenv, about("redrive", "--fixed", fixed, "--reason", "read again", "--by", "olga")...); !strings.Contains(out, "1 rows count now, in supplement") {
+			t.Errorf("output %s", out)
+		}
+		list(t, "redriven 1 2", "refused 1 3")
+		err := run(t.Context(), about("redrive", "--fixed", fixed, "--reason", "read again", "--by", "olga"), getenv, io.Discard, io.Discard)
+		if err == nil || !strings.Contains(err.Error(), "row 2 is in supplement") {
+			t.Errorf("error %v", err)
+		}
+	})
+	t.Run("the rest is dismissed", func(t *testing.T) {
+		if out := tool(t, getenv, about("dismiss", "--line", "3", "--reason", "a test of the stack", "--by", "olga")...); out != "1 rows dismissed\n" {
+			t.Errorf("output %s", out)
+		}
+		list(t, "redriven 1 2", "dismissed 1 3")
+		if err := run(t.Context(), about("dismiss", "--line", "2", "--reason", "x", "--by", "olga"), getenv, io.Discard, io.Discard); !errors.Is(err, ledger.ErrDecided) {
+			t.Errorf("error %v", err)
+		}
+	})
+	t.Run("Verify knows the supplement", func(t *testing.T) {
+		if out := tool(t, getenv, "verify"); !strings.Contains(out, "nothing differs") {
+			t.Errorf("output %s", out)
+		}
+	})
+	t.Run("what cannot be meant is refused", func(t *testing.T) {
+		for want, args := range map[string][]string{
+			"--reason is missing":             about("redrive"),
+			"say which rows":                  about("dismiss", "--reason", "x"),
+			"no file counts for the hour":     {"quarantine", "show", "--cloud-id", cloudID, "--hour", "2019-12-10T20:00:00Z"},
+			"--hour":                          {"quarantine", "show", "--cloud-id", cloudID, "--hour", "19"},
+			`needs "line", each once, and "r`: about("redrive", "--fixed", badRows(t), "--reason", "x"),
+		} {
+			if err := run(t.Context(), args, getenv, io.Discard, io.Discard); err == nil || !strings.Contains(err.Error(), want) {
+				t.Errorf("%v: error %v, want %q", args, err, want)
+			}
+		}
+	})
+}
+
+func badRows(t *testing.T) string {
+	t.Helper()
+	path := filepath.Join(t.TempDir(), "bad.ndjson")
+	ok(t, os.WriteFile(path, []byte(`{"line":2}`), 0o600))
+	return path
+}
