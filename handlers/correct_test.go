@@ -166,8 +166,11 @@ func (r *rig) verified(t *testing.T) {
 // the operator carries them forward; and compares the bill with the sum of the
 // rows that count after every step.
 func TestBillEqualsUsage(t *testing.T) {
-	var superseded, carried atomic.Int64
+	var superseded, carried, redriven atomic.Int64
 	t.Cleanup(func() {
+		if redriven.Load() < 5 {
+			t.Errorf("only %d rows were redriven", redriven.Load())
+		}
 		if carried.Load() < 5 {
 			t.Errorf("only %d revisions were carried forward", carried.Load())
 		}
@@ -189,6 +192,7 @@ func TestBillEqualsUsage(t *testing.T) {
 				return december(11).Start()
 			}})
 			taken := map[usage.Hour][]string{}     // the rows that count
+			mended := map[usage.Hour][]string{}    // rows of theirs that were refused, as they were sent again
 			rejoins := map[usage.Hour][][]string{} // rows of files that counted once
 			for step := range 15 {
 				late.Store(seed%2 == 1 && step > 5)
@@ -205,6 +209,9 @@ func TestBillEqualsUsage(t *testing.T) {
 						n, back := rnd.IntN(4), usage.Hour(rnd.IntN(8))
 						rows = append(rows, row(n, h-back, fmt.Sprintf("%d.%0*d", rnd.IntN(50), 1+rnd.IntN(20), rnd.IntN(1000))))
 					}
+					if rnd.IntN(2) == 0 {
+						rows = append(rows, row(5, h, "-1"), `{}`) // refused
+					}
 				}
 				name := r.ingest(t, h, rows...)
 				r.done(t, "IngestHour", landedMessage(name))
@@ -215,10 +222,15 @@ func TestBillEqualsUsage(t *testing.T) {
 					r.supersede(t, name)
 					rejoins[h] = append(rejoins[h], taken[h])
 					taken[h] = append([]string{}, rows...)
+					delete(mended, h)
 					superseded.Add(1)
 				case verdict == ledger.Conflict && rnd.IntN(2) == 0:
 					_, err := r.Ledger.KeepOut(t.Context(), hourID(name), because("no"))
 					ok(t, err)
+				}
+				if text := row(rnd.IntN(4), h-1, "0.125"); rnd.IntN(2) == 0 && r.redriveOne(t, h, text) {
+					mended[h] = append(mended[h], text)
+					redriven.Add(1)
 				}
 				switch rnd.IntN(5) {
 				case 0:
@@ -234,7 +246,7 @@ func TestBillEqualsUsage(t *testing.T) {
 					r.advance(48 * time.Hour) // days with hours missing close
 					r.settle(t, rnd)
 					carried.Add(r.carryAll(t, rnd))
-					bill.billed(t, slices.Collect(maps.Values(taken))...)
+					bill.billed(t, append(slices.Collect(maps.Values(mended)), accepted(taken)...)...)
 					if t.Failed() {
 						t.Fatalf("after step %d", step)
 					}

@@ -5,12 +5,15 @@ import (
 	"fmt"
 	"math/rand/v2"
 	"net/http"
+	"slices"
+	"strings"
 	"sync"
 	"testing"
 
 	"stackusage/shared/intake"
 	"stackusage/shared/landing"
 	"stackusage/shared/ledger"
+	"stackusage/shared/usage"
 )
 
 // redriver is what the operator's tool redrives with.
@@ -190,4 +193,34 @@ func TestRedrivesThatOverlap(t *testing.T) {
 		}
 	}
 	t.Errorf("the bill is %v", sum)
+}
+
+// redriveOne sends text in place of a refused row of the hour, if it has one.
+func (r *rig) redriveOne(t *testing.T, h usage.Hour, text string) bool {
+	t.Helper()
+	id := ledger.HourID{CloudID: cloudID, Hour: h}
+	standing, err := r.Ledger.CountedHour(t.Context(), id)
+	ok(t, err)
+	id.SHA16 = standing.Counts
+	for q, err := range r.Ledger.RefusedRows(t.Context(), id) {
+		ok(t, err)
+		if q.State != ledger.Refused {
+			continue
+		}
+		req := intake.Request{ID: id, Run: "run", Why: because("read again"), Fixed: map[int64][]byte{q.Line: []byte(text)}}
+		_, err := r.redriver().Redrive(t.Context(), req)
+		ok(t, err)
+		return true
+	}
+	return false
+}
+
+// accepted leaves out the rows that are refused.
+func accepted(hours map[usage.Hour][]string) (all [][]string) {
+	for _, rows := range hours {
+		all = append(all, slices.DeleteFunc(slices.Clone(rows), func(row string) bool {
+			return row == "{}" || strings.Contains(row, `"quantity":-`)
+		}))
+	}
+	return all
 }
