@@ -65,7 +65,7 @@ func (c Carry) Input() daily.CarryInput {
 	return daily.CarryInput{UsageDay: c.From, Revision: c.Revision, File: c.File, SHA256: c.SHA256}
 }
 
-// verdict says whether a carry counts. It is pending while its revision is not
+// carryVerdict says whether a carry counts. It is pending while its revision is not
 // there; the request in the earlier day's mark has it made. It is neither if
 // another closer's file became that revision.
 func (l *Ledger) carryVerdict(ctx context.Context, c Carry) (counts, pending bool, err error) {

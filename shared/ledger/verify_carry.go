@@ -158,7 +158,7 @@ func (v *verifier) carriedInto(ctx context.Context, s *dayState, inputs []daily.
 	return daily.MergeCarried(sequences...), files, nil
 }
 
-// carried: a carried line is exactly what the revisions carried of it, and every
+// carriedLine: a carried line is exactly what the revisions carried of it, and every
 // line that they carried is there. It says why the line was carried last.
 func (r *restatement) carriedLine(l daily.DayLine, key lineKey) (reason string, err error) {
 	if err := r.carriedUntil(key.Key); err != nil || l.CarriedFrom == 0 {
