@@ -1,19 +1,14 @@
 package main
 
 import (
-	"bufio"
 	"context"
-	"crypto/rand"
 	"encoding/json"
 	"errors"
 	"flag"
 	"fmt"
-	"io"
-	"os"
 	"slices"
 	"strconv"
 	"text/tabwriter"
-	"time"
 	"unicode/utf8"
 
 	"stackusage/shared/daily"
@@ -240,115 +235,6 @@ func (a *app) redriver() intake.Redriver {
 	return intake.Redriver{
 		Ledger: a.ledger, Landing: a.landing.Blobs, App: a.usage.Blobs, Settings: intake.Settings{SpillSums: daily.DefaultSpill},
 	}
-}
-
-const aboutRedrive = `send refused rows again
-
-Without --fixed the rows are judged as they came, by the rules of today. With it
-the rows of the file take their place: one JSON object a line with "line" and
-"row", as show prints them. Rows that are taken form a supplement to their hour,
-with who and why; their usage days are stated again by correction. A row counts
-once at most, whoever else redrives it. Exit code 2: some rows are refused again.`
-
-func redriveQuarantine(ctx context.Context, env environment, args []string) error {
-	fs := newFlags(env, "quarantine redrive", aboutRedrive)
-	var s selection
-	find := selectionFlags(fs, &s)
-	fixed := fs.String("fixed", "", "`file` with rows that were put right; - is standard input")
-	dryRun := fs.Bool("dry-run", false, "only say which rows would count")
-	req := intake.Request{Run: rand.Text()}
-	fs.BoolVar(&req.TakeOver, "take-over", false, "stop a redrive of the same hour that died on its way")
-	reason := reasonFlags(fs, &req.Why)
-	if err := parseFlags(fs, args); err != nil {
-		return err
-	}
-	if err := s.check(fs); err != nil {
-		return err
-	}
-	if err := reason(); err != nil {
-		return err
-	}
-	if *fixed != "" {
-		var err error
-		if req.Fixed, err = readFixed(*fixed); err != nil {
-			return err
-		}
-	}
-	app, err := env.app()
-	if err != nil {
-		return err
-	}
-	if _, err := find(ctx, app); err != nil {
-		return err
-	}
-	req.ID, req.DryRun = s.id, *dryRun
-	if s.code != "" || s.lines != nil {
-		req.Want = s.wants
-	}
-	req.Still = func(r intake.Refused) {
-		fmt.Fprintf(env.stderr, "line %d is refused again: %s: %s\n", r.Line, r.Code, r.Reason)
-	}
-	last := time.Now()
-	req.Progress = func(rows int64) {
-		if time.Since(last) > 5*time.Second {
-			last = time.Now()
-			fmt.Fprintf(env.stderr, "%d rows judged\n", rows)
-		}
-	}
-	out, err := app.redriver().Redrive(ctx, req)
-	if err != nil {
-		return err
-	}
-	switch {
-	case out.Rows == 0:
-		fmt.Fprintln(env.stdout, "no row is taken; nothing changes")
-	case req.DryRun:
-		fmt.Fprintf(env.stdout, "%d rows would count; nothing was written\n", out.Rows)
-	default:
-		fmt.Fprintf(env.stdout, `%d rows count now, in supplement %s of the hour %s (%s, %s).
-Their usage days, %s, are stated again by correction, at most once in REOPEN_DELAY:
-  stackusage days list --cloud-id %s
-`, out.Rows, out.Supplement, s.id.Hour, req.Why.Reason, req.Why.By, out.UsageDays, s.id.CloudID)
-	}
-	if out.Still > 0 {
-		fmt.Fprintf(env.stdout, "%d rows are refused again and stay in quarantine\n", out.Still)
-		return errDifferences
-	}
-	return nil
-}
-
-// maxFixed bounds a file of rows put right by people.
-const maxFixed = 256 << 20
-
-func readFixed(path string) (map[int64][]byte, error) {
-	f := os.Stdin
-	if path != "-" {
-		var err error
-		if f, err = os.Open(path); err != nil {
-			return nil, err
-		}
-		defer f.Close()
-	}
-	rows := map[int64][]byte{}
-	scan := bufio.NewScanner(io.LimitReader(f, maxFixed))
-	scan.Buffer(nil, 4*usage.MaxLine)
-	for n := 1; scan.Scan(); n++ {
-		var r shownRow
-		if err := json.Unmarshal(scan.Bytes(), &r); err != nil {
-			return nil, fmt.Errorf("read %s: line %d: %w", path, n, err)
-		}
-		if _, twice := rows[r.Line]; twice || r.Line < 1 || r.Row == nil {
-			return nil, fmt.Errorf(`read %s: line %d: needs "line", each once, and "row" with the row as it shall count`, path, n)
-		}
-		rows[r.Line] = r.Row
-	}
-	if err := scan.Err(); err != nil {
-		return nil, fmt.Errorf("read %s: %w", path, err)
-	}
-	if len(rows) == 0 {
-		return nil, fmt.Errorf("read %s: it has no rows", path)
-	}
-	return rows, nil
 }
 
 const aboutDismiss = `decide that refused rows are no usage
