@@ -207,7 +207,7 @@ func (c *chaos) restartAzurite(ctx context.Context) error {
 }
 
 func (c *chaos) moveAhead(context.Context) error {
-	by := min(c.clock.by+time.Duration(1+c.rng.IntN(10))*time.Hour, maxClockAhead)
+	by := min(c.clock.by+time.Duration(3+c.rng.IntN(5))*time.Hour, maxClockAhead)
 	if by > c.clock.by {
 		c.count(clockAhead)
 	}
@@ -216,7 +216,7 @@ func (c *chaos) moveAhead(context.Context) error {
 
 func (c *chaos) moveBack(context.Context) error {
 	c.count(clockBack)
-	return c.clock.move(c.clock.by - time.Duration(1+c.rng.IntN(5))*time.Hour)
+	return c.clock.move(c.clock.by - time.Duration(1+c.rng.IntN(2))*time.Hour)
 }
 
 func (c *chaos) queue(name string) (*azqueue.QueueClient, error) {

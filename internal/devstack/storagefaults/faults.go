@@ -43,7 +43,7 @@ func Actions() []Action {
 
 // Counts says what happened to the writes of one kind.
 type Counts struct {
-	Seen  int // retries included
+	Seen  int // until Stop; retries included
 	Given map[Action]int
 }
 
@@ -143,14 +143,14 @@ func (f *Faults) newKind(name string) *kind {
 func (f *Faults) next(name string) Action {
 	f.mu.Lock()
 	defer f.mu.Unlock()
+	if f.off {
+		return Pass
+	}
 	if f.kinds[name] == nil {
 		f.kinds[name] = f.newKind(name)
 	}
 	k := f.kinds[name]
 	k.seen++
-	if f.off {
-		return Pass
-	}
 	if len(k.todo) > 0 {
 		a := k.todo[0]
 		k.todo = k.todo[1:]
@@ -172,7 +172,8 @@ func (f *Faults) given(name string, a Action) {
 	f.kinds[name].given[a]++
 }
 
-// missed takes back a kill that met no process: it is due at the next write.
+// missed takes back what could not be done, as a kill that met no process: it
+// is due at the next write.
 func (f *Faults) missed(name string, a Action) {
 	f.mu.Lock()
 	defer f.mu.Unlock()

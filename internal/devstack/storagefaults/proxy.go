@@ -125,6 +125,8 @@ func (p *Proxy) serve(s service, target string, w http.ResponseWriter, r *http.R
 	}
 	answer, err := p.forward(target, r, body)
 	if err != nil {
+		p.answered(key)
+		p.faults.missed(kind, action)
 		panic(http.ErrAbortHandler) // storage is away: that is another fault
 	}
 	defer answer.Body.Close()
