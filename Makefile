@@ -31,7 +31,7 @@ chaos: stage-chaos ## fail everything around the app, RUNS times from SEED on, a
 	$(DIST)/bin/devstack chaos --seed $(SEED) --runs $(RUNS) --out out/chaos
 
 test: lint stage ## run everything: checks, unit tests, end-to-end scripts
-	$(GO) test -race -timeout 15m ./...
+	$(GO) test -race -timeout 25m ./...
 
 lint: ## gofmt, vet, staticcheck
 	@test -z "$$(gofmt -l . | tee /dev/stderr)" || { echo "gofmt: run gofmt -w on these files"; exit 1; }

@@ -13,7 +13,7 @@ import (
 )
 
 // accounts is how many tests of one binary can ask for an account.
-const accounts = 400
+const accounts = 1200
 
 var shared struct {
 	sync.Mutex
