@@ -27,7 +27,11 @@ type sending struct {
 	raw     []json.RawMessage          // the records' bytes as they stand in body
 	answers map[string]commerce.Result // final ones, by recordId
 	taken   bool                       // commerce answered a request of this try record by record
-	claimed bool                       // nobody else sends meanwhile
+
+	claimedUntil time.Time // as its row says: nobody else sends before that
+	ends         time.Time // just before that, by the process's own clock
+	whole        bool      // claimed until this invocation must have ended
+	again        bool      // an operator asked for another try while this one was under way
 }
 
 func newSending(m batchMessage, batch ledger.Batch, body []byte) (*sending, error) {
@@ -122,7 +126,10 @@ func refused(cause error) bool {
 // post sends some of the records and keeps their answers.
 func (a *App) post(ctx context.Context, s *sending, some []int) (cause, err error) {
 	id, body := s.request(some)
-	results, cause := a.Commerce.Send(ctx, id, body)
+	// Not one request may be on its way when somebody else takes over.
+	limited, cancel := context.WithDeadline(ctx, s.ends)
+	defer cancel()
+	results, cause := a.Commerce.Send(limited, id, body)
 	if cause != nil {
 		return cause, nil
 	}
@@ -158,7 +165,7 @@ func (a *App) keep(ctx context.Context, s *sending, some []int, results map[stri
 	// A billed record may be sent again: the answer is Duplicate. One that is not
 	// could be taken the next time, and be billed while DailyUsage says it is not.
 	if !billed {
-		if err := a.claim(ctx, s); err != nil {
+		if err := a.claimPartial(ctx, s); err != nil {
 			return err
 		}
 	}
@@ -194,28 +201,75 @@ func (a *App) recall(ctx context.Context, s *sending) error {
 	return err
 }
 
-// claim notes, before the first of several requests and before an answer that
-// leaves a record unbilled, that answers may be in DailyUsage: who takes over
-// after a crash must look there. Until this invocation must have ended nobody
-// else sends: between the read-back and the answer Rejected, another sender
-// could have the record taken.
+// claim notes that this invocation alone asks commerce for the batch, before
+// its first request. A request that is still on its way when another sender reads
+// back what commerce has, and is told Rejected, could have a record taken that
+// DailyUsage calls Rejected, and the next revision would bill it again. Who dies
+// holds the batch up for SendLimit. ErrChanged means that somebody was faster.
 func (a *App) claim(ctx context.Context, s *sending) error {
-	if s.claimed {
+	return a.holdBatch(ctx, s, a.Settings.SendLimit)
+}
+
+// claimPartial notes, before the first of several requests and before an answer
+// that leaves a record unbilled, that answers may be in DailyUsage: who takes
+// over after a crash must look there. It also holds the batch until this
+// invocation must have ended.
+func (a *App) claimPartial(ctx context.Context, s *sending) error {
+	if s.whole {
 		return nil
 	}
-	s.batch.Partial, s.batch.ClaimedUntil = true, a.Now().Add(a.Settings.InvocationLimit)
-	if err := a.Ledger.UpdateBatch(ctx, s.m.id(), s.batch); err != nil {
-		return err
+	s.batch.Partial, s.whole = true, true
+	return a.holdBatch(ctx, s, a.Settings.InvocationLimit)
+}
+
+// holdTries bounds how often an operator's changes to the row are taken in.
+const holdTries = 3
+
+func (a *App) holdBatch(ctx context.Context, s *sending, limit time.Duration) error {
+	id, before := s.m.id(), s.claimedUntil
+	s.ends = time.Now().Add(limit)
+	s.claimedUntil = a.Now().Add(limit + time.Second).Truncate(time.Second) // a column holds whole seconds
+	for try := 1; ; try++ {
+		b := s.batch
+		b.ClaimedUntil = s.claimedUntil
+		failed := a.Ledger.UpdateBatch(ctx, id, b)
+		if failed != nil && (!errors.Is(failed, ledger.ErrChanged) || before.IsZero() || try == holdTries) {
+			return failed
+		}
+		now, err := a.Ledger.Batch(ctx, id)
+		if err != nil {
+			return err
+		}
+		want := s.claimedUntil
+		if failed != nil {
+			want = before
+		}
+		if now.State == ledger.BatchAnswered || !now.ClaimedUntil.Equal(want) {
+			return ledger.ErrChanged
+		}
+		asked := !now.DecidedAt.Equal(s.batch.DecidedAt) || !now.RetriedAt.Equal(s.batch.RetriedAt)
+		s.again = s.again || asked && now.NotBefore.IsZero()
+		s.batch = s.batch.On(now)
+		if failed == nil {
+			return nil
+		}
 	}
-	now, err := a.Ledger.Batch(ctx, s.m.id())
-	if err != nil {
-		return err
+}
+
+// release lets others have the batch after an error: no request is on its way
+// any more. What cannot be noted ends by itself.
+func (a *App) release(ctx context.Context, s *sending) {
+	if s.claimedUntil.IsZero() {
+		return
 	}
-	if now.State == ledger.BatchAnswered {
-		return ledger.ErrChanged
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), putBackLimit)
+	defer cancel()
+	b := s.batch
+	b.ClaimedUntil = time.Time{}
+	if err := a.updateBatch(ctx, s, b); err != nil {
+		a.log(ctx).WarnContext(ctx, "batch stays claimed", slog.String("batch", s.m.id().String()),
+			slog.Time("until", s.claimedUntil), slog.String("cause", err.Error()))
 	}
-	s.batch, s.claimed = s.batch.On(now), true
-	return nil
 }
 
 // codeReadBack is the answer code of a record whose answer got lost and was
@@ -250,7 +304,7 @@ func (a *App) readBack(ctx context.Context, s *sending, some []int) (cause, err 
 	if cause != nil || len(found) == 0 {
 		return cause, nil
 	}
-	if err := a.claim(ctx, s); err != nil {
+	if err := a.claimPartial(ctx, s); err != nil {
 		return nil, err
 	}
 	return nil, a.keep(ctx, s, some, found, false)

@@ -44,7 +44,7 @@ type lone struct {
 // Rejected, but only when commerce takes other requests of the same batch: an
 // endpoint that refuses everything must not cost a day. Decision 0005.
 func (a *App) bisect(ctx context.Context, s *sending, some []int, refusal error) (cause, err error) {
-	if err := a.claim(ctx, s); err != nil {
+	if err := a.claimPartial(ctx, s); err != nil {
 		return nil, err
 	}
 	stop := time.Now().Add(a.Settings.InvocationLimit / 2)

@@ -55,8 +55,9 @@ func TestCost(t *testing.T) {
 	// list, a message for each; the day's mark away.
 	pin("a day of three inputs and one batch", 1+2+3+3+3+3+1+3+1+1, func() { r.done(t, "CloseDay", dayMessage(theDay)) })
 
-	// The batch's row and its bytes; the answers; the receipt; the row again.
-	pin("a batch", 2+1+1+1, func() { r.done(t, "ForwardBatch", batchMessage(theDay, 1)) })
+	// The batch's row and its bytes; the claim, and the row that it made; the
+	// answers; the receipt; the row again.
+	pin("a batch", 2+2+1+1+1, func() { r.done(t, "ForwardBatch", batchMessage(theDay, 1)) })
 	if got := r.rows(t, ledger.TableDailyUsage); len(got) != 3 {
 		t.Errorf("the batch was not forwarded: %v", got)
 	}

@@ -154,8 +154,8 @@ func TestNobodySendsInBetween(t *testing.T) {
 	}
 }
 
-// TestTwoAnswersForOneRecord: two senders at once are told different things. The
-// one that is recorded first stands in the table and in the receipt.
+// TestTwoAnswersForOneRecord: two senders, the second of which comes when the
+// claim of the first has ended by its clock, are told different things. The one that is recorded first stands in the table and in the receipt.
 func TestTwoAnswersForOneRecord(t *testing.T) {
 	t.Parallel()
 	r := statedWith(t, 5)
@@ -166,6 +166,7 @@ func TestTwoAnswersForOneRecord(t *testing.T) {
 			return false
 		}
 		first = false
+		r.advance(r.Settings.SendLimit + 2*time.Second)
 		g.lock.Unlock() // the other sender is quicker
 		r.done(t, "ForwardBatch", batchMessage(theDay, 1))
 		g.lock.Lock()

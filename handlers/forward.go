@@ -57,10 +57,26 @@ func (a *App) forwardBatch(ctx context.Context, req invoke.Request) error {
 		return err
 	}
 	s.batch.Tries++
-	cause, err := a.ask(ctx, s)
+	noted := false
+	defer func() {
+		if !noted { // after a panic, too
+			a.release(ctx, s)
+		}
+	}()
+	err = a.claim(ctx, s)
+	if err == nil {
+		err = a.sendBatch(ctx, s)
+	}
 	if errors.Is(err, ledger.ErrChanged) {
+		noted = true
 		return nil // another sender has the batch, and a message of its own
 	}
+	noted = err == nil
+	return err
+}
+
+func (a *App) sendBatch(ctx context.Context, s *sending) error {
+	cause, err := a.ask(ctx, s)
 	if err != nil {
 		return err
 	}
@@ -96,9 +112,10 @@ func (a *App) finish(ctx context.Context, s *sending) error {
 	return nil
 }
 
-// updateBatch notes the outcome. Losing to another sender of the same bytes is
-// no harm: what it noted is as true. Losing to an operator must not undo what
-// was decided meanwhile, nor leave the outcome unsaid.
+// updateBatch notes the outcome. An operator who decided meanwhile changed the
+// row: that must neither be undone nor leave the outcome unsaid. Another sender
+// did if it took over after the claim had ended: then only a final outcome is
+// worth saying, since what it notes of its own try is as true.
 func (a *App) updateBatch(ctx context.Context, s *sending, b ledger.Batch) error {
 	id := s.m.id()
 	err := a.Ledger.UpdateBatch(ctx, id, b)
@@ -109,7 +126,7 @@ func (a *App) updateBatch(ctx context.Context, s *sending, b ledger.Batch) error
 	if err != nil {
 		return err
 	}
-	if now.State == ledger.BatchAnswered || b.State != ledger.BatchAnswered && !s.claimed {
+	if now.State == ledger.BatchAnswered || b.State != ledger.BatchAnswered && !now.ClaimedUntil.Equal(s.claimedUntil) {
 		return nil
 	}
 	if now.NotBefore.IsZero() { // it is to be tried at once
@@ -153,6 +170,9 @@ func (a *App) putBack(ctx context.Context, s *sending, cause error) error {
 	batch.Partial = batch.Partial || len(s.answers) > 0
 	batch.ClaimedUntil = time.Time{}
 	batch.State, batch.NotBefore, batch.LastAnswer = ledger.BatchWaiting, a.Now().Add(delay), cause.Error()
+	if s.again {
+		batch.NotBefore = time.Time{}
+	}
 	if err := a.updateBatch(ctx, s, batch); err != nil {
 		return err
 	}

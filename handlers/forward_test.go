@@ -7,7 +7,6 @@ import (
 	"io"
 	"net/http"
 	"strings"
-	"sync"
 	"testing"
 	"time"
 
@@ -200,35 +199,6 @@ func TestFinalRefusals(t *testing.T) {
 	}
 	if n := r.depth(t, handlers.QueueBatches); n != 1 {
 		t.Errorf("%d messages: a final answer is not sent again", n)
-	}
-}
-
-func TestTwoSendersAtOnce(t *testing.T) {
-	t.Parallel()
-	r := stated(t)
-	both := make(chan struct{}, 2)
-	client := r.Commerce
-	r.Commerce = senderFunc(func(ctx context.Context, id string, body []byte) (map[string]commerce.Result, error) {
-		both <- struct{}{}
-		for len(both) < 2 { // both have read the row before either sends
-			time.Sleep(time.Millisecond)
-		}
-		return client.Send(ctx, id, body)
-	})
-	var wait sync.WaitGroup
-	for range 2 {
-		wait.Go(func() {
-			if status, body := r.call("ForwardBatch", batchMessage(theDay, 1)); status != http.StatusOK {
-				t.Errorf("%d %s", status, body)
-			}
-		})
-	}
-	wait.Wait()
-	if b := r.batch(t); b.State != ledger.BatchAnswered || b.Accepted+b.Duplicate != 3 {
-		t.Errorf("%+v", b)
-	}
-	if len(r.commerce.accepted) != 3 || len(r.commerce.bodies) != 2 || len(r.answers(t)) != 3 {
-		t.Errorf("commerce has %d records of %d requests, the table %d", len(r.commerce.accepted), len(r.commerce.bodies), len(r.answers(t)))
 	}
 }
 

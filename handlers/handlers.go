@@ -93,6 +93,7 @@ type Settings struct {
 	CloseDelay      time.Duration // after which a day closes with hours missing
 	ReopenDelay     time.Duration // between two revisions of a day that is complete, or still incomplete
 	ForwardRetry    time.Duration // first delay after a failed send; doubles up to an hour
+	SendLimit       time.Duration // how long one sender alone asks commerce for a batch
 	SweepGrace      time.Duration // how long a message may be on its way before Sweep sends another
 	SweepLookback   time.Duration // reported hours that each Sweep compares with what landed; older ones once a day
 	InstanceMemory  int           // MiB, of one instance

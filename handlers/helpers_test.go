@@ -102,7 +102,7 @@ func newRig(t testing.TB) *rig {
 		Log:      slog.New(slog.DiscardHandler),
 		Now:      func() time.Time { return started.Add(time.Duration(r.offset.Load())) },
 		Settings: handlers.Settings{
-			SpillSums: 1000, TempDir: t.TempDir(), SettlingHours: 1, CloseDelay: 48 * time.Hour, ForwardRetry: 30 * time.Second,
+			SpillSums: 1000, TempDir: t.TempDir(), SettlingHours: 1, CloseDelay: 48 * time.Hour, ForwardRetry: 30 * time.Second, SendLimit: 5 * time.Minute,
 			SweepGrace: 15 * time.Minute, SweepLookback: 336 * time.Hour, InstanceMemory: 2048, InvocationLimit: time.Minute,
 		},
 	}

@@ -56,9 +56,9 @@ func TestAWeekWithoutCommerce(t *testing.T) {
 		}
 		inner.ServeHTTP(w, req)
 	})
-	r.take(t, handlers.QueueBatches)
 	step := func() {
 		r.advance(3 * time.Hour)
+		r.lose(t, handlers.QueueBatches)
 		r.sweep(t) // the queue's own delays are in real time: Sweep's messages stand for them
 		for _, message := range r.take(t, handlers.QueueBatches) {
 			r.done(t, "ForwardBatch", message)

@@ -155,10 +155,10 @@ func TestSlots(t *testing.T) {
 		lock.Unlock()
 		return nil, &commerce.Error{Kind: commerce.Busy, Status: 503}
 	})
-	r.Settings.ForwardRetry = time.Nanosecond // so that every call sends
+	r.listBatches(t, int(4*slots))
 	var wait sync.WaitGroup
-	for range 4 * slots {
-		wait.Go(func() { r.call("ForwardBatch", batchMessage(theDay, 1)) })
+	for n := range int(4 * slots) {
+		wait.Go(func() { r.call("ForwardBatch", batchMessage(theDay, n+1)) })
 	}
 	wait.Wait()
 	if most != slots {

@@ -123,6 +123,13 @@ func (r *rig) take(t testing.TB, queue string) []string {
 	return texts
 }
 
+// lose empties a queue, of hidden messages too.
+func (r *rig) lose(t testing.TB, queue string) {
+	t.Helper()
+	_, err := r.raw.NewQueueClient(queue).ClearMessages(context.Background(), nil)
+	ok(t, err)
+}
+
 // depth counts the messages of a queue, hidden ones too.
 func (r *rig) depth(t testing.TB, queue string) int64 {
 	t.Helper()

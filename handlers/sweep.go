@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
-	"time"
 
 	"stackusage/functions"
 	"stackusage/shared/invoke"
@@ -19,7 +18,8 @@ import (
 // FailedMessages, where an operator sees them. One part failing does not keep
 // the others from running.
 func (a *App) sweep(ctx context.Context, req invoke.Request) error {
-	return errors.Join(a.sweepPoison(ctx), a.sweepLanded(ctx, lastRun(req)), a.sweepOpen(ctx))
+	r := a.newResending()
+	return errors.Join(a.sweepPoison(ctx), a.sweepLanded(ctx, r, lastRun(req)), a.sweepOpen(ctx, r), r.flush(ctx))
 }
 
 func (a *App) sweepPoison(ctx context.Context) error {
@@ -44,27 +44,9 @@ func (a *App) sweepPoison(ctx context.Context) error {
 	return errors.Join(errs...)
 }
 
-// failedRest is how long a message that failed for good is left alone before
-// Sweep sends it once more.
-const failedRest = 6 * time.Hour
-
-// enqueueAgain sends a message, unless it failed for good or was sent again
-// after that a short while ago.
-func (a *App) enqueueAgain(ctx context.Context, queue, text string) error {
-	failed, err := a.Ledger.Failed(ctx, queue, text)
-	if err != nil || a.Now().Sub(failed.Tried()) < failedRest {
-		return err
-	}
-	a.log(ctx).InfoContext(ctx, "message sent again", slog.String("queue", queue), slog.String("text", text))
-	if err := a.Queues.Enqueue(ctx, queue, text, 0); err != nil || failed.Times == 0 {
-		return err
-	}
-	return a.Ledger.NoteResent(ctx, failed, a.Now())
-}
-
 // sweepOpen goes through the open days and the revisions with answers
 // outstanding. It reads what is open, not the past.
-func (a *App) sweepOpen(ctx context.Context) error {
+func (a *App) sweepOpen(ctx context.Context, r *resending) error {
 	marks, err := a.Ledger.OpenMarks(ctx)
 	if err != nil {
 		return err
@@ -81,15 +63,15 @@ func (a *App) sweepOpen(ctx context.Context) error {
 			histories[m.CloudID] = history
 		}
 		if m.Revision > 0 {
-			errs = append(errs, a.sweepBatches(ctx, m))
+			errs = append(errs, a.sweepBatches(ctx, r, m))
 		} else if len(history) > 0 {
-			errs = append(errs, a.sweepDay(ctx, m, history))
+			errs = append(errs, a.sweepDay(ctx, r, m, history))
 		}
 	}
 	return errors.Join(errs...)
 }
 
-func (a *App) sweepDay(ctx context.Context, m ledger.OpenMark, history []registration.Registration) error {
+func (a *App) sweepDay(ctx context.Context, r *resending, m ledger.OpenMark, history []registration.Registration) error {
 	// The mark's last landing stands for the day's inputs: CloseDay reads them
 	// and decides again.
 	latest := []ledger.DayInput{{LandedAt: m.LastLanding}}
@@ -106,13 +88,13 @@ func (a *App) sweepDay(ctx context.Context, m ledger.OpenMark, history []registr
 	} else if m.Restate == last.Restate { // nobody asks for more than the hours do
 		err = a.dueAgain(m.CloudID, m.Day, *last, missing)
 	}
-	if err != nil {
-		return nil // not yet
+	if err == nil { // else: not yet
+		r.send(QueueDays, DayMessage(m.CloudID, m.Day))
 	}
-	return a.enqueueAgain(ctx, QueueDays, DayMessage(m.CloudID, m.Day))
+	return nil
 }
 
-func (a *App) sweepBatches(ctx context.Context, m ledger.OpenMark) error {
+func (a *App) sweepBatches(ctx context.Context, r *resending, m ledger.OpenMark) error {
 	ids, batches, err := a.Ledger.Batches(ctx, m.CloudID, m.Day, m.Revision)
 	if err != nil {
 		return err
@@ -128,10 +110,9 @@ func (a *App) sweepBatches(ctx context.Context, m ledger.OpenMark) error {
 			due = batches[i].NotBefore
 		}
 		if a.Now().Before(due.Add(a.Settings.SweepGrace)) {
-			continue
-		}
-		if err := a.enqueueAgain(ctx, QueueBatches, BatchMessage(id)); err != nil {
-			return err
+			r.wait(QueueBatches)
+		} else {
+			r.send(QueueBatches, BatchMessage(id))
 		}
 	}
 	if unanswered > 0 {

@@ -51,7 +51,7 @@ func turn(name string, last, now time.Time, period time.Duration) bool {
 
 // sweepLanded announces blobs that landed and have no verdict, because their
 // event was lost, or have one that may change now.
-func (a *App) sweepLanded(ctx context.Context, last time.Time) error {
+func (a *App) sweepLanded(ctx context.Context, r *resending, last time.Time) error {
 	containers, err := a.Landing.Containers(ctx, landing.Container(""))
 	if err != nil {
 		return err
@@ -63,13 +63,13 @@ func (a *App) sweepLanded(ctx context.Context, last time.Time) error {
 			a.log(ctx).WarnContext(ctx, "container with a foreign name", slog.String("container", container))
 			continue
 		}
-		errs = append(errs, a.sweepContainer(ctx, cloudID, last))
+		errs = append(errs, a.sweepContainer(ctx, r, cloudID, last))
 	}
 	return errors.Join(errs...)
 }
 
-func (a *App) sweepContainer(ctx context.Context, cloudID string, last time.Time) error {
-	s := landedSweep{app: a, cloudID: cloudID, now: a.Now()}
+func (a *App) sweepContainer(ctx context.Context, r *resending, cloudID string, last time.Time) error {
+	s := landedSweep{app: a, resend: r, cloudID: cloudID, now: a.Now()}
 	if turn(cloudID, last, s.now, compareAllEvery) {
 		return s.compare(ctx, a.Ledger.LandedHours(ctx, cloudID), []string{""}, func(usage.Day) bool { return true })
 	}
@@ -97,6 +97,7 @@ func months(first, last usage.Day) (prefixes []string) {
 // landedSweep looks at one registration's blobs.
 type landedSweep struct {
 	app        *App
+	resend     *resending
 	cloudID    string
 	now        time.Time
 	registered *bool // nil: not yet asked
@@ -131,9 +132,11 @@ func (s *landedSweep) compare(ctx context.Context, rows iter.Seq2[ledger.LandedH
 			case more && row.ID.Hour == name.Hour && row.ID.SHA16 == name.SHA16:
 				return s.announceAgain(ctx, row)
 			case s.now.Sub(storedAt) < s.app.Settings.SweepGrace:
-				return nil // its event may be on its way
+				s.resend.wait(QueueLanded) // its event may be on its way
+				return nil
 			}
-			return s.announce(ctx, name)
+			s.announce(name)
+			return nil
 		})
 		if listErr != nil {
 			return listErr
@@ -176,9 +179,10 @@ func (s *landedSweep) announceAgain(ctx context.Context, row ledger.LandedHour) 
 	if !*s.registered {
 		return nil
 	}
-	return s.announce(ctx, landing.Name{CloudID: row.ID.CloudID, Hour: row.ID.Hour, SHA16: row.ID.SHA16})
+	s.announce(landing.Name{CloudID: row.ID.CloudID, Hour: row.ID.Hour, SHA16: row.ID.SHA16})
+	return nil
 }
 
-func (s *landedSweep) announce(ctx context.Context, name landing.Name) error {
-	return s.app.enqueueAgain(ctx, QueueLanded, LandedMessage(name))
+func (s *landedSweep) announce(name landing.Name) {
+	s.resend.send(QueueLanded, LandedMessage(name))
 }

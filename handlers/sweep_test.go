@@ -126,6 +126,7 @@ func TestSweepBatches(t *testing.T) {
 			return true
 		}
 		r.done(t, "ForwardBatch", batchMessage(theDay, 1))
+		r.lose(t, handlers.QueueBatches)
 		r.advance(44 * time.Minute)
 		queued(t)
 		r.advance(2 * time.Minute)

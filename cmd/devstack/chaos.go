@@ -195,7 +195,7 @@ func runChaos(ctx context.Context, o chaosOptions, log *slog.Logger, progress io
 		c.faults.Light()
 	}
 	for name, value := range map[string]string{
-		"INVOCATION_LIMIT": chaosLimit, "SWEEP_GRACE": "4s", "FORWARD_RETRY": "100ms", "LOG_LEVEL": "debug",
+		"INVOCATION_LIMIT": chaosLimit, "SWEEP_GRACE": "4s", "FORWARD_RETRY": "100ms", "SEND_LIMIT": "5s", "LOG_LEVEL": "debug",
 	} {
 		s.settings[name] = value
 	}

@@ -160,6 +160,7 @@ func (s *site) startStorage(ctx context.Context) error {
 		"SWEEP_SCHEDULE":      s.sweepSchedule(),
 		"SWEEP_GRACE":         "20s",
 		"FORWARD_RETRY":       "1s",
+		"SEND_LIMIT":          "10s",
 		"REOPEN_DELAY":        "1s",
 		"INVOCATION_LIMIT":    invocationLimit,
 		"TMPDIR":              tmp,

@@ -34,6 +34,7 @@ type Config struct {
 	CloseDelay    time.Duration `env:"CLOSE_DELAY" default:"48h" help:"after its end and its last landing, when a day closes with hours missing"`
 	ReopenDelay   time.Duration `env:"REOPEN_DELAY" default:"6h" help:"at most one revision in this time of a day that was stated and re-opened; at once when its last missing hour comes"`
 	ForwardRetry  time.Duration `env:"FORWARD_RETRY" default:"30s" help:"first delay after commerce could not take a batch; doubles up to 1h"`
+	SendLimit     time.Duration `env:"SEND_LIMIT" default:"5m" help:"how long one sender alone asks commerce for a batch; another one takes over after it"`
 
 	SweepSchedule string        `env:"SWEEP_SCHEDULE" default:"0 */5 * * * *" help:"when Sweep runs: NCRONTAB with seconds, UTC; read by the host"`
 	SweepGrace    time.Duration `env:"SWEEP_GRACE" default:"15m" help:"how long a message may be on its way before Sweep sends another"`
@@ -120,6 +121,7 @@ func (c Config) validate(bad map[string]bool) error {
 		check("CLOSE_DELAY", c.CloseDelay > 0, "above zero"),
 		check("REOPEN_DELAY", c.ReopenDelay >= 0, "zero or above"),
 		check("FORWARD_RETRY", c.ForwardRetry > 0, "above zero"),
+		check("SEND_LIMIT", c.SendLimit >= time.Second, "1s or above"),
 		check("SWEEP_GRACE", c.SweepGrace >= 0, "zero or above"),
 		check("SWEEP_LOOKBACK", bad["SWEEP_GRACE"] || c.SweepLookback > c.SweepGrace, "above SWEEP_GRACE"),
 		check("MAX_HOUR_BYTES", c.MaxHourBytes > 0, "above zero"),

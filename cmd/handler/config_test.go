@@ -33,7 +33,7 @@ func TestReadConfig(t *testing.T) {
 			t.Fatal(err)
 		}
 		want := Config{
-			CommerceEndpoint: "https://commerce.example.com", SettlingHours: 6, CloseDelay: 48 * time.Hour, ReopenDelay: 6 * time.Hour, ForwardRetry: 30 * time.Second,
+			CommerceEndpoint: "https://commerce.example.com", SettlingHours: 6, CloseDelay: 48 * time.Hour, ReopenDelay: 6 * time.Hour, ForwardRetry: 30 * time.Second, SendLimit: 5 * time.Minute,
 			SweepSchedule: "0 */5 * * * *", SweepGrace: 15 * time.Minute, SweepLookback: 14 * 24 * time.Hour,
 			MaxHourBytes: 2 << 30, MaxHourRows: 20_000_000, SpillSums: 50_000, InstanceMemory: 2048, InvocationLimit: 28 * time.Minute, LogLevel: "info",
 		}
@@ -94,6 +94,7 @@ func TestReadConfig(t *testing.T) {
 		{"settling hours beyond a day", goodEnv("SETTLING_HOURS", "25"), []string{"setting SETTLING_HOURS: must be 0 to 24"}},
 		{"negative settling hours", goodEnv("SETTLING_HOURS", "-1"), []string{"setting SETTLING_HOURS: must be 0 to 24"}},
 		{"no delay", goodEnv("CLOSE_DELAY", "0s"), []string{"setting CLOSE_DELAY: must be above zero"}},
+		{"a send that may take no time", goodEnv("SEND_LIMIT", "10ms"), []string{"setting SEND_LIMIT: must be 1s or above"}},
 		{"no retry delay", goodEnv("FORWARD_RETRY", "-1s"), []string{"setting FORWARD_RETRY: must be above zero"}},
 		{"a negative grace", goodEnv("SWEEP_GRACE", "-1s"), []string{"setting SWEEP_GRACE: must be zero or above"}},
 		{"a look-back within the grace", goodEnv("SWEEP_LOOKBACK", "10m"), []string{"setting SWEEP_LOOKBACK: must be above SWEEP_GRACE"}},

@@ -132,6 +132,7 @@ func newApp(getenv func(string) string, c Config, stdout io.Writer) (*app, error
 			CloseDelay:      c.CloseDelay,
 			ReopenDelay:     c.ReopenDelay,
 			ForwardRetry:    c.ForwardRetry,
+			SendLimit:       c.SendLimit,
 			SweepGrace:      c.SweepGrace,
 			SweepLookback:   c.SweepLookback,
 			InstanceMemory:  c.InstanceMemory,

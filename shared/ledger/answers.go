@@ -2,7 +2,6 @@ package ledger
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"slices"
 	"strings"
@@ -103,22 +102,23 @@ func (l *Ledger) KeepAnswers(ctx context.Context, id BatchID, records []daily.Re
 }
 
 // Answers reads the final answers to records of a batch that are in DailyUsage
-// already: one read for each record, because a batch is spread over its day.
+// already.
 func (l *Ledger) Answers(ctx context.Context, id BatchID, records []daily.Record) (map[string]Answer, error) {
-	answers := map[string]Answer{}
-	for _, r := range records {
-		row, err := l.Store.Get(ctx, TableDailyUsage, id.partition(), r.Row())
-		if errors.Is(err, ErrNotFound) {
-			continue
-		}
+	keys := make([]string, len(records))
+	for i, r := range records {
+		keys[i] = r.Row()
+	}
+	rows, err := l.present(ctx, TableDailyUsage, id.partition(), keys)
+	if err != nil {
+		return nil, fmt.Errorf("read answers of batch %s: %w", id, err)
+	}
+	answers := make(map[string]Answer, len(rows))
+	for key, row := range rows {
 		var have line
-		if err == nil {
-			err = fromProps(row.Props, &have)
+		if err := fromProps(row.Props, &have); err != nil {
+			return nil, fmt.Errorf("read answer %s of batch %s: %w", key, id, err)
 		}
-		if err != nil {
-			return nil, fmt.Errorf("read answer to record %s of batch %s: %w", r.RecordID, id, err)
-		}
-		answers[r.RecordID] = Answer{have.Answer, have.AnswerCode, have.AnswerMessage, have.StoredQuantity}
+		answers[have.RecordID] = Answer{have.Answer, have.AnswerCode, have.AnswerMessage, have.StoredQuantity}
 	}
 	return answers, nil
 }

@@ -16,7 +16,9 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
+	"fmt"
 	"iter"
+	"slices"
 	"time"
 )
 
@@ -166,26 +168,85 @@ func (l *Ledger) insertNew(ctx context.Context, table, partition string, rows []
 		ops[i] = Op{Insert, r}
 	}
 	for chunk := range chunks(ops) {
-		err := l.Store.Apply(ctx, table, partition, chunk...)
-		if errors.Is(err, ErrExists) && len(chunk) == 1 {
-			there++
-			continue
-		}
-		if errors.Is(err, ErrExists) {
-			for _, op := range chunk {
-				if err = l.Store.Apply(ctx, table, partition, op); errors.Is(err, ErrExists) {
-					there, err = there+1, nil
-				}
-				if err != nil {
-					break
-				}
-			}
-		}
+		n, err := l.insertChunk(ctx, table, partition, chunk)
+		there += n
 		if err != nil {
 			return there, err
 		}
 	}
 	return there, nil
+}
+
+// insertChunk inserts what is not there of one transaction. Somebody else may
+// insert meanwhile; each round then has fewer rows.
+func (l *Ledger) insertChunk(ctx context.Context, table, partition string, ops []Op) (there int, err error) {
+	for len(ops) > 0 {
+		err := l.Store.Apply(ctx, table, partition, ops...)
+		if !errors.Is(err, ErrExists) {
+			return there, err
+		}
+		if len(ops) == 1 {
+			return there + 1, nil
+		}
+		keys := make([]string, len(ops))
+		for i, op := range ops {
+			keys[i] = op.Row.Key
+		}
+		have, err := l.present(ctx, table, partition, keys)
+		if err != nil {
+			return there, err
+		}
+		if len(have) == 0 {
+			return there, fmt.Errorf("insert %d rows of %s/%s: one exists, and none can be read", len(ops), table, partition)
+		}
+		there += len(have)
+		ops = slices.DeleteFunc(slices.Clone(ops), func(op Op) bool { _, ok := have[op.Row.Key]; return ok })
+	}
+	return there, nil
+}
+
+// listAhead is how many rows present reads in the hope of finding the ones it
+// looks for: two answers of the service. In a larger table asking for each row
+// costs less.
+const listAhead = 2000
+
+// present reads those of some rows of one partition that are there, by key. A
+// step that is repeated finds hundreds of its rows: one listing costs a few
+// requests where asking for each would cost hundreds.
+func (l *Ledger) present(ctx context.Context, table, partition string, keys []string) (map[string]Row, error) {
+	have := make(map[string]Row, len(keys))
+	left := slices.Sorted(slices.Values(keys))
+	if len(left) > 2 {
+		read := 0
+		for row, err := range l.Store.List(ctx, table, partition, left[0], left[len(left)-1]+"!") {
+			if err != nil {
+				return nil, err
+			}
+			for len(left) > 0 && left[0] < row.Key {
+				left = left[1:]
+			}
+			if len(left) > 0 && left[0] == row.Key {
+				have[row.Key], left = row, left[1:]
+			}
+			if read++; len(left) == 0 || read == listAhead {
+				break
+			}
+		}
+		if read < listAhead {
+			return have, nil
+		}
+	}
+	for _, key := range left {
+		row, err := l.Store.Get(ctx, table, partition, key)
+		if errors.Is(err, ErrNotFound) {
+			continue
+		}
+		if err != nil {
+			return nil, err
+		}
+		have[key] = row
+	}
+	return have, nil
 }
 
 // utc is a time as a column holds it: whole seconds, so that what is read back

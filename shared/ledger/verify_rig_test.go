@@ -68,7 +68,7 @@ func startWorksWith(t *testing.T, options standin.Options) *works {
 		Commerce: &commerce.Client{Endpoint: web.URL, HTTP: &http.Client{Timeout: 5 * time.Second}},
 		Log:      slog.New(slog.DiscardHandler), Now: func() time.Time { return w.now },
 		Settings: handlers.Settings{
-			SpillSums: 1000, TempDir: t.TempDir(), SettlingHours: 1, CloseDelay: 48 * time.Hour, ForwardRetry: time.Millisecond,
+			SpillSums: 1000, TempDir: t.TempDir(), SettlingHours: 1, CloseDelay: 48 * time.Hour, ForwardRetry: time.Millisecond, SendLimit: time.Minute,
 			SweepGrace: 15 * time.Minute, SweepLookback: 336 * time.Hour, InstanceMemory: 2048, InvocationLimit: time.Minute,
 		},
 	}

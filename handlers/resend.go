@@ -1,0 +1,101 @@
+package handlers
+
+import (
+	"context"
+	"errors"
+	"log/slog"
+	"maps"
+	"slices"
+	"time"
+)
+
+// resending collects what one run of Sweep finds open, and sends the messages
+// that are due again. A message that waits behind others on its queue is not
+// lost: a copy of each at every run would make a backlog grow by what ought to
+// drain it. So nothing is sent while a queue holds as many messages as there is
+// work for it; copies end by themselves, since work that is done or not due lets
+// its message go.
+type resending struct {
+	app  *App
+	open map[string]int      // by queue: pieces of work that have a message, if none is lost
+	due  map[string][]string // by queue: messages of which it is time
+}
+
+// maxResent bounds what one run sends to a queue, and keeps in memory. What is
+// beyond it the next run finds.
+const maxResent = 10_000
+
+func (a *App) newResending() *resending {
+	return &resending{app: a, open: map[string]int{}, due: map[string][]string{}}
+}
+
+// wait counts a piece of work whose message may still be on its way.
+func (r *resending) wait(queue string) { r.open[queue]++ }
+
+// send counts a piece of work whose message should have come by now.
+func (r *resending) send(queue, text string) {
+	r.open[queue]++
+	if len(r.due[queue]) < maxResent {
+		r.due[queue] = append(r.due[queue], text)
+	}
+}
+
+// failedRest is how long a message that failed for good is left alone before
+// Sweep sends it once more.
+const failedRest = 6 * time.Hour
+
+// flush sends what is due.
+func (r *resending) flush(ctx context.Context) error {
+	var errs []error
+	for _, queue := range slices.Sorted(maps.Keys(r.due)) {
+		errs = append(errs, r.flushQueue(ctx, queue, r.due[queue]))
+	}
+	return errors.Join(errs...)
+}
+
+func (r *resending) flushQueue(ctx context.Context, queue string, texts []string) error {
+	a := r.app
+	depth, err := a.Queues.Depth(ctx, queue)
+	if err != nil {
+		return err
+	}
+	open := int64(r.open[queue])
+	if depth >= open {
+		a.log(ctx).InfoContext(ctx, "messages wait on their queue", slog.String("queue", queue), slog.Int64("messages", depth), slog.Int64("open", open))
+		return nil
+	}
+	var again []string
+	for _, text := range texts {
+		failed, err := a.Ledger.Failed(ctx, queue, text)
+		if err != nil {
+			return err
+		}
+		switch {
+		case failed.Times == 0:
+			again = append(again, text)
+			continue
+		case a.Now().Sub(failed.Tried()) >= failedRest:
+			if err := r.enqueue(ctx, queue, text); err != nil {
+				return err
+			}
+			if err := a.Ledger.NoteResent(ctx, failed, a.Now()); err != nil {
+				return err
+			}
+		}
+		open-- // it waits in FailedMessages, or was sent just now
+	}
+	if depth >= open {
+		return nil
+	}
+	for _, text := range again {
+		if err := r.enqueue(ctx, queue, text); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func (r *resending) enqueue(ctx context.Context, queue, text string) error {
+	r.app.log(ctx).InfoContext(ctx, "message sent again", slog.String("queue", queue), slog.String("text", text))
+	return r.app.Queues.Enqueue(ctx, queue, text, 0)
+}

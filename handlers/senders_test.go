@@ -1,0 +1,199 @@
+package handlers_test
+
+import (
+	"context"
+	"encoding/base64"
+	"net/http"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/Azure/azure-sdk-for-go/sdk/azcore/policy"
+
+	"stackusage/handlers"
+	"stackusage/shared/commerce"
+	"stackusage/shared/daily"
+	"stackusage/shared/ledger"
+)
+
+// checkSent checks that the only batch is answered, after so many requests to
+// commerce, and that all who remember say the same.
+func (r *rig) checkSent(t *testing.T, requests int) {
+	t.Helper()
+	if b := r.batch(t); b.State != ledger.BatchAnswered || b.Accepted+b.Duplicate != 3 || !b.ClaimedUntil.IsZero() {
+		t.Errorf("%+v", b)
+	}
+	if len(r.commerce.accepted) != 3 || len(r.commerce.bodies) != requests || len(r.answers(t)) != 3 {
+		t.Errorf("commerce has %d records of %d requests, want 3 of %d; the table has %d", len(r.commerce.accepted), len(r.commerce.bodies), requests, len(r.answers(t)))
+	}
+}
+
+func TestTwoSendersAtOnce(t *testing.T) {
+	t.Parallel()
+	r := stated(t)
+	var lock sync.Mutex
+	reads := 0
+	both := make(chan struct{})
+	r.through(func(req *policy.Request) (*http.Response, error) {
+		if req.Raw().Method == http.MethodPut && strings.Contains(req.Raw().URL.Path, ledger.TableUsageBatches) {
+			lock.Lock()
+			if reads++; reads == 2 { // both have read the row before either claims it
+				close(both)
+			}
+			lock.Unlock()
+			select {
+			case <-both:
+			case <-req.Raw().Context().Done():
+			}
+		}
+		return req.Next()
+	})
+	var wait sync.WaitGroup
+	for range 2 {
+		wait.Go(func() {
+			if status, body := r.call("ForwardBatch", batchMessage(theDay, 1)); status != http.StatusOK {
+				t.Errorf("%d %s", status, body)
+			}
+		})
+	}
+	wait.Wait()
+	r.through(nil)
+	r.checkSent(t, 1)
+}
+
+func TestOneSenderAtATime(t *testing.T) {
+	t.Parallel()
+	r := stated(t)
+	r.lose(t, handlers.QueueBatches)
+	asked, answer := make(chan struct{}), make(chan struct{})
+	r.commerce.answer = func(http.ResponseWriter, []byte) bool {
+		close(asked)
+		<-answer
+		return false
+	}
+	var wait sync.WaitGroup
+	wait.Go(func() { r.done(t, "ForwardBatch", batchMessage(theDay, 1)) })
+	<-asked
+	r.done(t, "ForwardBatch", batchMessage(theDay, 1))
+	if n := r.depth(t, handlers.QueueBatches); n != 1 || len(r.take(t, handlers.QueueBatches)) != 0 {
+		t.Errorf("%d messages: another one of the batch must come back later", n)
+	}
+	close(answer)
+	wait.Wait()
+	r.checkSent(t, 1)
+}
+
+func TestASenderThatDied(t *testing.T) {
+	t.Parallel()
+	r := stated(t)
+	id := ledger.BatchID{CloudID: cloudID, Day: theDay, Revision: 1, Number: 1}
+	b := r.batch(t)
+	b.ClaimedUntil = r.Now().Add(r.Settings.SendLimit)
+	ok(t, r.Ledger.UpdateBatch(t.Context(), id, b))
+	r.done(t, "ForwardBatch", batchMessage(theDay, 1))
+	if n := len(r.commerce.bodies); n != 0 {
+		t.Errorf("%d requests while it may be at work", n)
+	}
+	r.advance(r.Settings.SendLimit + time.Second)
+	r.done(t, "ForwardBatch", batchMessage(theDay, 1))
+	r.checkSent(t, 1)
+}
+
+// TestARequestEndsWithItsClaim: when another sender may take over, no request
+// of the first one is on its way.
+func TestARequestEndsWithItsClaim(t *testing.T) {
+	t.Parallel()
+	r := stated(t)
+	r.Settings.SendLimit = time.Second
+	r.reroute(t)
+	inner := r.Commerce
+	r.Commerce = senderFunc(func(ctx context.Context, _ string, _ []byte) (map[string]commerce.Result, error) {
+		ends, bounded := ctx.Deadline()
+		if claimed := r.batch(t).ClaimedUntil; !bounded || ends.After(claimed) {
+			t.Errorf("the request may take until %s, the claim ends at %s", ends, claimed)
+		}
+		<-ctx.Done()
+		return nil, &commerce.Error{Kind: commerce.Unknown, Err: ctx.Err()}
+	})
+	r.done(t, "ForwardBatch", batchMessage(theDay, 1))
+	if b := r.batch(t); b.State != ledger.BatchWaiting || b.Unknowns != 1 || !b.ClaimedUntil.IsZero() {
+		t.Errorf("%+v", b)
+	}
+	r.Commerce = inner
+	r.advance(time.Hour)
+	r.done(t, "ForwardBatch", batchMessage(theDay, 1))
+	r.checkSent(t, 1)
+}
+
+// TestAFailedSenderLetsGo: after an error of storage the message comes again
+// soon, and must not wait for a claim that nobody needs.
+func TestAFailedSenderLetsGo(t *testing.T) {
+	t.Parallel()
+	for _, what := range []string{"DailyUsage", "receipts"} {
+		t.Run("the write to "+what+" fails", func(t *testing.T) {
+			t.Parallel()
+			r := stated(t)
+			r.through(func(req *policy.Request) (*http.Response, error) {
+				if raw := req.Raw(); raw.Method != http.MethodGet && strings.Contains(raw.URL.Path, what) || strings.Contains(raw.URL.Path, "$batch") && what == "DailyUsage" {
+					return nil, errFault
+				}
+				return req.Next()
+			})
+			r.fails(t, "ForwardBatch", batchMessage(theDay, 1))
+			r.through(nil)
+			if b := r.batch(t); !b.ClaimedUntil.IsZero() || b.Tries != 1 {
+				t.Errorf("%+v", b)
+			}
+			r.done(t, "ForwardBatch", batchMessage(theDay, 1))
+			r.checkSent(t, 2)
+		})
+	}
+}
+
+// listBatches makes the revision one of n batches, each with the bytes of the
+// first.
+func (r *rig) listBatches(t *testing.T, n int) {
+	t.Helper()
+	m := ledger.Manifest{CloudID: cloudID, UsageDay: theDay, Revision: 1}
+	b := r.batch(t)
+	for i := range n {
+		m.Batches = append(m.Batches, daily.Batch{Number: i + 1, Blob: b.Blob, SHA256: b.SHA256, Records: int(b.Records)})
+	}
+	ok(t, r.Ledger.OpenBatches(t.Context(), m, r.Now()))
+}
+
+// TestSweepAddsToNoBacklog: messages that wait behind others are not lost.
+func TestSweepAddsToNoBacklog(t *testing.T) {
+	t.Parallel()
+	r := stated(t)
+	id := ledger.BatchID{CloudID: cloudID, Day: theDay, Revision: 1, Number: 1}
+	r.listBatches(t, 3)
+	r.advance(16 * time.Minute)
+	depth := func(t *testing.T, want int64) {
+		t.Helper()
+		for range 3 {
+			r.sweep(t)
+			if n := r.depth(t, handlers.QueueBatches); n != want {
+				t.Errorf("%d messages on the queue, want %d", n, want)
+			}
+		}
+	}
+	t.Run("with fewer messages than work, all that is due is sent again, once", func(t *testing.T) {
+		depth(t, 4) // the one that CloseDay sent, and a copy of each of three
+	})
+	t.Run("a batch that waits for its time counts as work", func(t *testing.T) {
+		b := r.batch(t)
+		b.State, b.NotBefore = ledger.BatchWaiting, r.Now().Add(time.Hour)
+		ok(t, r.Ledger.UpdateBatch(t.Context(), id, b))
+		r.lose(t, handlers.QueueBatches)
+		ok(t, r.store.Queues.Enqueue(t.Context(), handlers.QueueBatches, batchMessage(theDay, 1), time.Hour))
+		depth(t, 3) // its own, and the two that were lost
+	})
+	t.Run("one that failed for good does not", func(t *testing.T) {
+		r.lose(t, handlers.QueueBatches)
+		r.poison(t, handlers.QueueBatches, base64.StdEncoding.EncodeToString([]byte(batchMessage(theDay, 2))))
+		ok(t, r.store.Queues.Enqueue(t.Context(), handlers.QueueBatches, batchMessage(theDay, 1), time.Hour))
+		depth(t, 2) // its own, and the third
+	})
+}
