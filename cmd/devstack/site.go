@@ -2,8 +2,6 @@ package main
 
 import (
 	"context"
-	"encoding/json"
-	"errors"
 	"fmt"
 	"io"
 	"log/slog"
@@ -328,54 +326,3 @@ func (s *site) agentUntil(ctx context.Context, spool string, end time.Time) erro
 	s.progress("agent: %s", strings.TrimSpace(string(out)))
 	return nil
 }
-
-// sweep runs the Sweep function now.
-func (s *site) sweep(ctx context.Context) error {
-	return sweepAt(ctx, s.host.URL())
-}
-
-func sweepAt(ctx context.Context, host string) error {
-	req, err := http.NewRequestWithContext(ctx, http.MethodPost, host+"/admin/functions/Sweep", strings.NewReader(`{"input":""}`))
-	if err != nil {
-		return err
-	}
-	req.Header.Set("Content-Type", "application/json")
-	resp, err := http.DefaultClient.Do(req)
-	if err != nil {
-		return err
-	}
-	defer resp.Body.Close()
-	if resp.StatusCode != http.StatusAccepted {
-		return fmt.Errorf("run Sweep: HTTP %d", resp.StatusCode)
-	}
-	return nil
-}
-
-func (s *site) status(ctx context.Context) (handlers.Status, error) {
-	var st handlers.Status
-	body, err := get(ctx, s.host.URL()+"/api/status")
-	if err != nil {
-		return st, err
-	}
-	defer body.Close()
-	return st, json.NewDecoder(body).Decode(&st)
-}
-
-func get(ctx context.Context, url string) (io.ReadCloser, error) {
-	req, err := http.NewRequestWithContext(ctx, http.MethodGet, url, nil)
-	if err != nil {
-		return nil, err
-	}
-	resp, err := http.DefaultClient.Do(req)
-	if err != nil {
-		return nil, err
-	}
-	if resp.StatusCode != http.StatusOK {
-		text, _ := io.ReadAll(io.LimitReader(resp.Body, 1000))
-		resp.Body.Close()
-		return nil, fmt.Errorf("get %s: HTTP %d: %s", url, resp.StatusCode, text)
-	}
-	return resp.Body, nil
-}
-
-var errHostEnded = errors.New("the Functions host ended")

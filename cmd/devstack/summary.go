@@ -1,0 +1,104 @@
+package main
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"io"
+	"maps"
+	"path/filepath"
+	"slices"
+	"strings"
+	"text/tabwriter"
+
+	"stackusage/internal/devstack/balance"
+)
+
+// printSummary prints the bill per meter and the balance sheet.
+func (s *site) printSummary(ctx context.Context, sheet balance.Sheet, out io.Writer) error {
+	body, err := get(ctx, s.commerce+"/v1/bill?format=json")
+	if err != nil {
+		return err
+	}
+	defer body.Close()
+	var b bill
+	if err := json.NewDecoder(body).Decode(&b); err != nil {
+		return fmt.Errorf("read bill: %w", err)
+	}
+	for _, st := range b.Statements {
+		fmt.Fprintf(out, "\nBill of %s for subscription %s, region Azure Stack\n\n", st.Month, st.BillingSubscriptionID)
+		w := tabwriter.NewWriter(out, 0, 0, 2, ' ', tabwriter.AlignRight)
+		fmt.Fprintf(w, "meter\tclass\tquantity\tunit\trate\tamount\t\n")
+		for _, l := range st.Lines {
+			name := l.MeterName
+			if name == "" {
+				name = l.MeterID
+			}
+			fmt.Fprintf(w, "%s\t%s\t%s\t%s\t%s\t%s %s\t\n", name, l.MeterClass, short(l.Quantity), l.Unit, l.Rate, l.Amount, l.Currency)
+		}
+		fmt.Fprintf(w, "total\t\t\t\t\t%s %s\t\n", st.Total, st.Currency)
+		w.Flush()
+	}
+	fmt.Fprintf(out, "\nBalance sheet\n\n")
+	w := tabwriter.NewWriter(out, 0, 0, 2, ' ', 0)
+	uneven := 0
+	days := map[string]bool{}
+	for _, l := range sheet.Lines {
+		days[l.UsageDay] = true
+		if !l.Balanced {
+			uneven++
+		}
+	}
+	for _, line := range [][2]any{
+		{"reported hours served", sheet.HoursServed}, {"reported hours that count", sheet.HoursCounted},
+		{"rows served", sheet.RowsServed}, {"rows accepted", sheet.RowsAccepted}, {"rows quarantined", sheet.RowsQuarantined},
+		{"usage days", strings.Join(slices.Sorted(maps.Keys(days)), " ")}, {"records billed", sheet.Records},
+		{"sums compared (meter and day)", len(sheet.Lines)}, {"sums that differ", uneven},
+		{"open days, revisions", fmt.Sprintf("%d, %d", sheet.OpenDays, sheet.OpenRevisions)},
+		{"messages queued, poisoned, failed", fmt.Sprintf("%d, %d, %d", sheet.QueuedMessages, sheet.PoisonMessages, sheet.FailedMessages)},
+	} {
+		fmt.Fprintf(w, "%v\t%v\n", line[0], line[1])
+	}
+	w.Flush()
+	for i, p := range sheet.Problems {
+		if i == 10 {
+			fmt.Fprintf(out, "and %d more problems: see balance.json\n", len(sheet.Problems)-i)
+			break
+		}
+		fmt.Fprintln(out, "PROBLEM:", p)
+	}
+	if sheet.Balanced {
+		fmt.Fprintln(out, "\nbalanced: every row served is billed or quarantined, to the last digit")
+	} else {
+		fmt.Fprintln(out, "\nNOT BALANCED")
+	}
+	fmt.Fprintln(out, "results:", s.o.out)
+	return nil
+}
+
+// short shows at most eight decimals of a quantity; the files have them all.
+func short(quantity string) string {
+	whole, fraction, _ := strings.Cut(quantity, ".")
+	if len(fraction) <= 8 {
+		return quantity
+	}
+	return whole + "." + fraction[:8] + "..."
+}
+
+func (s *site) printAddresses(out io.Writer) {
+	w := tabwriter.NewWriter(out, 0, 0, 2, ' ', 0)
+	for _, line := range [][2]string{
+		{"status of the app", s.host.URL() + "/api/status"},
+		{"run Sweep now", "curl -X POST " + s.host.URL() + "/admin/functions/Sweep -H 'Content-Type: application/json' -d '{\"input\":\"\"}'"},
+		{"usage API of the stack", s.stackURL},
+		{"bill", s.commerce + "/v1/bill?format=csv"},
+		{"usage details file", s.commerce + "/v1/usage-details.csv"},
+		{"storage of the app", s.settings["UsageStorage"]},
+		{"storage of the stacks", s.settings["LandingStorage"]},
+		{"log", filepath.Join(s.o.out, "host.log")},
+	} {
+		fmt.Fprintf(w, "%s\t%s\n", line[0], line[1])
+	}
+	w.Flush()
+	fmt.Fprintln(out, "running; interrupt to stop")
+}
