@@ -12,11 +12,13 @@ import (
 // resending collects what one run of Sweep finds open, and sends the messages
 // that are due again. A message that waits behind others on its queue is not
 // lost: a copy of each at every run would make a backlog grow by what ought to
-// drain it. So nothing is sent while a queue holds as many messages as there is
-// work for it; copies end by themselves, since work that is done or not due lets
-// its message go.
+// drain it. So a piece of work gets another message only if its queue holds fewer
+// messages than there is work for it, or once an hour: copies that are hidden for
+// long may stand for one that is lost. They end by themselves, since work that is
+// done or not due lets its message go.
 type resending struct {
 	app  *App
+	last time.Time           // when Sweep last ran; zero if the host does not say
 	open map[string]int      // by queue: pieces of work that have a message, if none is lost
 	due  map[string][]string // by queue: messages of which it is time
 }
@@ -25,8 +27,8 @@ type resending struct {
 // beyond it the next run finds.
 const maxResent = 10_000
 
-func (a *App) newResending() *resending {
-	return &resending{app: a, open: map[string]int{}, due: map[string][]string{}}
+func (a *App) newResending(last time.Time) *resending {
+	return &resending{app: a, last: last, open: map[string]int{}, due: map[string][]string{}}
 }
 
 // wait counts a piece of work whose message may still be on its way.
@@ -53,6 +55,10 @@ func (r *resending) flush(ctx context.Context) error {
 	return errors.Join(errs...)
 }
 
+// resentAnyway is how often work that is overdue gets a message however many
+// its queue holds.
+const resentAnyway = time.Hour
+
 func (r *resending) flushQueue(ctx context.Context, queue string, texts []string) error {
 	a := r.app
 	depth, err := a.Queues.Depth(ctx, queue)
@@ -61,8 +67,10 @@ func (r *resending) flushQueue(ctx context.Context, queue string, texts []string
 	}
 	open := int64(r.open[queue])
 	if depth >= open {
-		a.log(ctx).InfoContext(ctx, "messages wait on their queue", slog.String("queue", queue), slog.Int64("messages", depth), slog.Int64("open", open))
-		return nil
+		waiting := len(texts)
+		texts = r.itsTurn(texts)
+		a.log(ctx).InfoContext(ctx, "messages wait on their queue", slog.String("queue", queue), slog.Int64("messages", depth),
+			slog.Int64("open", open), slog.Int("overdue", waiting), slog.Int("sentAnyway", len(texts)))
 	}
 	var again []string
 	for _, text := range texts {
@@ -85,7 +93,7 @@ func (r *resending) flushQueue(ctx context.Context, queue string, texts []string
 		open-- // it waits in FailedMessages, or was sent just now
 	}
 	if depth >= open {
-		return nil
+		again = r.itsTurn(again)
 	}
 	for _, text := range again {
 		if err := r.enqueue(ctx, queue, text); err != nil {
@@ -93,6 +101,15 @@ func (r *resending) flushQueue(ctx context.Context, queue string, texts []string
 		}
 	}
 	return nil
+}
+
+// itsTurn are the messages of which the moment of the hour has come.
+func (r *resending) itsTurn(texts []string) []string {
+	if r.last.IsZero() {
+		return nil
+	}
+	now := r.app.Now()
+	return slices.DeleteFunc(slices.Clone(texts), func(text string) bool { return !turn(text, r.last, now, resentAnyway) })
 }
 
 func (r *resending) enqueue(ctx context.Context, queue, text string) error {

@@ -190,6 +190,15 @@ func TestSweepAddsToNoBacklog(t *testing.T) {
 		ok(t, r.store.Queues.Enqueue(t.Context(), handlers.QueueBatches, batchMessage(theDay, 1), time.Hour))
 		depth(t, 3) // its own, and the two that were lost
 	})
+	t.Run("all the same each is sent again once an hour, when the timer says how long ago it ran", func(t *testing.T) {
+		for range 12 {
+			r.advance(5 * time.Minute)
+			r.sweepSince(t, r.Now().Add(-5*time.Minute))
+		}
+		if n := r.depth(t, handlers.QueueBatches); n != 3+2 {
+			t.Errorf("%d messages, want one more for each of the two that are overdue", n)
+		}
+	})
 	t.Run("one that failed for good does not", func(t *testing.T) {
 		r.lose(t, handlers.QueueBatches)
 		r.poison(t, handlers.QueueBatches, base64.StdEncoding.EncodeToString([]byte(batchMessage(theDay, 2))))

@@ -18,8 +18,9 @@ import (
 // FailedMessages, where an operator sees them. One part failing does not keep
 // the others from running.
 func (a *App) sweep(ctx context.Context, req invoke.Request) error {
-	r := a.newResending()
-	return errors.Join(a.sweepPoison(ctx), a.sweepLanded(ctx, r, lastRun(req)), a.sweepOpen(ctx, r), r.flush(ctx))
+	last := lastRun(req)
+	r := a.newResending(last)
+	return errors.Join(a.sweepPoison(ctx), a.sweepLanded(ctx, r, last), a.sweepOpen(ctx, r), r.flush(ctx))
 }
 
 func (a *App) sweepPoison(ctx context.Context) error {
