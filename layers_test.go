@@ -31,7 +31,7 @@ var layers = map[string][]string{
 	"shared/azurestore": {"shared/usage", "shared/landing", "shared/daily", "shared/ledger", "shared/commerce", "shared/registration"},
 	"agent":             {"shared/usage", "shared/landing", "agent/spool", "agent/stackapi"},
 	"agent/stackapi":    {"shared/strictjson"},
-	"agent/config":      {"shared/activation", "shared/landing", "shared/usage"},
+	"agent/config":      {"agent/stackapi", "shared/activation", "shared/landing", "shared/usage"},
 	"handlers":          {"functions", "shared/invoke", "shared/strictjson", "shared/usage", "shared/landing", "shared/meter", "shared/registration", "shared/daily", "shared/ledger", "shared/commerce", "shared/content", "shared/intake"},
 
 	// Stand-ins know nothing of the product: they meet it over HTTP and storage.
