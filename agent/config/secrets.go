@@ -130,8 +130,7 @@ func readSecret(what, file, variable string, getenv func(string) string) (string
 	return text, nil
 }
 
-// readSecretFile looks at the file again: it is read anew when credentials are
-// renewed, long after Load.
+// readSecretFile looks at the file again, which Load may have seen long ago.
 func readSecretFile(path string) ([]byte, error) {
 	if err := checkSecret(path); err != nil {
 		return nil, fmt.Errorf("%s: %w", path, err)

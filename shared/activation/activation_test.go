@@ -2,6 +2,7 @@ package activation_test
 
 import (
 	"encoding/base64"
+	"os"
 	"strings"
 	"testing"
 
@@ -138,6 +139,28 @@ func TestTextsThatAreNoKey(t *testing.T) {
 			t.Errorf("%v (-want +got)\n%s", err, diff)
 		}
 	})
+}
+
+func TestTheDocumentedKeyIsTheDocumentedObject(t *testing.T) {
+	text, err := os.ReadFile("../../docs/formats/activation-key.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	blocks := strings.Split(string(text), "```") // text, json, text, key, text
+	if len(blocks) != 5 {
+		t.Fatalf("%d parts", len(blocks))
+	}
+	object := strings.TrimSpace(strings.TrimPrefix(blocks[1], "json"))
+	k, err := activation.Decode(blocks[3])
+	if err != nil {
+		t.Fatal(err)
+	}
+	if key := base64.RawURLEncoding.EncodeToString([]byte(object)); key != strings.TrimSpace(blocks[3]) {
+		t.Errorf("the object's key is %s", key)
+	}
+	if again, err := activation.Encode(k); err != nil || again != strings.TrimSpace(blocks[3]) {
+		t.Errorf("written again it is %s, %v", again, err)
+	}
 }
 
 func FuzzDecode(f *testing.F) {
