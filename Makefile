@@ -1,6 +1,6 @@
 # The targets only call go, npm and the programs built here.
 .DEFAULT_GOAL := help
-.PHONY: help stage stage-chaos demo chaos test lint bench fuzz clean
+.PHONY: help stage stage-chaos demo chaos package-agent test lint bench fuzz clean
 SHELL := /bin/bash
 
 GO ?= go
@@ -29,6 +29,18 @@ stage-chaos: stage
 
 chaos: stage-chaos ## fail everything around the app, RUNS times from SEED on, and check the bill
 	$(DIST)/bin/devstack chaos --seed $(SEED) --runs $(RUNS) --out out/chaos
+
+# nfpm has a module of its own, so that what it is made of is no part of ours.
+# The time in the package is the commit's: the same tree makes the same bytes.
+NFPM = $(GO) tool -modfile=test/tools/nfpm/go.mod nfpm
+package-agent: export VERSION = $(shell sed -n 's/^const version = "\(.*\)"/\1/p' cmd/stackusage-agent/main.go)
+package-agent: export SOURCE_DATE_EPOCH ?= $(shell git log -1 --format=%ct)
+package-agent: export DIST := $(DIST)
+package-agent: ## build the agent for Linux and Windows, and its Debian package
+	@mkdir -p $(DIST)
+	CGO_ENABLED=0 GOOS=linux GOARCH=amd64 $(GO) build -trimpath -o $(DIST)/stackusage-agent ./cmd/stackusage-agent
+	CGO_ENABLED=0 GOOS=windows GOARCH=amd64 $(GO) build -trimpath -o $(DIST)/stackusage-agent.exe ./cmd/stackusage-agent
+	$(NFPM) package --config infra/agent/nfpm.yaml --packager deb --target $(DIST)/stackusage-agent_$(VERSION)_amd64.deb
 
 test: lint stage ## run everything: checks, unit tests, end-to-end scripts
 	$(GO) test -race -timeout 25m ./...

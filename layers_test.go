@@ -27,9 +27,11 @@ var layers = map[string][]string{
 	"shared/ledger":     {"shared/usage", "shared/daily", "shared/landing"}, // Verify reads hour blobs: decision 0004
 	"shared/intake":     {"shared/content", "shared/usage", "shared/landing", "shared/daily", "shared/ledger"},
 	"shared/commerce":   {"shared/strictjson"},
+	"shared/activation": {"shared/usage", "shared/strictjson"},
 	"shared/azurestore": {"shared/usage", "shared/landing", "shared/daily", "shared/ledger", "shared/commerce", "shared/registration"},
 	"agent":             {"shared/usage", "shared/landing", "agent/spool", "agent/stackapi"},
 	"agent/stackapi":    {"shared/strictjson"},
+	"agent/config":      {"agent/stackapi", "shared/activation", "shared/landing", "shared/usage"},
 	"handlers":          {"functions", "shared/invoke", "shared/strictjson", "shared/usage", "shared/landing", "shared/meter", "shared/registration", "shared/daily", "shared/ledger", "shared/commerce", "shared/content", "shared/intake"},
 
 	// Stand-ins know nothing of the product: they meet it over HTTP and storage.

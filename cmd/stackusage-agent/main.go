@@ -10,20 +10,9 @@ import (
 	"io"
 	"os"
 	"os/signal"
-	"path/filepath"
-	"slices"
-	"strings"
+	"runtime"
+	"runtime/debug"
 	"syscall"
-	"time"
-
-	"github.com/Azure/azure-sdk-for-go/sdk/azidentity"
-	"github.com/Azure/azure-sdk-for-go/sdk/storage/azblob"
-
-	"stackusage/agent"
-	"stackusage/agent/spool"
-	"stackusage/agent/stackapi"
-	"stackusage/shared/telemetry"
-	"stackusage/shared/usage"
 )
 
 // version goes into every hour's header.
@@ -42,12 +31,22 @@ func main() {
 const help = `stackusage-agent collects usage on an Azure Stack and drops it into Azure
 Storage, one blob per reported hour.
 
+  stackusage-agent activate KEY [--config FILE] [--force]
+  stackusage-agent config check [--config FILE]
+  stackusage-agent config sample
+  stackusage-agent service install|uninstall|run [--config FILE]    on Windows
   stackusage-agent collect --from 2019-12-10T19:00:00Z --to 2019-12-11T06:00:00Z ...
   stackusage-agent version
 
-collect asks for each reported hour from --from up to, but not including, --to,
-oldest first. What is sealed in the spool is not asked for again and what was
-dropped is not dropped again: run it again after an interruption.
+activate writes the configuration from an activation key and says what is left
+to fill in; --force replaces a file and keeps the old one beside it as .bak.
+config check reports everything that is wrong with the configuration; config
+sample prints one with every key explained.
+
+collect needs no configuration. It asks for each reported hour from --from up
+to, but not including, --to, oldest first. What is sealed in the spool is not
+asked for again and what was dropped is not dropped again: run it again after an
+interruption.
 
 Secrets come by environment, never by flag:
   STACK_TOKEN      bearer token for the stack's Resource Manager
@@ -63,10 +62,16 @@ func run(ctx context.Context, args []string, getenv func(string) string, stdout,
 		args = []string{"--help"}
 	}
 	switch args[0] {
+	case "activate":
+		return activate(args[1:], getenv, stdout, stderr)
+	case "config":
+		return configure(args[1:], getenv, stdout, stderr)
+	case "service":
+		return service(ctx, args[1:], getenv, stdout, stderr, work)
 	case "collect":
 		return collect(ctx, args[1:], getenv, stdout, stderr)
 	case "version":
-		fmt.Fprintln(stdout, "stackusage-agent", version)
+		fmt.Fprintf(stdout, "stackusage-agent %s (%s)\n", version, build())
 		return nil
 	case "help", "-h", "-help", "--help":
 		newFlags(stdout).fs.Usage()
@@ -75,127 +80,20 @@ func run(ctx context.Context, args []string, getenv func(string) string, stdout,
 	return fmt.Errorf("command %q is not known; stackusage-agent --help lists them", args[0])
 }
 
-type flags struct {
-	fs                                                           *flag.FlagSet
-	endpoint, provider, namespace, cloudID, region, domain, from string
-	to, spool, infrastructure, logLevel                          string
-}
-
-func newFlags(out io.Writer) *flags {
-	f := &flags{fs: flag.NewFlagSet("stackusage-agent collect", flag.ContinueOnError)}
-	f.fs.SetOutput(out)
-	f.fs.Usage = func() { fmt.Fprint(out, help); f.fs.PrintDefaults() }
-	f.fs.StringVar(&f.endpoint, "endpoint", "", "`URL` of the stack's administrative Resource Manager")
-	f.fs.StringVar(&f.provider, "provider", "", "`GUID` of the default provider subscription")
-	f.fs.StringVar(&f.namespace, "namespace", stackapi.NamespaceAdmin, "resource provider of the usage API; stamps of 2017 have "+stackapi.NamespaceOld)
-	f.fs.StringVar(&f.infrastructure, "infrastructure", "", "comma-separated `GUIDs` of the stamp's own subscriptions beside --provider, whose usage is free too")
-	f.fs.StringVar(&f.cloudID, "cloud-id", "", "`GUID` of the registration, lower case with dashes")
-	f.fs.StringVar(&f.region, "region", "", "the stamp's region `name`")
-	f.fs.StringVar(&f.domain, "domain", "", "the stamp's external domain `name`")
-	f.fs.StringVar(&f.from, "from", "", "first reported hour, RFC 3339 `time` in UTC")
-	f.fs.StringVar(&f.to, "to", "", "hour after the last reported hour, RFC 3339 `time` in UTC")
-	f.fs.StringVar(&f.spool, "spool", "", "`folder` in which hours wait to be dropped; every registration has a folder of its own in it")
-	f.fs.StringVar(&f.logLevel, "log-level", "info", "debug, info, warn or error")
-	return f
-}
-
-func collect(ctx context.Context, args []string, getenv func(string) string, stdout, stderr io.Writer) error {
-	f := newFlags(stderr)
-	if err := f.fs.Parse(args); err != nil {
-		return err
+// build says what this program was made of, as the compiler noted it.
+func build() string {
+	text := runtime.Version() + " " + runtime.GOOS + "/" + runtime.GOARCH
+	info, _ := debug.ReadBuildInfo()
+	if info == nil {
+		return text
 	}
-	if f.fs.NArg() > 0 {
-		return fmt.Errorf("argument %q is not known", f.fs.Arg(0))
-	}
-	from, to, err := f.check()
-	if err != nil {
-		return err
-	}
-	log, err := telemetry.NewLogger(stderr, f.logLevel)
-	if err != nil {
-		return err
-	}
-	config := stackapi.Config{Endpoint: f.endpoint, ProviderSubscription: f.provider, Namespace: f.namespace}
-	if token := getenv("STACK_TOKEN"); token != "" {
-		config.Token = func(context.Context) (string, error) { return token, nil }
-	}
-	source, err := stackapi.New(config)
-	if err != nil {
-		return err
-	}
-	drop, err := connect(getenv)
-	if err != nil {
-		return err
-	}
-	sp, err := spool.Open(filepath.Join(f.spool, f.cloudID))
-	if err != nil {
-		return err
-	}
-	a := &agent.Agent{Source: source, Drop: agent.BlobDrop{Client: drop}, Spool: sp, Log: log, Now: time.Now, Stamp: agent.Stamp{
-		CloudID: f.cloudID, Region: f.region, Domain: f.domain, AgentVersion: version, ProviderSubscriptions: f.infrastructureList(),
-	}}
-	report, err := a.Collect(ctx, from, to)
-	fmt.Fprintf(stdout, "%d hours: %d collected with %d rows, %d dropped\n", report.Hours, report.Collected, report.Rows, report.Dropped)
-	return err
-}
-
-// check reports everything that is missing at once.
-func (f *flags) check() (from, to usage.Hour, err error) {
-	var errs []error
-	for _, name := range []string{"endpoint", "provider", "cloud-id", "region", "from", "to", "spool"} {
-		if f.fs.Lookup(name).Value.String() == "" {
-			errs = append(errs, fmt.Errorf("--%s is missing", name))
+	for _, s := range info.Settings {
+		switch {
+		case s.Key == "vcs.revision":
+			text += " " + s.Value
+		case s.Key == "vcs.modified" && s.Value == "true":
+			text += " with changes"
 		}
 	}
-	if len(errs) > 0 {
-		return 0, 0, errors.Join(errs...)
-	}
-	if usage.CheckGUID(f.cloudID) != nil || usage.DashedGUID(f.cloudID) != f.cloudID {
-		errs = append(errs, fmt.Errorf("--cloud-id %q: must be a GUID in lower case with dashes", f.cloudID))
-	}
-	for _, id := range f.infrastructureList() {
-		if err := usage.CheckGUID(id); err != nil {
-			errs = append(errs, fmt.Errorf("subscription %q: %w", id, err))
-		}
-	}
-	if from, err = usage.ParseHour(f.from); err != nil {
-		errs = append(errs, fmt.Errorf("--from: %w", err))
-	}
-	if to, err = usage.ParseHour(f.to); err != nil {
-		errs = append(errs, fmt.Errorf("--to: %w", err))
-	}
-	if err := errors.Join(errs...); err != nil {
-		return 0, 0, err
-	}
-	if to <= from {
-		return 0, 0, fmt.Errorf("--to %s is not after --from %s", to, from)
-	}
-	return from, to, nil
-}
-
-// infrastructureList is what the stamp's own services run under: the default
-// provider subscription, whoever forgets to name it, and the others.
-func (f *flags) infrastructureList() []string {
-	list := []string{f.provider}
-	for _, id := range strings.FieldsFunc(f.infrastructure, func(r rune) bool { return r == ',' || r == ' ' }) {
-		if !slices.ContainsFunc(list, func(have string) bool { return strings.EqualFold(have, id) }) {
-			list = append(list, id)
-		}
-	}
-	return list
-}
-
-func connect(getenv func(string) string) (*azblob.Client, error) {
-	if text := getenv("LandingStorage"); text != "" {
-		return azblob.NewClientFromConnectionString(text, nil)
-	}
-	uri := getenv("LandingStorage__blobServiceUri")
-	if uri == "" {
-		return nil, errors.New("set LandingStorage to a connection string, or LandingStorage__blobServiceUri")
-	}
-	cred, err := azidentity.NewDefaultAzureCredential(nil)
-	if err != nil {
-		return nil, fmt.Errorf("sign in to storage: %w", err)
-	}
-	return azblob.NewClient(uri, cred, nil)
+	return text
 }

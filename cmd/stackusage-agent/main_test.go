@@ -9,6 +9,7 @@ import (
 	"net/http/httptest"
 	"os"
 	"path/filepath"
+	"runtime"
 	"slices"
 	"strings"
 	"sync"
@@ -91,7 +92,7 @@ func TestHelp(t *testing.T) {
 }
 
 func TestVersion(t *testing.T) {
-	if got := call(t, nil, "version"); got != (result{stdout: "stackusage-agent " + version + "\n"}) {
+	if got := call(t, nil, "version"); got.err != nil || !strings.HasPrefix(got.stdout, "stackusage-agent "+version+" ("+runtime.Version()+" "+runtime.GOOS) || got.stderr != "" {
 		t.Errorf("got %+v", got)
 	}
 }

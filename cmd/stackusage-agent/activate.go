@@ -1,0 +1,142 @@
+package main
+
+import (
+	"cmp"
+	"errors"
+	"flag"
+	"fmt"
+	"io"
+	"os"
+	"path/filepath"
+	"runtime"
+
+	"stackusage/agent/config"
+	"stackusage/shared/activation"
+)
+
+func activate(args []string, getenv func(string) string, stdout, stderr io.Writer) error {
+	fs := flag.NewFlagSet("activate", flag.ContinueOnError)
+	fs.SetOutput(stderr)
+	path := configFlag(fs, getenv)
+	force := fs.Bool("force", false, "replace a file that is there, and keep it as .bak")
+	values, err := parse(fs, args, "KEY")
+	if err != nil {
+		return err
+	}
+	key, err := activation.Decode(values[0])
+	if err != nil {
+		return err
+	}
+	text, err := config.FillSample(filled(key))
+	if err != nil {
+		return err
+	}
+	secrets := filepath.Join(filepath.Dir(*path), "secrets")
+	if err := errors.Join(os.MkdirAll(filepath.Dir(*path), 0o755), os.MkdirAll(secrets, 0o700)); err != nil {
+		return fmt.Errorf("write configuration: %w", err)
+	}
+	if err := replace(*path, []byte(text), *force); err != nil {
+		return fmt.Errorf("write configuration: %w", err)
+	}
+	fmt.Fprintf(stdout, "wrote %s\nregistration %s\nstack %s\nstorage %s, container %s\n", *path, key.CloudID, key.Stamp.AdminEndpoint(), cmp.Or(key.Account, key.BlobServiceURI), key.Container)
+	if key.Rules != nil && key.Rules.BillingModel != "" {
+		fmt.Fprintf(stdout, "billing model %s\n", key.Rules.BillingModel)
+	}
+	switch file := secretFile(key.Identity.Method); key.Identity.Method {
+	case activation.ClientSecret:
+		fmt.Fprintf(stdout, "put the secret of application %s into %s, mode 0600\n", key.Identity.ClientID, filepath.Join(secrets, file))
+	case activation.ClientCertificate:
+		fmt.Fprintf(stdout, "put the certificate of application %s with its private key into %s, mode 0600\n", key.Identity.ClientID, filepath.Join(secrets, file))
+	}
+	// What is left to do is what Load finds wrong.
+	var left *config.Error
+	if _, err := config.Load(*path, getenv); errors.As(err, &left) {
+		fmt.Fprintln(stdout, "left to fill in:")
+		for _, p := range left.Problems {
+			fmt.Fprintln(stdout, " ", p)
+		}
+	}
+	fmt.Fprintln(stdout, "then see whether it is right: stackusage-agent config check --config", *path)
+	return nil
+}
+
+// filled is what a key says, by the keys of the configuration.
+func filled(k activation.Key) map[string]string {
+	values := map[string]string{
+		"cloudId":                    k.CloudID,
+		"stack.endpoint":             k.Stamp.Endpoint,
+		"stack.region":               k.Stamp.Region,
+		"stack.domain":               k.Stamp.Domain,
+		"stack.providerSubscription": k.Stamp.ProviderSubscription,
+		"storage.account":            k.Account,
+		"storage.blobServiceUri":     k.BlobServiceURI,
+		"storage.container":          k.Container,
+		"storage.signIn.method":      k.Identity.Method,
+		"storage.signIn.clientId":    k.Identity.ClientID,
+	}
+	if k.Identity.Method != activation.ManagedIdentity {
+		values["storage.signIn.tenantId"] = k.Identity.TenantID
+	}
+	switch k.Identity.Method {
+	case activation.ClientSecret:
+		values["storage.signIn.secretFile"] = secretFile(k.Identity.Method)
+	case activation.ClientCertificate:
+		values["storage.signIn.certificateFile"] = secretFile(k.Identity.Method)
+	}
+	if k.Rules != nil && k.Rules.FirstHour != nil {
+		values["firstHour"] = k.Rules.FirstHour.String()
+	}
+	return values
+}
+
+func secretFile(method string) string {
+	if method == activation.ClientCertificate {
+		return "storage-certificate.pem"
+	}
+	return "storage-client-secret"
+}
+
+// replace writes a file that is there whole or not at all. A file that is there
+// already is an error, or, by force, kept as .bak.
+func replace(path string, text []byte, force bool) error {
+	old, err := os.ReadFile(path)
+	switch {
+	case errors.Is(err, os.ErrNotExist):
+	case err != nil:
+		return err
+	case !force:
+		return fmt.Errorf("%s is there already: edit it, or replace it with --force", path)
+	default:
+		if err := writeWhole(path+".bak", old); err != nil {
+			return err
+		}
+	}
+	return writeWhole(path, text)
+}
+
+func writeWhole(path string, text []byte) (err error) {
+	f, err := os.CreateTemp(filepath.Dir(path), filepath.Base(path)+".*.tmp")
+	if err != nil {
+		return err
+	}
+	defer func() {
+		if err != nil {
+			os.Remove(f.Name())
+		}
+	}()
+	_, err = f.Write(text)
+	if err = errors.Join(err, f.Chmod(0o640), f.Sync(), f.Close()); err != nil {
+		return err
+	}
+	if err := os.Rename(f.Name(), path); err != nil {
+		return err
+	}
+	if runtime.GOOS == "windows" { // has no way to make a folder durable
+		return nil
+	}
+	dir, err := os.Open(filepath.Dir(path))
+	if err != nil {
+		return err
+	}
+	return errors.Join(dir.Sync(), dir.Close())
+}
