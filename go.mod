@@ -40,6 +40,7 @@ require (
 	modernc.org/memory v1.11.0 // indirect
 	modernc.org/sqlite v1.40.1 // indirect
 	pgregory.net/rapid v1.2.0 // indirect
+	software.sslmate.com/src/go-pkcs12 v0.7.0 // indirect
 )
 
 tool honnef.co/go/tools/cmd/staticcheck
