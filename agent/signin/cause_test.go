@@ -3,8 +3,10 @@ package signin_test
 import (
 	"context"
 	"errors"
+	"io"
 	"net"
 	"net/http"
+	"net/url"
 	"strings"
 	"testing"
 	"time"
@@ -179,6 +181,56 @@ func TestCauseOfABrokenConnection(t *testing.T) {
 			t.Errorf("%q, %q", cause, advice)
 		}
 	})
+}
+
+// answering is a client whose every request is answered alike.
+type answering func(*http.Request) *http.Response
+
+func (a answering) RoundTrip(req *http.Request) (*http.Response, error) { return a(req), nil }
+
+// What comes in place of an issuer's answer may quote the request or hold a token.
+func TestCauseOfAnAnswerThatIsNoIssuers(t *testing.T) {
+	const jwt = "eyJhbGciOiJSUzI1NiJ9.eyJhdWQiOiJ4In0.c2ln"
+	const secret = "p%ss word+1"
+	// What would do for an issuer's configuration and for a token.
+	const everything = `{"issuer":"https://login.contoso.invalid/","authorization_endpoint":"https://login.contoso.invalid/a",` +
+		`"token_endpoint":"https://login.contoso.invalid/t","token_type":"Bearer","expires_in":3600,"access_token":"x"}`
+	for name, tc := range map[string]struct {
+		status int
+		body   string
+		kind   signin.Kind
+		says   string
+	}{
+		"a page that tells of a block":       {http.StatusForbidden, "<html>\nblocked by\n policy: client_secret=" + secret + "&" + url.QueryEscape(secret) + "</html>", signin.Unknown, "blocked by policy: client_secret=***&***"},
+		"a token that is cut":                {http.StatusOK, `{"access_token":"` + jwt, signin.Unknown, "not what an issuer of tokens answers"},
+		"an error that quotes a token":       {http.StatusBadRequest, `{"error":"invalid_request","error_description":"AADSTS90014: bad ` + jwt + ` Trace ID: x"}`, signin.Unknown, "bad ***"},
+		"a code that is not known":           {http.StatusBadRequest, `{"error":"x","error_description":"AADSTS123: new words"}`, signin.Unknown, "new words"},
+		"an answer that is longer than read": {http.StatusOK, strings.Repeat(" ", 2<<20) + everything, signin.Unknown, "not what an issuer of tokens answers"},
+		"a redirect":                         {http.StatusFound, "", signin.Unknown, ""},
+	} {
+		t.Run(name, func(t *testing.T) {
+			client := &http.Client{Transport: answering(func(req *http.Request) *http.Response {
+				return &http.Response{StatusCode: tc.status, Header: http.Header{}, Request: req, Body: io.NopCloser(strings.NewReader(tc.body))}
+			})}
+			cred, err := signin.New(signin.Config{
+				Method: signin.ClientSecret, TenantID: tenantID, ClientID: clientID, Secret: secret, LoginEndpoint: "https://login.contoso.invalid/",
+			}, client)
+			if err != nil {
+				t.Fatal(err)
+			}
+			_, err = signin.Token(cred, stackAudience)(t.Context())
+			if err == nil {
+				t.Fatal("signed in")
+			}
+			_, advice := signin.Cause(err)
+			mustBe(t, err, tc.kind, "", tc.says)
+			for _, leak := range []string{secret, url.QueryEscape(secret), jwt} {
+				if text := err.Error() + advice; strings.Contains(text, leak) {
+					t.Errorf("%q shows %q", text, leak)
+				}
+			}
+		})
+	}
 }
 
 func TestManagedIdentity(t *testing.T) {

@@ -10,6 +10,7 @@ import (
 	"io"
 	"net"
 	"net/http"
+	"regexp"
 	"strings"
 	"time"
 
@@ -27,8 +28,9 @@ const maxSkew = 5 * time.Minute
 // seen is what went over the wire for one token. azidentity turns errors of the
 // connection into text, and what they were would be lost.
 type seen struct {
-	err  error         // of the last request; nil if there was an answer
-	skew time.Duration // how far the issuer's clock is ahead, by its last answer
+	err    error         // of the last request; nil if there was an answer
+	status int           // of the last answer
+	skew   time.Duration // how far the issuer's clock is ahead, by its last answer
 }
 
 type seenKey struct{}
@@ -50,6 +52,7 @@ func (r recorder) Do(req *http.Request) (*http.Response, error) {
 		}
 		return nil, err
 	}
+	seen.status = resp.StatusCode
 	if date, err := http.ParseTime(resp.Header.Get("Date")); err == nil {
 		seen.skew = time.Until(date)
 	}
@@ -80,7 +83,11 @@ func (c *credential) explain(ctx context.Context, err error, seen *seen) *Error 
 	if cause == nil && ctx.Err() != nil {
 		cause = ctx.Err()
 	}
-	if cause == nil {
+	switch {
+	case cause == nil && seen.status != 0:
+		// Its words are left out: they quote the answer, and with it perhaps a token.
+		return &Error{Kind: Unknown, Status: seen.status, Detail: "its answer is not what an issuer of tokens answers"}
+	case cause == nil:
 		return &Error{Kind: Unknown, Detail: brief(err.Error())}
 	}
 	e := &Error{Kind: kindOf(cause), Err: cause}
@@ -125,9 +132,13 @@ func codeOf(message string) string {
 	return code
 }
 
-// brief is a message without the issuer's trace, on one line.
+// token is what looks like a JSON Web Token.
+var token = regexp.MustCompile(`eyJ[\w-]+\.[\w-]+(\.[\w-]*)?`)
+
+// brief is a message without the issuer's trace and without tokens, on one line.
 func brief(text string) string {
 	text, _, _ = strings.Cut(text, "Trace ID:")
+	text = token.ReplaceAllString(text, "***")
 	text = strings.Join(strings.Fields(text), " ")
 	const most = 400
 	if len(text) > most {

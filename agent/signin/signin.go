@@ -112,7 +112,7 @@ func New(conf Config, client *http.Client) (azcore.TokenCredential, error) {
 	c := &credential{conf: conf}
 	opts := policy.ClientOptions{
 		Transport: recorder{client},
-		Retry:     policy.RetryOptions{MaxRetries: 2, RetryDelay: retryDelay, MaxRetryDelay: 10 * time.Second, TryTimeout: conf.Timeout},
+		Retry:     policy.RetryOptions{MaxRetries: 2, RetryDelay: retryDelay, MaxRetryDelay: 10 * time.Second, TryTimeout: conf.Timeout / 3},
 	}
 	if conf.Method == ManagedIdentity {
 		c.host = "this machine's identity endpoint"
@@ -239,7 +239,7 @@ func (c *credential) fail(opts policy.TokenRequestOptions, e *Error) *Error {
 		e.Audience = strings.TrimSuffix(opts.Scopes[0], defaultScope)
 	}
 	if c.conf.Secret != "" {
-		e.Detail = strings.ReplaceAll(e.Detail, c.conf.Secret, "***")
+		e.Detail = strings.NewReplacer(c.conf.Secret, "***", url.QueryEscape(c.conf.Secret), "***").Replace(e.Detail)
 	}
 	return e
 }
