@@ -41,7 +41,7 @@ var layers = map[string][]string{
 // foreign lists the only packages that may import certain modules.
 var foreign = map[string][]string{
 	"github.com/Azure/": {
-		"shared/azurestore", "agent", "agent/stackapi",
+		"shared/azurestore", "agent", "agent/stackapi", "agent/signin",
 		// The Functions host and Event Grid reach storage by themselves, and so
 		// must what stands in for them: decision 0002.
 		"internal/devstack/functionhost", "internal/devstack/blobevents",

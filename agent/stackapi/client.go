@@ -18,7 +18,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"net"
 	"net/http"
 	"net/url"
 	"strings"
@@ -107,15 +106,9 @@ type Client struct {
 
 // New checks conf and returns a client for it.
 func New(conf Config) (*Client, error) {
-	base, err := url.Parse(conf.Endpoint)
+	base, err := endpointURL(conf.Endpoint)
 	if err != nil {
-		return nil, fmt.Errorf("read Endpoint: %w", err)
-	}
-	if base.Host == "" || base.User != nil || base.RawQuery != "" || base.Fragment != "" {
-		return nil, fmt.Errorf("read Endpoint %q: not of the form https://host", base.Redacted())
-	}
-	if base.Scheme != "https" && (base.Scheme != "http" || !loopback(base.Hostname())) {
-		return nil, fmt.Errorf("read Endpoint %q: must be https", conf.Endpoint)
+		return nil, err
 	}
 	if id := conf.ProviderSubscription; len(id) != 36 || uuid.Validate(id) != nil {
 		return nil, fmt.Errorf("read ProviderSubscription %q: not a GUID", id)
@@ -140,8 +133,7 @@ func New(conf Config) (*Client, error) {
 	if conf.HTTP != nil {
 		client = *conf.HTTP
 	}
-	// A redirect could carry the token to another host.
-	client.CheckRedirect = func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }
+	client.CheckRedirect = noRedirect
 	return &Client{conf: conf, base: base, http: &client, sleep: sleep}, nil
 }
 
@@ -221,9 +213,4 @@ func setDefault[T int | int64 | time.Duration](setting *T, value T) {
 	if *setting == 0 {
 		*setting = value
 	}
-}
-
-func loopback(host string) bool {
-	ip := net.ParseIP(host)
-	return host == "localhost" || ip != nil && ip.IsLoopback()
 }

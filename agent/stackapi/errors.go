@@ -20,7 +20,7 @@ var ErrNotReady = errors.New("usage is not ready")
 // Error is an answer of the stack that is not a page, or the lack of one.
 type Error struct {
 	Op         string        // what was asked, such as "collect hour 2019-12-10T19:00:00Z"
-	Page       int           // of the listing, from 1
+	Page       int           // of the listing, from 1; 0 for what has no pages
 	Status     int           // HTTP status; 0 when no answer came
 	Code       string        // the stack's code, such as "GatewayTimeout"; may be empty
 	Message    string        // the stack's own words; may be empty
@@ -33,7 +33,11 @@ type Error struct {
 
 func (e *Error) Error() string {
 	var b strings.Builder
-	fmt.Fprintf(&b, "%s page %d:", e.Op, e.Page)
+	b.WriteString(e.Op)
+	if e.Page != 0 {
+		fmt.Fprintf(&b, " page %d", e.Page)
+	}
+	b.WriteByte(':')
 	if e.Status != 0 {
 		fmt.Fprintf(&b, " %d", e.Status)
 	}

@@ -25,8 +25,9 @@ func DecodePage(r io.Reader, most int64, row func([]byte) error) (string, error)
 }
 
 var (
-	ErrPageSize = errPageSize
-	ErrRowSize  = errRowSize
-	ErrNoValue  = errNoValue
-	ErrChanged  = errChanged
+	ErrPageSize   = errPageSize
+	ParseMetadata = parseMetadata
+	ErrRowSize    = errRowSize
+	ErrNoValue    = errNoValue
+	ErrChanged    = errChanged
 )

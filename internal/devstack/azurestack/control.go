@@ -32,6 +32,9 @@ func (s *Stack) serveMetadata(w http.ResponseWriter, r *http.Request) {
 
 // Audience returns the resource that a token for this stack must be for.
 func (s *Stack) Audience() string {
+	if s.opts.Audience != "" {
+		return s.opts.Audience
+	}
 	return "https://adminmanagement.contoso.onmicrosoft.com/" + guid("audience", s.source.provider)
 }
 

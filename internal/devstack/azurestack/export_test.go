@@ -5,7 +5,10 @@ import (
 	"time"
 )
 
-var ParseTime = parseTime
+var (
+	ParseTime = parseTime
+	ParseKeys = parseKeys
+)
 
 // ParseQuery returns the reported window of a usage query, or the code of its
 // refusal.

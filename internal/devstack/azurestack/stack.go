@@ -42,6 +42,17 @@ type Options struct {
 	// metadata endpoint must carry. The doors under /_devstack stay open.
 	Token string
 
+	// KeysURL, if set, is where the issuer of this stack's tokens has its public
+	// keys, as a JSON Web Key Set, and KeysClient what asks there. Every request
+	// that would need Token needs a token then that such a key has signed, for
+	// Audience and for now by the clock of the machine.
+	KeysURL    string
+	KeysClient *http.Client
+
+	// Audience is the resource that tokens are for; empty means one made from the
+	// provider subscription.
+	Audience string
+
 	// PageSize is the number of rows per answer; 0 means 1,000, as on a stamp.
 	PageSize int
 
@@ -66,6 +77,8 @@ type Stack struct {
 	source *Source
 	opts   Options
 
+	keys keySet
+
 	mu     sync.Mutex
 	faults []Fault
 	served map[time.Time]int // usage requests answered, by reported hour
@@ -80,6 +93,9 @@ func New(source *Source, opts Options) (*Stack, error) {
 	}
 	if opts.PageSize < 0 {
 		return nil, errors.New("make stack: PageSize is negative")
+	}
+	if opts.KeysURL != "" && (opts.KeysClient == nil || opts.Token != "") {
+		return nil, errors.New("make stack: KeysURL needs KeysClient, and no Token")
 	}
 	if opts.PageSize == 0 {
 		opts.PageSize = PageSize
@@ -98,6 +114,7 @@ func New(source *Source, opts Options) (*Stack, error) {
 		faults: slices.Clone(opts.Faults),
 		served: map[time.Time]int{},
 		reads:  15000,
+		keys:   keySet{url: opts.KeysURL, client: opts.KeysClient},
 	}, nil
 }
 
@@ -153,9 +170,9 @@ func (s *Stack) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 
 // serveARM answers /subscriptions/{id}/providers/{namespace}/{type}.
 func (s *Stack) serveARM(w http.ResponseWriter, r *http.Request, path []string) *apiError {
-	if s.opts.Token != "" && r.Header.Get("Authorization") != "Bearer "+s.opts.Token {
+	if err := s.authenticate(r); err != nil {
 		w.Header().Set("WWW-Authenticate", `Bearer authorization_uri="`+s.loginEndpoint(r)+`"`)
-		return &apiError{http.StatusUnauthorized, "AuthenticationFailed", "Authentication failed. The 'Authorization' header is missing or not valid."}
+		return err
 	}
 	if len(path) != 5 || path[0] != "subscriptions" || path[2] != "providers" {
 		return &apiError{http.StatusNotFound, "NotFound", "No resource type is served at this path."}

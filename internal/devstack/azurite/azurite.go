@@ -12,10 +12,7 @@
 package azurite
 
 import (
-	"bytes"
 	"context"
-	"crypto/sha256"
-	"encoding/base64"
 	"errors"
 	"fmt"
 	"math/rand/v2"
@@ -26,7 +23,6 @@ import (
 	"path/filepath"
 	"strconv"
 	"strings"
-	"sync"
 	"syscall"
 	"time"
 )
@@ -36,6 +32,15 @@ type Options struct {
 	Dir      string // where Azurite keeps its data and its log; must exist
 	Accounts int    // how many storage accounts; named account0, account1, ...
 	Ports    *Ports // nil: pick free ports
+
+	// CertFile and KeyFile are PEM files of a certificate for 127.0.0.1 and of its
+	// key; with them the three services speak https, and only that.
+	CertFile, KeyFile string
+
+	// OAuth makes the services take bearer tokens beside their keys (--oauth
+	// basic: lifetime, issuer and audience of a token are checked, its signature
+	// is not). It needs a certificate.
+	OAuth bool
 }
 
 // Ports are the loopback ports of the three services.
@@ -60,6 +65,9 @@ func Start(ctx context.Context, opts Options) (*Server, error) {
 	script, err := Install(ctx)
 	if err != nil {
 		return nil, err
+	}
+	if opts.OAuth && opts.CertFile == "" || (opts.CertFile == "") != (opts.KeyFile == "") {
+		return nil, errors.New("start azurite: OAuth needs CertFile and KeyFile, and each of them the other")
 	}
 	opts.Accounts = max(opts.Accounts, 1)
 	for try := 1; ; try++ {
@@ -88,12 +96,24 @@ func (s *Server) start(ctx context.Context, script string) error {
 	for i := range s.opts.Accounts {
 		fmt.Fprintf(&accounts, "%s:%s;", AccountName(i), accountKey(i))
 	}
-	s.cmd = exec.Command("node", script,
+	args := []string{script,
 		"--silent", "--skipApiVersionCheck", "--disableTelemetry", "--loose",
 		"--location", s.opts.Dir,
 		"--blobHost", "127.0.0.1", "--blobPort", strconv.Itoa(s.Ports.Blob),
 		"--queueHost", "127.0.0.1", "--queuePort", strconv.Itoa(s.Ports.Queue),
-		"--tableHost", "127.0.0.1", "--tablePort", strconv.Itoa(s.Ports.Table))
+		"--tableHost", "127.0.0.1", "--tablePort", strconv.Itoa(s.Ports.Table)}
+	if s.opts.CertFile != "" {
+		args = append(args, "--cert", s.opts.CertFile, "--key", s.opts.KeyFile)
+	}
+	if s.opts.OAuth {
+		args = append(args, "--oauth", "basic")
+	}
+	client, err := s.prober()
+	if err != nil {
+		return err
+	}
+	defer client.CloseIdleConnections()
+	s.cmd = exec.Command("node", args...)
 	s.cmd.Env = append(os.Environ(), "AZURITE_ACCOUNTS="+accounts.String())
 	s.cmd.Stdout, s.cmd.Stderr = log, log
 	dieWithParent(s.cmd)
@@ -105,7 +125,7 @@ func (s *Server) start(ctx context.Context, script string) error {
 		close(s.done)
 	}()
 	for _, port := range []int{s.Ports.Blob, s.Ports.Queue, s.Ports.Table} {
-		if err := s.await(ctx, port); err != nil {
+		if err := s.await(ctx, client, port); err != nil {
 			s.Kill()
 			return err
 		}
@@ -115,15 +135,15 @@ func (s *Server) start(ctx context.Context, script string) error {
 
 // await returns once an HTTP server answers on port. Any answer will do: an
 // unsigned request is refused, and the refusal shows that the service is up.
-func (s *Server) await(ctx context.Context, port int) error {
+func (s *Server) await(ctx context.Context, client *http.Client, port int) error {
 	ctx, cancel := context.WithTimeout(ctx, 60*time.Second)
 	defer cancel()
 	for {
-		req, err := http.NewRequestWithContext(ctx, http.MethodGet, fmt.Sprintf("http://127.0.0.1:%d/", port), nil)
+		req, err := http.NewRequestWithContext(ctx, http.MethodGet, s.address(port)+"/", nil)
 		if err != nil {
 			return err
 		}
-		resp, err := http.DefaultClient.Do(req)
+		resp, err := client.Do(req)
 		if err == nil {
 			server := resp.Header.Get("Server")
 			resp.Body.Close()
@@ -173,25 +193,6 @@ func (s *Server) Restart(ctx context.Context) error {
 	return nil
 }
 
-// AccountName is the name of the i-th storage account.
-func AccountName(i int) string { return "account" + strconv.Itoa(i) }
-
-// accountKey makes a key that differs per account. It guards nothing: Azurite
-// listens on loopback and its data is a temporary folder.
-func accountKey(i int) string {
-	sum := sha256.Sum256([]byte("azurite " + AccountName(i)))
-	return base64.StdEncoding.EncodeToString(sum[:])
-}
-
-// ConnectionString is what an Azure client or a Functions setting needs to
-// reach the i-th storage account.
-func (s *Server) ConnectionString(i int) string {
-	name := AccountName(i)
-	return fmt.Sprintf("DefaultEndpointsProtocol=http;AccountName=%s;AccountKey=%s;"+
-		"BlobEndpoint=http://127.0.0.1:%d/%s;QueueEndpoint=http://127.0.0.1:%d/%s;TableEndpoint=http://127.0.0.1:%d/%s;",
-		name, accountKey(i), s.Ports.Blob, name, s.Ports.Queue, name, s.Ports.Table, name)
-}
-
 // freePorts finds three free ports below the range that the kernel hands out,
 // so that they do not meet the ports of clients.
 func freePorts() (Ports, error) {
@@ -208,80 +209,4 @@ func freePorts() (Ports, error) {
 		}
 	}
 	return Ports{}, errors.New("no free ports from 20000 to 32000")
-}
-
-var install sync.Mutex
-
-// Install makes sure that the pinned Azurite is in test/azurite and returns
-// its main script. Several test binaries may call it at once: the first one
-// installs, the others wait.
-func Install(ctx context.Context) (script string, err error) {
-	install.Lock()
-	defer install.Unlock()
-	root, err := moduleRoot()
-	if err != nil {
-		return "", fmt.Errorf("install azurite: %w", err)
-	}
-	dir := filepath.Join(root, "test", "azurite")
-	script = filepath.Join(dir, "node_modules", "azurite", "dist", "src", "azurite.js")
-	lock, err := os.ReadFile(filepath.Join(dir, "package-lock.json"))
-	if err != nil {
-		return "", fmt.Errorf("install azurite: %w", err)
-	}
-	stamp := filepath.Join(dir, "node_modules", ".stackusage-installed")
-	installed := func() bool {
-		have, err := os.ReadFile(stamp)
-		return err == nil && bytes.Equal(have, lock)
-	}
-	if installed() { // without the lock, which needs a folder that can be written
-		return script, nil
-	}
-	unlock, err := lockFile(filepath.Join(dir, ".lock"))
-	if err != nil {
-		return "", fmt.Errorf("install azurite: %w", err)
-	}
-	defer unlock()
-	if installed() { // by whoever held the lock before
-		return script, nil
-	}
-	cmd := exec.CommandContext(ctx, "npm", "ci", "--no-progress", "--ignore-scripts")
-	cmd.Dir = dir
-	if out, err := cmd.CombinedOutput(); err != nil {
-		return "", fmt.Errorf("install azurite: npm ci in %s: %w\n%s(Node 20 or later with npm is needed)", dir, err, out)
-	}
-	if err := os.WriteFile(stamp, lock, 0o644); err != nil {
-		return "", fmt.Errorf("install azurite: %w", err)
-	}
-	return script, nil
-}
-
-// moduleRoot is the nearest folder with a go.mod above the working directory
-// or, for a program that was built into the checkout, above the program.
-func moduleRoot() (string, error) {
-	dir, err := os.Getwd()
-	if err != nil {
-		return "", err
-	}
-	if root, ok := rootAbove(dir); ok {
-		return root, nil
-	}
-	if program, err := os.Executable(); err == nil {
-		if root, ok := rootAbove(filepath.Dir(program)); ok {
-			return root, nil
-		}
-	}
-	return "", errors.New("no checkout (test/azurite/package-lock.json) above the working directory or the program: run inside a checkout")
-}
-
-func rootAbove(dir string) (string, bool) {
-	for {
-		if _, err := os.Stat(filepath.Join(dir, "test", "azurite", "package-lock.json")); err == nil {
-			return dir, true
-		}
-		parent := filepath.Dir(dir)
-		if parent == dir {
-			return "", false
-		}
-		dir = parent
-	}
 }

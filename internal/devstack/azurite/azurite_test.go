@@ -55,3 +55,19 @@ func TestData(t *testing.T) {
 		}
 	})
 }
+
+func TestOptions(t *testing.T) {
+	for name, opts := range map[string]azurite.Options{
+		"OAuth without a certificate": {OAuth: true},
+		"a certificate without a key": {CertFile: "cert.pem"},
+		"a key without a certificate": {KeyFile: "key.pem"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			opts.Dir = t.TempDir()
+			if s, err := azurite.Start(t.Context(), opts); err == nil {
+				s.Kill()
+				t.Error("started")
+			}
+		})
+	}
+}

@@ -1,0 +1,201 @@
+// Package transport makes the one HTTP client through which the agent meets the
+// stack, the token issuers and Azure Storage: TLS 1.2 or later, every wait up to
+// the answer's headers bounded, redirects never followed.
+//
+//	proxy.go: which proxy ─┐
+//	CAFile + system roots ─┼─> New ─> *http.Client ─> stackapi.Config.HTTP
+//	time limits ───────────┘                      └─> policy.ClientOptions.Transport
+//
+// The client has no time limit for whole requests, as pages are read as a
+// stream: who sends a request bounds it by its context.
+package transport
+
+import (
+	"crypto/tls"
+	"crypto/x509"
+	"encoding/pem"
+	"errors"
+	"fmt"
+	"io"
+	"net"
+	"net/http"
+	"os"
+	"strings"
+	"time"
+)
+
+// Defaults of Config.
+const (
+	DefaultDialTimeout   = 20 * time.Second
+	DefaultTLSTimeout    = 15 * time.Second
+	DefaultHeaderTimeout = 2 * time.Minute // a stamp's gateway gives up after about 85 s
+)
+
+// MaxCABytes is the largest CA file that is read; a system's whole bundle has
+// about 250 KiB.
+const MaxCABytes = 4 << 20
+
+const (
+	idleTimeout    = 90 * time.Second
+	maxHeaderBytes = 256 << 10
+)
+
+// Config says how the agent reaches others. The zero value honours the
+// environment's proxies, trusts the system's authorities and has the default
+// time limits.
+type Config struct {
+	// ProxyURL is the proxy for everything but what NoProxy names, http://host:port
+	// or https://host:port. Empty means what HTTPS_PROXY, HTTP_PROXY and NO_PROXY
+	// say. It carries no password: one that is needed goes into the environment.
+	ProxyURL string
+
+	// NoProxy lists hosts, domains and networks that are reached directly, as
+	// NO_PROXY does: "local.azurestack.external,10.0.0.0/8". It only counts beside
+	// ProxyURL; empty means what NO_PROXY says. Loopback and link-local addresses
+	// are always reached directly.
+	NoProxy string
+
+	// CAFile is a file of PEM certificates that are trusted beside the system's;
+	// empty means none.
+	CAFile string
+
+	// DialTimeout bounds the connecting to one host, name look-up included; 0
+	// means DefaultDialTimeout.
+	DialTimeout time.Duration
+
+	// TLSTimeout bounds one TLS handshake; 0 means DefaultTLSTimeout.
+	TLSTimeout time.Duration
+
+	// HeaderTimeout bounds the wait for the headers of an answer, from when the
+	// request was sent; 0 means DefaultHeaderTimeout.
+	HeaderTimeout time.Duration
+}
+
+// New checks conf, reads its CAFile and returns a client for it.
+func New(conf Config) (*http.Client, error) {
+	for _, limit := range []struct {
+		setting *time.Duration
+		value   time.Duration
+	}{
+		{&conf.DialTimeout, DefaultDialTimeout},
+		{&conf.TLSTimeout, DefaultTLSTimeout},
+		{&conf.HeaderTimeout, DefaultHeaderTimeout},
+	} {
+		if *limit.setting < 0 {
+			return nil, errors.New("read transport settings: a negative time limit")
+		}
+		if *limit.setting == 0 {
+			*limit.setting = limit.value
+		}
+	}
+	proxy, err := proxyFor(conf)
+	if err != nil {
+		return nil, err
+	}
+	roots, err := rootsOf(conf.CAFile)
+	if err != nil {
+		return nil, err
+	}
+	return &http.Client{
+		Transport: &explaining{caFile: conf.CAFile, Transport: &http.Transport{
+			Proxy:                  proxy,
+			DialContext:            (&net.Dialer{Timeout: conf.DialTimeout, KeepAlive: 30 * time.Second}).DialContext,
+			TLSClientConfig:        &tls.Config{MinVersion: tls.VersionTLS12, RootCAs: roots},
+			TLSHandshakeTimeout:    conf.TLSTimeout,
+			ResponseHeaderTimeout:  conf.HeaderTimeout,
+			ExpectContinueTimeout:  time.Second,
+			IdleConnTimeout:        idleTimeout,
+			MaxIdleConnsPerHost:    8,
+			MaxResponseHeaderBytes: maxHeaderBytes,
+			ForceAttemptHTTP2:      true,
+		}},
+		// A redirect could carry a token or a secret to another host.
+		CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse },
+	}, nil
+}
+
+// rootsOf returns the system's authorities and those of file.
+func rootsOf(file string) (*x509.CertPool, error) {
+	if file == "" {
+		return nil, nil // the system's
+	}
+	f, err := os.Open(file)
+	if err != nil {
+		return nil, fmt.Errorf("read caFile: %w", err)
+	}
+	defer f.Close()
+	text, err := io.ReadAll(io.LimitReader(f, MaxCABytes+1))
+	if err != nil {
+		return nil, fmt.Errorf("read caFile: %w", err)
+	}
+	certs, err := parseCertificates(text)
+	if err != nil {
+		return nil, fmt.Errorf("read caFile %s: %w", file, err)
+	}
+	roots, err := x509.SystemCertPool()
+	if err != nil {
+		return nil, fmt.Errorf("read the system's certificate authorities: %w", err)
+	}
+	for _, cert := range certs {
+		roots.AddCert(cert)
+	}
+	return roots, nil
+}
+
+// parseCertificates reads PEM. A block that is no readable certificate is an
+// error: x509.CertPool would leave it out, and the operator wonder why its
+// signatures are not trusted.
+func parseCertificates(text []byte) (certs []*x509.Certificate, err error) {
+	if len(text) > MaxCABytes {
+		return nil, fmt.Errorf("larger than %d bytes", MaxCABytes)
+	}
+	for n := 1; ; n++ {
+		var block *pem.Block
+		if block, text = pem.Decode(text); block == nil {
+			break
+		}
+		if block.Type != "CERTIFICATE" {
+			return nil, fmt.Errorf("PEM block %d is no certificate but %.40q", n, block.Type)
+		}
+		cert, err := x509.ParseCertificate(block.Bytes)
+		if err != nil {
+			return nil, fmt.Errorf("PEM block %d: %w", n, err)
+		}
+		certs = append(certs, cert)
+	}
+	if len(certs) == 0 {
+		return nil, errors.New("no PEM certificate in it (-----BEGIN CERTIFICATE-----)")
+	}
+	return certs, nil
+}
+
+// explaining adds to errors of TLS what an operator can do about them.
+type explaining struct {
+	*http.Transport
+	caFile string
+}
+
+func (e *explaining) RoundTrip(req *http.Request) (*http.Response, error) {
+	resp, err := e.Transport.RoundTrip(req)
+	if err == nil {
+		return resp, nil
+	}
+	var unknown x509.UnknownAuthorityError
+	switch {
+	case errors.As(err, &unknown) && e.caFile == "":
+		err = fmt.Errorf("%w: if %s is signed by an authority of your own, name its PEM file in the setting caFile", err, req.URL.Hostname())
+	case errors.As(err, &unknown):
+		err = fmt.Errorf("%w: neither an authority of the system nor one in caFile %s has signed %s", err, e.caFile, req.URL.Hostname())
+	case isOldTLS(err):
+		err = fmt.Errorf("%w: %s must speak TLS 1.2 or later", err, req.URL.Hostname())
+	}
+	return nil, err
+}
+
+// isOldTLS recognises a server that knows no version of TLS that is accepted,
+// whether the server says so or picks one; crypto/tls has no error type for it.
+func isOldTLS(err error) bool {
+	text := err.Error()
+	return strings.Contains(text, "tls: protocol version not supported") ||
+		strings.Contains(text, "tls: server selected unsupported protocol version")
+}
