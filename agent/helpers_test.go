@@ -98,12 +98,21 @@ func (s *stand) agent(t testing.TB) *agent.Agent {
 	return newAgent(t, s.dir, s.source, agent.BlobDrop{Client: s.blobs})
 }
 
+// opened is the spool of the last agent over each folder.
+var opened sync.Map
+
+// newAgent is a new agent over a folder. The one before it there has ended.
 func newAgent(t testing.TB, dir string, source agent.Source, drop agent.Drop) *agent.Agent {
 	t.Helper()
+	if before, ok := opened.LoadAndDelete(dir); ok {
+		before.(*spool.Spool).Close()
+	}
 	sp, err := spool.Open(dir)
 	if err != nil {
 		t.Fatal(err)
 	}
+	opened.Store(dir, sp)
+	t.Cleanup(func() { sp.Close() })
 	return &agent.Agent{
 		Source: source, Drop: drop, Spool: sp, Log: slog.New(slog.DiscardHandler),
 		Now: func() time.Time { return collectedAt },

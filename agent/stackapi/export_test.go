@@ -28,5 +28,4 @@ var (
 	ErrPageSize = errPageSize
 	ErrRowSize  = errRowSize
 	ErrNoValue  = errNoValue
-	ErrChanged  = errChanged
 )
