@@ -23,7 +23,10 @@ func TestListingsEndInTurn(t *testing.T) {
 		default:
 			got[azurestack.EndPage]++
 		}
-		if rows, pages := all(t, s, usage(adminPath, hour)); len(rows) == 0 || pages == 2 != (found && len(tail) > 10) {
+		if found && len(tail) < 10 {
+			continue
+		}
+		if rows, pages := all(t, s, usage(adminPath, hour)); len(rows) == 0 || pages == 2 != found {
 			t.Errorf("hour %s: %d rows on %d pages, after %.80s", hour, len(rows), pages, tail)
 		}
 	}
