@@ -45,8 +45,12 @@ func (a *Agent) Once(ctx context.Context) (Report, error) {
 	}
 	a.prepare(ctx)
 	dropErr := a.dropBacklog(ctx, &report)
-	collectErr := a.round(ctx, &report, func() {})
-	if report.Collected > 0 {
+	collectErr := a.round(ctx, &report, func() {
+		if dropErr == nil { // at once, so that catching up does not fill the spool
+			dropErr = a.dropBacklog(ctx, &report)
+		}
+	})
+	if dropErr != nil && report.Collected > 0 {
 		dropErr = a.dropBacklog(ctx, &report)
 	}
 	a.ended(ctx, metrics.StepCollect, collectErr)
