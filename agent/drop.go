@@ -106,14 +106,8 @@ func (a *Agent) dropLoop(ctx context.Context, sealed <-chan struct{}) {
 		if err != nil {
 			wake = nil
 		}
-		timer := time.NewTimer(wait)
-		select {
-		case <-ctx.Done():
-			timer.Stop()
+		if !rest(ctx, wait, wake) {
 			return
-		case <-timer.C:
-		case <-wake:
-			timer.Stop()
 		}
 	}
 }

@@ -127,14 +127,23 @@ func (a *Agent) collectLoop(ctx context.Context, sealed chan<- struct{}) {
 		}
 		a.setNextRound(a.Now().Add(wait))
 		a.publish(ctx)
-		timer := time.NewTimer(wait)
-		select {
-		case <-ctx.Done():
-			timer.Stop()
+		if !rest(ctx, wait, nil) {
 			return
-		case <-timer.C:
 		}
 	}
+}
+
+// rest waits, or less if it is woken, and reports whether ctx goes on.
+func rest(ctx context.Context, d time.Duration, wake <-chan struct{}) bool {
+	timer := time.NewTimer(d)
+	defer timer.Stop()
+	select {
+	case <-ctx.Done():
+		return false
+	case <-timer.C:
+	case <-wake:
+	}
+	return true
 }
 
 // untilNext is the wait after a round that went well.
