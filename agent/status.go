@@ -69,7 +69,7 @@ func (a *Agent) change(fn func(*Status)) {
 
 func (a *Agent) collected(h usage.Hour) {
 	now := a.Now()
-	a.change(func(s *Status) { s.LastSealed, s.LastCollected = &h, now.UTC() })
+	a.change(func(s *Status) { s.LastSealed, s.LastCollected, s.Waiting = &h, now.UTC(), "" })
 	a.Metrics.Collected(now)
 }
 

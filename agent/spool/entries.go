@@ -35,9 +35,11 @@ func ParseName(name string) (Entry, error) {
 	return Entry{Hour: h, SHA16: sha16}, nil
 }
 
-// list reads a folder, oldest hour first. Files that are not of the spool are
-// left alone.
-func (s *Spool) list(sub string) ([]Entry, error) {
+func every(usage.Hour) bool { return true }
+
+// list reads the hours of a folder that are wanted, oldest first. Files that are
+// not of the spool are left alone.
+func (s *Spool) list(sub string, want func(usage.Hour) bool) ([]Entry, error) {
 	files, err := os.ReadDir(filepath.Join(s.dir, sub))
 	if err != nil {
 		return nil, fmt.Errorf("read spool: %w", err)
@@ -45,7 +47,7 @@ func (s *Spool) list(sub string) ([]Entry, error) {
 	var found []Entry
 	for _, f := range files {
 		e, err := ParseName(f.Name())
-		if err != nil || !f.Type().IsRegular() {
+		if err != nil || !f.Type().IsRegular() || !want(e.Hour) {
 			continue
 		}
 		info, err := f.Info()
@@ -64,10 +66,10 @@ func (s *Spool) list(sub string) ([]Entry, error) {
 
 // Sealed lists what waits to be dropped, oldest hour first. An hour that was
 // collected again may be in it twice.
-func (s *Spool) Sealed() ([]Entry, error) { return s.list(sealed) }
+func (s *Spool) Sealed() ([]Entry, error) { return s.list(sealed, every) }
 
 // Sent lists the dropped files that are still kept.
-func (s *Spool) Sent() ([]Entry, error) { return s.list(sent) }
+func (s *Spool) Sent() ([]Entry, error) { return s.list(sent, every) }
 
 // State is how far an hour has come.
 type State int
@@ -105,8 +107,7 @@ func (s *Spool) Find(h usage.Hour) (found Found, err error) {
 }
 
 func (s *Spool) of(h usage.Hour, sub string) ([]Entry, error) {
-	all, err := s.list(sub)
-	return slices.DeleteFunc(all, func(e Entry) bool { return e.Hour != h }), err
+	return s.list(sub, func(other usage.Hour) bool { return other == h })
 }
 
 // Damaged is how many files were set aside.
@@ -124,7 +125,7 @@ func (s *Spool) Damaged() (int, error) {
 func (s *Spool) Gaps(first usage.Hour, n int) ([]usage.Hour, error) {
 	have := map[usage.Hour]bool{}
 	for _, sub := range []string{sealed, sent} { // in this order, as in Find
-		found, err := s.list(sub)
+		found, err := s.list(sub, every)
 		if err != nil {
 			return nil, err
 		}
