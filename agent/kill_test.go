@@ -84,6 +84,8 @@ type lane struct {
 	stack *azurestack.Stack
 	rng   *rand.Rand
 	found map[string]int // what kills left behind
+	next  usage.Hour     // after the last hour that it had at the last kill
+	most  int            // milliseconds that an agent may work; more where it comes to nothing
 }
 
 // kill starts an agent, lets it work for a moment, and kills it.
@@ -112,9 +114,15 @@ func (l *lane) kill() error {
 		cmd.Process.Kill()
 		return fmt.Errorf("the agent says %q, %v", line, err)
 	}
-	most := 120
+	if next == l.next {
+		l.most *= 2
+	} else {
+		l.most = max(120, l.most/2)
+	}
+	l.next = next
+	most := l.most
 	if l.rng.IntN(4) == 0 {
-		most = 600 // for one in four, so that there is something to prune
+		most *= 5 // for one in four, so that there is something to prune
 	}
 	time.Sleep(time.Duration(l.rng.IntN(most)) * time.Millisecond) // the moment is what is random
 	if err := cmd.Process.Kill(); err != nil {
@@ -215,7 +223,7 @@ func TestKilledAtAnyMoment(t *testing.T) {
 		}
 		server := httptest.NewServer(stack)
 		t.Cleanup(server.Close)
-		all[i] = &lane{stack: stack, rng: rand.New(rand.NewPCG(uint64(i), 2)), found: map[string]int{}, victim: victim{
+		all[i] = &lane{stack: stack, rng: rand.New(rand.NewPCG(uint64(i), 2)), found: map[string]int{}, most: 120, victim: victim{
 			Endpoint: server.URL, Provider: stack.Provider(), Storage: storage, Dir: t.TempDir(),
 			CloudID: fmt.Sprintf("b31316d4-de02-43a4-903d-eb74f825%04d", i),
 		}}

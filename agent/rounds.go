@@ -59,41 +59,53 @@ func (a *Agent) Once(ctx context.Context) (Report, error) {
 	return report, errors.Join(collectErr, dropErr)
 }
 
+// maxBad is how many hours whose answer is no usage are passed over in a round.
+const maxBad = 100
+
 // round collects the oldest hours that are missing and due. It ends at the first
 // hour that fails, but for one whose answer is no usage at all: the hours after
 // it are not kept waiting for that, and it is asked for again in each round.
 func (a *Agent) round(ctx context.Context, report *Report, sealed func()) error {
 	most := a.Settings.maxCatchUp()
-	hours, err := a.Spool.Gaps(a.Settings.First, most+1)
+	hours, err := a.Spool.Gaps(a.Settings.First, most+maxBad+1)
 	if err != nil {
 		return err
 	}
 	var failures []error
+	collected := 0
 	a.setWaiting("")
-	for i, h := range hours {
-		if !a.due(h) {
+	for _, h := range hours {
+		if !a.due(h) || len(failures) >= maxBad {
 			break
 		}
-		if report.Behind = i == most; report.Behind {
+		if report.Behind = collected == most; report.Behind {
 			break
 		}
 		report.Hours++
 		err := a.seal(ctx, h, report)
-		answer := (*stackapi.Error)(nil)
-		switch {
-		case err == nil:
+		if err == nil {
+			collected++
 			sealed()
 			continue
-		case errors.Is(err, stackapi.ErrNotReady):
+		}
+		if errors.Is(err, stackapi.ErrNotReady) {
 			report.NotReady = true
 			a.setWaiting(err.Error())
 			a.Log.InfoContext(ctx, "the stack does not tell the hour yet", slog.String("hour", h.String()), slog.String("answer", err.Error()))
-			return errors.Join(failures...)
-		}
-		failures = append(failures, fmt.Errorf("hour %s: %w", h, err))
-		if !errors.As(err, &answer) || !answer.OfTheAnswer() || len(failures) >= maxFailures || ctx.Err() != nil {
 			break
 		}
+		failures = append(failures, fmt.Errorf("hour %s: %w", h, err))
+		if answer := (*stackapi.Error)(nil); !errors.As(err, &answer) || !answer.OfTheAnswer() || ctx.Err() != nil {
+			break
+		}
+	}
+	return join(failures)
+}
+
+// join keeps an error readable where many failed for one reason.
+func join(failures []error) error {
+	if more := len(failures) - maxFailures; more > 0 {
+		failures = append(failures[:maxFailures:maxFailures], fmt.Errorf("and %d more", more))
 	}
 	return errors.Join(failures...)
 }
