@@ -29,7 +29,8 @@ var layers = map[string][]string{
 	"shared/commerce":   {"shared/strictjson"},
 	"shared/activation": {"shared/usage", "shared/strictjson"},
 	"shared/azurestore": {"shared/usage", "shared/landing", "shared/daily", "shared/ledger", "shared/commerce", "shared/registration"},
-	"agent":             {"shared/usage", "shared/landing", "agent/spool", "agent/stackapi"},
+	"agent":             {"shared/usage", "shared/landing", "agent/spool", "agent/stackapi", "agent/metrics"},
+	"agent/spool":       {"shared/usage", "shared/landing"},
 	"agent/stackapi":    {"shared/strictjson"},
 	"agent/config":      {"agent/stackapi", "shared/activation", "shared/landing", "shared/usage"},
 	"handlers":          {"functions", "shared/invoke", "shared/strictjson", "shared/usage", "shared/landing", "shared/meter", "shared/registration", "shared/daily", "shared/ledger", "shared/commerce", "shared/content", "shared/intake"},
@@ -47,6 +48,7 @@ var foreign = map[string][]string{
 		"internal/devstack/functionhost", "internal/devstack/blobevents",
 	},
 	"github.com/gorilla/mux":             {"handlers"},
+	"github.com/prometheus/":             {"agent/metrics"},
 	"github.com/go-json-experiment/json": {"shared/strictjson"},          // until the standard library has it
 	"modernc.org/sqlite":                 {"internal/devstack/commerce"}, // the product's state is in Azure Storage only
 }

@@ -3,30 +3,38 @@
 // thin: rows go through as the API sent them, neither rounded nor interpreted.
 //
 //	Source (usage API, page by page) -> spool (one sealed file per hour) -> Drop (one blob, create only)
+//	  Run: a round an hour                                                    Run: whatever is sealed
 //
-// An hour that is sealed is never asked for again, one that is dropped never
+// Which hour comes next follows from what was sealed, oldest gap first; the
+// clock says only whether it may be asked for yet. An hour that is sealed is
+// never asked for again, unless Backfill is told to, one that is dropped never
 // dropped again; whatever is interrupted starts over at the next run.
+// Collecting and dropping do not wait for one another: without the stack the
+// backlog still drops, without storage collecting goes on to the spool's limits.
 package agent
 
 import (
 	"context"
-	"encoding/json"
+	"errors"
 	"fmt"
 	"io"
 	"log/slog"
-	"maps"
-	"os"
+	"sync"
 	"time"
 
+	"stackusage/agent/metrics"
 	"stackusage/agent/spool"
 	"stackusage/shared/landing"
 	"stackusage/shared/usage"
 )
 
 // Source is the stack's usage API. Hour hands on each row of one reported hour
-// exactly as sent; after an error the rows handed on are worthless.
+// exactly as sent, SubscriberHour those of one subscription; after an error the
+// rows handed on are worthless. Subscriptions is the directory tenant of each
+// subscription that the stack lists now, empty where it names none.
 type Source interface {
 	Hour(ctx context.Context, start time.Time, row func(raw []byte) error) (pages int, err error)
+	SubscriberHour(ctx context.Context, start time.Time, subscriber string, row func(raw []byte) error) (pages int, err error)
 	Subscriptions(ctx context.Context) (map[string]string, error)
 }
 
@@ -45,163 +53,97 @@ type Stamp struct {
 	AgentVersion          string
 }
 
-// Agent collects and drops. All fields are set before Collect.
+// Agent collects and drops. All fields are set before the first method is
+// called, and of the methods only one runs at a time; Status is free of that.
 type Agent struct {
-	Source Source
-	Drop   Drop
-	Spool  *spool.Spool
-	Stamp  Stamp
-	Log    *slog.Logger
-	Now    func() time.Time
+	Source   Source
+	Drop     Drop
+	Spool    *spool.Spool
+	Stamp    Stamp
+	Settings Settings // of Run and Once
+	Log      *slog.Logger
+	Now      func() time.Time
+	Metrics  *metrics.Metrics // nil means metrics that nobody reads
 
-	tenants map[string]string // last known; nil before it is asked for
+	ready    sync.Once
+	known    subscriptions // used by what collects only
+	timeouts int           // of the whole stamp, in a row
+	state    state
 }
 
 // Report counts what a run did.
 type Report struct {
-	Hours     int   // of the range
+	Hours     int   // that were to be collected
 	Collected int   // asked for and sealed in this run
 	Dropped   int   // dropped in this run
 	Rows      int64 // in the hours collected
+	Partial   int   // of the hours collected, asked for subscriber by subscriber
+	Again     int   // of the hours collected, collected before: Backfill only
+	Damaged   int   // sealed files found torn and set aside
+	NotReady  bool  // the stack does not tell the next hour yet
+	Behind    bool  // more hours are due than one round takes
+}
+
+// prepare recalls what earlier runs knew.
+func (a *Agent) prepare(ctx context.Context) {
+	a.ready.Do(func() {
+		if a.Metrics == nil {
+			a.Metrics = metrics.New(a.Now)
+		}
+		a.recallSubscriptions(ctx)
+		a.recallNote(ctx, timeoutsNote, &a.timeouts)
+		a.recallStatus(ctx)
+	})
 }
 
 // Collect makes sure that every reported hour from the first up to but without
 // the last is sealed and dropped, oldest first. It stops at the first hour that
 // fails: a later run goes on there.
 func (a *Agent) Collect(ctx context.Context, from, to usage.Hour) (Report, error) {
+	a.prepare(ctx)
 	report := Report{Hours: int(to - from)}
+	defer a.publish(context.WithoutCancel(ctx))
 	for h := from; h < to; h++ {
-		if err := a.hour(ctx, h, &report); err != nil {
+		if err := a.collectAndDrop(ctx, h, &report); err != nil {
 			return report, fmt.Errorf("hour %s: %w", h, err)
 		}
 	}
 	return report, nil
 }
 
-func (a *Agent) hour(ctx context.Context, h usage.Hour, report *Report) error {
-	state, file, err := a.Spool.Find(h.Compact())
-	if err != nil || state == spool.Sent {
+func (a *Agent) collectAndDrop(ctx context.Context, h usage.Hour, report *Report) error {
+	found, err := a.Spool.Find(h)
+	if err != nil || found.State == spool.Sent {
 		return err
 	}
-	if state == spool.Absent {
-		rows, name, err := a.seal(ctx, h)
-		if err != nil {
+	if found.State == spool.Sealed {
+		err = a.dropFiles(ctx, found.Sealed, report)
+		if torn := (*spool.DamagedError)(nil); !errors.As(err, &torn) {
 			return err
 		}
-		file = name
-		report.Collected++
-		report.Rows += rows
+		if found, err = a.Spool.Find(h); err != nil || found.State == spool.Sent {
+			return err
+		}
 	}
-	name, err := a.nameOf(h, file)
-	if err != nil {
+	if found.State == spool.Absent {
+		err := a.seal(ctx, h, report)
+		if a.ended(ctx, metrics.StepCollect, err); err != nil {
+			return err
+		}
+	}
+	if found, err = a.Spool.Find(h); err != nil {
 		return err
 	}
-	body, err := a.Spool.Read(file)
-	if err != nil {
-		return err
+	return a.dropFiles(ctx, found.Sealed, report)
+}
+
+// dropFiles drops the given files, and stops at the first that fails.
+func (a *Agent) dropFiles(ctx context.Context, entries []spool.Entry, report *Report) error {
+	for _, e := range entries {
+		err := a.drop(ctx, e, report)
+		if a.ended(ctx, metrics.StepDrop, err); err != nil {
+			return err
+		}
 	}
-	err = a.Drop.Put(ctx, name, body)
-	body.Close() // here, as an open file cannot be moved on Windows
-	if err != nil {
-		return err
-	}
-	if err := a.Spool.MarkSent(file); err != nil {
-		return err
-	}
-	report.Dropped++
-	a.Log.InfoContext(ctx, "hour dropped", slog.String("blob", name.String()))
 	return nil
-}
-
-// seal collects one hour into the spool.
-func (a *Agent) seal(ctx context.Context, h usage.Hour) (rows int64, file string, err error) {
-	f, err := a.Spool.Create(h.Compact())
-	if err != nil {
-		return 0, "", err
-	}
-	defer a.Spool.Discard(f)
-	name, trailer, err := a.collect(ctx, h, f)
-	if err != nil {
-		return 0, "", err
-	}
-	file = h.Compact() + "-" + name.SHA16 + landing.Suffix
-	return trailer.Records, file, a.Spool.Seal(f, file)
-}
-
-func (a *Agent) collect(ctx context.Context, h usage.Hour, f *os.File) (landing.Name, landing.Trailer, error) {
-	stale := a.lookUpTenants(ctx)
-	w, err := landing.NewWriter(f, landing.Header{
-		CloudID: a.Stamp.CloudID, Region: a.Stamp.Region, Domain: a.Stamp.Domain,
-		ReportedStart: h.Start(), ReportedEnd: h.End(), CollectedAt: a.Now(), AgentVersion: a.Stamp.AgentVersion,
-		ProviderSubscriptions: a.Stamp.ProviderSubscriptions, Tenants: a.tenants, TenantsStale: stale,
-	})
-	if err != nil {
-		return landing.Name{}, landing.Trailer{}, err
-	}
-	pages, err := a.Source.Hour(ctx, h.Start(), w.Row)
-	if err != nil {
-		return landing.Name{}, landing.Trailer{}, err
-	}
-	return w.Close(pages)
-}
-
-// tenantsNote is where the spool keeps the last known map between runs.
-const tenantsNote = "tenants.json"
-
-// lookUpTenants renews the subscription -> directory tenant map. Its failure
-// must not cost the hour: the last known map is used and marked stale.
-// Subscriptions that left the list keep their last known tenant.
-func (a *Agent) lookUpTenants(ctx context.Context) (stale bool) {
-	if a.tenants == nil {
-		a.tenants = a.recallTenants(ctx)
-	}
-	now, err := a.Source.Subscriptions(ctx)
-	if err != nil {
-		a.Log.WarnContext(ctx, "tenants not known, the last known map is used", slog.String("error", err.Error()))
-		return true
-	}
-	merged := maps.Clone(a.tenants)
-	maps.Copy(merged, now)
-	if !maps.Equal(merged, a.tenants) {
-		a.tenants = merged
-		a.keepTenants(ctx)
-	}
-	return false
-}
-
-// recallTenants reads the map of an earlier run. Without it the hour is still
-// told, so nothing here is an error.
-func (a *Agent) recallTenants(ctx context.Context) map[string]string {
-	known := map[string]string{}
-	text, err := a.Spool.Kept(tenantsNote)
-	if err == nil && text != nil {
-		err = json.Unmarshal(text, &known)
-	}
-	if err != nil {
-		a.Log.WarnContext(ctx, "tenants of earlier runs not known", slog.String("error", err.Error()))
-	}
-	if err != nil || known == nil {
-		return map[string]string{}
-	}
-	return known
-}
-
-func (a *Agent) keepTenants(ctx context.Context) {
-	text, err := json.Marshal(a.tenants)
-	if err == nil {
-		err = a.Spool.Keep(tenantsNote, text)
-	}
-	if err != nil {
-		a.Log.WarnContext(ctx, "tenants not kept for later runs", slog.String("error", err.Error()))
-	}
-}
-
-// nameOf is the blob's name of a sealed file.
-func (a *Agent) nameOf(h usage.Hour, file string) (landing.Name, error) {
-	want := len(h.Compact()) + 1 + 16 + len(landing.Suffix)
-	if len(file) != want {
-		return landing.Name{}, fmt.Errorf("spool holds %q, which is no hour file", file)
-	}
-	n := landing.Name{CloudID: a.Stamp.CloudID, Hour: h, SHA16: file[len(h.Compact())+1:][:16]}
-	return landing.ParseName(n.Container(), n.Blob())
 }

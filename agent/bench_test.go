@@ -1,16 +1,21 @@
 package agent_test
 
 import (
+	"bufio"
 	"context"
 	"fmt"
 	"io"
+	"net/http"
+	"net/http/httptest"
 	"runtime"
 	"strconv"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"time"
 
 	"stackusage/agent"
+	"stackusage/agent/stackapi"
 	"stackusage/shared/landing"
 	"stackusage/shared/usage"
 )
@@ -64,18 +69,96 @@ func TestMemoryDoesNotGrowWithRows(t *testing.T) {
 	}
 }
 
-func BenchmarkCollect(b *testing.B) {
-	for _, rows := range []int{1_000, 10_000, 100_000} {
-		b.Run(fmt.Sprintf("rows=%d", rows), func(b *testing.B) {
-			a := newAgent(b, b.TempDir(), writing(rows), unstored)
-			h, bytes := burst, uint64(0)
-			for b.Loop() {
-				bytes += allocated(b, a, h)
-				h++
+// endless is a stack that serves an hour of the given number of rows, 1,000 a
+// page, from one buffer a page: what memory an hour takes is then the agent's.
+func endless(t testing.TB, rows int) agent.Source {
+	t.Helper()
+	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if strings.HasSuffix(r.URL.Path, "/subscriptions") {
+			io.WriteString(w, `{"value":[]}`)
+			return
+		}
+		from, _ := strconv.Atoi(r.URL.Query().Get("from"))
+		to := min(from+1000, rows)
+		out := bufio.NewWriterSize(w, 64<<10)
+		defer out.Flush()
+		out.WriteString(`{"value":[`)
+		for n := from; n < to; n++ {
+			if n > from {
+				out.WriteByte(',')
 			}
+			fmt.Fprintf(out, `{"id":"/subscriptions/39c82aed-b2b7-4a66-abdb-611de00bf11e/providers/Microsoft.Commerce/UsageAggregate/%[1]s-6dab500f-a4fd-49c4-956d-229bb9c8c793","name":"%[1]s-6dab500f-a4fd-49c4-956d-229bb9c8c793","type":"Microsoft.Commerce/UsageAggregate","properties":{"subscriptionId":"%[1]s","usageStartTime":"2024-03-02T12:00:00+00:00","usageEndTime":"2024-03-02T13:00:00+00:00","instanceData":"{\"Microsoft.Resources\":{\"resourceUri\":\"/subscriptions/%[1]s/resourceGroups/rg%[2]d/providers/Microsoft.Compute/virtualMachines/vm%[2]d\",\"location\":\"local\",\"tags\":\"null\",\"additionalInfo\":\"\"}}","quantity":%[2]d.25,"meterId":"6dab500f-a4fd-49c4-956d-229bb9c8c793"}}`,
+				subscriber(n/50), n)
+		}
+		out.WriteByte(']')
+		if to < rows {
+			fmt.Fprintf(out, `,"nextLink":"http://%s%s?from=%d"`, r.Host, r.URL.Path, to)
+		}
+		out.WriteByte('}')
+	}))
+	t.Cleanup(server.Close)
+	client, err := stackapi.New(stackapi.Config{Endpoint: server.URL, ProviderSubscription: "39c82aed-b2b7-4a66-abdb-611de00bf11e"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return client
+}
+
+// peakHeap is the most memory in use in the heap while fn runs, in bytes: what
+// the runtime holds for objects, dead ones that are not yet swept included.
+func peakHeap(fn func()) uint64 {
+	var stop atomic.Bool
+	peak := make(chan uint64)
+	go func() {
+		most := uint64(0)
+		for !stop.Load() {
+			var m runtime.MemStats
+			runtime.ReadMemStats(&m)
+			most = max(most, m.HeapInuse)
+			time.Sleep(5 * time.Millisecond)
+		}
+		peak <- most
+	}()
+	fn()
+	stop.Store(true)
+	return <-peak
+}
+
+func TestALargeHourTakesLittleMemory(t *testing.T) {
+	const rows, bound = 100_000, 40 << 20 // the rows have 85 MB
+	a := newAgent(t, t.TempDir(), endless(t, rows), agent.BlobDrop{Client: box(t)})
+	var report agent.Report
+	var err error
+	peak := peakHeap(func() { report, err = a.Collect(t.Context(), burst, burst+1) })
+	if err != nil || report.Rows != rows {
+		t.Fatalf("%+v, %v", report, err)
+	}
+	t.Logf("%d rows: at most %d MiB of heap", rows, peak>>20)
+	if peak > bound {
+		t.Errorf("%d MiB of heap for an hour of %d rows, want under %d MiB", peak>>20, rows, bound>>20)
+	}
+}
+
+// BenchmarkCollect takes hours from an API over HTTP into the spool and reads
+// them for a drop that stores nothing. The stack that it plays is in the same
+// process: its share is in every number.
+func BenchmarkCollect(b *testing.B) {
+	for _, rows := range []int{1_000, 100_000, 1_000_000} {
+		b.Run(fmt.Sprintf("rows=%d", rows), func(b *testing.B) {
+			a := newAgent(b, b.TempDir(), endless(b, rows), unstored)
+			h, bytes, cpu := burst, uint64(0), processTime()
+			peak := peakHeap(func() {
+				for b.Loop() {
+					bytes += allocated(b, a, h)
+					h++
+				}
+			})
 			hours := float64(h - burst)
 			b.ReportMetric(hours*float64(rows)/b.Elapsed().Seconds(), "rows/s")
 			b.ReportMetric(float64(bytes)/hours, "allocated-B/hour")
+			b.ReportMetric(float64(peak)/(1<<20), "peak-heap-MiB")
+			b.ReportMetric(peakRSS()/(1<<20), "peak-RSS-MiB")
+			b.ReportMetric((processTime()-cpu).Seconds()/hours/float64(rows)*1e6, "CPU-s/million-rows")
 		})
 	}
 }

@@ -1,12 +1,14 @@
 package agent
 
 import (
+	"cmp"
 	"context"
 	"crypto/md5"
 	"errors"
 	"fmt"
 	"io"
 	"net/url"
+	"time"
 
 	"github.com/Azure/azure-sdk-for-go/sdk/azcore"
 	"github.com/Azure/azure-sdk-for-go/sdk/storage/azblob"
@@ -19,7 +21,17 @@ import (
 
 // BlobDrop drops hours into Azure Storage with credentials that may only
 // create: one Put Blob, never over an existing one.
-type BlobDrop struct{ Client *azblob.Client }
+type BlobDrop struct {
+	Client *azblob.Client
+
+	// Timeout bounds one drop, the client's retries included; 0 means
+	// DefaultDropTimeout.
+	Timeout time.Duration
+}
+
+// DefaultDropTimeout is enough for an hour of a million rows on a line of
+// 1 Mbit/s.
+const DefaultDropTimeout = 30 * time.Minute
 
 // maxPutBlob is what one Put Blob takes (service version 2019-12-12 and later).
 const maxPutBlob = 5000 << 20
@@ -28,6 +40,8 @@ const maxPutBlob = 5000 << 20
 // that create-only credentials get instead, mean that the blob is there; its
 // name is made from its bytes, so it is the same.
 func (d BlobDrop) Put(ctx context.Context, name landing.Name, body io.ReadSeekCloser) error {
+	ctx, cancel := context.WithTimeout(ctx, cmp.Or(d.Timeout, DefaultDropTimeout))
+	defer cancel()
 	err := d.put(ctx, name, body)
 	if call := (*url.Error)(nil); errors.As(err, &call) {
 		err = call.Err // its text has the whole URL, and with it the signature of a SAS

@@ -90,6 +90,16 @@ func TestBlobDrop(t *testing.T) {
 			t.Errorf("got %v", err)
 		}
 	})
+	t.Run("ends in time when the service does not answer", func(t *testing.T) {
+		wire := &wire{before: func(req *http.Request) error {
+			<-req.Context().Done()
+			return req.Context().Err()
+		}}
+		d := agent.BlobDrop{Client: connect(t, azuritetest.Account(t), wire.options()), Timeout: 10 * time.Millisecond}
+		if err := d.Put(t.Context(), nameOf("abc"), body("abc")); !errors.Is(err, context.DeadlineExceeded) {
+			t.Errorf("got %v", err)
+		}
+	})
 	t.Run("reports a file that cannot be read", func(t *testing.T) {
 		err := (agent.BlobDrop{Client: box(t)}).Put(t.Context(), nameOf("abc"), nopCloser{unreadable{}})
 		if !errors.Is(err, errBroken) {

@@ -28,8 +28,6 @@ import (
 	"stackusage/shared/usage"
 )
 
-func TestMain(m *testing.M) { azuritetest.Main(m) }
-
 const cloudID = "b31316d4-de02-43a4-903d-eb74f8258b01"
 
 // collectedAt is the agents' clock: it shows that a header's time is the agent's.
@@ -98,12 +96,21 @@ func (s *stand) agent(t testing.TB) *agent.Agent {
 	return newAgent(t, s.dir, s.source, agent.BlobDrop{Client: s.blobs})
 }
 
+// opened is the spool of the last agent over each folder.
+var opened sync.Map
+
+// newAgent is a new agent over a folder. The one before it there has ended.
 func newAgent(t testing.TB, dir string, source agent.Source, drop agent.Drop) *agent.Agent {
 	t.Helper()
+	if before, ok := opened.LoadAndDelete(dir); ok {
+		before.(*spool.Spool).Close()
+	}
 	sp, err := spool.Open(dir)
 	if err != nil {
 		t.Fatal(err)
 	}
+	opened.Store(dir, sp)
+	t.Cleanup(func() { sp.Close() })
 	return &agent.Agent{
 		Source: source, Drop: drop, Spool: sp, Log: slog.New(slog.DiscardHandler),
 		Now: func() time.Time { return collectedAt },
@@ -131,7 +138,9 @@ type landed struct {
 
 // names lists the registration's blobs by hour; an hour with two blobs ends the
 // test.
-func (s *stand) names(t *testing.T) map[usage.Hour]landing.Name {
+func (s *stand) names(t *testing.T) map[usage.Hour]landing.Name { return s.namesOf(t, cloudID) }
+
+func (s *stand) namesOf(t *testing.T, cloudID string) map[usage.Hour]landing.Name {
 	t.Helper()
 	found := map[usage.Hour]landing.Name{}
 	container := landing.Container(cloudID)
@@ -156,10 +165,12 @@ func (s *stand) names(t *testing.T) map[usage.Hour]landing.Name {
 }
 
 // landed reads every blob of the registration, by hour.
-func (s *stand) landed(t *testing.T) map[usage.Hour]landed {
+func (s *stand) landed(t *testing.T) map[usage.Hour]landed { return s.landedOf(t, cloudID) }
+
+func (s *stand) landedOf(t *testing.T, cloudID string) map[usage.Hour]landed {
 	t.Helper()
 	found := map[usage.Hour]landed{}
-	for h, name := range s.names(t) {
+	for h, name := range s.namesOf(t, cloudID) {
 		found[h] = read(t, name, download(t, s.blobs, name))
 	}
 	return found
@@ -235,6 +246,7 @@ func mustBeUntouched(t *testing.T, dir string, h usage.Hour) {
 type source struct {
 	agent.Source
 	hour          func(ctx context.Context, start time.Time, row func([]byte) error) (int, error)
+	subscriber    func(ctx context.Context, start time.Time, id string, row func([]byte) error) (int, error)
 	subscriptions func(ctx context.Context) (map[string]string, error)
 }
 
@@ -243,6 +255,13 @@ func (s source) Hour(ctx context.Context, start time.Time, row func([]byte) erro
 		return s.Source.Hour(ctx, start, row)
 	}
 	return s.hour(ctx, start, row)
+}
+
+func (s source) SubscriberHour(ctx context.Context, start time.Time, id string, row func([]byte) error) (int, error) {
+	if s.subscriber == nil {
+		return s.Source.SubscriberHour(ctx, start, id, row)
+	}
+	return s.subscriber(ctx, start, id, row)
 }
 
 func (s source) Subscriptions(ctx context.Context) (map[string]string, error) {

@@ -91,6 +91,6 @@ func TestOpenNamesTheFolderItCannotUse(t *testing.T) {
 		if err := os.Mkdir(dir, 0o555); err != nil {
 			t.Fatal(err)
 		}
-		asOrdinaryUser(t, dir, func() { mustRefuse(t, dir, filepath.Join(dir, "tmp")+": permission denied") })
+		asOrdinaryUser(t, dir, func() { mustRefuse(t, dir, filepath.Join(dir, "lock")+": permission denied") })
 	})
 }

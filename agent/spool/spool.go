@@ -1,11 +1,18 @@
 // Package spool keeps hour files on the agent's own disk between collecting and
 // dropping: each is written once and sealed by a rename, so that a file is
-// either whole or not there.
+// either whole or not there. docs/formats/spool.md has the folder in detail.
 //
-//	<dir>/tmp/      2019121019-1234567890.unsealed           being written; cleared at the start
-//	<dir>/sealed/   2019121019-0123456789abcdef.ndjson.gz   whole, not yet dropped
-//	<dir>/sent/     the same                                dropped; its presence is the memory of it
-//	<dir>/<note>    what must be known at the next run
+//	<dir>/lock        held by the agent that uses the folder; its text is that agent's pid
+//	<dir>/tmp/        2019121019-1234567890.unsealed          being written; cleared at the start
+//	<dir>/sealed/     2019121019-0123456789abcdef.ndjson.gz   whole, not yet dropped; never deleted
+//	<dir>/sent/       the same                                dropped; deleted after a while
+//	<dir>/damaged/    the same                                bytes that are not those of its name
+//	<dir>/done.json   the hours that were sent and whose files are deleted
+//	<dir>/<note>      what must be known at the next run
+//
+// What is done is known from the files and done.json alone, never from a clock
+// or a counter. A Spool may be used from several goroutines; that one agent
+// seals an hour at a time is up to the agent.
 package spool
 
 import (
@@ -15,33 +22,70 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
+	"sync"
+
+	"stackusage/shared/usage"
 )
 
-// Spool is a folder of hour files. One agent uses it at a time.
-type Spool struct{ dir string }
+// Spool is a folder of hour files. The kernel lets one process use it at a
+// time, and frees it when that process ends, however it ends.
+type Spool struct {
+	// Limits bound what waits to be dropped. Set them before the first Create.
+	Limits Limits
+
+	dir  string
+	lock *os.File
+
+	mu   sync.Mutex // held while done.json is replaced
+	done runs       // what done.json says
+}
 
 const (
-	tmp    = "tmp"
-	sealed = "sealed"
-	sent   = "sent"
+	tmp     = "tmp"
+	sealed  = "sealed"
+	sent    = "sent"
+	damaged = "damaged"
 )
 
 // unsealed ends the names of files that are being written.
 const unsealed = ".unsealed"
 
-// Open makes the folders that do not exist and clears what a killed agent left
-// half written.
+// Open takes the folder for this process, makes the folders in it that do not
+// exist and clears what a killed agent left half written. A folder that another
+// agent uses is refused with a *LockedError.
 func Open(dir string) (*Spool, error) {
-	for _, sub := range []string{tmp, sealed, sent} {
-		if err := os.MkdirAll(filepath.Join(dir, sub), 0o750); err != nil {
-			return nil, fmt.Errorf("open spool: %w", err)
-		}
-	}
-	if err := clearTmp(filepath.Join(dir, tmp)); err != nil {
+	if err := os.MkdirAll(dir, 0o750); err != nil {
 		return nil, fmt.Errorf("open spool: %w", err)
 	}
-	return &Spool{dir}, nil
+	lock, err := takeLock(dir)
+	if err != nil {
+		return nil, fmt.Errorf("open spool: %w", err)
+	}
+	s := &Spool{dir: dir, lock: lock}
+	if err := s.prepare(); err != nil {
+		lock.Close()
+		return nil, fmt.Errorf("open spool: %w", err)
+	}
+	return s, nil
 }
+
+func (s *Spool) prepare() error {
+	for _, sub := range []string{tmp, sealed, sent, damaged} {
+		if err := os.MkdirAll(filepath.Join(s.dir, sub), 0o750); err != nil {
+			return err
+		}
+	}
+	if err := clearTmp(filepath.Join(s.dir, tmp)); err != nil {
+		return err
+	}
+	return s.readDone()
+}
+
+// Close frees the folder for another agent.
+func (s *Spool) Close() error { return s.lock.Close() }
+
+// Dir is the folder.
+func (s *Spool) Dir() string { return s.dir }
 
 // clearTmp removes the spool's own files only: given a wrong folder such as
 // /var, the one called tmp in it is somebody else's.
@@ -60,49 +104,43 @@ func clearTmp(dir string) error {
 	return nil
 }
 
-// State is how far an hour has come.
-type State int
-
-// States of an hour.
-const (
-	Absent State = iota // nothing sealed
-	Sealed              // to be dropped
-	Sent                // dropped
-)
-
-// Find tells how far the hour with the given key (2019121019) has come and
-// which file it is in.
-func (s *Spool) Find(hour string) (state State, name string, err error) {
-	for _, in := range []struct {
-		state State
-		sub   string
-	}{{Sent, sent}, {Sealed, sealed}} {
-		entries, err := os.ReadDir(filepath.Join(s.dir, in.sub))
-		if err != nil {
-			return Absent, "", fmt.Errorf("look for hour %s: %w", hour, err)
-		}
-		for _, e := range entries {
-			if strings.HasPrefix(e.Name(), hour+"-") {
-				return in.state, e.Name(), nil
-			}
-		}
-	}
-	return Absent, "", nil
+// File is an hour that is being written.
+type File struct {
+	*os.File
+	spool *Spool
 }
 
-// Create starts a file; Seal or Discard ends it.
-func (s *Spool) Create(hour string) (*os.File, error) {
-	f, err := os.CreateTemp(filepath.Join(s.dir, tmp), hour+"-*"+unsealed)
+// Write tells a full disk apart: it is a *FullError.
+func (f *File) Write(p []byte) (int, error) {
+	n, err := f.File.Write(p)
+	return n, f.spool.full(err)
+}
+
+// Create starts the file of an hour; Seal or Discard ends it. It refuses with a
+// *FullError while the spool is over one of its limits.
+func (s *Spool) Create(h usage.Hour) (*File, error) {
+	if err := s.checkLimits(); err != nil {
+		return nil, fmt.Errorf("start file of hour %s: %w", h, err)
+	}
+	f, err := s.create(h.Compact())
 	if err != nil {
-		return nil, fmt.Errorf("start file of %s: %w", hour, err)
+		return nil, fmt.Errorf("start file of hour %s: %w", h, err)
 	}
 	return f, nil
 }
 
+func (s *Spool) create(name string) (*File, error) {
+	f, err := os.CreateTemp(filepath.Join(s.dir, tmp), name+"-*"+unsealed)
+	if err != nil {
+		return nil, s.full(err)
+	}
+	return &File{f, s}, nil
+}
+
 // Seal makes a written file part of the spool: write, fsync, close, rename,
 // fsync of the folder. When it returns nil the file survives a power cut.
-func (s *Spool) Seal(f *os.File, name string) error {
-	if err := checkName(name); err != nil {
+func (s *Spool) Seal(f *File, name string) error {
+	if _, err := ParseName(name); err != nil {
 		return fmt.Errorf("seal: %w", err)
 	}
 	err := f.Sync()
@@ -110,78 +148,15 @@ func (s *Spool) Seal(f *os.File, name string) error {
 		err = s.move(f.Name(), sealed, name)
 	}
 	if err != nil {
-		return fmt.Errorf("seal %s: %w", name, err)
+		return fmt.Errorf("seal %s: %w", name, s.full(err))
 	}
 	return nil
 }
 
 // Discard drops a file that was not sealed.
-func (s *Spool) Discard(f *os.File) {
+func (s *Spool) Discard(f *File) {
 	f.Close()
 	os.Remove(f.Name()) // gone if it was sealed; Open clears what stays
-}
-
-// Read opens a sealed file.
-func (s *Spool) Read(name string) (*os.File, error) {
-	if err := checkName(name); err != nil {
-		return nil, fmt.Errorf("read: %w", err)
-	}
-	f, err := os.Open(filepath.Join(s.dir, sealed, name))
-	if err != nil {
-		return nil, fmt.Errorf("read %s: %w", name, err)
-	}
-	return f, nil
-}
-
-// MarkSent remembers that a sealed file was dropped.
-func (s *Spool) MarkSent(name string) error {
-	if err := checkName(name); err != nil {
-		return fmt.Errorf("mark sent: %w", err)
-	}
-	if err := s.move(filepath.Join(s.dir, sealed, name), sent, name); err != nil {
-		return fmt.Errorf("mark %s sent: %w", name, err)
-	}
-	return nil
-}
-
-// Keep writes a note over the one of the same name: the old or the new text is
-// there, never a part.
-func (s *Spool) Keep(name string, text []byte) error {
-	if err := checkName(name); err != nil {
-		return fmt.Errorf("keep: %w", err)
-	}
-	f, err := s.Create(name)
-	if err != nil {
-		return fmt.Errorf("keep %s: %w", name, err)
-	}
-	defer s.Discard(f)
-	_, err = f.Write(text)
-	if err = errors.Join(err, f.Sync(), f.Close()); err == nil {
-		err = s.move(f.Name(), "", name)
-	}
-	if err != nil {
-		return fmt.Errorf("keep %s: %w", name, err)
-	}
-	return nil
-}
-
-// Kept reads a note; without one it is nil.
-func (s *Spool) Kept(name string) ([]byte, error) {
-	if err := checkName(name); err != nil {
-		return nil, fmt.Errorf("read note: %w", err)
-	}
-	text, err := os.ReadFile(filepath.Join(s.dir, name))
-	if err != nil && !errors.Is(err, fs.ErrNotExist) {
-		return nil, fmt.Errorf("read note: %w", err)
-	}
-	return text, nil
-}
-
-func checkName(name string) error {
-	if name == "" || name == "." || name == ".." || strings.ContainsAny(name, `/\`) {
-		return fmt.Errorf("%q is not a file name", name)
-	}
-	return nil
 }
 
 func (s *Spool) move(from, sub, name string) error {
@@ -199,7 +174,7 @@ func syncDir(dir string) error {
 		return err
 	}
 	defer d.Close()
-	if err := d.Sync(); err != nil && !errors.Is(err, fs.ErrInvalid) && !errors.Is(err, errors.ErrUnsupported) {
+	if err := d.Sync(); err != nil && !errors.Is(err, fs.ErrInvalid) && !errors.Is(err, errors.ErrUnsupported) && !unsyncable(err) {
 		return err
 	}
 	return nil

@@ -15,6 +15,7 @@
 package stackapi
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -94,6 +95,10 @@ type Config struct {
 
 	// MaxPageBytes bounds one answer; 0 means DefaultMaxPageBytes.
 	MaxPageBytes int64
+
+	// Retried, if set, is told of every answer after which the page is asked
+	// for again, and of the wait before: for metrics and logs.
+	Retried func(ctx context.Context, answer *Error, wait time.Duration)
 }
 
 // Client asks one stack. It is safe for concurrent use.
@@ -169,8 +174,9 @@ func (c *Client) SubscriberHour(ctx context.Context, start time.Time, subscriber
 }
 
 // Subscriptions returns the directory tenant of every subscription that the
-// provider knows at this moment, both as lower-case GUIDs. Deleted
-// subscriptions are not in it, though their usage still is in Hour.
+// provider knows at this moment, both as lower-case GUIDs; the tenant is empty
+// where the list names none. Deleted subscriptions are not in it, though their
+// usage still is in Hour.
 func (c *Client) Subscriptions(ctx context.Context) (map[string]string, error) {
 	const op = "list subscriptions"
 	tenants := map[string]string{}
@@ -187,14 +193,12 @@ func (c *Client) Subscriptions(ctx context.Context) (map[string]string, error) {
 			return fmt.Errorf("%s: read entry: no subscriptionId", op)
 		}
 		// The default provider subscription of some stamps has no tenant.
-		if s.TenantID == "" {
-			return nil
-		}
 		id, tenant := strings.ToLower(s.SubscriptionID), strings.ToLower(s.TenantID)
-		if other, twice := tenants[id]; twice && other != tenant {
+		other := tenants[id]
+		if other != "" && tenant != "" && other != tenant {
 			return fmt.Errorf("%s: subscription %.60q has two directories", op, id)
 		}
-		tenants[id] = tenant
+		tenants[id] = cmp.Or(tenant, other)
 		return nil
 	})
 	if err != nil {

@@ -66,7 +66,23 @@ func (e *Error) Unwrap() error { return e.Err }
 // it was busy, the connection was cut, the usage is not ready, or a page changed
 // between two tries, so that the hour must be told from its beginning.
 func (e *Error) Transient() bool {
-	return e.transient || errors.Is(e.Err, ErrNotReady) || errors.Is(e.Err, errChanged)
+	return e.transient || errors.Is(e.Err, ErrNotReady) || errors.Is(e.Err, ErrChanged)
+}
+
+// TimedOut reports whether the stack's own gateway gave up on the request: it was
+// too large for it, not wrong.
+func (e *Error) TimedOut() bool { return e.Status == http.StatusGatewayTimeout }
+
+// NotDirectTenant reports whether the stack refused a subscriber as none of its
+// own: one of a delegated provider, or one that was never there.
+func (e *Error) NotDirectTenant() bool {
+	return strings.EqualFold(e.Code, "SubscriberIdIsNotDirectTenant")
+}
+
+// OfTheAnswer reports whether the stack answered, and what it answered is no
+// page of usage: asked for another hour, it may well be.
+func (e *Error) OfTheAnswer() bool {
+	return !e.Transient() && (e.Status == http.StatusOK || e.Code == "InvalidNextLink")
 }
 
 // maxErrorBytes is how much of an answer that is not a page is read.

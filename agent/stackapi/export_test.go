@@ -29,5 +29,4 @@ var (
 	ParseMetadata = parseMetadata
 	ErrRowSize    = errRowSize
 	ErrNoValue    = errNoValue
-	ErrChanged    = errChanged
 )

@@ -104,6 +104,9 @@ func (p *listing) fetch(ctx context.Context) (next string, err error) {
 		if wait > p.client.conf.MaxWait {
 			return "", err
 		}
+		if retried := p.client.conf.Retried; retried != nil {
+			retried(ctx, answer, wait)
+		}
 		if stopped := p.client.sleep(ctx, wait); stopped != nil {
 			return "", fmt.Errorf("%w; not asked again: %w", err, stopped)
 		}
@@ -146,7 +149,9 @@ type replay struct {
 	hash hash.Hash
 }
 
-var errChanged = errors.New("the page answers with other rows than before")
+// ErrChanged means that a page was asked for again, as its first answer was cut,
+// and began with other rows. Ask for the whole hour again.
+var ErrChanged = errors.New("the page answers with other rows than before")
 
 func (r *replay) row(raw []byte) error {
 	if r.seen < r.want {
@@ -172,7 +177,7 @@ func (r *replay) row(raw []byte) error {
 // check is called when the rows of earlier tries, or the page, are through.
 func (r *replay) check() error {
 	if r.seen < r.want || !bytes.Equal(r.hash.Sum(nil), r.page.delivered.Sum(nil)) {
-		return errChanged
+		return ErrChanged
 	}
 	return nil
 }

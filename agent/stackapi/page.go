@@ -48,10 +48,10 @@ func (p *listing) try(ctx context.Context) (next string, err error) {
 		return rowErr
 	})
 	if err == nil && replayed.seen < replayed.want {
-		rowErr = errChanged
+		rowErr = ErrChanged
 	}
 	switch {
-	case errors.Is(rowErr, errChanged):
+	case errors.Is(rowErr, ErrChanged):
 		return "", p.fail(resp, &Error{Code: "PageChanged", Err: rowErr})
 	case rowErr != nil:
 		return "", rowErr

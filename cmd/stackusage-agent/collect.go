@@ -77,6 +77,7 @@ func collect(ctx context.Context, args []string, getenv func(string) string, std
 	if err != nil {
 		return err
 	}
+	defer sp.Close()
 	a := &agent.Agent{Source: source, Drop: agent.BlobDrop{Client: drop}, Spool: sp, Log: log, Now: time.Now, Stamp: agent.Stamp{
 		CloudID: f.cloudID, Region: f.region, Domain: f.domain, AgentVersion: version, ProviderSubscriptions: f.infrastructureList(),
 	}}

@@ -49,7 +49,7 @@ func (s *Stack) serveSubscriptions(w http.ResponseWriter, r *http.Request) *apiE
 	if err := checkVersion(r.URL.Query().Get("api-version"), "2015-11-01"); err != nil {
 		return err
 	}
-	writeJSON(w, http.StatusOK, map[string][]Subscription{"value": s.source.subscriptions})
+	writeJSON(w, http.StatusOK, map[string][]Subscription{"value": s.Subscriptions()})
 	return nil
 }
 

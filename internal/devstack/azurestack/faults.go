@@ -5,14 +5,21 @@ import (
 	"fmt"
 	"net/http"
 	"strconv"
+	"strings"
 )
 
 // Fault makes requests to Resource Manager go wrong. Faults wait in a queue:
 // the first one applies until its count is used up.
 type Fault struct {
-	// Status is 429, 503, 504, or 202 for "processing not complete"; 0 cuts
-	// the connection.
+	// Status is 429, 503, 504, 202 for "processing not complete", or 400 for
+	// RequestEndTimeIsInFuture; 0 cuts the connection.
 	Status int `json:"status"`
+
+	// Only is the kind of request that goes wrong: "subscriptions" for the list
+	// of them, "stamp" for the usage of all subscribers, "subscriber" for that
+	// of one; empty means any. Requests of other kinds are answered well and
+	// counted nowhere.
+	Only string `json:"only"`
 
 	// Count is how many requests go wrong; 0 means one.
 	Count int `json:"count"`
@@ -32,12 +39,18 @@ var faultTexts = map[int][2]string{
 	http.StatusTooManyRequests:    {"TooManyRequests", "The number of requests exceeds the limit of the subscription."},
 	http.StatusServiceUnavailable: {"ServiceUnavailable", "The service is busy or the call is being throttled."},
 	http.StatusGatewayTimeout:     {"GatewayTimeout", "The gateway did not receive a response from 'Microsoft.Commerce.Admin' within the specified time period."},
+	http.StatusBadRequest:         {"RequestEndTimeIsInFuture", "The reportedEndTime of the request is in the future."},
 	http.StatusAccepted:           {"ProcessingNotCompleted", "The usage data of the requested period is not available yet: processing not complete."},
 }
 
 func (f Fault) validate() error {
 	if _, known := faultTexts[f.Status]; !known && f.Status != 0 {
-		return fmt.Errorf("make fault: status %d is not one of 0, 202, 429, 503, 504", f.Status)
+		return fmt.Errorf("make fault: status %d is not one of 0, 202, 400, 429, 503, 504", f.Status)
+	}
+	switch f.Only {
+	case "", kindSubscriptions, kindStamp, kindSubscriber:
+	default:
+		return fmt.Errorf("make fault: only %.40q is not a kind of request", f.Only)
 	}
 	if f.Count < 0 || f.Skip < 0 || f.RetryAfter < 0 || f.CutAfter < 0 {
 		return fmt.Errorf("make fault: a negative number in %+v", f)
@@ -45,10 +58,28 @@ func (f Fault) validate() error {
 	return nil
 }
 
+// Kinds of requests, as Fault.Only names them.
+const (
+	kindSubscriptions = "subscriptions"
+	kindStamp         = "stamp"
+	kindSubscriber    = "subscriber"
+)
+
+func kindOf(r *http.Request) string {
+	switch {
+	case strings.HasSuffix(strings.ToLower(strings.TrimRight(r.URL.Path, "/")), "/subscriptions"):
+		return kindSubscriptions
+	case r.URL.Query().Get("subscriberId") != "":
+		return kindSubscriber
+	default:
+		return kindStamp
+	}
+}
+
 // fault serves the next fault, if one is due. It returns true when the request
 // has been answered, and a writer that cuts the answer when that is the fault.
-func (s *Stack) fault(w http.ResponseWriter) (http.ResponseWriter, bool) {
-	f, due := s.nextFault()
+func (s *Stack) fault(w http.ResponseWriter, r *http.Request) (http.ResponseWriter, bool) {
+	f, due := s.nextFault(kindOf(r))
 	if !due {
 		return w, false
 	}
@@ -69,13 +100,16 @@ func (s *Stack) fault(w http.ResponseWriter) (http.ResponseWriter, bool) {
 	return w, true
 }
 
-func (s *Stack) nextFault() (Fault, bool) {
+func (s *Stack) nextFault(kind string) (Fault, bool) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if len(s.faults) == 0 {
 		return Fault{}, false
 	}
 	f := &s.faults[0]
+	if f.Only != "" && f.Only != kind {
+		return Fault{}, false
+	}
 	if f.Skip > 0 {
 		f.Skip--
 		return Fault{}, false

@@ -17,6 +17,7 @@ package azurestack
 
 import (
 	"errors"
+	"fmt"
 	"net/http"
 	"slices"
 	"strings"
@@ -60,6 +61,14 @@ type Options struct {
 	// listing ends with a page without rows, as on early stamps.
 	EmptyLastPage bool
 
+	// Endings, if set, is how listings of usage end, in turn hour by hour: some
+	// of EndAbsent, EndNull, EndEmpty and EndPage. EmptyLastPage is EndPage alone.
+	Endings []string
+
+	// Deleted are subscriptions that have left the provider's list while their
+	// usage is still served, to one who asks for them by name as well.
+	Deleted []string
+
 	// LoginEndpoint is what the metadata endpoint names as the place that
 	// issues tokens; empty means the stack's own address.
 	LoginEndpoint string
@@ -71,6 +80,14 @@ type Options struct {
 	// Faults are served before anything else, first to last.
 	Faults []Fault
 }
+
+// Ends of a listing, in its last answer.
+const (
+	EndAbsent = "absent" // no nextLink
+	EndNull   = "null"   // nextLink is null
+	EndEmpty  = "empty"  // nextLink is ""
+	EndPage   = "page"   // a page without rows, and no nextLink
+)
 
 // Stack serves one stamp. It is safe for concurrent use.
 type Stack struct {
@@ -102,6 +119,14 @@ func New(source *Source, opts Options) (*Stack, error) {
 	}
 	if opts.Now == nil {
 		opts.Now = time.Now
+	}
+	if opts.EmptyLastPage {
+		opts.Endings = []string{EndPage}
+	}
+	for _, end := range opts.Endings {
+		if !slices.Contains([]string{EndAbsent, EndNull, EndEmpty, EndPage}, end) {
+			return nil, fmt.Errorf("make stack: a listing cannot end %.40q", end)
+		}
 	}
 	for _, f := range opts.Faults {
 		if err := f.validate(); err != nil {
@@ -136,7 +161,11 @@ func (s *Stack) InfrastructureSubscriptions() []string {
 }
 
 // Subscriptions returns what the provider's list of subscriptions holds.
-func (s *Stack) Subscriptions() []Subscription { return slices.Clone(s.source.subscriptions) }
+func (s *Stack) Subscriptions() []Subscription {
+	return slices.DeleteFunc(slices.Clone(s.source.subscriptions), func(sub Subscription) bool {
+		return slices.Contains(s.opts.Deleted, sub.SubscriptionID)
+	})
+}
 
 // Region returns the stamp's region name, such as "local".
 func (s *Stack) Region() string { return s.source.region }
@@ -156,7 +185,7 @@ func (s *Stack) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		s.serveMetadata(w, r)
 		return
 	}
-	w, faulted := s.fault(w)
+	w, faulted := s.fault(w, r)
 	if faulted {
 		return
 	}

@@ -40,16 +40,25 @@ func (s *Stack) serveUsage(w http.ResponseWriter, r *http.Request, scope string)
 	from := min(q.offset, len(rows))
 	to := min(from+s.opts.PageSize, len(rows))
 	var next string
-	if to < len(rows) || s.opts.EmptyLastPage && to > from {
+	end := s.ending(q.start)
+	if to < len(rows) || end == EndPage && to > from {
 		params.Set("continuationToken", q.token(scope, to))
 		next = base(r) + r.URL.EscapedPath() + "?" + params.Encode()
 	}
-	writePage(w, rows[from:to], next)
+	writePage(w, rows[from:to], next, end)
 	return nil
 }
 
+// ending is how the listing of an hour ends.
+func (s *Stack) ending(start time.Time) string {
+	if len(s.opts.Endings) == 0 {
+		return EndAbsent
+	}
+	return s.opts.Endings[int(start.Unix()/3600)%len(s.opts.Endings)]
+}
+
 // writePage writes the envelope by hand: an encoder would rewrite the rows.
-func writePage(w http.ResponseWriter, rows []row, next string) {
+func writePage(w http.ResponseWriter, rows []row, next, end string) {
 	var body bytes.Buffer
 	body.WriteString(`{"value":[`)
 	for i, row := range rows {
@@ -59,7 +68,12 @@ func writePage(w http.ResponseWriter, rows []row, next string) {
 		body.Write(row.raw)
 	}
 	body.WriteByte(']')
-	if next != "" {
+	switch {
+	case next == "" && end == EndNull:
+		body.WriteString(`,"nextLink":null`)
+	case next == "" && end == EndEmpty:
+		body.WriteString(`,"nextLink":""`)
+	case next != "":
 		link, err := json.Marshal(next)
 		if err != nil {
 			panic(err) // a string always encodes

@@ -1,0 +1,95 @@
+package agent
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"slices"
+
+	"stackusage/agent/metrics"
+	"stackusage/agent/spool"
+	"stackusage/shared/usage"
+)
+
+// backfillNote is there while a backfill is unfinished.
+const backfillNote = "backfill.json"
+
+// backfill is how far one has come.
+type backfill struct {
+	From usage.Hour `json:"from"`
+	To   usage.Hour `json:"to"`
+	Next usage.Hour `json:"next"` // being collected
+	Had  []string   `json:"had"`  // files that the spool had of it before
+}
+
+// Backfill collects the reported hours from the first up to but without the last
+// again, whether or not they were sent, and drops them. Another file of an hour
+// that counts already is a duplicate on the Azure side if it has the same rows;
+// with other rows it is a conflict, which the operator there has to decide.
+//
+// It stops at the first hour that fails. Called again with the same range, also
+// by a later process, it goes on there; with another range it begins that one.
+func (a *Agent) Backfill(ctx context.Context, from, to usage.Hour) (Report, error) {
+	report := Report{Hours: int(to - from)}
+	if to <= from {
+		return Report{}, fmt.Errorf("backfill from %s to %s: the end is not after the beginning", from, to)
+	}
+	a.prepare(ctx)
+	p := backfill{From: from, To: to, Next: from}
+	resumed := false
+	if was := (backfill{}); a.recallNote(ctx, backfillNote, &was) {
+		if resumed = was.From == from && was.To == to && was.Next >= from && was.Next < to; resumed {
+			p = was
+			a.Log.InfoContext(ctx, "an unfinished backfill goes on", slog.String("from", from.String()), slog.String("to", to.String()), slog.String("next", p.Next.String()))
+		} else {
+			a.Log.WarnContext(ctx, "an unfinished backfill of another range is given up", slog.String("from", was.From.String()),
+				slog.String("to", was.To.String()), slog.String("next", was.Next.String()))
+		}
+	}
+	var dropErr error
+	for ; p.Next < to; p.Next++ {
+		if err := a.fill(ctx, &p, resumed, &report); err != nil {
+			a.ended(ctx, metrics.StepCollect, err)
+			a.publish(ctx)
+			return report, errors.Join(fmt.Errorf("hour %s: %w", p.Next, err), dropErr)
+		}
+		resumed = false
+		if dropErr == nil { // else the hours wait for the next run
+			dropErr = a.dropBacklog(ctx, &report)
+		}
+	}
+	a.ended(ctx, metrics.StepCollect, nil)
+	a.ended(ctx, metrics.StepDrop, dropErr)
+	a.publish(ctx)
+	return report, errors.Join(a.Spool.Forget(backfillNote), dropErr)
+}
+
+// fill collects one hour of a backfill, unless the run before was interrupted
+// after it had sealed that.
+func (a *Agent) fill(ctx context.Context, p *backfill, resumed bool, report *Report) error {
+	found, err := a.Spool.Find(p.Next)
+	if err != nil {
+		return err
+	}
+	var files []string
+	for _, e := range slices.Concat(found.Sealed, found.Sent) {
+		files = append(files, e.Name())
+	}
+	if resumed && slices.ContainsFunc(files, func(f string) bool { return !slices.Contains(p.Had, f) }) {
+		return nil
+	}
+	p.Had = files
+	if !a.keepNote(ctx, backfillNote, p) {
+		return errors.New("the progress of the backfill cannot be kept")
+	}
+	if err := a.seal(ctx, p.Next, report); err != nil {
+		return err
+	}
+	if found.State != spool.Absent {
+		report.Again++
+		a.Log.WarnContext(ctx, "an hour was collected again: with the same rows it is a duplicate on the Azure side, with others a conflict that its operator has to decide",
+			slog.String("hour", p.Next.String()))
+	}
+	return nil
+}

@@ -1,0 +1,4 @@
+package agent
+
+// TextAfter finds the text that follows a name in a row.
+var TextAfter = textAfter

@@ -1,0 +1,72 @@
+package agent
+
+import (
+	"cmp"
+	"time"
+
+	"stackusage/shared/usage"
+)
+
+// Defaults of Settings.
+const (
+	// DefaultDelay leaves what the stack still takes in an hour to be booked.
+	// The time an hour is asked by is when a row entered the usage system, so in
+	// principle an hour is whole when it is over; but nobody documents how soon
+	// it can be read, and what comes into an hour after it was asked for is
+	// never seen. An hour costs nothing: a usage day is stated six reported
+	// hours after its end at the earliest. Stamps that refuse the current UTC
+	// day answer "not yet", whatever the delay.
+	DefaultDelay         = time.Hour
+	DefaultMaxCatchUp    = 24
+	DefaultInterval      = time.Hour
+	DefaultJitter        = 5 * time.Minute
+	DefaultPause         = time.Minute
+	DefaultKeepSent      = 7 * 24 * time.Hour
+	DefaultStampTimeouts = 2
+)
+
+// Settings of Run and Once. A zero value means the default; where nothing at
+// all makes sense, a negative one means that.
+type Settings struct {
+	// First is the first reported hour, where the registration starts. It has
+	// no default: Run and Once refuse to start without it.
+	First usage.Hour
+
+	// Delay is the wait after an hour's end before it is asked for: DefaultDelay.
+	Delay time.Duration
+
+	// MaxCatchUp is how many hours are collected in one round, so that a stack
+	// that was away is not asked for a month at once: DefaultMaxCatchUp.
+	MaxCatchUp int
+
+	// Interval is the longest wait between two rounds, and between two tries
+	// of what fails: DefaultInterval.
+	Interval time.Duration
+
+	// Jitter is the most that is added by chance to the wait for the next
+	// hour, so that many agents do not ask and drop at once: DefaultJitter.
+	Jitter time.Duration
+
+	// Pause is the wait between two rounds while there is more to catch up,
+	// and the first wait after a failure, doubled for each one after it:
+	// DefaultPause.
+	Pause time.Duration
+
+	// KeepSent is how long a file is kept after it was dropped; a negative
+	// time deletes it at once: DefaultKeepSent.
+	KeepSent time.Duration
+
+	// StampTimeouts is how many times in a row the stack's gateway may give up
+	// on the whole stamp (each after the retries of the client) before the
+	// hour is asked for subscriber by subscriber; a negative number means
+	// never: DefaultStampTimeouts.
+	StampTimeouts int
+}
+
+func (s Settings) delay() time.Duration    { return max(0, cmp.Or(s.Delay, DefaultDelay)) }
+func (s Settings) interval() time.Duration { return max(0, cmp.Or(s.Interval, DefaultInterval)) }
+func (s Settings) jitter() time.Duration   { return max(0, cmp.Or(s.Jitter, DefaultJitter)) }
+func (s Settings) pause() time.Duration    { return max(0, cmp.Or(s.Pause, DefaultPause)) }
+func (s Settings) keepSent() time.Duration { return max(0, cmp.Or(s.KeepSent, DefaultKeepSent)) }
+func (s Settings) maxCatchUp() int         { return max(1, cmp.Or(s.MaxCatchUp, DefaultMaxCatchUp)) }
+func (s Settings) stampTimeouts() int      { return cmp.Or(s.StampTimeouts, DefaultStampTimeouts) }

@@ -1,0 +1,102 @@
+package spool
+
+import (
+	"errors"
+	"fmt"
+	"time"
+)
+
+// Defaults of Limits.
+const (
+	DefaultMaxBytes = 10 << 30
+	DefaultMaxAge   = 30 * 24 * time.Hour
+	DefaultMinFree  = 512 << 20
+)
+
+// Limits bound what waits to be dropped. Over a limit nothing more is
+// collected; what was collected is never deleted undropped, and dropping goes
+// on. The stack still has the hours that are not collected: they follow when
+// there is room.
+type Limits struct {
+	MaxBytes int64         // of the sealed files; 0 means DefaultMaxBytes, a negative number no limit
+	MaxAge   time.Duration // since the oldest of them was sealed; 0 means DefaultMaxAge, a negative one no limit
+	MinFree  int64         // bytes that stay free on the disk; 0 means DefaultMinFree, a negative number no limit
+}
+
+// ErrFull is in every *FullError.
+var ErrFull = errors.New("the spool is full")
+
+// FullError says why nothing more is collected.
+type FullError struct {
+	Dir   string
+	Bound string // "MaxBytes", "MaxAge", "MinFree" or "disk"
+	Have  string // how much there is, such as "12 hours with 10.1 GiB wait to be dropped"
+	Err   error  // of the disk; may be nil
+}
+
+func (e *FullError) Error() string {
+	todo := "mend what keeps hours from being dropped, or raise " + e.Bound
+	if e.Bound == "MinFree" || e.Bound == "disk" {
+		todo = "free space on the disk, or give the spool a larger one"
+	}
+	return fmt.Sprintf("spool %s is full: %s (%s); nothing more is collected until there is room, and nothing is deleted: %s", e.Dir, e.Have, e.Bound, todo)
+}
+
+// Unwrap returns ErrFull and Err.
+func (e *FullError) Unwrap() []error { return []error{ErrFull, e.Err} }
+
+func (s *Spool) checkLimits() error {
+	limits := s.Limits
+	if limits.MaxBytes == 0 {
+		limits.MaxBytes = DefaultMaxBytes
+	}
+	if limits.MaxAge == 0 {
+		limits.MaxAge = DefaultMaxAge
+	}
+	if limits.MinFree == 0 {
+		limits.MinFree = DefaultMinFree
+	}
+	entries, err := s.Sealed()
+	if err != nil {
+		return err
+	}
+	var total int64
+	oldest := time.Now()
+	for _, e := range entries {
+		total += e.Size
+		if e.Since.Before(oldest) {
+			oldest = e.Since
+		}
+	}
+	if limits.MaxBytes > 0 && total >= limits.MaxBytes {
+		return &FullError{Dir: s.dir, Bound: "MaxBytes", Have: fmt.Sprintf("%d hour files with %s wait to be dropped, the limit is %s", len(entries), size(total), size(limits.MaxBytes))}
+	}
+	if age := time.Since(oldest); limits.MaxAge > 0 && age > limits.MaxAge {
+		return &FullError{Dir: s.dir, Bound: "MaxAge", Have: fmt.Sprintf("an hour file has waited for %s to be dropped, the limit is %s", age.Round(time.Second), limits.MaxAge)}
+	}
+	if limits.MinFree > 0 {
+		free, err := diskFree(s.dir)
+		if err != nil {
+			return fmt.Errorf("ask for the free space of %s: %w", s.dir, err)
+		}
+		if free < limits.MinFree {
+			return &FullError{Dir: s.dir, Bound: "MinFree", Have: fmt.Sprintf("the disk has %s free, the least is %s", size(free), size(limits.MinFree))}
+		}
+	}
+	return nil
+}
+
+// full makes the error of a disk without space a *FullError.
+func (s *Spool) full(err error) error {
+	if err == nil || errors.Is(err, ErrFull) || !isDiskFull(err) {
+		return err
+	}
+	return &FullError{Dir: s.dir, Bound: "disk", Have: "the disk has no space left", Err: err}
+}
+
+func size(bytes int64) string {
+	if bytes < 1<<20 {
+		return fmt.Sprintf("%d bytes", bytes)
+	}
+	return fmt.Sprintf("%d MiB", bytes>>20)
+}

@@ -1,0 +1,82 @@
+package spool
+
+import (
+	"crypto/sha256"
+	"encoding/hex"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"path/filepath"
+	"time"
+)
+
+// DamagedError says that a sealed file no longer holds the bytes that its name
+// is made from, and where it was set aside. Its hour is absent again.
+type DamagedError struct {
+	Name  string // of the sealed file
+	Aside string // its path now
+}
+
+func (e *DamagedError) Error() string {
+	return fmt.Sprintf("sealed file %s does not hold the bytes that it was sealed with: set aside as %s; look for faults of this disk", e.Name, e.Aside)
+}
+
+// Read opens a sealed file for dropping, after it has compared its bytes with
+// its name: what a disk or a power cut has torn is set aside, and the error is
+// a *DamagedError.
+func (s *Spool) Read(name string) (*os.File, error) {
+	e, err := ParseName(name)
+	if err != nil {
+		return nil, fmt.Errorf("read: %w", err)
+	}
+	f, err := os.Open(filepath.Join(s.dir, sealed, name))
+	if err != nil {
+		return nil, fmt.Errorf("read %s: %w", name, err)
+	}
+	sum := sha256.New()
+	_, err = io.Copy(sum, f)
+	if err == nil && hex.EncodeToString(sum.Sum(nil)[:8]) != e.SHA16 {
+		f.Close()
+		return nil, s.setAside(name)
+	}
+	if err == nil {
+		_, err = f.Seek(0, io.SeekStart)
+	}
+	if err != nil {
+		f.Close()
+		return nil, fmt.Errorf("read %s: %w", name, err)
+	}
+	return f, nil
+}
+
+func (s *Spool) setAside(name string) error {
+	aside := name
+	for n := 1; ; n++ {
+		if _, err := os.Lstat(filepath.Join(s.dir, damaged, aside)); err != nil {
+			break
+		}
+		aside = fmt.Sprintf("%s.%d", name, n)
+	}
+	if err := s.move(filepath.Join(s.dir, sealed, name), damaged, aside); err != nil {
+		return fmt.Errorf("set the damaged file %s aside: %w", name, err)
+	}
+	return &DamagedError{Name: name, Aside: filepath.Join(s.dir, damaged, aside)}
+}
+
+// MarkSent remembers that a sealed file was dropped.
+func (s *Spool) MarkSent(name string) error {
+	if _, err := ParseName(name); err != nil {
+		return fmt.Errorf("mark sent: %w", err)
+	}
+	if err := s.move(filepath.Join(s.dir, sealed, name), sent, name); err != nil {
+		return fmt.Errorf("mark %s sent: %w", name, err)
+	}
+	// For how long it is kept. If the agent is killed before, it is deleted
+	// earlier: it was dropped, after all.
+	now := time.Now()
+	if err := os.Chtimes(filepath.Join(s.dir, sent, name), now, now); err != nil && !errors.Is(err, os.ErrNotExist) {
+		return fmt.Errorf("mark %s sent: %w", name, err)
+	}
+	return nil
+}

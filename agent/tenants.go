@@ -1,0 +1,119 @@
+package agent
+
+import (
+	"context"
+	"encoding/json"
+	"log/slog"
+	"maps"
+	"slices"
+	"strings"
+
+	"stackusage/shared/usage"
+)
+
+const (
+	tenantsNote       = "tenants.json"       // the last known map
+	subscriptionsNote = "subscriptions.json" // every subscription ever seen
+)
+
+// maxSubscriptions bounds what is remembered: rows could name any number.
+const maxSubscriptions = 100_000
+
+// subscriptions is what the agent remembers of them between hours and runs.
+type subscriptions struct {
+	tenants map[string]string // directory tenants, last known
+	ever    map[string]bool   // seen in the list or in a row, lower case with dashes
+	fresh   bool              // ever has more than the note
+}
+
+func (s *subscriptions) add(id string) {
+	if !s.ever[id] && len(s.ever) < maxSubscriptions {
+		s.ever[id], s.fresh = true, true
+	}
+}
+
+// list is every subscription to ask for where the whole stamp cannot be: ever
+// seen, or given as the stamp's own. Deleted ones are in it; their usage comes
+// after they have left the stack's list.
+func (s *subscriptions) list(own []string) []string {
+	all := maps.Clone(s.ever)
+	for id := range s.tenants {
+		all[id] = true
+	}
+	for _, id := range own {
+		all[strings.ToLower(id)] = true
+	}
+	return slices.Sorted(maps.Keys(all))
+}
+
+// lookUpTenants renews the subscription -> directory tenant map. Its failure
+// must not cost the hour: the last known map is used and marked stale.
+// Subscriptions that left the list keep their last known tenant.
+func (a *Agent) lookUpTenants(ctx context.Context) (stale bool) {
+	now, err := a.Source.Subscriptions(ctx)
+	a.setStale(err != nil)
+	if err != nil {
+		a.Log.WarnContext(ctx, "tenants not known, the last known map is used", slog.String("error", err.Error()))
+		return true
+	}
+	merged := maps.Clone(a.known.tenants)
+	for id, tenant := range now {
+		a.known.add(id)
+		if tenant != "" {
+			merged[id] = tenant
+		}
+	}
+	if !maps.Equal(merged, a.known.tenants) {
+		a.known.tenants = merged
+		a.keepNote(ctx, tenantsNote, merged)
+	}
+	return false
+}
+
+// recallSubscriptions reads the notes of an earlier run. Without them the hour
+// is still told, so nothing here is an error.
+func (a *Agent) recallSubscriptions(ctx context.Context) {
+	a.known = subscriptions{tenants: map[string]string{}, ever: map[string]bool{}}
+	var tenants map[string]string
+	if a.recallNote(ctx, tenantsNote, &tenants) && tenants != nil {
+		a.known.tenants = tenants
+	}
+	var ever []string
+	if a.recallNote(ctx, subscriptionsNote, &ever) {
+		for _, id := range ever {
+			if usage.CheckGUID(id) == nil {
+				a.known.add(id)
+			}
+		}
+		a.known.fresh = false
+	}
+}
+
+func (a *Agent) keepSubscriptions(ctx context.Context) {
+	if a.known.fresh {
+		a.known.fresh = !a.keepNote(ctx, subscriptionsNote, slices.Sorted(maps.Keys(a.known.ever)))
+	}
+}
+
+// keepNote writes a note that a run can do without.
+func (a *Agent) keepNote(ctx context.Context, name string, value any) bool {
+	text, err := json.Marshal(value)
+	if err == nil {
+		err = a.Spool.Keep(name, text)
+	}
+	if err != nil {
+		a.Log.WarnContext(ctx, "a note is not kept for later runs", slog.String("note", name), slog.String("error", err.Error()))
+	}
+	return err == nil
+}
+
+func (a *Agent) recallNote(ctx context.Context, name string, value any) bool {
+	text, err := a.Spool.Kept(name)
+	if err == nil && text != nil {
+		err = json.Unmarshal(text, value)
+	}
+	if err != nil {
+		a.Log.WarnContext(ctx, "a note of earlier runs cannot be read, and is done without", slog.String("note", name), slog.String("error", err.Error()))
+	}
+	return err == nil && text != nil
+}
