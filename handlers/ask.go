@@ -12,6 +12,8 @@ import (
 	"slices"
 	"time"
 
+	"github.com/google/uuid"
+
 	"stackusage/shared/commerce"
 	"stackusage/shared/daily"
 	"stackusage/shared/ledger"
@@ -28,6 +30,8 @@ type sending struct {
 	answers map[string]commerce.Result // final ones, by recordId
 	taken   bool                       // commerce answered a request of this try record by record
 
+	claim        string    // the name of this try; its row says whose claim holds
+	claimed      bool      // this try may have claimed the batch
 	claimedUntil time.Time // as its row says: nobody else sends before that
 	ends         time.Time // just before that, by the process's own clock
 	whole        bool      // claimed until this invocation must have ended
@@ -45,7 +49,7 @@ func newSending(m batchMessage, batch ledger.Batch, body []byte) (*sending, erro
 	if err := json.Unmarshal(body, &b); err != nil {
 		return nil, fmt.Errorf("read batch %s: %w", m.id(), err)
 	}
-	return &sending{m: m, batch: batch, body: body, records: records, raw: b.Records, answers: map[string]commerce.Result{}}, nil
+	return &sending{m: m, batch: batch, body: body, records: records, raw: b.Records, answers: map[string]commerce.Result{}, claim: uuid.NewString()}, nil
 }
 
 // open lists the records without a final answer, by their place in the batch.
@@ -133,7 +137,37 @@ func (a *App) post(ctx context.Context, s *sending, some []int) (cause, err erro
 	if cause != nil {
 		return cause, nil
 	}
+	if s.batch.Tries > 1 {
+		if cause, err := a.readUnbilled(ctx, s, some, results); cause != nil || err != nil {
+			return cause, err
+		}
+	}
 	return nil, a.keep(ctx, s, some, results, true)
+}
+
+// readUnbilled reads back records that are told Rejected or Expired now: an
+// earlier try may have been taken while its answer, or this process, got lost.
+// What commerce has is billed, whatever it says of a repeat, and the next
+// revision must not bill it again.
+func (a *App) readUnbilled(ctx context.Context, s *sending, some []int, results map[string]commerce.Result) (cause, err error) {
+	var unbilled []int
+	for _, i := range some {
+		if r, ok := results[s.records[i].RecordID]; ok && !stands(r.Status) {
+			unbilled = append(unbilled, i)
+		}
+	}
+	if len(unbilled) == 0 {
+		return nil, nil
+	}
+	if cause, err = a.readBack(ctx, s, unbilled); cause != nil || err != nil {
+		return cause, err
+	}
+	for _, i := range unbilled {
+		if _, has := s.answers[s.records[i].RecordID]; has {
+			delete(results, s.records[i].RecordID)
+		}
+	}
+	return nil, nil
 }
 
 // keep records the answers to some of the records. Results for others are
@@ -226,25 +260,22 @@ func (a *App) claimPartial(ctx context.Context, s *sending) error {
 const holdTries = 3
 
 func (a *App) holdBatch(ctx context.Context, s *sending, limit time.Duration) error {
-	id, before := s.m.id(), s.claimedUntil
+	id, held := s.m.id(), s.claimed
+	s.claimed = true
 	s.ends = time.Now().Add(limit)
 	s.claimedUntil = a.Now().Add(limit + time.Second).Truncate(time.Second) // a column holds whole seconds
 	for try := 1; ; try++ {
 		b := s.batch
-		b.ClaimedUntil = s.claimedUntil
+		b.ClaimedUntil, b.ClaimedBy = s.claimedUntil, s.claim
 		failed := a.Ledger.UpdateBatch(ctx, id, b)
-		if failed != nil && (!errors.Is(failed, ledger.ErrChanged) || before.IsZero() || try == holdTries) {
+		if failed != nil && (!errors.Is(failed, ledger.ErrChanged) || !held || try == holdTries) {
 			return failed
 		}
 		now, err := a.Ledger.Batch(ctx, id)
 		if err != nil {
 			return err
 		}
-		want := s.claimedUntil
-		if failed != nil {
-			want = before
-		}
-		if now.State == ledger.BatchAnswered || !now.ClaimedUntil.Equal(want) {
+		if now.State == ledger.BatchAnswered || now.ClaimedBy != s.claim {
 			return ledger.ErrChanged
 		}
 		asked := !now.DecidedAt.Equal(s.batch.DecidedAt) || !now.RetriedAt.Equal(s.batch.RetriedAt)
@@ -259,13 +290,13 @@ func (a *App) holdBatch(ctx context.Context, s *sending, limit time.Duration) er
 // release lets others have the batch after an error: no request is on its way
 // any more. What cannot be noted ends by itself.
 func (a *App) release(ctx context.Context, s *sending) {
-	if s.claimedUntil.IsZero() {
+	if !s.claimed {
 		return
 	}
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), putBackLimit)
 	defer cancel()
 	b := s.batch
-	b.ClaimedUntil = time.Time{}
+	b.ClaimedUntil, b.ClaimedBy = time.Time{}, ""
 	if err := a.updateBatch(ctx, s, b); err != nil {
 		a.log(ctx).WarnContext(ctx, "batch stays claimed", slog.String("batch", s.m.id().String()),
 			slog.Time("until", s.claimedUntil), slog.String("cause", err.Error()))

@@ -97,7 +97,7 @@ func (a *App) finish(ctx context.Context, s *sending) error {
 		return err
 	}
 	batch.State, batch.LastAnswer, batch.NotBefore = ledger.BatchAnswered, "answered", time.Time{}
-	batch.Unknowns, batch.Partial, batch.RefusedSince, batch.ClaimedUntil = 0, false, time.Time{}, time.Time{}
+	batch.Unknowns, batch.Partial, batch.RefusedSince, batch.ClaimedUntil, batch.ClaimedBy = 0, false, time.Time{}, time.Time{}, ""
 	tally(&batch, s.records, s.answers)
 	if err := a.updateBatch(ctx, s, batch); err != nil {
 		return err
@@ -126,7 +126,7 @@ func (a *App) updateBatch(ctx context.Context, s *sending, b ledger.Batch) error
 	if err != nil {
 		return err
 	}
-	if now.State == ledger.BatchAnswered || b.State != ledger.BatchAnswered && !now.ClaimedUntil.Equal(s.claimedUntil) {
+	if now.State == ledger.BatchAnswered || b.State != ledger.BatchAnswered && now.ClaimedBy != s.claim {
 		return nil
 	}
 	if now.NotBefore.IsZero() { // it is to be tried at once
@@ -168,7 +168,7 @@ func (a *App) putBack(ctx context.Context, s *sending, cause error) error {
 		}
 	}
 	batch.Partial = batch.Partial || len(s.answers) > 0
-	batch.ClaimedUntil = time.Time{}
+	batch.ClaimedUntil, batch.ClaimedBy = time.Time{}, ""
 	batch.State, batch.NotBefore, batch.LastAnswer = ledger.BatchWaiting, a.Now().Add(delay), cause.Error()
 	if s.again {
 		batch.NotBefore = time.Time{}

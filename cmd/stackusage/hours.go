@@ -95,6 +95,9 @@ func listHours(ctx context.Context, env environment, args []string) error {
 			return err
 		}
 	}
+	if err := oneOf("--verdict", *verdict, ledger.Counted, ledger.Duplicate, ledger.Conflict, ledger.KeptOut, ledger.Voided, ledger.Rejected, ledger.Unregistered); err != nil {
+		return err
+	}
 	app, err := env.app()
 	if err != nil {
 		return err

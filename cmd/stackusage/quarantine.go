@@ -24,13 +24,14 @@ const aboutQuarantine = `list refused rows, show them, and send them again
   stackusage quarantine redrive --cloud-id GUID --hour 2019-12-10T19:00:00Z --reason TEXT
   stackusage quarantine redrive --cloud-id GUID --hour 2019-12-10T19:00:00Z --fixed rows.ndjson --reason TEXT
   stackusage quarantine dismiss --cloud-id GUID --hour 2019-12-10T19:00:00Z --line 17 --reason TEXT
+  stackusage quarantine withdraw --cloud-id GUID --hour 2019-12-10T19:00:00Z --reason TEXT
 
 Each with --help says more.`
 
 // quarantine is stackusage quarantine.
 func quarantine(ctx context.Context, env environment, args []string) error {
 	return verbs(ctx, env, "quarantine", aboutQuarantine, args, map[string]verb{
-		"list": listQuarantine, "show": showQuarantine, "redrive": redriveQuarantine, "dismiss": dismissQuarantine,
+		"list": listQuarantine, "show": showQuarantine, "redrive": redriveQuarantine, "dismiss": dismissQuarantine, "withdraw": withdrawRedrive,
 	})
 }
 
@@ -63,6 +64,9 @@ func listQuarantine(ctx context.Context, env environment, args []string) error {
 		if err := checkCloudID(*cloudID); err != nil {
 			return err
 		}
+	}
+	if err := oneOf("--state", *state, ledger.Refused, ledger.Claimed, ledger.Redriven, ledger.Dismissed); err != nil {
+		return err
 	}
 	app, err := env.app()
 	if err != nil {
@@ -278,6 +282,9 @@ func dismissQuarantine(ctx context.Context, env environment, args []string) erro
 	}
 	if err := app.ledger.Dismiss(ctx, s.id, rows, why); err != nil {
 		return err
+	}
+	if len(rows) == 0 {
+		return errors.New("no refused row of the hour is as --line and --code say, or they are dismissed already; stackusage quarantine list shows what there is")
 	}
 	fmt.Fprintf(env.stdout, "%d rows dismissed\n", len(rows))
 	return nil

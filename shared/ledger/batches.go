@@ -56,10 +56,11 @@ type Batch struct {
 	ReceiptSHA256 string `col:"receiptSha256,omitempty"` // of the receipt
 
 	// Of a batch that is not answered yet.
-	Unknowns     int64     `col:"unknowns,omitempty"` // tries with an unknown outcome since the last read-back
-	Partial      bool      `col:"partial,omitempty"`  // some of its records may be answered in DailyUsage
-	RefusedSince time.Time `col:"refusedSince"`       // commerce refuses each request of it; absent if it does not
-	ClaimedUntil time.Time `col:"claimedUntil"`       // one sender alone asks until then
+	Unknowns     int64     `col:"unknowns,omitempty"`  // tries with an unknown outcome since the last read-back
+	Partial      bool      `col:"partial,omitempty"`   // some of its records may be answered in DailyUsage
+	RefusedSince time.Time `col:"refusedSince"`        // commerce refuses each request of it; absent if it does not
+	ClaimedUntil time.Time `col:"claimedUntil"`        // one sender alone asks until then
+	ClaimedBy    string    `col:"claimedBy,omitempty"` // a name that no other try has
 
 	// What an operator decided or asked for.
 	Decision       Decision  `col:"decision,omitempty"` // Reject

@@ -79,6 +79,7 @@ type Hour struct {
 	Redrive     string    `col:"redrive,omitempty"`  // the supplement on its way, and whose run it is: <sha16>_<run>
 	RedriveBy   string    `col:"redriveBy,omitempty"`
 	RedriveAt   time.Time `col:"redriveAt"`
+	RedriveEnd  string    `col:"redriveEnd,omitempty"` // who had the last one that was withdrawn ended, and why
 }
 
 // Hour reads the verdict on a blob; ErrNotFound if there is none yet.

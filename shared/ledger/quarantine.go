@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"iter"
+	"slices"
 	"time"
 )
 
@@ -86,21 +87,35 @@ type RefusedRow struct {
 
 // RefusedRows goes through the refused rows of an hour blob that counts, in
 // order of line. Rows of an earlier judgement of the same blob are left out.
+//
+// That a claim came to nothing is decided by the pointer and the supplements as
+// they are after the row was read: read before, a supplement that began since
+// would be in neither, and its row would be given to somebody else.
 func (l *Ledger) RefusedRows(ctx context.Context, id HourID) iter.Seq2[RefusedRow, error] {
 	return func(yield func(RefusedRow, error) bool) {
 		fail := func(err error) { yield(RefusedRow{}, fmt.Errorf("list refused rows of hour %s: %w", id, err)) }
-		standing, err := l.CountedHour(ctx, id)
-		if err == nil && standing.Counts != id.SHA16 {
-			err = fmt.Errorf("file %s counts for the hour: %w", standing.Counts, ErrDecided)
-		}
+		seen, err := l.lookAtClaims(ctx, id)
 		if err != nil {
 			fail(err)
 			return
 		}
-		supplements, err := l.Supplements(ctx, id)
-		if err != nil {
-			fail(err)
-			return
+		refusals := seen.standing.Refusals
+		var held []RefusedRow // read, and to be judged together
+		judge := func() bool {
+			if slices.ContainsFunc(held, seen.doubts) {
+				if seen, err = l.lookAtClaims(ctx, id); err != nil {
+					fail(err)
+					return false
+				}
+			}
+			for _, r := range held {
+				r.State = seen.stateOf(r.Quarantined)
+				if !yield(r, nil) {
+					return false
+				}
+			}
+			held = held[:0]
+			return true
 		}
 		for row, err := range l.Store.List(ctx, TableQuarantine, id.partition(), id.key()+"_", id.key()+"`") {
 			r := RefusedRow{row: row}
@@ -111,27 +126,51 @@ func (l *Ledger) RefusedRows(ctx context.Context, id HourID) iter.Seq2[RefusedRo
 				fail(err)
 				return
 			}
-			if r.Bytes != standing.Refusals {
+			if r.Bytes != refusals {
 				continue
 			}
-			r.State = stateOf(r.Quarantined, standing, supplements)
-			if !yield(r, nil) {
+			if held = append(held, r); len(held) == maxOps && !judge() {
 				return
 			}
 		}
+		judge()
 	}
+}
+
+// claims is which supplements of an hour blob count or are on their way.
+type claims struct {
+	standing    Hour
+	supplements map[string]Hour
+}
+
+func (l *Ledger) lookAtClaims(ctx context.Context, id HourID) (claims, error) {
+	standing, err := l.CountedHour(ctx, id)
+	if err == nil && standing.Counts != id.SHA16 {
+		err = fmt.Errorf("file %s counts for the hour: %w", standing.Counts, ErrDecided)
+	}
+	if err != nil {
+		return claims{}, err
+	}
+	supplements, err := l.Supplements(ctx, id)
+	return claims{standing, supplements}, err
+}
+
+// doubts reports whether a row names a supplement that, as far as is known,
+// came to nothing.
+func (c claims) doubts(r RefusedRow) bool {
+	return (r.Status == Claimed || r.Status == Redriven) && c.stateOf(r.Quarantined) == Refused
 }
 
 // stateOf says whether a claim holds. A supplement counts when its own row in
 // UsageHours says so, and is on its way while the pointer names it.
-func stateOf(q Quarantined, standing Hour, supplements map[string]Hour) RowStatus {
+func (c claims) stateOf(q Quarantined) RowStatus {
 	if q.Status != Claimed && q.Status != Redriven {
 		return q.Status
 	}
-	if supplements[q.Supplement].Verdict == Counted {
+	if c.supplements[q.Supplement].Verdict == Counted {
 		return Redriven
 	}
-	if onItsWay(standing, q.Supplement) {
+	if onItsWay(c.standing, q.Supplement) {
 		return Claimed
 	}
 	return Refused

@@ -19,7 +19,7 @@ type Reasoned struct {
 // line: they are read in tables and lists.
 func (r Reasoned) check() error {
 	for name, text := range map[string]string{"reason": r.Reason, "name of who decides": r.By} {
-		if text == "" {
+		if strings.TrimSpace(text) == "" {
 			return fmt.Errorf("the %s is missing: it is what an auditor will ask for", name)
 		}
 		if len(text) > 1000 {

@@ -314,3 +314,27 @@ func (r *Redrive) Withdraw(ctx context.Context) error {
 	}
 	return nil
 }
+
+// WithdrawRedrive ends a redrive that is on its way, as an operator decided: it
+// will not count, and its rows are refused again. A run that is still alive fails
+// at its commit. Without one on its way nothing is done.
+func (l *Ledger) WithdrawRedrive(ctx context.Context, id HourID, why Reasoned) error {
+	err := why.check()
+	if err == nil {
+		_, err = l.change(ctx, id, func(c *claim) ([]Op, error) {
+			if c.standing.Counts != id.SHA16 {
+				return nil, fmt.Errorf("file %s counts for the hour: %w", c.standing.Counts, ErrDecided)
+			}
+			if c.standing.Redrive == "" {
+				return nil, nil
+			}
+			c.standing.Redrive, c.standing.RedriveBy, c.standing.RedriveAt = "", why.By, utc(why.At)
+			c.standing.RedriveEnd = fmt.Sprintf("withdrawn by %s: %s", why.By, clip(why.Reason))
+			return []Op{c.setStanding()}, nil
+		})
+	}
+	if err != nil {
+		return fmt.Errorf("withdraw redrive of hour %s: %w", id, err)
+	}
+	return nil
+}

@@ -62,7 +62,7 @@ func (v *verifier) hourRow(ctx context.Context, where string, id HourID) error {
 		return v.differ(where, "counts is %s, and that blob has no row that says counted", counts)
 	case isPointer:
 		return cmp.Or(v.redriven(ctx, where, id, pointer),
-			v.sameProps(where, pointer.Props, row.Props, "counts", "challenger", "supplements", "redriven", "redrive", "redriveBy", "redriveAt"))
+			v.sameProps(where, pointer.Props, row.Props, "counts", "challenger", "supplements", "redriven", "redrive", "redriveBy", "redriveAt", "redriveEnd"))
 	case h.Verdict != Counted:
 		return nil
 	case counts != id.SHA16:

@@ -1,0 +1,67 @@
+package main
+
+import (
+	"context"
+	"fmt"
+	"strings"
+
+	"stackusage/shared/ledger"
+)
+
+const aboutWithdraw = `end a redrive that died on its way
+
+Its rows are refused again and may be redriven or dismissed; the usage days that
+it held open may close. A run that is still alive fails at its commit. A redrive
+that counts is not touched: supersede its hour, or send a correction.`
+
+func withdrawRedrive(ctx context.Context, env environment, args []string) error {
+	fs := newFlags(env, "quarantine withdraw", aboutWithdraw)
+	var s selection
+	var why ledger.Reasoned
+	find := selectionFlags(fs, &s)
+	reason := reasonFlags(fs, &why)
+	if err := parseFlags(fs, args); err != nil {
+		return err
+	}
+	if err := s.check(fs); err != nil {
+		return err
+	}
+	if s.code != "" || s.lines != nil {
+		return fmt.Errorf("a redrive is withdrawn whole: leave --line and --code out")
+	}
+	if err := reason(); err != nil {
+		return err
+	}
+	app, err := env.app()
+	if err != nil {
+		return err
+	}
+	standing, err := find(ctx, app)
+	if err != nil {
+		return err
+	}
+	if standing.Redrive == "" {
+		return fmt.Errorf("no redrive of the hour is on its way")
+	}
+	if err := app.ledger.WithdrawRedrive(ctx, s.id, why); err != nil {
+		return err
+	}
+	fmt.Fprintf(env.stdout, "withdrawn: the redrive by %s since %s\n", standing.RedriveBy, standing.RedriveAt.UTC().Format("2006-01-02T15:04:05Z"))
+	return nil
+}
+
+// oneOf refuses a value that no row can have: a list that is empty because of
+// a slip would read as all clear.
+func oneOf[T ~string](flag, value string, all ...T) error {
+	names := make([]string, len(all))
+	for i, v := range all {
+		if value == string(v) {
+			return nil
+		}
+		names[i] = string(v)
+	}
+	if value == "" {
+		return nil
+	}
+	return fmt.Errorf("%s %q is none of %s", flag, value, strings.Join(names, ", "))
+}

@@ -1,0 +1,124 @@
+package handlers_test
+
+import (
+	"context"
+	"errors"
+	"iter"
+	"math/rand/v2"
+	"testing"
+	"time"
+
+	"stackusage/shared/ledger"
+)
+
+// pausing does something before the n-th listing of Quarantine.
+type pausing struct {
+	ledger.Store
+	at   int
+	hook func()
+}
+
+func (p *pausing) List(ctx context.Context, table, partition, from, to string) iter.Seq2[ledger.Row, error] {
+	if table == ledger.TableQuarantine {
+		if p.at--; p.at == 0 {
+			p.hook()
+		}
+	}
+	return p.Store.List(ctx, table, partition, from, to)
+}
+
+// TestARunThatWasOvertakenTakesNothingBack: a redrive has read which
+// supplements there are, and is overtaken by another one before it reads the
+// rows. The row that counts by then must not be given away once more.
+func TestARunThatWasOvertakenTakesNothingBack(t *testing.T) {
+	t.Parallel()
+	for at := 1; at <= 3; at++ {
+		r, name := refusedHour(t)
+		rnd := rand.New(rand.NewPCG(4, 4))
+		bill := newBilling(t, r)
+		r.settle(t, rnd)
+		slow := r.redriver()
+		slow.Ledger = &ledger.Ledger{Store: &pausing{Store: r.Ledger.Store, at: at, hook: func() {
+			req := fix(name, "second", 4, row(4, hour22, "16"))
+			req.TakeOver = true
+			_, err := r.redriver().Redrive(t.Context(), req)
+			ok(t, err)
+		}}}
+		if _, err := slow.Redrive(t.Context(), fix(name, "first", 4, row(4, hour22, "8"))); err == nil {
+			t.Errorf("listing %d: the run that was overtaken says it is done", at)
+		}
+		if _, err := r.redriver().Redrive(t.Context(), fix(name, "third", 4, row(4, hour22, "32"))); !errors.Is(err, ledger.ErrDecided) {
+			t.Errorf("listing %d: error %v, want that the row is taken", at, err)
+		}
+		r.settle(t, rnd)
+		bill.billed(t, rowsOf(hour22), rowsOf(hour23), rowsOf(hour00), []string{row(4, hour22, "16")})
+	}
+}
+
+// TestARowThatCountsIsNotDismissed: the same with an operator who dismisses.
+func TestARowThatCountsIsNotDismissed(t *testing.T) {
+	t.Parallel()
+	r, name := refusedHour(t)
+	rnd := rand.New(rand.NewPCG(4, 4))
+	bill := newBilling(t, r)
+	r.settle(t, rnd)
+	slow := &ledger.Ledger{Store: &pausing{Store: r.Ledger.Store, at: 1, hook: func() {
+		_, err := r.redriver().Redrive(t.Context(), fix(name, "second", 4, row(4, hour22, "16")))
+		ok(t, err)
+	}}}
+	if err := slow.Dismiss(t.Context(), hourID(name), refusedRows(t, slow, hourID(name)), because("no usage")); !errors.Is(err, ledger.ErrDecided) {
+		t.Errorf("error %v, want that row 4 counts", err)
+	}
+	r.settle(t, rnd)
+	bill.billed(t, rowsOf(hour22), rowsOf(hour23), rowsOf(hour00), []string{row(4, hour22, "16")})
+}
+
+// refusedRows are the refused rows of an hour as l reads them.
+func refusedRows(t *testing.T, l *ledger.Ledger, id ledger.HourID) (rows []ledger.RefusedRow) {
+	t.Helper()
+	for q, err := range l.RefusedRows(t.Context(), id) {
+		ok(t, err)
+		rows = append(rows, q)
+	}
+	return rows
+}
+
+// dying fails at the transaction that would commit a supplement.
+type dying struct{ ledger.Store }
+
+func (d dying) Apply(ctx context.Context, table, partition string, ops ...ledger.Op) error {
+	if table == ledger.TableUsageHours && len(ops) == 2 {
+		return errFault
+	}
+	return d.Store.Apply(ctx, table, partition, ops...)
+}
+
+// TestARedriveThatDiedIsWithdrawn: nobody wants its rows any more, and its usage
+// days must not stay open for ever.
+func TestARedriveThatDiedIsWithdrawn(t *testing.T) {
+	t.Parallel()
+	r, name := refusedHour(t)
+	rnd := rand.New(rand.NewPCG(4, 4))
+	bill := newBilling(t, r)
+	r.settle(t, rnd)
+	dead := r.redriver()
+	dead.Ledger = &ledger.Ledger{Store: dying{r.Ledger.Store}}
+	if _, err := dead.Redrive(t.Context(), fix(name, "first", 4, row(4, hour22, "8"))); !errors.Is(err, errFault) {
+		t.Fatalf("error %v", err)
+	}
+	if err := r.Ledger.WithdrawRedrive(t.Context(), hourID(name), ledger.Reasoned{}); err == nil {
+		t.Error("no reason, and no error")
+	}
+	for range 2 { // the second time there is none
+		ok(t, r.Ledger.WithdrawRedrive(t.Context(), hourID(name), because("it is no usage")))
+	}
+	ok(t, r.Ledger.Dismiss(t.Context(), hourID(name), refusedRows(t, r.Ledger, hourID(name)), because("it is no usage")))
+	r.advance(24 * time.Hour)
+	r.settle(t, rnd)
+	bill.billed(t, rowsOf(hour22), rowsOf(hour23), rowsOf(hour00))
+	standing, err := r.Ledger.CountedHour(t.Context(), hourID(name))
+	ok(t, err)
+	if standing.Redrive != "" || standing.RedriveBy != "olga" || standing.RedriveEnd != "withdrawn by olga: it is no usage" {
+		t.Errorf("%+v", standing)
+	}
+}
