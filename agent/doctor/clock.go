@@ -51,7 +51,7 @@ func (e *examination) clock(context.Context) Result {
 		}
 	}
 	if worst.ahead.Abs() <= noteSkew {
-		return ok("at most " + worst.ahead.Abs().String() + " apart")
+		return ok("at most " + worst.ahead.Abs().String() + " from the servers'")
 	}
 	r := warning("this machine's clock is "+off(-worst.ahead)+" that of "+worst.host, "Set this machine's clock, and keep it right with NTP.")
 	if agree > 0 {

@@ -167,17 +167,14 @@ func (e *examination) all() {
 	if e.parts.StorageLogin != "" {
 		storageLogin = e.host("storage login", e.parts.StorageLogin, e.parts.StorageHTTP, checkConfig)
 	}
-	e.check(checkClock, "this machine's against the servers'", []string{checkConfig}, e.clock)
+	e.check(checkClock, "", []string{checkConfig}, e.clock)
 
 	at := e.parts.StorageLogin
 	if at == "" {
 		at = service
 	}
 	e.check(checkStorage, hostOf(at), []string{storage, storageLogin, checkClock}, e.storageSignIn)
-	container := ""
-	if service != "" {
-		container = strings.TrimRight(service, "/") + "/" + e.parts.Config.Storage.Container
-	}
+	container := e.parts.Config.Storage.Container
 	var probe string
 	e.check(checkCreate, container, []string{checkStorage}, func(ctx context.Context) (r Result) {
 		probe, r = e.create(ctx)

@@ -21,7 +21,7 @@ func (e *examination) metadata(ctx context.Context) (stackapi.Metadata, Result) 
 	if found.ADFS {
 		kind = "AD FS"
 	}
-	where := "sign in by " + kind + " at " + hostOf(found.LoginEndpoint) + " for " + found.Audience
+	where := kind + " at " + hostOf(found.LoginEndpoint) + ", audience " + found.Audience
 	conf := e.parts.Config.Stack
 	switch tenant := conf.SignIn.TenantID; {
 	case conf.SignIn.Method == signin.ManagedIdentity:
@@ -64,11 +64,11 @@ func (e *examination) usage(ctx context.Context) Result {
 	namespace := e.parts.Stack.Namespace()
 	switch {
 	case err == nil:
-		return ok(namespace + ": no usage in the hour of " + hour.Format(time.RFC3339))
+		return ok(namespace + " answers: no usage in the hour of " + hour.Format(time.RFC3339))
 	case errors.Is(err, errSeen):
-		return ok(namespace + ": usage in the hour of " + hour.Format(time.RFC3339))
+		return ok(namespace + " answers: usage in the hour of " + hour.Format(time.RFC3339))
 	case errors.Is(err, stackapi.ErrNotReady):
-		return ok(namespace + ": answers that it is not ready yet, which is no fault")
+		return ok(namespace + " answers that it is not ready yet, which is no fault")
 	}
 	return e.explainUsage(err, time.Since(began))
 }

@@ -65,10 +65,10 @@ func (e *examination) explainCreate(err error) Result {
 	told := fmt.Sprintf(" (%d %s)", answer.StatusCode, answer.ErrorCode)
 	switch answer.ErrorCode {
 	case "ContainerNotFound", "ContainerBeingDeleted":
-		return failed("the container is missing: "+conf.Container+told,
+		return failed("the container is missing"+told,
 			"The registration of the stack in Azure makes it: deploy that, or make the container by hand, without public access. Check cloudId and storage.account if it is there.")
 	case "AuthorizationPermissionMismatch", "InsufficientAccountPermissions":
-		return failed("permission is missing: this identity may not create blobs in "+conf.Container+told,
+		return failed("permission is missing: this identity may not create blobs"+told,
 			"Give it a role with Microsoft.Storage/storageAccounts/blobServices/containers/blobs/add/action on the container. A new assignment takes up to ten minutes.")
 	case "AuthorizationFailure":
 		return failed("the storage account's network rules keep this machine out"+told, "Add this machine's address, or its proxy's, to the account's firewall, or reach it by a private endpoint (storage.blobServiceUri).")

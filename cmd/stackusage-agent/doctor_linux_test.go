@@ -36,20 +36,14 @@ func onBadDisks(t *testing.T, w *ward) {
 				must(t, os.Chmod(dir, 0o755))
 			}
 		}
-		done := make(chan bool)
-		go func() {
-			defer close(done)
-			// The user is this thread's only. It is never unlocked, so that the
-			// thread ends with the goroutine.
-			runtime.LockOSThread()
-			path := v.write(t)
-			if err := syscall.Setfsuid(nobody); err != nil {
-				t.Errorf("become nobody: %v", err)
-				return
-			}
-			want.compare(t, v.read(t, path))
-		}()
-		<-done
+		path := v.write(t)
+		// The user is this thread's only. It gets its own back: a thread that ends
+		// takes the processes with it that were started by it.
+		runtime.LockOSThread()
+		defer runtime.UnlockOSThread()
+		must(t, syscall.Setfsuid(nobody))
+		defer func() { must(t, syscall.Setfsuid(0)) }()
+		want.compare(t, v.read(t, path))
 	})
 	t.Run("spool read-only, by its disk", func(t *testing.T) {
 		v := w.visit(t)

@@ -49,6 +49,10 @@ type ward struct {
 	client *http.Client // of the test, which trusts all of them
 	caFile string
 	secret string
+
+	// Of all servers here, made once, as keys are slow to make.
+	cert, key []byte
+	pair      tls.Certificate
 }
 
 func newWard(t *testing.T) *ward {
@@ -59,7 +63,7 @@ func newWard(t *testing.T) *ward {
 	w.issuer, err = identity.Start(identity.Options{Hosts: []string{publicLogin}, Directory: identity.Directory{Tenants: []identity.Tenant{
 		{ID: directory, Audiences: []string{stackAudience, otherAudience, "https://storage.azure.com"}, Clients: app},
 		{ID: identity.ADFS, Audiences: []string{adfsAudience}, Clients: app},
-	}}})
+	}, Managed: &identity.Managed{Header: w.secret, Tenant: directory, ClientID: guid, Audiences: []string{"https://storage.azure.com"}}}})
 	must(t, err)
 	t.Cleanup(w.issuer.Stop)
 	w.proxy, err = proxy.Start(w.issuer.Address())
@@ -68,6 +72,10 @@ func newWard(t *testing.T) *ward {
 	w.caFile = put(t, t.TempDir(), "ca.pem", w.issuer.CA())
 	w.client, err = transport.New(transport.Config{CAFile: w.caFile})
 	must(t, err)
+	w.cert, w.key, err = w.issuer.ServerCertificate()
+	must(t, err)
+	w.pair, err = tls.X509KeyPair(w.cert, w.key)
+	must(t, err)
 	return w
 }
 
@@ -75,10 +83,9 @@ func newWard(t *testing.T) *ward {
 func (w *ward) storage(t *testing.T) {
 	t.Helper()
 	dir := t.TempDir()
-	cert, key, err := w.issuer.ServerCertificate()
-	must(t, err)
+	var err error
 	w.az, err = azurite.Start(t.Context(), azurite.Options{
-		Dir: t.TempDir(), OAuth: true, CertFile: put(t, dir, "cert.pem", cert), KeyFile: put(t, dir, "key.pem", key),
+		Dir: t.TempDir(), OAuth: true, CertFile: put(t, dir, "cert.pem", w.cert), KeyFile: put(t, dir, "key.pem", w.key),
 	})
 	must(t, err)
 	t.Cleanup(w.az.Kill)
@@ -105,12 +112,8 @@ func put(t *testing.T, dir, name string, text []byte) string {
 // serve serves h over TLS with a certificate of the issuer's authority.
 func (w *ward) serve(t *testing.T, h http.Handler, change func(*tls.Config)) (address string) {
 	t.Helper()
-	cert, key, err := w.issuer.ServerCertificate()
-	must(t, err)
-	pair, err := tls.X509KeyPair(cert, key)
-	must(t, err)
 	server := httptest.NewUnstartedServer(h)
-	server.TLS = &tls.Config{Certificates: []tls.Certificate{pair}}
+	server.TLS = &tls.Config{Certificates: []tls.Certificate{w.pair}}
 	if change != nil {
 		change(server.TLS)
 	}

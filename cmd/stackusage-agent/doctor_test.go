@@ -94,6 +94,18 @@ func TestDoctor(t *testing.T) {
 		{"a stack of 2017", func(t *testing.T, v *visit) {
 			v.values["stack.endpoint"] = w.serve(t, w.stack(t, azurestack.Options{OldNamespace: true}), nil)
 		}, expect{}},
+		{"a managed identity for storage", func(t *testing.T, v *visit) {
+			t.Setenv("IDENTITY_ENDPOINT", w.issuer.ManagedIdentityEndpoint())
+			t.Setenv("IDENTITY_HEADER", w.secret)
+			v.values["storage.signIn.method"], v.values["storage.signIn.clientId"] = "managedIdentity", guid
+			v.values["storage.signIn.tenantId"], v.values["storage.signIn.secretEnv"] = "", ""
+		}, expect{}},
+		{"a managed identity that the machine has not", func(t *testing.T, v *visit) {
+			t.Setenv("IDENTITY_ENDPOINT", w.issuer.ManagedIdentityEndpoint())
+			t.Setenv("IDENTITY_HEADER", w.secret)
+			v.values["storage.signIn.method"], v.values["storage.signIn.clientId"] = "managedIdentity", application
+			v.values["storage.signIn.tenantId"], v.values["storage.signIn.secretEnv"] = "", ""
+		}, failure("storage sign-in", "this machine has no such managed identity", "Assign")},
 		{"a stack that is not ready", func(t *testing.T, v *visit) {
 			v.values["stack.endpoint"] = w.serve(t, w.stack(t, azurestack.Options{Faults: []azurestack.Fault{{Status: 202, Count: 9}}}), nil)
 		}, expect{}},
@@ -143,7 +155,7 @@ func TestDoctor(t *testing.T) {
 			v.values["stack.endpoint"] = w.serve(t, ahead(w.stack(t, azurestack.Options{}), -2*year), by(t, time.Now().Add(-3*year), time.Now().Add(-year)))
 		}, failure("stack TLS", "this machine's clock is 730 days ahead of the server's", "NTP")},
 		{"container missing", func(t *testing.T, v *visit) { v.values["cloudId"] = guid },
-			failure("storage create", "the container is missing: landing-"+guid+" (404 ContainerNotFound)", "registration of the stack")},
+			failure("storage create", "the container is missing (404 ContainerNotFound)", "registration of the stack")},
 		{"permission missing", func(t *testing.T, v *visit) {
 			v.values["storage.blobServiceUri"] = w.gate(t, storagerights.Rights{Read: true}, 0)
 		}, failure("storage create", "permission is missing: this identity may not create blobs", "blobs/add/action")},
@@ -227,11 +239,11 @@ func TestDoctor(t *testing.T) {
 		stop := make(chan struct{})
 		v.values["stack.endpoint"] = w.serve(t, http.HandlerFunc(func(http.ResponseWriter, *http.Request) { <-stop }), nil)
 		t.Cleanup(func() { close(stop) })
-		got := v.diagnose(t, "--timeout", "2s")
+		got := v.diagnose(t, "--timeout", "3s")
 		if i := slices.IndexFunc(got, func(r doctor.Result) bool { return r.Check == "stack TLS" }); i < 0 || !strings.Contains(got[i].Cause, "does not answer") {
 			t.Errorf("got %+v", got)
 		}
-		if i := slices.IndexFunc(got, func(r doctor.Result) bool { return strings.HasPrefix(r.Cause, "the time for all checks is up: 2s") }); i < 0 ||
+		if i := slices.IndexFunc(got, func(r doctor.Result) bool { return strings.HasPrefix(r.Cause, "the time for all checks is up: 3s") }); i < 0 ||
 			slices.ContainsFunc(got[i+1:], func(r doctor.Result) bool { return r.Outcome != doctor.Skipped }) {
 			t.Errorf("goes on after its time: %+v", got)
 		}
