@@ -33,6 +33,7 @@ var layers = map[string][]string{
 	"agent/spool":       {"shared/usage", "shared/landing"},
 	"agent/stackapi":    {"shared/strictjson"},
 	"agent/config":      {"agent/stackapi", "shared/activation", "shared/landing", "shared/usage"},
+	"agent/doctor":      {"agent/config", "agent/signin", "agent/stackapi", "agent/transport", "shared/landing"},
 	"handlers":          {"functions", "shared/invoke", "shared/strictjson", "shared/usage", "shared/landing", "shared/meter", "shared/registration", "shared/daily", "shared/ledger", "shared/commerce", "shared/content", "shared/intake"},
 
 	// Stand-ins know nothing of the product: they meet it over HTTP and storage.
@@ -42,7 +43,7 @@ var layers = map[string][]string{
 // foreign lists the only packages that may import certain modules.
 var foreign = map[string][]string{
 	"github.com/Azure/": {
-		"shared/azurestore", "agent", "agent/stackapi", "agent/signin",
+		"shared/azurestore", "agent", "agent/stackapi", "agent/signin", "agent/doctor",
 		// The Functions host and Event Grid reach storage by themselves, and so
 		// must what stands in for them: decision 0002.
 		"internal/devstack/functionhost", "internal/devstack/blobevents",

@@ -191,13 +191,13 @@ func (e *Error) advice() string {
 	case Unavailable:
 		return "Wait: the agent tries again by itself."
 	case UnknownHost:
-		return "Check the name in the settings and this machine's DNS; behind a proxy, set proxyUrl."
+		return "Check the name in the settings and this machine's DNS; behind a proxy, set proxy.url."
 	case Unreachable:
-		return "Check that a firewall lets this machine connect there, and whether it needs a proxy (proxyUrl)."
+		return "Check that a firewall lets this machine connect there, and whether it needs a proxy (proxy.url)."
 	case TimedOut:
 		return "Check the network, firewall and proxy between this machine and it; a firewall that drops packets looks like this."
 	case ProxyBroken:
-		return "Check proxyUrl or HTTPS_PROXY, and whether the proxy asks for a password or blocks the host."
+		return "Check proxy.url or HTTPS_PROXY, and whether the proxy asks for a password or blocks the host."
 	case UntrustedCertificate:
 		return "If it is signed by an authority of your own, name its PEM file in caFile; else check the server's name and this machine's clock."
 	}

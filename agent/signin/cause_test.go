@@ -159,7 +159,7 @@ func TestCauseOfABrokenConnection(t *testing.T) {
 		behind.client = s.through(t, transport.Config{ProxyURL: "http://" + closed})
 		conf := conf
 		conf.LoginEndpoint = "https://login.azurestack.invalid/"
-		mustBe(t, behind.fail(t, conf, stackAudience), signin.ProxyBroken, "proxy", "proxyUrl")
+		mustBe(t, behind.fail(t, conf, stackAudience), signin.ProxyBroken, "proxy", "proxy.url")
 	})
 	t.Run("a caller that gives up is no cause", func(t *testing.T) {
 		ctx, cancel := context.WithCancel(t.Context())

@@ -24,8 +24,21 @@ func main() {
 	stop()
 	if err != nil && !errors.Is(err, flag.ErrHelp) {
 		fmt.Fprintln(os.Stderr, "stackusage-agent:", err)
-		os.Exit(1)
+		os.Exit(exitCode(err))
 	}
+}
+
+// coded is an error that ends the program with another code than 1.
+type coded struct {
+	error
+	code int
+}
+
+func exitCode(err error) int {
+	if c := (coded{}); errors.As(err, &c) {
+		return c.code
+	}
+	return 1
 }
 
 const help = `stackusage-agent collects usage on an Azure Stack and drops it into Azure
@@ -34,6 +47,7 @@ Storage, one blob per reported hour.
   stackusage-agent activate KEY [--config FILE] [--force]
   stackusage-agent config check [--config FILE]
   stackusage-agent config sample
+  stackusage-agent doctor [--config FILE] [--json] [--timeout 1m]
   stackusage-agent service install|uninstall|run [--config FILE]    on Windows
   stackusage-agent collect --from 2019-12-10T19:00:00Z --to 2019-12-11T06:00:00Z ...
   stackusage-agent version
@@ -42,6 +56,10 @@ activate writes the configuration from an activation key and says what is left
 to fill in; --force replaces a file and keeps the old one beside it as .bak.
 config check reports everything that is wrong with the configuration; config
 sample prints one with every key explained.
+
+doctor looks at every link between the stack's usage and Azure Storage, and says
+of what is broken why and what to do; stackusage-agent doctor --help lists what
+it looks at.
 
 collect needs no configuration. It asks for each reported hour from --from up
 to, but not including, --to, oldest first. What is sealed in the spool is not
@@ -66,6 +84,8 @@ func run(ctx context.Context, args []string, getenv func(string) string, stdout,
 		return activate(args[1:], getenv, stdout, stderr)
 	case "config":
 		return configure(args[1:], getenv, stdout, stderr)
+	case "doctor":
+		return examine(ctx, args[1:], getenv, stdout, stderr)
 	case "service":
 		return service(ctx, args[1:], getenv, stdout, stderr, work)
 	case "collect":

@@ -254,3 +254,13 @@ func TestNewRefuses(t *testing.T) {
 		t.Error("unknown fault: accepted")
 	}
 }
+
+func TestAStackOf2017(t *testing.T) {
+	s := newScenario(t, azurestack.Options{OldNamespace: true})
+	hour := "?api-version=2015-06-01-preview&reportedStartTime=2024-03-01T00:00:00Z&reportedEndTime=2024-03-01T01:00:00Z&aggregationGranularity=hourly"
+	for namespace, status := range map[string]int{"Microsoft.Commerce": http.StatusOK, "Microsoft.Commerce.Admin": http.StatusNotFound} {
+		if w := get(s, "/subscriptions/{provider}/providers/"+namespace+"/subscriberUsageAggregates"+hour); w.Code != status {
+			t.Errorf("%s: %d %s", namespace, w.Code, w.Body)
+		}
+	}
+}

@@ -69,6 +69,10 @@ type Options struct {
 	// usage is still served, to one who asks for them by name as well.
 	Deleted []string
 
+	// OldNamespace serves the provider's usage API under Microsoft.Commerce only,
+	// as stamps of 2017 do.
+	OldNamespace bool
+
 	// LoginEndpoint is what the metadata endpoint names as the place that
 	// issues tokens; empty means the stack's own address.
 	LoginEndpoint string
@@ -208,6 +212,9 @@ func (s *Stack) serveARM(w http.ResponseWriter, r *http.Request, path []string) 
 	}
 	if r.Method != http.MethodGet {
 		return &apiError{http.StatusMethodNotAllowed, "MethodNotAllowed", "Only GET is supported."}
+	}
+	if s.opts.OldNamespace && path[3] == "microsoft.commerce.admin" {
+		return &apiError{http.StatusNotFound, "InvalidResourceNamespace", "The resource namespace '" + path[3] + "' is invalid."}
 	}
 	subscription := path[1]
 	if subscription == "" {
