@@ -5,15 +5,15 @@ import (
 	"errors"
 	"fmt"
 	"net"
-	"net/http"
 	"net/url"
 
 	"golang.org/x/net/http/httpproxy"
 )
 
-// proxyFor returns the choice of proxy. The environment is read now:
+// ProxyFor returns how a client of conf chooses its proxy for an address; nil
+// means that it goes there directly. The environment is read now:
 // http.ProxyFromEnvironment reads it once in the life of a process.
-func proxyFor(conf Config) (func(*http.Request) (*url.URL, error), error) {
+func ProxyFor(conf Config) (func(*url.URL) (*url.URL, error), error) {
 	environment := httpproxy.FromEnvironment()
 	if conf.ProxyURL != "" {
 		proxy, err := url.Parse(conf.ProxyURL)
@@ -34,13 +34,13 @@ func proxyFor(conf Config) (func(*http.Request) (*url.URL, error), error) {
 		}
 	}
 	choose := environment.ProxyFunc()
-	return func(req *http.Request) (*url.URL, error) {
+	return func(to *url.URL) (*url.URL, error) {
 		// Azure's endpoint for managed identities is link-local, where no proxy
 		// can reach it; loopback is left out by httpproxy itself.
-		if ip := net.ParseIP(req.URL.Hostname()); ip != nil && ip.IsLinkLocalUnicast() {
+		if ip := net.ParseIP(to.Hostname()); ip != nil && ip.IsLinkLocalUnicast() {
 			return nil, nil
 		}
-		return choose(req.URL)
+		return choose(to)
 	}, nil
 }
 

@@ -19,6 +19,7 @@ import (
 	"io"
 	"net"
 	"net/http"
+	"net/url"
 	"os"
 	"strings"
 	"time"
@@ -88,7 +89,7 @@ func New(conf Config) (*http.Client, error) {
 			*limit.setting = limit.value
 		}
 	}
-	proxy, err := proxyFor(conf)
+	proxy, err := ProxyFor(conf)
 	if err != nil {
 		return nil, err
 	}
@@ -98,7 +99,7 @@ func New(conf Config) (*http.Client, error) {
 	}
 	return &http.Client{
 		Transport: &explaining{caFile: conf.CAFile, Transport: &http.Transport{
-			Proxy:                  proxy,
+			Proxy:                  func(req *http.Request) (*url.URL, error) { return proxy(req.URL) },
 			DialContext:            (&net.Dialer{Timeout: conf.DialTimeout, KeepAlive: 30 * time.Second}).DialContext,
 			TLSClientConfig:        &tls.Config{MinVersion: tls.VersionTLS12, RootCAs: roots},
 			TLSHandshakeTimeout:    conf.TLSTimeout,
@@ -187,10 +188,14 @@ func (e *explaining) RoundTrip(req *http.Request) (*http.Response, error) {
 	case errors.As(err, &unknown):
 		err = fmt.Errorf("%w: neither an authority of the system nor one in caFile %s has signed %s", err, e.caFile, req.URL.Hostname())
 	case isOldTLS(err):
-		err = fmt.Errorf("%w: %s must speak TLS 1.2 or later", err, req.URL.Hostname())
+		err = fmt.Errorf("%w: %s %w", err, req.URL.Hostname(), ErrOldTLS)
 	}
 	return nil, err
 }
+
+// ErrOldTLS is among the errors of requests to a server that speaks old versions
+// of TLS only.
+var ErrOldTLS = errors.New("must speak TLS 1.2 or later")
 
 // isOldTLS recognises a server that knows no version of TLS that is accepted,
 // whether the server says so or picks one; crypto/tls has no error type for it.

@@ -1,0 +1,118 @@
+package main
+
+import (
+	"errors"
+	"fmt"
+	"net/http"
+	"net/url"
+	"strings"
+	"time"
+
+	"github.com/Azure/azure-sdk-for-go/sdk/azcore"
+	"github.com/Azure/azure-sdk-for-go/sdk/azcore/policy"
+	"github.com/Azure/azure-sdk-for-go/sdk/storage/azblob"
+
+	"stackusage/agent/config"
+	"stackusage/agent/signin"
+	"stackusage/agent/transport"
+)
+
+// parts are what a configuration becomes. Making them reaches out to nobody.
+type parts struct {
+	conf                   config.Config
+	proxy                  func(*url.URL) (*url.URL, error) // nil for what is reached directly
+	stackHTTP, storageHTTP *http.Client
+	stack                  *stack
+	storage                *azblob.Client
+	container              string
+	storageCredential      azcore.TokenCredential // nil where the account's key signs
+}
+
+// load reads the configuration at path and makes its parts.
+func load(path string, getenv func(string) string) (*parts, error) {
+	conf, err := config.Load(path, getenv)
+	if err != nil {
+		return nil, err
+	}
+	return wire(conf, getenv)
+}
+
+func wire(conf config.Config, getenv func(string) string) (*parts, error) {
+	p := &parts{conf: conf, container: conf.Storage.Container}
+	var err error
+	if p.proxy, err = transport.ProxyFor(transportConfig(conf, "")); err != nil {
+		return nil, err
+	}
+	if p.stackHTTP, err = transport.New(transportConfig(conf, conf.Stack.CAFile)); err != nil {
+		return nil, fmt.Errorf("stack: %w", err)
+	}
+	if p.storageHTTP, err = transport.New(transportConfig(conf, conf.Storage.CAFile)); err != nil {
+		return nil, fmt.Errorf("storage: %w", err)
+	}
+	p.stack = newStack(conf, p.stackHTTP, getenv)
+	if err := p.connectStorage(getenv); err != nil {
+		return nil, fmt.Errorf("storage: %w", err)
+	}
+	return p, nil
+}
+
+func transportConfig(conf config.Config, caFile string) transport.Config {
+	return transport.Config{
+		ProxyURL: conf.Proxy.URL, NoProxy: strings.Join(conf.Proxy.Except, ","), CAFile: caFile,
+		DialTimeout: conf.Timeouts.Dial, TLSTimeout: conf.Timeouts.TLS, HeaderTimeout: conf.Timeouts.Header,
+	}
+}
+
+// connectStorage makes the client of the blob service. The whole of an upload
+// is bounded by its context; each try by timeouts.upload.
+func (p *parts) connectStorage(getenv func(string) string) (err error) {
+	options := &azblob.ClientOptions{ClientOptions: policy.ClientOptions{
+		Transport: p.storageHTTP,
+		Retry: policy.RetryOptions{
+			MaxRetries: 3, RetryDelay: time.Second, MaxRetryDelay: 30 * time.Second, TryTimeout: p.conf.Timeouts.Upload,
+		},
+	}}
+	storage := p.conf.Storage
+	if name := storage.ConnectionStringEnv; name != "" {
+		p.storage, err = azblob.NewClientFromConnectionString(getenv(name), options)
+		if err != nil {
+			// Not quoted: the text may hold the key.
+			return fmt.Errorf("the variable %s holds no connection string", name)
+		}
+		return nil
+	}
+	// Storage is in the public cloud: whatever signs in to it does so there.
+	if p.storageCredential, err = credential(storage.SignIn, signin.DefaultLoginEndpoint, p.storageHTTP, getenv); err != nil {
+		return err
+	}
+	p.storage, err = azblob.NewClient(storage.BlobServiceURI, p.storageCredential, options)
+	return err
+}
+
+// adfs is what tenantId says where there are no tenants.
+const adfs = "adfs"
+
+// credential makes a credential, whose secret it reads now.
+func credential(conf config.SignIn, loginEndpoint string, client *http.Client, getenv func(string) string) (azcore.TokenCredential, error) {
+	c := signin.Config{Method: conf.Method, TenantID: conf.TenantID, ClientID: conf.ClientID, LoginEndpoint: loginEndpoint}
+	if strings.EqualFold(c.TenantID, adfs) {
+		if !strings.HasSuffix(strings.ToLower(strings.TrimRight(loginEndpoint, "/")), "/"+adfs) {
+			return nil, fmt.Errorf("signIn.tenantId is adfs, but %s is no AD FS: write the directory's GUID or domain name", loginEndpoint)
+		}
+		c.TenantID = ""
+	}
+	var err error
+	switch conf.Method {
+	case signin.ClientSecret:
+		c.Secret, err = conf.Secret(getenv)
+	case signin.ClientCertificate:
+		var errPassword error
+		c.Certificate, err = conf.Certificate()
+		c.CertificatePassword, errPassword = conf.CertificatePassword(getenv)
+		err = errors.Join(err, errPassword)
+	}
+	if err != nil {
+		return nil, err
+	}
+	return signin.New(c, client)
+}
