@@ -149,8 +149,8 @@ func tellProgress(a *agent.Agent, w io.Writer, every time.Duration) (stop func()
 				return
 			case <-ticker.C:
 			}
-			if s, err := a.Status(); err == nil && s.LastSealed != nil {
-				fmt.Fprintf(w, "stackusage-agent: at work; last hour collected %s, %d wait to be dropped\n", *s.LastSealed, s.BacklogHours)
+			if s, err := a.Status(); err == nil {
+				fmt.Fprintf(w, "stackusage-agent: at work; next hour %s, %d wait to be dropped\n", *s.NextHour, s.BacklogHours)
 			}
 		}
 	})
