@@ -109,7 +109,7 @@ func TestOnceWithoutAStack(t *testing.T) {
 		t.Errorf("got %v", got.err)
 	}
 	got = call(t, nil, "status", "--config", path) // which needs no secret
-	if exitCode(got.err) != 2 || !strings.Contains(got.stdout, "\nopen                 collecting fails: ") || !strings.Contains(got.stdout, "connection refused") {
+	if exitCode(got.err) != 2 || !strings.Contains(got.stdout, "\nopen                 collecting fails, last at ") || !strings.Contains(got.stdout, "connection refused") {
 		t.Errorf("got %+v", got)
 	}
 }

@@ -119,9 +119,9 @@ func backfill(ctx context.Context, args []string, getenv func(string) string, st
 	return open(ctx, err, fmt.Sprintf("stackusage-agent backfill --from %s --to %s", from, to))
 }
 
-const afterBackfill = `An hour that was collected again now has a second file in Azure. With the same rows
-it is a duplicate, and changes nothing. With other rows it is a conflict: the first
-file counts until somebody decides there. To see which:
+const afterBackfill = `An hour that was collected again has a second file in Azure once that is dropped.
+With the same rows it is a duplicate, and changes nothing. With other rows it is a
+conflict: the first file counts until somebody decides there. To see which:
   stackusage hours list --verdict conflict
 `
 

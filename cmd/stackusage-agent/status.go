@@ -61,7 +61,7 @@ func status(args []string, getenv func(string) string, stdout, stderr io.Writer)
 		err = view.print(stdout, now)
 	}
 	if err == nil && len(view.Open) > 0 {
-		err = openError{fmt.Errorf("%d open: %s", len(view.Open), strings.Join(view.Open, "; "))}
+		err = openError{fmt.Errorf("%d open", len(view.Open))}
 	}
 	return err
 }
@@ -69,10 +69,10 @@ func status(args []string, getenv func(string) string, stdout, stderr io.Writer)
 // openPoints are the reasons for exit code 2.
 func openPoints(s agent.Status, full error, now time.Time) (points []string) {
 	if f := s.CollectError; f != nil {
-		points = append(points, "collecting fails: "+oneLine(f.Text))
+		points = append(points, "collecting fails, last at "+point(f.Time)+": "+oneLine(f.Text))
 	}
 	if f := s.DropError; f != nil {
-		points = append(points, "dropping fails: "+oneLine(f.Text))
+		points = append(points, "dropping fails, last at "+point(f.Time)+": "+oneLine(f.Text))
 	}
 	if full != nil {
 		points = append(points, oneLine(full.Error()))
@@ -109,14 +109,12 @@ func (v shown) print(w io.Writer, now time.Time) error {
 		if s.Damaged > 0 {
 			row("damaged files", "%d, set aside: look at the disk", s.Damaged)
 		}
-		last := "none"
-		if f := s.LastError; f != nil {
-			last = fmt.Sprintf("%s, %s: %s", point(f.Time), oneLine(f.Step), oneLine(f.Text))
-			if s.CollectError == nil && s.DropError == nil {
-				last += " (mended since)"
-			}
+		switch f := s.LastError; {
+		case f == nil:
+			row("last error", "none")
+		case s.CollectError == nil && s.DropError == nil:
+			row("last error", "%s, %s: %s (mended since)", point(f.Time), oneLine(f.Step), oneLine(f.Text))
 		}
-		row("last error", "%s", last)
 	}
 	if len(v.Open) == 0 {
 		row("open", "nothing")

@@ -23,8 +23,8 @@ func TestOpenPoints(t *testing.T) {
 		want   []string
 	}{
 		"nothing":                         {agent.Status{LastError: failure}, nil, nil},
-		"collecting fails":                {agent.Status{CollectError: failure}, nil, []string{"collecting fails: a; b"}},
-		"both fail":                       {agent.Status{CollectError: failure, DropError: failure}, nil, []string{"collecting fails: a; b", "dropping fails: a; b"}},
+		"collecting fails":                {agent.Status{CollectError: failure}, nil, []string{"collecting fails, last at 2024-03-02 12:00:00 UTC: a; b"}},
+		"both fail":                       {agent.Status{CollectError: failure, DropError: failure}, nil, []string{"collecting fails, last at 2024-03-02 12:00:00 UTC: a; b", "dropping fails, last at 2024-03-02 12:00:00 UTC: a; b"}},
 		"a limit":                         {agent.Status{}, errors.New("full"), []string{"full"}},
 		"a service that is late":          {agent.Status{NextRound: now.Add(-time.Hour)}, nil, nil},
 		"a service that is overdue":       {agent.Status{NextRound: now.Add(-3 * time.Hour)}, nil, []string{"the service is overdue since 2024-03-02 09:00:00 UTC: see whether it runs, and its log"}},
