@@ -88,7 +88,7 @@ func (a *Agent) fill(ctx context.Context, p *backfill, resumed bool, report *Rep
 	}
 	if found.State != spool.Absent {
 		report.Again++
-		a.Log.WarnContext(ctx, "an hour was collected again: with the same rows it is a duplicate on the Azure side, with others a conflict that its operator has to decide",
+		a.Log.InfoContext(ctx, "an hour was collected again: with the same rows it is a duplicate on the Azure side, with others a conflict that its operator has to decide",
 			slog.String("hour", p.Next.String()))
 	}
 	return nil

@@ -46,11 +46,30 @@ func (d BlobDrop) Put(ctx context.Context, name landing.Name, body io.ReadSeekCl
 	if call := (*url.Error)(nil); errors.As(err, &call) {
 		err = call.Err // its text has the whole URL, and with it the signature of a SAS
 	}
+	if answer, ok := err.(*azcore.ResponseError); ok {
+		err = &refusal{answer}
+	}
 	if err != nil && !bloberror.HasCode(err, bloberror.BlobAlreadyExists, bloberror.UnauthorizedBlobOverwrite) {
 		return fmt.Errorf("drop %s: %w", name, err)
 	}
 	return nil
 }
+
+// refusal is an answer of the service in one line; its own text is a page of its
+// own.
+type refusal struct{ answer *azcore.ResponseError }
+
+func (r *refusal) Error() string {
+	text := fmt.Sprintf("%d %s", r.answer.StatusCode, cmp.Or(r.answer.ErrorCode, "without a code"))
+	if r.answer.RawResponse != nil {
+		if id := r.answer.RawResponse.Header.Get("x-ms-request-id"); id != "" {
+			text += " (x-ms-request-id " + id + ")"
+		}
+	}
+	return text
+}
+
+func (r *refusal) Unwrap() error { return r.answer }
 
 func (d BlobDrop) put(ctx context.Context, name landing.Name, body io.ReadSeekCloser) error {
 	sum := md5.New() // what the service checks a Put Blob against; not for security

@@ -79,7 +79,7 @@ func TestStatus(t *testing.T) {
 		mustOnce(t, p.agent(t, dir, clock(4)), agent.Report{Hours: 1, Dropped: 2, NotReady: true})
 		check(t, agent.Status{
 			Updated: clock(4), LastSealed: at(3), LastDropped: at(3), NextHour: at(4), LastCollected: clock(3), LastDrop: clock(4),
-			LastError: failed, Waiting: " page 0: 202: usage is not ready",
+			LastError: failed, Waiting: ": 202: usage is not ready",
 		})
 	})
 	t.Run("of another format is refused", func(t *testing.T) {

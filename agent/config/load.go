@@ -41,6 +41,16 @@ func (e *Error) Error() string {
 // there, and readable by owner and group only; variables must be set. An error
 // of the content is *Error.
 func Load(path string, getenv func(string) string) (Config, error) {
+	return load(path, getenv, true)
+}
+
+// Read is Load without a look at secrets, for what needs none: they may be where
+// the service alone finds them.
+func Read(path string, getenv func(string) string) (Config, error) {
+	return load(path, getenv, false)
+}
+
+func load(path string, getenv func(string) string, secrets bool) (Config, error) {
 	text, err := readFile(path)
 	if errors.Is(err, os.ErrNotExist) {
 		return Config{}, fmt.Errorf("read configuration: %w: make it with stackusage-agent activate KEY, or name it with --config", err)
@@ -49,8 +59,9 @@ func Load(path string, getenv func(string) string) (Config, error) {
 		return Config{}, fmt.Errorf("read configuration: %w", err)
 	}
 	c, problems := parse(text)
-	lines := linesOf(text)
-	problems = append(problems, c.findSecrets(path, getenv, lines)...)
+	if secrets {
+		problems = append(problems, c.findSecrets(path, getenv, linesOf(text))...)
+	}
 	if len(problems) > 0 {
 		slices.SortStableFunc(problems, byLine)
 		return Config{}, &Error{path, problems}

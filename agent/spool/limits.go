@@ -10,7 +10,7 @@ import (
 const (
 	DefaultMaxBytes = 10 << 30
 	DefaultMaxAge   = 30 * 24 * time.Hour
-	DefaultMinFree  = 512 << 20
+	DefaultMinFree  = 1 << 30
 )
 
 // Limits bound what waits to be dropped. Over a limit nothing more is
@@ -44,6 +44,12 @@ func (e *FullError) Error() string {
 
 // Unwrap returns ErrFull and Err.
 func (e *FullError) Unwrap() []error { return []error{ErrFull, e.Err} }
+
+// CheckLimits looks at the spool in dir, whoever uses it: over one of the limits
+// it returns the *FullError with which its agent refuses to collect.
+func CheckLimits(dir string, limits Limits) error {
+	return (&Spool{dir: dir, Limits: limits}).checkLimits()
+}
 
 func (s *Spool) checkLimits() error {
 	limits := s.Limits

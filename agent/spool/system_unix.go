@@ -5,6 +5,7 @@ package spool
 import (
 	"errors"
 	"os"
+	"path/filepath"
 
 	"golang.org/x/sys/unix"
 )
@@ -15,6 +16,15 @@ func tryLock(f *os.File) error {
 		return errLocked
 	}
 	return err
+}
+
+// Owner is the user whose agent made the spool in dir; without one it is unknown.
+func Owner(dir string) (uid int, known bool) {
+	var st unix.Stat_t
+	if unix.Stat(filepath.Join(dir, lockFile), &st) != nil {
+		return 0, false
+	}
+	return int(st.Uid), true
 }
 
 // diskFree is how many bytes an ordinary user may still write.

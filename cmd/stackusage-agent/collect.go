@@ -123,8 +123,12 @@ func (f *flags) check() (from, to usage.Hour, err error) {
 // infrastructureList is what the stamp's own services run under: the default
 // provider subscription, whoever forgets to name it, and the others.
 func (f *flags) infrastructureList() []string {
-	list := []string{f.provider}
-	for _, id := range strings.FieldsFunc(f.infrastructure, func(r rune) bool { return r == ',' || r == ' ' }) {
+	return ownSubscriptions(f.provider, strings.FieldsFunc(f.infrastructure, func(r rune) bool { return r == ',' || r == ' ' }))
+}
+
+func ownSubscriptions(provider string, others []string) []string {
+	list := []string{provider}
+	for _, id := range others {
 		if !slices.ContainsFunc(list, func(have string) bool { return strings.EqualFold(have, id) }) {
 			list = append(list, id)
 		}

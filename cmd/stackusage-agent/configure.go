@@ -14,6 +14,15 @@ func configFlag(fs *flag.FlagSet, getenv func(string) string) *string {
 	return fs.String("config", config.DefaultPath(getenv), "configuration `file`")
 }
 
+// configOnly reads the flags of a command that has no other than --config.
+func configOnly(name string, args []string, getenv func(string) string, stderr io.Writer) (path string, err error) {
+	fs := flag.NewFlagSet(name, flag.ContinueOnError)
+	fs.SetOutput(stderr)
+	p := configFlag(fs, getenv)
+	_, err = parse(fs, args)
+	return *p, err
+}
+
 // parse reads flags before and after arguments, of which there must be want.
 func parse(fs *flag.FlagSet, args []string, want ...string) (values []string, err error) {
 	for {

@@ -80,7 +80,7 @@ func examine(ctx context.Context, args []string, getenv func(string) string, std
 		fmt.Fprintf(stdout, "\n%d ok, %d warnings, %d failed, %d skipped\n", n[doctor.OK], n[doctor.Warning], n[doctor.Failed], n[doctor.Skipped])
 	}
 	if n[doctor.Failed] > 0 {
-		return coded{fmt.Errorf("doctor: %d of %d checks failed", n[doctor.Failed], len(results)), 2}
+		return openError{fmt.Errorf("doctor: %d of %d checks failed", n[doctor.Failed], len(results))}
 	}
 	return nil
 }

@@ -20,6 +20,7 @@ const version = "0.1.0"
 
 func main() {
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
+	context.AfterFunc(ctx, stop) // a second signal ends the program at once
 	err := run(ctx, os.Args[1:], os.Getenv, os.Stdout, os.Stderr)
 	stop()
 	if err != nil && !errors.Is(err, flag.ErrHelp) {
@@ -28,15 +29,14 @@ func main() {
 	}
 }
 
-// coded is an error that ends the program with another code than 1.
-type coded struct {
-	error
-	code int
-}
+// openError is the end of what could run and has not done all: exit code 2.
+type openError struct{ error }
+
+func (e openError) Unwrap() error { return e.error }
 
 func exitCode(err error) int {
-	if c := (coded{}); errors.As(err, &c) {
-		return c.code
+	if errors.As(err, new(openError)) {
+		return 2
 	}
 	return 1
 }
@@ -48,6 +48,10 @@ Storage, one blob per reported hour.
   stackusage-agent config check [--config FILE]
   stackusage-agent config sample
   stackusage-agent doctor [--config FILE] [--json] [--timeout 1m]
+  stackusage-agent run [--config FILE]
+  stackusage-agent once [--config FILE]
+  stackusage-agent backfill --from 2019-12-10T19:00:00Z --to 2019-12-11T06:00:00Z [--config FILE]
+  stackusage-agent status [--json] [--config FILE]
   stackusage-agent service install|uninstall|run [--config FILE]    on Windows
   stackusage-agent collect --from 2019-12-10T19:00:00Z --to 2019-12-11T06:00:00Z ...
   stackusage-agent version
@@ -60,6 +64,22 @@ sample prints one with every key explained.
 doctor looks at every link between the stack's usage and Azure Storage, and says
 of what is broken why and what to do; stackusage-agent doctor --help lists what
 it looks at.
+
+run is the service: each hour is collected when it is due and dropped, until the
+program is told to stop (SIGTERM, or an interrupt). once collects and drops all
+that is due now, and ends. backfill collects the reported hours from --from up to,
+but not including, --to again, whether or not they were. status tells of the last
+hour, the next one, what waits and what went wrong; it changes nothing and may be
+called at any time.
+
+Exit codes:
+  0  done
+  1  could not run: a wrong call, the configuration, a spool that another agent
+     uses (the message has its pid) or that belongs to another user
+  2  could run, and something is open. doctor: a link is broken. once, backfill: an hour failed, the stack or
+     storage was away, or it was interrupted. run: the end took longer than
+     timeouts.shutdown. status: no agent has run, collecting or dropping fails,
+     the spool is over a limit, or the service is overdue
 
 collect needs no configuration. It asks for each reported hour from --from up
 to, but not including, --to, oldest first. What is sealed in the spool is not
@@ -86,6 +106,18 @@ func run(ctx context.Context, args []string, getenv func(string) string, stdout,
 		return configure(args[1:], getenv, stdout, stderr)
 	case "doctor":
 		return examine(ctx, args[1:], getenv, stdout, stderr)
+	case "run":
+		path, err := configOnly("run", args[1:], getenv, stderr)
+		if err != nil {
+			return err
+		}
+		return work(ctx, path, getenv, stderr)
+	case "once":
+		return once(ctx, args[1:], getenv, stdout, stderr)
+	case "backfill":
+		return backfill(ctx, args[1:], getenv, stdout, stderr)
+	case "status":
+		return status(args[1:], getenv, stdout, stderr)
 	case "service":
 		return service(ctx, args[1:], getenv, stdout, stderr, work)
 	case "collect":

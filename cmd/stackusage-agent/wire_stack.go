@@ -27,6 +27,10 @@ type stack struct {
 	http    *http.Client
 	getenv  func(string) string
 
+	// retried, if set before the first call, is told of every page that is asked
+	// for again: see stackapi.Config.
+	retried func(ctx context.Context, answer *stackapi.Error, wait time.Duration)
+
 	connecting chan struct{} // holds one who connects
 	link       atomic.Pointer[link]
 	namespace  atomic.Pointer[string] // that has answered
@@ -82,7 +86,7 @@ func (s *stack) connect(ctx context.Context) (*link, error) {
 	for _, namespace := range []string{stackapi.NamespaceAdmin, stackapi.NamespaceOld} {
 		l.clients[namespace], err = stackapi.New(stackapi.Config{
 			Endpoint: s.conf.Endpoint, ProviderSubscription: s.conf.ProviderSubscription, Namespace: namespace,
-			Token: signin.Token(l.cred, found.Audience), HTTP: s.http, Timeout: s.request,
+			Token: signin.Token(l.cred, found.Audience), HTTP: s.http, Timeout: s.request, Retried: s.retried,
 		})
 		if err != nil {
 			return nil, err

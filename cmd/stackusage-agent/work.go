@@ -2,16 +2,42 @@ package main
 
 import (
 	"context"
-	"errors"
+	"fmt"
 	"io"
-
-	"stackusage/agent/config"
+	"log/slog"
+	"sync"
+	"time"
 )
 
 // work is what the service does until ctx ends. It writes its log to log.
-func work(_ context.Context, path string, getenv func(string) string, _ io.Writer) error {
-	if _, err := config.Load(path, getenv); err != nil {
+func work(ctx context.Context, path string, getenv func(string) string, log io.Writer) error {
+	j, err := begin(path, getenv, log, func(level string) string { return level })
+	if err != nil {
 		return err
 	}
-	return errors.New("collecting by configuration is not part of this version: use stackusage-agent collect")
+	ctx, cancel := context.WithCancel(ctx)
+	var serving sync.WaitGroup
+	if listen := j.conf.Metrics.Listen; listen != "" {
+		serving.Go(func() { serveMetrics(ctx, listen, j.Metrics.Handler(), j.Log) })
+	}
+	j.Log.InfoContext(ctx, "agent starts", slog.String("version", version), slog.String("cloudId", j.conf.CloudID), slog.String("spool", j.Spool.Dir()))
+	done := make(chan error, 1)
+	go func() {
+		err := j.Run(ctx)
+		cancel()
+		serving.Wait()
+		done <- err
+	}()
+	<-ctx.Done()
+	select {
+	case err = <-done:
+	case <-time.After(j.conf.Timeouts.Shutdown):
+		// The spool is not closed: what still works on it ends with the process.
+		return openError{fmt.Errorf("the work at hand has not ended within timeouts.shutdown (%s); it is done again at the next start", j.conf.Timeouts.Shutdown)}
+	}
+	j.Log.InfoContext(ctx, "agent ends")
+	if closeErr := j.Spool.Close(); err == nil {
+		err = closeErr
+	}
+	return err
 }

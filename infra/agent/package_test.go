@@ -73,6 +73,7 @@ func TestPackage(t *testing.T) {
 		}
 	})
 	t.Run("the unit", func(t *testing.T) { checkUnit(t, root) })
+	t.Run("it runs without a stack, and ends when it is told to", func(t *testing.T) { checkRun(t, root) })
 	t.Run("not even purge takes configuration or usage", func(t *testing.T) {
 		if os.Geteuid() != 0 {
 			t.Skip("dpkg needs root")

@@ -1,6 +1,7 @@
-// Package telemetry sets up logs for mains: slog as JSON lines with a level, on
-// standard output, because the Functions host takes each line of standard error
-// for an error. Log lines carry what the context knows: function, invocation.
+// Package telemetry sets up logs for mains: slog with a level, as JSON lines or as
+// text. The function app writes them to standard output, because the Functions
+// host takes each line of standard error for an error. Log lines carry what the
+// context knows: function, invocation.
 //
 // Never logged: tags (they may hold personal data), secrets, one line per row.
 package telemetry
@@ -20,13 +21,36 @@ func With(ctx context.Context, attrs ...slog.Attr) context.Context {
 	return context.WithValue(ctx, attrsKey{}, append(have[:len(have):len(have)], attrs...))
 }
 
-// NewLogger makes a logger of level debug, info, warn or error.
+// NewLogger makes a logger of level debug, info, warn or error that writes JSON.
 func NewLogger(w io.Writer, level string) (*slog.Logger, error) {
-	var l slog.Level
-	if err := l.UnmarshalText([]byte(level)); err != nil {
-		return nil, fmt.Errorf("log level %q: must be debug, info, warn or error", level)
+	l, err := parseLevel(level)
+	if err != nil {
+		return nil, err
 	}
 	return slog.New(handler{slog.NewJSONHandler(w, &slog.HandlerOptions{Level: l})}), nil
+}
+
+// NewTextLogger is NewLogger for people: key=value, times in UTC.
+func NewTextLogger(w io.Writer, level string) (*slog.Logger, error) {
+	l, err := parseLevel(level)
+	if err != nil {
+		return nil, err
+	}
+	return slog.New(handler{slog.NewTextHandler(w, &slog.HandlerOptions{Level: l, ReplaceAttr: inUTC})}), nil
+}
+
+func inUTC(_ []string, a slog.Attr) slog.Attr {
+	if a.Value.Kind() == slog.KindTime {
+		a.Value = slog.TimeValue(a.Value.Time().UTC())
+	}
+	return a
+}
+
+func parseLevel(text string) (level slog.Level, err error) {
+	if err := level.UnmarshalText([]byte(text)); err != nil {
+		return 0, fmt.Errorf("log level %q: must be debug, info, warn or error", text)
+	}
+	return level, nil
 }
 
 type handler struct{ slog.Handler }

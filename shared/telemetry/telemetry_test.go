@@ -5,8 +5,10 @@ import (
 	"context"
 	"encoding/json"
 	"log/slog"
+	"regexp"
 	"strings"
 	"testing"
+	"time"
 
 	"stackusage/shared/telemetry"
 )
@@ -63,5 +65,22 @@ func TestTheLevelHoldsBackWhatIsBelowIt(t *testing.T) {
 		if _, err := telemetry.NewLogger(nil, level); err == nil || !strings.Contains(err.Error(), "must be debug, info, warn or error") {
 			t.Errorf("level %q: %v", level, err)
 		}
+	}
+}
+
+func TestTextIsForPeople(t *testing.T) {
+	var out bytes.Buffer
+	log, err := telemetry.NewTextLogger(&out, "warn")
+	if err != nil {
+		t.Fatal(err)
+	}
+	ctx := telemetry.With(t.Context(), slog.String("function", "Sweep"))
+	log.InfoContext(ctx, "held back")
+	log.WarnContext(ctx, "shown", slog.Time("at", time.Date(2024, 3, 2, 12, 0, 0, 0, time.FixedZone("", 3600))))
+	if text := out.String(); !regexp.MustCompile(`^time=\S+Z level=WARN msg=shown at=2024-03-02T11:00:00.000Z function=Sweep\n$`).MatchString(text) {
+		t.Errorf("got %s", text)
+	}
+	if _, err := telemetry.NewTextLogger(nil, "loud"); err == nil {
+		t.Error("a level that is not known is taken")
 	}
 }

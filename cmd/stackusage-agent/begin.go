@@ -1,0 +1,104 @@
+package main
+
+import (
+	"context"
+	"fmt"
+	"io"
+	"log/slog"
+	"os"
+	"path/filepath"
+	"time"
+
+	"stackusage/agent"
+	"stackusage/agent/config"
+	"stackusage/agent/metrics"
+	"stackusage/agent/spool"
+	"stackusage/agent/stackapi"
+	"stackusage/shared/telemetry"
+)
+
+// job is an agent that has its spool, and the configuration it came from.
+type job struct {
+	*agent.Agent
+	conf config.Config
+}
+
+// begin makes the agent of a configuration and takes its spool, which is to be
+// closed. It reaches out to nobody. level is the log level; empty means what the
+// configuration says.
+func begin(path string, getenv func(string) string, out io.Writer, level func(configured string) string) (*job, error) {
+	p, err := load(path, getenv)
+	if err != nil {
+		return nil, err
+	}
+	log, err := newLog(out, level(p.conf.Log.Level), p.conf.Log.Format)
+	if err != nil {
+		return nil, err
+	}
+	dir := spoolDir(p.conf)
+	if err := checkUser(dir, os.Geteuid()); err != nil {
+		return nil, err
+	}
+	sp, err := spool.Open(dir)
+	if err != nil {
+		return nil, err
+	}
+	sp.Limits = limits(p.conf)
+	m := metrics.New(time.Now)
+	p.stack.retried = func(ctx context.Context, answer *stackapi.Error, wait time.Duration) {
+		m.Retries.Inc()
+		log.InfoContext(ctx, "the stack is asked again", slog.String("answer", answer.Error()), slog.Duration("wait", wait))
+	}
+	return &job{conf: p.conf, Agent: &agent.Agent{
+		Source: p.stack, Drop: agent.BlobDrop{Client: p.storage, Timeout: p.conf.Timeouts.Upload},
+		Spool: sp, Stamp: stamp(p.conf), Settings: settings(p.conf), Log: log, Now: time.Now, Metrics: m,
+	}}, nil
+}
+
+func newLog(out io.Writer, level, format string) (*slog.Logger, error) {
+	if format == "text" {
+		return telemetry.NewTextLogger(out, level)
+	}
+	return telemetry.NewLogger(out, level)
+}
+
+// spoolDir is the folder of the registration's own.
+func spoolDir(conf config.Config) string { return filepath.Join(conf.Spool.Dir, conf.CloudID) }
+
+func limits(conf config.Config) spool.Limits {
+	return spool.Limits{MaxBytes: int64(conf.Spool.MaxBytes), MaxAge: conf.Spool.MaxAge, MinFree: int64(conf.Spool.MinFree)}
+}
+
+// settings: in the configuration 0 means nothing at all, in agent.Settings the
+// default.
+func settings(conf config.Config) agent.Settings {
+	return agent.Settings{
+		First: *conf.FirstHour, MaxCatchUp: conf.Collect.MaxCatchUp, Interval: conf.Collect.Interval,
+		Delay: orNone(conf.Collect.Delay), Jitter: orNone(conf.Collect.Jitter), KeepSent: orNone(conf.Spool.KeepSent),
+		StampTimeouts: orNone(conf.Collect.SplitAfter504s),
+	}
+}
+
+func orNone[T time.Duration | int](value T) T {
+	if value == 0 {
+		return -1
+	}
+	return value
+}
+
+func stamp(conf config.Config) agent.Stamp {
+	return agent.Stamp{
+		CloudID: conf.CloudID, Region: conf.Stack.Region, Domain: conf.Stack.Domain, AgentVersion: version,
+		ProviderSubscriptions: ownSubscriptions(conf.Stack.ProviderSubscription, conf.Stack.InfrastructureSubscriptions),
+	}
+}
+
+// checkUser refuses to write into the spool of another user's agent. Only root
+// could, and would leave files that the service cannot read.
+func checkUser(dir string, uid int) error {
+	if owner, known := spool.Owner(dir); known && uid >= 0 && owner != uid {
+		return fmt.Errorf("use spool %s: it belongs to user %d, and this is user %d, whose files that one's agent could not read: "+
+			"run this as that user; if that is the service's, as docs/agent.md says under \"As the service\"", dir, owner, uid)
+	}
+	return nil
+}

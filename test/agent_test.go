@@ -1,0 +1,152 @@
+package test
+
+import (
+	"bufio"
+	"encoding/json"
+	"fmt"
+	"io"
+	"net/http"
+	"os"
+	"os/exec"
+	"regexp"
+	"strings"
+	"syscall"
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+
+	"stackusage/shared/landing"
+)
+
+// TestTheAgentByItsConfiguration runs the program as an operator does, command by
+// command.
+func TestTheAgentByItsConfiguration(t *testing.T) {
+	const hours = 30
+	s := newAgentSite(t, hours, "  maxCatchUp: 7", "")
+	expect := func(t *testing.T, code int, stdout, stderr string, name string, args ...string) (out string) {
+		t.Helper()
+		got, out, errs := s.agent(t, name, args...)
+		if got != code || !match(stdout, out) || !match(stderr, errs) {
+			t.Fatalf("%s: exit code %d, want %d\nstdout, want %s\n%sstderr, want %s\n%s", name, got, code, stdout, out, stderr, errs)
+		}
+		return out
+	}
+	at := func(n int) string { return s.first.Add(time.Duration(n) * time.Hour).Format(time.RFC3339) }
+	once := map[time.Time]int{}
+	for n := range hours {
+		once[s.first.Add(time.Duration(n)*time.Hour)] = 1
+	}
+
+	t.Run("status before anything says so", func(t *testing.T) {
+		expect(t, 2, `^registration +`+cloudID+`\nspool +\S+\nopen +no agent has run: .*\n$`, `^stackusage-agent: 1 open\n$`, "status")
+	})
+	t.Run("once collects all that is due, in as many rounds as it takes", func(t *testing.T) {
+		expect(t, 0, fmt.Sprintf(`^%d hours collected with %d rows, %[1]d dropped; 0 wait to be dropped; next hour %[3]s\n$`, hours, 3*hours, at(hours)), `^$`, "once")
+		if diff := cmp.Diff(once, s.landed(t)); diff != "" {
+			t.Errorf("landed (-want +got)\n%s", diff)
+		}
+	})
+	t.Run("status tells what is there", func(t *testing.T) {
+		expect(t, 0, `(?s)\nlast hour dropped +`+at(hours-1)+`, at \d{4}-\d\d-\d\d \d\d:\d\d:\d\d UTC\nnext hour +`+at(hours)+
+			`\nwait to be dropped +0 hours, 0 bytes\nlast error +none\nopen +nothing\n$`, `^$`, "status")
+		var got struct {
+			CloudID, NextHour, LastDroppedHour string
+			BacklogHours                       int
+			Open                               []string
+		}
+		must(t, json.Unmarshal([]byte(expect(t, 0, ``, `^$`, "status", "--json")), &got))
+		if got.CloudID != cloudID || got.NextHour != at(hours) || got.LastDroppedHour != at(hours-1) || got.BacklogHours != 0 || got.Open == nil || len(got.Open) > 0 {
+			t.Errorf("got %+v", got)
+		}
+	})
+	t.Run("backfill collects a range again, and says what that means in Azure", func(t *testing.T) {
+		expect(t, 0, `^3 hours are asked for, `+at(4)+` up to `+at(7)+`\n3 hours collected with 9 rows: 0 for the first time, 3 again; 3 dropped\n(?s).*\n  stackusage hours list --verdict conflict\n$`,
+			`^$`, "backfill", "--from", at(4), "--to", at(7))
+		want := map[time.Time]int{}
+		for n := range hours {
+			want[s.first.Add(time.Duration(n)*time.Hour)] = 1
+			if n >= 4 && n < 7 {
+				want[s.first.Add(time.Duration(n)*time.Hour)] = 2
+			}
+		}
+		if diff := cmp.Diff(want, s.landed(t)); diff != "" {
+			t.Errorf("landed (-want +got)\n%s", diff)
+		}
+	})
+	t.Run("what cannot be dropped is open until it is", func(t *testing.T) {
+		_, err := s.blobs.DeleteContainer(t.Context(), landing.Container(cloudID), nil)
+		must(t, err)
+		expect(t, 2, `1 hours collected .* 0 dropped`, `ContainerNotFound`, "backfill", "--from", at(0), "--to", at(1))
+		expect(t, 2, `wait to be dropped +1 hours, [1-9]\d* bytes\noldest of them +`+at(0)+`\nopen +dropping fails, last at .* UTC: drop landing-\S+: 404 ContainerNotFound \(.*\)\n$`, `^stackusage-agent: 1 open\n$`, "status")
+		expect(t, 2, `^0 hours collected with 0 rows, 0 dropped; 1 wait to be dropped; `, `ContainerNotFound`, "once")
+		_, err = s.blobs.CreateContainer(t.Context(), landing.Container(cloudID), nil)
+		must(t, err)
+		expect(t, 0, `^0 hours collected with 0 rows, 1 dropped; 0 wait to be dropped; `, `^$`, "once")
+		expect(t, 0, `\nlast error .*\(mended since\)\nopen +nothing\n$`, `^$`, "status")
+	})
+	t.Run("run keeps others from its spool, and ends when it is told to", func(t *testing.T) {
+		agent := s.start(t)
+		expect(t, 1, `^$`, fmt.Sprintf(`is used by the agent with pid %d: stop that one first`, agent.cmd.Process.Pid), "once")
+		expect(t, 1, `^$`, fmt.Sprintf(`with pid %d: `, agent.cmd.Process.Pid), "backfill", "--from", at(0), "--to", at(1))
+		expect(t, 1, `^$`, fmt.Sprintf(`with pid %d: `, agent.cmd.Process.Pid), "run")
+		resp, err := http.Get(agent.metrics)
+		must(t, err)
+		defer resp.Body.Close()
+		text, err := io.ReadAll(resp.Body)
+		must(t, err)
+		for _, want := range []string{"\nstackusage_agent_backlog_hours 0\n", "\nstackusage_agent_hours_collected_total 0\n", "\nstackusage_agent_retries_total 0\n"} {
+			if !strings.Contains(string(text), want) {
+				t.Errorf("no %q in the metrics", want)
+			}
+		}
+		agent.terminate(t)
+		expect(t, 0, `open +nothing`, `^$`, "status")
+	})
+	t.Run("one that is killed is followed by the next", func(t *testing.T) {
+		agent := s.start(t)
+		must(t, agent.cmd.Process.Kill())
+		agent.cmd.Wait()
+		s.start(t).terminate(t)
+	})
+}
+
+func match(pattern, text string) bool { return regexp.MustCompile(pattern).MatchString(text) }
+
+// service is a program that was started by run.
+type service struct {
+	cmd     *exec.Cmd
+	metrics string // URL
+	log     io.ReadCloser
+}
+
+// start starts run and waits until it serves metrics.
+func (s *agentSite) start(t *testing.T) service {
+	t.Helper()
+	agent := service{cmd: s.command("run")}
+	var err error
+	agent.log, err = agent.cmd.StderrPipe()
+	must(t, err)
+	must(t, agent.cmd.Start())
+	t.Cleanup(func() { agent.cmd.Process.Kill() }) // no more than an error if it has ended
+	lines := bufio.NewScanner(agent.log)
+	for lines.Scan() {
+		if m := regexp.MustCompile(`msg="metrics are served" address=(\S+)`).FindStringSubmatch(lines.Text()); m != nil {
+			agent.metrics = m[1]
+			go io.Copy(io.Discard, agent.log) // or it would wait for who reads
+			return agent
+		}
+		fmt.Fprintln(os.Stderr, lines.Text())
+	}
+	t.Fatalf("run has ended: %v", agent.cmd.Wait())
+	return agent
+}
+
+// terminate is what systemd does.
+func (a service) terminate(t *testing.T) {
+	t.Helper()
+	must(t, a.cmd.Process.Signal(syscall.SIGTERM))
+	if err := a.cmd.Wait(); err != nil {
+		t.Errorf("run ended with %v", err)
+	}
+}
