@@ -134,10 +134,35 @@ func TestQuarantine(t *testing.T) {
 			t.Errorf("output %s", out)
 		}
 	})
+	t.Run("a redrive that died is withdrawn", func(t *testing.T) {
+		account, err := azurestore.Connect(getenv, "UsageStorage")
+		ok(t, err)
+		l := &ledger.Ledger{Store: account.Tables}
+		var id ledger.HourID
+		for h, err := range l.QuarantinedHours(t.Context(), cloudID) {
+			ok(t, err)
+			id = h.ID
+		}
+		_, _, err = l.BeginRedrive(t.Context(), ledger.Redrive{ID: id, Supplement: strings.Repeat("a", 16), Run: "dead",
+			Why: ledger.Reasoned{Reason: "it dies", By: "ivan", At: hour19.End()}})
+		ok(t, err)
+		if out := tool(t, getenv, about("withdraw", "--reason", "it died", "--by", "olga")...); out != "withdrawn: the redrive by ivan since 2019-12-10T20:00:00Z\n" {
+			t.Errorf("output %q", out)
+		}
+		if out := tool(t, getenv, "verify"); !strings.Contains(out, "nothing differs") {
+			t.Errorf("output %s", out)
+		}
+	})
 	t.Run("what cannot be meant is refused", func(t *testing.T) {
 		for want, args := range map[string][]string{
 			"--reason is missing":             about("redrive"),
 			"say which rows":                  about("dismiss", "--reason", "x"),
+			"no refused row of the hour":      about("dismiss", "--line", "99", "--reason", "x"),
+			"the reason is missing":           about("dismiss", "--line", "3", "--reason", "  "),
+			"no redrive of the hour":          about("withdraw", "--reason", "x"),
+			"withdrawn whole":                 about("withdraw", "--line", "2", "--reason", "x"),
+			`--state "bogus" is none of`:      {"quarantine", "list", "--state", "bogus"},
+			`--verdict "conflicts" is none`:   {"hours", "list", "--verdict", "conflicts"},
 			"no file counts for the hour":     {"quarantine", "show", "--cloud-id", cloudID, "--hour", "2019-12-10T20:00:00Z"},
 			"--hour":                          {"quarantine", "show", "--cloud-id", cloudID, "--hour", "19"},
 			`needs "line", each once, and "r`: about("redrive", "--fixed", badRows(t), "--reason", "x"),
