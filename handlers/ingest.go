@@ -104,6 +104,9 @@ type judging struct {
 // run reads the blob to its end, and only then writes anything: a blob that is
 // refused whole leaves nothing behind but its verdict.
 func (j *judging) run(ctx context.Context, name landing.Name, body io.Reader) (ledger.Verdict, error) {
+	if err := landing.CheckOver(name, j.hour.LandedAt); err != nil {
+		return "", err
+	}
 	r, err := landing.NewReader(body, name, j.app.Settings.Limits)
 	if err != nil {
 		return "", err

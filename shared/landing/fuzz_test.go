@@ -17,7 +17,7 @@ import (
 var codes = map[string]bool{
 	landing.RejectedGzip: true, landing.RejectedCutShort: true, landing.RejectedName: true, landing.RejectedHash: true, landing.RejectedCount: true,
 	landing.RejectedHeader: true, landing.RejectedRegistration: true, landing.RejectedWindow: true, landing.RejectedTooLarge: true,
-	landing.RejectedTooManyRows: true, landing.RejectedTrailer: true, landing.RejectedAfterEnd: true,
+	landing.RejectedTooManyRows: true, landing.RejectedTrailer: true, landing.RejectedAfterEnd: true, landing.RejectedNotOver: true,
 }
 
 // FuzzReader feeds any bytes, and any text inside a sound gzip stream: the

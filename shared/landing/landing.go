@@ -160,6 +160,7 @@ const (
 	RejectedTooManyRows  = "TooManyRows"
 	RejectedTrailer      = "NoTrailer"
 	RejectedAfterEnd     = "BytesAfterTheEnd"
+	RejectedNotOver      = "HourNotOver"
 )
 
 // maxReason bounds a reason: it may quote the blob, and is stored in a table.
@@ -167,4 +168,17 @@ const maxReason = 1000 // characters
 
 func reject(code, format string, args ...any) *Rejection {
 	return &Rejection{Code: code, Reason: fmt.Sprintf("%.*s", maxReason, fmt.Sprintf(format, args...))}
+}
+
+// maxAhead is how far a stamp's clock may be ahead of the storage's.
+const maxAhead = time.Hour
+
+// CheckOver rejects a blob whose reported hour was not over when it was stored:
+// nobody can report all of it, and its usage day would stay open until it comes.
+func CheckOver(name Name, storedAt time.Time) error {
+	if end := name.Hour.End(); end.After(storedAt.Add(maxAhead)) {
+		return reject(RejectedNotOver, "the reported hour ends at %s, and the blob was stored at %s: a clock is wrong",
+			end.Format(time.RFC3339), storedAt.UTC().Format(time.RFC3339))
+	}
+	return nil
 }
