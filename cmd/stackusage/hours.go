@@ -211,14 +211,14 @@ func resolveHour(ctx context.Context, env environment, args []string) error {
 	if !d.supersede {
 		h, err := app.ledger.KeepOut(ctx, d.id, d.why)
 		if err != nil {
-			return err
+			return unresolved(err)
 		}
 		fmt.Fprintf(env.stdout, "%s is %s: %s (%s, %s). No bill changes.\n", h.Blob, h.Verdict, h.DecisionReason, h.DecidedBy, stamp(h.DecidedAt))
 		return nil
 	}
 	h, err := app.ledger.AskTakeOver(ctx, d.id, d.why)
 	if err != nil {
-		return err
+		return unresolved(err)
 	}
 	if !h.TakesOver() {
 		fmt.Fprintf(env.stdout, "%s counts already; nothing is left to do.\n", h.Blob)
@@ -240,6 +240,14 @@ Watch:
 Until IngestHour has done so, hours resolve --keep withdraws the decision.
 `, h.Blob, h.DecisionReason, h.DecidedBy, stamp(h.DecidedAt), d.id.CloudID)
 	return nil
+}
+
+// unresolved says what is missing where there is nothing to decide.
+func unresolved(err error) error {
+	if errors.Is(err, ledger.ErrNotFound) {
+		return fmt.Errorf("%w: no such file has a verdict, or none counts for the hour yet; stackusage hours list shows what landed, and the hours of a stamp that is not registered count once it is", err)
+	}
+	return err
 }
 
 // reasonFlags adds --reason and --by. The result is called after the flags are

@@ -159,13 +159,17 @@ func TestQuarantine(t *testing.T) {
 			"say which rows":                  about("dismiss", "--reason", "x"),
 			"no refused row of the hour":      about("dismiss", "--line", "99", "--reason", "x"),
 			"the reason is missing":           about("dismiss", "--line", "3", "--reason", "  "),
+			"as --line and --code say; stack": about("redrive", "--line", "99", "--reason", "x"),
+			"comes twice":                     about("redrive", "--fixed", rowsFile(t, `{"line":2,"line":3,"row":{}}`), "--reason", "x"),
+			"nothing of registration":         {"verify", "--cloud-id", "00000000-0000-4000-8000-000000000001"},
+			"no such file has a verdict":      {"hours", "resolve", "--cloud-id", cloudID, "--hour", "2019-12-10T20:00:00Z", "--sha16", strings.Repeat("a", 16), "--keep", "--reason", "x"},
 			"no redrive of the hour":          about("withdraw", "--reason", "x"),
 			"withdrawn whole":                 about("withdraw", "--line", "2", "--reason", "x"),
 			`--state "bogus" is none of`:      {"quarantine", "list", "--state", "bogus"},
 			`--verdict "conflicts" is none`:   {"hours", "list", "--verdict", "conflicts"},
 			"no file counts for the hour":     {"quarantine", "show", "--cloud-id", cloudID, "--hour", "2019-12-10T20:00:00Z"},
 			"--hour":                          {"quarantine", "show", "--cloud-id", cloudID, "--hour", "19"},
-			`needs "line", each once, and "r`: about("redrive", "--fixed", badRows(t), "--reason", "x"),
+			`needs "line", each once, and "r`: about("redrive", "--fixed", rowsFile(t, `{"line":2}`), "--reason", "x"),
 		} {
 			if err := run(t.Context(), args, getenv, io.Discard, io.Discard); err == nil || !strings.Contains(err.Error(), want) {
 				t.Errorf("%v: error %v, want %q", args, err, want)
@@ -174,9 +178,9 @@ func TestQuarantine(t *testing.T) {
 	})
 }
 
-func badRows(t *testing.T) string {
+func rowsFile(t *testing.T, text string) string {
 	t.Helper()
-	path := filepath.Join(t.TempDir(), "bad.ndjson")
-	ok(t, os.WriteFile(path, []byte(`{"line":2}`), 0o600))
+	path := filepath.Join(t.TempDir(), "rows.ndjson")
+	ok(t, os.WriteFile(path, []byte(text), 0o600))
 	return path
 }

@@ -4,13 +4,13 @@ import (
 	"bufio"
 	"context"
 	"crypto/rand"
-	"encoding/json"
 	"fmt"
 	"io"
 	"os"
 	"time"
 
 	"stackusage/shared/intake"
+	"stackusage/shared/strictjson"
 	"stackusage/shared/usage"
 )
 
@@ -72,6 +72,8 @@ func redriveQuarantine(ctx context.Context, env environment, args []string) erro
 		return err
 	}
 	switch {
+	case out.Rows == 0 && out.Still == 0 && (s.code != "" || s.lines != nil):
+		return fmt.Errorf("no refused row of the hour is as --line and --code say; stackusage quarantine list shows what there is")
 	case out.Rows == 0:
 		fmt.Fprintln(env.stdout, "no row is taken; nothing changes")
 	case req.DryRun:
@@ -106,7 +108,7 @@ func readFixed(path string) (map[int64][]byte, error) {
 	scan.Buffer(nil, 4*usage.MaxLine)
 	for n := 1; scan.Scan(); n++ {
 		var r shownRow
-		if err := json.Unmarshal(scan.Bytes(), &r); err != nil {
+		if err := strictjson.Unmarshal(scan.Bytes(), &r); err != nil {
 			return nil, fmt.Errorf("read %s: line %d: %w", path, n, err)
 		}
 		if _, twice := rows[r.Line]; twice || r.Line < 1 || r.Row == nil {

@@ -61,6 +61,9 @@ func verify(ctx context.Context, env environment, args []string) error {
 	if err != nil {
 		return err
 	}
+	if o.CloudID != "" && o.From == 0 && o.To == 0 && report.Hours == 0 && report.Days == 0 && len(report.Findings) == 0 {
+		return fmt.Errorf("nothing of registration %s is stored: see stackusage hours list --cloud-id %s", o.CloudID, o.CloudID)
+	}
 	if err := printReport(env.stdout, report, *asJSON); err != nil {
 		return err
 	}
