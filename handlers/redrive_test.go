@@ -8,6 +8,7 @@ import (
 	"slices"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 
 	"stackusage/shared/intake"
@@ -126,15 +127,14 @@ func TestRedriveCrashes(t *testing.T) {
 	t.Parallel()
 	var name landing.Name
 	_, name = blobOf(t, hour23, append(rowsOf(hour23), row(4, hour22, "-8"), `{"no":"usage"}`)...)
-	run := 0
+	var run atomic.Int64 // the scenes run side by side
 	eachWriteFailed(t,
 		func(t *testing.T) *rig {
 			r, _ := refusedHour(t)
 			return r
 		},
 		func(r *rig) (int, string) {
-			run++
-			req := fix(name, fmt.Sprint(run), 4, row(4, hour22, "8"))
+			req := fix(name, fmt.Sprint(run.Add(1)), 4, row(4, hour22, "8"))
 			_, err := r.redriver().Redrive(t.Context(), req)
 			if errors.Is(err, ledger.ErrDecided) { // the try before did it all, and was told otherwise
 				err = nil
