@@ -11,6 +11,7 @@ import (
 	"syscall"
 
 	"stackusage/agent/config"
+	"stackusage/agent/spool"
 )
 
 // spool does what the agent does with every hour, with a small file: write,
@@ -113,16 +114,16 @@ func (e *examination) disk(context.Context) Result {
 	for !isDir(dir) && filepath.Dir(dir) != dir {
 		dir = filepath.Dir(dir) // which will hold it
 	}
-	free, err := freeSpace(dir)
+	free, err := spool.DiskFree(dir)
 	if err != nil {
 		return warning("the room on the disk is not known: "+brief(err), "")
 	}
 	least := e.parts.Config.Spool.MinFree
-	if free < uint64(least) {
-		return failed("the disk is full: "+sizeText(free)+" free, and the agent stops collecting below "+least.String()+" (spool.minFree)",
+	if free < int64(least) {
+		return failed("the disk is full: "+sizeText(uint64(free))+" free, and the agent stops collecting below "+least.String()+" (spool.minFree)",
 			"Make room on that disk, or set spool.minFree lower. What is in the spool is usage that may be nowhere else: remove nothing from it.")
 	}
-	return ok(sizeText(free) + " free, " + least.String() + " wanted")
+	return ok(sizeText(uint64(free)) + " free, " + least.String() + " wanted")
 }
 
 // sizeText is a size to two or more digits.

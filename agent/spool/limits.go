@@ -81,7 +81,7 @@ func (s *Spool) checkLimits() error {
 		return &FullError{Dir: s.dir, Bound: "MaxAge", Have: fmt.Sprintf("an hour file has waited for %s to be dropped, the limit is %s", age.Round(time.Second), limits.MaxAge)}
 	}
 	if limits.MinFree > 0 {
-		free, err := diskFree(s.dir)
+		free, err := DiskFree(s.dir)
 		if err != nil {
 			return fmt.Errorf("ask for the free space of %s: %w", s.dir, err)
 		}

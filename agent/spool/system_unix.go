@@ -27,8 +27,8 @@ func Owner(dir string) (uid int, known bool) {
 	return int(st.Uid), true
 }
 
-// diskFree is how many bytes an ordinary user may still write.
-func diskFree(dir string) (int64, error) {
+// DiskFree is how many bytes an ordinary user may still write.
+func DiskFree(dir string) (int64, error) {
 	var st unix.Statfs_t
 	if err := unix.Statfs(dir, &st); err != nil {
 		return 0, err

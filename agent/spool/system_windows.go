@@ -20,8 +20,8 @@ func tryLock(f *os.File) error {
 	return err
 }
 
-// diskFree is how many bytes this user may still write.
-func diskFree(dir string) (int64, error) {
+// DiskFree is how many bytes this user may still write.
+func DiskFree(dir string) (int64, error) {
 	path, err := windows.UTF16PtrFromString(dir)
 	if err != nil {
 		return 0, err

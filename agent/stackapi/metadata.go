@@ -110,8 +110,14 @@ func parseMetadata(text []byte) (Metadata, error) {
 	}
 	return Metadata{
 		LoginEndpoint: body.Authentication.LoginEndpoint,
-		ADFS:          strings.HasSuffix(strings.ToLower(strings.TrimRight(login.Path, "/")), "/adfs"),
+		ADFS:          IsADFS(body.Authentication.LoginEndpoint),
 		Audience:      body.Authentication.Audiences[0], Audiences: body.Authentication.Audiences,
 		GalleryEndpoint: body.GalleryEndpoint, GraphEndpoint: body.GraphEndpoint, PortalEndpoint: body.PortalEndpoint,
 	}, nil
+}
+
+// IsADFS reports whether a login endpoint is an AD FS: its path ends in /adfs.
+func IsADFS(loginEndpoint string) bool {
+	u, err := url.Parse(loginEndpoint)
+	return err == nil && strings.HasSuffix(strings.ToLower(strings.TrimRight(u.Path, "/")), "/adfs")
 }

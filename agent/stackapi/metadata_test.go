@@ -159,3 +159,14 @@ func FuzzParseMetadata(f *testing.F) {
 		}
 	})
 }
+
+func TestIsADFS(t *testing.T) {
+	for endpoint, want := range map[string]bool{
+		"https://adfs.local.azurestack.external/adfs": true, "https://adfs.local.azurestack.external/ADFS/": true,
+		"https://login.microsoftonline.com/": false, "https://adfs": false, "https://adfs.local.azurestack.external/notadfs": false, "": false,
+	} {
+		if got := stackapi.IsADFS(endpoint); got != want {
+			t.Errorf("%q: %v, want %v", endpoint, got, want)
+		}
+	}
+}

@@ -14,6 +14,7 @@ import (
 
 	"stackusage/agent/config"
 	"stackusage/agent/signin"
+	"stackusage/agent/stackapi"
 	"stackusage/agent/transport"
 )
 
@@ -96,7 +97,7 @@ const adfs = "adfs"
 func credential(conf config.SignIn, loginEndpoint string, client *http.Client, getenv func(string) string) (azcore.TokenCredential, error) {
 	c := signin.Config{Method: conf.Method, TenantID: conf.TenantID, ClientID: conf.ClientID, LoginEndpoint: loginEndpoint}
 	if strings.EqualFold(c.TenantID, adfs) {
-		if !strings.HasSuffix(strings.ToLower(strings.TrimRight(loginEndpoint, "/")), "/"+adfs) {
+		if !stackapi.IsADFS(loginEndpoint) {
 			return nil, fmt.Errorf("signIn.tenantId is adfs, but %s is no AD FS: write the directory's GUID or domain name", loginEndpoint)
 		}
 		c.TenantID = ""

@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"net/http"
-	"strings"
 	"sync/atomic"
 	"time"
 
@@ -57,7 +56,7 @@ func (s *stack) Metadata(ctx context.Context) (found stackapi.Metadata, err erro
 	}
 	if login := s.conf.LoginEndpoint; login != "" {
 		found.LoginEndpoint = login
-		found.ADFS = strings.HasSuffix(strings.ToLower(strings.TrimRight(login, "/")), "/"+adfs)
+		found.ADFS = stackapi.IsADFS(login)
 	}
 	if s.conf.Audience != "" {
 		found.Audience, found.Audiences = s.conf.Audience, []string{s.conf.Audience}
