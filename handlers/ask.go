@@ -31,7 +31,7 @@ type sending struct {
 	taken   bool                       // commerce answered a request of this try record by record
 
 	claim        string    // the name of this try; its row says whose claim holds
-	claimed      bool      // this try may have claimed the batch
+	claimed      bool      // this try may have claimed the batch, and has not noted how it ended
 	claimedUntil time.Time // as its row says: nobody else sends before that
 	ends         time.Time // just before that, by the process's own clock
 	whole        bool      // claimed until this invocation must have ended
@@ -287,8 +287,8 @@ func (a *App) holdBatch(ctx context.Context, s *sending, limit time.Duration) er
 	}
 }
 
-// release lets others have the batch after an error: no request is on its way
-// any more. What cannot be noted ends by itself.
+// release lets others have a batch that is still claimed, after an error: no
+// request is on its way any more. What cannot be noted ends by itself.
 func (a *App) release(ctx context.Context, s *sending) {
 	if !s.claimed {
 		return

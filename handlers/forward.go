@@ -57,21 +57,15 @@ func (a *App) forwardBatch(ctx context.Context, req invoke.Request) error {
 		return err
 	}
 	s.batch.Tries++
-	noted := false
-	defer func() {
-		if !noted { // after a panic, too
-			a.release(ctx, s)
-		}
-	}()
+	defer a.release(ctx, s) // what has gone wrong, a panic included
 	err = a.claim(ctx, s)
 	if err == nil {
 		err = a.sendBatch(ctx, s)
 	}
 	if errors.Is(err, ledger.ErrChanged) {
-		noted = true
-		return nil // another sender has the batch, and a message of its own
+		err = nil // another sender has the batch, and a message of its own
 	}
-	noted = err == nil
+	s.claimed = s.claimed && err != nil
 	return err
 }
 
