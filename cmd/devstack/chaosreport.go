@@ -204,13 +204,7 @@ func (c *chaos) report(out io.Writer, sheet balance.Sheet) error {
 	for _, kind := range slices.SortedFunc(maps.Keys(t.Faults), cmp.Compare) {
 		fmt.Fprintf(out, "%-60s %6d\n", kind, t.Faults[kind])
 	}
-	for i, p := range sheet.Problems {
-		if i == 20 {
-			fmt.Fprintf(out, "and %d more problems: see balance.json\n", len(sheet.Problems)-i)
-			break
-		}
-		fmt.Fprintln(out, "PROBLEM:", p)
-	}
+	printProblems(out, sheet.Problems, 20)
 	if sheet.Balanced {
 		fmt.Fprintf(out, "\nseed %d passed: %d rows billed or quarantined to the last digit, verified, nothing pending\n", c.o.seed, sheet.RowsServed)
 	} else {

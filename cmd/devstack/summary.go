@@ -60,13 +60,7 @@ func (s *site) printSummary(ctx context.Context, sheet balance.Sheet, out io.Wri
 		fmt.Fprintf(w, "%v\t%v\n", line[0], line[1])
 	}
 	w.Flush()
-	for i, p := range sheet.Problems {
-		if i == 10 {
-			fmt.Fprintf(out, "and %d more problems: see balance.json\n", len(sheet.Problems)-i)
-			break
-		}
-		fmt.Fprintln(out, "PROBLEM:", p)
-	}
+	printProblems(out, sheet.Problems, 10)
 	if sheet.Balanced {
 		fmt.Fprintln(out, "\nbalanced: every row served is billed or quarantined, to the last digit")
 	} else {
@@ -74,6 +68,16 @@ func (s *site) printSummary(ctx context.Context, sheet balance.Sheet, out io.Wri
 	}
 	fmt.Fprintln(out, "results:", s.o.out)
 	return nil
+}
+
+func printProblems(out io.Writer, problems []string, most int) {
+	for i, p := range problems {
+		if i == most {
+			fmt.Fprintf(out, "and %d more problems: see balance.json\n", len(problems)-i)
+			break
+		}
+		fmt.Fprintln(out, "PROBLEM:", p)
+	}
 }
 
 // short shows at most eight decimals of a quantity; the files have them all.

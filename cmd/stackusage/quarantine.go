@@ -157,8 +157,11 @@ func selectionFlags(fs *flag.FlagSet, s *selection) func(ctx context.Context, ap
 	}
 }
 
-// check is called after the flags are parsed.
-func (s *selection) check(fs *flag.FlagSet) (err error) {
+// parse reads the flags of a command that has those of a selection.
+func (s *selection) parse(fs *flag.FlagSet, args []string) (err error) {
+	if err := parseFlags(fs, args); err != nil {
+		return err
+	}
 	if err := checkCloudID(s.id.CloudID); err != nil {
 		return err
 	}
@@ -196,10 +199,7 @@ func showQuarantine(ctx context.Context, env environment, args []string) error {
 	fs := newFlags(env, "quarantine show", aboutShow)
 	var s selection
 	find := selectionFlags(fs, &s)
-	if err := parseFlags(fs, args); err != nil {
-		return err
-	}
-	if err := s.check(fs); err != nil {
+	if err := s.parse(fs, args); err != nil {
 		return err
 	}
 	app, err := env.app()
@@ -252,10 +252,7 @@ func dismissQuarantine(ctx context.Context, env environment, args []string) erro
 	var why ledger.Reasoned
 	find := selectionFlags(fs, &s)
 	reason := reasonFlags(fs, &why)
-	if err := parseFlags(fs, args); err != nil {
-		return err
-	}
-	if err := s.check(fs); err != nil {
+	if err := s.parse(fs, args); err != nil {
 		return err
 	}
 	if s.code == "" && s.lines == nil {

@@ -31,10 +31,7 @@ func redriveQuarantine(ctx context.Context, env environment, args []string) erro
 	req := intake.Request{Run: rand.Text()}
 	fs.BoolVar(&req.TakeOver, "take-over", false, "stop a redrive of the same hour that died on its way")
 	reason := reasonFlags(fs, &req.Why)
-	if err := parseFlags(fs, args); err != nil {
-		return err
-	}
-	if err := s.check(fs); err != nil {
+	if err := s.parse(fs, args); err != nil {
 		return err
 	}
 	if err := reason(); err != nil {

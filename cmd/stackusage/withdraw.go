@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"strings"
 
@@ -20,14 +21,11 @@ func withdrawRedrive(ctx context.Context, env environment, args []string) error 
 	var why ledger.Reasoned
 	find := selectionFlags(fs, &s)
 	reason := reasonFlags(fs, &why)
-	if err := parseFlags(fs, args); err != nil {
-		return err
-	}
-	if err := s.check(fs); err != nil {
+	if err := s.parse(fs, args); err != nil {
 		return err
 	}
 	if s.code != "" || s.lines != nil {
-		return fmt.Errorf("a redrive is withdrawn whole: leave --line and --code out")
+		return errors.New("a redrive is withdrawn whole: leave --line and --code out")
 	}
 	if err := reason(); err != nil {
 		return err
@@ -41,7 +39,7 @@ func withdrawRedrive(ctx context.Context, env environment, args []string) error 
 		return err
 	}
 	if standing.Redrive == "" {
-		return fmt.Errorf("no redrive of the hour is on its way")
+		return errors.New("no redrive of the hour is on its way")
 	}
 	if err := app.ledger.WithdrawRedrive(ctx, s.id, why); err != nil {
 		return err
