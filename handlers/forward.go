@@ -42,7 +42,10 @@ func (a *App) forwardBatch(ctx context.Context, req invoke.Request) error {
 		return nil // another message of this batch comes when it is time
 	}
 	if wait := batch.ClaimedUntil.Sub(a.Now()); wait > 0 {
-		// Another sender is at it, or died of it; then this message takes over.
+		// Another sender is at it, or died of it; then this message takes over. No
+		// claim holds longer than an invocation: one that seems to is of a clock that
+		// ran ahead, and must not hide the message for as long as that.
+		wait = min(wait, a.Settings.InvocationLimit)
 		return a.Queues.Enqueue(ctx, QueueBatches, encode(m), wait.Truncate(time.Second)+2*time.Second)
 	}
 	body, err := a.readBytes(ctx, batch.Blob, daily.MaxBatchBytes)

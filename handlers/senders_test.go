@@ -3,6 +3,7 @@ package handlers_test
 import (
 	"context"
 	"encoding/base64"
+	"fmt"
 	"net/http"
 	"strings"
 	"sync"
@@ -96,6 +97,33 @@ func TestASenderThatDied(t *testing.T) {
 		t.Errorf("%d requests while it may be at work", n)
 	}
 	r.advance(r.Settings.SendLimit + time.Second)
+	r.done(t, "ForwardBatch", batchMessage(theDay, 1))
+	r.checkSent(t, 1)
+}
+
+// TestAClaimByAClockThatRanAhead: the message that waits for its end is hidden
+// in the queue's time, which no clock of ours can set right again.
+func TestAClaimByAClockThatRanAhead(t *testing.T) {
+	t.Parallel()
+	r := stated(t)
+	r.lose(t, handlers.QueueBatches)
+	id := ledger.BatchID{CloudID: cloudID, Day: theDay, Revision: 1, Number: 1}
+	b := r.batch(t)
+	b.ClaimedUntil = r.Now().Add(9 * time.Hour)
+	ok(t, r.Ledger.UpdateBatch(t.Context(), id, b))
+	hidden := ""
+	r.through(func(req *policy.Request) (*http.Response, error) {
+		if raw := req.Raw(); strings.Contains(raw.URL.Path, handlers.QueueBatches) {
+			hidden = raw.URL.Query().Get("visibilitytimeout")
+		}
+		return req.Next()
+	})
+	r.done(t, "ForwardBatch", batchMessage(theDay, 1))
+	r.through(nil)
+	if want := fmt.Sprint(int((r.Settings.InvocationLimit + 2*time.Second).Seconds())); hidden != want || len(r.commerce.bodies) != 0 {
+		t.Errorf("hidden for %q seconds, want %s; %d requests", hidden, want, len(r.commerce.bodies))
+	}
+	r.advance(10 * time.Hour)
 	r.done(t, "ForwardBatch", batchMessage(theDay, 1))
 	r.checkSent(t, 1)
 }
