@@ -120,12 +120,19 @@ func (c *chaos) outstanding() []string {
 		need(given["commerce "+kind], "commerce "+kind)
 	}
 	sums := map[storagefaults.Action]int{}
-	for name, k := range c.faults.Counts() {
+	counts := c.faults.Counts()
+	for name, k := range counts {
 		for _, a := range storagefaults.Actions() {
 			sums[a] += k.Given[a]
 		}
 		for _, a := range []storagefaults.Action{storagefaults.KillBefore, storagefaults.KillAfter} {
 			if c.o.quick {
+				continue
+			}
+			// The same step of the ledger inserts one row or several; which it is
+			// depends on what else went wrong, and one of them may be rare.
+			table, single := strings.CutSuffix(name, " insert")
+			if single && counts[table+" transaction"].Given[a] > 0 {
 				continue
 			}
 			need(k.Given[a], fmt.Sprintf("handler %s %s", a, name))

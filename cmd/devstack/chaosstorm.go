@@ -11,6 +11,7 @@ import (
 	"github.com/Azure/azure-sdk-for-go/sdk/storage/azqueue"
 
 	"stackusage/handlers"
+	"stackusage/shared/landing"
 	"stackusage/shared/ledger"
 )
 
@@ -219,10 +220,12 @@ func (c *chaos) queue(name string) (*azqueue.QueueClient, error) {
 }
 
 // repeatMessages puts what waits on the queues there once more, so that both
-// hosts work on the same message at the same time.
+// hosts work on the same message at the same time. If nothing does, it repeats
+// the event of a file that has a verdict.
 func (c *chaos) repeatMessages(ctx context.Context) error {
 	ctx, cancel := context.WithTimeout(ctx, requestLimit)
 	defer cancel()
+	repeated := false
 	for _, name := range []string{handlers.QueueLanded, handlers.QueueDays, handlers.QueueBatches} {
 		queue, err := c.queue(name)
 		if err != nil {
@@ -236,8 +239,31 @@ func (c *chaos) repeatMessages(ctx context.Context) error {
 		for _, m := range waiting.Messages {
 			if _, err := queue.EnqueueMessage(ctx, *m.MessageText, nil); err == nil {
 				c.count(messageTwice)
+				repeated = true
 			}
 		}
+	}
+	if repeated {
+		return nil
+	}
+	return c.repeatEvent(ctx)
+}
+
+func (c *chaos) repeatEvent(ctx context.Context) error {
+	queue, err := c.queue(handlers.QueueLanded)
+	if err != nil {
+		return err
+	}
+	l := ledger.Ledger{Store: c.usage.Tables}
+	for row, err := range l.LandedHours(ctx, cloudID) {
+		if err != nil {
+			return nil // a handler has not made the table yet, or was killed
+		}
+		text := handlers.LandedMessage(landing.Name{CloudID: row.ID.CloudID, Hour: row.ID.Hour, SHA16: row.ID.SHA16})
+		if _, err := queue.EnqueueMessage(ctx, base64.StdEncoding.EncodeToString([]byte(text)), nil); err == nil {
+			c.count(messageTwice)
+		}
+		return nil
 	}
 	return nil
 }
