@@ -57,9 +57,10 @@ type Queues interface {
 	Drain(ctx context.Context, queue string, take func(text string) error) error
 }
 
-// Registrations reads a registration's history, empty if it is unknown.
+// Registrations reads what was said of a registration; an empty book if it is
+// unknown.
 type Registrations interface {
-	Registrations(ctx context.Context, cloudID string) ([]registration.Registration, error)
+	Book(ctx context.Context, cloudID string) (registration.Book, error)
 }
 
 // Sender takes one request with records, and reads back what it accepted of a
