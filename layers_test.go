@@ -33,7 +33,7 @@ var layers = map[string][]string{
 	"agent/spool":       {"shared/usage", "shared/landing"},
 	"agent/stackapi":    {"shared/strictjson"},
 	"agent/config":      {"agent/stackapi", "shared/activation", "shared/landing", "shared/usage"},
-	"handlers":          {"functions", "shared/invoke", "shared/strictjson", "shared/usage", "shared/landing", "shared/meter", "shared/registration", "shared/daily", "shared/ledger", "shared/commerce", "shared/content", "shared/intake"},
+	"handlers":          {"functions", "shared/activation", "shared/invoke", "shared/strictjson", "shared/usage", "shared/landing", "shared/meter", "shared/registration", "shared/daily", "shared/ledger", "shared/commerce", "shared/content", "shared/intake"},
 
 	// Stand-ins know nothing of the product: they meet it over HTTP and storage.
 	"internal/devstack/azurite/azuritetest": {"internal/devstack/azurite"},
