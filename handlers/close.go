@@ -14,7 +14,6 @@ import (
 	"log/slog"
 	"slices"
 	"strings"
-	"time"
 
 	"stackusage/shared/content"
 	"stackusage/shared/daily"
@@ -119,24 +118,6 @@ func (a *App) stateDay(ctx context.Context, c *ledger.Closing, book registration
 		return ledger.Manifest{}, err
 	}
 	return manifest, a.Ledger.CommitRevision(ctx, c, c.Answer(revision))
-}
-
-// missing lists the reported hours that a day waits for: those on the calendar
-// of the registration that have not come.
-func (a *App) missing(ctx context.Context, day usage.Day, book registration.Book) ([]usage.Hour, error) {
-	if len(book.Registrations) == 0 {
-		return nil, nil // a day of an unknown stamp is not stated at all
-	}
-	missing, err := a.Ledger.Missing(ctx, book.CloudID, day, day.First(), a.Settings.SettlingHours)
-	return slices.DeleteFunc(missing, func(h usage.Hour) bool { return !registration.Expects(book.Registrations, h.Start()) }), err
-}
-
-// due is errNotDue if a day should rather wait for what is missing.
-func (a *App) due(cloudID string, day usage.Day, start time.Time, missing []usage.Hour, inputs []ledger.DayInput) error {
-	if len(missing) > 0 && a.Now().Before(ledger.Deadline(day, usage.HourOf(start), inputs, a.Settings.CloseDelay)) {
-		return fmt.Errorf("close day %s of %s: %d hours missing, the first is %s: %w", day, cloudID, len(missing), missing[0], errNotDue)
-	}
-	return nil
 }
 
 // writeDay merges the counted partials and stores daily file, batches and

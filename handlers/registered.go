@@ -5,6 +5,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"time"
 
 	"stackusage/shared/ledger"
@@ -31,6 +32,24 @@ func (a *App) unregistered(book registration.Book, hour usage.Hour) string {
 		return "the registration had ended; the hour counts once it is registered again from that day on"
 	}
 	return ""
+}
+
+// missing lists the reported hours that a day waits for: those on the calendar
+// of the registration that have not come.
+func (a *App) missing(ctx context.Context, day usage.Day, book registration.Book) ([]usage.Hour, error) {
+	if len(book.Registrations) == 0 {
+		return nil, nil // a day of an unknown stamp is not stated at all
+	}
+	missing, err := a.Ledger.Missing(ctx, book.CloudID, day, day.First(), a.Settings.SettlingHours)
+	return slices.DeleteFunc(missing, func(h usage.Hour) bool { return !registration.Expects(book.Registrations, h.Start()) }), err
+}
+
+// due is errNotDue if a day should rather wait for what is missing.
+func (a *App) due(cloudID string, day usage.Day, start time.Time, missing []usage.Hour, inputs []ledger.DayInput) error {
+	if len(missing) > 0 && a.Now().Before(ledger.Deadline(day, usage.HourOf(start), inputs, a.Settings.CloseDelay)) {
+		return fmt.Errorf("close day %s of %s: %d hours missing, the first is %s: %w", day, cloudID, len(missing), missing[0], errNotDue)
+	}
+	return nil
 }
 
 // unforwarded asks for the next revision of days that were stated with reporting

@@ -60,7 +60,7 @@ func TestScripts(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	defer storage.Kill()
+	t.Cleanup(func() { storage.Kill() }) // the scripts go on after this function
 	connection := storage.ConnectionString(0)
 	account, err := azurestore.Connect(func(string) string { return connection }, "UsageStorage")
 	if err == nil {

@@ -33,27 +33,14 @@ type listedTenant struct {
 }
 
 func listTenants(ctx context.Context, env environment, args []string) error {
-	fs := newFlags(env, "tenants list", "list the history of a registration's mappings; the last one for a day holds")
-	name := nameFlag(fs)
-	asJSON := fs.Bool("json", false, "print one JSON object a line")
-	if err := parseFlags(fs, args); err != nil {
-		return err
-	}
-	if err := name.check(); err != nil {
-		return err
-	}
-	app, err := env.app()
-	if err != nil {
-		return err
-	}
-	book, err := app.registrar().Named(ctx, name.text)
+	book, asJSON, err := namedBook(ctx, env, "tenants list", "list the history of a registration's mappings; the last one for a day holds", args)
 	if err != nil {
 		return err
 	}
 	enc := json.NewEncoder(env.stdout)
 	w := newTable(env, "TENANT", "FROM", "CHARGED", "WHY")
 	for _, m := range book.Tenants {
-		if *asJSON {
+		if asJSON {
 			if err := enc.Encode(listedTenant{m.TenantID, m.EffectiveDay, m.SubscriptionID, m.By, m.Reason}); err != nil {
 				return err
 			}
@@ -65,7 +52,7 @@ func listTenants(ctx context.Context, env environment, args []string) error {
 		}
 		w.row(m.TenantID, m.EffectiveDay, charged, whyOf(m.Note))
 	}
-	if *asJSON {
+	if asJSON {
 		return nil
 	}
 	return w.flush("no tenant was ever mapped")
