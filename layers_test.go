@@ -34,7 +34,7 @@ var layers = map[string][]string{
 	"agent/stackapi":    {"shared/strictjson"},
 	"agent/config":      {"agent/stackapi", "shared/activation", "shared/landing", "shared/usage"},
 	"agent/doctor":      {"agent/config", "agent/signin", "agent/spool", "agent/stackapi", "agent/transport", "shared/landing"},
-	"handlers":          {"functions", "shared/invoke", "shared/strictjson", "shared/usage", "shared/landing", "shared/meter", "shared/registration", "shared/daily", "shared/ledger", "shared/commerce", "shared/content", "shared/intake"},
+	"handlers":          {"functions", "shared/activation", "shared/invoke", "shared/strictjson", "shared/usage", "shared/landing", "shared/meter", "shared/registration", "shared/daily", "shared/ledger", "shared/commerce", "shared/content", "shared/intake"},
 
 	// Stand-ins know nothing of the product: they meet it over HTTP and storage.
 	"internal/devstack/azurite/azuritetest": {"internal/devstack/azurite"},

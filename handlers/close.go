@@ -46,14 +46,14 @@ func (a *App) closeDay(ctx context.Context, req invoke.Request) error {
 const closeTries = 3
 
 func (a *App) tryClose(ctx context.Context, m dayMessage) error {
-	history, err := a.Registrations.Registrations(ctx, m.CloudID)
+	book, err := a.Registrations.Book(ctx, m.CloudID)
 	if err != nil {
 		return err
 	}
 	// What is missing is read before the inputs: an hour that commits in between
 	// is among the inputs then. The other way round it would be in neither, and
 	// the day would be stated as complete without it.
-	missing, err := a.missing(ctx, m.CloudID, m.UsageDay, history)
+	missing, err := a.missing(ctx, m.UsageDay, book)
 	if err != nil {
 		return err
 	}
@@ -72,7 +72,7 @@ func (a *App) tryClose(ctx context.Context, m dayMessage) error {
 		if err := a.listBatches(ctx, c); err != nil {
 			return err
 		}
-		manifest, err = a.stateDay(ctx, c, history, missing)
+		manifest, err = a.stateDay(ctx, c, book, missing)
 	}
 	if err != nil {
 		return err
@@ -92,8 +92,8 @@ func (a *App) tryClose(ctx context.Context, m dayMessage) error {
 
 // stateDay makes the next revision of a day that is due: the first states it,
 // later ones state the difference to what commerce accepted.
-func (a *App) stateDay(ctx context.Context, c *ledger.Closing, history []registration.Registration, missing []usage.Hour) (ledger.Manifest, error) {
-	reg, err := registration.On(history, c.Day.Compact())
+func (a *App) stateDay(ctx context.Context, c *ledger.Closing, book registration.Book, missing []usage.Hour) (ledger.Manifest, error) {
+	held, err := book.On(c.Day.Compact())
 	if err != nil {
 		return ledger.Manifest{}, fmt.Errorf("close day %s of %s: %w", c.Day, c.CloudID, err)
 	}
@@ -101,7 +101,7 @@ func (a *App) stateDay(ctx context.Context, c *ledger.Closing, history []registr
 		return slices.ContainsFunc(c.Counted, func(in ledger.DayInput) bool { return in.Hour == h })
 	})
 	if c.Last == nil {
-		err = a.due(c.CloudID, c.Day, history, missing, c.Counted)
+		err = a.due(c.CloudID, c.Day, held.Start, missing, c.Counted)
 	} else if c.Request == nil { // an operator who asks does not wait for hours
 		err = a.dueAgain(c.CloudID, c.Day, *c.Last, missing)
 	}
@@ -113,33 +113,16 @@ func (a *App) stateDay(ctx context.Context, c *ledger.Closing, history []registr
 		return ledger.Manifest{}, err
 	}
 	defer before.close()
-	manifest, revision, err := a.writeDay(ctx, c, reg, missing, before)
+	manifest, revision, err := a.writeDay(ctx, c, held, missing, before)
 	if err != nil {
 		return ledger.Manifest{}, err
 	}
 	return manifest, a.Ledger.CommitRevision(ctx, c, c.Answer(revision))
 }
 
-// missing lists the reported hours that a day waits for.
-func (a *App) missing(ctx context.Context, cloudID string, day usage.Day, history []registration.Registration) ([]usage.Hour, error) {
-	if len(history) == 0 {
-		return nil, nil // a day of an unknown stamp is not stated at all
-	}
-	return a.Ledger.Missing(ctx, cloudID, day, usage.HourOf(history[0].Start), a.Settings.SettlingHours)
-}
-
-// due is errNotDue if a day should rather wait for what is missing.
-func (a *App) due(cloudID string, day usage.Day, history []registration.Registration, missing []usage.Hour, inputs []ledger.DayInput) error {
-	start := usage.HourOf(history[0].Start)
-	if len(missing) > 0 && a.Now().Before(ledger.Deadline(day, start, inputs, a.Settings.CloseDelay)) {
-		return fmt.Errorf("close day %s of %s: %d hours missing, the first is %s: %w", day, cloudID, len(missing), missing[0], errNotDue)
-	}
-	return nil
-}
-
 // writeDay merges the counted partials and stores daily file, batches and
 // manifest, all under names made from their bytes.
-func (a *App) writeDay(ctx context.Context, c *ledger.Closing, reg registration.Registration, missing []usage.Hour, before *standing) (ledger.Manifest, ledger.Revision, error) {
+func (a *App) writeDay(ctx context.Context, c *ledger.Closing, held registration.Holding, missing []usage.Hour, before *standing) (ledger.Manifest, ledger.Revision, error) {
 	number := before.revision + 1
 	partials, bodies, err := a.openPartials(ctx, c.Counted)
 	defer closeAll(bodies)
@@ -147,12 +130,13 @@ func (a *App) writeDay(ctx context.Context, c *ledger.Closing, reg registration.
 		return ledger.Manifest{}, ledger.Revision{}, err
 	}
 	sequences := make([]iter.Seq2[daily.Sum, error], len(partials))
+	heads := make([]daily.PartialHeader, len(partials))
 	for i, p := range partials {
-		sequences[i] = p.Sums()
+		sequences[i], heads[i] = p.Sums(), p.Header()
 	}
 	var latest daily.PartialHeader // what the stamp said in the day's latest counted hour holds for all of it
-	if len(partials) > 0 {
-		latest = partials[len(partials)-1].Header()
+	if len(heads) > 0 {
+		latest = heads[len(heads)-1]
 	}
 	carried, err := a.openCarries(ctx, c.Day, c.Carries)
 	defer carried.close()
@@ -160,8 +144,8 @@ func (a *App) writeDay(ctx context.Context, c *ledger.Closing, reg registration.
 		return ledger.Manifest{}, ledger.Revision{}, err
 	}
 	m := ledger.Manifest{CloudID: c.CloudID, UsageDay: c.Day, Revision: number, Inputs: inputsOf(c.Counted), Carries: carried.inputs, Before: before.sources}
-	header := daily.DayHeader{CloudID: c.CloudID, UsageDay: c.Day, Revision: number, BillingModel: reg.BillingModel,
-		BillingSubscriptionID: reg.SubscriptionID, MissingHours: missing, Inputs: m.Inputs, Carries: m.Carries}
+	header := daily.DayHeader{CloudID: c.CloudID, UsageDay: c.Day, Revision: number, BillingModel: held.BillingModel,
+		BillingSubscriptionID: held.SubscriptionID, TenantSubscriptions: held.Tenants, Reporting: reportingOf(held), MissingHours: missing, Inputs: m.Inputs, Carries: m.Carries}
 	if header.CarriedTo, err = c.CarryTo(); err != nil {
 		return ledger.Manifest{}, ledger.Revision{}, err
 	}
@@ -175,9 +159,9 @@ func (a *App) writeDay(ctx context.Context, c *ledger.Closing, reg registration.
 	defer f.Discard()
 	prefix := fmt.Sprintf("%s/%s/%04d", c.CloudID, dayPath(c.Day), number)
 	file, err := daily.WriteDay(f, header,
-		daily.Rules{CloudID: c.CloudID, Day: c.Day, Revision: number, BillingModel: reg.BillingModel,
-			BillingSubscriptionID: reg.SubscriptionID, Incomplete: len(missing) > 0,
-			Region:         cmp.Or(latest.Region, reg.Region),
+		daily.Rules{CloudID: c.CloudID, Day: c.Day, Revision: number, BillingModel: held.BillingModel,
+			BillingSubscriptionID: held.SubscriptionID, Payers: daily.Payers(held.Tenants, heads), Incomplete: len(missing) > 0,
+			Region:         cmp.Or(latest.Region, held.Region),
 			Infrastructure: daily.Infrastructure(latest.ProviderSubscriptions), Meters: a.Meters},
 		daily.Sources{Sums: daily.Merge(sequences...), Carried: carried.lines, Standings: before.lines},
 		func(b daily.Batch) error {
@@ -209,7 +193,7 @@ func (a *App) writeDay(ctx context.Context, c *ledger.Closing, reg registration.
 		Inputs: ledger.InputList(c.Counted, c.Carries...), InputCount: int64(len(c.Counted) + len(c.Carries)),
 		Rows: file.Rows, Records: file.Records, Batches: int64(len(m.Batches)), Carried: file.Carried,
 		File: m.File, SHA256: m.SHA256, Manifest: manifest,
-		BillingModel: string(reg.BillingModel), BillingSubscriptionID: reg.SubscriptionID,
+		BillingModel: string(held.BillingModel), BillingSubscriptionID: held.SubscriptionID, Reporting: reportingOf(held),
 	}, nil
 }
 

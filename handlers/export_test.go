@@ -5,6 +5,7 @@ import (
 	"time"
 
 	"stackusage/functions"
+	"stackusage/shared/registration"
 )
 
 // Route is Router for another list of functions than the embedded one.
@@ -19,4 +20,13 @@ func (a *App) Slots(function string) int64 { return a.functions()[function].slot
 // be compared with all that landed, or to be asked for verdicts that may change.
 func Turn(cloudID string, last, now time.Time) (all, undecided bool) {
 	return turn(cloudID, last, now, compareAllEvery), turn(cloudID, last, now, undecidedEvery)
+}
+
+// DecodeWish reads the body of a request to change a registration.
+func DecodeWish(text []byte) (registration.Wish, error) {
+	var resource RegistrationResource
+	if err := decodeRequest(text, &resource); err != nil {
+		return registration.Wish{}, err
+	}
+	return resource.Properties.wish("hamburg", &http.Request{Header: http.Header{}})
 }

@@ -6,6 +6,7 @@
 //	POST /ForwardBatch  queue usage-batches   a batch            -> commerce -> answers
 //	POST /Sweep         timer                 what may close, what got lost, what failed
 //	GET  /api/status    HTTP                  what is open
+//	     /api/registrations...                who is charged: arm.go
 //
 // The host is strict: an answer without a JSON object hangs and then kills the
 // process and all its neighbours. Every route goes through invoke.Reply, panics
@@ -20,6 +21,7 @@ import (
 	"log/slog"
 	"net/http"
 	"runtime/debug"
+	"strings"
 	"time"
 
 	"github.com/gorilla/mux"
@@ -57,11 +59,6 @@ type Queues interface {
 	Drain(ctx context.Context, queue string, take func(text string) error) error
 }
 
-// Registrations reads a registration's history, empty if it is unknown.
-type Registrations interface {
-	Registrations(ctx context.Context, cloudID string) ([]registration.Registration, error)
-}
-
 // Sender takes one request with records, and reads back what it accepted of a
 // usage day. Failures are *commerce.Error.
 type Sender interface {
@@ -71,17 +68,18 @@ type Sender interface {
 
 // App is the function app. All fields are set before Router is called.
 type App struct {
-	Ledger        *ledger.Ledger
-	Landing       Landing
-	Blobs         Blobs
-	Queues        Queues
-	Registrations Registrations
-	Commerce      Sender
-	Meters        *meter.Catalogue
-	NoBlob        error // what Open fails with when there is no blob
-	Log           *slog.Logger
-	Now           func() time.Time
-	Settings      Settings
+	Ledger         *ledger.Ledger
+	Landing        Landing
+	LandingService string // URL of the landing storage's blobs, without a signature: what activation keys name
+	Blobs          Blobs
+	Queues         Queues
+	Registrations  registration.Store
+	Commerce       Sender
+	Meters         *meter.Catalogue
+	NoBlob         error // what Open fails with when there is no blob
+	Log            *slog.Logger
+	Now            func() time.Time
+	Settings       Settings
 }
 
 // Settings are the rules and bounds that a deployment may change.
@@ -116,6 +114,18 @@ func (a *App) functions() map[string]function {
 	}
 }
 
+// pages are the HTTP functions.
+func (a *App) pages() map[string]http.Handler {
+	return map[string]http.Handler{
+		"Status":                http.HandlerFunc(a.status),
+		"Registrations":         a.arm(a.registrations),
+		"Registration":          a.arm(a.registration),
+		"ActivationKey":         a.arm(a.activationKey),
+		"CustomerSubscriptions": a.arm(a.customerSubscriptions),
+		"CustomerSubscription":  a.arm(a.customerSubscription),
+	}
+}
+
 // What one invocation may take, in MiB: a full set of sums in memory; the open
 // partials of a day with their decompressors; a batch with its answers.
 const (
@@ -142,13 +152,17 @@ func (a *App) Router() (http.Handler, error) {
 
 func (a *App) route(all []functions.Function, envelope map[string]function) (http.Handler, error) {
 	r := mux.NewRouter()
+	pages := a.pages()
 	for _, f := range all {
 		trigger := f.Trigger()
 		if trigger.Type == "httpTrigger" {
-			if f.Name != "Status" {
+			page, ok := pages[f.Name]
+			if !ok {
 				return nil, fmt.Errorf("route function %s: no handler", f.Name)
 			}
-			r.Handle("/api/"+trigger.Route, a.guard(f.Name, http.HandlerFunc(a.status))).Methods(http.MethodGet).Name(f.Name)
+			delete(pages, f.Name)
+			methods := strings.Split(strings.ToUpper(strings.Join(trigger.Methods, ",")), ",")
+			r.Handle("/api/"+trigger.Route, a.guard(f.Name, page)).Methods(methods...).Name(f.Name)
 			continue
 		}
 		fn, ok := envelope[f.Name]
@@ -159,6 +173,9 @@ func (a *App) route(all []functions.Function, envelope map[string]function) (htt
 		r.Handle("/"+f.Name, a.guard(f.Name, a.invoked(f, fn))).Methods(http.MethodPost).Name(f.Name)
 	}
 	for name := range envelope {
+		return nil, fmt.Errorf("route function %s: no folder in functions/", name)
+	}
+	for name := range pages {
 		return nil, fmt.Errorf("route function %s: no folder in functions/", name)
 	}
 	notFound := func(w http.ResponseWriter, req *http.Request) {

@@ -74,15 +74,20 @@ func (a *App) judgeHour(ctx context.Context, id ledger.HourID, name landing.Name
 	defer body.Close()
 	hour := ledger.Hour{Blob: name.String(), LandedAt: storedAt}
 
-	history, err := a.Registrations.Registrations(ctx, name.CloudID)
+	book, err := a.Registrations.Book(ctx, name.CloudID)
 	if err != nil {
 		return "", hour, err
 	}
-	if len(history) == 0 {
-		hour.Verdict, hour.Reason = ledger.Unregistered, "no registration has this cloudId; the hour counts once there is one"
+	if reason := a.unregistered(book, name.Hour); reason != "" {
+		hour.Verdict, hour.Reason = ledger.Unregistered, reason
 		verdict, err := a.Ledger.DecideHour(ctx, id, hour)
 		return verdict, hour, err
 	}
+	held, err := book.On(name.Hour.Day().Compact())
+	if err != nil {
+		return "", hour, err
+	}
+	hour.Reporting = reportingOf(held)
 	j := judging{app: a, id: id, hour: hour}
 	verdict, err := j.run(ctx, name, body)
 	var rejection *landing.Rejection

@@ -52,31 +52,31 @@ func (a *App) sweepOpen(ctx context.Context, r *resending) error {
 	if err != nil {
 		return err
 	}
-	histories := map[string][]registration.Registration{}
+	books := map[string]registration.Book{}
 	var errs []error
 	for _, m := range marks {
-		history, ok := histories[m.CloudID]
+		book, ok := books[m.CloudID]
 		if !ok {
-			if history, err = a.Registrations.Registrations(ctx, m.CloudID); err != nil {
+			if book, err = a.Registrations.Book(ctx, m.CloudID); err != nil {
 				errs = append(errs, err)
 				continue
 			}
-			histories[m.CloudID] = history
+			books[m.CloudID] = book
 		}
 		if m.Revision > 0 {
 			errs = append(errs, a.sweepBatches(ctx, r, m))
-		} else if len(history) > 0 {
-			errs = append(errs, a.sweepDay(ctx, r, m, history))
+		} else if len(book.Registrations) > 0 {
+			errs = append(errs, a.sweepDay(ctx, r, m, book))
 		}
 	}
 	return errors.Join(errs...)
 }
 
-func (a *App) sweepDay(ctx context.Context, r *resending, m ledger.OpenMark, history []registration.Registration) error {
+func (a *App) sweepDay(ctx context.Context, r *resending, m ledger.OpenMark, book registration.Book) error {
 	// The mark's last landing stands for the day's inputs: CloseDay reads them
 	// and decides again.
 	latest := []ledger.DayInput{{LandedAt: m.LastLanding}}
-	missing, err := a.missing(ctx, m.CloudID, m.Day, history)
+	missing, err := a.missing(ctx, m.Day, book)
 	if err != nil {
 		return err
 	}
@@ -84,8 +84,12 @@ func (a *App) sweepDay(ctx context.Context, r *resending, m ledger.OpenMark, his
 	if err != nil {
 		return err
 	}
+	held, err := book.On(m.Day.Compact())
+	if err != nil {
+		return err
+	}
 	if last == nil {
-		err = a.due(m.CloudID, m.Day, history, missing, latest)
+		err = a.due(m.CloudID, m.Day, held.Start, missing, latest)
 	} else if m.Restate == last.Restate { // nobody asks for more than the hours do
 		err = a.dueAgain(m.CloudID, m.Day, *last, missing)
 	}

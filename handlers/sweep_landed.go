@@ -13,6 +13,7 @@ import (
 	"stackusage/shared/invoke"
 	"stackusage/shared/landing"
 	"stackusage/shared/ledger"
+	"stackusage/shared/registration"
 	"stackusage/shared/usage"
 )
 
@@ -71,14 +72,15 @@ func (a *App) sweepLanded(ctx context.Context, r *resending, last time.Time) err
 func (a *App) sweepContainer(ctx context.Context, r *resending, cloudID string, last time.Time) error {
 	s := landedSweep{app: a, resend: r, cloudID: cloudID, now: a.Now()}
 	if turn(cloudID, last, s.now, compareAllEvery) {
-		return s.compare(ctx, a.Ledger.LandedHours(ctx, cloudID), []string{""}, func(usage.Day) bool { return true })
+		err := s.compare(ctx, a.Ledger.LandedHours(ctx, cloudID), []string{""}, func(usage.Day) bool { return true })
+		return errors.Join(err, s.unforwarded(ctx))
 	}
 	first := usage.HourOf(s.now.Add(-a.Settings.SweepLookback)).Day()
 	final := usage.HourOf(s.now).Day().Next() // a stamp's clock may be ahead
 	err := s.compare(ctx, a.Ledger.LandedBetween(ctx, cloudID, first, final), months(first, final),
 		func(d usage.Day) bool { return first <= d && d <= final })
 	if turn(cloudID, last, s.now, undecidedEvery) {
-		err = errors.Join(err, s.undecided(ctx))
+		err = errors.Join(err, s.undecided(ctx), s.unforwarded(ctx))
 	}
 	return err
 }
@@ -96,11 +98,11 @@ func months(first, last usage.Day) (prefixes []string) {
 
 // landedSweep looks at one registration's blobs.
 type landedSweep struct {
-	app        *App
-	resend     *resending
-	cloudID    string
-	now        time.Time
-	registered *bool // nil: not yet asked
+	app     *App
+	resend  *resending
+	cloudID string
+	now     time.Time
+	book    *registration.Book // nil: not yet asked
 }
 
 // compare goes through blobs and rows side by side. Both come in order of
@@ -168,15 +170,11 @@ func (s *landedSweep) announceAgain(ctx context.Context, row ledger.LandedHour) 
 	if !s.app.judgedAgain(row.Hour) {
 		return nil
 	}
-	if s.registered == nil {
-		history, err := s.app.Registrations.Registrations(ctx, s.cloudID)
-		if err != nil {
-			return err
-		}
-		registered := len(history) > 0
-		s.registered = &registered
+	book, err := s.registration(ctx)
+	if err != nil {
+		return err
 	}
-	if !*s.registered {
+	if s.app.unregistered(book, row.ID.Hour) != "" {
 		return nil
 	}
 	s.announce(landing.Name{CloudID: row.ID.CloudID, Hour: row.ID.Hour, SHA16: row.ID.SHA16})

@@ -10,6 +10,10 @@ import (
 	"testing"
 
 	"github.com/rogpeppe/go-internal/testscript"
+
+	"stackusage/internal/devstack/azurite"
+	"stackusage/shared/azurestore"
+	"stackusage/shared/ledger"
 )
 
 // built is where the programs and the staged app are, made once.
@@ -52,12 +56,26 @@ func TestScripts(t *testing.T) {
 	if missing != nil && os.Getenv("CI") != "" {
 		t.Fatalf("no recordings: %v", missing)
 	}
+	storage, err := azurite.Start(t.Context(), azurite.Options{Dir: t.TempDir(), Accounts: 1})
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { storage.Kill() }) // the scripts go on after this function
+	connection := storage.ConnectionString(0)
+	account, err := azurestore.Connect(func(string) string { return connection }, "UsageStorage")
+	if err == nil {
+		err = account.Tables.Create(t.Context(), ledger.Tables()...) // as the handler does at its start
+	}
+	if err != nil {
+		t.Fatal(err)
+	}
 	testscript.Run(t, testscript.Params{
 		Dir: "testdata",
 		Setup: func(env *testscript.Env) error {
 			env.Setenv("ROOT", root)
 			env.Setenv("APP", filepath.Join(built, "app"))
 			env.Setenv("RECORDINGS", recordings)
+			env.Setenv("STORAGE", connection)
 			env.Setenv("PATH", filepath.Join(built, "bin")+string(os.PathListSeparator)+os.Getenv("PATH"))
 			env.Setenv("AGENT", filepath.Join(built, "bin", "stackusage-agent"))
 			return nil

@@ -114,16 +114,17 @@ func newApp(getenv func(string) string, c Config, stdout io.Writer) (*app, error
 		}
 	}
 	return &app{usage: usage, App: &handlers.App{
-		Ledger:        &ledger.Ledger{Store: usage.Tables},
-		Landing:       landed.Blobs,
-		Blobs:         usage.Blobs,
-		Queues:        usage.Queues,
-		Registrations: usage.Tables,
-		Commerce:      client,
-		Meters:        meters,
-		NoBlob:        azurestore.ErrNoBlob,
-		Log:           log,
-		Now:           now,
+		Ledger:         &ledger.Ledger{Store: usage.Tables},
+		Landing:        landed.Blobs,
+		LandingService: landed.Blobs.Service(),
+		Blobs:          usage.Blobs,
+		Queues:         usage.Queues,
+		Registrations:  usage.Tables,
+		Commerce:       client,
+		Meters:         meters,
+		NoBlob:         azurestore.ErrNoBlob,
+		Log:            log,
+		Now:            now,
 		Settings: handlers.Settings{
 			Limits:          landing.Limits{Bytes: c.MaxHourBytes, Rows: c.MaxHourRows},
 			SpillSums:       c.SpillSums,

@@ -44,6 +44,7 @@ type listedDay struct {
 	Records   int64     `json:"records"`
 	Batches   int64     `json:"batches"`
 	Payer     string    `json:"billingSubscriptionId"`
+	Reporting string    `json:"reporting,omitempty"` // off: counted and forwarded nowhere
 	CarriedTo string    `json:"carriedTo,omitempty"` // the day that states what this revision carries
 	Reason    string    `json:"reason,omitempty"`
 	By        string    `json:"by,omitempty"`
@@ -107,7 +108,7 @@ func listedRevision(s ledger.Statement) listedDay {
 	line := listedDay{
 		CloudID: s.CloudID, Day: s.Day.String(), Revision: s.Number, Stated: s.StatedAt.UTC(), Complete: s.Complete,
 		Inputs: s.InputCount, Rows: s.Rows, Records: s.Records, Batches: s.Batches,
-		Payer: s.BillingSubscriptionID, Reason: s.Reason, By: s.By,
+		Payer: s.BillingSubscriptionID, Reporting: s.Reporting, Reason: s.Reason, By: s.By,
 	}
 	if to, err := usage.ParseDay(s.CarriedTo); err == nil {
 		line.CarriedTo = to.String()
@@ -169,6 +170,9 @@ func printDays(env environment, lines []listedDay, asJSON bool) error {
 		}
 		if l.CarriedTo != "" {
 			why = "carried to " + l.CarriedTo + "; " + why
+		}
+		if l.Reporting == ledger.ReportingOff {
+			why = strings.TrimSuffix("reporting is off; "+why, "; ")
 		}
 		fmt.Fprintf(w, "%s\t%s\t%d\t%s\t%s\t%d\t%d\t%d\t%d\t%s\t%s\n", l.CloudID, l.Day, l.Revision, stamp(l.Stated), complete,
 			l.Inputs, l.Rows, l.Records, l.Batches, l.State, why)

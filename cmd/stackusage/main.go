@@ -47,6 +47,9 @@ var commands = []command{
 	{"quarantine", "list refused rows, show them, and send them again", quarantine},
 	{"batches", "list what was sent to commerce, and decide about what it refuses", batches},
 	{"carry-forward", "have an open day bill what commerce does not take for its own day any more", carryForward},
+	{"register", "register a stamp, or change its registration from a usage day on", register},
+	{"registrations", "list registrations, show one, end one, make the agent's activation key", registrations},
+	{"tenants", "list, make and end the mappings of directory tenants to Azure subscriptions (CSP)", tenants},
 	{"verify", "check every number from the bill back to the rows that landed", verify},
 }
 

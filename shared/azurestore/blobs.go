@@ -6,6 +6,8 @@ import (
 	"fmt"
 	"io"
 	"net/http"
+	"net/url"
+	"strings"
 	"time"
 
 	"github.com/Azure/azure-sdk-for-go/sdk/azcore"
@@ -70,6 +72,16 @@ func (b *Blobs) Open(ctx context.Context, containerName, name string) (body io.R
 		storedAt = resp.LastModified.UTC()
 	}
 	return resp.NewRetryReader(ctx, &azblob.RetryReaderOptions{MaxRetries: 5}), storedAt, nil
+}
+
+// Service is the URL of the account's blobs, without what may be a secret in it.
+func (b *Blobs) Service() string {
+	u, err := url.Parse(b.client.URL())
+	if err != nil {
+		return ""
+	}
+	u.RawQuery, u.User, u.Fragment = "", nil, ""
+	return strings.TrimSuffix(u.String(), "/")
 }
 
 // Containers lists the containers whose names begin with prefix.

@@ -2,6 +2,7 @@ package azurestore_test
 
 import (
 	"context"
+	"errors"
 	"strings"
 	"testing"
 	"time"
@@ -21,7 +22,7 @@ func entry(day string) registration.Registration {
 	return registration.Registration{
 		CloudID: cloudID, EffectiveDay: day, SubscriptionID: payer, BillingModel: registration.PayAsYouUse,
 		Region: "northwest", Start: time.Date(2019, 12, 10, 19, 0, 0, 0, time.UTC),
-	}
+	}.Filled()
 }
 
 func TestRegistrations(t *testing.T) {
@@ -42,28 +43,45 @@ func TestRegistrations(t *testing.T) {
 	})
 	t.Run("entries come back oldest first, without the rows of tenants", func(t *testing.T) {
 		other := entry("20191210")
-		other.CloudID = "00000000-de02-43a4-903d-eb74f8258b01"
+		other.CloudID, other.Name = "00000000-de02-43a4-903d-eb74f8258b01", ""
 		for _, r := range []registration.Registration{entry("20200301"), entry("20191210"), other} {
 			ok(t, tables.PutRegistration(ctx, r))
 		}
 		ok(t, tables.Apply(ctx, ledger.TableRegistrations, cloudID, ledger.Op{Verb: ledger.Put, Row: ledger.Row{
 			Partition: cloudID, Key: "tenant_11111111-cfe9-4fcf-b90c-87f2af292fc9_20191210", Props: ledger.Props{"subscriptionId": payer}}}))
+		ok(t, tables.PutRegistration(ctx, entry("20191210"))) // said before
 		if diff := cmp.Diff([]registration.Registration{entry("20191210"), entry("20200301")}, history()); diff != "" {
 			t.Errorf("history (-want +got):\n%s", diff)
 		}
 	})
-	t.Run("an entry may be put again", func(t *testing.T) {
+	t.Run("another entry for the same day is kept beside the first, and holds", func(t *testing.T) {
 		moved := entry("20200301")
 		moved.Region = "southeast"
 		ok(t, tables.PutRegistration(ctx, moved))
-		if diff := cmp.Diff([]registration.Registration{entry("20191210"), moved}, history()); diff != "" {
+		moved.Number = 1
+		if diff := cmp.Diff([]registration.Registration{entry("20191210"), entry("20200301"), moved}, history()); diff != "" {
+			t.Errorf("history (-want +got):\n%s", diff)
+		}
+		if held, err := registration.On(history(), "20200301"); err != nil || held.Region != "southeast" {
+			t.Errorf("holds %+v, %v", held, err)
+		}
+	})
+	t.Run("a row of before there were kinds and names is read as what it stood for", func(t *testing.T) {
+		const old = "0badcafe-de02-43a4-903d-eb74f8258b01"
+		ok(t, tables.Apply(ctx, ledger.TableRegistrations, old, ledger.Op{Verb: ledger.Insert, Row: ledger.Row{Partition: old, Key: "registration_20191210", Props: ledger.Props{
+			"subscriptionId": payer, "billingModel": "PayAsYouUse", "region": "northwest", "start": entry("").Start}}}))
+		want := entry("20191210")
+		want.CloudID, want.Name = old, "AzureStack-"+old
+		got, err := tables.Registrations(ctx, old)
+		ok(t, err)
+		if diff := cmp.Diff([]registration.Registration{want}, got); diff != "" {
 			t.Errorf("history (-want +got):\n%s", diff)
 		}
 	})
 	t.Run("an entry that is not valid is not stored", func(t *testing.T) {
 		bad := entry("20210101")
 		bad.BillingModel = "Free"
-		if err := tables.PutRegistration(ctx, bad); err == nil || len(history()) != 2 {
+		if err := tables.PutRegistration(ctx, bad); err == nil || len(history()) != 3 {
 			t.Errorf("got error %v and %d entries", err, len(history()))
 		}
 	})
@@ -78,6 +96,84 @@ func TestRegistrations(t *testing.T) {
 	t.Run("a table that does not answer is an error, not an unknown cloudId", func(t *testing.T) {
 		if _, err := connect(t).Tables.Registrations(ctx, cloudID); err == nil {
 			t.Error("no error without a table: every hour would be unregistered")
+		}
+	})
+}
+
+func TestRegistrarOnTables(t *testing.T) {
+	t.Parallel()
+	ctx := context.Background()
+	tables := connect(t).Tables
+	ok(t, tables.Create(ctx, ledger.TableRegistrations))
+	g := &registration.Registrar{Store: tables, Now: func() time.Time { return time.Date(2020, 1, 15, 13, 30, 0, 0, time.UTC) }}
+	want := entry("20191210")
+	want.Name, want.SubscriptionKind = "hamburg", registration.CSP
+	want.Note = registration.Note{By: "olga", Reason: "new stamp"}
+	on := true
+	_, made, err := g.Put(ctx, registration.Wish{Registration: want, Reporting: &on})
+	ok(t, err)
+	tenant := registration.Mapping{TenantID: "dbab3982-796f-4d03-9908-044c08aef8a2", SubscriptionID: "e09a4e93-29a7-4eba-a6d4-76202383f07f"}
+	_, _, err = g.Map(ctx, "Hamburg", tenant)
+	ok(t, err)
+	_, err = g.Unmap(ctx, "hamburg", tenant.SubscriptionID, "20200115", registration.Note{})
+	ok(t, err)
+	_, err = g.End(ctx, "hamburg", want.Start.AddDate(0, 6, 0), registration.Note{Reason: "scrapped"}, registration.Condition{})
+	ok(t, err)
+	t.Run("what was said is read back, each entry a row and each change a number", func(t *testing.T) {
+		book, err := tables.Book(ctx, cloudID)
+		ok(t, err)
+		at := time.Date(2020, 1, 15, 13, 30, 0, 0, time.UTC)
+		want.At = at
+		ended := want
+		ended.EffectiveDay, ended.End, ended.Note = "20200610", want.Start.AddDate(0, 6, 0), registration.Note{Reason: "scrapped", At: at}
+		first := registration.Mapping{CloudID: cloudID, TenantID: tenant.TenantID, EffectiveDay: "20200115", Note: registration.Note{At: at}, SubscriptionID: tenant.SubscriptionID}
+		removed := first
+		removed.Number, removed.SubscriptionID = 1, ""
+		all := registration.Book{CloudID: cloudID, Version: 4, Registrations: []registration.Registration{want, ended}, Tenants: []registration.Mapping{first, removed}}
+		if diff := cmp.Diff(all, book); diff != "" || !made {
+			t.Errorf("made %t, book (-want +got):\n%s", made, diff)
+		}
+		books, err := tables.Books(ctx)
+		ok(t, err)
+		if diff := cmp.Diff([]registration.Book{all}, books); diff != "" {
+			t.Errorf("books (-want +got):\n%s", diff)
+		}
+	})
+	t.Run("of two changes of one version the second is told", func(t *testing.T) {
+		book, err := tables.Book(ctx, cloudID)
+		ok(t, err)
+		later := want
+		later.EffectiveDay = "20200401"
+		ok(t, tables.Append(ctx, book, registration.Added{Registrations: []registration.Registration{later}}))
+		later.EffectiveDay = "20200501" // another row, and yet too late
+		if err := tables.Append(ctx, book, registration.Added{Registrations: []registration.Registration{later}}); !errors.Is(err, registration.ErrChanged) {
+			t.Errorf("got %v", err)
+		}
+	})
+	t.Run("names", func(t *testing.T) {
+		for name, holder := range map[string]string{"HAMBURG": cloudID, "kiel": "", "a/b#c?": "", registration.DefaultName(payer): payer} {
+			if got, err := tables.Holder(ctx, name); err != nil || got != holder {
+				t.Errorf("%s: %q, %v", name, got, err)
+			}
+		}
+		other := want
+		other.CloudID = "0badcafe-de02-43a4-903d-eb74f8258b01"
+		err := tables.Append(ctx, registration.Book{CloudID: other.CloudID}, registration.Added{Registrations: []registration.Registration{other}})
+		if !errors.Is(err, registration.ErrTaken) {
+			t.Errorf("got %v", err)
+		}
+	})
+	t.Run("a row key that is none is an error", func(t *testing.T) {
+		for _, key := range []string{"registration_20191210_0001", "registration_20191210_2", "tenant_x_20191210", "registration_x"} {
+			const spoilt = "5badcafe-de02-43a4-903d-eb74f8258b01"
+			row := ledger.Row{Partition: spoilt, Key: key, Props: ledger.Props{"subscriptionId": payer, "billingModel": "PayAsYouUse", "start": want.Start}}
+			ok(t, tables.Apply(ctx, ledger.TableRegistrations, spoilt, ledger.Op{Verb: ledger.Insert, Row: row}))
+			if _, err := tables.Book(ctx, spoilt); err == nil || !strings.Contains(err.Error(), key) {
+				t.Errorf("%s: %v", key, err)
+			}
+			got, err := tables.Get(ctx, ledger.TableRegistrations, spoilt, key)
+			ok(t, err)
+			ok(t, tables.Apply(ctx, ledger.TableRegistrations, spoilt, ledger.Op{Verb: ledger.Delete, Row: got}))
 		}
 	})
 }

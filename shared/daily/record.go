@@ -104,12 +104,14 @@ type Rules struct {
 	Revision              int
 	BillingModel          registration.BillingModel
 	BillingSubscriptionID string
-	Region                string          // the stamp's own name, for rows that name none
-	Incomplete            bool            // closed with hours missing
-	Infrastructure        map[string]bool // the stamp's own subscriptions, in normal form
+	Payers                map[string]string // who is charged instead, by the stack's subscription in normal form (Payers)
+	Region                string            // the stamp's own name, for rows that name none
+	Incomplete            bool              // closed with hours missing
+	Infrastructure        map[string]bool   // the stamp's own subscriptions, in normal form
 	Meters                *meter.Catalogue
 
-	carries bool // differences go to another day
+	carries    bool // differences go to another day
+	unreported bool // reporting is off: differences are kept
 }
 
 // Infrastructure is the set of the stamp's own subscriptions, for Rules.
@@ -125,7 +127,8 @@ func Infrastructure(subscriptions []string) map[string]bool {
 func (r Rules) line(s Sum) Line {
 	key := s.Key()
 	m, known := r.Meters.Find(key.MeterID)
-	l := Line{Shown: s.Shown, BillingModel: r.BillingModel, BillingSubscriptionID: r.BillingSubscriptionID, MeterClass: m.Class, CommerceMeterID: m.CommerceID}
+	l := Line{Shown: s.Shown, BillingModel: r.BillingModel, BillingSubscriptionID: cmp.Or(r.Payers[key.SubscriptionID], r.BillingSubscriptionID),
+		MeterClass: m.Class, CommerceMeterID: m.CommerceID}
 	switch {
 	case r.Infrastructure[key.SubscriptionID]:
 		l.MeterClass, l.CommerceMeterID = meter.Admin, m.AdminCommerceID

@@ -133,7 +133,7 @@ func (j *join) group(rules Rules) ([]DayLine, error) {
 			i = len(lines)
 			lines = append(lines, stating{DayLine: DayLine{Line: s.Line, Hours: s.Hours}})
 		}
-		lines[i].Before, lines[i].Corrects, lines[i].isNew = s.Accepted, s.RecordID, false
+		lines[i].Before, lines[i].Corrects, lines[i].isNew = s.Accepted, s.RecordID, lines[i].isNew && s.Unreported
 		if err := j.standings.advance(); err != nil {
 			return nil, err
 		}
@@ -152,7 +152,8 @@ func (j *join) group(rules Rules) ([]DayLine, error) {
 // state makes the record of a line: usage where nothing stands, a correction
 // where something does, nothing where total and standing agree. A new line is
 // stated even at zero, so that every row is accounted for. A revision that
-// carries makes no record: another day states the difference.
+// carries makes no record: another day states the difference. Nor does one with
+// reporting off.
 func (l *stating) state(rules Rules) error {
 	difference := l.Total.Sub(l.Before)
 	if rules.carries {
@@ -161,7 +162,7 @@ func (l *stating) state(rules Rules) error {
 		}
 		return nil
 	}
-	if difference.Sign() == 0 && !l.isNew {
+	if rules.unreported || difference.Sign() == 0 && !l.isNew {
 		return nil
 	}
 	r := rules.record(l.Line, l.Hours, difference)

@@ -20,12 +20,19 @@ type DayHeader struct {
 	Revision              int                       `json:"revision"`
 	BillingModel          registration.BillingModel `json:"billingModel"`
 	BillingSubscriptionID string                    `json:"billingSubscriptionId"`
-	MissingHours          []usage.Hour              `json:"missingHours,omitempty"` // reported hours that never came
+	TenantSubscriptions   map[string]string         `json:"tenantSubscriptions,omitempty"` // directory tenant -> the Azure subscription charged for it (Payers)
+	Reporting             string                    `json:"reporting,omitempty"`           // ReportingOff: nothing is forwarded
+	MissingHours          []usage.Hour              `json:"missingHours,omitempty"`        // reported hours that never came
 	Inputs                []Input                   `json:"inputs"`
 	Carries               []CarryInput              `json:"carries,omitempty"`   // what other days carried into this one
 	CarriedTo             usage.Day                 `json:"carriedTo,omitempty"` // the day that states the differences of this revision
 	Reason                string                    `json:"reason,omitempty"`    // why it does
 }
+
+// ReportingOff in a header: usage reporting was switched off, and the revision
+// states what was used without a record of it. A later revision, with reporting
+// on, states all that never had one.
+const ReportingOff = "off"
 
 // Input is one partial that a revision is made of.
 type Input struct {
@@ -52,7 +59,8 @@ type DayLine struct {
 // WriteDay states a usage day: it writes the daily file to w and hands each
 // batch to keep as soon as it is full. The sources must come in key order. A
 // record states the difference to what stands; under a header with CarriedTo
-// there are no records, and the differences are carried.
+// there are no records, and the differences are carried; with reporting off they
+// are kept.
 func WriteDay(w io.Writer, header DayHeader, rules Rules, from Sources, keep func(Batch) error) (File, error) {
 	file, err := writeDay(w, header, rules, from, keep)
 	if err != nil {
@@ -68,6 +76,7 @@ func writeDay(w io.Writer, header DayHeader, rules Rules, from Sources, keep fun
 		return File{}, err
 	}
 	rules.carries = header.CarriedTo != 0
+	rules.unreported = header.Reporting == ReportingOff
 	batches := batcher{keep: keep}
 	for l, err := range restate(rules, from) {
 		if err != nil {

@@ -51,6 +51,9 @@ type Standing struct {
 	Hours    usage.HourSet
 	Accepted usage.Quantity
 	RecordID string // the last record that stands; empty if none does
+
+	// Unreported: no record of the line was ever made, since reporting was off.
+	Unreported bool
 }
 
 // Answer is what stands of one record after commerce's final answer.
@@ -121,6 +124,8 @@ func (d *DayFile) Standings(answers iter.Seq2[Answer, error]) iter.Seq2[Standing
 				err = s.take(l, next)
 			case l.Carried.Sign() != 0:
 				s.carry(l, d.header)
+			default:
+				s.Unreported = d.header.Reporting == ReportingOff && l.Corrects == ""
 			}
 			if err != nil {
 				yield(Standing{}, err)

@@ -30,6 +30,7 @@ type Revision struct {
 
 	BillingModel          string `col:"billingModel"`
 	BillingSubscriptionID string `col:"billingSubscriptionId"`
+	Reporting             string `col:"reporting,omitempty"` // ReportingOff: stated without records, and forwarded nowhere
 
 	Restate string `col:"restate,omitempty"` // the operator's request that this revision answers
 	Reason  string `col:"reason,omitempty"`  // of the request
@@ -38,6 +39,9 @@ type Revision struct {
 	CarriedTo string `col:"carriedTo,omitempty"` // the day, 20191220, that states the differences of this revision
 	Carried   int64  `col:"carried,omitempty"`   // lines that have one
 }
+
+// ReportingOff in a row: usage reporting was switched off.
+const ReportingOff = daily.ReportingOff
 
 // RevisionsOf goes through the statements of a day, in order.
 func (l *Ledger) RevisionsOf(ctx context.Context, cloudID string, day usage.Day) iter.Seq2[Revision, error] {

@@ -59,6 +59,7 @@ type Hour struct {
 	Refusals     string    `col:"refusals,omitempty"` // the file of the refused rows: container and name
 	Pages        int64     `col:"pages"`
 	UsageDays    string    `col:"usageDays,omitempty"` // that the accepted rows fall on
+	Reporting    string    `col:"reporting,omitempty"` // ReportingOff: it was, for the reported day, when the blob was judged
 	Region       string    `col:"region,omitempty"`
 	AgentVersion string    `col:"agentVersion,omitempty"`
 	CollectedAt  time.Time `col:"collectedAt"`

@@ -72,7 +72,8 @@ func (v *verifier) answers(ctx context.Context, s *dayState, before int) error {
 		return err
 	}
 	if settled && !s.open && len(v.report.Findings) == before {
-		return same(v, "UsageDays "+s.cloudID+"/"+s.day.Compact()+"_*", "the sum of what commerce accepted and what was carried, with what it refused last,", accepted.Add(s.carried).Add(short).String(), s.totals.String())
+		return same(v, "UsageDays "+s.cloudID+"/"+s.day.Compact()+"_*", "the sum of what commerce accepted and what was carried, with what it refused last and what is not reported,",
+			accepted.Add(s.carried).Add(short).Add(s.kept).String(), s.totals.String())
 	}
 	return nil
 }

@@ -26,7 +26,10 @@ type restatement struct {
 	totals  usage.Quantity
 
 	carries  bool           // differences go to another day
-	away     usage.Quantity // what does
+	silent   bool           // reporting is off: differences are kept
+	kept     usage.Quantity // what is
+	payer    func(stackSubscription string) string
+	away     usage.Quantity // what is carried
 	lines    int64          // that carry something
 	carried  *puller[daily.Carried]
 	group    []daily.Carried // carried of one key of usage, as far as the file has not shown it
@@ -72,8 +75,20 @@ func (r *restatement) line(l daily.DayLine) error {
 	if err != nil {
 		return err
 	}
-	if r.carries {
+	if l.Rows > 0 {
+		if payer := r.payer(key.SubscriptionID); l.BillingSubscriptionID != payer {
+			return damaged(r.where(), "billingSubscriptionId is %s; by the map of tenants it must be %s", l.BillingSubscriptionID, payer)
+		}
+	}
+	switch {
+	case r.carries:
 		return r.carry(l)
+	case r.silent:
+		r.kept = r.kept.Add(l.Total.Sub(l.Before))
+		if l.Record != nil || l.Carried.Sign() != 0 {
+			return damaged(r.where(), "carried is %s, and there is a record: %t, while reporting was off", l.Carried, l.Record != nil)
+		}
+		return nil
 	}
 	return r.record(l, l.Rows > 0 && !known, reason)
 }
@@ -97,7 +112,8 @@ func (r *restatement) sum(l daily.DayLine, key lineKey) error {
 	return r.sums.advance()
 }
 
-// standing: before and corrects are what commerce accepted of this very line.
+// standing: before and corrects are what commerce accepted of this very line. It
+// is not known if no record of it was ever made.
 func (r *restatement) standing(l daily.DayLine, key lineKey) (known bool, err error) {
 	var want daily.Standing
 	if r.before.more {
@@ -107,6 +123,7 @@ func (r *restatement) standing(l daily.DayLine, key lineKey) (known bool, err er
 		}
 		if known = order == 0; known {
 			want = r.before.head
+			known = !want.Unreported
 			err = r.before.advance()
 		}
 	}

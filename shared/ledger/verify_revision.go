@@ -70,12 +70,15 @@ func (v *verifier) dailyFile(ctx context.Context, s *dayState, n int) error {
 	if err := cmp.Or(v.dayHeader(s, st, day.Header()), v.carriedAway(ctx, s, st, day.Header())); err != nil {
 		return err
 	}
-	sums, partials, err := v.merged(ctx, st.manifest.Inputs)
+	sums, heads, partials, err := v.merged(ctx, st.manifest.Inputs)
 	defer closeFiles(partials)
 	if err != nil {
 		return err
 	}
-	r := restatement{v: v, st: st, path: st.File, carries: day.Header().CarriedTo != 0}
+	head := day.Header()
+	payers := daily.Payers(head.TenantSubscriptions, heads)
+	r := restatement{v: v, st: st, path: st.File, carries: head.CarriedTo != 0, silent: head.Reporting == daily.ReportingOff,
+		payer: func(subscription string) string { return cmp.Or(payers[subscription], head.BillingSubscriptionID) }}
 	carried, carriers, err := v.carriedInto(ctx, s, st.manifest.Carries)
 	defer closeFiles(carriers)
 	if err != nil {
@@ -130,7 +133,7 @@ func (v *verifier) dailyFile(ctx context.Context, s *dayState, n int) error {
 		}
 	}
 	v.report.Records += r.count
-	s.totals, s.carried = r.totals, s.carried.Add(r.away)
+	s.totals, s.carried, s.kept = r.totals, s.carried.Add(r.away), r.kept
 	return nil
 }
 
@@ -147,6 +150,7 @@ func (v *verifier) dayHeader(s *dayState, st *statement, h daily.DayHeader) erro
 		same(v, st.where, "complete", st.Complete, len(missing) == 0),
 		same(v, st.where, "billingModel", st.BillingModel, string(h.BillingModel)),
 		same(v, st.where, "billingSubscriptionId", st.BillingSubscriptionID, h.BillingSubscriptionID),
+		same(v, st.where, "reporting", st.Reporting, h.Reporting),
 	)
 }
 
@@ -156,24 +160,24 @@ func closeFiles(files []*verifyFile) {
 	}
 }
 
-// merged is the merge of partials. The files are the caller's to close, also
-// after an error.
-func (v *verifier) merged(ctx context.Context, inputs []daily.Input) (iter.Seq2[daily.Sum, error], []*verifyFile, error) {
-	var files []*verifyFile
+// merged is the merge of partials, with what their headers say. The files are the
+// caller's to close, also after an error.
+func (v *verifier) merged(ctx context.Context, inputs []daily.Input) (sums iter.Seq2[daily.Sum, error], heads []daily.PartialHeader, files []*verifyFile, err error) {
 	var sequences []iter.Seq2[daily.Sum, error]
 	for _, in := range inputs {
 		f, err := v.openFile(ctx, v.files.App, ContainerPartials+"/"+in.Partial)
 		if err != nil {
-			return nil, files, err
+			return nil, nil, files, err
 		}
 		files = append(files, f)
 		p, err := daily.OpenPartial(f)
 		if err != nil {
-			return nil, files, f.blame(err)
+			return nil, nil, files, f.blame(err)
 		}
+		heads = append(heads, p.Header())
 		sequences = append(sequences, blamed(f, p.Sums()))
 	}
-	return daily.Merge(sequences...), files, nil
+	return daily.Merge(sequences...), heads, files, nil
 }
 
 // standings is what commerce accepted before the n-th statement: nothing before

@@ -204,6 +204,7 @@ func TestVerifyNamesDamage(t *testing.T) {
 		"a missing row of Quarantine":            w.damageRow(ledger.TableQuarantine, "", gone),
 		"a changed code in Quarantine":           w.damageRow(ledger.TableQuarantine, "", set("code", "Other")),
 		"a wrong count in UsageDays":             w.damageRow(ledger.TableUsageDays, "20191210", set("rows", int64(1))),
+		"reporting said to be off in UsageDays":  w.damageRow(ledger.TableUsageDays, "20191210", set("reporting", "off")),
 		"a missing revision":                     w.damageRow(ledger.TableUsageDays, "20191210_0003", gone),
 		"a missing row of UsageBatches":          w.damageRow(ledger.TableUsageBatches, "", gone),
 		"a wrong count in UsageBatches":          w.damageRow(ledger.TableUsageBatches, "", set("accepted", int64(7))),

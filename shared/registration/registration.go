@@ -1,62 +1,108 @@
 // Package registration is who is charged: what ties a stamp to the Azure
-// subscription that pays for it, from which hour on, under which billing model.
+// subscription that pays for it, from which usage day on, and under which rules.
+//
+//	Registrar   what an operator may change: refusals, then one insert
+//	Book        everything that was ever said of one cloudId
+//	On          the entry of a history that holds on a usage day
 //
 // A registration is known by its cloudId and has a history: each change is an
-// entry with the day from which it holds.
+// entry with the usage day from which it holds. Nothing is overwritten. The rules
+// are one table (rules.go).
 package registration
 
 import (
+	"cmp"
 	"errors"
-	"fmt"
-	"regexp"
+	"slices"
 	"time"
 )
 
 // BillingModel is how a stack is licensed.
 type BillingModel string
 
-// Billing models. PayAsYouUse must report its usage.
+// Billing models. PayAsYouUse must report its usage, Capacity may, Development
+// reports and is never charged.
 const (
 	PayAsYouUse BillingModel = "PayAsYouUse"
+	Capacity    BillingModel = "Capacity"
+	Development BillingModel = "Development"
 )
 
-// Registration is one entry of a registration's history.
-type Registration struct {
-	CloudID        string // lower case with dashes
-	EffectiveDay   string // 20191210: the first usage day this entry holds for
-	SubscriptionID string // the Azure subscription that is charged, lower case with dashes
-	BillingModel   BillingModel
-	Start          time.Time // the first reported hour that is expected, UTC, on the hour
-	Region         string    // the stamp's own region name
+// SubscriptionKind is the kind of offer that the charged subscription is of.
+type SubscriptionKind string
+
+// Kinds of subscription.
+const (
+	EA         SubscriptionKind = "EA"
+	CSP        SubscriptionKind = "CSP"
+	PayAsYouGo SubscriptionKind = "PayAsYouGo"
+	MSDN       SubscriptionKind = "MSDN"
+)
+
+// StampKind is what the stack is.
+type StampKind string
+
+// Kinds of stamp.
+const (
+	Integrated StampKind = "integrated" // an integrated system
+	ASDK       StampKind = "ASDK"       // a Development Kit
+)
+
+// AzureCloud is the global Azure cloud.
+const AzureCloud = "AzureCloud"
+
+// Note is what each entry of a history says of itself.
+type Note struct {
+	Number     int    // of the entries for its effective day: 0 the first; the last one holds
+	By, Reason string // who said so, and why
+	At         time.Time
 }
+
+// Registration is one entry of a registration's history. Kinds and cloud that
+// are empty, and a name, stand for what rows had before they could say it: an
+// EA subscription in the global cloud for an integrated system (Filled).
+type Registration struct {
+	CloudID      string // lower case with dashes
+	Name         string // of the resource; letters in any case are the same name
+	EffectiveDay string // 20191210: the first usage day this entry holds for
+	Note
+	SubscriptionID   string // the Azure subscription that is charged, lower case with dashes
+	SubscriptionKind SubscriptionKind
+	Cloud            string // that the subscription is in
+	StampKind        StampKind
+	BillingModel     BillingModel
+	ReportingOff     bool      // hours are kept and counted, and forwarded nowhere
+	Start            time.Time // the first reported hour that is expected, UTC, on the hour
+	End              time.Time // the first reported hour that is not expected any more; zero: none
+	Region           string    // the stamp's own region name
+}
+
+// Filled is r with what an empty field stands for.
+func (r Registration) Filled() Registration {
+	r.Name = cmp.Or(r.Name, DefaultName(r.CloudID))
+	r.SubscriptionKind = cmp.Or(r.SubscriptionKind, EA)
+	r.Cloud = cmp.Or(r.Cloud, AzureCloud)
+	r.StampKind = cmp.Or(r.StampKind, Integrated)
+	r.Start, r.End = r.Start.UTC(), r.End.UTC()
+	return r
+}
+
+// says is r without what differs between two entries of the same content.
+func (r Registration) says() Registration {
+	r = r.Filled()
+	r.EffectiveDay, r.Note = "", Note{}
+	return r
+}
+
+// namePrefix begins the names of registrations that were given none.
+const namePrefix = "AzureStack-"
+
+// DefaultName is the name of a registration that was given none.
+func DefaultName(cloudID string) string { return namePrefix + cloudID }
 
 // ErrUnknown means that no registration has this cloudId. Hours of an unknown
 // stamp are kept and do not count until it is registered.
 var ErrUnknown = errors.New("no registration")
-
-var guid = regexp.MustCompile(`^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$`)
-
-func isDay(text string) bool {
-	_, err := time.Parse("20060102", text)
-	return err == nil
-}
-
-// Validate reports the first thing that is wrong with r, and what to do.
-func (r Registration) Validate() error {
-	switch {
-	case !guid.MatchString(r.CloudID):
-		return fmt.Errorf("registration: cloudId %q: must be a GUID in lower case with dashes", r.CloudID)
-	case !guid.MatchString(r.SubscriptionID):
-		return fmt.Errorf("registration %s: subscriptionId %q: must be a GUID in lower case with dashes", r.CloudID, r.SubscriptionID)
-	case !isDay(r.EffectiveDay):
-		return fmt.Errorf("registration %s: effective day %q: must be of the form 20191210", r.CloudID, r.EffectiveDay)
-	case r.BillingModel != PayAsYouUse:
-		return fmt.Errorf("registration %s: billing model %q: only %s is known", r.CloudID, r.BillingModel, PayAsYouUse)
-	case r.Start.IsZero() || !r.Start.Equal(r.Start.Truncate(time.Hour)):
-		return fmt.Errorf("registration %s: start %s: must be a full hour", r.CloudID, r.Start.Format(time.RFC3339))
-	}
-	return nil
-}
 
 // On picks the entry of a history that holds on a usage day (20191210): the
 // latest that is effective by then. Usage from before the first entry belongs
@@ -66,18 +112,53 @@ func On(history []Registration, usageDay string) (Registration, error) {
 	if len(history) == 0 {
 		return Registration{}, ErrUnknown
 	}
-	var first, held *Registration
-	for i := range history {
-		r := &history[i]
-		if first == nil || r.EffectiveDay < first.EffectiveDay {
-			first = r
-		}
-		if r.EffectiveDay <= usageDay && (held == nil || r.EffectiveDay > held.EffectiveDay) {
+	sorted := slices.SortedFunc(slices.Values(history), func(a, b Registration) int { return a.compare(b) })
+	held := sorted[0]
+	for _, r := range sorted {
+		// Of what was said for the first day the last holds, for the days before too.
+		if r.EffectiveDay <= usageDay || r.EffectiveDay == sorted[0].EffectiveDay {
 			held = r
 		}
 	}
-	if held == nil {
-		held = first
-	}
-	return *held, nil
+	return held, nil
 }
+
+func (r Registration) compare(s Registration) int {
+	return cmp.Or(cmp.Compare(r.EffectiveDay, s.EffectiveDay), cmp.Compare(r.Number, s.Number))
+}
+
+// Expects reports whether a reported hour is on the calendar of a history: from
+// the start to the end that the entry of its day says.
+func Expects(history []Registration, hour time.Time) bool {
+	r, err := On(history, dayOf(hour))
+	return err == nil && !hour.Before(r.Start) && (r.End.IsZero() || hour.Before(r.End))
+}
+
+// Ended reports whether a history had come to its end at a reported hour. Rows of
+// the last hours before the end are reported after it: grace is how long they are
+// taken.
+func Ended(history []Registration, hour time.Time, grace time.Duration) bool {
+	r, err := On(history, dayOf(hour))
+	return err == nil && !r.End.IsZero() && !hour.Before(r.End.Add(grace))
+}
+
+// Reporting says whether some entry of a history has reporting off, and some on.
+func Reporting(history []Registration) (off, on bool) {
+	for _, r := range history {
+		off, on = off || r.ReportingOff, on || !r.ReportingOff
+	}
+	return off, on
+}
+
+// dayForm is how rows name days.
+const dayForm = "20060102"
+
+func dayOf(t time.Time) string { return t.UTC().Format(dayForm) }
+
+// IsCloudID reports whether a text is a cloudId in its form: a GUID in lower case
+// with dashes.
+func IsCloudID(text string) bool { return guid.MatchString(text) }
+
+// SaysSame reports whether two entries say the same of a registration, whoever
+// said it when.
+func (r Registration) SaysSame(s Registration) bool { return r.says() == s.says() }

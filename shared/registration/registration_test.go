@@ -2,7 +2,6 @@ package registration_test
 
 import (
 	"errors"
-	"strings"
 	"testing"
 	"time"
 
@@ -14,53 +13,16 @@ import (
 
 const cloudID = "b31316d4-de02-43a4-903d-eb74f8258b01"
 
+const (
+	payer  = "7a1f6e0c-2a53-4a8e-9a43-0c2d4c9f1b11"
+	tenant = "dbab3982-796f-4d03-9908-044c08aef8a2"
+	buyer  = "e09a4e93-29a7-4eba-a6d4-76202383f07f"
+)
+
 func good() registration.Registration {
 	return registration.Registration{
-		CloudID: cloudID, EffectiveDay: "20191210", SubscriptionID: "7a1f6e0c-2a53-4a8e-9a43-0c2d4c9f1b11",
-		BillingModel: registration.PayAsYouUse, Start: time.Date(2019, 12, 10, 5, 0, 0, 0, time.UTC), Region: "northwest",
-	}
-}
-
-func TestValidate(t *testing.T) {
-	type reg = registration.Registration
-	tests := []struct {
-		name   string
-		change func(*reg)
-		want   string // "" if it is valid
-	}{
-		{"a good registration", func(*reg) {}, ""},
-		{"a registration without region", func(r *reg) { r.Region = "" }, ""},
-		{"a start in another zone", func(r *reg) { r.Start = r.Start.In(time.FixedZone("", -5*3600)) }, ""},
-		{"no cloudId", func(r *reg) { r.CloudID = "" }, `cloudId "": must be a GUID in lower case with dashes`},
-		{"a cloudId in upper case", func(r *reg) { r.CloudID = strings.ToUpper(cloudID) }, "must be a GUID in lower case with dashes"},
-		{"a cloudId without dashes", func(r *reg) { r.CloudID = strings.ReplaceAll(cloudID, "-", "") }, "must be a GUID in lower case with dashes"},
-		{"a cloudId with a line break", func(r *reg) { r.CloudID += "\n" }, "must be a GUID in lower case with dashes"},
-		{"no subscription", func(r *reg) { r.SubscriptionID = "" }, "registration " + cloudID + `: subscriptionId "": must be a GUID in lower case with dashes`},
-		{"a subscription by name", func(r *reg) { r.SubscriptionID = "prod" }, `subscriptionId "prod": must be`},
-		{"no effective day", func(r *reg) { r.EffectiveDay = "" }, `effective day "": must be of the form 20191210`},
-		{"an effective day with dashes", func(r *reg) { r.EffectiveDay = "2019-12-10" }, "must be of the form 20191210"},
-		{"an effective day that does not exist", func(r *reg) { r.EffectiveDay = "20191310" }, "must be of the form 20191210"},
-		{"an effective day of seven digits", func(r *reg) { r.EffectiveDay = "2019121" }, "must be of the form 20191210"},
-		{"no billing model", func(r *reg) { r.BillingModel = "" }, `billing model "": only PayAsYouUse is known`},
-		{"a billing model that is not known", func(r *reg) { r.BillingModel = "payasyouuse" }, "only PayAsYouUse is known"},
-		{"no start", func(r *reg) { r.Start = time.Time{} }, "must be a full hour"},
-		{"a start off the hour", func(r *reg) { r.Start = r.Start.Add(time.Second) }, "start 2019-12-10T05:00:01Z: must be a full hour"},
-		{"a start that is a full hour only at half past in UTC", func(r *reg) {
-			r.Start = time.Date(2019, 12, 10, 5, 0, 0, 0, time.FixedZone("", 5*3600+1800))
-		}, "must be a full hour"},
-	}
-	for _, tt := range tests {
-		t.Run(tt.name, func(t *testing.T) {
-			r := good()
-			tt.change(&r)
-			err := r.Validate()
-			if tt.want == "" && err != nil {
-				t.Error(err)
-			}
-			if tt.want != "" && (err == nil || !strings.Contains(err.Error(), tt.want)) {
-				t.Errorf("got %v, want %s", err, tt.want)
-			}
-		})
+		CloudID: cloudID, Name: "hamburg", EffectiveDay: "20191210", SubscriptionID: payer, SubscriptionKind: registration.EA, Cloud: registration.AzureCloud,
+		StampKind: registration.Integrated, BillingModel: registration.PayAsYouUse, Start: time.Date(2019, 12, 10, 5, 0, 0, 0, time.UTC), Region: "northwest",
 	}
 }
 
@@ -88,6 +50,16 @@ func TestOn(t *testing.T) {
 			}
 		})
 	}
+	t.Run("of two entries for one day the last one holds, for the days before the first too", func(t *testing.T) {
+		history := from("20191210", "20191210", "20191210")
+		history[0].Number = 2
+		history[2].Number = 1
+		for _, day := range []string{"20191209", "20191210"} {
+			if got, err := registration.On(history, day); err != nil || got.Number != 2 {
+				t.Errorf("%s: %+v, %v", day, got, err)
+			}
+		}
+	})
 	t.Run("no history is an unknown registration", func(t *testing.T) {
 		if _, err := registration.On(nil, "20191210"); !errors.Is(err, registration.ErrUnknown) {
 			t.Errorf("got %v", err)

@@ -1,0 +1,156 @@
+package main
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"flag"
+	"fmt"
+	"time"
+
+	"stackusage/handlers"
+	"stackusage/shared/ledger"
+	"stackusage/shared/registration"
+	"stackusage/shared/usage"
+)
+
+const aboutRegister = `register a stamp, or change its registration from a usage day on
+
+  stackusage register --name hamburg --cloud-id GUID --subscription GUID --kind EA --model PayAsYouUse --region local --reason TEXT
+
+What is left out of a registration that is there, of region and start, stays.
+Usage days before --from keep what held for them. Days that were stated already
+are stated by the new rules when they are asked for (stackusage days restate),
+and by themselves if usage reporting was off and is on now.`
+
+// registrar makes changes by the rules of the registration API.
+func (a *app) registrar() *registration.Registrar {
+	return &registration.Registrar{Store: a.usage.Tables, Now: time.Now}
+}
+
+func noteOf(why ledger.Reasoned) registration.Note {
+	return registration.Note{By: why.By, Reason: why.Reason}
+}
+
+func register(ctx context.Context, env environment, args []string) error {
+	fs := newFlags(env, "register", aboutRegister)
+	var w registration.Wish
+	var day usage.Day
+	var why ledger.Reasoned
+	name := nameFlag(fs)
+	fs.StringVar(&w.CloudID, "cloud-id", "", "the stamp's cloudId, a `GUID` in lower case with dashes")
+	fs.StringVar(&w.SubscriptionID, "subscription", "", "the Azure subscription that is charged, a `GUID` in lower case with dashes")
+	kind := fs.String("kind", "", "`kind` of that subscription: EA or CSP; for a Development Kit also PayAsYouGo or MSDN")
+	fs.StringVar(&w.Cloud, "cloud", registration.AzureCloud, "`cloud` that the subscription is in")
+	stamp := fs.String("stamp", string(registration.Integrated), "`kind` of stamp: integrated or ASDK")
+	model := fs.String("model", "", "billing `model`: PayAsYouUse or Capacity; for a Development Kit Development")
+	reporting := fs.String("reporting", "", "`on` or off; PayAsYouUse and Development report and Capacity does not if it is left out")
+	fs.StringVar(&w.Region, "region", "", "the stamp's region `name`")
+	dayVar(fs, &day, "from", "the first usage `day` that this holds for, 2019-12-10; today if it is left out")
+	start := hourVar(fs, "start", "the first reported `hour` that is expected, 2019-12-10T19:00:00Z")
+	end := hourVar(fs, "end", "the first reported `hour` that is not expected any more; none if it is left out")
+	asJSON := fs.Bool("json", false, "print the registration as JSON")
+	reason := reasonFlags(fs, &why)
+	if err := parseFlags(fs, args); err != nil {
+		return err
+	}
+	if err := errors.Join(name.check(), reason()); err != nil {
+		return err
+	}
+	if *kind == "" || *model == "" {
+		return errors.New("--kind and --model are missing: of what kind the charged subscription is, and how the stamp is billed")
+	}
+	if *reporting != "" {
+		on := *reporting == "on"
+		if !on && *reporting != "off" {
+			return fmt.Errorf("--reporting %q: must be on or off", *reporting)
+		}
+		w.Reporting = &on
+	}
+	w.Name, w.SubscriptionKind, w.StampKind, w.BillingModel = name.text, registration.SubscriptionKind(*kind), registration.StampKind(*stamp), registration.BillingModel(*model)
+	w.Start, w.End, w.Note = *start, *end, noteOf(why)
+	w.EffectiveDay = compactOr(day)
+	app, err := env.app()
+	if err != nil {
+		return err
+	}
+	before, err := app.usage.Tables.Book(ctx, w.CloudID)
+	if err != nil {
+		return err
+	}
+	book, made, err := app.registrar().Put(ctx, w)
+	if err != nil {
+		return err
+	}
+	if *asJSON {
+		return showJSON(env, book)
+	}
+	said := "is changed"
+	switch {
+	case made:
+		said = "is made"
+	case book.Version == before.Version:
+		said = "says so already; nothing is changed"
+	}
+	fmt.Fprintf(env.stdout, "Registration %s %s.\n", book.Name(), said)
+	return printHistory(env, book)
+}
+
+// nameFlagValue is the flag by which commands are told of which registration they are.
+type nameFlagValue struct{ text string }
+
+func nameFlag(fs *flag.FlagSet) *nameFlagValue {
+	var n nameFlagValue
+	fs.StringVar(&n.text, "name", "", "the registration's `name`")
+	return &n
+}
+
+func (n *nameFlagValue) check() error {
+	if n.text == "" {
+		return errors.New("--name is missing: the registration's name, as registrations list shows it")
+	}
+	return nil
+}
+
+// book reads the registration that a command is about.
+func (n *nameFlagValue) book(ctx context.Context, env environment) (*app, registration.Book, error) {
+	if err := n.check(); err != nil {
+		return nil, registration.Book{}, err
+	}
+	app, err := env.app()
+	if err != nil {
+		return nil, registration.Book{}, err
+	}
+	book, err := app.registrar().Named(ctx, n.text)
+	return app, book, err
+}
+
+// hourVar adds a flag for a time.
+func hourVar(fs *flag.FlagSet, name, about string) *time.Time {
+	var t time.Time
+	fs.Func(name, about, func(text string) (err error) {
+		if t, err = time.Parse(time.RFC3339, text); err != nil {
+			return errors.New("not of the form 2019-12-10T19:00:00Z")
+		}
+		return nil
+	})
+	return &t
+}
+
+// compactOr is a day as rows name it; empty if there is none.
+func compactOr(day usage.Day) string {
+	if day == 0 {
+		return ""
+	}
+	return day.Compact()
+}
+
+func showJSON(env environment, book registration.Book) error {
+	shown, err := handlers.ShowRegistration(book, time.Now())
+	if err != nil {
+		return err
+	}
+	enc := json.NewEncoder(env.stdout)
+	enc.SetEscapeHTML(false)
+	return enc.Encode(shown)
+}

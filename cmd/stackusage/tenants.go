@@ -1,0 +1,150 @@
+package main
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"strings"
+	"text/tabwriter"
+
+	"stackusage/shared/ledger"
+	"stackusage/shared/registration"
+	"stackusage/shared/usage"
+)
+
+const aboutTenants = `list, make and end the mappings of directory tenants to Azure subscriptions (CSP)
+
+  stackusage tenants list  --name hamburg
+  stackusage tenants map   --name hamburg --tenant GUID --subscription GUID --from 2019-12-10 --reason TEXT
+  stackusage tenants unmap --name hamburg --subscription GUID --from 2019-12-10 --reason TEXT`
+
+func tenants(ctx context.Context, env environment, args []string) error {
+	return verbs(ctx, env, "tenants", aboutTenants, args, map[string]verb{"list": listTenants, "map": mapTenant, "unmap": unmapTenant})
+}
+
+// listedTenant is one line of tenants list.
+type listedTenant struct {
+	TenantID     string `json:"tenantId"`
+	From         string `json:"effectiveDay"`
+	Subscription string `json:"customerSubscription,omitempty"` // empty: the registration's
+	By           string `json:"by,omitempty"`
+	Reason       string `json:"reason,omitempty"`
+}
+
+func listTenants(ctx context.Context, env environment, args []string) error {
+	book, asJSON, err := namedBook(ctx, env, "tenants list", "list the history of a registration's mappings; the last one for a day holds", args)
+	if err != nil {
+		return err
+	}
+	enc := json.NewEncoder(env.stdout)
+	w := newTable(env, "TENANT", "FROM", "CHARGED", "WHY")
+	for _, m := range book.Tenants {
+		if asJSON {
+			if err := enc.Encode(listedTenant{m.TenantID, m.EffectiveDay, m.SubscriptionID, m.By, m.Reason}); err != nil {
+				return err
+			}
+			continue
+		}
+		charged := m.SubscriptionID
+		if charged == "" {
+			charged = "the registration's"
+		}
+		w.row(m.TenantID, m.EffectiveDay, charged, whyOf(m.Note))
+	}
+	if asJSON {
+		return nil
+	}
+	return w.flush("no tenant was ever mapped")
+}
+
+// tenantChange are the flags of a change.
+func tenantChange(env environment, verb, about string, args []string, tenant bool) (name string, m registration.Mapping, err error) {
+	fs := newFlags(env, "tenants "+verb, about)
+	n := nameFlag(fs)
+	var day usage.Day
+	var why ledger.Reasoned
+	if tenant {
+		fs.StringVar(&m.TenantID, "tenant", "", "the directory tenant's `GUID`")
+	}
+	fs.StringVar(&m.SubscriptionID, "subscription", "", "the customer's Azure subscription, a `GUID` in lower case with dashes")
+	dayVar(fs, &day, "from", "the first usage `day` that this holds for, 2019-12-10; today if it is left out")
+	reason := reasonFlags(fs, &why)
+	if err := parseFlags(fs, args); err != nil {
+		return "", m, err
+	}
+	if err := errors.Join(n.check(), reason()); err != nil {
+		return "", m, err
+	}
+	m.TenantID, m.EffectiveDay, m.Note = strings.ToLower(m.TenantID), compactOr(day), noteOf(why)
+	return n.text, m, nil
+}
+
+func mapTenant(ctx context.Context, env environment, args []string) error {
+	name, m, err := tenantChange(env, "map", `charge a directory tenant's usage to an Azure subscription of its own
+
+From --from on; a second mapping takes the place of the first from its day on.`, args, true)
+	if err != nil {
+		return err
+	}
+	app, err := env.app()
+	if err != nil {
+		return err
+	}
+	m, made, err := app.registrar().Map(ctx, name, m)
+	if err != nil {
+		return err
+	}
+	said := "now"
+	if made {
+		said = "newly"
+	}
+	fmt.Fprintf(env.stdout, "Tenant %s is %s charged to %s from %s on.\n%s", m.TenantID, said, m.SubscriptionID, m.EffectiveDay, restateHint)
+	return nil
+}
+
+func unmapTenant(ctx context.Context, env environment, args []string) error {
+	name, m, err := tenantChange(env, "unmap", `end the mapping to an Azure subscription: the tenant falls back to the registration's`, args, false)
+	if err != nil {
+		return err
+	}
+	app, err := env.app()
+	if err != nil {
+		return err
+	}
+	m, err = app.registrar().Unmap(ctx, name, m.SubscriptionID, m.EffectiveDay, m.Note)
+	if err != nil {
+		return err
+	}
+	fmt.Fprintf(env.stdout, "Tenant %s is charged to the registration's subscription from %s on.\n%s", m.TenantID, m.EffectiveDay, restateHint)
+	return nil
+}
+
+const restateHint = "Days that were stated already stay as they are; stackusage days restate has one stated by the new mapping.\n"
+
+// table prints rows under a head, in columns that line up.
+type table struct {
+	env  environment
+	w    *tabwriter.Writer
+	head []string
+	rows int
+}
+
+func newTable(env environment, head ...string) *table {
+	return &table{env: env, w: tabwriter.NewWriter(env.stdout, 0, 0, 2, ' ', 0), head: head}
+}
+
+func (t *table) row(cells ...string) {
+	if t.rows++; t.rows == 1 {
+		fmt.Fprintln(t.w, strings.Join(t.head, "\t"))
+	}
+	fmt.Fprintln(t.w, strings.Join(cells, "\t"))
+}
+
+// flush prints what there is, or else none.
+func (t *table) flush(none string) error {
+	if t.rows == 0 && none != "" {
+		fmt.Fprintln(t.env.stdout, none)
+	}
+	return t.w.Flush()
+}

@@ -1,0 +1,99 @@
+package handlers
+
+import (
+	"cmp"
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"time"
+
+	"stackusage/shared/ledger"
+	"stackusage/shared/registration"
+	"stackusage/shared/usage"
+)
+
+// reportingOf is what tables and files say where usage reporting is off.
+func reportingOf(held registration.Holding) string {
+	if held.ReportingOff {
+		return ledger.ReportingOff
+	}
+	return ""
+}
+
+// unregistered is why a reported hour does not count; empty if it does. The rows
+// of the last hours before a registration's end are reported after it, so the
+// settling hours are taken too.
+func (a *App) unregistered(book registration.Book, hour usage.Hour) string {
+	switch {
+	case len(book.Registrations) == 0:
+		return "no registration has this cloudId; the hour counts once there is one"
+	case registration.Ended(book.Registrations, hour.Start(), time.Duration(a.Settings.SettlingHours)*time.Hour):
+		return "the registration had ended; the hour counts once it is registered again from that day on"
+	}
+	return ""
+}
+
+// missing lists the reported hours that a day waits for: those on the calendar
+// of the registration that have not come.
+func (a *App) missing(ctx context.Context, day usage.Day, book registration.Book) ([]usage.Hour, error) {
+	if len(book.Registrations) == 0 {
+		return nil, nil // a day of an unknown stamp is not stated at all
+	}
+	missing, err := a.Ledger.Missing(ctx, book.CloudID, day, day.First(), a.Settings.SettlingHours)
+	return slices.DeleteFunc(missing, func(h usage.Hour) bool { return !registration.Expects(book.Registrations, h.Start()) }), err
+}
+
+// due is errNotDue if a day should rather wait for what is missing.
+func (a *App) due(cloudID string, day usage.Day, start time.Time, missing []usage.Hour, inputs []ledger.DayInput) error {
+	if len(missing) > 0 && a.Now().Before(ledger.Deadline(day, usage.HourOf(start), inputs, a.Settings.CloseDelay)) {
+		return fmt.Errorf("close day %s of %s: %d hours missing, the first is %s: %w", day, cloudID, len(missing), missing[0], errNotDue)
+	}
+	return nil
+}
+
+// unforwarded asks for the next revision of days that were stated with reporting
+// off and have it on now: it was switched on from their day, or before. It costs
+// nothing where reporting was never off, or never on.
+func (s *landedSweep) unforwarded(ctx context.Context) error {
+	book, err := s.registration(ctx)
+	if err != nil {
+		return err
+	}
+	off, on := registration.Reporting(book.Registrations)
+	if !off || !on {
+		return nil
+	}
+	last := map[usage.Day]ledger.Revision{}
+	for st, err := range s.app.Ledger.Statements(ctx, s.cloudID, 0, 0) {
+		if err != nil {
+			return err
+		}
+		last[st.Day] = st.Revision
+	}
+	var errs []error
+	for day, revision := range last {
+		held, err := book.On(day.Compact())
+		if err != nil || held.ReportingOff || revision.Reporting != ledger.ReportingOff {
+			continue
+		}
+		_, err = s.app.Ledger.AskRestate(ctx, s.cloudID, day, ledger.Reasoned{
+			By: cmp.Or(held.By, "Sweep"), At: s.now,
+			Reason: fmt.Sprintf("usage reporting is on from %s: %.900s", held.EffectiveDay, cmp.Or(held.Reason, "the registration says so")),
+		})
+		errs = append(errs, err)
+	}
+	return errors.Join(errs...)
+}
+
+// registration reads the book of the sweep's registration, once.
+func (s *landedSweep) registration(ctx context.Context) (registration.Book, error) {
+	if s.book == nil {
+		book, err := s.app.Registrations.Book(ctx, s.cloudID)
+		if err != nil {
+			return book, err
+		}
+		s.book = &book
+	}
+	return *s.book, nil
+}

@@ -1,0 +1,239 @@
+package registration
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"time"
+)
+
+// Store keeps books.
+type Store interface {
+	// Book reads everything of one cloudId; an empty book if there is nothing.
+	Book(ctx context.Context, cloudID string) (Book, error)
+	// Books reads all books, by cloudId.
+	Books(ctx context.Context) ([]Book, error)
+	// Holder is the cloudId that has a name, in letters of any case; "" if none has.
+	Holder(ctx context.Context, name string) (cloudID string, err error)
+	// Append adds entries to a book, all or none, and counts a change: ErrChanged if
+	// somebody else's came first. A registration's name is claimed before.
+	Append(ctx context.Context, book Book, added Added) error
+}
+
+// Added is what a change adds to a book. Numbers are set.
+type Added struct {
+	Registrations []Registration
+	Tenants       []Mapping
+}
+
+// Errors of a Store.
+var (
+	ErrChanged = errors.New("the registration has changed meanwhile")
+	ErrTaken   = errors.New("another cloudId has the name")
+)
+
+// Registrar makes changes by the rules.
+type Registrar struct {
+	Store Store
+	Now   func() time.Time
+}
+
+// appendTries bounds how often a change begins anew because another came first.
+const appendTries = 5
+
+// Wish is what is wanted of a registration. What is nil or zero stands for what
+// the registration has or, if it is new, for a default.
+type Wish struct {
+	Registration
+	Reporting *bool     // nil: as the billing model reports
+	Match     Condition // on what there is
+}
+
+// Condition is on the version of a book. The zero value is none.
+type Condition struct {
+	New     bool // there must be no registration of the name
+	Exists  bool // there must be one
+	Version *int // it must have this version
+}
+
+func (c Condition) check(b Book, exists bool) error {
+	switch {
+	case c.New && exists:
+		return &Refusal{"PreconditionFailed", Stale, "there is a registration of this name already; read it, and change that"}
+	case (c.Exists || c.Version != nil) && !exists:
+		return &Refusal{"PreconditionFailed", Stale, "there is no registration of this name"}
+	case c.Version != nil && *c.Version != b.Version:
+		return &Refusal{"PreconditionFailed", Stale, "the registration has changed since it was read; read it again"}
+	}
+	return nil
+}
+
+// Put makes or changes a registration from a usage day on; today if w names none.
+// Asking for what holds anyway changes nothing. made is true if the registration
+// is new.
+func (g *Registrar) Put(ctx context.Context, w Wish) (book Book, made bool, err error) {
+	err = g.retry(ctx, func() error {
+		book, made, err = g.put(ctx, w)
+		return err
+	})
+	return book, made, err
+}
+
+func (g *Registrar) put(ctx context.Context, w Wish) (Book, bool, error) {
+	r := w.Registration
+	if r.EffectiveDay == "" {
+		r.EffectiveDay = dayOf(g.Now())
+	}
+	c := change{reg: r.Filled()}
+	if err := judge(rules[:1], c, false); err != nil { // what is not a cloudId has no book
+		return Book{}, false, err
+	}
+	var err error
+	if c.book, err = g.Store.Book(ctx, r.CloudID); err != nil {
+		return Book{}, false, err
+	}
+	if c.holder, err = g.Store.Holder(ctx, c.reg.Name); err != nil {
+		return Book{}, false, err
+	}
+	held, err := On(c.book.Registrations, r.EffectiveDay)
+	exists := err == nil && held.EffectiveDay <= r.EffectiveDay
+	goesOn := exists && (held.End.IsZero() || dayOf(held.End) >= r.EffectiveDay)
+	c.reg.ReportingOff = !c.reg.BillingModel.Reports()
+	if w.Reporting != nil {
+		c.reg.ReportingOff = !*w.Reporting
+	}
+	if c.reg.Start.IsZero() {
+		c.reg.Start = g.start(r.EffectiveDay)
+		if goesOn {
+			c.reg.Start = held.Start
+		}
+	}
+	if c.reg.Region == "" && exists {
+		c.reg.Region = held.Region
+	}
+	if err := w.Match.check(c.book, len(c.book.Registrations) > 0); err != nil {
+		return Book{}, false, err
+	}
+	if err := judge(rules, c, false); err != nil {
+		return Book{}, false, err
+	}
+	if exists && held.SaysSame(c.reg) {
+		return c.book, false, nil
+	}
+	made := len(c.book.Registrations) == 0
+	book, err := g.add(ctx, c.book, Added{Registrations: []Registration{c.reg}})
+	return book, made, err
+}
+
+// start is the first expected hour of a registration from a usage day on: the
+// hour that runs, if that is today.
+func (g *Registrar) start(day string) time.Time {
+	if now := g.Now().UTC(); dayOf(now) == day {
+		return now.Truncate(time.Hour)
+	}
+	t, _ := time.Parse(dayForm, day) // else the rule of the effective day refuses
+	return t
+}
+
+// End says when a registration ends: the hour from which on none is expected, and
+// none taken, after those that hold the last usage. Its history stays.
+func (g *Registrar) End(ctx context.Context, name string, end time.Time, why Note, match Condition) (book Book, err error) {
+	err = g.retry(ctx, func() error {
+		book, err = g.end(ctx, name, end.UTC(), why, match)
+		return err
+	})
+	return book, err
+}
+
+func (g *Registrar) end(ctx context.Context, name string, end time.Time, why Note, match Condition) (Book, error) {
+	book, err := g.Named(ctx, name)
+	if err != nil {
+		return book, err
+	}
+	if err := match.check(book, true); err != nil {
+		return book, err
+	}
+	day := dayOf(end)
+	held, err := On(book.Registrations, day)
+	if err != nil {
+		return book, err
+	}
+	if !held.End.IsZero() && !held.End.After(end) && len(book.later(day)) == 0 {
+		return book, nil // it has ended already
+	}
+	var added Added
+	for _, day := range append([]string{day}, book.later(day)...) {
+		r, _ := On(book.Registrations, day) // there is a history
+		r.End, r.EffectiveDay, r.Note = end, day, why
+		if !end.After(r.Start) { // a change that was to come and never does
+			r.Start = held.Start
+		}
+		if err := judge(rules, change{book: book, reg: r.Filled()}, false); err != nil {
+			return book, err
+		}
+		added.Registrations = append(added.Registrations, r.Filled())
+	}
+	return g.add(ctx, book, added)
+}
+
+// Named is the book of the registration with a name; a Refusal if there is none.
+func (g *Registrar) Named(ctx context.Context, name string) (Book, error) {
+	missing := &Refusal{"RegistrationNotFound", NotFound, fmt.Sprintf("there is no registration %.80q; list the registrations, or make this one first", name)}
+	cloudID, err := g.Store.Holder(ctx, name)
+	if err != nil || cloudID == "" {
+		if err == nil {
+			err = missing
+		}
+		return Book{}, err
+	}
+	book, err := g.Store.Book(ctx, cloudID)
+	if err == nil && !sameName(book.Name(), name) {
+		err = missing
+	}
+	return book, err
+}
+
+// retry begins a change anew if another one came first. The rules judge again.
+func (g *Registrar) retry(ctx context.Context, try func() error) (err error) {
+	for range appendTries {
+		if err = try(); !errors.Is(err, ErrChanged) || ctx.Err() != nil {
+			return err
+		}
+	}
+	return err
+}
+
+// add appends, and returns the book with what was added.
+func (g *Registrar) add(ctx context.Context, book Book, added Added) (Book, error) {
+	now := g.Now().UTC().Truncate(time.Second)
+	for i := range added.Registrations {
+		r := &added.Registrations[i]
+		r.Number, r.At = 0, now
+		for _, have := range book.Registrations {
+			if have.EffectiveDay == r.EffectiveDay {
+				r.Number = max(r.Number, have.Number+1)
+			}
+		}
+	}
+	for i := range added.Tenants {
+		m := &added.Tenants[i]
+		m.Number, m.At = 0, now
+		for _, have := range book.Tenants {
+			if have.TenantID == m.TenantID && have.EffectiveDay == m.EffectiveDay {
+				m.Number = max(m.Number, have.Number+1)
+			}
+		}
+	}
+	err := g.Store.Append(ctx, book, added)
+	if errors.Is(err, ErrTaken) { // since the rules were asked
+		err = ErrChanged
+	}
+	if err != nil {
+		return book, err
+	}
+	book.Version++
+	book.Registrations = append(append([]Registration(nil), book.Registrations...), added.Registrations...)
+	book.Tenants = append(append([]Mapping(nil), book.Tenants...), added.Tenants...)
+	book.Sort()
+	return book, nil
+}

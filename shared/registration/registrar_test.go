@@ -1,0 +1,260 @@
+package registration_test
+
+import (
+	"context"
+	"errors"
+	"strings"
+	"testing"
+	"time"
+
+	"stackusage/shared/registration"
+)
+
+// shelf is a Store in memory, for rules alone; what Azure Tables does with the
+// same calls is tested where they are.
+type shelf struct {
+	books map[string]registration.Book
+	names map[string]string
+	clash int // how many appends find another one was first
+}
+
+func (s *shelf) Book(_ context.Context, cloudID string) (registration.Book, error) {
+	b := s.books[cloudID]
+	b.CloudID = cloudID
+	return b, nil
+}
+
+func (s *shelf) Books(context.Context) (all []registration.Book, err error) {
+	for _, b := range s.books {
+		all = append(all, b)
+	}
+	return all, nil
+}
+
+func (s *shelf) Holder(_ context.Context, name string) (string, error) {
+	return s.names[strings.ToLower(name)], nil
+}
+
+func (s *shelf) Append(_ context.Context, b registration.Book, added registration.Added) error {
+	if s.clash > 0 {
+		s.clash--
+		return registration.ErrChanged
+	}
+	have := s.books[b.CloudID]
+	have.CloudID, have.Version = b.CloudID, b.Version+1
+	for _, r := range added.Registrations {
+		s.names[strings.ToLower(r.Name)] = b.CloudID
+		have.Registrations = append(have.Registrations, r)
+	}
+	have.Tenants = append(have.Tenants, added.Tenants...)
+	have.Sort()
+	s.books[b.CloudID] = have
+	return nil
+}
+
+var now = time.Date(2020, 1, 15, 13, 30, 0, 0, time.UTC)
+
+func desk() (*registration.Registrar, *shelf) {
+	s := &shelf{books: map[string]registration.Book{}, names: map[string]string{}}
+	return &registration.Registrar{Store: s, Now: func() time.Time { return now }}, s
+}
+
+func put(t *testing.T, g *registration.Registrar, r reg) registration.Book {
+	t.Helper()
+	book, _, err := g.Put(t.Context(), registration.Wish{Registration: r})
+	ok(t, err)
+	return book
+}
+
+func ok(t *testing.T, err error) {
+	t.Helper()
+	if err != nil {
+		t.Fatal(err)
+	}
+}
+
+func csp() reg {
+	r := good()
+	r.SubscriptionKind = registration.CSP
+	return r
+}
+
+// brokenInBook are the ways to break rules that look at what there is.
+var brokenInBook = []struct {
+	rule, code, want string
+	there            reg
+	do               func(ctx context.Context, g *registration.Registrar) error
+}{
+	{"a name has one cloudId", "CloudIdUpdateNotAllowed", "cannot be changed", good(), func(ctx context.Context, g *registration.Registrar) error {
+		r := good()
+		r.Name, r.CloudID = "HAMBURG", strings.Replace(cloudID, "b3", "b4", 1)
+		_, _, err := g.Put(ctx, registration.Wish{Registration: r})
+		return err
+	}},
+	{"a cloudId has one registration", "CloudIdUpdateNotAllowed", "already registered as hamburg", good(), func(ctx context.Context, g *registration.Registrar) error {
+		r := good()
+		r.Name, r.EffectiveDay = "bremen", "20200301"
+		_, _, err := g.Put(ctx, registration.Wish{Registration: r})
+		return err
+	}},
+	{"a tenant is a GUID in lower case", "InvalidTenantId", "must be a GUID", csp(), mapped("contoso", buyer)},
+	{"the customer's subscription is a GUID in lower case", "InvalidCustomerSubscriptionId", "the letters' case matters", csp(), mapped(tenant, strings.ToUpper(buyer))},
+	{"the customer's subscription is a GUID in lower case", "InvalidCustomerSubscriptionId", "must be a GUID", csp(), mapped(tenant, "")},
+	{"a mapping's effective day is a day", "InvalidEffectiveDay", "must be of the form", csp(), func(ctx context.Context, g *registration.Registrar) error {
+		_, _, err := g.Map(ctx, "hamburg", registration.Mapping{TenantID: tenant, SubscriptionID: buyer, EffectiveDay: "soon"})
+		return err
+	}},
+	{"tenants are mapped under CSP only", "UnauthorizedCspRegistration", "only a CSP can map tenants", good(), mapped(tenant, buyer)},
+	{"tenants are mapped under pay-as-you-use only", "CustomerSubscriptionsNotAllowed", "billing model Capacity", func() reg {
+		r := csp()
+		r.BillingModel = registration.Capacity
+		return r
+	}(), mapped(tenant, buyer)},
+	{"a customer's subscription is of one tenant", "CustomerSubscriptionInUse", "remove that mapping first", csp(), func(ctx context.Context, g *registration.Registrar) error {
+		return errors.Join(mapped(tenant, buyer)(ctx, g), mapped(strings.Replace(tenant, "db", "dc", 1), buyer)(ctx, g))
+	}},
+	{"who and why fit one line, of a mapping too", "InvalidReason", "line break", csp(), func(ctx context.Context, g *registration.Registrar) error {
+		_, _, err := g.Map(ctx, "hamburg", registration.Mapping{TenantID: tenant, SubscriptionID: buyer, Note: registration.Note{Reason: "a\rb"}})
+		return err
+	}},
+}
+
+func mapped(tenant, subscription string) func(ctx context.Context, g *registration.Registrar) error {
+	return func(ctx context.Context, g *registration.Registrar) error {
+		_, _, err := g.Map(ctx, "hamburg", registration.Mapping{TenantID: tenant, SubscriptionID: subscription})
+		return err
+	}
+}
+
+func TestRulesOfBook(t *testing.T) {
+	for _, b := range brokenInBook {
+		t.Run(b.rule+": "+b.want, func(t *testing.T) {
+			g, _ := desk()
+			r := b.there
+			on := true
+			_, _, err := g.Put(t.Context(), registration.Wish{Registration: r, Reporting: &on})
+			ok(t, err)
+			if refusal := refusalOf(t, b.do(t.Context(), g)); refusal.Code != b.code || !strings.Contains(refusal.Message, b.want) {
+				t.Errorf("got %v, want %s: %s", refusal, b.code, b.want)
+			}
+		})
+	}
+}
+
+func TestPut(t *testing.T) {
+	t.Run("the same again changes nothing, and a change keeps what was", func(t *testing.T) {
+		g, _ := desk()
+		put(t, g, good())
+		book := put(t, g, good())
+		if book.Version != 1 || len(book.Registrations) != 1 {
+			t.Errorf("%+v", book)
+		}
+		r := good()
+		r.SubscriptionID, r.EffectiveDay = buyer, "20200101"
+		book = put(t, g, r)
+		before, _ := book.On("20191231")
+		after, _ := book.On("20200101")
+		if before.SubscriptionID != payer || after.SubscriptionID != buyer || book.Version != 2 {
+			t.Errorf("before %+v, after %+v", before, after)
+		}
+	})
+	t.Run("what is left out is today, this hour, and as the model reports", func(t *testing.T) {
+		g, _ := desk()
+		r := good()
+		r.EffectiveDay, r.Start, r.BillingModel = "", time.Time{}, registration.Capacity
+		book := put(t, g, r)
+		held, _ := book.On("20200115")
+		if held.EffectiveDay != "20200115" || !held.Start.Equal(now.Truncate(time.Hour)) || !held.ReportingOff {
+			t.Errorf("%+v", held)
+		}
+		r.EffectiveDay = "20200201" // the start is not asked for, and stays
+		book = put(t, g, r)
+		if len(book.Registrations) != 1 {
+			t.Errorf("%+v", book.Registrations)
+		}
+	})
+	t.Run("conditions", func(t *testing.T) {
+		g, _ := desk()
+		zero, one := 0, 1
+		for _, c := range []struct {
+			name  string
+			match registration.Condition
+			want  string
+		}{
+			{"there is none to change", registration.Condition{Exists: true}, "there is no registration"},
+			{"a new one", registration.Condition{New: true}, ""},
+			{"a new one, again", registration.Condition{New: true}, "already"},
+			{"another version", registration.Condition{Version: &zero}, "has changed"},
+			{"this version", registration.Condition{Version: &one}, ""},
+		} {
+			_, _, err := g.Put(t.Context(), registration.Wish{Registration: good(), Match: c.match})
+			if c.want == "" && err != nil || c.want != "" && !strings.Contains(refusalOf(t, err).Message, c.want) {
+				t.Errorf("%s: %v", c.name, err)
+			}
+		}
+	})
+	t.Run("another change that was first is looked at again", func(t *testing.T) {
+		g, s := desk()
+		s.clash = 2
+		if book := put(t, g, good()); book.Version != 1 {
+			t.Errorf("%+v", book)
+		}
+		s.clash = 100
+		r := good()
+		r.Region = "elsewhere"
+		if _, _, err := g.Put(t.Context(), registration.Wish{Registration: r}); !errors.Is(err, registration.ErrChanged) {
+			t.Errorf("got %v", err)
+		}
+	})
+}
+
+func TestEnd(t *testing.T) {
+	g, _ := desk()
+	put(t, g, good())
+	later := good()
+	later.EffectiveDay, later.Region = "20200301", "elsewhere"
+	put(t, g, later)
+	end := time.Date(2020, 2, 1, 15, 0, 0, 0, time.UTC)
+	book, err := g.End(t.Context(), "Hamburg", end, registration.Note{By: "olga", Reason: "scrapped"}, registration.Condition{})
+	ok(t, err)
+	t.Run("no hour is expected from the end on, and changes that were to come do not begin it anew", func(t *testing.T) {
+		for at, want := range map[time.Time]bool{end.Add(-time.Hour): true, end: false, end.AddDate(0, 0, 1): false, end.AddDate(0, 3, 0): false} {
+			if got := registration.Expects(book.Registrations, at); got != want {
+				t.Errorf("%s: expected is %t", at, got)
+			}
+		}
+	})
+	t.Run("the rows of the last hours are taken for a while", func(t *testing.T) {
+		for _, c := range []struct {
+			at   time.Time
+			want bool
+		}{{end.Add(5 * time.Hour), false}, {end.Add(6 * time.Hour), true}, {end.AddDate(0, 2, 0), true}} {
+			if got := registration.Ended(book.Registrations, c.at, 6*time.Hour); got != c.want {
+				t.Errorf("%s: ended is %t", c.at, got)
+			}
+		}
+	})
+	t.Run("a second time changes nothing", func(t *testing.T) {
+		again, err := g.End(t.Context(), "hamburg", end.Add(time.Hour), registration.Note{}, registration.Condition{})
+		if err != nil || again.Version != book.Version+1 && again.Version != book.Version {
+			t.Errorf("%+v, %v", again, err)
+		}
+	})
+	t.Run("after it the cloudId may be registered by another name", func(t *testing.T) {
+		r := good()
+		r.Name, r.EffectiveDay, r.Start = "bremen", "20200301", time.Time{}
+		book := put(t, g, r)
+		if _, err := g.Named(t.Context(), "hamburg"); refusalOf(t, err).Code != "RegistrationNotFound" {
+			t.Errorf("the old name: %v", err)
+		}
+		begins := time.Date(2020, 3, 1, 0, 0, 0, 0, time.UTC)
+		if registration.Expects(book.Registrations, begins.Add(-time.Hour)) || !registration.Expects(book.Registrations, begins) {
+			t.Errorf("%+v", book.Registrations)
+		}
+	})
+	t.Run("one that is not there", func(t *testing.T) {
+		if _, err := g.End(t.Context(), "kiel", end, registration.Note{}, registration.Condition{}); refusalOf(t, err).Kind != registration.NotFound {
+			t.Error(err)
+		}
+	})
+}

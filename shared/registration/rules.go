@@ -1,0 +1,241 @@
+package registration
+
+import (
+	"fmt"
+	"regexp"
+	"slices"
+	"strings"
+	"time"
+)
+
+// What may be charged for what. Later releases of the product allow more; then a
+// row here changes, and no code.
+var (
+	kindsOf = map[StampKind][]SubscriptionKind{
+		Integrated: {EA, CSP},
+		ASDK:       {EA, PayAsYouGo, CSP, MSDN},
+	}
+	modelsOf = map[StampKind][]BillingModel{
+		Integrated: {PayAsYouUse, Capacity},
+		ASDK:       {Development},
+	}
+	clouds = map[string]bool{ // whether a subscription of the cloud can be charged
+		AzureCloud: true, "AzureUSGovernment": false, "AzureGermanCloud": false, "AzureChinaCloud": false,
+	}
+	mustReport = map[BillingModel]bool{PayAsYouUse: true}
+	reports    = map[BillingModel]bool{PayAsYouUse: true, Development: true} // unless asked otherwise
+)
+
+// Reports is whether a billing model reports usage when nobody says anything.
+func (m BillingModel) Reports() bool { return reports[m] }
+
+// Kind is the kind of a refusal.
+type Kind int
+
+// Kinds of refusal.
+const (
+	Invalid  Kind = iota // nothing can be done with the request
+	NotFound             // what it is about is not there
+	Clash                // it contradicts what is there
+	Stale                // it was made of another version than there is
+)
+
+// Refusal is why a change was not made, and what to do.
+type Refusal struct {
+	Code    string // Azure's own where it has one
+	Kind    Kind
+	Message string
+}
+
+func (r *Refusal) Error() string { return r.Code + ": " + r.Message }
+
+// change is what a rule judges: an entry that is to join a book.
+type change struct {
+	book    Book
+	holder  string // the cloudId that has the registration's name; empty: none
+	reg     Registration
+	mapping *Mapping // nil: the entry is reg; else reg is what holds on the mapping's day
+	removes bool     // the mapping ends
+}
+
+// rule is one row of the table.
+type rule struct {
+	name   string // what holds; the name of its test
+	code   string
+	kind   Kind
+	stored bool                  // code depends on it: a row that breaks it cannot be read
+	breaks func(c change) string // what is wrong and what to do; "" if it holds
+}
+
+var (
+	guid       = regexp.MustCompile(`^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$`)
+	resource   = regexp.MustCompile(`^[A-Za-z0-9]([A-Za-z0-9._-]{0,61}[A-Za-z0-9_-])?$`)
+	regionName = regexp.MustCompile(`^([A-Za-z0-9]([A-Za-z0-9-]{0,61}[A-Za-z0-9])?)?$`)
+)
+
+const guidForm = "must be a GUID in lower case with dashes"
+
+// unless is "" if a condition holds, else the message.
+func unless(ok bool, format string, args ...any) string {
+	if ok {
+		return ""
+	}
+	return fmt.Sprintf(format, args...)
+}
+
+func fullHour(t time.Time) bool { return !t.IsZero() && t.UTC().Equal(t.UTC().Truncate(time.Hour)) }
+
+func isDay(text string) bool {
+	_, err := time.Parse(dayForm, text)
+	return err == nil
+}
+
+// list writes what may be chosen, in order of the alphabet.
+func list[T ~string](all []T) string {
+	texts := make([]string, len(all))
+	for i, x := range all {
+		texts[i] = string(x)
+	}
+	slices.Sort(texts)
+	return strings.Join(texts, ", ")
+}
+
+func keys[K ~string, V any](m map[K]V) (all []K) {
+	for k := range m {
+		all = append(all, k)
+	}
+	return all
+}
+
+// rules of a registration. The first that is broken is the refusal.
+var rules = []rule{
+	{"a cloudId is a GUID in lower case", "InvalidCloudId", Invalid, true, func(c change) string {
+		return unless(guid.MatchString(c.reg.CloudID), "cloudId %.60q: %s", c.reg.CloudID, guidForm)
+	}},
+	{"the charged subscription is a GUID in lower case", "InvalidSubscriptionId", Invalid, true, func(c change) string {
+		return unless(guid.MatchString(c.reg.SubscriptionID), "subscriptionId %.60q: %s", c.reg.SubscriptionID, guidForm)
+	}},
+	{"the effective day is a day", "InvalidEffectiveDay", Invalid, true, func(c change) string {
+		return unless(isDay(c.reg.EffectiveDay), "effective day %.60q: must be of the form 20191210", c.reg.EffectiveDay)
+	}},
+	{"the start is a full hour", "InvalidStart", Invalid, true, func(c change) string {
+		return unless(fullHour(c.reg.Start), "start %s: must be a full hour", c.reg.Start.Format(time.RFC3339))
+	}},
+	{"the end is a full hour after the start", "InvalidEnd", Invalid, true, func(c change) string {
+		end := c.reg.End
+		return unless(end.IsZero() || fullHour(end) && end.After(c.reg.Start), "end %s: must be a full hour after the start, %s; leave it out if there is none",
+			end.Format(time.RFC3339), c.reg.Start.Format(time.RFC3339))
+	}},
+	{"a billing model is known", "InvalidBillingModel", Invalid, true, func(c change) string {
+		return unless(slices.Contains([]BillingModel{PayAsYouUse, Capacity, Development}, c.reg.BillingModel), "billing model %.60q: must be %s, %s or %s",
+			c.reg.BillingModel, PayAsYouUse, Capacity, Development)
+	}},
+	{"a name is that of a resource", "InvalidResourceName", Invalid, false, func(c change) string {
+		return unless(resource.MatchString(c.reg.Name), "name %.80q: must be 1 to 63 letters, digits, dots, dashes and underscores, beginning with a letter or digit and not ending with a dot", c.reg.Name)
+	}},
+	{"a region is a name", "InvalidRegion", Invalid, false, func(c change) string {
+		return unless(regionName.MatchString(c.reg.Region), "region %.80q: must be the stamp's region name, such as local", c.reg.Region)
+	}},
+	{"sovereign clouds are refused by name", "CloudNotAllowed", Invalid, false, func(c change) string {
+		allowed, known := clouds[c.reg.Cloud]
+		if known {
+			return unless(allowed, "a subscription in %s cannot be charged for an Azure Stack; register with one in %s", c.reg.Cloud, AzureCloud)
+		}
+		return fmt.Sprintf("cloud %.60q is not known; register with a subscription in %s", c.reg.Cloud, AzureCloud)
+	}},
+	{"a stamp is an integrated system or a Development Kit", "InvalidStampKind", Invalid, false, func(c change) string {
+		_, known := kindsOf[c.reg.StampKind]
+		return unless(known, "stamp kind %.60q: must be one of %s", c.reg.StampKind, list(keys(kindsOf)))
+	}},
+	{"an integrated system is charged to EA or CSP, a Development Kit to any kind", "SubscriptionKindNotAllowed", Invalid, false, func(c change) string {
+		kinds := kindsOf[c.reg.StampKind]
+		return unless(slices.Contains(kinds, c.reg.SubscriptionKind), "a subscription of kind %.60q cannot be charged for a stamp of kind %s; register with one of %s",
+			c.reg.SubscriptionKind, c.reg.StampKind, list(kinds))
+	}},
+	{"only a Development Kit is under the development model, and always", "BillingModelNotAllowed", Invalid, false, func(c change) string {
+		models := modelsOf[c.reg.StampKind]
+		return unless(slices.Contains(models, c.reg.BillingModel), "billing model %s is not for a stamp of kind %s; choose from %s",
+			c.reg.BillingModel, c.reg.StampKind, list(models))
+	}},
+	{"pay-as-you-use must report", "UsageReportingRequired", Invalid, false, func(c change) string {
+		return unless(!c.reg.ReportingOff || !mustReport[c.reg.BillingModel], "usage reporting cannot be switched off under %s; leave it on, or register under %s", c.reg.BillingModel, Capacity)
+	}},
+	{"a name has one cloudId", "CloudIdUpdateNotAllowed", Clash, false, func(c change) string {
+		return unless(c.holder == "" || c.holder == c.reg.CloudID, "registration %s is of cloudId %s, which cannot be changed; choose another name for cloudId %s", c.reg.Name, c.holder, c.reg.CloudID)
+	}},
+	{"a cloudId has one registration", "CloudIdUpdateNotAllowed", Clash, false, func(c change) string {
+		name := c.book.Name()
+		return unless(name == "" || strings.EqualFold(name, c.reg.Name) || c.book.over(c.reg.EffectiveDay),
+			"cloudId %s is already registered as %s; change that registration, or delete it first", c.reg.CloudID, name)
+	}},
+	{"who and why fit one line", "InvalidReason", Invalid, false, func(c change) string { return badWhy(c.reg.Note) }},
+}
+
+// mappingRules are those of a tenant's mapping. reg is what holds on its day.
+var mappingRules = []rule{
+	{"a tenant is a GUID in lower case", "InvalidTenantId", Invalid, true, func(c change) string {
+		return unless(guid.MatchString(c.mapping.TenantID), "tenantId %.60q: %s: the tenant's directory", c.mapping.TenantID, guidForm)
+	}},
+	{"the customer's subscription is a GUID in lower case", "InvalidCustomerSubscriptionId", Invalid, true, func(c change) string {
+		id := c.mapping.SubscriptionID
+		return unless(c.removes && id == "" || guid.MatchString(id), "customer subscription %.60q: %s; the letters' case matters", id, guidForm)
+	}},
+	{"a mapping's effective day is a day", "InvalidEffectiveDay", Invalid, true, func(c change) string {
+		return unless(isDay(c.mapping.EffectiveDay), "effective day %.60q: must be of the form 20191210", c.mapping.EffectiveDay)
+	}},
+	{"tenants are mapped under CSP only", "UnauthorizedCspRegistration", Clash, false, func(c change) string {
+		return unless(c.removes || c.reg.SubscriptionKind == CSP, "registration %s is charged to a subscription of kind %s on %s; only a CSP can map tenants: register with a CSP subscription from that day on first",
+			c.reg.Name, c.reg.SubscriptionKind, c.mapping.EffectiveDay)
+	}},
+	{"tenants are mapped under pay-as-you-use only", "CustomerSubscriptionsNotAllowed", Clash, false, func(c change) string {
+		return unless(c.removes || c.reg.BillingModel == PayAsYouUse, "registration %s is under billing model %s on %s; only under %s can tenants be mapped", c.reg.Name, c.reg.BillingModel, c.mapping.EffectiveDay, PayAsYouUse)
+	}},
+	{"a customer's subscription is of one tenant", "CustomerSubscriptionInUse", Clash, false, func(c change) string {
+		for tenant, subscription := range c.book.Mapped(c.mapping.EffectiveDay) {
+			if subscription == c.mapping.SubscriptionID && tenant != c.mapping.TenantID {
+				return fmt.Sprintf("customer subscription %s is mapped for tenant %s; remove that mapping first", subscription, tenant)
+			}
+		}
+		return ""
+	}},
+	{"who and why fit one line, of a mapping too", "InvalidReason", Invalid, false, func(c change) string { return badWhy(c.mapping.Note) }},
+}
+
+// badWhy says what is wrong with who made an entry and why.
+func badWhy(e Note) string {
+	for name, text := range map[string]string{"reason": e.Reason, "name of who decides": e.By} {
+		if len(text) > 1000 {
+			return fmt.Sprintf("the %s has %d bytes; at most 1000 are kept", name, len(text))
+		}
+		if strings.ContainsFunc(text, func(r rune) bool { return r < ' ' || r == 0x7f }) {
+			return fmt.Sprintf("the %s holds a line break or another control character; write it on one line", name)
+		}
+	}
+	return ""
+}
+
+// judge is the refusal of the first rule that a change breaks.
+func judge(table []rule, c change, onlyStored bool) error {
+	for _, r := range table {
+		if onlyStored && !r.stored {
+			continue
+		}
+		if message := r.breaks(c); message != "" {
+			return &Refusal{r.code, r.kind, message}
+		}
+	}
+	return nil
+}
+
+// Validate reports the first thing that is wrong with r by itself, and what to
+// do.
+func (r Registration) Validate() error { return judge(rules, change{reg: r.Filled()}, false) }
+
+// Check reports what makes an entry unreadable. A stored one may break other
+// rules: they may have changed since.
+func (r Registration) Check() error { return judge(rules, change{reg: r}, true) }
+
+// Check reports what makes an entry unreadable.
+func (m Mapping) Check() error {
+	return judge(mappingRules, change{mapping: &m, removes: m.SubscriptionID == ""}, true)
+}

@@ -1,0 +1,80 @@
+package registration
+
+import (
+	"context"
+	"fmt"
+	"strings"
+)
+
+func sameName(a, b string) bool { return a != "" && strings.EqualFold(a, b) }
+
+// Map charges a directory tenant's usage to an Azure subscription of its own from
+// a usage day on; today if m names none. A second mapping takes the place of the
+// first from its day on. made is true if the tenant had none.
+func (g *Registrar) Map(ctx context.Context, name string, m Mapping) (mapped Mapping, made bool, err error) {
+	err = g.retry(ctx, func() error {
+		mapped, made, err = g.mapTenant(ctx, name, m, false)
+		return err
+	})
+	return mapped, made, err
+}
+
+// Unmap ends the mapping to an Azure subscription from a usage day on: the tenant
+// falls back to the registration's. A mapping that has ended already stays so.
+func (g *Registrar) Unmap(ctx context.Context, name, subscriptionID, day string, why Note) (ended Mapping, err error) {
+	err = g.retry(ctx, func() error {
+		ended, err = g.unmap(ctx, name, subscriptionID, day, why)
+		return err
+	})
+	return ended, err
+}
+
+func (g *Registrar) unmap(ctx context.Context, name, subscriptionID, day string, why Note) (Mapping, error) {
+	book, err := g.Named(ctx, name)
+	if err != nil {
+		return Mapping{}, err
+	}
+	if day == "" {
+		day = dayOf(g.Now())
+	}
+	for tenant, subscription := range book.Mapped(day) {
+		if subscription == subscriptionID {
+			m, _, err := g.mapTenant(ctx, name, Mapping{TenantID: tenant, EffectiveDay: day, Note: why}, true)
+			return m, err
+		}
+	}
+	for _, m := range book.Tenants {
+		if m.SubscriptionID == subscriptionID {
+			return Mapping{CloudID: book.CloudID, TenantID: m.TenantID, EffectiveDay: day, Note: why}, nil // it has ended
+		}
+	}
+	return Mapping{}, &Refusal{"CustomerSubscriptionNotFound", NotFound,
+		fmt.Sprintf("customer subscription %.60q is not mapped under registration %s; list its customer subscriptions", subscriptionID, book.Name())}
+}
+
+func (g *Registrar) mapTenant(ctx context.Context, name string, m Mapping, removes bool) (Mapping, bool, error) {
+	book, err := g.Named(ctx, name)
+	if err != nil {
+		return m, false, err
+	}
+	if m.EffectiveDay == "" {
+		m.EffectiveDay = dayOf(g.Now())
+	}
+	m.CloudID = book.CloudID
+	held, err := On(book.Registrations, m.EffectiveDay)
+	if err != nil {
+		return m, false, err
+	}
+	if err := judge(mappingRules, change{book: book, reg: held, mapping: &m, removes: removes}, false); err != nil {
+		return m, false, err
+	}
+	have, was := book.Mapped(m.EffectiveDay)[m.TenantID]
+	if have == m.SubscriptionID {
+		return m, false, nil
+	}
+	book, err = g.add(ctx, book, Added{Tenants: []Mapping{m}})
+	if err != nil {
+		return m, false, err
+	}
+	return m, !was, nil
+}
