@@ -45,6 +45,7 @@ var commands = []command{
 	{"hours", "list the files that landed, and decide between two of one hour", hours},
 	{"days", "list how usage days were stated, and have one stated again", days},
 	{"quarantine", "list refused rows, show them, and send them again", quarantine},
+	{"meters", "list the stack's meters, say what one means, and where it was seen", meters},
 	{"batches", "list what was sent to commerce, and decide about what it refuses", batches},
 	{"carry-forward", "have an open day bill what commerce does not take for its own day any more", carryForward},
 	{"verify", "check every number from the bill back to the rows that landed", verify},
