@@ -4,6 +4,7 @@ package main
 
 import (
 	"context"
+	"encoding/json"
 	"errors"
 	"flag"
 	"fmt"
@@ -134,6 +135,17 @@ func parseFlags(fs *flag.FlagSet, args []string) error {
 	}
 	if fs.NArg() > 0 {
 		return fmt.Errorf("argument %q is not known", fs.Arg(0))
+	}
+	return nil
+}
+
+// jsonLines prints each of them as one line of JSON.
+func jsonLines[T any](out io.Writer, lines []T) error {
+	enc := json.NewEncoder(out)
+	for _, l := range lines {
+		if err := enc.Encode(l); err != nil {
+			return err
+		}
 	}
 	return nil
 }

@@ -3,7 +3,6 @@ package main
 import (
 	"cmp"
 	"context"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"maps"
@@ -173,13 +172,7 @@ func printSeen(env environment, seen map[seenKey]*seenMeter, asJSON bool) error 
 			strings.Compare(a.Subscription, b.Subscription), strings.Compare(a.Class, b.Class))
 	})
 	if asJSON {
-		enc := json.NewEncoder(env.stdout)
-		for _, l := range lines {
-			if err := enc.Encode(l); err != nil {
-				return err
-			}
-		}
-		return nil
+		return jsonLines(env.stdout, lines)
 	}
 	if len(lines) == 0 {
 		fmt.Fprintln(env.stdout, "no such usage was billed on those days")
