@@ -34,10 +34,17 @@ func (s *site) printSummary(ctx context.Context, sheet balance.Sheet, out io.Wri
 			if name == "" {
 				name = l.MeterID
 			}
-			fmt.Fprintf(w, "%s\t%s\t%s\t%s\t%s\t%s %s\t\n", name, l.MeterClass, short(l.Quantity), l.Unit, l.Rate, l.Amount, l.Currency)
+			rate, amount := l.Rate, l.Amount+" "+l.Currency
+			if rate == "" {
+				rate, amount = "not known", "not priced"
+			}
+			fmt.Fprintf(w, "%s\t%s\t%s\t%s\t%s\t%s\t\n", name, l.MeterClass, short(l.Quantity), l.Unit, rate, amount)
 		}
 		fmt.Fprintf(w, "total\t\t\t\t\t%s %s\t\n", st.Total, st.Currency)
 		w.Flush()
+		if st.Unpriced > 0 {
+			fmt.Fprintf(out, "\n%d lines have no published price and are not in the total (docs/bill.md)\n", st.Unpriced)
+		}
 	}
 	fmt.Fprintf(out, "\nBalance sheet\n\n")
 	w := tabwriter.NewWriter(out, 0, 0, 2, ' ', 0)

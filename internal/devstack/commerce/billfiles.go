@@ -60,7 +60,7 @@ func (st *store) snapshot(ctx context.Context) (*sql.Tx, error) {
 }
 
 func (s *Server) bill(w http.ResponseWriter, r *http.Request) {
-	query, bad := params(r, "format", "subscription")
+	query, bad := params(r, "format", "subscription", "month")
 	var only entryFilter
 	if bad == nil {
 		only, bad = billQuery(query)
