@@ -37,25 +37,17 @@ type meterCost struct {
 }
 
 func (s *Server) dailyCosts(w http.ResponseWriter, r *http.Request) {
-	query, bad := params(r, "subscription", "month")
-	var only entryFilter
-	if bad == nil {
-		only, bad = billQuery(query)
-	}
-	if bad == nil && (only.subscription == "" || only.month == "") {
-		bad = &problem{"InvalidQuery", "subscription and month must be given"}
-	}
-	if bad != nil {
-		writeError(w, http.StatusBadRequest, bad.Code, bad.Message)
+	q, ok := s.ask(w, r, func(q question) *problem {
+		if q.only.subscription == "" || q.only.month == "" {
+			return &problem{"InvalidQuery", "subscription and month must be given"}
+		}
+		return nil
+	}, "subscription", "month")
+	if !ok {
 		return
 	}
-	tx, err := s.store.snapshot(r.Context())
-	if err != nil {
-		s.internal(w, r, err)
-		return
-	}
-	defer tx.Rollback()
-	costs, err := costByDay(r.Context(), tx, s.prices, only)
+	defer q.tx.Rollback()
+	costs, err := costByDay(r.Context(), q.tx, s.prices, q.only)
 	if err != nil {
 		s.internal(w, r, err)
 		return
