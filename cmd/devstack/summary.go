@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io"
 	"maps"
+	"os"
 	"path/filepath"
 	"slices"
 	"strings"
@@ -80,7 +81,23 @@ func (s *site) printSummary(ctx context.Context, sheet balance.Sheet, out io.Wri
 		fmt.Fprintln(out, "\nNOT BALANCED")
 	}
 	fmt.Fprintln(out, "results:", s.o.out)
+	fmt.Fprintln(out, "see the bill in a browser:", upCommand(os.Args[0], s.o))
 	return nil
+}
+
+// upCommand keeps open what a run of the program showed: the same usage again.
+func upCommand(program string, o options) string {
+	command := program + " up"
+	switch {
+	case o.recordings != "":
+		command += " --recordings " + o.recordings
+	case o.scenario != defaultScenario:
+		command += " --scenario " + o.scenario
+	}
+	if o.seed != 1 {
+		command += fmt.Sprint(" --seed ", o.seed)
+	}
+	return command
 }
 
 // short shows at most eight decimals of a quantity; the files have them all.
@@ -107,5 +124,4 @@ func (s *site) printAddresses(out io.Writer) {
 		fmt.Fprintf(w, "%s\t%s\n", line[0], line[1])
 	}
 	w.Flush()
-	fmt.Fprintln(out, "running; interrupt to stop")
 }
