@@ -166,11 +166,10 @@ func up(ctx context.Context, o options, log *slog.Logger, stdout io.Writer) erro
 		return err
 	}
 	s.printAddresses(stdout)
-	// The page is there before the bill is, for those who want to see it grow.
-	page.print(stdout)
 	if err := s.waitUntilBilled(ctx); err != nil && ctx.Err() == nil {
 		s.progress("not everything is billed: %v", err)
 	}
+	page.print(stdout)
 	fmt.Fprintln(stdout, "running; interrupt to stop")
 	select {
 	case <-ctx.Done():

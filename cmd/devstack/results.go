@@ -258,7 +258,7 @@ type bill struct {
 		Total, Currency       string
 		Unpriced              int
 		Lines                 []struct {
-			MeterName, MeterID, Unit, MeterClass, Quantity, Rate, Amount, Currency, Note string
+			MeterName, MeterSubCategory, MeterID, Unit, MeterClass, Quantity, Rate, Amount, Currency, Note string
 		}
 	}
 }

@@ -32,8 +32,11 @@ func (s *site) printSummary(ctx context.Context, sheet balance.Sheet, out io.Wri
 		fmt.Fprintf(w, "meter\tclass\tquantity\tunit\trate\tamount\t\n")
 		for _, l := range st.Lines {
 			name := l.MeterName
-			if name == "" {
+			switch {
+			case name == "":
 				name = l.MeterID
+			case l.MeterSubCategory != "":
+				name = l.MeterSubCategory + ", " + name
 			}
 			rate, amount := l.Rate, l.Amount+" "+l.Currency
 			if rate == "" {

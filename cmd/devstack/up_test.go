@@ -4,9 +4,6 @@ import (
 	"bytes"
 	"context"
 	"io"
-	"net/http"
-	"net/http/cookiejar"
-	"net/url"
 	"os"
 	"path/filepath"
 	"regexp"
@@ -68,23 +65,9 @@ func TestUpKeepsTheBillOpenInABrowser(t *testing.T) {
 	if said == nil {
 		t.Fatalf("neither page nor account in\n%s", out.String())
 	}
-	jar, err := cookiejar.New(nil)
-	if err != nil {
-		t.Fatal(err)
-	}
-	browser := &http.Client{Jar: jar, Timeout: 30 * time.Second}
-	resp, err := browser.PostForm(said[1]+"/signin", url.Values{"name": {said[2]}, "password": {said[3]}})
-	if err != nil {
-		t.Fatal(err)
-	}
-	resp.Body.Close()
-	if resp, err = browser.Get(said[1] + "/subscriptions/" + billingSubscription); err != nil {
-		t.Fatal(err)
-	}
-	defer resp.Body.Close()
-	page, err := io.ReadAll(resp.Body)
-	if err != nil || !strings.Contains(string(page), `id="total">$9.20<`) { // 200 vCPU hours at 0.046
-		t.Errorf("%s %v\n%s", resp.Status, err, page)
+	page := account{said[1], said[2], said[3]}.look(t)
+	if !strings.Contains(page, `id="total">$9.20<`) { // 200 vCPU hours at 0.046
+		t.Errorf("the page shows\n%s", page)
 	}
 	stop()
 	if err := <-done; err != nil {

@@ -33,8 +33,8 @@ type statement struct {
 }
 
 type billLine struct {
-	MeterID, MeterName, Unit, MeterClass, BillingModel string
-	Quantity, Rate, Amount, Currency, Note             string // Rate and Amount are empty where no price is known
+	MeterID, MeterName, MeterSubCategory, Unit, MeterClass, BillingModel string
+	Quantity, Rate, Amount, Currency, Note                               string // Rate and Amount are empty where no price is known
 }
 
 // dailyCosts is GET /v1/daily-costs.
@@ -47,9 +47,9 @@ type dailyCosts struct {
 }
 
 type meterCost struct {
-	MeterID, MeterName string
-	Amounts            []string // by day
-	Amount             string
+	MeterID, MeterName, MeterSubCategory string
+	Amounts                              []string // by day
+	Amount                               string
 }
 
 func (a api) bill(ctx context.Context, subscription string) (b bill, err error) {

@@ -100,6 +100,7 @@ func styleText(p *plot.Plot) {
 		&p.X.LineStyle.Color, &p.Y.LineStyle.Color, &p.Y.Tick.LineStyle.Color} {
 		*c = ink
 	}
+	p.X.Label.Padding = 5
 	p.Y.Padding, p.Legend.Padding = 2, 3
 	p.Legend.ThumbnailWidth = 12
 }
@@ -118,7 +119,7 @@ func seriesOf(costs dailyCosts) ([]series, error) {
 		}
 		switch {
 		case i < len(palette):
-			all = append(all, series{m.MeterName, palette[i], values})
+			all = append(all, series{meterText(m.MeterSubCategory, m.MeterName), palette[i], values})
 		case i == len(palette):
 			all = append(all, series{"Other meters", otherColor, values})
 		default:
@@ -191,7 +192,7 @@ func describe(costs dailyCosts) string {
 	var parts []string
 	for _, m := range costs.Meters {
 		if text, err := fourDecimals(m.Amount); err == nil {
-			parts = append(parts, m.MeterName+" "+text)
+			parts = append(parts, meterText(m.MeterSubCategory, m.MeterName)+" "+text)
 		}
 	}
 	return fmt.Sprintf("Stacked bars, one for each of %d days. In %s over all days: %s.", len(costs.Days), costs.Currency, strings.Join(parts, ", "))

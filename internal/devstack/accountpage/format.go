@@ -66,3 +66,16 @@ func fourDecimals(text string) (string, error) {
 	}
 	return d.Text('f'), nil
 }
+
+// meterText names a meter as people know it. Commerce calls some by their unit,
+// and only the sub-category says of what: "Windows VM, 1 Core".
+func meterText(subCategory, name string) string {
+	plain := func(s string) string { return strings.ToLower(strings.ReplaceAll(s, " ", "")) }
+	switch {
+	case name == "":
+		return "Unknown meter"
+	case strings.Contains(plain(name), plain(subCategory)):
+		return name
+	}
+	return subCategory + ", " + name
+}

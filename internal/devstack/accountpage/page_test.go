@@ -131,6 +131,17 @@ func TestSubscription(t *testing.T) {
 			t.Error(page)
 		}
 	})
+	t.Run("a meter that commerce names by its unit is shown as what it is", func(t *testing.T) {
+		r := start(t, used{payer: payer, day: "2019-12-10", meter: "190c935e-9ada-48ff-9ab8-56ea1cf9adaa", quantity: "1"},
+			used{payer: payer, day: "2019-12-10", meter: "8b251e8f-ce5e-4a58-a6e5-2b8f0d176e3a", quantity: "1"})
+		r.signIn()
+		page := r.get("/subscriptions/" + payer).text
+		for _, want := range []string{`<th scope="row">Managed Disks, M30 Disks<`, `<th scope="col" class="number">Managed Disks, M30 Disks<`, `<th scope="row">App Service<`} {
+			if !strings.Contains(page, want) {
+				t.Errorf("%q is missing in\n%s", want, page)
+			}
+		}
+	})
 	t.Run("what was credited stands below zero", func(t *testing.T) {
 		r := start(t, used{payer: payer, day: "2019-12-10", meter: baseVM, quantity: "-125", corrects: 99}, used{payer: kitPayer, day: "2019-12-10", meter: baseVM, quantity: "-0.01", corrects: 98})
 		r.signIn()

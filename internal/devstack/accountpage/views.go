@@ -106,7 +106,7 @@ func (v *subscriptionView) addCosts(costs dailyCosts, period string) error {
 		return nil
 	}
 	for _, m := range costs.Meters {
-		v.Meters = append(v.Meters, m.MeterName)
+		v.Meters = append(v.Meters, meterText(m.MeterSubCategory, m.MeterName))
 		sum, err := fourDecimals(m.Amount)
 		if err != nil {
 			return err
@@ -227,10 +227,7 @@ func byCharge(a, b billLine) int {
 }
 
 func lineOf(l billLine) lineView {
-	out := lineView{Meter: l.MeterName, ID: l.MeterID, Class: l.MeterClass, Quantity: l.Quantity, Unit: l.Unit, Rate: l.Rate, Note: l.Note}
-	if out.Meter == "" {
-		out.Meter = "Unknown meter"
-	}
+	out := lineView{Meter: meterText(l.MeterSubCategory, l.MeterName), ID: l.MeterID, Class: l.MeterClass, Quantity: l.Quantity, Unit: l.Unit, Rate: l.Rate, Note: l.Note}
 	if l.Rate == "" {
 		out.Rate, out.Amount = "not known", "not priced"
 	} else {

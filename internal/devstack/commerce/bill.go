@@ -96,6 +96,7 @@ type billLine struct {
 	Subscription   string `json:"billingSubscriptionId"`
 	MeterID        string `json:"meterId"`
 	MeterName      string `json:"meterName"`
+	SubCategory    string `json:"meterSubCategory,omitempty"` // commerce's word for what "1 Core" is one of
 	Unit           string `json:"unit"`
 	MeterClass     string `json:"meterClass"`
 	BillingModel   string `json:"billingModel"`
@@ -149,7 +150,7 @@ func rateAll(ctx context.Context, tx *sql.Tx, prices sheet, only entryFilter) (*
 		line := lines[key]
 		if line == nil {
 			line = &billLine{
-				Month: key.month, Subscription: key.payer, MeterID: r.meterID, MeterName: r.meterName, Unit: r.unit,
+				Month: key.month, Subscription: key.payer, MeterID: r.meterID, MeterName: r.meterName, SubCategory: subCategories[r.meterID], Unit: r.unit,
 				MeterClass: e.meterClass, BillingModel: e.billingModel, Rate: r.price.rateText, Currency: currency,
 				rate: r.price.rate, unrated: r.unrated,
 			}

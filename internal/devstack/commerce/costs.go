@@ -28,12 +28,13 @@ type dailyCosts struct {
 }
 
 type meterCost struct {
-	MeterID   string   `json:"meterId"`
-	MeterName string   `json:"meterName"`
-	Amounts   []string `json:"amounts"` // one for each of Days
-	Amount    string   `json:"amount"`
-	byDay     map[string]*apd.Decimal
-	sum       apd.Decimal
+	MeterID     string   `json:"meterId"`
+	MeterName   string   `json:"meterName"`
+	SubCategory string   `json:"meterSubCategory,omitempty"`
+	Amounts     []string `json:"amounts"` // one for each of Days
+	Amount      string   `json:"amount"`
+	byDay       map[string]*apd.Decimal
+	sum         apd.Decimal
 }
 
 func (s *Server) dailyCosts(w http.ResponseWriter, r *http.Request) {
@@ -66,7 +67,7 @@ func costByDay(ctx context.Context, tx *sql.Tx, prices sheet, only entryFilter) 
 		}
 		m := meters[r.meterID]
 		if m == nil {
-			m = &meterCost{MeterID: r.meterID, MeterName: r.meterName, byDay: make(map[string]*apd.Decimal)}
+			m = &meterCost{MeterID: r.meterID, MeterName: r.meterName, SubCategory: subCategories[r.meterID], byDay: make(map[string]*apd.Decimal)}
 			meters[r.meterID] = m
 		}
 		var amount apd.Decimal
