@@ -35,7 +35,7 @@ func (s *site) printSummary(ctx context.Context, sheet balance.Sheet, out io.Wri
 			switch {
 			case name == "":
 				name = l.MeterID
-			case l.MeterSubCategory != "":
+			case !strings.Contains(strings.ReplaceAll(name, " ", ""), strings.ReplaceAll(l.MeterSubCategory, " ", "")):
 				name = l.MeterSubCategory + ", " + name
 			}
 			rate, amount := l.Rate, l.Amount+" "+l.Currency
@@ -47,7 +47,7 @@ func (s *site) printSummary(ctx context.Context, sheet balance.Sheet, out io.Wri
 		fmt.Fprintf(w, "total\t\t\t\t\t%s %s\t\n", st.Total, st.Currency)
 		w.Flush()
 		if st.Unpriced > 0 {
-			fmt.Fprintf(out, "\n%d lines have no published price and are not in the total (docs/bill.md)\n", st.Unpriced)
+			fmt.Fprintf(out, "\nLines without a published price, not in the total: %d (docs/bill.md)\n", st.Unpriced)
 		}
 	}
 	fmt.Fprintf(out, "\nBalance sheet\n\n")
