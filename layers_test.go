@@ -50,7 +50,8 @@ var foreign = map[string][]string{
 	},
 	"github.com/gorilla/mux":             {"handlers"},
 	"github.com/prometheus/":             {"agent/metrics"},
-	"github.com/go-json-experiment/json": {"shared/strictjson"},          // until the standard library has it
+	"github.com/go-json-experiment/json": {"shared/strictjson"}, // until the standard library has it
+	"gonum.org/":                         {"internal/devstack/accountpage"},
 	"modernc.org/sqlite":                 {"internal/devstack/commerce"}, // the product's state is in Azure Storage only
 }
 

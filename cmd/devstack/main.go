@@ -45,8 +45,9 @@ const help = `devstack runs the whole way of the data on one machine.
   devstack run    start everything, register the stack, run the agent over all its
                   hours, wait until every day is billed, stop everything, write the
                   results, and print the bill and the balance sheet
-  devstack up     the same, but keep everything running and print the addresses,
-                  until interrupted
+  devstack up     the same, but keep everything running until interrupted, and print
+                  the addresses: of the page that shows the bill, with the account
+                  and password to sign in, and of everything else
   devstack chaos  run with faults everywhere, by a seed, and check that nothing is lost,
                   billed twice or left over; devstack chaos --help says more
 
@@ -65,6 +66,8 @@ Build first with: make stage
 Flags:
 `
 
+const defaultScenario = "three-days"
+
 type options struct {
 	recordings, scenario, out, app, agent string
 	seed                                  uint64
@@ -79,7 +82,7 @@ func run(ctx context.Context, args []string, _ func(string) string, stdout, stde
 	fs.SetOutput(stderr)
 	fs.Usage = func() { fmt.Fprint(fs.Output(), help); fs.PrintDefaults() }
 	fs.StringVar(&o.recordings, "recordings", "", "serve the recorded hours in this `folder`: files YYYY-MM-DDTHH.json")
-	fs.StringVar(&o.scenario, "scenario", "three-days", "serve the generated scenario of this `name`")
+	fs.StringVar(&o.scenario, "scenario", defaultScenario, "serve the generated scenario of this `name`")
 	fs.Uint64Var(&o.seed, "seed", 1, "seed of the scenario")
 	fs.StringVar(&o.out, "out", "out", "`folder` for the results")
 	fs.StringVar(&o.app, "app", built("app"), "staged function app `folder`")
@@ -155,10 +158,19 @@ func up(ctx context.Context, o options, log *slog.Logger, stdout io.Writer) erro
 		return err
 	}
 	defer s.stop()
+	page, err := s.startAccountPage()
+	if err != nil {
+		return err
+	}
 	if err := s.runAgent(ctx); err != nil {
 		return err
 	}
 	s.printAddresses(stdout)
+	if err := s.waitUntilBilled(ctx); err != nil && ctx.Err() == nil {
+		s.progress("not everything is billed: %v", err)
+	}
+	page.print(stdout)
+	fmt.Fprintln(stdout, "running; interrupt to stop")
 	select {
 	case <-ctx.Done():
 		fmt.Fprintln(stdout, "stopping")

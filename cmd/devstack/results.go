@@ -256,8 +256,9 @@ type bill struct {
 		Month                 string
 		BillingSubscriptionID string
 		Total, Currency       string
+		Unpriced              int
 		Lines                 []struct {
-			MeterName, MeterID, Unit, MeterClass, Quantity, Rate, Amount, Currency, Note string
+			MeterName, MeterSubCategory, MeterID, Unit, MeterClass, Quantity, Rate, Amount, Currency, Note string
 		}
 	}
 }

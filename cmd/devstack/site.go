@@ -210,7 +210,11 @@ func (s *site) stackTime() time.Time {
 const stackToken = "local-stack"
 
 func (s *site) startCommerce() error {
-	server, err := commerce.Open(filepath.Join(s.dir, "commerce.db"), commerce.Options{})
+	return s.startCommerceAt(filepath.Join(s.dir, "commerce.db"))
+}
+
+func (s *site) startCommerceAt(file string) error {
+	server, err := commerce.Open(file, commerce.Options{})
 	if err != nil {
 		return err
 	}

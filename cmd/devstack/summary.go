@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io"
 	"maps"
+	"os"
 	"path/filepath"
 	"slices"
 	"strings"
@@ -31,13 +32,23 @@ func (s *site) printSummary(ctx context.Context, sheet balance.Sheet, out io.Wri
 		fmt.Fprintf(w, "meter\tclass\tquantity\tunit\trate\tamount\t\n")
 		for _, l := range st.Lines {
 			name := l.MeterName
-			if name == "" {
+			switch {
+			case name == "":
 				name = l.MeterID
+			case !strings.Contains(strings.ReplaceAll(name, " ", ""), strings.ReplaceAll(l.MeterSubCategory, " ", "")):
+				name = l.MeterSubCategory + ", " + name
 			}
-			fmt.Fprintf(w, "%s\t%s\t%s\t%s\t%s\t%s %s\t\n", name, l.MeterClass, short(l.Quantity), l.Unit, l.Rate, l.Amount, l.Currency)
+			rate, amount := l.Rate, l.Amount+" "+l.Currency
+			if rate == "" {
+				rate, amount = "not known", "not priced"
+			}
+			fmt.Fprintf(w, "%s\t%s\t%s\t%s\t%s\t%s\t\n", name, l.MeterClass, short(l.Quantity), l.Unit, rate, amount)
 		}
 		fmt.Fprintf(w, "total\t\t\t\t\t%s %s\t\n", st.Total, st.Currency)
 		w.Flush()
+		if st.Unpriced > 0 {
+			fmt.Fprintf(out, "\nLines without a published price, not in the total: %d (docs/bill.md)\n", st.Unpriced)
+		}
 	}
 	fmt.Fprintf(out, "\nBalance sheet\n\n")
 	w := tabwriter.NewWriter(out, 0, 0, 2, ' ', 0)
@@ -67,6 +78,7 @@ func (s *site) printSummary(ctx context.Context, sheet balance.Sheet, out io.Wri
 		fmt.Fprintln(out, "\nNOT BALANCED")
 	}
 	fmt.Fprintln(out, "results:", s.o.out)
+	fmt.Fprintln(out, "see the bill in a browser:", upCommand(os.Args[0], s.o))
 	return nil
 }
 
@@ -78,6 +90,21 @@ func printProblems(out io.Writer, problems []string, most int) {
 		}
 		fmt.Fprintln(out, "PROBLEM:", p)
 	}
+}
+
+// upCommand keeps open what a run of the program showed: the same usage again.
+func upCommand(program string, o options) string {
+	command := program + " up"
+	switch {
+	case o.recordings != "":
+		command += " --recordings " + o.recordings
+	case o.scenario != defaultScenario:
+		command += " --scenario " + o.scenario
+	}
+	if o.seed != 1 {
+		command += fmt.Sprint(" --seed ", o.seed)
+	}
+	return command
 }
 
 // short shows at most eight decimals of a quantity; the files have them all.
@@ -104,5 +131,4 @@ func (s *site) printAddresses(out io.Writer) {
 		fmt.Fprintf(w, "%s\t%s\n", line[0], line[1])
 	}
 	w.Flush()
-	fmt.Fprintln(out, "running; interrupt to stop")
 }

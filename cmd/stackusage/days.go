@@ -2,7 +2,6 @@ package main
 
 import (
 	"context"
-	"encoding/json"
 	"fmt"
 	"strings"
 	"text/tabwriter"
@@ -143,13 +142,7 @@ func setState(lines []listedDay, m ledger.OpenMark) {
 
 func printDays(env environment, lines []listedDay, asJSON bool) error {
 	if asJSON {
-		enc := json.NewEncoder(env.stdout)
-		for _, l := range lines {
-			if err := enc.Encode(l); err != nil {
-				return err
-			}
-		}
-		return nil
+		return jsonLines(env.stdout, lines)
 	}
 	if len(lines) == 0 {
 		fmt.Fprintln(env.stdout, "no such day was stated")

@@ -4,6 +4,7 @@ package main
 
 import (
 	"context"
+	"encoding/json"
 	"errors"
 	"flag"
 	"fmt"
@@ -45,6 +46,7 @@ var commands = []command{
 	{"hours", "list the files that landed, and decide between two of one hour", hours},
 	{"days", "list how usage days were stated, and have one stated again", days},
 	{"quarantine", "list refused rows, show them, and send them again", quarantine},
+	{"meters", "list the stack's meters, say what one means, and where it was seen", meters},
 	{"batches", "list what was sent to commerce, and decide about what it refuses", batches},
 	{"carry-forward", "have an open day bill what commerce does not take for its own day any more", carryForward},
 	{"register", "register a stamp, or change its registration from a usage day on", register},
@@ -136,6 +138,17 @@ func parseFlags(fs *flag.FlagSet, args []string) error {
 	}
 	if fs.NArg() > 0 {
 		return fmt.Errorf("argument %q is not known", fs.Arg(0))
+	}
+	return nil
+}
+
+// jsonLines prints each of them as one line of JSON.
+func jsonLines[T any](out io.Writer, lines []T) error {
+	enc := json.NewEncoder(out)
+	for _, l := range lines {
+		if err := enc.Encode(l); err != nil {
+			return err
+		}
 	}
 	return nil
 }

@@ -41,6 +41,7 @@ const (
 const (
 	FlagUnknownMeter    = "unknownMeter"
 	FlagDeprecatedMeter = "deprecatedMeter"
+	FlagLicenceMismatch = "licenseMismatch" // the machine is on the wrong one of base and Windows meter; meter.LicenceMismatch
 	FlagForeignResource = "foreignResource" // the resource URI names another subscription
 	FlagIncompleteDay   = "incompleteDay"   // the day was closed with hours missing
 )
@@ -188,6 +189,7 @@ func (r Rules) flags(l Line, key usage.Key, m meter.Meter, known bool) []string 
 	for flag, set := range map[string]bool{
 		FlagUnknownMeter:    !known,
 		FlagDeprecatedMeter: m.Deprecated,
+		FlagLicenceMismatch: l.MeterClass != meter.Admin && meter.LicenceMismatch(key.MeterID, key.AdditionalInfo), // the stack's own machines cost nothing on either
 		FlagForeignResource: usage.ResourceSubscription(key.ResourceURI) != key.SubscriptionID,
 		FlagIncompleteDay:   r.Incomplete && l.CarriedFrom == 0, // the hours of this day are not those of its usage
 	} {

@@ -123,6 +123,19 @@ func TestFlags(t *testing.T) {
 			}
 		}
 	})
+	t.Run("a machine that brings its licence is flagged on the Windows meter, unless it is the stack's own", func(t *testing.T) {
+		s := shown()
+		s.MeterID, s.AdditionalInfo = meter.WindowsVM, `{"ServiceType":"Standard_F2s","ImageType":"Windows_Server"}`
+		row := record(t, s, "2019-12-10T18:00:00Z", "2")
+		if diff := cmp.Diff([]string{daily.FlagLicenceMismatch}, stated(t, rules(t), row).Flags); diff != "" {
+			t.Error(diff)
+		}
+		own := rules(t)
+		own.Infrastructure = daily.Infrastructure([]string{subscription})
+		if got := stated(t, own, row).Flags; got != nil {
+			t.Errorf("the stack's own machine: %v", got)
+		}
+	})
 	t.Run("a resource of the same subscription in another spelling is not foreign", func(t *testing.T) {
 		s := shown()
 		s.SubscriptionID = strings.ReplaceAll(strings.ToUpper(subscription), "-", "")

@@ -14,8 +14,9 @@ import (
 
 // scenarios holds the inventories that can be generated, by name.
 var scenarios = map[string]func(*generator){
-	"three-days":  threeDays,
-	"flawed-days": flawedDays,
+	"three-days":      threeDays,
+	"flawed-days":     flawedDays,
+	"documented-test": documentedDay,
 }
 
 // ScenarioNames returns the names that Scenario knows, sorted.
@@ -55,7 +56,8 @@ func Scenario(name string, seed uint64) (*Source, error) {
 type generator struct {
 	rng        *rand.Rand
 	src        *Source
-	start, end time.Time // usage hours
+	start, end time.Time                    // usage hours
+	only       struct{ from, to time.Time } // when what is added runs, unless it says so itself; zero means always
 }
 
 // resource emits rows while it runs.
@@ -86,6 +88,9 @@ func (r *resource) runs(hour time.Time) bool {
 
 // add emits the rows of a resource for every usage hour in which it runs.
 func (g *generator) add(r *resource) {
+	if r.from.IsZero() && r.to.IsZero() {
+		r.from, r.to = g.only.from, g.only.to
+	}
 	for hour := g.start; hour.Before(g.end); hour = hour.Add(time.Hour) {
 		if !r.runs(hour) {
 			continue

@@ -12,7 +12,10 @@ import (
 	"github.com/cockroachdb/apd/v3"
 )
 
-const currency = "USD"
+const (
+	currency = "USD"
+	rounding = "quantity times rate is exact; each line is rounded to cents, half-even; totals add the lines"
+)
 
 // exact adds and multiplies without rounding: precision 0 is apd's word for
 // as many digits as it takes.
@@ -86,12 +89,14 @@ func (k lineKey) compare(o lineKey) int {
 }
 
 // billLine is one line of a bill. Numbers are decimal text: quantity and rate
-// exact, amount with two decimals, rounded half-even.
+// exact, amount with two decimals, rounded half-even. A line without a known
+// price has neither rate nor amount.
 type billLine struct {
 	Month          string `json:"month"` // 2019-12
 	Subscription   string `json:"billingSubscriptionId"`
 	MeterID        string `json:"meterId"`
 	MeterName      string `json:"meterName"`
+	SubCategory    string `json:"meterSubCategory,omitempty"` // commerce's word for what "1 Core" is one of
 	Unit           string `json:"unit"`
 	MeterClass     string `json:"meterClass"`
 	BillingModel   string `json:"billingModel"`
@@ -99,7 +104,7 @@ type billLine struct {
 	Rate           string `json:"rate"`
 	Amount         string `json:"amount"`
 	Currency       string `json:"currency"`
-	Note           string `json:"note,omitempty"` // why the rate is zero
+	Note           string `json:"note,omitempty"` // why the rate is zero or missing
 	quantity       apd.Decimal
 	rate           apd.Decimal
 	unrated        bool
@@ -112,6 +117,7 @@ type statement struct {
 	Month        string     `json:"month"`
 	Subscription string     `json:"billingSubscriptionId"`
 	Lines        []billLine `json:"lines"`
+	Unpriced     int        `json:"unpriced"` // lines without a known price: they are not in the total
 	Total        string     `json:"total"`
 	Currency     string     `json:"currency"`
 }
@@ -144,7 +150,7 @@ func rateAll(ctx context.Context, tx *sql.Tx, prices sheet, only entryFilter) (*
 		line := lines[key]
 		if line == nil {
 			line = &billLine{
-				Month: key.month, Subscription: key.payer, MeterID: r.meterID, MeterName: r.meterName, Unit: r.unit,
+				Month: key.month, Subscription: key.payer, MeterID: r.meterID, MeterName: r.meterName, SubCategory: subCategories[r.meterID], Unit: r.unit,
 				MeterClass: e.meterClass, BillingModel: e.billingModel, Rate: r.price.rateText, Currency: currency,
 				rate: r.price.rate, unrated: r.unrated,
 			}
@@ -159,7 +165,7 @@ func rateAll(ctx context.Context, tx *sql.Tx, prices sheet, only entryFilter) (*
 		return nil, fmt.Errorf("rate records: %w", err)
 	}
 	bill := &invoice{
-		Rounding:   "quantity times rate is exact; each line is rounded to cents, half-even; totals add the lines",
+		Rounding:   rounding,
 		Statements: []statement{}, Unrated: []unratedMeter{}, Currency: currency,
 	}
 	var total, owed apd.Decimal
@@ -184,6 +190,7 @@ func rateAll(ctx context.Context, tx *sql.Tx, prices sheet, only entryFilter) (*
 		}
 		st.Total = money(&owed)
 		if line.unrated {
+			st.Unpriced++
 			bill.Unrated = append(bill.Unrated,
 				unratedMeter{line.MeterID, line.MeterName, line.Unit, line.Month, line.Subscription, line.Quantity})
 		}
@@ -201,7 +208,10 @@ func (l *billLine) settle() error {
 	if _, err := cents.Quantize(&l.roundedDollars, &amount, -2); err != nil {
 		return err
 	}
-	l.Quantity, l.Amount = canonical(&l.quantity), money(&l.roundedDollars)
+	l.Quantity = canonical(&l.quantity)
+	if !l.unrated {
+		l.Amount = money(&l.roundedDollars)
+	}
 	return nil
 }
 

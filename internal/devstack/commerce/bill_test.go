@@ -114,7 +114,7 @@ func TestBill(t *testing.T) {
 	s := month(t)
 	want := strings.Join([]string{
 		"row,month,billing_subscription_id,meter_id,meter_name,unit,meter_class,billing_model,quantity,rate,amount,currency,note",
-		"line,2019-12," + payer + "," + strange + ",,unit,unknown,PayAsYouUse,3.5,0,0.00,USD,unrated: no price for this meter on that day",
+		"line,2019-12," + payer + "," + strange + ",,unit,unknown,PayAsYouUse,3.5,,,USD,no known price: not on the price sheet of that day",
 		`line,2019-12,` + payer + `,` + baseVM + `,Base VM Size Hours,vCPU hours,admin,PayAsYouUse,7,0,0.00,USD,"admin meter: reported, price zero"`,
 		"line,2019-12," + payer + "," + baseVM + ",Base VM Size Hours,vCPU hours,full,PayAsYouUse,50,0.008,0.40,USD,",
 		"total,2019-12," + payer + ",,,,,,,,0.40,USD,",
@@ -164,7 +164,7 @@ func TestRateChangesInMidMonth(t *testing.T) {
 	for _, l := range bill.Statements[0].Lines {
 		got = append(got, l.Quantity+" x "+l.Rate+" = "+l.Amount)
 	}
-	if diff := cmp.Diff([]string{"100 x 0 = 0.00", "150 x 0.01 = 1.50", "100 x 0.02 = 2.00"}, got); diff != "" {
+	if diff := cmp.Diff([]string{"100 x  = ", "150 x 0.01 = 1.50", "100 x 0.02 = 2.00"}, got); diff != "" {
 		t.Errorf("lines (-want +got):\n%s", diff)
 	}
 	if len(bill.Unrated) != 1 || bill.Unrated[0].Quantity != "100" {
@@ -183,7 +183,7 @@ func TestPriceSheet(t *testing.T) {
 	if _, _, found, err := commerce.Price("", baseVM, "2016-12-31"); found || err != nil {
 		t.Errorf("a price before the sheet begins: %v %v", found, err)
 	}
-	if rate, note, found, err := commerce.Price("", "5b1db88a-8596-4002-8052-347947c26940", "2019-12-10"); rate != "0" || note != "no published rate" || !found || err != nil {
+	if rate, note, found, err := commerce.Price("", "5b1db88a-8596-4002-8052-347947c26940", "2019-12-10"); rate != "" || note != "no published rate" || !found || err != nil {
 		t.Errorf("a local disk meter: %s %s %v %v", rate, note, found, err)
 	}
 }

@@ -59,32 +59,53 @@ func (st *store) snapshot(ctx context.Context) (*sql.Tx, error) {
 	return st.db.BeginTx(ctx, &sql.TxOptions{ReadOnly: true})
 }
 
-func (s *Server) bill(w http.ResponseWriter, r *http.Request) {
-	query, bad := params(r, "format", "subscription")
-	var only entryFilter
+// question is what somebody asks about the bill.
+type question struct {
+	only   entryFilter
+	format string
+	tx     *sql.Tx // the state that is asked; rolled back by whoever got the question
+}
+
+// ask reads a question with the given parameters. When it cannot be asked, the
+// request is answered, and there is no question.
+func (s *Server) ask(w http.ResponseWriter, r *http.Request, check func(q question) *problem, allowed ...string) (question, bool) {
+	query, bad := params(r, allowed...)
+	q := question{format: query["format"]}
 	if bad == nil {
-		only, bad = billQuery(query)
+		q.only, bad = billQuery(query)
 	}
-	format := query["format"]
-	if bad == nil && format != "" && format != "json" && format != "csv" {
-		bad = &problem{"InvalidQuery", "format must be json, csv or absent"}
+	if bad == nil {
+		bad = check(q)
 	}
 	if bad != nil {
 		writeError(w, http.StatusBadRequest, bad.Code, bad.Message)
+		return q, false
+	}
+	var err error
+	if q.tx, err = s.store.snapshot(r.Context()); err != nil {
+		s.internal(w, r, err)
+		return q, false
+	}
+	return q, true
+}
+
+func (s *Server) bill(w http.ResponseWriter, r *http.Request) {
+	q, ok := s.ask(w, r, func(q question) *problem {
+		if q.format != "" && q.format != "json" && q.format != "csv" {
+			return &problem{"InvalidQuery", "format must be json, csv or absent"}
+		}
+		return nil
+	}, "format", "subscription", "month")
+	if !ok {
 		return
 	}
-	tx, err := s.store.snapshot(r.Context())
+	defer q.tx.Rollback()
+	bill, err := rateAll(r.Context(), q.tx, s.prices, q.only)
 	if err != nil {
 		s.internal(w, r, err)
 		return
 	}
-	defer tx.Rollback()
-	bill, err := rateAll(r.Context(), tx, s.prices, only)
-	if err != nil {
-		s.internal(w, r, err)
-		return
-	}
-	if format != "csv" {
+	if q.format != "csv" {
 		writeJSON(w, http.StatusOK, bill)
 		return
 	}
@@ -115,22 +136,12 @@ func newCSV(w http.ResponseWriter) *csv.Writer {
 }
 
 func (s *Server) usageDetails(w http.ResponseWriter, r *http.Request) {
-	query, bad := params(r, "subscription", "month")
-	var only entryFilter
-	if bad == nil {
-		only, bad = billQuery(query)
-	}
-	if bad != nil {
-		writeError(w, http.StatusBadRequest, bad.Code, bad.Message)
+	q, ok := s.ask(w, r, func(question) *problem { return nil }, "subscription", "month")
+	if !ok {
 		return
 	}
-	tx, err := s.store.snapshot(r.Context())
-	if err != nil {
-		s.internal(w, r, err)
-		return
-	}
-	defer tx.Rollback()
-	bill, err := rateAll(r.Context(), tx, s.prices, only)
+	defer q.tx.Rollback()
+	bill, err := rateAll(r.Context(), q.tx, s.prices, q.only)
 	if err != nil {
 		s.internal(w, r, err)
 		return
@@ -138,7 +149,7 @@ func (s *Server) usageDetails(w http.ResponseWriter, r *http.Request) {
 	w.Header().Set("Content-Type", "text/csv; charset=utf-8")
 	out := newCSV(w)
 	writeStatements(out, bill)
-	s.finish(r, s.writeDaily(r.Context(), tx, out, only))
+	s.finish(r, s.writeDaily(r.Context(), q.tx, out, q.only))
 }
 
 // writeStatements writes the first section of each payer. The documented

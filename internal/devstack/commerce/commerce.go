@@ -15,7 +15,8 @@
 //	POST   /v1/records                                   a batch
 //	GET    /v1/records?cloudId=&usageDate=[&after=]      what was accepted of a usage day
 //	GET    /v1/records.ndjson[?cloudId=]                 every accepted record, byte for byte
-//	GET    /v1/bill[?format=csv|json][&subscription=]    the rated bill; json unless asked otherwise
+//	GET    /v1/bill[?format=&subscription=&month=]       the rated bill; json, or csv if asked for
+//	GET    /v1/daily-costs?subscription=&month=          what each charged meter cost on each day
 //	GET    /v1/usage-details.csv[?subscription=&month=]  Account Center usage file, version 2
 //	POST   /_devstack/faults                             misbehave on purpose (see fault)
 //	DELETE /_devstack/faults                             behave again
@@ -106,6 +107,7 @@ func Open(path string, opts Options) (*Server, error) {
 		"GET /v1/records":           s.readBack,
 		"GET /v1/records.ndjson":    s.export,
 		"GET /v1/bill":              s.bill,
+		"GET /v1/daily-costs":       s.dailyCosts,
 		"GET /v1/usage-details.csv": s.usageDetails,
 	} {
 		s.mux.Handle(pattern, s.authorized(handle))

@@ -21,7 +21,7 @@ import (
 //	meter_id     local or commerce meter, a GUID in lower case with dashes
 //	meter_name   what the bill calls it
 //	unit         what one of the quantity is; the rate is per unit
-//	usd_rate     exact decimal; 0 is a rate, too
+//	usd_rate     exact decimal; 0 is a rate, too; empty: no price is known
 //	source_note  where the rate comes from, or why it is 0
 //
 // Capacity is published per GB-month and metered in GB-hours. A month here has
@@ -76,13 +76,15 @@ func parseSheet(in io.Reader) (sheet, error) {
 			return nil, fmt.Errorf("line %d: effective %s is not a date", line, quote(p.effective))
 		case !isGUID(id):
 			return nil, fmt.Errorf("line %d: meter_id %s is not a GUID", line, quote(id))
-		case !isCanonical(p.rateText) || strings.HasPrefix(p.rateText, "-"):
+		case p.rateText != "" && (!isCanonical(p.rateText) || strings.HasPrefix(p.rateText, "-")):
 			return nil, fmt.Errorf("line %d: usd_rate %s is not a rate", line, quote(p.rateText))
 		case slices.ContainsFunc(out[id], func(q price) bool { return q.effective == p.effective }):
 			return nil, fmt.Errorf("line %d: meter_id %s has two rates from %s", line, id, p.effective)
 		}
-		if _, _, err := p.rate.SetString(p.rateText); err != nil {
-			return nil, fmt.Errorf("line %d: usd_rate: %w", line, err)
+		if p.rateText != "" {
+			if _, _, err := p.rate.SetString(p.rateText); err != nil {
+				return nil, fmt.Errorf("line %d: usd_rate: %w", line, err)
+			}
 		}
 		out[id] = append(out[id], p)
 	}
@@ -116,13 +118,15 @@ var (
 	}
 )
 
-const unratedNote = "unrated: no price for this meter on that day"
+// unratedNote begins the note of a line that would be charged if its price
+// were known. It has neither rate nor amount: 0.00 would say that it is free.
+const unratedNote = "no known price: "
 
 // rated is how one record is charged.
 type rated struct {
 	meterID, meterName, unit string
-	price                    price // of one unit; zero with a note when free
-	unrated                  bool  // it would be charged, but the sheet has no price
+	price                    price // of one unit; zero with a note when free; without rateText when unrated
+	unrated                  bool  // it would be charged, but no price is known
 }
 
 // rate finds the meter a record is billed under, commerce's own where the sheet
@@ -146,7 +150,10 @@ func (s sheet) rate(e entry) rated {
 	case isFree:
 		out.price = price{rateText: "0", note: free}
 	case !found:
-		out.price = price{rateText: "0", note: unratedNote}
+		out.price = price{note: unratedNote + "not on the price sheet of that day"}
+		out.unrated = true
+	case p.rateText == "":
+		out.price = price{note: unratedNote + p.note}
 		out.unrated = true
 	default:
 		out.price = p

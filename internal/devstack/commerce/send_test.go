@@ -214,7 +214,8 @@ func TestQueries(t *testing.T) {
 		"/v1/records?cloudId=" + cloud + "&usageDate=2019-12-10&usageDate=2019-12-11",
 		"/v1/records?cloudId=" + cloud + "&usageDate=2019-12-10&top=5", "/v1/records?%zz",
 		"/v1/records.ndjson?cloudId=x", "/v1/records.ndjson?cloud=x",
-		"/v1/bill?format=xml", "/v1/bill?subscription=x", "/v1/bill?month=2019-12",
+		"/v1/bill?format=xml", "/v1/bill?subscription=x", "/v1/bill?month=2019-13", "/v1/daily-costs", "/v1/daily-costs?month=2019-12",
+		"/v1/daily-costs?subscription=" + payer + "&month=2019", "/v1/daily-costs?subscription=x&month=2019-12",
 		"/v1/usage-details.csv?month=2019-13", "/v1/usage-details.csv?subscription=x",
 	} {
 		checkProblem(t, s, http.MethodGet, path, "", 400, "InvalidQuery")
@@ -290,7 +291,7 @@ func TestStoreFailuresAreNotAnswers(t *testing.T) {
 		t.Fatal(err)
 	}
 	checkProblem(t, s, http.MethodPost, "/v1/records", batch(usage(nth(1), baseVM, "1")), 500, "InternalError")
-	for _, path := range []string{"/v1/records?cloudId=" + cloud + "&usageDate=2019-12-10", "/v1/bill", "/v1/usage-details.csv"} {
+	for _, path := range []string{"/v1/records?cloudId=" + cloud + "&usageDate=2019-12-10", "/v1/bill", "/v1/daily-costs?subscription=" + payer + "&month=2019-12", "/v1/usage-details.csv"} {
 		checkProblem(t, s, http.MethodGet, path, "", 500, "InternalError")
 	}
 	if resp, text, err := s.do(http.MethodGet, "/v1/records.ndjson", ""); err == nil {

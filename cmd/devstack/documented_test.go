@@ -1,0 +1,184 @@
+package main
+
+import (
+	"bytes"
+	"encoding/csv"
+	"encoding/json"
+	"io"
+	"net/http"
+	"net/http/cookiejar"
+	"net/url"
+	"path/filepath"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+
+	"stackusage/shared/meter"
+)
+
+// TestTheDocumentedTest follows docs/test-usage-reporting.md: make resources,
+// leave them some hours, sign in and look.
+func TestTheDocumentedTest(t *testing.T) {
+	const windows, block = "fb8c0713-ea20-40bf-901f-5560fd3f6330", "8a913f38-33b4-4772-9488-e89522fc09e5" // commerce's own
+	s := testSite(t, options{scenario: "documented-test"})
+	if err := s.runAgent(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	billed(t, s)
+	type line struct{ quantity, amount string }
+	check := func(t *testing.T, total string, want map[string]line) {
+		t.Helper()
+		got, storage := map[string]line{}, false
+		for _, l := range theBill(t, s).Statements[0].Lines {
+			key := l.MeterID + " " + l.MeterClass
+			if _, wanted := want[key]; wanted {
+				got[key] = line{l.Quantity, l.Amount}
+			}
+			storage = storage || l.MeterID == block && l.MeterClass == "full"
+			if l.MeterClass == "admin" && l.Amount != "0.00" {
+				t.Errorf("the stack's own usage costs something: %+v", l)
+			}
+		}
+		if diff := cmp.Diff(want, got, cmp.AllowUnexported(line{})); diff != "" || !storage {
+			t.Errorf("storage %t, lines (-want +got):\n%s", storage, diff)
+		}
+		if page := signedInPage(t, s); !strings.Contains(page, `id="total">`+total+"<") {
+			t.Errorf("the page does not show %s:\n%s", total, page)
+		}
+	}
+	t.Run("an integrated system is charged for what users made, and for nothing of its own", func(t *testing.T) {
+		check(t, "$0.63", map[string]line{
+			windows + " full":                {"8", "0.37"},  // 2 cores, 4 hours
+			meter.BaseVM + " full":           {"32", "0.26"}, // Basic 2, Standard 2, own licence 4 cores
+			meter.VMHours + " informational": {"16", "0.00"}, // 4 machines
+			meter.WindowsVM + " admin":       {"624", "0.00"},
+			meter.VMHours + " admin":         {"168", "0.00"},
+		})
+	})
+	t.Run("the usage details file has each machine under its meter, and the region Azure Stack", func(t *testing.T) { checkDetails(t, s) })
+	t.Run("of a Development Kit the same bill says $0.00", func(t *testing.T) {
+		sendAsDevelopment(t, s)
+		check(t, "$0.00", map[string]line{
+			windows + " full":                {"8", "0.00"},
+			meter.BaseVM + " full":           {"32", "0.00"},
+			meter.VMHours + " informational": {"16", "0.00"},
+			meter.WindowsVM + " admin":       {"624", "0.00"},
+			meter.VMHours + " admin":         {"168", "0.00"},
+		})
+	})
+}
+
+// sendAsDevelopment sends all that was billed to another commerce, as records
+// of a Development Kit.
+func sendAsDevelopment(t *testing.T, s *site) {
+	t.Helper()
+	text := bytes.ReplaceAll(readFile(t, filepath.Join(s.o.out, "commerce-records.ndjson")), []byte(`"billingModel":"PayAsYouUse"`), []byte(`"billingModel":"Development"`))
+	records := bytes.Split(bytes.TrimSpace(text), []byte("\n"))
+	if err := s.startCommerceAt(filepath.Join(t.TempDir(), "kit.db")); err != nil {
+		t.Fatal(err)
+	}
+	for part := range slices.Chunk(records, 500) {
+		body := slices.Concat([]byte(`{"records":[`), bytes.Join(part, []byte(",")), []byte("]}"))
+		resp, err := http.Post(s.commerce+"/v1/records", "application/json", bytes.NewReader(body))
+		if err != nil {
+			t.Fatal(err)
+		}
+		answer, err := io.ReadAll(resp.Body)
+		resp.Body.Close()
+		if err != nil || strings.Count(string(answer), `"Accepted"`) != len(part) {
+			t.Fatalf("%v %s", err, answer)
+		}
+	}
+}
+
+func theBill(t *testing.T, s *site) bill {
+	t.Helper()
+	body, err := get(t.Context(), s.commerce+"/v1/bill")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer body.Close()
+	var b bill
+	if err := json.NewDecoder(body).Decode(&b); err != nil || len(b.Statements) != 1 {
+		t.Fatalf("%d statements, %v", len(b.Statements), err)
+	}
+	return b
+}
+
+// signedInPage is what the charged subscription's page shows after a sign-in.
+func signedInPage(t *testing.T, s *site) string {
+	t.Helper()
+	a, err := s.startAccountPage()
+	if err != nil {
+		t.Fatal(err)
+	}
+	return a.look(t)
+}
+
+func (a account) look(t *testing.T) string {
+	t.Helper()
+	jar, err := cookiejar.New(nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	browser := &http.Client{Jar: jar, Timeout: 30 * time.Second}
+	resp, err := browser.PostForm(a.url+"/signin", url.Values{"name": {a.name}, "password": {a.password}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	resp.Body.Close()
+	if resp, err = browser.Get(a.url + "/subscriptions/" + billingSubscription); err != nil {
+		t.Fatal(err)
+	}
+	defer resp.Body.Close()
+	page, err := io.ReadAll(resp.Body)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return string(page)
+}
+
+// checkDetails reads the usage details file: every line in the region "Azure
+// Stack", and each machine under the meters of its kind.
+func checkDetails(t *testing.T, s *site) {
+	t.Helper()
+	in := csv.NewReader(strings.NewReader(string(readFile(t, filepath.Join(s.o.out, "usage-details.csv")))))
+	in.FieldsPerRecord = -1
+	rows, err := in.ReadAll()
+	if err != nil {
+		t.Fatal(err)
+	}
+	meters := map[string]string{}
+	section, names, region := "", map[string]int{}, 0
+	for _, row := range rows {
+		switch {
+		case len(row) == 2:
+			section, names = row[0], nil
+		case names == nil:
+			names = map[string]int{}
+			for i, name := range row {
+				names[name] = i
+			}
+		default:
+			region++
+			if row[names["Meter Region"]] != "Azure Stack" {
+				t.Errorf("region %q in %v", row[names["Meter Region"]], row)
+			}
+			if section == "Daily Usage" {
+				id := row[names["Instance ID"]]
+				if name := id[strings.LastIndexByte(id, '/')+1:]; strings.Contains(strings.ToLower(id), "/usagetest/providers/microsoft.compute/virtualmachines/") {
+					if m := row[names["Meter ID"]]; m != meter.VMHours {
+						meters[name] += m
+					}
+				}
+			}
+		}
+	}
+	want := map[string]string{"winserver": "fb8c0713-ea20-40bf-901f-5560fd3f6330", "linuxbasic": meter.BaseVM, "linuxstandard": meter.BaseVM, "winbyol": meter.BaseVM}
+	if diff := cmp.Diff(want, meters); diff != "" || region < 20 {
+		t.Errorf("%d rows; the meter of each machine (-want +got):\n%s", region, diff)
+	}
+}

@@ -1,0 +1,111 @@
+package accountpage
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"io"
+	"net/http"
+	"net/url"
+)
+
+// maxAnswer bounds an answer that is read whole. The usage details file is
+// passed on as it comes.
+const maxAnswer = 64 << 20
+
+// api asks commerce.
+type api struct {
+	base   string
+	client *http.Client
+}
+
+// bill is what is read of GET /v1/bill.
+type bill struct {
+	Statements []statement
+}
+
+type statement struct {
+	Month                 string // 2019-12
+	BillingSubscriptionID string
+	Lines                 []billLine
+	Unpriced              int
+	Total, Currency       string
+}
+
+type billLine struct {
+	MeterID, MeterName, MeterSubCategory, Unit, MeterClass, BillingModel string
+	Quantity, Rate, Amount, Currency, Note                               string // Rate and Amount are empty where no price is known
+}
+
+// dailyCosts is GET /v1/daily-costs.
+type dailyCosts struct {
+	Currency string
+	Days     []string // 2019-12-10
+	Meters   []meterCost
+	Amounts  []string // by day
+	Amount   string
+}
+
+type meterCost struct {
+	MeterID, MeterName, MeterSubCategory string
+	Amounts                              []string // by day
+	Amount                               string
+}
+
+func (a api) bill(ctx context.Context, subscription string) (b bill, err error) {
+	query := url.Values{}
+	if subscription != "" {
+		query.Set("subscription", subscription)
+	}
+	return b, a.read(ctx, "/v1/bill", query, &b)
+}
+
+func (a api) dailyCosts(ctx context.Context, subscription, month string) (c dailyCosts, err error) {
+	if err := a.read(ctx, "/v1/daily-costs", url.Values{"subscription": {subscription}, "month": {month}}, &c); err != nil {
+		return c, err
+	}
+	for _, m := range c.Meters {
+		if len(m.Amounts) != len(c.Days) {
+			return c, fmt.Errorf("read daily costs of meter %s: %d amounts for %d days", m.MeterID, len(m.Amounts), len(c.Days))
+		}
+	}
+	if len(c.Amounts) != len(c.Days) {
+		return c, fmt.Errorf("read daily costs: %d amounts for %d days", len(c.Amounts), len(c.Days))
+	}
+	return c, nil
+}
+
+func (a api) read(ctx context.Context, path string, query url.Values, into any) error {
+	body, err := a.get(ctx, path, query)
+	if err != nil {
+		return err
+	}
+	defer body.Close()
+	text, err := io.ReadAll(io.LimitReader(body, maxAnswer+1))
+	if err != nil {
+		return fmt.Errorf("read %s: %w", path, err)
+	}
+	if len(text) > maxAnswer {
+		return fmt.Errorf("read %s: longer than %d bytes", path, maxAnswer)
+	}
+	if err := json.Unmarshal(text, into); err != nil {
+		return fmt.Errorf("read %s: %w", path, err)
+	}
+	return nil
+}
+
+func (a api) get(ctx context.Context, path string, query url.Values) (io.ReadCloser, error) {
+	req, err := http.NewRequestWithContext(ctx, http.MethodGet, a.base+path+"?"+query.Encode(), nil)
+	if err != nil {
+		return nil, err
+	}
+	resp, err := a.client.Do(req)
+	if err != nil {
+		return nil, fmt.Errorf("ask commerce: %w", err)
+	}
+	if resp.StatusCode != http.StatusOK {
+		resp.Body.Close()
+		return nil, fmt.Errorf("ask commerce %s: HTTP %d", path, resp.StatusCode)
+	}
+	return resp.Body, nil
+}

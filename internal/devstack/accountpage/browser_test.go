@@ -1,0 +1,299 @@
+package accountpage_test
+
+import (
+	"context"
+	"encoding/csv"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/chromedp/cdproto/browser"
+	"github.com/chromedp/chromedp"
+	"github.com/chromedp/chromedp/kb"
+	"github.com/google/go-cmp/cmp"
+)
+
+// screenshots is where a run leaves what it saw; git ignores it.
+var screenshots = filepath.Join("..", "..", "..", "out", "accountpage")
+
+// chromium finds Debian's browser, and installs it where a run may do so.
+func chromium(t *testing.T) string {
+	t.Helper()
+	for _, name := range []string{"chromium", "chromium-browser", "google-chrome"} {
+		if path, err := exec.LookPath(name); err == nil {
+			return path
+		}
+	}
+	ci := os.Getenv("CI") != ""
+	if ci && os.Geteuid() == 0 {
+		for _, args := range [][]string{{"update", "-qq"}, {"install", "-y", "-qq", "--no-install-recommends", "chromium"}} {
+			cmd := exec.CommandContext(t.Context(), "apt-get", args...)
+			cmd.Env = append(os.Environ(), "DEBIAN_FRONTEND=noninteractive")
+			if out, err := cmd.CombinedOutput(); err != nil {
+				t.Fatalf("install chromium: %v\n%s", err, out)
+			}
+		}
+		if path, err := exec.LookPath("chromium"); err == nil {
+			return path
+		}
+	}
+	if ci {
+		t.Fatal("chromium must be there in CI")
+	}
+	t.Skip("chromium is not here; install it with: apt-get install chromium")
+	return ""
+}
+
+// browse starts a browser of its own for a test.
+func browse(t *testing.T) context.Context {
+	t.Helper()
+	options := []chromedp.ExecAllocatorOption{chromedp.ExecPath(chromium(t)), chromedp.UserDataDir(profile(t)), chromedp.WindowSize(1200, 900),
+		chromedp.WSURLReadTimeout(time.Minute)}
+	for _, flag := range []string{"headless", "no-sandbox", "disable-gpu", "disable-quic", "no-first-run", "disable-background-networking",
+		"disable-component-update", "disable-sync", "disable-dev-shm-usage", "no-default-browser-check", "hide-scrollbars"} {
+		options = append(options, chromedp.Flag(flag, true))
+	}
+	// Not t.Context, which ends before the cleanup: the browser is asked to end.
+	allocator, end := chromedp.NewExecAllocator(context.Background(), options...)
+	t.Cleanup(end)
+	tab, _ := chromedp.NewContext(allocator)
+	t.Cleanup(func() {
+		if err := chromedp.Cancel(tab); err != nil {
+			t.Logf("end browser: %v", err)
+		}
+	})
+	// The browser ends with the context of its first command.
+	run(t, tab)
+	ctx, cancel := context.WithTimeout(tab, 3*time.Minute)
+	t.Cleanup(cancel)
+	return ctx
+}
+
+// profile is a folder for the browser, whose children may write into it for a
+// moment after it ended.
+func profile(t *testing.T) string {
+	t.Helper()
+	dir, err := os.MkdirTemp("", "accountpage-")
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() {
+		for range 50 {
+			if os.RemoveAll(dir) == nil {
+				return
+			}
+			time.Sleep(100 * time.Millisecond)
+		}
+		t.Logf("left behind: %s", dir)
+	})
+	return dir
+}
+
+func run(t *testing.T, ctx context.Context, actions ...chromedp.Action) {
+	t.Helper()
+	if err := chromedp.Run(ctx, actions...); err != nil {
+		t.Fatal(err)
+	}
+}
+
+// shot keeps what the page looks like.
+func shot(t *testing.T, ctx context.Context, name string) {
+	t.Helper()
+	var png []byte
+	run(t, ctx, chromedp.FullScreenshot(&png, 100))
+	if err := os.MkdirAll(screenshots, 0o755); err != nil {
+		t.Fatal(err)
+	}
+	if err := os.WriteFile(filepath.Join(screenshots, name+".png"), png, 0o644); err != nil {
+		t.Fatal(err)
+	}
+}
+
+// texts of all elements that a selector finds, trimmed.
+func texts(t *testing.T, ctx context.Context, selector string) (out []string) {
+	t.Helper()
+	run(t, ctx, chromedp.Evaluate(`Array.from(document.querySelectorAll(`+quoteJS(selector)+`), e => e.textContent.trim())`, &out))
+	return out
+}
+
+func quoteJS(s string) string { return "'" + strings.ReplaceAll(s, "'", `\'`) + "'" }
+
+func TestInABrowser(t *testing.T) {
+	r := start(t, month()...)
+	ctx := browse(t)
+
+	t.Run("a wrong password is refused", func(t *testing.T) {
+		run(t, ctx, chromedp.Navigate(r.page.URL), chromedp.WaitVisible("#password"))
+		shot(t, ctx, "1-sign-in")
+		run(t, ctx, chromedp.SendKeys("#name", account), chromedp.SendKeys("#password", "guess"), chromedp.Submit("#password"), chromedp.WaitVisible("#wrong"))
+		if got := texts(t, ctx, "[role=alert]"); len(got) != 1 || !strings.Contains(got[0], "is wrong") {
+			t.Errorf("%v", got)
+		}
+		shot(t, ctx, "2-refused")
+	})
+	t.Run("the right one leads to the subscriptions", func(t *testing.T) {
+		run(t, ctx, chromedp.SendKeys("#password", password), chromedp.Submit("#password"), chromedp.WaitVisible("#list"))
+		if got := texts(t, ctx, "tbody th"); cmp.Diff([]string{payer, kitPayer}, got) != "" {
+			t.Errorf("%v", got)
+		}
+		shot(t, ctx, "3-subscriptions")
+	})
+	t.Run("numbers of the chosen period equal the API's", func(t *testing.T) {
+		run(t, ctx, chromedp.Click("tbody a"), chromedp.WaitVisible("#period"),
+			chromedp.SetValue("#period", "2019-12"), chromedp.Submit("#period"), chromedp.WaitVisible("#daily", chromedp.NodeReady))
+		checkNumbers(t, ctx, r)
+	})
+	t.Run("the chart is loaded and drawn", func(t *testing.T) {
+		var width int
+		run(t, ctx, chromedp.Evaluate(`document.getElementById('chart').naturalWidth`, &width))
+		if width < 100 {
+			t.Errorf("%d pixels wide", width)
+		}
+		shot(t, ctx, "4-usage")
+	})
+	t.Run("the download opens and adds up", func(t *testing.T) { checkDownload(t, ctx) })
+	t.Run("the numbers of the chart open, and fit a narrow screen", func(t *testing.T) {
+		run(t, ctx, chromedp.Click("summary"), chromedp.WaitVisible("#daily"))
+		shot(t, ctx, "5-daily")
+		var over bool
+		run(t, ctx, chromedp.EmulateViewport(360, 740), chromedp.Evaluate(`document.documentElement.scrollWidth > innerWidth`, &over))
+		if over {
+			t.Error("the page is wider than the screen")
+		}
+		shot(t, ctx, "6-narrow")
+		run(t, ctx, chromedp.EmulateReset())
+	})
+	t.Run("signing out ends it", func(t *testing.T) {
+		run(t, ctx, chromedp.Click("header button"), chromedp.WaitVisible("#password"),
+			chromedp.Navigate(r.page.URL+"/subscriptions/"+payer), chromedp.WaitVisible("#password"))
+	})
+}
+
+// checkNumbers compares the open page with commerce, number by number.
+func checkNumbers(t *testing.T, ctx context.Context, r *rig) {
+	t.Helper()
+	var bill struct {
+		Statements []struct {
+			Total string
+			Lines []struct{ MeterID, Quantity, Amount, Rate string }
+		}
+	}
+	r.api("/v1/bill?month=2019-12&subscription="+payer, &bill)
+	want := map[string]int{}
+	for _, l := range bill.Statements[0].Lines {
+		amount := l.Amount
+		if l.Rate == "" {
+			amount = "not priced"
+		}
+		want[l.MeterID+" "+l.Quantity+" "+amount]++
+	}
+	meters, quantities, amounts := []string{}, texts(t, ctx, "#meters .quantity"), texts(t, ctx, "#meters .amount")
+	run(t, ctx, chromedp.Evaluate(`Array.from(document.querySelectorAll('#meters tbody tr'), e => e.dataset.meter)`, &meters))
+	got := map[string]int{}
+	for i, meter := range meters {
+		got[meter+" "+quantities[i]+" "+amounts[i]]++
+	}
+	if diff := cmp.Diff(want, got); diff != "" || len(got) != 7 {
+		t.Errorf("lines (-API +page):\n%s", diff)
+	}
+	if total := texts(t, ctx, "#total"); total[0] != "$"+bill.Statements[0].Total || total[0] == "$0.00" {
+		t.Errorf("total %v, the API has %s", total, bill.Statements[0].Total)
+	}
+	var costs struct{ Days, Amounts []string }
+	r.api("/v1/daily-costs?month=2019-12&subscription="+payer, &costs)
+	if diff := cmp.Diff(costs.Days, texts(t, ctx, "#daily tbody th")); diff != "" || len(costs.Days) != 14 {
+		t.Errorf("days (-API +page):\n%s", diff)
+	}
+	for i, total := range texts(t, ctx, "#daily tbody td:last-child") {
+		if !strings.HasPrefix(costs.Amounts[i], total[:len(total)-1]) { // the last digit is rounded
+			t.Errorf("%s: %s, the API has %s", costs.Days[i], total, costs.Amounts[i])
+		}
+	}
+}
+
+// checkDownload presses the button and reads what the browser saved.
+func checkDownload(t *testing.T, ctx context.Context) {
+	t.Helper()
+	folder := t.TempDir()
+	saved := make(chan string, 1)
+	listen, stop := context.WithCancel(ctx)
+	defer stop()
+	chromedp.ListenTarget(listen, func(event any) {
+		if e, ok := event.(*browser.EventDownloadProgress); ok && e.State != browser.DownloadProgressStateInProgress {
+			select {
+			case saved <- e.State.String():
+			default:
+			}
+		}
+	})
+	run(t, ctx, browser.SetDownloadBehavior(browser.SetDownloadBehaviorBehaviorAllow).WithDownloadPath(folder).WithEventsEnabled(true), chromedp.Click("#download"))
+	select {
+	case state := <-saved:
+		if state != "completed" {
+			t.Fatalf("download %s", state)
+		}
+	case <-ctx.Done():
+		t.Fatal("the download did not end")
+	}
+	f, err := os.Open(filepath.Join(folder, "usage-details-"+payer+"-2019-12.csv"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer f.Close()
+	in := csv.NewReader(f)
+	in.FieldsPerRecord = -1
+	rows, err := in.ReadAll()
+	if err != nil {
+		t.Fatal(err)
+	}
+	// Two titles, two rows of names, 7 statement lines, 14 days of 7 records and one correction.
+	if len(rows) != 4+7+14*7+1 || rows[0][0] != "Statement" || rows[9][0] != "Daily Usage" {
+		t.Errorf("%d rows: %v", len(rows), rows[:10])
+	}
+}
+
+func TestByKeyboardAlone(t *testing.T) {
+	r := start(t, month()...)
+	ctx := browse(t)
+	focus := func() (out string) {
+		run(t, ctx, chromedp.Evaluate(`(e => e.id || e.className || e.textContent.trim())(document.activeElement)`, &out))
+		return out
+	}
+	tabTo := func(want string) {
+		t.Helper()
+		var way []string
+		for range 20 {
+			run(t, ctx, chromedp.KeyEvent(kb.Tab))
+			at := focus()
+			if way = append(way, at); at == want {
+				return
+			}
+		}
+		t.Fatalf("20 times Tab do not lead to %q: %q", want, way)
+	}
+	run(t, ctx, chromedp.Navigate(r.page.URL), chromedp.WaitVisible("#password"), chromedp.KeyEvent(kb.Tab))
+	if at := focus(); at != "skip" {
+		t.Errorf("the first Tab leads to %q, not over the header", at)
+	}
+	shot(t, ctx, "7-skip-link")
+	tabTo("name")
+	run(t, ctx, chromedp.KeyEvent(account))
+	tabTo("password")
+	run(t, ctx, chromedp.KeyEvent(password+kb.Enter), chromedp.WaitVisible("#list"))
+	tabTo(payer)
+	run(t, ctx, chromedp.KeyEvent(kb.Enter), chromedp.WaitVisible("#period"))
+	tabTo("period")
+	run(t, ctx, chromedp.KeyEvent(kb.ArrowDown))
+	tabTo("Show")
+	run(t, ctx, chromedp.KeyEvent(kb.Enter), chromedp.WaitVisible("#chart"), chromedp.WaitReady(`option[value="2019-12"][selected]`))
+	tabTo("The numbers of the chart, in USD")
+	run(t, ctx, chromedp.KeyEvent(" "), chromedp.WaitVisible("#daily"))
+	var ring string
+	run(t, ctx, chromedp.Evaluate(`getComputedStyle(document.activeElement).outlineStyle`, &ring))
+	if ring != "solid" {
+		t.Errorf("the focus is drawn as %q", ring)
+	}
+}

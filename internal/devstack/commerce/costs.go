@@ -1,0 +1,149 @@
+package commerce
+
+import (
+	"context"
+	"database/sql"
+	"fmt"
+	"maps"
+	"net/http"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/cockroachdb/apd/v3"
+)
+
+// dailyCosts is what each charged meter cost one payer on each usage day of a
+// month. Amounts are exact decimal text, not rounded to cents: the days of a
+// meter add up to quantity times rate of its bill lines to the last digit.
+// Meters at no price, and those without a known one, are left out.
+type dailyCosts struct {
+	Month        string      `json:"month"`
+	Subscription string      `json:"billingSubscriptionId"`
+	Currency     string      `json:"currency"`
+	Days         []string    `json:"days"`   // every day from the first to the last with usage
+	Meters       []meterCost `json:"meters"` // the dearest first
+	Amounts      []string    `json:"amounts"`
+	Amount       string      `json:"amount"`
+}
+
+type meterCost struct {
+	MeterID     string   `json:"meterId"`
+	MeterName   string   `json:"meterName"`
+	SubCategory string   `json:"meterSubCategory,omitempty"`
+	Amounts     []string `json:"amounts"` // one for each of Days
+	Amount      string   `json:"amount"`
+	byDay       map[string]*apd.Decimal
+	sum         apd.Decimal
+}
+
+func (s *Server) dailyCosts(w http.ResponseWriter, r *http.Request) {
+	q, ok := s.ask(w, r, func(q question) *problem {
+		if q.only.subscription == "" || q.only.month == "" {
+			return &problem{"InvalidQuery", "subscription and month must be given"}
+		}
+		return nil
+	}, "subscription", "month")
+	if !ok {
+		return
+	}
+	defer q.tx.Rollback()
+	costs, err := costByDay(r.Context(), q.tx, s.prices, q.only)
+	if err != nil {
+		s.internal(w, r, err)
+		return
+	}
+	writeJSON(w, http.StatusOK, costs)
+}
+
+func costByDay(ctx context.Context, tx *sql.Tx, prices sheet, only entryFilter) (*dailyCosts, error) {
+	meters := make(map[string]*meterCost)
+	used := make(map[string]bool)
+	err := eachEntry(ctx, tx, only, false, func(e entry) error {
+		r := prices.rate(e)
+		used[e.usageDate] = true
+		if r.price.rate.IsZero() {
+			return nil
+		}
+		m := meters[r.meterID]
+		if m == nil {
+			m = &meterCost{MeterID: r.meterID, MeterName: r.meterName, SubCategory: subCategories[r.meterID], byDay: make(map[string]*apd.Decimal)}
+			meters[r.meterID] = m
+		}
+		var amount apd.Decimal
+		if err := addText(&amount, e.quantity); err != nil {
+			return err
+		}
+		if _, err := exact.Mul(&amount, &amount, &r.price.rate); err != nil {
+			return err
+		}
+		return m.add(e.usageDate, &amount)
+	})
+	if err != nil {
+		return nil, fmt.Errorf("rate days: %w", err)
+	}
+	days, err := everyDay(used)
+	if err != nil {
+		return nil, err
+	}
+	out := &dailyCosts{Month: only.month, Subscription: only.subscription, Currency: currency, Days: days, Meters: []meterCost{}, Amounts: []string{}}
+	total := &meterCost{byDay: make(map[string]*apd.Decimal)}
+	byCost := func(a, b *meterCost) int {
+		if c := b.sum.Cmp(&a.sum); c != 0 {
+			return c
+		}
+		return strings.Compare(a.MeterID, b.MeterID)
+	}
+	for _, m := range slices.SortedFunc(maps.Values(meters), byCost) {
+		for day, amount := range m.byDay {
+			if err := total.add(day, amount); err != nil {
+				return nil, err
+			}
+		}
+		m.settle(days)
+		out.Meters = append(out.Meters, *m)
+	}
+	total.settle(days)
+	out.Amounts, out.Amount = total.Amounts, total.Amount
+	return out, nil
+}
+
+func (m *meterCost) add(day string, amount *apd.Decimal) error {
+	if m.byDay[day] == nil {
+		m.byDay[day] = new(apd.Decimal)
+	}
+	if _, err := exact.Add(m.byDay[day], m.byDay[day], amount); err != nil {
+		return err
+	}
+	_, err := exact.Add(&m.sum, &m.sum, amount)
+	return err
+}
+
+// settle sets the texts of a meter whose days are complete.
+func (m *meterCost) settle(days []string) {
+	m.Amounts = make([]string, len(days))
+	for i, day := range days {
+		m.Amounts[i] = "0"
+		if amount := m.byDay[day]; amount != nil {
+			m.Amounts[i] = canonical(amount)
+		}
+	}
+	m.Amount = canonical(&m.sum)
+}
+
+// everyDay is each day from the first to the last of those used: a day without
+// usage is a gap to be seen.
+func everyDay(used map[string]bool) ([]string, error) {
+	out := []string{}
+	if len(used) == 0 {
+		return out, nil
+	}
+	sorted := slices.Sorted(maps.Keys(used))
+	last := sorted[len(sorted)-1]
+	day, err := time.Parse(time.DateOnly, sorted[0])
+	for text := sorted[0]; err == nil && text <= last; text = day.Format(time.DateOnly) {
+		out = append(out, text)
+		day = day.AddDate(0, 0, 1)
+	}
+	return out, err
+}
