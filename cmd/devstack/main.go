@@ -69,11 +69,12 @@ Flags:
 const defaultScenario = "three-days"
 
 type options struct {
-	recordings, scenario, out, app, agent string
-	seed                                  uint64
-	timeout                               time.Duration
-	keep, up                              bool
-	noHost                                bool // whoever starts the site brings its own
+	recordings, scenario, registration string
+	out, app, agent                    string
+	seed                               uint64
+	timeout                            time.Duration
+	keep, up                           bool
+	noHost                             bool // whoever starts the site brings its own
 }
 
 func run(ctx context.Context, args []string, _ func(string) string, stdout, stderr io.Writer) error {
@@ -83,6 +84,7 @@ func run(ctx context.Context, args []string, _ func(string) string, stdout, stde
 	fs.Usage = func() { fmt.Fprint(fs.Output(), help); fs.PrintDefaults() }
 	fs.StringVar(&o.recordings, "recordings", "", "serve the recorded hours in this `folder`: files YYYY-MM-DDTHH.json")
 	fs.StringVar(&o.scenario, "scenario", defaultScenario, "serve the generated scenario of this `name`")
+	fs.StringVar(&o.registration, "registration", asIntegrated, "register the stack as `what`: integrated; kit, which is never charged; or csp, where each tenant pays for itself")
 	fs.Uint64Var(&o.seed, "seed", 1, "seed of the scenario")
 	fs.StringVar(&o.out, "out", "out", "`folder` for the results")
 	fs.StringVar(&o.app, "app", built("app"), "staged function app `folder`")
@@ -109,6 +111,9 @@ func run(ctx context.Context, args []string, _ func(string) string, stdout, stde
 	}
 	if fs.NArg() > 0 {
 		return fmt.Errorf("argument %q is not known", fs.Arg(0))
+	}
+	if err := checkRegisteredAs(o.registration); err != nil {
+		return err
 	}
 	o.up = args[0] == "up"
 	if err := os.MkdirAll(o.out, 0o755); err != nil {

@@ -3,6 +3,7 @@ package main
 import (
 	"bufio"
 	"bytes"
+	"cmp"
 	"context"
 	"encoding/json"
 	"fmt"
@@ -99,6 +100,7 @@ func recordings(t *testing.T) string {
 func testSite(t *testing.T, o options) *site {
 	t.Helper()
 	o.app, o.agent, o.out, o.seed = staged.app, staged.agent, t.TempDir(), 1
+	o.registration = cmp.Or(o.registration, asIntegrated)
 	logFile, err := os.Create(filepath.Join(o.out, "host.log"))
 	if err != nil {
 		t.Fatal(err)

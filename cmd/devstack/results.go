@@ -252,13 +252,15 @@ func (s *site) dump(ctx context.Context, table, path string) error {
 // bill is what is read of commerce's bill.
 type bill struct {
 	Rounding   string
-	Statements []struct {
-		Month                 string
-		BillingSubscriptionID string
-		Total, Currency       string
-		Unpriced              int
-		Lines                 []struct {
-			MeterName, MeterSubCategory, MeterID, Unit, MeterClass, Quantity, Rate, Amount, Currency, Note string
-		}
+	Statements []billStatement
+}
+
+type billStatement struct {
+	Month                 string
+	BillingSubscriptionID string
+	Total, Currency       string
+	Unpriced              int
+	Lines                 []struct {
+		MeterName, MeterSubCategory, MeterID, Unit, MeterClass, Quantity, Rate, Amount, Currency, Note string
 	}
 }

@@ -25,15 +25,6 @@ import (
 	"stackusage/internal/devstack/functionhost"
 	"stackusage/shared/azurestore"
 	"stackusage/shared/landing"
-	"stackusage/shared/ledger"
-	"stackusage/shared/registration"
-	"stackusage/shared/usage"
-)
-
-// The one registration of the local stack.
-const (
-	cloudID             = "7e64b1f5-2c7d-4f0a-8a55-3d1f6b1c9e01"
-	billingSubscription = "2f1c7c36-51b7-4b6f-9c0b-6a8f3f6d2a10"
 )
 
 // timeScale makes the Functions host's time pass faster: its ten-minute lease
@@ -236,26 +227,6 @@ func (s *site) serve(h http.Handler) (url string, err error) {
 	go server.Serve(ln)
 	s.closers = append(s.closers, func() { server.Close() })
 	return "http://" + ln.Addr().String(), nil
-}
-
-// register does what a deployment and a registration do: the container, and
-// the row that says who is charged.
-func (s *site) register(ctx context.Context) error {
-	landed, err := azurestore.Connect(s.setting, "LandingStorage")
-	if err != nil {
-		return err
-	}
-	if err := landed.Blobs.Create(ctx, landing.Container(cloudID)); err != nil {
-		return err
-	}
-	if err := s.usage.Tables.Create(ctx, ledger.TableRegistrations); err != nil {
-		return err
-	}
-	first := s.stack.First()
-	return s.usage.Tables.PutRegistration(ctx, registration.Registration{
-		CloudID: cloudID, SubscriptionID: billingSubscription, BillingModel: registration.PayAsYouUse,
-		EffectiveDay: usage.HourOf(first).Day().Compact(), Start: first, Region: s.stack.Region(),
-	})
 }
 
 func (s *site) startEvents() error {

@@ -101,6 +101,9 @@ func upCommand(program string, o options) string {
 	case o.scenario != defaultScenario:
 		command += " --scenario " + o.scenario
 	}
+	if o.registration != asIntegrated {
+		command += " --registration " + o.registration
+	}
 	if o.seed != 1 {
 		command += fmt.Sprint(" --seed ", o.seed)
 	}

@@ -77,9 +77,10 @@ func TestUpKeepsTheBillOpenInABrowser(t *testing.T) {
 
 func TestTheRunNamesTheCommandThatKeepsItOpen(t *testing.T) {
 	for want, o := range map[string]options{
-		"dist/bin/devstack up":                          {scenario: defaultScenario, seed: 1},
-		"dist/bin/devstack up --scenario idle --seed 7": {scenario: "idle", seed: 7},
-		"dist/bin/devstack up --recordings hours":       {scenario: defaultScenario, recordings: "hours", seed: 1},
+		"dist/bin/devstack up":                          {scenario: defaultScenario, registration: asIntegrated, seed: 1},
+		"dist/bin/devstack up --scenario idle --seed 7": {scenario: "idle", registration: asIntegrated, seed: 7},
+		"dist/bin/devstack up --recordings hours":       {scenario: defaultScenario, recordings: "hours", registration: asIntegrated, seed: 1},
+		"dist/bin/devstack up --registration csp":       {scenario: defaultScenario, registration: asCSP, seed: 1},
 	} {
 		if got := upCommand("dist/bin/devstack", o); got != want {
 			t.Errorf("%q, want %q", got, want)

@@ -1,0 +1,98 @@
+package main
+
+import (
+	"context"
+	"fmt"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/google/uuid"
+
+	"stackusage/internal/devstack/azurestack"
+	"stackusage/shared/azurestore"
+	"stackusage/shared/landing"
+	"stackusage/shared/ledger"
+	"stackusage/shared/registration"
+	"stackusage/shared/usage"
+)
+
+// The one registration of the local stack.
+const (
+	cloudID             = "7e64b1f5-2c7d-4f0a-8a55-3d1f6b1c9e01"
+	billingSubscription = "2f1c7c36-51b7-4b6f-9c0b-6a8f3f6d2a10"
+)
+
+// What the stack may be registered as.
+const (
+	asIntegrated = "integrated" // an integrated system, charged to an EA subscription
+	asKit        = "kit"        // a Development Kit: reported, and never charged
+	asCSP        = "csp"        // under CSP, each directory tenant with a subscription of its own
+)
+
+var registeredAs = []string{asIntegrated, asKit, asCSP}
+
+func checkRegisteredAs(as string) error {
+	if !slices.Contains(registeredAs, as) {
+		return fmt.Errorf("--registration %q: must be one of %s", as, strings.Join(registeredAs, ", "))
+	}
+	return nil
+}
+
+// register does what a deployment and a registration do: the container, the rows
+// that say who is charged, and by the same rules.
+func (s *site) register(ctx context.Context) error {
+	landed, err := azurestore.Connect(s.setting, "LandingStorage")
+	if err != nil {
+		return err
+	}
+	if err := landed.Blobs.Create(ctx, landing.Container(cloudID)); err != nil {
+		return err
+	}
+	if err := s.usage.Tables.Create(ctx, ledger.TableRegistrations); err != nil {
+		return err
+	}
+	first := s.stack.First()
+	day := usage.HourOf(first).Day().Compact()
+	why := registration.Note{By: "devstack", Reason: "the stack that is simulated here"}
+	w := registration.Wish{Registration: registration.Registration{
+		CloudID: cloudID, SubscriptionID: billingSubscription, SubscriptionKind: registration.EA,
+		StampKind: registration.Integrated, BillingModel: registration.PayAsYouUse,
+		EffectiveDay: day, Start: first, Region: s.stack.Region(), Note: why,
+	}}
+	switch s.o.registration {
+	case asKit:
+		w.StampKind, w.BillingModel = registration.ASDK, registration.Development
+	case asCSP:
+		w.SubscriptionKind = registration.CSP
+	}
+	registrar := &registration.Registrar{Store: s.usage.Tables, Now: time.Now}
+	book, _, err := registrar.Put(ctx, w)
+	if err != nil || s.o.registration != asCSP {
+		return err
+	}
+	for _, tenant := range s.customers() {
+		m := registration.Mapping{TenantID: tenant, SubscriptionID: customerSubscription(tenant), EffectiveDay: day, Note: why}
+		if _, _, err := registrar.Map(ctx, book.Name(), m); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// customers are the directory tenants that the stack's users belong to.
+func (s *site) customers() (tenants []string) {
+	own := s.stack.InfrastructureSubscriptions()
+	operators := func(sub azurestack.Subscription) bool { return slices.Contains(own, sub.SubscriptionID) }
+	for _, sub := range slices.DeleteFunc(s.stack.Subscriptions(), operators) {
+		if !slices.Contains(tenants, sub.TenantID) {
+			tenants = append(tenants, sub.TenantID)
+		}
+	}
+	return tenants
+}
+
+// customerSubscription is the Azure subscription that a directory tenant pays by.
+func customerSubscription(tenant string) string {
+	return uuid.NewSHA1(uuid.MustParse(billingSubscription), []byte(tenant)).String()
+}
