@@ -141,10 +141,11 @@ func (r *rig) finished(fn string, n int64) functionhost.FunctionStats {
 // lines are what the probe noted in one of its files.
 func (r *rig) lines(file string) []string {
 	b, err := os.ReadFile(filepath.Join(r.dir, file))
-	if err != nil {
+	end := bytes.LastIndexByte(b, '\n') // what follows is being written
+	if err != nil || end < 0 {
 		return nil
 	}
-	return strings.Split(strings.TrimSpace(string(b)), "\n")
+	return strings.Split(strings.TrimSpace(string(b[:end])), "\n")
 }
 
 func (r *rig) requests() []seen {
