@@ -18,12 +18,12 @@ package spool
 import (
 	"errors"
 	"fmt"
-	"io/fs"
 	"os"
 	"path/filepath"
 	"strings"
 	"sync"
 
+	"stackusage/agent/durable"
 	"stackusage/shared/usage"
 )
 
@@ -160,22 +160,5 @@ func (s *Spool) Discard(f *File) {
 }
 
 func (s *Spool) move(from, sub, name string) error {
-	to := filepath.Join(s.dir, sub)
-	if err := os.Rename(from, filepath.Join(to, name)); err != nil {
-		return err
-	}
-	return syncDir(to)
-}
-
-// syncDir makes a rename durable. Windows cannot sync a folder and needs not.
-func syncDir(dir string) error {
-	d, err := os.Open(dir)
-	if err != nil {
-		return err
-	}
-	defer d.Close()
-	if err := d.Sync(); err != nil && !errors.Is(err, fs.ErrInvalid) && !errors.Is(err, errors.ErrUnsupported) && !unsyncable(err) {
-		return err
-	}
-	return nil
+	return durable.Move(from, filepath.Join(s.dir, sub, name))
 }
