@@ -31,7 +31,7 @@ var layers = map[string][]string{
 	"shared/azurestore": {"shared/usage", "shared/landing", "shared/daily", "shared/ledger", "shared/commerce", "shared/registration"},
 	"agent":             {"shared/usage", "shared/landing", "agent/spool", "agent/stackapi", "agent/metrics"},
 	"agent/spool":       {"shared/usage", "shared/landing", "agent/durable"},
-	"agent/stackapi":    {"shared/strictjson", "shared/activation"},
+	"agent/stackapi":    {"shared/strictjson", "shared/activation", "shared/usage"},
 	"agent/config":      {"agent/stackapi", "shared/activation", "shared/landing", "shared/usage"},
 	"agent/doctor":      {"agent/config", "agent/durable", "agent/signin", "agent/spool", "agent/stackapi", "agent/transport", "shared/landing"},
 	"handlers":          {"functions", "shared/invoke", "shared/strictjson", "shared/usage", "shared/landing", "shared/meter", "shared/registration", "shared/daily", "shared/ledger", "shared/commerce", "shared/content", "shared/intake"},

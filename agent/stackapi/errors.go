@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"io"
 	"net/http"
+	"regexp"
 	"strconv"
 	"strings"
 	"time"
@@ -139,8 +140,13 @@ func reason(text []byte) (code, message string) {
 	return "", cut(string(text))
 }
 
+// token is what a token looks like in an answer that repeats the request.
+var token = regexp.MustCompile(`(?i:(bearer)(?:\s|%20)+)[^\s"'<>,;\\]+|eyJ[\w-]+\.[\w.-]+`)
+
+// cut is the beginning of the stack's words, without tokens.
 func cut(text string) string {
 	const most = 512
+	text = token.ReplaceAllString(text, "$1 ***")
 	if len(text) > most {
 		return strings.ToValidUTF8(text[:most], "") + "..."
 	}
