@@ -12,10 +12,16 @@ import (
 	"stackusage/shared/landing"
 )
 
-// maxFailures is after how many files in a row that cannot be dropped the others
-// wait for the next try: one bad file must not hold up the rest, and a storage
-// that is away must not be asked for each of a thousand.
+// maxFailures is after how many files in a row that storage does not take the
+// others wait for the next try: one bad file must not hold up the rest, and a
+// storage that is away must not be asked for each of a thousand. Files that this
+// disk does not give away are passed over, however many.
 const maxFailures = 3
+
+// refused is the error of a storage that has not taken a file.
+type refused struct{ error }
+
+func (e refused) Unwrap() error { return e.error }
 
 // dropBacklog drops what is sealed, oldest first, and deletes what was sent long
 // enough ago.
@@ -45,11 +51,14 @@ func (a *Agent) dropSealed(ctx context.Context, report *Report) error {
 			continue // logged; its hour is collected again
 		}
 		failures = append(failures, err)
-		if row++; row >= maxFailures || ctx.Err() != nil {
+		if errors.As(err, new(refused)) {
+			row++
+		}
+		if row >= maxFailures || ctx.Err() != nil {
 			break
 		}
 	}
-	return errors.Join(failures...)
+	return join(failures)
 }
 
 // drop drops one sealed file.
@@ -71,7 +80,7 @@ func (a *Agent) drop(ctx context.Context, e spool.Entry, report *Report) error {
 	err = a.Drop.Put(ctx, name, body)
 	body.Close() // here, as an open file cannot be moved on Windows
 	if err != nil {
-		return err
+		return refused{err}
 	}
 	if err := a.Spool.MarkSent(e.Name()); err != nil {
 		return fmt.Errorf("%s is dropped, and will be found there again: %w", name, err)
