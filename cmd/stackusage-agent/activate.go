@@ -3,7 +3,6 @@ package main
 import (
 	"cmp"
 	"errors"
-	"flag"
 	"fmt"
 	"io"
 	"os"
@@ -15,8 +14,7 @@ import (
 )
 
 func activate(args []string, getenv func(string) string, stdout, stderr io.Writer) error {
-	fs := flag.NewFlagSet("activate", flag.ContinueOnError)
-	fs.SetOutput(stderr)
+	fs := flagSet("activate", stderr)
 	path := configFlag(fs, getenv)
 	force := fs.Bool("force", false, "replace a file that is there, and keep it as .bak")
 	values, err := parse(fs, args, "KEY")
