@@ -86,6 +86,16 @@ func (e *Error) OfTheAnswer() bool {
 	return !e.Transient() && (e.Status == http.StatusOK || e.Code == "InvalidNextLink")
 }
 
+// OfTheHour reports whether the stack refused the request, or failed over it, in a
+// way that may be of this hour alone: who asks is known to it, and it is not busy.
+func (e *Error) OfTheHour() bool {
+	switch e.Status {
+	case http.StatusUnauthorized, http.StatusForbidden, http.StatusNotFound:
+		return false
+	}
+	return !e.Transient() && e.Status >= 400
+}
+
 // maxErrorBytes is how much of an answer that is not a page is read.
 const maxErrorBytes = 64 << 10
 
