@@ -12,16 +12,16 @@ import (
 	"stackusage/shared/landing"
 )
 
-// maxFailures is after how many files in a row that storage does not take the
-// others wait for the next try: one bad file must not hold up the rest, and a
-// storage that is away must not be asked for each of a thousand. Files that this
-// disk does not give away are passed over, however many.
+// maxFailures is after how many files in a row that cannot be dropped the others
+// wait for the next try: one bad file must not hold up the rest, and a storage
+// that is away must not be asked for each of a thousand. Files that this disk does
+// not give away cost storage nothing and are passed over, however many.
 const maxFailures = 3
 
-// refused is the error of a storage that has not taken a file.
-type refused struct{ error }
+// withheld is the error of a file that this disk does not give away.
+type withheld struct{ error }
 
-func (e refused) Unwrap() error { return e.error }
+func (e withheld) Unwrap() error { return e.error }
 
 // dropBacklog drops what is sealed, oldest first, and deletes what was sent long
 // enough ago.
@@ -51,7 +51,7 @@ func (a *Agent) dropSealed(ctx context.Context, report *Report) error {
 			continue // logged; its hour is collected again
 		}
 		failures = append(failures, err)
-		if errors.As(err, new(refused)) {
+		if !errors.As(err, new(withheld)) {
 			row++
 		}
 		if row >= maxFailures || ctx.Err() != nil {
@@ -75,12 +75,12 @@ func (a *Agent) drop(ctx context.Context, e spool.Entry, report *Report) error {
 			slog.String("hour", e.Hour.String()), slog.String("error", err.Error()))
 	}
 	if err != nil {
-		return err
+		return withheld{err}
 	}
 	err = a.Drop.Put(ctx, name, body)
 	body.Close() // here, as an open file cannot be moved on Windows
 	if err != nil {
-		return refused{err}
+		return err
 	}
 	if err := a.Spool.MarkSent(e.Name()); err != nil {
 		return fmt.Errorf("%s is dropped, and will be found there again: %w", name, err)

@@ -7,6 +7,7 @@ import (
 	"testing"
 
 	"stackusage/agent/spool"
+	"stackusage/shared/usage"
 )
 
 // TestFilesThatTheDiskDoesNotGiveAwayHoldUpNothing has more damaged files than
@@ -36,4 +37,21 @@ func TestFilesThatTheDiskDoesNotGiveAwayHoldUpNothing(t *testing.T) {
 		t.Errorf("%+v", report)
 	}
 	p.mustHave(t, hours(0, 1), hours(0, 1))
+}
+
+// TestADiskThatCannotTellWhatIsDropped has a spool in which nothing can be marked
+// sent: storage is not sent the whole backlog in each try.
+func TestADiskThatCannotTellWhatIsDropped(t *testing.T) {
+	p, dir := &played{storage: func(usage.Hour) error { return errBroken }}, t.TempDir()
+	a := p.agent(t, dir, clock(9))
+	if _, err := a.Once(t.Context()); err == nil {
+		t.Fatal("dropped")
+	}
+	if err := os.Remove(filepath.Join(dir, "sent")); err != nil {
+		t.Fatal(err)
+	}
+	p.storage, p.dropped = nil, nil
+	if _, err := a.Once(t.Context()); err == nil || len(p.dropped) != 3 {
+		t.Errorf("%d hours were sent, %v", len(p.dropped), err)
+	}
 }
