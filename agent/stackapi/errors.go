@@ -11,6 +11,7 @@ import (
 	"strconv"
 	"strings"
 	"time"
+	"unicode"
 )
 
 // ErrNotReady means that the stack does not tell the hour yet: it lies in the
@@ -43,7 +44,7 @@ func (e *Error) Error() string {
 		fmt.Fprintf(&b, " %d", e.Status)
 	}
 	if e.Code != "" {
-		b.WriteString(" " + e.Code)
+		b.WriteString(" " + printable(e.Code))
 	}
 	if e.Message != "" {
 		b.WriteString(" " + strconv.Quote(e.Message))
@@ -55,9 +56,20 @@ func (e *Error) Error() string {
 		b.WriteString(" " + e.Err.Error())
 	}
 	if e.RequestID != "" {
-		b.WriteString(" (x-ms-request-id " + e.RequestID + ")")
+		b.WriteString(" (x-ms-request-id " + printable(e.RequestID) + ")")
 	}
 	return b.String()
+}
+
+// printable is text of the stack that can forge no line of a log and steer no
+// terminal.
+func printable(text string) string {
+	return strings.Map(func(r rune) rune {
+		if unicode.IsPrint(r) {
+			return r
+		}
+		return unicode.ReplacementChar
+	}, text)
 }
 
 // Unwrap returns Err.

@@ -275,3 +275,13 @@ func TestAnErrorHoldsNoToken(t *testing.T) {
 		})
 	}
 }
+
+func TestAnErrorIsOneLine(t *testing.T) {
+	_, _, err := answering(t, func(w http.ResponseWriter, _ *http.Request) {
+		w.WriteHeader(http.StatusBadRequest)
+		fmt.Fprint(w, `{"error":{"code":"Bad\nlevel=INFO\u001b[2J","message":"a\nb\u001b[2J"}}`)
+	}).collect(t, burst)
+	if err == nil || strings.ContainsAny(err.Error(), "\n\x1b") || !strings.Contains(err.Error(), "400 Bad\ufffdlevel=INFO") {
+		t.Errorf("got %q", err)
+	}
+}
