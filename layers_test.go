@@ -30,10 +30,10 @@ var layers = map[string][]string{
 	"shared/activation": {"shared/usage", "shared/strictjson"},
 	"shared/azurestore": {"shared/usage", "shared/landing", "shared/daily", "shared/ledger", "shared/commerce", "shared/registration"},
 	"agent":             {"shared/usage", "shared/landing", "agent/spool", "agent/stackapi", "agent/metrics"},
-	"agent/spool":       {"shared/usage", "shared/landing"},
-	"agent/stackapi":    {"shared/strictjson"},
+	"agent/spool":       {"shared/usage", "shared/landing", "agent/durable"},
+	"agent/stackapi":    {"shared/strictjson", "shared/activation", "shared/usage"},
 	"agent/config":      {"agent/stackapi", "shared/activation", "shared/landing", "shared/usage"},
-	"agent/doctor":      {"agent/config", "agent/signin", "agent/spool", "agent/stackapi", "agent/transport", "shared/landing"},
+	"agent/doctor":      {"agent/config", "agent/durable", "agent/signin", "agent/spool", "agent/stackapi", "agent/transport", "shared/landing"},
 	"handlers":          {"functions", "shared/activation", "shared/invoke", "shared/strictjson", "shared/usage", "shared/landing", "shared/meter", "shared/registration", "shared/daily", "shared/ledger", "shared/commerce", "shared/content", "shared/intake"},
 
 	// Stand-ins know nothing of the product: they meet it over HTTP and storage.

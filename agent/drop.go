@@ -14,8 +14,14 @@ import (
 
 // maxFailures is after how many files in a row that cannot be dropped the others
 // wait for the next try: one bad file must not hold up the rest, and a storage
-// that is away must not be asked for each of a thousand.
+// that is away must not be asked for each of a thousand. Files that this disk does
+// not give away cost storage nothing and are passed over, however many.
 const maxFailures = 3
+
+// withheld is the error of a file that this disk does not give away.
+type withheld struct{ error }
+
+func (e withheld) Unwrap() error { return e.error }
 
 // dropBacklog drops what is sealed, oldest first, and deletes what was sent long
 // enough ago.
@@ -45,11 +51,14 @@ func (a *Agent) dropSealed(ctx context.Context, report *Report) error {
 			continue // logged; its hour is collected again
 		}
 		failures = append(failures, err)
-		if row++; row >= maxFailures || ctx.Err() != nil {
+		if !errors.As(err, new(withheld)) {
+			row++
+		}
+		if row >= maxFailures || ctx.Err() != nil {
 			break
 		}
 	}
-	return errors.Join(failures...)
+	return join(failures)
 }
 
 // drop drops one sealed file.
@@ -66,7 +75,7 @@ func (a *Agent) drop(ctx context.Context, e spool.Entry, report *Report) error {
 			slog.String("hour", e.Hour.String()), slog.String("error", err.Error()))
 	}
 	if err != nil {
-		return err
+		return withheld{err}
 	}
 	err = a.Drop.Put(ctx, name, body)
 	body.Close() // here, as an open file cannot be moved on Windows

@@ -6,6 +6,8 @@ import (
 	"fmt"
 	"io"
 	"log/slog"
+	"os"
+	"path/filepath"
 	"slices"
 	"strings"
 	"testing"
@@ -215,5 +217,33 @@ func TestRowsOutsideAnySaneHourAreToldAndKept(t *testing.T) {
 	}
 	if got := scrape(t, a)["stackusage_agent_odd_rows_total"]; got != "7" || strings.Count(log.String(), "not plausible") != 1 || !strings.Contains(log.String(), "rows=7 first=2019-12-20T07:00:00+00:00") {
 		t.Errorf("%s rows counted; the operator reads %s", got, &log)
+	}
+}
+
+func TestASubscriptionIsAskedForOnceHoweverItIsSpelled(t *testing.T) {
+	p, dir := &played{}, t.TempDir()
+	plain := strings.ToUpper(strings.ReplaceAll(subscriber(1), "-", ""))
+	for note, text := range map[string]string{"tenants.json": `{"` + plain + `":"a","not one":"b"}`, "subscriptions.json": `["` + subscriber(1) + `","` + plain + `"]`} {
+		if err := os.WriteFile(filepath.Join(dir, note), []byte(text), 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+	a := p.agent(t, dir, clock(0))
+	a.Settings.StampTimeouts = 1
+	src := p.source()
+	src.hour = func(context.Context, time.Time, func([]byte) error) (int, error) {
+		return 0, &stackapi.Error{Status: 504}
+	}
+	var asked []string
+	src.subscriber = func(_ context.Context, _ time.Time, id string, row func([]byte) error) (int, error) {
+		asked = append(asked, id)
+		return 1, row([]byte(`{}`))
+	}
+	a.Source = src
+	if _, err := a.Once(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	if diff := cmp.Diff([]string{subscriber(1), "39c82aed-b2b7-4a66-abdb-611de00bf11e"}, asked); diff != "" {
+		t.Errorf("asked for (-want +got)\n%s", diff)
 	}
 }

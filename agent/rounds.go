@@ -63,8 +63,9 @@ func (a *Agent) Once(ctx context.Context) (Report, error) {
 const maxBad = 100
 
 // round collects the oldest hours that are missing and due. It ends at the first
-// hour that fails, but for one whose answer is no usage at all: the hours after
-// it are not kept waiting for that, and it is asked for again in each round.
+// hour that fails, but for one whose answer is no usage at all, or that the stack
+// refuses: the hours after it are not kept waiting for that, and it is asked for
+// again in each round. A stack that refuses several in a row refuses them all.
 func (a *Agent) round(ctx context.Context, report *Report, sealed func()) error {
 	most := a.Settings.maxCatchUp()
 	hours, err := a.Spool.Gaps(a.Settings.First, most+maxBad+1)
@@ -72,7 +73,7 @@ func (a *Agent) round(ctx context.Context, report *Report, sealed func()) error 
 		return err
 	}
 	var failures []error
-	collected := 0
+	collected, row := 0, 0
 	a.setWaiting("")
 	for _, h := range hours {
 		if !a.due(h) || len(failures) >= maxBad {
@@ -84,7 +85,7 @@ func (a *Agent) round(ctx context.Context, report *Report, sealed func()) error 
 		report.Hours++
 		err := a.seal(ctx, h, report)
 		if err == nil {
-			collected++
+			collected, row = collected+1, 0
 			sealed()
 			continue
 		}
@@ -95,7 +96,14 @@ func (a *Agent) round(ctx context.Context, report *Report, sealed func()) error 
 			break
 		}
 		failures = append(failures, fmt.Errorf("hour %s: %w", h, err))
-		if answer := (*stackapi.Error)(nil); !errors.As(err, &answer) || !answer.OfTheAnswer() || ctx.Err() != nil {
+		answer := (*stackapi.Error)(nil)
+		if !errors.As(err, &answer) || ctx.Err() != nil {
+			break
+		}
+		if row++; answer.OfTheAnswer() {
+			row = 0
+		}
+		if row >= maxFailures || row > 0 && !answer.OfTheHour() {
 			break
 		}
 	}

@@ -181,6 +181,26 @@ func TestOnce(t *testing.T) {
 		mustOnce(t, a, agent.Report{Hours: 2, Collected: 2, Dropped: 2, Rows: 2, Behind: true})
 		p.mustHave(t, hours(0, 1), hours(0, 1))
 	})
+	t.Run("does not let an hour that the stack refuses hold up the hours after it", func(t *testing.T) {
+		p := &played{stack: func(h usage.Hour) error {
+			if h == smallFirst || h == smallFirst+1 || h == smallFirst+3 {
+				return &stackapi.Error{Status: 500, Code: "InternalServerError"}
+			}
+			return nil
+		}}
+		if _, err := p.agent(t, t.TempDir(), clock(4)).Once(t.Context()); err == nil || !strings.Contains(err.Error(), "InternalServerError") {
+			t.Errorf("got %v", err)
+		}
+		p.mustHave(t, hours(0, 1, 2, 3, 4), hours(2, 4))
+	})
+	t.Run("asks a stack that refuses all hours for a few", func(t *testing.T) {
+		for status, asked := range map[int]int{400: 3, 500: 3, 401: 1, 403: 1, 404: 1, 0: 1} {
+			p := &played{stack: func(usage.Hour) error { return &stackapi.Error{Status: status, Err: errBroken} }}
+			if _, err := p.agent(t, t.TempDir(), clock(9)).Once(t.Context()); err == nil || len(p.asked) != asked {
+				t.Errorf("%d: asked for %v, %v", status, p.asked, err)
+			}
+		}
+	})
 	t.Run("ends with the first hour when the stack is away", func(t *testing.T) {
 		p := &played{stack: func(usage.Hour) error { return errBroken }}
 		if _, err := p.agent(t, t.TempDir(), clock(3)).Once(t.Context()); !errors.Is(err, errBroken) {

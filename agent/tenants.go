@@ -3,10 +3,10 @@ package agent
 import (
 	"context"
 	"encoding/json"
+	"iter"
 	"log/slog"
 	"maps"
 	"slices"
-	"strings"
 
 	"stackusage/shared/usage"
 )
@@ -34,14 +34,17 @@ func (s *subscriptions) add(id string) {
 
 // list is every subscription to ask for where the whole stamp cannot be: ever
 // seen, or given as the stamp's own. Deleted ones are in it; their usage comes
-// after they have left the stack's list.
+// after they have left the stack's list. Each is in it once, however it was
+// spelled, or its rows would come twice; what is no subscription would be refused,
+// and the hour with it.
 func (s *subscriptions) list(own []string) []string {
-	all := maps.Clone(s.ever)
-	for id := range s.tenants {
-		all[id] = true
-	}
-	for _, id := range own {
-		all[strings.ToLower(id)] = true
+	all := map[string]bool{}
+	for _, ids := range []iter.Seq[string]{maps.Keys(s.ever), maps.Keys(s.tenants), slices.Values(own)} {
+		for id := range ids {
+			if usage.CheckGUID(id) == nil {
+				all[usage.DashedGUID(id)] = true
+			}
+		}
 	}
 	return slices.Sorted(maps.Keys(all))
 }

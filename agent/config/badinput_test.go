@@ -106,6 +106,7 @@ func TestRefusals(t *testing.T) {
 		{"metrics without a port", map[string]string{"metrics.listen": "127.0.0.1"}, "not a loopback address"},
 		{"metrics", map[string]string{"metrics.listen": "[::1]:9464"}, ""},
 		{"a level that is none", map[string]string{"log.level": "loud"}, "log.level: must be one of"},
+		{"a first hour that was never set", map[string]string{"firstHour": "0001-01-01T00:00:00Z"}, "firstHour: no stack is as old as that"},
 		{"no catching up", map[string]string{"collect.maxCatchUp": "0"}, "from 1 to 100000"},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
@@ -134,6 +135,9 @@ func TestFilesThatAreNone(t *testing.T) {
 		{"a key that is far from all", "colour: blue\n", "config sample lists all keys"},
 		{"a key of odd characters", "\"\\e[2J\": x\n", "(a key of odd characters): this key is not known"},
 		{"problems without end", strings.Repeat("a: hidden-value\n", 200), "\n  and 1"},
+		{"two documents", "# one\n---\nstack:\n---\ncloudId: hidden-value\n", "line 4: a second document begins here"},
+		{"something after the end", "stack:\n...\ncloudId: hidden-value\n", "line 2: not YAML"},
+		{"a second document that is none", "stack:\n---\n\tx: hidden-value\n", "line 3: not YAML"},
 		{"nesting without end", strings.Repeat("[", 200_000), "not YAML"},
 	} {
 		t.Run(tt.name, func(t *testing.T) {

@@ -1,9 +1,11 @@
 package config
 
 import (
+	"bytes"
 	"cmp"
 	"encoding"
 	"fmt"
+	"io"
 	"reflect"
 	"regexp"
 	"slices"
@@ -44,12 +46,21 @@ func decode(text []byte, c *Config) []Problem {
 	if !utf8.Valid(text) {
 		return []Problem{{Text: "it is not UTF-8: save it as plain text"}}
 	}
-	var doc yaml.Node
-	if err := yaml.Unmarshal(text, &doc); err != nil {
+	var doc, more yaml.Node
+	in := yaml.NewDecoder(bytes.NewReader(text))
+	if err := in.Decode(&doc); err == io.EOF {
+		return nil // empty, or comments only
+	} else if err != nil {
+		return []Problem{syntax(err)}
+	}
+	switch err := in.Decode(&more); {
+	case err == nil: // keys that nobody would read
+		return []Problem{{Line: more.Line, Text: "a second document begins here: remove the line --- and what is not meant"}}
+	case err != io.EOF:
 		return []Problem{syntax(err)}
 	}
 	if len(doc.Content) == 0 {
-		return nil // empty, or comments only
+		return nil
 	}
 	var d decoder
 	d.section("", doc.Content[0], reflect.ValueOf(c).Elem())

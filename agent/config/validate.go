@@ -34,13 +34,19 @@ var (
 	envName  = regexp.MustCompile(`^[A-Za-z_][A-Za-z0-9_]{0,99}$`)
 )
 
+// firstStack is before there was any Azure Stack, in July 2017.
+var firstStack = time.Date(2017, 1, 1, 0, 0, 0, 0, time.UTC)
+
 // validate reports everything that is wrong with what was read. Values that
 // could be a secret in the wrong place are not repeated.
 func (c Config) validate() []Problem {
 	var v checker
 	v.check("cloudId", activation.CheckCloudID(c.CloudID), "write the registration's cloudId, or begin with stackusage-agent activate KEY")
-	if c.FirstHour == nil {
+	switch {
+	case c.FirstHour == nil:
 		v.report("firstHour", "missing: write the hour of the registration, such as 2019-12-10T19:00:00Z")
+	case c.FirstHour.Start().Before(firstStack):
+		v.report("firstHour", "no stack is as old as that: write the hour of the registration, such as 2019-12-10T19:00:00Z")
 	}
 	v.stack(c.Stack)
 	v.storage(c.Storage, c.CloudID)

@@ -7,10 +7,10 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
-	"runtime"
 	"syscall"
 
 	"stackusage/agent/config"
+	"stackusage/agent/durable"
 	"stackusage/agent/spool"
 )
 
@@ -61,36 +61,15 @@ func makeAll(dir string) (made []string, err error) {
 	return append([]string{dir}, made...), nil
 }
 
-func tryFile(path string) (err error) {
-	written, renamed := path+".tmp", path
-	f, err := os.OpenFile(written, os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o600)
-	if err != nil {
+// tryFile writes more than a block, so that a full disk shows.
+func tryFile(path string) error {
+	if err := durable.Write(path, make([]byte, 64<<10), 0o600); err != nil {
 		return err
 	}
-	defer func() {
-		f.Close()
-		if err != nil {
-			os.Remove(written)
-		}
-	}()
-	// More than a block, so that a full disk shows.
-	if _, err := f.Write(make([]byte, 64<<10)); err != nil {
+	if err := os.Remove(path); err != nil {
 		return err
 	}
-	if err := errors.Join(f.Sync(), f.Close()); err != nil {
-		return err
-	}
-	if err := os.Rename(written, renamed); err != nil {
-		return err
-	}
-	if err := os.Remove(renamed); err != nil || runtime.GOOS == "windows" { // which has no way to sync a folder
-		return err
-	}
-	d, err := os.Open(filepath.Dir(path))
-	if err != nil {
-		return err
-	}
-	return errors.Join(d.Sync(), d.Close())
+	return durable.SyncDir(filepath.Dir(path))
 }
 
 func explainFile(err error) Result {

@@ -21,6 +21,7 @@ import (
 	"slices"
 	"strings"
 	"time"
+	"unicode"
 
 	"github.com/Azure/azure-sdk-for-go/sdk/azcore"
 	"github.com/Azure/azure-sdk-for-go/sdk/azcore/cloud"
@@ -165,6 +166,8 @@ func (conf Config) check() error {
 		return fmt.Errorf("method %s: the secret is missing or empty", conf.Method)
 	case conf.Secret != strings.TrimSpace(conf.Secret):
 		return errors.New("the secret begins or ends with white space: remove it from the file or variable")
+	case strings.ContainsFunc(conf.Secret, oddInSecret):
+		return errors.New("the secret has characters that no secret has: save its file as plain text, not as UTF-16 or with a byte order mark")
 	case conf.Method == ClientCertificate && len(conf.Certificate) == 0:
 		return fmt.Errorf("method %s: the certificate is missing or empty", conf.Method)
 	case conf.Method != ClientSecret && conf.Secret != "", conf.Method != ClientCertificate && len(conf.Certificate) > 0:
@@ -172,6 +175,10 @@ func (conf Config) check() error {
 	}
 	return nil
 }
+
+// oddInSecret is true for what an editor puts into a file beside the secret:
+// byte order marks, the NULs of UTF-16, line ends.
+func oddInSecret(r rune) bool { return !unicode.IsPrint(r) || r == unicode.ReplacementChar }
 
 // authority is where a tenant's tokens are issued.
 type authority struct {

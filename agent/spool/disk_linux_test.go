@@ -107,3 +107,31 @@ func TestAFullDisk(t *testing.T) {
 		})
 	})
 }
+
+func TestAnHourWithoutEndLeavesTheDiskItsRoom(t *testing.T) {
+	const least = 128 << 10
+	dir := smallDisk(t)
+	s := open(t, dir)
+	s.Limits = spool.Limits{MaxBytes: -1, MaxAge: -1, MinFree: least}
+	f, err := s.Create(hour)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer s.Discard(f)
+	written, piece := 0, make([]byte, 4<<10)
+	for err == nil {
+		var n int
+		n, err = f.Write(piece)
+		written += n
+	}
+	var full *spool.FullError
+	if !errors.As(err, &full) || full.Bound != "MinFree" || written == 0 {
+		t.Errorf("after %d bytes: %v", written, err)
+	}
+	if free, err := spool.DiskFree(dir); err != nil || free < least-int64(len(piece)) {
+		t.Errorf("%d bytes are free, %v", free, err)
+	}
+	if err := s.Keep("note", []byte("x")); err != nil {
+		t.Errorf("what must be known later cannot be kept: %v", err)
+	}
+}

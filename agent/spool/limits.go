@@ -1,6 +1,7 @@
 package spool
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
 	"time"
@@ -59,9 +60,6 @@ func (s *Spool) checkLimits() error {
 	if limits.MaxAge == 0 {
 		limits.MaxAge = DefaultMaxAge
 	}
-	if limits.MinFree == 0 {
-		limits.MinFree = DefaultMinFree
-	}
 	entries, err := s.Sealed()
 	if err != nil {
 		return err
@@ -80,14 +78,20 @@ func (s *Spool) checkLimits() error {
 	if age := time.Since(oldest); limits.MaxAge > 0 && age > limits.MaxAge {
 		return &FullError{Dir: s.dir, Bound: "MaxAge", Have: fmt.Sprintf("an hour file has waited for %s to be dropped, the limit is %s", age.Round(time.Second), limits.MaxAge)}
 	}
-	if limits.MinFree > 0 {
-		free, err := DiskFree(s.dir)
-		if err != nil {
-			return fmt.Errorf("ask for the free space of %s: %w", s.dir, err)
-		}
-		if free < limits.MinFree {
-			return &FullError{Dir: s.dir, Bound: "MinFree", Have: fmt.Sprintf("the disk has %s free, the least is %s", size(free), size(limits.MinFree))}
-		}
+	return s.checkFree()
+}
+
+func (s *Spool) checkFree() error {
+	least := cmp.Or(s.Limits.MinFree, DefaultMinFree)
+	if least < 0 {
+		return nil
+	}
+	free, err := DiskFree(s.dir)
+	if err != nil {
+		return fmt.Errorf("ask for the free space of %s: %w", s.dir, err)
+	}
+	if free < least {
+		return &FullError{Dir: s.dir, Bound: "MinFree", Have: fmt.Sprintf("the disk has %s free, the least is %s", size(free), size(least))}
 	}
 	return nil
 }

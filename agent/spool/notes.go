@@ -8,6 +8,8 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
+
+	"stackusage/agent/durable"
 )
 
 // maxNote bounds a note; the largest, a map of 100,000 subscriptions, has 8 MB.
@@ -71,7 +73,7 @@ func (s *Spool) Forget(name string) error {
 		return nil
 	}
 	if err == nil {
-		err = syncDir(s.dir)
+		err = durable.SyncDir(s.dir)
 	}
 	if err != nil {
 		return fmt.Errorf("forget %s: %w", name, err)

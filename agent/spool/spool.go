@@ -18,12 +18,12 @@ package spool
 import (
 	"errors"
 	"fmt"
-	"io/fs"
 	"os"
 	"path/filepath"
 	"strings"
 	"sync"
 
+	"stackusage/agent/durable"
 	"stackusage/shared/usage"
 )
 
@@ -104,14 +104,21 @@ func clearTmp(dir string) error {
 	return nil
 }
 
-// File is an hour that is being written.
+// File is an hour, or a note, that is being written.
 type File struct {
 	*os.File
 	spool *Spool
+	hour  bool
 }
 
-// Write tells a full disk apart: it is a *FullError.
+// Write tells a full disk apart: it is a *FullError. So is an hour that would
+// leave the disk less than Limits.MinFree: an answer without end would fill it.
 func (f *File) Write(p []byte) (int, error) {
+	if f.hour {
+		if err := f.spool.checkFree(); err != nil {
+			return 0, err
+		}
+	}
 	n, err := f.File.Write(p)
 	return n, f.spool.full(err)
 }
@@ -126,6 +133,7 @@ func (s *Spool) Create(h usage.Hour) (*File, error) {
 	if err != nil {
 		return nil, fmt.Errorf("start file of hour %s: %w", h, err)
 	}
+	f.hour = true
 	return f, nil
 }
 
@@ -134,7 +142,7 @@ func (s *Spool) create(name string) (*File, error) {
 	if err != nil {
 		return nil, s.full(err)
 	}
-	return &File{f, s}, nil
+	return &File{File: f, spool: s}, nil
 }
 
 // Seal makes a written file part of the spool: write, fsync, close, rename,
@@ -160,22 +168,5 @@ func (s *Spool) Discard(f *File) {
 }
 
 func (s *Spool) move(from, sub, name string) error {
-	to := filepath.Join(s.dir, sub)
-	if err := os.Rename(from, filepath.Join(to, name)); err != nil {
-		return err
-	}
-	return syncDir(to)
-}
-
-// syncDir makes a rename durable. Windows cannot sync a folder and needs not.
-func syncDir(dir string) error {
-	d, err := os.Open(dir)
-	if err != nil {
-		return err
-	}
-	defer d.Close()
-	if err := d.Sync(); err != nil && !errors.Is(err, fs.ErrInvalid) && !errors.Is(err, errors.ErrUnsupported) && !unsyncable(err) {
-		return err
-	}
-	return nil
+	return durable.Move(from, filepath.Join(s.dir, sub, name))
 }

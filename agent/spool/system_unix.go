@@ -39,6 +39,3 @@ func DiskFree(dir string) (int64, error) {
 func isDiskFull(err error) bool {
 	return errors.Is(err, unix.ENOSPC) || errors.Is(err, unix.EDQUOT)
 }
-
-// unsyncable is true for what a file system that cannot sync folders answers.
-func unsyncable(err error) bool { return errors.Is(err, unix.EINVAL) }

@@ -37,10 +37,5 @@ func isDiskFull(err error) bool {
 	return errors.Is(err, windows.ERROR_DISK_FULL) || errors.Is(err, windows.ERROR_HANDLE_DISK_FULL)
 }
 
-// unsyncable: Windows refuses to sync a folder; its renames are in the journal.
-func unsyncable(err error) bool {
-	return errors.Is(err, windows.ERROR_ACCESS_DENIED) || errors.Is(err, windows.ERROR_INVALID_HANDLE)
-}
-
 // Owner is not known: access lists say who may what.
 func Owner(string) (uid int, known bool) { return 0, false }

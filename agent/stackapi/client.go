@@ -27,6 +27,7 @@ import (
 	"github.com/google/uuid"
 
 	"stackusage/shared/strictjson"
+	"stackusage/shared/usage"
 )
 
 // Namespaces of the provider usage API. Stamps before the autumn of 2018 know
@@ -43,6 +44,7 @@ const (
 	DefaultMaxWait      = 5 * time.Minute
 	DefaultTimeout      = 5 * time.Minute // a stamp's gateway gives up after about 85 s
 	DefaultMaxPageBytes = 256 << 20
+	DefaultMaxPages     = 200_000 // the Azure side takes 20 million rows: 100 on each
 )
 
 // MaxRowBytes is the largest row that is taken. It bounds memory and is far
@@ -96,6 +98,9 @@ type Config struct {
 	// MaxPageBytes bounds one answer; 0 means DefaultMaxPageBytes.
 	MaxPageBytes int64
 
+	// MaxPages bounds one listing; 0 means DefaultMaxPages.
+	MaxPages int
+
 	// Retried, if set, is told of every answer after which the page is asked
 	// for again, and of the wait before: for metrics and logs.
 	Retried func(ctx context.Context, answer *Error, wait time.Duration)
@@ -125,7 +130,7 @@ func New(conf Config) (*Client, error) {
 	default:
 		return nil, fmt.Errorf("read Namespace %q: neither %s nor %s", conf.Namespace, NamespaceAdmin, NamespaceOld)
 	}
-	if conf.Backoff < 0 || conf.MaxWait < 0 || conf.Timeout < 0 || conf.MaxPageBytes < 0 {
+	if conf.Backoff < 0 || conf.MaxWait < 0 || conf.Timeout < 0 || conf.MaxPageBytes < 0 || conf.MaxPages < 0 {
 		return nil, errors.New("read Config: a negative limit")
 	}
 	setDefault(&conf.Retries, DefaultRetries)
@@ -133,6 +138,7 @@ func New(conf Config) (*Client, error) {
 	setDefault(&conf.MaxWait, DefaultMaxWait)
 	setDefault(&conf.Timeout, DefaultTimeout)
 	setDefault(&conf.MaxPageBytes, DefaultMaxPageBytes)
+	setDefault(&conf.MaxPages, DefaultMaxPages)
 
 	client := http.Client{}
 	if conf.HTTP != nil {
@@ -174,8 +180,8 @@ func (c *Client) SubscriberHour(ctx context.Context, start time.Time, subscriber
 }
 
 // Subscriptions returns the directory tenant of every subscription that the
-// provider knows at this moment, both as lower-case GUIDs; the tenant is empty
-// where the list names none. Deleted subscriptions are not in it, though their
+// provider knows at this moment, both as lower-case GUIDs, the former with
+// dashes; the tenant is empty where the list names none. Deleted subscriptions are not in it, though their
 // usage still is in Hour.
 func (c *Client) Subscriptions(ctx context.Context) (map[string]string, error) {
 	const op = "list subscriptions"
@@ -193,7 +199,7 @@ func (c *Client) Subscriptions(ctx context.Context) (map[string]string, error) {
 			return fmt.Errorf("%s: read entry: no subscriptionId", op)
 		}
 		// The default provider subscription of some stamps has no tenant.
-		id, tenant := strings.ToLower(s.SubscriptionID), strings.ToLower(s.TenantID)
+		id, tenant := strings.ToLower(usage.DashedGUID(s.SubscriptionID)), strings.ToLower(s.TenantID)
 		other := tenants[id]
 		if other != "" && tenant != "" && other != tenant {
 			return fmt.Errorf("%s: subscription %.60q has two directories", op, id)

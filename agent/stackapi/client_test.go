@@ -219,6 +219,21 @@ func TestSubscriptionsOfOtherShapes(t *testing.T) {
 	}
 }
 
+func TestASubscriptionSpelledInTwoWaysIsOne(t *testing.T) {
+	const dashed, plain = "39c82aed-b2b7-4a66-abdb-611de00bf11e", "39C82AEDB2B74A66ABDB611DE00BF11E"
+	s, _ := pages(t, `{"value":[{"subscriptionId":"`+plain+`","tenantId":"AA"},{"subscriptionId":"`+dashed+`"}]}`,
+		`{"value":[{"subscriptionId":"`+plain+`","tenantId":"aa"},{"subscriptionId":"`+dashed+`","tenantId":"bb"}]}`)
+	got, err := s.client.Subscriptions(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	mustEqual(t, map[string]string{dashed: "aa"}, got)
+	// In a header the Azure side would refuse the whole hour for it.
+	if got, err := s.client.Subscriptions(t.Context()); err == nil {
+		t.Errorf("two directories were taken: %v", got)
+	}
+}
+
 func TestHourMustBeFull(t *testing.T) {
 	s := newStand(t, azurestack.Options{}, nil)
 	if _, _, err := s.collect(t, burst.Add(time.Minute)); err == nil {

@@ -77,6 +77,7 @@ func decodePage(body *gauge, row func(raw []byte) error) (header, error) {
 			json.Unmarshal(raw, &head.message) // likewise
 		}
 	}
+	head.code, head.message = cut(head.code), cut(head.message)
 	if err := d.delim('}'); err != nil {
 		return head, err
 	}

@@ -2,9 +2,10 @@ package stackapi
 
 import (
 	"fmt"
-	"net"
 	"net/http"
 	"net/url"
+
+	"stackusage/shared/activation"
 )
 
 // endpointURL checks the address of a stack.
@@ -16,15 +17,10 @@ func endpointURL(endpoint string) (*url.URL, error) {
 	if base.Host == "" || base.User != nil || base.RawQuery != "" || base.Fragment != "" {
 		return nil, fmt.Errorf("read Endpoint %q: not of the form https://host", base.Redacted())
 	}
-	if base.Scheme != "https" && (base.Scheme != "http" || !loopback(base.Hostname())) {
+	if base.Scheme != "https" && (base.Scheme != "http" || !activation.Loopback(base.Hostname())) {
 		return nil, fmt.Errorf("read Endpoint %q: must be https", endpoint)
 	}
 	return base, nil
-}
-
-func loopback(host string) bool {
-	ip := net.ParseIP(host)
-	return host == "localhost" || ip != nil && ip.IsLoopback()
 }
 
 // noRedirect ends a request at a redirect, which could carry the token to

@@ -7,9 +7,11 @@ import (
 	"fmt"
 	"io"
 	"net/http"
+	"regexp"
 	"strconv"
 	"strings"
 	"time"
+	"unicode"
 )
 
 // ErrNotReady means that the stack does not tell the hour yet: it lies in the
@@ -42,7 +44,7 @@ func (e *Error) Error() string {
 		fmt.Fprintf(&b, " %d", e.Status)
 	}
 	if e.Code != "" {
-		b.WriteString(" " + e.Code)
+		b.WriteString(" " + printable(e.Code))
 	}
 	if e.Message != "" {
 		b.WriteString(" " + strconv.Quote(e.Message))
@@ -54,9 +56,20 @@ func (e *Error) Error() string {
 		b.WriteString(" " + e.Err.Error())
 	}
 	if e.RequestID != "" {
-		b.WriteString(" (x-ms-request-id " + e.RequestID + ")")
+		b.WriteString(" (x-ms-request-id " + printable(e.RequestID) + ")")
 	}
 	return b.String()
+}
+
+// printable is text of the stack that can forge no line of a log and steer no
+// terminal.
+func printable(text string) string {
+	return strings.Map(func(r rune) rune {
+		if unicode.IsPrint(r) {
+			return r
+		}
+		return unicode.ReplacementChar
+	}, text)
 }
 
 // Unwrap returns Err.
@@ -83,6 +96,16 @@ func (e *Error) NotDirectTenant() bool {
 // page of usage: asked for another hour, it may well be.
 func (e *Error) OfTheAnswer() bool {
 	return !e.Transient() && (e.Status == http.StatusOK || e.Code == "InvalidNextLink")
+}
+
+// OfTheHour reports whether the stack refused the request, or failed over it, in a
+// way that may be of this hour alone: who asks is known to it, and it is not busy.
+func (e *Error) OfTheHour() bool {
+	switch e.Status {
+	case http.StatusUnauthorized, http.StatusForbidden, http.StatusNotFound:
+		return false
+	}
+	return !e.Transient() && e.Status >= 400
 }
 
 // maxErrorBytes is how much of an answer that is not a page is read.
@@ -139,8 +162,13 @@ func reason(text []byte) (code, message string) {
 	return "", cut(string(text))
 }
 
+// token is what a token looks like in an answer that repeats the request.
+var token = regexp.MustCompile(`(?i:(bearer)(?:\s|%20)+)[^\s"'<>,;\\]+|eyJ[\w-]+\.[\w.-]+`)
+
+// cut is the beginning of the stack's words, without tokens.
 func cut(text string) string {
 	const most = 512
+	text = token.ReplaceAllString(text, "$1 ***")
 	if len(text) > most {
 		return strings.ToValidUTF8(text[:most], "") + "..."
 	}

@@ -237,3 +237,51 @@ func TestWaitEndsWithTheContext(t *testing.T) {
 		t.Fatalf("got %v", err)
 	}
 }
+
+// TestAnErrorHoldsNoToken has a stack, or a proxy before it, that repeats what it
+// was asked.
+func TestAnErrorHoldsNoToken(t *testing.T) {
+	const jwt = "eyJhbGciOiJSUzI1NiJ9.eyJhcHBpZCI6IjJmMWM5YTU0In0.c2ln"
+	for name, answer := range map[string]func(w http.ResponseWriter, r *http.Request){
+		"as plain text": func(w http.ResponseWriter, r *http.Request) {
+			w.WriteHeader(http.StatusBadRequest)
+			fmt.Fprint(w, "bad request\n")
+			r.Header.Write(w)
+		},
+		"as an error": func(w http.ResponseWriter, r *http.Request) {
+			w.WriteHeader(http.StatusUnauthorized)
+			fmt.Fprintf(w, `{"error":{"code":"InvalidAuthenticationToken","message":"token %s, cut: %.50s"}}`, jwt, jwt)
+		},
+		"within a page": func(w http.ResponseWriter, r *http.Request) {
+			fmt.Fprintf(w, `{"message":"%s%s"}`, r.Header.Get("Authorization"), strings.Repeat(" x", 1<<20))
+		},
+		"by its encoding": func(w http.ResponseWriter, r *http.Request) {
+			w.WriteHeader(http.StatusForbidden)
+			fmt.Fprint(w, "authorization=bearer%20"+token+"&x=1")
+		},
+		"as its id": func(w http.ResponseWriter, r *http.Request) {
+			w.Header().Set("x-ms-request-id", jwt+strings.Repeat("x", 10_000))
+			w.WriteHeader(http.StatusForbidden)
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			_, _, err := answering(t, answer).collect(t, burst)
+			if err == nil || !strings.Contains(err.Error(), "***") || strings.Contains(err.Error(), token) || strings.Contains(err.Error(), "eyJhcHB") {
+				t.Errorf("got %.300v", err)
+			}
+			if err != nil && len(err.Error()) > 2000 {
+				t.Errorf("an error of %d bytes", len(err.Error()))
+			}
+		})
+	}
+}
+
+func TestAnErrorIsOneLine(t *testing.T) {
+	_, _, err := answering(t, func(w http.ResponseWriter, _ *http.Request) {
+		w.WriteHeader(http.StatusBadRequest)
+		fmt.Fprint(w, `{"error":{"code":"Bad\nlevel=INFO\u001b[2J","message":"a\nb\u001b[2J"}}`)
+	}).collect(t, burst)
+	if err == nil || strings.ContainsAny(err.Error(), "\n\x1b") || !strings.Contains(err.Error(), "400 Bad\ufffdlevel=INFO") {
+		t.Errorf("got %q", err)
+	}
+}

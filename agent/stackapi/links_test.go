@@ -100,3 +100,18 @@ func TestPageThatChangesBetweenTriesIsAnError(t *testing.T) {
 		})
 	}
 }
+
+func TestAListingWithoutEndIsGivenUp(t *testing.T) {
+	asked := 0
+	s := &stand{}
+	s.connect(t, http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
+		asked++
+		fmt.Fprintf(w, `{"value":[1],"nextLink":"/%d"}`, asked)
+	}), func(c *stackapi.Config) { c.MaxPages = 5 })
+	_, _, err := s.collect(t, burst)
+	var answer *stackapi.Error
+	if !errors.As(err, &answer) || !answer.OfTheAnswer() || !strings.Contains(err.Error(), "page 5: InvalidNextLink: the listing does not end") {
+		t.Errorf("got %v", err)
+	}
+	mustEqual(t, 5, asked)
+}

@@ -34,6 +34,9 @@ func (c *Client) list(ctx context.Context, op string, link *url.URL, row func([]
 		if next == "" || empty && wasEmpty {
 			return pages, nil
 		}
+		if number >= c.conf.MaxPages {
+			return pages, &Error{Op: op, Page: number, Code: "InvalidNextLink", Err: errors.New("the listing does not end")}
+		}
 		if link, err = c.follow(link, next); err != nil {
 			return pages, &Error{Op: op, Page: number, Code: "InvalidNextLink", Err: err}
 		}

@@ -74,7 +74,7 @@ func (p *listing) try(ctx context.Context) (next string, err error) {
 func (p *listing) fail(resp *http.Response, e *Error) *Error {
 	e.Op, e.Page = p.op, p.number
 	if resp != nil {
-		e.RequestID = resp.Header.Get("x-ms-request-id")
+		e.RequestID = cut(resp.Header.Get("x-ms-request-id"))
 	}
 	return e
 }

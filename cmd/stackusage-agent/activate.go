@@ -3,20 +3,18 @@ package main
 import (
 	"cmp"
 	"errors"
-	"flag"
 	"fmt"
 	"io"
 	"os"
 	"path/filepath"
-	"runtime"
 
 	"stackusage/agent/config"
+	"stackusage/agent/durable"
 	"stackusage/shared/activation"
 )
 
 func activate(args []string, getenv func(string) string, stdout, stderr io.Writer) error {
-	fs := flag.NewFlagSet("activate", flag.ContinueOnError)
-	fs.SetOutput(stderr)
+	fs := flagSet("activate", stderr)
 	path := configFlag(fs, getenv)
 	force := fs.Bool("force", false, "replace a file that is there, and keep it as .bak")
 	values, err := parse(fs, args, "KEY")
@@ -96,6 +94,9 @@ func secretFile(method string) string {
 	return "storage-client-secret"
 }
 
+// configMode lets the group read the file, which has no secret.
+const configMode = 0o640
+
 // replace writes a file that is there whole or not at all. A file that is there
 // already is an error, or, by force, kept as .bak.
 func replace(path string, text []byte, force bool) error {
@@ -107,36 +108,9 @@ func replace(path string, text []byte, force bool) error {
 	case !force:
 		return fmt.Errorf("%s is there already: edit it, or replace it with --force", path)
 	default:
-		if err := writeWhole(path+".bak", old); err != nil {
+		if err := durable.Write(path+".bak", old, configMode); err != nil {
 			return err
 		}
 	}
-	return writeWhole(path, text)
-}
-
-func writeWhole(path string, text []byte) (err error) {
-	f, err := os.CreateTemp(filepath.Dir(path), filepath.Base(path)+".*.tmp")
-	if err != nil {
-		return err
-	}
-	defer func() {
-		if err != nil {
-			os.Remove(f.Name())
-		}
-	}()
-	_, err = f.Write(text)
-	if err = errors.Join(err, f.Chmod(0o640), f.Sync(), f.Close()); err != nil {
-		return err
-	}
-	if err := os.Rename(f.Name(), path); err != nil {
-		return err
-	}
-	if runtime.GOOS == "windows" { // has no way to make a folder durable
-		return nil
-	}
-	dir, err := os.Open(filepath.Dir(path))
-	if err != nil {
-		return err
-	}
-	return errors.Join(dir.Sync(), dir.Close())
+	return durable.Write(path, text, configMode)
 }

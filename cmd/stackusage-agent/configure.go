@@ -16,8 +16,7 @@ func configFlag(fs *flag.FlagSet, getenv func(string) string) *string {
 
 // configOnly reads the flags of a command that has no other than --config.
 func configOnly(name string, args []string, getenv func(string) string, stderr io.Writer) (path string, err error) {
-	fs := flag.NewFlagSet(name, flag.ContinueOnError)
-	fs.SetOutput(stderr)
+	fs := flagSet(name, stderr)
 	p := configFlag(fs, getenv)
 	_, err = parse(fs, args)
 	return *p, err
@@ -47,9 +46,11 @@ func configure(args []string, getenv func(string) string, stdout, stderr io.Writ
 	if len(args) == 0 {
 		return errors.New("config: a command is missing: check or sample")
 	}
-	fs := flag.NewFlagSet("config "+args[0], flag.ContinueOnError)
-	fs.SetOutput(stderr)
+	fs := flagSet("config "+args[0], stderr)
 	switch args[0] {
+	case "-h", "-help", "--help":
+		fmt.Fprint(stderr, about["config"])
+		return flag.ErrHelp
 	case "sample":
 		if _, err := parse(fs, args[1:]); err != nil {
 			return err

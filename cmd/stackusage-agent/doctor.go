@@ -2,7 +2,6 @@ package main
 
 import (
 	"context"
-	"flag"
 	"fmt"
 	"io"
 
@@ -38,15 +37,11 @@ Run it as the user that the agent runs as: root may write where the agent may no
 It changes nothing but for the blob. It prints no secrets.
 
 Exit code: 0 nothing failed, 2 something failed, 1 the doctor itself could not run.
-
-Flags:
 `
 
 // examine is the command doctor.
 func examine(ctx context.Context, args []string, getenv func(string) string, stdout, stderr io.Writer) error {
-	fs := flag.NewFlagSet("doctor", flag.ContinueOnError)
-	fs.SetOutput(stderr)
-	fs.Usage = func() { fmt.Fprint(stderr, doctorHelp); fs.PrintDefaults() }
+	fs := flagSet("doctor", stderr)
 	path := configFlag(fs, getenv)
 	asJSON := fs.Bool("json", false, `print {"ok","checks":[{"check","outcome","at","found","cause","advice"}]} instead of a table`)
 	timeout := fs.Duration("timeout", doctor.DefaultTimeout, "how long all checks together may take")

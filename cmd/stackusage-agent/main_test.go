@@ -84,7 +84,13 @@ func TestHelp(t *testing.T) {
 			}
 		}
 	}
-	t.Run("of collect is told apart from a failure", func(t *testing.T) {
+	t.Run("of a command says what it does, and is told apart from a failure", func(t *testing.T) {
+		for _, command := range []string{"activate", "config", "config check", "config sample", "doctor", "run", "once", "backfill", "status"} {
+			got := call(t, nil, append(strings.Fields(command), "--help")...)
+			if got.err != flag.ErrHelp || !strings.HasPrefix(got.stderr, "stackusage-agent "+strings.Fields(command)[0]+" ") || strings.Count(got.stderr, "\n") < 3 {
+				t.Errorf("%s --help: %+v", command, got)
+			}
+		}
 		if got := call(t, nil, "collect", "--help"); got.err != flag.ErrHelp || !strings.Contains(got.stderr, "-cloud-id") {
 			t.Errorf("got %+v", got)
 		}

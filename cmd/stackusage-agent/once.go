@@ -3,7 +3,6 @@ package main
 import (
 	"context"
 	"errors"
-	"flag"
 	"fmt"
 	"io"
 	"sync"
@@ -81,8 +80,7 @@ func open(ctx context.Context, err error, again string) error {
 
 // backfill collects a range of hours again.
 func backfill(ctx context.Context, args []string, getenv func(string) string, stdout, stderr io.Writer) error {
-	fs := flag.NewFlagSet("backfill", flag.ContinueOnError)
-	fs.SetOutput(stderr)
+	fs := flagSet("backfill", stderr)
 	path := configFlag(fs, getenv)
 	first := fs.String("from", "", "first reported hour, RFC 3339 `time` in UTC")
 	end := fs.String("to", "", "hour after the last reported hour, RFC 3339 `time` in UTC")

@@ -4,8 +4,11 @@ import (
 	"bufio"
 	"context"
 	"io"
+	"os"
+	"path/filepath"
 	"strings"
 	"testing"
+	"time"
 )
 
 // running is a service in this process, and what it logs.
@@ -56,4 +59,45 @@ func (s *running) await(t *testing.T, text string) (line string) {
 func (s *running) end() error {
 	s.stop()
 	return <-s.done
+}
+
+// stuck is a log whose reader has gone to sleep over a line.
+type stuck struct {
+	over string
+	in   chan struct{} // closed once it sleeps
+}
+
+func (s *stuck) Write(p []byte) (int, error) {
+	if strings.Contains(string(p), s.over) {
+		close(s.in)
+		select {}
+	}
+	return len(p), nil
+}
+
+// TestWorkThatDoesNotEnd has an agent that cannot come to its end, as what it
+// logs is read by nobody: it is left behind.
+func TestWorkThatDoesNotEnd(t *testing.T) {
+	path, dir := configured(t, "timeouts: {shutdown: 1s}\n")
+	log := &stuck{over: `"msg":"hours cannot be collected"`, in: make(chan struct{})}
+	ctx, stop := context.WithCancel(t.Context())
+	defer stop()
+	done := make(chan error, 1)
+	go func() { done <- work(ctx, path, func(key string) string { return stackSecret[key] }, log) }()
+	<-log.in
+	for { // the half of it that drops is at rest, then
+		if _, err := os.Stat(filepath.Join(dir, "status.json")); err == nil {
+			break
+		}
+		time.Sleep(time.Millisecond)
+	}
+	began := time.Now()
+	stop()
+	err := <-done
+	if err == nil || exitCode(err) != 2 || !strings.Contains(err.Error(), "has not ended within timeouts.shutdown (1s)") {
+		t.Errorf("got %v", err)
+	}
+	if took := time.Since(began); took < time.Second {
+		t.Errorf("it was left behind after %s", took)
+	}
 }

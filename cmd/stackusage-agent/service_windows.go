@@ -3,7 +3,6 @@ package main
 import (
 	"context"
 	"errors"
-	"flag"
 	"fmt"
 	"io"
 	"os"
@@ -24,8 +23,7 @@ func service(ctx context.Context, args []string, getenv func(string) string, std
 	if len(args) == 0 {
 		return errors.New("service: a command is missing: install, uninstall or run")
 	}
-	fs := flag.NewFlagSet("service "+args[0], flag.ContinueOnError)
-	fs.SetOutput(stderr)
+	fs := flagSet("service "+args[0], stderr)
 	path := configFlag(fs, getenv)
 	if _, err := parse(fs, args[1:]); err != nil {
 		return err

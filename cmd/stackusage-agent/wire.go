@@ -64,13 +64,15 @@ func transportConfig(conf config.Config, caFile string) transport.Config {
 	}
 }
 
-// connectStorage makes the client of the blob service. The whole of an upload
-// is bounded by its context; each try by timeouts.upload.
+// connectStorage makes the client of the blob service. The whole of an upload is
+// bounded by its context to timeouts.upload. One try has half of that: less would
+// cost a slow line its large hours, more would leave no room for another try after
+// one that hangs.
 func (p *parts) connectStorage(getenv func(string) string) (err error) {
 	options := &azblob.ClientOptions{ClientOptions: policy.ClientOptions{
 		Transport: p.storageHTTP,
 		Retry: policy.RetryOptions{
-			MaxRetries: 3, RetryDelay: time.Second, MaxRetryDelay: 30 * time.Second, TryTimeout: p.conf.Timeouts.Upload,
+			MaxRetries: 3, RetryDelay: time.Second, MaxRetryDelay: 30 * time.Second, TryTimeout: p.conf.Timeouts.Upload / 2,
 		},
 	}}
 	storage := p.conf.Storage
