@@ -86,8 +86,11 @@ func ReadBill(in io.Reader, statement func(BillStatement) error, row func(BillRo
 			break
 		}
 		if err != nil {
-			if bounded.err != nil {
+			switch {
+			case bounded.err != nil:
 				err = bounded.err
+			case first:
+				err = errNoBill
 			}
 			return err
 		}
