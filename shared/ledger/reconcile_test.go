@@ -14,10 +14,8 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"stackusage/handlers"
-	"stackusage/shared/intake"
 	"stackusage/shared/ledger"
 	"stackusage/shared/reconcile"
-	"stackusage/shared/registration"
 	"stackusage/shared/usage"
 )
 
@@ -232,60 +230,4 @@ func answers(t *testing.T, of string, rows map[usage.Hour]string) fstest.MapFS {
 		folder[h.Start().Format("2006-01-02T15")+".json"] = &fstest.MapFile{Data: []byte(`{"value":[` + rows[h] + `]}`)}
 	}
 	return folder
-}
-
-func TestReconcileCarriedForward(t *testing.T) {
-	t.Parallel()
-	w := carried(t)
-	mustTell(t, w.reconcile(t, "20191210", "20191212", nil), map[string][]string{
-		"2019-12-10": {"stack 17.9614258995279670000000001", "carriedAway -17.9614258995279670000000001", "bill 0"},
-		"2019-12-12": {"stack 2", "carriedIn 17.9614258995279670000000001", "bill 19.9614258995279670000000001"},
-		"total": {"stack 19.9614258995279670000000001", "carriedIn 17.9614258995279670000000001", "carriedAway -17.9614258995279670000000001",
-			"bill 19.9614258995279670000000001"},
-	})
-}
-
-// TestReconcileRedriven: a refused row that was put right counts on its day.
-func TestReconcileRedriven(t *testing.T) {
-	t.Parallel()
-	w := startWorks(t)
-	h22 := hour(t, "2019121022")
-	w.ingest(t, h22, usageRow(1, h22-1, "1"))
-	name := w.ingest(t, h22+2, usageRow(1, h22+1, "-2"), usageRow(1, h22+2, "8"))
-	w.settle(t)
-	redriver := intake.Redriver{Ledger: w.Ledger, Landing: w.account.Blobs, App: w.account.Blobs, Settings: intake.Settings{SpillSums: 10, TempDir: t.TempDir()}}
-	_, err := redriver.Redrive(t.Context(), intake.Request{ID: ledger.HourID{CloudID: cloudID, Hour: h22 + 2, SHA16: name.SHA16}, Run: "run", Why: because("a sign too many"),
-		Fixed: map[int64][]byte{1: []byte(usageRow(1, h22+1, "2"))}})
-	ok(t, err)
-	mustTell(t, w.reconcile(t, "20191210", "20191210", nil), map[string][]string{"2019-12-10": {"stack 1", "redriven 2", "notCorrected -2", "bill 1"}})
-	w.settle(t)
-	mustTell(t, w.reconcile(t, "20191210", "20191211", nil), map[string][]string{
-		"2019-12-10": {"stack 1", "redriven 2", "bill 3"},
-		"2019-12-11": {"stack 6", "quarantined 2", "bill 8"},
-		"total":      {"stack 7", "quarantined 2", "redriven 2", "bill 11"},
-	})
-}
-
-// TestReconcileReportingOff: what is counted and forwarded nowhere, until it is.
-func TestReconcileReportingOff(t *testing.T) {
-	t.Parallel()
-	w := startWorks(t)
-	registered := registration.Registration{CloudID: cloudID, EffectiveDay: "20191210", SubscriptionID: "7a1f6e0c-2a53-4a8e-9a43-0c2d4c9f1b11",
-		SubscriptionKind: registration.EA, BillingModel: registration.Capacity, ReportingOff: true, Region: "northwest", Start: hour(t, "2019121022").Start()}
-	ok(t, w.account.Tables.PutRegistration(t.Context(), registered))
-	h22 := hour(t, "2019121022")
-	w.ingest(t, h22, usageRow(1, h22-1, "1.25"))
-	w.settle(t)
-	mustTell(t, w.reconcile(t, "20191210", "20191210", nil), map[string][]string{"2019-12-10": {"stack 1.25", "reportingOff -1.25", "bill 0"}})
-}
-
-// TestReconcileRefusedForGood: what the last revision states and commerce refused.
-func TestReconcileRefusedForGood(t *testing.T) {
-	t.Parallel()
-	w := startWorks(t)
-	w.fault(t, "POST", `{"rejectMeter":"`+tableMeter+`"}`)
-	h22 := hour(t, "2019121022")
-	w.ingest(t, h22, usageRow(1, h22-1, "1.25"))
-	w.settle(t)
-	mustTell(t, w.reconcile(t, "20191210", "20191210", nil), map[string][]string{"2019-12-10": {"stack 1.25", "rejected -1.25", "bill 0"}})
 }

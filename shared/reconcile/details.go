@@ -190,7 +190,7 @@ func (b *billReader) statementRow(record []string) error {
 	first, _, _ := strings.Cut(record[0], "/")
 	day, err := time.Parse(time.DateOnly, first)
 	if err != nil {
-		return fmt.Errorf("Billing Period %.40q: not of the form 2019-12-01/2019-12-31", record[0])
+		return fmt.Errorf("column Billing Period %.40q: not of the form 2019-12-01/2019-12-31", record[0])
 	}
 	s := BillStatement{Payer: b.payer, Month: day.Format("2006-01"), SKU: usage.NormalGUID(record[5]), Currency: strings.Clone(record[11]), Rate: strings.Clone(record[14])}
 	if s.Quantity, err = billed(record[7]); err != nil {
@@ -198,7 +198,7 @@ func (b *billReader) statementRow(record []string) error {
 	}
 	if s.Rate != "" {
 		if rate, err := usage.ParseQuantity(s.Rate); err != nil || rate.Sign() < 0 {
-			return fmt.Errorf("Rate %.40q: not a decimal number from zero on, nor empty", s.Rate)
+			return fmt.Errorf("column Rate %.40q: not a decimal number from zero on, nor empty", s.Rate)
 		}
 	}
 	if err := b.book(billGroup{s.Payer, s.SKU, s.Month}, s.Quantity); err != nil {
@@ -211,7 +211,7 @@ func (b *billReader) statementRow(record []string) error {
 func billed(text string) (usage.Quantity, error) {
 	q, err := usage.ParseSum(text)
 	if err != nil {
-		return q, fmt.Errorf("Consumed Quantity: %w", err)
+		return q, fmt.Errorf("column Consumed Quantity: %w", err)
 	}
 	return q, nil
 }
@@ -230,7 +230,7 @@ func (b *billReader) dailyRow(record []string) error {
 	}
 	day, err := usage.ParseDay(record[0])
 	if err != nil {
-		return fmt.Errorf("Usage Date: %w", err)
+		return fmt.Errorf("column Usage Date: %w", err)
 	}
 	d := BillRow{Payer: b.payer, SKU: usage.NormalGUID(record[2]), Day: day, MeterName: strings.Clone(record[4]), Unit: strings.Clone(record[6])}
 	if d.Quantity, err = billed(record[7]); err != nil {
@@ -241,15 +241,15 @@ func (b *billReader) dailyRow(record []string) error {
 		SubscriptionID string `json:"azureStack.SubscriptionId"`
 	}
 	if err := strictjson.Unmarshal([]byte(record[13]), &info); err != nil {
-		return fmt.Errorf("Additional Info: %w", err)
+		return fmt.Errorf("column Additional Info: %w", err)
 	}
 	if usage.CheckGUID(info.MeterID) != nil || usage.CheckGUID(info.SubscriptionID) != nil {
-		return errors.New("Additional Info has no azureStack.MeterId or no azureStack.SubscriptionId: which stack's usage it is cannot be said")
+		return errors.New("column Additional Info has no azureStack.MeterId or no azureStack.SubscriptionId: which stack's usage it is cannot be said")
 	}
 	d.MeterID, d.Subscription = usage.NormalGUID(info.MeterID), usage.NormalGUID(info.SubscriptionID)
 	_, revision, _ := strings.Cut(record[14], "/")
 	if d.Revision, err = strconv.ParseInt(revision, 10, 64); err != nil {
-		return fmt.Errorf("Service Info 1 %.40q: not of the form usage/1", record[14])
+		return fmt.Errorf("column Service Info 1 %.40q: not of the form usage/1", record[14])
 	}
 	if err := b.book(billGroup{d.Payer, d.SKU, day.Start().Format("2006-01")}, neg(d.Quantity)); err != nil {
 		return err
