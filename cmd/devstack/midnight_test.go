@@ -115,7 +115,7 @@ func TestMidnight(t *testing.T) {
 		vm + "2020-02-01 the bill: used on the day 6.12 vCPU hours",
 		vm + "2020-02-02 the stack: reported on the day 2.12 vCPU hours",
 		vm + "2020-02-02 refused rows: QuantityNegative (stackusage quarantine list) +1 vCPU hours",
-		vm + "2020-02-02 used before, reported in it 1 h after (at 2020-02-02T00Z) -2 vCPU hours",
+		vm + "2020-02-02 used before, reported in it, 1 h after (at 2020-02-02T00Z) -2 vCPU hours",
 		vm + "2020-02-02 the bill: used on the day 1 vCPU hours",
 		vm + "total difference, bill less stack +1 vCPU hours",
 		vm + "(admin) 2020-02-01 used in it, reported later, 1 h after (at 2020-02-02T00Z) +3 vCPU hours",

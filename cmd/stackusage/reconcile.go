@@ -29,7 +29,7 @@ after midnight is on the next day for the stack, and on its own day on the bill:
 
   METER          DAY         WHAT                                                         QUANTITY  UNIT
   TableCapacity 2019-12-10  the stack: reported on the day                                  412.5     GB*hours
-  TableCapacity 2019-12-10    used before, reported in it 1 h after (at 2019-12-10T00Z)     -10       GB*hours
+  TableCapacity 2019-12-10    used before, reported in it, 1 h after (at 2019-12-10T00Z)     -10       GB*hours
   TableCapacity 2019-12-10    used in it, reported later, 1 h after (at 2019-12-11T00Z)     +16.5     GB*hours
   TableCapacity 2019-12-10  the bill: used on the day                                       419       GB*hours
 

@@ -2,9 +2,13 @@ package ledger_test
 
 import (
 	"fmt"
+	"io"
 	"math/rand/v2"
+	"strings"
 	"testing"
+	"time"
 
+	"stackusage/handlers"
 	"stackusage/shared/intake"
 	"stackusage/shared/ledger"
 	"stackusage/shared/reconcile"
@@ -115,4 +119,69 @@ func TestReconcileRandomDays(t *testing.T) {
 		w.settle(t)
 		check(true)
 	}
+}
+
+// withBill is the options with this text as the usage details file.
+func withBill(text string) func(*reconcile.Options) {
+	return func(o *reconcile.Options) {
+		o.Bill = func() (io.ReadCloser, error) { return io.NopCloser(strings.NewReader(text)), nil }
+	}
+}
+
+// TestReconcileOtherFiles: files of somebody else, or of another moment.
+func TestReconcileOtherFiles(t *testing.T) {
+	t.Parallel()
+	w := startWorks(t)
+	h22 := hour(t, "2019121022")
+	w.ingest(t, h22, usageRow(1, h22-1, "1.25"))
+	w.settle(t)
+	text := w.details(t)
+	t.Run("one of another subscription says who is charged", func(t *testing.T) {
+		other := ""
+		for part := range strings.SplitSeq(text, "\r\n") { // titles and columns only
+			if strings.HasPrefix(part, "Statement,") || strings.HasPrefix(part, "Daily Usage,") {
+				part = strings.ReplaceAll(part, "7a1f6e0c-2a53-4a8e-9a43-0c2d4c9f1b11", cloud(7))
+			} else if !strings.HasPrefix(part, "Billing Period,") && !strings.HasPrefix(part, "Usage Date,") {
+				continue
+			}
+			other += part + "\r\n"
+		}
+		r := w.reconcile(t, "20191210", "20191210", withBill(other))
+		mustTell(t, r, map[string][]string{"2019-12-10": {"stack 1.25", "otherPayer -1.25", "bill 0"}})
+		if c := r.Lines[0].Causes[0]; c.String() != "charged to 7a1f6e0c-2a53-4a8e-9a43-0c2d4c9f1b11, which the file is not of" || r.Lines[0].NoRate != "the file does not have it" ||
+			!strings.Contains(fmt.Sprint(r.Notes), "no billing period of 2019-12") {
+			t.Errorf("%s, %+v", c, r)
+		}
+	})
+	t.Run("rows of another stack are left out, and counted", func(t *testing.T) {
+		r := w.reconcile(t, "20191210", "20191210", withBill(strings.ReplaceAll(text, `azureStack.SubscriptionId"":""`+tenant, `azureStack.SubscriptionId"":""`+cloud(8))))
+		mustTell(t, r, map[string][]string{"2019-12-10": {"stack 1.25", "notInFile -1.25", "bill 0"}})
+		if len(r.Notes) != 1 || !strings.HasPrefix(r.Notes[0], "1 rows of the file are of subscriptions that this stack never named") {
+			t.Errorf("%q", r.Notes)
+		}
+	})
+	t.Run("what commerce took while its answer got lost is in the file", func(t *testing.T) {
+		w.ingest(t, h22+1, usageRow(1, h22, "2"))
+		w.now = w.now.Add(60 * time.Hour)
+		w.call(t, "CloseDay", handlers.DayMessage(cloudID, day(t, "20191210")))
+		w.fault(t, "POST", `{"next":1,"cut":"after"}`)
+		w.call(t, "ForwardBatch", `{"cloudId":"`+cloudID+`","usageDay":"2019-12-10","revision":2,"batch":1}`)
+		mustTell(t, w.reconcile(t, "20191210", "20191210", nil), map[string][]string{"2019-12-10": {"stack 3.25", "unanswered -2", "bill 1.25"}})
+		mustTell(t, w.reconcile(t, "20191210", "20191210", withBill(w.details(t))),
+			map[string][]string{"2019-12-10": {"stack 3.25", "unanswered -2", "answerNotReadYet 2", "bill 3.25"}})
+	})
+}
+
+// TestReconcileBesideTheApp: a step under way is a cause, and nothing stays
+// unexplained.
+func TestReconcileBesideTheApp(t *testing.T) {
+	t.Parallel()
+	w := startWorks(t)
+	sources := reconcile.Sources{Ledger: w.Ledger, Files: w.files(), Meters: w.Meters}
+	o := reconcile.Options{CloudID: cloudID, From: day(t, "20191210"), To: day(t, "20191211")}
+	w.beside(t, func(n int) {
+		if r, err := sources.Run(t.Context(), o); err != nil || r.Unexplained > 0 {
+			t.Errorf("look %d: %v, %q", n, err, told(r))
+		}
+	})
 }

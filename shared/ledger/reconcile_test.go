@@ -1,7 +1,6 @@
 package ledger_test
 
 import (
-	"bytes"
 	"fmt"
 	"io"
 	"net/http"
@@ -31,17 +30,15 @@ func (w *works) reconcile(t *testing.T, from, to string, change func(*reconcile.
 	return report
 }
 
-// bill has the usage details file of now.
-func (w *works) bill(t *testing.T) func(*reconcile.Options) {
+// details is the usage details file of now.
+func (w *works) details(t *testing.T) string {
 	t.Helper()
 	resp, err := http.Get(w.billing + "/v1/usage-details.csv")
 	ok(t, err)
 	defer resp.Body.Close()
 	text, err := io.ReadAll(resp.Body)
 	ok(t, err)
-	return func(o *reconcile.Options) {
-		o.Bill = func() (io.ReadCloser, error) { return io.NopCloser(bytes.NewReader(text)), nil }
-	}
+	return string(text)
 }
 
 // told is a report in short: of each day the stack's number, the causes and the
@@ -107,7 +104,7 @@ func TestReconcileMidnight(t *testing.T) {
 		mustTell(t, w.reconcile(t, "20191210", "20191210", nil), map[string][]string{"2019-12-10": want["2019-12-10"]})
 	})
 	t.Run("with the file everything has an amount by its rate", func(t *testing.T) {
-		r := w.reconcile(t, "20191210", "20191211", w.bill(t))
+		r := w.reconcile(t, "20191210", "20191211", withBill(w.details(t)))
 		mustTell(t, r, want)
 		day := r.Lines[0]
 		// 28.711... at 0.000025, and 7 GB-hours that came an hour after.
@@ -116,10 +113,7 @@ func TestReconcileMidnight(t *testing.T) {
 		}
 	})
 	t.Run("a file of before the corrections lacks them by name", func(t *testing.T) {
-		text := withoutCorrections(t, w)
-		r := w.reconcile(t, "20191210", "20191211", func(o *reconcile.Options) {
-			o.Bill = func() (io.ReadCloser, error) { return io.NopCloser(strings.NewReader(text)), nil }
-		})
+		r := w.reconcile(t, "20191210", "20191211", withBill(withoutCorrections(w.details(t))))
 		if got := told(r)["2019-12-10"]; !slices.Contains(got, "notInFile -3.75") || r.Unexplained != 0 {
 			t.Errorf("%q", got)
 		}
@@ -149,16 +143,9 @@ func TestReconcileMidnight(t *testing.T) {
 
 // withoutCorrections is the usage details file as it was before: the rows of
 // revisions after the first are left out, of the statement too.
-func withoutCorrections(t *testing.T, w *works) string {
-	t.Helper()
-	o := reconcile.Options{}
-	w.bill(t)(&o)
-	file, err := o.Bill()
-	ok(t, err)
-	text, err := io.ReadAll(file)
-	ok(t, err)
+func withoutCorrections(text string) string {
 	var kept []string
-	for line := range strings.SplitSeq(strings.TrimSpace(string(text)), "\r\n") {
+	for line := range strings.SplitSeq(strings.TrimSpace(text), "\r\n") {
 		if strings.Contains(line, "30.7114258995279670000000001") {
 			line = strings.ReplaceAll(line, "30.7114258995279670000000001", "26.9614258995279670000000001")
 		}

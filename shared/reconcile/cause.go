@@ -84,7 +84,7 @@ func (c Cause) hours() int {
 func (c Cause) String() string {
 	switch c.Kind {
 	case UsedEarlier:
-		return fmt.Sprintf("used before, reported in it %d h after (at %s)", c.hours(), c.Reported)
+		return fmt.Sprintf("used before, reported in it, %d h after (at %s)", c.hours(), c.Reported)
 	case ReportedLater:
 		return fmt.Sprintf("used in it, reported later, %d h after (at %s)", c.hours(), c.Reported)
 	}

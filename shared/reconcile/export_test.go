@@ -46,8 +46,8 @@ func (a Account) Draw(from, to usage.Day) []Line {
 	return append(lines, a.books.of(meterKey{theMeter.meter, true}).draw(from, to)...)
 }
 
-// EachAnswered goes through the rows of a saved answer.
-func EachAnswered(in io.Reader, row func([]byte) error) error { return eachAnswered(in, row) }
+// EachAnswered goes through the rows of a saved answer of at most 1 MiB.
+func EachAnswered(in io.Reader, row func([]byte) error) error { return eachAnswered(in, 1<<20, row) }
 
 // MaxBillRow is the bound of a row of a usage details file.
 const MaxBillRow = maxBillRow

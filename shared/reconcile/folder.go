@@ -103,7 +103,7 @@ func (r *run) readAnswer(hour usage.Hour) (map[meterKey]usage.Quantity, error) {
 	for id, own := range r.known {
 		sums.known[id] = own
 	}
-	if err := eachAnswered(file, func(row []byte) error { return sums.take(r, row, false, hour) }); err != nil {
+	if err := eachAnswered(file, maxAnswer, func(row []byte) error { return sums.take(r, row, false, hour) }); err != nil {
 		return nil, err
 	}
 	if sums.unreadable > 0 {
@@ -117,20 +117,20 @@ func (r *run) readAnswer(hour usage.Hour) (map[meterKey]usage.Quantity, error) {
 
 // Errors of a saved answer.
 var (
-	errAnswerLong  = fmt.Errorf("longer than %d bytes", maxAnswer)
 	errAnswerShape = errors.New(`not an answer of the usage API: {"value":[row, ...]}`)
 	errAnswerCut   = errors.New("cut short: the JSON has no end")
-	errAnswerPage  = errors.New("nextLink: it is one page of several; save all rows in one file")
+	errAnswerPage  = errors.New("it ends with a page that has a nextLink: append the next page to it")
 )
 
 // eachAnswered goes through the rows of a saved answer, {"value":[row, ...]}, as
-// a stream. A row's bytes are only valid until the next one.
-func eachAnswered(in io.Reader, row func([]byte) error) error {
-	limited := &io.LimitedReader{R: in, N: maxAnswer + 1}
+// a stream. An answer of several pages is one behind the other, the last without
+// nextLink. A row's bytes are only valid until the next one.
+func eachAnswered(in io.Reader, limit int64, row func([]byte) error) error {
+	limited := &io.LimitedReader{R: in, N: limit + 1}
 	err := decodeAnswer(limited, row)
 	switch {
 	case limited.N <= 0:
-		return errAnswerLong
+		return fmt.Errorf("longer than %d bytes", limit)
 	case errors.Is(err, io.ErrUnexpectedEOF), errors.Is(err, io.EOF):
 		return errAnswerCut
 	}
@@ -145,44 +145,77 @@ func decodeAnswer(in io.Reader, row func([]byte) error) error {
 	}
 	head = bytes.TrimPrefix(head[:n], []byte("\xef\xbb\xbf")) // as some tools save it
 	dec := json.NewDecoder(io.MultiReader(bytes.NewReader(head), in))
-	if err := delim(dec, '{'); err != nil {
+	more, err := decodePage(dec, row)
+	for err == nil && more {
+		if more, err = decodePage(dec, row); errors.Is(err, io.EOF) {
+			return errAnswerPage
+		}
+	}
+	if err != nil {
 		return err
 	}
-	values := 0
+	if _, err := dec.Token(); !errors.Is(err, io.EOF) {
+		return fmt.Errorf("something follows its last page: %w", errAnswerShape)
+	}
+	return nil
+}
+
+// decodePage reads one page and says whether it names a next one. io.EOF: there
+// is no page.
+func decodePage(dec *json.Decoder, row func([]byte) error) (more bool, err error) {
+	if err := delim(dec, '{'); err != nil {
+		return false, err
+	}
+	seen := map[string]bool{}
 	for dec.More() {
-		name, err := dec.Token()
+		name, err := key(dec, seen)
 		if err != nil {
-			return err
+			return false, err
 		}
 		switch name {
 		case "value":
-			if values++; values > 1 {
-				return fmt.Errorf("value comes twice: %w", errAnswerShape)
-			}
 			err = decodeRows(dec, row)
 		case "nextLink":
 			var link string
-			if err = dec.Decode(&link); err == nil && link != "" {
-				err = errAnswerPage
-			}
+			err = dec.Decode(&link)
+			more = link != ""
 		default:
 			var other json.RawMessage
 			err = dec.Decode(&other)
 		}
 		if err != nil {
-			return err
+			return false, noEOF(err)
 		}
 	}
 	if err := delim(dec, '}'); err != nil {
-		return err
+		return false, noEOF(err)
 	}
-	if values == 0 {
-		return errAnswerShape
+	if !seen["value"] {
+		return false, errAnswerShape
 	}
-	if _, err := dec.Token(); !errors.Is(err, io.EOF) {
-		return fmt.Errorf("something follows its end: %w", errAnswerShape)
+	return more, nil
+}
+
+// key reads a name, which may come once in a page.
+func key(dec *json.Decoder, seen map[string]bool) (string, error) {
+	token, err := dec.Token()
+	if err != nil {
+		return "", noEOF(err)
 	}
-	return nil
+	name, _ := token.(string) // of an object: json.Decoder has no other
+	if seen[name] {
+		return "", fmt.Errorf("a name comes twice: %w", errAnswerShape)
+	}
+	seen[name] = true
+	return name, nil
+}
+
+// noEOF is err in the middle of a page, where its end is no end.
+func noEOF(err error) error {
+	if errors.Is(err, io.EOF) {
+		return io.ErrUnexpectedEOF
+	}
+	return err
 }
 
 func decodeRows(dec *json.Decoder, row func([]byte) error) error {

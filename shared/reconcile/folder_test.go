@@ -29,7 +29,10 @@ func TestSavedAnswers(t *testing.T) {
 		"none":                      {`{"value":[]}`, "", ""},
 		"a byte order mark":         {"\xef\xbb\xbf{\"value\":[1]}", "1", ""},
 		"no next page":              {`{"value":[1],"nextLink":null}`, "1", ""},
-		"a next page":               {`{"value":[1],"nextLink":"https://x"}`, "1", "one page of several"},
+		"a page too few":            {`{"value":[1],"nextLink":"https://x"}`, "1", "append the next page"},
+		"pages":                     {`{"value":[1],"nextLink":"https://x"}` + "\n" + `{"nextLink":"https://y","value":[2,3]}{"value":[4],"nextLink":""}`, "1 2 3 4", ""},
+		"a page cut":                {`{"value":[1],"nextLink":"https://x"}{"value":[{"a"`, "1", "cut short"},
+		"names twice":               {`{"value":[1],"nextLink":"https://x","nextLink":null}`, "1", "a name comes twice"},
 		"cut in a row":              {`{"value":[{"a":1},{"b":`, `{"a":1}`, "cut short"},
 		"cut between rows":          {`{"value":[{"a":1},`, `{"a":1}`, "cut short"},
 		"cut behind the rows":       {`{"value":[{"a":1}]`, `{"a":1}`, "cut short"},
@@ -37,8 +40,8 @@ func TestSavedAnswers(t *testing.T) {
 		"an error of the stack":     {`{"error":{"code":"Busy"}}`, "", "not an answer of the usage API"},
 		"rows bare":                 {`[{"a":1}]`, "", "not an answer of the usage API"},
 		"a value that is no list":   {`{"value":{"a":1}}`, "", "not an answer of the usage API"},
-		"value twice":               {`{"value":[1],"value":[2]}`, "1", "value comes twice"},
-		"something behind":          {`{"value":[1]}{"value":[2]}`, "1", "something follows its end"},
+		"value twice":               {`{"value":[1],"value":[2]}`, "1", "a name comes twice"},
+		"something behind":          {`{"value":[1]}{"value":[2]}`, "1", "something follows its last page"},
 		"a page of a web server":    {"<html></html>", "", "invalid character"},
 		"a next page of no address": {`{"value":[1],"nextLink":5}`, "1", "cannot unmarshal number"},
 	} {
@@ -77,7 +80,7 @@ func (spaces) Read(p []byte) (int, error) {
 
 // FuzzSavedAnswer: what is read as an answer is JSON with the same rows.
 func FuzzSavedAnswer(f *testing.F) {
-	for _, text := range []string{`{"value":[{"a":1.50},{"b":[2]}],"other":{"x":1}}`, `{"value":[]}`, "\xef\xbb\xbf{\"value\":[1]}", `{"value":[1],"nextLink":null}`, `{"value":[`} {
+	for _, text := range []string{`{"value":[{"a":1.50},{"b":[2]}],"other":{"x":1}}`, `{"value":[]}`, "\xef\xbb\xbf{\"value\":[1]}", `{"value":[1],"nextLink":null}`, `{"value":[1],"nextLink":"x"}{"value":[2]}`, `{"value":[`} {
 		f.Add([]byte(text))
 	}
 	f.Fuzz(func(t *testing.T, text []byte) {
@@ -85,13 +88,22 @@ func FuzzSavedAnswer(f *testing.F) {
 		if err != nil {
 			return
 		}
-		var whole map[string]json.RawMessage
-		if err := json.Unmarshal([]byte(strings.TrimPrefix(string(text), "\xef\xbb\xbf")), &whole); err != nil {
-			t.Fatalf("it is no JSON: %v", err)
-		}
 		var value []json.RawMessage
-		if err := json.Unmarshal(whole["value"], &value); err != nil || len(value) != len(rows) {
-			t.Fatalf("%d rows of %d, %v", len(rows), len(value), err)
+		for dec := json.NewDecoder(strings.NewReader(strings.TrimPrefix(string(text), "\xef\xbb\xbf"))); ; {
+			var page map[string]json.RawMessage
+			if err := dec.Decode(&page); errors.Is(err, io.EOF) {
+				break
+			} else if err != nil {
+				t.Fatalf("it is no JSON: %v", err)
+			}
+			var of []json.RawMessage
+			if err := json.Unmarshal(page["value"], &of); err != nil {
+				t.Fatal(err)
+			}
+			value = append(value, of...)
+		}
+		if len(value) != len(rows) {
+			t.Fatalf("%d rows of %d", len(rows), len(value))
 		}
 		for i, row := range rows {
 			if row != string(value[i]) {

@@ -139,7 +139,7 @@ type Sources struct {
 }
 
 // Run reconciles. It may run while the app works: where something is left
-// unexplained, all that may have moved is read once more. Memory grows with days, hours
+// unexplained, all that may have moved is read again. Memory grows with days, hours
 // and meters, not with rows.
 func (s Sources) Run(ctx context.Context, o Options) (Report, error) {
 	report, err := s.run(ctx, o)
@@ -162,12 +162,17 @@ func (s Sources) run(ctx context.Context, o Options) (Report, error) {
 		}
 	}
 	r := &run{Sources: s, o: o, blobs: map[ledger.HourID]*blobSums{}}
-	report, err := r.once(ctx)
-	if err == nil && report.Unexplained > 0 {
-		report, err = r.once(ctx)
+	for look := 1; ; look++ {
+		report, err := r.once(ctx)
+		if err != nil || report.Unexplained == 0 || look == looks {
+			return report, err
+		}
 	}
-	return report, err
 }
+
+// looks is how often the tables are read until everything is explained: the app
+// may state a day while it is looked at.
+const looks = 3
 
 // run is one run. What is read of a blob is kept: blobs do not change.
 type run struct {
