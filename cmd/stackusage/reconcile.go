@@ -27,17 +27,18 @@ The stack's usage API is asked by the hour in which it took usage in; the bill
 counts usage on the day it was used, UTC. So what was used from 23:00 and taken in
 after midnight is on the next day for the stack, and on its own day on the bill:
 
-  METER          DAY         WHAT                                                         QUANTITY  UNIT
-  TableCapacity 2019-12-10  the stack: reported on the day                                  412.5     GB*hours
-  TableCapacity 2019-12-10    used before, reported in it, 1 h after (at 2019-12-10T00Z)     -10       GB*hours
-  TableCapacity 2019-12-10    used in it, reported later, 1 h after (at 2019-12-11T00Z)     +16.5     GB*hours
-  TableCapacity 2019-12-10  the bill: used on the day                                       419       GB*hours
+  METER               DAY         WHAT                                                          QUANTITY  UNIT
+  Base VM Size Hours  2024-03-03  the stack: reported on the day                                402       vCPU hours
+  Base VM Size Hours  2024-03-03    used before, reported in it, 1 h after (at 2024-03-03T00Z)  -10       vCPU hours
+  Base VM Size Hours  2024-03-03    used in it, reported later, 1 h after (at 2024-03-04T00Z)   +16       vCPU hours
+  Base VM Size Hours  2024-03-03  the bill: used on the day                                     408       vCPU hours
 
 Each cause is measured by itself, and they add up to the last digit. What is left
 over is UNEXPLAINED: run stackusage verify, which names the row.
 
 Without --stack the stack's numbers are the rows that landed and count; an hour
-that did not land is named, with no number. Without --bill the bill is what
+that did not land is named, with no number. docs/operations.md says how to save
+the stack's answers, and what each cause means. Without --bill the bill is what
 commerce accepted (table DailyUsage), and nothing has an amount. With it amounts
 are quantities times the file's rates, exact and not rounded.
 
