@@ -87,7 +87,7 @@ func reconcileCommand(ctx context.Context, env environment, args []string) error
 	o.Progress = func(p reconcile.Progress) {
 		if time.Since(last) >= every {
 			last = time.Now()
-			fmt.Fprintf(env.stderr, "reconcile: %d of %d hour blobs, %d rows, %d usage days so far\n", p.Hours, p.Of, p.Rows, p.Days)
+			fmt.Fprintf(env.stderr, "reconcile: %d of %d hour blobs, %d rows, %d usage days, %d rows of the file so far\n", p.Hours, p.Of, p.Rows, p.Days, p.Bill)
 		}
 	}
 	report, err := reconcile.Sources{Ledger: app.ledger, Meters: catalogue,

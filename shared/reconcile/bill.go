@@ -31,7 +31,7 @@ func (r *run) readBill(days map[usage.Day]*dayState) (rateBook, error) {
 	}
 	f := fileBill{payers: map[string]bool{}, months: map[string]bool{}, prices: map[billGroup]map[rate]bool{}, skus: map[monthKey]map[billGroup]bool{},
 		own: map[billGroup]bool{}, rows: map[usage.Day]map[billKey]tally{}}
-	err := eachBillRow(r.o.Bill, f.statement, func(row BillRow) error { return f.row(r, row) })
+	err := r.eachBillRow(f.statement, func(row BillRow) error { return f.row(r, row) })
 	if err != nil {
 		return nil, err
 	}
@@ -46,6 +46,25 @@ func (r *run) readBill(days map[usage.Day]*dayState) (rateBook, error) {
 		r.compare(day, days[day], f)
 	}
 	return f.rates(), nil
+}
+
+// eachBillRow opens the usage details file and goes through its rows of stacks.
+func (r *run) eachBillRow(statement func(BillStatement) error, row func(BillRow) error) error {
+	file, err := r.o.Bill()
+	if err != nil {
+		return err
+	}
+	defer file.Close()
+	err = ReadBill(file, statement, func(b BillRow) error {
+		if r.progress.Bill++; r.progress.Bill%10_000 == 0 {
+			r.tell()
+		}
+		return row(b)
+	})
+	if err != nil {
+		return fmt.Errorf("usage details file: %w", err)
+	}
+	return nil
 }
 
 // fileBill is what is kept of a usage details file.
@@ -74,8 +93,8 @@ func (f *fileBill) statement(s BillStatement) error {
 }
 
 func (f *fileBill) row(r *run, row BillRow) error {
-	own, known := r.known[row.Subscription]
-	if !known {
+	own := r.own[row.Subscription]
+	if !r.known[row.Subscription] {
 		if r.within(row.Day) {
 			f.others++
 		}

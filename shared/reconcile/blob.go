@@ -5,9 +5,12 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"iter"
+	"maps"
 	"math"
 	"strings"
 
+	"stackusage/shared/daily"
 	"stackusage/shared/landing"
 	"stackusage/shared/ledger"
 	"stackusage/shared/strictjson"
@@ -25,15 +28,11 @@ type blobSums struct {
 	counted    map[meterKey]map[usage.Hour]usage.Quantity // by usage hour
 	refused    map[meterKey]map[string]usage.Quantity     // by code, of rows that name a meter and a quantity
 	unreadable int64                                      // refused rows that do not
-	known      subscriptions
+	own        map[string]bool                            // the stack's own subscriptions, in normal form
 }
 
-func newBlobSums(own []string) *blobSums {
-	s := &blobSums{counted: map[meterKey]map[usage.Hour]usage.Quantity{}, refused: map[meterKey]map[string]usage.Quantity{}, known: subscriptions{}}
-	for _, id := range own {
-		s.known[usage.NormalGUID(id)] = true
-	}
-	return s
+func newBlobSums(own map[string]bool) *blobSums {
+	return &blobSums{counted: map[meterKey]map[usage.Hour]usage.Quantity{}, refused: map[meterKey]map[string]usage.Quantity{}, own: own}
 }
 
 // take adds a row that was reported in an hour.
@@ -51,7 +50,7 @@ func (s *blobSums) take(r *run, line []byte, cut bool, reported usage.Hour) erro
 		return nil
 	}
 	if r.wants(meter, subscription) {
-		return sum(s.refused, meterKey{meter, s.known[subscription]}, refusal.Code, q)
+		return sum(s.refused, meterKey{meter, s.own[subscription]}, refusal.Code, q)
 	}
 	return nil
 }
@@ -59,11 +58,10 @@ func (s *blobSums) take(r *run, line []byte, cut bool, reported usage.Hour) erro
 // count adds a row that counts.
 func (s *blobSums) count(r *run, record usage.Record) error {
 	meter, subscription := usage.NormalGUID(record.MeterID), usage.NormalGUID(record.SubscriptionID)
-	s.known.add(subscription)
-	if !r.wants(meter, subscription) {
-		return nil
+	if err := r.know(subscription); err != nil || !r.wants(meter, subscription) {
+		return err
 	}
-	return sum(s.counted, meterKey{meter, s.known[subscription]}, record.Hour, record.Quantity)
+	return sum(s.counted, meterKey{meter, s.own[subscription]}, record.Hour, record.Quantity)
 }
 
 func sum[K comparable](sums map[meterKey]map[K]usage.Quantity, key meterKey, at K, q usage.Quantity) error {
@@ -119,9 +117,14 @@ func (r *run) blob(ctx context.Context, id ledger.HourID, h ledger.Hour) (*blobS
 		return nil, fmt.Errorf("read blob %s: %w (stackusage verify says what is damaged)", h.Blob, err)
 	}
 	header := reader.Header()
-	sums := newBlobSums(header.ProviderSubscriptions)
-	for id := range header.Tenants {
-		sums.known.add(usage.NormalGUID(id))
+	sums := newBlobSums(daily.Infrastructure(header.ProviderSubscriptions))
+	maps.Copy(r.own, sums.own)
+	for _, ids := range []iter.Seq[string]{maps.Keys(sums.own), maps.Keys(header.Tenants)} {
+		for id := range ids {
+			if err := r.know(usage.NormalGUID(id)); err != nil {
+				return nil, err
+			}
+		}
 	}
 	for {
 		line, err := reader.Next()
@@ -162,10 +165,7 @@ func (r *run) supplement(ctx context.Context, id ledger.HourID, h ledger.Hour, p
 	if err != nil {
 		return nil, fmt.Errorf("read blob %s: %w", h.Blob, err)
 	}
-	sums := newBlobSums(nil)
-	for subscription, own := range parent.known {
-		sums.known[subscription] = own
-	}
+	sums := newBlobSums(parent.own)
 	for row, err := range rows {
 		if err == nil {
 			err = sums.take(r, row.Row, false, id.Hour)

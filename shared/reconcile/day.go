@@ -194,7 +194,9 @@ func (r *run) readAnswers(ctx context.Context, day usage.Day, last int, sent map
 		}
 		key := meterKey{usage.NormalGUID(b.MeterID), b.MeterClass == string(meter.Admin)}
 		subscription := usage.NormalGUID(b.SubscriptionID)
-		r.known.add(subscription)
+		if err := r.know(subscription); err != nil {
+			return nil, err
+		}
 		if !r.wants(key.meter, subscription) {
 			continue
 		}

@@ -54,19 +54,6 @@ type BillRow struct {
 	MeterName, Unit string
 }
 
-// eachBillRow opens a usage details file and goes through its rows of stacks.
-func eachBillRow(open func() (io.ReadCloser, error), statement func(BillStatement) error, row func(BillRow) error) error {
-	file, err := open()
-	if err != nil {
-		return err
-	}
-	defer file.Close()
-	if err := ReadBill(file, statement, row); err != nil {
-		return fmt.Errorf("usage details file: %w", err)
-	}
-	return nil
-}
-
 // errNoBill: the file is something else.
 var errNoBill = errors.New("not a usage details file, version 2: it must begin with a row Statement,<subscription> and the row of column names below it (docs/formats/usage-details.md)")
 

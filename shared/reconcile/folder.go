@@ -99,18 +99,12 @@ func (r *run) readAnswer(hour usage.Hour) (map[meterKey]usage.Quantity, error) {
 		return nil, err
 	}
 	defer file.Close()
-	sums := newBlobSums(nil)
-	for id, own := range r.known {
-		sums.known[id] = own
-	}
+	sums := newBlobSums(r.own)
 	if err := eachAnswered(file, maxAnswer, func(row []byte) error { return sums.take(r, row, false, hour) }); err != nil {
 		return nil, err
 	}
 	if sums.unreadable > 0 {
 		r.note("reported hour %s: of %d rows of the saved answer no meter or no quantity can be read; they are in neither number", shortHour(hour), sums.unreadable)
-	}
-	for id, own := range sums.known {
-		r.known[id] = r.known[id] || own
 	}
 	return sums.all(), nil
 }

@@ -104,9 +104,6 @@ func (r *run) whyOut(hour usage.Hour) string {
 
 // enterBlob enters the sums of a blob and of its supplements.
 func (r *run) enterBlob(ctx context.Context, id ledger.HourID, sums *blobSums) error {
-	for subscription, own := range sums.known {
-		r.known[subscription] = r.known[subscription] || own
-	}
 	if r.within(id.Hour.Day()) && sums.unreadable > 0 {
 		r.note("reported hour %s: %d refused rows say no meter or no quantity that can be read; they are in neither number", shortHour(id.Hour), sums.unreadable)
 	}

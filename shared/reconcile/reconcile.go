@@ -51,6 +51,7 @@ type Progress struct {
 	Hours, Of int   // hour blobs read, of those to be read
 	Rows      int64 // of the usage API
 	Days      int   // usage days looked at
+	Bill      int64 // rows read of the usage details file
 }
 
 // Report is what a run found.
@@ -150,9 +151,10 @@ func (s Sources) Run(ctx context.Context, o Options) (Report, error) {
 }
 
 func (s Sources) run(ctx context.Context, o Options) (Report, error) {
+	r := &run{Sources: s, o: o, blobs: map[ledger.HourID]*blobSums{}, own: map[string]bool{}, known: map[string]bool{}}
 	// A file that cannot be read is found before hours are spent on rows.
 	if o.Bill != nil {
-		if err := eachBillRow(o.Bill, func(BillStatement) error { return nil }, func(BillRow) error { return nil }); err != nil {
+		if err := r.eachBillRow(func(BillStatement) error { return nil }, func(BillRow) error { return nil }); err != nil {
 			return Report{}, err
 		}
 	}
@@ -161,7 +163,6 @@ func (s Sources) run(ctx context.Context, o Options) (Report, error) {
 			return Report{}, err
 		}
 	}
-	r := &run{Sources: s, o: o, blobs: map[ledger.HourID]*blobSums{}}
 	for look := 1; ; look++ {
 		report, err := r.once(ctx)
 		if err != nil || report.Unexplained == 0 || look == looks {
@@ -179,18 +180,19 @@ type run struct {
 	Sources
 	o        Options
 	blobs    map[ledger.HourID]*blobSums
+	own      map[string]bool // the stack's own subscriptions, in normal form
+	known    map[string]bool // all of the stack's, in normal form; only for a bill
 	progress Progress
 
 	// Of this look at the tables.
 	books    books
-	known    subscriptions
 	counting map[usage.Hour]ledger.HourID // the file that counts, of the reported hours of the days
 	hours    []HourNote
 	notes    []string
 }
 
 func (r *run) once(ctx context.Context) (Report, error) {
-	r.books, r.known, r.counting, r.hours, r.notes = books{}, subscriptions{}, map[usage.Hour]ledger.HourID{}, nil, nil
+	r.books, r.counting, r.hours, r.notes = books{}, map[usage.Hour]ledger.HourID{}, nil, nil
 	r.progress = Progress{}
 	if err := r.readHours(ctx); err != nil {
 		return Report{}, err
@@ -239,11 +241,17 @@ func (r *run) wants(meterID, subscription string) bool {
 // within reports whether a day is one of those asked for.
 func (r *run) within(day usage.Day) bool { return day >= r.o.From && day <= r.o.To }
 
-// subscriptions are the stack's, in normal form; true: its own.
-type subscriptions map[string]bool
+// maxSubscriptions bounds what is kept to tell the rows of this stack in a bill.
+const maxSubscriptions = 1_000_000
 
-func (s subscriptions) add(id string) {
-	if _, there := s[id]; !there {
-		s[id] = false
+// know remembers a subscription of the stack, by its id in normal form.
+func (r *run) know(id string) error {
+	if r.o.Bill == nil || r.known[id] {
+		return nil
 	}
+	if len(r.known) == maxSubscriptions {
+		return fmt.Errorf("more than %d subscriptions: leave --bill out", maxSubscriptions)
+	}
+	r.known[id] = true
+	return nil
 }
