@@ -26,6 +26,7 @@ var layers = map[string][]string{
 	"shared/daily":      {"shared/usage", "shared/meter", "shared/registration"},
 	"shared/ledger":     {"shared/usage", "shared/daily", "shared/landing"}, // Verify reads hour blobs: decision 0004
 	"shared/intake":     {"shared/content", "shared/usage", "shared/landing", "shared/daily", "shared/ledger"},
+	"shared/reconcile":  {"shared/usage", "shared/strictjson", "shared/meter", "shared/landing", "shared/daily", "shared/ledger"},
 	"shared/commerce":   {"shared/strictjson"},
 	"shared/activation": {"shared/usage", "shared/strictjson"},
 	"shared/azurestore": {"shared/usage", "shared/landing", "shared/daily", "shared/ledger", "shared/commerce", "shared/registration"},

@@ -52,6 +52,7 @@ var commands = []command{
 	{"register", "register a stamp, or change its registration from a usage day on", register},
 	{"registrations", "list registrations, show one, end one, make the agent's activation key", registrations},
 	{"tenants", "list, make and end the mappings of directory tenants to Azure subscriptions (CSP)", tenants},
+	{"reconcile", "say why the stack's own numbers and the bill differ", reconcileCommand},
 	{"verify", "check every number from the bill back to the rows that landed", verify},
 }
 

@@ -194,3 +194,35 @@ func (w *works) overwrite(t *testing.T, container, name string, change func([]by
 	ok(t, err)
 	return was
 }
+
+// beside looks again and again while the app ingests, closes, forwards and
+// corrects.
+func (w *works) beside(t *testing.T, look func(n int)) {
+	t.Helper()
+	done, looked := make(chan struct{}), make(chan int)
+	go func() {
+		looks := 0
+		defer func() { looked <- looks }()
+		for {
+			select {
+			case <-done:
+				return
+			default:
+			}
+			look(looks)
+			looks++
+		}
+	}()
+	h22 := hour(t, "2019121022")
+	for n := range usage.Hour(8) {
+		w.ingest(t, h22+n, usageRow(1, h22-1, "1.5"), usageRow(int(n), h22+n, "2"), `{}`)
+		if n%2 == 0 {
+			w.settle(t)
+		}
+	}
+	w.settle(t)
+	close(done)
+	if n := <-looked; n < 5 {
+		t.Errorf("looked only %d times", n)
+	}
+}

@@ -9,7 +9,6 @@ import (
 
 	"stackusage/shared/landing"
 	"stackusage/shared/ledger"
-	"stackusage/shared/usage"
 )
 
 // corrected is an app that has stated a day three times, with rows in
@@ -66,40 +65,16 @@ func TestVerify(t *testing.T) {
 	})
 }
 
-// TestVerifyBesideTheApp looks again and again while the app ingests, closes,
-// forwards and corrects: a step under way is no difference.
+// TestVerifyBesideTheApp: a step under way is no difference.
 func TestVerifyBesideTheApp(t *testing.T) {
 	t.Parallel()
 	w := startWorks(t)
-	done, looked := make(chan struct{}), make(chan int)
-	go func() {
-		looks := 0
-		defer func() { looked <- looks }()
-		for {
-			select {
-			case <-done:
-				return
-			default:
-			}
-			report, err := w.Ledger.Verify(t.Context(), w.files(), ledger.VerifyOptions{})
-			if err != nil || len(report.Findings) > 0 {
-				t.Errorf("look %d: %v, %q", looks, err, report.Findings)
-			}
-			looks++
+	w.beside(t, func(n int) {
+		report, err := w.Ledger.Verify(t.Context(), w.files(), ledger.VerifyOptions{})
+		if err != nil || len(report.Findings) > 0 {
+			t.Errorf("look %d: %v, %q", n, err, report.Findings)
 		}
-	}()
-	h22 := hour(t, "2019121022")
-	for n := range usage.Hour(8) {
-		w.ingest(t, h22+n, usageRow(1, h22-1, "1.5"), usageRow(int(n), h22+n, "2"), `{}`)
-		if n%2 == 0 {
-			w.settle(t)
-		}
-	}
-	w.settle(t)
-	close(done)
-	if n := <-looked; n < 5 {
-		t.Errorf("looked only %d times", n)
-	}
+	})
 	if r := w.verify(t, ledger.VerifyOptions{}); len(r.Findings) > 0 || r.Hours != 8 {
 		t.Errorf("at the end: %+v", r)
 	}

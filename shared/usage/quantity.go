@@ -90,7 +90,7 @@ func allDigits(s string) bool {
 	return s != ""
 }
 
-// exact has no precision limit, so that Add and Sub never round.
+// exact has no precision limit, so that Add, Sub and Mul never round.
 var exact = apd.BaseContext
 
 // Add returns the exact sum of q and r.
@@ -98,6 +98,9 @@ func (q Quantity) Add(r Quantity) Quantity { return q.combine(r, exact.Add) }
 
 // Sub returns the exact difference q - r.
 func (q Quantity) Sub(r Quantity) Quantity { return q.combine(r, exact.Sub) }
+
+// Mul returns the exact product of q and r, such as an amount: no digit is cut.
+func (q Quantity) Mul(r Quantity) Quantity { return q.combine(r, exact.Mul) }
 
 func (q Quantity) combine(r Quantity, op func(d, x, y *apd.Decimal) (apd.Condition, error)) Quantity {
 	d := new(apd.Decimal)

@@ -263,3 +263,24 @@ func quantity(t fataler, text string) usage.Quantity {
 	}
 	return q
 }
+
+func TestProductsAreExact(t *testing.T) {
+	for _, c := range [][3]string{
+		{"28.7114258995279670000000001", "0.000025", "0.0007177856474881991750000000025"},
+		{"-0.25", "0.046", "-0.0115"},
+		{"0", "0.046", "0"},
+		{"1e20", "1e-40", "0.00000000000000000001"},
+	} {
+		q, err := usage.ParseQuantity(c[0])
+		if err != nil {
+			t.Fatal(err)
+		}
+		r, err := usage.ParseQuantity(c[1])
+		if err != nil {
+			t.Fatal(err)
+		}
+		if got, back := q.Mul(r).String(), r.Mul(q).String(); got != c[2] || back != c[2] {
+			t.Errorf("%s * %s is %s, the other way round %s; want %s", c[0], c[1], got, back, c[2])
+		}
+	}
+}

@@ -1,0 +1,87 @@
+package main
+
+import (
+	"bytes"
+	"encoding/json"
+	"errors"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"stackusage/shared/reconcile"
+)
+
+func TestReconcileIsRefusedBeforeStorageIsAsked(t *testing.T) {
+	for want, args := range map[string]string{
+		"--cloud-id is missing":       "--from 2019-12-10 --to 2019-12-10",
+		`--cloud-id "x"`:              "--cloud-id x --from 2019-12-10 --to 2019-12-10",
+		"--from and --to are missing": "--cloud-id " + cloudID,
+		"is before --from":            "--from 2019-12-10 --to 2019-12-09 --cloud-id " + cloudID,
+		"at most 100 days":            "--from 2019-01-01 --to 2019-12-31 --cloud-id " + cloudID,
+		"--meter":                     "--meter x --from 2019-12-10 --to 2019-12-10 --cloud-id " + cloudID,
+		"--stack main.go: not a fold": "--stack main.go --from 2019-12-10 --to 2019-12-10 --cloud-id " + cloudID,
+		"no such file or directory":   "--stack nowhere --from 2019-12-10 --to 2019-12-10 --cloud-id " + cloudID,
+		"set UsageStorage":            "--from 2019-12-10 --to 2019-12-10 --cloud-id " + cloudID,
+	} {
+		var out bytes.Buffer
+		if err := run(t.Context(), append([]string{"reconcile"}, strings.Fields(args)...), unset, &out, &out); err == nil || !strings.Contains(err.Error(), want) {
+			t.Errorf("%s: error %v, want %q", args, err, want)
+		}
+	}
+}
+
+func TestReconcile(t *testing.T) {
+	t.Parallel()
+	getenv, _ := billedDays(t)
+	args := strings.Fields("reconcile --from 2019-12-10 --to 2019-12-11 --cloud-id " + cloudID)
+	reconciled := func(more ...string) (string, error) {
+		var out, errOut bytes.Buffer
+		err := run(t.Context(), append(args, more...), getenv, &out, &errOut)
+		return out.String(), err
+	}
+	// Commerce accepted something, and nothing of it ever landed.
+	t.Run("what is left over is UNEXPLAINED, in columns, and an error of its own", func(t *testing.T) {
+		text, err := reconciled()
+		lines := strings.Split(text, "\n")
+		if !errors.Is(err, errDifferences) || strings.Index(lines[1], "QUANTITY") != strings.Index(lines[3], "+5") {
+			t.Errorf("error %v, output:\n%s", err, text)
+		}
+		for _, want := range []string{
+			"Windows VM Size Hours  2019-12-10  the stack: reported on the day  0  vCPU", "2019-12-10    UNEXPLAINED  +0.1  vCPU hours", "the bill: used on these days  0.3  ",
+			"11111111-2222-3333-4444-555555555555  2019-12-10  the bill: used on the day  5",
+			"reported hour 2019-12-10T00Z to 2019-12-11T23Z: no file counts: nothing landed", "3 lines are UNEXPLAINED: run stackusage verify --cloud-id " + cloudID,
+		} {
+			if !strings.Contains(strings.Join(strings.Fields(text), " "), strings.Join(strings.Fields(want), " ")) {
+				t.Errorf("want %q in\n%s", want, text)
+			}
+		}
+	})
+	t.Run("JSON holds the same", func(t *testing.T) {
+		text, err := reconciled("--json", "--meter", "9CD92D4CBAFD4492B278BEDC2DE8232A")
+		var report reconcile.Report
+		if jsonErr := json.Unmarshal([]byte(text), &report); jsonErr != nil || !errors.Is(err, errDifferences) || len(report.Lines) != 3 || report.Unexplained != 2 {
+			t.Errorf("%v, %v\n%s", err, jsonErr, text)
+		}
+	})
+	t.Run("of another stack there is nothing, and nothing to explain", func(t *testing.T) {
+		text, err := reconciled("--cloud-id", "c59c6f67-75cf-5dcc-a489-b120304cc008")
+		if err != nil || !strings.Contains(text, "there is no such usage") || !strings.Contains(text, "every difference is explained") {
+			t.Errorf("%v\n%s", err, text)
+		}
+	})
+	t.Run("a file that is none is named before anything is read", func(t *testing.T) {
+		dir := t.TempDir()
+		file := filepath.Join(dir, "bill.csv")
+		ok(t, os.WriteFile(file, []byte("Name,Value\n"), 0o600))
+		for want, flags := range map[string][]string{
+			"usage details file: not a usage details file, version 2":                       {"--bill", file},
+			"no such file or directory":                                                     {"--bill", filepath.Join(dir, "none.csv")},
+			"48 of 48 saved answers are not in the folder, the first is 2019-12-10T00.json": {"--stack", dir},
+		} {
+			if text, err := reconciled(flags...); err == nil || !strings.Contains(err.Error(), want) || text != "" {
+				t.Errorf("%v: error %v, want %q\n%s", flags, err, want, text)
+			}
+		}
+	})
+}

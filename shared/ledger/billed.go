@@ -1,0 +1,92 @@
+package ledger
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"iter"
+
+	"stackusage/shared/usage"
+)
+
+// Inputs lists the inputs of a usage day, in order, whether they count or not.
+func (l *Ledger) Inputs(ctx context.Context, cloudID string, day usage.Day) ([]DayInput, error) {
+	inputs, _, err := l.inputs(ctx, cloudID, day)
+	if err != nil {
+		return nil, fmt.Errorf("list inputs of %s: %w", day, err)
+	}
+	return inputs, nil
+}
+
+// CountedInputs is Inputs of which the hour blob or the supplement counts.
+func (l *Ledger) CountedInputs(ctx context.Context, cloudID string, day usage.Day) ([]DayInput, error) {
+	inputs, err := l.Inputs(ctx, cloudID, day)
+	if err != nil {
+		return nil, err
+	}
+	var counted []DayInput
+	for _, in := range inputs {
+		h, err := l.Hour(ctx, HourID{cloudID, in.Hour, in.SHA16})
+		if err != nil && !errors.Is(err, ErrNotFound) {
+			return nil, fmt.Errorf("list inputs of %s: %w", day, err)
+		}
+		if h.Verdict == Counted {
+			counted = append(counted, in)
+		}
+	}
+	return counted, nil
+}
+
+// BilledLine is what a row of DailyUsage says of its quantity.
+type BilledLine struct {
+	Revision       int64
+	Answer         string // Accepted, Duplicate, Conflict, Rejected, Expired
+	Payer          string // the Azure subscription that is charged
+	SubscriptionID string // the stack's
+	MeterID        string // the stack's
+	MeterName      string
+	Unit           string
+	MeterClass     string
+	Quantity       usage.Quantity // that was sent
+	Stands         usage.Quantity // that commerce has of it
+}
+
+// BilledLines goes through commerce's answers to the records of a usage day.
+func (l *Ledger) BilledLines(ctx context.Context, cloudID string, day usage.Day) iter.Seq2[BilledLine, error] {
+	return func(yield func(BilledLine, error) bool) {
+		for row, err := range l.Store.List(ctx, TableDailyUsage, dayPartition(cloudID, day), "", "") {
+			var b BilledLine
+			if err == nil {
+				b, err = billedLine(row)
+			}
+			if err != nil {
+				yield(BilledLine{}, fmt.Errorf("list DailyUsage of %s: %w", day, err))
+				return
+			}
+			if !yield(b, nil) {
+				return
+			}
+		}
+	}
+}
+
+func billedLine(row Row) (b BilledLine, err error) {
+	var have line
+	if err := fromProps(row.Props, &have); err != nil {
+		return b, fmt.Errorf("row %s/%s: %w", row.Partition, row.Key, err)
+	}
+	b = BilledLine{Revision: have.Revision, Answer: have.Answer, Payer: have.BillingSubscriptionID, SubscriptionID: have.SubscriptionID,
+		MeterID: have.MeterID, MeterName: have.MeterName, Unit: have.Unit, MeterClass: have.MeterClass}
+	if b.Quantity, err = usage.ParseSum(have.Quantity); err != nil {
+		return b, fmt.Errorf("row %s/%s: column quantity: %w", row.Partition, row.Key, err)
+	}
+	switch {
+	case have.Answer == "Conflict":
+		if b.Stands, err = usage.ParseSum(have.StoredQuantity); err != nil {
+			return b, fmt.Errorf("row %s/%s: column storedQuantity: %w", row.Partition, row.Key, err)
+		}
+	case !refused(have.Answer):
+		b.Stands = b.Quantity
+	}
+	return b, nil
+}

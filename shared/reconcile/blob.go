@@ -1,0 +1,189 @@
+package reconcile
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"iter"
+	"maps"
+	"math"
+	"strings"
+
+	"stackusage/shared/daily"
+	"stackusage/shared/landing"
+	"stackusage/shared/ledger"
+	"stackusage/shared/strictjson"
+	"stackusage/shared/usage"
+)
+
+// maxMeters bounds what is kept of one reported hour: a stack has hundreds of
+// meters at most, and a file may name one in every row.
+const maxMeters = 20_000
+
+var errMeters = fmt.Errorf("more than %d meters: choose one with --meter", maxMeters)
+
+// blobSums is what a file says, summed: memory does not grow with its rows.
+type blobSums struct {
+	counted    map[meterKey]map[usage.Hour]usage.Quantity // by usage hour
+	refused    map[meterKey]map[string]usage.Quantity     // by code, of rows that name a meter and a quantity
+	unreadable int64                                      // refused rows that do not
+	own        map[string]bool                            // the stack's own subscriptions, in normal form
+}
+
+func newBlobSums(own map[string]bool) *blobSums {
+	return &blobSums{counted: map[meterKey]map[usage.Hour]usage.Quantity{}, refused: map[meterKey]map[string]usage.Quantity{}, own: own}
+}
+
+// take adds a row that was reported in an hour.
+func (s *blobSums) take(r *run, line []byte, cut bool, reported usage.Hour) error {
+	record, refusal := usage.ParseRecord(line, reported)
+	if cut {
+		refusal = &usage.Refusal{Code: usage.RefusedLine}
+	}
+	if refusal == nil {
+		return s.count(r, record)
+	}
+	meter, subscription, q, ok := measure(line)
+	if !ok {
+		s.unreadable++
+		return nil
+	}
+	if r.wants(meter, subscription) {
+		return sum(s.refused, meterKey{meter, s.own[subscription]}, refusal.Code, q)
+	}
+	return nil
+}
+
+// count adds a row that counts.
+func (s *blobSums) count(r *run, record usage.Record) error {
+	meter, subscription := usage.NormalGUID(record.MeterID), usage.NormalGUID(record.SubscriptionID)
+	if err := r.know(subscription); err != nil || !r.wants(meter, subscription) {
+		return err
+	}
+	return sum(s.counted, meterKey{meter, s.own[subscription]}, record.Hour, record.Quantity)
+}
+
+func sum[K comparable](sums map[meterKey]map[K]usage.Quantity, key meterKey, at K, q usage.Quantity) error {
+	if sums[key] == nil {
+		if len(sums) == maxMeters {
+			return errMeters
+		}
+		sums[key] = map[K]usage.Quantity{}
+	}
+	add(sums[key], at, q)
+	return nil
+}
+
+// measure reads of a refused row what the stack would count: meter and
+// subscription, in normal form, and quantity.
+func measure(line []byte) (meter, subscription string, q usage.Quantity, ok bool) {
+	var row struct {
+		Properties struct {
+			SubscriptionID string           `json:"subscriptionId"`
+			MeterID        string           `json:"meterId"`
+			Quantity       strictjson.Value `json:"quantity"`
+		} `json:"properties"`
+	}
+	if strictjson.Unmarshal(line, &row) != nil || usage.CheckGUID(row.Properties.MeterID) != nil {
+		return "", "", q, false
+	}
+	text := string(row.Properties.Quantity)
+	if strings.HasPrefix(text, `"`) {
+		text, _ = strictjson.Text(row.Properties.Quantity)
+	}
+	q, err := usage.ParseQuantity(text)
+	return usage.NormalGUID(row.Properties.MeterID), usage.NormalGUID(row.Properties.SubscriptionID), q, err == nil
+}
+
+// blob reads an hour blob, once in a run.
+func (r *run) blob(ctx context.Context, id ledger.HourID, h ledger.Hour) (*blobSums, error) {
+	if sums := r.blobs[id]; sums != nil {
+		return sums, nil
+	}
+	container, name, _ := strings.Cut(h.Blob, "/")
+	where, err := landing.ParseName(container, name)
+	if err != nil {
+		return nil, err
+	}
+	body, err := r.open(ctx, r.Files.Landing, h.Blob)
+	if err != nil {
+		return nil, err
+	}
+	defer body.Close()
+	// What was over a limit does not count, whatever the limits are now.
+	reader, err := landing.NewReader(body, where, landing.Limits{Bytes: math.MaxInt64, Rows: math.MaxInt64})
+	if err != nil {
+		return nil, fmt.Errorf("read blob %s: %w (stackusage verify says what is damaged)", h.Blob, err)
+	}
+	header := reader.Header()
+	sums := newBlobSums(daily.Infrastructure(header.ProviderSubscriptions))
+	maps.Copy(r.own, sums.own)
+	for _, ids := range []iter.Seq[string]{maps.Keys(sums.own), maps.Keys(header.Tenants)} {
+		for id := range ids {
+			if err := r.know(usage.NormalGUID(id)); err != nil {
+				return nil, err
+			}
+		}
+	}
+	for {
+		line, err := reader.Next()
+		if errors.Is(err, io.EOF) {
+			break
+		}
+		if err == nil {
+			err = sums.take(r, line.Bytes, line.TooLong, id.Hour)
+		}
+		if err != nil {
+			return nil, fmt.Errorf("read blob %s: %w", h.Blob, err)
+		}
+		r.counted()
+	}
+	r.blobs[id] = sums
+	return sums, nil
+}
+
+// counted counts a row.
+func (r *run) counted() {
+	if r.progress.Rows++; r.progress.Rows%10_000 == 0 {
+		r.tell()
+	}
+}
+
+// supplement reads rows that were sent again, once in a run. Whose usage they
+// are, their hour blob says.
+func (r *run) supplement(ctx context.Context, id ledger.HourID, h ledger.Hour, parent *blobSums) (*blobSums, error) {
+	if sums := r.blobs[id]; sums != nil {
+		return sums, nil
+	}
+	body, err := r.open(ctx, r.Files.App, h.Blob)
+	if err != nil {
+		return nil, err
+	}
+	defer body.Close()
+	_, rows, err := landing.ReadSupplement(body)
+	if err != nil {
+		return nil, fmt.Errorf("read blob %s: %w", h.Blob, err)
+	}
+	sums := newBlobSums(parent.own)
+	for row, err := range rows {
+		if err == nil {
+			err = sums.take(r, row.Row, false, id.Hour)
+		}
+		if err != nil {
+			return nil, fmt.Errorf("read blob %s: %w", h.Blob, err)
+		}
+	}
+	r.blobs[id] = sums
+	return sums, nil
+}
+
+// open opens a blob by container and name.
+func (r *run) open(ctx context.Context, from ledger.BlobOpener, path string) (io.ReadCloser, error) {
+	container, name, _ := strings.Cut(path, "/")
+	body, _, err := from.Open(ctx, container, name)
+	if errors.Is(err, r.Files.NoBlob) {
+		err = fmt.Errorf("%w: restore it; stackusage verify says what else is missing", err)
+	}
+	return body, err
+}

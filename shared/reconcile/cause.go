@@ -1,0 +1,114 @@
+package reconcile
+
+import (
+	"fmt"
+
+	"stackusage/shared/usage"
+)
+
+// Kind says what makes the stack's number and the bill's differ. Its values are
+// public: they are in the JSON.
+type Kind string
+
+// Kinds, in the order of the way from the stack to the bill.
+const (
+	HourOut        Kind = "hourDoesNotCount" // the stack has the reported hour, and no file of it counts
+	HourDiffers    Kind = "hourDiffers"      // the stack says something else now than in the file that counts
+	Quarantined    Kind = "quarantined"      // the row is refused
+	UsedEarlier    Kind = "usedEarlier"      // used on an earlier day, reported on this one
+	ReportedLater  Kind = "reportedLater"    // used on this day, reported on a later one
+	Redriven       Kind = "redriven"         // a refused row that was sent again
+	NotStated      Kind = "notStated"        // counts, and the usage day is not closed yet
+	NotCorrected   Kind = "notCorrected"     // counts since the day was stated; the correction is still to come
+	StillStated    Kind = "stillStated"      // does not count any more; the correction is still to come
+	CarriedIn      Kind = "carriedIn"        // usage of another day that this day bills
+	CarriedAway    Kind = "carriedAway"      // billed on another day
+	ReportingOff   Kind = "reportingOff"     // counted, and forwarded nowhere
+	Unanswered     Kind = "unanswered"       // sent, or to be sent, without commerce's answer
+	Rejected       Kind = "rejected"         // refused by commerce
+	Expired        Kind = "expired"          // too late for commerce
+	Conflict       Kind = "conflict"         // commerce keeps another quantity
+	Reclassified   Kind = "reclassified"     // on the meter's other line: the stack's own usage, or not
+	OtherPayer     Kind = "otherPayer"       // charged to a subscription that the file is not of
+	NotInFile      Kind = "notInFile"        // accepted, and not in the file
+	AnswerNotKnown Kind = "answerNotReadYet" // in the file, and its answer is not in DailyUsage yet
+)
+
+var order = func() map[Kind]int {
+	order := map[Kind]int{}
+	for i, k := range []Kind{HourOut, HourDiffers, Quarantined, UsedEarlier, ReportedLater, Redriven, NotStated, NotCorrected, StillStated,
+		CarriedIn, CarriedAway, ReportingOff, Unanswered, Rejected, Expired, Conflict, Reclassified, OtherPayer, NotInFile, AnswerNotKnown} {
+		order[k] = i
+	}
+	return order
+}()
+
+// delayed reports whether causes of the kind are told apart by hours of delay.
+func (k Kind) delayed() bool { return k == UsedEarlier || k == ReportedLater }
+
+// Cause is one reason for a difference, and how much of it.
+type Cause struct {
+	Kind     Kind            `json:"kind"`
+	Delay    *int            `json:"delayHours,omitempty"` // from the usage hour to the reported hour
+	Reported *HourSpan       `json:"reported,omitempty"`   // first and last reported hour of the rows
+	Detail   string          `json:"detail,omitempty"`
+	Quantity usage.Quantity  `json:"quantity"`         // what it adds to the stack's number on the way to the bill's
+	Amount   *usage.Quantity `json:"amount,omitempty"` // that at the line's rate
+}
+
+// HourSpan is from one hour to another, both included.
+type HourSpan struct {
+	First usage.Hour `json:"first"`
+	Last  usage.Hour `json:"last"`
+}
+
+// String is 2019-12-11T00Z, or 2019-12-11T00Z to 2019-12-11T05Z.
+func (s HourSpan) String() string {
+	text := shortHour(s.First)
+	if s.Last != s.First {
+		text += " to " + shortHour(s.Last)
+	}
+	return text
+}
+
+func shortHour(h usage.Hour) string { return h.Start().Format("2006-01-02T15Z") }
+
+func (c Cause) hours() int {
+	if c.Delay == nil {
+		return 0
+	}
+	return *c.Delay
+}
+
+// String says the cause in words.
+func (c Cause) String() string {
+	switch c.Kind {
+	case UsedEarlier:
+		return fmt.Sprintf("used before, reported in it, %d h after (at %s)", c.hours(), c.Reported)
+	case ReportedLater:
+		return fmt.Sprintf("used in it, reported later, %d h after (at %s)", c.hours(), c.Reported)
+	}
+	return fmt.Sprintf(words[c.Kind], c.Detail)
+}
+
+// words of the other kinds; %s is the detail.
+var words = map[Kind]string{
+	HourOut:        "reported, and does not count: %s",
+	HourDiffers:    "the file that counts says otherwise than the stack: %s",
+	Quarantined:    "refused rows: %s (stackusage quarantine list)",
+	Redriven:       "refused rows that were sent again%s",
+	NotStated:      "counts; the usage day is not stated yet%s",
+	NotCorrected:   "counts since %s; its correction is to come",
+	StillStated:    "does not count any more since %s; its correction is to come",
+	CarriedIn:      "usage of %s, carried forward into this day",
+	CarriedAway:    "carried forward to %s, which bills it",
+	ReportingOff:   "counted and not forwarded: reporting is off%s",
+	Unanswered:     "not answered by commerce yet, %s",
+	Rejected:       "refused by commerce, %s",
+	Expired:        "too late for commerce, %s (stackusage carry-forward --list)",
+	Conflict:       "commerce keeps another quantity, %s",
+	Reclassified:   "stands on the meter's other line: user's, or the stack's own%s",
+	OtherPayer:     "charged to %s, which the file is not of",
+	NotInFile:      "accepted by commerce, and not in the file, %s",
+	AnswerNotKnown: "in the file, and commerce's answer not read yet, %s",
+}

@@ -1,0 +1,142 @@
+package reconcile
+
+import (
+	"cmp"
+	"context"
+	"fmt"
+	"maps"
+	"slices"
+	"strings"
+
+	"stackusage/shared/ledger"
+	"stackusage/shared/usage"
+)
+
+// readHours reads every blob that counts and has rows reported on the days, or
+// used on them; and says of each reported hour of the days what is odd.
+func (r *run) readHours(ctx context.Context) error {
+	count := map[ledger.HourID]ledger.Hour{}
+	odd := map[usage.Hour][]string{} // what else landed for an hour
+	for h, err := range r.Ledger.LandedBetween(ctx, r.o.CloudID, r.o.From, r.o.To) {
+		if err != nil {
+			return err
+		}
+		switch {
+		case h.Verdict == ledger.Counted:
+			r.counting[h.ID.Hour], count[h.ID] = h.ID, h.Hour
+		case h.Decision == ledger.Supersede:
+			odd[h.ID.Hour] = append(odd[h.ID.Hour], "file "+h.ID.SHA16+" is to take the place of the one that counts")
+		case h.Verdict == ledger.Rejected:
+			odd[h.ID.Hour] = append(odd[h.ID.Hour], "a file is rejected, "+h.Code)
+		case h.Verdict == ledger.Unregistered:
+			odd[h.ID.Hour] = append(odd[h.ID.Hour], "landed, and waits for its registration")
+		case h.Verdict == ledger.Conflict:
+			odd[h.ID.Hour] = append(odd[h.ID.Hour], "file "+h.ID.SHA16+" is in conflict and does not count (stackusage hours resolve)")
+		}
+	}
+	for day := r.o.From; day <= r.o.To; day = day.Next() {
+		inputs, err := r.Ledger.CountedInputs(ctx, r.o.CloudID, day)
+		if err != nil {
+			return err
+		}
+		for _, in := range inputs {
+			// A supplement is read with its hour blob, whose header says whose usage it is.
+			blob, _, _ := strings.Cut(in.SHA16, "_")
+			id := ledger.HourID{CloudID: r.o.CloudID, Hour: in.Hour, SHA16: blob}
+			if _, there := count[id]; there {
+				continue
+			}
+			if count[id], err = r.Ledger.Hour(ctx, id); err != nil {
+				return err
+			}
+		}
+	}
+	r.noteHours(odd)
+	ids := slices.SortedFunc(maps.Keys(count), func(a, b ledger.HourID) int {
+		return cmp.Or(cmp.Compare(a.Hour, b.Hour), strings.Compare(a.SHA16, b.SHA16))
+	})
+	r.progress.Of = len(ids)
+	for _, id := range ids {
+		sums, err := r.blob(ctx, id, count[id])
+		if err != nil {
+			return fmt.Errorf("reported hour %s: %w", id.Hour, err)
+		}
+		if err := r.enterBlob(ctx, id, sums); err != nil {
+			return fmt.Errorf("reported hour %s: %w", id.Hour, err)
+		}
+		r.progress.Hours++
+		r.tell()
+	}
+	return nil
+}
+
+// noFile begins the note of an hour of which the stack's number is not known.
+const noFile = "no file counts: "
+
+// noteHours notes which reported hours of the days need a word, the same of
+// several hours in a row once.
+func (r *run) noteHours(odd map[usage.Hour][]string) {
+	for hour := r.o.From.First(); hour < r.o.To.Next().First(); hour++ {
+		what := strings.Join(odd[hour], "; ")
+		if _, counts := r.counting[hour]; !counts {
+			what = noFile + cmp.Or(what, "nothing landed")
+		}
+		if what == "" {
+			continue
+		}
+		if n := len(r.hours); n > 0 && r.hours[n-1].Last == hour-1 && r.hours[n-1].What == what {
+			r.hours[n-1].Last = hour
+			continue
+		}
+		r.hours = append(r.hours, HourNote{hour, hour, what})
+	}
+}
+
+// whyOut is why no file counts for a reported hour; "" if one does.
+func (r *run) whyOut(hour usage.Hour) string {
+	for _, n := range r.hours {
+		if text, out := strings.CutPrefix(n.What, noFile); out && n.First <= hour && hour <= n.Last {
+			return text
+		}
+	}
+	return ""
+}
+
+// enterBlob enters the sums of a blob and of its supplements.
+func (r *run) enterBlob(ctx context.Context, id ledger.HourID, sums *blobSums) error {
+	if r.within(id.Hour.Day()) && sums.unreadable > 0 {
+		r.note("reported hour %s: %d refused rows say no meter or no quantity that can be read; they are in neither number", shortHour(id.Hour), sums.unreadable)
+	}
+	for key, byHour := range sums.counted {
+		b := r.books.of(key)
+		for used, q := range byHour {
+			add(b.stack, id.Hour, q)
+			add(b.counted, delay{used, id.Hour}, q)
+		}
+	}
+	for key, byCode := range sums.refused {
+		for code, q := range byCode {
+			add(r.books.of(key).stack, id.Hour, q)
+			r.books.enter(key, id.Hour.Day(), Quarantined, code, neg(q))
+		}
+	}
+	supplements, err := r.Ledger.Supplements(ctx, id)
+	if err != nil {
+		return err
+	}
+	for sha16, h := range supplements {
+		if h.Verdict != ledger.Counted {
+			continue
+		}
+		again, err := r.supplement(ctx, ledger.SupplementOf(id, sha16), h, sums)
+		if err != nil {
+			return err
+		}
+		for key, byHour := range again.counted {
+			for used, q := range byHour {
+				r.books.enter(key, used.Day(), Redriven, "", q)
+			}
+		}
+	}
+	return nil
+}

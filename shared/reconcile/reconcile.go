@@ -1,0 +1,257 @@
+// Package reconcile says why the stack's own numbers and the bill differ.
+//
+// The stack's usage API is asked by the hour in which it took a row in, the
+// reported hour; the bill counts a row on the day of its usage. So what was used
+// before midnight and reported after it stands on one day here and on the other
+// there, and neither is wrong. For each meter and usage day:
+//
+//	what the stack says of the day           rows reported in its 24 hours
+//	- used before, reported in it            by hours of delay
+//	+ used in it, reported later             by hours of delay
+//	- refused rows, + those sent again
+//	- not stated yet, not forwarded, refused by commerce, carried to another day ...
+//	= what the bill says of the day
+//
+// Every cause is measured by itself, from the rows that landed, the daily files
+// and commerce's answers, in exact decimals. What they do not add up to is
+// unexplained, and never hidden in one of them.
+package reconcile
+
+import (
+	"context"
+	"fmt"
+	"io"
+	"io/fs"
+
+	"stackusage/shared/ledger"
+	"stackusage/shared/meter"
+	"stackusage/shared/usage"
+)
+
+// Options say what to reconcile.
+type Options struct {
+	CloudID      string    // of the registration
+	From, To     usage.Day // first and last day, both included
+	MeterID      string    // the stack's, in normal form; empty: all
+	Subscription string    // the stack's, in normal form; empty: all
+
+	// Stack is a folder of saved answers of the stack's usage API, one file
+	// YYYY-MM-DDTHH.json for each reported hour. Nil: the stack's numbers are
+	// those of the rows that landed.
+	Stack fs.FS
+	// Bill opens a usage details file; it is read twice. Nil: the bill is what
+	// commerce accepted, by table DailyUsage, and nothing has an amount.
+	Bill func() (io.ReadCloser, error)
+
+	Progress func(Progress)
+}
+
+// Progress is how far a run is.
+type Progress struct {
+	Hours, Of int   // hour blobs read, of those to be read
+	Rows      int64 // of the usage API
+	Days      int   // usage days looked at
+	Bill      int64 // rows read of the usage details file
+}
+
+// Report is what a run found.
+type Report struct {
+	CloudID      string    `json:"cloudId"`
+	From         usage.Day `json:"from"`
+	To           usage.Day `json:"to"`
+	MeterID      string    `json:"meterId,omitempty"`
+	Subscription string    `json:"subscriptionId,omitempty"`
+	Stack        string    `json:"stack"` // FromRows or FromFolder
+	Bill         string    `json:"bill"`  // FromDailyUsage or FromFile
+
+	Lines []Line     `json:"lines"`           // in order of meter and day; a meter's total is its last
+	Hours []HourNote `json:"hours,omitempty"` // reported hours of the days that need a word
+	Notes []string   `json:"notes,omitempty"`
+
+	Unexplained int `json:"unexplained"` // lines, totals aside, that the causes do not explain
+}
+
+// Where the two numbers come from.
+const (
+	FromRows       = "rows that landed"
+	FromFolder     = "saved answers of the usage API"
+	FromDailyUsage = "table DailyUsage"
+	FromFile       = "usage details file"
+)
+
+// Line is one meter on one day, or over all of them.
+type Line struct {
+	MeterID string `json:"meterId"`
+	Name    string `json:"name,omitempty"`
+	Unit    string `json:"unit,omitempty"`
+	Admin   bool   `json:"admin,omitempty"` // usage of the stack's own subscriptions, free
+	Day     string `json:"usageDay"`        // 2019-12-10, or "total"
+
+	Stack       usage.Quantity `json:"stack"`
+	Bill        usage.Quantity `json:"bill"`
+	Difference  usage.Quantity `json:"difference"` // Bill - Stack = the sum of Causes + Unexplained
+	Causes      []Cause        `json:"causes"`
+	Unexplained usage.Quantity `json:"unexplained"`
+
+	Rate     string   `json:"rate,omitempty"` // of the usage details file, per unit
+	Currency string   `json:"currency,omitempty"`
+	NoRate   string   `json:"noRate,omitempty"` // why a file gives no rate, and so no amounts
+	Amounts  *Amounts `json:"amounts,omitempty"`
+}
+
+// Amounts are quantities of a line times its rate, exact and not rounded.
+type Amounts struct {
+	Stack       usage.Quantity `json:"stack"`
+	Bill        usage.Quantity `json:"bill"`
+	Difference  usage.Quantity `json:"difference"`
+	Unexplained usage.Quantity `json:"unexplained"`
+}
+
+// Total is the Day of a line over all days.
+const Total = "total"
+
+// price gives the line its amounts.
+func (l *Line) price(rate rate) {
+	per, err := usage.ParseQuantity(rate.text)
+	if err != nil {
+		l.NoRate = rate.why
+		return
+	}
+	l.Rate, l.Currency = rate.text, rate.currency
+	l.Amounts = &Amounts{l.Stack.Mul(per), l.Bill.Mul(per), l.Difference.Mul(per), l.Unexplained.Mul(per)}
+	for i := range l.Causes {
+		amount := l.Causes[i].Quantity.Mul(per)
+		l.Causes[i].Amount = &amount
+	}
+}
+
+// HourNote is a reported hour, or several in a row of which the same holds.
+type HourNote struct {
+	First usage.Hour `json:"first"`
+	Last  usage.Hour `json:"last"`
+	What  string     `json:"what"`
+}
+
+// Sources are where a run reads: tables and blobs. It only reads.
+type Sources struct {
+	Ledger *ledger.Ledger
+	Files  ledger.VerifyFiles
+	Meters *meter.Catalogue
+}
+
+// Run reconciles. It may run while the app works: where something is left
+// unexplained, all that may have moved is read again. Memory grows with days, hours
+// and meters, not with rows.
+func (s Sources) Run(ctx context.Context, o Options) (Report, error) {
+	report, err := s.run(ctx, o)
+	if err != nil {
+		return Report{}, fmt.Errorf("reconcile: %w", err)
+	}
+	return report, nil
+}
+
+func (s Sources) run(ctx context.Context, o Options) (Report, error) {
+	r := &run{Sources: s, o: o, blobs: map[ledger.HourID]*blobSums{}, own: map[string]bool{}, known: map[string]bool{}}
+	// A file that cannot be read is found before hours are spent on rows.
+	if o.Bill != nil {
+		if err := r.eachBillRow(func(BillStatement) error { return nil }, func(BillRow) error { return nil }); err != nil {
+			return Report{}, err
+		}
+	}
+	if o.Stack != nil {
+		if err := checkFolder(o.Stack, o.From, o.To); err != nil {
+			return Report{}, err
+		}
+	}
+	for look := 1; ; look++ {
+		report, err := r.once(ctx)
+		if err != nil || report.Unexplained == 0 || look == looks {
+			return report, err
+		}
+	}
+}
+
+// looks is how often the tables are read until everything is explained: the app
+// may state a day while it is looked at.
+const looks = 3
+
+// run is one run. What is read of a blob is kept: blobs do not change.
+type run struct {
+	Sources
+	o        Options
+	blobs    map[ledger.HourID]*blobSums
+	own      map[string]bool // the stack's own subscriptions, in normal form
+	known    map[string]bool // all of the stack's, in normal form; only for a bill
+	progress Progress
+
+	// Of this look at the tables.
+	books    books
+	counting map[usage.Hour]ledger.HourID // the file that counts, of the reported hours of the days
+	hours    []HourNote
+	notes    []string
+}
+
+func (r *run) once(ctx context.Context) (Report, error) {
+	r.books, r.counting, r.hours, r.notes = books{}, map[usage.Hour]ledger.HourID{}, nil, nil
+	r.progress = Progress{}
+	if err := r.readHours(ctx); err != nil {
+		return Report{}, err
+	}
+	if r.o.Stack != nil {
+		if err := r.readFolder(); err != nil {
+			return Report{}, err
+		}
+	}
+	days := map[usage.Day]*dayState{}
+	for day := r.o.From; day <= r.o.To; day = day.Next() {
+		var err error
+		if days[day], err = r.readDay(ctx, day); err != nil {
+			return Report{}, fmt.Errorf("usage day %s: %w", day, err)
+		}
+		r.progress.Days++
+		r.tell()
+	}
+	rates := rateBook{}
+	if r.o.Bill != nil {
+		var err error
+		if rates, err = r.readBill(days); err != nil {
+			return Report{}, err
+		}
+	}
+	return r.report(rates), nil
+}
+
+func (r *run) tell() {
+	if r.o.Progress != nil {
+		r.o.Progress(r.progress)
+	}
+}
+
+// note adds a sentence that is true of the whole report.
+func (r *run) note(format string, args ...any) {
+	r.notes = append(r.notes, fmt.Sprintf(format, args...))
+}
+
+// wants reports whether the options ask for a meter of a subscription, both in
+// normal form.
+func (r *run) wants(meterID, subscription string) bool {
+	return (r.o.MeterID == "" || r.o.MeterID == meterID) && (r.o.Subscription == "" || r.o.Subscription == subscription)
+}
+
+// within reports whether a day is one of those asked for.
+func (r *run) within(day usage.Day) bool { return day >= r.o.From && day <= r.o.To }
+
+// maxSubscriptions bounds what is kept to tell the rows of this stack in a bill.
+const maxSubscriptions = 1_000_000
+
+// know remembers a subscription of the stack, by its id in normal form.
+func (r *run) know(id string) error {
+	if r.o.Bill == nil || r.known[id] {
+		return nil
+	}
+	if len(r.known) == maxSubscriptions {
+		return fmt.Errorf("more than %d subscriptions: leave --bill out", maxSubscriptions)
+	}
+	r.known[id] = true
+	return nil
+}
