@@ -1,10 +1,12 @@
 metadata name = 'Custom roles'
 metadata description = 'What no built-in role says: to add a blob and nothing else; to write contents and delete none.'
 
+var here = resourceGroup().id
+
 resource addBlobs 'Microsoft.Authorization/roleDefinitions@2022-04-01' = {
-  name: guid(resourceGroup().id, 'stackusage-add-blobs')
+  name: guid(here, 'stackusage-add-blobs')
   properties: {
-    roleName: 'stackusage: add blobs (${uniqueString(resourceGroup().id)})'
+    roleName: 'stackusage: add blobs (${uniqueString(here)})'
     description: 'Creates blobs that do not exist. Reads, lists, overwrites and deletes none.'
     type: 'CustomRole'
     permissions: [
@@ -17,16 +19,14 @@ resource addBlobs 'Microsoft.Authorization/roleDefinitions@2022-04-01' = {
         notDataActions: []
       }
     ]
-    assignableScopes: [
-      resourceGroup().id
-    ]
+    assignableScopes: [here]
   }
 }
 
 resource keepContents 'Microsoft.Authorization/roleDefinitions@2022-04-01' = {
-  name: guid(resourceGroup().id, 'stackusage-keep-contents')
+  name: guid(here, 'stackusage-keep-contents')
   properties: {
-    roleName: 'stackusage: keep contents (${uniqueString(resourceGroup().id)})'
+    roleName: 'stackusage: keep contents (${uniqueString(here)})'
     description: 'Makes containers, reads and writes blobs. Deletes nothing: what a bill was made of is evidence.'
     type: 'CustomRole'
     permissions: [
@@ -44,9 +44,7 @@ resource keepContents 'Microsoft.Authorization/roleDefinitions@2022-04-01' = {
         notDataActions: []
       }
     ]
-    assignableScopes: [
-      resourceGroup().id
-    ]
+    assignableScopes: [here]
   }
 }
 

@@ -29,7 +29,7 @@ resource ledger 'Microsoft.Storage/storageAccounts@2025-01-01' existing = {
   resource queues 'queueServices' existing = {
     name: 'default'
 
-    resource landed 'queues' existing = {
+    resource announced 'queues' existing = {
       name: landedQueue
     }
   }
@@ -49,8 +49,8 @@ resource topic 'Microsoft.EventGrid/systemTopics@2025-02-15' = {
 
 // Delivery adds messages to this one queue.
 resource sends 'Microsoft.Authorization/roleAssignments@2022-04-01' = {
-  scope: ledger::queues::landed
-  name: guid(ledger::queues::landed.id, topicName, builtInRoles.queueSender)
+  scope: ledger::queues::announced
+  name: guid(ledger::queues::announced.id, topicName, builtInRoles.queueSender)
   properties: {
     principalId: topic.identity.principalId
     principalType: 'ServicePrincipal'
