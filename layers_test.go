@@ -37,6 +37,7 @@ var layers = map[string][]string{
 	"handlers":          {"functions", "shared/invoke", "shared/strictjson", "shared/usage", "shared/landing", "shared/meter", "shared/registration", "shared/daily", "shared/ledger", "shared/commerce", "shared/content", "shared/intake"},
 
 	// Stand-ins know nothing of the product: they meet it over HTTP and storage.
+	"internal/bicep":                        {"internal/npm"},
 	"internal/devstack/azurite":             {"internal/npm"},
 	"internal/devstack/azurite/azuritetest": {"internal/devstack/azurite"},
 }

@@ -11,10 +11,11 @@ param registrations = [
     agentPrincipalId: '00000000-0000-0000-0000-00000000000a'
   }
   {
-    // The canary of make deploy-check: no stamp, billing model Development, and
-    // whoever runs the check may drop its hours.
-    cloudId: '00000000-0000-0000-0000-000000000002'
+    // The canary of make deploy-check: no stamp, billing model Development. Whoever
+    // runs the check drops its hours, which are no stamp's.
+    cloudId: 'ca7a5700-0000-4000-8000-000000000001'
     agentPrincipalId: '00000000-0000-0000-0000-00000000000b'
+    agentPrincipalType: 'User'
     watched: false
   }
 ]

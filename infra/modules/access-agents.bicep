@@ -35,7 +35,7 @@ resource adds 'Microsoft.Authorization/roleAssignments@2022-04-01' = [
     name: guid(landingAccountName, stamp.cloudId, stamp.agentPrincipalId, 'stackusage-add-blobs')
     properties: {
       principalId: stamp.agentPrincipalId
-      principalType: 'ServicePrincipal'
+      principalType: stamp.?agentPrincipalType ?? 'ServicePrincipal'
       roleDefinitionId: addBlobsId
     }
   }

@@ -8,8 +8,10 @@ type registration = {
   @minLength(36)
   @maxLength(36)
   cloudId: string
-  @description('Required. Object id of the service principal that the agent signs in as.')
+  @description('Required. Object id of the principal that the agent signs in as.')
   agentPrincipalId: string
+  @description('Optional. What that principal is. Default ServicePrincipal.')
+  agentPrincipalType: ('ServicePrincipal' | 'User' | 'Group')?
   @description('Optional. False where no usage is expected any more, or not every hour: nobody is told when hours are missing. Default true.')
   watched: bool?
   @description('Optional. True once the policy of the container is locked: a locked policy cannot be written again. Default false.')

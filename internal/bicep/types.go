@@ -59,7 +59,7 @@ func (c *checker) resolve(f *File, n *Node) typ {
 		return typ{}
 	}
 	switch n.Kind {
-	case "type", "nullable_type":
+	case "type", "nullable_type", "parenthesized_type":
 		if named := n.Named(); len(named) > 0 {
 			t := c.resolve(f, named[0])
 			t.optional = t.optional || n.Kind == "nullable_type"
