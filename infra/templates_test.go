@@ -2,6 +2,7 @@ package infra_test
 
 import (
 	"encoding/json"
+	"maps"
 	"os"
 	"path/filepath"
 	"regexp"
@@ -18,10 +19,9 @@ type templates map[string]*bicep.File
 // edit is a change that a check must notice.
 type edit struct{ file, old, new string }
 
-// load parses a copy of the templates, with edits.
-func load(t testing.TB, edits ...edit) templates {
+// load parses the templates, and one copy of them for each edit.
+func load(t testing.TB, edits ...edit) (asIs templates, edited []templates) {
 	t.Helper()
-	dir := t.TempDir()
 	var names, paths []string
 	for _, pattern := range []string{"*.bicep", "*.bicepparam", "modules/*.bicep"} {
 		found, err := filepath.Glob(pattern)
@@ -30,22 +30,14 @@ func load(t testing.TB, edits ...edit) templates {
 		}
 		names = append(names, found...)
 	}
-	if err := os.Mkdir(filepath.Join(dir, "modules"), 0o755); err != nil {
-		t.Fatal(err)
-	}
-	for _, name := range names {
-		text := read(t, "infra/"+filepath.ToSlash(name))
-		for _, e := range edits {
-			if e.file != filepath.ToSlash(name) {
-				continue
-			}
-			if !strings.Contains(text, e.old) {
-				t.Fatalf("%s has no %q to edit", name, e.old)
-			}
-			text = strings.Replace(text, e.old, e.new, 1)
+	paths = slices.Clone(names)
+	for _, e := range edits {
+		text := read(t, "infra/"+e.file)
+		if !strings.Contains(text, e.old) {
+			t.Fatalf("%s has no %q to edit", e.file, e.old)
 		}
-		path := filepath.Join(dir, name)
-		if err := os.WriteFile(path, []byte(text), 0o644); err != nil {
+		path := filepath.Join(t.TempDir(), filepath.Base(e.file))
+		if err := os.WriteFile(path, []byte(strings.Replace(text, e.old, e.new, 1)), 0o644); err != nil {
 			t.Fatal(err)
 		}
 		paths = append(paths, path)
@@ -54,11 +46,18 @@ func load(t testing.TB, edits ...edit) templates {
 	if err != nil {
 		t.Fatal(err)
 	}
-	all := templates{}
+	asIs = templates{}
 	for i, name := range names {
-		all[filepath.ToSlash(name)] = files[i]
+		asIs[filepath.ToSlash(name)] = files[i]
 	}
-	return all
+	for i, e := range edits {
+		file := files[len(names)+i]
+		file.Path = filepath.FromSlash(e.file) // it stands in the place of the original
+		all := maps.Clone(asIs)
+		all[e.file] = file
+		edited = append(edited, all)
+	}
+	return asIs, edited
 }
 
 // mutant is an edit and what a check must say of it.
@@ -72,14 +71,19 @@ type mutant struct {
 // each mutant, which must not.
 func holds(t *testing.T, check func(testing.TB, templates) []string, mutants ...mutant) {
 	t.Helper()
+	var edits []edit
+	for _, m := range mutants {
+		edits = append(edits, m.edit)
+	}
+	asIs, edited := load(t, edits...)
 	t.Run("as it is", func(t *testing.T) {
-		for _, problem := range check(t, load(t)) {
+		for _, problem := range check(t, asIs) {
 			t.Error(problem)
 		}
 	})
-	for _, m := range mutants {
+	for i, m := range mutants {
 		t.Run("noticed: "+m.name, func(t *testing.T) {
-			got := strings.Join(check(t, load(t, m.edit)), "\n")
+			got := strings.Join(check(t, edited[i]), "\n")
 			if m.want == "" || !strings.Contains(got, m.want) {
 				t.Errorf("problems:\n%s\nwant %q", got, m.want)
 			}

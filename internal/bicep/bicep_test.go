@@ -11,23 +11,40 @@ import (
 	"stackusage/internal/bicep"
 )
 
-// files writes files to a folder of their own and parses them.
-func files(t testing.TB, pairs ...string) []*bicep.File {
+// files writes sets of files, name and text by turns, to a folder each, and
+// parses them all.
+func files(t testing.TB, sets ...[]string) (parsed [][]*bicep.File) {
 	t.Helper()
-	dir := t.TempDir()
 	var paths []string
-	for i := 0; i < len(pairs); i += 2 {
-		path := filepath.Join(dir, pairs[i])
-		if err := os.WriteFile(path, []byte(pairs[i+1]), 0o644); err != nil {
-			t.Fatal(err)
+	for _, pairs := range sets {
+		dir := t.TempDir()
+		for i := 0; i < len(pairs); i += 2 {
+			path := filepath.Join(dir, pairs[i])
+			if err := os.WriteFile(path, []byte(pairs[i+1]), 0o644); err != nil {
+				t.Fatal(err)
+			}
+			paths = append(paths, path)
 		}
-		paths = append(paths, path)
 	}
-	parsed, err := bicep.Parse(t.Context(), paths...)
+	all, err := bicep.Parse(t.Context(), paths...)
 	if err != nil {
 		t.Fatal(err)
 	}
+	for _, pairs := range sets {
+		n := len(pairs) / 2
+		parsed, all = append(parsed, all[:n]), all[n:]
+	}
 	return parsed
+}
+
+// finds checks that the set of a case has the problem that it wants, or none.
+func finds(t *testing.T, name string, set []*bicep.File, want string) {
+	t.Run(name, func(t *testing.T) {
+		got := strings.Join(bicep.Check(set), "\n")
+		if want == "" && got != "" || !strings.Contains(got, want) {
+			t.Errorf("problems:\n%s\nwant %q", got, want)
+		}
+	})
 }
 
 const module = `
@@ -67,7 +84,7 @@ output id string = m.outputs.id
 `
 
 func TestCheck(t *testing.T) {
-	for _, c := range []struct{ name, module, template, want string }{
+	cases := []struct{ name, module, template, want string }{
 		{"files that fit", module, template, ""},
 		{"a bracket is missing", strings.Replace(module, "pairs pair[]", "pairs pair[", 1), template, "m.bicep:9: not understood"},
 		{"a value is missing", strings.Replace(module, "int = 3", "int =", 1), template, "not understood"},
@@ -90,36 +107,36 @@ func TestCheck(t *testing.T) {
 		{"an object with a property missing", module, strings.Replace(template, "filter(all, p => p.two ?? true)", "[{ two: empty(all) }]", 1), "property one is missing"},
 		{"an object with a property too many", module, strings.Replace(template, "filter(all, p => p.two ?? true)", "[{ one: '', on: empty(all) }]", 1), "no property on is asked for"},
 		{"two deployments of one name", module, template + "module n 'm.bicep' = {\n  name: 'm'\n  params: {\n    pairs: all\n  }\n}\n", "deployment m has the name of another one"},
-	} {
-		t.Run(c.name, func(t *testing.T) {
-			got := strings.Join(bicep.Check(files(t, "m.bicep", c.module, "main.bicep", c.template)), "\n")
-			if c.want == "" && got != "" || !strings.Contains(got, c.want) {
-				t.Errorf("problems:\n%s\nwant %q", got, c.want)
-			}
-		})
+	}
+	var sets [][]string
+	for _, c := range cases {
+		sets = append(sets, []string{"m.bicep", c.module, "main.bicep", c.template})
+	}
+	for i, set := range files(t, sets...) {
+		finds(t, cases[i].name, set, cases[i].want)
 	}
 }
 
 func TestParameterFile(t *testing.T) {
 	good := "using 'main.bicep'\n\nparam all = [\n  { one: 'a' }\n]\n"
-	for _, c := range []struct{ name, text, want string }{
+	cases := []struct{ name, text, want string }{
 		{"a file that fits", good, ""},
 		{"a parameter that the template has not got", good + "param more = 1\n", "sets param more"},
 		{"a parameter that is missing", "using 'main.bicep'\n", "does not set param all"},
 		{"a property that is missing", strings.Replace(good, "one", "two", 1), "property one is missing"},
 		{"a template that is not there", strings.Replace(good, "main", "mine", 1), "template mine.bicep is not there"},
-	} {
-		t.Run(c.name, func(t *testing.T) {
-			got := strings.Join(bicep.Check(files(t, "m.bicep", module, "main.bicep", template, "main.bicepparam", c.text)), "\n")
-			if c.want == "" && got != "" || !strings.Contains(got, c.want) {
-				t.Errorf("problems:\n%s\nwant %q", got, c.want)
-			}
-		})
+	}
+	var sets [][]string
+	for _, c := range cases {
+		sets = append(sets, []string{"m.bicep", module, "main.bicep", template, "main.bicepparam", c.text})
+	}
+	for i, set := range files(t, sets...) {
+		finds(t, cases[i].name, set, cases[i].want)
 	}
 }
 
 func TestReading(t *testing.T) {
-	f := files(t, "a.bicep", "var a = {\n  'b-c': ['x', 'it\\'s'] // why\n  d: '''\ntext\n'''\n}\n")[0]
+	f := files(t, []string{"a.bicep", "var a = {\n  'b-c': ['x', 'it\\'s'] // why\n  d: '''\ntext\n'''\n}\n"})[0][0]
 	object := f.Decl("var", "a").Value
 	if diff := cmp.Diff([]string{"x", "it's"}, bicep.Strings(bicep.Find(object, "b-c"))); diff != "" {
 		t.Errorf("strings (-want +got):\n%s", diff)
