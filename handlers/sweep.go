@@ -73,10 +73,6 @@ func (a *App) sweepOpen(ctx context.Context, r *resending) error {
 	return errors.Join(errs...)
 }
 
-// overdueAfter is how long after its deadline a day that is still not stated is
-// called overdue: CloseDay had many messages for it by then.
-const overdueAfter = 2 * time.Hour
-
 func (a *App) sweepDay(ctx context.Context, r *resending, m ledger.OpenMark, history []registration.Registration) error {
 	// The mark's last landing stands for the day's inputs: CloseDay reads them
 	// and decides again.
@@ -130,3 +126,7 @@ func (a *App) sweepBatches(ctx context.Context, r *resending, m ledger.OpenMark)
 	}
 	return a.Ledger.FinishRevision(ctx, m, len(ids))
 }
+
+// overdueAfter is how long after its deadline a day that is still not stated is
+// called overdue: CloseDay had many messages for it by then.
+const overdueAfter = 2 * time.Hour
