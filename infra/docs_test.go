@@ -81,12 +81,12 @@ func commands(page string) (list, files []string) {
 	return list, files
 }
 
-// programs are built once for all tests.
-var programs = sync.OnceValues(func() (string, error) {
-	dir, err := os.MkdirTemp("", "stackusage-infra-")
-	if err != nil {
+// programs are built once for all tests, if one asks for them.
+var programs = sync.OnceValues(func() (dir string, err error) {
+	if dir, err = os.MkdirTemp("", "stackusage-infra-"); err != nil {
 		return "", err
 	}
+	programsDir = dir
 	out, err := exec.Command("go", "build", "-o", dir+string(filepath.Separator), "stackusage/cmd/stackusage", "stackusage/cmd/stackusage-agent").CombinedOutput()
 	if err != nil {
 		os.Stderr.Write(out)
@@ -94,10 +94,12 @@ var programs = sync.OnceValues(func() (string, error) {
 	return dir, err
 })
 
+var programsDir string // to be removed
+
 func TestMain(m *testing.M) {
 	code := m.Run()
-	if dir, err := programs(); err == nil {
-		os.RemoveAll(dir)
+	if programsDir != "" {
+		os.RemoveAll(programsDir)
 	}
 	os.Exit(code)
 }
