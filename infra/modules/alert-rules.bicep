@@ -21,7 +21,8 @@ var rules = [
     query: '''
 let judged = lines
 | where msg == 'hour judged' and tostring(e.verdict) in ('counted', 'duplicate')
-| distinct cloudId = extract('landing-([0-9a-f-]{36})', 1, tostring(e.blob));
+| extend cloudId = extract('landing-([0-9a-f-]{36})', 1, tostring(e.blob))
+| distinct cloudId;
 let silent = print cloudId = dynamic(EXPECTED)
 | mv-expand cloudId to typeof(string)
 | where isnotempty(cloudId)

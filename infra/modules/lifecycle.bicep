@@ -4,10 +4,10 @@ metadata description = 'Where blobs go as they grow old: hot, cool, cold, and aw
 @description('Required. Name of the storage account.')
 param accountName string
 
-@description('Required. Beginnings of container names whose blobs are kept for retentionDays.')
+@description('Required. Containers whose blobs are kept for retentionDays; empty for all. At most ten.')
 param kept string[]
 
-@description('Optional. Beginnings of container names whose blobs are removed after partialDays.')
+@description('Optional. Containers whose blobs are removed after partialDays.')
 param passing string[] = []
 
 @description('Required. Days that evidence is kept.')
@@ -15,6 +15,10 @@ param retentionDays int
 
 @description('Optional. Days that passing blobs are kept.')
 param partialDays int = 400
+
+var blocks = {
+  blobTypes: ['blockBlob']
+}
 
 var cooling = {
   tierToCool: {
@@ -30,12 +34,7 @@ var keptRule = {
   name: 'kept'
   type: 'Lifecycle'
   definition: {
-    filters: {
-      blobTypes: [
-        'blockBlob'
-      ]
-      prefixMatch: kept
-    }
+    filters: union(blocks, empty(kept) ? {} : { prefixMatch: map(kept, name => '${name}/') })
     actions: {
       baseBlob: union(cooling, {
         delete: {
@@ -56,12 +55,7 @@ var passingRule = {
   name: 'passing'
   type: 'Lifecycle'
   definition: {
-    filters: {
-      blobTypes: [
-        'blockBlob'
-      ]
-      prefixMatch: passing
-    }
+    filters: union(blocks, { prefixMatch: map(passing, name => '${name}/') })
     actions: {
       baseBlob: {
         delete: {

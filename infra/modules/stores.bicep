@@ -50,7 +50,7 @@ module landingLifecycle 'lifecycle.bicep' = {
   name: 'landing-lifecycle'
   params: {
     accountName: landingAccount.outputs.account.name
-    kept: ['landing-']
+    kept: [] // all: a rule knows ten containers, and there may be more stacks
     retentionDays: retentionDays
   }
 }
