@@ -38,6 +38,8 @@ var layers = map[string][]string{
 	"handlers":          {"functions", "shared/activation", "shared/invoke", "shared/strictjson", "shared/usage", "shared/landing", "shared/meter", "shared/registration", "shared/daily", "shared/ledger", "shared/commerce", "shared/content", "shared/intake"},
 
 	// Stand-ins know nothing of the product: they meet it over HTTP and storage.
+	"internal/bicep":                        {"internal/npm"},
+	"internal/devstack/azurite":             {"internal/npm"},
 	"internal/devstack/azurite/azuritetest": {"internal/devstack/azurite"},
 }
 

@@ -151,9 +151,10 @@ func (a *App) putBack(ctx context.Context, s *sending, cause error) error {
 	batch, m := s.batch, s.m
 	delay := min(min(a.Settings.ForwardRetry, maxBackoff)<<min(batch.Tries-1, 12), maxBackoff)
 	delay = delay/2 + rand.N(delay/2+1)
-	level := slog.LevelWarn
+	level, kind := slog.LevelWarn, ""
 	var failure *commerce.Error
 	if errors.As(cause, &failure) {
+		kind = string(failure.Kind)
 		if failure.RetryAfter > 0 {
 			delay = min(failure.RetryAfter, maxRetryAfter)
 		}
@@ -177,7 +178,7 @@ func (a *App) putBack(ctx context.Context, s *sending, cause error) error {
 	if err := a.Queues.Enqueue(ctx, QueueBatches, encode(m), delay.Truncate(time.Second)+2*time.Second); err != nil {
 		return err
 	}
-	a.log(ctx).Log(ctx, level, "batch waits", slog.String("batch", m.id().String()), slog.String("cause", cause.Error()),
+	a.log(ctx).Log(ctx, level, "batch waits", slog.String("batch", m.id().String()), slog.String("kind", kind), slog.String("cause", cause.Error()),
 		slog.Duration("delay", delay), slog.Int64("tries", batch.Tries), slog.Int("answers", len(s.answers)), slog.Int("records", len(s.records)))
 	return nil
 }

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"time"
 
 	"stackusage/functions"
 	"stackusage/shared/invoke"
@@ -95,6 +96,10 @@ func (a *App) sweepDay(ctx context.Context, r *resending, m ledger.OpenMark, boo
 	}
 	if err == nil { // else: not yet
 		r.send(QueueDays, DayMessage(m.CloudID, m.Day))
+		if deadline := ledger.Deadline(m.Day, 0, latest, a.Settings.CloseDelay); last == nil && a.Now().After(deadline.Add(overdueAfter)) {
+			a.log(ctx).WarnContext(ctx, "day overdue", slog.String("cloudId", m.CloudID), slog.String("usageDay", m.Day.String()),
+				slog.Time("deadline", deadline))
+		}
 	}
 	return nil
 }
@@ -125,3 +130,7 @@ func (a *App) sweepBatches(ctx context.Context, r *resending, m ledger.OpenMark)
 	}
 	return a.Ledger.FinishRevision(ctx, m, len(ids))
 }
+
+// overdueAfter is how long after its deadline a day that is still not stated is
+// called overdue: CloseDay had many messages for it by then.
+const overdueAfter = 2 * time.Hour

@@ -1,0 +1,208 @@
+package infra_test
+
+import (
+	"go/ast"
+	"io/fs"
+	"path"
+	"path/filepath"
+	"regexp"
+	"slices"
+	"strconv"
+	"strings"
+	"testing"
+
+	"stackusage/internal/bicep"
+	"stackusage/shared/commerce"
+	"stackusage/shared/ledger"
+)
+
+// logLine is a line that the app writes: the names of its fields, and whether
+// it is written at level info or above.
+type logLine struct {
+	fields []string
+	shown  bool
+}
+
+// logLines are the lines that the packages of the app write, by their message.
+func logLines(t testing.TB) map[string]logLine {
+	t.Helper()
+	lines := map[string]logLine{}
+	for _, dir := range []string{"handlers", "shared"} {
+		err := filepath.WalkDir(filepath.Join("..", dir), func(file string, d fs.DirEntry, err error) error {
+			if err != nil || d.IsDir() || !strings.HasSuffix(file, ".go") || strings.HasSuffix(file, "_test.go") {
+				return err
+			}
+			name, err := filepath.Rel("..", file)
+			if err != nil {
+				return err
+			}
+			ast.Inspect(goFile(t, filepath.ToSlash(name)), func(n ast.Node) bool {
+				if message, line := logged(n); message != "" {
+					lines[message] = line
+				}
+				return true
+			})
+			return nil
+		})
+		if err != nil {
+			t.Fatal(err)
+		}
+	}
+	return lines
+}
+
+// logged reads a call of a logger.
+func logged(n ast.Node) (message string, line logLine) {
+	call, ok := n.(*ast.CallExpr)
+	if !ok {
+		return "", line
+	}
+	fn, ok := call.Fun.(*ast.SelectorExpr)
+	if !ok || !slices.Contains([]string{"Log", "DebugContext", "InfoContext", "WarnContext", "ErrorContext"}, fn.Sel.Name) {
+		return "", line
+	}
+	line = logLine{fields: []string{"time", "level", "function", "invocation"}, shown: fn.Sel.Name != "DebugContext"}
+	for _, arg := range call.Args {
+		switch a := arg.(type) {
+		case *ast.BasicLit:
+			if message == "" {
+				message, _ = strconv.Unquote(a.Value)
+			}
+		case *ast.CallExpr:
+			attr, isAttr := a.Fun.(*ast.SelectorExpr)
+			if !isAttr || len(a.Args) == 0 {
+				continue
+			}
+			if pkg, ok := attr.X.(*ast.Ident); ok && pkg.Name == "slog" {
+				if key, ok := a.Args[0].(*ast.BasicLit); ok {
+					text, _ := strconv.Unquote(key.Value)
+					line.fields = append(line.fields, text)
+				}
+			}
+		}
+	}
+	return message, line
+}
+
+// values that fields have, where a rule asks for one.
+var values = map[string][]string{
+	"verdict": {string(ledger.Counted), string(ledger.Duplicate), string(ledger.Conflict), string(ledger.Rejected)},
+	"kind":    {string(commerce.Refused), string(commerce.Credentials), string(commerce.Busy), string(commerce.Unknown)},
+	"reason":  {"message: "},
+}
+
+var (
+	ofMessage = regexp.MustCompile(`msg == '([^']+)'`)
+	ofField   = regexp.MustCompile(`\be\.(\w+)`)
+	compared  = regexp.MustCompile(`e\.(\w+)\) (?:==|in|startswith) \(?('[^']*'(?:, '[^']*')*)`)
+	windows   = []string{"PT5M", "PT10M", "PT15M", "PT30M", "PT45M", "PT1H", "PT2H", "PT3H", "PT4H", "PT5H", "PT6H", "P1D", "P2D"}
+	mustAlert = []string{"hours-missing", "conflict", "quarantine-growing", "day-overdue", "commerce-refusing", "credentials-refused", "poison-message"}
+	entry     = regexp.MustCompile("(?m)^\\| `([a-z-]+)` \\|")
+)
+
+func TestAlerts(t *testing.T) {
+	lines := logLines(t)
+	_, section, _ := strings.Cut(read(t, "docs/operations.md"), "\n## Alerts\n")
+	section, _, _ = strings.Cut(section, "\n## ")
+	entries := map[string]bool{}
+	for _, m := range entry.FindAllStringSubmatch(section, -1) {
+		entries[m[1]] = true
+	}
+	const rules = "modules/alert-rules.bicep"
+	holds(t, func(t testing.TB, all templates) (problems []string) {
+		var names []string
+		for _, rule := range all.value(t, rules, "rules").Named() {
+			text := func(key string) string {
+				value, ok := bicep.Property(rule, key).Value()
+				if !ok {
+					t.Fatalf("a rule has no %s", key)
+				}
+				return value
+			}
+			name := text("name")
+			names = append(names, name)
+			if !entries[name] {
+				problems = append(problems, "docs/operations.md has no entry for alert "+name)
+			}
+			window, often := slices.Index(windows, text("windowSize")), slices.Index(windows, text("evaluationFrequency"))
+			if window < 0 || often < 0 || often > window {
+				problems = append(problems, name+": no window of alert rules, or looked at less often than that")
+			}
+			for _, problem := range query(lines, text("query")) {
+				problems = append(problems, name+": "+problem)
+			}
+		}
+		for _, name := range mustAlert {
+			if !slices.Contains(names, name) {
+				problems = append(problems, "no alert "+name)
+			}
+		}
+		if len(entries) != len(names) {
+			problems = append(problems, "docs/operations.md has entries of alerts that are not there")
+		}
+		return append(problems, placed(all)...)
+	},
+		mutant{"a message that nobody writes", edit{rules, "'day overdue'", "'day is overdue'"}, "nothing writes \"day is overdue\""},
+		mutant{"a field that the line has not got", edit{rules, "max(todatetime(e.deadline))", "max(todatetime(e.due))"}, "\"day overdue\" has no field due"},
+		mutant{"a value that the field never has", edit{rules, "== 'conflict'", "== 'conflicts'"}, "verdict is never conflicts"},
+		mutant{"a rule without an entry", edit{rules, "name: 'conflict'", "name: 'conflicts'"}, "no entry for alert conflicts"},
+		mutant{"a bracket too few", edit{rules, "sum(tolong(e.quarantined))", "sum(tolong(e.quarantined)"}, "brackets"},
+		mutant{"a window that does not exist", edit{rules, "windowSize: 'P1D'", "windowSize: 'P7D'"}, "no window of alert rules"},
+		mutant{"cloudIds that stay a word", edit{"modules/alerts.bicep", "'EXPECTED'", "'EXPECT'"}, "EXPECTED is never replaced"},
+	)
+}
+
+// query checks one query against the lines that are written.
+func query(lines map[string]logLine, kql string) (problems []string) {
+	for _, pair := range []string{"()", "[]", "''"} {
+		if open, shut := strings.Count(kql, pair[:1]), strings.Count(kql, pair[1:]); open != shut || pair == "''" && open%2 != 0 {
+			problems = append(problems, "brackets "+pair+" do not match")
+		}
+	}
+	at := ofMessage.FindAllStringSubmatchIndex(kql, -1)
+	if len(at) == 0 {
+		problems = append(problems, "looks for no message")
+	}
+	for i, m := range at {
+		message, end := kql[m[2]:m[3]], len(kql)
+		if i+1 < len(at) {
+			end = at[i+1][0]
+		}
+		line, written := lines[message]
+		if !written || !line.shown {
+			problems = append(problems, "nothing writes "+strconv.Quote(message)+" at level info or above")
+			continue
+		}
+		for _, f := range ofField.FindAllStringSubmatch(kql[m[1]:end], -1) {
+			if !slices.Contains(line.fields, f[1]) {
+				problems = append(problems, strconv.Quote(message)+" has no field "+f[1])
+			}
+		}
+	}
+	for _, m := range compared.FindAllStringSubmatch(kql, -1) {
+		for value := range strings.SplitSeq(m[2], ", ") {
+			if !slices.Contains(values[m[1]], strings.Trim(value, "'")) {
+				problems = append(problems, m[1]+" is never "+strings.Trim(value, "'"))
+			}
+		}
+	}
+	return problems
+}
+
+// placed checks that the words which queries leave open are filled in.
+func placed(all templates) (problems []string) {
+	text := all["modules/alerts.bicep"].Root.Text()
+	for _, word := range []string{"EXPECTED", "QUARANTINE"} {
+		if !strings.Contains(text, "'"+word+"'") {
+			problems = append(problems, word+" is never replaced in "+path.Base(all["modules/alerts.bicep"].Path))
+		}
+	}
+	return problems
+}
+
+// The rule of messages that cannot be read looks for how their errors begin.
+func TestUnreadableMessagesAreNamedSo(t *testing.T) {
+	if want := `return "` + values["reason"][0] + `" + b.reason.Error()`; !strings.Contains(read(t, "handlers/replies.go"), want) {
+		t.Errorf("handlers/replies.go has no %s", want)
+	}
+}

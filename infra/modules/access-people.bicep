@@ -1,0 +1,91 @@
+metadata name = 'Access of people'
+metadata description = 'What auditors and operators may do. Groups: who is in them is decided elsewhere.'
+
+import { builtInRoles } from 'roles.bicep'
+
+@export()
+@description('Groups of people, and who is told when an alert fires.')
+type people = {
+  @description('Required. Object id of the group of auditors; empty for none.')
+  auditorGroupId: string
+  @description('Required. Object id of the group of operators; empty for none.')
+  operatorGroupId: string
+  @description('Required. Who is told when an alert fires; empty tells nobody, and the portal alone shows it.')
+  alertEmail: string
+  @description('Required. Refused rows within a day that nobody has to be told of.')
+  quarantineRows: int
+}
+
+@description('Required. The groups.')
+param who people
+
+@description('Required. Name of the storage account of the app.')
+param ledgerAccountName string
+
+@description('Required. Name of the storage account that hour blobs land in.')
+param landingAccountName string
+
+@description('Required. Resource id of the custom role that writes contents and deletes none.')
+param keepContentsId string
+
+resource ledger 'Microsoft.Storage/storageAccounts@2025-01-01' existing = {
+  name: ledgerAccountName
+}
+
+resource landing 'Microsoft.Storage/storageAccounts@2025-01-01' existing = {
+  name: landingAccountName
+}
+
+// Auditors read the tables, all of them: they are the audit interface. No blobs,
+// whose tags may hold personal data.
+resource auditors 'Microsoft.Authorization/roleAssignments@2022-04-01' = if (!empty(who.auditorGroupId)) {
+  scope: ledger
+  name: guid(ledger.id, who.auditorGroupId, builtInRoles.tableReader)
+  properties: {
+    principalId: who.auditorGroupId
+    principalType: 'Group'
+    roleDefinitionId: subscriptionResourceId('Microsoft.Authorization/roleDefinitions', builtInRoles.tableReader)
+  }
+}
+
+// The tool of operators writes decisions into tables, announces files and batches
+// again on queues, and asks how many messages wait.
+var ofOperators = [
+  builtInRoles.tableContributor
+  builtInRoles.queueSender
+  builtInRoles.queueReader
+]
+
+resource operators 'Microsoft.Authorization/roleAssignments@2022-04-01' = [
+  for role in ofOperators: if (!empty(who.operatorGroupId)) {
+    scope: ledger
+    name: guid(ledger.id, who.operatorGroupId, role)
+    properties: {
+      principalId: who.operatorGroupId
+      principalType: 'Group'
+      roleDefinitionId: subscriptionResourceId('Microsoft.Authorization/roleDefinitions', role)
+    }
+  }
+]
+
+// It reads contents to verify them, and writes the supplements of a redrive.
+resource contents 'Microsoft.Authorization/roleAssignments@2022-04-01' = if (!empty(who.operatorGroupId)) {
+  scope: ledger
+  name: guid(ledger.id, who.operatorGroupId, 'stackusage-keep-contents')
+  properties: {
+    principalId: who.operatorGroupId
+    principalType: 'Group'
+    roleDefinitionId: keepContentsId
+  }
+}
+
+// It reads hour blobs: verify goes back to the rows that landed.
+resource hours 'Microsoft.Authorization/roleAssignments@2022-04-01' = if (!empty(who.operatorGroupId)) {
+  scope: landing
+  name: guid(landing.id, who.operatorGroupId, builtInRoles.blobReader)
+  properties: {
+    principalId: who.operatorGroupId
+    principalType: 'Group'
+    roleDefinitionId: subscriptionResourceId('Microsoft.Authorization/roleDefinitions', builtInRoles.blobReader)
+  }
+}

@@ -1,0 +1,113 @@
+metadata name = 'Alert rules'
+metadata description = 'What somebody has to be told. Each query looks for lines that the app writes, fields by their name in the code: a test compares them.'
+
+@export()
+@description('What all queries begin with: a line of the app is one JSON object.')
+var logLines = '''
+let lines = AppTraces
+| where Message startswith '{'
+| extend e = parse_json(Message)
+| extend msg = tostring(e.msg);
+'''
+
+@export()
+@description('Rules: severity 1 if money is at stake, 2 if it soon is. A row of the result is a reason to tell. EXPECTED is the list of cloudIds, QUARANTINE a number of rows.')
+var rules = [
+  {
+    name: 'hours-missing'
+    severity: 2
+    windowSize: 'PT6H'
+    evaluationFrequency: 'PT1H'
+    query: '''
+let judged = lines
+| where msg == 'hour judged' and tostring(e.verdict) in ('counted', 'duplicate')
+| extend cloudId = extract('landing-([0-9a-f-]{36})', 1, tostring(e.blob))
+| distinct cloudId;
+let silent = print cloudId = dynamic(EXPECTED)
+| mv-expand cloudId to typeof(string)
+| where isnotempty(cloudId)
+| join kind=leftanti judged on cloudId
+| project cloudId, usageDay = '';
+let gaps = lines
+| where msg == 'day stated' and tobool(e.complete) == false
+| project cloudId = tostring(e.cloudId), usageDay = tostring(e.usageDay);
+union silent, gaps
+'''
+  }
+  {
+    name: 'conflict'
+    severity: 1
+    windowSize: 'PT15M'
+    evaluationFrequency: 'PT15M'
+    query: '''
+lines
+| where msg == 'hour judged' and tostring(e.verdict) == 'conflict'
+| project TimeGenerated, blob = tostring(e.blob), reason = tostring(e.reason)
+'''
+  }
+  {
+    name: 'quarantine-growing'
+    severity: 2
+    windowSize: 'P1D'
+    evaluationFrequency: 'PT1H'
+    query: '''
+lines
+| where msg == 'hour judged'
+| summarize refusedRows = sum(tolong(e.quarantined)), refusedFiles = countif(tostring(e.verdict) == 'rejected')
+| where refusedRows > QUARANTINE or refusedFiles > 0
+'''
+  }
+  {
+    name: 'day-overdue'
+    severity: 1
+    windowSize: 'PT1H'
+    evaluationFrequency: 'PT30M'
+    query: '''
+lines
+| where msg == 'day overdue'
+| summarize times = count(), deadline = max(todatetime(e.deadline)) by cloudId = tostring(e.cloudId), usageDay = tostring(e.usageDay)
+| where times > 3
+'''
+  }
+  {
+    name: 'commerce-refusing'
+    severity: 1
+    windowSize: 'PT1H'
+    evaluationFrequency: 'PT15M'
+    query: '''
+let waits = lines
+| where msg == 'batch waits' and tostring(e.kind) == 'refused'
+| project TimeGenerated, batch = tostring(e.batch), what = tostring(e.cause);
+let answers = lines
+| where msg == 'batch answered' and tolong(e.rejected) + tolong(e.expired) + tolong(e.conflict) > 0
+| project TimeGenerated, batch = tostring(e.batch), what = Message;
+union waits, answers
+'''
+  }
+  {
+    name: 'credentials-refused'
+    severity: 1
+    windowSize: 'PT30M'
+    evaluationFrequency: 'PT15M'
+    query: '''
+lines
+| where msg == 'batch waits' and tostring(e.kind) == 'credentials'
+| project TimeGenerated, batch = tostring(e.batch), cause = tostring(e.cause)
+'''
+  }
+  {
+    name: 'poison-message'
+    severity: 2
+    windowSize: 'PT30M'
+    evaluationFrequency: 'PT15M'
+    query: '''
+let failed = lines
+| where msg == 'message failed for good'
+| project TimeGenerated, what = tostring(e.queue);
+let unreadable = lines
+| where msg == 'invocation settled' and tostring(e.reason) startswith 'message: '
+| project TimeGenerated, what = tostring(e.reason);
+union failed, unreadable
+'''
+  }
+]

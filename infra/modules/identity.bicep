@@ -1,0 +1,22 @@
+metadata name = 'Identity'
+metadata description = 'The identity of the app. It outlives the app, so that roles need not be given again.'
+
+@description('Required. Name of the identity.')
+param name string
+
+@description('Required. Region.')
+param location string
+
+resource identity 'Microsoft.ManagedIdentity/userAssignedIdentities@2024-11-30' = {
+  name: name
+  location: location
+}
+
+@description('Resource id.')
+output id string = identity.id
+
+@description('Client id: what settings name.')
+output clientId string = identity.properties.clientId
+
+@description('Object id: what roles are given to.')
+output principalId string = identity.properties.principalId

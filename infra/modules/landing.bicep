@@ -1,0 +1,72 @@
+metadata name = 'Landing'
+metadata description = 'A container for each registration, whose blobs nobody can change, and the place of events that could not be delivered.'
+
+@export()
+@description('One registered stamp.')
+type registration = {
+  @description('Required. The cloudId: a GUID in lower case with dashes.')
+  @minLength(36)
+  @maxLength(36)
+  cloudId: string
+  @description('Required. Object id of the principal that the agent signs in as.')
+  agentPrincipalId: string
+  @description('Optional. What that principal is. Default ServicePrincipal.')
+  agentPrincipalType: ('ServicePrincipal' | 'User' | 'Group')?
+  @description('Optional. False where no usage is expected any more, or not every hour: nobody is told when hours are missing. Default true.')
+  watched: bool?
+  @description('Optional. True once the policy of the container is locked: a locked policy cannot be written again. Default false.')
+  locked: bool?
+}
+
+@description('Required. Name of the storage account.')
+param accountName string
+
+@description('Required. Registered stamps.')
+param registrations registration[]
+
+@description('Required. Days that an hour blob cannot be changed or deleted.')
+@minValue(1)
+@maxValue(146000)
+param retentionDays int
+
+resource account 'Microsoft.Storage/storageAccounts@2025-01-01' existing = {
+  name: accountName
+
+  resource blobs 'blobServices' existing = {
+    name: 'default'
+  }
+}
+
+resource containers 'Microsoft.Storage/storageAccounts/blobServices/containers@2025-01-01' = [
+  for stamp in registrations: {
+    parent: account::blobs
+    name: 'landing-${stamp.cloudId}'
+    properties: {
+      publicAccess: 'None'
+    }
+  }
+]
+
+// Not yet locked: whoever may manage the account can still take it away.
+// docs/deploy.md says when and how to lock it, which is for good.
+resource policies 'Microsoft.Storage/storageAccounts/blobServices/containers/immutabilityPolicies@2025-01-01' = [
+  for (stamp, i) in registrations: if (!(stamp.?locked ?? false)) {
+    parent: containers[i]
+    name: 'default'
+    properties: {
+      allowProtectedAppendWrites: false
+      immutabilityPeriodSinceCreationInDays: retentionDays
+    }
+  }
+]
+
+resource deadLetters 'Microsoft.Storage/storageAccounts/blobServices/containers@2025-01-01' = {
+  parent: account::blobs
+  name: 'event-dead-letters'
+  properties: {
+    publicAccess: 'None'
+  }
+}
+
+@description('Container of events that could not be delivered.')
+output deadLetterContainer string = deadLetters.name

@@ -1,0 +1,112 @@
+package infra_test
+
+import (
+	"encoding/json"
+	"slices"
+	"strings"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+
+	"stackusage/functions"
+	"stackusage/handlers"
+	"stackusage/internal/bicep"
+	"stackusage/shared/landing"
+	"stackusage/shared/ledger"
+)
+
+func TestNames(t *testing.T) {
+	queues, err := handlers.QueueNames()
+	if err != nil {
+		t.Fatal(err)
+	}
+	const names = "modules/names.bicep"
+	holds(t, func(t testing.TB, all templates) (problems []string) {
+		same := func(what string, code, templates []string) {
+			code, templates = slices.Clone(code), slices.Clone(templates)
+			slices.Sort(code)
+			slices.Sort(templates)
+			if diff := cmp.Diff(code, templates); diff != "" {
+				problems = append(problems, what+" (-code +templates):\n"+diff)
+			}
+		}
+		same("containers", handlers.ContainerNames(), bicep.Strings(all.value(t, names, "containerNames")))
+		same("queues", queues, bicep.Strings(all.value(t, names, "queueNames")))
+		same("tables", ledger.Tables(), bicep.Strings(all.value(t, names, "tableNames")))
+		if landed, _ := all.value(t, names, "landedQueue").Value(); landed != handlers.QueueLanded || landed != trigger(t, "IngestHour").QueueName {
+			problems = append(problems, "blobs are announced on "+landed+", which IngestHour does not read")
+		}
+		return append(problems, events(t, all)...)
+	},
+		mutant{"a queue without its poison queue", edit{names, "  'usage-days-poison'\n", ""}, "usage-days-poison"},
+		mutant{"a table with another name", edit{names, "'OpenDays'", "'Opendays'"}, "tables (-code +templates)"},
+		mutant{"a container that nothing uses", edit{names, "  'daily'\n", "  'daily'\n  'weekly'\n"}, "weekly"},
+		mutant{"events on another queue", edit{names, "var landedQueue = 'usage-landed'", "var landedQueue = 'usage-days'"}, "IngestHour does not read"},
+		mutant{"a landing container with another name", edit{"modules/landing.bicep", "'landing-${stamp", "'landed-${stamp"}, "landing containers are named"},
+		mutant{"an agent's role on another container", edit{"modules/access-agents.bicep", "'landing-${stamp", "'landed-${stamp"}, "landing containers are named"},
+		mutant{"a filter that lets nothing through", edit{"modules/events.bicep", "containers/landing-'", "containers/landed-'"}, "events are filtered by"},
+		mutant{"events of another type", edit{"modules/events.bicep", "'Microsoft.Storage.BlobCreated'", "'Microsoft.Storage.BlobDeleted'"}, "BlobDeleted"},
+		mutant{"delivery to a name of its own", edit{"modules/events.bicep", "queueName: landedQueue", "queueName: 'usage-landed'"}, "delivered to 'usage-landed'"},
+		mutant{"delivery with a key", edit{"modules/events.bicep", "deliveryWithResourceIdentity", "delivery"}, "without an identity"},
+		mutant{"a rule that cools no hour", edit{"modules/stores.bicep", "kept: []", "kept: ['landing-']"}, "lifecycle of landing"},
+		mutant{"a rule that removes refused rows", edit{"modules/stores.bicep", "['partials', 'quarantine'], name", "['partials'], name"}, "quarantine has a lifecycle"},
+	)
+}
+
+func trigger(t testing.TB, name string) functions.Binding {
+	t.Helper()
+	all, err := functions.All()
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, f := range all {
+		if f.Name == name {
+			return f.Trigger()
+		}
+	}
+	t.Fatalf("no function %s", name)
+	return functions.Binding{}
+}
+
+// events checks the way from a landing container to the queue.
+func events(t testing.TB, all templates) (problems []string) {
+	t.Helper()
+	prefix := landing.Container("")
+	for _, name := range []string{"modules/landing.bicep", "modules/access-agents.bicep"} {
+		container := bicep.Find(bicep.Body(all[name].Decl("resource", "containers").Value), "name").Text()
+		if container != "'"+prefix+"${stamp.cloudId}'" {
+			problems = append(problems, "landing containers are named "+container+" in "+name)
+		}
+	}
+	var announced struct{ Subject, EventType string }
+	if err := json.Unmarshal([]byte(handlers.LandedMessage(landing.Name{})), &announced); err != nil {
+		t.Fatal(err)
+	}
+	subject := announced.Subject[:strings.Index(announced.Subject, prefix)+len(prefix)]
+	for d := range all.resources("Microsoft.EventGrid/systemTopics/eventSubscriptions") {
+		properties := bicep.Find(bicep.Body(d.Value), "properties")
+		if begins, _ := bicep.Find(properties, "filter", "subjectBeginsWith").Value(); begins != subject {
+			problems = append(problems, "events are filtered by "+begins+", the code reads "+subject)
+		}
+		types := bicep.Strings(bicep.Find(properties, "filter", "includedEventTypes"))
+		if diff := cmp.Diff([]string{announced.EventType}, types); diff != "" {
+			problems = append(problems, "types of events (-code +templates):\n"+diff)
+		}
+		to := bicep.Find(properties, "deliveryWithResourceIdentity", "destination", "properties", "queueName")
+		switch {
+		case to == nil:
+			problems = append(problems, "events are delivered without an identity")
+		case to.Text() != "landedQueue":
+			problems = append(problems, "events are delivered to "+to.Text())
+		}
+	}
+	lifecycle := bicep.Find(bicep.Body(all["modules/stores.bicep"].Decl("module", "landingLifecycle").Value), "params", "kept")
+	if lifecycle == nil || lifecycle.Text() != "[]" {
+		problems = append(problems, "lifecycle of landing: all containers, however many stacks there are")
+	}
+	kept := bicep.Find(bicep.Body(all["modules/stores.bicep"].Decl("module", "ledgerLifecycle").Value), "params", "kept")
+	if !strings.Contains(kept.Text(), "'"+handlers.ContainerQuarantine+"'") {
+		problems = append(problems, "quarantine has a lifecycle: refused rows wait for a decision")
+	}
+	return problems
+}

@@ -1,0 +1,120 @@
+package infra_test
+
+import (
+	"regexp"
+	"slices"
+	"strings"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+
+	"stackusage/internal/bicep"
+)
+
+// builtIn are roles that Azure has, by GUID.
+var builtIn = map[string]string{
+	"b7e6dc6d-f1e8-4753-8033-0f276bb0955b": "Storage Blob Data Owner",
+	"ba92f5b4-2d11-453d-a403-e96b0029c9fe": "Storage Blob Data Contributor",
+	"2a2b9908-6ea1-4ae2-8e65-a410df84e7d1": "Storage Blob Data Reader",
+	"974c5e8b-45b9-4653-ba55-5f855dd0fb88": "Storage Queue Data Contributor",
+	"19e7f393-937e-4f77-808e-94535e297925": "Storage Queue Data Reader",
+	"8a0f0c08-91a1-4084-bc3d-661d67233fed": "Storage Queue Data Message Processor",
+	"c6a89b2d-59bc-44d0-9896-0f6e12d7b80a": "Storage Queue Data Message Sender",
+	"0a9a7e1f-b9d0-4cc4-a60d-0319b160aaa3": "Storage Table Data Contributor",
+	"76199698-9eea-4c19-bc75-cec21354c6b6": "Storage Table Data Reader",
+	"3913510d-42f4-4e42-8a64-420c390055eb": "Monitoring Metrics Publisher",
+}
+
+var guid = regexp.MustCompile(`[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}`)
+
+func TestRoles(t *testing.T) {
+	const roles = "modules/roles.bicep"
+	holds(t, func(_ testing.TB, all templates) (problems []string) {
+		elsewhere := ""
+		for name, f := range all {
+			if name == roles || name == "main.bicepparam" {
+				continue
+			}
+			elsewhere += f.Root.Text()
+			if found := guid.FindString(f.Root.Text()); found != "" {
+				problems = append(problems, name+" has a GUID of its own: "+found)
+			}
+		}
+		for line := range strings.Lines(all[roles].Root.Text()) {
+			id := guid.FindString(line)
+			if id == "" {
+				continue
+			}
+			_, comment, _ := strings.Cut(line, "// ")
+			if name := builtIn[id]; name == "" || name != strings.TrimSpace(comment) {
+				problems = append(problems, "role "+id+" is "+name+", the comment says "+comment)
+			}
+			symbol, _, _ := strings.Cut(strings.TrimSpace(line), ":")
+			if !strings.Contains(elsewhere, "builtInRoles."+symbol) {
+				problems = append(problems, "nobody is given the role "+symbol)
+			}
+		}
+		for d, name := range all.resources("Microsoft.Authorization/roleAssignments") {
+			if !explained(all[name], d.Node.Row) {
+				problems = append(problems, name+": assignment "+d.Name+" does not say why")
+			}
+			if scope := bicep.Find(bicep.Body(d.Value), "scope"); scope == nil {
+				problems = append(problems, name+": assignment "+d.Name+" has no scope, and holds for all there is")
+			}
+		}
+		return append(problems, ofAgents(all)...)
+	},
+		mutant{"a GUID that is no role", edit{roles, "2a2b9908", "2a2b9909"}, "the comment says Storage Blob Data Reader"},
+		mutant{"the name of another role", edit{roles, "// Storage Blob Data Reader", "// Storage Blob Data Owner"}, "is Storage Blob Data Reader, the comment says"},
+		mutant{"a GUID somewhere else", edit{"modules/events.bicep", "builtInRoles.queueSender)\n  properties", "'c6a89b2d-59bc-44d0-9896-0f6e12d7b80a')\n  properties"}, "has a GUID of its own"},
+		mutant{"a role that nobody is given", edit{roles, "  blobReader:", "  idle: '8a0f0c08-91a1-4084-bc3d-661d67233fed' // Storage Queue Data Message Processor\n  blobReader:"}, "nobody is given the role idle"},
+		mutant{"an assignment without a reason", edit{"modules/events.bicep", "// Delivery adds messages to this one queue.\n", ""}, "assignment sends does not say why"},
+		mutant{"an assignment for everything", edit{"modules/events.bicep", "  scope: ledger::queues::announced\n", ""}, "assignment sends has no scope"},
+		mutant{"agents that may read", edit{"modules/custom-roles.bicep", "blobs/add/action'\n        ]", "blobs/add/action'\n          'Microsoft.Storage/storageAccounts/blobServices/containers/blobs/read'\n        ]"}, "agents may"},
+		mutant{"agents on the account", edit{"modules/access-agents.bicep", "scope: containers[i]", "scope: account"}, "agents have their role on account"},
+		mutant{"an app that may delete evidence", edit{"modules/access-app.bicep", "roleDefinitionId: keepContentsId", "roleDefinitionId: subscriptionResourceId('Microsoft.Authorization/roleDefinitions', builtInRoles.blobOwner)"}, "may delete evidence"},
+	)
+}
+
+// explained reports whether a comment stands right above the declaration, or
+// above the list of roles that it goes through.
+func explained(f *bicep.File, row int) bool {
+	lines := strings.Split(f.Root.Text(), "\n")
+	above := func(row int) bool { // row counts from 1, after what precedes the tree
+		return row >= 2 && strings.HasPrefix(lines[row-2], "// ")
+	}
+	if above(row) {
+		return true
+	}
+	over := regexp.MustCompile(`for (?:\(\w+, \w+\)|\w+) in (\w+):`).FindStringSubmatch(strings.Join(lines[row-1:min(row+1, len(lines))], "\n"))
+	if over == nil {
+		return false
+	}
+	list := f.Decl("var", over[1])
+	return list != nil && above(list.Node.Row)
+}
+
+// ofAgents checks what agents and the app may do to evidence.
+func ofAgents(all templates) (problems []string) {
+	permissions := func(role, kind string) []string {
+		body := bicep.Body(all["modules/custom-roles.bicep"].Decl("resource", role).Value)
+		return bicep.Strings(bicep.Find(bicep.Find(body, "properties", "permissions").Named()[0], kind))
+	}
+	add := "Microsoft.Storage/storageAccounts/blobServices/containers/blobs/add/action"
+	if diff := cmp.Diff([]string{add}, append(permissions("addBlobs", "actions"), permissions("addBlobs", "dataActions")...)); diff != "" {
+		problems = append(problems, "agents may (-no more +templates):\n"+diff)
+	}
+	agents := bicep.Body(all["modules/access-agents.bicep"].Decl("resource", "adds").Value)
+	if scope := bicep.Find(agents, "scope").Text(); scope != "containers[i]" {
+		problems = append(problems, "agents have their role on "+scope)
+	}
+	if role := bicep.Find(agents, "properties", "roleDefinitionId").Text(); role != "addBlobsId" {
+		problems = append(problems, "agents have role "+role)
+	}
+	may := append(permissions("keepContents", "actions"), permissions("keepContents", "dataActions")...)
+	app := bicep.Find(bicep.Body(all["modules/access-app.bicep"].Decl("resource", "contents").Value), "properties", "roleDefinitionId").Text()
+	if app != "keepContentsId" || slices.ContainsFunc(may, func(a string) bool { return strings.Contains(a, "delete") || strings.HasSuffix(a, "*") }) {
+		problems = append(problems, "the app may delete evidence")
+	}
+	return problems
+}
