@@ -104,6 +104,10 @@ var brokenInBook = []struct {
 		_, _, err := g.Map(ctx, "hamburg", registration.Mapping{TenantID: tenant, SubscriptionID: buyer, EffectiveDay: "soon"})
 		return err
 	}},
+	{"a mapping's effective day is of this age", "InvalidEffectiveDay", "2000 to 2999", csp(), func(ctx context.Context, g *registration.Registrar) error {
+		_, _, err := g.Map(ctx, "hamburg", registration.Mapping{TenantID: tenant, SubscriptionID: buyer, EffectiveDay: "15000101"})
+		return err
+	}},
 	{"tenants are mapped under CSP only", "UnauthorizedCspRegistration", "only a CSP can map tenants", good(), mapped(tenant, buyer)},
 	{"tenants are mapped under pay-as-you-use only", "CustomerSubscriptionsNotAllowed", "billing model Capacity", func() reg {
 		r := csp()

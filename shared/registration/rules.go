@@ -90,6 +90,17 @@ func isDay(text string) bool {
 	return err == nil
 }
 
+// Rows hold times of four-digit years only, and a stack is of no other age.
+const age = "must be of the years 2000 to 2999, UTC"
+
+func ofThisAge(t time.Time) bool { return t.UTC().Year() >= 2000 && t.UTC().Year() < 3000 }
+
+// dayTime is when a day begins; the zero time if the text is none.
+func dayTime(text string) time.Time {
+	t, _ := time.Parse(dayForm, text)
+	return t
+}
+
 // list writes what may be chosen, in order of the alphabet.
 func list[T ~string](all []T) string {
 	texts := make([]string, len(all))
@@ -118,6 +129,9 @@ var rules = []rule{
 	{"the effective day is a day", "InvalidEffectiveDay", Invalid, true, func(c change) string {
 		return unless(isDay(c.reg.EffectiveDay), "effective day %.60q: must be of the form 20191210", c.reg.EffectiveDay)
 	}},
+	{"the effective day is of this age", "InvalidEffectiveDay", Invalid, false, func(c change) string {
+		return unless(ofThisAge(dayTime(c.reg.EffectiveDay)), "effective day %s: %s", c.reg.EffectiveDay, age)
+	}},
 	{"the start is a full hour", "InvalidStart", Invalid, true, func(c change) string {
 		return unless(fullHour(c.reg.Start), "start %s: must be a full hour", c.reg.Start.Format(time.RFC3339))
 	}},
@@ -125,6 +139,9 @@ var rules = []rule{
 		end := c.reg.End
 		return unless(end.IsZero() || fullHour(end) && end.After(c.reg.Start), "end %s: must be a full hour after the start, %s; leave it out if there is none",
 			end.Format(time.RFC3339), c.reg.Start.Format(time.RFC3339))
+	}},
+	{"start and end are of this age", "InvalidStart", Invalid, false, func(c change) string {
+		return unless(ofThisAge(c.reg.Start) && (c.reg.End.IsZero() || ofThisAge(c.reg.End)), "start or end: %s", age)
 	}},
 	{"a billing model is known", "InvalidBillingModel", Invalid, true, func(c change) string {
 		return unless(slices.Contains([]BillingModel{PayAsYouUse, Capacity, Development}, c.reg.BillingModel), "billing model %.60q: must be %s, %s or %s",
@@ -183,6 +200,9 @@ var mappingRules = []rule{
 	{"a mapping's effective day is a day", "InvalidEffectiveDay", Invalid, true, func(c change) string {
 		return unless(isDay(c.mapping.EffectiveDay), "effective day %.60q: must be of the form 20191210", c.mapping.EffectiveDay)
 	}},
+	{"a mapping's effective day is of this age", "InvalidEffectiveDay", Invalid, false, func(c change) string {
+		return unless(ofThisAge(dayTime(c.mapping.EffectiveDay)), "effective day %s: %s", c.mapping.EffectiveDay, age)
+	}},
 	{"tenants are mapped under CSP only", "UnauthorizedCspRegistration", Clash, false, func(c change) string {
 		return unless(c.removes || c.reg.SubscriptionKind == CSP, "registration %s is charged to a subscription of kind %s on %s; only a CSP can map tenants: register with a CSP subscription from that day on first",
 			c.reg.Name, c.reg.SubscriptionKind, c.mapping.EffectiveDay)
@@ -191,12 +211,8 @@ var mappingRules = []rule{
 		return unless(c.removes || c.reg.BillingModel == PayAsYouUse, "registration %s is under billing model %s on %s; only under %s can tenants be mapped", c.reg.Name, c.reg.BillingModel, c.mapping.EffectiveDay, PayAsYouUse)
 	}},
 	{"a customer's subscription is of one tenant", "CustomerSubscriptionInUse", Clash, false, func(c change) string {
-		for tenant, subscription := range c.book.Mapped(c.mapping.EffectiveDay) {
-			if subscription == c.mapping.SubscriptionID && tenant != c.mapping.TenantID {
-				return fmt.Sprintf("customer subscription %s is mapped for tenant %s; remove that mapping first", subscription, tenant)
-			}
-		}
-		return ""
+		tenant, day := c.book.clash(*c.mapping)
+		return unless(tenant == "", "customer subscription %s is mapped for tenant %s on %s; remove that mapping first", c.mapping.SubscriptionID, tenant, day)
 	}},
 	{"who and why fit one line, of a mapping too", "InvalidReason", Invalid, false, func(c change) string { return badWhy(c.mapping.Note) }},
 }

@@ -1,0 +1,70 @@
+package registration_test
+
+import (
+	"testing"
+	"time"
+
+	"stackusage/shared/registration"
+)
+
+func TestAnEndToCome(t *testing.T) {
+	start := func(t *testing.T) *registration.Registrar {
+		g, _ := desk()
+		put(t, g, good())
+		return g
+	}
+	end := time.Date(2020, 2, 1, 15, 0, 0, 0, time.UTC)
+	ended := func(t *testing.T, g *registration.Registrar) registration.Book {
+		t.Helper()
+		book, err := g.End(t.Context(), "hamburg", end, registration.Note{Reason: "scrapped"}, registration.Condition{})
+		ok(t, err)
+		return book
+	}
+	t.Run("is known before its day", func(t *testing.T) {
+		book := ended(t, start(t))
+		if got := book.End("20200115"); !got.Equal(end) {
+			t.Errorf("ends at %s", got)
+		}
+	})
+	t.Run("is taken back by registering without an end", func(t *testing.T) {
+		g := start(t)
+		ended(t, g)
+		r := good()
+		r.EffectiveDay, r.SubscriptionID = "20200115", buyer
+		book := put(t, g, r)
+		held, _ := book.On("20200201")
+		if !registration.Expects(book.Registrations, end) || !book.End("20200115").IsZero() || held.SubscriptionID != buyer {
+			t.Errorf("%+v", book.Registrations)
+		}
+	})
+	t.Run("stays with a change that names it, which holds for the last day too", func(t *testing.T) {
+		g := start(t)
+		was := ended(t, g)
+		r := good()
+		r.EffectiveDay, r.End = "20200115", end
+		if book := put(t, g, r); book.Version != was.Version {
+			t.Errorf("what was read is sent back, and changes %+v", book.Registrations)
+		}
+		r.SubscriptionID = buyer
+		book := put(t, g, r)
+		held, _ := book.On("20200201")
+		if registration.Expects(book.Registrations, end) || !registration.Expects(book.Registrations, end.Add(-time.Hour)) || held.SubscriptionID != buyer {
+			t.Errorf("%+v", book.Registrations)
+		}
+	})
+	t.Run("a change to come stands again when it is taken back", func(t *testing.T) {
+		g := start(t)
+		r := good()
+		r.EffectiveDay, r.SubscriptionID = "20200301", buyer
+		put(t, g, r)
+		ended(t, g)
+		r = good()
+		r.EffectiveDay = "20200116"
+		book := put(t, g, r)
+		for day, want := range map[string]string{"20200202": payer, "20200301": buyer} {
+			if held, _ := book.On(day); held.SubscriptionID != want || !held.End.IsZero() {
+				t.Errorf("%s: %+v", day, held)
+			}
+		}
+	})
+}
