@@ -73,6 +73,9 @@ var (
 	regionName = regexp.MustCompile(`^([A-Za-z0-9]([A-Za-z0-9-]{0,61}[A-Za-z0-9])?)?$`)
 )
 
+// noGUID stands in templates for one that was not filled in.
+const noGUID = "00000000-0000-0000-0000-000000000000"
+
 const guidForm = "must be a GUID in lower case with dashes"
 
 // unless is "" if a condition holds, else the message.
@@ -125,6 +128,12 @@ var rules = []rule{
 	}},
 	{"the charged subscription is a GUID in lower case", "InvalidSubscriptionId", Invalid, true, func(c change) string {
 		return unless(guid.MatchString(c.reg.SubscriptionID), "subscriptionId %.60q: %s", c.reg.SubscriptionID, guidForm)
+	}},
+	{"the cloudId is one", "InvalidCloudId", Invalid, false, func(c change) string {
+		return unless(c.reg.CloudID != noGUID, "cloudId %s: names no stamp; the stamp's portal shows its own", noGUID)
+	}},
+	{"the charged subscription is one", "InvalidSubscriptionId", Invalid, false, func(c change) string {
+		return unless(c.reg.SubscriptionID != noGUID, "subscriptionId %s: names nobody, and commerce would refuse every record; say which subscription is charged", noGUID)
 	}},
 	{"the effective day is a day", "InvalidEffectiveDay", Invalid, true, func(c change) string {
 		return unless(isDay(c.reg.EffectiveDay), "effective day %.60q: must be of the form 20191210", c.reg.EffectiveDay)
@@ -196,6 +205,9 @@ var mappingRules = []rule{
 	{"the customer's subscription is a GUID in lower case", "InvalidCustomerSubscriptionId", Invalid, true, func(c change) string {
 		id := c.mapping.SubscriptionID
 		return unless(c.removes && id == "" || guid.MatchString(id), "customer subscription %.60q: %s; the letters' case matters", id, guidForm)
+	}},
+	{"a tenant and its subscription are some", "InvalidCustomerSubscriptionId", Invalid, false, func(c change) string {
+		return unless(c.mapping.SubscriptionID != noGUID && c.mapping.TenantID != noGUID, "tenantId %s, customer subscription %s: %s names nobody", c.mapping.TenantID, c.mapping.SubscriptionID, noGUID)
 	}},
 	{"a mapping's effective day is a day", "InvalidEffectiveDay", Invalid, true, func(c change) string {
 		return unless(isDay(c.mapping.EffectiveDay), "effective day %.60q: must be of the form 20191210", c.mapping.EffectiveDay)

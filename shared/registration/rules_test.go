@@ -9,6 +9,8 @@ import (
 	"stackusage/shared/registration"
 )
 
+const nobody = "00000000-0000-0000-0000-000000000000"
+
 // broken is one way to break a rule of the table, by the rule's name.
 var broken = []struct {
 	rule, code, want string
@@ -18,6 +20,8 @@ var broken = []struct {
 	{"a cloudId is a GUID in lower case", "InvalidCloudId", "must be a GUID", func(r *reg) { r.CloudID = strings.ToUpper(cloudID) }},
 	{"a cloudId is a GUID in lower case", "InvalidCloudId", "must be a GUID", func(r *reg) { r.CloudID += "\n" }},
 	{"the charged subscription is a GUID in lower case", "InvalidSubscriptionId", `subscriptionId "prod": must be`, func(r *reg) { r.SubscriptionID = "prod" }},
+	{"the charged subscription is one", "InvalidSubscriptionId", "names nobody", func(r *reg) { r.SubscriptionID = nobody }},
+	{"the cloudId is one", "InvalidCloudId", "names no stamp", func(r *reg) { r.CloudID = nobody }},
 	{"the effective day is a day", "InvalidEffectiveDay", "must be of the form 20191210", func(r *reg) { r.EffectiveDay = "2019-12-10" }},
 	{"the effective day is a day", "InvalidEffectiveDay", "must be of the form 20191210", func(r *reg) { r.EffectiveDay = "20191310" }},
 	{"the start is a full hour", "InvalidStart", "must be a full hour", func(r *reg) { r.Start = time.Time{} }},
