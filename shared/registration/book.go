@@ -196,26 +196,36 @@ func (b Book) End(usageDay string) time.Time {
 	return time.Time{}
 }
 
-// revised are the entries of later days that end the registration, as they have
-// to be once r, which holds from its day on, says when it ends.
+// revised are the entries of later days as they have to be once r holds from its
+// day on. An entry that says no more than that the registration ends, or goes on,
+// follows r; a change that was to come stands, and ends when r does.
 func (b Book) revised(r Registration) (entries []Registration) {
 	all := append(slices.Clone(b.Registrations), r)
 	for _, day := range b.later(r.EffectiveDay) {
+		before := dayOf(dayTime(day).AddDate(0, 0, -1))
 		was, _ := On(b.Registrations, day) // there is a history
-		if !was.ends() {
-			continue
-		}
+		followed, _ := On(b.Registrations, before)
 		said := was
-		if was.Number == 0 { // it repeats what held the day before
-			said, _ = On(all, dayOf(dayTime(day).AddDate(0, 0, -1)))
+		follows := day > b.Registrations[0].EffectiveDay && was.until(time.Time{}).SaysSame(followed.until(time.Time{}))
+		if follows {
+			said, _ = On(all, before)
+		} else if !was.ends() {
+			continue
 		}
 		said.Name, said.EffectiveDay, said.Note, said.End = r.Name, day, r.Note, r.End
 		if !said.SaysSame(was) {
+			said.Number = b.next(day)
 			entries = append(entries, said)
 			all = append(all, said)
 		}
 	}
 	return entries
+}
+
+// until is r with another end.
+func (r Registration) until(end time.Time) Registration {
+	r.End = end
+	return r
 }
 
 // Sort puts a book's entries into their order.

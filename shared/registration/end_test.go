@@ -67,4 +67,31 @@ func TestAnEndToCome(t *testing.T) {
 			}
 		}
 	})
+	t.Run("one that was taken back holds no later change back", func(t *testing.T) {
+		g := start(t)
+		r := good()
+		r.EffectiveDay = "20200115"
+		for range 2 {
+			ended(t, g)
+			put(t, g, r)
+		}
+		r.EffectiveDay, r.SubscriptionID = "20200116", buyer
+		book := put(t, g, r)
+		for _, day := range []string{"20200116", "20200201", "20200301"} {
+			if held, _ := book.On(day); held.SubscriptionID != buyer || !held.End.IsZero() {
+				t.Errorf("%s: %+v", day, held)
+			}
+		}
+	})
+	t.Run("an entry of before the first leaves that one", func(t *testing.T) {
+		g := start(t)
+		r := good()
+		r.EffectiveDay, r.SubscriptionID, r.Start = "20191201", buyer, r.Start.AddDate(0, 0, -9)
+		book := put(t, g, r)
+		for day, want := range map[string]string{"20191205": buyer, "20191211": payer} {
+			if held, _ := book.On(day); held.SubscriptionID != want {
+				t.Errorf("%s: %+v", day, held)
+			}
+		}
+	})
 }
