@@ -98,16 +98,16 @@ func (m Mapping) since(began Registration) bool {
 // usage day, or begins after it.
 func (b Book) endings(subscription, usageDay string, why Note) (ends []Mapping) {
 	end := func(tenant, day string) {
-		e := Mapping{CloudID: b.CloudID, TenantID: tenant, EffectiveDay: day, Note: why}
-		if b.Mapped(day)[tenant] == subscription && !slices.Contains(ends, e) {
-			ends = append(ends, e)
+		ends = append(ends, Mapping{CloudID: b.CloudID, TenantID: tenant, EffectiveDay: day, Note: why})
+	}
+	for tenant, mapped := range b.Mapped(usageDay) {
+		if mapped == subscription {
+			end(tenant, usageDay)
 		}
 	}
-	for _, m := range b.Tenants {
-		end(m.TenantID, usageDay)
-	}
-	for _, m := range b.Tenants {
-		if m.EffectiveDay > usageDay {
+	for i, m := range b.Tenants {
+		last := i+1 == len(b.Tenants) || b.Tenants[i+1].TenantID != m.TenantID || b.Tenants[i+1].EffectiveDay != m.EffectiveDay
+		if last && m.EffectiveDay > usageDay && m.SubscriptionID == subscription && m.since(b.began(m.EffectiveDay)) {
 			end(m.TenantID, m.EffectiveDay)
 		}
 	}

@@ -1,6 +1,8 @@
 package registration_test
 
 import (
+	"fmt"
+	"math/rand/v2"
 	"testing"
 	"time"
 
@@ -94,4 +96,35 @@ func TestAnEndToCome(t *testing.T) {
 			}
 		}
 	})
+}
+
+// TestAnyChangesAndEnds registers and ends at random: what a registration without
+// an end says holds from its day on, whatever end was said of a later day before.
+func TestAnyChangesAndEnds(t *testing.T) {
+	for seed := range uint64(300) {
+		rnd := rand.New(rand.NewPCG(seed, 1))
+		g, _ := desk()
+		put(t, g, good())
+		from, log := 1, ""
+		for range 8 {
+			if rnd.IntN(2) == 0 {
+				end := time.Date(2020, 1, 1+rnd.IntN(60), rnd.IntN(24), 0, 0, 0, time.UTC)
+				_, err := g.End(t.Context(), "hamburg", end, registration.Note{}, registration.Condition{})
+				ok(t, err)
+				log += fmt.Sprintf("end %s; ", end)
+				continue
+			}
+			from += rnd.IntN(2)
+			r := good()
+			r.EffectiveDay, r.Start = fmt.Sprintf("202001%02d", from), time.Time{}
+			r.SubscriptionID = []string{payer, buyer}[rnd.IntN(2)]
+			log += fmt.Sprintf("put %s %s; ", r.EffectiveDay, r.SubscriptionID)
+			book := put(t, g, r)
+			for _, day := range []string{r.EffectiveDay, "20200120", "20200210", "20200301", "20200401"} {
+				if held, _ := book.On(day); held.SubscriptionID != r.SubscriptionID || !held.End.IsZero() {
+					t.Fatalf("seed %d: %s%s: %+v", seed, log, day, held)
+				}
+			}
+		}
+	}
 }
