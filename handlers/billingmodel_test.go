@@ -2,6 +2,7 @@ package handlers_test
 
 import (
 	"math/rand/v2"
+	"strings"
 	"testing"
 
 	"stackusage/shared/registration"
@@ -68,4 +69,31 @@ func TestTheBillingModelOfAStatedDayChanges(t *testing.T) {
 		check(t, "billed", map[string]string{"2019-12-10 PayAsYouUse": "0", "2019-12-10 Capacity": "0", "2019-12-10 Development": "15"}, got)
 		r.verified(t)
 	})
+}
+
+// TestCarriedUsageKeepsItsBillingModel: usage of a day under Development is free
+// in whichever day it is stated.
+func TestCarriedUsageKeepsItsBillingModel(t *testing.T) {
+	t.Parallel()
+	l := expired(t) // stated under pay-as-you-use, and taken by nobody
+	book, err := l.Registrations.Book(t.Context(), cloudID)
+	ok(t, err)
+	kit, stamp := book.Registrations[0], book.Registrations[0]
+	kit.EffectiveDay, kit.BillingModel, kit.StampKind = "20191210", registration.Development, registration.ASDK
+	stamp.EffectiveDay = "20191213"
+	for _, reg := range []registration.Registration{kit, stamp} {
+		_, _, err = l.registrar().Put(t.Context(), registration.Wish{Registration: reg})
+		ok(t, err)
+	}
+	l.carried(t, theDay, december(14), "commerce was away")
+	got := paidBy(t, l.billing, "billingModel")
+	if len(got) == 0 {
+		t.Fatal("nothing was carried")
+	}
+	for m, sum := range got {
+		if !strings.HasSuffix(m, " Development") {
+			t.Errorf("%s: %s", m, sum)
+		}
+	}
+	l.verified(t)
 }
