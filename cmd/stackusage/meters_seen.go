@@ -108,14 +108,13 @@ func (f *seenFilter) check() error {
 
 // stacks lists the registrations that there ever were.
 func (a *app) stacks(ctx context.Context) ([]string, error) {
-	var ids []string
-	for row, err := range a.usage.Tables.List(ctx, ledger.TableRegistrations, "", "", "") {
-		if err != nil {
-			return nil, fmt.Errorf("list registrations: %w", err)
-		}
-		if len(ids) == 0 || ids[len(ids)-1] != row.Partition {
-			ids = append(ids, row.Partition)
-		}
+	books, err := a.usage.Tables.Books(ctx)
+	if err != nil {
+		return nil, err
+	}
+	ids := make([]string, len(books))
+	for i, b := range books {
+		ids[i] = b.CloudID
 	}
 	return ids, nil
 }
