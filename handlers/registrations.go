@@ -60,10 +60,12 @@ func propertiesOf(r registration.Registration) RegistrationProperties {
 
 // ShowRegistration is a registration as it holds on a day.
 func ShowRegistration(b registration.Book, now time.Time) (RegistrationResource, error) {
-	held, err := b.On(now.UTC().Format("20060102"))
+	today := now.UTC().Format("20060102")
+	held, err := b.On(today)
 	if err != nil {
 		return RegistrationResource{}, err
 	}
+	held.End = b.End(today)
 	shown := RegistrationResource{ID: registrationID(held.Registration), Name: b.Name(), Type: typeRegistration, Location: "global", ETag: etagOf(b), Properties: propertiesOf(held.Registration)}
 	for _, r := range b.Registrations {
 		shown.Properties.History = append(shown.Properties.History, propertiesOf(r))

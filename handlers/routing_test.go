@@ -69,9 +69,15 @@ func (r *rig) mapTenant(t testing.TB, tenant, subscription, day string) {
 // records.
 func paid(t *testing.T, b billing) map[string]string {
 	t.Helper()
+	return paidBy(t, b, "billingSubscriptionId")
+}
+
+// paidBy is what commerce was told, by day and a property of the records.
+func paidBy(t *testing.T, b billing, property string) map[string]string {
+	t.Helper()
 	sums := model{}
 	for _, c := range rawRecords(t, b) {
-		sums.add(c["billingSubscriptionId"].(string), c["usageDate"].(string), c["quantity"].(string))
+		sums.add(c[property].(string), c["usageDate"].(string), c["quantity"].(string))
 	}
 	return sums.text()
 }

@@ -143,6 +143,14 @@ func parseFlags(fs *flag.FlagSet, args []string) error {
 	return nil
 }
 
+// printJSON prints v as JSON that is also read by people.
+func printJSON(out io.Writer, v any) error {
+	enc := json.NewEncoder(out)
+	enc.SetEscapeHTML(false)
+	enc.SetIndent("", "  ")
+	return enc.Encode(v)
+}
+
 // jsonLines prints each of them as one line of JSON.
 func jsonLines[T any](out io.Writer, lines []T) error {
 	enc := json.NewEncoder(out)

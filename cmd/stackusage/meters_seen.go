@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"context"
 	"errors"
+	"flag"
 	"fmt"
 	"maps"
 	"slices"
@@ -43,20 +44,25 @@ type seenMeter struct {
 	Flags        []string       `json:"flags,omitempty"`
 }
 
-// seenFilter is what seen is asked for.
-type seenFilter struct {
+// usageFilter chooses usage by whose it is and when it was.
+type usageFilter struct {
 	cloudID, meterID, subscription string
 	from, to                       usage.Day
 }
 
-func seenMeters(ctx context.Context, env environment, args []string) error {
-	fs := newFlags(env, "meters seen", aboutMetersSeen)
-	var f seenFilter
-	fs.StringVar(&f.cloudID, "cloud-id", "", "only the registration with this `GUID`")
+// flags adds those of meter, subscription and days.
+func (f *usageFilter) flags(fs *flag.FlagSet) {
 	fs.StringVar(&f.meterID, "meter", "", "only the meter with this `id`, in any form")
 	fs.StringVar(&f.subscription, "subscription", "", "only the stack's subscription with this `GUID`")
-	dayVar(fs, &f.from, "from", "first usage `day`, 2019-12-01")
-	dayVar(fs, &f.to, "to", "last usage `day`, itself included")
+	dayVar(fs, &f.from, "from", "first `day`, 2019-12-10")
+	dayVar(fs, &f.to, "to", "last `day`, itself included")
+}
+
+func seenMeters(ctx context.Context, env environment, args []string) error {
+	fs := newFlags(env, "meters seen", aboutMetersSeen)
+	var f usageFilter
+	fs.StringVar(&f.cloudID, "cloud-id", "", "only the registration with this `GUID`")
+	f.flags(fs)
 	asJSON := fs.Bool("json", false, "print one JSON object a line")
 	if err := parseFlags(fs, args); err != nil {
 		return err
@@ -85,7 +91,7 @@ func seenMeters(ctx context.Context, env environment, args []string) error {
 	return printSeen(env, seen, *asJSON)
 }
 
-func (f *seenFilter) check() error {
+func (f *usageFilter) check() error {
 	switch {
 	case f.from == 0 || f.to == 0:
 		return errors.New("--from and --to are missing: the usage days to look at")
@@ -108,20 +114,19 @@ func (f *seenFilter) check() error {
 
 // stacks lists the registrations that there ever were.
 func (a *app) stacks(ctx context.Context) ([]string, error) {
-	var ids []string
-	for row, err := range a.usage.Tables.List(ctx, ledger.TableRegistrations, "", "", "") {
-		if err != nil {
-			return nil, fmt.Errorf("list registrations: %w", err)
-		}
-		if len(ids) == 0 || ids[len(ids)-1] != row.Partition {
-			ids = append(ids, row.Partition)
-		}
+	books, err := a.usage.Tables.Books(ctx)
+	if err != nil {
+		return nil, err
+	}
+	ids := make([]string, len(books))
+	for i, b := range books {
+		ids[i] = b.CloudID
 	}
 	return ids, nil
 }
 
 // see counts the lines of one usage day of one stack.
-func (a *app) see(ctx context.Context, cloudID string, day usage.Day, f seenFilter, seen map[seenKey]*seenMeter) error {
+func (a *app) see(ctx context.Context, cloudID string, day usage.Day, f usageFilter, seen map[seenKey]*seenMeter) error {
 	from, to := "", ""
 	if f.subscription != "" {
 		from = usage.DashedGUID(f.subscription) + "_"

@@ -3,7 +3,6 @@ package main
 import (
 	"cmp"
 	"context"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
@@ -47,12 +46,9 @@ Exit code: 0 all is explained, 2 something is UNEXPLAINED, 1 anything else.`
 // reconcileCommand is stackusage reconcile.
 func reconcileCommand(ctx context.Context, env environment, args []string) error {
 	fs := newFlags(env, "reconcile", aboutReconcile)
-	var f seenFilter
+	var f usageFilter
 	fs.StringVar(&f.cloudID, "cloud-id", "", "the registration's `GUID`")
-	fs.StringVar(&f.meterID, "meter", "", "only the meter with this `id`, in any form")
-	fs.StringVar(&f.subscription, "subscription", "", "only the stack's subscription with this `GUID`")
-	dayVar(fs, &f.from, "from", "first `day`, 2019-12-10")
-	dayVar(fs, &f.to, "to", "last `day`, itself included")
+	f.flags(fs)
 	bill := fs.String("bill", "", "the usage details `file` (CSV, version 2), as downloaded from the account page")
 	stack := fs.String("stack", "", "a `folder` of saved answers of the stack's usage API, a file YYYY-MM-DDTHH.json for each reported hour")
 	asJSON := fs.Bool("json", false, "print the report as JSON")
@@ -106,10 +102,7 @@ func reconcileCommand(ctx context.Context, env environment, args []string) error
 
 func printReconciled(out io.Writer, r reconcile.Report, asJSON bool) error {
 	if asJSON {
-		enc := json.NewEncoder(out)
-		enc.SetEscapeHTML(false)
-		enc.SetIndent("", "  ")
-		return enc.Encode(r)
+		return printJSON(out, r)
 	}
 	fmt.Fprintf(out, "Stack %s, %s to %s (UTC). The stack's numbers: %s. The bill: %s.\n", r.CloudID, r.From, r.To, r.Stack, r.Bill)
 	if len(r.Lines) == 0 {

@@ -210,6 +210,9 @@ func (r Rules) recordID(k lineKey) string {
 	if k.carriedFrom != 0 { // left out of the ids of a day's own lines, which are older than it
 		parts = append(parts, k.carriedFrom.Compact())
 	}
+	if k.model != r.BillingModel { // left out of the ids of lines under the day's own model, likewise
+		parts = append(parts, string(k.model))
+	}
 	name, err := encode(parts)
 	if err != nil { // strings and a number: cannot happen
 		panic(fmt.Sprintf("daily: record id: %v", err))

@@ -25,21 +25,23 @@ type Line struct {
 	CarriedFrom usage.Day `json:"carriedFrom,omitempty"`
 }
 
-// lineKey is a Line in normal form. If routing, catalogue or class changes
-// between revisions, the old line is reversed and a new one stated.
+// lineKey is a Line in normal form. If routing, billing model, catalogue or class
+// changes between revisions, the old line is reversed and a new one stated: what
+// was charged is taken back as it was charged, and not as it would be now.
 type lineKey struct {
 	usage.Key
 	billing, commerceMeter, class string
 	carriedFrom                   usage.Day
+	model                         registration.BillingModel
 }
 
 func (l Line) key() lineKey {
-	return lineKey{l.Shown.Key(), usage.NormalGUID(l.BillingSubscriptionID), usage.NormalGUID(l.CommerceMeterID), string(l.MeterClass), l.CarriedFrom}
+	return lineKey{l.Shown.Key(), usage.NormalGUID(l.BillingSubscriptionID), usage.NormalGUID(l.CommerceMeterID), string(l.MeterClass), l.CarriedFrom, l.BillingModel}
 }
 
 func (k lineKey) compare(l lineKey) int {
 	return cmp.Or(k.Key.Compare(l.Key), cmp.Compare(k.billing, l.billing), cmp.Compare(k.commerceMeter, l.commerceMeter),
-		cmp.Compare(k.class, l.class), cmp.Compare(k.carriedFrom, l.carriedFrom))
+		cmp.Compare(k.class, l.class), cmp.Compare(k.carriedFrom, l.carriedFrom), cmp.Compare(k.model, l.model))
 }
 
 // Standing is what commerce has accepted of one line, over all revisions so
@@ -165,6 +167,6 @@ func (s *Standing) take(l DayLine, next func() (Answer, error, bool)) error {
 func (s *Standing) carry(l DayLine, h DayHeader) {
 	s.Accepted = s.Accepted.Add(l.Carried)
 	if s.RecordID == "" {
-		s.RecordID = Rules{CloudID: h.CloudID, Day: h.UsageDay, Revision: h.Revision}.recordID(l.Line.key())
+		s.RecordID = Rules{CloudID: h.CloudID, Day: h.UsageDay, Revision: h.Revision, BillingModel: h.BillingModel}.recordID(l.Line.key())
 	}
 }

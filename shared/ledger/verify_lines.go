@@ -29,6 +29,7 @@ type restatement struct {
 	silent   bool           // reporting is off: differences are kept
 	kept     usage.Quantity // what is
 	payer    func(stackSubscription string) string
+	model    string         // billing model of the lines that have rows
 	away     usage.Quantity // what is carried
 	lines    int64          // that carry something
 	carried  *puller[daily.Carried]
@@ -41,15 +42,16 @@ type lineKey struct {
 	usage.Key
 	billing, commerceMeter, class string
 	carriedFrom                   usage.Day
+	model                         string // billing model
 }
 
 func lineKeyOf(l daily.Line) lineKey {
-	return lineKey{l.Shown.Key(), usage.NormalGUID(l.BillingSubscriptionID), usage.NormalGUID(l.CommerceMeterID), string(l.MeterClass), l.CarriedFrom}
+	return lineKey{l.Shown.Key(), usage.NormalGUID(l.BillingSubscriptionID), usage.NormalGUID(l.CommerceMeterID), string(l.MeterClass), l.CarriedFrom, string(l.BillingModel)}
 }
 
 func (k lineKey) compare(l lineKey) int {
 	return cmp.Or(k.Key.Compare(l.Key), cmp.Compare(k.billing, l.billing), cmp.Compare(k.commerceMeter, l.commerceMeter),
-		cmp.Compare(k.class, l.class), cmp.Compare(k.carriedFrom, l.carriedFrom))
+		cmp.Compare(k.class, l.class), cmp.Compare(k.carriedFrom, l.carriedFrom), cmp.Compare(k.model, l.model))
 }
 
 func (r *restatement) where() string { return fmt.Sprintf("%s line %d", r.path, r.number) }
@@ -78,6 +80,9 @@ func (r *restatement) line(l daily.DayLine) error {
 	if l.Rows > 0 {
 		if payer := r.payer(key.SubscriptionID); l.BillingSubscriptionID != payer {
 			return damaged(r.where(), "billingSubscriptionId is %s; by the map of tenants it must be %s", l.BillingSubscriptionID, payer)
+		}
+		if string(l.BillingModel) != r.model {
+			return damaged(r.where(), "billingModel is %s; by the header it must be %s", l.BillingModel, r.model)
 		}
 	}
 	switch {
@@ -172,7 +177,7 @@ func (r *restatement) record(l daily.DayLine, isNew bool, reason string) error {
 	m := r.st.manifest
 	if !rec.Quantity.Equal(difference) || rec.Kind != kind || rec.Corrects != l.Corrects || rec.CarriedFrom != l.CarriedFrom || rec.Reason != reason || rec.Revision != m.Revision ||
 		rec.CloudID != m.CloudID || rec.UsageDate != m.UsageDay || rec.Hours != l.Hours || rec.ResourceURI != l.ResourceURI ||
-		rec.BillingSubscriptionID != l.BillingSubscriptionID || rec.CommerceMeterID != l.CommerceMeterID || rec.MeterClass != l.MeterClass ||
+		rec.BillingSubscriptionID != l.BillingSubscriptionID || rec.BillingModel != l.BillingModel || rec.CommerceMeterID != l.CommerceMeterID || rec.MeterClass != l.MeterClass ||
 		usage.NormalGUID(rec.SubscriptionID) != usage.NormalGUID(l.SubscriptionID) || usage.NormalGUID(rec.MeterID) != usage.NormalGUID(l.MeterID) {
 		return damaged(r.where(), "record %s does not state the line: quantity %s, must be %s", rec.RecordID, rec.Quantity, difference)
 	}

@@ -77,7 +77,7 @@ func (v *verifier) dailyFile(ctx context.Context, s *dayState, n int) error {
 	}
 	head := day.Header()
 	payers := daily.Payers(head.TenantSubscriptions, heads)
-	r := restatement{v: v, st: st, path: st.File, carries: head.CarriedTo != 0, silent: head.Reporting == daily.ReportingOff,
+	r := restatement{v: v, st: st, path: st.File, model: string(head.BillingModel), carries: head.CarriedTo != 0, silent: head.Reporting == daily.ReportingOff,
 		payer: func(subscription string) string { return cmp.Or(payers[subscription], head.BillingSubscriptionID) }}
 	carried, carriers, err := v.carriedInto(ctx, s, st.manifest.Carries)
 	defer closeFiles(carriers)

@@ -3,6 +3,7 @@ package registration
 import (
 	"cmp"
 	"slices"
+	"time"
 )
 
 // Mapping is one entry of the history of a directory tenant: from its effective
@@ -48,12 +49,14 @@ func mappable(r Registration) bool {
 	return r.SubscriptionKind == CSP && r.BillingModel == PayAsYouUse
 }
 
-// Mapped is the subscription of each tenant that has one on a usage day.
+// Mapped is the subscription of each tenant that has one on a usage day. Mappings
+// belong to a registration: one by another name makes its own.
 func (b Book) Mapped(usageDay string) map[string]string {
+	began := b.began(usageDay)
 	latest := map[string]Mapping{}
 	for _, m := range b.Tenants {
 		have, seen := latest[m.TenantID]
-		if m.EffectiveDay <= usageDay && (!seen || have.compare(m) < 0) {
+		if m.EffectiveDay <= usageDay && m.since(began) && (!seen || have.compare(m) < 0) {
 			latest[m.TenantID] = m
 		}
 	}
@@ -64,6 +67,75 @@ func (b Book) Mapped(usageDay string) map[string]string {
 		}
 	}
 	return mapped
+}
+
+// began is the first entry of the registration that holds on a usage day, by its
+// name; the zero entry if no other one was before it.
+func (b Book) began(usageDay string) (first Registration) {
+	name := ""
+	for _, r := range b.Registrations {
+		if name != "" && r.EffectiveDay > usageDay {
+			break
+		}
+		if name != "" && !sameName(name, r.Name) {
+			first = r
+		}
+		name = r.Name
+	}
+	return first
+}
+
+// since reports whether a mapping was made under the registration that began with
+// an entry. Rows that were put by hand do not say when, and go by their day.
+func (m Mapping) since(began Registration) bool {
+	if m.At.IsZero() || began.At.IsZero() {
+		return m.EffectiveDay >= began.EffectiveDay
+	}
+	return !m.At.Before(began.At)
+}
+
+// endings are the entries that end each mapping to a subscription that holds on a
+// usage day, or begins after it.
+func (b Book) endings(subscription, usageDay string, why Note) (ends []Mapping) {
+	end := func(tenant, day string) {
+		ends = append(ends, Mapping{CloudID: b.CloudID, TenantID: tenant, EffectiveDay: day, Note: why})
+	}
+	for tenant, mapped := range b.Mapped(usageDay) {
+		if mapped == subscription {
+			end(tenant, usageDay)
+		}
+	}
+	for i, m := range b.Tenants {
+		last := i+1 == len(b.Tenants) || b.Tenants[i+1].TenantID != m.TenantID || b.Tenants[i+1].EffectiveDay != m.EffectiveDay
+		if last && m.EffectiveDay > usageDay && m.SubscriptionID == subscription && m.since(b.began(m.EffectiveDay)) {
+			end(m.TenantID, m.EffectiveDay)
+		}
+	}
+	return ends
+}
+
+// clash finds another tenant that is mapped to the subscription of a mapping on a
+// day for which that one is to hold; empty if there is none.
+func (b Book) clash(m Mapping) (tenant, day string) {
+	next := "99999999" // the day from which the tenant has another mapping
+	days := []string{m.EffectiveDay}
+	for _, have := range b.Tenants {
+		if have.EffectiveDay <= m.EffectiveDay {
+			continue
+		}
+		if days = append(days, have.EffectiveDay); have.TenantID == m.TenantID {
+			next = min(next, have.EffectiveDay)
+		}
+	}
+	slices.Sort(days)
+	for _, day := range days {
+		for tenant, subscription := range b.Mapped(day) {
+			if day < next && subscription == m.SubscriptionID && tenant != m.TenantID {
+				return tenant, day
+			}
+		}
+	}
+	return "", ""
 }
 
 // Current is the last entry in the history: what was said of the latest day.
@@ -94,6 +166,66 @@ func (b Book) later(usageDay string) (days []string) {
 	}
 	slices.Sort(days)
 	return days
+}
+
+// next is the number of the next entry for a day.
+func (b Book) next(day string) (number int) {
+	for _, have := range b.Registrations {
+		if have.EffectiveDay == day {
+			number = max(number, have.Number+1)
+		}
+	}
+	return number
+}
+
+// ends reports whether an entry says no more than that the registration is over.
+func (r Registration) ends() bool { return !r.End.IsZero() && dayOf(r.End) <= r.EffectiveDay }
+
+// End is the first hour that is not expected any more, as it is known on a usage
+// day: also where the entry that says so begins later. Zero: none.
+func (b Book) End(usageDay string) time.Time {
+	held, err := On(b.Registrations, usageDay)
+	if err != nil || !held.End.IsZero() {
+		return held.End
+	}
+	for _, day := range b.later(usageDay) {
+		if r, _ := On(b.Registrations, day); r.ends() {
+			return r.End
+		}
+	}
+	return time.Time{}
+}
+
+// revised are the entries of later days as they have to be once r holds from its
+// day on. An entry that says no more than that the registration ends, or goes on,
+// follows r; a change that was to come stands, and ends when r does.
+func (b Book) revised(r Registration) (entries []Registration) {
+	all := append(slices.Clone(b.Registrations), r)
+	for _, day := range b.later(r.EffectiveDay) {
+		before := dayOf(dayTime(day).AddDate(0, 0, -1))
+		was, _ := On(b.Registrations, day) // there is a history
+		followed, _ := On(b.Registrations, before)
+		said := was
+		follows := day > b.Registrations[0].EffectiveDay && was.until(time.Time{}).SaysSame(followed.until(time.Time{}))
+		if follows {
+			said, _ = On(all, before)
+		} else if !was.ends() {
+			continue
+		}
+		said.Name, said.EffectiveDay, said.Note, said.End = r.Name, day, r.Note, r.End
+		if !said.SaysSame(was) {
+			said.Number = b.next(day)
+			entries = append(entries, said)
+			all = append(all, said)
+		}
+	}
+	return entries
+}
+
+// until is r with another end.
+func (r Registration) until(end time.Time) Registration {
+	r.End = end
+	return r
 }
 
 // Sort puts a book's entries into their order.

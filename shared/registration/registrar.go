@@ -117,11 +117,14 @@ func (g *Registrar) put(ctx context.Context, w Wish) (Book, bool, error) {
 	if err := judge(rules, c, false); err != nil {
 		return Book{}, false, err
 	}
+	held.End = c.book.End(r.EffectiveDay)
 	if exists && held.SaysSame(c.reg) {
 		return c.book, false, nil
 	}
 	made := len(c.book.Registrations) == 0
-	book, err := g.add(ctx, c.book, Added{Registrations: []Registration{c.reg}})
+	c.reg.Number = c.book.next(c.reg.EffectiveDay)
+	added := append([]Registration{c.reg}, c.book.revised(c.reg)...)
+	book, err := g.add(ctx, c.book, Added{Registrations: added})
 	return book, made, err
 }
 
@@ -208,12 +211,7 @@ func (g *Registrar) add(ctx context.Context, book Book, added Added) (Book, erro
 	now := g.Now().UTC().Truncate(time.Second)
 	for i := range added.Registrations {
 		r := &added.Registrations[i]
-		r.Number, r.At = 0, now
-		for _, have := range book.Registrations {
-			if have.EffectiveDay == r.EffectiveDay {
-				r.Number = max(r.Number, have.Number+1)
-			}
-		}
+		r.Number, r.At = book.next(r.EffectiveDay), now
 	}
 	for i := range added.Tenants {
 		m := &added.Tenants[i]

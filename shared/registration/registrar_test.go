@@ -100,8 +100,13 @@ var brokenInBook = []struct {
 	{"a tenant is a GUID in lower case", "InvalidTenantId", "must be a GUID", csp(), mapped("contoso", buyer)},
 	{"the customer's subscription is a GUID in lower case", "InvalidCustomerSubscriptionId", "the letters' case matters", csp(), mapped(tenant, strings.ToUpper(buyer))},
 	{"the customer's subscription is a GUID in lower case", "InvalidCustomerSubscriptionId", "must be a GUID", csp(), mapped(tenant, "")},
+	{"a tenant and its subscription are some", "InvalidCustomerSubscriptionId", "names nobody", csp(), mapped(tenant, nobody)},
 	{"a mapping's effective day is a day", "InvalidEffectiveDay", "must be of the form", csp(), func(ctx context.Context, g *registration.Registrar) error {
 		_, _, err := g.Map(ctx, "hamburg", registration.Mapping{TenantID: tenant, SubscriptionID: buyer, EffectiveDay: "soon"})
+		return err
+	}},
+	{"a mapping's effective day is of this age", "InvalidEffectiveDay", "2000 to 2999", csp(), func(ctx context.Context, g *registration.Registrar) error {
+		_, _, err := g.Map(ctx, "hamburg", registration.Mapping{TenantID: tenant, SubscriptionID: buyer, EffectiveDay: "15000101"})
 		return err
 	}},
 	{"tenants are mapped under CSP only", "UnauthorizedCspRegistration", "only a CSP can map tenants", good(), mapped(tenant, buyer)},

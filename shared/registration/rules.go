@@ -73,6 +73,9 @@ var (
 	regionName = regexp.MustCompile(`^([A-Za-z0-9]([A-Za-z0-9-]{0,61}[A-Za-z0-9])?)?$`)
 )
 
+// noGUID stands in templates for one that was not filled in.
+const noGUID = "00000000-0000-0000-0000-000000000000"
+
 const guidForm = "must be a GUID in lower case with dashes"
 
 // unless is "" if a condition holds, else the message.
@@ -88,6 +91,17 @@ func fullHour(t time.Time) bool { return !t.IsZero() && t.UTC().Equal(t.UTC().Tr
 func isDay(text string) bool {
 	_, err := time.Parse(dayForm, text)
 	return err == nil
+}
+
+// Rows hold times of four-digit years only, and a stack is of no other age.
+const age = "must be of the years 2000 to 2999, UTC"
+
+func ofThisAge(t time.Time) bool { return t.UTC().Year() >= 2000 && t.UTC().Year() < 3000 }
+
+// dayTime is when a day begins; the zero time if the text is none.
+func dayTime(text string) time.Time {
+	t, _ := time.Parse(dayForm, text)
+	return t
 }
 
 // list writes what may be chosen, in order of the alphabet.
@@ -115,8 +129,17 @@ var rules = []rule{
 	{"the charged subscription is a GUID in lower case", "InvalidSubscriptionId", Invalid, true, func(c change) string {
 		return unless(guid.MatchString(c.reg.SubscriptionID), "subscriptionId %.60q: %s", c.reg.SubscriptionID, guidForm)
 	}},
+	{"the cloudId is one", "InvalidCloudId", Invalid, false, func(c change) string {
+		return unless(c.reg.CloudID != noGUID, "cloudId %s: names no stamp; the stamp's portal shows its own", noGUID)
+	}},
+	{"the charged subscription is one", "InvalidSubscriptionId", Invalid, false, func(c change) string {
+		return unless(c.reg.SubscriptionID != noGUID, "subscriptionId %s: names nobody, and commerce would refuse every record; say which subscription is charged", noGUID)
+	}},
 	{"the effective day is a day", "InvalidEffectiveDay", Invalid, true, func(c change) string {
 		return unless(isDay(c.reg.EffectiveDay), "effective day %.60q: must be of the form 20191210", c.reg.EffectiveDay)
+	}},
+	{"the effective day is of this age", "InvalidEffectiveDay", Invalid, false, func(c change) string {
+		return unless(ofThisAge(dayTime(c.reg.EffectiveDay)), "effective day %s: %s", c.reg.EffectiveDay, age)
 	}},
 	{"the start is a full hour", "InvalidStart", Invalid, true, func(c change) string {
 		return unless(fullHour(c.reg.Start), "start %s: must be a full hour", c.reg.Start.Format(time.RFC3339))
@@ -125,6 +148,9 @@ var rules = []rule{
 		end := c.reg.End
 		return unless(end.IsZero() || fullHour(end) && end.After(c.reg.Start), "end %s: must be a full hour after the start, %s; leave it out if there is none",
 			end.Format(time.RFC3339), c.reg.Start.Format(time.RFC3339))
+	}},
+	{"start and end are of this age", "InvalidStart", Invalid, false, func(c change) string {
+		return unless(ofThisAge(c.reg.Start) && (c.reg.End.IsZero() || ofThisAge(c.reg.End)), "start or end: %s", age)
 	}},
 	{"a billing model is known", "InvalidBillingModel", Invalid, true, func(c change) string {
 		return unless(slices.Contains([]BillingModel{PayAsYouUse, Capacity, Development}, c.reg.BillingModel), "billing model %.60q: must be %s, %s or %s",
@@ -180,8 +206,14 @@ var mappingRules = []rule{
 		id := c.mapping.SubscriptionID
 		return unless(c.removes && id == "" || guid.MatchString(id), "customer subscription %.60q: %s; the letters' case matters", id, guidForm)
 	}},
+	{"a tenant and its subscription are some", "InvalidCustomerSubscriptionId", Invalid, false, func(c change) string {
+		return unless(c.mapping.SubscriptionID != noGUID && c.mapping.TenantID != noGUID, "tenantId %s, customer subscription %s: %s names nobody", c.mapping.TenantID, c.mapping.SubscriptionID, noGUID)
+	}},
 	{"a mapping's effective day is a day", "InvalidEffectiveDay", Invalid, true, func(c change) string {
 		return unless(isDay(c.mapping.EffectiveDay), "effective day %.60q: must be of the form 20191210", c.mapping.EffectiveDay)
+	}},
+	{"a mapping's effective day is of this age", "InvalidEffectiveDay", Invalid, false, func(c change) string {
+		return unless(ofThisAge(dayTime(c.mapping.EffectiveDay)), "effective day %s: %s", c.mapping.EffectiveDay, age)
 	}},
 	{"tenants are mapped under CSP only", "UnauthorizedCspRegistration", Clash, false, func(c change) string {
 		return unless(c.removes || c.reg.SubscriptionKind == CSP, "registration %s is charged to a subscription of kind %s on %s; only a CSP can map tenants: register with a CSP subscription from that day on first",
@@ -191,12 +223,8 @@ var mappingRules = []rule{
 		return unless(c.removes || c.reg.BillingModel == PayAsYouUse, "registration %s is under billing model %s on %s; only under %s can tenants be mapped", c.reg.Name, c.reg.BillingModel, c.mapping.EffectiveDay, PayAsYouUse)
 	}},
 	{"a customer's subscription is of one tenant", "CustomerSubscriptionInUse", Clash, false, func(c change) string {
-		for tenant, subscription := range c.book.Mapped(c.mapping.EffectiveDay) {
-			if subscription == c.mapping.SubscriptionID && tenant != c.mapping.TenantID {
-				return fmt.Sprintf("customer subscription %s is mapped for tenant %s; remove that mapping first", subscription, tenant)
-			}
-		}
-		return ""
+		tenant, day := c.book.clash(*c.mapping)
+		return unless(tenant == "", "customer subscription %s is mapped for tenant %s on %s; remove that mapping first", c.mapping.SubscriptionID, tenant, day)
 	}},
 	{"who and why fit one line, of a mapping too", "InvalidReason", Invalid, false, func(c change) string { return badWhy(c.mapping.Note) }},
 }

@@ -9,6 +9,8 @@ import (
 	"stackusage/shared/registration"
 )
 
+const nobody = "00000000-0000-0000-0000-000000000000"
+
 // broken is one way to break a rule of the table, by the rule's name.
 var broken = []struct {
 	rule, code, want string
@@ -18,6 +20,8 @@ var broken = []struct {
 	{"a cloudId is a GUID in lower case", "InvalidCloudId", "must be a GUID", func(r *reg) { r.CloudID = strings.ToUpper(cloudID) }},
 	{"a cloudId is a GUID in lower case", "InvalidCloudId", "must be a GUID", func(r *reg) { r.CloudID += "\n" }},
 	{"the charged subscription is a GUID in lower case", "InvalidSubscriptionId", `subscriptionId "prod": must be`, func(r *reg) { r.SubscriptionID = "prod" }},
+	{"the charged subscription is one", "InvalidSubscriptionId", "names nobody", func(r *reg) { r.SubscriptionID = nobody }},
+	{"the cloudId is one", "InvalidCloudId", "names no stamp", func(r *reg) { r.CloudID = nobody }},
 	{"the effective day is a day", "InvalidEffectiveDay", "must be of the form 20191210", func(r *reg) { r.EffectiveDay = "2019-12-10" }},
 	{"the effective day is a day", "InvalidEffectiveDay", "must be of the form 20191210", func(r *reg) { r.EffectiveDay = "20191310" }},
 	{"the start is a full hour", "InvalidStart", "must be a full hour", func(r *reg) { r.Start = time.Time{} }},
@@ -27,6 +31,11 @@ var broken = []struct {
 	}},
 	{"the end is a full hour after the start", "InvalidEnd", "after the start, 2019-12-10T05:00:00Z", func(r *reg) { r.End = r.Start }},
 	{"the end is a full hour after the start", "InvalidEnd", "must be a full hour", func(r *reg) { r.End = r.Start.Add(90 * time.Minute) }},
+	{"the effective day is of this age", "InvalidEffectiveDay", "2000 to 2999", func(r *reg) { r.EffectiveDay = "15000101" }},
+	{"start and end are of this age", "InvalidStart", "2000 to 2999", func(r *reg) { r.Start = time.Date(1500, 1, 1, 0, 0, 0, 0, time.UTC) }},
+	{"start and end are of this age", "InvalidStart", "2000 to 2999", func(r *reg) { // year 10000 in UTC, which no row can hold
+		r.End = time.Date(9999, 12, 31, 23, 0, 0, 0, time.FixedZone("", -5*3600))
+	}},
 	{"a billing model is known", "InvalidBillingModel", "must be PayAsYouUse, Capacity or Development", func(r *reg) { r.BillingModel = "payasyouuse" }},
 	{"a name is that of a resource", "InvalidResourceName", "1 to 63 letters", func(r *reg) { r.Name = "a/b" }},
 	{"a name is that of a resource", "InvalidResourceName", "1 to 63 letters", func(r *reg) { r.Name = strings.Repeat("a", 64) }},

@@ -13,14 +13,15 @@ func sameName(a, b string) bool { return a != "" && strings.EqualFold(a, b) }
 // first from its day on. made is true if the tenant had none.
 func (g *Registrar) Map(ctx context.Context, name string, m Mapping) (mapped Mapping, made bool, err error) {
 	err = g.retry(ctx, func() error {
-		mapped, made, err = g.mapTenant(ctx, name, m, false)
+		mapped, made, err = g.mapTenant(ctx, name, m)
 		return err
 	})
 	return mapped, made, err
 }
 
 // Unmap ends the mapping to an Azure subscription from a usage day on: the tenant
-// falls back to the registration's. A mapping that has ended already stays so.
+// falls back to the registration's. A mapping that is to begin later never does,
+// and one that has ended already stays so.
 func (g *Registrar) Unmap(ctx context.Context, name, subscriptionID, day string, why Note) (ended Mapping, err error) {
 	err = g.retry(ctx, func() error {
 		ended, err = g.unmap(ctx, name, subscriptionID, day, why)
@@ -37,11 +38,18 @@ func (g *Registrar) unmap(ctx context.Context, name, subscriptionID, day string,
 	if day == "" {
 		day = dayOf(g.Now())
 	}
-	for tenant, subscription := range book.Mapped(day) {
-		if subscription == subscriptionID {
-			m, _, err := g.mapTenant(ctx, name, Mapping{TenantID: tenant, EffectiveDay: day, Note: why}, true)
-			return m, err
+	if ends := book.endings(subscriptionID, day, why); len(ends) > 0 {
+		for _, m := range ends {
+			held, err := On(book.Registrations, m.EffectiveDay)
+			if err == nil {
+				err = judge(mappingRules, change{book: book, reg: held, mapping: &m, removes: true}, false)
+			}
+			if err != nil {
+				return Mapping{}, err
+			}
 		}
+		_, err := g.add(ctx, book, Added{Tenants: ends})
+		return ends[0], err
 	}
 	for _, m := range book.Tenants {
 		if m.SubscriptionID == subscriptionID {
@@ -52,7 +60,7 @@ func (g *Registrar) unmap(ctx context.Context, name, subscriptionID, day string,
 		fmt.Sprintf("customer subscription %.60q is not mapped under registration %s; list its customer subscriptions", subscriptionID, book.Name())}
 }
 
-func (g *Registrar) mapTenant(ctx context.Context, name string, m Mapping, removes bool) (Mapping, bool, error) {
+func (g *Registrar) mapTenant(ctx context.Context, name string, m Mapping) (Mapping, bool, error) {
 	book, err := g.Named(ctx, name)
 	if err != nil {
 		return m, false, err
@@ -65,7 +73,7 @@ func (g *Registrar) mapTenant(ctx context.Context, name string, m Mapping, remov
 	if err != nil {
 		return m, false, err
 	}
-	if err := judge(mappingRules, change{book: book, reg: held, mapping: &m, removes: removes}, false); err != nil {
+	if err := judge(mappingRules, change{book: book, reg: held, mapping: &m}, false); err != nil {
 		return m, false, err
 	}
 	have, was := book.Mapped(m.EffectiveDay)[m.TenantID]

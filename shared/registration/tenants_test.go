@@ -1,7 +1,9 @@
 package registration_test
 
 import (
+	"strings"
 	"testing"
+	"time"
 
 	"github.com/google/go-cmp/cmp"
 
@@ -51,4 +53,85 @@ func TestTenants(t *testing.T) {
 			t.Errorf("%+v, %v", held, err)
 		}
 	})
+}
+
+func TestPlannedMappings(t *testing.T) {
+	const second = "f09a4e93-29a7-4eba-a6d4-76202383f07f"
+	other := strings.Replace(tenant, "db", "dc", 1)
+	start := func(t *testing.T) (*registration.Registrar, func(tenant, subscription, day string) error, func(day string) map[string]string) {
+		g, s := desk()
+		put(t, g, csp())
+		mapping := func(tenant, subscription, day string) error {
+			_, _, err := g.Map(t.Context(), "hamburg", registration.Mapping{TenantID: tenant, SubscriptionID: subscription, EffectiveDay: day})
+			return err
+		}
+		on := func(day string) map[string]string {
+			held, err := s.books[cloudID].On(day)
+			ok(t, err)
+			return held.Tenants
+		}
+		return g, mapping, on
+	}
+	t.Run("one that is to begin never does once it is removed", func(t *testing.T) {
+		g, mapping, on := start(t)
+		ok(t, mapping(tenant, buyer, "20200201"))
+		ended, err := g.Unmap(t.Context(), "hamburg", buyer, "", registration.Note{})
+		ok(t, err)
+		if got := on("20200301"); len(got) != 0 || ended.EffectiveDay != "20200201" {
+			t.Errorf("charged %v, ended %+v", got, ended)
+		}
+	})
+	t.Run("one that is to come again ends with the one that holds", func(t *testing.T) {
+		g, mapping, on := start(t)
+		ok(t, mapping(tenant, buyer, "20191215"))
+		ok(t, mapping(tenant, second, "20200201"))
+		ok(t, mapping(tenant, buyer, "20200301"))
+		_, err := g.Unmap(t.Context(), "hamburg", buyer, "20200101", registration.Note{})
+		ok(t, err)
+		for day, want := range map[string]string{"20191231": buyer, "20200101": "", "20200201": second, "20200301": ""} {
+			if got := on(day)[tenant]; got != want {
+				t.Errorf("%s: charged %q, want %q", day, got, want)
+			}
+		}
+	})
+	t.Run("a subscription is of one tenant on days to come, too", func(t *testing.T) {
+		_, mapping, on := start(t)
+		ok(t, mapping(tenant, buyer, "20200201"))
+		if refusal := refusalOf(t, mapping(other, buyer, "20200101")); refusal.Code != "CustomerSubscriptionInUse" || !strings.Contains(refusal.Message, "20200201") {
+			t.Error(refusal)
+		}
+		ok(t, mapping(other, second, "20200115")) // from then on the other has its own
+		ok(t, mapping(other, buyer, "20200110"))
+		if got := on("20200201"); got[tenant] != buyer || got[other] != second {
+			t.Errorf("charged %v", got)
+		}
+	})
+}
+
+func TestMappingsBelongToARegistration(t *testing.T) {
+	g, s := desk()
+	put(t, g, csp())
+	for _, m := range []registration.Mapping{
+		{TenantID: tenant, SubscriptionID: buyer, EffectiveDay: "20191215"},
+		{TenantID: strings.Replace(tenant, "db", "dc", 1), SubscriptionID: strings.Replace(buyer, "e0", "e1", 1), EffectiveDay: "20200401"},
+	} {
+		_, _, err := g.Map(t.Context(), "hamburg", m)
+		ok(t, err)
+	}
+	_, err := g.End(t.Context(), "hamburg", now.Truncate(time.Hour), registration.Note{}, registration.Condition{})
+	ok(t, err)
+	g.Now = func() time.Time { return now.Add(time.Minute) }
+	r := csp()
+	r.Name, r.EffectiveDay, r.Start = "bremen", "20200115", time.Time{}
+	put(t, g, r)
+	for day, want := range map[string]int{"20200114": 1, "20200115": 0, "20200501": 0} {
+		held, err := s.books[cloudID].On(day)
+		if err != nil || len(held.Tenants) != want {
+			t.Errorf("%s: %v, %v; want %d", day, held.Tenants, err, want)
+		}
+	}
+	_, made, err := g.Map(t.Context(), "bremen", registration.Mapping{TenantID: tenant, SubscriptionID: buyer})
+	if held, _ := s.books[cloudID].On("20200116"); err != nil || !made || held.Tenants[tenant] != buyer {
+		t.Errorf("%v, made %t: %v", held.Tenants, made, err)
+	}
 }
