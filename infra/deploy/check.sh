@@ -1,0 +1,34 @@
+#!/usr/bin/env bash
+# Sees that what make deploy made works: stackusage check-deployment with the
+# connections of the deployment, as who is signed in to az. Keeps the function
+# key to itself.
+set -euo pipefail
+
+die() { echo "deploy-check: $*" >&2; exit 1; }
+
+: "${SUBSCRIPTION:?deploy-check: set SUBSCRIPTION to the id of the registration subscription}"
+DEPLOYMENT=${DEPLOYMENT:-stackusage}
+TOOL=${TOOL:-dist/bin/stackusage}
+
+command -v az >/dev/null || die "az is not installed: install the Azure CLI"
+[ -x "$TOOL" ] || die "TOOL $TOOL: no such program; make it with: make stage"
+
+output() {
+  local value
+  value=$(az deployment sub show --subscription "$SUBSCRIPTION" --name "$DEPLOYMENT" --query "properties.outputs.$1.value" --output tsv) && [ -n "$value" ] ||
+    die "deployment $DEPLOYMENT in subscription $SUBSCRIPTION has no output $1: sign in with az login, and deploy first with: make deploy"
+  echo "$value"
+}
+group=$(output resourceGroupName)
+app=$(output appName)
+host=$(output appHostName)
+usage=$(output ledgerAccountName)
+landing=$(output landingBlobEndpoint)
+landing=${landing#https://}
+
+STACKUSAGE_FUNCTION_KEY=$(az functionapp keys list --subscription "$SUBSCRIPTION" --resource-group "$group" --name "$app" --query functionKeys.default --output tsv) ||
+  die "the keys of $app cannot be read: who runs this needs Website Contributor on it"
+export STACKUSAGE_FUNCTION_KEY
+
+exec env "UsageStorage__accountName=$usage" "LandingStorage__accountName=${landing%%.*}" \
+  "$TOOL" check-deployment --app-url "https://$host" --subscription "$SUBSCRIPTION" ${APP_SCOPE:+--app-scope "$APP_SCOPE"} ${CHECK_FLAGS:-}
