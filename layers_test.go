@@ -38,6 +38,8 @@ var layers = map[string][]string{
 
 	// Stand-ins know nothing of the product: they meet it over HTTP and storage.
 	"internal/devstack/azurite/azuritetest": {"internal/devstack/azurite"},
+	"internal/devstack/azurestack":          {"internal/devstack/bearer"},
+	"internal/devstack/easyauth":            {"internal/devstack/bearer"},
 }
 
 // foreign lists the only packages that may import certain modules.
