@@ -2,6 +2,7 @@ package test
 
 import (
 	"fmt"
+	"io"
 	"net/http"
 	"net/http/httptest"
 	"path/filepath"
@@ -75,7 +76,7 @@ func TestCheckDeployment(t *testing.T) {
 		}
 	})
 	t.Run("it is charged nothing, touches no other stamp, and leaves nothing open", func(t *testing.T) {
-		if bill := get(t, s.commerce.URL+"/v1/bill?month="+day[:7]); !match(`"billingModel": ?"Development"`, bill) || !match(`"total": ?"0[.0]*"`, bill) || match(`"amount": ?"[^"]*[1-9]`, bill) {
+		if bill := getBody(t, s.commerce.URL+"/v1/bill?month="+day[:7]); !match(`"billingModel": ?"Development"`, bill) || !match(`"total": ?"0[.0]*"`, bill) || match(`"amount": ?"[^"]*[1-9]`, bill) {
 			t.Errorf("the bill: %s", bill)
 		}
 		account, err := azurestore.Connect(s.setting, "UsageStorage")
@@ -147,14 +148,14 @@ func stepsOf(out string) (steps []string) {
 	return steps
 }
 
-func get(t *testing.T, url string) string {
+func getBody(t *testing.T, url string) string {
 	t.Helper()
 	resp, err := http.Get(url)
 	must(t, err)
 	defer resp.Body.Close()
-	var text strings.Builder
-	if err := resp.Write(&text); err != nil || resp.StatusCode != http.StatusOK {
-		t.Fatalf("%s: %s %v", url, resp.Status, err)
+	text, err := io.ReadAll(resp.Body)
+	if err != nil || resp.StatusCode != http.StatusOK {
+		t.Fatalf("%s: %s %s %v", url, resp.Status, text, err)
 	}
-	return text.String()
+	return string(text)
 }
