@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"stackusage/handlers"
+	"stackusage/shared/registration"
 	"stackusage/shared/usage"
 )
 
@@ -143,6 +144,9 @@ func (c *deploymentCheck) run(ctx context.Context, day usage.Day, back int, subs
 
 func (c *deploymentCheck) registered(ctx context.Context, subscription, kind, by string) (string, error) {
 	made, err := c.register(ctx, subscription, kind, by)
+	if errors.As(err, new(*registration.Refusal)) { // which says itself what to do
+		return "", err
+	}
 	if err != nil {
 		return "", advised(err, "UsageStorage must name the app's storage, and who runs this needs Storage Table Data Contributor there")
 	}

@@ -116,6 +116,16 @@ func TestCheckDeploymentStops(t *testing.T) {
 			return getenv(name)
 		}, "register", "UsageStorage must name the app's storage")
 	})
+	t.Run("the canary's name is another's", func(t *testing.T) {
+		getenv, c := begin(t)
+		_, _, err := c.app.registrar().Put(t.Context(), registration.Wish{Registration: registration.Registration{
+			CloudID: "b31316d4-de02-43a4-903d-eb74f8258b01", Name: canaryName, SubscriptionID: payer, BillingModel: registration.PayAsYouUse,
+		}})
+		if err != nil {
+			t.Fatal(err)
+		}
+		expect(t, getenv, "register", "CloudIdUpdateNotAllowed: registration stackusage-canary is of cloudId b31316d4")
+	})
 	t.Run("another model was registered: it is put back", func(t *testing.T) {
 		getenv, c := begin(t)
 		_, _, err := c.app.registrar().Put(t.Context(), registration.Wish{Registration: registration.Registration{
@@ -175,4 +185,14 @@ func TestCanaryHour(t *testing.T) {
 	if _, err := r.Next(); err != nil {
 		t.Error(err)
 	}
+}
+
+func FuzzStatus(f *testing.F) {
+	f.Add([]byte(goodStatus))
+	f.Add([]byte(`{"now":"2026-03-01T00:00:00Z","openDays":[{"cloudId":"x","since":"0001-01-01T00:00:00Z"}],"queues":{"usage-landed":-1}}`))
+	f.Fuzz(func(t *testing.T, body []byte) {
+		if s, err := decodeStatus(body); err == nil && s.Now.IsZero() {
+			t.Errorf("%+v", s)
+		}
+	})
 }

@@ -89,17 +89,25 @@ func (p *statusPage) ask(ctx context.Context) (string, error) {
 	if err := p.judge(resp.StatusCode); err != nil {
 		return "", err
 	}
-	var s handlers.Status
-	if len(body) > maxStatus {
-		err = errors.New("too long")
-	} else {
-		err = json.Unmarshal(body, &s)
-	}
-	if err != nil || s.Now.IsZero() {
-		return "", fmt.Errorf("%s does not answer as the Status function does (%v): is --app-url another app's?", p.url, err)
+	s, err := decodeStatus(body)
+	if err != nil {
+		return "", fmt.Errorf("%s does not answer as the Status function does (%.200s): is --app-url another app's?", p.url, oneLine(err))
 	}
 	off := time.Until(s.Now).Abs().Round(time.Second)
 	return fmt.Sprintf("%d days open, %d revisions open, %d messages failed; its clock differs by %s", len(s.OpenDays), len(s.OpenRevisions), s.FailedMessages, off), nil
+}
+
+func decodeStatus(body []byte) (s handlers.Status, err error) {
+	if len(body) > maxStatus {
+		return s, errors.New("too long")
+	}
+	if err := json.Unmarshal(body, &s); err != nil {
+		return s, err
+	}
+	if s.Now.IsZero() {
+		return s, errors.New("it does not say what time it is")
+	}
+	return s, nil
 }
 
 // judge says what a status that is not 200 means, and what to do.
