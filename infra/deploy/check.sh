@@ -4,21 +4,12 @@
 # key to itself.
 set -euo pipefail
 
-die() { echo "deploy-check: $*" >&2; exit 1; }
-
-: "${SUBSCRIPTION:?deploy-check: set SUBSCRIPTION to the id of the registration subscription}"
-DEPLOYMENT=${DEPLOYMENT:-stackusage}
+NAME=deploy-check
+. "$(dirname "$0")/common.sh"
 TOOL=${TOOL:-dist/bin/stackusage}
 
-command -v az >/dev/null || die "az is not installed: install the Azure CLI"
 [ -x "$TOOL" ] || die "TOOL $TOOL: no such program; make it with: make stage"
 
-output() {
-  local value
-  value=$(az deployment sub show --subscription "$SUBSCRIPTION" --name "$DEPLOYMENT" --query "properties.outputs.$1.value" --output tsv) && [ -n "$value" ] ||
-    die "deployment $DEPLOYMENT in subscription $SUBSCRIPTION has no output $1: sign in with az login, and deploy first with: make deploy"
-  echo "$value"
-}
 group=$(output resourceGroupName)
 app=$(output appName)
 host=$(output appHostName)

@@ -4,15 +4,15 @@
 # changes anything, unless CONFIRM=yes.
 set -euo pipefail
 
-die() { echo "deploy: $*" >&2; exit 1; }
-
-: "${SUBSCRIPTION:?deploy: set SUBSCRIPTION to the id of the registration subscription}"
+NAME=deploy
+. "$(dirname "$0")/common.sh"
 : "${LOCATION:?deploy: set LOCATION to the region that keeps the deployment record, such as westeurope}"
-DEPLOYMENT=${DEPLOYMENT:-stackusage}
 PARAMETERS=${PARAMETERS:-infra/main.bicepparam}
 PACKAGE=${PACKAGE:-dist/app.zip}
 
-command -v az >/dev/null || die "az is not installed: install the Azure CLI"
+TRIES=${TRIES:-5}
+PAUSE=${PAUSE:-60}
+
 [ -f "$PARAMETERS" ] || die "PARAMETERS $PARAMETERS: no such file; copy infra/main.bicepparam and fill it in"
 [ -f "$PACKAGE" ] || die "PACKAGE $PACKAGE: no such file; make it with: make package"
 
@@ -32,16 +32,15 @@ fi
 az deployment sub create --subscription "$SUBSCRIPTION" --location "$LOCATION" --name "$DEPLOYMENT" --parameters "$PARAMETERS" --output none ||
   die "the deployment failed and may be half there: see az deployment sub show --name $DEPLOYMENT; mend it and run this again, what is there stays"
 
-output() {
-  local value
-  value=$(az deployment sub show --subscription "$SUBSCRIPTION" --name "$DEPLOYMENT" --query "properties.outputs.$1.value" --output tsv) && [ -n "$value" ] ||
-    die "deployment $DEPLOYMENT has no output $1: was it made by infra/main.bicep of this version?"
-  echo "$value"
-}
 group=$(output resourceGroupName)
 app=$(output appName)
 
-az functionapp deployment source config-zip --subscription "$SUBSCRIPTION" --resource-group "$group" --name "$app" --src "$PACKAGE" --output none ||
-  die "the package was not deployed to $app: its infrastructure is there, its code is the one before; run this again"
+# The app writes its package with a role that is minutes old on a first deployment.
+for ((try = 1; ; try++)); do
+  az functionapp deployment source config-zip --subscription "$SUBSCRIPTION" --resource-group "$group" --name "$app" --src "$PACKAGE" --output none && break
+  [ "$try" -lt "$TRIES" ] || die "the package was not deployed to $app: its infrastructure is there, its code is the one before; roles take up to ten minutes to hold: run this again"
+  echo "The package was refused; again in $PAUSE seconds ($try of $TRIES)"
+  sleep "$PAUSE"
+done
 
 echo "Deployed $PACKAGE to $app in resource group $group. See that it works: make deploy-check"

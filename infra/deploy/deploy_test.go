@@ -53,7 +53,7 @@ func script(t *testing.T, name string, env ...string) (code int, out string, cal
 	write("az", fakeAZ, 0o755)
 	noted := write("calls", "", 0o644)
 	cmd := exec.CommandContext(t.Context(), "./"+name)
-	cmd.Env = append([]string{"PATH=" + dir + ":" + os.Getenv("PATH"), "CALLS=" + noted, "FAIL=nothing at all",
+	cmd.Env = append([]string{"PATH=" + dir + ":" + os.Getenv("PATH"), "CALLS=" + noted, "FAIL=nothing at all", "TRIES=2", "PAUSE=0",
 		"PACKAGE=" + write("app.zip", "", 0o644), "PARAMETERS=" + write("main.bicepparam", "", 0o644), "TOOL=" + write("stackusage", fakeTool, 0o755)}, env...)
 	var both bytes.Buffer
 	cmd.Stdout, cmd.Stderr = &both, &both
@@ -80,6 +80,7 @@ var (
 		"az deployment sub show --subscription SUB --name stackusage --query properties.outputs.resourceGroupName.value --output tsv",
 		"az deployment sub show --subscription SUB --name stackusage --query properties.outputs.appName.value --output tsv",
 		"az functionapp deployment source config-zip --subscription SUB --resource-group rg-stackusage --name susage-app --src app.zip --output none",
+		"az functionapp deployment source config-zip --subscription SUB --resource-group rg-stackusage --name susage-app --src app.zip --output none",
 	}
 )
 
@@ -102,7 +103,7 @@ func TestDeploy(t *testing.T) {
 		{"somebody says no", append(settings[:2:2], "CONFIRM=no"), 1, 2, "not confirmed"},
 		{"the deployment fails", append(settings, "FAIL=sub create"), 1, 3, "may be half there: see az deployment sub show --name stackusage"},
 		{"it was made by another template", append(settings, "FAIL=outputs.resourceGroupName"), 1, 4, "has no output resourceGroupName"},
-		{"the package is refused", append(settings, "FAIL=config-zip"), 1, 6, "the package was not deployed to susage-app: its infrastructure is there, its code is the one before"},
+		{"the package is refused", append(settings, "FAIL=config-zip"), 1, 7, "the package was not deployed to susage-app: its infrastructure is there, its code is the one before"},
 	} {
 		t.Run(tc.name, func(t *testing.T) {
 			code, out, calls := script(t, "deploy.sh", tc.env...)
@@ -130,7 +131,7 @@ func TestDeployCheck(t *testing.T) {
 	})
 	for name, tc := range map[string]struct{ env, says string }{
 		"no subscription":          {"SUBSCRIPTION=", "set SUBSCRIPTION"},
-		"nothing is deployed":      {"FAIL=deployment sub show", "deploy first with: make deploy"},
+		"nothing is deployed":      {"FAIL=deployment sub show", "deploy this version's infra/main.bicep with: make deploy"},
 		"the keys cannot be read":  {"FAIL=keys list", "who runs this needs Website Contributor"},
 		"the tool is not built":    {"TOOL=nowhere", "make it with: make stage"},
 		"an output is not there":   {"FAIL=outputs.ledgerAccountName", "has no output ledgerAccountName"},
