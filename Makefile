@@ -44,7 +44,7 @@ ARCH ?= amd64
 PACKED = $(DIST)/app$(if $(filter-out amd64,$(ARCH)),-$(ARCH))
 CYCLONEDX = $(GO) tool -modfile=test/tools/cyclonedx/go.mod cyclonedx-gomod
 package: export SOURCE_DATE_EPOCH ?= $(shell git log -1 --format=%ct)
-package: COMMIT ?= $(shell git rev-parse HEAD)
+package: COMMIT ?= $(shell git describe --always --dirty --abbrev=40 --exclude='*')
 package: ## build dist/app.zip, the app for Azure (ARCH=amd64), and its CycloneDX list
 	$(call bindings,$(DIST)/package/$(ARCH))
 	CGO_ENABLED=0 GOOS=linux GOARCH=$(ARCH) $(GO) build -trimpath -buildvcs=false -o $(DIST)/package/$(ARCH)/bin/handler ./cmd/handler

@@ -36,6 +36,28 @@ func (s *keyless) tokenFor(t *testing.T, audience string) string {
 	return token.Token
 }
 
+// checkStorage asks each service of the app's storage with several tokens.
+func (s *keyless) checkStorage(t *testing.T, operator string) {
+	t.Helper()
+	for _, uri := range []string{s.storage.BlobURL(1) + "/?comp=list", s.storage.QueueURL(1) + "?comp=list", s.storage.TableURL(1) + "/Tables"} {
+		for name, token := range map[string]string{"none": "", "one for the app": operator, "one for storage": s.tokenFor(t, storageAudience)} {
+			req, err := http.NewRequestWithContext(t.Context(), http.MethodGet, uri, nil)
+			must(t, err)
+			req.Header.Set("x-ms-version", "2020-10-02")
+			req.Header.Set("Accept", "application/json;odata=nometadata")
+			if token != "" {
+				req.Header.Set("Authorization", "Bearer "+token)
+			}
+			resp, err := s.client.Do(req)
+			must(t, err)
+			resp.Body.Close()
+			if let := resp.StatusCode == http.StatusOK; let != (name == "one for storage") {
+				t.Errorf("%s with %s: %s", uri, name, resp.Status)
+			}
+		}
+	}
+}
+
 // agentWith runs the agent with one of the site's configurations.
 func (s *keyless) agentWith(t *testing.T, file, name string, args ...string) (code int, stdout, stderr string) {
 	t.Helper()
