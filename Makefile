@@ -1,6 +1,6 @@
 # The targets only call go, npm and the programs built here.
 .DEFAULT_GOAL := help
-.PHONY: help stage stage-chaos demo chaos package-agent test lint bench fuzz clean
+.PHONY: help stage stage-chaos demo chaos package deploy deploy-check package-agent test lint bench fuzz clean
 SHELL := /bin/bash
 
 GO ?= go
@@ -12,10 +12,16 @@ RUNS ?= 3
 help: ## list the targets
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 10
 
+# $(call bindings,FOLDER) makes the folder of an app, all but its handler.
+define bindings
+	@rm -rf $(1) && mkdir -p $(1)/bin
+	@cp host.json $(1)/
+	@for f in functions/*/function.json; do d=$(1)/$$(basename $$(dirname $$f)); mkdir -p $$d; cp $$f $$d/; done
+endef
+
 stage: ## build dist/app, the deployable function app, and dist/bin
-	@rm -rf $(DIST)/app && mkdir -p $(DIST)/app/bin $(DIST)/bin
-	@cp host.json $(DIST)/app/
-	@for f in functions/*/function.json; do d=$(DIST)/app/$$(basename $$(dirname $$f)); mkdir -p $$d; cp $$f $$d/; done
+	$(call bindings,$(DIST)/app)
+	@mkdir -p $(DIST)/bin
 	CGO_ENABLED=0 $(GO) build -trimpath -o $(DIST)/app/bin/handler ./cmd/handler
 	CGO_ENABLED=0 $(GO) build -trimpath -o $(DIST)/bin/ ./cmd/stackusage ./cmd/stackusage-agent ./cmd/devstack
 
@@ -29,6 +35,32 @@ stage-chaos: stage
 
 chaos: stage-chaos ## fail everything around the app, RUNS times from SEED on, and check the bill
 	$(DIST)/bin/devstack chaos --seed $(SEED) --runs $(RUNS) --out out/chaos
+
+# The app as it is deployed, dist/app.zip, with the list of what its handler is
+# made of beside it. Its time is the commit's, and nothing in it knows where or
+# when it was built: the same commit and the same Go make the same bytes. Flex
+# Consumption runs on amd64; ARCH=arm64 makes dist/app-arm64.zip for other hosts.
+ARCH ?= amd64
+PACKED = $(DIST)/app$(if $(filter-out amd64,$(ARCH)),-$(ARCH))
+CYCLONEDX = $(GO) tool -modfile=test/tools/cyclonedx/go.mod cyclonedx-gomod
+package: export SOURCE_DATE_EPOCH ?= $(shell git log -1 --format=%ct)
+package: COMMIT ?= $(shell git describe --always --dirty --abbrev=40 --exclude='*')
+package: ## build dist/app.zip, the app for Azure (ARCH=amd64), and its CycloneDX list
+	$(call bindings,$(DIST)/package/$(ARCH))
+	CGO_ENABLED=0 GOOS=linux GOARCH=$(ARCH) $(GO) build -trimpath -buildvcs=false -o $(DIST)/package/$(ARCH)/bin/handler ./cmd/handler
+	$(GO) run ./internal/appzip zip $(DIST)/package/$(ARCH) $(PACKED).zip
+	@set -o pipefail; $(CYCLONEDX) bin -json -std -noserial -notimestamp -version $(COMMIT) $(DIST)/package/$(ARCH)/bin/handler | $(GO) run ./internal/appzip bom $(PACKED).cdx.json
+	@ls -l $(PACKED).zip $(PACKED).cdx.json
+
+# Both need az (docs/deploy.md) and SUBSCRIPTION; the scripts name the rest.
+deploy: export PACKAGE = $(DIST)/app.zip
+deploy: override ARCH = amd64
+deploy: package ## deploy to Azure: SUBSCRIPTION, LOCATION; asks after what-if (CONFIRM=yes: does not)
+	@infra/deploy/deploy.sh
+
+deploy-check: export TOOL = $(DIST)/bin/stackusage
+deploy-check: stage ## see that the deployment works: SUBSCRIPTION; APP_SCOPE behind App Service authentication
+	@infra/deploy/check.sh
 
 # nfpm has a module of its own, so that what it is made of is no part of ours.
 # The time in the package is the commit's: the same tree makes the same bytes.

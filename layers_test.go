@@ -41,6 +41,8 @@ var layers = map[string][]string{
 	"internal/bicep":                        {"internal/npm"},
 	"internal/devstack/azurite":             {"internal/npm"},
 	"internal/devstack/azurite/azuritetest": {"internal/devstack/azurite"},
+	"internal/devstack/azurestack":          {"internal/devstack/bearer"},
+	"internal/devstack/easyauth":            {"internal/devstack/bearer"},
 }
 
 // foreign lists the only packages that may import certain modules.

@@ -19,8 +19,8 @@ import (
 
 // The registration API is shaped like Azure Resource Manager's: the same
 // properties, error bodies and ETags, below /api/ in place of a subscription's
-// resource group. Who calls is for the host to check: a function key on one
-// machine, Entra ID in Azure (docs/operations.md).
+// resource group. Who calls is for the host to check, by a function key, and in
+// Azure for Entra ID as well (principal.go, docs/operations.md).
 
 const (
 	maxRequest     = 64 << 10 // bytes of a body
@@ -72,15 +72,19 @@ func (a *App) arm(do page) http.Handler {
 			log.ErrorContext(ctx, "request failed", slog.String("error", err.Error()))
 			got = armError(http.StatusInternalServerError, "InternalServerError", "storage does not answer, or holds what cannot be read; the log says more")
 		}
-		w.Header().Set("Content-Type", "application/json")
-		if got.etag != "" {
-			w.Header().Set("ETag", got.etag)
-		}
-		w.WriteHeader(got.status)
-		enc := json.NewEncoder(w)
-		enc.SetEscapeHTML(false)
-		_ = enc.Encode(got.body) // the client may be gone
+		got.write(w)
 	})
+}
+
+func (got answer) write(w http.ResponseWriter) {
+	w.Header().Set("Content-Type", "application/json")
+	if got.etag != "" {
+		w.Header().Set("ETag", got.etag)
+	}
+	w.WriteHeader(got.status)
+	enc := json.NewEncoder(w)
+	enc.SetEscapeHTML(false)
+	_ = enc.Encode(got.body) // the client may be gone
 }
 
 func armError(status int, code, message string) answer {
@@ -104,16 +108,6 @@ func decodeRequest(text []byte, v any) error {
 		return refuse(registration.Invalid, "InvalidRequestContent", "the body is not the JSON of this resource: %v", err)
 	}
 	return nil
-}
-
-// caller is who asks: what Entra ID said, which the platform puts in and takes
-// out of requests, else who has the key.
-func caller(r *http.Request) string {
-	return cmp.Or(oneLine(r.Header.Get("X-MS-CLIENT-PRINCIPAL-NAME")), "function key")
-}
-
-func oneLine(text string) string {
-	return strings.Join(strings.Fields(fmt.Sprintf("%.500s", text)), " ")
 }
 
 // note is who and why of a change.

@@ -30,3 +30,6 @@ func DecodeWish(text []byte) (registration.Wish, error) {
 	}
 	return resource.Properties.wish("hamburg", &http.Request{Header: http.Header{}})
 }
+
+// DecodePrincipal is the decoder of X-MS-CLIENT-PRINCIPAL.
+var DecodePrincipal = decodePrincipal

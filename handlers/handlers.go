@@ -84,18 +84,20 @@ type App struct {
 
 // Settings are the rules and bounds that a deployment may change.
 type Settings struct {
-	Limits          landing.Limits
-	SpillSums       int           // sums in memory before a run goes to disk
-	TempDir         string        // for runs and files on their way to storage
-	SettlingHours   int           // first reported hours of the next day that a usage day waits for
-	CloseDelay      time.Duration // after which a day closes with hours missing
-	ReopenDelay     time.Duration // between two revisions of a day that is complete, or still incomplete
-	ForwardRetry    time.Duration // first delay after a failed send; doubles up to an hour
-	SendLimit       time.Duration // how long one sender alone asks commerce for a batch
-	SweepGrace      time.Duration // how long a message may be on its way before Sweep sends another
-	SweepLookback   time.Duration // reported hours that each Sweep compares with what landed; older ones once a day
-	InstanceMemory  int           // MiB, of one instance
-	InvocationLimit time.Duration // after which an invocation gives up; below functionTimeout
+	Limits         landing.Limits
+	SpillSums      int           // sums in memory before a run goes to disk
+	TempDir        string        // for runs and files on their way to storage
+	SettlingHours  int           // first reported hours of the next day that a usage day waits for
+	CloseDelay     time.Duration // after which a day closes with hours missing
+	ReopenDelay    time.Duration // between two revisions of a day that is complete, or still incomplete
+	ForwardRetry   time.Duration // first delay after a failed send; doubles up to an hour
+	SendLimit      time.Duration // how long one sender alone asks commerce for a batch
+	SweepGrace     time.Duration // how long a message may be on its way before Sweep sends another
+	SweepLookback  time.Duration // reported hours that each Sweep compares with what landed; older ones once a day
+	InstanceMemory int           // MiB, of one instance
+	// BehindAuthentication: App Service authentication is in front, and says who calls.
+	BehindAuthentication bool
+	InvocationLimit      time.Duration // after which an invocation gives up; below functionTimeout
 }
 
 // function is one envelope function: its work, and how many run at once.
@@ -162,7 +164,7 @@ func (a *App) route(all []functions.Function, envelope map[string]function) (htt
 			}
 			delete(pages, f.Name)
 			methods := strings.Split(strings.ToUpper(strings.Join(trigger.Methods, ",")), ",")
-			r.Handle("/api/"+trigger.Route, a.guard(f.Name, page)).Methods(methods...).Name(f.Name)
+			r.Handle("/api/"+trigger.Route, a.guard(f.Name, a.signedIn(page))).Methods(methods...).Name(f.Name)
 			continue
 		}
 		fn, ok := envelope[f.Name]

@@ -47,7 +47,7 @@ var azOptions = map[string]string{
 
 // pending are targets of make that the pages name before they are there. One
 // that is there must leave the list.
-var pending = []string{"package", "deploy", "deploy-check"}
+var pending []string
 
 // ofReader are files that the reader makes.
 var ofReader = []string{"infra/mine.bicepparam", "infra/paired.bicepparam"}

@@ -45,38 +45,64 @@ type agentSite struct {
 	env         []string
 	secret      string
 	description string // the configuration
+
+	issuer *identity.Server
+	client *http.Client // trusts the issuer's authority
+	ca     string       // PEM file of it
+	header string       // what IDENTITY_HEADER must hold
 }
+
+// siteOptions are what sites differ in.
+type siteOptions struct {
+	hours              int
+	row                func(n int, at time.Time) string // the answer for the n-th hour; nil: three rows that are none
+	collect, spoolKeys string                           // further lines of those sections
+	clients            []identity.Client                // that the directory knows as well
+}
+
+// Audiences of tokens.
+const (
+	stackAudience    = "https://adminmanagement.contoso.invalid/stack"
+	storageAudience  = "https://storage.azure.com"
+	commerceAudience = "api://commerce"
+	appAudience      = "api://stackusage"
+)
 
 // newAgentSite makes a site with so many hours of three rows each. collect and
 // spoolKeys are further lines of those sections.
 func newAgentSite(t *testing.T, hours int, collect, spoolKeys string) *agentSite {
 	t.Helper()
-	s := &agentSite{dir: t.TempDir(), secret: rand.Text()}
+	return makeAgentSite(t, siteOptions{hours: hours, collect: collect, spoolKeys: spoolKeys})
+}
+
+func makeAgentSite(t *testing.T, o siteOptions) *agentSite {
+	t.Helper()
+	s := &agentSite{dir: t.TempDir(), secret: rand.Text(), header: rand.Text()}
 	now := time.Now().UTC()
 	delay := time.Duration((now.Minute()+30)%60) * time.Minute
 	s.end = now.Add(-delay).Truncate(time.Hour)
-	s.first = s.end.Add(-time.Duration(hours) * time.Hour)
+	s.first = s.end.Add(-time.Duration(o.hours) * time.Hour)
 	s.spool = filepath.Join(s.dir, "spool", cloudID)
 
-	const audience, storageAudience = "https://adminmanagement.contoso.invalid/stack", "https://storage.azure.com"
-	header := rand.Text()
-	issuer, err := identity.Start(identity.Options{Directory: identity.Directory{
-		Tenants: []identity.Tenant{{ID: tenantID, Audiences: []string{audience}, Clients: []identity.Client{{ID: clientID, Secret: s.secret}}}},
-		Managed: &identity.Managed{Header: header, Tenant: tenantID, ClientID: managedID, Audiences: []string{storageAudience}},
+	var err error
+	s.issuer, err = identity.Start(identity.Options{Hosts: []string{"login.microsoftonline.com"}, Directory: identity.Directory{
+		Tenants: []identity.Tenant{{ID: tenantID, Audiences: []string{stackAudience, storageAudience, appAudience},
+			Clients: append(o.clients, identity.Client{ID: clientID, Secret: s.secret})}},
+		Managed: &identity.Managed{Header: s.header, Tenant: tenantID, ClientID: managedID, Audiences: []string{storageAudience, commerceAudience}},
 	}})
 	must(t, err)
-	t.Cleanup(issuer.Stop)
-	cert, key, err := issuer.ServerCertificate()
+	t.Cleanup(s.issuer.Stop)
+	cert, key, err := s.issuer.ServerCertificate()
 	must(t, err)
-	ca := s.file(t, "ca.pem", string(issuer.CA()))
-	client, err := transport.New(transport.Config{CAFile: ca})
+	s.ca = s.file(t, "ca.pem", string(s.issuer.CA()))
+	s.client, err = transport.New(transport.Config{CAFile: s.ca})
 	must(t, err)
-	t.Cleanup(client.CloseIdleConnections)
+	t.Cleanup(s.client.CloseIdleConnections)
 
-	source, err := azurestack.Recordings(s.recordings(t))
+	source, err := azurestack.Recordings(s.recordings(t, o.row))
 	must(t, err)
 	s.stack, err = azurestack.New(source, azurestack.Options{
-		PageSize: 2, KeysURL: issuer.KeysURL(), KeysClient: client, LoginEndpoint: issuer.LoginEndpoint(), Audience: audience,
+		PageSize: 2, KeysURL: s.issuer.KeysURL(), KeysClient: s.client, LoginEndpoint: s.issuer.LoginEndpoint(), Audience: stackAudience,
 	})
 	must(t, err)
 	pair, err := tls.X509KeyPair(cert, key)
@@ -88,11 +114,11 @@ func newAgentSite(t *testing.T, hours int, collect, spoolKeys string) *agentSite
 	t.Cleanup(server.Close)
 
 	s.storage, err = azurite.Start(context.Background(), azurite.Options{
-		Dir: t.TempDir(), OAuth: true, CertFile: s.file(t, "cert.pem", string(cert)), KeyFile: s.file(t, "key.pem", string(key)),
+		Dir: t.TempDir(), Accounts: 2, OAuth: true, CertFile: s.file(t, "cert.pem", string(cert)), KeyFile: s.file(t, "key.pem", string(key)),
 	})
 	must(t, err)
 	t.Cleanup(s.storage.Kill)
-	s.blobs, err = azblob.NewClientFromConnectionString(s.storage.ConnectionString(0), &azblob.ClientOptions{ClientOptions: policy.ClientOptions{Transport: client}})
+	s.blobs, err = azblob.NewClientFromConnectionString(s.storage.ConnectionString(0), &azblob.ClientOptions{ClientOptions: policy.ClientOptions{Transport: s.client}})
 	must(t, err)
 	_, err = s.blobs.CreateContainer(t.Context(), landing.Container(cloudID), nil)
 	must(t, err)
@@ -128,18 +154,23 @@ log:
   format: text
 metrics:
   listen: 127.0.0.1:0
-`, cloudID, s.first.Format(time.RFC3339), server.URL, s.stack.Provider(), ca, tenantID, clientID, s.storage.BlobURL(0), managedID, delay, collect, filepath.Dir(s.spool), spoolKeys)
+`, cloudID, s.first.Format(time.RFC3339), server.URL, s.stack.Provider(), s.ca, tenantID, clientID, s.storage.BlobURL(0), managedID, delay, o.collect, filepath.Dir(s.spool), o.spoolKeys)
 	s.file(t, "config.yaml", s.description)
-	s.env = append(os.Environ(), "IDENTITY_ENDPOINT="+issuer.ManagedIdentityEndpoint(), "IDENTITY_HEADER="+header)
+	s.env = append(os.Environ(), "IDENTITY_ENDPOINT="+s.issuer.ManagedIdentityEndpoint(), "IDENTITY_HEADER="+s.header)
 	return s
 }
 
 // recordings makes a folder of answers for the hours that are due.
-func (s *agentSite) recordings(t *testing.T) (dir string) {
+func (s *agentSite) recordings(t *testing.T, row func(n int, at time.Time) string) (dir string) {
 	t.Helper()
 	dir = t.TempDir()
+	if row == nil {
+		row = func(n int, at time.Time) string {
+			return fmt.Sprintf(`{"value":[{"n":%d,%s},{"n":%[1]d,"of":3,%[2]s},{"n":%[1]d.0000000000000001,%[2]s}]}`, n, `"usageStartTime":"`+at.Format(time.RFC3339)+`"`)
+		}
+	}
 	for n, at := 0, s.first; at.Before(s.end); n, at = n+1, at.Add(time.Hour) {
-		text := fmt.Sprintf(`{"value":[{"n":%d,%s},{"n":%[1]d,"of":3,%[2]s},{"n":%[1]d.0000000000000001,%[2]s}]}`, n, `"usageStartTime":"`+at.Format(time.RFC3339)+`"`)
+		text := row(n, at)
 		must(t, os.WriteFile(filepath.Join(dir, at.Format("2006-01-02T15")+".json"), []byte(text), 0o600))
 	}
 	return dir

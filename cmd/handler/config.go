@@ -44,6 +44,8 @@ type Config struct {
 	MaxHourRows  int64 `env:"MAX_HOUR_ROWS" default:"20000000" help:"rows that an hour blob may have; one with more is rejected"`
 	SpillSums    int   `env:"SPILL_SUMS" default:"50000" help:"sums that IngestHour keeps in memory before it spills to temporary disk"`
 
+	BehindAuthentication bool `env:"BEHIND_APP_SERVICE_AUTH" default:"false" help:"App Service authentication is in front and requires a sign-in: HTTP functions want its X-MS-CLIENT-PRINCIPAL, and record who it names; false ignores that header"`
+
 	InstanceMemory  int           `env:"INSTANCE_MEMORY_MB" default:"2048" help:"memory of one instance in MiB; bounds how many invocations run at once"`
 	InvocationLimit time.Duration `env:"INVOCATION_LIMIT" default:"28m" help:"when an invocation gives up; must stay below functionTimeout in host.json"`
 	LogLevel        string        `env:"LOG_LEVEL" default:"info" help:"debug, info, warn or error"`
@@ -90,6 +92,11 @@ func set(field reflect.Value, text string) error {
 			return fmt.Errorf("%q is not a duration like 90s, 15m or 48h", text)
 		}
 		field.SetInt(int64(d))
+	case bool:
+		if text != "true" && text != "false" {
+			return fmt.Errorf("%q is not true or false", text)
+		}
+		field.SetBool(text == "true")
 	default:
 		n, err := strconv.ParseInt(text, 10, 64)
 		if err != nil {

@@ -56,6 +56,8 @@ func TestReadConfig(t *testing.T) {
 				e[name] = name
 			case reflect.TypeFor[time.Duration]():
 				e[name] = fmt.Sprint(100+i, "m")
+			case reflect.TypeFor[bool]():
+				e[name] = "true"
 			default:
 				e[name] = fmt.Sprint(1000 + i)
 			}
@@ -103,6 +105,7 @@ func TestReadConfig(t *testing.T) {
 		{"no sums", goodEnv("SPILL_SUMS", "0"), []string{"setting SPILL_SUMS: must be above zero"}},
 		{"an instance without memory", goodEnv("INSTANCE_MEMORY_MB", "256"), []string{"setting INSTANCE_MEMORY_MB: must be 512 or above"}},
 		{"no time to work", goodEnv("INVOCATION_LIMIT", "0s"), []string{"setting INVOCATION_LIMIT: must be above zero"}},
+		{"perhaps", goodEnv("BEHIND_APP_SERVICE_AUTH", "yes"), []string{`setting BEHIND_APP_SERVICE_AUTH: "yes" is not true or false`}},
 		{"a level of its own", goodEnv("LOG_LEVEL", "loud"), []string{"setting LOG_LEVEL: must be debug, info, warn or error"}},
 		{"everything at once: missing, unreadable and out of bounds",
 			env{"SETTLING_HOURS": "25", "CLOSE_DELAY": "soon", "SWEEP_GRACE": "x", "SPILL_SUMS": "0"}, []string{

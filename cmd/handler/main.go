@@ -138,6 +138,8 @@ func newApp(getenv func(string) string, c Config, stdout io.Writer) (*app, error
 			SweepLookback:   c.SweepLookback,
 			InstanceMemory:  c.InstanceMemory,
 			InvocationLimit: c.InvocationLimit,
+
+			BehindAuthentication: c.BehindAuthentication,
 		},
 	}}, nil
 }

@@ -26,6 +26,9 @@ func main() {
 	switch {
 	case errors.Is(err, errDifferences):
 		os.Exit(2)
+	case errors.Is(err, errCheckFailed):
+		fmt.Fprintln(os.Stderr, "stackusage:", err)
+		os.Exit(2)
 	case err != nil && !errors.Is(err, flag.ErrHelp):
 		fmt.Fprintln(os.Stderr, "stackusage:", err)
 		os.Exit(1)
@@ -54,6 +57,7 @@ var commands = []command{
 	{"tenants", "list, make and end the mappings of directory tenants to Azure subscriptions (CSP)", tenants},
 	{"reconcile", "say why the stack's own numbers and the bill differ", reconcileCommand},
 	{"verify", "check every number from the bill back to the rows that landed", verify},
+	{"check-deployment", "see that a deployment works: drop an hour that does not exist, and follow it to the receipt", checkDeployment},
 }
 
 // environment is what a command may use.

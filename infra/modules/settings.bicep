@@ -67,6 +67,7 @@ var ofHandler = {
   SPILL_SUMS: '50000'
   INSTANCE_MEMORY_MB: string(instanceMemoryMB)
   INVOCATION_LIMIT: '28m'
+  BEHIND_APP_SERVICE_AUTH: 'true' // sign-in.bicep puts it in front of every call
   LOG_LEVEL: 'info' // alert rules read lines of this level
 }
 

@@ -37,7 +37,8 @@ func (b *Blobs) Create(ctx context.Context, containers ...string) error {
 const singlePut = 64 << 20
 
 // Put stores size bytes of body, unless the blob is there: names are made from
-// contents, so that what is there is the same.
+// contents, so that what is there is the same. Who may only create is told that by
+// 403 UnauthorizedBlobOverwrite.
 func (b *Blobs) Put(ctx context.Context, containerName, name string, body io.ReadSeekCloser, size int64) error {
 	client := b.client.ServiceClient().NewContainerClient(containerName).NewBlockBlobClient(name)
 	none := &blob.AccessConditions{ModifiedAccessConditions: &blob.ModifiedAccessConditions{IfNoneMatch: anyETag()}}
@@ -47,7 +48,7 @@ func (b *Blobs) Put(ctx context.Context, containerName, name string, body io.Rea
 	} else {
 		_, err = client.UploadStream(ctx, body, &blockblob.UploadStreamOptions{BlockSize: 8 << 20, Concurrency: 2, AccessConditions: none})
 	}
-	if err != nil && !bloberror.HasCode(err, bloberror.BlobAlreadyExists, bloberror.ConditionNotMet) {
+	if err != nil && !bloberror.HasCode(err, bloberror.BlobAlreadyExists, bloberror.ConditionNotMet, bloberror.UnauthorizedBlobOverwrite) {
 		return fmt.Errorf("put blob %s/%s: %w", containerName, name, err)
 	}
 	return nil

@@ -48,6 +48,17 @@ func TestBlobs(t *testing.T) {
 	t.Run("a container may be created twice", func(t *testing.T) {
 		ok(t, blobs.Create(ctx, box, "landing-b", "landing-a"))
 	})
+	t.Run("who may only create finds what is there, and hears of other refusals", func(t *testing.T) {
+		for code, want := range map[string]bool{"UnauthorizedBlobOverwrite": true, "AuthorizationPermissionMismatch": false} {
+			refuse := policyFunc(func(req *policy.Request) (*http.Response, error) {
+				return &http.Response{StatusCode: http.StatusForbidden, Status: "403 Forbidden", Header: http.Header{"X-Ms-Error-Code": {code}}, Body: http.NoBody, Request: req.Raw()}, nil
+			})
+			store := reconnect(t, azuritetest.Account(t), azurestore.Through(refuse), azurestore.WithoutRetries()).Blobs
+			if err := store.Put(ctx, box, "there", body{strings.NewReader("text")}, 4); (err == nil) != want {
+				t.Errorf("%s: %v", code, err)
+			}
+		}
+	})
 	t.Run("what was put is read back, with the time it was stored", func(t *testing.T) {
 		before := time.Now().Add(-2 * time.Second) // a blob's time has whole seconds
 		put(t, blobs, "2019/12/10/19-0123456789abcdef.ndjson.gz", "text")

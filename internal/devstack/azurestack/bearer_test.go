@@ -41,16 +41,3 @@ func TestSignedTokensAreAskedFor(t *testing.T) {
 		}
 	})
 }
-
-func FuzzParseKeys(f *testing.F) {
-	f.Add([]byte(`{"keys":[{"kty":"RSA","kid":"a","n":"AQAB","e":"AQAB"},{"kty":"EC"}]}`))
-	f.Add([]byte(`{"keys":[{"kty":"RSA","kid":"a","n":"*","e":""}]}`))
-	f.Fuzz(func(t *testing.T, text []byte) {
-		keys, err := azurestack.ParseKeys(text)
-		for id, key := range keys {
-			if err != nil || key.N == nil || key.E < 0 {
-				t.Errorf("key %q: %+v, %v", id, key, err)
-			}
-		}
-	})
-}

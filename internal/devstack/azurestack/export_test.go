@@ -5,10 +5,7 @@ import (
 	"time"
 )
 
-var (
-	ParseTime = parseTime
-	ParseKeys = parseKeys
-)
+var ParseTime = parseTime
 
 // ParseQuery returns the reported window of a usage query, or the code of its
 // refusal.

@@ -25,6 +25,8 @@ import (
 	"time"
 
 	"github.com/google/uuid"
+
+	"stackusage/internal/devstack/bearer"
 )
 
 const (
@@ -98,7 +100,7 @@ type Stack struct {
 	source *Source
 	opts   Options
 
-	keys keySet
+	keys bearer.Keys
 
 	mu     sync.Mutex
 	faults []Fault
@@ -143,7 +145,7 @@ func New(source *Source, opts Options) (*Stack, error) {
 		faults: slices.Clone(opts.Faults),
 		served: map[time.Time]int{},
 		reads:  15000,
-		keys:   keySet{url: opts.KeysURL, client: opts.KeysClient},
+		keys:   bearer.Keys{URL: opts.KeysURL, Client: opts.KeysClient},
 	}, nil
 }
 

@@ -34,6 +34,12 @@ func (s *Server) ConnectionString(i int) string {
 // sign in with a token.
 func (s *Server) BlobURL(i int) string { return s.address(s.Ports.Blob) + "/" + AccountName(i) }
 
+// QueueURL is where its queues are, and TableURL its tables.
+func (s *Server) QueueURL(i int) string { return s.address(s.Ports.Queue) + "/" + AccountName(i) }
+
+// TableURL: see QueueURL.
+func (s *Server) TableURL(i int) string { return s.address(s.Ports.Table) + "/" + AccountName(i) }
+
 func (s *Server) address(port int) string { return fmt.Sprintf("%s://127.0.0.1:%d", s.scheme(), port) }
 
 func (s *Server) scheme() string {

@@ -49,7 +49,8 @@
 //
 //   - One process stands for one instance: no scaling out, no singleton lock
 //     around timers. Two hosts on one storage account both run every timer.
-//   - Connections are connection strings. Identity settings are refused.
+//   - An identity is what Options.Identity says, the same for all connections;
+//     __clientId is the handler's business.
 //   - Triggers: queue, timer, HTTP and manual. Outputs: HTTP and queue.
 //     Anything else is an error of Start.
 //   - retry in function.json is not carried out; a warning says so.

@@ -9,6 +9,9 @@ import (
 	"net/http"
 	"sync"
 	"time"
+
+	"github.com/Azure/azure-sdk-for-go/sdk/azcore"
+	"github.com/Azure/azure-sdk-for-go/sdk/azcore/policy"
 )
 
 // drainLimit is how much host time Stop gives the invocations under way.
@@ -41,6 +44,12 @@ type Options struct {
 	// other, share one clock, so that timer status written by one makes sense to
 	// the next.
 	Epoch time.Time
+	// Identity is the app's managed identity, by which the host itself reaches the
+	// storage of connections with <name>__credential=managedidentity; nil: the app
+	// has none. The handler signs in for itself.
+	Identity azcore.TokenCredential
+	// Transport is how the host's own calls reach storage; nil: as usual.
+	Transport policy.Transporter
 	// Log gets what the host and the handler log; nil: nothing is logged.
 	Log *slog.Logger
 }
@@ -170,7 +179,7 @@ func (h *Host) openQueue(b binding, name string) (*queueClient, error) {
 	if err != nil {
 		return nil, err
 	}
-	return newQueueClient(connection, name)
+	return h.opts.newQueueClient(connection, name)
 }
 
 // launch starts everything at once, as the real host does: messages and
@@ -244,7 +253,7 @@ func (h *Host) listener(fn *function) (func(ctx, work context.Context), error) {
 			if err != nil {
 				return nil, err
 			}
-			store, err := newBlobStatus(connection, hostID(h.set, h.app.dir))
+			store, err := h.opts.newBlobStatus(connection, hostID(h.set, h.app.dir))
 			if err != nil {
 				return nil, err
 			}

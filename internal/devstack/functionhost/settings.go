@@ -1,12 +1,15 @@
 package functionhost
 
 import (
+	"errors"
 	"fmt"
 	"maps"
 	"os"
 	"regexp"
 	"slices"
 	"strings"
+
+	"github.com/Azure/azure-sdk-for-go/sdk/azcore"
 )
 
 // settings are the app settings. Names compare without case, as .NET
@@ -70,20 +73,47 @@ func (s settings) disabled(fn string) bool {
 
 const defaultConnection = "AzureWebJobsStorage"
 
-// connection resolves a connection setting to a connection string.
-func (s settings) connection(name string) (string, error) {
+// connection is how a storage account is reached: by a connection string, or as
+// the app's identity at a URI for each service.
+type connection struct {
+	text string
+	uris map[string]string // of blob and queue
+}
+
+// connection resolves a connection setting.
+func (s settings) connection(name string) (c connection, err error) {
 	if name == "" {
 		name = defaultConnection
 	}
-	if v := s.get(name); v != "" {
-		return v, nil
+	if c.text = s.get(name); c.text != "" {
+		return c, nil
 	}
-	for _, suffix := range []string{"accountName", "queueServiceUri", "blobServiceUri", "tableServiceUri"} {
-		if s.get(name+"__"+suffix) != "" {
-			return "", fmt.Errorf("resolve connection %s: %s__%s asks for an identity; the stand-in supports only connection strings", name, name, suffix)
+	c.uris = map[string]string{}
+	for _, service := range []string{"blob", "queue", "table"} {
+		if account := s.get(name + "__accountName"); account != "" {
+			c.uris[service] = "https://" + account + "." + service + ".core.windows.net"
+		} else if uri := s.get(name + "__" + service + "ServiceUri"); uri != "" {
+			c.uris[service] = uri
 		}
 	}
-	return "", fmt.Errorf("resolve connection %s: app setting %s is not set", name, name)
+	switch kind := s.get(name + "__credential"); {
+	case len(c.uris) == 0:
+		return c, fmt.Errorf("resolve connection %s: app setting %s is not set", name, name)
+	case kind != "managedidentity":
+		return c, fmt.Errorf("resolve connection %s: %s__credential %q: only managedidentity is known here", name, name, kind)
+	}
+	return c, nil
+}
+
+// uri is that of a service, for who has an identity.
+func (c connection) uri(service string, identity azcore.TokenCredential) (string, error) {
+	if identity == nil {
+		return "", errors.New("the connection asks for an identity, and the app has none (Options.Identity)")
+	}
+	if uri := c.uris[service]; uri != "" {
+		return strings.TrimRight(uri, "/"), nil
+	}
+	return "", fmt.Errorf("the connection has no %sServiceUri", service)
 }
 
 // environment is what the handler sees: this process's environment, the app

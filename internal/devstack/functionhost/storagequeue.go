@@ -27,10 +27,25 @@ type queueClient struct {
 	client *azqueue.QueueClient
 }
 
-func newQueueClient(connection, name string) (*queueClient, error) {
-	c, err := azqueue.NewQueueClientFromConnectionString(connection, name, &azqueue.ClientOptions{
-		ClientOptions: azcore.ClientOptions{Retry: policy.RetryOptions{MaxRetries: 2, TryTimeout: 30 * time.Second, RetryDelay: 50 * time.Millisecond}},
-	})
+// clientOptions are those of the host's own calls of storage.
+func (o Options) clientOptions() azcore.ClientOptions {
+	return azcore.ClientOptions{
+		Retry:     policy.RetryOptions{MaxRetries: 2, TryTimeout: 30 * time.Second, RetryDelay: 50 * time.Millisecond},
+		Transport: o.Transport,
+	}
+}
+
+func (o Options) newQueueClient(conn connection, name string) (*queueClient, error) {
+	opts := &azqueue.ClientOptions{ClientOptions: o.clientOptions()}
+	var c *azqueue.QueueClient
+	var err error
+	if conn.text != "" {
+		c, err = azqueue.NewQueueClientFromConnectionString(conn.text, name, opts)
+	} else if uri, unknown := conn.uri("queue", o.Identity); unknown != nil {
+		err = unknown
+	} else {
+		c, err = azqueue.NewQueueClient(uri+"/"+name, o.Identity, opts)
+	}
 	if err != nil {
 		return nil, fmt.Errorf("open queue %s: %w", name, err)
 	}

@@ -8,10 +8,7 @@ import (
 	"fmt"
 	"os"
 	"strings"
-	"time"
 
-	"github.com/Azure/azure-sdk-for-go/sdk/azcore"
-	"github.com/Azure/azure-sdk-for-go/sdk/azcore/policy"
 	"github.com/Azure/azure-sdk-for-go/sdk/storage/azblob"
 	"github.com/Azure/azure-sdk-for-go/sdk/storage/azblob/bloberror"
 )
@@ -27,10 +24,17 @@ type blobStatus struct {
 
 var _ statusStore = (*blobStatus)(nil)
 
-func newBlobStatus(connection, hostID string) (*blobStatus, error) {
-	c, err := azblob.NewClientFromConnectionString(connection, &azblob.ClientOptions{
-		ClientOptions: azcore.ClientOptions{Retry: policy.RetryOptions{MaxRetries: 2, TryTimeout: 30 * time.Second, RetryDelay: 50 * time.Millisecond}},
-	})
+func (o Options) newBlobStatus(conn connection, hostID string) (*blobStatus, error) {
+	opts := &azblob.ClientOptions{ClientOptions: o.clientOptions()}
+	var c *azblob.Client
+	var err error
+	if conn.text != "" {
+		c, err = azblob.NewClientFromConnectionString(conn.text, opts)
+	} else if uri, unknown := conn.uri("blob", o.Identity); unknown != nil {
+		err = unknown
+	} else {
+		c, err = azblob.NewClient(uri, o.Identity, opts)
+	}
 	if err != nil {
 		return nil, fmt.Errorf("open timer status: %w", err)
 	}

@@ -136,7 +136,7 @@ func (s *Server) fault(w http.ResponseWriter, r *http.Request) bool {
 	s.mu.Unlock()
 	if f.Hang {
 		<-r.Context().Done()
-		return true
+		panic(http.ErrAbortHandler) // to return would be an answer, which may overtake the end of the request
 	}
 	if f.Status == 0 {
 		return false

@@ -1,0 +1,171 @@
+package main
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"time"
+
+	"stackusage/shared/landing"
+	"stackusage/shared/ledger"
+	"stackusage/shared/registration"
+	"stackusage/shared/usage"
+)
+
+// The canary is a stamp that does not exist. Its cloudId is the same in every
+// deployment, so that deployments can make its container and reports can leave
+// it out. No agent ever has it.
+const (
+	canaryCloudID      = "ca7a5700-0000-4000-8000-000000000001"
+	canaryName         = "stackusage-canary"
+	canarySubscription = "ca7a5700-0000-4000-8000-000000000002"
+	canaryMeter        = "6dab500f-a4fd-49c4-956d-229bb9c8c793" // VM size hours: informational, priced at zero under every model
+	canaryHour         = 12                                     // of its day
+)
+
+// canary drops and follows an hour of usage.
+type canary struct {
+	app  *app
+	day  usage.Day
+	id   ledger.HourID
+	file []byte
+}
+
+// register makes the canary's registration, or finds it. Its calendar begins in
+// a century: no hour of it is ever expected, so that a usage day is stated as
+// soon as its one hour counts, and none is ever missed.
+func (c *canary) register(ctx context.Context, subscription, kind, by string) (made bool, err error) {
+	_, made, err = c.app.registrar().Put(ctx, registration.Wish{Registration: registration.Registration{
+		CloudID: canaryCloudID, Name: canaryName, EffectiveDay: "20200101", Start: time.Date(2120, 1, 1, 0, 0, 0, 0, time.UTC),
+		SubscriptionID: subscription, SubscriptionKind: registration.SubscriptionKind(kind), Cloud: registration.AzureCloud,
+		StampKind: registration.ASDK, BillingModel: registration.Development, Region: "canary",
+		Note: registration.Note{By: by, Reason: "stackusage check-deployment: usage that does not exist, to see that the deployment works"},
+	}})
+	return made, err
+}
+
+// choose takes the newest day that is over and has no receipt of the canary's,
+// out of so many. A day that an earlier run began and did not see through is
+// taken up; runs at the same time take the same day and see the same receipt.
+func (c *canary) choose(ctx context.Context, now time.Time, back int) error {
+	day := usage.HourOf(now).Day()
+	for range back {
+		day = usage.HourOf(day.Start().Add(-time.Hour)).Day()
+		receipt, err := c.receipt(ctx, day)
+		if err != nil {
+			return err
+		}
+		if receipt == nil {
+			return c.take(day)
+		}
+	}
+	return fmt.Errorf("each of the last %d days has a receipt of the canary's already: look at one with --day, take a new one tomorrow, or go further back with --days (commerce must still take days as old as that)", back)
+}
+
+// take makes the hour of a day. It is the same, byte for byte, whoever makes it.
+func (c *canary) take(day usage.Day) error {
+	hour := usage.HourOf(day.Start().Add(canaryHour * time.Hour))
+	var file bytes.Buffer
+	w, err := landing.NewWriter(&file, landing.Header{
+		CloudID: canaryCloudID, Region: "canary", Domain: "canary.invalid", ReportedStart: hour.Start(), CollectedAt: hour.End(),
+		AgentVersion: "stackusage check-deployment", ProviderSubscriptions: []string{}, Tenants: map[string]string{},
+	})
+	if err != nil {
+		return err
+	}
+	used := hour.Start().Add(-time.Hour)
+	if err := w.Row(fmt.Appendf(nil, `{"id":"/canary","name":"canary","type":"Microsoft.Commerce.Admin/UsageAggregate","properties":{"subscriptionId":%q,`+
+		`"usageStartTime":%q,"usageEndTime":%q,"instanceData":"{\"Microsoft.Resources\":{\"resourceUri\":\"/subscriptions/%[1]s/resourceGroups/canary/providers/Microsoft.Compute/virtualMachines/canary\",\"location\":\"canary\",\"tags\":\"\",\"additionalInfo\":\"\"}}",`+
+		`"quantity":1,"meterId":%[4]q}}`, canarySubscription, used.Format(time.RFC3339), hour.Start().Format(time.RFC3339), canaryMeter)); err != nil {
+		return err
+	}
+	name, _, err := w.Close(1)
+	if err != nil {
+		return err
+	}
+	c.day, c.file = day, file.Bytes()
+	c.id = ledger.HourID{CloudID: canaryCloudID, Hour: hour, SHA16: name.SHA16}
+	return nil
+}
+
+func (c *canary) name() landing.Name {
+	return landing.Name{CloudID: c.id.CloudID, Hour: c.id.Hour, SHA16: c.id.SHA16}
+}
+
+// drop stores the hour, unless it was judged already.
+func (c *canary) drop(ctx context.Context) (there bool, err error) {
+	_, err = c.app.ledger.Hour(ctx, c.id)
+	if !errors.Is(err, ledger.ErrNotFound) {
+		return err == nil, err
+	}
+	put := func() error {
+		return c.app.landing.Blobs.Put(ctx, c.name().Container(), c.name().Blob(), file{bytes.NewReader(c.file)}, int64(len(c.file)))
+	}
+	if err = put(); err == nil {
+		return false, nil
+	}
+	// Where no deployment made the container, who may makes it.
+	if made := c.app.landing.Blobs.Create(ctx, c.name().Container()); made != nil {
+		return false, errors.Join(err, made)
+	}
+	return false, put()
+}
+
+type file struct{ io.ReadSeeker }
+
+func (file) Close() error { return nil }
+
+// counted is the row of the file that counts for the canary's hour; nil if none
+// does yet. A verdict that will not change by itself is an error.
+func (c *canary) counted(ctx context.Context) (*ledger.Hour, error) {
+	h, err := c.app.ledger.CountedHour(ctx, c.id)
+	if err == nil {
+		return &h, nil
+	}
+	if !errors.Is(err, ledger.ErrNotFound) {
+		return nil, err
+	}
+	h, err = c.app.ledger.Hour(ctx, c.id)
+	if errors.Is(err, ledger.ErrNotFound) || err == nil && !h.Verdict.Final() {
+		return nil, nil
+	}
+	if err == nil {
+		err = fmt.Errorf("%s is %s: %s %s", c.name(), h.Verdict, h.Code, h.Reason)
+	}
+	return nil, err
+}
+
+// receipt is what commerce answered to the canary's line of a day.
+type receipt struct {
+	recordID, answer, code, message, model string
+}
+
+// receipt reads it from DailyUsage; nil if there is none.
+func (c *canary) receipt(ctx context.Context, day usage.Day) (*receipt, error) {
+	for row, err := range c.app.ledger.Store.List(ctx, ledger.TableDailyUsage, canaryCloudID+"_"+day.Compact(), "", "") {
+		if err != nil {
+			return nil, err
+		}
+		text := func(column string) string { s, _ := row.Props[column].(string); return s }
+		if r := (receipt{text("recordId"), text("answer"), text("answerCode"), text("answerMessage"), text("billingModel")}); r.answer != "" {
+			return &r, nil
+		}
+	}
+	return nil, nil
+}
+
+// waiting says why a stated day has no receipt.
+func (c *canary) waiting(ctx context.Context, revision int64) string {
+	_, batches, err := c.app.ledger.Batches(ctx, canaryCloudID, c.day, int(revision))
+	if err != nil {
+		return err.Error()
+	}
+	for _, b := range batches {
+		if b.State != ledger.BatchAnswered {
+			return fmt.Sprintf("its batch was sent %d times; the last answer of commerce: %q", b.Tries, b.LastAnswer)
+		}
+	}
+	return fmt.Sprintf("%d batches of it are listed", len(batches))
+}

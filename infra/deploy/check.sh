@@ -1,0 +1,25 @@
+#!/usr/bin/env bash
+# Sees that what make deploy made works: stackusage check-deployment with the
+# connections of the deployment, as who is signed in to az. Keeps the function
+# key to itself.
+set -euo pipefail
+
+NAME=deploy-check
+. "$(dirname "$0")/common.sh"
+TOOL=${TOOL:-dist/bin/stackusage}
+
+[ -x "$TOOL" ] || die "TOOL $TOOL: no such program; make it with: make stage"
+
+group=$(output resourceGroupName)
+app=$(output appName)
+host=$(output appHostName)
+usage=$(output ledgerAccountName)
+landing=$(output landingBlobEndpoint)
+landing=${landing#https://}
+
+STACKUSAGE_FUNCTION_KEY=$(az functionapp keys list --subscription "$SUBSCRIPTION" --resource-group "$group" --name "$app" --query functionKeys.default --output tsv) ||
+  die "the keys of $app cannot be read: who runs this needs Website Contributor on it"
+export STACKUSAGE_FUNCTION_KEY
+
+exec env "UsageStorage__accountName=$usage" "LandingStorage__accountName=${landing%%.*}" \
+  "$TOOL" check-deployment --app-url "https://$host" --subscription "$SUBSCRIPTION" ${APP_SCOPE:+--app-scope "$APP_SCOPE"} ${CHECK_FLAGS:-}
