@@ -58,6 +58,9 @@ func TestRoles(t *testing.T) {
 			if !explained(all[name], d.Node.Row) {
 				problems = append(problems, name+": assignment "+d.Name+" does not say why")
 			}
+			if named, holder := bicep.Find(bicep.Body(d.Value), "name"), bicep.Find(bicep.Body(d.Value), "properties", "principalId"); !strings.Contains(named.Text(), holder.Text()) {
+				problems = append(problems, name+": the name of assignment "+d.Name+" does not hold "+holder.Text()+": it cannot change hands, and another one is refused")
+			}
 			if scope := bicep.Find(bicep.Body(d.Value), "scope"); scope == nil {
 				problems = append(problems, name+": assignment "+d.Name+" has no scope, and holds for all there is")
 			}
@@ -66,10 +69,11 @@ func TestRoles(t *testing.T) {
 	},
 		mutant{"a GUID that is no role", edit{roles, "2a2b9908", "2a2b9909"}, "the comment says Storage Blob Data Reader"},
 		mutant{"the name of another role", edit{roles, "// Storage Blob Data Reader", "// Storage Blob Data Owner"}, "is Storage Blob Data Reader, the comment says"},
-		mutant{"a GUID somewhere else", edit{"modules/events.bicep", "builtInRoles.queueSender)\n  properties", "'c6a89b2d-59bc-44d0-9896-0f6e12d7b80a')\n  properties"}, "has a GUID of its own"},
+		mutant{"a GUID somewhere else", edit{"modules/access-events.bicep", "builtInRoles.queueSender)\n  properties", "'c6a89b2d-59bc-44d0-9896-0f6e12d7b80a')\n  properties"}, "has a GUID of its own"},
 		mutant{"a role that nobody is given", edit{roles, "  blobReader:", "  idle: '8a0f0c08-91a1-4084-bc3d-661d67233fed' // Storage Queue Data Message Processor\n  blobReader:"}, "nobody is given the role idle"},
-		mutant{"an assignment without a reason", edit{"modules/events.bicep", "// Delivery adds messages to this one queue.\n", ""}, "assignment sends does not say why"},
-		mutant{"an assignment for everything", edit{"modules/events.bicep", "  scope: ledger::queues::announced\n", ""}, "assignment sends has no scope"},
+		mutant{"an assignment without a reason", edit{"modules/access-events.bicep", "// Delivery adds messages to this one queue.\n", ""}, "assignment sends does not say why"},
+		mutant{"an assignment for everything", edit{"modules/access-events.bicep", "  scope: ledger::queues::announced\n", ""}, "assignment sends has no scope"},
+		mutant{"an assignment that another identity cannot take over", edit{"modules/access-events.bicep", "guid(landing.id, principalId,", "guid(landing.id, landingAccountName,"}, "the name of assignment buries does not hold principalId"},
 		mutant{"agents that may read", edit{"modules/custom-roles.bicep", "blobs/add/action'\n        ]", "blobs/add/action'\n          'Microsoft.Storage/storageAccounts/blobServices/containers/blobs/read'\n        ]"}, "agents may"},
 		mutant{"agents on the account", edit{"modules/access-agents.bicep", "scope: containers[i]", "scope: account"}, "agents have their role on account"},
 		mutant{"an app that may delete evidence", edit{"modules/access-app.bicep", "roleDefinitionId: keepContentsId", "roleDefinitionId: subscriptionResourceId('Microsoft.Authorization/roleDefinitions', builtInRoles.blobOwner)"}, "may delete evidence"},

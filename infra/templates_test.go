@@ -156,6 +156,10 @@ func TestTemplates(t *testing.T) {
 	)
 }
 
+// ofSite are properties of siteConfig that the plan takes. It refuses a site with
+// others, ftpsState for one, so that nothing is deployed.
+var ofSite = []string{"appSettings", "minTlsVersion"}
+
 func TestSafeguards(t *testing.T) {
 	holds(t, func(_ testing.TB, all templates) (problems []string) {
 		must := func(kind, value string, path ...string) {
@@ -186,6 +190,13 @@ func TestSafeguards(t *testing.T) {
 		must("Microsoft.Web/sites", "'1.0'", "functionAppConfig", "runtime", "version")
 		must("Microsoft.Web/sites/config", "true", "globalValidation", "requireAuthentication")
 		must("Microsoft.Insights/components", "true", "DisableLocalAuth")
+		for d, file := range all.resources("Microsoft.Web/sites") {
+			for _, p := range bicep.Find(bicep.Body(d.Value), "properties", "siteConfig").Named() {
+				if key, _ := bicep.KeyValue(p); key != "" && !slices.Contains(ofSite, key) {
+					problems = append(problems, file+": siteConfig."+key+" is not known to be taken by Flex Consumption")
+				}
+			}
+		}
 		for _, module := range []string{"landingAccount", "ledgerAccount"} {
 			params := bicep.Find(bicep.Body(all["modules/stores.bicep"].Decl("module", module).Value), "params")
 			for key, want := range map[string]string{"versioning": "true", "sku": "evidenceSku"} {
@@ -201,6 +212,7 @@ func TestSafeguards(t *testing.T) {
 		mutant{"appends to immutable blobs", edit{"modules/landing.bicep", "allowProtectedAppendWrites: false", "allowProtectedAppendWrites: true"}, "allowProtectedAppendWrites must be false"},
 		mutant{"no versions of evidence", edit{"modules/stores.bicep", "versioning: true", "versioning: false"}, "landingAccount: versioning must be true"},
 		mutant{"HTTP functions open to all", edit{"modules/sign-in.bicep", "requireAuthentication: true", "requireAuthentication: false"}, "requireAuthentication must be true"},
+		mutant{"a property that the plan refuses", edit{"modules/function-app.bicep", "      minTlsVersion: '1.2'\n", "      minTlsVersion: '1.2'\n      ftpsState: 'Disabled'\n"}, "siteConfig.ftpsState is not known"},
 		mutant{"a runtime that never starts", edit{"modules/function-app.bicep", "version: '1.0'", "version: '1.26'"}, "version must be '1.0'"},
 	)
 }
