@@ -125,6 +125,9 @@ func TestAlerts(t *testing.T) {
 			if !entries[name] {
 				problems = append(problems, "docs/operations.md has no entry for alert "+name)
 			}
+			if severity := bicep.Property(rule, "severity").Text(); severity != "1" && severity != "2" {
+				problems = append(problems, name+": severity "+severity+" is none of ours")
+			}
 			window, often := slices.Index(windows, text("windowSize")), slices.Index(windows, text("evaluationFrequency"))
 			if window < 0 || often < 0 {
 				problems = append(problems, name+": no window of alert rules")
@@ -151,6 +154,7 @@ func TestAlerts(t *testing.T) {
 		mutant{"a rule without an entry", edit{rules, "name: 'conflict'", "name: 'conflicts'"}, "no entry for alert conflicts"},
 		mutant{"a bracket too few", edit{rules, "sum(tolong(e.quarantined))", "sum(tolong(e.quarantined)"}, "brackets"},
 		mutant{"a window that does not exist", edit{rules, "windowSize: 'P1D'", "windowSize: 'P7D'"}, "no window of alert rules"},
+		mutant{"a severity", edit{rules, "severity: 1", "severity: 9"}, "severity 9"},
 		mutant{"windows that leave a gap", edit{rules, "windowSize: 'PT6H'", "windowSize: 'PT1H'"}, "hours-missing: a line that comes late"},
 		mutant{"a query that Azure tries too early", edit{"modules/alerts.bicep", "skipQueryValidation: true", "skipQueryValidation: false"}, "a first deployment fails"},
 		mutant{"cloudIds that stay a word", edit{"modules/alerts.bicep", "'EXPECTED'", "'EXPECT'"}, "EXPECTED is never replaced"},

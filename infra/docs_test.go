@@ -16,33 +16,47 @@ import (
 var azOptions = map[string]string{
 	"az login":             "",
 	"az account set":       "--subscription",
-	"az provider register": "--namespace",
+	"az provider register": "--namespace --wait",
 	"az bicep install":     "",
+	"az bicep upgrade":     "",
 	"az bicep build":       "--file --stdout",
 	"az bicep lint":        "--file",
 
-	"az ad app create":           "--display-name --sign-in-audience",
-	"az ad app update":           "--id --identifier-uris",
-	"az ad app credential reset": "--id --create-cert",
-	"az ad sp create":            "--id",
-	"az ad group create":         "--display-name --mail-nickname",
+	"az account get-access-token": "--scope",
+	"az ad signed-in-user show":   "",
+	"az ad app create":            "--display-name --sign-in-audience --requested-access-token-version",
+	"az ad app update":            "--id --identifier-uris --set",
+	"az ad app delete":            "--id",
+	"az ad app credential reset":  "--id --create-cert",
+	"az ad sp create":             "--id",
+	"az ad group create":          "--display-name --mail-nickname",
+	"az ad group member add":      "--group --member-id",
 
 	"az deployment sub what-if": "",
 	"az deployment sub create":  "",
+	"az deployment sub show":    "--name",
+	"az resource list":          "--resource-group --resource-type",
+	"az resource delete":        "--ids --resource-group --name --resource-type",
 
 	"az storage container immutability-policy show": "--account-name --container-name",
 	"az storage container immutability-policy lock": "--account-name --container-name --if-match",
+	"az storage account list":                       "--resource-group",
 	"az storage account show":                       "--resource-group --name --expand",
 	"az storage account failover":                   "--resource-group --name",
 	"az storage account delete":                     "--resource-group --name",
 
-	"az functionapp config appsettings set":       "--resource-group --name --settings",
-	"az functionapp config appsettings delete":    "--resource-group --name --setting-names",
-	"az functionapp deployment source config-zip": "--resource-group --name --src",
-	"az functionapp delete":                       "--resource-group --name",
-	"az eventgrid system-topic delete":            "--resource-group --name",
-	"az monitor log-analytics workspace delete":   "--resource-group --workspace-name",
-	"az lock create":                              "--name --lock-type --resource-group --resource-name --resource-type",
+	"az functionapp config appsettings set":         "--resource-group --name --settings",
+	"az functionapp config appsettings delete":      "--resource-group --name --setting-names",
+	"az functionapp deployment source config-zip":   "--resource-group --name --src",
+	"az functionapp list-flexconsumption-locations": "",
+	"az functionapp delete":                         "--resource-group --name",
+	"az eventgrid system-topic delete":              "--resource-group --name",
+	"az monitor log-analytics workspace delete":     "--resource-group --workspace-name",
+	"az monitor log-analytics workspace show":       "--resource-group --workspace-name",
+	"az monitor log-analytics query":                "--workspace --analytics-query",
+	"az monitor action-group delete":                "--resource-group --name",
+	"az identity delete":                            "--resource-group --name",
+	"az lock create":                                "--name --lock-type --resource-group --resource-name --resource-type",
 }
 
 // pending are targets of make that the pages name before they are there. One
@@ -177,7 +191,7 @@ func checkAZ(words []string) (problems []string) {
 		return []string{command + " is not in the table of commands"}
 	}
 	for _, word := range words[n:] {
-		if strings.HasPrefix(word, "-") && word != "--query" && !slices.Contains(strings.Fields(options), word) {
+		if strings.HasPrefix(word, "-") && word != "--query" && word != "--output" && !slices.Contains(strings.Fields(options), word) {
 			problems = append(problems, command+" has no option "+word)
 		}
 	}

@@ -52,6 +52,9 @@ func TestRoles(t *testing.T) {
 				problems = append(problems, "role "+id+" is "+name+", the comment says "+comment)
 			}
 			symbol, _, _ := strings.Cut(strings.TrimSpace(line), ":")
+			if want := symbolOf(builtIn[id]); symbol != want {
+				problems = append(problems, "role "+id+" is called "+symbol+", it is "+want)
+			}
 			if !strings.Contains(elsewhere, "builtInRoles."+symbol) {
 				problems = append(problems, "nobody is given the role "+symbol)
 			}
@@ -71,6 +74,7 @@ func TestRoles(t *testing.T) {
 	},
 		mutant{"a GUID that is no role", edit{roles, "2a2b9908", "2a2b9909"}, "the comment says Storage Blob Data Reader"},
 		mutant{"the name of another role", edit{roles, "// Storage Blob Data Reader", "// Storage Blob Data Owner"}, "is Storage Blob Data Reader, the comment says"},
+		mutant{"a role under the name of another", edit{roles, "76199698-9eea-4c19-bc75-cec21354c6b6' // Storage Table Data Reader", "0a9a7e1f-b9d0-4cc4-a60d-0319b160aaa3' // Storage Table Data Contributor"}, "is called tableReader, it is tableContributor"},
 		mutant{"a GUID somewhere else", edit{"modules/access-events.bicep", "builtInRoles.queueSender)\n  properties", "'c6a89b2d-59bc-44d0-9896-0f6e12d7b80a')\n  properties"}, "has a GUID of its own"},
 		mutant{"a role that nobody is given", edit{roles, "  blobReader:", "  idle: '8a0f0c08-91a1-4084-bc3d-661d67233fed' // Storage Queue Data Message Processor\n  blobReader:"}, "nobody is given the role idle"},
 		mutant{"an assignment without a reason", edit{"modules/access-events.bicep", "// Delivery adds messages to this one queue.\n", ""}, "assignment sends does not say why"},
@@ -82,6 +86,16 @@ func TestRoles(t *testing.T) {
 		mutant{"agents on the account", edit{"modules/access-agents.bicep", "scope: containers[i]", "scope: account"}, "agents have their role on account"},
 		mutant{"an app that may delete evidence", edit{"modules/access-app.bicep", "roleDefinitionId: keepContentsId", "roleDefinitionId: subscriptionResourceId('Microsoft.Authorization/roleDefinitions', builtInRoles.blobOwner)"}, "may delete evidence"},
 	)
+}
+
+// symbolOf is what the templates call a built-in role: "Storage Queue Data
+// Message Sender" is queueSender.
+func symbolOf(name string) string {
+	words := slices.DeleteFunc(strings.Fields(name), func(w string) bool {
+		return slices.Contains([]string{"Storage", "Data", "Message", "Monitoring"}, w)
+	})
+	symbol := strings.Join(words, "")
+	return strings.ToLower(symbol[:min(1, len(symbol))]) + symbol[min(1, len(symbol)):]
 }
 
 // granted is who is given what, by file and resource: where, and which roles. A

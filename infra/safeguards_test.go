@@ -13,7 +13,7 @@ import (
 var ofSite = []string{"appSettings", "minTlsVersion"}
 
 func TestSafeguards(t *testing.T) {
-	holds(t, func(_ testing.TB, all templates) (problems []string) {
+	holds(t, func(t testing.TB, all templates) (problems []string) {
 		must := func(kind, value string, path ...string) {
 			found := 0
 			for d, file := range all.resources(kind) {
@@ -58,6 +58,20 @@ func TestSafeguards(t *testing.T) {
 				}
 			}
 		}
+		for _, want := range []struct{ file, text, why string }{
+			{"modules/app.bicep", "dependsOn: [access]", "the app is made before it may read its package"},
+			{"modules/landing.bicep", "if (!(stamp.?locked ?? false))", "a locked policy is written again, which is refused"},
+			{"modules/alerts.bicep", "stamp.?watched ?? true", "a stack that says nothing is not watched"},
+			{"modules/host.bicep", "${package.outputs.name}'", "the package is looked for in another container"},
+			{"modules/sign-in.bicep", "${tenant().tenantId}/v2.0'", "tokens are of version 2 in docs/deploy.md: their issuer is not known"},
+		} {
+			if !strings.Contains(all[want.file].Root.Text(), want.text) {
+				problems = append(problems, want.file+": "+want.why)
+			}
+		}
+		if !strings.Contains(read(t, "docs/deploy.md"), "az ad app create --display-name stackusage --sign-in-audience AzureADMyOrg --requested-access-token-version 2 ") {
+			problems = append(problems, "docs/deploy.md registers an app with tokens whose issuer sign-in.bicep does not know")
+		}
 		return append(problems, foreseen(all)...)
 	},
 		mutant{"stores that what-if cannot look into", edit{"modules/stores.bicep", "    accountName: ledgerName\n  }", "    accountName: ledgerAccount.outputs.account.name\n  }"}, "ledger.accountName is known too late"},
@@ -68,6 +82,9 @@ func TestSafeguards(t *testing.T) {
 		mutant{"no versions of evidence", edit{"modules/stores.bicep", "versioning: true", "versioning: false"}, "landingAccount: versioning must be true"},
 		mutant{"HTTP functions open to all", edit{"modules/sign-in.bicep", "requireAuthentication: true", "requireAuthentication: false"}, "requireAuthentication must be true"},
 		mutant{"a property that the plan refuses", edit{"modules/function-app.bicep", "      minTlsVersion: '1.2'\n", "      minTlsVersion: '1.2'\n      ftpsState: 'Disabled'\n"}, "siteConfig.ftpsState is not known"},
+		mutant{"an app before its rights", edit{"modules/app.bicep", "  dependsOn: [access]", "  //"}, "before it may read its package"},
+		mutant{"a locked policy", edit{"modules/landing.bicep", "if (!(stamp.?locked ?? false)) ", ""}, "is written again"},
+		mutant{"tokens of version 1", edit{"modules/sign-in.bicep", "tenantId}/v2.0'", "tenantId}/'"}, "their issuer is not known"},
 		mutant{"a runtime that never starts", edit{"modules/function-app.bicep", "version: '1.0'", "version: '1.26'"}, "version must be '1.0'"},
 	)
 }
