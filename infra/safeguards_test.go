@@ -62,6 +62,8 @@ func TestSafeguards(t *testing.T) {
 			{"modules/app.bicep", "dependsOn: [access]", "the app is made before it may read its package"},
 			{"modules/landing.bicep", "if (!(stamp.?locked ?? false))", "a locked policy is written again, which is refused"},
 			{"modules/alerts.bicep", "stamp.?watched ?? true", "a stack that says nothing is not watched"},
+			{"modules/function-app.bicep", "    name: 'FC1'\n    tier: 'FlexConsumption'\n", "functionAppConfig needs the Flex Consumption plan"},
+			{"modules/function-app.bicep", "    type: 'UserAssigned'\n    userAssignedIdentities: { '${identityId}': {} }\n", "the app has not got the identity that has its rights"},
 			{"modules/host.bicep", "${package.outputs.name}'", "the package is looked for in another container"},
 			{"modules/sign-in.bicep", "${tenant().tenantId}/v2.0'", "tokens are of version 2 in docs/deploy.md: their issuer is not known"},
 		} {
@@ -84,6 +86,8 @@ func TestSafeguards(t *testing.T) {
 		mutant{"a property that the plan refuses", edit{"modules/function-app.bicep", "      minTlsVersion: '1.2'\n", "      minTlsVersion: '1.2'\n      ftpsState: 'Disabled'\n"}, "siteConfig.ftpsState is not known"},
 		mutant{"an app before its rights", edit{"modules/app.bicep", "  dependsOn: [access]", "  //"}, "before it may read its package"},
 		mutant{"a locked policy", edit{"modules/landing.bicep", "if (!(stamp.?locked ?? false)) ", ""}, "is written again"},
+		mutant{"another plan", edit{"modules/function-app.bicep", "'FC1'", "'Y1'"}, "needs the Flex Consumption plan"},
+		mutant{"an identity without rights", edit{"modules/function-app.bicep", "type: 'UserAssigned'\n", "type: 'SystemAssigned'\n"}, "has not got the identity"},
 		mutant{"tokens of version 1", edit{"modules/sign-in.bicep", "tenantId}/v2.0'", "tenantId}/'"}, "their issuer is not known"},
 		mutant{"a runtime that never starts", edit{"modules/function-app.bicep", "version: '1.0'", "version: '1.26'"}, "version must be '1.0'"},
 	)
