@@ -55,6 +55,9 @@ var azOptions = map[string]string{
 	"az monitor log-analytics workspace show":       "--resource-group --workspace-name",
 	"az monitor log-analytics query":                "--workspace --analytics-query",
 	"az monitor action-group delete":                "--resource-group --name",
+	"az identity list":                              "--resource-group",
+	"az role definition list":                       "--custom-role-only --resource-group",
+	"az role assignment create":                     "--assignee-object-id --assignee-principal-type --role --scope",
 	"az identity delete":                            "--resource-group --name",
 	"az lock create":                                "--name --lock-type --resource-group --resource-name --resource-type",
 }

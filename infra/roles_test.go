@@ -162,7 +162,7 @@ func TestGrants(t *testing.T) {
 		mutant{"a role on another account", edit{"modules/access-app.bicep", "scope: host\n", "scope: landing\n"}, `onHost gives "landing: `},
 		mutant{"an assignment that nobody listed", edit{"modules/access-events.bicep", "resource buries ", "resource burying "}, "burying gives"},
 		mutant{"agents with the app's role", edit{"main.bicep", "addBlobsId: roles.outputs.addBlobsId", "addBlobsId: roles.outputs.keepContentsId"}, "around.addBlobsId is roles.outputs.keepContentsId"},
-		mutant{"roles that changed places", edit{"modules/custom-roles.bicep", "addBlobsId string = addBlobs.id", "addBlobsId string = keepContents.id"}, "addBlobsId is keepContents.id"},
+		mutant{"roles that changed places", edit{"modules/custom-roles.bicep", "roleDefinitions', addBlobs.name", "roleDefinitions', keepContents.name"}, "output addBlobsId is subscriptionResourceId"},
 		mutant{"rights on another account", edit{"modules/around.bicep", "ledgerAccountName: ledgerAccountName", "ledgerAccountName: landingAccountName"}, "peopleAccess.ledgerAccountName is landingAccountName"},
 		mutant{"settings of another account", edit{"modules/app.bicep", "usage: ledger.endpoints", "usage: landing.endpoints"}, "settings.usage is landing.endpoints"},
 	)
@@ -195,8 +195,8 @@ func wired(all templates) (problems []string) {
 			}
 		}
 	}
-	for name, want := range map[string]string{"addBlobsId": "addBlobs.id", "keepContentsId": "keepContents.id"} {
-		if have := all["modules/custom-roles.bicep"].Decl("output", name).Value.Text(); have != want {
+	for name, want := range map[string]string{"addBlobsId": "addBlobs.name", "keepContentsId": "keepContents.name"} {
+		if have := all["modules/custom-roles.bicep"].Decl("output", name).Value.Text(); have != "subscriptionResourceId('Microsoft.Authorization/roleDefinitions', "+want+")" {
 			problems = append(problems, "output "+name+" is "+have)
 		}
 	}
