@@ -49,6 +49,7 @@ var azOptions = map[string]string{
 	"az functionapp config appsettings delete":      "--resource-group --name --setting-names",
 	"az functionapp deployment source config-zip":   "--resource-group --name --src",
 	"az functionapp list-flexconsumption-locations": "",
+	"az functionapp keys list":                      "--resource-group --name",
 	"az functionapp delete":                         "--resource-group --name",
 	"az eventgrid system-topic delete":              "--resource-group --name",
 	"az monitor log-analytics workspace delete":     "--resource-group --workspace-name",
@@ -70,17 +71,18 @@ var pending = []string{"package", "deploy", "deploy-check"}
 var ofReader = []string{"infra/mine.bicepparam", "infra/paired.bicepparam"}
 
 var (
-	fenced   = regexp.MustCompile("(?ms)^ *```\n(.*?)^ *```")
-	inline   = regexp.MustCompile("`([^`\n]+)`")
-	ours     = regexp.MustCompile(`^(?:\$ )?((?:make|stackusage|stackusage-agent|az|cp)(?: .*)?)$`)
-	filePath = regexp.MustCompile(`^(?:infra|docs|functions|cmd|internal|test)/[\w./-]*\w$`)
-	makeGoal = regexp.MustCompile(`(?m)^([a-z-]+):.*##`)
+	fenced     = regexp.MustCompile("(?ms)^ *```\n(.*?)^ *```")
+	inline     = regexp.MustCompile("`([^`\n]+)`")
+	ours       = regexp.MustCompile(`^(?:\$ )?((?:make|stackusage|stackusage-agent|az|cp)(?: .*)?)$`)
+	inVariable = regexp.MustCompile(`^[A-Z]+=\$\((.*)\)$`)
+	filePath   = regexp.MustCompile(`^(?:infra|docs|functions|cmd|internal|test)/[\w./-]*\w$`)
+	makeGoal   = regexp.MustCompile(`(?m)^([a-z-]+):.*##`)
 )
 
 // commands are the commands in a page, and the files that it names.
 func commands(page string) (list, files []string) {
 	add := func(text string) {
-		if m := ours.FindStringSubmatch(strings.TrimSpace(text)); m != nil {
+		if m := ours.FindStringSubmatch(inVariable.ReplaceAllString(strings.TrimSpace(text), "$1")); m != nil {
 			list = append(list, strings.NewReplacer("[", "", "]", "").Replace(m[1]))
 		}
 	}
@@ -249,6 +251,7 @@ func TestPages(t *testing.T) {
 	for _, m := range []struct{ name, page, old, new, want string }{
 		{"a target", deploy, "`make test`", "`make tests`", "make has no target tests"},
 		{"a command of az", deploy, "az lock create", "az locks create", "az locks create is not in the table"},
+		{"a command whose answer is kept", deploy, "$(az functionapp keys list", "$(az functionapp key list", "az functionapp key list is not in the table"},
 		{"an option of az", deploy, "--create-cert", "--cert", "has no option --cert"},
 		{"a command of ours", operations, "stackusage hours resolve", "stackusage hours decide", `"decide"`},
 		{"a flag of ours", operations, "--keep --reason", "--kept --reason", "stackusage hours resolve has no flag --kept"},
