@@ -93,6 +93,7 @@ var values = map[string][]string{
 
 var (
 	ofMessage = regexp.MustCompile(`msg == '([^']+)'`)
+	ofRule    = regexp.MustCompile(`\brule\.(\w+)`)
 	ofField   = regexp.MustCompile(`\be\.(\w+)`)
 	compared  = regexp.MustCompile(`e\.(\w+)\) (?:==|in|startswith) \(?('[^']*'(?:, '[^']*')*)`)
 	windows   = []string{"PT5M", "PT10M", "PT15M", "PT30M", "PT45M", "PT1H", "PT2H", "PT3H", "PT4H", "PT5H", "PT6H", "P1D", "P2D"}
@@ -134,6 +135,11 @@ func TestAlerts(t *testing.T) {
 			} else if minutes[window] < 2*minutes[often] {
 				problems = append(problems, name+": a line that comes late falls between two windows")
 			}
+			for _, m := range ofRule.FindAllStringSubmatch(all["modules/alerts.bicep"].Root.Text(), -1) {
+				if bicep.Property(rule, m[1]) == nil {
+					problems = append(problems, name+" has no "+m[1]+", which alerts.bicep reads")
+				}
+			}
 			for _, problem := range query(lines, text("query")) {
 				problems = append(problems, name+": "+problem)
 			}
@@ -154,6 +160,7 @@ func TestAlerts(t *testing.T) {
 		mutant{"a rule without an entry", edit{rules, "name: 'conflict'", "name: 'conflicts'"}, "no entry for alert conflicts"},
 		mutant{"a bracket too few", edit{rules, "sum(tolong(e.quarantined))", "sum(tolong(e.quarantined)"}, "brackets"},
 		mutant{"a window that does not exist", edit{rules, "windowSize: 'P1D'", "windowSize: 'P7D'"}, "no window of alert rules"},
+		mutant{"a property that no rule has", edit{"modules/alerts.bicep", "windowSize: rule.windowSize", "windowSize: rule.window"}, "has no window, which"},
 		mutant{"a severity", edit{rules, "severity: 1", "severity: 9"}, "severity 9"},
 		mutant{"windows that leave a gap", edit{rules, "windowSize: 'PT6H'", "windowSize: 'PT1H'"}, "hours-missing: a line that comes late"},
 		mutant{"a query that Azure tries too early", edit{"modules/alerts.bicep", "skipQueryValidation: true", "skipQueryValidation: false"}, "a first deployment fails"},
