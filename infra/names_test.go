@@ -48,6 +48,7 @@ func TestNames(t *testing.T) {
 		mutant{"events of another type", edit{"modules/events.bicep", "'Microsoft.Storage.BlobCreated'", "'Microsoft.Storage.BlobDeleted'"}, "BlobDeleted"},
 		mutant{"delivery to a name of its own", edit{"modules/events.bicep", "queueName: landedQueue", "queueName: 'usage-landed'"}, "delivered to 'usage-landed'"},
 		mutant{"delivery with a key", edit{"modules/events.bicep", "deliveryWithResourceIdentity", "delivery"}, "without an identity"},
+		mutant{"dead letters that are announced", edit{"modules/landing.bicep", "'event-dead-letters'", "'landing-dead-letters'"}, "its blobs are announced as hours"},
 		mutant{"a topic of another account", edit{"modules/events.bicep", "source: landing.id", "source: ledger.id"}, "tells of another account"},
 		mutant{"a queue of another account", edit{"modules/events.bicep", "resourceId: ledger.id", "resourceId: landing.id"}, "resourceId is not ledger.id"},
 		mutant{"delivery before its rights", edit{"modules/events.bicep", "  dependsOn: [access]", "  //"}, "does not wait for its rights"},
@@ -79,6 +80,11 @@ func events(t testing.TB, all templates) (problems []string) {
 		container := bicep.Find(bicep.Body(all[name].Decl("resource", "containers").Value), "name").Text()
 		if container != "'"+prefix+"${stamp.cloudId}'" {
 			problems = append(problems, "landing containers are named "+container+" in "+name)
+		}
+	}
+	for d, name := range all.resources("Microsoft.Storage/storageAccounts/blobServices/containers") {
+		if container := bicep.Find(bicep.Body(d.Value), "name").Text(); d.Name != "containers" && strings.HasPrefix(container, "'"+prefix) {
+			problems = append(problems, name+": "+container+" is no landing container, and its blobs are announced as hours")
 		}
 	}
 	var announced struct{ Subject, EventType string }

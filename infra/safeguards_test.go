@@ -64,6 +64,8 @@ func TestSafeguards(t *testing.T) {
 			{"modules/alerts.bicep", "stamp.?watched ?? true", "a stack that says nothing is not watched"},
 			{"modules/function-app.bicep", "    name: 'FC1'\n    tier: 'FlexConsumption'\n", "functionAppConfig needs the Flex Consumption plan"},
 			{"modules/function-app.bicep", "    type: 'UserAssigned'\n    userAssignedIdentities: { '${identityId}': {} }\n", "the app has not got the identity that has its rights"},
+			{"modules/stores.bicep", "var landingName = '${prefix}land${suffix}'\nvar ledgerName = '${prefix}data${suffix}'\n", "other names make empty accounts beside those with the evidence"},
+			{"main.bicep", "var suffix = uniqueString(subscription().id, resourceGroupName, location)\n", "other names make empty accounts beside those with the evidence"},
 			{"modules/host.bicep", "${package.outputs.name}'", "the package is looked for in another container"},
 			{"modules/sign-in.bicep", "${tenant().tenantId}/v2.0'", "tokens are of version 2 in docs/deploy.md: their issuer is not known"},
 		} {
@@ -86,6 +88,7 @@ func TestSafeguards(t *testing.T) {
 		mutant{"a property that the plan refuses", edit{"modules/function-app.bicep", "      minTlsVersion: '1.2'\n", "      minTlsVersion: '1.2'\n      ftpsState: 'Disabled'\n"}, "siteConfig.ftpsState is not known"},
 		mutant{"an app before its rights", edit{"modules/app.bicep", "  dependsOn: [access]", "  //"}, "before it may read its package"},
 		mutant{"a locked policy", edit{"modules/landing.bicep", "if (!(stamp.?locked ?? false)) ", ""}, "is written again"},
+		mutant{"accounts of another name", edit{"modules/stores.bicep", "'${prefix}data", "'${prefix}ledger"}, "empty accounts beside those with the evidence"},
 		mutant{"another plan", edit{"modules/function-app.bicep", "'FC1'", "'Y1'"}, "needs the Flex Consumption plan"},
 		mutant{"an identity without rights", edit{"modules/function-app.bicep", "type: 'UserAssigned'\n", "type: 'SystemAssigned'\n"}, "has not got the identity"},
 		mutant{"tokens of version 1", edit{"modules/sign-in.bicep", "tenantId}/v2.0'", "tenantId}/'"}, "their issuer is not known"},
