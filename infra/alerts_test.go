@@ -93,9 +93,11 @@ var values = map[string][]string{
 
 var (
 	ofMessage = regexp.MustCompile(`msg == '([^']+)'`)
+	ofRule    = regexp.MustCompile(`\brule\.(\w+)`)
 	ofField   = regexp.MustCompile(`\be\.(\w+)`)
 	compared  = regexp.MustCompile(`e\.(\w+)\) (?:==|in|startswith) \(?('[^']*'(?:, '[^']*')*)`)
 	windows   = []string{"PT5M", "PT10M", "PT15M", "PT30M", "PT45M", "PT1H", "PT2H", "PT3H", "PT4H", "PT5H", "PT6H", "P1D", "P2D"}
+	minutes   = []int{5, 10, 15, 30, 45, 60, 120, 180, 240, 300, 360, 1440, 2880} // of windows
 	mustAlert = []string{"hours-missing", "conflict", "quarantine-growing", "day-overdue", "commerce-refusing", "credentials-refused", "poison-message"}
 	entry     = regexp.MustCompile("(?m)^\\| `([a-z-]+)` \\|")
 )
@@ -124,9 +126,19 @@ func TestAlerts(t *testing.T) {
 			if !entries[name] {
 				problems = append(problems, "docs/operations.md has no entry for alert "+name)
 			}
+			if severity := bicep.Property(rule, "severity").Text(); severity != "1" && severity != "2" {
+				problems = append(problems, name+": severity "+severity+" is none of ours")
+			}
 			window, often := slices.Index(windows, text("windowSize")), slices.Index(windows, text("evaluationFrequency"))
-			if window < 0 || often < 0 || often > window {
-				problems = append(problems, name+": no window of alert rules, or looked at less often than that")
+			if window < 0 || often < 0 {
+				problems = append(problems, name+": no window of alert rules")
+			} else if minutes[window] < 2*minutes[often] {
+				problems = append(problems, name+": a line that comes late falls between two windows")
+			}
+			for _, m := range ofRule.FindAllStringSubmatch(all["modules/alerts.bicep"].Root.Text(), -1) {
+				if bicep.Property(rule, m[1]) == nil {
+					problems = append(problems, name+" has no "+m[1]+", which alerts.bicep reads")
+				}
 			}
 			for _, problem := range query(lines, text("query")) {
 				problems = append(problems, name+": "+problem)
@@ -148,6 +160,10 @@ func TestAlerts(t *testing.T) {
 		mutant{"a rule without an entry", edit{rules, "name: 'conflict'", "name: 'conflicts'"}, "no entry for alert conflicts"},
 		mutant{"a bracket too few", edit{rules, "sum(tolong(e.quarantined))", "sum(tolong(e.quarantined)"}, "brackets"},
 		mutant{"a window that does not exist", edit{rules, "windowSize: 'P1D'", "windowSize: 'P7D'"}, "no window of alert rules"},
+		mutant{"a property that no rule has", edit{"modules/alerts.bicep", "windowSize: rule.windowSize", "windowSize: rule.window"}, "has no window, which"},
+		mutant{"a severity", edit{rules, "severity: 1", "severity: 9"}, "severity 9"},
+		mutant{"windows that leave a gap", edit{rules, "windowSize: 'PT6H'", "windowSize: 'PT1H'"}, "hours-missing: a line that comes late"},
+		mutant{"a query that Azure tries too early", edit{"modules/alerts.bicep", "skipQueryValidation: true", "skipQueryValidation: false"}, "a first deployment fails"},
 		mutant{"cloudIds that stay a word", edit{"modules/alerts.bicep", "'EXPECTED'", "'EXPECT'"}, "EXPECTED is never replaced"},
 	)
 }
@@ -195,6 +211,11 @@ func placed(all templates) (problems []string) {
 	for _, word := range []string{"EXPECTED", "QUARANTINE"} {
 		if !strings.Contains(text, "'"+word+"'") {
 			problems = append(problems, word+" is never replaced in "+path.Base(all["modules/alerts.bicep"].Path))
+		}
+	}
+	for d, file := range all.resources("Microsoft.Insights/scheduledQueryRules") {
+		if skip := bicep.Find(bicep.Body(d.Value), "properties", "skipQueryValidation"); skip == nil || skip.Text() != "true" {
+			problems = append(problems, file+": a first deployment fails, since its workspace has no AppTraces yet")
 		}
 	}
 	return problems

@@ -16,33 +16,51 @@ import (
 var azOptions = map[string]string{
 	"az login":             "",
 	"az account set":       "--subscription",
-	"az provider register": "--namespace",
+	"az provider register": "--namespace --wait",
 	"az bicep install":     "",
+	"az bicep upgrade":     "",
 	"az bicep build":       "--file --stdout",
 	"az bicep lint":        "--file",
 
-	"az ad app create":           "--display-name --sign-in-audience",
-	"az ad app update":           "--id --identifier-uris",
-	"az ad app credential reset": "--id --create-cert",
-	"az ad sp create":            "--id",
-	"az ad group create":         "--display-name --mail-nickname",
+	"az account get-access-token": "--scope",
+	"az ad signed-in-user show":   "",
+	"az ad app create":            "--display-name --sign-in-audience --requested-access-token-version",
+	"az ad app update":            "--id --identifier-uris --set",
+	"az ad app delete":            "--id",
+	"az ad app credential reset":  "--id --create-cert",
+	"az ad sp create":             "--id",
+	"az ad group create":          "--display-name --mail-nickname",
+	"az ad group member add":      "--group --member-id",
 
 	"az deployment sub what-if": "",
 	"az deployment sub create":  "",
+	"az deployment sub show":    "--name",
+	"az resource list":          "--resource-group --resource-type",
+	"az resource delete":        "--ids --resource-group --name --resource-type",
 
 	"az storage container immutability-policy show": "--account-name --container-name",
 	"az storage container immutability-policy lock": "--account-name --container-name --if-match",
+	"az storage account list":                       "--resource-group",
 	"az storage account show":                       "--resource-group --name --expand",
 	"az storage account failover":                   "--resource-group --name",
 	"az storage account delete":                     "--resource-group --name",
 
-	"az functionapp config appsettings set":       "--resource-group --name --settings",
-	"az functionapp config appsettings delete":    "--resource-group --name --setting-names",
-	"az functionapp deployment source config-zip": "--resource-group --name --src",
-	"az functionapp delete":                       "--resource-group --name",
-	"az eventgrid system-topic delete":            "--resource-group --name",
-	"az monitor log-analytics workspace delete":   "--resource-group --workspace-name",
-	"az lock create":                              "--name --lock-type --resource-group --resource-name --resource-type",
+	"az functionapp config appsettings set":         "--resource-group --name --settings",
+	"az functionapp config appsettings delete":      "--resource-group --name --setting-names",
+	"az functionapp deployment source config-zip":   "--resource-group --name --src",
+	"az functionapp list-flexconsumption-locations": "",
+	"az functionapp keys list":                      "--resource-group --name",
+	"az functionapp delete":                         "--resource-group --name",
+	"az eventgrid system-topic delete":              "--resource-group --name",
+	"az monitor log-analytics workspace delete":     "--resource-group --workspace-name",
+	"az monitor log-analytics workspace show":       "--resource-group --workspace-name",
+	"az monitor log-analytics query":                "--workspace --analytics-query",
+	"az monitor action-group delete":                "--resource-group --name",
+	"az identity list":                              "--resource-group",
+	"az role definition list":                       "--custom-role-only --resource-group",
+	"az role assignment create":                     "--assignee-object-id --assignee-principal-type --role --scope",
+	"az identity delete":                            "--resource-group --name",
+	"az lock create":                                "--name --lock-type --resource-group --resource-name --resource-type",
 }
 
 // pending are targets of make that the pages name before they are there. One
@@ -53,17 +71,18 @@ var pending []string
 var ofReader = []string{"infra/mine.bicepparam", "infra/paired.bicepparam"}
 
 var (
-	fenced   = regexp.MustCompile("(?ms)^ *```\n(.*?)^ *```")
-	inline   = regexp.MustCompile("`([^`\n]+)`")
-	ours     = regexp.MustCompile(`^(?:\$ )?((?:make|stackusage|stackusage-agent|az|cp)(?: .*)?)$`)
-	filePath = regexp.MustCompile(`^(?:infra|docs|functions|cmd|internal|test)/[\w./-]*\w$`)
-	makeGoal = regexp.MustCompile(`(?m)^([a-z-]+):.*##`)
+	fenced     = regexp.MustCompile("(?ms)^ *```\n(.*?)^ *```")
+	inline     = regexp.MustCompile("`([^`\n]+)`")
+	ours       = regexp.MustCompile(`^(?:\$ )?((?:make|stackusage|stackusage-agent|az|cp)(?: .*)?)$`)
+	inVariable = regexp.MustCompile(`^[A-Z]+=\$\((.*)\)$`)
+	filePath   = regexp.MustCompile(`^(?:infra|docs|functions|cmd|internal|test)/[\w./-]*\w$`)
+	makeGoal   = regexp.MustCompile(`(?m)^([a-z-]+):.*##`)
 )
 
 // commands are the commands in a page, and the files that it names.
 func commands(page string) (list, files []string) {
 	add := func(text string) {
-		if m := ours.FindStringSubmatch(strings.TrimSpace(text)); m != nil {
+		if m := ours.FindStringSubmatch(inVariable.ReplaceAllString(strings.TrimSpace(text), "$1")); m != nil {
 			list = append(list, strings.NewReplacer("[", "", "]", "").Replace(m[1]))
 		}
 	}
@@ -177,7 +196,7 @@ func checkAZ(words []string) (problems []string) {
 		return []string{command + " is not in the table of commands"}
 	}
 	for _, word := range words[n:] {
-		if strings.HasPrefix(word, "-") && word != "--query" && !slices.Contains(strings.Fields(options), word) {
+		if strings.HasPrefix(word, "-") && word != "--query" && word != "--output" && !slices.Contains(strings.Fields(options), word) {
 			problems = append(problems, command+" has no option "+word)
 		}
 	}
@@ -232,6 +251,7 @@ func TestPages(t *testing.T) {
 	for _, m := range []struct{ name, page, old, new, want string }{
 		{"a target", deploy, "`make test`", "`make tests`", "make has no target tests"},
 		{"a command of az", deploy, "az lock create", "az locks create", "az locks create is not in the table"},
+		{"a command whose answer is kept", deploy, "$(az functionapp keys list", "$(az functionapp key list", "az functionapp key list is not in the table"},
 		{"an option of az", deploy, "--create-cert", "--cert", "has no option --cert"},
 		{"a command of ours", operations, "stackusage hours resolve", "stackusage hours decide", `"decide"`},
 		{"a flag of ours", operations, "--keep --reason", "--kept --reason", "stackusage hours resolve has no flag --kept"},

@@ -25,7 +25,7 @@ param commerceAudience = 'api://commerce.example'
 
 param auth = {
   clientId: '00000000-0000-0000-0000-00000000000c'
-  audiences: ['api://stackusage.example']
+  audiences: ['api://00000000-0000-0000-0000-00000000000c', '00000000-0000-0000-0000-00000000000c']
   callers: []
   principals: []
 }

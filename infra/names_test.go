@@ -48,6 +48,10 @@ func TestNames(t *testing.T) {
 		mutant{"events of another type", edit{"modules/events.bicep", "'Microsoft.Storage.BlobCreated'", "'Microsoft.Storage.BlobDeleted'"}, "BlobDeleted"},
 		mutant{"delivery to a name of its own", edit{"modules/events.bicep", "queueName: landedQueue", "queueName: 'usage-landed'"}, "delivered to 'usage-landed'"},
 		mutant{"delivery with a key", edit{"modules/events.bicep", "deliveryWithResourceIdentity", "delivery"}, "without an identity"},
+		mutant{"dead letters that are announced", edit{"modules/landing.bicep", "'event-dead-letters'", "'landing-dead-letters'"}, "its blobs are announced as hours"},
+		mutant{"a topic of another account", edit{"modules/events.bicep", "source: landing.id", "source: ledger.id"}, "tells of another account"},
+		mutant{"a queue of another account", edit{"modules/events.bicep", "resourceId: ledger.id", "resourceId: landing.id"}, "resourceId is not ledger.id"},
+		mutant{"delivery before its rights", edit{"modules/events.bicep", "  dependsOn: [access]", "  //"}, "does not wait for its rights"},
 		mutant{"a rule that cools no hour", edit{"modules/stores.bicep", "kept: []", "kept: ['landing-']"}, "lifecycle of landing"},
 		mutant{"a rule that removes refused rows", edit{"modules/stores.bicep", "['partials', 'quarantine'], name", "['partials'], name"}, "quarantine has a lifecycle"},
 	)
@@ -78,6 +82,11 @@ func events(t testing.TB, all templates) (problems []string) {
 			problems = append(problems, "landing containers are named "+container+" in "+name)
 		}
 	}
+	for d, name := range all.resources("Microsoft.Storage/storageAccounts/blobServices/containers") {
+		if container := bicep.Find(bicep.Body(d.Value), "name").Text(); d.Name != "containers" && strings.HasPrefix(container, "'"+prefix) {
+			problems = append(problems, name+": "+container+" is no landing container, and its blobs are announced as hours")
+		}
+	}
 	var announced struct{ Subject, EventType string }
 	if err := json.Unmarshal([]byte(handlers.LandedMessage(landing.Name{})), &announced); err != nil {
 		t.Fatal(err)
@@ -92,12 +101,28 @@ func events(t testing.TB, all templates) (problems []string) {
 		if diff := cmp.Diff([]string{announced.EventType}, types); diff != "" {
 			problems = append(problems, "types of events (-code +templates):\n"+diff)
 		}
+		for path, want := range map[string]string{
+			"deliveryWithResourceIdentity destination properties resourceId":             "ledger.id",
+			"deadLetterWithResourceIdentity deadLetterDestination properties resourceId": "landing.id",
+		} {
+			if account := bicep.Find(properties, strings.Fields(path)...); account == nil || account.Text() != want {
+				problems = append(problems, path+" is not "+want)
+			}
+		}
+		if waits := bicep.Find(bicep.Body(d.Value), "dependsOn"); waits == nil || waits.Text() != "[access]" {
+			problems = append(problems, "the event subscription does not wait for its rights")
+		}
 		to := bicep.Find(properties, "deliveryWithResourceIdentity", "destination", "properties", "queueName")
 		switch {
 		case to == nil:
 			problems = append(problems, "events are delivered without an identity")
 		case to.Text() != "landedQueue":
 			problems = append(problems, "events are delivered to "+to.Text())
+		}
+	}
+	for d := range all.resources("Microsoft.EventGrid/systemTopics") {
+		if source := bicep.Find(bicep.Body(d.Value), "properties", "source"); source == nil || source.Text() != "landing.id" {
+			problems = append(problems, "the topic tells of another account than landing")
 		}
 	}
 	lifecycle := bicep.Find(bicep.Body(all["modules/stores.bicep"].Decl("module", "landingLifecycle").Value), "params", "kept")

@@ -11,7 +11,7 @@ let lines = AppTraces
 '''
 
 @export()
-@description('Rules: severity 1 if money is at stake, 2 if it soon is. A row of the result is a reason to tell. EXPECTED is the list of cloudIds, QUARANTINE a number of rows.')
+@description('Rules: severity 1 if money is at stake, 2 if it soon is. A row of the result is a reason to tell. Windows overlap, since lines come late. EXPECTED is the list of cloudIds, QUARANTINE a number of rows.')
 var rules = [
   {
     name: 'hours-missing'
@@ -37,7 +37,7 @@ union silent, gaps
   {
     name: 'conflict'
     severity: 1
-    windowSize: 'PT15M'
+    windowSize: 'PT1H'
     evaluationFrequency: 'PT15M'
     query: '''
 lines

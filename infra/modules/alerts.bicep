@@ -72,6 +72,7 @@ resource alerts 'Microsoft.Insights/scheduledQueryRules@2023-12-01' = [
         workspaceId
       ]
       severity: rule.severity
+      skipQueryValidation: true // a new workspace has no AppTraces before the app's first line, and no app without this deployment
       windowSize: rule.windowSize
     }
   }

@@ -48,8 +48,10 @@ resource keepContents 'Microsoft.Authorization/roleDefinitions@2022-04-01' = {
   }
 }
 
+// As Azure writes them down in assignments: role definitions are the subscription's,
+// wherever they were made.
 @description('Resource id of the role of agents.')
-output addBlobsId string = addBlobs.id
+output addBlobsId string = subscriptionResourceId('Microsoft.Authorization/roleDefinitions', addBlobs.name)
 
 @description('Resource id of the role of who writes contents: the app, and operators who redrive.')
-output keepContentsId string = keepContents.id
+output keepContentsId string = subscriptionResourceId('Microsoft.Authorization/roleDefinitions', keepContents.name)

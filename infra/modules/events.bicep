@@ -2,7 +2,6 @@ metadata name = 'Events'
 metadata description = 'Announces each blob that lands, by a message on a queue.'
 
 import { landedQueue } from 'names.bicep'
-import { builtInRoles } from 'roles.bicep'
 
 @description('Required. Name of the system topic.')
 param topicName string
@@ -25,14 +24,6 @@ resource landing 'Microsoft.Storage/storageAccounts@2025-01-01' existing = {
 
 resource ledger 'Microsoft.Storage/storageAccounts@2025-01-01' existing = {
   name: ledgerAccountName
-
-  resource queues 'queueServices' existing = {
-    name: 'default'
-
-    resource announced 'queues' existing = {
-      name: landedQueue
-    }
-  }
 }
 
 resource topic 'Microsoft.EventGrid/systemTopics@2025-02-15' = {
@@ -47,33 +38,19 @@ resource topic 'Microsoft.EventGrid/systemTopics@2025-02-15' = {
   }
 }
 
-// Delivery adds messages to this one queue.
-resource sends 'Microsoft.Authorization/roleAssignments@2022-04-01' = {
-  scope: ledger::queues::announced
-  name: guid(ledger::queues::announced.id, topicName, builtInRoles.queueSender)
-  properties: {
+module access 'access-events.bicep' = {
+  name: 'access-events'
+  params: {
     principalId: topic.identity.principalId
-    principalType: 'ServicePrincipal'
-    roleDefinitionId: subscriptionResourceId('Microsoft.Authorization/roleDefinitions', builtInRoles.queueSender)
-  }
-}
-
-// Dead letters. Event Grid checks this right on the account, not on the container.
-// On this account, where hour blobs are immutable, it can harm least.
-resource buries 'Microsoft.Authorization/roleAssignments@2022-04-01' = {
-  scope: landing
-  name: guid(landing.id, topicName, builtInRoles.blobContributor)
-  properties: {
-    principalId: topic.identity.principalId
-    principalType: 'ServicePrincipal'
-    roleDefinitionId: subscriptionResourceId('Microsoft.Authorization/roleDefinitions', builtInRoles.blobContributor)
+    landingAccountName: landingAccountName
+    ledgerAccountName: ledgerAccountName
   }
 }
 
 resource landed 'Microsoft.EventGrid/systemTopics/eventSubscriptions@2025-02-15' = {
   parent: topic
   name: 'landed'
-  dependsOn: [sends, buries]
+  dependsOn: [access] // delivery is tried with these rights when the subscription is made
   properties: {
     deadLetterWithResourceIdentity: {
       identity: {

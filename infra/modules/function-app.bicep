@@ -86,16 +86,13 @@ resource app 'Microsoft.Web/sites@2024-11-01' = {
       }
     }
     httpsOnly: true
-    keyVaultReferenceIdentity: identityId
     serverFarmId: plan.id
-    siteConfig: {
+    siteConfig: { // this plan refuses most of it: ftpsState, linuxFxVersion, alwaysOn
       appSettings: map(items(settings), setting => {
         name: setting.key
         value: setting.value
       })
-      ftpsState: 'Disabled'
       minTlsVersion: '1.2'
-      scmMinTlsVersion: '1.2'
     }
   }
 

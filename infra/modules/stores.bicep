@@ -27,10 +27,15 @@ param partialDays int
 @description('Required. Redundancy of what is evidence.')
 param evidenceSku string
 
+// Names, not outputs of modules: what-if looks into a module only where all its
+// parameters are known before anything is made.
+var landingName = '${prefix}land${suffix}'
+var ledgerName = '${prefix}data${suffix}'
+
 module landingAccount 'storage-account.bicep' = {
   name: 'landing-account'
   params: {
-    name: '${prefix}land${suffix}'
+    name: landingName
     location: location
     sku: evidenceSku
     versioning: true
@@ -39,8 +44,9 @@ module landingAccount 'storage-account.bicep' = {
 
 module landing 'landing.bicep' = {
   name: 'landing'
+  dependsOn: [landingAccount]
   params: {
-    accountName: landingAccount.outputs.account.name
+    accountName: landingName
     registrations: registrations
     retentionDays: retentionDays
   }
@@ -48,8 +54,9 @@ module landing 'landing.bicep' = {
 
 module landingLifecycle 'lifecycle.bicep' = {
   name: 'landing-lifecycle'
+  dependsOn: [landingAccount]
   params: {
-    accountName: landingAccount.outputs.account.name
+    accountName: landingName
     kept: [] // all: a rule knows ten containers, and there may be more stacks
     retentionDays: retentionDays
   }
@@ -58,7 +65,7 @@ module landingLifecycle 'lifecycle.bicep' = {
 module ledgerAccount 'storage-account.bicep' = {
   name: 'ledger-account'
   params: {
-    name: '${prefix}data${suffix}'
+    name: ledgerName
     location: location
     sku: evidenceSku
     versioning: true
@@ -67,15 +74,17 @@ module ledgerAccount 'storage-account.bicep' = {
 
 module ledger 'ledger.bicep' = {
   name: 'ledger'
+  dependsOn: [ledgerAccount]
   params: {
-    accountName: ledgerAccount.outputs.account.name
+    accountName: ledgerName
   }
 }
 
 module ledgerLifecycle 'lifecycle.bicep' = {
   name: 'ledger-lifecycle'
+  dependsOn: [ledgerAccount]
   params: {
-    accountName: ledgerAccount.outputs.account.name
+    accountName: ledgerName
     kept: filter(containerNames, name => !contains(['partials', 'quarantine'], name)) // refused rows wait for a decision
     passing: ['partials']
     retentionDays: retentionDays
@@ -83,21 +92,11 @@ module ledgerLifecycle 'lifecycle.bicep' = {
   }
 }
 
-// What is lost with it is made again by the next deployment: one copy will do.
-module hostAccount 'storage-account.bicep' = {
-  name: 'host-account'
+module hostStore 'host.bicep' = {
+  name: 'host'
   params: {
-    name: '${prefix}host${suffix}'
+    accountName: '${prefix}host${suffix}'
     location: location
-    sku: 'Standard_LRS'
-    versioning: false
-  }
-}
-
-module package 'package-container.bicep' = {
-  name: 'package-container'
-  params: {
-    accountName: hostAccount.outputs.account.name
   }
 }
 
@@ -108,10 +107,10 @@ output landing storageAccount = landingAccount.outputs.account
 output ledger storageAccount = ledgerAccount.outputs.account
 
 @description('Storage of the Functions host.')
-output host storageAccount = hostAccount.outputs.account
+output host storageAccount = hostStore.outputs.account
 
 @description('Container of the landing storage for events that could not be delivered.')
 output deadLetterContainer string = landing.outputs.deadLetterContainer
 
 @description('URL of the container of the package.')
-output packageContainerUrl string = '${hostAccount.outputs.account.endpoints.blob}${package.outputs.name}'
+output packageContainerUrl string = hostStore.outputs.packageContainerUrl
