@@ -63,10 +63,6 @@ var azOptions = map[string]string{
 	"az lock create":                                "--name --lock-type --resource-group --resource-name --resource-type",
 }
 
-// pending are targets of make that the pages name before they are there. One
-// that is there must leave the list.
-var pending []string
-
 // ofReader are files that the reader makes.
 var ofReader = []string{"infra/mine.bicepparam", "infra/paired.bicepparam"}
 
@@ -168,16 +164,11 @@ func checkMake(t testing.TB, words []string) (problems []string) {
 	for _, script := range scripts {
 		makefile += read(t, "infra/"+filepath.ToSlash(script))
 	}
-	waits := false
 	for _, word := range words {
 		name, _, variable := strings.Cut(word, "=")
 		switch {
-		case variable && !waits && !regexp.MustCompile(`\b`+name+`\b`).MatchString(makefile):
+		case variable && !regexp.MustCompile(`\b`+name+`\b`).MatchString(makefile):
 			problems = append(problems, "make knows no variable "+name)
-		case !variable && slices.Contains(goals, name) && slices.Contains(pending, name):
-			problems = append(problems, "make "+name+" is there: take it out of the list of what is pending")
-		case !variable && slices.Contains(pending, name):
-			waits = true
 		case !variable && !slices.Contains(goals, name):
 			problems = append(problems, "make has no target "+name)
 		}
