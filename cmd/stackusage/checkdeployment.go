@@ -163,6 +163,9 @@ func (c *deploymentCheck) dropped(ctx context.Context, day usage.Day, back int) 
 	} else {
 		err = c.choose(ctx, time.Now(), back)
 	}
+	if err == nil {
+		err = c.harmless(ctx)
+	}
 	if err != nil {
 		return "", err
 	}
