@@ -196,6 +196,16 @@ func TestCheckDeploymentStops(t *testing.T) {
 	})
 }
 
+// TestLateHour: an hour that counts late does not pass for an event that came.
+func TestLateHour(t *testing.T) {
+	if got := late(time.Minute); got != "" {
+		t.Errorf("got %q", got)
+	}
+	if got := late(16 * time.Minute); !strings.Contains(got, "event subscription delivers to queue usage-landed") {
+		t.Errorf("got %q", got)
+	}
+}
+
 // TestCanaryHour: it is what an agent drops, and the same whoever makes it.
 func TestCanaryHour(t *testing.T) {
 	now := time.Date(2026, 3, 1, 0, 30, 0, 0, time.UTC)
