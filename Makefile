@@ -16,7 +16,7 @@ help: ## list the targets
 define bindings
 	@rm -rf $(1) && mkdir -p $(1)/bin
 	@cp host.json $(1)/
-	@for f in functions/*/function.json; do d=$(1)/$$(basename $$(dirname $$f)); mkdir -p $$d; cp $$f $$d/; done
+	@set -e; for f in functions/*/function.json; do d=$(1)/$$(basename $$(dirname $$f)); mkdir -p $$d; cp $$f $$d/; done
 endef
 
 stage: ## build dist/app, the deployable function app, and dist/bin

@@ -14,6 +14,7 @@ import (
 	"path"
 	"path/filepath"
 	"slices"
+	"strings"
 	"testing"
 	"time"
 
@@ -94,6 +95,39 @@ func TestPackage(t *testing.T) {
 		}
 		if diff := cmp.Diff(before, snapshot(t, app)); diff != "" {
 			t.Errorf("the app's folder (-before +after)\n%s", diff)
+		}
+	})
+}
+
+// makeWith calls make package, or says what it would do, with another program in
+// place of one of the system's.
+func makeWith(t *testing.T, program, text string, args ...string) (string, error) {
+	t.Helper()
+	bin := t.TempDir()
+	must(t, os.WriteFile(filepath.Join(bin, program), []byte("#!/bin/sh\n"+text), 0o755))
+	cmd := exec.CommandContext(t.Context(), "make", append([]string{"package", "DIST=" + t.TempDir()}, args...)...)
+	cmd.Dir, cmd.Env = "..", append(os.Environ(), "PATH="+bin+":"+os.Getenv("PATH"))
+	out, err := cmd.CombinedOutput()
+	return string(out), err
+}
+
+// TestPackageSays: a package says what it is made of, or is not made.
+func TestPackageSays(t *testing.T) {
+	const git = `case "$*" in log*) echo 1700000000;; describe*) echo 0123456789abcdef;; status*) echo "?? cmd/handler/extra.go";; esac`
+	for name, tc := range map[string]struct{ git, version string }{
+		"a file that git does not know is a change": {git, "-version 0123456789abcdef-dirty "},
+		"a clean tree is its commit":                {strings.Replace(git, "?? cmd/handler/extra.go", "", 1), "-version 0123456789abcdef "},
+		"without git it is unknown":                 {"exit 128", "-version unknown "},
+	} {
+		t.Run(name, func(t *testing.T) {
+			if out, err := makeWith(t, "git", tc.git, "-n"); err != nil || !strings.Contains(out, tc.version) {
+				t.Errorf("%v\n%s", err, out)
+			}
+		})
+	}
+	t.Run("a function that cannot be copied is not left out", func(t *testing.T) {
+		if out, err := makeWith(t, "cp", `case "$1" in *CloseDay*) exit 1;; esac; exec /bin/cp "$@"`); err == nil || strings.Contains(out, "go build") {
+			t.Errorf("it went on: %v\n%s", err, out)
 		}
 	})
 }

@@ -52,6 +52,7 @@ func TestCheckDeploymentIsCalledWrong(t *testing.T) {
 		"without a URL":           {nil, `--app-url "": must be the function app's URL`},
 		"with a key in the clear": {[]string{"--app-url", "http://app.invalid"}, "must begin with https://"},
 		"with a key in the URL":   {[]string{"--app-url", "https://app.invalid/api/status?code=hush"}, "the key comes from STACKUSAGE_FUNCTION_KEY"},
+		"with a key, and no URL":  {[]string{"--app-url", "https://app .invalid?code=hush"}, "without ? and @"},
 		"with a password in it":   {[]string{"--app-url", "https://olga:hush@app.invalid"}, "without ? and @"},
 		"without a subscription":  {[]string{"--app-url", "https://app.invalid"}, "--subscription is missing"},
 		"for a day to come":       {[]string{"--app-url", "https://app.invalid", "--subscription", payer, "--day", "2999-01-01"}, "--day 2999-01-01: must be over; today is "},
