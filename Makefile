@@ -16,7 +16,7 @@ help: ## list the targets
 define bindings
 	@rm -rf $(1) && mkdir -p $(1)/bin
 	@cp host.json $(1)/
-	@for f in functions/*/function.json; do d=$(1)/$$(basename $$(dirname $$f)); mkdir -p $$d; cp $$f $$d/; done
+	@set -e; for f in functions/*/function.json; do d=$(1)/$$(basename $$(dirname $$f)); mkdir -p $$d; cp $$f $$d/; done
 endef
 
 stage: ## build dist/app, the deployable function app, and dist/bin
@@ -40,11 +40,21 @@ chaos: stage-chaos ## fail everything around the app, RUNS times from SEED on, a
 # made of beside it. Its time is the commit's, and nothing in it knows where or
 # when it was built: the same commit and the same Go make the same bytes. Flex
 # Consumption runs on amd64; ARCH=arm64 makes dist/app-arm64.zip for other hosts.
+# What Go reads from who builds is set here: with GOFLAGS=-tags=movedclock in the
+# environment the package would have the clock that is never deployed. Files that
+# git does not know are a changed tree, too.
 ARCH ?= amd64
 PACKED = $(DIST)/app$(if $(filter-out amd64,$(ARCH)),-$(ARCH))
 CYCLONEDX = $(GO) tool -modfile=test/tools/cyclonedx/go.mod cyclonedx-gomod
 package: export SOURCE_DATE_EPOCH ?= $(shell git log -1 --format=%ct)
-package: COMMIT ?= $(shell git describe --always --dirty --abbrev=40 --exclude='*')
+package: COMMIT ?= $(or $(shell git describe --always --abbrev=40 --exclude='*')$(if $(shell git status --porcelain),-dirty),unknown)
+package: export override GOFLAGS = -mod=readonly
+package: export override GOAMD64 = v1
+package: export override GOARM64 = v8.0
+package: export override GOEXPERIMENT =
+package: export override GOFIPS140 = off
+package: export override GOOS = $(shell $(GO) env GOHOSTOS)
+package: export override GOARCH = $(shell $(GO) env GOHOSTARCH)
 package: ## build dist/app.zip, the app for Azure (ARCH=amd64), and its CycloneDX list
 	$(call bindings,$(DIST)/package/$(ARCH))
 	CGO_ENABLED=0 GOOS=linux GOARCH=$(ARCH) $(GO) build -trimpath -buildvcs=false -o $(DIST)/package/$(ARCH)/bin/handler ./cmd/handler

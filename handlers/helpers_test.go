@@ -83,7 +83,7 @@ func newRig(t testing.TB) *rig {
 	connection := azuritetest.Account(t)
 	r := &rig{commerce: newCommerce(t)}
 	connect := func(options ...azurestore.Option) *azurestore.Account {
-		account, err := azurestore.Connect(func(string) string { return connection }, "UsageStorage", options...)
+		account, err := azurestore.Connect(azuritetest.Setting(connection), "UsageStorage", options...)
 		ok(t, err)
 		return account
 	}

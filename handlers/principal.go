@@ -88,13 +88,15 @@ func caller(r *http.Request) string {
 	return cmp.Or(name, "function key")
 }
 
-// oneLine is a name as rows and logs keep it: at most 200 characters of one line.
+// oneLine is a name as rows and logs keep it: at most 200 characters of one line,
+// all of them seen: what turns the direction of text or has no width would show
+// an auditor another name.
 func oneLine(text string) string {
 	text = strings.Map(func(r rune) rune {
-		if unicode.IsControl(r) {
-			return ' '
+		if unicode.IsGraphic(r) {
+			return r
 		}
-		return r
+		return ' '
 	}, fmt.Sprintf("%.200s", strings.ToValidUTF8(text, "?")))
 	return strings.Join(strings.Fields(text), " ")
 }

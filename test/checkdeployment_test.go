@@ -48,7 +48,8 @@ func TestCheckDeployment(t *testing.T) {
 	})
 	t.Run("asked for the same day again, it shows the receipt that is there", func(t *testing.T) {
 		code, out, errs := check(t, "--day", day)
-		if code != 0 || errs != "" || !strings.Contains(out, " was there already ") || !strings.Contains(out, " to record "+record+", ") {
+		if code != 0 || errs != "" || !strings.Contains(out, " was there already ") || !strings.Contains(out, " to record "+record+", ") ||
+			strings.Contains(out, "The deployment works") || !strings.Contains(out, "The receipt is of an earlier run") {
 			t.Errorf("exit code %d\n%s%s", code, out, errs)
 		}
 	})

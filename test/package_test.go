@@ -14,6 +14,7 @@ import (
 	"path"
 	"path/filepath"
 	"slices"
+	"strings"
 	"testing"
 	"time"
 
@@ -23,14 +24,14 @@ import (
 	"stackusage/internal/devstack/functionhost"
 )
 
-// makePackage calls make package as somebody with another umask and time zone
+// makePackage calls make package as somebody with another umask and environment
 // does.
-func makePackage(t *testing.T, umask, zone, arch string) (dist string) {
+func makePackage(t *testing.T, umask, arch string, env ...string) (dist string) {
 	t.Helper()
 	dist = t.TempDir()
 	cmd := exec.CommandContext(t.Context(), "sh", "-c", "umask "+umask+" && exec make package DIST="+dist+" ARCH="+arch+" SOURCE_DATE_EPOCH=1700000000 COMMIT=0123456789abcdef")
 	cmd.Dir = ".."
-	cmd.Env = append(os.Environ(), "TZ="+zone)
+	cmd.Env = append(os.Environ(), env...)
 	if out, err := cmd.CombinedOutput(); err != nil {
 		t.Fatalf("make package: %v\n%s", err, out)
 	}
@@ -48,10 +49,10 @@ func TestPackage(t *testing.T) {
 	if testing.Short() {
 		t.Skip("builds the handler for two systems")
 	}
-	dist := makePackage(t, "022", "UTC", "amd64")
-	t.Run("the same tree makes the same bytes, whenever and wherever it lies", func(t *testing.T) {
+	dist := makePackage(t, "022", "amd64", "TZ=UTC")
+	t.Run("the same tree makes the same bytes, whenever and wherever it lies, whatever who builds has set", func(t *testing.T) {
 		must(t, os.Chtimes(filepath.Join("..", "host.json"), time.Time{}, time.Now()))
-		other := makePackage(t, "077", "Asia/Tokyo", "amd64")
+		other := makePackage(t, "077", "amd64", "TZ=Asia/Tokyo", "GOFLAGS=-tags=movedclock", "GOAMD64=v3", "GOFIPS140=latest", "GOOS=windows", "GOARCH=arm64")
 		for _, name := range []string{"app.zip", "app.cdx.json"} {
 			if !bytes.Equal(readAll(t, filepath.Join(dist, name)), readAll(t, filepath.Join(other, name))) {
 				t.Errorf("%s differs", name)
@@ -80,7 +81,7 @@ func TestPackage(t *testing.T) {
 	})
 	t.Run("the list names every module of the handler", func(t *testing.T) { checkBOM(t, dist, "app", "amd64") })
 	t.Run("there is one for arm64", func(t *testing.T) {
-		checkBOM(t, makePackage(t, "022", "UTC", "arm64"), "app-arm64", "arm64")
+		checkBOM(t, makePackage(t, "022", "arm64"), "app-arm64", "arm64")
 	})
 	t.Run("unpacked where nothing may be written, it works from the container to the receipt", func(t *testing.T) {
 		app := unpack(t, filepath.Join(dist, "app.zip"))
@@ -94,6 +95,39 @@ func TestPackage(t *testing.T) {
 		}
 		if diff := cmp.Diff(before, snapshot(t, app)); diff != "" {
 			t.Errorf("the app's folder (-before +after)\n%s", diff)
+		}
+	})
+}
+
+// makeWith calls make package, or says what it would do, with another program in
+// place of one of the system's.
+func makeWith(t *testing.T, program, text string, args ...string) (string, error) {
+	t.Helper()
+	bin := t.TempDir()
+	must(t, os.WriteFile(filepath.Join(bin, program), []byte("#!/bin/sh\n"+text), 0o755))
+	cmd := exec.CommandContext(t.Context(), "make", append([]string{"package", "DIST=" + t.TempDir()}, args...)...)
+	cmd.Dir, cmd.Env = "..", append(os.Environ(), "PATH="+bin+":"+os.Getenv("PATH"))
+	out, err := cmd.CombinedOutput()
+	return string(out), err
+}
+
+// TestPackageSays: a package says what it is made of, or is not made.
+func TestPackageSays(t *testing.T) {
+	const git = `case "$*" in log*) echo 1700000000;; describe*) echo 0123456789abcdef;; status*) echo "?? cmd/handler/extra.go";; esac`
+	for name, tc := range map[string]struct{ git, version string }{
+		"a file that git does not know is a change": {git, "-version 0123456789abcdef-dirty "},
+		"a clean tree is its commit":                {strings.Replace(git, "?? cmd/handler/extra.go", "", 1), "-version 0123456789abcdef "},
+		"without git it is unknown":                 {"exit 128", "-version unknown "},
+	} {
+		t.Run(name, func(t *testing.T) {
+			if out, err := makeWith(t, "git", tc.git, "-n"); err != nil || !strings.Contains(out, tc.version) {
+				t.Errorf("%v\n%s", err, out)
+			}
+		})
+	}
+	t.Run("a function that cannot be copied is not left out", func(t *testing.T) {
+		if out, err := makeWith(t, "cp", `case "$1" in *CloseDay*) exit 1;; esac; exec /bin/cp "$@"`); err == nil || strings.Contains(out, "go build") {
+			t.Errorf("it went on: %v\n%s", err, out)
 		}
 	})
 }

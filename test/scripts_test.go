@@ -62,7 +62,7 @@ func TestScripts(t *testing.T) {
 	}
 	t.Cleanup(func() { storage.Kill() }) // the scripts go on after this function
 	connection := storage.ConnectionString(0)
-	account, err := azurestore.Connect(func(string) string { return connection }, "UsageStorage")
+	account, err := azurestore.Connect(func(name string) string { return map[string]string{"UsageStorage": connection}[name] }, "UsageStorage")
 	if err == nil {
 		err = account.Tables.Create(t.Context(), ledger.Tables()...) // as the handler does at its start
 	}

@@ -25,6 +25,9 @@ const (
 	canaryHour         = 12                                     // of its day
 )
 
+// canaryStart is when hours of the canary begin to be expected.
+var canaryStart = time.Date(2120, 1, 1, 0, 0, 0, 0, time.UTC)
+
 // canary drops and follows an hour of usage.
 type canary struct {
 	app  *app
@@ -38,7 +41,7 @@ type canary struct {
 // soon as its one hour counts, and none is ever missed.
 func (c *canary) register(ctx context.Context, subscription, kind, by string) (made bool, err error) {
 	_, made, err = c.app.registrar().Put(ctx, registration.Wish{Registration: registration.Registration{
-		CloudID: canaryCloudID, Name: canaryName, EffectiveDay: "20200101", Start: time.Date(2120, 1, 1, 0, 0, 0, 0, time.UTC),
+		CloudID: canaryCloudID, Name: canaryName, EffectiveDay: "20200101", Start: canaryStart,
 		SubscriptionID: subscription, SubscriptionKind: registration.SubscriptionKind(kind), Cloud: registration.AzureCloud,
 		StampKind: registration.ASDK, BillingModel: registration.Development, Region: "canary",
 		Note: registration.Note{By: by, Reason: "stackusage check-deployment: usage that does not exist, to see that the deployment works"},
@@ -92,6 +95,33 @@ func (c *canary) take(day usage.Day) error {
 
 func (c *canary) name() landing.Name {
 	return landing.Name{CloudID: c.id.CloudID, Hour: c.id.Hour, SHA16: c.id.SHA16}
+}
+
+// harmless sees that the day's usage will be charged nothing and be missed by
+// nobody: somebody may have changed the canary's registration from a later day
+// on than register names.
+func (c *canary) harmless(ctx context.Context) error {
+	book, err := c.app.usage.Tables.Book(ctx, canaryCloudID)
+	if err != nil {
+		return err
+	}
+	held, err := book.On(c.day.Compact())
+	if err != nil {
+		return err
+	}
+	wrong := ""
+	switch {
+	case held.BillingModel != registration.Development:
+		wrong = fmt.Sprintf("has billing model %s, not Development", held.BillingModel)
+	case held.ReportingOff:
+		wrong = "reports no usage"
+	case held.Start.Before(canaryStart):
+		wrong = "expects hours from " + held.Start.Format(time.RFC3339)
+	default:
+		return nil
+	}
+	return fmt.Errorf("somebody changed registration %s: on usage day %s it %s; nothing was dropped; put it back with: stackusage register --name %[1]s --cloud-id %[4]s --subscription %[5]s --kind %[6]s --stamp ASDK --model Development --start %[7]s --from %[2]s --reason TEXT",
+		canaryName, c.day, wrong, canaryCloudID, held.SubscriptionID, held.SubscriptionKind, canaryStart.Format(time.RFC3339))
 }
 
 // drop stores the hour, unless it was judged already.

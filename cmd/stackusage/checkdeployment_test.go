@@ -51,6 +51,9 @@ func TestCheckDeploymentIsCalledWrong(t *testing.T) {
 	}{
 		"without a URL":           {nil, `--app-url "": must be the function app's URL`},
 		"with a key in the clear": {[]string{"--app-url", "http://app.invalid"}, "must begin with https://"},
+		"with a key in the URL":   {[]string{"--app-url", "https://app.invalid/api/status?code=hush"}, "the key comes from STACKUSAGE_FUNCTION_KEY"},
+		"with a key, and no URL":  {[]string{"--app-url", "https://app .invalid?code=hush"}, "without ? and @"},
+		"with a password in it":   {[]string{"--app-url", "https://olga:hush@app.invalid"}, "without ? and @"},
 		"without a subscription":  {[]string{"--app-url", "https://app.invalid"}, "--subscription is missing"},
 		"for a day to come":       {[]string{"--app-url", "https://app.invalid", "--subscription", payer, "--day", "2999-01-01"}, "--day 2999-01-01: must be over; today is "},
 		"for no day":              {[]string{"--app-url", "https://app.invalid", "--days", "0"}, "--days: must be above zero"},
@@ -58,7 +61,7 @@ func TestCheckDeploymentIsCalledWrong(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			err := run(t.Context(), append([]string{"check-deployment"}, tc.args...), getenv, new(bytes.Buffer), new(bytes.Buffer))
-			if err == nil || errors.Is(err, errCheckFailed) || !strings.Contains(err.Error(), tc.want) {
+			if err == nil || errors.Is(err, errCheckFailed) || !strings.Contains(err.Error(), tc.want) || strings.Contains(err.Error(), "hush") {
 				t.Errorf("got %v, want %q", err, tc.want)
 			}
 		})
@@ -144,6 +147,36 @@ func TestCheckDeploymentStops(t *testing.T) {
 			t.Errorf("%+v, %v", held.Registration, err)
 		}
 	})
+	t.Run("it was changed from a later day on: nothing is dropped before it is put back", func(t *testing.T) {
+		off := false
+		for want, w := range map[string]registration.Wish{
+			"has billing model PayAsYouUse": {Registration: registration.Registration{BillingModel: registration.PayAsYouUse, StampKind: registration.Integrated}},
+			"reports no usage":              {Registration: registration.Registration{BillingModel: registration.Development, StampKind: registration.ASDK}, Reporting: &off},
+			"expects hours from 2024-06-01T00:00:00Z": {Registration: registration.Registration{BillingModel: registration.Development, StampKind: registration.ASDK,
+				Start: time.Date(2024, 6, 1, 0, 0, 0, 0, time.UTC)}},
+		} {
+			t.Run(want, func(t *testing.T) {
+				getenv, c := begin(t)
+				if _, err := c.register(t.Context(), payer, "EA", "olga"); err != nil {
+					t.Fatal(err)
+				}
+				w.CloudID, w.Name, w.EffectiveDay, w.SubscriptionID, w.SubscriptionKind, w.Cloud = canaryCloudID, canaryName, "20240601", payer, registration.EA, registration.AzureCloud
+				if _, _, err := c.app.registrar().Put(t.Context(), w); err != nil {
+					t.Fatal(err)
+				}
+				last, _ := checked(t, getenv, url)
+				_, advice, ok := strings.Cut(last, "put it back with: stackusage ")
+				if names, err := c.app.landing.Blobs.Containers(t.Context(), "landing-"); !ok || !strings.Contains(last, "  FAILED  drop  ") || !strings.Contains(last, want) || err != nil || len(names) > 0 {
+					t.Fatalf("containers %v, %v\n%s", names, err, last)
+				}
+				advice, _, _ = strings.Cut(advice, " (after ")
+				if err := run(t.Context(), strings.Fields(advice), getenv, new(bytes.Buffer), new(bytes.Buffer)); err != nil {
+					t.Fatalf("what it says to do: %v", err)
+				}
+				expect(t, getenv, "counted", "")
+			})
+		}
+	})
 	t.Run("no event and no function", func(t *testing.T) {
 		getenv, _ := begin(t)
 		expect(t, getenv, "counted", "does the storage's event subscription deliver to queue usage-landed")
@@ -162,6 +195,16 @@ func TestCheckDeploymentStops(t *testing.T) {
 		}
 		expect(t, getenv, "stated", "does Sweep run by SWEEP_SCHEDULE")
 	})
+}
+
+// TestLateHour: an hour that counts late does not pass for an event that came.
+func TestLateHour(t *testing.T) {
+	if got := late(time.Minute); got != "" {
+		t.Errorf("got %q", got)
+	}
+	if got := late(16 * time.Minute); !strings.Contains(got, "event subscription delivers to queue usage-landed") {
+		t.Errorf("got %q", got)
+	}
 }
 
 // TestCanaryHour: it is what an agent drops, and the same whoever makes it.

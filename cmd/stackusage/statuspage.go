@@ -31,6 +31,9 @@ const (
 )
 
 func (p *statusPage) check() error {
+	if strings.ContainsAny(p.url, "?@#") { // not shown: it may be a key
+		return errors.New("--app-url: must be the function app's URL alone, https://APP.azurewebsites.net, without ? and @; the key comes from " + functionKey)
+	}
 	u, err := url.Parse(p.url)
 	if err != nil || u.Host == "" || u.Scheme != "https" && u.Scheme != "http" {
 		return fmt.Errorf("--app-url %.200q: must be the function app's URL, https://APP.azurewebsites.net", p.url)

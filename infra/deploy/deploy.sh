@@ -25,7 +25,7 @@ az deployment sub what-if --subscription "$SUBSCRIPTION" --location "$LOCATION" 
 
 if [ "${CONFIRM:-}" != yes ]; then
   [ -t 0 ] || die "not confirmed: nobody can be asked here; read the above, then set CONFIRM=yes; nothing is changed"
-  read -r -p "Deploy this? Write yes: " answer
+  read -r -p "Deploy this? Write yes: " answer || echo # nobody answers
   [ "$answer" = yes ] || die "not confirmed; nothing is changed"
 fi
 

@@ -24,7 +24,7 @@ case "$*" in
 *outputs.appHostName.value*) echo susage-app.azurewebsites.net;;
 *outputs.ledgerAccountName.value*) echo susageledger;;
 *outputs.landingBlobEndpoint.value*) echo https://susagelanding.blob.core.windows.net/;;
-*"keys list"*) echo a-secret-key;;
+*"keys list"*) echo "$KEY";;
 esac
 `
 
@@ -53,7 +53,7 @@ func script(t *testing.T, name string, env ...string) (code int, out string, cal
 	write("az", fakeAZ, 0o755)
 	noted := write("calls", "", 0o644)
 	cmd := exec.CommandContext(t.Context(), "./"+name)
-	cmd.Env = append([]string{"PATH=" + dir + ":" + os.Getenv("PATH"), "CALLS=" + noted, "FAIL=nothing at all", "TRIES=2", "PAUSE=0",
+	cmd.Env = append([]string{"PATH=" + dir + ":" + os.Getenv("PATH"), "CALLS=" + noted, "FAIL=nothing at all", "KEY=a-secret-key", "TRIES=2", "PAUSE=0",
 		"PACKAGE=" + write("app.zip", "", 0o644), "PARAMETERS=" + write("main.bicepparam", "", 0o644), "TOOL=" + write("stackusage", fakeTool, 0o755)}, env...)
 	var both bytes.Buffer
 	cmd.Stdout, cmd.Stderr = &both, &both
@@ -129,7 +129,16 @@ func TestDeployCheck(t *testing.T) {
 			t.Errorf("exit code %d\n%s(-want +got)\n%s", code, out, diff)
 		}
 	})
+	t.Run("connections that are left in the environment are not used", func(t *testing.T) {
+		_, out, calls := script(t, "check.sh", "SUBSCRIPTION="+subscription, "UsageStorage=UseDevelopmentStorage=true", "UsageStorage__tableServiceUri=https://other.invalid", "LandingStorage__credential=managedidentity")
+		want := []string{"LandingStorage__accountName=susagelanding", "UsageStorage__accountName=susageledger", "with the key"}
+		if diff := cmp.Diff(want, calls[max(0, len(calls)-3):]); diff != "" || strings.Contains(strings.Join(calls, " "), "other") || strings.Contains(strings.Join(calls, " "), "UseDevelopment") {
+			t.Errorf("%s(-want +got)\n%s", out, diff)
+		}
+	})
 	for name, tc := range map[string]struct{ env, says string }{
+		"the app has no key":       {"KEY=", "has no key named default"},
+		"the app's key is null":    {"KEY=None", "has no key named default"},
 		"no subscription":          {"SUBSCRIPTION=", "set SUBSCRIPTION"},
 		"nothing is deployed":      {"FAIL=deployment sub show", "deploy this version's infra/main.bicep with: make deploy"},
 		"the keys cannot be read":  {"FAIL=keys list", "who runs this needs Website Contributor"},

@@ -55,7 +55,7 @@ const requestTimeout = 60 * time.Second
 // <name>__queueServiceUri and <name>__tableServiceUri, or <name>__accountName in
 // the global Azure cloud, with <name>__credential=managedidentity and
 // optionally <name>__clientId. Without __credential the default chain of
-// azidentity signs in.
+// azidentity signs in. An account that is named both ways is an error.
 func Connect(getenv func(string) string, name string, options ...Option) (*Account, error) {
 	opts := azcore.ClientOptions{Retry: policy.RetryOptions{MaxRetries: 4, TryTimeout: 0, RetryDelay: 300 * time.Millisecond, MaxRetryDelay: 10 * time.Second}}
 	opts.Transport = quiet{&http.Client{Transport: transport()}}
@@ -88,8 +88,19 @@ func transport() *http.Transport {
 	return t
 }
 
+// accountSettings name an account without a secret. Who signs in is said beside a
+// connection string, too: the token for commerce is that identity's.
+var accountSettings = []string{"accountName", "blobServiceUri", "queueServiceUri", "tableServiceUri"}
+
 func connect(getenv func(string) string, name string, opts azcore.ClientOptions) (*Account, error) {
 	if text := getenv(name); text != "" {
+		// The two may name different accounts; and a key that is left over would be
+		// used where nobody thinks that there is one.
+		for _, setting := range accountSettings {
+			if getenv(name+"__"+setting) != "" {
+				return nil, fmt.Errorf("%[1]s is a connection string, and %[1]s__%[2]s is set too: remove one of them", name, setting)
+			}
+		}
 		tables, err := aztables.NewServiceClientFromConnectionString(text, &aztables.ClientOptions{ClientOptions: opts})
 		if err != nil {
 			return nil, err

@@ -46,6 +46,8 @@ func TestConnect(t *testing.T) {
 		{"another app's settings", settings{"T": "x", "T__accountName": "usage"}, "set S to a connection string"},
 		{"a credential that is not known", settings{"S__accountName": "usage", "S__credential": "workloadidentity"},
 			`S__credential "workloadidentity": only managedidentity is known`},
+		{"a connection string beside an identity", settings{"S": azuritetest.Account(t), "S__accountName": "usage"},
+			"connect storage S: S is a connection string, and S__accountName is set too: remove one of them"},
 		{"a connection string that is none", settings{"S": "usage"}, "connect storage S: "},
 	} {
 		t.Run(c.name, func(t *testing.T) {

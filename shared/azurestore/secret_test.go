@@ -10,7 +10,7 @@ import (
 func TestASharedAccessSignatureStaysOutOfErrors(t *testing.T) {
 	const text = "AccountName=acc;BlobEndpoint=http://127.0.0.1:9;QueueEndpoint=http://127.0.0.1:9;TableEndpoint=http://127.0.0.1:9;" +
 		"SharedAccessSignature=sv=2021-08-06&ss=bqt&sig=TOPSECRET"
-	account, err := azurestore.Connect(func(string) string { return text }, "UsageStorage", azurestore.WithoutRetries())
+	account, err := azurestore.Connect(settings{"UsageStorage": text}.get, "UsageStorage", azurestore.WithoutRetries())
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -38,7 +38,7 @@ func open(t testing.TB) (*ledger.Ledger, string) {
 
 func reopen(t testing.TB, connection string, options ...azurestore.Option) *ledger.Ledger {
 	t.Helper()
-	account, err := azurestore.Connect(func(string) string { return connection }, "UsageStorage", options...)
+	account, err := azurestore.Connect(azuritetest.Setting(connection), "UsageStorage", options...)
 	ok(t, err)
 	return &ledger.Ledger{Store: account.Tables}
 }

@@ -51,7 +51,7 @@ func startWorks(t *testing.T) *works {
 func startWorksWith(t *testing.T, options standin.Options) *works {
 	t.Helper()
 	connection := azuritetest.Account(t)
-	account, err := azurestore.Connect(func(string) string { return connection }, "UsageStorage")
+	account, err := azurestore.Connect(azuritetest.Setting(connection), "UsageStorage")
 	ok(t, err)
 	raw, err := azblob.NewClientFromConnectionString(connection, nil)
 	ok(t, err)

@@ -6,6 +6,7 @@ import (
 	"context"
 	"fmt"
 	"os"
+	"strings"
 	"sync"
 	"testing"
 
@@ -64,4 +65,15 @@ func start() (err error) {
 		return fmt.Errorf("%w (kept: %s)", err, shared.dir)
 	}
 	return nil
+}
+
+// Setting is an environment in which nothing is set but connection strings: this
+// one, by whatever name.
+func Setting(connection string) func(name string) string {
+	return func(name string) string {
+		if strings.Contains(name, "__") {
+			return ""
+		}
+		return connection
+	}
 }
