@@ -1,6 +1,6 @@
 # The targets only call go, npm and the programs built here.
 .DEFAULT_GOAL := help
-.PHONY: help stage stage-chaos demo chaos package deploy deploy-check package-agent test lint bench fuzz clean
+.PHONY: help stage stage-chaos demo chaos package deploy deploy-check package-agent test soak lint bench fuzz clean
 SHELL := /bin/bash
 
 GO ?= go
@@ -85,7 +85,10 @@ package-agent: ## build the agent for Linux and Windows, and its Debian package
 	$(NFPM) package --config infra/agent/nfpm.yaml --packager deb --target $(DIST)/stackusage-agent_$(VERSION)_amd64.deb
 
 test: lint stage ## run everything: checks, unit tests, end-to-end scripts
-	$(GO) test -race -timeout 25m ./...
+	$(GO) test -race -p 3 -timeout 25m ./...
+
+soak: ## run the random and the exhaustive tests of the handlers with all their cases
+	STACKUSAGE_SOAK=1 $(GO) test -timeout 60m ./handlers
 
 lint: ## gofmt, vet, staticcheck
 	@test -z "$$(gofmt -l . | tee /dev/stderr)" || { echo "gofmt: run gofmt -w on these files"; exit 1; }

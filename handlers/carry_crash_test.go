@@ -103,8 +103,10 @@ func TestTwoClosersCarry(t *testing.T) {
 		return requests, l
 	}
 	requests, _ := play(t, 0, same)
+	others := []string{same, other, open}
 	for at := 1; at <= requests; at++ {
-		for _, which := range []string{same, other, open} {
+		for n := range soak(1, len(others)) { // by turns, else all at each
+			which := others[(at+n)%len(others)]
 			t.Run(fmt.Sprintf("before request %d of %d, one %s", at, requests, which), func(t *testing.T) {
 				t.Parallel()
 				_, l := play(t, at, which)

@@ -178,7 +178,7 @@ func TestBillEqualsUsage(t *testing.T) {
 			t.Errorf("only %d files took another's place", superseded.Load())
 		}
 	})
-	for seed := range uint64(6) {
+	for seed := range uint64(soak(4, 12)) {
 		t.Run(fmt.Sprintf("seed %d", seed), func(t *testing.T) {
 			t.Parallel()
 			rnd := rand.New(rand.NewPCG(seed, 7))

@@ -9,6 +9,7 @@ import (
 	"log/slog"
 	"net/http"
 	"net/http/httptest"
+	"os"
 	"strings"
 	"sync/atomic"
 	"testing"
@@ -29,6 +30,15 @@ import (
 )
 
 func TestMain(m *testing.M) { azuritetest.Main(m) }
+
+// soak is how many cases a random or an exhaustive test runs: few by default,
+// all in make soak.
+func soak(few, all int) int {
+	if os.Getenv("STACKUSAGE_SOAK") != "" {
+		return all
+	}
+	return few
+}
 
 const (
 	cloudID      = "b31316d4-de02-43a4-903d-eb74f8258b01"

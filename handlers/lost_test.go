@@ -208,7 +208,7 @@ func TestEveryMessageIsLostOnce(t *testing.T) {
 // requests, once it is done or before, and the message is gone.
 func TestMessagesLostAtWork(t *testing.T) {
 	t.Parallel()
-	for seed := range uint64(4) {
+	for seed := range uint64(soak(2, 8)) {
 		t.Run(fmt.Sprint("seed ", seed), func(t *testing.T) {
 			t.Parallel()
 			rnd := rand.New(rand.NewPCG(seed, 11))

@@ -77,7 +77,7 @@ func (m *payersModel) say(said registration.Mapping) {
 // step compares what commerce was told with the model.
 func TestAnyTenantsAndReporting(t *testing.T) {
 	t.Parallel()
-	for seed := range uint64(6) {
+	for seed := range uint64(soak(3, 40)) {
 		t.Run(fmt.Sprint("seed ", seed), func(t *testing.T) {
 			t.Parallel()
 			rnd := rand.New(rand.NewPCG(seed, 7))

@@ -20,7 +20,7 @@ import (
 // delivered twice more, and the handler killed in the middle change no byte of
 // what commerce accepted.
 func TestRepeats(t *testing.T) {
-	calm := testSite(t, options{scenario: "three-days"})
+	calm := testSite(t, options{scenario: "documented-test"})
 	if err := calm.runAgent(t.Context()); err != nil {
 		t.Fatal(err)
 	}
@@ -28,7 +28,7 @@ func TestRepeats(t *testing.T) {
 	want := readFile(t, filepath.Join(calm.o.out, "commerce-records.ndjson"))
 	calm.stop()
 
-	s := testSite(t, options{scenario: "three-days"})
+	s := testSite(t, options{scenario: "documented-test"})
 	killed := make(chan int)
 	ctx, cancel := context.WithCancel(t.Context())
 	go func() { killed <- killTwice(ctx, s) }()
