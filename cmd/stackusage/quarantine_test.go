@@ -21,15 +21,15 @@ const usageRow = `{"properties":{"subscriptionId":"09065051-cfe9-4fcf-b90c-87f2a
 	`"{\"Microsoft.Resources\":{\"resourceUri\":\"/subscriptions/09065051-cfe9-4fcf-b90c-87f2af292fc9/resourceGroups/rg/providers/Microsoft.Storage/storageAccounts/sa%d\",\"location\":\"northwest\"}}"}}`
 
 // refusedRows is storage where an hour counts that has three rows, two of them
-// refused.
-func refusedRows(t *testing.T) func(string) string {
+// refused, and rows of more quantities.
+func refusedRows(t *testing.T, more ...string) func(string) string {
 	t.Helper()
 	getenv, account := storage(t)
 	ok(t, account.Blobs.Create(t.Context(), ledger.ContainerPartials, ledger.ContainerQuarantine, landing.Container(cloudID)))
 	var file bytes.Buffer
 	w, err := landing.NewWriter(&file, landing.Header{CloudID: cloudID, Region: "northwest", ReportedStart: hour19.Start(), CollectedAt: hour19.End()})
 	ok(t, err)
-	for i, q := range []string{"1", "-2", "-3"} {
+	for i, q := range append([]string{"1", "-2", "-3"}, more...) {
 		ok(t, w.Row(fmt.Appendf(nil, usageRow, q, i+1)))
 	}
 	name, _, err := w.Close(1)
@@ -61,7 +61,7 @@ func commitFile(t *testing.T, account *azurestore.Account, name landing.Name, fi
 		ok(t, err)
 		ok(t, in.Row(line))
 	}
-	h := ledger.Hour{Blob: name.String(), SHA256: r.SHA256(), RowSetHash: r.RowSetHash(), Bytes: r.Size(), Records: 3, Pages: 1,
+	h := ledger.Hour{Blob: name.String(), SHA256: r.SHA256(), RowSetHash: r.RowSetHash(), Bytes: r.Size(), Records: in.Accepted + in.Refused, Pages: 1,
 		Accepted: in.Accepted, Quarantined: in.Refused, LandedAt: hour19.End()}
 	inputs, err := in.PutPartials(t.Context(), account.Blobs, h, r.Header())
 	ok(t, err)
@@ -72,12 +72,14 @@ func commitFile(t *testing.T, account *azurestore.Account, name landing.Name, fi
 	ok(t, err)
 }
 
+// about is a command about the rows of that hour.
+func about(verb string, more ...string) []string {
+	return append([]string{"quarantine", verb, "--cloud-id", cloudID, "--hour", "2019-12-10T19:00:00Z"}, more...)
+}
+
 func TestQuarantine(t *testing.T) {
 	t.Parallel()
 	getenv := refusedRows(t)
-	about := func(verb string, more ...string) []string {
-		return append([]string{"quarantine", verb, "--cloud-id", cloudID, "--hour", "2019-12-10T19:00:00Z"}, more...)
-	}
 	list := func(t *testing.T, want ...string) {
 		t.Helper()
 		lines := strings.Split(strings.TrimSpace(tool(t, getenv, "quarantine", "list")), "\n")

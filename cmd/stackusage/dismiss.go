@@ -1,0 +1,112 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+
+	"stackusage/shared/ledger"
+)
+
+const aboutDismiss = `decide that refused rows are no usage
+
+They stay in quarantine, with who and why, and are no longer waiting. Redrive with
+--line or --fixed takes such a row all the same. With --code, rows that count by a
+redrive or are dismissed already are left as they are, and said; a line that is named
+by --line must not count. Exit code 2: some rows are on their way in a redrive; they
+are left, and may be dismissed should it come to nothing.`
+
+func dismissQuarantine(ctx context.Context, env environment, args []string) error {
+	fs := newFlags(env, "quarantine dismiss", aboutDismiss)
+	var s selection
+	var why ledger.Reasoned
+	find := selectionFlags(fs, &s)
+	reason := reasonFlags(fs, &why)
+	if err := s.parse(fs, args); err != nil {
+		return err
+	}
+	if s.code == "" && s.lines == nil {
+		return errors.New("say which rows: --line or --code")
+	}
+	if err := reason(); err != nil {
+		return err
+	}
+	app, err := env.app()
+	if err != nil {
+		return err
+	}
+	if _, err := find(ctx, app); err != nil {
+		return err
+	}
+	chosen, err := s.toDismiss(ctx, app)
+	if err != nil {
+		return err
+	}
+	for _, q := range chosen.left {
+		fmt.Fprintf(env.stderr, "line %d is left as it is: %s\n", q.Line, becameOf(q))
+	}
+	if err := app.ledger.Dismiss(ctx, s.id, chosen.rows, why); err != nil {
+		return err
+	}
+	if err := chosen.nothing(); err != nil {
+		return err
+	}
+	fmt.Fprintf(env.stdout, "%d rows dismissed\n", len(chosen.rows))
+	if len(chosen.left) > 0 {
+		fmt.Fprintf(env.stdout, "%d rows left as they are: %d count by a redrive, %d are dismissed already, %d are on their way in a redrive\n",
+			len(chosen.left), chosen.states[ledger.Redriven], chosen.states[ledger.Dismissed], chosen.states[ledger.Claimed])
+	}
+	if chosen.states[ledger.Claimed] > 0 {
+		return errDifferences
+	}
+	return nil
+}
+
+// dismissal is what a command to dismiss rows is about.
+type dismissal struct {
+	rows   []ledger.RefusedRow // to be dismissed
+	left   []ledger.RefusedRow // that cannot be, or are already
+	states map[ledger.RowStatus]int
+}
+
+// toDismiss chooses among the refused rows of the hour.
+func (s *selection) toDismiss(ctx context.Context, app *app) (dismissal, error) {
+	d := dismissal{states: map[ledger.RowStatus]int{}}
+	for q, err := range app.ledger.RefusedRows(ctx, s.id) {
+		switch {
+		case err != nil:
+			return d, err
+		case !s.wants(q):
+			continue
+		case q.State == ledger.Refused, s.lines != nil && q.State != ledger.Dismissed: // the ledger says why not
+			d.rows = append(d.rows, q)
+		default:
+			d.left = append(d.left, q)
+			d.states[q.State]++
+		}
+	}
+	return d, nil
+}
+
+// nothing is the error of a command with no row to dismiss.
+func (d dismissal) nothing() error {
+	switch {
+	case len(d.rows) > 0:
+		return nil
+	case d.states[ledger.Redriven]+d.states[ledger.Claimed] > 0:
+		return fmt.Errorf("no row is left to dismiss: %w", ledger.ErrDecided)
+	}
+	return errors.New("no refused row of the hour is as --line and --code say, or they are dismissed already; stackusage quarantine list shows what there is")
+}
+
+// becameOf says what became of a row that is not refused any more.
+func becameOf(q ledger.RefusedRow) string {
+	switch q.State {
+	case ledger.Redriven:
+		return fmt.Sprintf("it counts, by supplement %s", q.Supplement)
+	case ledger.Claimed:
+		return fmt.Sprintf("it is on its way, in supplement %s", q.Supplement)
+	default:
+		return fmt.Sprintf("it was dismissed by %s", q.DecidedBy)
+	}
+}
