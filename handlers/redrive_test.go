@@ -72,9 +72,16 @@ func TestRedrive(t *testing.T) {
 		}
 	})
 	t.Run("never twice, whatever is said of it", func(t *testing.T) {
-		for i, text := range []string{row(4, hour22, "8"), row(4, hour22, "9")} {
-			if _, err := r.redriver().Redrive(t.Context(), fix(name, fmt.Sprint("c", i), 4, text)); !errors.Is(err, ledger.ErrDecided) {
-				t.Errorf("error %v", err)
+		out, err := r.redriver().Redrive(t.Context(), fix(name, "c", 4, row(4, hour22, "8")))
+		ok(t, err)
+		if !out.Already || out.Rows != 1 || out.Supplement == "" || out.Why.By != "olga" {
+			t.Errorf("the same row again: outcome %+v", out)
+		}
+		more := fix(name, "c2", 4, row(4, hour22, "8"))
+		more.Fixed[5] = []byte(row(5, hour22, "1"))
+		for _, req := range []intake.Request{fix(name, "c1", 4, row(4, hour22, "9")), more} {
+			if _, err := r.redriver().Redrive(t.Context(), req); !errors.Is(err, ledger.ErrDecided) {
+				t.Errorf("%s: error %v", req.Run, err)
 			}
 		}
 		r.settle(t, rnd)
@@ -136,9 +143,6 @@ func TestRedriveCrashes(t *testing.T) {
 		func(r *rig) (int, string) {
 			req := fix(name, fmt.Sprint(run.Add(1)), 4, row(4, hour22, "8"))
 			_, err := r.redriver().Redrive(t.Context(), req)
-			if errors.Is(err, ledger.ErrDecided) { // the try before did it all, and was told otherwise
-				err = nil
-			}
 			if err != nil {
 				return http.StatusInternalServerError, err.Error()
 			}

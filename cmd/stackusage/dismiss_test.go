@@ -7,7 +7,6 @@ import (
 	"strings"
 	"testing"
 
-	"stackusage/shared/azurestore"
 	"stackusage/shared/ledger"
 )
 
@@ -32,17 +31,7 @@ func TestDismiss(t *testing.T) {
 		}
 	})
 	t.Run("a row on its way is left, with an exit code of its own; the others are dismissed", func(t *testing.T) {
-		account, err := azurestore.Connect(getenv, "UsageStorage")
-		ok(t, err)
-		l := &ledger.Ledger{Store: account.Tables}
-		var id ledger.HourID
-		for h, err := range l.QuarantinedHours(t.Context(), cloudID) {
-			ok(t, err)
-			id = h.ID
-		}
-		way, _, err := l.BeginRedrive(t.Context(), ledger.Redrive{ID: id, Supplement: strings.Repeat("a", 16), Run: "slow",
-			Why: ledger.Reasoned{Reason: "x", By: "ivan", At: hour19.End()}})
-		ok(t, err)
+		way := onItsWay(t, getenv)
 		ok(t, way.Claim(t.Context(), func(yield func(int64, error) bool) { yield(5, nil) }))
 		out, errOut, err := dismiss("--code", "QuantityNegative")
 		if !errors.Is(err, errDifferences) ||

@@ -117,7 +117,11 @@ func TestQuarantine(t *testing.T) {
 			t.Errorf("output %s", out)
 		}
 		list(t, "redriven 1 2", "refused 1 3")
-		err := run(t.Context(), about("redrive", "--fixed", fixed, "--reason", "read again", "--by", "olga"), getenv, io.Discard, io.Discard)
+		if out := tool(t, getenv, about("redrive", "--fixed", fixed, "--reason", "once more", "--by", "ivan")...); !strings.HasPrefix(out, "1 rows count already, in supplement") || !strings.HasSuffix(out, "(read again, olga); nothing changes\n") {
+			t.Errorf("output %s", out)
+		}
+		other := rowsFile(t, strings.Replace(first, `"quantity":-2`, `"quantity":4`, 1))
+		err := run(t.Context(), about("redrive", "--fixed", other, "--reason", "read again", "--by", "olga"), getenv, io.Discard, io.Discard)
 		if err == nil || !strings.Contains(err.Error(), "row 2 is in supplement") {
 			t.Errorf("error %v", err)
 		}
@@ -137,17 +141,7 @@ func TestQuarantine(t *testing.T) {
 		}
 	})
 	t.Run("a redrive that died is withdrawn", func(t *testing.T) {
-		account, err := azurestore.Connect(getenv, "UsageStorage")
-		ok(t, err)
-		l := &ledger.Ledger{Store: account.Tables}
-		var id ledger.HourID
-		for h, err := range l.QuarantinedHours(t.Context(), cloudID) {
-			ok(t, err)
-			id = h.ID
-		}
-		_, _, err = l.BeginRedrive(t.Context(), ledger.Redrive{ID: id, Supplement: strings.Repeat("a", 16), Run: "dead",
-			Why: ledger.Reasoned{Reason: "it dies", By: "ivan", At: hour19.End()}})
-		ok(t, err)
+		onItsWay(t, getenv)
 		if out := tool(t, getenv, about("withdraw", "--reason", "it died", "--by", "olga")...); out != "withdrawn: the redrive by ivan since 2019-12-10T20:00:00Z\n" {
 			t.Errorf("output %q", out)
 		}
@@ -178,6 +172,23 @@ func TestQuarantine(t *testing.T) {
 			}
 		}
 	})
+}
+
+// onItsWay begins a redrive of the hour.
+func onItsWay(t *testing.T, getenv func(string) string) *ledger.Redrive {
+	t.Helper()
+	account, err := azurestore.Connect(getenv, "UsageStorage")
+	ok(t, err)
+	l := &ledger.Ledger{Store: account.Tables}
+	var id ledger.HourID
+	for h, err := range l.QuarantinedHours(t.Context(), cloudID) {
+		ok(t, err)
+		id = h.ID
+	}
+	run, _, err := l.BeginRedrive(t.Context(), ledger.Redrive{ID: id, Supplement: strings.Repeat("a", 16), Run: "dead",
+		Why: ledger.Reasoned{Reason: "it dies", By: "ivan", At: hour19.End()}})
+	ok(t, err)
+	return run
 }
 
 func rowsFile(t *testing.T, text string) string {

@@ -20,7 +20,8 @@ Without --fixed the rows are judged as they came, by the rules of today. With it
 the rows of the file take their place: one JSON object a line with "line" and
 "row", as show prints them. Rows that are taken form a supplement to their hour,
 with who and why; their usage days are stated again by correction. A row counts
-once at most, whoever else redrives it. Exit code 2: some rows are refused again.`
+once at most, whoever else redrives it: where the very rows count by another
+redrive already, that is said and is no error. Exit code 2: some rows are refused again.`
 
 func redriveQuarantine(ctx context.Context, env environment, args []string) error {
 	fs := newFlags(env, "quarantine redrive", aboutRedrive)
@@ -69,6 +70,9 @@ func redriveQuarantine(ctx context.Context, env environment, args []string) erro
 		return err
 	}
 	switch {
+	case out.Already:
+		fmt.Fprintf(env.stdout, "%d rows count already, in supplement %s of the hour %s (%s, %s); nothing changes\n",
+			out.Rows, out.Supplement, s.id.Hour, out.Why.Reason, out.Why.By)
 	case out.Rows == 0 && out.Still == 0 && (s.code != "" || s.lines != nil):
 		return fmt.Errorf("no refused row of the hour is as --line and --code say; stackusage quarantine list shows what there is")
 	case out.Rows == 0:
@@ -79,7 +83,7 @@ func redriveQuarantine(ctx context.Context, env environment, args []string) erro
 		fmt.Fprintf(env.stdout, `%d rows count now, in supplement %s of the hour %s (%s, %s).
 Their usage days, %s, are stated again by correction, at most once in REOPEN_DELAY:
   stackusage days list --cloud-id %s
-`, out.Rows, out.Supplement, s.id.Hour, req.Why.Reason, req.Why.By, out.UsageDays, s.id.CloudID)
+`, out.Rows, out.Supplement, s.id.Hour, out.Why.Reason, out.Why.By, out.UsageDays, s.id.CloudID)
 	}
 	if out.Still > 0 {
 		fmt.Fprintf(env.stdout, "%d rows are refused again and stay in quarantine\n", out.Still)

@@ -45,22 +45,41 @@ type Request struct {
 	DryRun   bool             // only say which rows would count
 	Still    func(Refused)    // a row that is refused again
 	Progress func(rows int64) // rows looked at
+
+	counting bool // rows that count by a supplement are looked at too
+}
+
+// wants reports whether a row is sent again as it came.
+func (q Request) wants(row ledger.RefusedRow) bool {
+	if q.Want == nil {
+		return q.Fixed == nil && row.State != ledger.Dismissed
+	}
+	return q.Fixed == nil && q.Want(row)
 }
 
 // Outcome is what a redrive did.
 type Outcome struct {
-	Supplement string // hash in the name of the supplement; empty if no row counts
-	Rows       int64  // in the supplement
-	Still      int64  // refused again
-	UsageDays  string // that are stated again
-	Already    bool   // an earlier run did it
+	Supplement string          // hash in the name of the supplement; empty if no row counts
+	Rows       int64           // in the supplement
+	Still      int64           // refused again
+	UsageDays  string          // that are stated again
+	Already    bool            // an earlier run did it
+	Why        ledger.Reasoned // of the run that did it
+
+	counted bool // a row that was asked for counts by a supplement
 }
 
 // Redrive judges refused rows again and makes those that are taken now count, as
 // a supplement to their hour. Contents come first; what claims the rows and what
-// commits is said at ledger.Redrive. It may be repeated at any time.
+// commits is said at ledger.Redrive. It may be repeated at any time: where the
+// very rows count by another run's supplement, that is the outcome.
 func (r Redriver) Redrive(ctx context.Context, req Request) (Outcome, error) {
 	out, err := r.redrive(ctx, req)
+	if lost(err) || err == nil && out.Rows == 0 && out.counted {
+		if same, is := r.same(ctx, req); is {
+			return same, nil
+		}
+	}
 	if err != nil {
 		return out, fmt.Errorf("redrive rows of hour %s: %w", req.ID, err)
 	}
@@ -77,20 +96,15 @@ func (r Redriver) redrive(ctx context.Context, req Request) (out Outcome, err er
 			return out, err
 		}
 	}
-	in, err := New(r.Settings, req.ID)
+	d, err := r.draft(ctx, req, standing, &out)
 	if err != nil {
 		return out, err
 	}
-	defer in.Close()
-	file, err := content.New(r.Settings.TempDir, "supplement-")
-	if err != nil {
-		return out, err
+	defer d.discard()
+	if out.Rows == 0 || req.DryRun {
+		return out, nil
 	}
-	defer file.Discard()
-	trailer, err := r.write(ctx, req, standing, in, file, &out)
-	if err != nil || out.Rows == 0 || req.DryRun {
-		return out, err
-	}
+	in, file := d.in, d.file
 	out.Supplement = file.SHA256()[:16]
 	name := fmt.Sprintf("%s-supplement-%s.ndjson.gz", filesOf(req.ID), out.Supplement)
 	if err := file.Put(ctx, r.App, ledger.ContainerQuarantine, name); err != nil {
@@ -103,7 +117,7 @@ func (r Redriver) redrive(ctx context.Context, req Request) (out Outcome, err er
 	// The seconds of a redrive are no part of what it states: a repeat must write
 	// the same inputs.
 	h := ledger.Hour{
-		Blob: ledger.ContainerQuarantine + "/" + name, SHA256: file.SHA256(), RowSetHash: trailer.RowSetHash, Bytes: file.Size(),
+		Blob: ledger.ContainerQuarantine + "/" + name, SHA256: file.SHA256(), RowSetHash: d.trailer.RowSetHash, Bytes: file.Size(),
 		Records: out.Rows, Accepted: out.Rows, LandedAt: standing.LandedAt,
 	}
 	in.id = ledger.SupplementOf(req.ID, out.Supplement)
@@ -113,7 +127,11 @@ func (r Redriver) redrive(ctx context.Context, req Request) (out Outcome, err er
 	}
 	h.UsageDays = UsageDays(inputs)
 	out.UsageDays = h.UsageDays
-	out.Already, err = r.commit(ctx, req, out.Supplement, h, inputs, file)
+	if out.Already, err = r.commit(ctx, req, out.Supplement, h, inputs, file); err != nil {
+		return out, err
+	}
+	h, err = r.Ledger.Hour(ctx, in.id)
+	out.Why = whyOf(h)
 	return out, err
 }
 
@@ -133,11 +151,15 @@ func (r Redriver) write(ctx context.Context, req Request, standing ledger.Hour, 
 		text, is := req.Fixed[row.Line]
 		if is {
 			fixed++
-		} else if text = row.Row; req.Fixed != nil || row.State == ledger.Redriven || row.State == ledger.Dismissed && req.Want == nil || req.Want != nil && !req.Want(row.RefusedRow) {
+		} else if text = row.Row; !req.wants(row.RefusedRow) {
 			continue
 		}
-		if row.State == ledger.Redriven {
-			return landing.Trailer{}, fmt.Errorf("row %d is in supplement %s already: %w", row.Line, row.Supplement, ledger.ErrDecided)
+		if row.State == ledger.Redriven && !req.counting {
+			if is {
+				return landing.Trailer{}, fmt.Errorf("row %d is in supplement %s already: %w", row.Line, row.Supplement, ledger.ErrDecided)
+			}
+			out.counted = true
+			continue
 		}
 		record, refusal := usage.ParseRecord(text, req.ID.Hour)
 		if row.Cut && !is {

@@ -59,6 +59,22 @@ func (l *Ledger) Supplements(ctx context.Context, id HourID) (map[string]Hour, e
 	return all, nil
 }
 
+// SupplementOfOthers is the row of a supplement, zero if it was never committed,
+// and whether a run other than the named one is on its way to commit it. The
+// pointer is read first: a commit in between is seen in the row.
+func (l *Ledger) SupplementOfOthers(ctx context.Context, id HourID, sha16, run string) (h Hour, onTheWay bool, err error) {
+	standing, err := l.CountedHour(ctx, id)
+	if err != nil {
+		return h, false, err
+	}
+	h, err = l.Hour(ctx, SupplementOf(id, sha16))
+	if errors.Is(err, ErrNotFound) {
+		err = nil
+	}
+	mine := Redrive{Supplement: sha16, Run: run}
+	return h, onItsWay(standing, sha16) && standing.Redrive != mine.name(), err
+}
+
 // voidSupplements makes the writes by which the supplements of a file fall with
 // it, and adds their usage days.
 func (l *Ledger) voidSupplements(ctx context.Context, id HourID, by string, days *[]usage.Day) ([]Op, error) {
@@ -165,8 +181,29 @@ func (r *Redrive) begin(ctx context.Context) (done bool, err error) {
 // Claim takes the given lines, which must come in order, for the supplement: each
 // row by the version that was read under the supplement's name. It fails if a
 // row is in another supplement.
+// Lines are gone through again if another run of the same supplement writes the
+// same rows meanwhile.
 func (r *Redrive) Claim(ctx context.Context, lines iter.Seq2[int64, error]) error {
-	err := r.eachRow(ctx, lines, func(row *RefusedRow) error {
+	err := r.claim(ctx, lines)
+	for try := 1; errors.Is(err, ErrChanged) && try < decideTries; try++ {
+		// Whoever does not hold the hour any more leaves it to who does.
+		standing, readErr := r.ledger.CountedHour(ctx, r.ID)
+		if readErr != nil {
+			err = readErr
+		} else if standing.Redrive != r.name() {
+			err = ErrRedriving
+		} else {
+			err = r.claim(ctx, lines)
+		}
+	}
+	if err != nil {
+		return fmt.Errorf("redrive rows of hour %s: %w", r.ID, err)
+	}
+	return nil
+}
+
+func (r *Redrive) claim(ctx context.Context, lines iter.Seq2[int64, error]) error {
+	return r.eachRow(ctx, lines, func(row *RefusedRow) error {
 		if row.State == Redriven || row.State == Claimed && row.Supplement != r.Supplement {
 			return fmt.Errorf("row %d is in supplement %s: %w", row.Line, row.Supplement, ErrDecided)
 		}
@@ -175,16 +212,20 @@ func (r *Redrive) Claim(ctx context.Context, lines iter.Seq2[int64, error]) erro
 		row.Status, row.Supplement = Claimed, r.Supplement
 		return nil
 	})
-	if err != nil {
-		return fmt.Errorf("redrive rows of hour %s: %w", r.ID, err)
-	}
-	return nil
 }
 
 // FinishRedrives says in the rows of supplements that count that they are
 // redriven, where whoever committed one died before it could. What counts does
-// not depend on it.
+// not depend on it. Two may do it at once: the rows are read again then.
 func (l *Ledger) FinishRedrives(ctx context.Context, id HourID) error {
+	err := l.finishRedrives(ctx, id)
+	for try := 1; errors.Is(err, ErrChanged) && try < decideTries; try++ {
+		err = l.finishRedrives(ctx, id)
+	}
+	return err
+}
+
+func (l *Ledger) finishRedrives(ctx context.Context, id HourID) error {
 	var ops []Op
 	for row, err := range l.RefusedRows(ctx, id) {
 		if err != nil {
