@@ -83,7 +83,8 @@ func tenantChange(env environment, verb, about string, args []string, tenant boo
 func mapTenant(ctx context.Context, env environment, args []string) error {
 	name, m, err := tenantChange(env, "map", `charge a directory tenant's usage to an Azure subscription of its own
 
-From --from on; a second mapping takes the place of the first from its day on.`, args, true)
+From --from on, until the day of a later entry if there is one already; a second
+mapping takes the place of the first from its day on.`, args, true)
 	if err != nil {
 		return err
 	}
@@ -95,11 +96,15 @@ From --from on; a second mapping takes the place of the first from its day on.`,
 	if err != nil {
 		return err
 	}
+	held, err := heldFor(ctx, app, name, m)
+	if err != nil {
+		return err
+	}
 	said := "now"
 	if made {
 		said = "newly"
 	}
-	fmt.Fprintf(env.stdout, "Tenant %s is %s charged to %s from %s on.\n%s", m.TenantID, said, m.SubscriptionID, m.EffectiveDay, restateHint)
+	fmt.Fprintf(env.stdout, "Tenant %s is %s charged to %s %s.\n%s", m.TenantID, said, m.SubscriptionID, held, restateHint)
 	return nil
 }
 
@@ -116,8 +121,24 @@ func unmapTenant(ctx context.Context, env environment, args []string) error {
 	if err != nil {
 		return err
 	}
-	fmt.Fprintf(env.stdout, "Tenant %s is charged to the registration's subscription from %s on.\n%s", m.TenantID, m.EffectiveDay, restateHint)
+	held, err := heldFor(ctx, app, name, m)
+	if err != nil {
+		return err
+	}
+	fmt.Fprintf(env.stdout, "Tenant %s is charged to the registration's subscription %s.\n%s", m.TenantID, held, restateHint)
 	return nil
+}
+
+// heldFor says for which usage days an entry holds that was made.
+func heldFor(ctx context.Context, app *app, name string, m registration.Mapping) (string, error) {
+	book, err := app.registrar().Named(ctx, name)
+	if err != nil {
+		return "", fmt.Errorf("the change is made; read for how long it holds: %w", err)
+	}
+	if end := book.Until(m); end != "" {
+		return fmt.Sprintf("from %s until %s, when another entry holds (stackusage tenants list)", m.EffectiveDay, end), nil
+	}
+	return fmt.Sprintf("from %s on", m.EffectiveDay), nil
 }
 
 const restateHint = "Days that were stated already stay as they are; stackusage days restate has one stated by the new mapping.\n"

@@ -69,6 +69,27 @@ func (b Book) Mapped(usageDay string) map[string]string {
 	return mapped
 }
 
+// Until is the first usage day after an entry's own on which its tenant is charged
+// to another subscription; empty if there is none so far.
+func (b Book) Until(m Mapping) string {
+	var days []string
+	for _, have := range b.Tenants {
+		if have.TenantID == m.TenantID {
+			days = append(days, have.EffectiveDay)
+		}
+	}
+	for _, r := range b.Registrations {
+		days = append(days, r.EffectiveDay)
+	}
+	slices.Sort(days)
+	for _, day := range days {
+		if day > m.EffectiveDay && b.Mapped(day)[m.TenantID] != m.SubscriptionID {
+			return day
+		}
+	}
+	return ""
+}
+
 // began is the first entry of the registration that holds on a usage day, by its
 // name; the zero entry if no other one was before it.
 func (b Book) began(usageDay string) (first Registration) {

@@ -1,6 +1,7 @@
 package registration_test
 
 import (
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -35,6 +36,20 @@ func TestTenants(t *testing.T) {
 		want := map[string]string{"20191214": "", "20191215": buyer, "20191231": buyer, "20200101": second, "20200109": second, "20200110": ""}
 		if diff := cmp.Diff(want, got); diff != "" || len(book.Tenants) != 3 {
 			t.Errorf("(-want +got):\n%s\n%+v", diff, book.Tenants)
+		}
+	})
+	t.Run("an entry holds until its tenant is charged otherwise", func(t *testing.T) {
+		for _, c := range []struct{ subscription, from, until string }{
+			{buyer, "20191215", "20200101"}, {buyer, "20191231", "20200101"}, {second, "20200101", "20200110"}, {"", "20200110", ""}, {"", "20191201", "20191215"},
+		} {
+			if got := book.Until(registration.Mapping{TenantID: tenant, SubscriptionID: c.subscription, EffectiveDay: c.from}); got != c.until {
+				t.Errorf("%+v: until %q", c, got)
+			}
+		}
+		renamed := book
+		renamed.Registrations = append(slices.Clone(book.Registrations), registration.Registration{CloudID: cloudID, Name: "bremen", EffectiveDay: "20191225"})
+		if got := renamed.Until(registration.Mapping{TenantID: tenant, SubscriptionID: buyer, EffectiveDay: "20191215"}); got != "20191225" {
+			t.Errorf("under a registration that another follows: until %q", got)
 		}
 	})
 	t.Run("removing it again is no error, and one that never was is", func(t *testing.T) {
