@@ -1,0 +1,78 @@
+package handlers
+
+import (
+	"context"
+	"errors"
+	"log/slog"
+	"time"
+
+	"stackusage/shared/ledger"
+)
+
+// claim notes that this invocation alone asks commerce for the batch, before
+// its first request. A request that is still on its way when another sender reads
+// back what commerce has, and is told Rejected, could have a record taken that
+// DailyUsage calls Rejected, and the next revision would bill it again. Who dies
+// holds the batch up for SendLimit. ErrChanged means that somebody was faster.
+func (a *App) claim(ctx context.Context, s *sending) error {
+	return a.holdBatch(ctx, s, a.Settings.SendLimit)
+}
+
+// claimPartial notes, before the first of several requests and before an answer
+// that leaves a record unbilled, that answers may be in DailyUsage: who takes
+// over after a crash must look there. It also holds the batch until this
+// invocation must have ended.
+func (a *App) claimPartial(ctx context.Context, s *sending) error {
+	if s.whole {
+		return nil
+	}
+	s.batch.Partial, s.whole = true, true
+	return a.holdBatch(ctx, s, a.Settings.InvocationLimit)
+}
+
+// holdTries bounds how often an operator's changes to the row are taken in.
+const holdTries = 3
+
+func (a *App) holdBatch(ctx context.Context, s *sending, limit time.Duration) error {
+	id, held := s.m.id(), s.claimed
+	s.claimed = true
+	s.ends = time.Now().Add(limit)
+	s.claimedUntil = a.Now().Add(limit + time.Second).Truncate(time.Second) // a column holds whole seconds
+	for try := 1; ; try++ {
+		b := s.batch
+		b.ClaimedUntil, b.ClaimedBy = s.claimedUntil, s.claim
+		failed := a.Ledger.UpdateBatch(ctx, id, b)
+		if failed != nil && (!errors.Is(failed, ledger.ErrChanged) || !held || try == holdTries) {
+			return failed
+		}
+		now, err := a.Ledger.Batch(ctx, id)
+		if err != nil {
+			return err
+		}
+		if now.State == ledger.BatchAnswered || now.ClaimedBy != s.claim {
+			return ledger.ErrChanged
+		}
+		asked := !now.DecidedAt.Equal(s.batch.DecidedAt) || !now.RetriedAt.Equal(s.batch.RetriedAt)
+		s.again = s.again || asked && now.NotBefore.IsZero()
+		s.batch = s.batch.On(now)
+		if failed == nil {
+			return nil
+		}
+	}
+}
+
+// release lets others have a batch that is still claimed, after an error: no
+// request is on its way any more. What cannot be noted ends by itself.
+func (a *App) release(ctx context.Context, s *sending) {
+	if !s.claimed {
+		return
+	}
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), putBackLimit)
+	defer cancel()
+	b := s.batch
+	b.ClaimedUntil, b.ClaimedBy = time.Time{}, ""
+	if err := a.updateBatch(ctx, s, b); err != nil {
+		a.log(ctx).WarnContext(ctx, "batch stays claimed", slog.String("batch", s.m.id().String()),
+			slog.Time("until", s.claimedUntil), slog.String("cause", err.Error()))
+	}
+}
