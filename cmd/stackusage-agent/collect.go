@@ -136,8 +136,16 @@ func ownSubscriptions(provider string, others []string) []string {
 	return list
 }
 
+// connect refuses a storage that is named twice, as the function app does: the two
+// may be different accounts, and a key that is left over would be used where nobody
+// thinks that there is one.
 func connect(getenv func(string) string) (*azblob.Client, error) {
 	if text := getenv("LandingStorage"); text != "" {
+		for _, setting := range []string{"accountName", "blobServiceUri", "queueServiceUri", "tableServiceUri"} {
+			if getenv("LandingStorage__"+setting) != "" {
+				return nil, fmt.Errorf("connect storage LandingStorage: LandingStorage is a connection string, and LandingStorage__%s is set too: remove one of them", setting)
+			}
+		}
 		return azblob.NewClientFromConnectionString(text, nil)
 	}
 	uri := getenv("LandingStorage__blobServiceUri")

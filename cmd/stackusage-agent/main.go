@@ -90,7 +90,7 @@ Secrets come by environment, never by flag:
   STACK_TOKEN      bearer token for the stack's Resource Manager
   LandingStorage   connection string of the landing storage; or
                    LandingStorage__blobServiceUri, signed in to by the default
-                   chain of azidentity
+                   chain of azidentity. Both at once are refused
 
 Flags of collect:
 `

@@ -149,6 +149,15 @@ func TestRefusals(t *testing.T) {
 			t.Errorf("got %+v", got)
 		}
 	})
+	for _, setting := range []string{"accountName", "blobServiceUri", "queueServiceUri", "tableServiceUri"} {
+		t.Run("a connection string beside "+setting, func(t *testing.T) {
+			both := map[string]string{"LandingStorage": "UseDevelopmentStorage=true", "LandingStorage__" + setting: "https://landing.blob.core.windows.net"}
+			want := "connect storage LandingStorage: LandingStorage is a connection string, and LandingStorage__" + setting + " is set too: remove one of them"
+			if got := call(t, both, with(nil)...); got.err == nil || got.err.Error() != want {
+				t.Errorf("got %+v", got)
+			}
+		})
+	}
 	if _, err := os.Stat("unused"); err == nil {
 		t.Error("a run that was refused made the spool")
 	}
