@@ -278,6 +278,9 @@ func rejectBatch(ctx context.Context, env environment, args []string) error {
 		return err
 	}
 	b, err := app.ledger.AskReject(ctx, f.id, why)
+	if errors.Is(err, ledger.ErrNotFound) {
+		return fmt.Errorf("%w: stackusage batches list --all shows which there are", err)
+	}
 	if err != nil {
 		return err
 	}
