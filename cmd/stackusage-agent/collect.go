@@ -86,6 +86,9 @@ func collect(ctx context.Context, args []string, getenv func(string) string, std
 	return err
 }
 
+// hourForm ends the error of a flag that is no hour.
+const hourForm = ": write it as 2019-12-10T19:00:00Z"
+
 // check reports everything that is missing at once.
 func (f *flags) check() (from, to usage.Hour, err error) {
 	var errs []error
@@ -106,10 +109,10 @@ func (f *flags) check() (from, to usage.Hour, err error) {
 		}
 	}
 	if from, err = usage.ParseHour(f.from); err != nil {
-		errs = append(errs, fmt.Errorf("--from: %w", err))
+		errs = append(errs, fmt.Errorf("--from: %w%s", err, hourForm))
 	}
 	if to, err = usage.ParseHour(f.to); err != nil {
-		errs = append(errs, fmt.Errorf("--to: %w", err))
+		errs = append(errs, fmt.Errorf("--to: %w%s", err, hourForm))
 	}
 	if err := errors.Join(errs...); err != nil {
 		return 0, 0, err
