@@ -278,11 +278,8 @@ func rejectBatch(ctx context.Context, env environment, args []string) error {
 		return err
 	}
 	b, err := app.ledger.AskReject(ctx, f.id, why)
-	if errors.Is(err, ledger.ErrNotFound) {
-		return fmt.Errorf("%w: stackusage batches list --all shows which there are", err)
-	}
 	if err != nil {
-		return err
+		return orListed(err)
 	}
 	said := fmt.Sprintf("%s (%s, %s)", b.DecisionReason, b.DecidedBy, stamp(b.DecidedAt))
 	if b.State == ledger.BatchAnswered {

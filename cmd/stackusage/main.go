@@ -114,6 +114,14 @@ func withHint(err error) error {
 	return err
 }
 
+// orListed says of a batch that is not there where to see those that are.
+func orListed(err error) error {
+	if errors.Is(err, ledger.ErrNotFound) {
+		return fmt.Errorf("%w: stackusage batches list --all shows which there are", err)
+	}
+	return err
+}
+
 func printHelp(out io.Writer) {
 	fmt.Fprint(out, "stackusage shows and checks what the function app keeps in Azure Storage.\n\n")
 	w := tabwriter.NewWriter(out, 0, 0, 3, ' ', 0)
