@@ -6,6 +6,7 @@ import (
 	"flag"
 	"fmt"
 	"io"
+	"net/http"
 	"path/filepath"
 	"slices"
 	"strings"
@@ -83,6 +84,9 @@ func collect(ctx context.Context, args []string, getenv func(string) string, std
 	}}
 	report, err := a.Collect(ctx, from, to)
 	fmt.Fprintf(stdout, "%d hours: %d collected with %d rows, %d dropped\n", report.Hours, report.Collected, report.Rows, report.Dropped)
+	if refused, ok := errors.AsType[*stackapi.Error](err); ok && refused.Status == http.StatusUnauthorized && config.Token == nil {
+		return fmt.Errorf("%w: STACK_TOKEN is not set: put a bearer token for the stack's Resource Manager there", err)
+	}
 	return err
 }
 
