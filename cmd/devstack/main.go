@@ -13,9 +13,11 @@ import (
 	"os"
 	"os/signal"
 	"path/filepath"
+	"strings"
 	"syscall"
 	"time"
 
+	"stackusage/internal/devstack/azurestack"
 	"stackusage/internal/devstack/balance"
 	"stackusage/shared/azurestore"
 	"stackusage/shared/ledger"
@@ -83,7 +85,7 @@ func run(ctx context.Context, args []string, _ func(string) string, stdout, stde
 	fs.SetOutput(stderr)
 	fs.Usage = func() { fmt.Fprint(fs.Output(), help); fs.PrintDefaults() }
 	fs.StringVar(&o.recordings, "recordings", "", "serve the recorded hours in this `folder`: files YYYY-MM-DDTHH.json")
-	fs.StringVar(&o.scenario, "scenario", defaultScenario, "serve the generated scenario of this `name`")
+	fs.StringVar(&o.scenario, "scenario", defaultScenario, "serve the generated scenario of this `name`: "+strings.Join(azurestack.ScenarioNames(), ", "))
 	fs.StringVar(&o.registration, "registration", asIntegrated, "register the stack as `what`: integrated; kit, which is never charged; or csp, where each tenant pays for itself")
 	fs.Uint64Var(&o.seed, "seed", 1, "seed of the scenario")
 	fs.StringVar(&o.out, "out", "out", "`folder` for the results")

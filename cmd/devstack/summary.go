@@ -125,6 +125,7 @@ func (s *site) printAddresses(out io.Writer) {
 		{"status of the app", s.host.URL() + "/api/status"},
 		{"run Sweep now", "curl -X POST " + s.host.URL() + "/admin/functions/Sweep -H 'Content-Type: application/json' -d '{\"input\":\"\"}'"},
 		{"usage API of the stack", s.stackURL},
+		{"provider subscription", s.stack.Provider()},
 		{"bill", s.commerce + "/v1/bill?format=csv"},
 		{"usage details file", s.commerce + "/v1/usage-details.csv"},
 		{"storage of the app", s.settings["UsageStorage"]},

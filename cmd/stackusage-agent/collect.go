@@ -6,6 +6,7 @@ import (
 	"flag"
 	"fmt"
 	"io"
+	"net/http"
 	"path/filepath"
 	"slices"
 	"strings"
@@ -83,8 +84,14 @@ func collect(ctx context.Context, args []string, getenv func(string) string, std
 	}}
 	report, err := a.Collect(ctx, from, to)
 	fmt.Fprintf(stdout, "%d hours: %d collected with %d rows, %d dropped\n", report.Hours, report.Collected, report.Rows, report.Dropped)
+	if refused, ok := errors.AsType[*stackapi.Error](err); ok && refused.Status == http.StatusUnauthorized && config.Token == nil {
+		return fmt.Errorf("%w: STACK_TOKEN is not set: put a bearer token for the stack's Resource Manager there", err)
+	}
 	return err
 }
+
+// hourForm ends the error of a flag that is no hour.
+const hourForm = ": write it as 2019-12-10T19:00:00Z"
 
 // check reports everything that is missing at once.
 func (f *flags) check() (from, to usage.Hour, err error) {
@@ -106,10 +113,10 @@ func (f *flags) check() (from, to usage.Hour, err error) {
 		}
 	}
 	if from, err = usage.ParseHour(f.from); err != nil {
-		errs = append(errs, fmt.Errorf("--from: %w", err))
+		errs = append(errs, fmt.Errorf("--from: %w%s", err, hourForm))
 	}
 	if to, err = usage.ParseHour(f.to); err != nil {
-		errs = append(errs, fmt.Errorf("--to: %w", err))
+		errs = append(errs, fmt.Errorf("--to: %w%s", err, hourForm))
 	}
 	if err := errors.Join(errs...); err != nil {
 		return 0, 0, err

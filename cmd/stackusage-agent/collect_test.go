@@ -106,6 +106,17 @@ func TestARunThatFailsSaysHowFarItCame(t *testing.T) {
 	})
 }
 
+func TestATokenThatIsMissingIsNamed(t *testing.T) {
+	s := newSite(t)
+	for value, named := range map[string]bool{"": true, "wrong": false} {
+		s.env["STACK_TOKEN"] = value
+		got := call(t, s.env, s.args(nil)...)
+		if got.err == nil || !strings.Contains(got.err.Error(), ": 401 ") || strings.Contains(got.err.Error(), "STACK_TOKEN is not set") != named {
+			t.Errorf("%q: got %v", value, got.err)
+		}
+	}
+}
+
 func TestARunEndsWithItsContext(t *testing.T) {
 	s := newSite(t)
 	ctx, cancel := context.WithCancel(t.Context())

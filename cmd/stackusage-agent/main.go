@@ -75,7 +75,8 @@ called at any time.
 Exit codes:
   0  done
   1  could not run: a wrong call, the configuration, a spool that another agent
-     uses (the message has its pid) or that belongs to another user
+     uses (the message has its pid) or that belongs to another user. collect:
+     anything failed
   2  could run, and something is open. doctor: a link is broken. once, backfill: an hour failed, the stack or
      storage was away, or it was interrupted. run: the end took longer than
      timeouts.shutdown. status: no agent has run, collecting or dropping fails,

@@ -118,8 +118,8 @@ func TestRefusals(t *testing.T) {
 		{"everything wrong at once", with(map[string]string{"cloud-id": "x", "provider": "y", "infrastructure": "z", "from": "noon", "to": "2024-03-02T12:30:00Z"}),
 			`--cloud-id "x": must be a GUID in lower case with dashes` + "\n" +
 				`subscription "y": not a GUID` + "\n" + `subscription "z": not a GUID` + "\n" +
-				`--from: parse hour "noon": not an RFC 3339 time` + "\n" +
-				`--to: parse hour "2024-03-02T12:30:00Z": not on the hour in UTC`},
+				`--from: parse hour "noon": not an RFC 3339 time: write it as 2019-12-10T19:00:00Z` + "\n" +
+				`--to: parse hour "2024-03-02T12:30:00Z": not on the hour in UTC: write it as 2019-12-10T19:00:00Z`},
 		{"a cloud-id in upper case", with(map[string]string{"cloud-id": strings.ToUpper(cloudID)}), "--cloud-id ..."},
 		{"a cloud-id without dashes", with(map[string]string{"cloud-id": strings.ReplaceAll(cloudID, "-", "")}), "--cloud-id ..."},
 		{"a cloud-id that leaves the spool", with(map[string]string{"cloud-id": "../../../../../../../../../../../../"}), "--cloud-id ..."},

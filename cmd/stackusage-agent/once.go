@@ -129,7 +129,7 @@ func hourFlag(name, text string) (usage.Hour, error) {
 	}
 	h, err := usage.ParseHour(text)
 	if err != nil {
-		return 0, fmt.Errorf("backfill: %s: %w", name, err)
+		return 0, fmt.Errorf("backfill: %s: %w%s", name, err, hourForm)
 	}
 	return h, nil
 }

@@ -279,7 +279,7 @@ func rejectBatch(ctx context.Context, env environment, args []string) error {
 	}
 	b, err := app.ledger.AskReject(ctx, f.id, why)
 	if err != nil {
-		return err
+		return orListed(err)
 	}
 	said := fmt.Sprintf("%s (%s, %s)", b.DecisionReason, b.DecidedBy, stamp(b.DecidedAt))
 	if b.State == ledger.BatchAnswered {

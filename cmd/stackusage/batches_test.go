@@ -136,7 +136,7 @@ func TestBatchesReject(t *testing.T) {
 	for want, args := range map[string][]string{
 		"commerce does not refuse it; the last try met: \"busy: HTTP 503\"": rejectArgs("--reason", "x", "--batch", "2"),
 		"every record of it has a final answer":                             rejectArgs("--reason", "x", "--batch", "3"),
-		"no such row":                                                       rejectArgs("--reason", "x", "--batch", "4"),
+		"no such row: stackusage batches list --all":                        rejectArgs("--reason", "x", "--batch", "4"),
 	} {
 		var out bytes.Buffer
 		if err := run(t.Context(), args, getenv, &out, &out); err == nil || !strings.Contains(err.Error(), want) {

@@ -73,6 +73,9 @@ func checkDeployment(ctx context.Context, env environment, args []string) error 
 	if *subscription == "" {
 		return errors.New("--subscription is missing: the Azure subscription of the registrations; the canary is charged nothing")
 	}
+	if usage.CheckGUID(*subscription) != nil || usage.DashedGUID(*subscription) != *subscription {
+		return fmt.Errorf("--subscription %q: must be a GUID in lower case with dashes", *subscription)
+	}
 	today := usage.HourOf(time.Now()).Day()
 	if day >= today {
 		return fmt.Errorf("--day %s: must be over; today is %s (UTC)", day, today)

@@ -55,6 +55,7 @@ func TestCheckDeploymentIsCalledWrong(t *testing.T) {
 		"with a key, and no URL":  {[]string{"--app-url", "https://app .invalid?code=hush"}, "without ? and @"},
 		"with a password in it":   {[]string{"--app-url", "https://olga:hush@app.invalid"}, "without ? and @"},
 		"without a subscription":  {[]string{"--app-url", "https://app.invalid"}, "--subscription is missing"},
+		"with no GUID":            {[]string{"--app-url", "https://app.invalid", "--subscription", "mine"}, `--subscription "mine": must be a GUID in lower case with dashes`},
 		"for a day to come":       {[]string{"--app-url", "https://app.invalid", "--subscription", payer, "--day", "2999-01-01"}, "--day 2999-01-01: must be over; today is "},
 		"for no day":              {[]string{"--app-url", "https://app.invalid", "--days", "0"}, "--days: must be above zero"},
 		"with what is left over":  {[]string{"now"}, `argument "now" is not known`},

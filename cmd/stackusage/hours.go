@@ -50,7 +50,7 @@ func verbs(ctx context.Context, env environment, name, about string, args []stri
 		fs.Usage()
 		return fmt.Errorf("%s: say what to do", name)
 	}
-	return fmt.Errorf("%s %q is not known", name, fs.Arg(0))
+	return fmt.Errorf("%s %q is not known; stackusage %s --help lists what is", name, fs.Arg(0), name)
 }
 
 const aboutHoursList = `list the files that landed, and what became of them
@@ -186,7 +186,7 @@ func parseResolve(env environment, args []string) (d decision, err error) {
 		return d, err
 	}
 	if d.id.Hour, err = usage.ParseHour(*hour); err != nil {
-		return d, fmt.Errorf("--hour: %w", err)
+		return d, fmt.Errorf("--hour: %w: write it as 2019-12-10T19:00:00Z", err)
 	}
 	if !sha16Pattern.MatchString(d.id.SHA16) {
 		return d, fmt.Errorf("--sha16 %q: must be 16 hex digits in lower case", d.id.SHA16)

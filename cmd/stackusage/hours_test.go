@@ -172,12 +172,13 @@ func TestDecisionsAreRefusedBeforeStorageIsAsked(t *testing.T) {
 		"say either --keep":                resolve("--reason", "x", "--keep", "--supersede"),
 		"--reason is missing":              resolve("--keep"),
 		"--sha16":                          resolve("--keep", "--reason", "x", "--sha16", "AAAA"),
+		"write it as 2019-12-10T19:00:00Z": resolve("--keep", "--reason", "x", "--hour", "2019-12-10"),
 		"--hour":                           resolve("--keep", "--reason", "x", "--hour", "2019-12-10T19:30:00Z"),
 		"--cloud-id":                       {"days", "restate", "--day", "2019-12-10", "--reason", "x"},
 		"--day":                            {"days", "restate", "--cloud-id", cloudID, "--reason", "x"},
 		"--to 2019-12-09 is before":        {"days", "list", "--from", "2019-12-10", "--to", "2019-12-09"},
-		`hours "drop" is not known`:        {"hours", "drop"},
-		"days: say what to do":             {"days"},
+		`hours "drop" is not known; stackusage hours --help`: {"hours", "drop"},
+		"days: say what to do":                               {"days"},
 	} {
 		var out bytes.Buffer
 		if err := run(t.Context(), args, unset, &out, &out); err == nil || !strings.Contains(err.Error(), want) {

@@ -9,6 +9,7 @@ import (
 	"flag"
 	"fmt"
 	"io"
+	"net"
 	"os"
 	"os/signal"
 	"sync"
@@ -98,10 +99,27 @@ func run(ctx context.Context, args []string, getenv func(string) string, stdout,
 	}
 	for _, c := range commands {
 		if c.name == args[0] {
-			return c.run(ctx, env, args[1:])
+			return withHint(c.run(ctx, env, args[1:]))
 		}
 	}
 	return fmt.Errorf("command %q is not known; stackusage help lists them", args[0])
+}
+
+// withHint says what to do where nothing answers: the SDK's error has the
+// address, and not whose it is.
+func withHint(err error) error {
+	if op, ok := errors.AsType[*net.OpError](err); ok && op.Op == "dial" {
+		return fmt.Errorf("%w: nothing answers there: see that UsageStorage and LandingStorage name the right storage, and that it runs", err)
+	}
+	return err
+}
+
+// orListed says of a batch that is not there where to see those that are.
+func orListed(err error) error {
+	if errors.Is(err, ledger.ErrNotFound) {
+		return fmt.Errorf("%w: stackusage batches list --all shows which there are", err)
+	}
+	return err
 }
 
 func printHelp(out io.Writer) {

@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"errors"
 	"flag"
+	"net"
 	"strings"
 	"testing"
 	"time"
@@ -73,6 +74,36 @@ func TestCommands(t *testing.T) {
 	})
 }
 
+func TestWhereNothingAnswers(t *testing.T) {
+	listener, err := net.Listen("tcp", "127.0.0.1:0")
+	ok(t, err)
+	address := "http://" + listener.Addr().String() + "/gone"
+	ok(t, listener.Close())
+	getenv := func(name string) string {
+		if name == "UsageStorage" || name == "LandingStorage" {
+			return "DefaultEndpointsProtocol=http;AccountName=gone;AccountKey=Z29uZQ==;BlobEndpoint=" + address + ";QueueEndpoint=" + address + ";TableEndpoint=" + address
+		}
+		return ""
+	}
+	var out bytes.Buffer
+	err = run(t.Context(), []string{"days", "list"}, getenv, &out, &out)
+	if err == nil || !strings.HasPrefix(err.Error(), "list revisions: list rows of UsageDays: ") || !strings.HasSuffix(err.Error(), "name the right storage, and that it runs") {
+		t.Errorf("error %v", err)
+	}
+}
+
+func TestAMistypedRegistrationIsNotVerified(t *testing.T) {
+	t.Parallel()
+	getenv, _ := storage(t)
+	for _, days := range []string{"", " --from 2019-12-10 --to 2019-12-11"} {
+		var out bytes.Buffer
+		err := run(t.Context(), strings.Fields("verify --cloud-id "+cloudID+days), getenv, &out, &out)
+		if err == nil || !strings.Contains(err.Error(), "nothing of registration "+cloudID+" is stored") || errors.Is(err, errDifferences) {
+			t.Errorf("%s: error %v\n%s", days, err, &out)
+		}
+	}
+}
+
 func TestVerify(t *testing.T) {
 	t.Parallel()
 	getenv, account := storage(t)
@@ -116,4 +147,14 @@ func TestVerify(t *testing.T) {
 			t.Error(err)
 		}
 	})
+}
+
+func TestARegistrationShowsDaysAsItTakesThem(t *testing.T) {
+	t.Parallel()
+	getenv, _ := storage(t)
+	args := strings.Fields("register --name hamburg --subscription 7a1f6e0c-2a53-4a8e-9a43-0c2d4c9f1b11 --kind EA --model PayAsYouUse --region local --from 2019-12-10 --reason new --cloud-id " + cloudID)
+	tool(t, getenv, args...)
+	if got := tool(t, getenv, "registrations", "show", "--name", "hamburg"); !strings.Contains(got, "\n2019-12-10  7a1f6e0c-") {
+		t.Errorf("it shows\n%s", got)
+	}
 }

@@ -55,7 +55,7 @@ func (f *usageFilter) flags(fs *flag.FlagSet) {
 	fs.StringVar(&f.meterID, "meter", "", "only the meter with this `id`, in any form")
 	fs.StringVar(&f.subscription, "subscription", "", "only the stack's subscription with this `GUID`")
 	dayVar(fs, &f.from, "from", "first `day`, 2019-12-10")
-	dayVar(fs, &f.to, "to", "last `day`, itself included")
+	dayVar(fs, &f.to, "to", fmt.Sprintf("last `day`, itself included; at most %d days at once", maxSeenDays))
 }
 
 func seenMeters(ctx context.Context, env environment, args []string) error {

@@ -91,6 +91,11 @@ func reconcileCommand(ctx context.Context, env environment, args []string) error
 	if err != nil {
 		return err
 	}
+	if len(report.Lines) == 0 {
+		if err := checkStored(ctx, app, f.cloudID); err != nil {
+			return err
+		}
+	}
 	if err := printReconciled(env.stdout, report, *asJSON); err != nil {
 		return err
 	}

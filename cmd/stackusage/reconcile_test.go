@@ -64,9 +64,16 @@ func TestReconcile(t *testing.T) {
 			t.Errorf("%v, %v\n%s", err, jsonErr, text)
 		}
 	})
-	t.Run("of another stack there is nothing, and nothing to explain", func(t *testing.T) {
-		text, err := reconciled("--cloud-id", "c59c6f67-75cf-5dcc-a489-b120304cc008")
+	t.Run("on other days there is nothing, and nothing to explain", func(t *testing.T) {
+		text, err := reconciled("--from", "2019-12-20", "--to", "2019-12-20")
 		if err != nil || !strings.Contains(text, "there is no such usage") || !strings.Contains(text, "every difference is explained") {
+			t.Errorf("%v\n%s", err, text)
+		}
+	})
+	t.Run("a stack that nobody knows is refused", func(t *testing.T) {
+		const other = "c59c6f67-75cf-5dcc-a489-b120304cc008"
+		text, err := reconciled("--cloud-id", other)
+		if err == nil || !strings.Contains(err.Error(), "nothing of registration "+other+" is stored: stackusage registrations list") || text != "" {
 			t.Errorf("%v\n%s", err, text)
 		}
 	})

@@ -60,8 +60,10 @@ func verify(ctx context.Context, env environment, args []string) error {
 	if err != nil {
 		return err
 	}
-	if o.CloudID != "" && o.From == 0 && o.To == 0 && report.Hours == 0 && report.Days == 0 && len(report.Findings) == 0 {
-		return fmt.Errorf("nothing of registration %s is stored: see stackusage hours list --cloud-id %s", o.CloudID, o.CloudID)
+	if o.CloudID != "" && report.Hours == 0 && report.Days == 0 && len(report.Findings) == 0 {
+		if err := checkStored(ctx, app, o.CloudID); err != nil {
+			return err
+		}
 	}
 	if err := printReport(env.stdout, report, *asJSON); err != nil {
 		return err
@@ -70,6 +72,19 @@ func verify(ctx context.Context, env environment, args []string) error {
 		return errDifferences
 	}
 	return nil
+}
+
+// checkStored refuses a registration of which nothing is stored: a GUID that was
+// mistyped must not read as one of which nothing differs.
+func checkStored(ctx context.Context, app *app, cloudID string) error {
+	for _, err := range app.ledger.LandedHours(ctx, cloudID) {
+		return err
+	}
+	book, err := app.usage.Tables.Book(ctx, cloudID)
+	if err != nil || len(book.Registrations) > 0 {
+		return err
+	}
+	return fmt.Errorf("nothing of registration %s is stored: stackusage registrations list shows the cloudId of each", cloudID)
 }
 
 // dayVar is a flag for a day that has no default to be shown.

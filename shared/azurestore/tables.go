@@ -65,21 +65,22 @@ func (t *Tables) Scan(ctx context.Context, table, from, to string, any ...ledger
 
 func (t *Tables) query(ctx context.Context, table, filter string) iter.Seq2[ledger.Row, error] {
 	return func(yield func(ledger.Row, error) bool) {
-		opts := &aztables.ListEntitiesOptions{}
+		opts, what := &aztables.ListEntitiesOptions{}, "list rows of "+table
 		if filter != "" {
 			opts.Filter = &filter
+			what += " where " + filter
 		}
 		pager := t.service.NewClient(table).NewListEntitiesPager(opts)
 		for pager.More() {
 			page, err := pager.NextPage(ctx)
 			if err != nil {
-				yield(ledger.Row{}, fmt.Errorf("list rows of %s where %s: %w", table, filter, sentinel(err)))
+				yield(ledger.Row{}, fmt.Errorf("%s: %w", what, sentinel(err)))
 				return
 			}
 			for _, entity := range page.Entities {
 				row, err := decodeRow(entity)
 				if err != nil {
-					err = fmt.Errorf("list rows of %s where %s: %w", table, filter, err)
+					err = fmt.Errorf("%s: %w", what, err)
 				}
 				if !yield(row, err) || err != nil {
 					return

@@ -73,12 +73,14 @@ func (l *Ledger) Statements(ctx context.Context, cloudID string, first, last usa
 	}
 	return func(yield func(Statement, error) bool) {
 		for row, err := range l.Store.List(ctx, TableUsageDays, cloudID, from, to) {
+			if err != nil {
+				yield(Statement{}, fmt.Errorf("list revisions: %w", err))
+				return
+			}
 			s := Statement{CloudID: row.Partition}
-			if err == nil {
-				day, _, _ := strings.Cut(row.Key, "_")
-				if s.Day, err = usage.ParseDay(day); err == nil {
-					err = fromProps(row.Props, &s.Revision)
-				}
+			day, _, _ := strings.Cut(row.Key, "_")
+			if s.Day, err = usage.ParseDay(day); err == nil {
+				err = fromProps(row.Props, &s.Revision)
 			}
 			if err != nil {
 				yield(Statement{}, fmt.Errorf("list revisions: row %s/%s: %w", row.Partition, row.Key, err))
