@@ -23,13 +23,13 @@ func TestTenantsSayForHowLong(t *testing.T) {
 	}
 	const until = ", when another entry holds (stackusage tenants list).\n"
 	for _, step := range []struct{ name, got, want string }{
-		{"nothing is to come", toMap(second, "2020-02-01"), "Tenant " + tenant + " is newly charged to " + second + " from 20200201 on.\n"},
-		{"a later mapping ends it", toMap(first, "2020-01-01"), "Tenant " + tenant + " is newly charged to " + first + " from 20200101 until 20200201" + until},
-		{"said again", toMap(first, "2020-01-10"), "Tenant " + tenant + " is now charged to " + first + " from 20200110 until 20200201" + until},
+		{"nothing is to come", toMap(second, "2020-02-01"), "Tenant " + tenant + " is newly charged to " + second + " from 2020-02-01 on.\n"},
+		{"a later mapping ends it", toMap(first, "2020-01-01"), "Tenant " + tenant + " is newly charged to " + first + " from 2020-01-01 until 2020-02-01" + until},
+		{"said again", toMap(first, "2020-01-10"), "Tenant " + tenant + " is now charged to " + first + " from 2020-01-10 until 2020-02-01" + until},
 		{"the end of one that another follows", change("unmap", "--subscription", first, "--from", "2020-01-20"),
-			"Tenant " + tenant + " is charged to the registration's subscription from 20200120 until 20200201" + until},
+			"Tenant " + tenant + " is charged to the registration's subscription from 2020-01-20 until 2020-02-01" + until},
 		{"the end of the last one", change("unmap", "--subscription", second, "--from", "2020-02-10"),
-			"Tenant " + tenant + " is charged to the registration's subscription from 20200210 on.\n"},
+			"Tenant " + tenant + " is charged to the registration's subscription from 2020-02-10 on.\n"},
 	} {
 		if step.got != step.want {
 			t.Errorf("%s: %q, want %q", step.name, step.got, step.want)
