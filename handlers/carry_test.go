@@ -240,17 +240,14 @@ func TestACarryKeepsItsRouting(t *testing.T) {
 	l := expired(t)
 	ok(t, l.carry(t, theDay, december(12), "commerce was away"))
 	l.done(t, "CloseDay", dayMessage(theDay))
-	reg, err := l.store.Tables.Registrations(t.Context(), cloudID)
-	ok(t, err)
-	reg[0].SubscriptionID = "11111111-2222-4333-8444-555555555555"
-	ok(t, l.store.Tables.PutRegistration(t.Context(), reg[0]))
+	l.movePayer(t)
 	l.settle(t, l.rnd)
 	for _, r := range rawRecords(t, l.billing) {
 		if r["billingSubscriptionId"] != payer {
 			t.Errorf("charged to %v", r["billingSubscriptionId"])
 		}
 	}
-	_, err = l.Ledger.AskRestate(t.Context(), cloudID, theDay, because("the contract moved"))
+	_, err := l.Ledger.AskRestate(t.Context(), cloudID, theDay, because("the contract moved"))
 	ok(t, err)
 	l.settle(t, l.rnd)
 	l.carried(t, theDay, december(13), "the contract moved")

@@ -141,6 +141,15 @@ func (r *rig) register(t testing.TB) {
 	}))
 }
 
+// movePayer charges another Azure subscription, from the same day on.
+func (r *rig) movePayer(t testing.TB) {
+	t.Helper()
+	reg, err := r.store.Tables.Registrations(context.Background(), cloudID)
+	ok(t, err)
+	reg[0].SubscriptionID = "11111111-2222-4333-8444-555555555555"
+	ok(t, r.store.Tables.PutRegistration(context.Background(), reg[0]))
+}
+
 // reroute makes the router anew, after a change of settings.
 func (r *rig) reroute(t testing.TB) {
 	t.Helper()

@@ -129,11 +129,8 @@ func (s scene) play(t *testing.T) {
 			land(hour00+9, counted[hour00+9]...)
 		}},
 		{"a day that is stated again", func() {
-			reg, err := s.r.store.Tables.Registrations(t.Context(), cloudID)
-			ok(t, err)
-			reg[0].SubscriptionID = "11111111-2222-4333-8444-555555555555"
-			ok(t, s.r.store.Tables.PutRegistration(t.Context(), reg[0]))
-			_, err = s.r.Ledger.AskRestate(t.Context(), cloudID, theDay, because("the payer changed"))
+			s.r.movePayer(t)
+			_, err := s.r.Ledger.AskRestate(t.Context(), cloudID, theDay, because("the payer changed"))
 			ok(t, err)
 			s.send(handlers.QueueDays, handlers.DayMessage(cloudID, theDay))
 		}},

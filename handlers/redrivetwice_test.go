@@ -27,13 +27,13 @@ func TestTheSameRedriveTwiceAtOnce(t *testing.T) {
 		bill := newBilling(t, r)
 		r.settle(t, rnd)
 		slow := r.redriver()
-		slow.Ledger = &ledger.Ledger{Store: &pausing{Store: r.Ledger.Store, at: at, hook: func() {
+		slow.Ledger = r.pausing(at, func() {
 			out, err := r.redriver().Redrive(t.Context(), fix(name, "second", 4, row(4, hour22, "8")))
 			ok(t, err)
 			if out.Already {
 				t.Errorf("listing %d: the one that overtakes: %+v", at, out)
 			}
-		}}}
+		})
 		out, err := slow.Redrive(t.Context(), fix(name, "first", 4, row(4, hour22, "8")))
 		// One that is overtaken after it announced itself finds at its commit that all is done.
 		if err != nil || out.Already != (at < 3) || out.Rows != 1 || out.UsageDays != "20191210" {

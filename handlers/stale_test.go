@@ -18,6 +18,12 @@ type pausing struct {
 	hook func()
 }
 
+// pausing is the app's ledger, which calls hook before the at-th time that it
+// lists refused rows.
+func (r *rig) pausing(at int, hook func()) *ledger.Ledger {
+	return &ledger.Ledger{Store: &pausing{Store: r.Ledger.Store, at: at, hook: hook}}
+}
+
 func (p *pausing) List(ctx context.Context, table, partition, from, to string) iter.Seq2[ledger.Row, error] {
 	if table == ledger.TableQuarantine {
 		if p.at--; p.at == 0 {
@@ -38,12 +44,12 @@ func TestARunThatWasOvertakenTakesNothingBack(t *testing.T) {
 		bill := newBilling(t, r)
 		r.settle(t, rnd)
 		slow := r.redriver()
-		slow.Ledger = &ledger.Ledger{Store: &pausing{Store: r.Ledger.Store, at: at, hook: func() {
+		slow.Ledger = r.pausing(at, func() {
 			req := fix(name, "second", 4, row(4, hour22, "16"))
 			req.TakeOver = true
 			_, err := r.redriver().Redrive(t.Context(), req)
 			ok(t, err)
-		}}}
+		})
 		if _, err := slow.Redrive(t.Context(), fix(name, "first", 4, row(4, hour22, "8"))); err == nil {
 			t.Errorf("listing %d: the run that was overtaken says it is done", at)
 		}
@@ -62,10 +68,10 @@ func TestARowThatCountsIsNotDismissed(t *testing.T) {
 	rnd := rand.New(rand.NewPCG(4, 4))
 	bill := newBilling(t, r)
 	r.settle(t, rnd)
-	slow := &ledger.Ledger{Store: &pausing{Store: r.Ledger.Store, at: 1, hook: func() {
+	slow := r.pausing(1, func() {
 		_, err := r.redriver().Redrive(t.Context(), fix(name, "second", 4, row(4, hour22, "16")))
 		ok(t, err)
-	}}}
+	})
 	if err := slow.Dismiss(t.Context(), hourID(name), refusedRows(t, slow, hourID(name)), because("no usage")); !errors.Is(err, ledger.ErrDecided) {
 		t.Errorf("error %v, want that row 4 counts", err)
 	}
