@@ -20,7 +20,7 @@ func dismissQuarantine(ctx context.Context, env environment, args []string) erro
 	fs := newFlags(env, "quarantine dismiss", aboutDismiss)
 	var s selection
 	var why ledger.Reasoned
-	find := selectionFlags(fs, &s)
+	s.flags(fs)
 	reason := reasonFlags(fs, &why)
 	if err := s.parse(fs, args); err != nil {
 		return err
@@ -31,11 +31,8 @@ func dismissQuarantine(ctx context.Context, env environment, args []string) erro
 	if err := reason(); err != nil {
 		return err
 	}
-	app, err := env.app()
+	app, _, err := s.find(ctx, env)
 	if err != nil {
-		return err
-	}
-	if _, err := find(ctx, app); err != nil {
 		return err
 	}
 	chosen, err := s.toDismiss(ctx, app)

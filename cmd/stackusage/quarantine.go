@@ -129,15 +129,15 @@ func groupsOf(ctx context.Context, app *app, id ledger.HourID) (groups []*refuse
 // selection is which refused rows of an hour a command is about.
 type selection struct {
 	id    ledger.HourID
+	hour  string // as it was asked for
 	code  string
 	lines map[int64]bool
 }
 
-// selectionFlags adds the flags of a selection. The result is called after they
-// are parsed; it finds the file that counts for the hour.
-func selectionFlags(fs *flag.FlagSet, s *selection) func(ctx context.Context, app *app) (ledger.Hour, error) {
+// flags adds the flags of a selection.
+func (s *selection) flags(fs *flag.FlagSet) {
 	fs.StringVar(&s.id.CloudID, "cloud-id", "", "the registration's `GUID`")
-	hour := fs.String("hour", "", "the reported hour: 2019-12-10T19:00:00Z")
+	fs.StringVar(&s.hour, "hour", "", "the reported hour: 2019-12-10T19:00:00Z")
 	fs.StringVar(&s.code, "code", "", "only rows refused with this `code`")
 	fs.Func("line", "only this `line`; may be given more than once", func(text string) error {
 		n, err := strconv.ParseInt(text, 10, 64)
@@ -147,14 +147,6 @@ func selectionFlags(fs *flag.FlagSet, s *selection) func(ctx context.Context, ap
 		s.lines[n] = true
 		return err
 	})
-	return func(ctx context.Context, app *app) (ledger.Hour, error) {
-		standing, err := app.ledger.CountedHour(ctx, s.id)
-		if errors.Is(err, ledger.ErrNotFound) {
-			return standing, fmt.Errorf("no file counts for the hour %s of %s; stackusage hours list shows what landed", *hour, s.id.CloudID)
-		}
-		s.id.SHA16 = standing.Counts
-		return standing, err
-	}
 }
 
 // parse reads the flags of a command that has those of a selection.
@@ -165,10 +157,24 @@ func (s *selection) parse(fs *flag.FlagSet, args []string) (err error) {
 	if err := checkCloudID(s.id.CloudID); err != nil {
 		return err
 	}
-	if s.id.Hour, err = usage.ParseHour(fs.Lookup("hour").Value.String()); err != nil {
+	if s.id.Hour, err = usage.ParseHour(s.hour); err != nil {
 		return fmt.Errorf("--hour: %w", err)
 	}
 	return nil
+}
+
+// find finds the file that counts for the hour.
+func (s *selection) find(ctx context.Context, env environment) (*app, ledger.Hour, error) {
+	app, err := env.app()
+	if err != nil {
+		return nil, ledger.Hour{}, err
+	}
+	standing, err := app.ledger.CountedHour(ctx, s.id)
+	if errors.Is(err, ledger.ErrNotFound) {
+		err = fmt.Errorf("no file counts for the hour %s of %s; stackusage hours list shows what landed", s.hour, s.id.CloudID)
+	}
+	s.id.SHA16 = standing.Counts
+	return app, standing, err
 }
 
 func (s *selection) wants(q ledger.RefusedRow) bool {
@@ -198,15 +204,11 @@ lines that are not to be sent again, and give the file to redrive --fixed.`
 func showQuarantine(ctx context.Context, env environment, args []string) error {
 	fs := newFlags(env, "quarantine show", aboutShow)
 	var s selection
-	find := selectionFlags(fs, &s)
+	s.flags(fs)
 	if err := s.parse(fs, args); err != nil {
 		return err
 	}
-	app, err := env.app()
-	if err != nil {
-		return err
-	}
-	standing, err := find(ctx, app)
+	app, standing, err := s.find(ctx, env)
 	if err != nil {
 		return err
 	}

@@ -26,7 +26,7 @@ redrive already, that is said and is no error. Exit code 2: some rows are refuse
 func redriveQuarantine(ctx context.Context, env environment, args []string) error {
 	fs := newFlags(env, "quarantine redrive", aboutRedrive)
 	var s selection
-	find := selectionFlags(fs, &s)
+	s.flags(fs)
 	fixed := fs.String("fixed", "", "`file` with rows that were put right; - is standard input")
 	dryRun := fs.Bool("dry-run", false, "only say which rows would count")
 	req := intake.Request{Run: rand.Text()}
@@ -44,11 +44,8 @@ func redriveQuarantine(ctx context.Context, env environment, args []string) erro
 			return err
 		}
 	}
-	app, err := env.app()
+	app, _, err := s.find(ctx, env)
 	if err != nil {
-		return err
-	}
-	if _, err := find(ctx, app); err != nil {
 		return err
 	}
 	req.ID, req.DryRun = s.id, *dryRun

@@ -19,7 +19,7 @@ func withdrawRedrive(ctx context.Context, env environment, args []string) error 
 	fs := newFlags(env, "quarantine withdraw", aboutWithdraw)
 	var s selection
 	var why ledger.Reasoned
-	find := selectionFlags(fs, &s)
+	s.flags(fs)
 	reason := reasonFlags(fs, &why)
 	if err := s.parse(fs, args); err != nil {
 		return err
@@ -30,11 +30,7 @@ func withdrawRedrive(ctx context.Context, env environment, args []string) error 
 	if err := reason(); err != nil {
 		return err
 	}
-	app, err := env.app()
-	if err != nil {
-		return err
-	}
-	standing, err := find(ctx, app)
+	app, standing, err := s.find(ctx, env)
 	if err != nil {
 		return err
 	}
