@@ -167,20 +167,15 @@ func (c *canary) counted(ctx context.Context) (*ledger.Hour, error) {
 	return nil, err
 }
 
-// receipt is what commerce answered to the canary's line of a day.
-type receipt struct {
-	recordID, answer, code, message, model string
-}
-
-// receipt reads it from DailyUsage; nil if there is none.
-func (c *canary) receipt(ctx context.Context, day usage.Day) (*receipt, error) {
-	for row, err := range c.app.ledger.Store.List(ctx, ledger.TableDailyUsage, canaryCloudID+"_"+day.Compact(), "", "") {
+// receipt is what commerce answered to the canary's line of a day; nil if there
+// is none.
+func (c *canary) receipt(ctx context.Context, day usage.Day) (*ledger.BilledLine, error) {
+	for line, err := range c.app.ledger.BilledLines(ctx, canaryCloudID, day) {
 		if err != nil {
 			return nil, err
 		}
-		text := func(column string) string { s, _ := row.Props[column].(string); return s }
-		if r := (receipt{text("recordId"), text("answer"), text("answerCode"), text("answerMessage"), text("billingModel")}); r.answer != "" {
-			return &r, nil
+		if line.Answer != "" {
+			return &line, nil
 		}
 	}
 	return nil, nil

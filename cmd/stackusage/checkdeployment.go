@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"stackusage/handlers"
+	"stackusage/shared/ledger"
 	"stackusage/shared/registration"
 	"stackusage/shared/usage"
 )
@@ -167,7 +168,7 @@ func (c *deploymentCheck) registered(ctx context.Context, subscription, kind, by
 func (c *deploymentCheck) dropped(ctx context.Context, day usage.Day, back int) (string, error) {
 	var err error
 	if day != 0 {
-		var before *receipt
+		var before *ledger.BilledLine
 		before, err = c.receipt(ctx, day)
 		c.shown = before != nil
 		err = errors.Join(err, c.take(day))
@@ -233,7 +234,7 @@ func (c *deploymentCheck) waitStated(ctx context.Context) (said string, revision
 }
 
 func (c *deploymentCheck) waitReceipt(ctx context.Context, revision int64) (string, error) {
-	var got *receipt
+	var got *ledger.BilledLine
 	err := c.until(ctx, func() (done bool, err error) {
 		got, err = c.receipt(ctx, c.day)
 		return got != nil, err
@@ -243,13 +244,13 @@ func (c *deploymentCheck) waitReceipt(ctx context.Context, revision int64) (stri
 	switch {
 	case err != nil:
 		return "", err
-	case got.model != "Development":
-		return "", fmt.Errorf("record %s was sent under billing model %s, not Development: somebody changed registration %s; put it back", got.recordID, got.model, canaryName)
-	case got.answer != "Accepted" && got.answer != "Duplicate":
-		return "", fmt.Errorf("commerce answered %s to record %s: %s %s; a day that is too old for commerce needs --days below %d or a newer --day", got.answer, got.recordID, got.code, got.message,
+	case got.BillingModel != "Development":
+		return "", fmt.Errorf("record %s was sent under billing model %s, not Development: somebody changed registration %s; put it back", got.RecordID, got.BillingModel, canaryName)
+	case got.Answer != "Accepted" && got.Answer != "Duplicate":
+		return "", fmt.Errorf("commerce answered %s to record %s: %s %s; a day that is too old for commerce needs --days below %d or a newer --day", got.Answer, got.RecordID, got.AnswerCode, got.AnswerMessage,
 			int(time.Since(c.day.Start())/(24*time.Hour)))
 	}
-	return fmt.Sprintf("commerce answered %s to record %s, model %s", got.answer, got.recordID, got.model), nil
+	return fmt.Sprintf("commerce answered %s to record %s, model %s", got.Answer, got.RecordID, got.BillingModel), nil
 }
 
 // until asks again and again, seldomer with time.

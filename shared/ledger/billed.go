@@ -39,8 +39,12 @@ func (l *Ledger) CountedInputs(ctx context.Context, cloudID string, day usage.Da
 
 // BilledLine is what a row of DailyUsage says of its quantity.
 type BilledLine struct {
+	RecordID       string
 	Revision       int64
 	Answer         string // Accepted, Duplicate, Conflict, Rejected, Expired
+	AnswerCode     string // of a refusal
+	AnswerMessage  string
+	BillingModel   string
 	Payer          string // the Azure subscription that is charged
 	SubscriptionID string // the stack's
 	MeterID        string // the stack's
@@ -75,7 +79,8 @@ func billedLine(row Row) (b BilledLine, err error) {
 	if err := fromProps(row.Props, &have); err != nil {
 		return b, fmt.Errorf("row %s/%s: %w", row.Partition, row.Key, err)
 	}
-	b = BilledLine{Revision: have.Revision, Answer: have.Answer, Payer: have.BillingSubscriptionID, SubscriptionID: have.SubscriptionID,
+	b = BilledLine{RecordID: have.RecordID, Revision: have.Revision, Answer: have.Answer, AnswerCode: have.AnswerCode, AnswerMessage: have.AnswerMessage,
+		BillingModel: have.BillingModel, Payer: have.BillingSubscriptionID, SubscriptionID: have.SubscriptionID,
 		MeterID: have.MeterID, MeterName: have.MeterName, Unit: have.Unit, MeterClass: have.MeterClass}
 	if b.Quantity, err = usage.ParseSum(have.Quantity); err != nil {
 		return b, fmt.Errorf("row %s/%s: column quantity: %w", row.Partition, row.Key, err)
