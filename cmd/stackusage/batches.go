@@ -8,7 +8,6 @@ import (
 	"fmt"
 	"iter"
 	"strings"
-	"text/tabwriter"
 	"time"
 	"unicode"
 
@@ -126,10 +125,9 @@ func listBatches(ctx context.Context, env environment, args []string) error {
 	if err != nil {
 		return err
 	}
-	w := tabwriter.NewWriter(env.stdout, 0, 0, 2, ' ', 0)
+	w := newTable(env, "CLOUD ID", "USAGE DAY", "REV", "BATCH", "STATE", "RECORDS", "TRIES", "REFUSED SINCE", "NOT BEFORE", "LAST ANSWER")
 	enc := json.NewEncoder(env.stdout)
 	enc.SetEscapeHTML(false)
-	n := 0
 	for b, err := range f.batches(ctx, app.ledger) {
 		if err != nil {
 			return err
@@ -141,20 +139,16 @@ func listBatches(ctx context.Context, env environment, args []string) error {
 			}
 			continue
 		}
-		if n++; n == 1 {
-			fmt.Fprintln(w, "CLOUD ID\tUSAGE DAY\tREV\tBATCH\tSTATE\tRECORDS\tTRIES\tREFUSED SINCE\tNOT BEFORE\tLAST ANSWER")
-		}
-		fmt.Fprintf(w, "%s\t%s\t%d\t%d\t%s\t%d\t%d\t%s\t%s\t%s\n", line.CloudID, line.Day, line.Revision, line.Batch, line.State, line.Records,
+		w.row(line.CloudID, line.Day, line.Revision, line.Batch, line.State, line.Records,
 			line.Tries, stampOr(line.RefusedSince), stampOr(line.NotBefore), line.why())
 	}
-	if n == 0 && !*asJSON {
-		if f.all {
-			fmt.Fprintln(env.stdout, "there is no such batch")
-		} else {
-			fmt.Fprintln(env.stdout, "no such batch waits for an answer")
-		}
+	switch {
+	case *asJSON:
+		return nil
+	case f.all:
+		return w.flush("there is no such batch")
 	}
-	return w.Flush()
+	return w.flush("no such batch waits for an answer")
 }
 
 func listedOf(b ledger.ListedBatch) listedBatch {

@@ -4,7 +4,6 @@ import (
 	"context"
 	"fmt"
 	"strings"
-	"text/tabwriter"
 	"time"
 
 	"stackusage/handlers"
@@ -144,12 +143,7 @@ func printDays(env environment, lines []listedDay, asJSON bool) error {
 	if asJSON {
 		return jsonLines(env.stdout, lines)
 	}
-	if len(lines) == 0 {
-		fmt.Fprintln(env.stdout, "no such day was stated")
-		return nil
-	}
-	w := tabwriter.NewWriter(env.stdout, 0, 0, 2, ' ', 0)
-	fmt.Fprintln(w, "CLOUD ID\tUSAGE DAY\tREV\tSTATED\tCOMPLETE\tINPUTS\tROWS\tRECORDS\tBATCHES\tSTATE\tWHY")
+	w := newTable(env, "CLOUD ID", "USAGE DAY", "REV", "STATED", "COMPLETE", "INPUTS", "ROWS", "RECORDS", "BATCHES", "STATE", "WHY")
 	for _, l := range lines {
 		complete, why := "yes", ""
 		if !l.Complete {
@@ -167,10 +161,10 @@ func printDays(env environment, lines []listedDay, asJSON bool) error {
 		if l.Reporting == ledger.ReportingOff {
 			why = strings.TrimSuffix("reporting is off; "+why, "; ")
 		}
-		fmt.Fprintf(w, "%s\t%s\t%d\t%s\t%s\t%d\t%d\t%d\t%d\t%s\t%s\n", l.CloudID, l.Day, l.Revision, stamp(l.Stated), complete,
+		w.row(l.CloudID, l.Day, l.Revision, stamp(l.Stated), complete,
 			l.Inputs, l.Rows, l.Records, l.Batches, l.State, why)
 	}
-	return w.Flush()
+	return w.flush("no such day was stated")
 }
 
 const aboutRestate = `have a usage day stated again, even of the same inputs

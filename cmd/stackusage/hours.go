@@ -9,7 +9,6 @@ import (
 	"fmt"
 	"os/user"
 	"regexp"
-	"text/tabwriter"
 	"time"
 
 	"stackusage/handlers"
@@ -102,10 +101,9 @@ func listHours(ctx context.Context, env environment, args []string) error {
 	if err != nil {
 		return err
 	}
-	w := tabwriter.NewWriter(env.stdout, 0, 0, 2, ' ', 0)
+	w := newTable(env, "CLOUD ID", "HOUR", "SHA16", "VERDICT", "ROWS", "LANDED", "WHY")
 	enc := json.NewEncoder(env.stdout)
 	enc.SetEscapeHTML(false)
-	n := 0
 	for h, err := range app.ledger.LandedHours(ctx, *cloudID) {
 		if err != nil {
 			return err
@@ -120,15 +118,12 @@ func listHours(ctx context.Context, env environment, args []string) error {
 			}
 			continue
 		}
-		if n++; n == 1 {
-			fmt.Fprintln(w, "CLOUD ID\tHOUR\tSHA16\tVERDICT\tROWS\tLANDED\tWHY")
-		}
-		fmt.Fprintf(w, "%s\t%s\t%s\t%s\t%d\t%s\t%s\n", line.CloudID, line.Hour, line.SHA16, line.Verdict, line.Records, stamp(line.Landed), line.why())
+		w.row(line.CloudID, line.Hour, line.SHA16, line.Verdict, line.Records, stamp(line.Landed), line.why())
 	}
-	if n == 0 && !*asJSON {
-		fmt.Fprintln(env.stdout, "no such file has landed")
+	if *asJSON {
+		return nil
 	}
-	return w.Flush()
+	return w.flush("no such file has landed")
 }
 
 func listed(h ledger.LandedHour) listedHour {

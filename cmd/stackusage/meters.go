@@ -65,8 +65,7 @@ func listMeters(_ context.Context, env environment, args []string) error {
 		return err
 	}
 	enc := json.NewEncoder(env.stdout)
-	w := tabwriter.NewWriter(env.stdout, 0, 0, 2, ' ', 0)
-	n := 0
+	w := newTable(env, "METER ID", "SERVICE", "NAME", "UNIT", "CLASS", "DEPRECATED")
 	for _, m := range catalogue.Search(*search) {
 		if *class != "" && *class != string(m.Class) || *deprecated && !m.Deprecated {
 			continue
@@ -77,20 +76,16 @@ func listMeters(_ context.Context, env environment, args []string) error {
 			}
 			continue
 		}
-		if n++; n == 1 {
-			fmt.Fprintln(w, "METER ID\tSERVICE\tNAME\tUNIT\tCLASS\tDEPRECATED")
-		}
 		old := ""
 		if m.Deprecated {
 			old = "yes"
 		}
-		fmt.Fprintf(w, "%s\t%s\t%s\t%s\t%s\t%s\n", m.ID, m.Service, m.Name, m.Unit, m.Class, old)
+		w.row(m.ID, m.Service, m.Name, m.Unit, m.Class, old)
 	}
-	if n == 0 && !*asJSON {
-		fmt.Fprintln(env.stdout, "no such meter is in the catalogue")
+	if *asJSON {
 		return nil
 	}
-	return w.Flush()
+	return w.flush("no such meter is in the catalogue")
 }
 
 const aboutMetersShow = `say what one meter means

@@ -9,7 +9,6 @@ import (
 	"maps"
 	"slices"
 	"strings"
-	"text/tabwriter"
 
 	"stackusage/shared/ledger"
 	"stackusage/shared/meter"
@@ -179,19 +178,14 @@ func printSeen(env environment, seen map[seenKey]*seenMeter, asJSON bool) error 
 	if asJSON {
 		return jsonLines(env.stdout, lines)
 	}
-	if len(lines) == 0 {
-		fmt.Fprintln(env.stdout, "no such usage was billed on those days")
-		return nil
-	}
-	w := tabwriter.NewWriter(env.stdout, 0, 0, 2, ' ', 0)
-	fmt.Fprintln(w, "CLOUD ID\tMETER\tCLASS\tSUBSCRIPTION\tFIRST\tLAST\tDAYS\tLINES\tQUANTITY\tUNIT\tFLAGS")
+	w := newTable(env, "CLOUD ID", "METER", "CLASS", "SUBSCRIPTION", "FIRST", "LAST", "DAYS", "LINES", "QUANTITY", "UNIT", "FLAGS")
 	for _, l := range lines {
 		name := l.Name
 		if l.Class == string(meter.Unknown) || name == "" {
 			name = l.MeterID
 		}
-		fmt.Fprintf(w, "%s\t%s\t%s\t%s\t%s\t%s\t%d\t%d\t%s\t%s\t%s\n", l.CloudID, name, l.Class, l.Subscription,
+		w.row(l.CloudID, name, l.Class, l.Subscription,
 			l.First, l.Last, l.Days, l.Lines, l.Quantity, l.Unit, strings.Join(l.Flags, ","))
 	}
-	return w.Flush()
+	return w.flush("no such usage was billed on those days")
 }

@@ -8,7 +8,6 @@ import (
 	"fmt"
 	"slices"
 	"strconv"
-	"text/tabwriter"
 	"unicode/utf8"
 
 	"stackusage/shared/daily"
@@ -72,10 +71,9 @@ func listQuarantine(ctx context.Context, env environment, args []string) error {
 	if err != nil {
 		return err
 	}
-	w := tabwriter.NewWriter(env.stdout, 0, 0, 2, ' ', 0)
+	w := newTable(env, "CLOUD ID", "HOUR", "SHA16", "CODE", "STATE", "ROWS", "FIRST LINE", "WHY")
 	enc := json.NewEncoder(env.stdout)
 	enc.SetEscapeHTML(false)
-	n := 0
 	for h, err := range app.ledger.QuarantinedHours(ctx, *cloudID) {
 		if err != nil {
 			return err
@@ -88,23 +86,19 @@ func listQuarantine(ctx context.Context, env environment, args []string) error {
 			if *state != "" && string(g.State) != *state {
 				continue
 			}
-			n++
 			if *asJSON {
 				if err := enc.Encode(g); err != nil {
 					return err
 				}
 				continue
 			}
-			if n == 1 {
-				fmt.Fprintln(w, "CLOUD ID\tHOUR\tSHA16\tCODE\tSTATE\tROWS\tFIRST LINE\tWHY")
-			}
-			fmt.Fprintf(w, "%s\t%s\t%s\t%s\t%s\t%d\t%d\t%.100s\n", g.CloudID, g.Hour, g.SHA16, g.Code, g.State, g.Rows, g.First, g.Reason)
+			w.row(g.CloudID, g.Hour, g.SHA16, g.Code, g.State, g.Rows, g.First, fmt.Sprintf("%.100s", g.Reason))
 		}
 	}
-	if n == 0 && !*asJSON {
-		fmt.Fprintln(env.stdout, "no such row is in quarantine")
+	if *asJSON {
+		return nil
 	}
-	return w.Flush()
+	return w.flush("no such row is in quarantine")
 }
 
 // groupsOf counts the refused rows of an hour blob by code and state, in order

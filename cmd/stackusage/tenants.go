@@ -6,7 +6,6 @@ import (
 	"errors"
 	"fmt"
 	"strings"
-	"text/tabwriter"
 
 	"stackusage/shared/ledger"
 	"stackusage/shared/registration"
@@ -142,30 +141,3 @@ func heldFor(ctx context.Context, app *app, name string, m registration.Mapping)
 }
 
 const restateHint = "Days that were stated already stay as they are; stackusage days restate has one stated by the new mapping.\n"
-
-// table prints rows under a head, in columns that line up.
-type table struct {
-	env  environment
-	w    *tabwriter.Writer
-	head []string
-	rows int
-}
-
-func newTable(env environment, head ...string) *table {
-	return &table{env: env, w: tabwriter.NewWriter(env.stdout, 0, 0, 2, ' ', 0), head: head}
-}
-
-func (t *table) row(cells ...string) {
-	if t.rows++; t.rows == 1 {
-		fmt.Fprintln(t.w, strings.Join(t.head, "\t"))
-	}
-	fmt.Fprintln(t.w, strings.Join(cells, "\t"))
-}
-
-// flush prints what there is, or else none.
-func (t *table) flush(none string) error {
-	if t.rows == 0 && none != "" {
-		fmt.Fprintln(t.env.stdout, none)
-	}
-	return t.w.Flush()
-}
