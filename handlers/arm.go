@@ -155,7 +155,9 @@ func apiDay(text string) (string, error) {
 	return t.Format("20060102"), nil
 }
 
-func showDay(compact string) string {
+// ShowDay is a day of a row as requests and flags take days. A row that was put
+// by hand may have something else there, which is shown as it is.
+func ShowDay(compact string) string {
 	t, err := time.Parse("20060102", compact)
 	if err != nil {
 		return compact

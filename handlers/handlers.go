@@ -21,7 +21,7 @@ import (
 	"log/slog"
 	"net/http"
 	"runtime/debug"
-	"strings"
+	"slices"
 	"time"
 
 	"github.com/gorilla/mux"
@@ -163,8 +163,7 @@ func (a *App) route(all []functions.Function, envelope map[string]function) (htt
 				return nil, fmt.Errorf("route function %s: no handler", f.Name)
 			}
 			delete(pages, f.Name)
-			methods := strings.Split(strings.ToUpper(strings.Join(trigger.Methods, ",")), ",")
-			r.Handle("/api/"+trigger.Route, a.guard(f.Name, a.signedIn(page))).Methods(methods...).Name(f.Name)
+			r.Handle("/api/"+trigger.Route, a.guard(f.Name, a.signedIn(page))).Methods(slices.Clone(trigger.Methods)...).Name(f.Name)
 			continue
 		}
 		fn, ok := envelope[f.Name]

@@ -54,7 +54,7 @@ func propertiesOf(r registration.Registration) RegistrationProperties {
 	return RegistrationProperties{
 		CloudID: r.CloudID, SubscriptionID: r.SubscriptionID, SubscriptionKind: string(r.SubscriptionKind), Cloud: r.Cloud, StampKind: string(r.StampKind),
 		BillingModel: string(r.BillingModel), Reporting: &on, Region: r.Region, Start: showTime(r.Start), End: showTime(r.End),
-		Reason: r.Reason, Since: showDay(r.EffectiveDay), By: r.By, At: showTime(r.At),
+		Reason: r.Reason, Since: ShowDay(r.EffectiveDay), By: r.By, At: showTime(r.At),
 	}
 }
 

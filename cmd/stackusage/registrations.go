@@ -11,7 +11,6 @@ import (
 	"stackusage/shared/activation"
 	"stackusage/shared/ledger"
 	"stackusage/shared/registration"
-	"stackusage/shared/usage"
 )
 
 const aboutRegistrations = `list registrations, show one, end one, make the agent's activation key
@@ -101,20 +100,10 @@ func namedBook(ctx context.Context, env environment, command, about string, args
 func printHistory(env environment, book registration.Book) error {
 	w := newTable(env, "FROM", "SUBSCRIPTION", "KIND", "STAMP", "MODEL", "REPORTING", "REGION", "START", "END", "WHY")
 	for _, r := range book.Registrations {
-		w.row(dayText(r.EffectiveDay), r.SubscriptionID, string(r.SubscriptionKind), string(r.StampKind), string(r.BillingModel), onOff(r), r.Region,
+		w.row(handlers.ShowDay(r.EffectiveDay), r.SubscriptionID, string(r.SubscriptionKind), string(r.StampKind), string(r.BillingModel), onOff(r), r.Region,
 			stampOr(known(r.Start)), stampOr(known(r.End)), whyOf(r.Note))
 	}
 	return w.flush("")
-}
-
-// dayText is a day of a row as the flags take days. A row that was put by hand
-// may have something else there, which is shown as it is.
-func dayText(compact string) string {
-	day, err := usage.ParseDay(compact)
-	if err != nil {
-		return compact
-	}
-	return day.String()
 }
 
 func whyOf(n registration.Note) string {
