@@ -24,18 +24,18 @@ var layers = map[string][]string{
 	"shared/invoke":     {"shared/strictjson"},
 	"shared/landing":    {"shared/usage", "shared/strictjson"},
 	"shared/daily":      {"shared/usage", "shared/meter", "shared/registration"},
-	"shared/ledger":     {"shared/usage", "shared/daily", "shared/landing"}, // Verify reads hour blobs: decision 0004
-	"shared/intake":     {"shared/content", "shared/usage", "shared/landing", "shared/daily", "shared/ledger"},
-	"shared/reconcile":  {"shared/usage", "shared/strictjson", "shared/meter", "shared/landing", "shared/daily", "shared/ledger"},
+	"shared/ledger":     {"shared/table", "shared/usage", "shared/daily", "shared/landing"}, // Verify reads hour blobs: decision 0004
+	"shared/intake":     {"shared/table", "shared/content", "shared/usage", "shared/landing", "shared/daily", "shared/ledger"},
+	"shared/reconcile":  {"shared/table", "shared/usage", "shared/strictjson", "shared/meter", "shared/landing", "shared/daily", "shared/ledger"},
 	"shared/commerce":   {"shared/strictjson"},
 	"shared/activation": {"shared/usage", "shared/strictjson"},
-	"shared/azurestore": {"shared/usage", "shared/landing", "shared/daily", "shared/ledger", "shared/commerce", "shared/registration"},
+	"shared/azurestore": {"shared/table", "shared/usage", "shared/landing", "shared/daily", "shared/ledger", "shared/commerce", "shared/registration"},
 	"agent":             {"shared/usage", "shared/landing", "agent/spool", "agent/stackapi", "agent/metrics"},
 	"agent/spool":       {"shared/usage", "shared/landing", "agent/durable"},
 	"agent/stackapi":    {"shared/strictjson", "shared/activation", "shared/usage"},
 	"agent/config":      {"agent/stackapi", "shared/activation", "shared/landing", "shared/usage"},
 	"agent/doctor":      {"agent/config", "agent/durable", "agent/signin", "agent/spool", "agent/stackapi", "agent/transport", "shared/landing"},
-	"handlers":          {"functions", "shared/activation", "shared/invoke", "shared/strictjson", "shared/usage", "shared/landing", "shared/meter", "shared/registration", "shared/daily", "shared/ledger", "shared/commerce", "shared/content", "shared/intake"},
+	"handlers":          {"shared/table", "functions", "shared/activation", "shared/invoke", "shared/strictjson", "shared/usage", "shared/landing", "shared/meter", "shared/registration", "shared/daily", "shared/ledger", "shared/commerce", "shared/content", "shared/intake"},
 
 	// Stand-ins know nothing of the product: they meet it over HTTP and storage.
 	"internal/bicep":                        {"internal/npm"},

@@ -14,6 +14,7 @@ import (
 	"stackusage/internal/badinput"
 	"stackusage/shared/landing"
 	"stackusage/shared/ledger"
+	"stackusage/shared/table"
 	"stackusage/shared/usage"
 )
 
@@ -30,7 +31,7 @@ func TestBadRowsAreSetAside(t *testing.T) {
 	}
 	name := r.ingest(t, hour22, lines...)
 
-	refused := r.rows(t, ledger.TableQuarantine)
+	refused := r.rows(t, table.Quarantine)
 	want := exactSum(t, "1.5", "0.25", "16.461425899527967")
 	odd := 0
 	for i, row := range corpus {
@@ -62,7 +63,7 @@ func TestBadRowsAreSetAside(t *testing.T) {
 	if billed.Cmp(want) != 0 {
 		t.Errorf("billed %s, the rows that count say %s", billed.FloatString(50), want.FloatString(50))
 	}
-	for key, line := range r.rows(t, ledger.TableDailyUsage) {
+	for key, line := range r.rows(t, table.DailyUsage) {
 		if line["answer"] != "Accepted" {
 			t.Errorf("%s: %v %v: %v", key, line["answer"], line["answerCode"], line["answerMessage"])
 		}
@@ -142,9 +143,9 @@ func TestBadBlobsAreRejected(t *testing.T) {
 			}
 		})
 	}
-	for _, table := range []string{ledger.TableDayInputs, ledger.TableOpenDays, ledger.TableQuarantine, ledger.TableFailedMessages} {
-		if rows := r.rows(t, table); len(rows) != 0 {
-			t.Errorf("%s: %v", table, rows)
+	for _, name := range []string{table.DayInputs, table.OpenDays, table.Quarantine, table.FailedMessages} {
+		if rows := r.rows(t, name); len(rows) != 0 {
+			t.Errorf("%s: %v", name, rows)
 		}
 	}
 	if got := r.hourRow(t, r.ingest(t, hour22, rowsOf(hour22)...)); got.Verdict != ledger.Counted || got.Accepted != 3 {
@@ -185,12 +186,12 @@ func TestBadMessagesAreRecorded(t *testing.T) {
 			t.Errorf("%s is not recorded: %v", what, err)
 		}
 	}
-	for key, row := range r.rows(t, ledger.TableFailedMessages) {
+	for key, row := range r.rows(t, table.FailedMessages) {
 		if reason := row["reason"].(string); reason == "" || !utf8.ValidString(reason) || len(reason) > 1000 {
 			t.Errorf("%s: a reason of %d bytes: %.100q", key, len(reason), reason)
 		}
 	}
-	if rows := r.rows(t, ledger.TableUsageHours); len(rows) != 0 {
+	if rows := r.rows(t, table.UsageHours); len(rows) != 0 {
 		t.Errorf("verdicts: %v", rows)
 	}
 	for function, message := range map[string]string{

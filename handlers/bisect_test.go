@@ -12,6 +12,7 @@ import (
 	standin "stackusage/internal/devstack/commerce"
 	"stackusage/shared/commerce"
 	"stackusage/shared/ledger"
+	"stackusage/shared/table"
 )
 
 func TestARefusedRecordIsFoundAlone(t *testing.T) {
@@ -52,7 +53,7 @@ func TestARefusedRecordIsFoundAlone(t *testing.T) {
 			if len(c.poisoned) == 1 && len(g.posts) > 13 {
 				t.Errorf("%d requests for one record in 40", len(g.posts))
 			}
-			for _, line := range r.rows(t, ledger.TableDailyUsage) {
+			for _, line := range r.rows(t, table.DailyUsage) {
 				if line["answer"] == "Rejected" && (line["answerCode"] != "BadRecord" || line["answerMessage"] != "a gateway does not like it") {
 					t.Errorf("%v", line)
 				}

@@ -12,6 +12,7 @@ import (
 
 	standin "stackusage/internal/devstack/commerce"
 	"stackusage/shared/ledger"
+	"stackusage/shared/table"
 	"stackusage/shared/usage"
 )
 
@@ -112,13 +113,13 @@ func TestCarryForward(t *testing.T) {
 				t.Errorf("%s: %v", name, err)
 			}
 		}
-		if err := l.carry(t, december(11), december(12), "x"); !errors.Is(err, ledger.ErrNotFound) {
+		if err := l.carry(t, december(11), december(12), "x"); !errors.Is(err, table.ErrNotFound) {
 			t.Errorf("a day that was never stated: %v", err)
 		}
 		if err := l.carry(t, theDay, december(12), ""); err == nil {
 			t.Error("a request without a reason")
 		}
-		if marks := l.rows(t, ledger.TableOpenDays); len(marks) > 0 {
+		if marks := l.rows(t, table.OpenDays); len(marks) > 0 {
 			t.Errorf("open: %v", marks)
 		}
 	})

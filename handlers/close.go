@@ -20,6 +20,7 @@ import (
 	"stackusage/shared/invoke"
 	"stackusage/shared/ledger"
 	"stackusage/shared/registration"
+	"stackusage/shared/table"
 	"stackusage/shared/usage"
 )
 
@@ -166,10 +167,10 @@ func (a *App) writeDay(ctx context.Context, c *ledger.Closing, held registration
 		daily.Sources{Sums: daily.Merge(sequences...), Carried: carried.lines, Standings: before.lines},
 		func(b daily.Batch) error {
 			b.Blob = fmt.Sprintf("%s_%05d-%s.json", prefix, b.Number, b.SHA256[:16])
-			if err := a.putBytes(ctx, ContainerOutbox, b.Blob, b.Body); err != nil {
+			if err := a.putBytes(ctx, table.ContainerOutbox, b.Blob, b.Body); err != nil {
 				return err
 			}
-			b.Blob, b.Body = ContainerOutbox+"/"+b.Blob, nil
+			b.Blob, b.Body = table.ContainerOutbox+"/"+b.Blob, nil
 			m.Batches = append(m.Batches, b)
 			return nil
 		})
@@ -180,10 +181,10 @@ func (a *App) writeDay(ctx context.Context, c *ledger.Closing, held registration
 		return ledger.Manifest{}, ledger.Revision{}, err
 	}
 	blob := prefix + "-" + file.SHA256[:16] + ".ndjson.gz"
-	if err := f.Put(ctx, a.Blobs, ContainerDaily, blob); err != nil {
+	if err := f.Put(ctx, a.Blobs, table.ContainerDaily, blob); err != nil {
 		return ledger.Manifest{}, ledger.Revision{}, err
 	}
-	m.File, m.SHA256 = ContainerDaily+"/"+blob, file.SHA256
+	m.File, m.SHA256 = table.ContainerDaily+"/"+blob, file.SHA256
 	manifest, err := a.putManifest(ctx, prefix, m)
 	if err != nil {
 		return ledger.Manifest{}, ledger.Revision{}, err
@@ -204,7 +205,7 @@ func (a *App) putManifest(ctx context.Context, prefix string, m ledger.Manifest)
 	}
 	sum := sha256.Sum256(text)
 	blob := prefix + "-" + hex.EncodeToString(sum[:8]) + ".manifest.json"
-	return ContainerDaily + "/" + blob, a.putBytes(ctx, ContainerDaily, blob, text)
+	return table.ContainerDaily + "/" + blob, a.putBytes(ctx, table.ContainerDaily, blob, text)
 }
 
 // maxManifest bounds a manifest: a day of 50 million records has 100,000

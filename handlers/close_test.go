@@ -15,6 +15,7 @@ import (
 	"stackusage/handlers"
 	"stackusage/shared/daily"
 	"stackusage/shared/ledger"
+	"stackusage/shared/table"
 	"stackusage/shared/usage"
 )
 
@@ -38,7 +39,7 @@ func TestCloseDay(t *testing.T) {
 	r := registered(t)
 	r.complete(t)
 	r.done(t, "CloseDay", dayMessage(theDay))
-	day := r.only(t, ledger.TableUsageDays)
+	day := r.only(t, table.UsageDays)
 	t.Run("the revision says what the day is made of", func(t *testing.T) {
 		for column, want := range map[string]any{
 			"revision": int64(1), "complete": true, "inputCount": int64(3), "rows": int64(9), "records": int64(3), "batches": int64(1),
@@ -66,7 +67,7 @@ func TestCloseDay(t *testing.T) {
 		}
 	})
 	t.Run("the batch is listed, kept and queued", func(t *testing.T) {
-		batch := r.only(t, ledger.TableUsageBatches)
+		batch := r.only(t, table.UsageBatches)
 		if batch["state"] != "ready" || batch["records"] != int64(3) || len(recordsOf(r.blob(t, batch["blob"].(string)))) != 3 {
 			t.Errorf("%v", batch)
 		}
@@ -75,7 +76,7 @@ func TestCloseDay(t *testing.T) {
 		}
 	})
 	t.Run("the day is closed and its revision is open", func(t *testing.T) {
-		marks := r.rows(t, ledger.TableOpenDays)
+		marks := r.rows(t, table.OpenDays)
 		if _, ok := marks[cloudID+"/20191210_0001"]; !ok || len(marks) != 1 {
 			t.Errorf("marks %v", marks)
 		}
@@ -97,14 +98,14 @@ func TestCloseDayWithGaps(t *testing.T) {
 	t.Run("waits until the deadline", func(t *testing.T) {
 		r.advance(47 * time.Hour)
 		r.done(t, "CloseDay", dayMessage(theDay))
-		if days := r.rows(t, ledger.TableUsageDays); len(days) != 0 {
+		if days := r.rows(t, table.UsageDays); len(days) != 0 {
 			t.Errorf("stated %v", days)
 		}
 	})
 	t.Run("then names the gap, in the revision and on every record", func(t *testing.T) {
 		r.advance(2 * time.Hour)
 		r.done(t, "CloseDay", dayMessage(theDay))
-		day := r.only(t, ledger.TableUsageDays)
+		day := r.only(t, table.UsageDays)
 		if day["complete"] != false || day["missingHours"] != "2019121023" || day["inputCount"] != int64(2) {
 			t.Errorf("%v", day)
 		}
@@ -117,7 +118,7 @@ func TestCloseDayWithGaps(t *testing.T) {
 	t.Run("an hour that comes after that waits until commerce has answered", func(t *testing.T) {
 		r.ingest(t, hour23, rowsOf(hour23)...)
 		r.done(t, "CloseDay", dayMessage(theDay))
-		if _, open := r.rows(t, ledger.TableOpenDays)[cloudID+"/20191210"]; !open || len(r.rows(t, ledger.TableUsageDays)) != 1 {
+		if _, open := r.rows(t, table.OpenDays)[cloudID+"/20191210"]; !open || len(r.rows(t, table.UsageDays)) != 1 {
 			t.Error("the day is closed without the hour, or was stated again")
 		}
 	})
@@ -128,19 +129,19 @@ func TestADayOfWhichNothingCountsIsDone(t *testing.T) {
 	r := registered(t)
 	r.ingest(t, hour22, rowsOf(hour22)...)
 	// A blob that lost its race left an input and a mark on another day.
-	for table, row := range map[string]ledger.Row{
-		ledger.TableDayInputs: {Partition: cloudID + "_20191209", Key: "2019121022_ffffffffffffffff", Props: ledger.Props{"partial": "none"}},
-		ledger.TableOpenDays:  {Partition: cloudID, Key: "20191209", Props: ledger.Props{"lastInput": "x"}},
-		ledger.TableUsageHours: {Partition: cloudID + "_20191210", Key: "22_ffffffffffffffff",
-			Props: ledger.Props{"verdict": string(ledger.Conflict)}},
+	for name, row := range map[string]table.Row{
+		table.DayInputs: {Partition: cloudID + "_20191209", Key: "2019121022_ffffffffffffffff", Props: table.Props{"partial": "none"}},
+		table.OpenDays:  {Partition: cloudID, Key: "20191209", Props: table.Props{"lastInput": "x"}},
+		table.UsageHours: {Partition: cloudID + "_20191210", Key: "22_ffffffffffffffff",
+			Props: table.Props{"verdict": string(ledger.Conflict)}},
 	} {
-		ok(t, r.store.Tables.Apply(t.Context(), table, row.Partition, ledger.Op{Verb: ledger.Insert, Row: row}))
+		ok(t, r.store.Tables.Apply(t.Context(), name, row.Partition, table.Op{Verb: table.Insert, Row: row}))
 	}
 	r.done(t, "CloseDay", dayMessage(theDay-1))
-	if marks := r.rows(t, ledger.TableOpenDays); len(marks) != 1 {
+	if marks := r.rows(t, table.OpenDays); len(marks) != 1 {
 		t.Errorf("marks %v", marks)
 	}
-	if days := r.rows(t, ledger.TableUsageDays); len(days) != 0 {
+	if days := r.rows(t, table.UsageDays); len(days) != 0 {
 		t.Errorf("stated %v", days)
 	}
 }
@@ -184,7 +185,7 @@ func TestCloseDayCrashes(t *testing.T) {
 		func(t *testing.T, want, got *rig) {
 			t.Helper()
 			sameStorage(t, want, got)
-			if days := got.rows(t, ledger.TableUsageDays); len(days) != 1 {
+			if days := got.rows(t, table.UsageDays); len(days) != 1 {
 				t.Errorf("%d revisions", len(days))
 			}
 			if got.depth(t, handlers.QueueBatches) == 0 {
@@ -228,15 +229,15 @@ func TestAnHourThatCommitsWhileADayCloses(t *testing.T) {
 		return requests, r
 	}
 	requests, r := closeBeside(t, 0)
-	if day := r.only(t, ledger.TableUsageDays); day["missingHours"] != "2019121100" {
+	if day := r.only(t, table.UsageDays); day["missingHours"] != "2019121100" {
 		t.Fatalf("alone it states %v", day)
 	}
 	for at := 1; at <= requests; at++ {
 		t.Run(fmt.Sprintf("before request %d of %d", at, requests), func(t *testing.T) {
 			t.Parallel()
 			_, r := closeBeside(t, at)
-			day := r.only(t, ledger.TableUsageDays)
-			_, open := r.rows(t, ledger.TableOpenDays)[cloudID+"/20191210"]
+			day := r.only(t, table.UsageDays)
+			_, open := r.rows(t, table.OpenDays)[cloudID+"/20191210"]
 			switch inputs, gap := day["inputCount"], day["missingHours"]; {
 			case inputs == int64(3) && gap == nil && day["complete"] == true:
 			case inputs == int64(2) && gap == "2019121100" && day["complete"] == false && open:
@@ -252,34 +253,34 @@ func TestADamagedPartialIsNotStated(t *testing.T) {
 	t.Parallel()
 	for _, c := range []struct {
 		name    string
-		partial func(t *testing.T, r *rig, inputs []ledger.Row) string
+		partial func(t *testing.T, r *rig, inputs []table.Row) string
 		want    string
 	}{
-		{"one of another hour, whose rows would count twice", func(_ *testing.T, _ *rig, inputs []ledger.Row) string {
+		{"one of another hour, whose rows would count twice", func(_ *testing.T, _ *rig, inputs []table.Row) string {
 			return inputs[1].Props["partial"].(string)
 		}, "it is of 2019-12-10, hour 2019-12-10T23:00:00Z"},
-		{"one with another quantity", func(t *testing.T, r *rig, inputs []ledger.Row) string {
+		{"one with another quantity", func(t *testing.T, r *rig, inputs []table.Row) string {
 			text := unzip(t, r.blob(t, "partials/"+inputs[0].Props["partial"].(string)))
 			r.putBlob(t, "partials", "tampered", zip(t, strings.Replace(text, "0.25", "9.25", 1)))
 			return "tampered"
 		}, "DayInputs says"},
-		{"one that is gone", func(*testing.T, *rig, []ledger.Row) string { return "gone" }, "no such blob"},
+		{"one that is gone", func(*testing.T, *rig, []table.Row) string { return "gone" }, "no such blob"},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			t.Parallel()
 			r := registered(t)
 			r.complete(t)
-			var inputs []ledger.Row
-			for row, err := range r.store.Tables.List(t.Context(), ledger.TableDayInputs, cloudID+"_20191210", "", "") {
+			var inputs []table.Row
+			for row, err := range r.store.Tables.List(t.Context(), table.DayInputs, cloudID+"_20191210", "", "") {
 				ok(t, err)
 				inputs = append(inputs, row)
 			}
 			inputs[0].Props["partial"] = c.partial(t, r, inputs)
-			ok(t, r.store.Tables.Apply(t.Context(), ledger.TableDayInputs, inputs[0].Partition, ledger.Op{Verb: ledger.Put, Row: inputs[0]}))
+			ok(t, r.store.Tables.Apply(t.Context(), table.DayInputs, inputs[0].Partition, table.Op{Verb: table.Put, Row: inputs[0]}))
 			if body := r.fails(t, "CloseDay", dayMessage(theDay)); !strings.Contains(body, c.want) {
 				t.Errorf("body %s, want %q", body, c.want)
 			}
-			if days := r.rows(t, ledger.TableUsageDays); len(days) != 0 {
+			if days := r.rows(t, table.UsageDays); len(days) != 0 {
 				t.Errorf("stated %v", days)
 			}
 		})

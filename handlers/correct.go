@@ -12,6 +12,7 @@ import (
 	"stackusage/shared/commerce"
 	"stackusage/shared/daily"
 	"stackusage/shared/ledger"
+	"stackusage/shared/table"
 	"stackusage/shared/usage"
 )
 
@@ -162,5 +163,5 @@ func (a *App) putReceipt(ctx context.Context, m batchMessage, receipt ledger.Rec
 	hash := sha256.Sum256(text)
 	sum = hex.EncodeToString(hash[:])
 	name := fmt.Sprintf("%s/%s/%04d_%05d-%s.json", m.CloudID, dayPath(m.UsageDay), m.Revision, m.Batch, sum[:16])
-	return ContainerReceipts + "/" + name, sum, a.putBytes(ctx, ContainerReceipts, name, text)
+	return table.ContainerReceipts + "/" + name, sum, a.putBytes(ctx, table.ContainerReceipts, name, text)
 }

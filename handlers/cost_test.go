@@ -6,7 +6,7 @@ import (
 
 	"github.com/Azure/azure-sdk-for-go/sdk/azcore/policy"
 
-	"stackusage/shared/ledger"
+	"stackusage/shared/table"
 )
 
 // count says how many storage requests a piece of work makes.
@@ -58,7 +58,7 @@ func TestCost(t *testing.T) {
 	// The batch's row and its bytes; the claim, and the row that it made; the
 	// answers; the receipt; the row again.
 	pin("a batch", 2+2+1+1+1, func() { r.done(t, "ForwardBatch", batchMessage(theDay, 1)) })
-	if got := r.rows(t, ledger.TableDailyUsage); len(got) != 3 {
+	if got := r.rows(t, table.DailyUsage); len(got) != 3 {
 		t.Errorf("the batch was not forwarded: %v", got)
 	}
 	// The row, and done.

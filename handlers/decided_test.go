@@ -9,6 +9,7 @@ import (
 
 	standin "stackusage/internal/devstack/commerce"
 	"stackusage/shared/ledger"
+	"stackusage/shared/table"
 )
 
 var firstBatch = ledger.BatchID{CloudID: cloudID, Day: theDay, Revision: 1, Number: 1}
@@ -39,7 +40,7 @@ func (r *rig) reject(t *testing.T) {
 func (r *rig) checkDecided(t *testing.T, want int) {
 	t.Helper()
 	n := 0
-	for key, line := range r.rows(t, ledger.TableDailyUsage) {
+	for key, line := range r.rows(t, table.DailyUsage) {
 		if line["answerCode"] != "RejectedByDecision" {
 			continue
 		}
@@ -74,7 +75,7 @@ func TestABatchThatAnOperatorRejects(t *testing.T) {
 			r.done(t, "ForwardBatch", batchMessage(theDay, 1))
 			r.advance(time.Hour)
 			r.sweep(t)
-			if len(g.posts) != before || len(r.rows(t, ledger.TableOpenDays)) != 0 {
+			if len(g.posts) != before || len(r.rows(t, table.OpenDays)) != 0 {
 				t.Error("a repeat does something")
 			}
 			r.verified(t)

@@ -13,6 +13,7 @@ import (
 	standin "stackusage/internal/devstack/commerce"
 	"stackusage/shared/commerce"
 	"stackusage/shared/ledger"
+	"stackusage/shared/table"
 )
 
 // agree checks that DailyUsage, the receipt and the counts of the only batch say
@@ -28,7 +29,7 @@ func (g *gate) agree(t *testing.T, r *rig, n int) map[string]string {
 	var receipt ledger.Receipt
 	ok(t, json.Unmarshal(r.blob(t, b.Receipt), &receipt))
 	said := map[string]string{}
-	for _, line := range r.rows(t, ledger.TableDailyUsage) {
+	for _, line := range r.rows(t, table.DailyUsage) {
 		said[line["recordId"].(string)] = line["answer"].(string)
 	}
 	has := map[string]bool{}

@@ -14,6 +14,7 @@ import (
 	"stackusage/shared/daily"
 	"stackusage/shared/invoke"
 	"stackusage/shared/ledger"
+	"stackusage/shared/table"
 )
 
 // forwardBatch sends one batch to commerce, the same bytes on every try, and
@@ -29,7 +30,7 @@ func (a *App) forwardBatch(ctx context.Context, req invoke.Request) error {
 		return err
 	}
 	batch, err := a.Ledger.Batch(ctx, m.id())
-	if errors.Is(err, ledger.ErrNotFound) {
+	if errors.Is(err, table.ErrNotFound) {
 		return badMessage{err}
 	}
 	if err != nil {
@@ -65,7 +66,7 @@ func (a *App) forwardBatch(ctx context.Context, req invoke.Request) error {
 	if err == nil {
 		err = a.sendBatch(ctx, s)
 	}
-	if errors.Is(err, ledger.ErrChanged) {
+	if errors.Is(err, table.ErrChanged) {
 		err = nil // another sender has the batch, and a message of its own
 	}
 	s.claimed = s.claimed && err != nil
@@ -116,7 +117,7 @@ func (a *App) finish(ctx context.Context, s *sending) error {
 func (a *App) updateBatch(ctx context.Context, s *sending, b ledger.Batch) error {
 	id := s.m.id()
 	err := a.Ledger.UpdateBatch(ctx, id, b)
-	if !errors.Is(err, ledger.ErrChanged) {
+	if !errors.Is(err, table.ErrChanged) {
 		return err
 	}
 	now, err := a.Ledger.Batch(ctx, id)

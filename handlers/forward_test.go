@@ -15,6 +15,7 @@ import (
 	"stackusage/handlers"
 	"stackusage/shared/commerce"
 	"stackusage/shared/ledger"
+	"stackusage/shared/table"
 )
 
 // batch is the row of the only batch.
@@ -30,7 +31,7 @@ func (r *rig) batch(t testing.TB) ledger.Batch {
 func (r *rig) answers(t testing.TB) map[string]string {
 	t.Helper()
 	all := map[string]string{}
-	for _, line := range r.rows(t, ledger.TableDailyUsage) {
+	for _, line := range r.rows(t, table.DailyUsage) {
 		uri := line["resourceUri"].(string)
 		all[uri[strings.LastIndex(uri, "/")+1:]] = line["answer"].(string)
 	}
@@ -192,7 +193,7 @@ func TestFinalRefusals(t *testing.T) {
 	if diff := cmp.Diff(map[string]string{"sa001": "Conflict", "sa002": "Rejected", "sa003": "Expired"}, answers); diff != "" {
 		t.Errorf("answers (-want +got):\n%s", diff)
 	}
-	for _, line := range r.rows(t, ledger.TableDailyUsage) {
+	for _, line := range r.rows(t, table.DailyUsage) {
 		if line["answer"] == "Conflict" && (line["storedQuantity"] != "12.5" || line["answerCode"] != "QuantityDiffers" || line["answerMessage"] != "other") {
 			t.Errorf("%v", line)
 		}
@@ -206,10 +207,10 @@ func TestATamperedBatchIsNotSent(t *testing.T) {
 	t.Parallel()
 	r := stated(t)
 	other := strings.Replace(string(r.blob(t, r.batch(t).Blob)), "4.5", "9.5", 1)
-	r.putBlob(t, handlers.ContainerOutbox, "tampered", []byte(other))
+	r.putBlob(t, table.ContainerOutbox, "tampered", []byte(other))
 	id := ledger.BatchID{CloudID: cloudID, Day: theDay, Revision: 1, Number: 1}
 	b := r.batch(t)
-	b.Blob = handlers.ContainerOutbox + "/tampered"
+	b.Blob = table.ContainerOutbox + "/tampered"
 	ok(t, r.Ledger.UpdateBatch(t.Context(), id, b))
 	if body := r.fails(t, "ForwardBatch", batchMessage(theDay, 1)); !strings.Contains(body, "other bytes than were committed") {
 		t.Errorf("body %s", body)

@@ -26,6 +26,7 @@ import (
 	"stackusage/shared/ledger"
 	"stackusage/shared/meter"
 	"stackusage/shared/registration"
+	"stackusage/shared/table"
 	"stackusage/shared/usage"
 )
 
@@ -118,9 +119,9 @@ func newRig(t testing.TB) *rig {
 	}
 	queues, err := handlers.QueueNames()
 	ok(t, err)
-	ok(t, r.store.Tables.Create(ctx, ledger.Tables()...))
+	ok(t, r.store.Tables.Create(ctx, table.Names()...))
 	ok(t, r.store.Queues.Create(ctx, queues...))
-	ok(t, r.store.Blobs.Create(ctx, append(handlers.ContainerNames(), landing.Container(cloudID))...))
+	ok(t, r.store.Blobs.Create(ctx, append(table.Containers(), landing.Container(cloudID))...))
 	r.reroute(t)
 	return r
 }

@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"stackusage/shared/ledger"
+	"stackusage/shared/table"
 )
 
 // claim notes that this invocation alone asks commerce for the batch, before
@@ -42,7 +43,7 @@ func (a *App) holdBatch(ctx context.Context, s *sending, limit time.Duration) er
 		b := s.batch
 		b.ClaimedUntil, b.ClaimedBy = s.claimedUntil, s.claim
 		failed := a.Ledger.UpdateBatch(ctx, id, b)
-		if failed != nil && (!errors.Is(failed, ledger.ErrChanged) || !held || try == holdTries) {
+		if failed != nil && (!errors.Is(failed, table.ErrChanged) || !held || try == holdTries) {
 			return failed
 		}
 		now, err := a.Ledger.Batch(ctx, id)
@@ -50,7 +51,7 @@ func (a *App) holdBatch(ctx context.Context, s *sending, limit time.Duration) er
 			return err
 		}
 		if now.State == ledger.BatchAnswered || now.ClaimedBy != s.claim {
-			return ledger.ErrChanged
+			return table.ErrChanged
 		}
 		asked := !now.DecidedAt.Equal(s.batch.DecidedAt) || !now.RetriedAt.Equal(s.batch.RetriedAt)
 		s.again = s.again || asked && now.NotBefore.IsZero()

@@ -12,6 +12,7 @@ import (
 	"stackusage/shared/invoke"
 	"stackusage/shared/landing"
 	"stackusage/shared/ledger"
+	"stackusage/shared/table"
 	"stackusage/shared/usage"
 )
 
@@ -32,7 +33,7 @@ func (a *App) ingestHour(ctx context.Context, req invoke.Request) error {
 	id := ledger.HourID{CloudID: name.CloudID, Hour: name.Hour, SHA16: name.SHA16}
 	if have, err := a.Ledger.Hour(ctx, id); err == nil && !a.judgedAgain(have) {
 		return nil
-	} else if err != nil && !errors.Is(err, ledger.ErrNotFound) {
+	} else if err != nil && !errors.Is(err, table.ErrNotFound) {
 		return err
 	}
 	verdict, hour, err := a.judgeHour(ctx, id, name)
@@ -122,7 +123,7 @@ func (j *judging) run(ctx context.Context, name landing.Name, body io.Reader) (l
 	standing, err := j.app.Ledger.CountedHour(ctx, j.id)
 	takesOver := err == nil && standing.Challenger == j.id.SHA16 // as an operator decided
 	taken := err == nil && standing.Counts != j.id.SHA16 && !takesOver
-	if err != nil && !errors.Is(err, ledger.ErrNotFound) {
+	if err != nil && !errors.Is(err, table.ErrNotFound) {
 		return "", err
 	}
 	if taken { // only the hashes matter

@@ -17,6 +17,7 @@ import (
 	"stackusage/shared/daily"
 	"stackusage/shared/landing"
 	"stackusage/shared/ledger"
+	"stackusage/shared/table"
 	"stackusage/shared/usage"
 )
 
@@ -41,7 +42,7 @@ func TestIngestHour(t *testing.T) {
 	})
 	t.Run("each usage day has a partial and is open", func(t *testing.T) {
 		for compact, lines := range map[string]int64{"20191210": 3, "20191211": 1} {
-			in := r.rows(t, ledger.TableDayInputs)[cloudID+"_"+compact+"/2019121100_"+name.SHA16]
+			in := r.rows(t, table.DayInputs)[cloudID+"_"+compact+"/2019121100_"+name.SHA16]
 			if in["lines"] != lines || in["rows"] != lines {
 				t.Fatalf("day %s: input %v", compact, in)
 			}
@@ -50,13 +51,13 @@ func TestIngestHour(t *testing.T) {
 			if p.Header().HourBlob != r.hourRow(t, name).SHA256 {
 				t.Errorf("the partial is of blob %s", p.Header().HourBlob)
 			}
-			if _, open := r.rows(t, ledger.TableOpenDays)[cloudID+"/"+compact]; !open {
+			if _, open := r.rows(t, table.OpenDays)[cloudID+"/"+compact]; !open {
 				t.Errorf("day %s is not open", compact)
 			}
 		}
 	})
 	t.Run("refused rows are set aside with their bytes and their reason", func(t *testing.T) {
-		rowsOf := r.rows(t, ledger.TableQuarantine)
+		rowsOf := r.rows(t, table.Quarantine)
 		first := rowsOf[cloudID+"_20191211/00_"+name.SHA16+"_0000000005"]
 		second := rowsOf[cloudID+"_20191211/00_"+name.SHA16+"_0000000006"]
 		if len(rowsOf) != 2 || first["code"] != usage.RefusedJSON || second["code"] != usage.RefusedNegative ||
@@ -101,7 +102,7 @@ func TestIngestHour(t *testing.T) {
 		if got := r.hourRow(t, other); got.Verdict != ledger.Conflict || got.Records != 1 || got.Accepted != 0 {
 			t.Errorf("%+v", got)
 		}
-		if n := len(r.rows(t, ledger.TableDayInputs)); n != 2 {
+		if n := len(r.rows(t, table.DayInputs)); n != 2 {
 			t.Errorf("%d inputs: the conflict has one", n)
 		}
 	})
@@ -136,7 +137,7 @@ func TestARowThatIsTooLongIsRefusedWithItsBeginning(t *testing.T) {
 	if got := r.hourRow(t, name); got.Accepted != 1 || got.Quarantined != 1 {
 		t.Errorf("%+v", got)
 	}
-	refused := r.only(t, ledger.TableQuarantine)
+	refused := r.only(t, table.Quarantine)
 	if refused["code"] != usage.RefusedLine {
 		t.Errorf("refused as %v", refused)
 	}
@@ -152,9 +153,9 @@ func TestUnregistered(t *testing.T) {
 	if got := r.hourRow(t, name); got.Verdict != ledger.Unregistered || got.Reason == "" {
 		t.Errorf("%+v", got)
 	}
-	for _, table := range []string{ledger.TableDayInputs, ledger.TableOpenDays, ledger.TableQuarantine} {
-		if rows := r.rows(t, table); len(rows) != 0 {
-			t.Errorf("%s: %v", table, rows)
+	for _, name := range []string{table.DayInputs, table.OpenDays, table.Quarantine} {
+		if rows := r.rows(t, name); len(rows) != 0 {
+			t.Errorf("%s: %v", name, rows)
 		}
 	}
 	t.Run("counts once it is registered", func(t *testing.T) {

@@ -15,6 +15,7 @@ import (
 	"stackusage/handlers"
 	"stackusage/shared/landing"
 	"stackusage/shared/ledger"
+	"stackusage/shared/table"
 	"stackusage/shared/usage"
 )
 
@@ -43,7 +44,7 @@ func (r *rig) play(t *testing.T, release func(), work func(function, text string
 			return
 		}
 	}
-	t.Fatalf("something stays open for ever: %v, %d files without a verdict, %d messages, %s after the start", r.rows(t, ledger.TableOpenDays), r.unjudged(t), r.pending(t), time.Duration(r.offset.Load()))
+	t.Fatalf("something stays open for ever: %v, %d files without a verdict, %d messages, %s after the start", r.rows(t, table.OpenDays), r.unjudged(t), r.pending(t), time.Duration(r.offset.Load()))
 }
 
 // unjudged counts the landed blobs that have no verdict, or one that is not
@@ -139,16 +140,16 @@ func (s scene) play(t *testing.T) {
 		part.play()
 		s.settle()
 		s.bill.billed(t, slices.Collect(maps.Values(counted))...)
-		for _, table := range []string{ledger.TableOpenDays, ledger.TableFailedMessages} {
-			if rows := s.r.rows(t, table); len(rows) > 0 {
-				t.Errorf("%s: %v", table, rows)
+		for _, name := range []string{table.OpenDays, table.FailedMessages} {
+			if rows := s.r.rows(t, name); len(rows) > 0 {
+				t.Errorf("%s: %v", name, rows)
 			}
 		}
 		if t.Failed() {
 			t.Fatalf("after %s", part.name)
 		}
 	}
-	for key, line := range s.r.rows(t, ledger.TableUsageBatches) {
+	for key, line := range s.r.rows(t, table.UsageBatches) {
 		if line["state"] != string(ledger.BatchAnswered) {
 			t.Errorf("%s: %v", key, line)
 		}

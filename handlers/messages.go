@@ -38,21 +38,6 @@ func QueueNames() ([]string, error) {
 	return names, nil
 }
 
-// Containers of the app's own storage.
-const (
-	ContainerPartials   = ledger.ContainerPartials
-	ContainerDaily      = "daily"
-	ContainerOutbox     = "outbox"
-	ContainerReceipts   = "receipts"
-	ContainerQuarantine = ledger.ContainerQuarantine
-)
-
-// ContainerNames lists the containers that a deployment must have beside the
-// landing containers.
-func ContainerNames() []string {
-	return []string{ContainerPartials, ContainerDaily, ContainerOutbox, ContainerReceipts, ContainerQuarantine}
-}
-
 // landedMessage is what is read of a BlobCreated event, in the Event Grid
 // schema or as a CloudEvent: both carry the subject.
 type landedMessage struct {

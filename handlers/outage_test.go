@@ -11,7 +11,7 @@ import (
 	"stackusage/handlers"
 	standin "stackusage/internal/devstack/commerce"
 	"stackusage/shared/commerce"
-	"stackusage/shared/ledger"
+	"stackusage/shared/table"
 )
 
 // TestAWeekWithoutCommerce: nothing of the host's patience is used up, and all
@@ -83,7 +83,7 @@ func TestAWeekWithoutCommerce(t *testing.T) {
 	if n := r.depth(t, handlers.QueueBatches+"-poison"); n != 0 {
 		t.Errorf("%d messages are poisoned", n)
 	}
-	if failed := r.rows(t, ledger.TableFailedMessages); len(failed) != 0 {
+	if failed := r.rows(t, table.FailedMessages); len(failed) != 0 {
 		t.Errorf("failed messages: %v", failed)
 	}
 	if marks, err := r.Ledger.OpenMarks(t.Context()); err != nil || len(marks) != 0 {

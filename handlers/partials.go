@@ -10,6 +10,7 @@ import (
 
 	"stackusage/shared/daily"
 	"stackusage/shared/ledger"
+	"stackusage/shared/table"
 )
 
 // hashed is a body whose bytes are hashed as they are read.
@@ -34,7 +35,7 @@ func closeAll(bodies []*hashed) {
 // the caller's to close, also after an error.
 func (a *App) openPartials(ctx context.Context, inputs []ledger.DayInput) (partials []*daily.Partial, bodies []*hashed, err error) {
 	for _, in := range inputs {
-		body, _, err := a.Blobs.Open(ctx, ContainerPartials, in.Partial)
+		body, _, err := a.Blobs.Open(ctx, table.ContainerPartials, in.Partial)
 		if err != nil {
 			return nil, bodies, err
 		}

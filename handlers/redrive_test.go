@@ -14,6 +14,7 @@ import (
 	"stackusage/shared/intake"
 	"stackusage/shared/landing"
 	"stackusage/shared/ledger"
+	"stackusage/shared/table"
 	"stackusage/shared/usage"
 )
 
@@ -66,7 +67,7 @@ func TestRedrive(t *testing.T) {
 		}
 		r.settle(t, rnd)
 		bill.billed(t, all(row(4, hour22, "8"))...)
-		q := r.rows(t, ledger.TableQuarantine)[cloudID+"_20191210/23_"+name.SHA16+"_0000000004"]
+		q := r.rows(t, table.Quarantine)[cloudID+"_20191210/23_"+name.SHA16+"_0000000004"]
 		if q["status"] != "redriven" || q["supplement"] != out.Supplement || q["decidedBy"] != "olga" {
 			t.Errorf("row %v", q)
 		}
@@ -88,7 +89,7 @@ func TestRedrive(t *testing.T) {
 		bill.billed(t, all(row(4, hour22, "8"))...)
 	})
 	t.Run("a row that is not in quarantine is not taken", func(t *testing.T) {
-		if _, err := r.redriver().Redrive(t.Context(), fix(name, "d", 1, row(1, hour22, "8"))); !errors.Is(err, ledger.ErrNotFound) {
+		if _, err := r.redriver().Redrive(t.Context(), fix(name, "d", 1, row(1, hour22, "8"))); !errors.Is(err, table.ErrNotFound) {
 			t.Errorf("error %v", err)
 		}
 	})
@@ -182,7 +183,7 @@ func TestRedrivesThatOverlap(t *testing.T) {
 	}
 	r.settle(t, rand.New(rand.NewPCG(5, 5)))
 	var taken string
-	for _, h := range r.rows(t, ledger.TableUsageHours) {
+	for _, h := range r.rows(t, table.UsageHours) {
 		if h["decision"] == string(ledger.Redriving) && h["verdict"] == string(ledger.Counted) {
 			taken += fmt.Sprint(h["records"])
 		}

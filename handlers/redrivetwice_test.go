@@ -15,6 +15,7 @@ import (
 
 	"stackusage/shared/intake"
 	"stackusage/shared/ledger"
+	"stackusage/shared/table"
 )
 
 // TestTheSameRedriveTwiceAtOnce: a redrive is overtaken by one of the same rows,
@@ -47,20 +48,20 @@ func TestTheSameRedriveTwiceAtOnce(t *testing.T) {
 // lagging stops a run before the transaction that commits its supplement, and
 // after each time it reads a supplement's row.
 type lagging struct {
-	ledger.Store
+	table.Store
 	commits, looked func()
 }
 
-func (l lagging) Apply(ctx context.Context, table, partition string, ops ...ledger.Op) error {
-	if table == ledger.TableUsageHours && len(ops) == 2 {
+func (l lagging) Apply(ctx context.Context, name, partition string, ops ...table.Op) error {
+	if name == table.UsageHours && len(ops) == 2 {
 		l.commits()
 	}
-	return l.Store.Apply(ctx, table, partition, ops...)
+	return l.Store.Apply(ctx, name, partition, ops...)
 }
 
-func (l lagging) Get(ctx context.Context, table, partition, key string) (ledger.Row, error) {
-	row, err := l.Store.Get(ctx, table, partition, key)
-	if table == ledger.TableUsageHours && strings.Count(key, "_") == 2 {
+func (l lagging) Get(ctx context.Context, name, partition, key string) (table.Row, error) {
+	row, err := l.Store.Get(ctx, name, partition, key)
+	if name == table.UsageHours && strings.Count(key, "_") == 2 {
 		l.looked()
 	}
 	return row, err

@@ -15,7 +15,7 @@ import (
 	"stackusage/handlers"
 	"stackusage/shared/activation"
 	"stackusage/shared/landing"
-	"stackusage/shared/ledger"
+	"stackusage/shared/table"
 )
 
 // api calls the registration API as the host passes requests on, and reads the
@@ -111,7 +111,7 @@ func TestRegistrationAPI(t *testing.T) {
 		if p["subscriptionId"] != contosoPays || len(p["history"].([]any)) != 2 || got["etag"] != `"2"` {
 			t.Errorf("%v", got)
 		}
-		if rows := r.rows(t, ledger.TableRegistrations); rows[cloudID+"/registration_20191210"]["subscriptionId"] != payer || rows[cloudID+"/registration_20200101"]["reason"] != "the stamp went live" {
+		if rows := r.rows(t, table.Registrations); rows[cloudID+"/registration_20191210"]["subscriptionId"] != payer || rows[cloudID+"/registration_20200101"]["reason"] != "the stamp went live" {
 			t.Errorf("%v", rows)
 		}
 	})
@@ -190,7 +190,7 @@ func TestRegistrationAPI(t *testing.T) {
 		if end == nil || again["etag"] != first["etag"] || again["properties"].(map[string]any)["reason"] != "scrapped" {
 			t.Errorf("first %v, again %v", first, again)
 		}
-		if rows := r.rows(t, ledger.TableRegistrations); rows[cloudID+"/registration_20191210"] == nil {
+		if rows := r.rows(t, table.Registrations); rows[cloudID+"/registration_20191210"] == nil {
 			t.Errorf("%v", rows)
 		}
 	})

@@ -8,6 +8,7 @@ import (
 
 	"stackusage/shared/landing"
 	"stackusage/shared/ledger"
+	"stackusage/shared/table"
 )
 
 func zip(t testing.TB, text string) []byte {
@@ -75,9 +76,9 @@ func TestRejections(t *testing.T) {
 			}
 		})
 	}
-	for _, table := range []string{ledger.TableDayInputs, ledger.TableOpenDays, ledger.TableQuarantine, ledger.TableFailedMessages} {
-		if rows := r.rows(t, table); len(rows) != 0 {
-			t.Errorf("%s: %v", table, rows)
+	for _, name := range []string{table.DayInputs, table.OpenDays, table.Quarantine, table.FailedMessages} {
+		if rows := r.rows(t, name); len(rows) != 0 {
+			t.Errorf("%s: %v", name, rows)
 		}
 	}
 	t.Run("the right blob of the hour still counts", func(t *testing.T) {

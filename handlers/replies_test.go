@@ -8,6 +8,7 @@ import (
 	"github.com/Azure/azure-sdk-for-go/sdk/azcore/policy"
 
 	"stackusage/shared/ledger"
+	"stackusage/shared/table"
 )
 
 // TestReplies is the table of replies.go, row by row: what the host is told for
@@ -16,7 +17,7 @@ func TestReplies(t *testing.T) {
 	t.Parallel()
 	failed := func(t *testing.T, r *rig, want int) {
 		t.Helper()
-		if got := r.rows(t, ledger.TableFailedMessages); len(got) != want {
+		if got := r.rows(t, table.FailedMessages); len(got) != want {
 			t.Errorf("FailedMessages has %d rows, want %d: %v", len(got), want, got)
 		}
 	}
@@ -30,7 +31,7 @@ func TestReplies(t *testing.T) {
 		r.ingest(t, hour22, rowsOf(hour22)...)
 		r.done(t, "CloseDay", dayMessage(theDay))
 		failed(t, r, 0)
-		if days := r.rows(t, ledger.TableUsageDays); len(days) != 0 {
+		if days := r.rows(t, table.UsageDays); len(days) != 0 {
 			t.Errorf("the day is stated: %v", days)
 		}
 	})
@@ -39,10 +40,10 @@ func TestReplies(t *testing.T) {
 		r.ingest(t, hour00+1, row(9, hour23, "1"))
 		r.done(t, "CloseDay", dayMessage(theDay))
 		failed(t, r, 0)
-		if _, open := r.rows(t, ledger.TableOpenDays)[cloudID+"/20191210"]; !open {
+		if _, open := r.rows(t, table.OpenDays)[cloudID+"/20191210"]; !open {
 			t.Error("the day has lost its mark, and the hour with it")
 		}
-		if days := r.rows(t, ledger.TableUsageDays); len(days) != 1 {
+		if days := r.rows(t, table.UsageDays); len(days) != 1 {
 			t.Errorf("revisions %v", days)
 		}
 	})
@@ -104,13 +105,13 @@ func TestGarbageMessages(t *testing.T) {
 				r.done(t, c.function, c.message)
 			}
 			found := false
-			for _, props := range r.rows(t, ledger.TableFailedMessages) {
+			for _, props := range r.rows(t, table.FailedMessages) {
 				if props["text"] == c.message && strings.Contains(props["reason"].(string), c.reason) {
 					found = props["times"] == int64(2)
 				}
 			}
 			if !found {
-				t.Errorf("no row for %q with reason %q, seen twice, in %v", c.message, c.reason, r.rows(t, ledger.TableFailedMessages))
+				t.Errorf("no row for %q with reason %q, seen twice, in %v", c.message, c.reason, r.rows(t, table.FailedMessages))
 			}
 		})
 	}
@@ -120,9 +121,9 @@ func TestGarbageMessages(t *testing.T) {
 		r.through(nil)
 	})
 	t.Run("and leaves nothing else behind", func(t *testing.T) {
-		for _, table := range []string{ledger.TableUsageHours, ledger.TableOpenDays, ledger.TableUsageDays, ledger.TableUsageBatches} {
-			if rows := r.rows(t, table); len(rows) != 0 {
-				t.Errorf("%s: %v", table, rows)
+		for _, name := range []string{table.UsageHours, table.OpenDays, table.UsageDays, table.UsageBatches} {
+			if rows := r.rows(t, name); len(rows) != 0 {
+				t.Errorf("%s: %v", name, rows)
 			}
 		}
 	})

@@ -3,8 +3,8 @@ package handlers_test
 import (
 	"testing"
 
-	"stackusage/shared/ledger"
 	"stackusage/shared/registration"
+	"stackusage/shared/table"
 )
 
 func TestCloseDayCrashesWithReportingOff(t *testing.T) {
@@ -43,11 +43,11 @@ func TestSweepCrashesAsItForwards(t *testing.T) {
 		},
 		func(t *testing.T, _, r *rig) {
 			t.Helper()
-			if mark := r.rows(t, ledger.TableOpenDays)[cloudID+"/20191210"]; mark["restate"] == nil {
+			if mark := r.rows(t, table.OpenDays)[cloudID+"/20191210"]; mark["restate"] == nil {
 				t.Errorf("nobody asks: %v", mark)
 			}
 			r.done(t, "CloseDay", dayMessage(theDay))
-			if n := len(r.rows(t, ledger.TableUsageDays)); n != 2 {
+			if n := len(r.rows(t, table.UsageDays)); n != 2 {
 				t.Errorf("%d revisions", n)
 			}
 		})

@@ -13,6 +13,7 @@ import (
 	"stackusage/handlers"
 	"stackusage/shared/landing"
 	"stackusage/shared/ledger"
+	"stackusage/shared/table"
 	"stackusage/shared/usage"
 )
 
@@ -86,7 +87,7 @@ func TestResolve(t *testing.T) {
 		if h := r.hourRow(t, third); h.Verdict != ledger.KeptOut || h.DecidedBy != "olga" || h.DecisionReason != "a test of the stack" || h.DecidedAt.IsZero() {
 			t.Errorf("row %+v", h)
 		}
-		if open := r.rows(t, ledger.TableOpenDays); len(open) > 0 {
+		if open := r.rows(t, table.OpenDays); len(open) > 0 {
 			t.Errorf("open: %v", open)
 		}
 		bill.billed(t, rowsOf(hour22), rowsOf(hour23), rowsOf(hour00))
@@ -195,7 +196,7 @@ func TestATakeOverWhileADayCloses(t *testing.T) {
 		t.Run(fmt.Sprintf("before request %d of %d", at, requests), func(t *testing.T) {
 			t.Parallel()
 			_, r, bill := closeBeside(t, at)
-			if day := r.only(t, ledger.TableUsageDays); day["inputCount"] != int64(3) {
+			if day := r.only(t, table.UsageDays); day["inputCount"] != int64(3) {
 				t.Errorf("stated with inputs %v", day["inputs"])
 			}
 			r.settle(t, rand.New(rand.NewPCG(3, uint64(at))))

@@ -10,6 +10,7 @@ import (
 
 	"stackusage/handlers"
 	"stackusage/shared/ledger"
+	"stackusage/shared/table"
 )
 
 func TestRestate(t *testing.T) {
@@ -110,7 +111,7 @@ func sameRevisions(t *testing.T, want, got *rig) {
 			ok(t, err)
 			all = append(all, fmt.Sprint(rev.Number, rev.SHA256, rev.Restate, rev.Reason, rev.By))
 		}
-		return append(all, fmt.Sprint(len(r.rows(t, ledger.TableOpenDays)), " open"))
+		return append(all, fmt.Sprint(len(r.rows(t, table.OpenDays)), " open"))
 	}
 	if diff := cmp.Diff(list(want), list(got)); diff != "" {
 		t.Errorf("revisions (-without the fault +with it):\n%s", diff)

@@ -12,6 +12,7 @@ import (
 	"stackusage/shared/landing"
 	"stackusage/shared/ledger"
 	"stackusage/shared/registration"
+	"stackusage/shared/table"
 	"stackusage/shared/usage"
 )
 
@@ -143,8 +144,8 @@ func TestReportingIsOff(t *testing.T) {
 	name := r.ingest(t, hour23, row(1, hour22, "2"))
 	r.ingest(t, hour00, row(1, hour23, "4"))
 	r.settle(t, rnd)
-	revision := func(n int) ledger.Props {
-		return r.rows(t, ledger.TableUsageDays)[cloudID+"/20191210_000"+string(rune('0'+n))]
+	revision := func(n int) table.Props {
+		return r.rows(t, table.UsageDays)[cloudID+"/20191210_000"+string(rune('0'+n))]
 	}
 	t.Run("hours are kept and counted, the day is stated, and nothing is forwarded", func(t *testing.T) {
 		if got := b.records(t); len(got) > 0 {
@@ -232,7 +233,7 @@ func TestTheCalendarOfARegistration(t *testing.T) {
 		r.registerAs(t, func(reg *registration.Registration) { reg.End = hour23.Start() })
 		r.ingest(t, hour22, rowsOf(hour22)...)
 		r.done(t, "CloseDay", dayMessage(theDay))
-		if p := r.only(t, ledger.TableUsageDays); p["complete"] != true {
+		if p := r.only(t, table.UsageDays); p["complete"] != true {
 			t.Errorf("%v", p)
 		}
 	})

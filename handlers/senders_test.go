@@ -16,6 +16,7 @@ import (
 	"stackusage/shared/commerce"
 	"stackusage/shared/daily"
 	"stackusage/shared/ledger"
+	"stackusage/shared/table"
 )
 
 // checkSent checks that the only batch is answered, after so many requests to
@@ -37,7 +38,7 @@ func TestTwoSendersAtOnce(t *testing.T) {
 	reads := 0
 	both := make(chan struct{})
 	r.through(func(req *policy.Request) (*http.Response, error) {
-		if req.Raw().Method == http.MethodPut && strings.Contains(req.Raw().URL.Path, ledger.TableUsageBatches) {
+		if req.Raw().Method == http.MethodPut && strings.Contains(req.Raw().URL.Path, table.UsageBatches) {
 			lock.Lock()
 			if reads++; reads == 2 { // both have read the row before either claims it
 				close(both)

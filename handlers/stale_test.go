@@ -9,11 +9,12 @@ import (
 	"time"
 
 	"stackusage/shared/ledger"
+	"stackusage/shared/table"
 )
 
 // pausing does something before the n-th listing of Quarantine.
 type pausing struct {
-	ledger.Store
+	table.Store
 	at   int
 	hook func()
 }
@@ -24,13 +25,13 @@ func (r *rig) pausing(at int, hook func()) *ledger.Ledger {
 	return &ledger.Ledger{Store: &pausing{Store: r.Ledger.Store, at: at, hook: hook}}
 }
 
-func (p *pausing) List(ctx context.Context, table, partition, from, to string) iter.Seq2[ledger.Row, error] {
-	if table == ledger.TableQuarantine {
+func (p *pausing) List(ctx context.Context, name, partition, from, to string) iter.Seq2[table.Row, error] {
+	if name == table.Quarantine {
 		if p.at--; p.at == 0 {
 			p.hook()
 		}
 	}
-	return p.Store.List(ctx, table, partition, from, to)
+	return p.Store.List(ctx, name, partition, from, to)
 }
 
 // TestARunThatWasOvertakenTakesNothingBack: a redrive has read which
@@ -90,13 +91,13 @@ func refusedRows(t *testing.T, l *ledger.Ledger, id ledger.HourID) (rows []ledge
 }
 
 // dying fails at the transaction that would commit a supplement.
-type dying struct{ ledger.Store }
+type dying struct{ table.Store }
 
-func (d dying) Apply(ctx context.Context, table, partition string, ops ...ledger.Op) error {
-	if table == ledger.TableUsageHours && len(ops) == 2 {
+func (d dying) Apply(ctx context.Context, name, partition string, ops ...table.Op) error {
+	if name == table.UsageHours && len(ops) == 2 {
 		return errFault
 	}
-	return d.Store.Apply(ctx, table, partition, ops...)
+	return d.Store.Apply(ctx, name, partition, ops...)
 }
 
 // TestARedriveThatDiedIsWithdrawn: nobody wants its rows any more, and its usage

@@ -18,9 +18,9 @@ import (
 	"github.com/Azure/azure-sdk-for-go/sdk/azcore/policy"
 	"github.com/Azure/azure-sdk-for-go/sdk/storage/azqueue"
 
-	"stackusage/handlers"
 	"stackusage/shared/landing"
 	"stackusage/shared/ledger"
+	"stackusage/shared/table"
 )
 
 type body struct{ *bytes.Reader }
@@ -54,22 +54,22 @@ func unzip(t testing.TB, file []byte) string {
 }
 
 // rows lists a table, by "partition/key".
-func (r *rig) rows(t testing.TB, table string) map[string]ledger.Props {
+func (r *rig) rows(t testing.TB, name string) map[string]table.Props {
 	t.Helper()
-	all := map[string]ledger.Props{}
-	for row, err := range r.store.Tables.List(context.Background(), table, "", "", "") {
+	all := map[string]table.Props{}
+	for row, err := range r.store.Tables.List(context.Background(), name, "", "", "") {
 		ok(t, err)
 		all[row.Partition+"/"+row.Key] = row.Props
 	}
 	return all
 }
 
-// only is the single row of a table.
-func (r *rig) only(t testing.TB, table string) ledger.Props {
+// only is the single row of a name.
+func (r *rig) only(t testing.TB, name string) table.Props {
 	t.Helper()
-	all := r.rows(t, table)
+	all := r.rows(t, name)
 	if len(all) != 1 {
-		t.Fatalf("%s has %d rows, want 1: %v", table, len(all), slices.Sorted(maps.Keys(all)))
+		t.Fatalf("%s has %d rows, want 1: %v", name, len(all), slices.Sorted(maps.Keys(all)))
 	}
 	for _, props := range all {
 		return props
@@ -92,18 +92,18 @@ func (r *rig) hourRow(t testing.TB, name landing.Name) ledger.Hour {
 func (r *rig) dump(t testing.TB) map[string]string {
 	t.Helper()
 	all := map[string]string{}
-	for _, table := range ledger.Tables() {
-		for key, props := range r.rows(t, table) {
+	for _, name := range table.Names() {
+		for key, props := range r.rows(t, name) {
 			var columns strings.Builder
 			for _, name := range slices.Sorted(maps.Keys(props)) {
 				if _, when := props[name].(time.Time); !when {
 					fmt.Fprintf(&columns, "%s=%v\n", name, props[name])
 				}
 			}
-			all[table+" "+key] = columns.String()
+			all[name+" "+key] = columns.String()
 		}
 	}
-	for _, container := range handlers.ContainerNames() {
+	for _, container := range table.Containers() {
 		ok(t, r.store.Blobs.List(context.Background(), container, func(name string, _ time.Time) error {
 			all[container+"/"+name] = fmt.Sprint(len(r.blob(t, container+"/"+name)), " bytes")
 			return nil

@@ -14,6 +14,7 @@ import (
 	"stackusage/handlers"
 	"stackusage/shared/landing"
 	"stackusage/shared/ledger"
+	"stackusage/shared/table"
 )
 
 // announced works off the queue of landed blobs and says how many there were.
@@ -136,7 +137,7 @@ func TestSweepBatches(t *testing.T) {
 		r.commerce.answer = nil
 		r.done(t, "ForwardBatch", batchMessage(theDay, 1))
 		queued(t)
-		if marks := r.rows(t, ledger.TableOpenDays); len(marks) != 0 {
+		if marks := r.rows(t, table.OpenDays); len(marks) != 0 {
 			t.Errorf("marks %v", marks)
 		}
 	})
@@ -152,7 +153,7 @@ func TestSweepPoison(t *testing.T) {
 	r.sweep(t)
 	t.Run("what failed for good is where an operator sees it", func(t *testing.T) {
 		got := map[string]string{}
-		for _, props := range r.rows(t, ledger.TableFailedMessages) {
+		for _, props := range r.rows(t, table.FailedMessages) {
 			got[props["queue"].(string)] = props["text"].(string)
 		}
 		want := map[string]string{handlers.QueueLanded: `{"no":"event"}`, handlers.QueueDays: "not base64 at all", handlers.QueueBatches: "/wA="}
@@ -168,7 +169,7 @@ func TestSweepPoison(t *testing.T) {
 	t.Run("a message that cannot be recorded stays", func(t *testing.T) {
 		r.poison(t, handlers.QueueDays, "stays")
 		r.through(func(req *policy.Request) (*http.Response, error) {
-			if req.Raw().Method != http.MethodGet && strings.Contains(req.Raw().URL.Path, ledger.TableFailedMessages) {
+			if req.Raw().Method != http.MethodGet && strings.Contains(req.Raw().URL.Path, table.FailedMessages) {
 				return nil, errFault
 			}
 			return req.Next()
@@ -224,7 +225,7 @@ func TestSweepGoesOn(t *testing.T) {
 	r.advance(16 * time.Minute)
 	for path, works := range map[string]string{
 		landing.Container(cloudID): handlers.QueueDays, // blobs cannot be listed: days are queued
-		"/" + ledger.TableOpenDays: handlers.QueueLanded,
+		"/" + table.OpenDays:       handlers.QueueLanded,
 		"-poison":                  handlers.QueueDays,
 	} {
 		r.through(func(req *policy.Request) (*http.Response, error) {

@@ -12,7 +12,7 @@ import (
 
 	standin "stackusage/internal/devstack/commerce"
 	"stackusage/shared/commerce"
-	"stackusage/shared/ledger"
+	"stackusage/shared/table"
 )
 
 var gateLock sync.Mutex // of what parallel tests share
@@ -76,7 +76,7 @@ func TestRepliesThatAreAlwaysLost(t *testing.T) {
 				t.Error("the repeat has other bytes")
 			}
 			g.checkEnd(t, r, 5, c.rest, c.named)
-			for _, line := range r.rows(t, ledger.TableDailyUsage) {
+			for _, line := range r.rows(t, table.DailyUsage) {
 				if line["answer"] == "Conflict" && line["storedQuantity"] != "7.5" {
 					t.Errorf("%v", line)
 				}

@@ -12,7 +12,7 @@ import (
 	"stackusage/handlers"
 	"stackusage/internal/bicep"
 	"stackusage/shared/landing"
-	"stackusage/shared/ledger"
+	"stackusage/shared/table"
 )
 
 func TestNames(t *testing.T) {
@@ -30,9 +30,9 @@ func TestNames(t *testing.T) {
 				problems = append(problems, what+" (-code +templates):\n"+diff)
 			}
 		}
-		same("containers", handlers.ContainerNames(), bicep.Strings(all.value(t, names, "containerNames")))
+		same("containers", table.Containers(), bicep.Strings(all.value(t, names, "containerNames")))
 		same("queues", queues, bicep.Strings(all.value(t, names, "queueNames")))
-		same("tables", ledger.Tables(), bicep.Strings(all.value(t, names, "tableNames")))
+		same("tables", table.Names(), bicep.Strings(all.value(t, names, "tableNames")))
 		if landed, _ := all.value(t, names, "landedQueue").Value(); landed != handlers.QueueLanded || landed != trigger(t, "IngestHour").QueueName {
 			problems = append(problems, "blobs are announced on "+landed+", which IngestHour does not read")
 		}
@@ -130,7 +130,7 @@ func events(t testing.TB, all templates) (problems []string) {
 		problems = append(problems, "lifecycle of landing: all containers, however many stacks there are")
 	}
 	kept := bicep.Find(bicep.Body(all["modules/stores.bicep"].Decl("module", "ledgerLifecycle").Value), "params", "kept")
-	if !strings.Contains(kept.Text(), "'"+handlers.ContainerQuarantine+"'") {
+	if !strings.Contains(kept.Text(), "'"+table.ContainerQuarantine+"'") {
 		problems = append(problems, "quarantine has a lifecycle: refused rows wait for a decision")
 	}
 	return problems

@@ -19,6 +19,7 @@ import (
 	"stackusage/shared/azurestore"
 	"stackusage/shared/ledger"
 	"stackusage/shared/registration"
+	"stackusage/shared/table"
 )
 
 const canary = "ca7a5700-0000-4000-8000-000000000001"
@@ -93,11 +94,11 @@ func TestCheckDeployment(t *testing.T) {
 				t.Fatalf("open: %+v", marks)
 			}
 		}
-		for _, table := range ledger.Tables() {
-			for row, err := range account.Tables.List(t.Context(), table, "", "", "") {
+		for _, name := range table.Names() {
+			for row, err := range account.Tables.List(t.Context(), name, "", "", "") {
 				must(t, err)
-				if !strings.HasPrefix(row.Partition, canary) && table != ledger.TableRegistrations {
-					t.Errorf("%s has a row %s %s", table, row.Partition, row.Key)
+				if !strings.HasPrefix(row.Partition, canary) && name != table.Registrations {
+					t.Errorf("%s has a row %s %s", name, row.Partition, row.Key)
 				}
 			}
 		}

@@ -13,7 +13,7 @@ import (
 
 	"stackusage/internal/devstack/azurite"
 	"stackusage/shared/azurestore"
-	"stackusage/shared/ledger"
+	"stackusage/shared/table"
 )
 
 // built is where the programs and the staged app are, made once.
@@ -64,7 +64,7 @@ func TestScripts(t *testing.T) {
 	connection := storage.ConnectionString(0)
 	account, err := azurestore.Connect(func(name string) string { return map[string]string{"UsageStorage": connection}[name] }, "UsageStorage")
 	if err == nil {
-		err = account.Tables.Create(t.Context(), ledger.Tables()...) // as the handler does at its start
+		err = account.Tables.Create(t.Context(), table.Names()...) // as the handler does at its start
 	}
 	if err != nil {
 		t.Fatal(err)

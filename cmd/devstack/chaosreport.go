@@ -19,6 +19,7 @@ import (
 	"stackusage/internal/devstack/storagefaults"
 	"stackusage/shared/landing"
 	"stackusage/shared/ledger"
+	"stackusage/shared/table"
 	"stackusage/shared/usage"
 )
 
@@ -114,7 +115,7 @@ func (s *site) sums(ctx context.Context) (map[string]string, error) {
 func (c *chaos) countPoisoned() (n int) {
 	ctx, cancel := context.WithTimeout(context.Background(), requestLimit)
 	defer cancel()
-	for row, err := range c.usage.Tables.List(ctx, ledger.TableFailedMessages, "", "", "") {
+	for row, err := range c.usage.Tables.List(ctx, table.FailedMessages, "", "", "") {
 		if err != nil {
 			return n
 		}

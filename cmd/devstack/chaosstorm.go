@@ -5,7 +5,7 @@ import (
 	"strings"
 	"time"
 
-	"stackusage/shared/ledger"
+	"stackusage/shared/table"
 )
 
 // Kinds of faults that storm gives itself; storage, handler and commerce have
@@ -101,7 +101,7 @@ func (c *chaos) progressed(ctx context.Context) (judged, open int, err error) {
 	if judged, _, err = c.hours(ctx); err != nil {
 		return 0, 0, err
 	}
-	for _, err := range c.usage.Tables.List(ctx, ledger.TableOpenDays, "", "", "") {
+	for _, err := range c.usage.Tables.List(ctx, table.OpenDays, "", "", "") {
 		if err != nil {
 			return 0, 0, err
 		}
@@ -129,7 +129,7 @@ func (c *chaos) agentAtLast(ctx context.Context) error {
 }
 
 func (c *chaos) revisions(ctx context.Context) (n int, err error) {
-	for _, err := range c.usage.Tables.List(ctx, ledger.TableUsageDays, cloudID, "", "") {
+	for _, err := range c.usage.Tables.List(ctx, table.UsageDays, cloudID, "", "") {
 		if err != nil {
 			return 0, err
 		}

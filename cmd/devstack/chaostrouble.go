@@ -12,6 +12,7 @@ import (
 	"stackusage/handlers"
 	"stackusage/shared/landing"
 	"stackusage/shared/ledger"
+	"stackusage/shared/table"
 )
 
 // outageOnce takes storage away from the handlers while they have messages, for
@@ -139,7 +140,7 @@ func (c *chaos) garble(ctx context.Context) error {
 func (c *chaos) sendFailedAgain(ctx context.Context) error {
 	ctx, cancel := context.WithTimeout(ctx, requestLimit)
 	defer cancel()
-	for row, err := range c.usage.Tables.List(ctx, ledger.TableFailedMessages, "", "", "") {
+	for row, err := range c.usage.Tables.List(ctx, table.FailedMessages, "", "", "") {
 		if err != nil {
 			return nil // a handler has not made the table yet, or was killed
 		}

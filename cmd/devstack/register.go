@@ -12,8 +12,8 @@ import (
 	"stackusage/internal/devstack/azurestack"
 	"stackusage/shared/azurestore"
 	"stackusage/shared/landing"
-	"stackusage/shared/ledger"
 	"stackusage/shared/registration"
+	"stackusage/shared/table"
 	"stackusage/shared/usage"
 )
 
@@ -49,7 +49,7 @@ func (s *site) register(ctx context.Context) error {
 	if err := landed.Blobs.Create(ctx, landing.Container(cloudID)); err != nil {
 		return err
 	}
-	if err := s.usage.Tables.Create(ctx, ledger.TableRegistrations); err != nil {
+	if err := s.usage.Tables.Create(ctx, table.Registrations); err != nil {
 		return err
 	}
 	first := s.stack.First()

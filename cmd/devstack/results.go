@@ -15,7 +15,7 @@ import (
 
 	"stackusage/handlers"
 	"stackusage/internal/devstack/balance"
-	"stackusage/shared/ledger"
+	"stackusage/shared/table"
 )
 
 // stuck is how long run waits without seeing anything move.
@@ -77,7 +77,7 @@ func settled(st handlers.Status) bool {
 
 // hours counts the landed blobs that have a verdict and the hours that count.
 func (s *site) hours(ctx context.Context) (judged, counted int, err error) {
-	for row, err := range s.usage.Tables.List(ctx, ledger.TableUsageHours, "", "", "") {
+	for row, err := range s.usage.Tables.List(ctx, table.UsageHours, "", "", "") {
 		if err != nil {
 			return 0, 0, err
 		}
@@ -145,7 +145,7 @@ func (s *site) results(ctx context.Context) (balance.Sheet, error) {
 // unaccounted counts the messages that failed for good and whose work nobody
 // has done since.
 func (s *site) unaccounted(ctx context.Context) (n int, err error) {
-	for row, err := range s.usage.Tables.List(ctx, ledger.TableFailedMessages, "", "", "") {
+	for row, err := range s.usage.Tables.List(ctx, table.FailedMessages, "", "", "") {
 		if err != nil {
 			return 0, err
 		}
@@ -162,7 +162,7 @@ func (s *site) unaccounted(ctx context.Context) (n int, err error) {
 // blob that does not count (a duplicate, a conflict) are no refusals.
 func (s *site) quarantined(ctx context.Context) (map[string]map[int]bool, error) {
 	counts := map[string]bool{}
-	for row, err := range s.usage.Tables.List(ctx, ledger.TableUsageHours, "", "", "") {
+	for row, err := range s.usage.Tables.List(ctx, table.UsageHours, "", "", "") {
 		if err != nil {
 			return nil, err
 		}
@@ -171,7 +171,7 @@ func (s *site) quarantined(ctx context.Context) (map[string]map[int]bool, error)
 		}
 	}
 	lines := map[string]map[int]bool{}
-	for row, err := range s.usage.Tables.List(ctx, ledger.TableQuarantine, "", "", "") {
+	for row, err := range s.usage.Tables.List(ctx, table.Quarantine, "", "", "") {
 		if err != nil {
 			return nil, err
 		}
@@ -207,9 +207,9 @@ func (s *site) write(ctx context.Context, sheet balance.Sheet) error {
 	if err := os.MkdirAll(dir, 0o755); err != nil {
 		return err
 	}
-	for _, table := range ledger.Tables() {
-		if err := s.dump(ctx, table, filepath.Join(dir, table+".ndjson")); err != nil {
-			return fmt.Errorf("dump table %s: %w", table, err)
+	for _, name := range table.Names() {
+		if err := s.dump(ctx, name, filepath.Join(dir, name+".ndjson")); err != nil {
+			return fmt.Errorf("dump table %s: %w", name, err)
 		}
 	}
 	return nil
@@ -229,14 +229,14 @@ func (s *site) save(ctx context.Context, url, path string) error {
 	return errors.Join(err, f.Close())
 }
 
-func (s *site) dump(ctx context.Context, table, path string) error {
+func (s *site) dump(ctx context.Context, name, path string) error {
 	f, err := os.Create(path)
 	if err != nil {
 		return err
 	}
 	enc := json.NewEncoder(f)
 	enc.SetEscapeHTML(false)
-	for row, listErr := range s.usage.Tables.List(ctx, table, "", "", "") {
+	for row, listErr := range s.usage.Tables.List(ctx, name, "", "", "") {
 		if err = listErr; err != nil {
 			break
 		}

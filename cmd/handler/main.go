@@ -25,6 +25,7 @@ import (
 	"stackusage/shared/landing"
 	"stackusage/shared/ledger"
 	"stackusage/shared/meter"
+	"stackusage/shared/table"
 	"stackusage/shared/telemetry"
 )
 
@@ -154,8 +155,8 @@ func (a *app) prepare(ctx context.Context) error {
 		return err
 	}
 	return errors.Join(
-		a.usage.Tables.Create(ctx, ledger.Tables()...),
+		a.usage.Tables.Create(ctx, table.Names()...),
 		a.usage.Queues.Create(ctx, queues...),
-		a.usage.Blobs.Create(ctx, handlers.ContainerNames()...),
+		a.usage.Blobs.Create(ctx, table.Containers()...),
 	)
 }

@@ -125,7 +125,7 @@ func listBatches(ctx context.Context, env environment, args []string) error {
 	if err != nil {
 		return err
 	}
-	w := newTable(env, "CLOUD ID", "USAGE DAY", "REV", "BATCH", "STATE", "RECORDS", "TRIES", "REFUSED SINCE", "NOT BEFORE", "LAST ANSWER")
+	w := newListing(env, "CLOUD ID", "USAGE DAY", "REV", "BATCH", "STATE", "RECORDS", "TRIES", "REFUSED SINCE", "NOT BEFORE", "LAST ANSWER")
 	enc := json.NewEncoder(env.stdout)
 	enc.SetEscapeHTML(false)
 	for b, err := range f.batches(ctx, app.ledger) {

@@ -11,6 +11,7 @@ import (
 	"stackusage/shared/landing"
 	"stackusage/shared/ledger"
 	"stackusage/shared/registration"
+	"stackusage/shared/table"
 	"stackusage/shared/usage"
 )
 
@@ -127,7 +128,7 @@ func (c *canary) harmless(ctx context.Context) error {
 // drop stores the hour, unless it was judged already.
 func (c *canary) drop(ctx context.Context) (there bool, err error) {
 	_, err = c.app.ledger.Hour(ctx, c.id)
-	if !errors.Is(err, ledger.ErrNotFound) {
+	if !errors.Is(err, table.ErrNotFound) {
 		return err == nil, err
 	}
 	put := func() error {
@@ -154,11 +155,11 @@ func (c *canary) counted(ctx context.Context) (*ledger.Hour, error) {
 	if err == nil {
 		return &h, nil
 	}
-	if !errors.Is(err, ledger.ErrNotFound) {
+	if !errors.Is(err, table.ErrNotFound) {
 		return nil, err
 	}
 	h, err = c.app.ledger.Hour(ctx, c.id)
-	if errors.Is(err, ledger.ErrNotFound) || err == nil && !h.Verdict.Final() {
+	if errors.Is(err, table.ErrNotFound) || err == nil && !h.Verdict.Final() {
 		return nil, nil
 	}
 	if err == nil {

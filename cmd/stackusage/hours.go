@@ -14,6 +14,7 @@ import (
 	"stackusage/handlers"
 	"stackusage/shared/landing"
 	"stackusage/shared/ledger"
+	"stackusage/shared/table"
 	"stackusage/shared/usage"
 )
 
@@ -101,7 +102,7 @@ func listHours(ctx context.Context, env environment, args []string) error {
 	if err != nil {
 		return err
 	}
-	w := newTable(env, "CLOUD ID", "HOUR", "SHA16", "VERDICT", "ROWS", "LANDED", "WHY")
+	w := newListing(env, "CLOUD ID", "HOUR", "SHA16", "VERDICT", "ROWS", "LANDED", "WHY")
 	enc := json.NewEncoder(env.stdout)
 	enc.SetEscapeHTML(false)
 	for h, err := range app.ledger.LandedHours(ctx, *cloudID) {
@@ -239,7 +240,7 @@ Until IngestHour has done so, hours resolve --keep withdraws the decision.
 
 // unresolved says what is missing where there is nothing to decide.
 func unresolved(err error) error {
-	if errors.Is(err, ledger.ErrNotFound) {
+	if errors.Is(err, table.ErrNotFound) {
 		return fmt.Errorf("%w: no such file has a verdict, or none counts for the hour yet; stackusage hours list shows what landed, and the hours of a stamp that is not registered count once it is", err)
 	}
 	return err

@@ -18,6 +18,7 @@ import (
 
 	"stackusage/shared/azurestore"
 	"stackusage/shared/ledger"
+	"stackusage/shared/table"
 )
 
 func main() {
@@ -116,7 +117,7 @@ func withHint(err error) error {
 
 // orListed says of a batch that is not there where to see those that are.
 func orListed(err error) error {
-	if errors.Is(err, ledger.ErrNotFound) {
+	if errors.Is(err, table.ErrNotFound) {
 		return fmt.Errorf("%w: stackusage batches list --all shows which there are", err)
 	}
 	return err

@@ -13,6 +13,7 @@ import (
 	"stackusage/internal/devstack/azurite/azuritetest"
 	"stackusage/shared/azurestore"
 	"stackusage/shared/ledger"
+	"stackusage/shared/table"
 )
 
 func TestMain(m *testing.M) { azuritetest.Main(m) }
@@ -29,7 +30,7 @@ func storage(t *testing.T) (func(string) string, *azurestore.Account) {
 	}
 	account, err := azurestore.Connect(getenv, "UsageStorage")
 	if err == nil {
-		err = account.Tables.Create(t.Context(), ledger.Tables()...)
+		err = account.Tables.Create(t.Context(), table.Names()...)
 	}
 	if err != nil {
 		t.Fatal(err)
@@ -122,8 +123,8 @@ func TestVerify(t *testing.T) {
 			}
 		}
 	})
-	row := ledger.Row{Partition: "b31316d4-de02-43a4-903d-eb74f8258b01_20191210", Key: "19", Props: ledger.Props{"counts": "0123456789abcdef", "landedAt": time.Now()}}
-	if err := account.Tables.Apply(t.Context(), ledger.TableUsageHours, row.Partition, ledger.Op{Verb: ledger.Insert, Row: row}); err != nil {
+	row := table.Row{Partition: "b31316d4-de02-43a4-903d-eb74f8258b01_20191210", Key: "19", Props: table.Props{"counts": "0123456789abcdef", "landedAt": time.Now()}}
+	if err := account.Tables.Apply(t.Context(), table.UsageHours, row.Partition, table.Op{Verb: table.Insert, Row: row}); err != nil {
 		t.Fatal(err)
 	}
 	t.Run("a difference is printed and is an error of its own", func(t *testing.T) {

@@ -65,7 +65,7 @@ func listMeters(_ context.Context, env environment, args []string) error {
 		return err
 	}
 	enc := json.NewEncoder(env.stdout)
-	w := newTable(env, "METER ID", "SERVICE", "NAME", "UNIT", "CLASS", "DEPRECATED")
+	w := newListing(env, "METER ID", "SERVICE", "NAME", "UNIT", "CLASS", "DEPRECATED")
 	for _, m := range catalogue.Search(*search) {
 		if *class != "" && *class != string(m.Class) || *deprecated && !m.Deprecated {
 			continue

@@ -10,8 +10,8 @@ import (
 	"slices"
 	"strings"
 
-	"stackusage/shared/ledger"
 	"stackusage/shared/meter"
+	"stackusage/shared/table"
 	"stackusage/shared/usage"
 )
 
@@ -132,7 +132,7 @@ func (a *app) see(ctx context.Context, cloudID string, day usage.Day, f usageFil
 		to = usage.DashedGUID(f.subscription) + "`" // the character after "_"
 	}
 	lastDay := make(map[seenKey]bool)
-	for row, err := range a.usage.Tables.List(ctx, ledger.TableDailyUsage, cloudID+"_"+day.Compact(), from, to) {
+	for row, err := range a.usage.Tables.List(ctx, table.DailyUsage, cloudID+"_"+day.Compact(), from, to) {
 		if err != nil {
 			return fmt.Errorf("read usage of %s: %w", day, err)
 		}
@@ -178,7 +178,7 @@ func printSeen(env environment, seen map[seenKey]*seenMeter, asJSON bool) error 
 	if asJSON {
 		return jsonLines(env.stdout, lines)
 	}
-	w := newTable(env, "CLOUD ID", "METER", "CLASS", "SUBSCRIPTION", "FIRST", "LAST", "DAYS", "LINES", "QUANTITY", "UNIT", "FLAGS")
+	w := newListing(env, "CLOUD ID", "METER", "CLASS", "SUBSCRIPTION", "FIRST", "LAST", "DAYS", "LINES", "QUANTITY", "UNIT", "FLAGS")
 	for _, l := range lines {
 		name := l.Name
 		if l.Class == string(meter.Unknown) || name == "" {

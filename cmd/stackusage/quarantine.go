@@ -13,6 +13,7 @@ import (
 	"stackusage/shared/daily"
 	"stackusage/shared/intake"
 	"stackusage/shared/ledger"
+	"stackusage/shared/table"
 	"stackusage/shared/usage"
 )
 
@@ -71,7 +72,7 @@ func listQuarantine(ctx context.Context, env environment, args []string) error {
 	if err != nil {
 		return err
 	}
-	w := newTable(env, "CLOUD ID", "HOUR", "SHA16", "CODE", "STATE", "ROWS", "FIRST LINE", "WHY")
+	w := newListing(env, "CLOUD ID", "HOUR", "SHA16", "CODE", "STATE", "ROWS", "FIRST LINE", "WHY")
 	enc := json.NewEncoder(env.stdout)
 	enc.SetEscapeHTML(false)
 	for h, err := range app.ledger.QuarantinedHours(ctx, *cloudID) {
@@ -164,7 +165,7 @@ func (s *selection) find(ctx context.Context, env environment) (*app, ledger.Hou
 		return nil, ledger.Hour{}, err
 	}
 	standing, err := app.ledger.CountedHour(ctx, s.id)
-	if errors.Is(err, ledger.ErrNotFound) {
+	if errors.Is(err, table.ErrNotFound) {
 		err = fmt.Errorf("no file counts for the hour %s of %s; stackusage hours list shows what landed", s.hour, s.id.CloudID)
 	}
 	s.id.SHA16 = standing.Counts

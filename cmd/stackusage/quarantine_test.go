@@ -14,6 +14,7 @@ import (
 	"stackusage/shared/intake"
 	"stackusage/shared/landing"
 	"stackusage/shared/ledger"
+	"stackusage/shared/table"
 )
 
 const usageRow = `{"properties":{"subscriptionId":"09065051-cfe9-4fcf-b90c-87f2af292fc9","meterId":"F271A8A388C44D93956A063E1D2FA80B",` +
@@ -25,7 +26,7 @@ const usageRow = `{"properties":{"subscriptionId":"09065051-cfe9-4fcf-b90c-87f2a
 func refusedRows(t *testing.T, more ...string) func(string) string {
 	t.Helper()
 	getenv, account := storage(t)
-	ok(t, account.Blobs.Create(t.Context(), ledger.ContainerPartials, ledger.ContainerQuarantine, landing.Container(cloudID)))
+	ok(t, account.Blobs.Create(t.Context(), table.ContainerPartials, table.ContainerQuarantine, landing.Container(cloudID)))
 	var file bytes.Buffer
 	w, err := landing.NewWriter(&file, landing.Header{CloudID: cloudID, Region: "northwest", ReportedStart: hour19.Start(), CollectedAt: hour19.End()})
 	ok(t, err)

@@ -41,7 +41,7 @@ func listRegistrations(ctx context.Context, env environment, args []string) erro
 	if err != nil {
 		return err
 	}
-	w := newTable(env, "NAME", "CLOUD ID", "SUBSCRIPTION", "KIND", "STAMP", "MODEL", "REPORTING", "REGION", "START", "END", "TENANTS")
+	w := newListing(env, "NAME", "CLOUD ID", "SUBSCRIPTION", "KIND", "STAMP", "MODEL", "REPORTING", "REGION", "START", "END", "TENANTS")
 	today := time.Now().UTC().Format("20060102")
 	for _, b := range books {
 		held, err := b.On(today)
@@ -98,7 +98,7 @@ func namedBook(ctx context.Context, env environment, command, about string, args
 
 // printHistory lists the entries of a registration. The last one for a day holds.
 func printHistory(env environment, book registration.Book) error {
-	w := newTable(env, "FROM", "SUBSCRIPTION", "KIND", "STAMP", "MODEL", "REPORTING", "REGION", "START", "END", "WHY")
+	w := newListing(env, "FROM", "SUBSCRIPTION", "KIND", "STAMP", "MODEL", "REPORTING", "REGION", "START", "END", "WHY")
 	for _, r := range book.Registrations {
 		w.row(handlers.ShowDay(r.EffectiveDay), r.SubscriptionID, string(r.SubscriptionKind), string(r.StampKind), string(r.BillingModel), onOff(r), r.Region,
 			stampOr(known(r.Start)), stampOr(known(r.End)), whyOf(r.Note))

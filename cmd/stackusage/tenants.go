@@ -38,7 +38,7 @@ func listTenants(ctx context.Context, env environment, args []string) error {
 		return err
 	}
 	enc := json.NewEncoder(env.stdout)
-	w := newTable(env, "TENANT", "FROM", "CHARGED", "WHY")
+	w := newListing(env, "TENANT", "FROM", "CHARGED", "WHY")
 	for _, m := range book.Tenants {
 		if asJSON {
 			if err := enc.Encode(listedTenant{m.TenantID, m.EffectiveDay, m.SubscriptionID, m.By, m.Reason}); err != nil {

@@ -10,7 +10,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 	"pgregory.net/rapid"
 
-	"stackusage/shared/ledger"
+	"stackusage/shared/table"
 )
 
 func TestColumnsRoundTrip(t *testing.T) {
@@ -37,13 +37,13 @@ func TestColumnsRoundTrip(t *testing.T) {
 		{"a leap day", time.Date(2020, 2, 29, 23, 59, 59, 0, time.UTC)},
 	} {
 		t.Run(c.name, func(t *testing.T) {
-			want := ledger.Props{"column": c.value}
-			r := ledger.Row{Partition: "p", Key: "k", Props: want}
+			want := table.Props{"column": c.value}
+			r := table.Row{Partition: "p", Key: "k", Props: want}
 			got := stored(t, store, r)
 			if diff := cmp.Diff(want, got.Props); diff != "" {
 				t.Errorf("columns (-want +got):\n%s", diff)
 			}
-			for r, err := range store.List(ctx, table, "p", "k", "") {
+			for r, err := range store.List(ctx, rowsTable, "p", "k", "") {
 				ok(t, err)
 				if diff := cmp.Diff(want, r.Props); diff != "" {
 					t.Errorf("columns in a list (-want +got):\n%s", diff)
@@ -54,16 +54,16 @@ func TestColumnsRoundTrip(t *testing.T) {
 	t.Run("a time of another zone comes back as the same instant in UTC", func(t *testing.T) {
 		zone := time.FixedZone("", 2*3600)
 		at := time.Date(2019, 12, 10, 21, 0, 0, 0, zone)
-		got := stored(t, store, ledger.Row{Partition: "p", Key: "k", Props: ledger.Props{"at": at}})
-		if diff := cmp.Diff(ledger.Props{"at": at.UTC()}, got.Props); diff != "" {
+		got := stored(t, store, table.Row{Partition: "p", Key: "k", Props: table.Props{"at": at}})
+		if diff := cmp.Diff(table.Props{"at": at.UTC()}, got.Props); diff != "" {
 			t.Errorf("columns (-want +got):\n%s", diff)
 		}
 	})
 	t.Run("a type that no column has is refused before anything is sent", func(t *testing.T) {
-		bad := ledger.Row{Partition: "p", Key: "bad", Props: ledger.Props{"column": 1.5}}
+		bad := table.Row{Partition: "p", Key: "bad", Props: table.Props{"column": 1.5}}
 		good := row("p", "good", "")
-		for _, ops := range [][]ledger.Op{{{Verb: ledger.Insert, Row: bad}}, {{Verb: ledger.Insert, Row: good}, {Verb: ledger.Insert, Row: bad}}} {
-			if err := store.Apply(ctx, table, "p", ops...); err == nil || !strings.Contains(err.Error(), "column has type float64") {
+		for _, ops := range [][]table.Op{{{Verb: table.Insert, Row: bad}}, {{Verb: table.Insert, Row: good}, {Verb: table.Insert, Row: bad}}} {
+			if err := store.Apply(ctx, rowsTable, "p", ops...); err == nil || !strings.Contains(err.Error(), "column has type float64") {
 				t.Errorf("got error %v, want one that names column and type", err)
 			}
 		}
@@ -87,14 +87,14 @@ func TestAnyRowRoundTrips(t *testing.T) {
 	)
 	key := rapid.StringMatching(`[0-9a-z_']{1,30}`)
 	rapid.Check(t, func(rt *rapid.T) {
-		want := ledger.Row{
+		want := table.Row{
 			Partition: key.Draw(rt, "partition"), Key: key.Draw(rt, "key"),
 			Props: rapid.MapOfN(rapid.StringMatching(`[a-z][A-Za-z0-9]{0,10}`), value, 0, 6).Draw(rt, "props"),
 		}
-		if err := store.Apply(context.Background(), table, want.Partition, ledger.Op{Verb: ledger.Put, Row: want}); err != nil {
+		if err := store.Apply(context.Background(), rowsTable, want.Partition, table.Op{Verb: table.Put, Row: want}); err != nil {
 			rt.Fatal(err)
 		}
-		got, err := store.Get(context.Background(), table, want.Partition, want.Key)
+		got, err := store.Get(context.Background(), rowsTable, want.Partition, want.Key)
 		if err != nil {
 			rt.Fatal(err)
 		}

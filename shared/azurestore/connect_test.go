@@ -12,7 +12,7 @@ import (
 
 	"stackusage/internal/devstack/azurite/azuritetest"
 	"stackusage/shared/azurestore"
-	"stackusage/shared/ledger"
+	"stackusage/shared/table"
 )
 
 func TestConnect(t *testing.T) {
@@ -72,7 +72,7 @@ func TestRetries(t *testing.T) {
 	t.Parallel()
 	ctx := context.Background()
 	connection := azuritetest.Account(t)
-	ok(t, reconnect(t, connection).Tables.Create(ctx, table))
+	ok(t, reconnect(t, connection).Tables.Create(ctx, rowsTable))
 	lost := errors.New("the answer was lost")
 	var requests atomic.Int64
 	loseFirst := func(req *policy.Request) (*http.Response, error) {
@@ -88,14 +88,14 @@ func TestRetries(t *testing.T) {
 		want     error
 		requests int64
 	}{
-		{"an Insert that is sent again meets itself as ErrExists", nil, ledger.ErrExists, 2},
+		{"an Insert that is sent again meets itself as ErrExists", nil, table.ErrExists, 2},
 		{"without retries the caller learns of it at once", []azurestore.Option{azurestore.WithoutRetries()}, lost, 1},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			requests.Store(0)
 			store := reconnect(t, connection, append(c.options, azurestore.Through(policyFunc(loseFirst)))...).Tables
 			r := row(strings.ReplaceAll(t.Name(), "/", ":"), "k", "stored")
-			if err := store.Apply(ctx, table, r.Partition, ledger.Op{Verb: ledger.Insert, Row: r}); !errors.Is(err, c.want) {
+			if err := store.Apply(ctx, rowsTable, r.Partition, table.Op{Verb: table.Insert, Row: r}); !errors.Is(err, c.want) {
 				t.Errorf("got %v, want %v", err, c.want)
 			}
 			if n := requests.Load(); n != c.requests {

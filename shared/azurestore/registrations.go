@@ -7,8 +7,8 @@ import (
 	"strings"
 	"time"
 
-	"stackusage/shared/ledger"
 	"stackusage/shared/registration"
+	"stackusage/shared/table"
 )
 
 // Row keys of table Registrations. A second entry for the same effective day has
@@ -33,7 +33,7 @@ func (t *Tables) Registrations(ctx context.Context, cloudID string) ([]registrat
 // Book implements registration.Store.
 func (t *Tables) Book(ctx context.Context, cloudID string) (registration.Book, error) {
 	book := registration.Book{CloudID: cloudID}
-	for row, err := range t.List(ctx, ledger.TableRegistrations, cloudID, "", "") {
+	for row, err := range t.List(ctx, table.Registrations, cloudID, "", "") {
 		if err == nil {
 			err = readEntry(&book, row)
 		}
@@ -48,7 +48,7 @@ func (t *Tables) Book(ctx context.Context, cloudID string) (registration.Book, e
 // Books implements registration.Store.
 func (t *Tables) Books(ctx context.Context) ([]registration.Book, error) {
 	var books []registration.Book
-	for row, err := range t.List(ctx, ledger.TableRegistrations, "", "", "") {
+	for row, err := range t.List(ctx, table.Registrations, "", "", "") {
 		if err == nil && strings.HasPrefix(row.Partition, namePrefix) {
 			continue
 		}
@@ -78,8 +78,8 @@ func (t *Tables) Holder(ctx context.Context, name string) (string, error) {
 	if strings.ContainsAny(name, "/\\#?") {
 		return "", nil // no such key can be, and the service would not look for it
 	}
-	row, err := t.Get(ctx, ledger.TableRegistrations, namePrefix+name, nameKey)
-	if errors.Is(err, ledger.ErrNotFound) {
+	row, err := t.Get(ctx, table.Registrations, namePrefix+name, nameKey)
+	if errors.Is(err, table.ErrNotFound) {
 		return "", nil
 	}
 	cloudID, _ := row.Props["cloudId"].(string)
@@ -96,9 +96,9 @@ func (t *Tables) Append(ctx context.Context, book registration.Book, added regis
 }
 
 func (t *Tables) append(ctx context.Context, book registration.Book, added registration.Added) error {
-	var ops []ledger.Op
-	insert := func(key string, props ledger.Props) {
-		ops = append(ops, ledger.Op{Verb: ledger.Insert, Row: ledger.Row{Partition: book.CloudID, Key: key, Props: props}})
+	var ops []table.Op
+	insert := func(key string, props table.Props) {
+		ops = append(ops, table.Op{Verb: table.Insert, Row: table.Row{Partition: book.CloudID, Key: key, Props: props}})
 	}
 	for _, r := range added.Registrations {
 		if err := t.claimName(ctx, r.Name, r.CloudID); err != nil {
@@ -113,9 +113,9 @@ func (t *Tables) append(ctx context.Context, book registration.Book, added regis
 	for i, op := range ops {
 		keys[i] = op.Row.Key
 	}
-	insert(fmt.Sprintf("%s%06d", changePrefix, book.Version+1), ledger.Props{"rows": strings.Join(keys, ",")})
-	err := t.Apply(ctx, ledger.TableRegistrations, book.CloudID, ops...)
-	if errors.Is(err, ledger.ErrExists) {
+	insert(fmt.Sprintf("%s%06d", changePrefix, book.Version+1), table.Props{"rows": strings.Join(keys, ",")})
+	err := t.Apply(ctx, table.Registrations, book.CloudID, ops...)
+	if errors.Is(err, table.ErrExists) {
 		return registration.ErrChanged
 	}
 	return err
@@ -125,9 +125,9 @@ func (t *Tables) claimName(ctx context.Context, name, cloudID string) error {
 	holder, err := t.Holder(ctx, name)
 	if err == nil && holder == "" {
 		partition := namePrefix + strings.ToLower(name)
-		err = t.Apply(ctx, ledger.TableRegistrations, partition, ledger.Op{Verb: ledger.Insert,
-			Row: ledger.Row{Partition: partition, Key: nameKey, Props: ledger.Props{"cloudId": cloudID, "name": name}}})
-		if !errors.Is(err, ledger.ErrExists) {
+		err = t.Apply(ctx, table.Registrations, partition, table.Op{Verb: table.Insert,
+			Row: table.Row{Partition: partition, Key: nameKey, Props: table.Props{"cloudId": cloudID, "name": name}}})
+		if !errors.Is(err, table.ErrExists) {
 			return err
 		}
 		holder, err = t.Holder(ctx, name)
@@ -191,8 +191,8 @@ func splitNumber(text string) (day string, number int, err error) {
 	return day, number, nil
 }
 
-func registrationProps(r registration.Registration) ledger.Props {
-	props := ledger.Props{
+func registrationProps(r registration.Registration) table.Props {
+	props := table.Props{
 		"name": r.Name, "subscriptionId": r.SubscriptionID, "subscriptionKind": string(r.SubscriptionKind), "cloud": r.Cloud,
 		"stampKind": string(r.StampKind), "billingModel": string(r.BillingModel), "usageReportingEnabled": !r.ReportingOff,
 		"region": r.Region, "start": r.Start.UTC(),
@@ -203,12 +203,12 @@ func registrationProps(r registration.Registration) ledger.Props {
 	return noted(props, r.Note)
 }
 
-func mappingProps(m registration.Mapping) ledger.Props {
-	return noted(ledger.Props{"subscriptionId": m.SubscriptionID}, m.Note)
+func mappingProps(m registration.Mapping) table.Props {
+	return noted(table.Props{"subscriptionId": m.SubscriptionID}, m.Note)
 }
 
 // noted adds who and why, where they are said.
-func noted(props ledger.Props, n registration.Note) ledger.Props {
+func noted(props table.Props, n registration.Note) table.Props {
 	for name, text := range map[string]string{"by": n.By, "reason": n.Reason} {
 		if text != "" {
 			props[name] = text
@@ -221,7 +221,7 @@ func noted(props ledger.Props, n registration.Note) ledger.Props {
 }
 
 // readEntry adds a row to its book.
-func readEntry(book *registration.Book, row ledger.Row) (err error) {
+func readEntry(book *registration.Book, row table.Row) (err error) {
 	text := func(column string) string { s, _ := row.Props[column].(string); return s }
 	when := func(column string) time.Time { t, _ := row.Props[column].(time.Time); return t }
 	note := registration.Note{By: text("by"), Reason: text("reason"), At: when("at")}

@@ -9,8 +9,8 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
-	"stackusage/shared/ledger"
 	"stackusage/shared/registration"
+	"stackusage/shared/table"
 )
 
 const (
@@ -29,7 +29,7 @@ func TestRegistrations(t *testing.T) {
 	t.Parallel()
 	ctx := context.Background()
 	tables := connect(t).Tables
-	ok(t, tables.Create(ctx, ledger.TableRegistrations))
+	ok(t, tables.Create(ctx, table.Registrations))
 	history := func() []registration.Registration {
 		t.Helper()
 		all, err := tables.Registrations(ctx, cloudID)
@@ -47,8 +47,8 @@ func TestRegistrations(t *testing.T) {
 		for _, r := range []registration.Registration{entry("20200301"), entry("20191210"), other} {
 			ok(t, tables.PutRegistration(ctx, r))
 		}
-		ok(t, tables.Apply(ctx, ledger.TableRegistrations, cloudID, ledger.Op{Verb: ledger.Put, Row: ledger.Row{
-			Partition: cloudID, Key: "tenant_11111111-cfe9-4fcf-b90c-87f2af292fc9_20191210", Props: ledger.Props{"subscriptionId": payer}}}))
+		ok(t, tables.Apply(ctx, table.Registrations, cloudID, table.Op{Verb: table.Put, Row: table.Row{
+			Partition: cloudID, Key: "tenant_11111111-cfe9-4fcf-b90c-87f2af292fc9_20191210", Props: table.Props{"subscriptionId": payer}}}))
 		ok(t, tables.PutRegistration(ctx, entry("20191210"))) // said before
 		if diff := cmp.Diff([]registration.Registration{entry("20191210"), entry("20200301")}, history()); diff != "" {
 			t.Errorf("history (-want +got):\n%s", diff)
@@ -68,7 +68,7 @@ func TestRegistrations(t *testing.T) {
 	})
 	t.Run("a row of before there were kinds and names is read as what it stood for", func(t *testing.T) {
 		const old = "0badcafe-de02-43a4-903d-eb74f8258b01"
-		ok(t, tables.Apply(ctx, ledger.TableRegistrations, old, ledger.Op{Verb: ledger.Insert, Row: ledger.Row{Partition: old, Key: "registration_20191210", Props: ledger.Props{
+		ok(t, tables.Apply(ctx, table.Registrations, old, table.Op{Verb: table.Insert, Row: table.Row{Partition: old, Key: "registration_20191210", Props: table.Props{
 			"subscriptionId": payer, "billingModel": "PayAsYouUse", "region": "northwest", "start": entry("").Start}}}))
 		want := entry("20191210")
 		want.CloudID, want.Name = old, "AzureStack-"+old
@@ -86,8 +86,8 @@ func TestRegistrations(t *testing.T) {
 		}
 	})
 	t.Run("a row that was spoilt by hand is an error that names it", func(t *testing.T) {
-		ok(t, tables.Apply(ctx, ledger.TableRegistrations, cloudID, ledger.Op{Verb: ledger.Put, Row: ledger.Row{
-			Partition: cloudID, Key: "registration_20220101", Props: ledger.Props{"subscriptionId": "mine"}}}))
+		ok(t, tables.Apply(ctx, table.Registrations, cloudID, table.Op{Verb: table.Put, Row: table.Row{
+			Partition: cloudID, Key: "registration_20220101", Props: table.Props{"subscriptionId": "mine"}}}))
 		_, err := tables.Registrations(ctx, cloudID)
 		if err == nil || !strings.Contains(err.Error(), "row registration_20220101") || !strings.Contains(err.Error(), `subscriptionId "mine"`) {
 			t.Errorf("got %v, want the row and what is wrong with it", err)
@@ -104,7 +104,7 @@ func TestRegistrarOnTables(t *testing.T) {
 	t.Parallel()
 	ctx := context.Background()
 	tables := connect(t).Tables
-	ok(t, tables.Create(ctx, ledger.TableRegistrations))
+	ok(t, tables.Create(ctx, table.Registrations))
 	g := &registration.Registrar{Store: tables, Now: func() time.Time { return time.Date(2020, 1, 15, 13, 30, 0, 0, time.UTC) }}
 	want := entry("20191210")
 	want.Name, want.SubscriptionKind = "hamburg", registration.CSP
@@ -166,14 +166,14 @@ func TestRegistrarOnTables(t *testing.T) {
 	t.Run("a row key that is none is an error", func(t *testing.T) {
 		for _, key := range []string{"registration_20191210_0001", "registration_20191210_2", "tenant_x_20191210", "registration_x"} {
 			const spoilt = "5badcafe-de02-43a4-903d-eb74f8258b01"
-			row := ledger.Row{Partition: spoilt, Key: key, Props: ledger.Props{"subscriptionId": payer, "billingModel": "PayAsYouUse", "start": want.Start}}
-			ok(t, tables.Apply(ctx, ledger.TableRegistrations, spoilt, ledger.Op{Verb: ledger.Insert, Row: row}))
+			row := table.Row{Partition: spoilt, Key: key, Props: table.Props{"subscriptionId": payer, "billingModel": "PayAsYouUse", "start": want.Start}}
+			ok(t, tables.Apply(ctx, table.Registrations, spoilt, table.Op{Verb: table.Insert, Row: row}))
 			if _, err := tables.Book(ctx, spoilt); err == nil || !strings.Contains(err.Error(), key) {
 				t.Errorf("%s: %v", key, err)
 			}
-			got, err := tables.Get(ctx, ledger.TableRegistrations, spoilt, key)
+			got, err := tables.Get(ctx, table.Registrations, spoilt, key)
 			ok(t, err)
-			ok(t, tables.Apply(ctx, ledger.TableRegistrations, spoilt, ledger.Op{Verb: ledger.Delete, Row: got}))
+			ok(t, tables.Apply(ctx, table.Registrations, spoilt, table.Op{Verb: table.Delete, Row: got}))
 		}
 	})
 }

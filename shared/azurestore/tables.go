@@ -14,13 +14,13 @@ import (
 	"github.com/Azure/azure-sdk-for-go/sdk/azcore"
 	"github.com/Azure/azure-sdk-for-go/sdk/data/aztables"
 
-	"stackusage/shared/ledger"
+	"stackusage/shared/table"
 )
 
 // Tables is a ledger.Store in Azure Tables.
 type Tables struct{ service *aztables.ServiceClient }
 
-var _ ledger.Store = (*Tables)(nil)
+var _ table.Store = (*Tables)(nil)
 
 // Create makes the tables that do not exist.
 func (t *Tables) Create(ctx context.Context, names ...string) error {
@@ -33,25 +33,25 @@ func (t *Tables) Create(ctx context.Context, names ...string) error {
 }
 
 // Get implements ledger.Store.
-func (t *Tables) Get(ctx context.Context, table, partition, key string) (ledger.Row, error) {
-	resp, err := t.service.NewClient(table).GetEntity(ctx, partition, key, nil)
+func (t *Tables) Get(ctx context.Context, name, partition, key string) (table.Row, error) {
+	resp, err := t.service.NewClient(name).GetEntity(ctx, partition, key, nil)
 	if err != nil {
-		return ledger.Row{}, fmt.Errorf("get row %s/%s/%s: %w", table, partition, key, sentinel(err))
+		return table.Row{}, fmt.Errorf("get row %s/%s/%s: %w", name, partition, key, sentinel(err))
 	}
 	row, err := decodeRow(resp.Value)
 	if err != nil {
-		return ledger.Row{}, fmt.Errorf("get row %s/%s/%s: %w", table, partition, key, err)
+		return table.Row{}, fmt.Errorf("get row %s/%s/%s: %w", name, partition, key, err)
 	}
 	return row, nil
 }
 
 // List implements ledger.Store.
-func (t *Tables) List(ctx context.Context, table, partition, from, to string) iter.Seq2[ledger.Row, error] {
-	return t.query(ctx, table, and(term("PartitionKey", "eq", partition), term("RowKey", "ge", from), term("RowKey", "lt", to)))
+func (t *Tables) List(ctx context.Context, name, partition, from, to string) iter.Seq2[table.Row, error] {
+	return t.query(ctx, name, and(term("PartitionKey", "eq", partition), term("RowKey", "ge", from), term("RowKey", "lt", to)))
 }
 
 // Scan implements ledger.Store.
-func (t *Tables) Scan(ctx context.Context, table, from, to string, any ...ledger.Condition) iter.Seq2[ledger.Row, error] {
+func (t *Tables) Scan(ctx context.Context, name, from, to string, any ...table.Condition) iter.Seq2[table.Row, error] {
 	terms := make([]string, len(any))
 	for i, c := range any {
 		terms[i] = c.Column + " eq " + quote(c.Value)
@@ -60,21 +60,21 @@ func (t *Tables) Scan(ctx context.Context, table, from, to string, any ...ledger
 	if len(any) > 1 {
 		one = "(" + one + ")"
 	}
-	return t.query(ctx, table, and(term("PartitionKey", "ge", from), term("PartitionKey", "lt", to), one))
+	return t.query(ctx, name, and(term("PartitionKey", "ge", from), term("PartitionKey", "lt", to), one))
 }
 
-func (t *Tables) query(ctx context.Context, table, filter string) iter.Seq2[ledger.Row, error] {
-	return func(yield func(ledger.Row, error) bool) {
-		opts, what := &aztables.ListEntitiesOptions{}, "list rows of "+table
+func (t *Tables) query(ctx context.Context, name, filter string) iter.Seq2[table.Row, error] {
+	return func(yield func(table.Row, error) bool) {
+		opts, what := &aztables.ListEntitiesOptions{}, "list rows of "+name
 		if filter != "" {
 			opts.Filter = &filter
 			what += " where " + filter
 		}
-		pager := t.service.NewClient(table).NewListEntitiesPager(opts)
+		pager := t.service.NewClient(name).NewListEntitiesPager(opts)
 		for pager.More() {
 			page, err := pager.NextPage(ctx)
 			if err != nil {
-				yield(ledger.Row{}, fmt.Errorf("%s: %w", what, sentinel(err)))
+				yield(table.Row{}, fmt.Errorf("%s: %w", what, sentinel(err)))
 				return
 			}
 			for _, entity := range page.Entities {
@@ -106,8 +106,8 @@ func quote(text string) string { return "'" + strings.ReplaceAll(text, "'", "''"
 
 // Apply implements ledger.Store. A single write is a plain request; several
 // are one entity group transaction.
-func (t *Tables) Apply(ctx context.Context, table, partition string, ops ...ledger.Op) error {
-	client := t.service.NewClient(table)
+func (t *Tables) Apply(ctx context.Context, name, partition string, ops ...table.Op) error {
+	client := t.service.NewClient(name)
 	var err error
 	switch len(ops) {
 	case 0:
@@ -118,38 +118,38 @@ func (t *Tables) Apply(ctx context.Context, table, partition string, ops ...ledg
 		err = applyAll(ctx, client, ops)
 	}
 	if err != nil {
-		return fmt.Errorf("write %d rows of %s/%s from %s: %w", len(ops), table, partition, ops[0].Row.Key, sentinel(err))
+		return fmt.Errorf("write %d rows of %s/%s from %s: %w", len(ops), name, partition, ops[0].Row.Key, sentinel(err))
 	}
 	return nil
 }
 
-func applyOne(ctx context.Context, client *aztables.Client, op ledger.Op) error {
+func applyOne(ctx context.Context, client *aztables.Client, op table.Op) error {
 	entity, err := encodeRow(op.Row)
 	if err != nil {
 		return err
 	}
 	tag := azcore.ETag(op.Row.Tag)
 	switch op.Verb {
-	case ledger.Insert:
+	case table.Insert:
 		_, err = client.AddEntity(ctx, entity, nil)
-	case ledger.Put:
+	case table.Put:
 		_, err = client.UpsertEntity(ctx, entity, &aztables.UpsertEntityOptions{UpdateMode: aztables.UpdateModeReplace})
-	case ledger.Update:
+	case table.Update:
 		_, err = client.UpdateEntity(ctx, entity, &aztables.UpdateEntityOptions{IfMatch: &tag, UpdateMode: aztables.UpdateModeReplace})
 		err = goneIsChanged(err)
-	case ledger.Delete:
+	case table.Delete:
 		_, err = client.DeleteEntity(ctx, op.Row.Partition, op.Row.Key, &aztables.DeleteEntityOptions{IfMatch: &tag})
 		err = goneIsChanged(err)
 	}
 	return err
 }
 
-func applyAll(ctx context.Context, client *aztables.Client, ops []ledger.Op) error {
-	kinds := map[ledger.Verb]aztables.TransactionType{
-		ledger.Insert: aztables.TransactionTypeAdd,
-		ledger.Put:    aztables.TransactionTypeInsertReplace,
-		ledger.Update: aztables.TransactionTypeUpdateReplace,
-		ledger.Delete: aztables.TransactionTypeDelete,
+func applyAll(ctx context.Context, client *aztables.Client, ops []table.Op) error {
+	kinds := map[table.Verb]aztables.TransactionType{
+		table.Insert: aztables.TransactionTypeAdd,
+		table.Put:    aztables.TransactionTypeInsertReplace,
+		table.Update: aztables.TransactionTypeUpdateReplace,
+		table.Delete: aztables.TransactionTypeDelete,
 	}
 	actions := make([]aztables.TransactionAction, len(ops))
 	for i, op := range ops {
@@ -158,7 +158,7 @@ func applyAll(ctx context.Context, client *aztables.Client, ops []ledger.Op) err
 			return err
 		}
 		actions[i] = aztables.TransactionAction{ActionType: kinds[op.Verb], Entity: entity}
-		if op.Verb == ledger.Update || op.Verb == ledger.Delete {
+		if op.Verb == table.Update || op.Verb == table.Delete {
 			tag := azcore.ETag(op.Row.Tag)
 			actions[i].IfMatch = &tag
 		}
@@ -169,7 +169,7 @@ func applyAll(ctx context.Context, client *aztables.Client, ops []ledger.Op) err
 
 func goneIsChanged(err error) error {
 	if hasStatus(err, http.StatusNotFound) && !hasCode(err, string(aztables.TableNotFound)) {
-		return ledger.ErrChanged
+		return table.ErrChanged
 	}
 	return err
 }
@@ -178,23 +178,23 @@ func goneIsChanged(err error) error {
 // errors, and leaves the rest.
 func sentinel(err error) error {
 	switch {
-	case errors.Is(err, ledger.ErrChanged):
+	case errors.Is(err, table.ErrChanged):
 		return err
 	case hasCode(err, string(aztables.TableNotFound)):
 		return err // a missing table is a broken deployment, not a missing row
 	case hasCode(err, string(aztables.ResourceNotFound), string(aztables.EntityNotFound)), hasStatus(err, http.StatusNotFound):
-		return ledger.ErrNotFound
+		return table.ErrNotFound
 	case hasCode(err, string(aztables.EntityAlreadyExists)):
-		return ledger.ErrExists
+		return table.ErrExists
 	case hasCode(err, string(aztables.UpdateConditionNotSatisfied)), hasStatus(err, http.StatusPreconditionFailed):
-		return ledger.ErrChanged
+		return table.ErrChanged
 	}
 	return err
 }
 
 // encodeRow writes the entity itself: aztables.EDMEntity doubles the quotes in
 // keys, which the client does once more, and calls any time UTC.
-func encodeRow(row ledger.Row) ([]byte, error) {
+func encodeRow(row table.Row) ([]byte, error) {
 	entity := make(map[string]any, 2*len(row.Props)+2)
 	for name, v := range row.Props {
 		switch x := v.(type) {
@@ -214,12 +214,12 @@ func encodeRow(row ledger.Row) ([]byte, error) {
 
 const odataType = "@odata.type"
 
-func decodeRow(entity []byte) (ledger.Row, error) {
+func decodeRow(entity []byte) (table.Row, error) {
 	var e aztables.EDMEntity
 	if err := json.Unmarshal(entity, &e); err != nil {
-		return ledger.Row{}, fmt.Errorf("decode row: %w", err)
+		return table.Row{}, fmt.Errorf("decode row: %w", err)
 	}
-	row := ledger.Row{Partition: e.PartitionKey, Key: e.RowKey, Props: make(ledger.Props, len(e.Properties)), Tag: ledger.Tag(e.ETag)}
+	row := table.Row{Partition: e.PartitionKey, Key: e.RowKey, Props: make(table.Props, len(e.Properties)), Tag: table.Tag(e.ETag)}
 	for name, v := range e.Properties {
 		switch x := v.(type) {
 		case aztables.EDMInt64:

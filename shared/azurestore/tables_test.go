@@ -11,40 +11,40 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"stackusage/shared/azurestore"
-	"stackusage/shared/ledger"
+	"stackusage/shared/table"
 )
 
-const table = "Rows"
+const rowsTable = "Rows"
 
 func openTables(t testing.TB, options ...azurestore.Option) *azurestore.Tables {
 	t.Helper()
 	store := connect(t, options...).Tables
-	ok(t, store.Create(context.Background(), table))
+	ok(t, store.Create(context.Background(), rowsTable))
 	return store
 }
 
-func row(partition, key, text string) ledger.Row {
-	return ledger.Row{Partition: partition, Key: key, Props: ledger.Props{"text": text}}
+func row(partition, key, text string) table.Row {
+	return table.Row{Partition: partition, Key: key, Props: table.Props{"text": text}}
 }
 
 // stored puts a row and reads it back with its tag.
-func stored(t testing.TB, store ledger.Store, r ledger.Row) ledger.Row {
+func stored(t testing.TB, store table.Store, r table.Row) table.Row {
 	t.Helper()
-	ok(t, store.Apply(context.Background(), table, r.Partition, ledger.Op{Verb: ledger.Put, Row: r}))
+	ok(t, store.Apply(context.Background(), rowsTable, r.Partition, table.Op{Verb: table.Put, Row: r}))
 	return get(t, store, r.Partition, r.Key)
 }
 
-func get(t testing.TB, store ledger.Store, partition, key string) ledger.Row {
+func get(t testing.TB, store table.Store, partition, key string) table.Row {
 	t.Helper()
-	r, err := store.Get(context.Background(), table, partition, key)
+	r, err := store.Get(context.Background(), rowsTable, partition, key)
 	ok(t, err)
 	return r
 }
 
-func keys(t testing.TB, store ledger.Store, partition, from, to string) []string {
+func keys(t testing.TB, store table.Store, partition, from, to string) []string {
 	t.Helper()
 	var all []string
-	for r, err := range store.List(context.Background(), table, partition, from, to) {
+	for r, err := range store.List(context.Background(), rowsTable, partition, from, to) {
 		ok(t, err)
 		all = append(all, r.Partition+"/"+r.Key)
 	}
@@ -67,20 +67,20 @@ func TestStoreVerbs(t *testing.T) {
 	)
 	for _, c := range []struct {
 		name string
-		verb ledger.Verb
+		verb table.Verb
 		row  standing
 		want error
 	}{
-		{"Insert of a new key stores the row", ledger.Insert, absent, nil},
-		{"Insert of a taken key is ErrExists", ledger.Insert, present, ledger.ErrExists},
-		{"Put of a new key stores the row", ledger.Put, absent, nil},
-		{"Put of a taken key replaces the row", ledger.Put, present, nil},
-		{"Update of the version that was read replaces the row", ledger.Update, present, nil},
-		{"Update of another version is ErrChanged", ledger.Update, changed, ledger.ErrChanged},
-		{"Update of a row that is gone is ErrChanged", ledger.Update, gone, ledger.ErrChanged},
-		{"Delete of the version that was read deletes the row", ledger.Delete, present, nil},
-		{"Delete of another version is ErrChanged", ledger.Delete, changed, ledger.ErrChanged},
-		{"Delete of a row that is gone is ErrChanged", ledger.Delete, gone, ledger.ErrChanged},
+		{"Insert of a new key stores the row", table.Insert, absent, nil},
+		{"Insert of a taken key is ErrExists", table.Insert, present, table.ErrExists},
+		{"Put of a new key stores the row", table.Put, absent, nil},
+		{"Put of a taken key replaces the row", table.Put, present, nil},
+		{"Update of the version that was read replaces the row", table.Update, present, nil},
+		{"Update of another version is ErrChanged", table.Update, changed, table.ErrChanged},
+		{"Update of a row that is gone is ErrChanged", table.Update, gone, table.ErrChanged},
+		{"Delete of the version that was read deletes the row", table.Delete, present, nil},
+		{"Delete of another version is ErrChanged", table.Delete, changed, table.ErrChanged},
+		{"Delete of a row that is gone is ErrChanged", table.Delete, gone, table.ErrChanged},
 	} {
 		for _, together := range []bool{false, true} {
 			name := c.name
@@ -97,21 +97,21 @@ func TestStoreVerbs(t *testing.T) {
 				case changed:
 					stored(t, store, row(partition, "it", "newer"))
 				case gone:
-					ok(t, store.Apply(ctx, table, partition, ledger.Op{Verb: ledger.Delete, Row: r}))
+					ok(t, store.Apply(ctx, rowsTable, partition, table.Op{Verb: table.Delete, Row: r}))
 				}
 				before := contents(t, store, partition)
-				ops := []ledger.Op{{Verb: c.verb, Row: r}}
+				ops := []table.Op{{Verb: c.verb, Row: r}}
 				if together {
-					ops = append([]ledger.Op{{Verb: ledger.Insert, Row: row(partition, "neighbour", "x")}}, ops...)
+					ops = append([]table.Op{{Verb: table.Insert, Row: row(partition, "neighbour", "x")}}, ops...)
 				}
-				err := store.Apply(ctx, table, partition, ops...)
+				err := store.Apply(ctx, rowsTable, partition, ops...)
 				if !errors.Is(err, c.want) {
 					t.Fatalf("got error %v, want %v", err, c.want)
 				}
 				want := before
 				if c.want == nil {
 					want = map[string]string{}
-					if c.verb != ledger.Delete {
+					if c.verb != table.Delete {
 						want["it"] = "new"
 					}
 					if together {
@@ -131,23 +131,23 @@ func TestStoreScan(t *testing.T) {
 	store := openTables(t)
 	for _, partition := range []string{"b", "c_1", "a", "c'", "c_2"} {
 		for _, key := range []string{"2", "10", "1"} {
-			ok(t, store.Apply(t.Context(), table, partition, ledger.Op{Row: row(partition, key, partition+" "+key)}))
+			ok(t, store.Apply(t.Context(), rowsTable, partition, table.Op{Row: row(partition, key, partition+" "+key)}))
 		}
 	}
 	for _, c := range []struct {
 		from, to string
-		any      []ledger.Condition
+		any      []table.Condition
 		want     string
 	}{
 		{"", "b", nil, "a/1 a/10 a/2"},
 		{"c_", "c`", nil, "c_1/1 c_1/10 c_1/2 c_2/1 c_2/10 c_2/2"},
-		{"b", "", []ledger.Condition{{Column: "text", Value: "a 1"}, {Column: "text", Value: "c_2 10"}, {Column: "text", Value: "b 2"}}, "b/2 c_2/10"},
-		{"", "", []ledger.Condition{{Column: "text", Value: "c' 1"}}, "c'/1"},
-		{"", "", []ledger.Condition{{Column: "other", Value: "a"}}, ""},
+		{"b", "", []table.Condition{{Column: "text", Value: "a 1"}, {Column: "text", Value: "c_2 10"}, {Column: "text", Value: "b 2"}}, "b/2 c_2/10"},
+		{"", "", []table.Condition{{Column: "text", Value: "c' 1"}}, "c'/1"},
+		{"", "", []table.Condition{{Column: "other", Value: "a"}}, ""},
 		{"c_2", "c_1", nil, ""},
 	} {
 		var got []string
-		for r, err := range store.Scan(t.Context(), table, c.from, c.to, c.any...) {
+		for r, err := range store.Scan(t.Context(), rowsTable, c.from, c.to, c.any...) {
 			ok(t, err)
 			got = append(got, r.Partition+"/"+r.Key)
 		}
@@ -158,10 +158,10 @@ func TestStoreScan(t *testing.T) {
 }
 
 // contents is key -> text of a partition.
-func contents(t testing.TB, store ledger.Store, partition string) map[string]string {
+func contents(t testing.TB, store table.Store, partition string) map[string]string {
 	t.Helper()
 	all := map[string]string{}
-	for r, err := range store.List(context.Background(), table, partition, "", "") {
+	for r, err := range store.List(context.Background(), rowsTable, partition, "", "") {
 		ok(t, err)
 		all[r.Key] = r.Props["text"].(string)
 	}
@@ -173,15 +173,15 @@ func TestStoreGet(t *testing.T) {
 	ctx := context.Background()
 	store := openTables(t)
 	t.Run("a row that is not there is ErrNotFound", func(t *testing.T) {
-		if _, err := store.Get(ctx, table, "p", "k"); !errors.Is(err, ledger.ErrNotFound) {
+		if _, err := store.Get(ctx, rowsTable, "p", "k"); !errors.Is(err, table.ErrNotFound) {
 			t.Errorf("got %v, want ErrNotFound", err)
 		}
 	})
 	t.Run("a missing table is a broken deployment, no sentinel", func(t *testing.T) {
 		_, read := store.Get(ctx, "Nowhere", "p", "k")
-		write := store.Apply(ctx, "Nowhere", "p", ledger.Op{Verb: ledger.Update, Row: ledger.Row{Partition: "p", Key: "k", Tag: "*"}})
+		write := store.Apply(ctx, "Nowhere", "p", table.Op{Verb: table.Update, Row: table.Row{Partition: "p", Key: "k", Tag: "*"}})
 		for _, err := range []error{read, write} {
-			if err == nil || errors.Is(err, ledger.ErrNotFound) || errors.Is(err, ledger.ErrChanged) || errors.Is(err, ledger.ErrExists) {
+			if err == nil || errors.Is(err, table.ErrNotFound) || errors.Is(err, table.ErrChanged) || errors.Is(err, table.ErrExists) {
 				t.Errorf("got %v, want an error that is none of the sentinels", err)
 			}
 		}
@@ -194,10 +194,10 @@ func TestStoreGet(t *testing.T) {
 		}
 	})
 	t.Run("an empty list of writes is done", func(t *testing.T) {
-		ok(t, store.Apply(ctx, table, "p"))
+		ok(t, store.Apply(ctx, rowsTable, "p"))
 	})
-	t.Run("creating a table twice is done", func(t *testing.T) {
-		ok(t, store.Create(ctx, table, table))
+	t.Run("creating a rowsTable twice is done", func(t *testing.T) {
+		ok(t, store.Create(ctx, rowsTable, rowsTable))
 	})
 }
 
@@ -233,7 +233,7 @@ func TestStoreList(t *testing.T) {
 		})
 	}
 	t.Run("a caller may stop early", func(t *testing.T) {
-		for range store.List(ctx, table, "b", "", "") {
+		for range store.List(ctx, rowsTable, "b", "", "") {
 			break
 		}
 	})
@@ -251,12 +251,12 @@ func TestStoreList(t *testing.T) {
 	t.Run("a quoted row can be read, updated and deleted", func(t *testing.T) {
 		r := get(t, store, "O'Brien", "it's '' quoted")
 		r.Props["text"] = "changed"
-		ok(t, store.Apply(ctx, table, r.Partition, ledger.Op{Verb: ledger.Update, Row: r}))
+		ok(t, store.Apply(ctx, rowsTable, r.Partition, table.Op{Verb: table.Update, Row: r}))
 		r = get(t, store, "O'Brien", "it's '' quoted")
 		if r.Props["text"] != "changed" {
 			t.Errorf("the row says %q", r.Props["text"])
 		}
-		ok(t, store.Apply(ctx, table, r.Partition, ledger.Op{Verb: ledger.Delete, Row: r}))
+		ok(t, store.Apply(ctx, rowsTable, r.Partition, table.Op{Verb: table.Delete, Row: r}))
 	})
 }
 
@@ -267,15 +267,15 @@ func TestStoreListPages(t *testing.T) {
 	store := openTables(t)
 	const rows = 1150
 	var want []string
-	var ops []ledger.Op
+	var ops []table.Op
 	for i := range rows {
 		r := row("p", fmt.Sprintf("%05d", i), "")
 		want = append(want, "p/"+r.Key)
-		ops = append(ops, ledger.Op{Verb: ledger.Insert, Row: r})
+		ops = append(ops, table.Op{Verb: table.Insert, Row: r})
 	}
 	for chunk := range slices.Chunk(ops, 100) {
 		slices.Reverse(chunk) // the order of arrival is not the order of keys
-		ok(t, store.Apply(context.Background(), table, "p", chunk...))
+		ok(t, store.Apply(context.Background(), rowsTable, "p", chunk...))
 	}
 	if diff := cmp.Diff(want, keys(t, store, "p", "", "")); diff != "" {
 		t.Errorf("rows (-want +got):\n%s", diff)

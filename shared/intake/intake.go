@@ -19,6 +19,7 @@ import (
 	"stackusage/shared/daily"
 	"stackusage/shared/landing"
 	"stackusage/shared/ledger"
+	"stackusage/shared/table"
 	"stackusage/shared/usage"
 )
 
@@ -109,7 +110,7 @@ func (in *Intake) putPartial(ctx context.Context, blobs content.Putter, h ledger
 		return ledger.DayInput{}, err
 	}
 	blob := fmt.Sprintf("%s/%s/%s_%s-%s.ndjson.gz", in.id.CloudID, day.Start().Format("2006/01/02"), in.id.Hour.Compact(), in.id.SHA16, file.SHA256[:16])
-	if err := f.Put(ctx, blobs, ledger.ContainerPartials, blob); err != nil {
+	if err := f.Put(ctx, blobs, table.ContainerPartials, blob); err != nil {
 		return ledger.DayInput{}, err
 	}
 	return ledger.DayInput{

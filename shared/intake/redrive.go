@@ -12,6 +12,7 @@ import (
 	"stackusage/shared/content"
 	"stackusage/shared/landing"
 	"stackusage/shared/ledger"
+	"stackusage/shared/table"
 	"stackusage/shared/usage"
 )
 
@@ -107,7 +108,7 @@ func (r Redriver) redrive(ctx context.Context, req Request) (out Outcome, err er
 	in, file := d.in, d.file
 	out.Supplement = file.SHA256()[:16]
 	name := fmt.Sprintf("%s-supplement-%s.ndjson.gz", filesOf(req.ID), out.Supplement)
-	if err := file.Put(ctx, r.App, ledger.ContainerQuarantine, name); err != nil {
+	if err := file.Put(ctx, r.App, table.ContainerQuarantine, name); err != nil {
 		return out, err
 	}
 	header, err := r.header(ctx, standing)
@@ -117,7 +118,7 @@ func (r Redriver) redrive(ctx context.Context, req Request) (out Outcome, err er
 	// The seconds of a redrive are no part of what it states: a repeat must write
 	// the same inputs.
 	h := ledger.Hour{
-		Blob: ledger.ContainerQuarantine + "/" + name, SHA256: file.SHA256(), RowSetHash: d.trailer.RowSetHash, Bytes: file.Size(),
+		Blob: table.ContainerQuarantine + "/" + name, SHA256: file.SHA256(), RowSetHash: d.trailer.RowSetHash, Bytes: file.Size(),
 		Records: out.Rows, Accepted: out.Rows, LandedAt: standing.LandedAt,
 	}
 	in.id = ledger.SupplementOf(req.ID, out.Supplement)
@@ -181,7 +182,7 @@ func (r Redriver) write(ctx context.Context, req Request, standing ledger.Hour, 
 		}
 	}
 	if fixed < len(req.Fixed) {
-		return landing.Trailer{}, fmt.Errorf("%d of the %d rows given are not in quarantine: %w", len(req.Fixed)-fixed, len(req.Fixed), ledger.ErrNotFound)
+		return landing.Trailer{}, fmt.Errorf("%d of the %d rows given are not in quarantine: %w", len(req.Fixed)-fixed, len(req.Fixed), table.ErrNotFound)
 	}
 	return w.Close()
 }
@@ -216,7 +217,7 @@ func (r Redriver) commit(ctx context.Context, req Request, supplement string, h 
 	}
 	if !already {
 		if err := run.Claim(ctx, linesOf(file)); err != nil {
-			if errors.Is(err, ledger.ErrDecided) || errors.Is(err, ledger.ErrNotFound) {
+			if errors.Is(err, ledger.ErrDecided) || errors.Is(err, table.ErrNotFound) {
 				err = errors.Join(err, run.Withdraw(ctx))
 			}
 			return false, err

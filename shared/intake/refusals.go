@@ -13,6 +13,7 @@ import (
 	"stackusage/shared/content"
 	"stackusage/shared/landing"
 	"stackusage/shared/ledger"
+	"stackusage/shared/table"
 	"stackusage/shared/usage"
 )
 
@@ -67,10 +68,10 @@ func (in *Intake) PutRefused(ctx context.Context, blobs content.Putter, l *ledge
 		return "", fmt.Errorf("quarantine rows of hour %s: %w", in.id, err)
 	}
 	name := fmt.Sprintf("%s-%s.ndjson.gz", filesOf(in.id), q.file.SHA256()[:16])
-	if err := q.file.Put(ctx, blobs, ledger.ContainerQuarantine, name); err != nil {
+	if err := q.file.Put(ctx, blobs, table.ContainerQuarantine, name); err != nil {
 		return "", err
 	}
-	path = ledger.ContainerQuarantine + "/" + name
+	path = table.ContainerQuarantine + "/" + name
 	read, err := q.file.Open()
 	if err != nil {
 		return "", fmt.Errorf("quarantine rows of hour %s: %w", in.id, err)

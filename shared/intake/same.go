@@ -8,6 +8,7 @@ import (
 	"stackusage/shared/content"
 	"stackusage/shared/landing"
 	"stackusage/shared/ledger"
+	"stackusage/shared/table"
 )
 
 // draft is a supplement before it is stored.
@@ -43,7 +44,7 @@ func (r Redriver) draft(ctx context.Context, req Request, standing ledger.Hour, 
 // lost reports whether a redrive failed because somebody else had the hour or one
 // of its rows.
 func lost(err error) bool {
-	return errors.Is(err, ledger.ErrDecided) || errors.Is(err, ledger.ErrRedriving) || errors.Is(err, ledger.ErrChanged) || errors.Is(err, ledger.ErrExists)
+	return errors.Is(err, ledger.ErrDecided) || errors.Is(err, ledger.ErrRedriving) || errors.Is(err, table.ErrChanged) || errors.Is(err, table.ErrExists)
 }
 
 // A run that was overtaken by one with the same rows waits so long for it to

@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"stackusage/shared/daily"
+	"stackusage/shared/table"
 	"stackusage/shared/usage"
 )
 
@@ -68,14 +69,14 @@ func (l *Ledger) PutAnswers(ctx context.Context, id BatchID, records []daily.Rec
 // had one before, that one. What is made of the answers must be made of these,
 // or it says something else than DailyUsage.
 func (l *Ledger) KeepAnswers(ctx context.Context, id BatchID, records []daily.Record, answers map[string]Answer) (map[string]Answer, error) {
-	rows := make([]Row, 0, len(records))
+	rows := make([]table.Row, 0, len(records))
 	for _, r := range records {
 		a, ok := answers[r.RecordID]
 		if !ok {
 			continue
 		}
 		hours := strings.Trim(strings.ReplaceAll(fmt.Sprint(r.Hours.Hours()), " ", ","), "[]")
-		rows = append(rows, Row{Partition: id.partition(), Key: r.Row(), Props: toProps(line{
+		rows = append(rows, table.Row{Partition: id.partition(), Key: r.Row(), Props: table.Encode(line{
 			RecordID: r.RecordID, Kind: string(r.Kind), Corrects: r.Corrects, CarriedFrom: dayText(r.CarriedFrom), Reason: r.Reason, Revision: int64(r.Revision), Batch: int64(id.Number),
 			Answer: a.Status, AnswerCode: clip(a.Code), AnswerMessage: clip(a.Message), StoredQuantity: clip(a.Quantity),
 			BillingModel: string(r.BillingModel), BillingSubscriptionID: r.BillingSubscriptionID,
@@ -88,7 +89,7 @@ func (l *Ledger) KeepAnswers(ctx context.Context, id BatchID, records []daily.Re
 			StampEventDateTime: r.AdditionalInfo.EventDateTime,
 		})})
 	}
-	there, err := l.insertNew(ctx, TableDailyUsage, id.partition(), rows)
+	there, err := l.insertNew(ctx, table.DailyUsage, id.partition(), rows)
 	if err != nil {
 		return nil, fmt.Errorf("write answers of batch %s: %w", id, err)
 	}
@@ -108,14 +109,14 @@ func (l *Ledger) Answers(ctx context.Context, id BatchID, records []daily.Record
 	for i, r := range records {
 		keys[i] = r.Row()
 	}
-	rows, err := l.present(ctx, TableDailyUsage, id.partition(), keys)
+	rows, err := l.present(ctx, table.DailyUsage, id.partition(), keys)
 	if err != nil {
 		return nil, fmt.Errorf("read answers of batch %s: %w", id, err)
 	}
 	answers := make(map[string]Answer, len(rows))
 	for key, row := range rows {
 		var have line
-		if err := fromProps(row.Props, &have); err != nil {
+		if err := table.Decode(row.Props, &have); err != nil {
 			return nil, fmt.Errorf("read answer %s of batch %s: %w", key, id, err)
 		}
 		answers[have.RecordID] = Answer{have.Answer, have.AnswerCode, have.AnswerMessage, have.StoredQuantity}

@@ -5,6 +5,8 @@ import (
 	"errors"
 	"fmt"
 	"time"
+
+	"stackusage/shared/table"
 )
 
 // Reject is the decision that what commerce refuses of a batch, record by
@@ -25,7 +27,7 @@ func (l *Ledger) AskReject(ctx context.Context, id BatchID, why Reasoned) (Batch
 		case b.RefusedSince.IsZero():
 			return false, fmt.Errorf("commerce does not refuse it; the last try met: %q: %w", b.LastAnswer, ErrDecided)
 		}
-		b.Decision, b.DecisionReason, b.DecidedBy, b.DecidedAt = Reject, why.Reason, why.By, utc(why.At)
+		b.Decision, b.DecisionReason, b.DecidedBy, b.DecidedAt = Reject, why.Reason, why.By, table.UTC(why.At)
 		b.NotBefore = time.Time{}
 		return true, nil
 	})
@@ -43,7 +45,7 @@ func (l *Ledger) AskRetry(ctx context.Context, id BatchID, why Reasoned) (Batch,
 			return false, nil
 		}
 		b.NotBefore = time.Time{}
-		b.RetryReason, b.RetriedBy, b.RetriedAt = why.Reason, why.By, utc(why.At)
+		b.RetryReason, b.RetriedBy, b.RetriedAt = why.Reason, why.By, table.UTC(why.At)
 		return true, nil
 	})
 	if err != nil {
@@ -67,7 +69,7 @@ func (l *Ledger) changeBatch(ctx context.Context, id BatchID, why Reasoned, step
 		if err == nil && write {
 			err = l.UpdateBatch(ctx, id, b)
 		}
-		if errors.Is(err, ErrChanged) && try < decideTries {
+		if errors.Is(err, table.ErrChanged) && try < decideTries {
 			continue
 		}
 		return b, err

@@ -10,6 +10,7 @@ import (
 	"strings"
 	"time"
 
+	"stackusage/shared/table"
 	"stackusage/shared/usage"
 )
 
@@ -71,26 +72,26 @@ type Batch struct {
 	RetriedBy      string    `col:"retriedBy,omitempty"`
 	RetriedAt      time.Time `col:"retriedAt"`
 
-	tag Tag
+	tag table.Tag
 }
 
 // OpenBatches lists the batches of a committed revision in UsageBatches, ready
 // to be sent, and marks the revision as one with answers outstanding. It may
 // be repeated; batches that are there stay as they are.
 func (l *Ledger) OpenBatches(ctx context.Context, m Manifest, since time.Time) error {
-	mark := Row{Partition: m.CloudID, Key: revisionKey(m.UsageDay, m.Revision), Props: toProps(OpenDay{Since: since, LastLanding: since})}
-	rows := make([]Row, len(m.Batches))
+	mark := table.Row{Partition: m.CloudID, Key: revisionKey(m.UsageDay, m.Revision), Props: table.Encode(OpenDay{Since: since, LastLanding: since})}
+	rows := make([]table.Row, len(m.Batches))
 	for i, b := range m.Batches {
 		id := BatchID{m.CloudID, m.UsageDay, m.Revision, b.Number}
-		rows[i] = Row{Partition: id.partition(), Key: id.key(), Props: toProps(Batch{
+		rows[i] = table.Row{Partition: id.partition(), Key: id.key(), Props: table.Encode(Batch{
 			State: BatchReady, Blob: b.Blob, SHA256: b.SHA256, Records: int64(b.Records),
 		})}
 	}
 	// The mark first: a batch without one would be sent once and, if its
 	// message got lost, never again.
-	err := l.insertAll(ctx, TableOpenDays, m.CloudID, []Row{mark})
+	err := l.insertAll(ctx, table.OpenDays, m.CloudID, []table.Row{mark})
 	if err == nil {
-		err = l.insertAll(ctx, TableUsageBatches, dayPartition(m.CloudID, m.UsageDay), rows)
+		err = l.insertAll(ctx, table.UsageBatches, dayPartition(m.CloudID, m.UsageDay), rows)
 	}
 	if err != nil {
 		return fmt.Errorf("list batches of revision %d of day %s of %s: %w", m.Revision, m.UsageDay, m.CloudID, err)
@@ -100,12 +101,12 @@ func (l *Ledger) OpenBatches(ctx context.Context, m Manifest, since time.Time) e
 
 // Batch reads one batch; ErrNotFound if there is none.
 func (l *Ledger) Batch(ctx context.Context, id BatchID) (Batch, error) {
-	row, err := l.Store.Get(ctx, TableUsageBatches, id.partition(), id.key())
+	row, err := l.Store.Get(ctx, table.UsageBatches, id.partition(), id.key())
 	if err != nil {
 		return Batch{}, fmt.Errorf("read batch %s: %w", id, err)
 	}
 	b := Batch{tag: row.Tag}
-	if err := fromProps(row.Props, &b); err != nil {
+	if err := table.Decode(row.Props, &b); err != nil {
 		return Batch{}, fmt.Errorf("read batch %s: %w", id, err)
 	}
 	return b, nil
@@ -114,8 +115,8 @@ func (l *Ledger) Batch(ctx context.Context, id BatchID) (Batch, error) {
 // UpdateBatch replaces the row that Batch read; ErrChanged if another sender
 // was faster, whose note then stands.
 func (l *Ledger) UpdateBatch(ctx context.Context, id BatchID, b Batch) error {
-	row := Row{Partition: id.partition(), Key: id.key(), Props: toProps(b), Tag: b.tag}
-	if err := l.Store.Apply(ctx, TableUsageBatches, row.Partition, Op{Update, row}); err != nil {
+	row := table.Row{Partition: id.partition(), Key: id.key(), Props: table.Encode(b), Tag: b.tag}
+	if err := l.Store.Apply(ctx, table.UsageBatches, row.Partition, table.Op{Verb: table.Update, Row: row}); err != nil {
 		return fmt.Errorf("update batch %s: %w", id, err)
 	}
 	return nil
@@ -124,7 +125,7 @@ func (l *Ledger) UpdateBatch(ctx context.Context, id BatchID, b Batch) error {
 // Batches lists the batches of one revision, in order.
 func (l *Ledger) Batches(ctx context.Context, cloudID string, day usage.Day, revision int) (ids []BatchID, batches []Batch, err error) {
 	prefix := fmt.Sprintf("%04d", revision)
-	for row, err := range l.Store.List(ctx, TableUsageBatches, dayPartition(cloudID, day), prefix+"_", prefix+afterUnderscore) {
+	for row, err := range l.Store.List(ctx, table.UsageBatches, dayPartition(cloudID, day), prefix+"_", prefix+afterUnderscore) {
 		var b ListedBatch
 		if err == nil {
 			b, err = listedBatch(row)
@@ -143,7 +144,7 @@ type ListedBatch struct {
 	Batch
 }
 
-func listedBatch(row Row) (b ListedBatch, err error) {
+func listedBatch(row table.Row) (b ListedBatch, err error) {
 	b.tag = row.Tag
 	registration, day, _ := strings.Cut(row.Partition, "_")
 	b.ID.CloudID = registration
@@ -151,7 +152,7 @@ func listedBatch(row Row) (b ListedBatch, err error) {
 		_, err = fmt.Sscanf(row.Key, "%04d_%05d", &b.ID.Revision, &b.ID.Number)
 	}
 	if err == nil {
-		err = fromProps(row.Props, &b.Batch)
+		err = table.Decode(row.Props, &b.Batch)
 	}
 	if err != nil {
 		err = fmt.Errorf("row %s/%s: %w", row.Partition, row.Key, err)
@@ -167,7 +168,7 @@ func (l *Ledger) AllBatches(ctx context.Context, cloudID string) iter.Seq2[Liste
 		from, to = cloudID+"_", cloudID+afterUnderscore
 	}
 	return func(yield func(ListedBatch, error) bool) {
-		for row, err := range l.Store.Scan(ctx, TableUsageBatches, from, to) {
+		for row, err := range l.Store.Scan(ctx, table.UsageBatches, from, to) {
 			var b ListedBatch
 			if err == nil {
 				b, err = listedBatch(row)
@@ -215,26 +216,26 @@ func (l *Ledger) UnansweredBatches(ctx context.Context, cloudID string) iter.Seq
 // listed is how many the caller saw, all of them answered.
 func (l *Ledger) FinishRevision(ctx context.Context, m OpenMark, listed int) error {
 	err := l.finishRevision(ctx, m, listed)
-	if err != nil && !errors.Is(err, ErrChanged) {
+	if err != nil && !errors.Is(err, table.ErrChanged) {
 		return fmt.Errorf("finish revision %d of day %s of %s: %w", m.Revision, m.Day, m.CloudID, err)
 	}
 	return nil
 }
 
 func (l *Ledger) finishRevision(ctx context.Context, m OpenMark, listed int) error {
-	row, err := l.Store.Get(ctx, TableUsageDays, m.CloudID, revisionKey(m.Day, m.Revision))
+	row, err := l.Store.Get(ctx, table.UsageDays, m.CloudID, revisionKey(m.Day, m.Revision))
 	if err != nil {
 		return err
 	}
 	var r Revision
-	if err := fromProps(row.Props, &r); err != nil {
+	if err := table.Decode(row.Props, &r); err != nil {
 		return err
 	}
 	if int64(listed) < r.Batches {
 		return nil
 	}
-	return l.Store.Apply(ctx, TableOpenDays, m.CloudID,
-		Op{Delete, Row{Partition: m.CloudID, Key: revisionKey(m.Day, m.Revision), Tag: m.tag}})
+	return l.Store.Apply(ctx, table.OpenDays, m.CloudID,
+		table.Op{Verb: table.Delete, Row: table.Row{Partition: m.CloudID, Key: revisionKey(m.Day, m.Revision), Tag: m.tag}})
 }
 
 func hexSHA256(s string) string {

@@ -12,6 +12,7 @@ import (
 
 	"stackusage/shared/daily"
 	"stackusage/shared/ledger"
+	"stackusage/shared/table"
 	"stackusage/shared/usage"
 )
 
@@ -61,7 +62,7 @@ func TestBatches(t *testing.T) {
 	id := ledger.BatchID{CloudID: cloudID, Day: d, Revision: 1, Number: 7}
 	t.Run("a batch that was never listed is not found", func(t *testing.T) {
 		_, err := l.Batch(ctx, id)
-		is(t, err, ledger.ErrNotFound)
+		is(t, err, table.ErrNotFound)
 	})
 	t.Run("a stated day's batches are listed in order, ready, under a mark", func(t *testing.T) {
 		ok(t, l.OpenBatches(ctx, m, landed))
@@ -88,7 +89,7 @@ func TestBatches(t *testing.T) {
 		one.State, one.Tries, one.LastAnswer, one.NotBefore = ledger.BatchWaiting, 1, "busy", landed.Add(time.Minute)
 		ok(t, l.UpdateBatch(ctx, id, one))
 		two.State = ledger.BatchAnswered
-		is(t, l.UpdateBatch(ctx, id, two), ledger.ErrChanged)
+		is(t, l.UpdateBatch(ctx, id, two), table.ErrChanged)
 		now, err := l.Batch(ctx, id)
 		ok(t, err)
 		if diff := cmp.Diff(one, now, ignoreTags); diff != "" {
@@ -121,10 +122,10 @@ func TestPutAnswers(t *testing.T) {
 	d := day(t, "20191210")
 	id := ledger.BatchID{CloudID: cloudID, Day: d, Revision: 1, Number: 1}
 	rows := records(t, d, 3)
-	lines := func(t *testing.T) map[string]ledger.Props {
+	lines := func(t *testing.T) map[string]table.Props {
 		t.Helper()
-		all := map[string]ledger.Props{}
-		for row, err := range l.Store.List(ctx, ledger.TableDailyUsage, cloudID+"_20191210", "", "") {
+		all := map[string]table.Props{}
+		for row, err := range l.Store.List(ctx, table.DailyUsage, cloudID+"_20191210", "", "") {
 			ok(t, err)
 			all[row.Props["recordId"].(string)] = row.Props
 		}
@@ -162,7 +163,7 @@ func TestPutAnswers(t *testing.T) {
 		}
 	})
 	t.Run("a row is the record as it was sent", func(t *testing.T) {
-		want := ledger.Props{
+		want := table.Props{
 			"recordId": "record-0001", "kind": "usage", "revision": int64(1), "batch": int64(1), "answer": "Accepted",
 			"billingModel": "PayAsYouUse", "billingSubscriptionId": "", "subscriptionId": "09065051-cfe9-4fcf-b90c-87f2af292fc9",
 			"meterId": "meter", "meterName": "", "unit": "", "meterClass": "full", "flags": "a,b", "quantity": "1.5",
@@ -213,7 +214,7 @@ func TestFinishRevision(t *testing.T) {
 		ok(t, l.FinishRevision(ctx, m, 2))
 	})
 	t.Run("a mark without a revision is an error", func(t *testing.T) {
-		is(t, l.FinishRevision(ctx, ledger.OpenMark{CloudID: cloudID, Day: d, Revision: 9}, 1), ledger.ErrNotFound)
+		is(t, l.FinishRevision(ctx, ledger.OpenMark{CloudID: cloudID, Day: d, Revision: 9}, 1), table.ErrNotFound)
 	})
 }
 

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"strings"
 
+	"stackusage/shared/table"
 	"stackusage/shared/usage"
 )
 
@@ -20,7 +21,7 @@ type Closing struct {
 	Carries []Carry    // what counts of other days' revisions, in order
 
 	carryPending bool // another day is about to carry something into this one
-	mark         Tag
+	mark         table.Tag
 }
 
 // ErrNotOpen means that the day has nothing to close.
@@ -44,8 +45,8 @@ func (l *Ledger) BeginClose(ctx context.Context, cloudID string, day usage.Day) 
 }
 
 func (l *Ledger) beginClose(ctx context.Context, cloudID string, day usage.Day) (*Closing, error) {
-	mark, err := l.Store.Get(ctx, TableOpenDays, cloudID, day.Compact())
-	if errors.Is(err, ErrNotFound) {
+	mark, err := l.Store.Get(ctx, table.OpenDays, cloudID, day.Compact())
+	if errors.Is(err, table.ErrNotFound) {
 		return nil, ErrNotOpen
 	} else if err != nil {
 		return nil, err
@@ -78,8 +79,8 @@ func (l *Ledger) beginClose(ctx context.Context, cloudID string, day usage.Day) 
 		// The file that counts has no rows of the day. Or it took its place after
 		// the inputs were listed, and its own was not yet among them: then it has
 		// marked the day since.
-		again, err := l.Store.Get(ctx, TableOpenDays, cloudID, day.Compact())
-		if errors.Is(err, ErrNotFound) || err == nil && again.Tag != mark.Tag {
+		again, err := l.Store.Get(ctx, table.OpenDays, cloudID, day.Compact())
+		if errors.Is(err, table.ErrNotFound) || err == nil && again.Tag != mark.Tag {
 			err = errMoved
 		}
 		if err != nil {
@@ -91,9 +92,9 @@ func (l *Ledger) beginClose(ctx context.Context, cloudID string, day usage.Day) 
 
 // readStated reads how the day was stated, and whether an operator asks for
 // more.
-func (l *Ledger) readStated(ctx context.Context, c *Closing, mark Row) error {
+func (l *Ledger) readStated(ctx context.Context, c *Closing, mark table.Row) error {
 	var open OpenDay
-	if err := fromProps(mark.Props, &open); err != nil {
+	if err := table.Decode(mark.Props, &open); err != nil {
 		return err
 	}
 	if open.Restate != "" {
@@ -112,7 +113,7 @@ func (l *Ledger) readStated(ctx context.Context, c *Closing, mark Row) error {
 }
 
 func (l *Ledger) inputs(ctx context.Context, cloudID string, day usage.Day) (inputs []DayInput, carries []Carry, err error) {
-	for row, err := range l.Store.List(ctx, TableDayInputs, dayPartition(cloudID, day), "", "") {
+	for row, err := range l.Store.List(ctx, table.DayInputs, dayPartition(cloudID, day), "", "") {
 		if err != nil {
 			return nil, nil, err
 		}
@@ -128,7 +129,7 @@ func (l *Ledger) inputs(ctx context.Context, cloudID string, day usage.Day) (inp
 		if in.Hour, in.SHA16, err = splitInput(row.Key); err != nil {
 			return nil, nil, err
 		}
-		if err := fromProps(row.Props, &in); err != nil {
+		if err := table.Decode(row.Props, &in); err != nil {
 			return nil, nil, err
 		}
 		inputs = append(inputs, in)
@@ -143,7 +144,7 @@ func (l *Ledger) inputs(ctx context.Context, cloudID string, day usage.Day) (inp
 // counts with a file that is not among them.
 func (l *Ledger) judgeInputs(ctx context.Context, c *Closing, inputs []DayInput) (without bool, err error) {
 	standing, err := l.CountedHour(ctx, HourID{c.CloudID, inputs[0].Hour, inputs[0].SHA16})
-	if err != nil && !errors.Is(err, ErrNotFound) {
+	if err != nil && !errors.Is(err, table.ErrNotFound) {
 		return false, err
 	}
 	without = standing.Counts != ""
@@ -167,7 +168,7 @@ func (l *Ledger) judgeInputs(ctx context.Context, c *Closing, inputs []DayInput)
 			continue
 		}
 		h, err := l.Hour(ctx, HourID{in.CloudID, in.Hour, in.SHA16})
-		if err != nil && !errors.Is(err, ErrNotFound) {
+		if err != nil && !errors.Is(err, table.ErrNotFound) {
 			return false, err
 		}
 		// Nobody has decided yet, or it counts since the pointer was read.

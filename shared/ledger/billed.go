@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"iter"
 
+	"stackusage/shared/table"
 	"stackusage/shared/usage"
 )
 
@@ -27,7 +28,7 @@ func (l *Ledger) CountedInputs(ctx context.Context, cloudID string, day usage.Da
 	var counted []DayInput
 	for _, in := range inputs {
 		h, err := l.Hour(ctx, HourID{cloudID, in.Hour, in.SHA16})
-		if err != nil && !errors.Is(err, ErrNotFound) {
+		if err != nil && !errors.Is(err, table.ErrNotFound) {
 			return nil, fmt.Errorf("list inputs of %s: %w", day, err)
 		}
 		if h.Verdict == Counted {
@@ -58,7 +59,7 @@ type BilledLine struct {
 // BilledLines goes through commerce's answers to the records of a usage day.
 func (l *Ledger) BilledLines(ctx context.Context, cloudID string, day usage.Day) iter.Seq2[BilledLine, error] {
 	return func(yield func(BilledLine, error) bool) {
-		for row, err := range l.Store.List(ctx, TableDailyUsage, dayPartition(cloudID, day), "", "") {
+		for row, err := range l.Store.List(ctx, table.DailyUsage, dayPartition(cloudID, day), "", "") {
 			var b BilledLine
 			if err == nil {
 				b, err = billedLine(row)
@@ -74,9 +75,9 @@ func (l *Ledger) BilledLines(ctx context.Context, cloudID string, day usage.Day)
 	}
 }
 
-func billedLine(row Row) (b BilledLine, err error) {
+func billedLine(row table.Row) (b BilledLine, err error) {
 	var have line
-	if err := fromProps(row.Props, &have); err != nil {
+	if err := table.Decode(row.Props, &have); err != nil {
 		return b, fmt.Errorf("row %s/%s: %w", row.Partition, row.Key, err)
 	}
 	b = BilledLine{RecordID: have.RecordID, Revision: have.Revision, Answer: have.Answer, AnswerCode: have.AnswerCode, AnswerMessage: have.AnswerMessage,

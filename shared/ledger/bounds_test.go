@@ -13,6 +13,7 @@ import (
 	"stackusage/internal/devstack/azurite/azuritetest"
 	"stackusage/shared/azurestore"
 	"stackusage/shared/ledger"
+	"stackusage/shared/table"
 )
 
 // Azure Tables takes 100 entities and 4 MiB in one transaction. A batch has up
@@ -33,7 +34,7 @@ func TestTransactionsStayWithinTheirBounds(t *testing.T) {
 	})
 	connection := azuritetest.Account(t)
 	l := reopen(t, connection, azurestore.Through(weigh))
-	ok(t, l.Store.(*azurestore.Tables).Create(ctx, ledger.Tables()...))
+	ok(t, l.Store.(*azurestore.Tables).Create(ctx, table.Names()...))
 	d := day(t, "20191210")
 	for i, c := range []struct {
 		name         string
@@ -64,7 +65,7 @@ func TestTransactionsStayWithinTheirBounds(t *testing.T) {
 				}
 			}
 			rows := 0
-			for row, err := range l.Store.List(ctx, ledger.TableDailyUsage, id.CloudID+"_20191210", "", "") {
+			for row, err := range l.Store.List(ctx, table.DailyUsage, id.CloudID+"_20191210", "", "") {
 				ok(t, err)
 				if tags, _ := row.Props["tags"].(string); tags != c.tags {
 					t.Errorf("row %s has %d bytes of tags", row.Key, len(tags))

@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"stackusage/shared/daily"
+	"stackusage/shared/table"
 	"stackusage/shared/usage"
 )
 
@@ -39,7 +40,7 @@ func (c Carry) key() string {
 }
 
 // carryOf reads a row of DayInputs whose key begins with carryPrefix.
-func carryOf(cloudID string, to usage.Day, row Row) (c Carry, err error) {
+func carryOf(cloudID string, to usage.Day, row table.Row) (c Carry, err error) {
 	c = Carry{CloudID: cloudID, To: to}
 	parts := strings.Split(strings.TrimPrefix(row.Key, carryPrefix), "_")
 	if len(parts) == 3 {
@@ -50,7 +51,7 @@ func carryOf(cloudID string, to usage.Day, row Row) (c Carry, err error) {
 		}
 	}
 	if err == nil {
-		err = fromProps(row.Props, &c)
+		err = table.Decode(row.Props, &c)
 	}
 	if err != nil || row.Key != c.key() || !strings.HasPrefix(c.SHA256, c.SHA16) {
 		return c, fmt.Errorf("key %.80q is not carry_<day>_<revision>_<hash of its file>: %w", row.Key, errors.Join(err, errBadKey))
@@ -69,13 +70,13 @@ func (c Carry) Input() daily.CarryInput {
 // there; the request in the earlier day's mark has it made. It is neither if
 // another closer's file became that revision.
 func (l *Ledger) carryVerdict(ctx context.Context, c Carry) (counts, pending bool, err error) {
-	row, err := l.Store.Get(ctx, TableUsageDays, c.CloudID, revisionKey(c.From, c.Revision))
-	if errors.Is(err, ErrNotFound) {
+	row, err := l.Store.Get(ctx, table.UsageDays, c.CloudID, revisionKey(c.From, c.Revision))
+	if errors.Is(err, table.ErrNotFound) {
 		return false, true, nil
 	}
 	var r Revision
 	if err == nil {
-		err = fromProps(row.Props, &r)
+		err = table.Decode(row.Props, &r)
 	}
 	if err != nil {
 		return false, false, fmt.Errorf("judge %s: %w", c.key(), err)
@@ -130,8 +131,8 @@ func (l *Ledger) announceCarry(ctx context.Context, c *Closing, r Revision) erro
 		CloudID: c.CloudID, To: to, From: c.Day, Revision: int(r.Number), SHA16: r.SHA256[:min(16, len(r.SHA256))],
 		File: r.File, SHA256: r.SHA256, Lines: r.Carried, Reason: r.Reason, By: r.By,
 	}
-	row := Row{Partition: dayPartition(c.CloudID, to), Key: carry.key(), Props: toProps(carry)}
-	if err := l.Store.Apply(ctx, TableDayInputs, row.Partition, Op{Put, row}); err != nil {
+	row := table.Row{Partition: dayPartition(c.CloudID, to), Key: carry.key(), Props: table.Encode(carry)}
+	if err := l.Store.Apply(ctx, table.DayInputs, row.Partition, table.Op{Verb: table.Put, Row: row}); err != nil {
 		return fmt.Errorf("write input of day %s: %w", to, err)
 	}
 	// No landing: what is carried does not put the deadline off.
@@ -157,7 +158,7 @@ func (l *Ledger) askCarry(ctx context.Context, cloudID string, day, to usage.Day
 	if err := why.check(); err != nil {
 		return asked, err
 	}
-	switch at := utc(why.At); {
+	switch at := table.UTC(why.At); {
 	case to <= day:
 		return asked, fmt.Errorf("the day that states it must come after it: %w", ErrNotCarried)
 	case to.Start().After(at):

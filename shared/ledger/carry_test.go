@@ -13,6 +13,7 @@ import (
 
 	standin "stackusage/internal/devstack/commerce"
 	"stackusage/shared/ledger"
+	"stackusage/shared/table"
 )
 
 const lateness = 72 * time.Hour
@@ -61,22 +62,22 @@ func TestVerifyCarries(t *testing.T) {
 	if len(clean.Findings) > 0 || clean.Revisions != 4 || clean.Records != 5 || clean.Refused != 2 {
 		t.Fatalf("%+v", clean)
 	}
-	set := func(column string, v any) func(ledger.Props) ledger.Props {
-		return func(p ledger.Props) ledger.Props { p[column] = v; return p }
+	set := func(column string, v any) func(table.Props) table.Props {
+		return func(p table.Props) table.Props { p[column] = v; return p }
 	}
 	for name, damage := range map[string]func(t *testing.T) (string, func()){
-		"a missing carry":                           w.damageRow(ledger.TableDayInputs, "carry_", func(ledger.Props) ledger.Props { return nil }),
-		"another hash in a carry":                   w.damageRow(ledger.TableDayInputs, "carry_", set("sha256", strings.Repeat("0", 64))),
-		"another file in a carry":                   w.damageRow(ledger.TableDayInputs, "carry_", set("file", "daily/x")),
-		"another count in a carry":                  w.damageRow(ledger.TableDayInputs, "carry_", set("lines", int64(1))),
-		"another reason in a carry":                 w.damageRow(ledger.TableDayInputs, "carry_", set("reason", "none")),
-		"a revision that is carried to another day": w.damageRow(ledger.TableUsageDays, "20191210_0002", set("carriedTo", "20191213")),
-		"a revision that carries nothing":           w.damageRow(ledger.TableUsageDays, "20191210_0002", set("carriedTo", "")),
-		"a revision that carries fewer lines":       w.damageRow(ledger.TableUsageDays, "20191210_0002", set("carried", int64(1))),
-		"another reason for carrying":               w.damageRow(ledger.TableUsageDays, "20191210_0002", set("reason", "none")),
-		"inputs without the carry":                  w.damageRow(ledger.TableUsageDays, "20191212_0002", set("inputs", "2019121205_x")),
-		"another day of usage in DailyUsage":        w.damageRow(ledger.TableDailyUsage, "", set("carriedFrom", "2019-12-09")),
-		"another reason in DailyUsage":              w.damageRow(ledger.TableDailyUsage, "", set("reason", "none")),
+		"a missing carry":                           w.damageRow(table.DayInputs, "carry_", func(table.Props) table.Props { return nil }),
+		"another hash in a carry":                   w.damageRow(table.DayInputs, "carry_", set("sha256", strings.Repeat("0", 64))),
+		"another file in a carry":                   w.damageRow(table.DayInputs, "carry_", set("file", "daily/x")),
+		"another count in a carry":                  w.damageRow(table.DayInputs, "carry_", set("lines", int64(1))),
+		"another reason in a carry":                 w.damageRow(table.DayInputs, "carry_", set("reason", "none")),
+		"a revision that is carried to another day": w.damageRow(table.UsageDays, "20191210_0002", set("carriedTo", "20191213")),
+		"a revision that carries nothing":           w.damageRow(table.UsageDays, "20191210_0002", set("carriedTo", "")),
+		"a revision that carries fewer lines":       w.damageRow(table.UsageDays, "20191210_0002", set("carried", int64(1))),
+		"another reason for carrying":               w.damageRow(table.UsageDays, "20191210_0002", set("reason", "none")),
+		"inputs without the carry":                  w.damageRow(table.UsageDays, "20191212_0002", set("inputs", "2019121205_x")),
+		"another day of usage in DailyUsage":        w.damageRow(table.DailyUsage, "", set("carriedFrom", "2019-12-09")),
+		"another reason in DailyUsage":              w.damageRow(table.DailyUsage, "", set("reason", "none")),
 	} {
 		t.Run(name, func(t *testing.T) {
 			where, undo := damage(t)
@@ -90,16 +91,16 @@ func TestVerifyCarries(t *testing.T) {
 	row := w.carryRow(t)
 	t.Run("a carry into a day that it was not meant for", func(t *testing.T) {
 		partition := cloudID + "_20191213"
-		defer w.insert(t, ledger.TableDayInputs, ledger.Row{Partition: partition, Key: row.Key, Props: row.Props})()
+		defer w.insert(t, table.DayInputs, table.Row{Partition: partition, Key: row.Key, Props: row.Props})()
 		w.named(t, "DayInputs "+partition+"/"+row.Key, "not into this day")
 	})
 	t.Run("a carry of a revision that is not there, in a day that is not open", func(t *testing.T) {
 		key := strings.Replace(row.Key, "_0002_", "_0007_", 1)
-		defer w.insert(t, ledger.TableDayInputs, ledger.Row{Partition: row.Partition, Key: key, Props: row.Props})()
+		defer w.insert(t, table.DayInputs, table.Row{Partition: row.Partition, Key: key, Props: row.Props})()
 		w.named(t, "DayInputs "+row.Partition+"/"+key, "its revision is not there")
 	})
 	t.Run("a carry that no closer writes", func(t *testing.T) {
-		defer w.insert(t, ledger.TableDayInputs, ledger.Row{Partition: row.Partition, Key: "carry_x", Props: row.Props})()
+		defer w.insert(t, table.DayInputs, table.Row{Partition: row.Partition, Key: "carry_x", Props: row.Props})()
 		w.named(t, "DayInputs "+row.Partition+"/carry_x", "carry_<day>_<revision>_<hash of its file>")
 	})
 	t.Run("a quantity altered on its way, with every hash made to fit", func(t *testing.T) {
@@ -129,17 +130,17 @@ func TestVerifyCarries(t *testing.T) {
 		if r := w.verify(t, ledger.VerifyOptions{}); len(r.Findings) > 0 {
 			t.Errorf("while the day is open: %q", r.Findings)
 		}
-		mark, err := w.account.Tables.Get(t.Context(), ledger.TableOpenDays, cloudID, "20191212")
+		mark, err := w.account.Tables.Get(t.Context(), table.OpenDays, cloudID, "20191212")
 		ok(t, err)
-		ok(t, w.account.Tables.Apply(t.Context(), ledger.TableOpenDays, cloudID, ledger.Op{Verb: ledger.Delete, Row: mark}))
+		ok(t, w.account.Tables.Apply(t.Context(), table.OpenDays, cloudID, table.Op{Verb: table.Delete, Row: mark}))
 		w.named(t, "DayInputs "+cloudID+"_20191212/carry_20191210_0004_", "in no revision of the day")
 	})
 }
 
 // carryRow is the only carry.
-func (w *works) carryRow(t *testing.T) (found ledger.Row) {
+func (w *works) carryRow(t *testing.T) (found table.Row) {
 	t.Helper()
-	for row, err := range w.account.Tables.List(t.Context(), ledger.TableDayInputs, cloudID+"_20191212", "carry_", "carry`") {
+	for row, err := range w.account.Tables.List(t.Context(), table.DayInputs, cloudID+"_20191212", "carry_", "carry`") {
 		ok(t, err)
 		found = row
 	}
@@ -147,13 +148,13 @@ func (w *works) carryRow(t *testing.T) (found ledger.Row) {
 }
 
 // insert puts a row that should not be there; undo takes it away.
-func (w *works) insert(t *testing.T, table string, row ledger.Row) (undo func()) {
+func (w *works) insert(t *testing.T, name string, row table.Row) (undo func()) {
 	t.Helper()
-	ok(t, w.account.Tables.Apply(t.Context(), table, row.Partition, ledger.Op{Verb: ledger.Insert, Row: row}))
+	ok(t, w.account.Tables.Apply(t.Context(), name, row.Partition, table.Op{Verb: table.Insert, Row: row}))
 	return func() {
-		have, err := w.account.Tables.Get(t.Context(), table, row.Partition, row.Key)
+		have, err := w.account.Tables.Get(t.Context(), name, row.Partition, row.Key)
 		ok(t, err)
-		ok(t, w.account.Tables.Apply(t.Context(), table, row.Partition, ledger.Op{Verb: ledger.Delete, Row: have}))
+		ok(t, w.account.Tables.Apply(t.Context(), name, row.Partition, table.Op{Verb: table.Delete, Row: have}))
 	}
 }
 
@@ -163,7 +164,7 @@ func (w *works) forge(t *testing.T, usageDay, revision, was, now string) (undo f
 	t.Helper()
 	d := day(t, usageDay)
 	prefix := cloudID + d.Start().Format("/2006/01/02/") + revision
-	row, err := w.account.Tables.Get(t.Context(), ledger.TableUsageDays, cloudID, d.Compact()+"_"+revision)
+	row, err := w.account.Tables.Get(t.Context(), table.UsageDays, cloudID, d.Compact()+"_"+revision)
 	ok(t, err)
 	file := w.read(t, row.Props["file"].(string))
 	gz, err := gzip.NewReader(bytes.NewReader(file))
@@ -183,22 +184,22 @@ func (w *works) forge(t *testing.T, usageDay, revision, was, now string) (undo f
 	m.File, m.SHA256 = w.write(t, prefix, ".ndjson.gz", forged.Bytes())
 	manifest, err := ledger.EncodeManifest(m)
 	ok(t, err)
-	props := ledger.Props{}
+	props := table.Props{}
 	for name, v := range row.Props {
 		props[name] = v
 	}
 	props["file"], props["sha256"] = m.File, m.SHA256
 	props["manifest"], _ = w.write(t, prefix, ".manifest.json", manifest)
-	put := func(row ledger.Row) {
-		ok(t, w.account.Tables.Apply(t.Context(), ledger.TableUsageDays, cloudID, ledger.Op{Verb: ledger.Put, Row: row}))
+	put := func(row table.Row) {
+		ok(t, w.account.Tables.Apply(t.Context(), table.UsageDays, cloudID, table.Op{Verb: table.Put, Row: row}))
 	}
-	put(ledger.Row{Partition: cloudID, Key: row.Key, Props: props})
+	put(table.Row{Partition: cloudID, Key: row.Key, Props: props})
 	away := func() {}
 	if props["carried"] != nil {
 		carry := w.carryRow(t)
 		carry.Key = carry.Key[:strings.LastIndex(carry.Key, "_")+1] + m.SHA256[:16]
 		carry.Props["file"], carry.Props["sha256"] = m.File, m.SHA256
-		away = w.insert(t, ledger.TableDayInputs, carry)
+		away = w.insert(t, table.DayInputs, carry)
 	}
 	return func() {
 		away()

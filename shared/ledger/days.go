@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"stackusage/shared/daily"
+	"stackusage/shared/table"
 	"stackusage/shared/usage"
 )
 
@@ -72,7 +73,7 @@ func (l *Ledger) Statements(ctx context.Context, cloudID string, first, last usa
 		to = last.Compact() + "`" // the byte after the underscore
 	}
 	return func(yield func(Statement, error) bool) {
-		for row, err := range l.Store.List(ctx, TableUsageDays, cloudID, from, to) {
+		for row, err := range l.Store.List(ctx, table.UsageDays, cloudID, from, to) {
 			if err != nil {
 				yield(Statement{}, fmt.Errorf("list revisions: %w", err))
 				return
@@ -80,7 +81,7 @@ func (l *Ledger) Statements(ctx context.Context, cloudID string, first, last usa
 			s := Statement{CloudID: row.Partition}
 			day, _, _ := strings.Cut(row.Key, "_")
 			if s.Day, err = usage.ParseDay(day); err == nil {
-				err = fromProps(row.Props, &s.Revision)
+				err = table.Decode(row.Props, &s.Revision)
 			}
 			if err != nil {
 				yield(Statement{}, fmt.Errorf("list revisions: row %s/%s: %w", row.Partition, row.Key, err))
@@ -146,8 +147,8 @@ func (l *Ledger) CommitRevision(ctx context.Context, c *Closing, r Revision) err
 	if err := l.announceCarry(ctx, c, r); err != nil {
 		return fmt.Errorf("commit revision %d of day %s of %s: %w", r.Number, c.Day, c.CloudID, err)
 	}
-	err := l.Store.Apply(ctx, TableUsageDays, c.CloudID, Op{Insert, Row{Partition: c.CloudID, Key: key, Props: toProps(r)}})
-	if errors.Is(err, ErrExists) {
+	err := l.Store.Apply(ctx, table.UsageDays, c.CloudID, table.Op{Verb: table.Insert, Row: table.Row{Partition: c.CloudID, Key: key, Props: table.Encode(r)}})
+	if errors.Is(err, table.ErrExists) {
 		err = ErrOtherCloser
 	}
 	if err != nil {
@@ -167,9 +168,9 @@ func (l *Ledger) FinishClose(ctx context.Context, c *Closing) (done bool, err er
 	if len(c.Pending) > 0 || c.carryPending || c.Request != nil || !c.Empty() && !c.States() {
 		return false, nil
 	}
-	err = l.Store.Apply(ctx, TableOpenDays, c.CloudID,
-		Op{Delete, Row{Partition: c.CloudID, Key: c.Day.Compact(), Tag: c.mark}})
-	if errors.Is(err, ErrChanged) {
+	err = l.Store.Apply(ctx, table.OpenDays, c.CloudID,
+		table.Op{Verb: table.Delete, Row: table.Row{Partition: c.CloudID, Key: c.Day.Compact(), Tag: c.mark}})
+	if errors.Is(err, table.ErrChanged) {
 		return false, nil
 	}
 	if err != nil {
@@ -185,7 +186,7 @@ func (l *Ledger) Missing(ctx context.Context, cloudID string, day usage.Day, sta
 	counted := map[usage.Hour]bool{}
 	last := day.Next().First() + usage.Hour(settling)
 	for d := day; d.First() < last; d = d.Next() {
-		for row, err := range l.Store.List(ctx, TableUsageHours, dayPartition(cloudID, d), "", "") {
+		for row, err := range l.Store.List(ctx, table.UsageHours, dayPartition(cloudID, d), "", "") {
 			if err != nil {
 				return nil, fmt.Errorf("list hours of %s: %w", d, err)
 			}

@@ -9,6 +9,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"stackusage/shared/ledger"
+	"stackusage/shared/table"
 	"stackusage/shared/usage"
 )
 
@@ -102,8 +103,8 @@ func TestClose(t *testing.T) {
 		counted(t, id, "2019121004", "a")
 		undecided, _ := blobOf(id, hour(t, "2019121005"), "b")
 		stub := inputOf(undecided, d)
-		row := ledger.Row{Partition: id + "_20191210", Key: "2019121005_b", Props: ledger.Props{"partial": stub.Partial, "landedAt": stub.LandedAt}}
-		ok(t, l.Store.Apply(ctx, ledger.TableDayInputs, row.Partition, ledger.Op{Verb: ledger.Insert, Row: row}))
+		row := table.Row{Partition: id + "_20191210", Key: "2019121005_b", Props: table.Props{"partial": stub.Partial, "landedAt": stub.LandedAt}}
+		ok(t, l.Store.Apply(ctx, table.DayInputs, row.Partition, table.Op{Verb: table.Insert, Row: row}))
 		c := begin(t, id)
 		if len(c.Pending) != 1 {
 			t.Errorf("pending %v", c.Pending)

@@ -7,6 +7,8 @@ import (
 	"slices"
 	"strings"
 	"time"
+
+	"stackusage/shared/table"
 )
 
 // Decision is what an operator decided about one file of an hour that two
@@ -35,7 +37,7 @@ func (h Hour) TakesOver() bool {
 type claim struct {
 	id                HourID
 	file, standing    Hour
-	fileTag, standTag Tag
+	fileTag, standTag table.Tag
 }
 
 // readClaim reads the file first: a file that was read after a decision finds
@@ -46,11 +48,11 @@ func (l *Ledger) readClaim(ctx context.Context, id HourID) (claim, error) {
 	for _, r := range []struct {
 		key string
 		h   *Hour
-		tag *Tag
+		tag *table.Tag
 	}{{id.key(), &c.file, &c.fileTag}, {id.pointer(), &c.standing, &c.standTag}} {
-		row, err := l.Store.Get(ctx, TableUsageHours, id.partition(), r.key)
+		row, err := l.Store.Get(ctx, table.UsageHours, id.partition(), r.key)
 		if err == nil {
-			err = fromProps(row.Props, r.h)
+			err = table.Decode(row.Props, r.h)
 		}
 		if err != nil {
 			return c, err
@@ -60,12 +62,12 @@ func (l *Ledger) readClaim(ctx context.Context, id HourID) (claim, error) {
 	return c, nil
 }
 
-func (c claim) setFile() Op {
-	return Op{Update, Row{Partition: c.id.partition(), Key: c.id.key(), Props: toProps(c.file), Tag: c.fileTag}}
+func (c claim) setFile() table.Op {
+	return table.Op{Verb: table.Update, Row: table.Row{Partition: c.id.partition(), Key: c.id.key(), Props: table.Encode(c.file), Tag: c.fileTag}}
 }
 
-func (c claim) setStanding() Op {
-	return Op{Update, Row{Partition: c.id.partition(), Key: c.id.pointer(), Props: toProps(c.standing), Tag: c.standTag}}
+func (c claim) setStanding() table.Op {
+	return table.Op{Verb: table.Update, Row: table.Row{Partition: c.id.partition(), Key: c.id.pointer(), Props: table.Encode(c.standing), Tag: c.standTag}}
 }
 
 // decideTries bounds how often a decision is looked at again because somebody
@@ -74,7 +76,7 @@ const decideTries = 5
 
 // change reads an hour and lets step change it in one transaction, again if
 // the hour was changed meanwhile. A step without writes is done.
-func (l *Ledger) change(ctx context.Context, id HourID, step func(c *claim) ([]Op, error)) (Hour, error) {
+func (l *Ledger) change(ctx context.Context, id HourID, step func(c *claim) ([]table.Op, error)) (Hour, error) {
 	for try := 1; ; try++ {
 		c, err := l.readClaim(ctx, id)
 		if err != nil {
@@ -82,9 +84,9 @@ func (l *Ledger) change(ctx context.Context, id HourID, step func(c *claim) ([]O
 		}
 		ops, err := step(&c)
 		if err == nil {
-			err = l.Store.Apply(ctx, TableUsageHours, id.partition(), ops...)
+			err = l.Store.Apply(ctx, table.UsageHours, id.partition(), ops...)
 		}
-		if errors.Is(err, ErrChanged) && try < decideTries {
+		if errors.Is(err, table.ErrChanged) && try < decideTries {
 			continue
 		}
 		return c.file, err
@@ -98,7 +100,7 @@ func (l *Ledger) KeepOut(ctx context.Context, id HourID, why Reasoned) (Hour, er
 	if err := why.check(); err != nil {
 		return Hour{}, fmt.Errorf("keep out hour %s: %w", id, err)
 	}
-	h, err := l.change(ctx, id, func(c *claim) ([]Op, error) {
+	h, err := l.change(ctx, id, func(c *claim) ([]table.Op, error) {
 		switch {
 		case c.file.Verdict == KeptOut, c.file.Verdict == Voided && !c.file.TakesOver():
 			return nil, nil
@@ -114,7 +116,7 @@ func (l *Ledger) KeepOut(ctx context.Context, id HourID, why Reasoned) (Hour, er
 		if err := c.file.checkEarlier(); err != nil {
 			return nil, err
 		}
-		ops := []Op{c.setFile()}
+		ops := []table.Op{c.setFile()}
 		if c.standing.Challenger == id.SHA16 {
 			c.standing.Challenger = ""
 			ops = append(ops, c.setStanding())
@@ -134,7 +136,7 @@ func (l *Ledger) AskTakeOver(ctx context.Context, id HourID, why Reasoned) (Hour
 	if err := why.check(); err != nil {
 		return Hour{}, fmt.Errorf("supersede hour %s: %w", id, err)
 	}
-	h, err := l.change(ctx, id, func(c *claim) ([]Op, error) {
+	h, err := l.change(ctx, id, func(c *claim) ([]table.Op, error) {
 		switch {
 		case c.standing.Counts == id.SHA16, c.standing.Challenger == id.SHA16:
 			return nil, nil // done, or on its way
@@ -148,7 +150,7 @@ func (l *Ledger) AskTakeOver(ctx context.Context, id HourID, why Reasoned) (Hour
 			return nil, err
 		}
 		c.standing.Challenger = id.SHA16
-		return []Op{c.setFile(), c.setStanding()}, nil
+		return []table.Op{c.setFile(), c.setStanding()}, nil
 	})
 	if err != nil {
 		return h, fmt.Errorf("supersede hour %s: %w", id, err)
@@ -209,8 +211,8 @@ func (l *Ledger) takeOver(ctx context.Context, id HourID, h Hour, inputs []DayIn
 	c.file = h
 	c.standing = h
 	c.standing.Counts = id.SHA16
-	err = l.Store.Apply(ctx, TableUsageHours, id.partition(), append(voids, c.setStanding(), c.setFile(), out.setFile())...)
-	if errors.Is(err, ErrChanged) {
+	err = l.Store.Apply(ctx, table.UsageHours, id.partition(), append(voids, c.setStanding(), c.setFile(), out.setFile())...)
+	if errors.Is(err, table.ErrChanged) {
 		// An earlier try of ours that was reported as failed, a twin's, or the
 		// decision was withdrawn. Whoever wrote last left a row that says it.
 		now, readErr := l.readClaim(ctx, id)
@@ -227,7 +229,7 @@ func (h *Hour) decide(d Decision, why Reasoned) {
 		line := fmt.Sprintf("%s %s by %s: %s", h.DecidedAt.UTC().Format(time.RFC3339), h.Decision, h.DecidedBy, h.DecisionReason)
 		h.Earlier = strings.TrimPrefix(h.Earlier+"\n"+line, "\n")
 	}
-	h.Decision, h.DecisionReason, h.DecidedBy, h.DecidedAt = d, why.Reason, why.By, utc(why.At)
+	h.Decision, h.DecisionReason, h.DecidedBy, h.DecidedAt = d, why.Reason, why.By, table.UTC(why.At)
 }
 
 // maxEarlier keeps the history of decisions within a table property. A file's

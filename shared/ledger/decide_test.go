@@ -12,6 +12,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"stackusage/shared/ledger"
+	"stackusage/shared/table"
 	"stackusage/shared/usage"
 )
 
@@ -167,7 +168,7 @@ func TestDecisions(t *testing.T) {
 		_, err = l.AskTakeOver(ctx, b, because("x"))
 		is(t, err, ledger.ErrDecided)
 		_, err = l.AskTakeOver(ctx, ledger.HourID{CloudID: a.CloudID, Hour: a.Hour, SHA16: fileC}, because("x"))
-		is(t, err, ledger.ErrNotFound)
+		is(t, err, table.ErrNotFound)
 	})
 	t.Run("a take-over that was asked for keeps the days of both files open until it is done", func(t *testing.T) {
 		a, b, _, daysOfB := inConflict(ctx, t, l, cloud(3))
@@ -266,7 +267,7 @@ func TestAskRestate(t *testing.T) {
 	l, _ := open(t)
 	d := day(t, "20191210")
 	_, err := l.AskRestate(ctx, cloudID, d, because("x"))
-	is(t, err, ledger.ErrNotFound)
+	is(t, err, table.ErrNotFound)
 	id, h := blobOf(cloudID, hour(t, "2019121019"), fileA)
 	_, err = commit(ctx, l, id, h, d)
 	ok(t, err)

@@ -9,6 +9,7 @@ import (
 	"strconv"
 	"strings"
 
+	"stackusage/shared/table"
 	"stackusage/shared/usage"
 )
 
@@ -88,7 +89,7 @@ func (l *Ledger) expiredDays(ctx context.Context, cloudID string) (days []Expire
 // expiredBatches counts the records that expired, by day and revision.
 func (l *Ledger) expiredBatches(ctx context.Context, cloudID string) (map[dayID]map[int]int64, error) {
 	found := map[dayID]map[int]int64{}
-	for row, err := range l.Store.List(ctx, TableUsageBatches, "", "", "") {
+	for row, err := range l.Store.List(ctx, table.UsageBatches, "", "", "") {
 		if err != nil {
 			return nil, err
 		}
@@ -118,10 +119,10 @@ func (l *Ledger) expiredBatches(ctx context.Context, cloudID string) (map[dayID]
 
 func (l *Ledger) expiredMeters(ctx context.Context, id dayID, revision int64) ([]ExpiredMeter, error) {
 	byMeter := map[string]*ExpiredMeter{}
-	for row, err := range l.Store.List(ctx, TableDailyUsage, id.partition(), "", "") {
+	for row, err := range l.Store.List(ctx, table.DailyUsage, id.partition(), "", "") {
 		var have line
 		if err == nil {
-			err = fromProps(row.Props, &have)
+			err = table.Decode(row.Props, &have)
 		}
 		if err != nil {
 			return nil, err

@@ -5,6 +5,8 @@ import (
 	"errors"
 	"fmt"
 	"time"
+
+	"stackusage/shared/table"
 )
 
 // FailedMessage is a row of FailedMessages: a queue message that could not be
@@ -22,27 +24,27 @@ type FailedMessage struct {
 	LastResent time.Time `col:"lastResent"`
 
 	key string
-	tag Tag
+	tag table.Tag
 }
 
 // PutFailed records a failed message.
 func (l *Ledger) PutFailed(ctx context.Context, m FailedMessage) error {
-	row := Row{Partition: m.Queue, Key: failedKey(m.Text)}
+	row := table.Row{Partition: m.Queue, Key: failedKey(m.Text)}
 	m.Text, m.Reason, m.Times = clip(m.Text), clip(m.Reason), 1
-	have, err := l.Store.Get(ctx, TableFailedMessages, row.Partition, row.Key)
-	verb := Insert
+	have, err := l.Store.Get(ctx, table.FailedMessages, row.Partition, row.Key)
+	verb := table.Insert
 	if err == nil {
 		var before FailedMessage
-		if err := fromProps(have.Props, &before); err != nil {
+		if err := table.Decode(have.Props, &before); err != nil {
 			return fmt.Errorf("record failed message of queue %s: %w", m.Queue, err)
 		}
 		m.Times, m.Resent, m.LastResent = before.Times+1, before.Resent, before.LastResent
-		verb, row.Tag = Update, have.Tag
-	} else if !errors.Is(err, ErrNotFound) {
+		verb, row.Tag = table.Update, have.Tag
+	} else if !errors.Is(err, table.ErrNotFound) {
 		return fmt.Errorf("record failed message of queue %s: %w", m.Queue, err)
 	}
-	row.Props = toProps(m)
-	if err := l.Store.Apply(ctx, TableFailedMessages, row.Partition, Op{verb, row}); err != nil {
+	row.Props = table.Encode(m)
+	if err := l.Store.Apply(ctx, table.FailedMessages, row.Partition, table.Op{Verb: verb, Row: row}); err != nil {
 		return fmt.Errorf("record failed message of queue %s: %w", m.Queue, err)
 	}
 	return nil
@@ -52,12 +54,12 @@ func (l *Ledger) PutFailed(ctx context.Context, m FailedMessage) error {
 // if it never did.
 func (l *Ledger) Failed(ctx context.Context, queue, text string) (FailedMessage, error) {
 	var m FailedMessage
-	row, err := l.Store.Get(ctx, TableFailedMessages, queue, failedKey(text))
-	if errors.Is(err, ErrNotFound) {
+	row, err := l.Store.Get(ctx, table.FailedMessages, queue, failedKey(text))
+	if errors.Is(err, table.ErrNotFound) {
 		return m, nil
 	}
 	if err == nil {
-		err = fromProps(row.Props, &m)
+		err = table.Decode(row.Props, &m)
 	}
 	if err != nil {
 		return m, fmt.Errorf("read failed message of queue %s: %w", queue, err)
@@ -78,8 +80,8 @@ func (m FailedMessage) Tried() time.Time {
 // failed once more meanwhile, that row stands.
 func (l *Ledger) NoteResent(ctx context.Context, m FailedMessage, at time.Time) error {
 	m.Resent, m.LastResent = m.Resent+1, at
-	err := l.Store.Apply(ctx, TableFailedMessages, m.Queue, Op{Update, Row{Partition: m.Queue, Key: m.key, Props: toProps(m), Tag: m.tag}})
-	if err != nil && !errors.Is(err, ErrChanged) {
+	err := l.Store.Apply(ctx, table.FailedMessages, m.Queue, table.Op{Verb: table.Update, Row: table.Row{Partition: m.Queue, Key: m.key, Props: table.Encode(m), Tag: m.tag}})
+	if err != nil && !errors.Is(err, table.ErrChanged) {
 		return fmt.Errorf("note that a failed message of queue %s was sent again: %w", m.Queue, err)
 	}
 	return nil
@@ -88,7 +90,7 @@ func (l *Ledger) NoteResent(ctx context.Context, m FailedMessage, at time.Time) 
 // CountFailed counts the rows of FailedMessages.
 func (l *Ledger) CountFailed(ctx context.Context) (int, error) {
 	n := 0
-	for _, err := range l.Store.List(ctx, TableFailedMessages, "", "", "") {
+	for _, err := range l.Store.List(ctx, table.FailedMessages, "", "", "") {
 		if err != nil {
 			return 0, fmt.Errorf("count failed messages: %w", err)
 		}

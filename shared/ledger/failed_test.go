@@ -9,6 +9,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"stackusage/shared/ledger"
+	"stackusage/shared/table"
 )
 
 func TestFailedMessages(t *testing.T) {
@@ -40,9 +41,9 @@ func TestFailedMessages(t *testing.T) {
 		if n != 2 {
 			t.Errorf("%d rows, want 2", n)
 		}
-		for row, err := range l.Store.List(ctx, ledger.TableFailedMessages, "q", "", "") {
+		for row, err := range l.Store.List(ctx, table.FailedMessages, "q", "", "") {
 			ok(t, err)
-			want := ledger.Props{"queue": "q", "text": "text", "reason": "because", "times": int64(2), "lastSeen": landed.Add(time.Hour)}
+			want := table.Props{"queue": "q", "text": "text", "reason": "because", "times": int64(2), "lastSeen": landed.Add(time.Hour)}
 			if diff := cmp.Diff(want, row.Props); diff != "" {
 				t.Errorf("row (-want +got):\n%s", diff)
 			}
@@ -53,7 +54,7 @@ func TestFailedMessages(t *testing.T) {
 		put(t, "long", long+"1", landed)
 		put(t, "long", long+"2", landed)
 		rows := 0
-		for row, err := range l.Store.List(ctx, ledger.TableFailedMessages, "long", "", "") {
+		for row, err := range l.Store.List(ctx, table.FailedMessages, "long", "", "") {
 			ok(t, err)
 			if text := row.Props["text"].(string); len(text) > 1003 {
 				t.Errorf("the row keeps %d bytes", len(text))

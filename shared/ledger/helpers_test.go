@@ -16,6 +16,7 @@ import (
 	"stackusage/internal/devstack/azurite/azuritetest"
 	"stackusage/shared/azurestore"
 	"stackusage/shared/ledger"
+	"stackusage/shared/table"
 	"stackusage/shared/usage"
 )
 
@@ -32,7 +33,7 @@ func open(t testing.TB) (*ledger.Ledger, string) {
 	t.Helper()
 	connection := azuritetest.Account(t)
 	l := reopen(t, connection)
-	ok(t, l.Store.(*azurestore.Tables).Create(context.Background(), ledger.Tables()...))
+	ok(t, l.Store.(*azurestore.Tables).Create(context.Background(), table.Names()...))
 	return l, connection
 }
 
@@ -110,15 +111,15 @@ func commit(ctx context.Context, l *ledger.Ledger, id ledger.HourID, h ledger.Ho
 func dump(t testing.TB, l *ledger.Ledger, cloudID string) map[string]string {
 	t.Helper()
 	all := map[string]string{}
-	for _, table := range ledger.Tables() {
+	for _, name := range table.Names() {
 		for _, suffix := range []string{"", "_20191210", "_20191211"} {
-			for row, err := range l.Store.List(context.Background(), table, cloudID+suffix, "", "") {
+			for row, err := range l.Store.List(context.Background(), name, cloudID+suffix, "", "") {
 				ok(t, err)
 				var columns strings.Builder
-				for _, name := range slices.Sorted(maps.Keys(row.Props)) {
-					fmt.Fprintf(&columns, "%s=%v\n", name, row.Props[name])
+				for _, column := range slices.Sorted(maps.Keys(row.Props)) {
+					fmt.Fprintf(&columns, "%s=%v\n", column, row.Props[column])
 				}
-				key := table + " " + row.Partition + "/" + row.Key
+				key := name + " " + row.Partition + "/" + row.Key
 				all[strings.ReplaceAll(key, cloudID, "ID")] = strings.ReplaceAll(columns.String(), cloudID, "ID")
 			}
 		}
@@ -129,9 +130,9 @@ func dump(t testing.TB, l *ledger.Ledger, cloudID string) map[string]string {
 // marked reports whether OpenDays holds a row.
 func marked(t testing.TB, l *ledger.Ledger, cloudID, key string) bool {
 	t.Helper()
-	_, err := l.Store.Get(context.Background(), ledger.TableOpenDays, cloudID, key)
+	_, err := l.Store.Get(context.Background(), table.OpenDays, cloudID, key)
 	if err != nil {
-		is(t, err, ledger.ErrNotFound)
+		is(t, err, table.ErrNotFound)
 	}
 	return err == nil
 }

@@ -7,6 +7,7 @@ import (
 	"strings"
 	"time"
 
+	"stackusage/shared/table"
 	"stackusage/shared/usage"
 )
 
@@ -95,12 +96,12 @@ func (l *Ledger) CountedHour(ctx context.Context, id HourID) (Hour, error) {
 }
 
 func (l *Ledger) readHour(ctx context.Context, id HourID, key string) (Hour, error) {
-	row, err := l.Store.Get(ctx, TableUsageHours, id.partition(), key)
+	row, err := l.Store.Get(ctx, table.UsageHours, id.partition(), key)
 	if err != nil {
 		return Hour{}, fmt.Errorf("read hour %s: %w", id, err)
 	}
 	var h Hour
-	if err := fromProps(row.Props, &h); err != nil {
+	if err := table.Decode(row.Props, &h); err != nil {
 		return Hour{}, fmt.Errorf("read hour %s: %w", id, err)
 	}
 	return h, nil
@@ -124,14 +125,14 @@ type DayInput struct {
 // already and final stays, and is returned; a rejection for a limit that was
 // raised since is not final.
 func (l *Ledger) DecideHour(ctx context.Context, id HourID, h Hour) (Verdict, error) {
-	row := Row{Partition: id.partition(), Key: id.key(), Props: toProps(h)}
-	have, err := l.Store.Get(ctx, TableUsageHours, row.Partition, row.Key)
+	row := table.Row{Partition: id.partition(), Key: id.key(), Props: table.Encode(h)}
+	have, err := l.Store.Get(ctx, table.UsageHours, row.Partition, row.Key)
 	switch {
-	case errors.Is(err, ErrNotFound):
-		err = l.Store.Apply(ctx, TableUsageHours, row.Partition, Op{Insert, row})
+	case errors.Is(err, table.ErrNotFound):
+		err = l.Store.Apply(ctx, table.UsageHours, row.Partition, table.Op{Verb: table.Insert, Row: row})
 	case err == nil:
 		var old Hour
-		if err := fromProps(have.Props, &old); err != nil {
+		if err := table.Decode(have.Props, &old); err != nil {
 			return "", fmt.Errorf("record hour %s as %s: %w", id, h.Verdict, err)
 		}
 		limitRaised := old.Limit > 0 && (h.Verdict != Rejected || h.Limit > old.Limit)
@@ -139,7 +140,7 @@ func (l *Ledger) DecideHour(ctx context.Context, id HourID, h Hour) (Verdict, er
 			return old.Verdict, nil
 		}
 		row.Tag = have.Tag
-		err = l.Store.Apply(ctx, TableUsageHours, row.Partition, Op{Update, row})
+		err = l.Store.Apply(ctx, table.UsageHours, row.Partition, table.Op{Verb: table.Update, Row: row})
 	}
 	if err != nil {
 		return "", fmt.Errorf("record hour %s as %s: %w", id, h.Verdict, err)
@@ -159,10 +160,10 @@ func (l *Ledger) CommitHour(ctx context.Context, id HourID, h Hour, inputs []Day
 	h.Verdict = Counted
 	pointer := h
 	pointer.Counts = id.SHA16
-	err := l.Store.Apply(ctx, TableUsageHours, id.partition(),
-		Op{Insert, Row{Partition: id.partition(), Key: id.pointer(), Props: toProps(pointer)}},
-		Op{Put, Row{Partition: id.partition(), Key: id.key(), Props: toProps(h)}})
-	if !errors.Is(err, ErrExists) {
+	err := l.Store.Apply(ctx, table.UsageHours, id.partition(),
+		table.Op{Verb: table.Insert, Row: table.Row{Partition: id.partition(), Key: id.pointer(), Props: table.Encode(pointer)}},
+		table.Op{Verb: table.Put, Row: table.Row{Partition: id.partition(), Key: id.key(), Props: table.Encode(h)}})
+	if !errors.Is(err, table.ErrExists) {
 		if err != nil {
 			return "", fmt.Errorf("commit hour %s: %w", id, err)
 		}
@@ -205,8 +206,8 @@ func (l *Ledger) openInputs(ctx context.Context, inputs []DayInput) error {
 }
 
 func (l *Ledger) putInput(ctx context.Context, in DayInput) error {
-	row := Row{Partition: dayPartition(in.CloudID, in.Day), Key: in.Hour.Compact() + "_" + in.SHA16, Props: toProps(in)}
-	if err := l.Store.Apply(ctx, TableDayInputs, row.Partition, Op{Put, row}); err != nil {
+	row := table.Row{Partition: dayPartition(in.CloudID, in.Day), Key: in.Hour.Compact() + "_" + in.SHA16, Props: table.Encode(in)}
+	if err := l.Store.Apply(ctx, table.DayInputs, row.Partition, table.Op{Verb: table.Put, Row: row}); err != nil {
 		return fmt.Errorf("write input of day %s: %w", in.Day, err)
 	}
 	return nil

@@ -12,6 +12,7 @@ import (
 	"github.com/google/go-cmp/cmp/cmpopts"
 
 	"stackusage/shared/ledger"
+	"stackusage/shared/table"
 	"stackusage/shared/usage"
 )
 
@@ -24,9 +25,9 @@ func TestCommitHour(t *testing.T) {
 	first, firstHour := blobOf(cloudID, h, "aaaaaaaaaaaaaaaa")
 	t.Run("an unknown blob has no verdict", func(t *testing.T) {
 		_, err := l.Hour(ctx, first)
-		is(t, err, ledger.ErrNotFound)
+		is(t, err, table.ErrNotFound)
 		_, err = l.CountedHour(ctx, first)
-		is(t, err, ledger.ErrNotFound)
+		is(t, err, table.ErrNotFound)
 	})
 	t.Run("the first blob of an hour counts and opens its usage days", func(t *testing.T) {
 		verdict, err := commit(ctx, l, first, firstHour, before, after)

@@ -13,6 +13,7 @@ import (
 
 	"stackusage/shared/azurestore"
 	"stackusage/shared/ledger"
+	"stackusage/shared/table"
 	"stackusage/shared/usage"
 )
 
@@ -191,7 +192,7 @@ func checkAtRest(t *testing.T, l *ledger.Ledger, cloudID string) string {
 	ctx := context.Background()
 	d := day(t, "20191210")
 	stated := ""
-	for row, err := range l.Store.List(ctx, ledger.TableUsageDays, cloudID, "", "") {
+	for row, err := range l.Store.List(ctx, table.UsageDays, cloudID, "", "") {
 		ok(t, err)
 		if row.Key != "20191210_0001" {
 			t.Errorf("the day has a revision %s", row.Key)
@@ -201,7 +202,7 @@ func checkAtRest(t *testing.T, l *ledger.Ledger, cloudID string) string {
 	counts, left := 0, 0
 	for _, compact := range []string{"2019121019", "2019121020"} {
 		h, err := l.CountedHour(ctx, ledger.HourID{CloudID: cloudID, Hour: hour(t, compact)})
-		if errors.Is(err, ledger.ErrNotFound) {
+		if errors.Is(err, table.ErrNotFound) {
 			continue
 		}
 		ok(t, err)

@@ -7,6 +7,7 @@ import (
 	"strings"
 
 	"stackusage/shared/landing"
+	"stackusage/shared/table"
 	"stackusage/shared/usage"
 )
 
@@ -28,7 +29,7 @@ func (l *Ledger) daysOf(ctx context.Context, id HourID, h Hour) (days []usage.Da
 		return days, nil
 	}
 	key := id.Hour.Compact() + "_" + id.SHA16
-	for row, err := range l.Store.List(ctx, TableDayInputs, "", key, key+"\x7f") {
+	for row, err := range l.Store.List(ctx, table.DayInputs, "", key, key+"\x7f") {
 		if err != nil {
 			return nil, err
 		}
@@ -74,13 +75,13 @@ func (l *Ledger) LandedBetween(ctx context.Context, cloudID string, first, last 
 // let it take the place of another. Of those with a decision some are done.
 func (l *Ledger) UndecidedHours(ctx context.Context, cloudID string) iter.Seq2[LandedHour, error] {
 	return l.landed(ctx, cloudID+"_", cloudID+afterUnderscore,
-		Condition{"verdict", string(Unregistered)}, Condition{"decision", string(Supersede)},
-		Condition{"code", landing.RejectedTooLarge}, Condition{"code", landing.RejectedTooManyRows})
+		table.Condition{Column: "verdict", Value: string(Unregistered)}, table.Condition{Column: "decision", Value: string(Supersede)},
+		table.Condition{Column: "code", Value: landing.RejectedTooLarge}, table.Condition{Column: "code", Value: landing.RejectedTooManyRows})
 }
 
-func (l *Ledger) landed(ctx context.Context, from, to string, any ...Condition) iter.Seq2[LandedHour, error] {
+func (l *Ledger) landed(ctx context.Context, from, to string, any ...table.Condition) iter.Seq2[LandedHour, error] {
 	return func(yield func(LandedHour, error) bool) {
-		for row, err := range l.Store.Scan(ctx, TableUsageHours, from, to, any...) {
+		for row, err := range l.Store.Scan(ctx, table.UsageHours, from, to, any...) {
 			var h LandedHour
 			if err == nil {
 				registration, day, _ := strings.Cut(row.Partition, "_")
@@ -90,7 +91,7 @@ func (l *Ledger) landed(ctx context.Context, from, to string, any ...Condition) 
 				}
 				h.ID.CloudID, h.ID.SHA16 = registration, sha16
 				if h.ID.Hour, err = usage.ParseCompactHour(day + hh); err == nil {
-					err = fromProps(row.Props, &h.Hour)
+					err = table.Decode(row.Props, &h.Hour)
 				}
 			}
 			if err != nil {

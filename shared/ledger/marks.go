@@ -8,6 +8,7 @@ import (
 	"strings"
 	"time"
 
+	"stackusage/shared/table"
 	"stackusage/shared/usage"
 )
 
@@ -55,8 +56,8 @@ func (l *Ledger) markOpen(ctx context.Context, cloudID string, day usage.Day, to
 // updateMark reads the day's mark, lets change say what becomes of it, and
 // writes it unless change says no.
 func (l *Ledger) updateMark(ctx context.Context, cloudID string, day usage.Day, change func(mark *OpenDay, exists bool) bool) error {
-	err := ErrChanged
-	for try := 0; try < markTries && (errors.Is(err, ErrExists) || errors.Is(err, ErrChanged)); try++ {
+	err := table.ErrChanged
+	for try := 0; try < markTries && (errors.Is(err, table.ErrExists) || errors.Is(err, table.ErrChanged)); try++ {
 		err = l.tryUpdateMark(ctx, cloudID, day, change)
 	}
 	if err != nil {
@@ -67,19 +68,19 @@ func (l *Ledger) updateMark(ctx context.Context, cloudID string, day usage.Day, 
 
 func (l *Ledger) tryUpdateMark(ctx context.Context, cloudID string, day usage.Day, change func(mark *OpenDay, exists bool) bool) error {
 	var mark OpenDay
-	op := Op{Insert, Row{Partition: cloudID, Key: day.Compact()}}
-	have, err := l.Store.Get(ctx, TableOpenDays, cloudID, day.Compact())
+	op := table.Op{Verb: table.Insert, Row: table.Row{Partition: cloudID, Key: day.Compact()}}
+	have, err := l.Store.Get(ctx, table.OpenDays, cloudID, day.Compact())
 	if err == nil {
-		op.Verb, op.Row.Tag = Update, have.Tag
-		err = fromProps(have.Props, &mark)
-	} else if errors.Is(err, ErrNotFound) {
+		op.Verb, op.Row.Tag = table.Update, have.Tag
+		err = table.Decode(have.Props, &mark)
+	} else if errors.Is(err, table.ErrNotFound) {
 		err = nil
 	}
-	if err != nil || !change(&mark, op.Verb == Update) {
+	if err != nil || !change(&mark, op.Verb == table.Update) {
 		return err
 	}
-	op.Row.Props = toProps(mark)
-	return l.Store.Apply(ctx, TableOpenDays, cloudID, op)
+	op.Row.Props = table.Encode(mark)
+	return l.Store.Apply(ctx, table.OpenDays, cloudID, op)
 }
 
 // OpenMark is one entry of OpenDays: a day to close (Revision 0), or a
@@ -90,13 +91,13 @@ type OpenMark struct {
 	Revision int
 	OpenDay
 
-	tag Tag
+	tag table.Tag
 }
 
 // OpenMarks lists what is open, of every registration.
 func (l *Ledger) OpenMarks(ctx context.Context) ([]OpenMark, error) {
 	var marks []OpenMark
-	for row, err := range l.Store.List(ctx, TableOpenDays, "", "", "") {
+	for row, err := range l.Store.List(ctx, table.OpenDays, "", "", "") {
 		if err != nil {
 			return nil, fmt.Errorf("list open days: %w", err)
 		}
@@ -106,7 +107,7 @@ func (l *Ledger) OpenMarks(ctx context.Context) ([]OpenMark, error) {
 			_, err = fmt.Sscanf(revision, "%04d", &m.Revision)
 		}
 		if err == nil {
-			err = fromProps(row.Props, &m.OpenDay)
+			err = table.Decode(row.Props, &m.OpenDay)
 		}
 		if err != nil {
 			return nil, fmt.Errorf("list open days: row %s/%s: %w", row.Partition, row.Key, err)

@@ -7,6 +7,8 @@ import (
 	"iter"
 	"slices"
 	"time"
+
+	"stackusage/shared/table"
 )
 
 // RowStatus says what became of a refused row.
@@ -42,13 +44,13 @@ func quarantineKey(id HourID, line int64) string { return fmt.Sprintf("%s_%010d"
 // of a row since stays. Only where the blob was judged by other rules before, and
 // its refused rows are another file now, are the rows replaced.
 func (l *Ledger) PutQuarantine(ctx context.Context, id HourID, rows []Quarantined) error {
-	ops := make([]Op, len(rows))
+	ops := make([]table.Op, len(rows))
 	for i, q := range rows {
-		ops[i] = Op{Insert, Row{Partition: id.partition(), Key: quarantineKey(id, q.Line), Props: toProps(q)}}
+		ops[i] = table.Op{Verb: table.Insert, Row: table.Row{Partition: id.partition(), Key: quarantineKey(id, q.Line), Props: table.Encode(q)}}
 	}
 	for chunk := range chunks(ops) {
-		err := l.Store.Apply(ctx, TableQuarantine, id.partition(), chunk...)
-		if errors.Is(err, ErrExists) {
+		err := l.Store.Apply(ctx, table.Quarantine, id.partition(), chunk...)
+		if errors.Is(err, table.ErrExists) {
 			err = l.putAgain(ctx, chunk)
 		}
 		if err != nil {
@@ -58,18 +60,18 @@ func (l *Ledger) PutQuarantine(ctx context.Context, id HourID, rows []Quarantine
 	return nil
 }
 
-func (l *Ledger) putAgain(ctx context.Context, ops []Op) error {
+func (l *Ledger) putAgain(ctx context.Context, ops []table.Op) error {
 	for _, op := range ops {
-		have, err := l.Store.Get(ctx, TableQuarantine, op.Row.Partition, op.Row.Key)
+		have, err := l.Store.Get(ctx, table.Quarantine, op.Row.Partition, op.Row.Key)
 		switch {
 		case err == nil && have.Props["bytes"] == op.Row.Props["bytes"]:
 			continue
 		case err == nil:
-			op.Verb, op.Row.Tag = Update, have.Tag
-		case !errors.Is(err, ErrNotFound):
+			op.Verb, op.Row.Tag = table.Update, have.Tag
+		case !errors.Is(err, table.ErrNotFound):
 			return err
 		}
-		if err := l.Store.Apply(ctx, TableQuarantine, op.Row.Partition, op); err != nil {
+		if err := l.Store.Apply(ctx, table.Quarantine, op.Row.Partition, op); err != nil {
 			return err
 		}
 	}
@@ -82,7 +84,7 @@ type RefusedRow struct {
 	Quarantined
 	State RowStatus // Status, but for a claim that came to nothing
 
-	row Row
+	row table.Row
 }
 
 // RefusedRows goes through the refused rows of an hour blob that counts, in
@@ -117,10 +119,10 @@ func (l *Ledger) RefusedRows(ctx context.Context, id HourID) iter.Seq2[RefusedRo
 			held = held[:0]
 			return true
 		}
-		for row, err := range l.Store.List(ctx, TableQuarantine, id.partition(), id.key()+"_", id.key()+"`") {
+		for row, err := range l.Store.List(ctx, table.Quarantine, id.partition(), id.key()+"_", id.key()+"`") {
 			r := RefusedRow{row: row}
 			if err == nil {
-				err = fromProps(row.Props, &r.Quarantined)
+				err = table.Decode(row.Props, &r.Quarantined)
 			}
 			if err != nil {
 				fail(err)
@@ -196,7 +198,7 @@ func (l *Ledger) QuarantinedHours(ctx context.Context, cloudID string) iter.Seq2
 // done stays, and the rest may be tried again.
 func (l *Ledger) Dismiss(ctx context.Context, id HourID, rows []RefusedRow, why Reasoned) error {
 	err := why.check()
-	var ops []Op
+	var ops []table.Op
 	for _, r := range rows {
 		if r.State == Claimed || r.State == Redriven {
 			err = fmt.Errorf("row %d is %s: %w", r.Line, r.State, ErrDecided)
@@ -206,7 +208,7 @@ func (l *Ledger) Dismiss(ctx context.Context, id HourID, rows []RefusedRow, why 
 		ops = append(ops, r.decided(why))
 	}
 	if err == nil {
-		err = l.applyAll(ctx, TableQuarantine, id.partition(), ops)
+		err = l.applyAll(ctx, table.Quarantine, id.partition(), ops)
 	}
 	if err != nil {
 		return fmt.Errorf("dismiss refused rows of hour %s: %w", id, err)
@@ -215,15 +217,15 @@ func (l *Ledger) Dismiss(ctx context.Context, id HourID, rows []RefusedRow, why 
 }
 
 // decided writes what was decided about a row over the version that was read.
-func (r RefusedRow) decided(why Reasoned) Op {
-	r.DecisionReason, r.DecidedBy, r.DecidedAt = why.Reason, why.By, utc(why.At)
-	r.row.Props = toProps(r.Quarantined)
-	return Op{Update, r.row}
+func (r RefusedRow) decided(why Reasoned) table.Op {
+	r.DecisionReason, r.DecidedBy, r.DecidedAt = why.Reason, why.By, table.UTC(why.At)
+	r.row.Props = table.Encode(r.Quarantined)
+	return table.Op{Verb: table.Update, Row: r.row}
 }
 
-func (l *Ledger) applyAll(ctx context.Context, table, partition string, ops []Op) error {
+func (l *Ledger) applyAll(ctx context.Context, name, partition string, ops []table.Op) error {
 	for chunk := range chunks(ops) {
-		if err := l.Store.Apply(ctx, table, partition, chunk...); err != nil {
+		if err := l.Store.Apply(ctx, name, partition, chunk...); err != nil {
 			return err
 		}
 	}

@@ -15,6 +15,7 @@ import (
 	"stackusage/handlers"
 	"stackusage/shared/ledger"
 	"stackusage/shared/reconcile"
+	"stackusage/shared/table"
 	"stackusage/shared/usage"
 )
 
@@ -133,7 +134,7 @@ func TestReconcileMidnight(t *testing.T) {
 		}), want)
 	})
 	t.Run("a quantity changed in DailyUsage is unexplained", func(t *testing.T) {
-		_, undo := w.damageRow(ledger.TableDailyUsage, "", func(p ledger.Props) ledger.Props { p["quantity"] = "1000"; return p })(t)
+		_, undo := w.damageRow(table.DailyUsage, "", func(p table.Props) table.Props { p["quantity"] = "1000"; return p })(t)
 		defer undo()
 		if r := w.reconcile(t, "20191210", "20191211", nil); r.Unexplained != 1 || !strings.Contains(strings.Join(told(r)["2019-12-10"], " "), "unexplained") && !strings.Contains(strings.Join(told(r)["2019-12-11"], " "), "unexplained") {
 			t.Errorf("%q", told(r))

@@ -6,6 +6,8 @@ import (
 	"fmt"
 	"iter"
 	"time"
+
+	"stackusage/shared/table"
 )
 
 // Redrive is one run that makes a supplement count.
@@ -37,7 +39,7 @@ func (l *Ledger) BeginRedrive(ctx context.Context, r Redrive) (_ *Redrive, done 
 }
 
 func (r *Redrive) begin(ctx context.Context) (done bool, err error) {
-	_, err = r.ledger.change(ctx, r.ID, func(c *claim) ([]Op, error) {
+	_, err = r.ledger.change(ctx, r.ID, func(c *claim) ([]table.Op, error) {
 		supplements, err := r.ledger.Supplements(ctx, r.ID)
 		if err != nil {
 			return nil, err
@@ -55,8 +57,8 @@ func (r *Redrive) begin(ctx context.Context) (done bool, err error) {
 		case len(supplements) >= maxSupplements:
 			return nil, fmt.Errorf("it has %d supplements; no more are taken: %w", len(supplements), ErrDecided)
 		}
-		c.standing.Redrive, c.standing.RedriveBy, c.standing.RedriveAt = r.name(), r.Why.By, utc(r.Why.At)
-		return []Op{c.setStanding()}, nil
+		c.standing.Redrive, c.standing.RedriveBy, c.standing.RedriveAt = r.name(), r.Why.By, table.UTC(r.Why.At)
+		return []table.Op{c.setStanding()}, nil
 	})
 	return done, err
 }
@@ -68,7 +70,7 @@ func (r *Redrive) begin(ctx context.Context) (done bool, err error) {
 // same rows meanwhile.
 func (r *Redrive) Claim(ctx context.Context, lines iter.Seq2[int64, error]) error {
 	err := r.claim(ctx, lines)
-	for try := 1; errors.Is(err, ErrChanged) && try < decideTries; try++ {
+	for try := 1; errors.Is(err, table.ErrChanged) && try < decideTries; try++ {
 		// Whoever does not hold the hour any more leaves it to who does.
 		standing, readErr := r.ledger.CountedHour(ctx, r.ID)
 		if readErr != nil {
@@ -102,31 +104,31 @@ func (r *Redrive) claim(ctx context.Context, lines iter.Seq2[int64, error]) erro
 // not depend on it. Two may do it at once: the rows are read again then.
 func (l *Ledger) FinishRedrives(ctx context.Context, id HourID) error {
 	err := l.finishRedrives(ctx, id)
-	for try := 1; errors.Is(err, ErrChanged) && try < decideTries; try++ {
+	for try := 1; errors.Is(err, table.ErrChanged) && try < decideTries; try++ {
 		err = l.finishRedrives(ctx, id)
 	}
 	return err
 }
 
 func (l *Ledger) finishRedrives(ctx context.Context, id HourID) error {
-	var ops []Op
+	var ops []table.Op
 	for row, err := range l.RefusedRows(ctx, id) {
 		if err != nil {
 			return err
 		}
 		if row.State == Redriven && row.Status == Claimed {
 			row.Status = Redriven
-			row.row.Props = toProps(row.Quarantined)
-			ops = append(ops, Op{Update, row.row})
+			row.row.Props = table.Encode(row.Quarantined)
+			ops = append(ops, table.Op{Verb: table.Update, Row: row.row})
 		}
 		if len(ops) == maxOps {
-			if err := l.applyAll(ctx, TableQuarantine, id.partition(), ops); err != nil {
+			if err := l.applyAll(ctx, table.Quarantine, id.partition(), ops); err != nil {
 				return err
 			}
 			ops = ops[:0]
 		}
 	}
-	return l.applyAll(ctx, TableQuarantine, id.partition(), ops)
+	return l.applyAll(ctx, table.Quarantine, id.partition(), ops)
 }
 
 // eachRow walks lines and rows side by side, both in order, and writes what
@@ -137,13 +139,13 @@ func (r *Redrive) eachRow(ctx context.Context, lines iter.Seq2[int64, error], ch
 	if err != nil {
 		return err
 	}
-	var ops []Op
+	var ops []table.Op
 	for line, err := range lines {
 		for err == nil && rows.more && rows.head.Line < line {
 			err = rows.advance()
 		}
 		if err == nil && (!rows.more || rows.head.Line != line) {
-			err = fmt.Errorf("row %d is not in quarantine: %w", line, ErrNotFound)
+			err = fmt.Errorf("row %d is not in quarantine: %w", line, table.ErrNotFound)
 		}
 		if err != nil {
 			return err
@@ -153,13 +155,13 @@ func (r *Redrive) eachRow(ctx context.Context, lines iter.Seq2[int64, error], ch
 			return err
 		}
 		if ops = append(ops, row.decided(r.Why)); len(ops) == maxOps {
-			if err := r.ledger.applyAll(ctx, TableQuarantine, r.ID.partition(), ops); err != nil {
+			if err := r.ledger.applyAll(ctx, table.Quarantine, r.ID.partition(), ops); err != nil {
 				return err
 			}
 			ops = ops[:0]
 		}
 	}
-	return r.ledger.applyAll(ctx, TableQuarantine, r.ID.partition(), ops)
+	return r.ledger.applyAll(ctx, table.Quarantine, r.ID.partition(), ops)
 }
 
 // Commit makes the supplement count: h is its row, inputs its partials, all
@@ -169,7 +171,7 @@ func (r *Redrive) Commit(ctx context.Context, h Hour, inputs []DayInput) error {
 	id := SupplementOf(r.ID, r.Supplement)
 	err := r.ledger.openInputs(ctx, inputs)
 	if err == nil {
-		_, err = r.ledger.change(ctx, r.ID, func(c *claim) ([]Op, error) {
+		_, err = r.ledger.change(ctx, r.ID, func(c *claim) ([]table.Op, error) {
 			row, err := r.row(ctx, id, h)
 			if err != nil || row == nil {
 				return nil, err // an earlier try of ours, or a run of the same supplement
@@ -183,7 +185,7 @@ func (r *Redrive) Commit(ctx context.Context, h Hour, inputs []DayInput) error {
 			c.standing.Redrive, c.standing.RedriveBy, c.standing.RedriveAt = "", "", time.Time{}
 			c.standing.Supplements++
 			c.standing.Redriven += h.Records
-			return []Op{c.setStanding(), *row}, nil
+			return []table.Op{c.setStanding(), *row}, nil
 		})
 	}
 	if err != nil {
@@ -194,15 +196,15 @@ func (r *Redrive) Commit(ctx context.Context, h Hour, inputs []DayInput) error {
 
 // row is the write of the supplement's row; nil if it counts already. Where the
 // hour blob was voided and let back in, the same supplement may be there, voided.
-func (r *Redrive) row(ctx context.Context, id HourID, h Hour) (*Op, error) {
+func (r *Redrive) row(ctx context.Context, id HourID, h Hour) (*table.Op, error) {
 	h.Verdict, h.Decision = Counted, Redriving
-	h.DecisionReason, h.DecidedBy, h.DecidedAt = r.Why.Reason, r.Why.By, utc(r.Why.At)
-	op := Op{Insert, Row{Partition: id.partition(), Key: id.key()}}
-	have, err := r.ledger.Store.Get(ctx, TableUsageHours, op.Row.Partition, op.Row.Key)
+	h.DecisionReason, h.DecidedBy, h.DecidedAt = r.Why.Reason, r.Why.By, table.UTC(r.Why.At)
+	op := table.Op{Verb: table.Insert, Row: table.Row{Partition: id.partition(), Key: id.key()}}
+	have, err := r.ledger.Store.Get(ctx, table.UsageHours, op.Row.Partition, op.Row.Key)
 	switch {
 	case err == nil:
 		var before Hour
-		if err := fromProps(have.Props, &before); err != nil {
+		if err := table.Decode(have.Props, &before); err != nil {
 			return nil, err
 		}
 		if before.Verdict == Counted {
@@ -215,23 +217,23 @@ func (r *Redrive) row(ctx context.Context, id HourID, h Hour) (*Op, error) {
 		if err := now.checkEarlier(); err != nil {
 			return nil, err
 		}
-		h, op = now, Op{Update, have}
-	case !errors.Is(err, ErrNotFound):
+		h, op = now, table.Op{Verb: table.Update, Row: have}
+	case !errors.Is(err, table.ErrNotFound):
 		return nil, err
 	}
-	op.Row.Props = toProps(h)
+	op.Row.Props = table.Encode(h)
 	return &op, nil
 }
 
 // Withdraw takes the supplement's name out of the pointer, if it is still there:
 // it will not count.
 func (r *Redrive) Withdraw(ctx context.Context) error {
-	_, err := r.ledger.change(ctx, r.ID, func(c *claim) ([]Op, error) {
+	_, err := r.ledger.change(ctx, r.ID, func(c *claim) ([]table.Op, error) {
 		if c.standing.Redrive != r.name() {
 			return nil, nil
 		}
 		c.standing.Redrive, c.standing.RedriveBy, c.standing.RedriveAt = "", "", time.Time{}
-		return []Op{c.setStanding()}, nil
+		return []table.Op{c.setStanding()}, nil
 	})
 	if err != nil {
 		return fmt.Errorf("withdraw supplement %s of hour %s: %w", r.Supplement, r.ID, err)
@@ -245,16 +247,16 @@ func (r *Redrive) Withdraw(ctx context.Context) error {
 func (l *Ledger) WithdrawRedrive(ctx context.Context, id HourID, why Reasoned) error {
 	err := why.check()
 	if err == nil {
-		_, err = l.change(ctx, id, func(c *claim) ([]Op, error) {
+		_, err = l.change(ctx, id, func(c *claim) ([]table.Op, error) {
 			if c.standing.Counts != id.SHA16 {
 				return nil, fmt.Errorf("file %s counts for the hour: %w", c.standing.Counts, ErrDecided)
 			}
 			if c.standing.Redrive == "" {
 				return nil, nil
 			}
-			c.standing.Redrive, c.standing.RedriveBy, c.standing.RedriveAt = "", why.By, utc(why.At)
+			c.standing.Redrive, c.standing.RedriveBy, c.standing.RedriveAt = "", why.By, table.UTC(why.At)
 			c.standing.RedriveEnd = fmt.Sprintf("withdrawn by %s: %s", why.By, clip(why.Reason))
-			return []Op{c.setStanding()}, nil
+			return []table.Op{c.setStanding()}, nil
 		})
 	}
 	if err != nil {

@@ -6,6 +6,7 @@ import (
 	"strings"
 	"time"
 
+	"stackusage/shared/table"
 	"stackusage/shared/usage"
 )
 
@@ -76,7 +77,7 @@ func (l *Ledger) askRestate(ctx context.Context, cloudID string, day usage.Day, 
 // request is what a decision leaves in a day's mark; more makes its name that of
 // another request for the same reason.
 func (r Reasoned) request(more ...string) OpenDay {
-	at := utc(r.At)
+	at := table.UTC(r.At)
 	text := strings.Join(append([]string{at.Format(time.RFC3339), r.By, r.Reason}, more...), "\n")
 	return OpenDay{Restate: hexSHA256(text)[:16], RestateReason: r.Reason, RestateBy: r.By, RestateAt: at}
 }
@@ -101,7 +102,7 @@ func (l *Ledger) answered(ctx context.Context, cloudID string, day usage.Day) (m
 		answered[r.Restate], stated = true, true
 	}
 	if !stated {
-		return nil, fmt.Errorf("it was never stated: %w", ErrNotFound)
+		return nil, fmt.Errorf("it was never stated: %w", table.ErrNotFound)
 	}
 	return answered, nil
 }

@@ -19,96 +19,12 @@ import (
 	"fmt"
 	"iter"
 	"slices"
-	"time"
+
+	"stackusage/shared/table"
 )
-
-// Tables. Their names and columns are the audit interface.
-const (
-	TableRegistrations  = "Registrations"
-	TableUsageHours     = "UsageHours"
-	TableDayInputs      = "DayInputs"
-	TableOpenDays       = "OpenDays"
-	TableUsageDays      = "UsageDays"
-	TableDailyUsage     = "DailyUsage"
-	TableUsageBatches   = "UsageBatches"
-	TableQuarantine     = "Quarantine"
-	TableFailedMessages = "FailedMessages"
-)
-
-// Tables lists every table, in the order of the way of the data.
-func Tables() []string {
-	return []string{
-		TableRegistrations, TableUsageHours, TableDayInputs, TableOpenDays, TableUsageDays,
-		TableDailyUsage, TableUsageBatches, TableQuarantine, TableFailedMessages,
-	}
-}
-
-// Containers that rows name.
-const (
-	ContainerPartials   = "partials"   // what DayInputs names without its container
-	ContainerQuarantine = "quarantine" // refused rows, and the supplements made of them
-)
-
-// Props are the columns of a row: string, bool, int64 or time.Time.
-type Props map[string]any
-
-// Tag stands for one version of a row. Only the store knows what is in it.
-type Tag string
-
-// Row is one row of a table.
-type Row struct {
-	Partition, Key string
-	Props          Props
-	Tag            Tag // as read; empty in a row that was never stored
-}
-
-// Verb is what an Op does.
-type Verb int
-
-// Verbs. Update and Delete need the Tag of the version that was read.
-const (
-	Insert Verb = iota // ErrExists if the key is taken
-	Put                // insert or replace
-	Update             // replace; ErrChanged if the row is another version or gone
-	Delete             // ErrChanged if the row is another version or gone
-)
-
-// Op is one write.
-type Op struct {
-	Verb Verb
-	Row  Row
-}
-
-// Sentinels of a Store. Any other error is the store's own: it may or may not
-// have stored, and the caller repeats the whole step.
-var (
-	ErrNotFound = errors.New("no such row")
-	ErrExists   = errors.New("the row exists")
-	ErrChanged  = errors.New("the row has changed")
-)
-
-// Condition holds for rows whose column says exactly value.
-type Condition struct{ Column, Value string }
-
-// Store is a set of tables. Implementations are safe for concurrent use and do
-// not retry ErrExists or ErrChanged.
-type Store interface {
-	// Get reads one row; ErrNotFound if there is none.
-	Get(ctx context.Context, table, partition, key string) (Row, error)
-	// List reads rows in order of partition and key. An empty partition means
-	// all. Rows have from <= key < to; an empty bound is open.
-	List(ctx context.Context, table, partition, from, to string) iter.Seq2[Row, error]
-	// Scan reads rows of the partitions from <= partition < to, in the order of
-	// List; an empty bound is open. With conditions it reads only rows of which
-	// one holds: the service looks for them, and the caller pays for what it gets.
-	Scan(ctx context.Context, table, from, to string, any ...Condition) iter.Seq2[Row, error]
-	// Apply does up to 100 writes in one partition, all or none. When it
-	// returns nil the rows are stored; when it fails with a sentinel none is.
-	Apply(ctx context.Context, table, partition string, ops ...Op) error
-}
 
 // Ledger keeps the state of hours, days and batches in a Store.
-type Ledger struct{ Store Store }
+type Ledger struct{ Store table.Store }
 
 // Bounds of one transaction (Azure Tables: 100 entities, 4 MiB).
 const (
@@ -116,9 +32,9 @@ const (
 	maxOpsBytes = 3 << 20
 )
 
-// size estimates what a row weighs on the wire. Strings are sent as JSON, which
+// sizeOf estimates what a row weighs on the wire. Strings are sent as JSON, which
 // may write a byte as six.
-func (r Row) size() int {
+func sizeOf(r table.Row) int {
 	n := 200 + len(r.Partition) + len(r.Key)
 	for name, v := range r.Props {
 		n += len(name) + 40
@@ -135,11 +51,11 @@ func jsonSize(s string) int {
 }
 
 // chunks cuts ops into transactions within the bounds.
-func chunks(ops []Op) iter.Seq[[]Op] {
-	return func(yield func([]Op) bool) {
+func chunks(ops []table.Op) iter.Seq[[]table.Op] {
+	return func(yield func([]table.Op) bool) {
 		first, bytes := 0, 0
 		for i, op := range ops {
-			size := op.Row.size()
+			size := sizeOf(op.Row)
 			if i-first == maxOps || i > first && bytes+size > maxOpsBytes {
 				if !yield(ops[first:i]) {
 					return
@@ -156,19 +72,19 @@ func chunks(ops []Op) iter.Seq[[]Op] {
 
 // insertAll inserts rows of one partition that may be there already, from an
 // earlier try of the same step: what is there stays.
-func (l *Ledger) insertAll(ctx context.Context, table, partition string, rows []Row) error {
-	_, err := l.insertNew(ctx, table, partition, rows)
+func (l *Ledger) insertAll(ctx context.Context, name, partition string, rows []table.Row) error {
+	_, err := l.insertNew(ctx, name, partition, rows)
 	return err
 }
 
 // insertNew is insertAll, and counts the rows that were there.
-func (l *Ledger) insertNew(ctx context.Context, table, partition string, rows []Row) (there int, err error) {
-	ops := make([]Op, len(rows))
+func (l *Ledger) insertNew(ctx context.Context, name, partition string, rows []table.Row) (there int, err error) {
+	ops := make([]table.Op, len(rows))
 	for i, r := range rows {
-		ops[i] = Op{Insert, r}
+		ops[i] = table.Op{Verb: table.Insert, Row: r}
 	}
 	for chunk := range chunks(ops) {
-		n, err := l.insertChunk(ctx, table, partition, chunk)
+		n, err := l.insertChunk(ctx, name, partition, chunk)
 		there += n
 		if err != nil {
 			return there, err
@@ -179,10 +95,10 @@ func (l *Ledger) insertNew(ctx context.Context, table, partition string, rows []
 
 // insertChunk inserts what is not there of one transaction. Somebody else may
 // insert meanwhile; each round then has fewer rows.
-func (l *Ledger) insertChunk(ctx context.Context, table, partition string, ops []Op) (there int, err error) {
+func (l *Ledger) insertChunk(ctx context.Context, name, partition string, ops []table.Op) (there int, err error) {
 	for len(ops) > 0 {
-		err := l.Store.Apply(ctx, table, partition, ops...)
-		if !errors.Is(err, ErrExists) {
+		err := l.Store.Apply(ctx, name, partition, ops...)
+		if !errors.Is(err, table.ErrExists) {
 			return there, err
 		}
 		if len(ops) == 1 {
@@ -192,15 +108,15 @@ func (l *Ledger) insertChunk(ctx context.Context, table, partition string, ops [
 		for i, op := range ops {
 			keys[i] = op.Row.Key
 		}
-		have, err := l.present(ctx, table, partition, keys)
+		have, err := l.present(ctx, name, partition, keys)
 		if err != nil {
 			return there, err
 		}
 		if len(have) == 0 {
-			return there, fmt.Errorf("insert %d rows of %s/%s: one exists, and none can be read", len(ops), table, partition)
+			return there, fmt.Errorf("insert %d rows of %s/%s: one exists, and none can be read", len(ops), name, partition)
 		}
 		there += len(have)
-		ops = slices.DeleteFunc(slices.Clone(ops), func(op Op) bool { _, ok := have[op.Row.Key]; return ok })
+		ops = slices.DeleteFunc(slices.Clone(ops), func(op table.Op) bool { _, ok := have[op.Row.Key]; return ok })
 	}
 	return there, nil
 }
@@ -213,12 +129,12 @@ const listAhead = 2000
 // present reads those of some rows of one partition that are there, by key. A
 // step that is repeated finds hundreds of its rows: one listing costs a few
 // requests where asking for each would cost hundreds.
-func (l *Ledger) present(ctx context.Context, table, partition string, keys []string) (map[string]Row, error) {
-	have := make(map[string]Row, len(keys))
+func (l *Ledger) present(ctx context.Context, name, partition string, keys []string) (map[string]table.Row, error) {
+	have := make(map[string]table.Row, len(keys))
 	left := slices.Sorted(slices.Values(keys))
 	if len(left) > 2 {
 		read := 0
-		for row, err := range l.Store.List(ctx, table, partition, left[0], left[len(left)-1]+"!") {
+		for row, err := range l.Store.List(ctx, name, partition, left[0], left[len(left)-1]+"!") {
 			if err != nil {
 				return nil, err
 			}
@@ -237,8 +153,8 @@ func (l *Ledger) present(ctx context.Context, table, partition string, keys []st
 		}
 	}
 	for _, key := range left {
-		row, err := l.Store.Get(ctx, table, partition, key)
-		if errors.Is(err, ErrNotFound) {
+		row, err := l.Store.Get(ctx, name, partition, key)
+		if errors.Is(err, table.ErrNotFound) {
 			continue
 		}
 		if err != nil {
@@ -248,7 +164,3 @@ func (l *Ledger) present(ctx context.Context, table, partition string, keys []st
 	}
 	return have, nil
 }
-
-// utc is a time as a column holds it: whole seconds, so that what is read back
-// is what was written.
-func utc(t time.Time) time.Time { return t.UTC().Truncate(time.Second) }

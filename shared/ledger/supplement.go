@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"strings"
 
+	"stackusage/shared/table"
 	"stackusage/shared/usage"
 )
 
@@ -44,10 +45,10 @@ const maxSupplements = 90
 // their verdict.
 func (l *Ledger) Supplements(ctx context.Context, id HourID) (map[string]Hour, error) {
 	all := map[string]Hour{}
-	for row, err := range l.Store.List(ctx, TableUsageHours, id.partition(), id.key()+"_", id.key()+"`") {
+	for row, err := range l.Store.List(ctx, table.UsageHours, id.partition(), id.key()+"_", id.key()+"`") {
 		var h Hour
 		if err == nil {
-			err = fromProps(row.Props, &h)
+			err = table.Decode(row.Props, &h)
 		}
 		if err != nil {
 			return nil, fmt.Errorf("list supplements of hour %s: %w", id, err)
@@ -66,7 +67,7 @@ func (l *Ledger) SupplementOfOthers(ctx context.Context, id HourID, sha16, run s
 		return h, false, err
 	}
 	h, err = l.Hour(ctx, SupplementOf(id, sha16))
-	if errors.Is(err, ErrNotFound) {
+	if errors.Is(err, table.ErrNotFound) {
 		err = nil
 	}
 	mine := Redrive{Supplement: sha16, Run: run}
@@ -75,12 +76,12 @@ func (l *Ledger) SupplementOfOthers(ctx context.Context, id HourID, sha16, run s
 
 // voidSupplements makes the writes by which the supplements of a file fall with
 // it, and adds their usage days.
-func (l *Ledger) voidSupplements(ctx context.Context, id HourID, by string, days *[]usage.Day) ([]Op, error) {
-	var ops []Op
-	for row, err := range l.Store.List(ctx, TableUsageHours, id.partition(), id.key()+"_", id.key()+"`") {
+func (l *Ledger) voidSupplements(ctx context.Context, id HourID, by string, days *[]usage.Day) ([]table.Op, error) {
+	var ops []table.Op
+	for row, err := range l.Store.List(ctx, table.UsageHours, id.partition(), id.key()+"_", id.key()+"`") {
 		var h Hour
 		if err == nil {
-			err = fromProps(row.Props, &h)
+			err = table.Decode(row.Props, &h)
 		}
 		if err != nil {
 			return nil, err
@@ -95,8 +96,8 @@ func (l *Ledger) voidSupplements(ctx context.Context, id HourID, by string, days
 		}
 		*days = append(*days, its...)
 		h.Verdict, h.SupersededBy, h.Reason = Voided, by, "counted until another file took its hour blob's place"
-		row.Props = toProps(h)
-		ops = append(ops, Op{Update, row})
+		row.Props = table.Encode(h)
+		ops = append(ops, table.Op{Verb: table.Update, Row: row})
 	}
 	return ops, nil
 }
@@ -110,7 +111,7 @@ func (l *Ledger) judgeSupplement(ctx context.Context, c *Closing, in DayInput, s
 		return nil
 	}
 	h, err := l.Hour(ctx, HourID{c.CloudID, in.Hour, in.SHA16})
-	if err != nil && !errors.Is(err, ErrNotFound) {
+	if err != nil && !errors.Is(err, table.ErrNotFound) {
 		return err
 	}
 	counts := h.Verdict == Counted

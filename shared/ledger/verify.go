@@ -9,6 +9,7 @@ import (
 	"strings"
 	"time"
 
+	"stackusage/shared/table"
 	"stackusage/shared/usage"
 )
 
@@ -163,16 +164,16 @@ func (v *verifier) wants(cloudID string, day usage.Day) bool {
 
 // list goes through the rows of a table: of all partitions or of one, and of all
 // keys or of those that begin with prefix and an underscore.
-func (v *verifier) list(ctx context.Context, table, partition, prefix string, each func(where string, row Row) error) error {
+func (v *verifier) list(ctx context.Context, name, partition, prefix string, each func(where string, row table.Row) error) error {
 	from, to := "", ""
 	if prefix != "" {
 		from, to = prefix+"_", prefix+"`"
 	}
-	for row, err := range v.ledger.Store.List(ctx, table, partition, from, to) {
+	for row, err := range v.ledger.Store.List(ctx, name, partition, from, to) {
 		if err != nil {
 			return err
 		}
-		if err := each(table+" "+row.Partition+"/"+row.Key, row); err != nil {
+		if err := each(name+" "+row.Partition+"/"+row.Key, row); err != nil {
 			return err
 		}
 	}
@@ -190,7 +191,7 @@ func splitDay(partition string) (cloudID string, day usage.Day, err error) {
 }
 
 // sameProps compares columns, all but those that are left out.
-func (v *verifier) sameProps(where string, stored, derived Props, but ...string) error {
+func (v *verifier) sameProps(where string, stored, derived table.Props, but ...string) error {
 	var names []string
 	for name := range stored {
 		names = append(names, name)

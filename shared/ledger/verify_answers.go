@@ -9,6 +9,7 @@ import (
 	"strings"
 
 	"stackusage/shared/landing"
+	"stackusage/shared/table"
 	"stackusage/shared/usage"
 )
 
@@ -51,7 +52,7 @@ func (v *verifier) answers(ctx context.Context, s *dayState, before int) error {
 			}
 		}
 	}
-	err := v.list(ctx, TableDailyUsage, s.partition(), "", func(where string, row Row) error {
+	err := v.list(ctx, table.DailyUsage, s.partition(), "", func(where string, row table.Row) error {
 		number := numberOf(row)
 		if number[0] > int64(len(s.stated)) {
 			return nil // stated since the revisions were read
@@ -94,7 +95,7 @@ func (v *verifier) tallied(b batchState, receipt Receipt) error {
 
 // rows is what DailyUsage must hold of an answered batch: what PutAnswers
 // writes.
-func (a answered) rows(ctx context.Context, id BatchID) ([]Row, error) {
+func (a answered) rows(ctx context.Context, id BatchID) ([]table.Row, error) {
 	answers := make(map[string]Answer, len(a.records))
 	for _, r := range a.receipt.Answers {
 		answer := Answer{Status: r.Status}
@@ -110,11 +111,11 @@ func (a answered) rows(ctx context.Context, id BatchID) ([]Row, error) {
 
 // capture keeps the rows that would be written.
 type capture struct {
-	Store
-	rows []Row
+	table.Store
+	rows []table.Row
 }
 
-func (c *capture) Apply(_ context.Context, _, _ string, ops ...Op) error {
+func (c *capture) Apply(_ context.Context, _, _ string, ops ...table.Op) error {
 	for _, op := range ops {
 		c.rows = append(c.rows, op.Row)
 	}
@@ -128,7 +129,7 @@ var answerColumns = []string{"recordId", "kind", "corrects", "carriedFrom", "rea
 // answerTexts is what is compared of a row, column by column. A record's first
 // final answer stays in the table, and the receipt has the last one: Accepted
 // and then Duplicate are the same.
-func answerTexts(row Row) []string {
+func answerTexts(row table.Row) []string {
 	texts := make([]string, 0, len(answerColumns)+1)
 	for _, name := range answerColumns {
 		texts = append(texts, fmt.Sprintf("%s %v", name, row.Props[name]))
@@ -151,12 +152,12 @@ type rowSet struct {
 	sum landing.RowSet
 }
 
-func (s *rowSet) add(row Row) {
+func (s *rowSet) add(row table.Row) {
 	s.n++
 	s.sum.Add(sha256.Sum256([]byte(row.Key + "\n" + strings.Join(answerTexts(row), "\n"))))
 }
 
-func numberOf(row Row) [2]int64 {
+func numberOf(row table.Row) [2]int64 {
 	revision, _ := row.Props["revision"].(int64)
 	batch, _ := row.Props["batch"].(int64)
 	return [2]int64{revision, batch}
@@ -195,7 +196,7 @@ func (v *verifier) nameAnswers(ctx context.Context, s *dayState, known map[[2]in
 	if !differs {
 		return nil
 	}
-	return v.list(ctx, TableDailyUsage, s.partition(), "", func(where string, row Row) error {
+	return v.list(ctx, table.DailyUsage, s.partition(), "", func(where string, row table.Row) error {
 		if known[numberOf(row)].differ() && !keys[row.Key] {
 			return v.differ(where, "its batch has no such record")
 		}
@@ -203,10 +204,10 @@ func (v *verifier) nameAnswers(ctx context.Context, s *dayState, known map[[2]in
 	})
 }
 
-func (v *verifier) nameAnswer(ctx context.Context, want Row, receipt string) error {
+func (v *verifier) nameAnswer(ctx context.Context, want table.Row, receipt string) error {
 	where := "DailyUsage " + want.Partition + "/" + want.Key
-	got, err := v.ledger.Store.Get(ctx, TableDailyUsage, want.Partition, want.Key)
-	if errors.Is(err, ErrNotFound) {
+	got, err := v.ledger.Store.Get(ctx, table.DailyUsage, want.Partition, want.Key)
+	if errors.Is(err, table.ErrNotFound) {
 		return v.differ(where, "the row is not there; the answer is in %s", receipt)
 	} else if err != nil {
 		return err

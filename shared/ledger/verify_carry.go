@@ -9,6 +9,7 @@ import (
 	"slices"
 
 	"stackusage/shared/daily"
+	"stackusage/shared/table"
 	"stackusage/shared/usage"
 )
 
@@ -19,7 +20,7 @@ type carryState struct {
 }
 
 // readCarry judges a row of DayInputs that names another day's revision.
-func (v *verifier) readCarry(ctx context.Context, s *dayState, where string, row Row) error {
+func (v *verifier) readCarry(ctx context.Context, s *dayState, where string, row table.Row) error {
 	c, err := carryOf(s.cloudID, s.day, row)
 	if err != nil {
 		return v.differ(where, "%v", err)
@@ -43,9 +44,9 @@ func (v *verifier) readCarry(ctx context.Context, s *dayState, where string, row
 }
 
 func (v *verifier) revisionRow(ctx context.Context, c Carry) (r Revision, err error) {
-	row, err := v.ledger.Store.Get(ctx, TableUsageDays, c.CloudID, revisionKey(c.From, c.Revision))
+	row, err := v.ledger.Store.Get(ctx, table.UsageDays, c.CloudID, revisionKey(c.From, c.Revision))
 	if err == nil {
-		err = fromProps(row.Props, &r)
+		err = table.Decode(row.Props, &r)
 	}
 	return r, err
 }
@@ -120,9 +121,9 @@ func (v *verifier) carriedAway(ctx context.Context, s *dayState, st *statement, 
 		return nil
 	}
 	c := Carry{CloudID: s.cloudID, To: h.CarriedTo, From: s.day, Revision: int(st.Number), SHA16: st.SHA256[:min(16, len(st.SHA256))]}
-	row, err := v.ledger.Store.Get(ctx, TableDayInputs, dayPartition(s.cloudID, h.CarriedTo), c.key())
+	row, err := v.ledger.Store.Get(ctx, table.DayInputs, dayPartition(s.cloudID, h.CarriedTo), c.key())
 	where := "DayInputs " + dayPartition(s.cloudID, h.CarriedTo) + "/" + c.key()
-	if errors.Is(err, ErrNotFound) {
+	if errors.Is(err, table.ErrNotFound) {
 		return v.differ(where, "the row is not there; %s carries %d lines", st.File, st.Carried)
 	} else if err != nil {
 		return err

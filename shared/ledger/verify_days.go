@@ -11,6 +11,7 @@ import (
 	"strings"
 
 	"stackusage/shared/daily"
+	"stackusage/shared/table"
 	"stackusage/shared/usage"
 )
 
@@ -25,10 +26,10 @@ func (d dayID) partition() string { return dayPartition(d.cloudID, d.day) }
 // days checks every usage day that any table knows.
 func (v *verifier) days(ctx context.Context) error {
 	found := map[dayID]bool{}
-	for _, table := range []string{TableUsageDays, TableOpenDays, TableDayInputs, TableUsageBatches} {
-		err := v.list(ctx, table, "", "", func(where string, row Row) (err error) {
+	for _, name := range []string{table.UsageDays, table.OpenDays, table.DayInputs, table.UsageBatches} {
+		err := v.list(ctx, name, "", "", func(where string, row table.Row) (err error) {
 			d := dayID{cloudID: row.Partition}
-			if table == TableDayInputs || table == TableUsageBatches {
+			if name == table.DayInputs || name == table.UsageBatches {
 				d.cloudID, d.day, err = splitDay(row.Partition)
 			} else {
 				day, _, _ := strings.Cut(row.Key, "_")
@@ -127,19 +128,19 @@ func (v *verifier) day(ctx context.Context, d dayID) error {
 
 func (v *verifier) readInputs(ctx context.Context, s *dayState) error {
 	s.inputs, s.carries = map[string]dayInput{}, map[string]carryState{}
-	return v.list(ctx, TableDayInputs, s.partition(), "", func(where string, row Row) (err error) {
+	return v.list(ctx, table.DayInputs, s.partition(), "", func(where string, row table.Row) (err error) {
 		if strings.HasPrefix(row.Key, carryPrefix) {
 			return v.readCarry(ctx, s, where, row)
 		}
 		in := dayInput{DayInput: DayInput{CloudID: s.cloudID, Day: s.day}}
 		if in.Hour, in.SHA16, err = splitInput(row.Key); err == nil {
-			err = fromProps(row.Props, &in.DayInput)
+			err = table.Decode(row.Props, &in.DayInput)
 		}
 		if err != nil {
 			return v.differ(where, "%v", err)
 		}
 		h, err := v.ledger.Hour(ctx, HourID{s.cloudID, in.Hour, in.SHA16})
-		if err != nil && !errors.Is(err, ErrNotFound) {
+		if err != nil && !errors.Is(err, table.ErrNotFound) {
 			return err
 		}
 		in.verdict = h.Verdict
@@ -153,17 +154,17 @@ func (v *verifier) readInputs(ctx context.Context, s *dayState) error {
 
 // marked reports whether OpenDays has a row.
 func (v *verifier) marked(ctx context.Context, cloudID, key string) (bool, error) {
-	_, err := v.ledger.Store.Get(ctx, TableOpenDays, cloudID, key)
-	if errors.Is(err, ErrNotFound) {
+	_, err := v.ledger.Store.Get(ctx, table.OpenDays, cloudID, key)
+	if errors.Is(err, table.ErrNotFound) {
 		return false, nil
 	}
 	return err == nil, err
 }
 
 func (v *verifier) readRevisions(ctx context.Context, s *dayState) error {
-	return v.list(ctx, TableUsageDays, s.cloudID, s.day.Compact(), func(where string, row Row) error {
+	return v.list(ctx, table.UsageDays, s.cloudID, s.day.Compact(), func(where string, row table.Row) error {
 		st := statement{where: where}
-		if err := fromProps(row.Props, &st.Revision); err != nil {
+		if err := table.Decode(row.Props, &st.Revision); err != nil {
 			return v.differ(where, "%v", err)
 		}
 		if n := len(s.stated) + 1; row.Key != revisionKey(s.day, n) || st.Number != int64(n) {
@@ -228,7 +229,7 @@ func (v *verifier) inputsStated(s *dayState) error {
 
 // batchesStated: no batch is of a revision that is not there.
 func (v *verifier) batchesStated(ctx context.Context, s *dayState) error {
-	return v.list(ctx, TableUsageBatches, s.partition(), "", func(where string, row Row) error {
+	return v.list(ctx, table.UsageBatches, s.partition(), "", func(where string, row table.Row) error {
 		revision, _, _ := strings.Cut(row.Key, "_")
 		if n, err := strconv.Atoi(revision); err != nil || n < 1 || n > len(s.stated) {
 			return v.differ(where, "it is of a revision that UsageDays does not have")

@@ -11,12 +11,13 @@ import (
 
 	"stackusage/shared/daily"
 	"stackusage/shared/landing"
+	"stackusage/shared/table"
 	"stackusage/shared/usage"
 )
 
 // hours checks every reported hour that counts.
 func (v *verifier) hours(ctx context.Context) error {
-	return v.list(ctx, TableUsageHours, "", "", func(where string, row Row) error {
+	return v.list(ctx, table.UsageHours, "", "", func(where string, row table.Row) error {
 		cloudID, day, err := splitDay(row.Partition)
 		if err != nil {
 			return v.differ(where, "%v", err)
@@ -36,8 +37,8 @@ func (v *verifier) hours(ctx context.Context) error {
 // hourRow checks one row of UsageHours as it is now: a pointer against the row
 // that it names, or a blob that counts against its pointer and its content.
 func (v *verifier) hourRow(ctx context.Context, where string, id HourID) error {
-	pointer, err := v.ledger.Store.Get(ctx, TableUsageHours, id.partition(), id.pointer())
-	if err != nil && !errors.Is(err, ErrNotFound) {
+	pointer, err := v.ledger.Store.Get(ctx, table.UsageHours, id.partition(), id.pointer())
+	if err != nil && !errors.Is(err, table.ErrNotFound) {
 		return err
 	}
 	counts, _ := pointer.Props["counts"].(string)
@@ -48,12 +49,12 @@ func (v *verifier) hourRow(ctx context.Context, where string, id HourID) error {
 	if isPointer {
 		id.SHA16 = counts
 	}
-	row, err := v.ledger.Store.Get(ctx, TableUsageHours, id.partition(), id.key())
-	if err != nil && !errors.Is(err, ErrNotFound) {
+	row, err := v.ledger.Store.Get(ctx, table.UsageHours, id.partition(), id.key())
+	if err != nil && !errors.Is(err, table.ErrNotFound) {
 		return err
 	}
 	var h Hour
-	if err := fromProps(row.Props, &h); err != nil {
+	if err := table.Decode(row.Props, &h); err != nil {
 		return v.differ(where, "%v", err)
 	}
 	switch {
@@ -135,7 +136,7 @@ func (v *verifier) rows(ctx context.Context, id HourID, h Hour, f io.Reader, nam
 	if err != nil {
 		return got, err
 	}
-	refused, err := pull(v.ledger.Store.List(ctx, TableQuarantine, id.partition(), id.key()+"_", id.key()+"`"))
+	refused, err := pull(v.ledger.Store.List(ctx, table.Quarantine, id.partition(), id.key()+"_", id.key()+"`"))
 	defer refused.stop()
 	if err != nil {
 		return got, err
@@ -179,7 +180,7 @@ func (v *verifier) rows(ctx context.Context, id HourID, h Hour, f io.Reader, nam
 }
 
 // refusal compares a row that is refused with the next row of Quarantine.
-func (v *verifier) refusal(id HourID, h Hour, number int64, code string, refused *puller[Row], kept *string) error {
+func (v *verifier) refusal(id HourID, h Hour, number int64, code string, refused *puller[table.Row], kept *string) error {
 	key := fmt.Sprintf("%s_%010d", id.key(), number)
 	where := "Quarantine " + id.partition() + "/" + key
 	for refused.more && refused.head.Key < key {
@@ -191,7 +192,7 @@ func (v *verifier) refusal(id HourID, h Hour, number int64, code string, refused
 		return v.differ(where, "the row is not there; line %d of %s is refused with %s", number, h.Blob, code)
 	}
 	var q Quarantined
-	if err := fromProps(refused.head.Props, &q); err != nil {
+	if err := table.Decode(refused.head.Props, &q); err != nil {
 		return v.differ(where, "%v", err)
 	}
 	*kept = q.Bytes
@@ -204,7 +205,7 @@ func (v *verifier) refusal(id HourID, h Hour, number int64, code string, refused
 
 // extraRefusal names the next row of Quarantine, to which no row of the hour
 // belongs. One of another judgement of the same blob says nothing.
-func (v *verifier) extraRefusal(id HourID, h Hour, refused *puller[Row]) error {
+func (v *verifier) extraRefusal(id HourID, h Hour, refused *puller[table.Row]) error {
 	if refused.head.Props["bytes"] != h.Refusals {
 		return refused.advance()
 	}

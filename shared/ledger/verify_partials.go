@@ -8,6 +8,7 @@ import (
 	"iter"
 
 	"stackusage/shared/daily"
+	"stackusage/shared/table"
 	"stackusage/shared/usage"
 )
 
@@ -31,17 +32,17 @@ func (v *verifier) partials(ctx context.Context, id HourID, h Hour, summer *dail
 func (v *verifier) partial(ctx context.Context, id HourID, h Hour, day usage.Day, sums iter.Seq2[daily.Sum, error]) error {
 	key := id.Hour.Compact() + "_" + id.SHA16
 	where := "DayInputs " + dayPartition(id.CloudID, day) + "/" + key
-	row, err := v.ledger.Store.Get(ctx, TableDayInputs, dayPartition(id.CloudID, day), key)
-	if errors.Is(err, ErrNotFound) {
+	row, err := v.ledger.Store.Get(ctx, table.DayInputs, dayPartition(id.CloudID, day), key)
+	if errors.Is(err, table.ErrNotFound) {
 		return damaged(where, "the row is not there; %s has rows of the day", h.Blob)
 	} else if err != nil {
 		return err
 	}
 	var in DayInput
-	if err := fromProps(row.Props, &in); err != nil {
+	if err := table.Decode(row.Props, &in); err != nil {
 		return damaged(where, "%v", err)
 	}
-	f, err := v.openFile(ctx, v.files.App, ContainerPartials+"/"+in.Partial)
+	f, err := v.openFile(ctx, v.files.App, table.ContainerPartials+"/"+in.Partial)
 	if err != nil {
 		return err
 	}

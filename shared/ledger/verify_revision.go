@@ -8,6 +8,7 @@ import (
 	"strings"
 
 	"stackusage/shared/daily"
+	"stackusage/shared/table"
 )
 
 // revision checks the n-th statement of a day against what it was made from.
@@ -165,7 +166,7 @@ func closeFiles(files []*verifyFile) {
 func (v *verifier) merged(ctx context.Context, inputs []daily.Input) (sums iter.Seq2[daily.Sum, error], heads []daily.PartialHeader, files []*verifyFile, err error) {
 	var sequences []iter.Seq2[daily.Sum, error]
 	for _, in := range inputs {
-		f, err := v.openFile(ctx, v.files.App, ContainerPartials+"/"+in.Partial)
+		f, err := v.openFile(ctx, v.files.App, table.ContainerPartials+"/"+in.Partial)
 		if err != nil {
 			return nil, nil, files, err
 		}

@@ -23,6 +23,7 @@ import (
 	"stackusage/shared/ledger"
 	"stackusage/shared/meter"
 	"stackusage/shared/registration"
+	"stackusage/shared/table"
 	"stackusage/shared/usage"
 )
 
@@ -74,9 +75,9 @@ func startWorksWith(t *testing.T, options standin.Options) *works {
 	}
 	queues, err := handlers.QueueNames()
 	ok(t, err)
-	ok(t, account.Tables.Create(t.Context(), ledger.Tables()...))
+	ok(t, account.Tables.Create(t.Context(), table.Names()...))
 	ok(t, account.Queues.Create(t.Context(), queues...))
-	ok(t, account.Blobs.Create(t.Context(), append(handlers.ContainerNames(), landing.Container(cloudID))...))
+	ok(t, account.Blobs.Create(t.Context(), append(table.Containers(), landing.Container(cloudID))...))
 	ok(t, account.Tables.PutRegistration(t.Context(), registration.Registration{
 		CloudID: cloudID, EffectiveDay: "20191210", SubscriptionID: "7a1f6e0c-2a53-4a8e-9a43-0c2d4c9f1b11",
 		BillingModel: registration.PayAsYouUse, Region: "northwest", Start: hour(t, "2019121022").Start(),

@@ -7,6 +7,7 @@ import (
 
 	"stackusage/shared/daily"
 	"stackusage/shared/landing"
+	"stackusage/shared/table"
 	"stackusage/shared/usage"
 )
 
@@ -15,7 +16,7 @@ import (
 func (v *verifier) supplement(ctx context.Context, where string, id HourID, parentCounts bool) error {
 	parent, sha16, _ := splitSupplement(id)
 	h, err := v.ledger.Hour(ctx, id)
-	if errors.Is(err, ErrNotFound) {
+	if errors.Is(err, table.ErrNotFound) {
 		return nil
 	} else if err != nil {
 		return err
@@ -96,9 +97,9 @@ func (v *verifier) supplementRows(ctx context.Context, where string, parent Hour
 }
 
 // redriven compares what the pointer says of supplements with their rows.
-func (v *verifier) redriven(ctx context.Context, where string, id HourID, pointer Row) error {
+func (v *verifier) redriven(ctx context.Context, where string, id HourID, pointer table.Row) error {
 	var h Hour
-	if err := fromProps(pointer.Props, &h); err != nil {
+	if err := table.Decode(pointer.Props, &h); err != nil {
 		return v.differ(where, "%v", err)
 	}
 	all, err := v.ledger.Supplements(ctx, id)

@@ -9,6 +9,7 @@ import (
 
 	"stackusage/shared/landing"
 	"stackusage/shared/ledger"
+	"stackusage/shared/table"
 )
 
 // corrected is an app that has stated a day three times, with rows in
@@ -125,22 +126,22 @@ func (w *works) damageBlob(container, suffix string, change func([]byte) []byte)
 
 // damageRow changes the last row of a table whose key holds a text, or is one
 // of two letters. Nil deletes it.
-func (w *works) damageRow(table, key string, change func(ledger.Props) ledger.Props) func(t *testing.T) (named string, undo func()) {
+func (w *works) damageRow(name, key string, change func(table.Props) table.Props) func(t *testing.T) (named string, undo func()) {
 	return func(t *testing.T) (string, func()) {
-		var row ledger.Row
-		for r, err := range w.account.Tables.List(t.Context(), table, "", "", "") {
+		var row table.Row
+		for r, err := range w.account.Tables.List(t.Context(), name, "", "", "") {
 			ok(t, err)
 			if strings.Contains(r.Key, key) && (len(key) != 2 || r.Key == key) {
 				row = r
 			}
 		}
-		op := ledger.Op{Verb: ledger.Delete, Row: row}
+		op := table.Op{Verb: table.Delete, Row: row}
 		if props := change(maps.Clone(row.Props)); props != nil {
-			op = ledger.Op{Verb: ledger.Put, Row: ledger.Row{Partition: row.Partition, Key: row.Key, Props: props}}
+			op = table.Op{Verb: table.Put, Row: table.Row{Partition: row.Partition, Key: row.Key, Props: props}}
 		}
-		ok(t, w.account.Tables.Apply(t.Context(), table, row.Partition, op))
-		return table + " " + row.Partition + "/" + row.Key, func() {
-			ok(t, w.account.Tables.Apply(t.Context(), table, row.Partition, ledger.Op{Verb: ledger.Put, Row: row}))
+		ok(t, w.account.Tables.Apply(t.Context(), name, row.Partition, op))
+		return name + " " + row.Partition + "/" + row.Key, func() {
+			ok(t, w.account.Tables.Apply(t.Context(), name, row.Partition, table.Op{Verb: table.Put, Row: row}))
 		}
 	}
 }
@@ -149,9 +150,9 @@ func (w *works) damageRow(table, key string, change func(ledger.Props) ledger.Pr
 func TestVerifyNamesDamage(t *testing.T) {
 	t.Parallel()
 	w := corrected(t)
-	gone := func(ledger.Props) ledger.Props { return nil }
-	set := func(column string, v any) func(ledger.Props) ledger.Props {
-		return func(p ledger.Props) ledger.Props { p[column] = v; return p }
+	gone := func(table.Props) table.Props { return nil }
+	set := func(column string, v any) func(table.Props) table.Props {
+		return func(p table.Props) table.Props { p[column] = v; return p }
 	}
 	lost := func([]byte) []byte { return nil }
 	extra := func(b []byte) []byte { return append(b, ' ') }
@@ -169,21 +170,21 @@ func TestVerifyNamesDamage(t *testing.T) {
 		"a lost partial":                         w.damageBlob("partials", "", lost),
 		"a lost receipt":                         w.damageBlob("receipts", "", lost),
 		"a lost landing blob":                    w.damageBlob(hours, "", lost),
-		"a missing row of DailyUsage":            w.damageRow(ledger.TableDailyUsage, "", gone),
-		"a changed quantity in DailyUsage":       w.damageRow(ledger.TableDailyUsage, "", set("quantity", "8.000000000000000000000001")),
-		"a changed answer in DailyUsage":         w.damageRow(ledger.TableDailyUsage, "", set("answer", "Expired")),
-		"a missing row of DayInputs":             w.damageRow(ledger.TableDayInputs, "", gone),
-		"a changed hash in DayInputs":            w.damageRow(ledger.TableDayInputs, "", set("sha256", strings.Repeat("0", 64))),
-		"a wrong count in UsageHours":            w.damageRow(ledger.TableUsageHours, "_", set("accepted", int64(77))),
-		"a pointer to another blob":              w.damageRow(ledger.TableUsageHours, "02", set("counts", "0123456789abcdef")),
-		"a missing row of Quarantine":            w.damageRow(ledger.TableQuarantine, "", gone),
-		"a changed code in Quarantine":           w.damageRow(ledger.TableQuarantine, "", set("code", "Other")),
-		"a wrong count in UsageDays":             w.damageRow(ledger.TableUsageDays, "20191210", set("rows", int64(1))),
-		"reporting said to be off in UsageDays":  w.damageRow(ledger.TableUsageDays, "20191210", set("reporting", "off")),
-		"a missing revision":                     w.damageRow(ledger.TableUsageDays, "20191210_0003", gone),
-		"a missing row of UsageBatches":          w.damageRow(ledger.TableUsageBatches, "", gone),
-		"a wrong count in UsageBatches":          w.damageRow(ledger.TableUsageBatches, "", set("accepted", int64(7))),
-		"an answered batch that waits":           w.damageRow(ledger.TableUsageBatches, "", set("state", "waiting")),
+		"a missing row of DailyUsage":            w.damageRow(table.DailyUsage, "", gone),
+		"a changed quantity in DailyUsage":       w.damageRow(table.DailyUsage, "", set("quantity", "8.000000000000000000000001")),
+		"a changed answer in DailyUsage":         w.damageRow(table.DailyUsage, "", set("answer", "Expired")),
+		"a missing row of DayInputs":             w.damageRow(table.DayInputs, "", gone),
+		"a changed hash in DayInputs":            w.damageRow(table.DayInputs, "", set("sha256", strings.Repeat("0", 64))),
+		"a wrong count in UsageHours":            w.damageRow(table.UsageHours, "_", set("accepted", int64(77))),
+		"a pointer to another blob":              w.damageRow(table.UsageHours, "02", set("counts", "0123456789abcdef")),
+		"a missing row of Quarantine":            w.damageRow(table.Quarantine, "", gone),
+		"a changed code in Quarantine":           w.damageRow(table.Quarantine, "", set("code", "Other")),
+		"a wrong count in UsageDays":             w.damageRow(table.UsageDays, "20191210", set("rows", int64(1))),
+		"reporting said to be off in UsageDays":  w.damageRow(table.UsageDays, "20191210", set("reporting", "off")),
+		"a missing revision":                     w.damageRow(table.UsageDays, "20191210_0003", gone),
+		"a missing row of UsageBatches":          w.damageRow(table.UsageBatches, "", gone),
+		"a wrong count in UsageBatches":          w.damageRow(table.UsageBatches, "", set("accepted", int64(7))),
+		"an answered batch that waits":           w.damageRow(table.UsageBatches, "", set("state", "waiting")),
 	} {
 		t.Run(name, func(t *testing.T) {
 			where, undo := damage(t)
@@ -202,33 +203,33 @@ func TestVerifyNamesDamage(t *testing.T) {
 		})
 	}
 	t.Run("a row of DailyUsage that no batch has", func(t *testing.T) {
-		for row, err := range w.account.Tables.List(t.Context(), ledger.TableDailyUsage, "", "", "") {
+		for row, err := range w.account.Tables.List(t.Context(), table.DailyUsage, "", "", "") {
 			ok(t, err)
 			row.Key = "zz" + row.Key
-			ok(t, w.account.Tables.Apply(t.Context(), ledger.TableDailyUsage, row.Partition, ledger.Op{Verb: ledger.Insert, Row: row}))
+			ok(t, w.account.Tables.Apply(t.Context(), table.DailyUsage, row.Partition, table.Op{Verb: table.Insert, Row: row}))
 			r := w.verify(t, ledger.VerifyOptions{})
 			if len(r.Findings) != 1 || r.Findings[0].Where != "DailyUsage "+row.Partition+"/"+row.Key {
 				t.Errorf("%q", r.Findings)
 			}
-			ok(t, w.account.Tables.Apply(t.Context(), ledger.TableDailyUsage, row.Partition, ledger.Op{Verb: ledger.Put, Row: row}))
-			got, err := w.account.Tables.Get(t.Context(), ledger.TableDailyUsage, row.Partition, row.Key)
+			ok(t, w.account.Tables.Apply(t.Context(), table.DailyUsage, row.Partition, table.Op{Verb: table.Put, Row: row}))
+			got, err := w.account.Tables.Get(t.Context(), table.DailyUsage, row.Partition, row.Key)
 			ok(t, err)
-			ok(t, w.account.Tables.Apply(t.Context(), ledger.TableDailyUsage, row.Partition, ledger.Op{Verb: ledger.Delete, Row: got}))
+			ok(t, w.account.Tables.Apply(t.Context(), table.DailyUsage, row.Partition, table.Op{Verb: table.Delete, Row: got}))
 			break
 		}
 	})
 	t.Run("a row of Quarantine that no hour has", func(t *testing.T) {
-		for row, err := range w.account.Tables.List(t.Context(), ledger.TableQuarantine, "", "", "") {
+		for row, err := range w.account.Tables.List(t.Context(), table.Quarantine, "", "", "") {
 			ok(t, err)
 			key := row.Key[:len(row.Key)-1] + "9"
-			ok(t, w.account.Tables.Apply(t.Context(), ledger.TableQuarantine, row.Partition, ledger.Op{Verb: ledger.Insert, Row: ledger.Row{Partition: row.Partition, Key: key, Props: row.Props}}))
+			ok(t, w.account.Tables.Apply(t.Context(), table.Quarantine, row.Partition, table.Op{Verb: table.Insert, Row: table.Row{Partition: row.Partition, Key: key, Props: row.Props}}))
 			r := w.verify(t, ledger.VerifyOptions{})
 			if len(r.Findings) != 1 || r.Findings[0].Where != "Quarantine "+row.Partition+"/"+key {
 				t.Errorf("%q", r.Findings)
 			}
-			got, err := w.account.Tables.Get(t.Context(), ledger.TableQuarantine, row.Partition, key)
+			got, err := w.account.Tables.Get(t.Context(), table.Quarantine, row.Partition, key)
 			ok(t, err)
-			ok(t, w.account.Tables.Apply(t.Context(), ledger.TableQuarantine, row.Partition, ledger.Op{Verb: ledger.Delete, Row: got}))
+			ok(t, w.account.Tables.Apply(t.Context(), table.Quarantine, row.Partition, table.Op{Verb: table.Delete, Row: got}))
 			break
 		}
 	})
@@ -243,9 +244,9 @@ func TestVerifyNamesDamage(t *testing.T) {
 		if r := w.verify(t, ledger.VerifyOptions{}); len(r.Findings) > 0 {
 			t.Errorf("while the day is open: %q", r.Findings)
 		}
-		mark, err := w.account.Tables.Get(t.Context(), ledger.TableOpenDays, cloudID, "20191210")
+		mark, err := w.account.Tables.Get(t.Context(), table.OpenDays, cloudID, "20191210")
 		ok(t, err)
-		ok(t, w.account.Tables.Apply(t.Context(), ledger.TableOpenDays, cloudID, ledger.Op{Verb: ledger.Delete, Row: mark}))
+		ok(t, w.account.Tables.Apply(t.Context(), table.OpenDays, cloudID, table.Op{Verb: table.Delete, Row: mark}))
 		r := w.verify(t, ledger.VerifyOptions{})
 		if len(r.Findings) != 1 || !strings.Contains(r.Findings[0].Where, "2019121105_"+name.SHA16) {
 			t.Errorf("%q", r.Findings)

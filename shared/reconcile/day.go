@@ -8,6 +8,7 @@ import (
 	"stackusage/shared/daily"
 	"stackusage/shared/ledger"
 	"stackusage/shared/meter"
+	"stackusage/shared/table"
 	"stackusage/shared/usage"
 )
 
@@ -160,7 +161,7 @@ func (r *run) enterInputs(ctx context.Context, day usage.Day, inputs []ledger.Da
 }
 
 func (r *run) enterPartial(ctx context.Context, day usage.Day, in ledger.DayInput, revision int) error {
-	path := ledger.ContainerPartials + "/" + in.Partial
+	path := table.ContainerPartials + "/" + in.Partial
 	body, err := r.open(ctx, r.Files.App, path)
 	if err != nil {
 		return err

@@ -5,26 +5,26 @@ import (
 	"text/tabwriter"
 )
 
-// table prints rows under a head, in columns that line up.
-type table struct {
+// listing prints rows under a head, in columns that line up.
+type listing struct {
 	env  environment
 	w    *tabwriter.Writer
 	head []any
 	rows int
 }
 
-func newTable(env environment, head ...any) *table {
-	return &table{env: env, w: tabwriter.NewWriter(env.stdout, 0, 0, 2, ' ', 0), head: head}
+func newListing(env environment, head ...any) *listing {
+	return &listing{env: env, w: tabwriter.NewWriter(env.stdout, 0, 0, 2, ' ', 0), head: head}
 }
 
-func (t *table) row(cells ...any) {
+func (t *listing) row(cells ...any) {
 	if t.rows++; t.rows == 1 {
 		t.line(t.head)
 	}
 	t.line(cells)
 }
 
-func (t *table) line(cells []any) {
+func (t *listing) line(cells []any) {
 	for i, cell := range cells {
 		if i > 0 {
 			fmt.Fprint(t.w, "\t")
@@ -35,7 +35,7 @@ func (t *table) line(cells []any) {
 }
 
 // flush prints what there is, or else none.
-func (t *table) flush(none string) error {
+func (t *listing) flush(none string) error {
 	if t.rows == 0 && none != "" {
 		fmt.Fprintln(t.env.stdout, none)
 	}

@@ -1,4 +1,4 @@
-package ledger
+package table
 
 import (
 	"fmt"
@@ -10,9 +10,9 @@ import (
 // refuses a whole row for an older one. What a stamp's clock says may be older.
 const firstYear = 1601
 
-// toProps makes columns of a struct: one for each field with a col tag. Times
+// Encode makes columns of a struct: one for each field with a col tag. Times
 // before firstYear, the zero time among them, and fields tagged "name,omitempty" that are zero are left out.
-func toProps(v any) Props {
+func Encode(v any) Props {
 	props := Props{}
 	each(reflect.ValueOf(v), func(name string, omit bool, field reflect.Value) {
 		if omit && field.IsZero() {
@@ -21,7 +21,7 @@ func toProps(v any) Props {
 		switch x := field.Interface().(type) {
 		case time.Time:
 			if x.Year() >= firstYear {
-				props[name] = utc(x)
+				props[name] = UTC(x)
 			}
 		default:
 			switch field.Kind() {
@@ -32,16 +32,16 @@ func toProps(v any) Props {
 			case reflect.Int, reflect.Int64:
 				props[name] = field.Int()
 			default:
-				panic(fmt.Sprintf("ledger: column %s has type %s", name, field.Type()))
+				panic(fmt.Sprintf("table: column %s has type %s", name, field.Type()))
 			}
 		}
 	})
 	return props
 }
 
-// fromProps fills a struct from columns. A column that is absent leaves its
+// Decode fills a struct from columns. A column that is absent leaves its
 // field as it is; one of another type is an error.
-func fromProps(props Props, v any) (err error) {
+func Decode(props Props, v any) (err error) {
 	each(reflect.ValueOf(v).Elem(), func(name string, _ bool, field reflect.Value) {
 		have, ok := props[name]
 		if !ok {
@@ -78,3 +78,7 @@ func each(v reflect.Value, fn func(name string, omit bool, field reflect.Value))
 		fn(name, omit, v.Field(i))
 	}
 }
+
+// UTC is a time as a column holds it: whole seconds, so that what is read back
+// is what was written.
+func UTC(t time.Time) time.Time { return t.UTC().Truncate(time.Second) }
