@@ -77,7 +77,7 @@ func (a *Agent) sealOnce(ctx context.Context, h usage.Hour, stale bool, subscrib
 	w, err := landing.NewWriter(buf, landing.Header{
 		CloudID: a.Stamp.CloudID, Region: a.Stamp.Region, Domain: a.Stamp.Domain,
 		ReportedStart: h.Start(), ReportedEnd: h.End(), CollectedAt: a.Now(), AgentVersion: a.Stamp.AgentVersion,
-		ProviderSubscriptions: a.Stamp.ProviderSubscriptions, Tenants: a.known.tenants, TenantsStale: stale,
+		ProviderSubscriptions: a.Stamp.ProviderSubscriptions, Tenants: a.known.tenants, TenantsStale: stale, TenantsAt: a.known.tenantsAt,
 		PartialSource: subscribers,
 	})
 	if err != nil {

@@ -7,6 +7,7 @@ import (
 	"log/slog"
 	"maps"
 	"slices"
+	"time"
 
 	"stackusage/shared/usage"
 )
@@ -21,9 +22,17 @@ const maxSubscriptions = 100_000
 
 // subscriptions is what the agent remembers of them between hours and runs.
 type subscriptions struct {
-	tenants map[string]string // directory tenants, last known
-	ever    map[string]bool   // seen in the list or in a row, lower case with dashes
-	fresh   bool              // ever has more than the note
+	tenants   map[string]string // directory tenants, last known
+	tenantsAt time.Time         // when the stack was asked for them; zero if it is not known
+	ever      map[string]bool   // seen in the list or in a row, lower case with dashes
+	fresh     bool              // ever has more than the note
+}
+
+// tenantMap is the note of the last known map. Notes of earlier agents are the
+// map alone, and do not say when it was read.
+type tenantMap struct {
+	ReadAt  time.Time         `json:"readAt"`
+	Tenants map[string]string `json:"tenants"`
 }
 
 func (s *subscriptions) add(id string) {
@@ -53,6 +62,7 @@ func (s *subscriptions) list(own []string) []string {
 // must not cost the hour: the last known map is used and marked stale.
 // Subscriptions that left the list keep their last known tenant.
 func (a *Agent) lookUpTenants(ctx context.Context) (stale bool) {
+	asked := a.Now().UTC()
 	now, err := a.Source.Subscriptions(ctx)
 	a.setStale(err != nil)
 	if err != nil {
@@ -66,10 +76,8 @@ func (a *Agent) lookUpTenants(ctx context.Context) (stale bool) {
 			merged[id] = tenant
 		}
 	}
-	if !maps.Equal(merged, a.known.tenants) {
-		a.known.tenants = merged
-		a.keepNote(ctx, tenantsNote, merged)
-	}
+	a.known.tenants, a.known.tenantsAt = merged, asked
+	a.keepNote(ctx, tenantsNote, tenantMap{ReadAt: asked, Tenants: merged})
 	return false
 }
 
@@ -77,9 +85,17 @@ func (a *Agent) lookUpTenants(ctx context.Context) (stale bool) {
 // is still told, so nothing here is an error.
 func (a *Agent) recallSubscriptions(ctx context.Context) {
 	a.known = subscriptions{tenants: map[string]string{}, ever: map[string]bool{}}
-	var tenants map[string]string
-	if a.recallNote(ctx, tenantsNote, &tenants) && tenants != nil {
-		a.known.tenants = tenants
+	var note json.RawMessage
+	if a.recallNote(ctx, tenantsNote, &note) {
+		var known tenantMap
+		if err := json.Unmarshal(note, &known); err != nil || known.Tenants == nil {
+			known = tenantMap{}
+			err = json.Unmarshal(note, &known.Tenants)
+			a.warnNote(ctx, tenantsNote, err)
+		}
+		if known.Tenants != nil {
+			a.known.tenants, a.known.tenantsAt = known.Tenants, known.ReadAt
+		}
 	}
 	var ever []string
 	if a.recallNote(ctx, subscriptionsNote, &ever) {
@@ -115,8 +131,12 @@ func (a *Agent) recallNote(ctx context.Context, name string, value any) bool {
 	if err == nil && text != nil {
 		err = json.Unmarshal(text, value)
 	}
+	a.warnNote(ctx, name, err)
+	return err == nil && text != nil
+}
+
+func (a *Agent) warnNote(ctx context.Context, name string, err error) {
 	if err != nil {
 		a.Log.WarnContext(ctx, "a note of earlier runs cannot be read, and is done without", slog.String("note", name), slog.String("error", err.Error()))
 	}
-	return err == nil && text != nil
 }

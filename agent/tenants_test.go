@@ -89,6 +89,41 @@ func TestTenants(t *testing.T) {
 		known = map[string]string{"b": "3", "c": "4"}
 		check(t, header(t, a, hour+1), false, map[string]string{"a": "1", "b": "3", "c": "4"})
 	})
+	t.Run("have the time when they were read, and keep it while they are stale", func(t *testing.T) {
+		dir := t.TempDir()
+		now := time.Date(2019, 12, 10, 21, 0, 0, 0, time.UTC)
+		at := func(dir string) *agent.Agent {
+			a := newAgent(t, dir, src, nil)
+			a.Now = func() time.Time { return now }
+			return a
+		}
+		when := func(want time.Time, a *agent.Agent, h usage.Hour) {
+			t.Helper()
+			if got := header(t, a, h).TenantsAt; !got.Equal(want) {
+				t.Errorf("tenantsAt is %s, want %s", got, want)
+			}
+		}
+		known = map[string]string{"a": "1"}
+		a := at(dir)
+		when(now, a, hour)
+		now = now.Add(time.Hour) // the same map again, read later
+		read := now
+		when(read, a, hour+1)
+		known, now = nil, now.Add(time.Hour)
+		when(read, a, hour+2)
+		when(read, at(dir), hour+3) // after a restart
+		t.Run("unless an agent wrote the note that did not keep it", func(t *testing.T) {
+			dir := t.TempDir()
+			if err := os.WriteFile(filepath.Join(dir, "tenants.json"), []byte(`{"a":"1"}`), 0o600); err != nil {
+				t.Fatal(err)
+			}
+			got := header(t, at(dir), hour)
+			check(t, got, true, map[string]string{"a": "1"})
+			if !got.TenantsAt.IsZero() {
+				t.Errorf("tenantsAt is %s", got.TenantsAt)
+			}
+		})
+	})
 	t.Run("do not cost the hour when they cannot be kept or recalled", func(t *testing.T) {
 		for name, spoil := range map[string]func(path string) error{
 			"a folder in the place of the note": func(path string) error { return os.MkdirAll(path, 0o750) },

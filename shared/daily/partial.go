@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"io"
 	"iter"
+	"time"
 
 	"stackusage/shared/usage"
 )
@@ -21,9 +22,11 @@ type PartialHeader struct {
 	HourBlob     string     `json:"hourBlobSha256"`
 
 	Region                string            `json:"region"`
+	CollectedAt           time.Time         `json:"collectedAt"`
 	ProviderSubscriptions []string          `json:"providerSubscriptions"`
 	Tenants               map[string]string `json:"tenants"`
 	TenantsStale          bool              `json:"tenantsStale"`
+	TenantsAt             time.Time         `json:"tenantsAt,omitzero"`
 }
 
 // WritePartial writes the sums of one hour blob and one usage day, which must

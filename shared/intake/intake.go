@@ -103,8 +103,8 @@ func (in *Intake) putPartial(ctx context.Context, blobs content.Putter, h ledger
 	defer f.Discard()
 	file, err := daily.WritePartial(f, daily.PartialHeader{
 		CloudID: in.id.CloudID, UsageDay: day, ReportedHour: in.id.Hour, HourBlob: h.SHA256,
-		Region: header.Region, ProviderSubscriptions: header.ProviderSubscriptions,
-		Tenants: header.Tenants, TenantsStale: header.TenantsStale,
+		Region: header.Region, CollectedAt: header.CollectedAt.UTC(), ProviderSubscriptions: header.ProviderSubscriptions,
+		Tenants: header.Tenants, TenantsStale: header.TenantsStale, TenantsAt: header.TenantsAt.UTC(),
 	}, sums)
 	if err != nil {
 		return ledger.DayInput{}, err

@@ -48,9 +48,11 @@ type Header struct {
 	// usage is reported and free.
 	ProviderSubscriptions []string `json:"providerSubscriptions"`
 	// Tenants maps a stack subscription to its directory tenant, as known when
-	// the hour was collected; TenantsStale says that it is an older map.
+	// the hour was collected; TenantsStale says that it is an older map, TenantsAt
+	// when the stack was asked for it. Zero: not known.
 	Tenants      map[string]string `json:"tenants"`
 	TenantsStale bool              `json:"tenantsStale"`
+	TenantsAt    time.Time         `json:"tenantsAt,omitzero"`
 	// PartialSource lists the subscribers that were asked one by one, where the
 	// stack could not answer for all at once.
 	PartialSource []string `json:"partialSource,omitempty"`

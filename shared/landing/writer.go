@@ -28,7 +28,7 @@ func NewWriter(w io.Writer, header Header) (*Writer, error) {
 	header.Format = Format
 	header.CloudID = usage.DashedGUID(header.CloudID)
 	header.ReportedStart, header.ReportedEnd = hour.Start(), hour.End()
-	header.CollectedAt = header.CollectedAt.UTC()
+	header.CollectedAt, header.TenantsAt = header.CollectedAt.UTC(), header.TenantsAt.UTC()
 	line, err := json.Marshal(header)
 	if err != nil {
 		return nil, fmt.Errorf("write header of hour %s: %w", hour, err)
