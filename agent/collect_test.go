@@ -104,7 +104,7 @@ func TestTheHeaderSaysWhatWasKnown(t *testing.T) {
 	got := s.landed(t)[burst]
 	want := landing.Header{
 		Format: landing.Format, CloudID: cloudID, Region: "local", Domain: "azurestack.external",
-		ReportedStart: burst.Start(), ReportedEnd: burst.End(), CollectedAt: collectedAt, AgentVersion: "1.2.3",
+		ReportedStart: burst.Start(), ReportedEnd: burst.End(), CollectedAt: collectedAt, TenantsAt: collectedAt, AgentVersion: "1.2.3",
 		ProviderSubscriptions: []string{"39c82aed-b2b7-4a66-abdb-611de00bf11e"}, Tenants: tenants,
 	}
 	if diff := cmp.Diff(want, got.Header); diff != "" {
