@@ -102,7 +102,7 @@ func (a *App) stateDay(ctx context.Context, c *ledger.Closing, book registration
 		return slices.ContainsFunc(c.Counted, func(in ledger.DayInput) bool { return in.Hour == h })
 	})
 	if c.Last == nil {
-		err = a.due(c.CloudID, c.Day, held.Start, missing, c.Counted)
+		err = a.due(book, c.Day, missing, ledger.FirstLanding(c.Counted))
 	} else if c.Request == nil { // an operator who asks does not wait for hours
 		err = a.dueAgain(c.CloudID, c.Day, *c.Last, missing)
 	}

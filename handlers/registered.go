@@ -45,11 +45,16 @@ func (a *App) missing(ctx context.Context, day usage.Day, book registration.Book
 }
 
 // due is errNotDue if a day should rather wait for what is missing.
-func (a *App) due(cloudID string, day usage.Day, start time.Time, missing []usage.Hour, inputs []ledger.DayInput) error {
-	if len(missing) > 0 && a.Now().Before(ledger.Deadline(day, usage.HourOf(start), inputs, a.Settings.CloseDelay)) {
-		return fmt.Errorf("close day %s of %s: %d hours missing, the first is %s: %w", day, cloudID, len(missing), missing[0], errNotDue)
+func (a *App) due(book registration.Book, day usage.Day, missing []usage.Hour, firstLanding time.Time) error {
+	if len(missing) > 0 && a.Now().Before(a.deadline(book, day, firstLanding)) {
+		return fmt.Errorf("close day %s of %s: %d hours missing, the first is %s: %w", day, book.CloudID, len(missing), missing[0], errNotDue)
 	}
 	return nil
+}
+
+// deadline is when a day closes even with hours missing.
+func (a *App) deadline(book registration.Book, day usage.Day, firstLanding time.Time) time.Time {
+	return ledger.Deadline(day, book.Made(day.Compact()), firstLanding, a.Settings.CloseDelay)
 }
 
 // unforwarded asks for the next revision of days that were stated with reporting

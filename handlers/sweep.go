@@ -74,9 +74,6 @@ func (a *App) sweepOpen(ctx context.Context, r *resending) error {
 }
 
 func (a *App) sweepDay(ctx context.Context, r *resending, m ledger.OpenMark, book registration.Book) error {
-	// The mark's last landing stands for the day's inputs: CloseDay reads them
-	// and decides again.
-	latest := []ledger.DayInput{{LandedAt: m.LastLanding}}
 	missing, err := a.missing(ctx, m.Day, book)
 	if err != nil {
 		return err
@@ -85,18 +82,16 @@ func (a *App) sweepDay(ctx context.Context, r *resending, m ledger.OpenMark, boo
 	if err != nil {
 		return err
 	}
-	held, err := book.On(m.Day.Compact())
-	if err != nil {
-		return err
-	}
+	// The mark's first landing stands for that of the day's inputs, which CloseDay
+	// reads: of inputs that do not count it may be earlier, never later.
 	if last == nil {
-		err = a.due(m.CloudID, m.Day, held.Start, missing, latest)
+		err = a.due(book, m.Day, missing, m.Since)
 	} else if m.Restate == last.Restate { // nobody asks for more than the hours do
 		err = a.dueAgain(m.CloudID, m.Day, *last, missing)
 	}
 	if err == nil { // else: not yet
 		r.send(QueueDays, DayMessage(m.CloudID, m.Day))
-		if deadline := ledger.Deadline(m.Day, 0, latest, a.Settings.CloseDelay); last == nil && a.Now().After(deadline.Add(overdueAfter)) {
+		if deadline := a.deadline(book, m.Day, m.Since); last == nil && a.Now().After(deadline.Add(overdueAfter)) {
 			a.log(ctx).WarnContext(ctx, "day overdue", slog.String("cloudId", m.CloudID), slog.String("usageDay", m.Day.String()),
 				slog.Time("deadline", deadline))
 		}

@@ -31,7 +31,7 @@ type Config struct {
 	LatenessLimit time.Duration `env:"COMMERCE_LATENESS_LIMIT" default:"" help:"how long after its end commerce takes records of a usage day; checked at start against the deadlines below; empty means for ever"`
 
 	SettlingHours int           `env:"SETTLING_HOURS" default:"6" help:"first reported hours of the next day that a usage day waits for"`
-	CloseDelay    time.Duration `env:"CLOSE_DELAY" default:"48h" help:"after its end and its last landing, when a day closes with hours missing"`
+	CloseDelay    time.Duration `env:"CLOSE_DELAY" default:"48h" help:"after the latest of its end, its registration and its first landing, when a day closes with hours missing"`
 	ReopenDelay   time.Duration `env:"REOPEN_DELAY" default:"6h" help:"at most one revision in this time of a day that was stated and re-opened; at once when its last missing hour comes"`
 	ForwardRetry  time.Duration `env:"FORWARD_RETRY" default:"30s" help:"first delay after commerce could not take a batch; doubles up to 1h"`
 	SendLimit     time.Duration `env:"SEND_LIMIT" default:"5m" help:"how long one sender alone asks commerce for a batch; another one takes over after it"`
@@ -140,8 +140,8 @@ func (c Config) validate(bad map[string]bool) error {
 }
 
 // checkLateness reports deadlines that let a day expire before it is stated. A
-// day with hours missing closes CLOSE_DELAY after the last landing that touched
-// it, which is as late as the settling hours of the next day.
+// day with hours missing closes CLOSE_DELAY after its end, or after its first
+// landing where that is later.
 func (c Config) checkLateness(bad map[string]bool) error {
 	settling := time.Duration(c.SettlingHours) * time.Hour
 	switch {
@@ -149,8 +149,8 @@ func (c Config) checkLateness(bad map[string]bool) error {
 		return nil
 	case !bad["SETTLING_HOURS"] && settling >= c.LatenessLimit:
 		return fmt.Errorf("settings SETTLING_HOURS and COMMERCE_LATENESS_LIMIT clash: no day closes before %s after its end, and commerce takes it for %s only", settling, c.LatenessLimit)
-	case !bad["SETTLING_HOURS"] && !bad["CLOSE_DELAY"] && settling+c.CloseDelay >= c.LatenessLimit:
-		return fmt.Errorf("settings CLOSE_DELAY and COMMERCE_LATENESS_LIMIT clash: a day with hours missing closes %s after its end (with SETTLING_HOURS %d), and commerce takes it for %s only", settling+c.CloseDelay, c.SettlingHours, c.LatenessLimit)
+	case !bad["CLOSE_DELAY"] && c.CloseDelay >= c.LatenessLimit:
+		return fmt.Errorf("settings CLOSE_DELAY and COMMERCE_LATENESS_LIMIT clash: a day with hours missing closes %s after its end, and commerce takes it for %s only", c.CloseDelay, c.LatenessLimit)
 	}
 	return nil
 }

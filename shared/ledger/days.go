@@ -208,20 +208,28 @@ func (l *Ledger) Missing(ctx context.Context, cloudID string, day usage.Day, sta
 	return missing, nil
 }
 
-// Deadline is when a day closes even with hours missing: delay after the
-// latest of its end, the registration's start and the last landing that
-// touched it.
-func Deadline(day usage.Day, start usage.Hour, inputs []DayInput, delay time.Duration) time.Time {
+// Deadline is when a day closes even with hours missing: delay after the latest
+// of its end, the moment its registration was made, and its first landing. It is
+// a bound: later landings do not put it off, and what they bring is a correction.
+func Deadline(day usage.Day, made, firstLanding time.Time, delay time.Duration) time.Time {
 	latest := day.End()
-	if s := start.Start(); s.After(latest) {
-		latest = s
-	}
-	for _, in := range inputs {
-		if in.LandedAt.After(latest) {
-			latest = in.LandedAt
+	for _, at := range []time.Time{made, firstLanding} {
+		if at.After(latest) {
+			latest = at
 		}
 	}
 	return latest.Add(delay)
+}
+
+// FirstLanding is when the first of some inputs landed; the zero time if there
+// are none.
+func FirstLanding(inputs []DayInput) (first time.Time) {
+	for i, in := range inputs {
+		if i == 0 || in.LandedAt.Before(first) {
+			first = in.LandedAt
+		}
+	}
+	return first
 }
 
 // Manifest is the file that a revision's row names: its exact inputs and

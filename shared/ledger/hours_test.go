@@ -241,22 +241,24 @@ func TestMissingAndDeadline(t *testing.T) {
 		})
 	}
 	const delay = 48 * time.Hour
-	late := func(at time.Time) []ledger.DayInput { return []ledger.DayInput{{LandedAt: landed}, {LandedAt: at}} }
 	for _, c := range []struct {
-		name   string
-		start  usage.Hour
-		inputs []ledger.DayInput
-		want   time.Time
+		name        string
+		made, first time.Time
+		want        time.Time
 	}{
-		{"after the day's end", first, nil, d.End().Add(delay)},
-		{"after the last landing", first, late(d.End().Add(5 * time.Hour)), d.End().Add(5*time.Hour + delay)},
-		{"a landing before the day's end does not hasten it", first, late(d.Start()), landed.Add(delay)},
-		{"after the start of the registration", first + 100, late(d.End().Add(5 * time.Hour)), (first + 100).Start().Add(delay)},
+		{"after the day's end", d.Start(), d.Start(), d.End().Add(delay)},
+		{"after the day's end where nothing landed", time.Time{}, time.Time{}, d.End().Add(delay)},
+		{"after the first landing", d.Start(), d.End().Add(5 * time.Hour), d.End().Add(5*time.Hour + delay)},
+		{"after the registration was made", d.End().Add(9 * time.Hour), d.End().Add(5 * time.Hour), d.End().Add(9*time.Hour + delay)},
 	} {
 		t.Run("the deadline is "+c.name, func(t *testing.T) {
-			if got := ledger.Deadline(d, c.start, c.inputs, delay); !got.Equal(c.want) {
+			if got := ledger.Deadline(d, c.made, c.first, delay); !got.Equal(c.want) {
 				t.Errorf("got %s, want %s", got, c.want)
 			}
 		})
+	}
+	inputs := []ledger.DayInput{{LandedAt: landed.Add(2 * time.Hour)}, {LandedAt: landed}, {LandedAt: landed.Add(time.Hour)}}
+	if first := ledger.FirstLanding(inputs); !first.Equal(landed) || !ledger.FirstLanding(nil).IsZero() {
+		t.Errorf("first landing %s, want %s", first, landed)
 	}
 }

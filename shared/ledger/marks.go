@@ -14,7 +14,7 @@ import (
 
 // OpenDay is a row of OpenDays: a usage day that has something to close.
 type OpenDay struct {
-	Since       time.Time `col:"since"`       // landing of the first blob that opened it
+	Since       time.Time `col:"since"`       // first landing of the blobs that touched it
 	LastLanding time.Time `col:"lastLanding"` // of any blob that touched it
 	LastInput   string    `col:"lastInput"`   // the newest mark's reason: RowKey in DayInputs
 
@@ -46,6 +46,9 @@ func (l *Ledger) markOpen(ctx context.Context, cloudID string, day usage.Day, to
 			return true
 		}
 		mark.LastInput = touch.LastInput
+		if touch.Since.Before(mark.Since) {
+			mark.Since = touch.Since
+		}
 		if touch.LastLanding.After(mark.LastLanding) {
 			mark.LastLanding = touch.LastLanding
 		}

@@ -1,0 +1,97 @@
+package handlers_test
+
+import (
+	"testing"
+	"time"
+
+	"stackusage/shared/ledger"
+	"stackusage/shared/registration"
+	"stackusage/shared/table"
+	"stackusage/shared/usage"
+)
+
+// landedAt says in the tables that what was ingested since the last call landed at
+// a moment: the storage's own clock cannot be moved.
+func (r *rig) landedAt(t *testing.T, at time.Time) {
+	t.Helper()
+	for row, err := range r.store.Tables.List(t.Context(), table.DayInputs, "", "", "") {
+		ok(t, err)
+		if _, done := row.Props["moved"]; done {
+			continue
+		}
+		row.Props["landedAt"], row.Props["moved"] = at, true
+		ok(t, r.store.Tables.Apply(t.Context(), table.DayInputs, row.Partition, table.Op{Verb: table.Update, Row: row}))
+	}
+	for row, err := range r.store.Tables.List(t.Context(), table.OpenDays, cloudID, "", "") {
+		ok(t, err)
+		since, _ := row.Props["since"].(time.Time)
+		if row.Props["lastLanding"] = at; since.After(at) {
+			row.Props["since"] = at
+		}
+		ok(t, r.store.Tables.Apply(t.Context(), table.OpenDays, row.Partition, table.Op{Verb: table.Update, Row: row}))
+	}
+}
+
+// TestLaterLandingsDoNotPutOffADay: CLOSE_DELAY is a bound. One row of a day every
+// 40 hours kept it open for ever.
+func TestLaterLandingsDoNotPutOffADay(t *testing.T) {
+	t.Parallel()
+	r := registered(t)
+	newBilling(t, r)
+	now := hour00.End()
+	r.Now = func() time.Time { return now }
+	// Hour 23 never comes.
+	r.ingest(t, hour22, rowsOf(hour22)...)
+	r.ingest(t, hour00, rowsOf(hour00)...)
+	r.landedAt(t, now)
+	stated := func() *ledger.Revision {
+		last, err := r.Ledger.LastRevision(t.Context(), cloudID, theDay)
+		ok(t, err)
+		return last
+	}
+	bound := now.Add(r.Settings.CloseDelay)
+	for stated() == nil {
+		now = now.Add(40 * time.Hour)
+		h := usage.HourOf(now)
+		r.ingest(t, h, row(1, hour22, "0.001"), row(2, h, "1")) // a row of the old day among those of today
+		r.landedAt(t, now)
+		before := now.Before(bound)
+		r.sweep(t)
+		r.done(t, "CloseDay", dayMessage(theDay))
+		if before == (stated() != nil) {
+			t.Fatalf("at %s the revision is %v; the day is bound to close at %s", now, stated(), bound)
+		}
+	}
+	// What comes after it is a correction.
+	r.done(t, "ForwardBatch", batchMessage(theDay, 1))
+	now = now.Add(40 * time.Hour)
+	h := usage.HourOf(now)
+	r.ingest(t, h, row(1, hour22, "0.001"))
+	r.done(t, "CloseDay", dayMessage(theDay))
+	if last := stated(); last.Number != 2 || last.Records != 1 {
+		t.Errorf("revision %d with %d records; want the second with one correction", last.Number, last.Records)
+	}
+}
+
+// TestADayWaitsForItsRegistration: hours that were kept until their stack was
+// registered have CLOSE_DELAY from then on to be ingested.
+func TestADayWaitsForItsRegistration(t *testing.T) {
+	t.Parallel()
+	r := newRig(t)
+	r.registerAs(t, func(*registration.Registration) {}) // now; what is reported is years old
+	r.ingest(t, hour22, rowsOf(hour22)...)
+	r.landedAt(t, hour22.End())
+	closed := func() bool {
+		r.done(t, "CloseDay", dayMessage(theDay))
+		last, err := r.Ledger.LastRevision(t.Context(), cloudID, theDay)
+		ok(t, err)
+		return last != nil
+	}
+	if closed() {
+		t.Error("the day closes before the other hours can have been ingested")
+	}
+	r.advance(r.Settings.CloseDelay + time.Minute)
+	if !closed() {
+		t.Error("the day does not close after CLOSE_DELAY")
+	}
+}
