@@ -71,8 +71,8 @@ func TestTheBillingModelOfAStatedDayChanges(t *testing.T) {
 	})
 }
 
-// TestCarriedUsageKeepsItsBillingModel: usage of a day under Development is free
-// in whichever day it is stated.
+// TestCarriedUsageKeepsItsBillingModel: usage of a day is charged as it was settled,
+// in whichever day it is stated, and whatever the registration says now.
 func TestCarriedUsageKeepsItsBillingModel(t *testing.T) {
 	t.Parallel()
 	l := expired(t) // stated under pay-as-you-use, and taken by nobody
@@ -91,7 +91,7 @@ func TestCarriedUsageKeepsItsBillingModel(t *testing.T) {
 		t.Fatal("nothing was carried")
 	}
 	for m, sum := range got {
-		if !strings.HasSuffix(m, " Development") {
+		if !strings.HasSuffix(m, " PayAsYouUse") {
 			t.Errorf("%s: %s", m, sum)
 		}
 	}

@@ -2,7 +2,6 @@ package handlers
 
 import (
 	"bytes"
-	"cmp"
 	"context"
 	"crypto/sha256"
 	"encoding/hex"
@@ -94,13 +93,10 @@ func (a *App) tryClose(ctx context.Context, m dayMessage) error {
 // stateDay makes the next revision of a day that is due: the first states it,
 // later ones state the difference to what commerce accepted.
 func (a *App) stateDay(ctx context.Context, c *ledger.Closing, book registration.Book, missing []usage.Hour) (ledger.Manifest, error) {
-	held, err := book.On(c.Day.Compact())
-	if err != nil {
-		return ledger.Manifest{}, fmt.Errorf("close day %s of %s: %w", c.Day, c.CloudID, err)
-	}
 	missing = slices.DeleteFunc(missing, func(h usage.Hour) bool {
 		return slices.ContainsFunc(c.Counted, func(in ledger.DayInput) bool { return in.Hour == h })
 	})
+	var err error
 	if c.Last == nil {
 		err = a.due(book, c.Day, missing, ledger.FirstLanding(c.Counted))
 	} else if c.Request == nil { // an operator who asks does not wait for hours
@@ -114,88 +110,89 @@ func (a *App) stateDay(ctx context.Context, c *ledger.Closing, book registration
 		return ledger.Manifest{}, err
 	}
 	defer before.close()
-	manifest, revision, err := a.writeDay(ctx, c, held, missing, before)
+	manifest, revision, err := a.writeDay(ctx, c, book, missing, before)
 	if err != nil {
 		return ledger.Manifest{}, err
 	}
 	return manifest, a.Ledger.CommitRevision(ctx, c, c.Answer(revision))
 }
 
-// writeDay merges the counted partials and stores daily file, batches and
-// manifest, all under names made from their bytes.
-func (a *App) writeDay(ctx context.Context, c *ledger.Closing, held registration.Holding, missing []usage.Hour, before *standing) (ledger.Manifest, ledger.Revision, error) {
+// writeDay merges the counted partials and stores daily file, batches, settlement
+// and manifest, all under names made from their bytes.
+func (a *App) writeDay(ctx context.Context, c *ledger.Closing, book registration.Book, missing []usage.Hour, before *standing) (ledger.Manifest, ledger.Revision, error) {
 	number := before.revision + 1
-	partials, bodies, err := a.openPartials(ctx, c.Counted)
-	defer closeAll(bodies)
-	if err != nil {
+	none := func(err error) (ledger.Manifest, ledger.Revision, error) {
 		return ledger.Manifest{}, ledger.Revision{}, err
 	}
-	sequences := make([]iter.Seq2[daily.Sum, error], len(partials))
-	heads := make([]daily.PartialHeader, len(partials))
-	for i, p := range partials {
-		sequences[i], heads[i] = p.Sums(), p.Header()
+	s, err := a.beginSettling(ctx, c, book, number)
+	if err != nil {
+		return none(err)
 	}
-	var latest daily.PartialHeader // what the stamp said in the day's latest counted hour holds for all of it
-	if len(heads) > 0 {
-		latest = heads[len(heads)-1]
+	partials, bodies, err := a.openPartials(ctx, c.Counted, s.observe)
+	defer closeAll(bodies)
+	if err == nil {
+		err = a.settleParts(ctx, s, book)
+	}
+	if err != nil {
+		return none(err)
 	}
 	carried, err := a.openCarries(ctx, c.Day, c.Carries)
 	defer carried.close()
 	if err != nil {
-		return ledger.Manifest{}, ledger.Revision{}, err
+		return none(err)
 	}
 	m := ledger.Manifest{CloudID: c.CloudID, UsageDay: c.Day, Revision: number, Inputs: inputsOf(c.Counted), Carries: carried.inputs, Before: before.sources}
-	header := daily.DayHeader{CloudID: c.CloudID, UsageDay: c.Day, Revision: number, BillingModel: held.BillingModel,
-		BillingSubscriptionID: held.SubscriptionID, TenantSubscriptions: held.Tenants, Reporting: reportingOf(held), MissingHours: missing, Inputs: m.Inputs, Carries: m.Carries}
-	if header.CarriedTo, err = c.CarryTo(); err != nil {
-		return ledger.Manifest{}, ledger.Revision{}, err
-	}
-	if header.CarriedTo != 0 {
-		header.Reason = c.Request.RestateReason
+	header, err := s.header(m, missing)
+	if err != nil {
+		return none(err)
 	}
 	f, err := content.New(a.Settings.TempDir, "day-")
 	if err != nil {
-		return ledger.Manifest{}, ledger.Revision{}, err
+		return none(err)
 	}
 	defer f.Discard()
 	prefix := fmt.Sprintf("%s/%s/%04d", c.CloudID, dayPath(c.Day), number)
-	file, err := daily.WriteDay(f, header,
-		daily.Rules{CloudID: c.CloudID, Day: c.Day, Revision: number, BillingModel: held.BillingModel,
-			BillingSubscriptionID: held.SubscriptionID, Payers: daily.Payers(held.Tenants, heads), Incomplete: len(missing) > 0,
-			Region:         cmp.Or(latest.Region, held.Region),
-			Infrastructure: daily.Infrastructure(latest.ProviderSubscriptions), Meters: a.Meters},
-		daily.Sources{Sums: daily.Merge(sequences...), Carried: carried.lines, Standings: before.lines},
-		func(b daily.Batch) error {
-			b.Blob = fmt.Sprintf("%s_%05d-%s.json", prefix, b.Number, b.SHA256[:16])
-			if err := a.putBytes(ctx, table.ContainerOutbox, b.Blob, b.Body); err != nil {
-				return err
-			}
-			b.Blob, b.Body = table.ContainerOutbox+"/"+b.Blob, nil
-			m.Batches = append(m.Batches, b)
-			return nil
-		})
+	sequences := make([]iter.Seq2[daily.Sum, error], len(partials))
+	for i, p := range partials {
+		sequences[i] = p.Sums()
+	}
+	file, err := daily.WriteDay(f, header, s.rules(number, len(missing) > 0),
+		daily.Sources{Sums: daily.Merge(sequences...), Carried: carried.lines, Standings: before.lines}, a.keepBatches(ctx, prefix, &m))
 	if err != nil {
-		return ledger.Manifest{}, ledger.Revision{}, err
+		return none(err)
 	}
 	if err := errors.Join(checkPartials(c.Counted, bodies), carried.check(), before.check()); err != nil {
-		return ledger.Manifest{}, ledger.Revision{}, err
+		return none(err)
 	}
 	blob := prefix + "-" + file.SHA256[:16] + ".ndjson.gz"
 	if err := f.Put(ctx, a.Blobs, table.ContainerDaily, blob); err != nil {
-		return ledger.Manifest{}, ledger.Revision{}, err
+		return none(err)
 	}
 	m.File, m.SHA256 = table.ContainerDaily+"/"+blob, file.SHA256
-	manifest, err := a.putManifest(ctx, prefix, m)
-	if err != nil {
-		return ledger.Manifest{}, ledger.Revision{}, err
-	}
-	return m, ledger.Revision{
+	revision := ledger.Revision{
 		Number: int64(number), StatedAt: a.Now(), Complete: len(missing) == 0, MissingHours: hourList(missing),
 		Inputs: ledger.InputList(c.Counted, c.Carries...), InputCount: int64(len(c.Counted) + len(c.Carries)),
-		Rows: file.Rows, Records: file.Records, Batches: int64(len(m.Batches)), Carried: file.Carried,
-		File: m.File, SHA256: m.SHA256, Manifest: manifest,
-		BillingModel: string(held.BillingModel), BillingSubscriptionID: held.SubscriptionID, Reporting: reportingOf(held),
-	}, nil
+		Rows: file.Rows, Records: file.Records, Batches: int64(len(m.Batches)), Carried: file.Carried, File: m.File, SHA256: m.SHA256,
+		BillingModel: string(header.BillingModel), BillingSubscriptionID: header.BillingSubscriptionID, Reporting: header.Reporting,
+	}
+	if err := a.keepSettlement(ctx, s, &revision); err != nil {
+		return none(err)
+	}
+	revision.Manifest, err = a.putManifest(ctx, prefix, m)
+	return m, revision, err
+}
+
+// keepBatches stores the batches of a day as they are full, and lists them.
+func (a *App) keepBatches(ctx context.Context, prefix string, m *ledger.Manifest) func(daily.Batch) error {
+	return func(b daily.Batch) error {
+		b.Blob = fmt.Sprintf("%s_%05d-%s.json", prefix, b.Number, b.SHA256[:16])
+		if err := a.putBytes(ctx, table.ContainerOutbox, b.Blob, b.Body); err != nil {
+			return err
+		}
+		b.Blob, b.Body = table.ContainerOutbox+"/"+b.Blob, nil
+		m.Batches = append(m.Batches, b)
+		return nil
+	}
 }
 
 func (a *App) putManifest(ctx context.Context, prefix string, m ledger.Manifest) (string, error) {

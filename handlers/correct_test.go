@@ -204,10 +204,18 @@ func TestCorrections(t *testing.T) {
 		}
 		checkChains(t, bill.records(t))
 	})
-	t.Run("a change of the charged subscription reverses the old lines and states new ones", func(t *testing.T) {
+	t.Run("a change of the charged subscription does not reach a closed day by a late row", func(t *testing.T) {
 		r.movePayer(t)
-		want := bill.sums(t)
 		r.ingest(t, hour00+12, row(1, hour22, "0"))
+		r.settle(t, rnd)
+		if got := paid(t, bill); len(got) != 1 {
+			t.Errorf("charged %v, want the old payer alone", got)
+		}
+	})
+	t.Run("a restatement with a reason reverses the old lines and states new ones", func(t *testing.T) {
+		want := bill.sums(t)
+		_, err := r.Ledger.AskRestate(t.Context(), cloudID, theDay, because("the contract moved"))
+		ok(t, err)
 		r.settle(t, rnd)
 		if diff := cmp.Diff(want, bill.sums(t)); diff != "" {
 			t.Errorf("the sum over both payers (-before +after):\n%s", diff)

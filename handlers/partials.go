@@ -31,9 +31,10 @@ func closeAll(bodies []*hashed) {
 	}
 }
 
-// openPartials opens the partials in order of reported hour. The bodies are
-// the caller's to close, also after an error.
-func (a *App) openPartials(ctx context.Context, inputs []ledger.DayInput) (partials []*daily.Partial, bodies []*hashed, err error) {
+// openPartials opens the partials in order of reported hour, and hands on what
+// their headers say: a map of tenants is large, and not kept. The bodies are the
+// caller's to close, also after an error.
+func (a *App) openPartials(ctx context.Context, inputs []ledger.DayInput, look func(ledger.DayInput, daily.PartialHeader)) (partials []*daily.Partial, bodies []*hashed, err error) {
 	for _, in := range inputs {
 		body, _, err := a.Blobs.Open(ctx, table.ContainerPartials, in.Partial)
 		if err != nil {
@@ -48,6 +49,8 @@ func (a *App) openPartials(ctx context.Context, inputs []ledger.DayInput) (parti
 		if err != nil {
 			return nil, bodies, fmt.Errorf("open partial %s: %w", in.Partial, err)
 		}
+		look(in, p.Header())
+		p.Forget()
 		partials = append(partials, p)
 	}
 	return partials, bodies, nil

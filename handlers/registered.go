@@ -5,9 +5,11 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"maps"
 	"slices"
 	"time"
 
+	"stackusage/shared/daily"
 	"stackusage/shared/ledger"
 	"stackusage/shared/registration"
 	"stackusage/shared/usage"
@@ -19,6 +21,24 @@ func reportingOf(held registration.Holding) string {
 		return ledger.ReportingOff
 	}
 	return ""
+}
+
+// partsOf is what a registration says of the parts of a usage day.
+func partsOf(book registration.Book, day usage.Day) ([]daily.SettledPart, error) {
+	held, err := book.On(day.Compact())
+	if err != nil {
+		return nil, fmt.Errorf("close day %s of %s: %w", day, book.CloudID, err)
+	}
+	return []daily.SettledPart{partOf(held)}, nil
+}
+
+func partOf(held registration.Holding) daily.SettledPart {
+	p := daily.SettledPart{
+		Registration: held.Name, BillingSubscriptionID: held.SubscriptionID, BillingModel: held.BillingModel,
+		Region: held.Region, Reporting: reportingOf(held), Infrastructure: []string{}, Mappings: map[string]string{},
+	}
+	maps.Copy(p.Mappings, held.Tenants)
+	return p
 }
 
 // unregistered is why a reported hour does not count; empty if it does. The rows
@@ -82,7 +102,7 @@ func (s *landedSweep) unforwarded(ctx context.Context) error {
 		if err != nil || held.ReportingOff || revision.Reporting != ledger.ReportingOff {
 			continue
 		}
-		_, err = s.app.Ledger.AskRestate(ctx, s.cloudID, day, ledger.Reasoned{
+		_, err = s.app.Ledger.AskRevision(ctx, s.cloudID, day, ledger.SettleNothing, ledger.Reasoned{
 			By: cmp.Or(held.By, "Sweep"), At: s.now,
 			Reason: fmt.Sprintf("usage reporting is on from %s: %.900s", held.EffectiveDay, cmp.Or(held.Reason, "the registration says so")),
 		})

@@ -1,11 +1,15 @@
 package handlers_test
 
 import (
+	"cmp"
 	"fmt"
 	"math/rand/v2"
 	"slices"
 	"testing"
+	"time"
 
+	"stackusage/shared/landing"
+	"stackusage/shared/ledger"
 	"stackusage/shared/registration"
 	"stackusage/shared/usage"
 )
@@ -13,42 +17,103 @@ import (
 // payersModel says again, in the plainest way, who pays for what: it keeps what
 // was said and what landed, and works out the rest from the beginning each time.
 type payersModel struct {
-	landed  []landedUsage
+	landed  []*landedUsage
 	mapped  []registration.Mapping // in the order in which it was said
 	csp, on bool
 	paid    map[string]string // when reporting was on last
+
+	revisions int
+	wasOff    bool                      // the last revision
+	settled   map[string]settledPayer   // by stack subscription; nil: nothing is settled
+	azure     map[string]string         // tenant -> Azure subscription, as settled
+	differs   map[string]map[string]int // what later hours said: subscription -> tenant
 }
 
 // landedUsage is a reported hour: whom its header names, and 1, 2, 4... of usage.
 type landedUsage struct {
 	hour    usage.Hour
+	said    time.Time // when the map was read
+	vague   bool      // an older map without a time
 	tenants map[string]string
 	rows    map[string]string // stack subscription -> quantity
+	looked  int               // the revision that looked at the map first
 }
 
-// owed is what each Azure subscription owes for the day.
-func (m *payersModel) owed() map[string]string {
-	if !m.on {
-		return m.paid // what was accepted stays
+type settledPayer struct {
+	tenant   string
+	revision int
+}
+
+// close makes the next revision. asked: everything is settled anew.
+func (m *payersModel) close(asked bool) {
+	m.revisions++
+	if m.wasOff = !m.on; m.wasOff {
+		return // what was accepted stays
 	}
-	slices.SortFunc(m.landed, func(a, b landedUsage) int { return int(a.hour - b.hour) })
-	tenantOf, payerOf := map[string]string{}, m.holds("20191210")
+	if m.settled == nil || asked {
+		m.settled, m.azure = map[string]settledPayer{}, map[string]string{}
+		if m.csp {
+			m.azure = m.holds("20191210")
+		}
+		for _, l := range m.landed {
+			l.looked = 0
+		}
+	}
 	for _, l := range m.landed {
-		for sub, tenant := range l.tenants {
-			tenantOf[sub] = tenant
+		if l.looked == 0 {
+			l.looked = m.revisions
 		}
 	}
 	sums := model{}
 	for _, l := range m.landed {
 		for sub, quantity := range l.rows {
+			if _, is := m.settled[sub]; !is {
+				m.settled[sub] = settledPayer{m.nearest(sub), m.revisions}
+			}
 			pays := payer
-			if azure := payerOf[tenantOf[sub]]; m.csp && sub != operators && azure != "" {
+			if azure := m.azure[m.settled[sub].tenant]; sub != operators && azure != "" {
 				pays = azure
 			}
 			sums.add(pays, "2019-12-10", quantity)
 		}
 	}
-	return sums.text()
+	m.paid = sums.text()
+	m.differs = map[string]map[string]int{}
+	for _, l := range m.landed {
+		for sub, tenant := range l.tenants {
+			is, known := m.settled[sub]
+			if known && sub != operators && l.looked > is.revision && tenant != is.tenant {
+				if m.differs[sub] == nil {
+					m.differs[sub] = map[string]int{}
+				}
+				m.differs[sub][tenant]++
+			}
+		}
+	}
+}
+
+// nearest is the tenant that the stack named nearest to the end of the day.
+func (m *payersModel) nearest(sub string) string {
+	var named []*landedUsage
+	for _, l := range m.landed {
+		if l.tenants[sub] != "" {
+			named = append(named, l)
+		}
+	}
+	if len(named) == 0 {
+		return ""
+	}
+	end := time.Date(2019, 12, 11, 0, 0, 0, 0, time.UTC)
+	return slices.MinFunc(named, func(a, b *landedUsage) int {
+		if a.vague != b.vague {
+			if a.vague {
+				return 1
+			}
+			return -1
+		}
+		far := func(l *landedUsage) float64 { return max(l.said.Sub(end).Seconds(), end.Sub(l.said).Seconds()) }
+		return cmp.Or(cmp.Compare(far(a), far(b)), a.said.Compare(b.said), int(a.hour-b.hour))
+	}).tenants[sub]
 }
 
 // holds is who is mapped to what on a day: the latest day that something was said
@@ -73,11 +138,12 @@ func (m *payersModel) say(said registration.Mapping) {
 }
 
 // TestAnyTenantsAndReporting changes tenants, mappings, the kind of the charged
-// subscription and reporting at random, lands late hours between, and after each
-// step compares what commerce was told with the model.
+// subscription and reporting at random, lands late hours between, of which the
+// maps are of any age, has the day restated or not, and after each step compares
+// what commerce was told, and what is found, with the model.
 func TestAnyTenantsAndReporting(t *testing.T) {
 	t.Parallel()
-	for seed := range uint64(soak(3, 40)) {
+	for seed := range uint64(soak(4, 40)) {
 		t.Run(fmt.Sprint("seed ", seed), func(t *testing.T) {
 			t.Parallel()
 			rnd := rand.New(rand.NewPCG(seed, 7))
@@ -88,14 +154,26 @@ func TestAnyTenantsAndReporting(t *testing.T) {
 				r.landAtRandom(t, m, rnd, h)
 			}
 			r.settle(t, rnd)
-			m.paid = m.owed()
-			for step := range 10 {
+			m.close(false)
+			for step := range 12 {
+				landed := len(m.landed)
 				did := r.changeAtRandom(t, m, rnd, hour00+1+usage.Hour(step))
-				did = fmt.Sprintf("step %d, %s", step, did)
-				_, err := r.Ledger.AskRestate(t.Context(), cloudID, theDay, because(did))
-				ok(t, err)
+				asked := rnd.IntN(2) == 0
+				did = fmt.Sprintf("step %d, %s, restated: %t", step, did, asked)
+				if asked {
+					_, err := r.Ledger.AskRestate(t.Context(), cloudID, theDay, because(did))
+					ok(t, err)
+				}
+				wasOff := m.wasOff
 				r.settle(t, rnd)
-				m.paid = m.owed()
+				if asked || len(m.landed) > landed {
+					m.close(asked)
+				}
+				r.sweep(t) // asks for a day that was closed with reporting off, and has it on now
+				r.settle(t, rnd)
+				if wasOff && m.wasOff && m.on {
+					m.close(false)
+				}
 				got := paid(t, b)
 				for who := range got { // whom a reversal left with nothing owes nothing
 					if _, owes := m.paid[who]; !owes && got[who] == "0" {
@@ -103,6 +181,7 @@ func TestAnyTenantsAndReporting(t *testing.T) {
 					}
 				}
 				check(t, did+": charged", m.paid, got)
+				r.checkFindings(t, did, m)
 				if t.Failed() {
 					return
 				}
@@ -110,6 +189,19 @@ func TestAnyTenantsAndReporting(t *testing.T) {
 			checkChains(t, b.records(t))
 			r.verified(t)
 		})
+	}
+}
+
+func (r *rig) checkFindings(t *testing.T, did string, m *payersModel) {
+	t.Helper()
+	last, err := r.Ledger.LastRevision(t.Context(), cloudID, theDay)
+	ok(t, err)
+	want := 0
+	for _, tenants := range m.differs {
+		want += len(tenants)
+	}
+	if last.Number != int64(m.revisions) || last.Findings != int64(want) || (last.Reporting == ledger.ReportingOff) != m.wasOff {
+		t.Errorf("%s: revision %d with %d findings, reporting %q; want %d with %d, off: %t", did, last.Number, last.Findings, last.Reporting, m.revisions, want, m.wasOff)
 	}
 }
 
@@ -124,7 +216,7 @@ func oneOf[T any](rnd *rand.Rand, all []T) T { return all[rnd.IntN(len(all))] }
 
 func (r *rig) landAtRandom(t *testing.T, m *payersModel, rnd *rand.Rand, h usage.Hour) {
 	t.Helper()
-	l := landedUsage{hour: h, tenants: map[string]string{}, rows: map[string]string{}}
+	l := &landedUsage{hour: h, tenants: map[string]string{}, rows: map[string]string{}}
 	var rows []string
 	for i, sub := range someStack {
 		if rnd.IntN(2) == 0 {
@@ -135,8 +227,21 @@ func (r *rig) landAtRandom(t *testing.T, m *payersModel, rnd *rand.Rand, h usage
 			rows = append(rows, of(sub, row(i, hour22-1-usage.Hour(rnd.IntN(3)), l.rows[sub])))
 		}
 	}
+	if len(rows) == 0 { // the day takes no notice of an hour without rows of it
+		l.rows[someStack[0]] = "0.5"
+		rows = append(rows, of(someStack[0], row(0, hour22-1, "0.5")))
+	}
+	header := landing.Header{ReportedStart: h.Start(), CollectedAt: h.End(), ProviderSubscriptions: []string{operators}, Tenants: l.tenants}
+	l.said = h.End()
+	switch rnd.IntN(3) {
+	case 0: // few moments, so that some are equally far, or the same
+		header.TenantsAt = hour00.Start().Add(time.Duration(rnd.IntN(7)-3) * 20 * time.Minute)
+		l.said, header.TenantsStale = header.TenantsAt, rnd.IntN(2) == 0
+	case 1:
+		header.TenantsStale, l.vague = true, true
+	}
 	m.landed = append(m.landed, l)
-	r.tenantHour(t, h, l.tenants, rows...)
+	r.headedHour(t, header, rows...)
 }
 
 // changeAtRandom does one thing and says what.

@@ -58,8 +58,8 @@ func billedDays(t *testing.T) (func(string) string, *azurestore.Account) {
 	} {
 		q, err := usage.ParseQuantity(line.quantity)
 		ok(t, err)
-		rules := daily.Rules{CloudID: cloudID, Day: line.day, Revision: i + 1, BillingModel: registration.PayAsYouUse,
-			BillingSubscriptionID: cloudID, Meters: catalogue}
+		rules := daily.Rules{CloudID: cloudID, Day: line.day, Revision: i + 1, Meters: catalogue,
+			Terms: daily.Terms{BillingModel: registration.PayAsYouUse, BillingSubscriptionID: cloudID}}
 		r := rules.Record(daily.Sum{Quantity: q, Shown: usage.Shown{SubscriptionID: line.subscription, MeterID: line.meter, AdditionalInfo: line.info,
 			ResourceURI: "/subscriptions/" + line.subscription + "/resourceGroups/rg/providers/Microsoft.Compute/virtualMachines/vm"}})
 		id := ledger.BatchID{CloudID: cloudID, Day: line.day, Revision: i + 1, Number: 1}

@@ -100,7 +100,7 @@ func (b *books) state(d, to usage.Day, reason string, takes func(n int) bool) da
 	var out bytes.Buffer
 	stated := statedDay{}
 	file, err := daily.WriteDay(&out, daily.DayHeader{CloudID: cloudID, UsageDay: d, Revision: revision, CarriedTo: to, Reason: reason},
-		daily.Rules{CloudID: cloudID, Day: d, Revision: revision, BillingModel: registration.PayAsYouUse, BillingSubscriptionID: b.payer, Region: "northwest", Meters: b.meters}, from,
+		daily.Rules{CloudID: cloudID, Day: d, Revision: revision, Terms: daily.Terms{BillingModel: registration.PayAsYouUse, BillingSubscriptionID: b.payer}, Region: "northwest", Meters: b.meters}, from,
 		func(batch daily.Batch) error {
 			records, err := daily.DecodeBatch(batch.Body)
 			for _, r := range records {

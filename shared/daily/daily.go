@@ -14,7 +14,8 @@ import (
 	"stackusage/shared/usage"
 )
 
-// Sum is the exact total of the rows of one key on one usage day.
+// Sum is the exact total of the rows of one key in one hour of a usage day, or
+// in several: who pays and what is free may change between two hours.
 type Sum struct {
 	usage.Shown
 	Quantity usage.Quantity `json:"quantity"`
@@ -45,5 +46,10 @@ func (s *Sum) add(t Sum) {
 	s.Rows += t.Rows
 }
 
-// compare orders sums by day, then by key.
-func compare(s, t Sum) int { return cmp.Or(cmp.Compare(s.Day, t.Day), s.key.Compare(t.key)) }
+// compare orders sums by day, then by key, then by hour.
+func compare(s, t Sum) int {
+	return cmp.Or(compareKeys(s, t), cmp.Compare(s.Hours, t.Hours))
+}
+
+// compareKeys orders sums by day, then by key.
+func compareKeys(s, t Sum) int { return cmp.Or(cmp.Compare(s.Day, t.Day), s.key.Compare(t.key)) }

@@ -69,8 +69,8 @@ func rules(t testing.TB) daily.Rules {
 		t.Fatal(err)
 	}
 	return daily.Rules{
-		CloudID: cloudID, Day: day10(t), Revision: 1, BillingModel: registration.PayAsYouUse,
-		BillingSubscriptionID: billing, Meters: meters,
+		CloudID: cloudID, Day: day10(t), Revision: 1, Meters: meters,
+		Terms: daily.Terms{BillingModel: registration.PayAsYouUse, BillingSubscriptionID: billing},
 	}
 }
 

@@ -7,9 +7,14 @@ import (
 )
 
 // Merge adds up sorted sequences of sums into one sorted sequence in which each
-// key of a day stands once. It holds one sum per sequence.
+// key of a day stands once for each of its hours. It holds one sum per sequence.
 func Merge(sequences ...iter.Seq2[Sum, error]) iter.Seq2[Sum, error] {
 	return merged(sequences, compare, (*Sum).add)
+}
+
+// MergeKeys is Merge in which each key of a day stands once.
+func MergeKeys(sequences ...iter.Seq2[Sum, error]) iter.Seq2[Sum, error] {
+	return merged(sequences, compareKeys, (*Sum).add)
 }
 
 // merged goes through sorted sequences in one order. What compares equal comes

@@ -74,6 +74,9 @@ func OpenPartial(r io.Reader) (*Partial, error) {
 // Header is the first line.
 func (p *Partial) Header() PartialHeader { return p.header }
 
+// Forget lets go of the header's map of tenants.
+func (p *Partial) Forget() { p.header.Tenants = nil }
+
 // Sums goes through the sums once, in key order, and checks order and trailer.
 func (p *Partial) Sums() iter.Seq2[Sum, error] {
 	return func(yield func(Sum, error) bool) {
@@ -87,7 +90,7 @@ func (p *Partial) Sums() iter.Seq2[Sum, error] {
 			}
 			s.key = s.Shown.Key()
 			rows += s.Rows
-			if err == nil && p.r.lines > 1 && last.key.Compare(s.key) >= 0 {
+			if err == nil && p.r.lines > 1 && compare(last, s) >= 0 {
 				err = fmt.Errorf("%w: line %d is out of order", errDamaged, p.r.lines)
 			}
 			if err != nil {

@@ -100,22 +100,56 @@ var recordNamespace = uuid.MustParse("6f0c1a52-3d0e-5f0b-9f43-7d1f0f0e6a11")
 // Rules turn a sum into a record: everything that is decided about a usage day
 // when it is closed. The same rules and sums always give the same records.
 type Rules struct {
-	CloudID               string
-	Day                   usage.Day
-	Revision              int
-	BillingModel          registration.BillingModel
-	BillingSubscriptionID string
-	Payers                map[string]string // who is charged instead, by the stack's subscription in normal form (Payers)
-	Region                string            // the stamp's own name, for rows that name none
-	Incomplete            bool              // closed with hours missing
-	Infrastructure        map[string]bool   // the stamp's own subscriptions, in normal form
-	Meters                *meter.Catalogue
+	CloudID    string
+	Day        usage.Day
+	Revision   int
+	Terms                                       // of the day, or of its last part
+	Earlier    []Terms                          // of the parts before it, in order
+	Tenant     func(subscription string) string // of the stack's subscription; both in normal form. Nil: nobody's tenant is known
+	Region     string                           // the stamp's own name, for rows that name none
+	Incomplete bool                             // closed with hours missing
+	Meters     *meter.Catalogue
 
 	carries    bool // differences go to another day
 	unreported bool // reporting is off: differences are kept
 }
 
-// Infrastructure is the set of the stamp's own subscriptions, for Rules.
+// Terms are who pays and what is free in a part of a usage day.
+type Terms struct {
+	Until                 time.Time // end of the part; zero in the last one
+	BillingModel          registration.BillingModel
+	BillingSubscriptionID string            // is charged for what is nobody else's
+	Mapped                map[string]string // who is charged for a tenant instead: tenant in normal form -> Azure subscription
+	Infrastructure        map[string]bool   // the stack's own subscriptions, in normal form: free, and no tenant's
+	Unreported            bool              // usage reporting is off, while it is on in another part
+}
+
+// terms are those of the part that usage of some hours falls in.
+func (r Rules) terms(hours usage.HourSet) Terms {
+	if list := hours.Hours(); len(list) > 0 {
+		at := (r.Day.First() + usage.Hour(list[0])).Start()
+		for _, t := range r.Earlier {
+			if at.Before(t.Until) {
+				return t
+			}
+		}
+	}
+	return r.Terms
+}
+
+// payer is who is charged for usage of a stack subscription.
+func (r Rules) payer(t Terms, subscription string) string {
+	if r.Tenant == nil {
+		return t.BillingSubscriptionID
+	}
+	tenant := r.Tenant(subscription) // also where it decides nothing: each subscription with usage is settled
+	if tenant == "" || t.Infrastructure[subscription] {
+		return t.BillingSubscriptionID
+	}
+	return cmp.Or(t.Mapped[tenant], t.BillingSubscriptionID)
+}
+
+// Infrastructure is the set of the stack's own subscriptions, for Terms.
 func Infrastructure(subscriptions []string) map[string]bool {
 	set := make(map[string]bool, len(subscriptions))
 	for _, id := range subscriptions {
@@ -126,12 +160,15 @@ func Infrastructure(subscriptions []string) map[string]bool {
 
 // line is what a sum is billed as under these rules.
 func (r Rules) line(s Sum) Line {
-	key := s.Key()
+	key, t := s.Key(), r.terms(s.Hours)
 	m, known := r.Meters.Find(key.MeterID)
-	l := Line{Shown: s.Shown, BillingModel: r.BillingModel, BillingSubscriptionID: cmp.Or(r.Payers[key.SubscriptionID], r.BillingSubscriptionID),
+	l := Line{Shown: s.Shown, BillingModel: t.BillingModel, BillingSubscriptionID: r.payer(t, key.SubscriptionID),
 		MeterClass: m.Class, CommerceMeterID: m.CommerceID}
+	if t.Unreported {
+		l.Reporting = ReportingOff
+	}
 	switch {
-	case r.Infrastructure[key.SubscriptionID]:
+	case t.Infrastructure[key.SubscriptionID]:
 		l.MeterClass, l.CommerceMeterID = meter.Admin, m.AdminCommerceID
 	case !known:
 		l.MeterClass = meter.Unknown

@@ -28,7 +28,7 @@ const (
 // stated is the record of one sum of the rows.
 func stated(t testing.TB, r daily.Rules, rows ...usage.Record) daily.Record {
 	t.Helper()
-	sums := sumsOf(t, rows...)
+	sums := collect(t, daily.MergeKeys(sequence(sumsOf(t, rows...))))
 	if len(sums) != 1 {
 		t.Fatalf("%d sums", len(sums))
 	}

@@ -61,9 +61,9 @@ func (p *pulled[T]) advance() (err error) {
 	return err
 }
 
-// join walks the sequences by key of usage, at which they meet. A key has at
-// most one sum; after changes of routing it has more than one standing, and one
-// carried line for each day of usage.
+// join walks the sequences by key of usage, at which they meet. A key has a sum
+// for each hour that carried usage; after changes of routing it has more than
+// one standing, and one carried line for each day of usage.
 type join struct {
 	sums      pulled[Sum]
 	carried   pulled[Carried]
@@ -109,9 +109,14 @@ type stating struct {
 func (j *join) group(rules Rules) ([]DayLine, error) {
 	var lines []stating
 	key := j.least()
-	if j.sums.more && j.sums.head.Key() == key {
+	for j.sums.more && j.sums.head.Key() == key {
 		s := j.sums.head
-		lines = append(lines, stating{DayLine: DayLine{Line: rules.line(s), Rows: s.Rows, Total: s.Quantity, Hours: s.Hours}, isNew: true})
+		l := stating{DayLine: DayLine{Line: rules.line(s), Rows: s.Rows, Total: s.Quantity, Hours: s.Hours}, isNew: true}
+		if i := slices.IndexFunc(lines, func(have stating) bool { return have.Line.key() == l.Line.key() }); i >= 0 {
+			lines[i].add(l.DayLine)
+		} else {
+			lines = append(lines, l)
+		}
 		if err := j.sums.advance(); err != nil {
 			return nil, err
 		}
@@ -149,6 +154,14 @@ func (j *join) group(rules Rules) ([]DayLine, error) {
 	return stated, nil
 }
 
+// add takes in usage of the same line in other hours.
+func (l *stating) add(m DayLine) {
+	l.Shown = l.Shown.Least(m.Shown)
+	l.Total = l.Total.Add(m.Total)
+	l.Hours |= m.Hours
+	l.Rows += m.Rows
+}
+
 // state makes the record of a line: usage where nothing stands, a correction
 // where something does, nothing where total and standing agree. A new line is
 // stated even at zero, so that every row is accounted for. A revision that
@@ -162,7 +175,7 @@ func (l *stating) state(rules Rules) error {
 		}
 		return nil
 	}
-	if rules.unreported || difference.Sign() == 0 && !l.isNew {
+	if rules.unreported || l.Reporting == ReportingOff || difference.Sign() == 0 && !l.isNew {
 		return nil
 	}
 	r := rules.record(l.Line, l.Hours, difference)

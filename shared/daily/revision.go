@@ -18,11 +18,10 @@ type DayHeader struct {
 	CloudID               string                    `json:"cloudId"`
 	UsageDay              usage.Day                 `json:"usageDay"`
 	Revision              int                       `json:"revision"`
-	BillingModel          registration.BillingModel `json:"billingModel"`
+	BillingModel          registration.BillingModel `json:"billingModel"` // of the last part of the day, as the subscription
 	BillingSubscriptionID string                    `json:"billingSubscriptionId"`
-	TenantSubscriptions   map[string]string         `json:"tenantSubscriptions,omitempty"` // directory tenant -> the Azure subscription charged for it (Payers)
-	Reporting             string                    `json:"reporting,omitempty"`           // ReportingOff: nothing is forwarded
-	MissingHours          []usage.Hour              `json:"missingHours,omitempty"`        // reported hours that never came
+	Reporting             string                    `json:"reporting,omitempty"`    // ReportingOff: nothing is forwarded
+	MissingHours          []usage.Hour              `json:"missingHours,omitempty"` // reported hours that never came
 	Inputs                []Input                   `json:"inputs"`
 	Carries               []CarryInput              `json:"carries,omitempty"`   // what other days carried into this one
 	CarriedTo             usage.Day                 `json:"carriedTo,omitempty"` // the day that states the differences of this revision

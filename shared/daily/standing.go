@@ -20,6 +20,10 @@ type Line struct {
 	CommerceMeterID       string                    `json:"commerceMeterId,omitempty"`
 	MeterClass            meter.Class               `json:"meterClass"`
 
+	// Reporting is ReportingOff where reporting was off in the part of the day that
+	// the usage falls in, and on in another: such a line never has a record.
+	Reporting string `json:"reporting,omitempty"`
+
 	// CarriedFrom is the day of the usage where another day states it; zero
 	// where it is the day's own.
 	CarriedFrom usage.Day `json:"carriedFrom,omitempty"`
@@ -33,15 +37,16 @@ type lineKey struct {
 	billing, commerceMeter, class string
 	carriedFrom                   usage.Day
 	model                         registration.BillingModel
+	reporting                     string
 }
 
 func (l Line) key() lineKey {
-	return lineKey{l.Shown.Key(), usage.NormalGUID(l.BillingSubscriptionID), usage.NormalGUID(l.CommerceMeterID), string(l.MeterClass), l.CarriedFrom, l.BillingModel}
+	return lineKey{l.Shown.Key(), usage.NormalGUID(l.BillingSubscriptionID), usage.NormalGUID(l.CommerceMeterID), string(l.MeterClass), l.CarriedFrom, l.BillingModel, l.Reporting}
 }
 
 func (k lineKey) compare(l lineKey) int {
 	return cmp.Or(k.Key.Compare(l.Key), cmp.Compare(k.billing, l.billing), cmp.Compare(k.commerceMeter, l.commerceMeter),
-		cmp.Compare(k.class, l.class), cmp.Compare(k.carriedFrom, l.carriedFrom), cmp.Compare(k.model, l.model))
+		cmp.Compare(k.class, l.class), cmp.Compare(k.carriedFrom, l.carriedFrom), cmp.Compare(k.model, l.model), cmp.Compare(k.reporting, l.reporting))
 }
 
 // Standing is what commerce has accepted of one line, over all revisions so
@@ -167,6 +172,6 @@ func (s *Standing) take(l DayLine, next func() (Answer, error, bool)) error {
 func (s *Standing) carry(l DayLine, h DayHeader) {
 	s.Accepted = s.Accepted.Add(l.Carried)
 	if s.RecordID == "" {
-		s.RecordID = Rules{CloudID: h.CloudID, Day: h.UsageDay, Revision: h.Revision, BillingModel: h.BillingModel}.recordID(l.Line.key())
+		s.RecordID = Rules{CloudID: h.CloudID, Day: h.UsageDay, Revision: h.Revision, Terms: Terms{BillingModel: h.BillingModel}}.recordID(l.Line.key())
 	}
 }

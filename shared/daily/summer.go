@@ -37,8 +37,9 @@ type Summer struct {
 }
 
 type sumKey struct {
-	day usage.Day
-	key usage.Key
+	day   usage.Day
+	key   usage.Key
+	hours usage.HourSet
 }
 
 // NewSummer makes a Summer that spills to a new folder below dir once it holds
@@ -54,7 +55,7 @@ func NewSummer(dir string, spill int) (*Summer, error) {
 // Add takes in one record.
 func (s *Summer) Add(r usage.Record) error {
 	one := newSum(r)
-	k := sumKey{one.Day, one.key}
+	k := sumKey{one.Day, one.key, one.Hours}
 	if have, ok := s.sums[k]; ok {
 		have.add(one)
 		return nil

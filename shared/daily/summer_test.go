@@ -17,8 +17,9 @@ import (
 
 // modelKey is what rows add by.
 type modelKey struct {
-	day usage.Day
-	key usage.Key
+	day  usage.Day
+	key  usage.Key
+	hour int
 }
 
 type modelSum struct {
@@ -32,7 +33,7 @@ type modelSum struct {
 func model(t failer, records []usage.Record) map[modelKey]*modelSum {
 	sums := map[modelKey]*modelSum{}
 	for _, r := range records {
-		k := modelKey{r.Hour.Day(), r.Key()}
+		k := modelKey{r.Hour.Day(), r.Key(), r.Hour.Start().Hour()}
 		m, ok := sums[k]
 		if !ok {
 			m = &modelSum{shown: r.Shown, total: new(big.Rat)}
@@ -62,11 +63,11 @@ func TestSummerAddsUpLikeTheModel(t *testing.T) {
 		defer s.Close()
 		got := collect(t, s.Sums())
 		for _, sum := range got {
-			m, ok := want[modelKey{sum.Day, sum.Key()}]
+			m, ok := want[modelKey{sum.Day, sum.Key(), sum.Hours.Hours()[0]}]
 			if !ok {
 				t.Fatalf("a sum of no rows, or one that stands twice: %+v", sum)
 			}
-			delete(want, modelKey{sum.Day, sum.Key()})
+			delete(want, modelKey{sum.Day, sum.Key(), sum.Hours.Hours()[0]})
 			if rat(t, sum.Quantity.String()).Cmp(m.total) != 0 || sum.Hours != m.hours || sum.Rows != m.rows || sum.Shown != m.shown {
 				t.Fatalf("got %+v, quantity %s\nwant %+v", sum, sum.Quantity, m)
 			}

@@ -33,6 +33,15 @@ type Revision struct {
 	BillingSubscriptionID string `col:"billingSubscriptionId"`
 	Reporting             string `col:"reporting,omitempty"` // ReportingOff: stated without records, and forwarded nowhere
 
+	// Who pays and what is free, as it was settled. Absent where the day was only
+	// ever closed with reporting off: then nothing is.
+	Settlement       string `col:"settlement,omitempty"`       // the settlement file: container and name
+	SettlementSHA256 string `col:"settlementSha256,omitempty"` // of it
+	Change           int64  `col:"change,omitempty"`           // number of the registration's change that it is by
+	Catalogue        string `col:"catalogue,omitempty"`        // SHA-256 of the catalogue of meters
+	Findings         int64  `col:"findings,omitempty"`         // what the stack said otherwise, whether an operator has confirmed it or not
+
+	Settle  string `col:"settle,omitempty"`  // what the request had settled anew: SettleAll, SettleRegistration
 	Restate string `col:"restate,omitempty"` // the operator's request that this revision answers
 	Reason  string `col:"reason,omitempty"`  // of the request
 	By      string `col:"by,omitempty"`      // who asked

@@ -20,6 +20,7 @@ type OpenDay struct {
 
 	// What an operator asked for: the next revision, even of the same inputs.
 	Restate       string    `col:"restate,omitempty"` // names the request; the revision that answers it repeats it
+	Settle        string    `col:"settle,omitempty"`  // what it has settled anew: SettleAll, SettleRegistration; nothing if it is absent
 	RestateReason string    `col:"restateReason,omitempty"`
 	RestateBy     string    `col:"restateBy,omitempty"`
 	RestateAt     time.Time `col:"restateAt"`

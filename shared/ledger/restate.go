@@ -3,6 +3,7 @@ package ledger
 import (
 	"context"
 	"fmt"
+	"slices"
 	"strings"
 	"time"
 
@@ -35,23 +36,43 @@ func (r Reasoned) check() error {
 	return nil
 }
 
-// AskRestate asks for the next revision of a day that was stated, even if its
-// inputs are the same: the registration or the catalogue has changed. While an
-// earlier request has no answer it stands, and is returned.
+// What a request has settled anew of who pays and what is free.
+const (
+	SettleAll          = "all"          // everything, the catalogue of meters too: an operator's decision
+	SettleRegistration = "registration" // what the registration says; tenants and catalogue stay
+	SettleNothing      = ""
+)
+
+// settles orders what requests settle: who asks for more takes the place of who
+// asked for less and has no answer yet.
+var settles = []string{SettleNothing, SettleRegistration, SettleAll}
+
+// AskRestate asks for the next revision of a day that was closed, even if its
+// inputs are the same, and has everything settled anew: an operator's decision.
+// While an earlier request of as much has no answer it stands, and is returned.
 func (l *Ledger) AskRestate(ctx context.Context, cloudID string, day usage.Day, why Reasoned) (OpenDay, error) {
-	asked, err := l.askRestate(ctx, cloudID, day, why)
+	return l.AskRevision(ctx, cloudID, day, SettleAll, why)
+}
+
+// AskRevision is AskRestate that settles anew as much as settle says.
+func (l *Ledger) AskRevision(ctx context.Context, cloudID string, day usage.Day, settle string, why Reasoned) (OpenDay, error) {
+	asked, err := l.askRestate(ctx, cloudID, day, settle, why)
 	if err != nil {
 		return asked, fmt.Errorf("restate day %s of %s: %w", day, cloudID, err)
 	}
 	return asked, nil
 }
 
-func (l *Ledger) askRestate(ctx context.Context, cloudID string, day usage.Day, why Reasoned) (OpenDay, error) {
+func (l *Ledger) askRestate(ctx context.Context, cloudID string, day usage.Day, settle string, why Reasoned) (OpenDay, error) {
 	var asked OpenDay
 	if err := why.check(); err != nil {
 		return asked, err
 	}
 	request := why.request()
+	if settle == SettleRegistration {
+		request = why.request("settle " + settle)
+	}
+	request.Settle = settle
 	// The revisions are read anew before each try: a request that was answered
 	// in between makes room for this one.
 	var readErr error
@@ -60,7 +81,7 @@ func (l *Ledger) askRestate(ctx context.Context, cloudID string, day usage.Day, 
 		if answered, readErr = l.answered(ctx, cloudID, day); readErr != nil {
 			return false
 		}
-		if mark.Restate != "" && !answered[mark.Restate] {
+		if mark.Restate != "" && !answered[mark.Restate] && !mark.widened(settle) {
 			asked = *mark
 			return false
 		}
@@ -82,12 +103,18 @@ func (r Reasoned) request(more ...string) OpenDay {
 	return OpenDay{Restate: hexSHA256(text)[:16], RestateReason: r.Reason, RestateBy: r.By, RestateAt: at}
 }
 
+// widened reports whether a request that settles so much takes the place of the
+// one in the mark. One that carries the day forward is never replaced.
+func (m *OpenDay) widened(settle string) bool {
+	return m.CarryTo == "" && slices.Index(settles, settle) > slices.Index(settles, m.Settle)
+}
+
 // ask puts a request into a mark.
 func (m *OpenDay) ask(request OpenDay, exists bool) {
 	if !exists {
 		m.Since, m.LastLanding = request.RestateAt, request.RestateAt
 	}
-	m.Restate, m.RestateReason, m.CarryTo = request.Restate, request.RestateReason, request.CarryTo
+	m.Restate, m.RestateReason, m.CarryTo, m.Settle = request.Restate, request.RestateReason, request.CarryTo, request.Settle
 	m.RestateBy, m.RestateAt = request.RestateBy, request.RestateAt
 }
 
@@ -111,7 +138,7 @@ func (l *Ledger) answered(ctx context.Context, cloudID string, day usage.Day) (m
 func (c *Closing) Answer(r Revision) Revision {
 	if c.Request != nil {
 		r.Restate, r.Reason, r.By = c.Request.Restate, c.Request.RestateReason, c.Request.RestateBy
-		r.CarriedTo = c.Request.CarryTo
+		r.CarriedTo, r.Settle = c.Request.CarryTo, c.Request.Settle
 	}
 	return r
 }

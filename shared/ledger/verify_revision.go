@@ -9,6 +9,7 @@ import (
 
 	"stackusage/shared/daily"
 	"stackusage/shared/table"
+	"stackusage/shared/usage"
 )
 
 // revision checks the n-th statement of a day against what it was made from.
@@ -71,15 +72,18 @@ func (v *verifier) dailyFile(ctx context.Context, s *dayState, n int) error {
 	if err := cmp.Or(v.dayHeader(s, st, day.Header()), v.carriedAway(ctx, s, st, day.Header())); err != nil {
 		return err
 	}
-	sums, heads, partials, err := v.merged(ctx, st.manifest.Inputs)
+	sums, partials, err := v.merged(ctx, st.manifest.Inputs)
 	defer closeFiles(partials)
 	if err != nil {
 		return err
 	}
 	head := day.Header()
-	payers := daily.Payers(head.TenantSubscriptions, heads)
+	payer, err := v.payer(ctx, st)
+	if err != nil {
+		return err
+	}
 	r := restatement{v: v, st: st, path: st.File, model: string(head.BillingModel), carries: head.CarriedTo != 0, silent: head.Reporting == daily.ReportingOff,
-		payer: func(subscription string) string { return cmp.Or(payers[subscription], head.BillingSubscriptionID) }}
+		payer: payer}
 	carried, carriers, err := v.carriedInto(ctx, s, st.manifest.Carries)
 	defer closeFiles(carriers)
 	if err != nil {
@@ -161,24 +165,50 @@ func closeFiles(files []*verifyFile) {
 	}
 }
 
-// merged is the merge of partials, with what their headers say. The files are the
-// caller's to close, also after an error.
-func (v *verifier) merged(ctx context.Context, inputs []daily.Input) (sums iter.Seq2[daily.Sum, error], heads []daily.PartialHeader, files []*verifyFile, err error) {
+// payer is who is charged by the settlement for usage of a stack subscription in
+// normal form; nil where nothing is settled, and in a day of several parts.
+func (v *verifier) payer(ctx context.Context, st *statement) (func(subscription string) string, error) {
+	if st.Settlement == "" {
+		return nil, nil
+	}
+	text, err := v.readFile(ctx, st.Settlement, st.SettlementSHA256, maxVerifyManifest)
+	if err != nil {
+		return nil, err
+	}
+	settled, err := daily.DecodeSettlement(text)
+	if err != nil {
+		return nil, damaged(st.Settlement, "%v", err)
+	}
+	if len(settled.Parts) > 1 {
+		return nil, nil
+	}
+	terms := daily.TermsOf(settled.Parts)[0]
+	return func(subscription string) string {
+		tenant := usage.NormalGUID(settled.Subscriptions[usage.DashedGUID(subscription)].Tenant)
+		if tenant == "" || terms.Infrastructure[subscription] {
+			return terms.BillingSubscriptionID
+		}
+		return cmp.Or(terms.Mapped[tenant], terms.BillingSubscriptionID)
+	}, nil
+}
+
+// merged is the merge of partials. The files are the caller's to close, also
+// after an error.
+func (v *verifier) merged(ctx context.Context, inputs []daily.Input) (sums iter.Seq2[daily.Sum, error], files []*verifyFile, err error) {
 	var sequences []iter.Seq2[daily.Sum, error]
 	for _, in := range inputs {
 		f, err := v.openFile(ctx, v.files.App, table.ContainerPartials+"/"+in.Partial)
 		if err != nil {
-			return nil, nil, files, err
+			return nil, files, err
 		}
 		files = append(files, f)
 		p, err := daily.OpenPartial(f)
 		if err != nil {
-			return nil, nil, files, f.blame(err)
+			return nil, files, f.blame(err)
 		}
-		heads = append(heads, p.Header())
 		sequences = append(sequences, blamed(f, p.Sums()))
 	}
-	return daily.Merge(sequences...), heads, files, nil
+	return daily.MergeKeys(sequences...), files, nil
 }
 
 // standings is what commerce accepted before the n-th statement: nothing before

@@ -8,8 +8,10 @@ package meter
 
 import (
 	"bytes"
+	"crypto/sha256"
 	_ "embed"
 	"encoding/csv"
+	"encoding/hex"
 	"fmt"
 	"strings"
 )
@@ -39,7 +41,11 @@ type Meter struct {
 }
 
 // Catalogue finds meters by id.
-type Catalogue struct{ byID map[string]Meter }
+type Catalogue struct {
+	byID   map[string]Meter
+	text   []byte
+	sha256 string
+}
 
 //go:embed meters.csv
 var builtIn []byte
@@ -60,7 +66,8 @@ func Parse(text []byte) (*Catalogue, error) {
 	if len(rows) == 0 || strings.Join(rows[0], ",") != strings.Join(columns, ",") {
 		return nil, fmt.Errorf("read meter catalogue: the first line must be %s", strings.Join(columns, ","))
 	}
-	c := &Catalogue{byID: make(map[string]Meter, len(rows)-1)}
+	sum := sha256.Sum256(text)
+	c := &Catalogue{byID: make(map[string]Meter, len(rows)-1), text: bytes.Clone(text), sha256: hex.EncodeToString(sum[:])}
 	for i, row := range rows[1:] {
 		m := Meter{
 			ID: strings.ToLower(row[0]), Name: row[1], Unit: row[2], Service: row[3], Class: Class(row[4]),
@@ -87,6 +94,13 @@ func (c *Catalogue) Find(id string) (Meter, bool) {
 	m, ok := c.byID[normal(id)]
 	return m, ok
 }
+
+// Bytes is the text that the catalogue was read from. The caller does not change it.
+func (c *Catalogue) Bytes() []byte { return c.text }
+
+// SHA256 is the hash of Bytes, 64 hex digits. A usage day records it, so that it
+// can be read again by what it was settled with.
+func (c *Catalogue) SHA256() string { return c.sha256 }
 
 // Len is the number of meters.
 func (c *Catalogue) Len() int { return len(c.byID) }

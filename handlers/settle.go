@@ -1,0 +1,189 @@
+package handlers
+
+import (
+	"cmp"
+	"context"
+	"crypto/sha256"
+	"encoding/hex"
+	"fmt"
+	"slices"
+
+	"stackusage/shared/daily"
+	"stackusage/shared/ledger"
+	"stackusage/shared/meter"
+	"stackusage/shared/registration"
+	"stackusage/shared/table"
+	"stackusage/shared/usage"
+)
+
+// settling is what decides who pays for a usage day and what of it is free,
+// while a revision is made. Most of it is settled when the day is first closed;
+// the tenants of subscriptions that appear later are settled then.
+type settling struct {
+	*daily.Settler
+	closing   *ledger.Closing
+	before    *daily.Settlement // of the revisions before; nil if the day was never settled
+	parts     []daily.SettledPart
+	meters    *meter.Catalogue
+	region    string // the stack's name for itself in the latest counted hour
+	reporting string // ledger.ReportingOff: nothing is settled
+}
+
+// beginSettling reads what the revisions before have settled, as far as the
+// request leaves it.
+func (a *App) beginSettling(ctx context.Context, c *ledger.Closing, book registration.Book, number int) (*settling, error) {
+	s := &settling{closing: c, meters: a.Meters}
+	parts, err := partsOf(book, c.Day)
+	if err != nil {
+		return nil, err
+	}
+	if !slices.ContainsFunc(parts, func(p daily.SettledPart) bool { return p.Reporting != ledger.ReportingOff }) {
+		s.reporting = ledger.ReportingOff
+	}
+	if s.before, err = a.settledBefore(ctx, c); err != nil {
+		return nil, err
+	}
+	start := daily.Settlement{CloudID: c.CloudID, UsageDay: c.Day}
+	if s.before != nil && s.settles() != ledger.SettleAll {
+		start = *s.before
+		s.meters, err = a.catalogue(ctx, start.Catalogue)
+	}
+	s.Settler = daily.NewSettler(start, number)
+	return s, err
+}
+
+// settles is what the request has settled anew. With reporting off it is nothing:
+// what was charged before stays.
+func (s *settling) settles() string {
+	if s.closing.Request == nil || s.reporting == ledger.ReportingOff && s.before != nil {
+		return ledger.SettleNothing
+	}
+	return s.closing.Request.Settle
+}
+
+// observe takes in what the header of a counted input says.
+func (s *settling) observe(in ledger.DayInput, h daily.PartialHeader) {
+	s.Observe(in.Hour.Compact()+"_"+in.SHA16, h)
+	s.region = h.Region
+}
+
+// settleParts settles what the registration says, unless it is, after all headers
+// were observed.
+func (a *App) settleParts(ctx context.Context, s *settling, book registration.Book) error {
+	if s.before != nil && s.settles() == ledger.SettleNothing {
+		s.parts = s.before.Parts
+		return nil
+	}
+	var err error
+	if s.parts, err = partsOf(book, s.closing.Day); err != nil {
+		return err
+	}
+	for i := range s.parts {
+		s.parts[i].Infrastructure = daily.List(s.Infrastructure())
+	}
+	s.By(book.Version, s.meters.SHA256(), s.parts)
+	if s.reporting == ledger.ReportingOff {
+		return nil
+	}
+	return a.putBytes(ctx, table.ContainerDaily, catalogueBlob(s.meters.SHA256()), s.meters.Bytes())
+}
+
+// header is the first line of the day's file.
+func (s *settling) header(m ledger.Manifest, missing []usage.Hour) (daily.DayHeader, error) {
+	last := s.parts[len(s.parts)-1]
+	h := daily.DayHeader{
+		CloudID: m.CloudID, UsageDay: m.UsageDay, Revision: m.Revision, BillingModel: last.BillingModel,
+		BillingSubscriptionID: last.BillingSubscriptionID, Reporting: s.reporting, MissingHours: missing, Inputs: m.Inputs, Carries: m.Carries,
+	}
+	var err error
+	if h.CarriedTo, err = s.closing.CarryTo(); err == nil && h.CarriedTo != 0 {
+		h.Reason = s.closing.Request.RestateReason
+	}
+	return h, err
+}
+
+// rules are what the lines of the day are made by.
+func (s *settling) rules(number int, incomplete bool) daily.Rules {
+	terms := daily.TermsOf(s.parts)
+	last := len(terms) - 1
+	if s.reporting == ledger.ReportingOff { // of all parts, and the header says so
+		for i := range terms {
+			terms[i].Unreported = false
+		}
+	}
+	return daily.Rules{
+		CloudID: s.closing.CloudID, Day: s.closing.Day, Revision: number, Terms: terms[last], Earlier: terms[:last],
+		Tenant: s.Tenant, Region: cmp.Or(s.region, s.parts[last].Region), Incomplete: incomplete, Meters: s.meters,
+	}
+}
+
+// keepSettlement stores the settlement after all usage was asked for, and notes it in the
+// revision's row. Content comes first: the row is not there yet.
+func (a *App) keepSettlement(ctx context.Context, s *settling, r *ledger.Revision) error {
+	if s.reporting == ledger.ReportingOff {
+		if last := s.closing.Last; last != nil {
+			r.Settlement, r.SettlementSHA256, r.Change, r.Catalogue, r.Findings = last.Settlement, last.SettlementSHA256, last.Change, last.Catalogue, last.Findings
+		}
+		return nil
+	}
+	settled := s.Settle()
+	text, err := settled.Encode()
+	if err != nil {
+		return err
+	}
+	sum := sha256.Sum256(text)
+	blob := fmt.Sprintf("%s/%s/settlement-%x.json", s.closing.CloudID, dayPath(s.closing.Day), sum[:8])
+	r.Settlement, r.SettlementSHA256 = table.ContainerDaily+"/"+blob, hex.EncodeToString(sum[:])
+	r.Change, r.Catalogue, r.Findings = int64(settled.Change), settled.Catalogue, int64(settled.Findings())
+	return a.putBytes(ctx, table.ContainerDaily, blob, text)
+}
+
+// maxSettlement bounds a settlement file: a day of 100,000 subscriptions has some
+// 20 MiB.
+const maxSettlement = 256 << 20
+
+// settledBefore is the settlement that the last revision records; nil if there is
+// none: a day that was only ever closed with reporting off has charged nobody.
+func (a *App) settledBefore(ctx context.Context, c *ledger.Closing) (*daily.Settlement, error) {
+	if c.Last == nil || c.Last.Settlement == "" {
+		return nil, nil
+	}
+	text, err := a.readWhole(ctx, c.Last.Settlement, c.Last.SettlementSHA256, maxSettlement)
+	if err != nil {
+		return nil, err
+	}
+	settled, err := daily.DecodeSettlement(text)
+	if err != nil {
+		return nil, fmt.Errorf("%s: %w", c.Last.Settlement, err)
+	}
+	return &settled, nil
+}
+
+const maxCatalogue = 64 << 20
+
+func catalogueBlob(sum string) string { return "catalogue/" + sum + ".csv" }
+
+// catalogue is the catalogue of meters with a hash: today's, or the one that was
+// kept when a day was settled.
+func (a *App) catalogue(ctx context.Context, sum string) (*meter.Catalogue, error) {
+	if sum == a.Meters.SHA256() {
+		return a.Meters, nil
+	}
+	text, err := a.readWhole(ctx, table.ContainerDaily+"/"+catalogueBlob(sum), sum, maxCatalogue)
+	if err != nil {
+		return nil, err
+	}
+	return meter.Parse(text)
+}
+
+// readWhole reads a blob whose hash is known.
+func (a *App) readWhole(ctx context.Context, path, sha string, limit int64) ([]byte, error) {
+	text, err := a.readBytes(ctx, path, limit)
+	if err != nil {
+		return nil, err
+	}
+	if sum := sha256.Sum256(text); hex.EncodeToString(sum[:]) != sha {
+		return nil, fmt.Errorf("read blob %s: its SHA-256 is %x, UsageDays says %s", path, sum, sha)
+	}
+	return text, nil
+}
