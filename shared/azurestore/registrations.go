@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"strings"
-	"time"
 
 	"stackusage/shared/registration"
 	"stackusage/shared/table"
@@ -14,11 +13,13 @@ import (
 // Row keys of table Registrations. A second entry for the same effective day has
 // its number behind it: registration_20191210_0002.
 const (
-	registrationPrefix = "registration_"
-	tenantPrefix       = "tenant_"
-	changePrefix       = "change_" // the changes of a cloudId, counted: of two at once the second finds its number taken
-	namePrefix         = "name_"   // begins the PartitionKey of a name that is taken
-	nameKey            = "cloudId"
+	registrationPrefix   = "registration_"
+	tenantPrefix         = "tenant_"
+	infrastructurePrefix = "infrastructure_"
+	providerPrefix       = "provider_"
+	changePrefix         = "change_" // the changes of a cloudId, counted: of two at once the second finds its number taken
+	namePrefix           = "name_"   // begins the PartitionKey of a name that is taken
+	nameKey              = "cloudId"
 )
 
 var _ registration.Store = (*Tables)(nil)
@@ -41,8 +42,14 @@ func (t *Tables) Book(ctx context.Context, cloudID string) (registration.Book, e
 			return registration.Book{CloudID: cloudID}, fmt.Errorf("read registration %s: %w", cloudID, err)
 		}
 	}
+	return complete(book), nil
+}
+
+// complete drops what a change added that came while the rows were read. The
+// rows of changes are read first.
+func complete(book registration.Book) registration.Book {
 	book.Sort()
-	return book, nil
+	return book.At(book.Version)
 }
 
 // Books implements registration.Store.
@@ -62,8 +69,8 @@ func (t *Tables) Books(ctx context.Context) ([]registration.Book, error) {
 			return nil, fmt.Errorf("list registrations: %w", err)
 		}
 	}
-	for _, b := range books {
-		b.Sort()
+	for i := range books {
+		books[i] = complete(books[i])
 	}
 	return books, nil
 }
@@ -97,7 +104,9 @@ func (t *Tables) Append(ctx context.Context, book registration.Book, added regis
 
 func (t *Tables) append(ctx context.Context, book registration.Book, added registration.Added) error {
 	var ops []table.Op
+	change := book.Version + 1
 	insert := func(key string, props table.Props) {
+		props["change"] = int64(change)
 		ops = append(ops, table.Op{Verb: table.Insert, Row: table.Row{Partition: book.CloudID, Key: key, Props: props}})
 	}
 	for _, r := range added.Registrations {
@@ -109,11 +118,17 @@ func (t *Tables) append(ctx context.Context, book registration.Book, added regis
 	for _, m := range added.Tenants {
 		insert(numbered(tenantPrefix+m.TenantID+"_"+m.EffectiveDay, m.Number), mappingProps(m))
 	}
+	for _, e := range added.Infrastructure {
+		insert(numbered(infrastructurePrefix+e.EffectiveDay, e.Number), infrastructureProps(e))
+	}
+	for _, p := range added.Providers {
+		insert(providerPrefix+p.Subscription, noted(table.Props{}, p.Note))
+	}
 	keys := make([]string, len(ops))
 	for i, op := range ops {
 		keys[i] = op.Row.Key
 	}
-	insert(fmt.Sprintf("%s%06d", changePrefix, book.Version+1), table.Props{"rows": strings.Join(keys, ",")})
+	insert(fmt.Sprintf("%s%06d", changePrefix, change), table.Props{"rows": strings.Join(keys, ",")})
 	err := t.Apply(ctx, table.Registrations, book.CloudID, ops...)
 	if errors.Is(err, table.ErrExists) {
 		return registration.ErrChanged
@@ -170,89 +185,3 @@ func (t *Tables) PutRegistration(ctx context.Context, r registration.Registratio
 
 // putTries bounds how often an entry is put anew because others came first.
 const putTries = 5
-
-// numbered is a row's key; the first of its day has no number.
-func numbered(key string, number int) string {
-	if number == 0 {
-		return key
-	}
-	return fmt.Sprintf("%s_%04d", key, number+1)
-}
-
-// splitNumber reads what numbered wrote: the key's last parts.
-func splitNumber(text string) (day string, number int, err error) {
-	day, n, ok := strings.Cut(text, "_")
-	if ok {
-		if _, err = fmt.Sscanf(n, "%04d", &number); err != nil || number < 2 || numbered(day, number-1) != text {
-			return "", 0, fmt.Errorf("%q is not <day>_<number>", text)
-		}
-		number--
-	}
-	return day, number, nil
-}
-
-func registrationProps(r registration.Registration) table.Props {
-	props := table.Props{
-		"name": r.Name, "subscriptionId": r.SubscriptionID, "subscriptionKind": string(r.SubscriptionKind), "cloud": r.Cloud,
-		"stampKind": string(r.StampKind), "billingModel": string(r.BillingModel), "usageReportingEnabled": !r.ReportingOff,
-		"region": r.Region, "start": r.Start.UTC(),
-	}
-	if !r.End.IsZero() {
-		props["end"] = r.End.UTC()
-	}
-	return noted(props, r.Note)
-}
-
-func mappingProps(m registration.Mapping) table.Props {
-	return noted(table.Props{"subscriptionId": m.SubscriptionID}, m.Note)
-}
-
-// noted adds who and why, where they are said.
-func noted(props table.Props, n registration.Note) table.Props {
-	for name, text := range map[string]string{"by": n.By, "reason": n.Reason} {
-		if text != "" {
-			props[name] = text
-		}
-	}
-	if !n.At.IsZero() {
-		props["at"] = n.At.UTC()
-	}
-	return props
-}
-
-// readEntry adds a row to its book.
-func readEntry(book *registration.Book, row table.Row) (err error) {
-	text := func(column string) string { s, _ := row.Props[column].(string); return s }
-	when := func(column string) time.Time { t, _ := row.Props[column].(time.Time); return t }
-	note := registration.Note{By: text("by"), Reason: text("reason"), At: when("at")}
-	if rest, ok := strings.CutPrefix(row.Key, registrationPrefix); ok {
-		r := registration.Registration{
-			CloudID: row.Partition, Name: text("name"), Note: note, SubscriptionID: text("subscriptionId"),
-			SubscriptionKind: registration.SubscriptionKind(text("subscriptionKind")), Cloud: text("cloud"),
-			StampKind: registration.StampKind(text("stampKind")), BillingModel: registration.BillingModel(text("billingModel")),
-			Region: text("region"), Start: when("start"), End: when("end"),
-		}
-		if enabled, said := row.Props["usageReportingEnabled"].(bool); said {
-			r.ReportingOff = !enabled
-		}
-		if r.EffectiveDay, r.Number, err = splitNumber(rest); err == nil {
-			err = r.Check()
-		}
-		book.Registrations = append(book.Registrations, r.Filled())
-	} else if rest, ok := strings.CutPrefix(row.Key, tenantPrefix); ok {
-		m := registration.Mapping{CloudID: row.Partition, Note: note, SubscriptionID: text("subscriptionId")}
-		m.TenantID, rest, _ = strings.Cut(rest, "_")
-		if m.EffectiveDay, m.Number, err = splitNumber(rest); err == nil {
-			err = m.Check()
-		}
-		book.Tenants = append(book.Tenants, m)
-	} else if rest, ok := strings.CutPrefix(row.Key, changePrefix); ok {
-		var n int
-		_, err = fmt.Sscanf(rest, "%06d", &n)
-		book.Version = max(book.Version, n)
-	}
-	if err != nil {
-		return fmt.Errorf("row %s: %w", row.Key, err)
-	}
-	return nil
-}

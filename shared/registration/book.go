@@ -22,41 +22,81 @@ func (m Mapping) compare(n Mapping) int {
 
 // Book is everything that was ever said of one cloudId.
 type Book struct {
-	CloudID       string
-	Registrations []Registration // by effective day and number
-	Tenants       []Mapping      // by tenant, effective day and number
-	Version       int            // changes so far; those of rows that were put by hand are not counted
+	CloudID        string
+	Registrations  []Registration        // by effective day and number
+	Tenants        []Mapping             // by tenant, effective day and number
+	Infrastructure []InfrastructureEntry // by effective day and number
+	Providers      []string              // provider subscriptions of activation keys, lower case with dashes, ascending
+	Version        int                   // changes so far; those of rows that were put by hand are not counted
+}
+
+// At is the book as it was after its first n changes. What was put by hand is of
+// every version; provider subscriptions have none.
+func (b Book) At(n int) Book {
+	at := Book{CloudID: b.CloudID, Providers: b.Providers, Version: min(n, b.Version)}
+	at.Registrations = keep(b.Registrations, func(r Registration) bool { return r.Change <= n })
+	at.Tenants = keep(b.Tenants, func(m Mapping) bool { return m.Change <= n })
+	at.Infrastructure = keep(b.Infrastructure, func(e InfrastructureEntry) bool { return e.Change <= n })
+	return at
+}
+
+func keep[E any](all []E, wanted func(E) bool) (kept []E) {
+	for _, e := range all {
+		if wanted(e) {
+			kept = append(kept, e)
+		}
+	}
+	return kept
+}
+
+// with is the book with what a change adds to it.
+func (b Book) with(added Added) Book {
+	b.Registrations = slices.Concat(b.Registrations, added.Registrations)
+	b.Tenants = slices.Concat(b.Tenants, added.Tenants)
+	b.Infrastructure = slices.Concat(b.Infrastructure, added.Infrastructure)
+	b.Providers = slices.Clone(b.Providers)
+	for _, p := range added.Providers {
+		b.Providers = append(b.Providers, p.Subscription)
+	}
+	b.Version++
+	b.Sort()
+	return b
 }
 
 // Holding is what holds on a usage day.
 type Holding struct {
 	Registration
-	Tenants map[string]string // directory tenant -> the Azure subscription it is mapped to, both lower case with dashes
+	Tenants                 map[string]string // directory tenant -> the Azure subscription it is mapped to, both lower case with dashes
+	Infrastructure          []string          // the stack's own subscriptions, lower case with dashes, ascending
+	InfrastructureKnown     bool              // false: nobody has said so, and no day was closed that needed it
+	InfrastructureConfirmed bool              // by an operator
+	InfrastructureAgainst   []string          // ListHash of each list of a header that an operator confirmed it against
+	FirstDay                string            // 20191210: the first usage day of the registration, by its name
 }
 
-// On is what holds on a usage day. Tenants are mapped only under CSP and
-// pay-as-you-use: under anything else the mappings rest.
+// On is what holds on a usage day. Where a registration ends on the day and
+// another one begins, it is what holds at the end of the day: Parts has both.
+// Tenants are mapped only under CSP and pay-as-you-use: under anything else the
+// mappings rest.
 func (b Book) On(usageDay string) (Holding, error) {
 	r, err := On(b.Registrations, usageDay)
-	h := Holding{Registration: r}
-	if err == nil && mappable(r) {
-		h.Tenants = b.Mapped(usageDay)
+	if err != nil {
+		return Holding{Registration: r}, err
 	}
-	return h, err
-}
-
-func mappable(r Registration) bool {
-	return r.SubscriptionKind == CSP && r.BillingModel == PayAsYouUse
+	return b.holding(r, usageDay), nil
 }
 
 // Mapped is the subscription of each tenant that has one on a usage day. Mappings
 // belong to a registration: one by another name makes its own.
 func (b Book) Mapped(usageDay string) map[string]string {
-	began := b.began(usageDay)
+	return b.mapped(usageDay, b.tenure(b.heldOn(usageDay)))
+}
+
+func (b Book) mapped(usageDay string, of tenure) map[string]string {
 	latest := map[string]Mapping{}
 	for _, m := range b.Tenants {
 		have, seen := latest[m.TenantID]
-		if m.EffectiveDay <= usageDay && m.since(began) && (!seen || have.compare(m) < 0) {
+		if m.EffectiveDay <= usageDay && of.has(m.EffectiveDay, m.Note) && (!seen || have.compare(m) < 0) {
 			latest[m.TenantID] = m
 		}
 	}
@@ -90,31 +130,6 @@ func (b Book) Until(m Mapping) string {
 	return ""
 }
 
-// began is the first entry of the registration that holds on a usage day, by its
-// name; the zero entry if no other one was before it.
-func (b Book) began(usageDay string) (first Registration) {
-	name := ""
-	for _, r := range b.Registrations {
-		if name != "" && r.EffectiveDay > usageDay {
-			break
-		}
-		if name != "" && !sameName(name, r.Name) {
-			first = r
-		}
-		name = r.Name
-	}
-	return first
-}
-
-// since reports whether a mapping was made under the registration that began with
-// an entry. Rows that were put by hand do not say when, and go by their day.
-func (m Mapping) since(began Registration) bool {
-	if m.At.IsZero() || began.At.IsZero() {
-		return m.EffectiveDay >= began.EffectiveDay
-	}
-	return !m.At.Before(began.At)
-}
-
 // endings are the entries that end each mapping to a subscription that holds on a
 // usage day, or begins after it.
 func (b Book) endings(subscription, usageDay string, why Note) (ends []Mapping) {
@@ -128,7 +143,7 @@ func (b Book) endings(subscription, usageDay string, why Note) (ends []Mapping) 
 	}
 	for i, m := range b.Tenants {
 		last := i+1 == len(b.Tenants) || b.Tenants[i+1].TenantID != m.TenantID || b.Tenants[i+1].EffectiveDay != m.EffectiveDay
-		if last && m.EffectiveDay > usageDay && m.SubscriptionID == subscription && m.since(b.began(m.EffectiveDay)) {
+		if last && m.EffectiveDay > usageDay && m.SubscriptionID == subscription && b.tenure(b.heldOn(m.EffectiveDay)).has(m.EffectiveDay, m.Note) {
 			end(m.TenantID, m.EffectiveDay)
 		}
 	}
@@ -253,4 +268,6 @@ func (r Registration) until(end time.Time) Registration {
 func (b Book) Sort() {
 	slices.SortFunc(b.Registrations, func(a, c Registration) int { return a.compare(c) })
 	slices.SortFunc(b.Tenants, func(a, c Mapping) int { return cmp.Or(cmp.Compare(a.TenantID, c.TenantID), a.compare(c)) })
+	slices.SortFunc(b.Infrastructure, func(a, c InfrastructureEntry) int { return a.compare(c) })
+	slices.Sort(b.Providers)
 }

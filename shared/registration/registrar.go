@@ -22,8 +22,10 @@ type Store interface {
 
 // Added is what a change adds to a book. Numbers are set.
 type Added struct {
-	Registrations []Registration
-	Tenants       []Mapping
+	Registrations  []Registration
+	Tenants        []Mapping
+	Infrastructure []InfrastructureEntry
+	Providers      []Provider
 }
 
 // Errors of a Store.
@@ -206,21 +208,35 @@ func (g *Registrar) retry(ctx context.Context, try func() error) (err error) {
 	return err
 }
 
-// add appends, and returns the book with what was added.
+// add appends, and returns the book with what was added. It sets number, time and
+// change of what is added.
 func (g *Registrar) add(ctx context.Context, book Book, added Added) (Book, error) {
 	now := g.Now().UTC().Truncate(time.Second)
+	noted := func(n *Note, number int) { n.Number, n.At, n.Change = number, now, book.Version+1 }
 	for i := range added.Registrations {
 		r := &added.Registrations[i]
-		r.Number, r.At = book.next(r.EffectiveDay), now
+		noted(&r.Note, book.next(r.EffectiveDay))
 	}
 	for i := range added.Tenants {
-		m := &added.Tenants[i]
-		m.Number, m.At = 0, now
+		m, number := &added.Tenants[i], 0
 		for _, have := range book.Tenants {
 			if have.TenantID == m.TenantID && have.EffectiveDay == m.EffectiveDay {
-				m.Number = max(m.Number, have.Number+1)
+				number = max(number, have.Number+1)
 			}
 		}
+		noted(&m.Note, number)
+	}
+	for i := range added.Infrastructure {
+		e, number := &added.Infrastructure[i], 0
+		for _, have := range book.Infrastructure {
+			if have.EffectiveDay == e.EffectiveDay {
+				number = max(number, have.Number+1)
+			}
+		}
+		noted(&e.Note, number)
+	}
+	for i := range added.Providers {
+		noted(&added.Providers[i].Note, 0)
 	}
 	err := g.Store.Append(ctx, book, added)
 	if errors.Is(err, ErrTaken) { // since the rules were asked
@@ -229,9 +245,5 @@ func (g *Registrar) add(ctx context.Context, book Book, added Added) (Book, erro
 	if err != nil {
 		return book, err
 	}
-	book.Version++
-	book.Registrations = append(append([]Registration(nil), book.Registrations...), added.Registrations...)
-	book.Tenants = append(append([]Mapping(nil), book.Tenants...), added.Tenants...)
-	book.Sort()
-	return book, nil
+	return book.with(added), nil
 }

@@ -3,6 +3,7 @@ package registration_test
 import (
 	"context"
 	"errors"
+	"fmt"
 	"strings"
 	"testing"
 	"time"
@@ -47,6 +48,10 @@ func (s *shelf) Append(_ context.Context, b registration.Book, added registratio
 		have.Registrations = append(have.Registrations, r)
 	}
 	have.Tenants = append(have.Tenants, added.Tenants...)
+	have.Infrastructure = append(have.Infrastructure, added.Infrastructure...)
+	for _, p := range added.Providers {
+		have.Providers = append(have.Providers, p.Subscription)
+	}
 	have.Sort()
 	s.books[b.CloudID] = have
 	return nil
@@ -118,6 +123,23 @@ var brokenInBook = []struct {
 	{"a customer's subscription is of one tenant", "CustomerSubscriptionInUse", "remove that mapping first", csp(), func(ctx context.Context, g *registration.Registrar) error {
 		return errors.Join(mapped(tenant, buyer)(ctx, g), mapped(strings.Replace(tenant, "db", "dc", 1), buyer)(ctx, g))
 	}},
+	{"an infrastructure subscription is a GUID in lower case", "InvalidInfrastructureSubscription", "must be a GUID", good(), infrastructure(registration.InfrastructureEntry{Subscriptions: []string{"default"}})},
+	{"an infrastructure subscription is one", "InvalidInfrastructureSubscription", "names nobody", good(), infrastructure(registration.InfrastructureEntry{Subscriptions: []string{nobody}})},
+	{"a list of infrastructure subscriptions fits a column", "InvalidInfrastructureSubscription", "at most 500", good(), infrastructure(registration.InfrastructureEntry{Subscriptions: many(501)})},
+	{"an infrastructure list's effective day is a day", "InvalidEffectiveDay", "must be of the form", good(), infrastructure(registration.InfrastructureEntry{EffectiveDay: "soon"})},
+	{"an infrastructure list's effective day is of this age", "InvalidEffectiveDay", "2000 to 2999", good(), infrastructure(registration.InfrastructureEntry{EffectiveDay: "15000101"})},
+	{"a list is confirmed against the hash of a list", "InvalidListHash", "16 hex digits", good(), func(ctx context.Context, g *registration.Registrar) error {
+		_, err := g.SetInfrastructure(ctx, "hamburg", registration.InfrastructureEntry{Subscriptions: []string{provider}})
+		if err == nil {
+			_, err = g.ConfirmInfrastructure(ctx, "hamburg", "", "the other one", registration.Note{})
+		}
+		return err
+	}},
+	{"who and why fit one line, of an infrastructure list too", "InvalidReason", "line break", good(), infrastructure(registration.InfrastructureEntry{Note: registration.Note{Reason: "a\nb"}})},
+	{"a provider subscription is a GUID", "InvalidProviderSubscription", "must be a GUID", good(), func(ctx context.Context, g *registration.Registrar) error {
+		_, err := g.RecordProvider(ctx, "hamburg", "default", registration.Note{})
+		return err
+	}},
 	{"who and why fit one line, of a mapping too", "InvalidReason", "line break", csp(), func(ctx context.Context, g *registration.Registrar) error {
 		_, _, err := g.Map(ctx, "hamburg", registration.Mapping{TenantID: tenant, SubscriptionID: buyer, Note: registration.Note{Reason: "a\rb"}})
 		return err
@@ -129,6 +151,20 @@ func mapped(tenant, subscription string) func(ctx context.Context, g *registrati
 		_, _, err := g.Map(ctx, "hamburg", registration.Mapping{TenantID: tenant, SubscriptionID: subscription})
 		return err
 	}
+}
+
+func infrastructure(e registration.InfrastructureEntry) func(ctx context.Context, g *registration.Registrar) error {
+	return func(ctx context.Context, g *registration.Registrar) error {
+		_, err := g.SetInfrastructure(ctx, "hamburg", e)
+		return err
+	}
+}
+
+func many(n int) (all []string) {
+	for i := range n {
+		all = append(all, fmt.Sprintf("%08x%s", i, provider[8:]))
+	}
+	return all
 }
 
 func TestRulesOfBook(t *testing.T) {

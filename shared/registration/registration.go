@@ -56,6 +56,7 @@ type Note struct {
 	Number     int    // of the entries for its effective day: 0 the first; the last one holds
 	By, Reason string // who said so, and why
 	At         time.Time
+	Change     int // the number of the change that added it; 0: it was put by hand
 }
 
 // Registration is one entry of a registration's history. Kinds and cloud that
@@ -75,6 +76,7 @@ type Registration struct {
 	Start            time.Time // the first reported hour that is expected, UTC, on the hour
 	End              time.Time // the first reported hour that is not expected any more; zero: none
 	Region           string    // the stamp's own region name
+	NoHoursExpected  bool      // none is missed, and a day closes by the hours that come: the canary
 }
 
 // Filled is r with what an empty field stands for.
@@ -131,7 +133,7 @@ func (r Registration) compare(s Registration) int {
 // the start to the end that the entry of its day says.
 func Expects(history []Registration, hour time.Time) bool {
 	r, err := On(history, dayOf(hour))
-	return err == nil && !hour.Before(r.Start) && (r.End.IsZero() || hour.Before(r.End))
+	return err == nil && !r.NoHoursExpected && !hour.Before(r.Start) && (r.End.IsZero() || hour.Before(r.End))
 }
 
 // Ended reports whether a history had come to its end at a reported hour. Rows of

@@ -17,6 +17,8 @@ const (
 	payer  = "7a1f6e0c-2a53-4a8e-9a43-0c2d4c9f1b11"
 	tenant = "dbab3982-796f-4d03-9908-044c08aef8a2"
 	buyer  = "e09a4e93-29a7-4eba-a6d4-76202383f07f"
+
+	provider = "5a1f6e0c-2a53-4a8e-9a43-0c2d4c9f1b15"
 )
 
 func good() registration.Registration {
@@ -79,4 +81,12 @@ func TestOn(t *testing.T) {
 			}
 		})
 	})
+}
+
+func at(text string) time.Time {
+	t, err := time.Parse(time.RFC3339, text)
+	if err != nil {
+		panic(err)
+	}
+	return t
 }

@@ -56,6 +56,9 @@ type change struct {
 	reg     Registration
 	mapping *Mapping // nil: the entry is reg; else reg is what holds on the mapping's day
 	removes bool     // the mapping ends
+
+	infrastructure *InfrastructureEntry
+	provider       *Provider
 }
 
 // rule is one row of the table.
@@ -69,6 +72,7 @@ type rule struct {
 
 var (
 	guid       = regexp.MustCompile(`^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$`)
+	listHash   = regexp.MustCompile(`^[0-9a-f]{16}$`)
 	resource   = regexp.MustCompile(`^[A-Za-z0-9]([A-Za-z0-9._-]{0,61}[A-Za-z0-9_-])?$`)
 	regionName = regexp.MustCompile(`^([A-Za-z0-9]([A-Za-z0-9-]{0,61}[A-Za-z0-9])?)?$`)
 )

@@ -1,0 +1,213 @@
+package registration_test
+
+import (
+	"errors"
+	"strings"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+
+	"stackusage/shared/registration"
+)
+
+const secondProvider = "6a1f6e0c-2a53-4a8e-9a43-0c2d4c9f1b16"
+
+func TestListHash(t *testing.T) {
+	want := registration.ListHash([]string{provider, secondProvider})
+	for _, same := range [][]string{
+		{secondProvider, provider}, {strings.ToUpper(provider), secondProvider, provider}, {strings.ReplaceAll(provider, "-", ""), secondProvider},
+	} {
+		if got := registration.ListHash(same); got != want {
+			t.Errorf("%v: %s, want %s", same, got, want)
+		}
+	}
+	if len(want) != 16 || want == registration.ListHash(nil) || want == registration.ListHash([]string{provider}) {
+		t.Error(want)
+	}
+}
+
+func TestInfrastructure(t *testing.T) {
+	g, s := desk()
+	put(t, g, good())
+	on := func(day string) registration.Holding {
+		t.Helper()
+		held, err := s.books[cloudID].On(day)
+		ok(t, err)
+		return held
+	}
+	part := func(day string) registration.Part {
+		t.Helper()
+		parts, err := s.books[cloudID].Parts(day)
+		ok(t, err)
+		return parts[0]
+	}
+	t.Run("none is known at first, and none can be confirmed", func(t *testing.T) {
+		if on("20191210").InfrastructureKnown {
+			t.Error("known")
+		}
+		if _, err := g.ConfirmInfrastructure(t.Context(), "hamburg", "", "", registration.Note{}); refusalOf(t, err).Code != "InfrastructureNotFound" {
+			t.Error(err)
+		}
+	})
+	t.Run("of two closers the second finds that another was first, and reads again", func(t *testing.T) {
+		book, first := s.books[cloudID], part("20200110")
+		_, err := g.RecordInfrastructure(t.Context(), book, first, []string{provider}, registration.Note{})
+		ok(t, err)
+		s.clash = 1
+		if _, err := g.RecordInfrastructure(t.Context(), book, first, []string{secondProvider}, registration.Note{}); !errors.Is(err, registration.ErrChanged) {
+			t.Errorf("got %v", err)
+		}
+		again, err := g.RecordInfrastructure(t.Context(), s.books[cloudID], part("20200110"), []string{secondProvider}, registration.Note{})
+		ok(t, err)
+		if again.Version != 2 || len(again.Infrastructure) != 1 {
+			t.Errorf("%+v", again)
+		}
+	})
+	t.Run("what a closer records holds from the registration's first day, and for the usage before it", func(t *testing.T) {
+		for _, day := range []string{"20191209", "20191210", "20200301"} {
+			held := on(day)
+			if diff := cmp.Diff([]string{provider}, held.Infrastructure); diff != "" || !held.InfrastructureKnown || held.InfrastructureConfirmed || held.FirstDay != "20191210" {
+				t.Errorf("%s: %+v", day, held)
+			}
+		}
+	})
+	hash := registration.ListHash([]string{secondProvider})
+	t.Run("it is confirmed once, and against the lists of headers", func(t *testing.T) {
+		_, err := g.ConfirmInfrastructure(t.Context(), "hamburg", "20200101", "", registration.Note{By: "olga", Reason: "looked"})
+		ok(t, err)
+		_, err = g.ConfirmInfrastructure(t.Context(), "hamburg", "20200101", "", registration.Note{By: "olga", Reason: "again"})
+		ok(t, err)
+		if held := on("20200101"); !held.InfrastructureConfirmed || len(held.InfrastructureAgainst) != 0 || s.books[cloudID].Version != 3 {
+			t.Errorf("%+v", held)
+		}
+		_, err = g.ConfirmInfrastructure(t.Context(), "hamburg", "20200101", hash, registration.Note{By: "olga", Reason: "the agent is wrong"})
+		ok(t, err)
+		held := on("20191210")
+		if diff := cmp.Diff([]string{hash}, held.InfrastructureAgainst); diff != "" || !held.InfrastructureConfirmed {
+			t.Errorf("%+v", held)
+		}
+	})
+	t.Run("a change holds from its day on, and asking for what holds changes nothing", func(t *testing.T) {
+		e := registration.InfrastructureEntry{EffectiveDay: "20200101", Subscriptions: []string{secondProvider, provider}, Note: registration.Note{By: "olga", Reason: "two"}}
+		for range 2 {
+			_, err := g.SetInfrastructure(t.Context(), "hamburg", e)
+			ok(t, err)
+		}
+		before, after := on("20191231"), on("20200101")
+		if len(before.Infrastructure) != 1 || len(after.Infrastructure) != 2 || !after.InfrastructureConfirmed || s.books[cloudID].Version != 5 {
+			t.Errorf("before %+v, after %+v", before, after)
+		}
+	})
+	t.Run("what the registration was at an earlier change can be asked", func(t *testing.T) {
+		book := s.books[cloudID]
+		for n, want := range map[int]int{1: 0, 2: 1, 4: 1, 5: 2, 99: 2} {
+			held, err := book.At(n).On("20200101")
+			if err != nil || len(held.Infrastructure) != want || book.At(n).Version != min(n, 5) {
+				t.Errorf("after %d changes: %+v, %v", n, held, err)
+			}
+		}
+	})
+	t.Run("the provider subscriptions of activation keys are kept once", func(t *testing.T) {
+		for _, id := range []string{secondProvider, strings.ToUpper(provider), provider} {
+			_, err := g.RecordProvider(t.Context(), "hamburg", id, registration.Note{})
+			ok(t, err)
+		}
+		book := s.books[cloudID]
+		if diff := cmp.Diff([]string{provider, secondProvider}, book.Providers); diff != "" || book.Version != 7 {
+			t.Errorf("version %d (-want +got):\n%s", book.Version, diff)
+		}
+	})
+}
+
+func TestPartsOfADay(t *testing.T) {
+	ends, begins := at("2020-01-15T10:00:00Z"), at("2020-01-15T12:00:00Z")
+	g, s := desk()
+	put(t, g, good())
+	_, err := g.RecordInfrastructure(t.Context(), s.books[cloudID], registration.Part{Holding: registration.Holding{FirstDay: "20191210"}}, []string{provider}, registration.Note{})
+	ok(t, err)
+	_, err = g.End(t.Context(), "hamburg", ends, registration.Note{}, registration.Condition{})
+	ok(t, err)
+	r := csp()
+	r.Name, r.EffectiveDay, r.Start, r.SubscriptionID = "bremen", "20200115", begins, buyer
+	put(t, g, r)
+	_, _, err = g.Map(t.Context(), "bremen", registration.Mapping{TenantID: tenant, SubscriptionID: payer})
+	ok(t, err)
+	_, err = g.SetInfrastructure(t.Context(), "bremen", registration.InfrastructureEntry{Subscriptions: []string{secondProvider}})
+	ok(t, err)
+	t.Run("the hours before the end are the old one's, with all that it had, and the others the new one's", func(t *testing.T) {
+		book := s.books[cloudID]
+		parts, err := book.Parts("20200115")
+		ok(t, err)
+		if len(parts) != 2 {
+			t.Fatalf("%+v", parts)
+		}
+		old, held := parts[0], parts[1]
+		if old.Name != "hamburg" || !old.Until.Equal(ends) || old.SubscriptionID != payer || len(old.Tenants) != 0 || old.FirstDay != "20191210" || old.Infrastructure[0] != provider {
+			t.Errorf("old: %+v", old)
+		}
+		if held.Name != "bremen" || !held.Until.IsZero() || held.SubscriptionID != buyer || held.Tenants[tenant] != payer || held.FirstDay != "20200115" || held.Infrastructure[0] != secondProvider {
+			t.Errorf("new: %+v", held)
+		}
+		if on, err := book.On("20200115"); err != nil || on.Name != "bremen" {
+			t.Errorf("at the end of the day: %+v, %v", on, err)
+		}
+	})
+	for _, c := range []struct{ name, day, owner string }{
+		{"the day before the end", "20200114", "hamburg"}, {"before all", "20191201", "hamburg"}, {"the day after", "20200116", "bremen"},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			parts, err := s.books[cloudID].Parts(c.day)
+			if err != nil || len(parts) != 1 || parts[0].Name != c.owner || !parts[0].Until.IsZero() {
+				t.Errorf("%+v, %v", parts, err)
+			}
+		})
+	}
+	t.Run("a list that a closer records for the old one does not become the new one's", func(t *testing.T) {
+		g, s := desk()
+		put(t, g, good())
+		_, err := g.End(t.Context(), "hamburg", ends, registration.Note{}, registration.Condition{})
+		ok(t, err)
+		put(t, g, r)
+		parts, err := s.books[cloudID].Parts("20200115")
+		ok(t, err)
+		_, err = g.RecordInfrastructure(t.Context(), s.books[cloudID], parts[0], []string{provider}, registration.Note{})
+		ok(t, err)
+		parts, err = s.books[cloudID].Parts("20200115")
+		if err != nil || !parts[0].InfrastructureKnown || parts[1].InfrastructureKnown {
+			t.Errorf("%+v, %v", parts, err)
+		}
+	})
+	t.Run("between an end and the next first hour usage is the next one's", func(t *testing.T) {
+		g, s := desk()
+		put(t, g, good())
+		_, err := g.End(t.Context(), "hamburg", ends, registration.Note{}, registration.Condition{})
+		ok(t, err)
+		later := r
+		later.EffectiveDay, later.Start = "20200120", at("2020-01-20T05:00:00Z")
+		put(t, g, later)
+		for day, want := range map[string]int{"20200115": 2, "20200117": 1, "20200120": 1} {
+			parts, err := s.books[cloudID].Parts(day)
+			if err != nil || len(parts) != want || parts[len(parts)-1].Name != "bremen" {
+				t.Errorf("%s: %+v, %v", day, parts, err)
+			}
+		}
+	})
+	t.Run("an end that was taken back divides nothing", func(t *testing.T) {
+		g, s := desk()
+		put(t, g, good())
+		_, err := g.End(t.Context(), "hamburg", ends, registration.Note{}, registration.Condition{})
+		ok(t, err)
+		again := good()
+		again.EffectiveDay, again.SubscriptionID = "20200115", buyer
+		put(t, g, again)
+		parts, err := s.books[cloudID].Parts("20200115")
+		if err != nil || len(parts) != 1 || parts[0].SubscriptionID != buyer {
+			t.Errorf("%+v, %v", parts, err)
+		}
+	})
+	t.Run("of no registration there is none", func(t *testing.T) {
+		if _, err := (registration.Book{}).Parts("20200115"); !errors.Is(err, registration.ErrUnknown) {
+			t.Error(err)
+		}
+	})
+}

@@ -1,0 +1,145 @@
+package registration
+
+import (
+	"slices"
+	"time"
+)
+
+// Part is the time of a usage day that belongs to one registration: its usage
+// hours before Until that are of no earlier part.
+type Part struct {
+	Until time.Time // a full hour; zero in the last part: to the end of the day
+	Holding
+}
+
+// Parts says whom the usage hours of a day belong to, in order of time. Normally
+// it is one part. Where a registration ended inside the day and another one
+// follows, the usage hours before the end belong to the one that ended,
+// whenever they are reported, and those from the end on to the next. Usage from
+// before the first registration belongs to the first, and usage from after the
+// last end to the last. ErrUnknown if there is no registration.
+func (b Book) Parts(usageDay string) (parts []Part, err error) {
+	from := dayTime(usageDay)
+	to := from.AddDate(0, 0, 1)
+	spans := b.spans()
+	for i, s := range spans {
+		last := i+1 == len(spans)
+		if !last && !s.end.After(from) {
+			continue
+		}
+		r, err := On(s.entries, usageDay)
+		if err != nil {
+			return nil, err
+		}
+		p := Part{Holding: b.holding(r, usageDay)}
+		if !last && s.end.Before(to) {
+			p.Until = s.end
+		}
+		if parts = append(parts, p); p.Until.IsZero() {
+			return parts, nil
+		}
+	}
+	return nil, ErrUnknown
+}
+
+// holding is what holds on a usage day under one entry of the history.
+func (b Book) holding(r Registration, usageDay string) Holding {
+	t := b.tenure(r)
+	h := Holding{Registration: r, FirstDay: t.first.EffectiveDay}
+	if mappable(r) {
+		h.Tenants = b.mapped(usageDay, t)
+	}
+	if e, known := b.infrastructure(usageDay, t); known {
+		h.Infrastructure, h.InfrastructureKnown = e.Subscriptions, true
+		h.InfrastructureConfirmed, h.InfrastructureAgainst = e.Confirmed, e.Against
+	}
+	return h
+}
+
+func mappable(r Registration) bool {
+	return r.SubscriptionKind == CSP && r.BillingModel == PayAsYouUse
+}
+
+// span is one stay of the registration: from an entry that begins it to its end.
+type span struct {
+	entries []Registration // of each day the last one, in order
+	end     time.Time      // zero: none so far
+}
+
+// spans divides the history at the ends that another entry follows. An entry
+// that begins before the end of the one before it takes that end back, moves it,
+// or repeats it for a later day.
+func (b Book) spans() (spans []span) {
+	var held []Registration
+	for _, r := range slices.SortedFunc(slices.Values(b.Registrations), Registration.compare) {
+		for n := len(held); n > 0 && held[n-1].EffectiveDay == r.EffectiveDay && !r.follows(held[n-1]); n = len(held) {
+			held = held[:n-1]
+		}
+		held = append(held, r)
+	}
+	for i, r := range held {
+		if i == 0 || r.follows(held[i-1]) {
+			spans = append(spans, span{})
+		}
+		s := &spans[len(spans)-1]
+		s.entries, s.end = append(s.entries, r), r.End
+	}
+	return spans
+}
+
+// follows reports whether an entry begins a new stay after the end of another.
+func (r Registration) follows(before Registration) bool {
+	return !before.End.IsZero() && !r.Start.Before(before.End)
+}
+
+// tenure is the time of a registration by one name: mappings and infrastructure
+// subscriptions belong to it, and one by another name makes its own.
+type tenure struct {
+	first Registration  // its first entry
+	later bool          // it is not the first one of the cloudId
+	next  *Registration // the first entry of the one after it; nil: none
+}
+
+// tenure is that of an entry of the history.
+func (b Book) tenure(r Registration) (t tenure) {
+	t.first = r
+	for i, have := range b.Registrations {
+		if i > 0 && !sameName(have.Name, b.Registrations[i-1].Name) {
+			if t.next = &b.Registrations[i]; have.compare(r) > 0 {
+				return t
+			}
+			t.later, t.next = true, nil
+			t.first = have
+		} else if i == 0 {
+			t.first = have
+		}
+	}
+	return t
+}
+
+// has reports whether what was said for a day on, by a change, belongs to the
+// registration.
+func (t tenure) has(day string, said Note) bool {
+	if t.later && !said.since(day, t.first) {
+		return false
+	}
+	return t.next == nil || day < t.next.EffectiveDay || !said.since(day, *t.next)
+}
+
+// since reports whether something was said under the registration that began
+// with an entry. Rows that were put by hand do not say when, and go by their day.
+func (n Note) since(day string, began Registration) bool {
+	switch {
+	case n.Change > 0 && began.Change > 0:
+		return n.Change >= began.Change
+	case n.At.IsZero() || began.At.IsZero():
+		return day >= began.EffectiveDay
+	}
+	return !n.At.Before(began.At)
+}
+
+// heldOn is the entry that holds at the end of a usage day.
+func (b Book) heldOn(usageDay string) Registration {
+	r, _ := On(b.Registrations, usageDay) // the zero entry if there is none
+	return r
+}
