@@ -31,12 +31,20 @@ func (a *App) ingestHour(ctx context.Context, req invoke.Request) error {
 		return nil
 	}
 	id := ledger.HourID{CloudID: name.CloudID, Hour: name.Hour, SHA16: name.SHA16}
-	if have, err := a.Ledger.Hour(ctx, id); err == nil && !a.judgedAgain(have) {
+	have, err := a.Ledger.Hour(ctx, id)
+	if err == nil && !a.judgedAgain(have) {
 		return nil
 	} else if err != nil && !errors.Is(err, table.ErrNotFound) {
 		return err
 	}
-	verdict, hour, err := a.judgeHour(ctx, id, name)
+	if have.Leaves() { // whoever began it died
+		_, err := a.Ledger.Exclude(ctx, id, ledger.Reasoned{By: have.DecidedBy, Reason: have.DecisionReason, At: have.DecidedAt}, false)
+		return err
+	}
+	verdict, hour, err := a.judgeHour(ctx, id, name, have)
+	if errors.Is(err, a.NoBlob) && have.TakesOver() {
+		verdict, hour, err = a.endTakeOver(ctx, id, err.Error())
+	}
 	if errors.Is(err, a.NoBlob) {
 		return badMessage{err}
 	}
@@ -51,9 +59,9 @@ func (a *App) ingestHour(ctx context.Context, req invoke.Request) error {
 
 // judgedAgain reports whether another look could change a verdict: the stamp
 // may be registered by now, a limit may have been raised, an operator may have
-// decided that the file takes the place of the one that counts.
+// decided that the file takes the place of the one that counts, or leaves it.
 func (a *App) judgedAgain(have ledger.Hour) bool {
-	return !have.Verdict.Final() || have.TakesOver() || have.Limit > 0 && a.limit(have.Code) > have.Limit
+	return !have.Verdict.Final() || have.TakesOver() || have.Leaves() || have.Limit > 0 && a.limit(have.Code) > have.Limit
 }
 
 // limit is the bound that a code of rejection is about; 0 if it is about none.
@@ -67,19 +75,23 @@ func (a *App) limit(code string) int64 {
 	return 0
 }
 
-func (a *App) judgeHour(ctx context.Context, id ledger.HourID, name landing.Name) (ledger.Verdict, ledger.Hour, error) {
+func (a *App) judgeHour(ctx context.Context, id ledger.HourID, name landing.Name, have ledger.Hour) (ledger.Verdict, ledger.Hour, error) {
 	body, storedAt, err := a.Landing.Open(ctx, name.Container(), name.Blob())
 	if err != nil {
 		return "", ledger.Hour{}, err
 	}
 	defer body.Close()
 	hour := ledger.Hour{Blob: name.String(), LandedAt: storedAt}
+	hour.Inherit(have)
 
 	book, err := a.Registrations.Book(ctx, name.CloudID)
 	if err != nil {
 		return "", hour, err
 	}
 	if reason := a.unregistered(book, name.Hour); reason != "" {
+		if have.TakesOver() {
+			return a.endTakeOver(ctx, id, reason)
+		}
 		hour.Verdict, hour.Reason = ledger.Unregistered, reason
 		verdict, err := a.Ledger.DecideHour(ctx, id, hour)
 		return verdict, hour, err
@@ -92,12 +104,21 @@ func (a *App) judgeHour(ctx context.Context, id ledger.HourID, name landing.Name
 	j := judging{app: a, id: id, hour: hour}
 	verdict, err := j.run(ctx, name, body)
 	var rejection *landing.Rejection
-	if errors.As(err, &rejection) {
+	if errors.As(err, &rejection) && have.TakesOver() {
+		return a.endTakeOver(ctx, id, rejection.Error())
+	} else if errors.As(err, &rejection) {
 		j.hour.Verdict, j.hour.Code, j.hour.Reason = ledger.Rejected, rejection.Code, rejection.Reason
 		j.hour.Limit = a.limit(rejection.Code)
 		verdict, err = a.Ledger.DecideHour(ctx, id, j.hour)
 	}
 	return verdict, j.hour, err
+}
+
+// endTakeOver ends a take-over that was decided and cannot be carried out: no day
+// waits for it any more.
+func (a *App) endTakeOver(ctx context.Context, id ledger.HourID, reason string) (ledger.Verdict, ledger.Hour, error) {
+	h, err := a.Ledger.EndTakeOver(ctx, id, ledger.Reasoned{By: "IngestHour", Reason: "it cannot be carried out: " + clip(reason), At: a.Now()})
+	return h.Verdict, h, err
 }
 
 // judging is the work on one hour blob.
@@ -122,7 +143,10 @@ func (j *judging) run(ctx context.Context, name landing.Name, body io.Reader) (l
 
 	standing, err := j.app.Ledger.CountedHour(ctx, j.id)
 	takesOver := err == nil && standing.Challenger == j.id.SHA16 // as an operator decided
-	taken := err == nil && standing.Counts != j.id.SHA16 && !takesOver
+	taken := err == nil && standing.Counts != j.id.SHA16 && !takesOver && !standing.CountsAgain(j.id)
+	if err == nil && standing.Waits(j.id) {
+		return ledger.Unregistered, nil
+	}
 	if err != nil && !errors.Is(err, table.ErrNotFound) {
 		return "", err
 	}

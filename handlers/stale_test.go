@@ -100,6 +100,19 @@ func (d dying) Apply(ctx context.Context, name, partition string, ops ...table.O
 	return d.Store.Apply(ctx, name, partition, ops...)
 }
 
+// dyingAt fails at the first write to a table.
+type dyingAt struct {
+	table.Store
+	name string
+}
+
+func (d dyingAt) Apply(ctx context.Context, name, partition string, ops ...table.Op) error {
+	if name == d.name {
+		return errFault
+	}
+	return d.Store.Apply(ctx, name, partition, ops...)
+}
+
 // TestARedriveThatDiedIsWithdrawn: nobody wants its rows any more, and its usage
 // days must not stay open for ever.
 func TestARedriveThatDiedIsWithdrawn(t *testing.T) {

@@ -71,15 +71,18 @@ func (a *App) sweepLanded(ctx context.Context, r *resending, last time.Time) err
 
 func (a *App) sweepContainer(ctx context.Context, r *resending, cloudID string, last time.Time) error {
 	s := landedSweep{app: a, resend: r, cloudID: cloudID, now: a.Now()}
-	if turn(cloudID, last, s.now, compareAllEvery) {
-		err := s.compare(ctx, a.Ledger.LandedHours(ctx, cloudID), []string{""}, func(usage.Day) bool { return true })
-		return errors.Join(err, s.unforwarded(ctx))
+	all := turn(cloudID, last, s.now, compareAllEvery)
+	s.asked = all || turn(cloudID, last, s.now, undecidedEvery)
+	var err error
+	if all {
+		err = s.compare(ctx, a.Ledger.LandedHours(ctx, cloudID), []string{""}, func(usage.Day) bool { return true })
+	} else {
+		first := usage.HourOf(s.now.Add(-a.Settings.SweepLookback)).Day()
+		final := usage.HourOf(s.now).Day().Next() // a stamp's clock may be ahead
+		err = s.compare(ctx, a.Ledger.LandedBetween(ctx, cloudID, first, final), months(first, final),
+			func(d usage.Day) bool { return first <= d && d <= final })
 	}
-	first := usage.HourOf(s.now.Add(-a.Settings.SweepLookback)).Day()
-	final := usage.HourOf(s.now).Day().Next() // a stamp's clock may be ahead
-	err := s.compare(ctx, a.Ledger.LandedBetween(ctx, cloudID, first, final), months(first, final),
-		func(d usage.Day) bool { return first <= d && d <= final })
-	if turn(cloudID, last, s.now, undecidedEvery) {
+	if s.asked {
 		err = errors.Join(err, s.undecided(ctx), s.unforwarded(ctx))
 	}
 	return err
@@ -102,6 +105,7 @@ type landedSweep struct {
 	resend  *resending
 	cloudID string
 	now     time.Time
+	asked   bool               // verdicts that may change are asked for in this run: compare leaves them alone
 	book    *registration.Book // nil: not yet asked
 }
 
@@ -132,6 +136,9 @@ func (s *landedSweep) compare(ctx context.Context, rows iter.Seq2[ledger.LandedH
 			case err != nil:
 				return err
 			case more && row.ID.Hour == name.Hour && row.ID.SHA16 == name.SHA16:
+				if s.asked {
+					return nil
+				}
 				return s.announceAgain(ctx, row)
 			case s.now.Sub(storedAt) < s.app.Settings.SweepGrace:
 				s.resend.wait(QueueLanded) // its event may be on its way
@@ -174,8 +181,8 @@ func (s *landedSweep) announceAgain(ctx context.Context, row ledger.LandedHour) 
 	if err != nil {
 		return err
 	}
-	if s.app.unregistered(book, row.ID.Hour) != "" {
-		return nil
+	if s.app.unregistered(book, row.ID.Hour) != "" && !row.TakesOver() && !row.Leaves() {
+		return nil // what was decided is carried out, or ended, all the same
 	}
 	s.announce(landing.Name{CloudID: row.ID.CloudID, Hour: row.ID.Hour, SHA16: row.ID.SHA16})
 	return nil

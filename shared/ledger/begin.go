@@ -20,6 +20,7 @@ type Closing struct {
 	Request *OpenDay   // what an operator asked for and no revision has answered
 	Carries []Carry    // what counts of other days' revisions, in order
 
+	left         bool // a file with an input of the day counted once, and does not any more
 	carryPending bool // another day is about to carry something into this one
 	mark         table.Tag
 }
@@ -166,11 +167,15 @@ func (l *Ledger) judgeInputs(ctx context.Context, c *Closing, inputs []DayInput)
 		case standing.Challenger:
 			c.Pending = append(c.Pending, in)
 			continue
+		case standing.Excluded:
+			c.left = true
+			continue
 		}
 		h, err := l.Hour(ctx, HourID{in.CloudID, in.Hour, in.SHA16})
 		if err != nil && !errors.Is(err, table.ErrNotFound) {
 			return false, err
 		}
+		c.left = c.left || h.Verdict == Voided || h.Verdict == Excluded
 		// Nobody has decided yet, or it counts since the pointer was read.
 		if err != nil || !h.Verdict.Final() || h.Verdict == Counted {
 			c.Pending = append(c.Pending, in)

@@ -141,9 +141,11 @@ func (c *Closing) States() bool {
 }
 
 // Empty reports whether there is nothing to state: the day never was, and
-// nothing counts for it.
+// nothing counts for it, or ever did. Where something did, a closer that read it
+// before it left may still be on its way to state it as the first revision. So the
+// day is stated as nothing, and of the two one finds the number taken.
 func (c *Closing) Empty() bool {
-	return c.Last == nil && len(c.Counted) == 0 && len(c.Carries) == 0
+	return c.Last == nil && len(c.Counted) == 0 && len(c.Carries) == 0 && !c.left
 }
 
 // ErrOtherCloser means that another closer stated the day first: begin again.
@@ -190,7 +192,8 @@ func (l *Ledger) FinishClose(ctx context.Context, c *Closing) (done bool, err er
 
 // Missing lists the reported hours that a usage day still waits for: its own
 // and the first settling hours of the next day, as far as the stamp was
-// registered then, that no blob counts for.
+// registered then, that no blob counts for. An hour that an operator excluded is
+// decided, and not missing.
 func (l *Ledger) Missing(ctx context.Context, cloudID string, day usage.Day, start usage.Hour, settling int) ([]usage.Hour, error) {
 	counted := map[usage.Hour]bool{}
 	last := day.Next().First() + usage.Hour(settling)
@@ -199,7 +202,9 @@ func (l *Ledger) Missing(ctx context.Context, cloudID string, day usage.Day, sta
 			if err != nil {
 				return nil, fmt.Errorf("list hours of %s: %w", d, err)
 			}
-			if len(row.Key) == 2 { // a pointer
+			// A pointer. What only an end took out is missing where its hour is
+			// expected again.
+			if len(row.Key) == 2 && row.Props["excludedBy"] != ExcludedByEnd {
 				h, err := usage.ParseCompactHour(d.Compact() + row.Key)
 				if err != nil {
 					return nil, fmt.Errorf("list hours of %s: %w", d, err)

@@ -1,14 +1,15 @@
 package ledger
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
-	"slices"
 	"strings"
 	"time"
 
 	"stackusage/shared/table"
+	"stackusage/shared/usage"
 )
 
 // Decision is what an operator decided about one file of an hour that two
@@ -20,6 +21,8 @@ const (
 	Keep      Decision = "keep"      // the file that counts stays; this one is kept out
 	Supersede Decision = "supersede" // this file takes the place of the one that counts
 	Void      Decision = "void"      // this file counted; another one took its place
+	Exclude   Decision = "exclude"   // this file counted; it was taken out, and nothing is in its place
+	Withdrawn Decision = "withdrawn" // this file was to take a place and could not, or should not any more
 	Redriving Decision = "redrive"   // this file has rows of an hour blob that were refused
 )
 
@@ -30,7 +33,13 @@ var ErrDecided = errors.New("it cannot be decided")
 // TakesOver reports whether an operator let this file take the place of the
 // one that counts, and it has not done so yet.
 func (h Hour) TakesOver() bool {
-	return h.Decision == Supersede && (h.Verdict == Conflict || h.Verdict == Voided)
+	return h.Decision == Supersede && h.Verdict.mayTakeOver()
+}
+
+// mayTakeOver reports whether an operator may let a file with this verdict take
+// the place of the one that counts. One with the same rows may have another header.
+func (v Verdict) mayTakeOver() bool {
+	return v == Conflict || v == Voided || v == Duplicate || v == Excluded
 }
 
 // claim is an hour with one of its files, as read for a decision.
@@ -104,9 +113,9 @@ func (l *Ledger) KeepOut(ctx context.Context, id HourID, why Reasoned) (Hour, er
 		switch {
 		case c.file.Verdict == KeptOut, c.file.Verdict == Voided && !c.file.TakesOver():
 			return nil, nil
-		case c.file.Verdict == Voided && c.file.TakesOver():
-			// It was voided before: it goes back to that, and may be asked again.
-			c.file.decide(Void, why)
+		case c.file.Verdict != Conflict && c.file.TakesOver():
+			// It goes back to what it was, and may be asked again.
+			c.file.decide(Withdrawn, why)
 		case c.file.Verdict == Conflict:
 			c.file.decide(Keep, why)
 			c.file.Verdict, c.file.Reason = KeptOut, "kept out in favour of "+c.standing.Blob
@@ -140,10 +149,12 @@ func (l *Ledger) AskTakeOver(ctx context.Context, id HourID, why Reasoned) (Hour
 		switch {
 		case c.standing.Counts == id.SHA16, c.standing.Challenger == id.SHA16:
 			return nil, nil // done, or on its way
+		case c.standing.Challenger == leaving:
+			return nil, fmt.Errorf("file %s is about to be excluded; wait for it: %w", c.standing.Counts, ErrDecided)
 		case c.standing.Challenger != "":
 			return nil, fmt.Errorf("file %s is about to take the hour over; wait for it or keep it out first: %w", c.standing.Challenger, ErrDecided)
-		case c.file.Verdict != Conflict && c.file.Verdict != Voided:
-			return nil, fmt.Errorf("its verdict is %s, not %s or %s: %w", c.file.Verdict, Conflict, Voided, ErrDecided)
+		case !c.file.Verdict.mayTakeOver():
+			return nil, fmt.Errorf("its verdict is %s, not %s, %s, %s or %s: %w", c.file.Verdict, Conflict, Duplicate, Voided, Excluded, ErrDecided)
 		}
 		c.file.decide(Supersede, why)
 		if err := c.file.checkEarlier(); err != nil {
@@ -177,14 +188,15 @@ func (l *Ledger) takeOver(ctx context.Context, id HourID, h Hour, inputs []DayIn
 	if err != nil || c.standing.Challenger != id.SHA16 {
 		return c.file.Verdict, err // done, or withdrawn
 	}
-	leaves := HourID{id.CloudID, id.Hour, c.standing.Counts}
-	days, err := l.daysOf(ctx, leaves, c.standing)
-	if err != nil {
-		return "", err
-	}
-	voids, err := l.voidSupplements(ctx, leaves, id.SHA16, &days)
-	if err != nil {
-		return "", err
+	var days []usage.Day
+	var voids []table.Op
+	if leaves := (HourID{id.CloudID, id.Hour, c.standing.Counts}); leaves.SHA16 != "" {
+		if days, err = l.daysOf(ctx, leaves, c.standing); err == nil {
+			voids, err = l.voidSupplements(ctx, leaves, id.SHA16, &days)
+		}
+		if err != nil {
+			return "", err
+		}
 	}
 	for _, in := range inputs {
 		if err := l.putInput(ctx, in); err != nil {
@@ -192,26 +204,22 @@ func (l *Ledger) takeOver(ctx context.Context, id HourID, h Hour, inputs []DayIn
 		}
 		days = append(days, in.Day)
 	}
-	touch := OpenDay{Since: c.file.DecidedAt, LastLanding: h.LandedAt, LastInput: id.Hour.Compact() + "_" + id.SHA16}
-	for _, d := range slices.Compact(slices.Sorted(slices.Values(days))) {
-		if err := l.markOpen(ctx, id.CloudID, d, touch); err != nil {
-			return "", err
-		}
-	}
-	out, err := l.readClaim(ctx, leaves)
-	if err != nil {
+	if err := l.markAll(ctx, id, days, OpenDay{Since: c.file.DecidedAt, LastLanding: h.LandedAt}); err != nil {
 		return "", err
 	}
 	h.Verdict = Counted
-	h.Decision, h.DecisionReason, h.DecidedBy, h.DecidedAt, h.Earlier =
-		c.file.Decision, c.file.DecisionReason, c.file.DecidedBy, c.file.DecidedAt, c.file.Earlier
-	out.file.decide(Void, Reasoned{By: h.DecidedBy, Reason: h.DecisionReason, At: h.DecidedAt})
-	out.file.Verdict, out.file.SupersededBy = Voided, id.SHA16
-	out.file.Reason = "counted until " + h.Blob + " took its place"
+	h.Inherit(c.file)
+	if leaves := cmp.Or(c.standing.Counts, c.standing.Excluded); leaves != id.SHA16 {
+		void, err := l.void(ctx, HourID{id.CloudID, id.Hour, leaves}, id, h)
+		if err != nil {
+			return "", err
+		}
+		voids = append(voids, void)
+	}
 	c.file = h
 	c.standing = h
 	c.standing.Counts = id.SHA16
-	err = l.Store.Apply(ctx, table.UsageHours, id.partition(), append(voids, c.setStanding(), c.setFile(), out.setFile())...)
+	err = l.Store.Apply(ctx, table.UsageHours, id.partition(), append(voids, c.setStanding(), c.setFile())...)
 	if errors.Is(err, table.ErrChanged) {
 		// An earlier try of ours that was reported as failed, a twin's, or the
 		// decision was withdrawn. Whoever wrote last left a row that says it.
@@ -221,6 +229,18 @@ func (l *Ledger) takeOver(ctx context.Context, id HourID, h Hour, inputs []DayIn
 		}
 	}
 	return Counted, err
+}
+
+// void is the write by which a file leaves to another, which is h.
+func (l *Ledger) void(ctx context.Context, id, by HourID, h Hour) (table.Op, error) {
+	out, err := l.readClaim(ctx, id)
+	if err != nil {
+		return table.Op{}, err
+	}
+	out.file.decide(Void, Reasoned{By: h.DecidedBy, Reason: h.DecisionReason, At: h.DecidedAt})
+	out.file.Verdict, out.file.SupersededBy = Voided, by.SHA16
+	out.file.Reason = "counted until " + h.Blob + " took its place"
+	return out.setFile(), nil
 }
 
 // decide sets what was decided and keeps what was decided before.

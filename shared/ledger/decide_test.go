@@ -67,7 +67,7 @@ func stateNext(ctx context.Context, l *ledger.Ledger, cloudID string, d usage.Da
 	} else if err != nil {
 		return err
 	}
-	if !c.States() && (c.Last != nil || len(c.Counted) > 0) || c.Request != nil {
+	if !c.States() && !c.Empty() || c.Request != nil {
 		r := ledger.Revision{Number: 1, Inputs: ledger.InputList(c.Counted), InputCount: int64(len(c.Counted))}
 		if c.Last != nil {
 			r.Number = c.Last.Number + 1
@@ -192,7 +192,7 @@ func TestDecisions(t *testing.T) {
 		for _, d := range []usage.Day{d - 1, d, d + 1} {
 			ok(t, stateNext(ctx, l, a.CloudID, d))
 		}
-		atRest(t, l, a.CloudID)
+		atRest(t, l, a.CloudID, 1)
 		if h := row(t, a); h.Verdict != ledger.Voided || h.SupersededBy != fileB || h.DecisionReason != "b is right" || h.Accepted != 9 {
 			t.Errorf("row of the file that left %+v", h)
 		}
@@ -212,7 +212,7 @@ func TestDecisions(t *testing.T) {
 		for _, d := range []usage.Day{a.Hour.Day() - 1, a.Hour.Day()} {
 			ok(t, stateNext(ctx, l, a.CloudID, d))
 		}
-		atRest(t, l, a.CloudID)
+		atRest(t, l, a.CloudID, 1)
 	})
 	t.Run("of two operators who let two files take over one is told to wait", func(t *testing.T) {
 		a, b, _, _ := inConflict(ctx, t, l, cloud(5))

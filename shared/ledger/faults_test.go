@@ -156,7 +156,7 @@ func TestEveryAnswerLostToTheSDK(t *testing.T) {
 		}
 		return resp, err
 	})
-	for i, way := range []way{wayOfADay, wayOfDecisions} {
+	for i, way := range []way{wayOfADay, wayOfDecisions, wayOfExclusions} {
 		clear(lost)
 		want := walk(t, way, &faulty{}, cloud(2*i), plain, plain)
 		got := walk(t, way, &faulty{}, cloud(2*i+1), reopen(t, connection, azurestore.Through(lose)), plain)
@@ -175,7 +175,7 @@ func TestEveryWriteFailedBothWays(t *testing.T) {
 	t.Parallel()
 	plain, connection := open(t)
 	variant := 0
-	for name, way := range map[string]way{"a day": wayOfADay, "decisions": wayOfDecisions} {
+	for name, way := range map[string]way{"a day": wayOfADay, "decisions": wayOfDecisions, "exclusions": wayOfExclusions} {
 		run := func(t *testing.T, f *faulty) map[string]string {
 			t.Helper()
 			variant++

@@ -22,7 +22,8 @@ const (
 	Rejected     Verdict = "rejected"     // refused whole
 	Unregistered Verdict = "unregistered" // kept until its registration exists
 	KeptOut      Verdict = "kept-out"     // a conflict that an operator decided against
-	Voided       Verdict = "voided"       // counted once; an operator let another file take its place
+	Voided       Verdict = "voided"       // counted once; another file took its place
+	Excluded     Verdict = "excluded"     // counted once; an operator took it out, and nothing is in its place
 )
 
 // Final reports whether no repetition changes the verdict.
@@ -45,7 +46,7 @@ func (id HourID) String() string { return id.CloudID + " " + id.Hour.String() + 
 // Hour is a row of UsageHours: one landed blob, or the pointer to the one that
 // counts (RowKey HH), which repeats its row.
 type Hour struct {
-	Counts       string    `col:"counts,omitempty"` // only in the pointer: SHA16 of the blob that counts
+	Counts       string    `col:"counts,omitempty"` // only in the pointer: SHA16 of the blob that counts; empty: the hour is excluded
 	Verdict      Verdict   `col:"verdict"`
 	Code         string    `col:"code,omitempty"` // of a rejection
 	Reason       string    `col:"reason,omitempty"`
@@ -72,7 +73,9 @@ type Hour struct {
 	DecidedBy      string    `col:"decidedBy,omitempty"`
 	DecidedAt      time.Time `col:"decidedAt"`
 	SupersededBy   string    `col:"supersededBy,omitempty"` // of a voided file: SHA16 of the one that took its place
-	Challenger     string    `col:"challenger,omitempty"`   // only in the pointer: SHA16 of the file that is to take its place
+	Challenger     string    `col:"challenger,omitempty"`   // only in the pointer: SHA16 of the file that is to take its place, or leaving
+	Excluded       string    `col:"excluded,omitempty"`     // only in the pointer: SHA16 of the file that counted until the hour was excluded
+	ExcludedBy     string    `col:"excludedBy,omitempty"`   // only in the pointer: ExcludedByOperator or ExcludedByEnd
 	Earlier        string    `col:"earlier,omitempty"`      // decisions before this one, a line each, oldest first
 
 	// Only in the pointer: refused rows that were sent again (supplement.go).
@@ -139,13 +142,27 @@ func (l *Ledger) DecideHour(ctx context.Context, id HourID, h Hour) (Verdict, er
 		if old.Verdict.Final() && !limitRaised {
 			return old.Verdict, nil
 		}
-		row.Tag = have.Tag
+		if old.Decision == Exclude && h.Verdict == Unregistered {
+			return old.Verdict, nil // an end took it out, and its row says so
+		}
+		h.Inherit(old)
+		row.Tag, row.Props = have.Tag, table.Encode(h)
 		err = l.Store.Apply(ctx, table.UsageHours, row.Partition, table.Op{Verb: table.Update, Row: row})
 	}
 	if err != nil {
 		return "", fmt.Errorf("record hour %s as %s: %w", id, h.Verdict, err)
 	}
 	return h.Verdict, nil
+}
+
+// Inherit keeps what was decided about a file that gets another verdict. An
+// exclusion that is over becomes a line of its history.
+func (h *Hour) Inherit(before Hour) {
+	h.Decision, h.DecisionReason, h.DecidedBy, h.DecidedAt, h.Earlier =
+		before.Decision, before.DecisionReason, before.DecidedBy, before.DecidedAt, before.Earlier
+	if h.Decision == Exclude {
+		h.decide("", Reasoned{})
+	}
 }
 
 // CommitHour makes a blob count, unless another one does for its hour. The
@@ -173,18 +190,30 @@ func (l *Ledger) CommitHour(ctx context.Context, id HourID, h Hour, inputs []Day
 	if err != nil {
 		return "", err
 	}
-	if standing.Counts == id.SHA16 {
+	switch {
+	case standing.Counts == id.SHA16:
 		return Counted, nil // an earlier try of ours
+	case standing.CountsAgain(id):
+		return l.readmit(ctx, id, h, inputs)
+	case standing.Waits(id):
+		return Unregistered, nil
 	}
 	return l.DecideHour(ctx, id, Beside(standing, h))
 }
 
-// Beside is the verdict on a blob whose hour is taken by another one.
+// Beside is the verdict on a blob whose hour is taken by another one, or excluded.
 func Beside(standing, h Hour) Hour {
-	if h.RowSetHash == standing.RowSetHash {
-		h.Verdict, h.Reason = Duplicate, "the same rows as "+standing.Blob+", which counts"
-	} else {
-		h.Verdict, h.Reason = Conflict, "other rows than "+standing.Blob+", which counts; decide which one is right"
+	which := "which counts"
+	if standing.Excluded != "" {
+		which = "which counted until the registration's end"
+	}
+	switch {
+	case standing.Excluded != "" && standing.ExcludedBy != ExcludedByEnd:
+		h.Verdict, h.Reason = Conflict, "the hour is excluded by an operator's decision; decide whether this file is let in"
+	case h.RowSetHash == standing.RowSetHash:
+		h.Verdict, h.Reason = Duplicate, "the same rows as "+standing.Blob+", "+which
+	default:
+		h.Verdict, h.Reason = Conflict, "other rows than "+standing.Blob+", "+which+"; decide which one is right"
 	}
 	h.Accepted, h.Quarantined, h.UsageDays, h.Refusals = 0, 0, "", ""
 	return h

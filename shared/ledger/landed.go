@@ -71,11 +71,12 @@ func (l *Ledger) LandedBetween(ctx context.Context, cloudID string, first, last 
 }
 
 // UndecidedHours goes through the landed files of a registration whose verdict
-// may change: it was not registered, the file was over a limit, or an operator
-// let it take the place of another. Of those with a decision some are done.
+// may change: it was not registered, the file was over a limit, or it was decided
+// that it takes the place of another or is excluded. Of those with a decision some are done.
 func (l *Ledger) UndecidedHours(ctx context.Context, cloudID string) iter.Seq2[LandedHour, error] {
 	return l.landed(ctx, cloudID+"_", cloudID+afterUnderscore,
-		table.Condition{Column: "verdict", Value: string(Unregistered)}, table.Condition{Column: "decision", Value: string(Supersede)},
+		table.Condition{Column: "verdict", Value: string(Unregistered)},
+		table.Condition{Column: "decision", Value: string(Supersede)}, table.Condition{Column: "decision", Value: string(Exclude)},
 		table.Condition{Column: "code", Value: landing.RejectedTooLarge}, table.Condition{Column: "code", Value: landing.RejectedTooManyRows})
 }
 

@@ -46,8 +46,9 @@ func (v *verifier) hourRow(ctx context.Context, where string, id HourID) error {
 		return v.supplement(ctx, where, id, counts == parent.SHA16)
 	}
 	isPointer := id.SHA16 == ""
+	excluded, _ := pointer.Props["excluded"].(string)
 	if isPointer {
-		id.SHA16 = counts
+		id.SHA16 = cmp.Or(counts, excluded)
 	}
 	row, err := v.ledger.Store.Get(ctx, table.UsageHours, id.partition(), id.key())
 	if err != nil && !errors.Is(err, table.ErrNotFound) {
@@ -58,11 +59,13 @@ func (v *verifier) hourRow(ctx context.Context, where string, id HourID) error {
 		return v.differ(where, "%v", err)
 	}
 	switch {
+	case isPointer && counts == "" && excluded != "" && (h.Verdict == Excluded || h.Verdict == Unregistered):
+		return v.sameProps(where, pointer.Props, row.Props, "excluded", "excludedBy", "challenger")
 	case isPointer && h.Verdict != Counted:
 		return v.differ(where, "counts is %s, and that blob has no row that says counted", counts)
 	case isPointer:
 		return cmp.Or(v.redriven(ctx, where, id, pointer),
-			v.sameProps(where, pointer.Props, row.Props, "counts", "challenger", "supplements", "redriven", "redrive", "redriveBy", "redriveAt", "redriveEnd"))
+			v.sameProps(where, pointer.Props, row.Props, "counts", "challenger", "excludedBy", "supplements", "redriven", "redrive", "redriveBy", "redriveAt", "redriveEnd"))
 	case h.Verdict != Counted:
 		return nil
 	case counts != id.SHA16:

@@ -1,0 +1,138 @@
+package handlers_test
+
+import (
+	"math/rand/v2"
+	"testing"
+	"time"
+
+	"stackusage/shared/ledger"
+	"stackusage/shared/registration"
+	"stackusage/shared/table"
+)
+
+// TestASupersedeThatCannotBeCarriedOut: the hour is not registered any more, the
+// blob is gone. It ends by itself, with its reason, and leaves no day open.
+func TestASupersedeThatCannotBeCarriedOut(t *testing.T) {
+	t.Parallel()
+	ended := func(t *testing.T, r *rig) {
+		t.Helper()
+		r.daysPass(t)
+		marks, err := r.Ledger.OpenMarks(t.Context())
+		ok(t, err)
+		for _, m := range marks {
+			if m.Revision == 0 {
+				t.Errorf("still open: %s", m.Day)
+			}
+		}
+	}
+	t.Run("the registration ended", func(t *testing.T) {
+		t.Parallel()
+		r := newRig(t)
+		newBilling(t, r)
+		r.registerAs(t, func(reg *registration.Registration) {
+			reg.Start, reg.EffectiveDay = hour22.Start().AddDate(0, 0, -5), "20191205"
+		})
+		for _, h := range allDay {
+			r.ingest(t, h, rowsOf(h)...)
+		}
+		second := r.ingest(t, hour23, row(2, hour22, "40"))
+		r.settle(t, rand.New(rand.NewPCG(9, 9)))
+		_, err := r.Ledger.AskTakeOver(t.Context(), hourID(second), because("it is right"))
+		ok(t, err)
+		r.endedBefore(t)
+		ended(t, r)
+		if h := r.hourRow(t, second); h.Verdict != ledger.Conflict || h.Decision != ledger.Withdrawn || h.DecidedBy != "IngestHour" || h.TakesOver() {
+			t.Errorf("row %+v", h)
+		}
+		if standing, err := r.Ledger.CountedHour(t.Context(), hourID(second)); err != nil || standing.Challenger != "" {
+			t.Errorf("pointer %+v, error %v", standing, err)
+		}
+	})
+	t.Run("the blob is gone", func(t *testing.T) {
+		t.Parallel()
+		r := registered(t)
+		bill := newBilling(t, r)
+		r.complete(t)
+		_, name := blobOf(t, hour23, row(2, hour22, "40"))
+		standing, err := r.Ledger.CountedHour(t.Context(), hourID(name))
+		ok(t, err)
+		_, err = r.Ledger.DecideHour(t.Context(), hourID(name), ledger.Beside(standing, ledger.Hour{Blob: name.String(), RowSetHash: "other"}))
+		ok(t, err)
+		_, err = r.Ledger.AskTakeOver(t.Context(), hourID(name), because("it is right"))
+		ok(t, err)
+		ended(t, r)
+		if h := r.hourRow(t, name); h.Verdict != ledger.Conflict || h.Decision != ledger.Withdrawn {
+			t.Errorf("row %+v", h)
+		}
+		r.settle(t, rand.New(rand.NewPCG(9, 9)))
+		bill.billed(t, rowsOf(hour22), rowsOf(hour23), rowsOf(hour00))
+	})
+}
+
+// daysPass is three days of Sweep, and of what it announces.
+func (r *rig) daysPass(t testing.TB) {
+	t.Helper()
+	for range 3 {
+		r.advance(24 * time.Hour)
+		r.sweep(t)
+		for _, m := range r.take(t, "usage-landed") {
+			r.done(t, "IngestHour", m)
+		}
+		for _, m := range r.take(t, "usage-days") {
+			r.done(t, "CloseDay", m)
+		}
+	}
+}
+
+// endedBefore ends the registration two days before the usage day.
+func (r *rig) endedBefore(t testing.TB) {
+	t.Helper()
+	regs, err := r.store.Tables.Registrations(t.Context(), cloudID)
+	ok(t, err)
+	regs[len(regs)-1].End = (hour22 - 48).Start()
+	ok(t, r.store.Tables.PutRegistration(t.Context(), regs[len(regs)-1]))
+}
+
+// TestAnExclusionThatWasBegun: whoever began it died, and IngestHour ends it.
+func TestAnExclusionThatWasBegun(t *testing.T) {
+	t.Parallel()
+	eachWriteFailed(t,
+		func(t *testing.T) *rig {
+			r := registered(t)
+			r.complete(t)
+			_, name := blobOf(t, hour23, rowsOf(hour23)...)
+			l := ledger.Ledger{Store: dyingAt{r.Ledger.Store, table.OpenDays}}
+			if _, err := l.Exclude(t.Context(), hourID(name), because("a test of the stack"), false); err == nil {
+				t.Fatal("it did not die")
+			}
+			return r
+		},
+		func(r *rig) (int, string) {
+			_, name := blobOf(t, hour23, rowsOf(hour23)...)
+			return r.call("IngestHour", landedMessage(name))
+		},
+		sameStorage)
+	r := registered(t)
+	bill := newBilling(t, r)
+	r.complete(t)
+	r.settle(t, rand.New(rand.NewPCG(9, 9)))
+	name := r.land(t, hour23, rowsOf(hour23)...)
+	l := ledger.Ledger{Store: dyingAt{r.Ledger.Store, table.OpenDays}}
+	if _, err := l.Exclude(t.Context(), hourID(name), because("a test of the stack"), false); err == nil {
+		t.Fatal("it did not die")
+	}
+	r.daysPass(t)
+	r.settle(t, rand.New(rand.NewPCG(9, 9)))
+	bill.billed(t, rowsOf(hour22), rowsOf(hour00))
+	if h := r.hourRow(t, name); h.Verdict != ledger.Excluded || h.DecidedBy != "olga" {
+		t.Errorf("row %+v", h)
+	}
+	// A later file of the hour is a conflict, and may be let in.
+	second := r.ingest(t, hour23, row(2, hour22, "40"))
+	if h := r.hourRow(t, second); h.Verdict != ledger.Conflict {
+		t.Errorf("row %+v", h)
+	}
+	r.supersede(t, second)
+	r.settle(t, rand.New(rand.NewPCG(9, 9)))
+	bill.billed(t, rowsOf(hour22), []string{row(2, hour22, "40")}, rowsOf(hour00))
+}

@@ -1,0 +1,178 @@
+package ledger
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+
+	"stackusage/shared/table"
+	"stackusage/shared/usage"
+)
+
+// Who had an hour excluded: column excludedBy.
+const (
+	ExcludedByOperator = "operator" // final, until a file is let in again
+	ExcludedByEnd      = "end"      // the registration had ended: the file counts again once its hour is registered again
+)
+
+// leaving in column challenger: the file that counts is about to leave, and no
+// other takes its place.
+const leaving = "-"
+
+// Leaves reports whether the file is about to be excluded: that was announced,
+// and has not been done yet.
+func (h Hour) Leaves() bool { return h.Verdict == Counted && h.Decision == Exclude }
+
+// CountsAgain reports whether id's file, which only an end took out, is the one
+// that counts again now that its hour is registered. It is asked of the pointer.
+func (h Hour) CountsAgain(id HourID) bool {
+	return h.takenOutByEnd(id) && (h.Challenger == "" || h.Challenger == id.SHA16)
+}
+
+func (h Hour) takenOutByEnd(id HourID) bool {
+	return h.Counts == "" && h.Excluded == id.SHA16 && h.ExcludedBy == ExcludedByEnd
+}
+
+// Waits reports whether id's file, which only an end took out, has to wait: another
+// file is about to take the place. It is asked of the pointer.
+func (h Hour) Waits(id HourID) bool { return h.takenOutByEnd(id) && !h.CountsAgain(id) }
+
+// Exclude takes a file that counts out of the bill, and lets none take its place:
+// because an operator decided so or, byEnd, because its hour is not registered any
+// more. It writes in the order of a supersede: the pointer says that the file
+// leaves, so that closers see it as pending; then the marks of its usage days; then
+// one transaction. By an end a file that was about to take over is withdrawn too.
+// It may be repeated at any time, and finishes what another run began. A file that
+// does not count is left as it is, by an end without an error.
+func (l *Ledger) Exclude(ctx context.Context, id HourID, why Reasoned, byEnd bool) (Verdict, error) {
+	err := why.check()
+	var h Hour
+	if err == nil {
+		h, err = l.announceExclusion(ctx, id, why, byEnd)
+	}
+	if byEnd && errors.Is(err, table.ErrNotFound) { // nothing counts for its hour yet
+		h, err = l.Hour(ctx, id)
+	}
+	if err == nil && h.Leaves() {
+		h.Verdict, err = l.carryOutExclusion(ctx, id)
+	}
+	if err != nil {
+		return "", fmt.Errorf("exclude hour %s: %w", id, err)
+	}
+	return h.Verdict, nil
+}
+
+func (l *Ledger) announceExclusion(ctx context.Context, id HourID, why Reasoned, byEnd bool) (Hour, error) {
+	return l.change(ctx, id, func(c *claim) ([]table.Op, error) {
+		var ops []table.Op
+		switch other := c.standing.Challenger; {
+		case c.standing.Excluded == id.SHA16 && c.standing.Counts == "", c.standing.Counts != id.SHA16 && byEnd:
+			return nil, nil // done, or nothing to do
+		case c.standing.Counts != id.SHA16:
+			return nil, fmt.Errorf("its verdict is %s, not %s: %w", c.file.Verdict, Counted, ErrDecided)
+		case other == leaving:
+			return nil, nil // on its way
+		case other != "" && !byEnd:
+			return nil, fmt.Errorf("file %s is about to take the hour over; wait for it or keep it out first: %w", other, ErrDecided)
+		case other != "":
+			challenger, err := l.readClaim(ctx, HourID{id.CloudID, id.Hour, other})
+			if err != nil {
+				return nil, err
+			}
+			challenger.file.withdraw(why)
+			ops = append(ops, challenger.setFile())
+		}
+		c.file.decide(Exclude, why)
+		if err := c.file.checkEarlier(); err != nil {
+			return nil, err
+		}
+		c.standing.Challenger, c.standing.ExcludedBy = leaving, ExcludedByOperator
+		if byEnd {
+			c.standing.ExcludedBy = ExcludedByEnd
+		}
+		return append(ops, c.setFile(), c.setStanding()), nil
+	})
+}
+
+func (l *Ledger) carryOutExclusion(ctx context.Context, id HourID) (Verdict, error) {
+	c, err := l.readClaim(ctx, id)
+	if err != nil || c.standing.Counts != id.SHA16 || c.standing.Challenger != leaving {
+		return c.file.Verdict, err // somebody else did it
+	}
+	days, err := l.daysOf(ctx, id, c.file)
+	if err == nil {
+		err = l.markAll(ctx, id, days, OpenDay{Since: c.file.DecidedAt, LastLanding: c.file.LandedAt})
+	}
+	if err != nil {
+		return "", err
+	}
+	by := c.standing.ExcludedBy
+	c.file.Verdict, c.file.Reason = Excluded, "counted until it was excluded"
+	if by == ExcludedByEnd {
+		c.file.Verdict, c.file.Reason = Unregistered, "counted until the registration's end took it out; it counts again once the hour is registered again"
+	}
+	c.standing = c.file
+	c.standing.Excluded, c.standing.ExcludedBy = id.SHA16, by
+	err = l.Store.Apply(ctx, table.UsageHours, id.partition(), c.setStanding(), c.setFile())
+	if errors.Is(err, table.ErrChanged) {
+		now, readErr := l.readClaim(ctx, id)
+		if readErr != nil || now.standing.Challenger != leaving {
+			return now.file.Verdict, readErr
+		}
+	}
+	return c.file.Verdict, err
+}
+
+// readmit lets a file count again that only an end took out. It is announced
+// like a supersede, or a closer would not know that the day is about to change.
+func (l *Ledger) readmit(ctx context.Context, id HourID, h Hour, inputs []DayInput) (Verdict, error) {
+	_, err := l.change(ctx, id, func(c *claim) ([]table.Op, error) {
+		if c.standing.Challenger == id.SHA16 || !c.standing.CountsAgain(id) {
+			return nil, nil // on its way, or somebody else was first
+		}
+		c.standing.Challenger = id.SHA16
+		return []table.Op{c.setStanding()}, nil
+	})
+	if err != nil {
+		return "", fmt.Errorf("let hour %s count again: %w", id, err)
+	}
+	return l.TakeOver(ctx, id, h, inputs)
+}
+
+// EndTakeOver ends what was decided and cannot be carried out, with the reason: a
+// file that was to take over does not, and no day waits for it any more. What its
+// verdict was before stands, and an operator may decide anew.
+func (l *Ledger) EndTakeOver(ctx context.Context, id HourID, why Reasoned) (Hour, error) {
+	h, err := l.change(ctx, id, func(c *claim) ([]table.Op, error) {
+		if c.standing.Challenger != id.SHA16 {
+			return nil, nil
+		}
+		c.standing.Challenger = ""
+		c.file.withdraw(why)
+		return []table.Op{c.setFile(), c.setStanding()}, nil
+	})
+	if err != nil {
+		return h, fmt.Errorf("end the take-over of hour %s: %w", id, err)
+	}
+	return h, nil
+}
+
+// withdraw says in the row of a file why it does not take over. Of one that an end
+// took out, and that was about to count again, nothing was decided.
+func (h *Hour) withdraw(why Reasoned) {
+	if h.Verdict != Unregistered {
+		h.decide(Withdrawn, why)
+	}
+}
+
+// markAll gives the marks of usage days new versions, in their order.
+func (l *Ledger) markAll(ctx context.Context, id HourID, days []usage.Day, touch OpenDay) error {
+	touch.LastInput = id.Hour.Compact() + "_" + id.SHA16
+	for _, d := range slices.Compact(slices.Sorted(slices.Values(days))) {
+		if err := l.markOpen(ctx, id.CloudID, d, touch); err != nil {
+			return err
+		}
+	}
+	return nil
+}

@@ -1,0 +1,263 @@
+package ledger_test
+
+import (
+	"context"
+	"fmt"
+	"math/rand/v2"
+	"strings"
+	"testing"
+
+	"stackusage/shared/azurestore"
+	"stackusage/shared/ledger"
+	"stackusage/shared/usage"
+)
+
+// wayOfExclusions is every step by which an hour leaves the bill and comes back:
+// A is excluded by an operator, B is let in, B is taken out by an end, the end is
+// no more, and B counts again.
+func wayOfExclusions(t testing.TB, l *ledger.Ledger, cloudID string) []func(context.Context) error {
+	d := day(t, "20191210")
+	h := hour(t, "2019121019")
+	days := map[string][]usage.Day{fileA: {d, d + 1}, fileB: {d}, fileC: {d}}
+	land := func(sha16 string) func(context.Context) error {
+		return func(ctx context.Context) error {
+			id, h := blobOf(cloudID, h, sha16)
+			h.UsageDays = daysText(days[sha16])
+			_, err := commit(ctx, l, id, h, days[sha16]...)
+			return err
+		}
+	}
+	exclude := func(sha16 string, byEnd bool) func(context.Context) error {
+		return func(ctx context.Context) error {
+			id, _ := blobOf(cloudID, h, sha16)
+			_, err := l.Exclude(ctx, id, because("a test of the stack"), byEnd)
+			return err
+		}
+	}
+	supersede := func(sha16 string) func(context.Context) error {
+		return func(ctx context.Context) error {
+			id, h := blobOf(cloudID, h, sha16)
+			if _, err := l.AskTakeOver(ctx, id, because(sha16+" is right")); err != nil {
+				return err
+			}
+			_, err := takeOver(ctx, l, id, h, days[sha16]...)
+			return err
+		}
+	}
+	end := func(sha16 string) func(context.Context) error {
+		return func(ctx context.Context) error {
+			id, _ := blobOf(cloudID, h, sha16)
+			_, err := l.EndTakeOver(ctx, id, because("it is not registered"))
+			return err
+		}
+	}
+	ask := func(sha16 string) func(context.Context) error {
+		return func(ctx context.Context) error {
+			id, _ := blobOf(cloudID, h, sha16)
+			_, err := l.AskTakeOver(ctx, id, because(sha16+" is right"))
+			return err
+		}
+	}
+	closeDay := func(ctx context.Context) error { return stateNext(ctx, l, cloudID, d) }
+	return []func(context.Context) error{
+		land(fileA), closeDay, exclude(fileA, false), closeDay, exclude(fileA, false),
+		land(fileB), land(fileC), exclude(fileC, true), supersede(fileB), closeDay,
+		ask(fileC), end(fileC), ask(fileC), exclude(fileB, true), closeDay, land(fileB), closeDay,
+	}
+}
+
+func TestExclude(t *testing.T) {
+	t.Parallel()
+	ctx := context.Background()
+	l, _ := open(t)
+	id, _ := blobOf(cloudID, hour(t, "2019121019"), fileA)
+	other, _ := blobOf(cloudID, id.Hour, fileB)
+	third, _ := blobOf(cloudID, id.Hour, fileC)
+	d := id.Hour.Day()
+	way := wayOfExclusions(t, l, cloudID)
+	steps := func(n int) {
+		t.Helper()
+		for range n {
+			ok(t, way[0](ctx))
+			way = way[1:]
+		}
+	}
+	verdict := func(id ledger.HourID, want ledger.Verdict) ledger.Hour {
+		t.Helper()
+		h, err := l.Hour(ctx, id)
+		ok(t, err)
+		if h.Verdict != want {
+			t.Errorf("file %s is %s, want %s", id.SHA16, h.Verdict, want)
+		}
+		return h
+	}
+	stated := func(want string) {
+		t.Helper()
+		last, err := l.LastRevision(ctx, cloudID, d)
+		ok(t, err)
+		if last.Inputs != want || marked(t, l, cloudID, d.Compact()) {
+			t.Errorf("the day is stated with %q, want %q, and closed", last.Inputs, want)
+		}
+	}
+	steps(2)
+	if _, err := l.Exclude(ctx, id, ledger.Reasoned{By: "olga"}, false); err == nil {
+		t.Error("no reason, and no error")
+	}
+	steps(2)
+	stated("")
+	if h := verdict(id, ledger.Excluded); h.Decision != ledger.Exclude || h.DecidedBy != "olga" || h.Accepted != 9 {
+		t.Errorf("row %+v", h)
+	}
+	missing, err := l.Missing(ctx, cloudID, d, id.Hour, 0)
+	ok(t, err)
+	if missing[0] != id.Hour+1 {
+		t.Errorf("missing from %s on: an excluded hour is decided", missing[0])
+	}
+	steps(4)
+	if h := verdict(third, ledger.Conflict); !strings.Contains(h.Reason, "excluded by an operator") {
+		t.Errorf("reason %q", h.Reason)
+	}
+	_, err = l.Exclude(ctx, other, because("x"), false)
+	is(t, err, ledger.ErrDecided)
+	steps(2)
+	stated("2019121019_" + fileB)
+	if h := verdict(id, ledger.Voided); !strings.Contains(h.Earlier, "exclude by olga: a test of the stack") || h.SupersededBy != fileB {
+		t.Errorf("row %+v", h)
+	}
+	steps(2)
+	if h := verdict(third, ledger.Conflict); h.Decision != ledger.Withdrawn || h.TakesOver() {
+		t.Errorf("row %+v", h)
+	}
+	steps(1)
+	_, err = l.Exclude(ctx, other, because("x"), false) // C is about to take its place
+	is(t, err, ledger.ErrDecided)
+	steps(2)
+	stated("")
+	verdict(other, ledger.Unregistered)
+	verdict(third, ledger.Conflict)
+	if missing, err = l.Missing(ctx, cloudID, d, id.Hour, 0); err != nil || missing[0] != id.Hour {
+		t.Errorf("missing from %s on, %v: what an end took out is missing where it is expected again", missing[0], err)
+	}
+	if v, err := l.DecideHour(ctx, other, ledger.Hour{Verdict: ledger.Unregistered}); err != nil || v != ledger.Unregistered {
+		t.Errorf("verdict %s, error %v", v, err)
+	}
+	steps(2)
+	stated("2019121019_" + fileB)
+	if h := verdict(other, ledger.Counted); h.Decision != "" || h.Accepted != 9 || !strings.Contains(h.Earlier, "exclude by olga") {
+		t.Errorf("row %+v", h)
+	}
+}
+
+// TestADayThatIsExcludedBeforeItIsStated: all that its hours had is taken out. A
+// closer that read them before finds the number of its revision taken.
+func TestADayThatIsExcludedBeforeItIsStated(t *testing.T) {
+	t.Parallel()
+	ctx := context.Background()
+	l, _ := open(t)
+	id, h := blobOf(cloudID, hour(t, "2019121019"), fileA)
+	d := id.Hour.Day()
+	h.UsageDays = d.Compact()
+	_, err := commit(ctx, l, id, h, d)
+	ok(t, err)
+	slow, err := l.BeginClose(ctx, cloudID, d)
+	ok(t, err)
+	_, err = l.Exclude(ctx, id, because("a test of the stack"), false)
+	ok(t, err)
+	ok(t, stateNext(ctx, l, cloudID, d))
+	is(t, l.CommitRevision(ctx, slow, ledger.Revision{Number: 1, Inputs: ledger.InputList(slow.Counted)}), ledger.ErrOtherCloser)
+	if last, err := l.LastRevision(ctx, cloudID, d); err != nil || last.Inputs != "" || marked(t, l, cloudID, d.Compact()) {
+		t.Errorf("revision %+v, error %v", last, err)
+	}
+}
+
+// TestExcludeInterleavings runs exclusions by an operator and by an end, another
+// file's take-over, the end's end and closers request by request in random order,
+// with crashes: what TestModelOfAnHour shows of the order, with the code that has it.
+func TestExcludeInterleavings(t *testing.T) {
+	t.Parallel()
+	seeds := uint64(150)
+	if testing.Short() {
+		seeds = 20
+	}
+	plain, connection := open(t)
+	l := reopen(t, connection, azurestore.Through(policyFunc(stopAtRequests)), azurestore.WithoutRetries())
+	seen := map[string]int{}
+	for seed := range seeds {
+		t.Run(fmt.Sprint("seed ", seed), func(t *testing.T) {
+			ctx := context.Background()
+			random := rand.New(rand.NewPCG(seed, 7))
+			cloudID := cloud(int(seed))
+			a, b, daysOfA, daysOfB := inConflict(ctx, t, plain, cloudID)
+			if random.IntN(2) == 0 {
+				for _, d := range daysOfA {
+					ok(t, stateNext(ctx, plain, cloudID, d))
+				}
+			}
+			_, hourA := blobOf(cloudID, a.Hour, fileA)
+			hourA.UsageDays = daysText(daysOfA)
+			_, hourB := blobOf(cloudID, b.Hour, fileB)
+			// What Sweep and IngestHour do with what has begun. again: the hour is registered.
+			finish := func(ctx context.Context, l *ledger.Ledger, again bool) error {
+				for _, id := range []ledger.HourID{a, b} {
+					h, err := l.Hour(ctx, id)
+					switch {
+					case err != nil:
+					case h.Leaves():
+						_, err = l.Exclude(ctx, id, because("again"), false)
+					case h.TakesOver():
+						_, err = takeOver(ctx, l, b, hourB, daysOfB...)
+					case h.Verdict == ledger.Unregistered && again && id == a:
+						_, err = commit(ctx, l, a, hourA, daysOfA...)
+					case h.Verdict == ledger.Unregistered && again:
+						hourB.UsageDays = daysText(daysOfB)
+						_, err = commit(ctx, l, b, hourB, daysOfB...)
+					}
+					if err != nil {
+						return err
+					}
+				}
+				return nil
+			}
+			exclude := func(byEnd bool) func(ctx context.Context) error {
+				return func(ctx context.Context) error {
+					_, err := l.Exclude(ctx, a, because("a is wrong"), byEnd)
+					return ignore(err, ledger.ErrDecided)
+				}
+			}
+			actors := []*actor{{work: exclude(true), repeats: 1}, {work: func(ctx context.Context) error { return finish(ctx, l, true) }, repeats: 1}}
+			if random.IntN(2) == 0 {
+				actors = append(actors, &actor{work: exclude(false)})
+			}
+			if random.IntN(2) == 0 {
+				actors = append(actors, &actor{work: func(ctx context.Context) error {
+					if _, err := l.AskTakeOver(ctx, b, because("b is right")); err != nil {
+						return ignore(err, ledger.ErrDecided)
+					}
+					_, err := takeOver(ctx, l, b, hourB, daysOfB...)
+					return err
+				}})
+			}
+			d := b.Hour.Day()
+			for _, day := range []usage.Day{d - 1, d, d, d + 1} {
+				actors = append(actors, &actor{closes: true, repeats: 2, work: func(ctx context.Context) error {
+					return stateNext(ctx, l, cloudID, day)
+				}})
+			}
+			play(t, random, actors)
+			atRest(t, plain, cloudID, 0)
+			ok(t, finish(ctx, plain, random.IntN(2) == 0))
+			for _, day := range []usage.Day{d - 1, d, d + 1} {
+				ok(t, stateNext(ctx, plain, cloudID, day))
+			}
+			end := atRest(t, plain, cloudID, 0)
+			if strings.Contains(end, "open") {
+				t.Errorf("in the end it %s", end)
+			}
+			seen[end]++
+		})
+	}
+	if !testing.Short() && (seen["counts a"] == 0 || seen["counts b"] == 0 || seen["counts -"] == 0) {
+		t.Errorf("ends %v", seen)
+	}
+	t.Log(seen)
+}
