@@ -113,7 +113,7 @@ func TestCarryForward(t *testing.T) {
 				t.Errorf("%s: %v", name, err)
 			}
 		}
-		if err := l.carry(t, december(11), december(12), "x"); !errors.Is(err, table.ErrNotFound) {
+		if err := l.carry(t, december(9), december(12), "x"); !errors.Is(err, table.ErrNotFound) {
 			t.Errorf("a day that was never stated: %v", err)
 		}
 		if err := l.carry(t, theDay, december(12), ""); err == nil {

@@ -61,10 +61,11 @@ func (a *App) tryClose(ctx context.Context, m dayMessage) error {
 	if err != nil {
 		return err
 	}
+	c.OffCalendar = !onCalendar(book, m.UsageDay)
 	var manifest ledger.Manifest
 	switch {
 	case c.Empty():
-		_, err := a.Ledger.FinishClose(ctx, c) // all its hours were voided
+		_, err := a.Ledger.FinishClose(ctx, c) // all its hours were voided, or none is expected and none was used
 		return err
 	case c.States() && c.Request == nil:
 		manifest, err = a.readManifest(ctx, c.Last.Manifest)

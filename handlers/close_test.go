@@ -76,7 +76,7 @@ func TestCloseDay(t *testing.T) {
 		}
 	})
 	t.Run("the day is closed and its revision is open", func(t *testing.T) {
-		marks := r.rows(t, table.OpenDays)
+		marks := r.ofDay(t, table.OpenDays)
 		if _, ok := marks[cloudID+"/20191210_0001"]; !ok || len(marks) != 1 {
 			t.Errorf("marks %v", marks)
 		}

@@ -180,14 +180,14 @@ func TestCorrections(t *testing.T) {
 	t.Run("a complete day closes again at most once in the delay", func(t *testing.T) {
 		r.ingest(t, hour00+8, row(1, hour22, "1"))
 		r.done(t, "CloseDay", dayMessage(theDay))
-		before := len(r.rows(t, "UsageDays"))
+		before := len(r.ofDay(t, "UsageDays"))
 		r.ingest(t, hour00+9, row(1, hour22, "1"))
 		r.done(t, "CloseDay", dayMessage(theDay))
-		if n := len(r.rows(t, "UsageDays")); n != before {
+		if n := len(r.ofDay(t, "UsageDays")); n != before {
 			t.Errorf("%d revisions; want %d until the delay is over", n, before)
 		}
 		r.settle(t, rnd)
-		if n := len(r.rows(t, "UsageDays")); n != before+1 {
+		if n := len(r.ofDay(t, "UsageDays")); n != before+1 {
 			t.Errorf("%d revisions; want one for both hours", n)
 		}
 	})

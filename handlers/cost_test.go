@@ -46,6 +46,11 @@ func TestCost(t *testing.T) {
 	// one write of their rows.
 	pin("an hour of two usage days with a refused row", 9+4+2, func() { r.done(t, "IngestHour", landedMessage(name)) })
 
+	// As an hour of two usage days: it has an input of its own day and, in the
+	// settling hours, of the day before, whatever rows it has.
+	other := r.land(t, hour00+24)
+	pin("an hour without rows that settles a day", 9+4, func() { r.done(t, "IngestHour", landedMessage(other)) })
+
 	// The registration, and the hours of two reported days to see what is
 	// missing; the mark, the last revision, the inputs, the verdict on each.
 	pin("a day that is not due", 1+2+3+2, func() { r.done(t, "CloseDay", dayMessage(theDay)) })

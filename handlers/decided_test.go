@@ -75,7 +75,7 @@ func TestABatchThatAnOperatorRejects(t *testing.T) {
 			r.done(t, "ForwardBatch", batchMessage(theDay, 1))
 			r.advance(time.Hour)
 			r.sweep(t)
-			if len(g.posts) != before || len(r.rows(t, table.OpenDays)) != 0 {
+			if len(g.posts) != before || len(r.ofDay(t, table.OpenDays)) != 0 {
 				t.Error("a repeat does something")
 			}
 			r.verified(t)

@@ -157,7 +157,8 @@ func (j *judging) run(ctx context.Context, name landing.Name, body io.Reader) (l
 		j.hour = ledger.Beside(standing, j.hour)
 		return j.app.Ledger.DecideHour(ctx, j.id, j.hour)
 	}
-	in, err := intake.New(intake.Settings{TempDir: j.app.Settings.TempDir, SpillSums: j.app.Settings.SpillSums}, j.id)
+	in, err := intake.New(intake.Settings{TempDir: j.app.Settings.TempDir, SpillSums: j.app.Settings.SpillSums,
+		Days: ledger.OwnDays(j.id.Hour, j.app.Settings.SettlingHours)}, j.id)
 	if err != nil {
 		return "", err
 	}

@@ -106,8 +106,8 @@ func TestIngestHour(t *testing.T) {
 			t.Errorf("%d inputs: the conflict has one", n)
 		}
 	})
-	t.Run("an hour without usage counts", func(t *testing.T) {
-		if got := r.hourRow(t, r.ingest(t, hour22)); got.Verdict != ledger.Counted || got.Records != 0 || got.UsageDays != "" {
+	t.Run("an hour without usage counts, and is an input of its day", func(t *testing.T) {
+		if got := r.hourRow(t, r.ingest(t, hour22)); got.Verdict != ledger.Counted || got.Records != 0 || got.UsageDays != "20191210" {
 			t.Errorf("%+v", got)
 		}
 	})

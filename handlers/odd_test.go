@@ -41,7 +41,7 @@ func TestWhatIsAcceptedIsBilled(t *testing.T) {
 	r.ingest(t, hour22)
 	r.ingest(t, hour00)
 	r.settle(t, rand.New(rand.NewPCG(1, 1)))
-	day := r.only(t, "UsageDays")
+	day := r.onlyOfDay(t, "UsageDays")
 	if day["rows"] != int64(len(rows)) {
 		t.Errorf("%v of %d rows count; quarantine: %v", day["rows"], len(rows), r.rows(t, "Quarantine"))
 	}

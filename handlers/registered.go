@@ -64,6 +64,16 @@ func (a *App) missing(ctx context.Context, day usage.Day, book registration.Book
 	return slices.DeleteFunc(missing, func(h usage.Hour) bool { return !registration.Expects(book.Registrations, h.Start()) }), err
 }
 
+// onCalendar reports whether some hour of a day is expected.
+func onCalendar(book registration.Book, day usage.Day) bool {
+	for h := day.First(); h < day.Next().First(); h++ {
+		if registration.Expects(book.Registrations, h.Start()) {
+			return true
+		}
+	}
+	return false
+}
+
 // due is errNotDue if a day should rather wait for what is missing.
 func (a *App) due(book registration.Book, day usage.Day, missing []usage.Hour, firstLanding time.Time) error {
 	if len(missing) > 0 && a.Now().Before(a.deadline(book, day, firstLanding)) {

@@ -64,6 +64,27 @@ func (r *rig) rows(t testing.TB, name string) map[string]table.Props {
 	return all
 }
 
+// ofDay are the rows of a table by registration that are of the usage day: the
+// hour that settles it is of the next day, which opens too.
+func (r *rig) ofDay(t testing.TB, name string) map[string]table.Props {
+	t.Helper()
+	all := r.rows(t, name)
+	maps.DeleteFunc(all, func(key string, _ table.Props) bool {
+		return !strings.HasPrefix(key, cloudID+"/"+theDay.Compact())
+	})
+	return all
+}
+
+// onlyOfDay is the single one of them.
+func (r *rig) onlyOfDay(t testing.TB, name string) table.Props {
+	t.Helper()
+	all := r.ofDay(t, name)
+	if len(all) != 1 {
+		t.Fatalf("%s has %d rows of the day, want 1: %v", name, len(all), slices.Sorted(maps.Keys(all)))
+	}
+	return slices.Collect(maps.Values(all))[0]
+}
+
 // only is the single row of a name.
 func (r *rig) only(t testing.TB, name string) table.Props {
 	t.Helper()
@@ -198,5 +219,14 @@ func eachWriteFailed(t *testing.T, prepare func(*testing.T) *rig, step func(*rig
 				same(t, clean, r)
 			})
 		}
+	}
+}
+
+// forget deletes the rows of a table.
+func (r *rig) forget(t testing.TB, name string) {
+	t.Helper()
+	for row, err := range r.store.Tables.List(context.Background(), name, "", "", "") {
+		ok(t, err)
+		ok(t, r.store.Tables.Apply(context.Background(), name, row.Partition, table.Op{Verb: table.Delete, Row: row}))
 	}
 }

@@ -137,7 +137,7 @@ func TestSweepBatches(t *testing.T) {
 		r.commerce.answer = nil
 		r.done(t, "ForwardBatch", batchMessage(theDay, 1))
 		queued(t)
-		if marks := r.rows(t, table.OpenDays); len(marks) != 0 {
+		if marks := r.ofDay(t, table.OpenDays); len(marks) != 0 {
 			t.Errorf("marks %v", marks)
 		}
 	})

@@ -33,10 +33,10 @@ func TestUnlistedBatches(t *testing.T) {
 			})
 			r.fails(t, "CloseDay", dayMessage(theDay))
 			r.through(nil)
-			r.only(t, table.UsageDays)
+			r.onlyOfDay(t, table.UsageDays)
 			r.ingest(t, hour00+1, row(7, hour22, "8"))
 			r.settle(t, rand.New(rand.NewPCG(1, 2)))
-			if days := r.rows(t, table.UsageDays); len(days) != 2 {
+			if days := r.ofDay(t, table.UsageDays); len(days) != 2 {
 				t.Errorf("%d revisions, want 2", len(days))
 			}
 			got := commerce.sums(t)

@@ -25,8 +25,9 @@ import (
 
 // Settings bound what an intake holds.
 type Settings struct {
-	TempDir   string // for runs and files on their way to storage; empty: the system's
-	SpillSums int    // sums in memory before a run goes to disk
+	TempDir   string      // for runs and files on their way to storage; empty: the system's
+	SpillSums int         // sums in memory before a run goes to disk
+	Days      []usage.Day // that get a partial also where no row is of them, in order: ledger.OwnDays
 }
 
 // Intake takes in the rows of one reported hour.
@@ -81,16 +82,34 @@ func (in *Intake) add(record usage.Record) error {
 	return in.summer.Add(record)
 }
 
-// PutPartials stores one file per usage day. h says which file the rows are
-// from, header what its stamp said.
-func (in *Intake) PutPartials(ctx context.Context, blobs content.Putter, h ledger.Hour, header landing.Header) ([]ledger.DayInput, error) {
-	var inputs []ledger.DayInput
+// PutPartials stores one file per usage day: those that rows are of, and those
+// that the hour always has an input of. h says which file the rows are from,
+// header what its stamp said.
+func (in *Intake) PutPartials(ctx context.Context, blobs content.Putter, h ledger.Hour, header landing.Header) (inputs []ledger.DayInput, err error) {
+	put := func(day usage.Day, sums iter.Seq2[daily.Sum, error]) {
+		if err == nil {
+			var input ledger.DayInput
+			input, err = in.putPartial(ctx, blobs, h, header, day, sums)
+			inputs = append(inputs, input)
+		}
+	}
+	own := in.settings.Days
+	ownBefore := func(more func(usage.Day) bool) {
+		for ; len(own) > 0 && more(own[0]); own = own[1:] {
+			put(own[0], func(func(daily.Sum, error) bool) {})
+		}
+	}
 	for day, sums := range in.summer.Days() {
-		input, err := in.putPartial(ctx, blobs, h, header, day, sums)
-		if err != nil {
+		ownBefore(func(d usage.Day) bool { return d < day })
+		if len(own) > 0 && own[0] == day {
+			own = own[1:]
+		}
+		if put(day, sums); err != nil {
 			return nil, err
 		}
-		inputs = append(inputs, input)
+	}
+	if ownBefore(func(usage.Day) bool { return true }); err != nil {
+		return nil, err
 	}
 	return inputs, nil
 }

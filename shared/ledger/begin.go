@@ -20,6 +20,8 @@ type Closing struct {
 	Request *OpenDay   // what an operator asked for and no revision has answered
 	Carries []Carry    // what counts of other days' revisions, in order
 
+	OffCalendar bool // no hour of the day is expected; the closer sets it, from the registration
+
 	left         bool // a file with an input of the day counted once, and does not any more
 	carryPending bool // another day is about to carry something into this one
 	mark         table.Tag

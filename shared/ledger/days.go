@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"iter"
+	"slices"
 	"strings"
 	"time"
 
@@ -143,9 +144,12 @@ func (c *Closing) States() bool {
 // Empty reports whether there is nothing to state: the day never was, and
 // nothing counts for it, or ever did. Where something did, a closer that read it
 // before it left may still be on its way to state it as the first revision. So the
-// day is stated as nothing, and of the two one finds the number taken.
+// day is stated as nothing, and of the two one finds the number taken. Of a day of
+// which no hour is expected an hour without rows of it is nothing; any other day
+// closes with no records, so that it differs from one that is not closed.
 func (c *Closing) Empty() bool {
-	return c.Last == nil && len(c.Counted) == 0 && len(c.Carries) == 0 && !c.left
+	counts := func(in DayInput) bool { return in.Rows > 0 || !c.OffCalendar }
+	return c.Last == nil && !slices.ContainsFunc(c.Counted, counts) && len(c.Carries) == 0 && !c.left
 }
 
 // ErrOtherCloser means that another closer stated the day first: begin again.
@@ -188,6 +192,17 @@ func (l *Ledger) FinishClose(ctx context.Context, c *Closing) (done bool, err er
 		return false, fmt.Errorf("finish day %s of %s: %w", c.Day, c.CloudID, err)
 	}
 	return true, nil
+}
+
+// OwnDays are the usage days that a reported hour has an input of, also where none
+// of its rows is of them: its own and, in the settling hours, the day before. They
+// are the days that wait for it.
+func OwnDays(hour usage.Hour, settling int) []usage.Day {
+	own := hour.Day()
+	if hour.OfDay() < settling {
+		return []usage.Day{own - 1, own}
+	}
+	return []usage.Day{own}
 }
 
 // Missing lists the reported hours that a usage day still waits for: its own

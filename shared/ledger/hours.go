@@ -60,7 +60,7 @@ type Hour struct {
 	Quarantined  int64     `col:"quarantined"`
 	Refusals     string    `col:"refusals,omitempty"` // the file of the refused rows: container and name
 	Pages        int64     `col:"pages"`
-	UsageDays    string    `col:"usageDays,omitempty"` // that the accepted rows fall on
+	UsageDays    string    `col:"usageDays,omitempty"` // that it has an input of: those of the accepted rows, and OwnDays
 	Reporting    string    `col:"reporting,omitempty"` // ReportingOff: it was, for the reported day, when the blob was judged
 	Region       string    `col:"region,omitempty"`
 	AgentVersion string    `col:"agentVersion,omitempty"`

@@ -6,6 +6,8 @@ import (
 	"errors"
 	"fmt"
 	"iter"
+	"slices"
+	"strings"
 
 	"stackusage/shared/daily"
 	"stackusage/shared/table"
@@ -26,6 +28,16 @@ func (v *verifier) partials(ctx context.Context, id HourID, h Hour, summer *dail
 			}
 		}
 	}
+	// The hour's own days have a partial also where no row is of them.
+	for _, own := range OwnDays(id.Hour, 24) {
+		if day := own.Compact(); strings.Contains(h.UsageDays, day) && !slices.Contains(days, day) {
+			days = append(days, day)
+			if err := v.settle(v.partial(ctx, id, h, own, func(func(daily.Sum, error) bool) {})); err != nil {
+				return nil, err
+			}
+		}
+	}
+	slices.Sort(days)
 	return days, nil
 }
 
