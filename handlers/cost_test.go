@@ -55,10 +55,11 @@ func TestCost(t *testing.T) {
 	// missing; the mark, the last revision, the inputs, the verdict on each.
 	pin("a day that is not due", 1+2+3+2, func() { r.done(t, "CloseDay", dayMessage(theDay)) })
 	r.ingest(t, hour23, rowsOf(hour23)...)
-	// As above with three inputs; each partial; the catalogue of meters; batch,
+	// As above with three inputs; each partial; the list of infrastructure
+	// subscriptions, which the registration has not got yet; the catalogue of meters; batch,
 	// daily file, settlement and manifest; the revision; which batches are listed, the mark of their answers, their
 	// list, a message for each; the day's mark away.
-	pin("a day of three inputs and one batch", 1+2+3+3+3+1+4+1+3+1+1, func() { r.done(t, "CloseDay", dayMessage(theDay)) })
+	pin("a day of three inputs and one batch", 1+2+3+3+3+1+1+4+1+3+1+1, func() { r.done(t, "CloseDay", dayMessage(theDay)) })
 
 	// The batch's row and its bytes; the claim, and the row that it made; the
 	// answers; the receipt; the row again.

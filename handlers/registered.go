@@ -25,20 +25,23 @@ func reportingOf(held registration.Holding) string {
 
 // partsOf is what a registration says of the parts of a usage day.
 func partsOf(book registration.Book, day usage.Day) ([]daily.SettledPart, error) {
-	held, err := book.On(day.Compact())
+	parts, err := book.Parts(day.Compact())
 	if err != nil {
 		return nil, fmt.Errorf("close day %s of %s: %w", day, book.CloudID, err)
 	}
-	return []daily.SettledPart{partOf(held)}, nil
-}
-
-func partOf(held registration.Holding) daily.SettledPart {
-	p := daily.SettledPart{
-		Registration: held.Name, BillingSubscriptionID: held.SubscriptionID, BillingModel: held.BillingModel,
-		Region: held.Region, Reporting: reportingOf(held), Infrastructure: []string{}, Mappings: map[string]string{},
+	settled := make([]daily.SettledPart, len(parts))
+	for i := len(parts) - 1; i >= 0; i-- {
+		if !parts[i].InfrastructureKnown && i+1 < len(parts) { // it is the same stack
+			parts[i].Infrastructure = parts[i+1].Infrastructure
+		}
+		p := parts[i]
+		settled[i] = daily.SettledPart{
+			Until: p.Until, Registration: p.Name, BillingSubscriptionID: p.SubscriptionID, BillingModel: p.BillingModel,
+			Region: p.Region, Reporting: reportingOf(p.Holding), Infrastructure: registration.NormalList(p.Infrastructure), Mappings: map[string]string{},
+		}
+		maps.Copy(settled[i].Mappings, p.Tenants)
 	}
-	maps.Copy(p.Mappings, held.Tenants)
-	return p
+	return settled, nil
 }
 
 // unregistered is why a reported hour does not count; empty if it does. The rows

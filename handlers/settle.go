@@ -5,6 +5,7 @@ import (
 	"context"
 	"crypto/sha256"
 	"encoding/hex"
+	"errors"
 	"fmt"
 	"slices"
 
@@ -75,17 +76,47 @@ func (a *App) settleParts(ctx context.Context, s *settling, book registration.Bo
 		return nil
 	}
 	var err error
+	if s.reporting != ledger.ReportingOff {
+		if book, err = a.recordInfrastructure(ctx, s, book); err != nil {
+			return err
+		}
+	}
 	if s.parts, err = partsOf(book, s.closing.Day); err != nil {
 		return err
-	}
-	for i := range s.parts {
-		s.parts[i].Infrastructure = daily.List(s.Infrastructure())
 	}
 	s.By(book.Version, s.meters.SHA256(), s.parts)
 	if s.reporting == ledger.ReportingOff {
 		return nil
 	}
 	return a.putBytes(ctx, table.ContainerDaily, catalogueBlob(s.meters.SHA256()), s.meters.Bytes())
+}
+
+// recordInfrastructure gives a registration that has no list of the stack's own
+// subscriptions one before the day is closed by it: what activation keys name,
+// and what the stack said nearest to the end of the day. Of two closers at once
+// the second finds what the first recorded, and goes by that. A registration that
+// ended inside the day goes by the list of the one after it, if it has none.
+func (a *App) recordInfrastructure(ctx context.Context, s *settling, book registration.Book) (registration.Book, error) {
+	registrar := registration.Registrar{Store: a.Registrations, Now: a.Now}
+	err := registration.ErrChanged
+	for try := 0; try < closeTries && errors.Is(err, registration.ErrChanged); try++ {
+		if try > 0 {
+			if book, err = a.Registrations.Book(ctx, book.CloudID); err != nil {
+				break
+			}
+		}
+		var parts []registration.Part
+		if parts, err = book.Parts(s.closing.Day.Compact()); err != nil {
+			break
+		}
+		book, err = registrar.RecordInfrastructure(ctx, book, parts[len(parts)-1], slices.Concat(book.Providers, s.Infrastructure()), registration.Note{
+			By: "CloseDay", Reason: fmt.Sprintf("found when usage day %s was closed; to be confirmed", s.closing.Day),
+		})
+	}
+	if err != nil {
+		err = fmt.Errorf("close day %s of %s: %w", s.closing.Day, s.closing.CloudID, err)
+	}
+	return book, err
 }
 
 // header is the first line of the day's file.

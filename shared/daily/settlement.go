@@ -1,12 +1,8 @@
 package daily
 
 import (
-	"crypto/sha256"
-	"encoding/hex"
 	"encoding/json"
 	"fmt"
-	"slices"
-	"strings"
 	"time"
 
 	"stackusage/shared/registration"
@@ -120,22 +116,4 @@ func TermsOf(parts []SettledPart) []Terms {
 		}
 	}
 	return all
-}
-
-// List is a list of subscriptions as a settlement has it: dashed, ascending, each
-// once.
-func List(subscriptions []string) []string {
-	list := make([]string, 0, len(subscriptions))
-	for _, id := range subscriptions {
-		list = append(list, usage.DashedGUID(id))
-	}
-	slices.Sort(list)
-	return slices.Compact(list)
-}
-
-// ListHash names a list: the first 16 hex digits of the SHA-256 of the dashed,
-// ascending ids, comma separated.
-func ListHash(subscriptions []string) string {
-	sum := sha256.Sum256([]byte(strings.Join(List(subscriptions), ",")))
-	return hex.EncodeToString(sum[:8])
 }

@@ -7,6 +7,7 @@ import (
 	"strings"
 	"time"
 
+	"stackusage/shared/registration"
 	"stackusage/shared/usage"
 )
 
@@ -75,8 +76,8 @@ func (s *Settler) Observe(input string, h PartialHeader) {
 		o.tenant = usage.DashedGUID(tenant)
 		s.tenant(usage.NormalGUID(id), o, first)
 	}
-	list := List(h.ProviderSubscriptions)
-	hash := ListHash(list)
+	list := registration.NormalList(h.ProviderSubscriptions)
+	hash := registration.ListHash(list)
 	s.seen[hash] = SeenInfrastructure{Subscriptions: list, Hash: hash, Input: input} // the latest input stays
 	if o.tenant = ""; !s.list.known || s.compare(o, s.list.observed) < 0 {
 		s.list = observedList{observed: o, subscriptions: list, known: true}
@@ -180,7 +181,7 @@ func (s *Settler) Settle() Settlement {
 	}
 	out.Seen = []SeenInfrastructure{}
 	for _, hash := range slices.Sorted(maps.Keys(s.seen)) {
-		if !slices.ContainsFunc(out.Parts, func(p SettledPart) bool { return ListHash(p.Infrastructure) == hash }) {
+		if !slices.ContainsFunc(out.Parts, func(p SettledPart) bool { return registration.ListHash(p.Infrastructure) == hash }) {
 			out.Seen = append(out.Seen, s.seen[hash])
 		}
 	}

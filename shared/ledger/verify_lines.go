@@ -29,6 +29,7 @@ type restatement struct {
 	silent   bool           // reporting is off: differences are kept
 	kept     usage.Quantity // what is
 	payer    func(stackSubscription string) string
+	split    bool           // the day has parts that are charged differently
 	model    string         // billing model of the lines that have rows
 	away     usage.Quantity // what is carried
 	lines    int64          // that carry something
@@ -113,6 +114,16 @@ func (r *restatement) sum(l daily.DayLine, key lineKey) error {
 		return nil
 	}
 	s := r.sums.head
+	if r.split && r.sums.more && s.Key() == key.Key { // a line has the rows of some of the key's hours
+		r.sums.head.Rows, r.sums.head.Quantity = s.Rows-l.Rows, s.Quantity.Sub(l.Total)
+		if r.sums.head.Rows > 0 {
+			return nil
+		}
+		if r.sums.head.Rows < 0 || r.sums.head.Quantity.Sign() != 0 {
+			return damaged(r.where(), "the lines of the key have %d rows and a total of %s more than the partials", -r.sums.head.Rows, r.sums.head.Quantity)
+		}
+		return r.sums.advance()
+	}
 	if !r.sums.more || s.Key() != key.Key || s.Shown != l.Shown || s.Rows != l.Rows || s.Hours != l.Hours || !s.Quantity.Equal(l.Total) {
 		return damaged(r.where(), "total is %s of %d rows; the partials give %s", l.Total, l.Rows, textOf(s, r.sums.more && s.Key() == key.Key))
 	}

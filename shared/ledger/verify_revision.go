@@ -78,12 +78,12 @@ func (v *verifier) dailyFile(ctx context.Context, s *dayState, n int) error {
 		return err
 	}
 	head := day.Header()
-	payer, err := v.payer(ctx, st)
+	payer, split, err := v.payer(ctx, st)
 	if err != nil {
 		return err
 	}
 	r := restatement{v: v, st: st, path: st.File, model: string(head.BillingModel), carries: head.CarriedTo != 0, silent: head.Reporting == daily.ReportingOff,
-		payer: payer}
+		payer: payer, split: split}
 	carried, carriers, err := v.carriedInto(ctx, s, st.manifest.Carries)
 	defer closeFiles(carriers)
 	if err != nil {
@@ -167,20 +167,20 @@ func closeFiles(files []*verifyFile) {
 
 // payer is who is charged by the settlement for usage of a stack subscription in
 // normal form; nil where nothing is settled, and in a day of several parts.
-func (v *verifier) payer(ctx context.Context, st *statement) (func(subscription string) string, error) {
+func (v *verifier) payer(ctx context.Context, st *statement) (payer func(subscription string) string, split bool, err error) {
 	if st.Settlement == "" {
-		return nil, nil
+		return nil, false, nil
 	}
 	text, err := v.readFile(ctx, st.Settlement, st.SettlementSHA256, maxVerifyManifest)
 	if err != nil {
-		return nil, err
+		return nil, false, err
 	}
 	settled, err := daily.DecodeSettlement(text)
 	if err != nil {
-		return nil, damaged(st.Settlement, "%v", err)
+		return nil, false, damaged(st.Settlement, "%v", err)
 	}
 	if len(settled.Parts) > 1 {
-		return nil, nil
+		return nil, true, nil
 	}
 	terms := daily.TermsOf(settled.Parts)[0]
 	return func(subscription string) string {
@@ -189,7 +189,7 @@ func (v *verifier) payer(ctx context.Context, st *statement) (func(subscription 
 			return terms.BillingSubscriptionID
 		}
 		return cmp.Or(terms.Mapped[tenant], terms.BillingSubscriptionID)
-	}, nil
+	}, false, nil
 }
 
 // merged is the merge of partials. The files are the caller's to close, also
