@@ -17,10 +17,6 @@ const (
 	maxDecided  = 1000 // asks 500 records one by one, where an operator decided what it comes to
 	maxLone     = 3    // records refused on their own while nothing is taken: it is not the records
 
-	// codeDecided is the answer code of a record that was refused alone without
-	// proof that it is about the record: an operator decided that it is.
-	codeDecided = "RejectedByDecision"
-
 	// aloneFor is how long the only open record of a batch must have been refused
 	// before that is final where no other can tell whether it is the record or
 	// commerce.
@@ -148,7 +144,7 @@ func (a *App) judgeLone(ctx context.Context, s *sending, alone []lone) (cause, e
 			code, message = fmt.Sprintf("HTTP%d", l.refusal.Status), l.refusal.Reason
 		}
 		if unproven {
-			code, message = codeDecided, fmt.Sprintf("%s, decided by %s: %s. Commerce said %s: %s",
+			code, message = ledger.CodeDecided, fmt.Sprintf("%s, decided by %s: %s. Commerce said %s: %s",
 				s.batch.DecidedAt.UTC().Format(time.RFC3339), s.batch.DecidedBy, s.batch.DecisionReason, code, message)
 		}
 		results[id] = commerce.Result{RecordID: id, Status: commerce.Rejected, Code: code, Message: message}

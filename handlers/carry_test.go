@@ -119,8 +119,8 @@ func TestCarryForward(t *testing.T) {
 		if err := l.carry(t, theDay, december(12), ""); err == nil {
 			t.Error("a request without a reason")
 		}
-		if marks := l.rows(t, table.OpenDays); len(marks) > 0 {
-			t.Errorf("open: %v", marks)
+		if mark := l.only(t, table.OpenDays); mark["declined"] != int64(3) || mark["restate"] != nil {
+			t.Errorf("open: %v", mark)
 		}
 	})
 	t.Run("the open day bills it, for the day of the usage, with the reason", func(t *testing.T) {
@@ -266,7 +266,7 @@ func TestACarryKeepsItsRouting(t *testing.T) {
 // and says how many revisions that made.
 func (r *rig) carryAll(t *testing.T, rnd *rand.Rand) (n int64) {
 	t.Helper()
-	days, err := r.Ledger.ExpiredDays(t.Context(), cloudID)
+	days, err := r.Ledger.DeclinedDays(t.Context(), cloudID)
 	ok(t, err)
 	for _, d := range days {
 		if d.Carried != nil {

@@ -62,18 +62,22 @@ func (a *App) tryClose(ctx context.Context, m dayMessage) error {
 		return err
 	}
 	c.OffCalendar = !onCalendar(book, m.UsageDay)
+	repeat, err := a.repeatsClosing(ctx, c)
+	if err != nil {
+		return err
+	}
 	var manifest ledger.Manifest
 	switch {
 	case c.Empty():
 		_, err := a.Ledger.FinishClose(ctx, c) // all its hours were voided, or none is expected and none was used
 		return err
-	case c.States() && c.Request == nil:
+	case c.States() && c.Request == nil && !repeat:
 		manifest, err = a.readManifest(ctx, c.Last.Manifest)
 	default:
 		if err := a.listBatches(ctx, c); err != nil {
 			return err
 		}
-		manifest, err = a.stateDay(ctx, c, book, missing)
+		manifest, err = a.stateDay(ctx, c, book, missing, repeat)
 	}
 	if err != nil {
 		return err
@@ -92,15 +96,16 @@ func (a *App) tryClose(ctx context.Context, m dayMessage) error {
 }
 
 // stateDay makes the next revision of a day that is due: the first states it,
-// later ones state the difference to what commerce accepted.
-func (a *App) stateDay(ctx context.Context, c *ledger.Closing, book registration.Book, missing []usage.Hour) (ledger.Manifest, error) {
+// later ones state the difference to what commerce accepted. repeat: it is only to
+// state once more what commerce declined.
+func (a *App) stateDay(ctx context.Context, c *ledger.Closing, book registration.Book, missing []usage.Hour, repeat bool) (ledger.Manifest, error) {
 	missing = slices.DeleteFunc(missing, func(h usage.Hour) bool {
 		return slices.ContainsFunc(c.Counted, func(in ledger.DayInput) bool { return in.Hour == h })
 	})
 	var err error
 	if c.Last == nil {
 		err = a.due(book, c.Day, missing, ledger.FirstLanding(c.Counted))
-	} else if c.Request == nil { // an operator who asks does not wait for hours
+	} else if c.Request == nil && !repeat { // an operator who asks does not wait for hours
 		err = a.dueAgain(c.CloudID, c.Day, *c.Last, missing)
 	}
 	if err != nil {
@@ -114,6 +119,9 @@ func (a *App) stateDay(ctx context.Context, c *ledger.Closing, book registration
 	manifest, revision, err := a.writeDay(ctx, c, book, missing, before)
 	if err != nil {
 		return ledger.Manifest{}, err
+	}
+	if repeat {
+		revision.Attempt = c.Last.Attempt + 1
 	}
 	return manifest, a.Ledger.CommitRevision(ctx, c, c.Answer(revision))
 }
@@ -173,7 +181,7 @@ func (a *App) writeDay(ctx context.Context, c *ledger.Closing, book registration
 	revision := ledger.Revision{
 		Number: int64(number), StatedAt: a.Now(), Complete: len(missing) == 0, MissingHours: hourList(missing),
 		Inputs: ledger.InputList(c.Counted, c.Carries...), InputCount: int64(len(c.Counted) + len(c.Carries)),
-		Rows: file.Rows, Records: file.Records, Batches: int64(len(m.Batches)), Carried: file.Carried, File: m.File, SHA256: m.SHA256,
+		Rows: file.Rows, Records: file.Records, Batches: int64(len(m.Batches)), Carried: file.Carried, Waived: file.Waived, File: m.File, SHA256: m.SHA256,
 		BillingModel: string(header.BillingModel), BillingSubscriptionID: header.BillingSubscriptionID, Reporting: header.Reporting,
 	}
 	if err := a.keepSettlement(ctx, s, &revision); err != nil {

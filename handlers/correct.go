@@ -109,7 +109,7 @@ func (a *App) answers(ctx context.Context, receipts []ledger.Source) iter.Seq2[d
 				return
 			}
 			for _, r := range receipt.Answers {
-				if !yield(daily.Answer{RecordID: r.RecordID, Stands: r.Stands, Quantity: r.Quantity}, nil) {
+				if !yield(daily.Answer{RecordID: r.RecordID, Stands: r.Stands, Quantity: r.Quantity, Waived: r.Waived}, nil) {
 					return
 				}
 			}
@@ -148,6 +148,9 @@ func receiptOf(m batchMessage, records []daily.Record, results map[string]commer
 				return receipt, fmt.Errorf("conflict over record %s: stored quantity: %w", r.RecordID, err)
 			}
 			answer.Stands, answer.Quantity = true, stored
+		}
+		if result.Code == ledger.CodeDecided {
+			answer.Waived = r.Quantity.Sub(answer.Quantity)
 		}
 		receipt.Answers[i] = answer
 	}

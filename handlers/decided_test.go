@@ -2,6 +2,7 @@ package handlers_test
 
 import (
 	"fmt"
+	"math/rand/v2"
 	"net/http"
 	"strings"
 	"testing"
@@ -150,7 +151,7 @@ func TestABatchThatAnOperatorRejects(t *testing.T) {
 		g.checkEnd(t, r, 5, "Rejected", nil)
 		r.checkDecided(t, 5)
 	})
-	t.Run("the next revision states the usage anew", func(t *testing.T) {
+	t.Run("the next revision states only what is new, until an operator restates the day", func(t *testing.T) {
 		t.Parallel()
 		r, g := refused(t, 3)
 		r.forward(t, 1)
@@ -159,12 +160,16 @@ func TestABatchThatAnOperatorRejects(t *testing.T) {
 		r.advance(49 * time.Hour)
 		r.done(t, "CloseDay", dayMessage(theDay))
 		r.done(t, "ForwardBatch", strings.Replace(batchMessage(theDay, 1), `"revision":1`, `"revision":2`, 1))
-		if n := len(g.records(t)); n != 3 {
-			t.Errorf("%d records are billed, want 3", n)
+		if got := g.records(t); len(got) != 1 || got[0].Quantity != "1" {
+			t.Errorf("billed %v, want the late row alone", got)
 		}
 		r.advance(time.Hour)
 		r.sweep(t)
 		r.verified(t)
+		_, err := r.Ledger.AskRestate(t.Context(), cloudID, theDay, because("the meter is back"))
+		ok(t, err)
+		r.settle(t, rand.New(rand.NewPCG(1, 1)))
+		g.billed(t, []string{row(1, hour22-1, "0.125"), row(2, hour22-1, "1.125"), row(3, hour22-1, "2.125"), row(1, hour22, "1")})
 	})
 }
 

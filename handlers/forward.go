@@ -96,7 +96,7 @@ func (a *App) finish(ctx context.Context, s *sending) error {
 	}
 	batch.State, batch.LastAnswer, batch.NotBefore = ledger.BatchAnswered, "answered", time.Time{}
 	batch.Unknowns, batch.Partial, batch.RefusedSince, batch.ClaimedUntil, batch.ClaimedBy = 0, false, time.Time{}, time.Time{}, ""
-	tally(&batch, s.records, s.answers)
+	tally(&batch, s.records, receipt)
 	if err := a.updateBatch(ctx, s, batch); err != nil {
 		return err
 	}
@@ -106,7 +106,7 @@ func (a *App) finish(ctx context.Context, s *sending) error {
 	}
 	a.log(ctx).Log(ctx, level, "batch answered", slog.String("batch", m.id().String()), slog.Int64("records", batch.Records),
 		slog.Int64("accepted", batch.Accepted), slog.Int64("duplicate", batch.Duplicate), slog.Int64("conflict", batch.Conflict),
-		slog.Int64("rejected", batch.Rejected), slog.Int64("expired", batch.Expired), slog.Int64("tries", batch.Tries))
+		slog.Int64("rejected", batch.Rejected), slog.Int64("expired", batch.Expired), slog.Int64("declined", batch.Declined), slog.Int64("tries", batch.Tries))
 	return nil
 }
 
@@ -184,10 +184,11 @@ func (a *App) putBack(ctx context.Context, s *sending, cause error) error {
 	return nil
 }
 
-func tally(b *ledger.Batch, records []daily.Record, results map[string]commerce.Result) {
-	b.Accepted, b.Duplicate, b.Conflict, b.Rejected, b.Expired = 0, 0, 0, 0, 0
-	for _, r := range records {
-		switch results[r.RecordID].Status {
+// tally counts the answers to a batch.
+func tally(b *ledger.Batch, records []daily.Record, receipt ledger.Receipt) {
+	b.Accepted, b.Duplicate, b.Conflict, b.Rejected, b.Expired, b.Declined = 0, 0, 0, 0, 0, 0
+	for i, a := range receipt.Answers {
+		switch a.Status {
 		case commerce.Accepted:
 			b.Accepted++
 		case commerce.Duplicate:
@@ -198,6 +199,9 @@ func tally(b *ledger.Batch, records []daily.Record, results map[string]commerce.
 			b.Rejected++
 		case commerce.Expired:
 			b.Expired++
+		}
+		if !a.Quantity.Add(a.Waived).Equal(records[i].Quantity) {
+			b.Declined++
 		}
 	}
 }

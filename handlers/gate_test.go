@@ -65,6 +65,15 @@ func (g *gate) ServeHTTP(w http.ResponseWriter, req *http.Request) {
 	}
 }
 
+var gates sync.Map // by rig
+
+func keepGate(r *rig, g *gate) { gates.Store(r, g) }
+
+func gateOf(r *rig) *gate {
+	g, _ := gates.Load(r)
+	return g.(*gate)
+}
+
 // set changes how requests are answered, while one may still hang.
 func (g *gate) set(answer func(http.ResponseWriter, *http.Request, []byte) bool) {
 	g.lock.Lock()

@@ -89,6 +89,7 @@ type Settings struct {
 	TempDir        string        // for runs and files on their way to storage
 	SettlingHours  int           // first reported hours of the next day that a usage day waits for
 	CloseDelay     time.Duration // after which a day closes with hours missing
+	LatenessLimit  time.Duration // how long after its end commerce takes a usage day; 0: for ever
 	ReopenDelay    time.Duration // between two revisions of a day that is complete, or still incomplete
 	ForwardRetry   time.Duration // first delay after a failed send; doubles up to an hour
 	SendLimit      time.Duration // how long one sender alone asks commerce for a batch

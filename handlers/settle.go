@@ -130,6 +130,11 @@ func (s *settling) header(m ledger.Manifest, missing []usage.Hour) (daily.DayHea
 	if h.CarriedTo, err = s.closing.CarryTo(); err == nil && h.CarriedTo != 0 {
 		h.Reason = s.closing.Request.RestateReason
 	}
+	if request := s.closing.Answering(); request != nil && request.Waive {
+		h.Waived = daily.WaivedAll
+	} else if request != nil && request.Settle == ledger.SettleAll {
+		h.Waived = daily.WaivedNone
+	}
 	return h, err
 }
 

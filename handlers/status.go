@@ -26,6 +26,7 @@ type OpenDayStatus struct {
 	UsageDay   string    `json:"usageDay"`
 	Revision   int       `json:"revision,omitempty"`
 	Since      time.Time `json:"since"`
+	Declined   int64     `json:"declinedRecords,omitempty"` // of the last revision, by commerce
 	Unanswered int       `json:"unansweredBatches,omitempty"`
 	LastAnswer string    `json:"lastAnswer,omitempty"` // of a batch that waits
 }
@@ -53,7 +54,7 @@ func (a *App) readStatus(ctx context.Context) (Status, error) {
 		return s, err
 	}
 	for _, m := range marks {
-		open := OpenDayStatus{CloudID: m.CloudID, UsageDay: m.Day.String(), Revision: m.Revision, Since: m.Since}
+		open := OpenDayStatus{CloudID: m.CloudID, UsageDay: m.Day.String(), Revision: m.Revision, Since: m.Since, Declined: m.Declined}
 		if m.Revision == 0 {
 			s.OpenDays = append(s.OpenDays, open)
 			continue

@@ -78,15 +78,24 @@ func (a *App) sweepDay(ctx context.Context, r *resending, m ledger.OpenMark, boo
 	if err != nil {
 		return err
 	}
-	last, err := a.Ledger.LastRevision(ctx, m.CloudID, m.Day)
+	last, asked, err := a.Ledger.Asked(ctx, m)
 	if err != nil {
 		return err
 	}
+	if last != nil && m.DeclinedIn(*last) {
+		a.logDeclined(ctx, m)
+	}
 	// The mark's first landing stands for that of the day's inputs, which CloseDay
 	// reads: of inputs that do not count it may be earlier, never later.
-	if last == nil {
+	switch {
+	case last == nil:
 		err = a.due(book, m.Day, missing, m.Since)
-	} else if m.Restate == last.Restate { // nobody asks for more than the hours do
+	case asked: // an operator does not wait for hours
+	case m.OnlyDeclined(*last):
+		if repeat, err := a.repeats(ctx, m.CloudID, m.Day, *last, m.DeclinedSince); !repeat || err != nil {
+			return err
+		}
+	default:
 		err = a.dueAgain(m.CloudID, m.Day, *last, missing)
 	}
 	if err == nil { // else: not yet
@@ -123,7 +132,8 @@ func (a *App) sweepBatches(ctx context.Context, r *resending, m ledger.OpenMark)
 	if unanswered > 0 {
 		return nil
 	}
-	return a.Ledger.FinishRevision(ctx, m, len(ids))
+	_, err = a.Ledger.FinishRevision(ctx, m, batches, a.Now())
+	return err
 }
 
 // overdueAfter is how long after its deadline a day that is still not stated is

@@ -131,6 +131,7 @@ func newApp(getenv func(string) string, c Config, stdout io.Writer) (*app, error
 			SpillSums:       c.SpillSums,
 			TempDir:         temp,
 			SettlingHours:   c.SettlingHours,
+			LatenessLimit:   c.LatenessLimit,
 			CloseDelay:      c.CloseDelay,
 			ReopenDelay:     c.ReopenDelay,
 			ForwardRetry:    c.ForwardRetry,

@@ -19,10 +19,12 @@ const aboutCarryForward = `have an open day bill what commerce does not take for
   stackusage carry-forward --cloud-id GUID --day 2019-12-10 --reason TEXT
 
 A record that reaches commerce too late after its usage day is Expired: final, and
-billed nowhere. --list shows those days. Without it, the differences of --day are
-stated as part of the day --to, today unless said otherwise: records of kind
-carryForward that name the day of the usage and the reason. What commerce was sent
-is never changed; the day itself gets a revision that says what was carried.
+billed nowhere. Others are Rejected, or in Conflict with what commerce has. --list
+shows the days of which commerce declined something. Without it, the differences of
+--day, whatever commerce said of them, are stated as part of the day --to, today
+unless said otherwise: records of kind carryForward that name the day of the usage
+and the reason. What commerce was sent is never changed; the day itself gets a
+revision that says what was carried.
 
 Waits until commerce has answered all of the day's last revision. A day that
 expires again, in the day that it was carried to, can be carried on from there.
@@ -33,11 +35,11 @@ take anything is refused then. Empty means that commerce takes every day.`
 // carryForward is stackusage carry-forward.
 func carryForward(ctx context.Context, env environment, args []string) error {
 	fs := newFlags(env, "carry-forward", aboutCarryForward)
-	list := fs.Bool("list", false, "list the days of which records are Expired")
+	list := fs.Bool("list", false, "list the days of which commerce declined records")
 	asJSON := fs.Bool("json", false, "with --list: print one JSON object a line")
 	cloudID := fs.String("cloud-id", "", "the registration's `GUID`; with --list, only this one")
 	var day, to usage.Day
-	dayVar(fs, &day, "day", "the usage `day` that expired, 2019-12-10")
+	dayVar(fs, &day, "day", "the usage `day` that is declined, 2019-12-10")
 	dayVar(fs, &to, "to", "the `day` that states it instead (default today, UTC)")
 	var why ledger.Reasoned
 	reason := reasonFlags(fs, &why)
@@ -53,13 +55,13 @@ func carryForward(ctx context.Context, env environment, args []string) error {
 		if day != 0 || to != 0 || why.Reason != "" {
 			return errors.New("--list shows all days and decides nothing: leave out --day, --to and --reason")
 		}
-		return listExpired(ctx, env, *cloudID, *asJSON)
+		return listDeclined(ctx, env, *cloudID, *asJSON)
 	}
 	if *asJSON {
 		return errors.New("--json is for --list")
 	}
 	if day == 0 {
-		return errors.New("--day is missing; --list shows what expired")
+		return errors.New("--day is missing; --list shows what is declined")
 	}
 	if err := reason(); err != nil {
 		return err
@@ -100,20 +102,20 @@ Watch:
 	return nil
 }
 
-// expiredDay is one day of carry-forward --list.
-type expiredDay struct {
-	CloudID  string         `json:"cloudId"`
-	Day      string         `json:"usageDay"`
-	Revision int            `json:"revision"`
-	Records  int64          `json:"records"`
-	Meters   []expiredMeter `json:"meters"`
-	State    string         `json:"state"` // expired, asked, carried
-	To       string         `json:"carriedTo,omitempty"`
-	Reason   string         `json:"reason,omitempty"`
-	By       string         `json:"by,omitempty"`
+// declinedDay is one day of carry-forward --list.
+type declinedDay struct {
+	CloudID  string          `json:"cloudId"`
+	Day      string          `json:"usageDay"`
+	Revision int             `json:"revision"`
+	Records  int64           `json:"records"`
+	Meters   []declinedMeter `json:"meters"`
+	State    string          `json:"state"` // declined, asked, carried
+	To       string          `json:"carriedTo,omitempty"`
+	Reason   string          `json:"reason,omitempty"`
+	By       string          `json:"by,omitempty"`
 }
 
-type expiredMeter struct {
+type declinedMeter struct {
 	MeterID  string         `json:"meterId"`
 	Name     string         `json:"meterName"`
 	Unit     string         `json:"unit"`
@@ -121,12 +123,12 @@ type expiredMeter struct {
 	Quantity usage.Quantity `json:"quantity"`
 }
 
-func listExpired(ctx context.Context, env environment, cloudID string, asJSON bool) error {
+func listDeclined(ctx context.Context, env environment, cloudID string, asJSON bool) error {
 	app, err := env.app()
 	if err != nil {
 		return err
 	}
-	days, err := app.ledger.ExpiredDays(ctx, cloudID)
+	days, err := app.ledger.DeclinedDays(ctx, cloudID)
 	if err != nil {
 		return err
 	}
@@ -137,7 +139,7 @@ func listExpired(ctx context.Context, env environment, cloudID string, asJSON bo
 		fmt.Fprintln(w, "CLOUD ID\tUSAGE DAY\tREV\tRECORDS\tMETER\tQUANTITY\tUNIT\tSTATE\tWHY")
 	}
 	for _, d := range days {
-		line := listedExpired(d)
+		line := listedDeclined(d)
 		if asJSON {
 			if err := enc.Encode(line); err != nil {
 				return err
@@ -160,15 +162,15 @@ func listExpired(ctx context.Context, env environment, cloudID string, asJSON bo
 		}
 	}
 	if !asJSON && len(days) == 0 {
-		fmt.Fprintln(env.stdout, "no record is Expired")
+		fmt.Fprintln(env.stdout, "no record is declined")
 	}
 	return w.Flush()
 }
 
-func listedExpired(d ledger.ExpiredDay) expiredDay {
-	line := expiredDay{CloudID: d.CloudID, Day: d.Day.String(), Revision: d.Revision, Records: d.Records, State: "expired", Meters: []expiredMeter{}}
+func listedDeclined(d ledger.DeclinedDay) declinedDay {
+	line := declinedDay{CloudID: d.CloudID, Day: d.Day.String(), Revision: d.Revision, Records: d.Records, State: "declined", Meters: []declinedMeter{}}
 	for _, m := range d.Meters {
-		line.Meters = append(line.Meters, expiredMeter{m.MeterID, m.MeterName, m.Unit, m.Records, m.Quantity})
+		line.Meters = append(line.Meters, declinedMeter{m.MeterID, m.MeterName, m.Unit, m.Records, m.Quantity})
 	}
 	to := ""
 	switch {

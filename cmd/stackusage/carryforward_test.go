@@ -39,7 +39,7 @@ func expired(t *testing.T) (func(string) string, *azurestore.Account) {
 	ok(t, l.PutAnswers(t.Context(), id, records, answers))
 	b, err := l.Batch(t.Context(), id)
 	ok(t, err)
-	b.State, b.Accepted, b.Expired = ledger.BatchAnswered, 1, 3
+	b.State, b.Accepted, b.Expired, b.Declined = ledger.BatchAnswered, 1, 3, 3
 	ok(t, l.UpdateBatch(t.Context(), id, b))
 	return getenv, account
 }
@@ -66,9 +66,9 @@ func TestCarryForward(t *testing.T) {
 	today := usage.HourOf(time.Now()).Day()
 	t.Run("a list shows what expired, by meter, in columns", func(t *testing.T) {
 		lines := strings.Split(strings.TrimSpace(tool(t, getenv, "carry-forward", "--list")), "\n")
-		if len(lines) != 3 || strings.Index(lines[0], "STATE") != strings.Index(lines[1], "expired") ||
-			!strings.Contains(lines[1], "2019-12-10  1    1        BaseVM         2                   hours     expired") ||
-			!strings.Contains(lines[2], "2019-12-10  1    2        TableCapacity  16.561425899527967  GB*hours  expired") {
+		if len(lines) != 3 || strings.Index(lines[0], "STATE") != strings.Index(lines[1], "declined") ||
+			!strings.Contains(lines[1], "2019-12-10  1    1        BaseVM         2                   hours     declined") ||
+			!strings.Contains(lines[2], "2019-12-10  1    2        TableCapacity  16.561425899527967  GB*hours  declined") {
 			t.Errorf("output:\n%s", strings.Join(lines, "\n"))
 		}
 	})
@@ -104,7 +104,7 @@ func TestCarryForward(t *testing.T) {
 		ok(t, err)
 		ok(t, l.CommitRevision(t.Context(), c, c.Answer(ledger.Revision{Number: 2, Inputs: ledger.InputList(c.Counted), InputCount: 1, Rows: 3,
 			Carried: 3, File: "daily/x", SHA256: strings.Repeat("0", 64)})))
-		var line expiredDay
+		var line declinedDay
 		ok(t, json.Unmarshal([]byte(tool(t, getenv, "carry-forward", "--list", "--json")), &line))
 		if line.State != "carried" || line.To != today.String() || line.By != "olga" || line.Records != 3 || len(line.Meters) != 2 || line.Meters[1].Quantity.String() != "16.561425899527967" {
 			t.Errorf("line %+v", line)
@@ -116,7 +116,7 @@ func TestCarryForward(t *testing.T) {
 	})
 	t.Run("nothing is listed of another registration", func(t *testing.T) {
 		out := tool(t, getenv, "carry-forward", "--list", "--cloud-id", "00000000-de02-43a4-903d-eb74f8258b01")
-		if !strings.Contains(out, "no record is Expired") {
+		if !strings.Contains(out, "no record is declined") {
 			t.Errorf("output:\n%s", out)
 		}
 	})

@@ -15,19 +15,23 @@ const aboutDays = `list how usage days were stated, and have one stated again
 
   stackusage days list --cloud-id GUID --from 2019-12-01 --to 2019-12-31
   stackusage days restate --cloud-id GUID --day 2019-12-10 --reason TEXT
+  stackusage days settle --cloud-id GUID --day 2019-12-10 --reason TEXT
 
 stackusage days list --help and stackusage days restate --help say more.`
 
 // days is stackusage days.
 func days(ctx context.Context, env environment, args []string) error {
-	return verbs(ctx, env, "days", aboutDays, args, map[string]verb{"list": listDays, "restate": restateDay})
+	return verbs(ctx, env, "days", aboutDays, args, map[string]verb{"list": listDays, "restate": restateDay, "settle": settleDay})
 }
 
 const aboutDaysList = `list the revisions of usage days
 
 STATE says what is not finished: open (something is to be stated), restate (an
 operator asked for the next revision), carry (the same, to be stated in another
-day), sending (commerce owes answers).`
+day), settle (an operator decided not to bill what is declined), sending (commerce
+owes answers), declined (commerce declined a part of the last revision; Sweep has
+it stated again while commerce takes the day. Else: stackusage carry-forward, or
+stackusage days settle).`
 
 // listedDay is one line of days list.
 type listedDay struct {
@@ -41,6 +45,8 @@ type listedDay struct {
 	Rows      int64     `json:"rows"`
 	Records   int64     `json:"records"`
 	Batches   int64     `json:"batches"`
+	Declined  int64     `json:"declinedRecords,omitempty"` // while the day is open because of them
+	Waived    int64     `json:"waivedLines,omitempty"`     // of which an operator decided not to bill something
 	Payer     string    `json:"billingSubscriptionId"`
 	Reporting string    `json:"reporting,omitempty"` // off: counted and forwarded nowhere
 	CarriedTo string    `json:"carriedTo,omitempty"` // the day that states what this revision carries
@@ -105,7 +111,7 @@ func listDays(ctx context.Context, env environment, args []string) error {
 func listedRevision(s ledger.Statement) listedDay {
 	line := listedDay{
 		CloudID: s.CloudID, Day: s.Day.String(), Revision: s.Number, Stated: s.StatedAt.UTC(), Complete: s.Complete,
-		Inputs: s.InputCount, Rows: s.Rows, Records: s.Records, Batches: s.Batches,
+		Inputs: s.InputCount, Rows: s.Rows, Records: s.Records, Batches: s.Batches, Waived: s.Waived,
 		Payer: s.BillingSubscriptionID, Reporting: s.Reporting, Reason: s.Reason, By: s.By,
 	}
 	if to, err := usage.ParseDay(s.CarriedTo); err == nil {
@@ -125,14 +131,22 @@ func setState(lines []listedDay, m ledger.OpenMark) {
 		if l.CloudID != m.CloudID || l.Day != m.Day.String() || m.Revision > 0 && l.Revision != int64(m.Revision) {
 			continue
 		}
+		declined := m.Revision == 0 && m.DeclinedRevision == l.Revision && m.Declined > 0
+		if declined {
+			l.State, l.Declined = strings.TrimPrefix(l.State+", declined", ", "), m.Declined
+		}
 		state := "open"
 		switch {
 		case m.Revision > 0:
 			state = "sending"
+		case m.Waive:
+			state = "settle"
 		case m.CarryTo != "":
 			state = "carry"
 		case m.Restate != "":
 			state = "restate"
+		case declined && m.LastInput == "":
+			return
 		}
 		l.State = strings.TrimPrefix(l.State+", "+state, ", ")
 		return

@@ -39,6 +39,7 @@ type File struct {
 	Trailer
 	Records int64  // daily records among the lines; 0 for a partial
 	Carried int64  // lines that carry something to another day
+	Waived  int64  // lines of which an operator decided not to bill something
 	SHA256  string // of the file's bytes, 64 hex digits
 	Size    int64  // bytes
 }
@@ -51,6 +52,7 @@ type lineWriter struct {
 	Trailer
 	records int64
 	carried int64
+	waived  int64
 }
 
 type countWriter int64
@@ -84,7 +86,7 @@ func (w *lineWriter) close() (File, error) {
 	if err := w.gz.Close(); err != nil {
 		return File{}, err
 	}
-	return File{Trailer: w.Trailer, Records: w.records, Carried: w.carried, SHA256: hex.EncodeToString(w.sum.Sum(nil)), Size: int64(w.size)}, nil
+	return File{Trailer: w.Trailer, Records: w.records, Carried: w.carried, Waived: w.waived, SHA256: hex.EncodeToString(w.sum.Sum(nil)), Size: int64(w.size)}, nil
 }
 
 // errDamaged: a file of ours does not hold what we wrote.

@@ -112,6 +112,7 @@ type Rules struct {
 
 	carries    bool // differences go to another day
 	unreported bool // reporting is off: differences are kept
+	waiving    Waiving
 }
 
 // Terms are who pays and what is free in a part of a usage day.

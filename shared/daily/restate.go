@@ -139,6 +139,7 @@ func (j *join) group(rules Rules) ([]DayLine, error) {
 			lines = append(lines, stating{DayLine: DayLine{Line: s.Line, Hours: s.Hours}})
 		}
 		lines[i].Before, lines[i].Corrects, lines[i].isNew = s.Accepted, s.RecordID, lines[i].isNew && s.Unreported
+		lines[i].Waived = s.Waived
 		if err := j.standings.advance(); err != nil {
 			return nil, err
 		}
@@ -166,16 +167,22 @@ func (l *stating) add(m DayLine) {
 // where something does, nothing where total and standing agree. A new line is
 // stated even at zero, so that every row is accounted for. A revision that
 // carries makes no record: another day states the difference. Nor does one with
-// reporting off.
+// reporting off, nor one that waives. What is waived is no difference.
 func (l *stating) state(rules Rules) error {
 	difference := l.Total.Sub(l.Before)
-	if rules.carries {
+	if rules.unreported || l.Reporting == ReportingOff {
+		l.Waived = WaivedKept.of(l.Waived, difference)
+		return nil
+	}
+	l.Waived = rules.waiving.of(l.Waived, difference)
+	difference = difference.Sub(l.Waived)
+	switch {
+	case rules.carries:
 		if difference.Sign() != 0 {
 			l.Carried = difference
 		}
 		return nil
-	}
-	if rules.unreported || l.Reporting == ReportingOff || difference.Sign() == 0 && !l.isNew {
+	case rules.waiving == WaivedAll || difference.Sign() == 0 && !l.isNew:
 		return nil
 	}
 	r := rules.record(l.Line, l.Hours, difference)
@@ -188,4 +195,19 @@ func (l *stating) state(rules Rules) error {
 	text, err := r.encode()
 	l.Record = text
 	return err
+}
+
+// of is what is waived of a line with this difference, of which so much was waived
+// before. It is never more than the difference: where less is left to bill, less
+// was waived, or a later revision would take back what nobody was charged.
+func (w Waiving) of(before, difference usage.Quantity) usage.Quantity {
+	switch {
+	case w == WaivedAll && difference.Sign() != 0:
+		return difference
+	case w == WaivedAll || w == WaivedNone || before.Sign()*difference.Sign() <= 0:
+		return usage.Quantity{}
+	case difference.Sub(before).Sign()*before.Sign() < 0:
+		return difference
+	}
+	return before
 }

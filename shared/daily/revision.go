@@ -26,7 +26,19 @@ type DayHeader struct {
 	Carries               []CarryInput              `json:"carries,omitempty"`   // what other days carried into this one
 	CarriedTo             usage.Day                 `json:"carriedTo,omitempty"` // the day that states the differences of this revision
 	Reason                string                    `json:"reason,omitempty"`    // why it does
+	Waived                Waiving                   `json:"waived,omitempty"`    // what becomes of what operators decided not to bill
 }
+
+// Waiving says what a revision makes of the quantities that operators decided not
+// to bill.
+type Waiving string
+
+// Waivings.
+const (
+	WaivedKept Waiving = ""     // they stay, as far as there is a difference
+	WaivedAll  Waiving = "all"  // the whole difference is waived: an operator settles the day
+	WaivedNone Waiving = "none" // they are stated again: an operator restates the day
+)
 
 // ReportingOff in a header: usage reporting was switched off, and the revision
 // states what was used without a record of it. A later revision, with reporting
@@ -51,6 +63,7 @@ type DayLine struct {
 	Hours    usage.HourSet   `json:"hours"`              // which hours carried usage
 	Before   usage.Quantity  `json:"before"`             // what stood before this revision: accepted by commerce, or carried to another day
 	Corrects string          `json:"corrects,omitempty"` // the last record that stands; empty if none does
+	Waived   usage.Quantity  `json:"waived,omitzero"`    // what of total - before an operator decided not to bill
 	Carried  usage.Quantity  `json:"carried,omitzero"`   // what this revision carries to the day CarriedTo
 	Record   json.RawMessage `json:"record,omitempty"`   // absent where nothing changes
 }
@@ -59,7 +72,7 @@ type DayLine struct {
 // batch to keep as soon as it is full. The sources must come in key order. A
 // record states the difference to what stands; under a header with CarriedTo
 // there are no records, and the differences are carried; with reporting off they
-// are kept.
+// are kept. What is waived is no difference any more.
 func WriteDay(w io.Writer, header DayHeader, rules Rules, from Sources, keep func(Batch) error) (File, error) {
 	file, err := writeDay(w, header, rules, from, keep)
 	if err != nil {
@@ -76,6 +89,7 @@ func writeDay(w io.Writer, header DayHeader, rules Rules, from Sources, keep fun
 	}
 	rules.carries = header.CarriedTo != 0
 	rules.unreported = header.Reporting == ReportingOff
+	rules.waiving = header.Waived
 	batches := batcher{keep: keep}
 	for l, err := range restate(rules, from) {
 		if err != nil {
@@ -86,6 +100,9 @@ func writeDay(w io.Writer, header DayHeader, rules Rules, from Sources, keep fun
 		}
 		if l.Carried.Sign() != 0 {
 			out.carried++
+		}
+		if l.Waived.Sign() != 0 {
+			out.waived++
 		}
 		if l.Record == nil {
 			continue

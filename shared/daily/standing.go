@@ -57,7 +57,8 @@ type Standing struct {
 	Line
 	Hours    usage.HourSet
 	Accepted usage.Quantity
-	RecordID string // the last record that stands; empty if none does
+	Waived   usage.Quantity // what an operator decided not to bill
+	RecordID string         // the last record that stands; empty if none does
 
 	// Unreported: no record of the line was ever made, since reporting was off.
 	Unreported bool
@@ -68,6 +69,7 @@ type Answer struct {
 	RecordID string
 	Stands   bool
 	Quantity usage.Quantity // as commerce has it; zero if it does not stand
+	Waived   usage.Quantity // what of the record an operator decided not to bill
 }
 
 // DayFile reads a daily file as a stream.
@@ -124,7 +126,7 @@ func (d *DayFile) Standings(answers iter.Seq2[Answer, error]) iter.Seq2[Standing
 		next, stop := iter.Pull2(answers)
 		defer stop()
 		for l, err := range d.Lines() {
-			s := Standing{Line: l.Line, Hours: l.Hours, Accepted: l.Before, RecordID: l.Corrects}
+			s := Standing{Line: l.Line, Hours: l.Hours, Accepted: l.Before, Waived: l.Waived, RecordID: l.Corrects}
 			switch {
 			case err != nil:
 			case l.Record != nil:
@@ -162,6 +164,7 @@ func (s *Standing) take(l DayLine, next func() (Answer, error, bool)) error {
 	case a.Stands:
 		s.Accepted, s.RecordID = s.Accepted.Add(a.Quantity), id
 	}
+	s.Waived = s.Waived.Add(a.Waived)
 	return nil
 }
 

@@ -132,6 +132,11 @@ func clip(s string) string {
 	return s
 }
 
+// CodeDecided is the answer code of a record that an operator settled as declined:
+// what it states is not billed, and no later revision states it again until an
+// operator restates the day.
+const CodeDecided = "RejectedByDecision"
+
 // Receipt is the file that keeps commerce's final answers to one batch, in the
 // order of its records.
 type Receipt struct {
@@ -146,5 +151,6 @@ type ReceiptAnswer struct {
 	Code     string         `json:"code,omitempty"`
 	Message  string         `json:"message,omitempty"`
 	Stands   bool           `json:"stands"`
-	Quantity usage.Quantity `json:"quantity"` // as commerce has it; 0 if the record does not stand
+	Quantity usage.Quantity `json:"quantity"`        // as commerce has it; 0 if the record does not stand
+	Waived   usage.Quantity `json:"waived,omitzero"` // what an operator decided not to bill
 }

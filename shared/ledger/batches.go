@@ -4,7 +4,6 @@ import (
 	"context"
 	"crypto/sha256"
 	"encoding/hex"
-	"errors"
 	"fmt"
 	"iter"
 	"strings"
@@ -52,6 +51,7 @@ type Batch struct {
 	Conflict   int64      `col:"conflict"`
 	Rejected   int64      `col:"rejected"`
 	Expired    int64      `col:"expired"`
+	Declined   int64      `col:"declined"` // of which something else stands than was sent, and is not waived
 
 	Receipt       string `col:"receipt,omitempty"`       // the answers, in the order of the records: container and name
 	ReceiptSHA256 string `col:"receiptSha256,omitempty"` // of the receipt
@@ -209,33 +209,6 @@ func (l *Ledger) UnansweredBatches(ctx context.Context, cloudID string) iter.Seq
 			}
 		}
 	}
-}
-
-// FinishRevision takes a revision off the list of those with answers
-// outstanding. It does nothing while the closer is still listing its batches;
-// listed is how many the caller saw, all of them answered.
-func (l *Ledger) FinishRevision(ctx context.Context, m OpenMark, listed int) error {
-	err := l.finishRevision(ctx, m, listed)
-	if err != nil && !errors.Is(err, table.ErrChanged) {
-		return fmt.Errorf("finish revision %d of day %s of %s: %w", m.Revision, m.Day, m.CloudID, err)
-	}
-	return nil
-}
-
-func (l *Ledger) finishRevision(ctx context.Context, m OpenMark, listed int) error {
-	row, err := l.Store.Get(ctx, table.UsageDays, m.CloudID, revisionKey(m.Day, m.Revision))
-	if err != nil {
-		return err
-	}
-	var r Revision
-	if err := table.Decode(row.Props, &r); err != nil {
-		return err
-	}
-	if int64(listed) < r.Batches {
-		return nil
-	}
-	return l.Store.Apply(ctx, table.OpenDays, m.CloudID,
-		table.Op{Verb: table.Delete, Row: table.Row{Partition: m.CloudID, Key: revisionKey(m.Day, m.Revision), Tag: m.tag}})
 }
 
 func hexSHA256(s string) string {

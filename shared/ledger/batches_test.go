@@ -201,20 +201,29 @@ func TestFinishRevision(t *testing.T) {
 		t.Fatalf("no mark of the revision in %v", marks)
 		return ledger.OpenMark{}
 	}
+	finish := func(m ledger.OpenMark, batches ...ledger.Batch) error {
+		_, err := l.FinishRevision(ctx, m, batches, landed)
+		return err
+	}
+	answered := ledger.Batch{State: ledger.BatchAnswered}
 	t.Run("does nothing while the closer still lists batches", func(t *testing.T) {
-		ok(t, l.FinishRevision(ctx, mark(t), 1))
+		ok(t, finish(mark(t), answered))
+		mark(t)
+	})
+	t.Run("does nothing while a batch has no answer", func(t *testing.T) {
+		ok(t, finish(mark(t), answered, ledger.Batch{State: ledger.BatchWaiting}))
 		mark(t)
 	})
 	t.Run("takes the revision off the list, and may be repeated", func(t *testing.T) {
 		m := mark(t)
-		ok(t, l.FinishRevision(ctx, m, 2))
+		ok(t, finish(m, answered, answered))
 		if marked(t, l, cloudID, "20191210_0001") {
 			t.Error("the mark stands")
 		}
-		ok(t, l.FinishRevision(ctx, m, 2))
+		ok(t, finish(m, answered, answered))
 	})
 	t.Run("a mark without a revision is an error", func(t *testing.T) {
-		is(t, l.FinishRevision(ctx, ledger.OpenMark{CloudID: cloudID, Day: d, Revision: 9}, 1), table.ErrNotFound)
+		is(t, finish(ledger.OpenMark{CloudID: cloudID, Day: d, Revision: 9}, answered), table.ErrNotFound)
 	})
 }
 

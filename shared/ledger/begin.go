@@ -25,6 +25,7 @@ type Closing struct {
 	left         bool // a file with an input of the day counted once, and does not any more
 	carryPending bool // another day is about to carry something into this one
 	mark         table.Tag
+	open         OpenDay // the mark
 }
 
 // ErrNotOpen means that the day has nothing to close.
@@ -96,11 +97,10 @@ func (l *Ledger) beginClose(ctx context.Context, cloudID string, day usage.Day) 
 // readStated reads how the day was stated, and whether an operator asks for
 // more.
 func (l *Ledger) readStated(ctx context.Context, c *Closing, mark table.Row) error {
-	var open OpenDay
-	if err := table.Decode(mark.Props, &open); err != nil {
+	if err := table.Decode(mark.Props, &c.open); err != nil {
 		return err
 	}
-	if open.Restate != "" {
+	if open := c.open; open.Restate != "" {
 		c.Request = &open
 	}
 	for r, err := range l.RevisionsOf(ctx, c.CloudID, c.Day) {
@@ -108,7 +108,7 @@ func (l *Ledger) readStated(ctx context.Context, c *Closing, mark table.Row) err
 			return err
 		}
 		c.Last = &r
-		if r.Restate == open.Restate {
+		if r.Restate == c.open.Restate {
 			c.Request = nil
 		}
 	}

@@ -142,8 +142,9 @@ func (l *Ledger) announceCarry(ctx context.Context, c *Closing, r Revision) erro
 // ErrNotCarried means that a day cannot be carried forward, or not to that one.
 var ErrNotCarried = errors.New("it cannot be carried forward")
 
-// AskCarry asks for the next revision of a day of which commerce has let
-// records expire: its differences shall be stated in the open day to. lateness
+// AskCarry asks for the next revision of a day of which commerce declined
+// something: its differences, whatever commerce said of them, shall be stated in
+// the open day to. lateness
 // is how long after its end commerce takes a day; 0 for ever. The same request
 // again changes nothing; another one is refused until the first is answered.
 func (l *Ledger) AskCarry(ctx context.Context, cloudID string, day, to usage.Day, lateness time.Duration, why Reasoned) (OpenDay, error) {
@@ -155,9 +156,6 @@ func (l *Ledger) AskCarry(ctx context.Context, cloudID string, day, to usage.Day
 }
 
 func (l *Ledger) askCarry(ctx context.Context, cloudID string, day, to usage.Day, lateness time.Duration, why Reasoned) (asked OpenDay, err error) {
-	if err := why.check(); err != nil {
-		return asked, err
-	}
 	switch at := table.UTC(why.At); {
 	case to <= day:
 		return asked, fmt.Errorf("the day that states it must come after it: %w", ErrNotCarried)
@@ -168,56 +166,11 @@ func (l *Ledger) askCarry(ctx context.Context, cloudID string, day, to usage.Day
 	}
 	request := why.request("carry " + to.Compact())
 	request.CarryTo = to.Compact()
-	// Everything is read anew before each try, as in askRestate.
-	var refusal error
-	err = l.updateMark(ctx, cloudID, day, func(mark *OpenDay, exists bool) bool {
-		var answered map[string]bool
-		if answered, refusal = l.answered(ctx, cloudID, day); refusal != nil {
-			return false
-		}
-		if mark.Restate != "" && !answered[mark.Restate] {
-			asked = *mark
-			if mark.CarryTo != request.CarryTo || mark.RestateReason != request.RestateReason || mark.RestateBy != request.RestateBy {
-				refusal = fmt.Errorf("another request is open, of %s: %s: %w", mark.RestateBy, mark.RestateReason, ErrNotCarried)
-			}
-			return false
-		}
-		if refusal = l.expired(ctx, cloudID, day); refusal != nil {
-			return false
-		}
-		mark.ask(request, exists)
-		asked = *mark
-		return true
-	})
-	return asked, errors.Join(refusal, err)
-}
-
-// expired fails unless commerce let records of the day's last revision expire.
-// Those of earlier ones were stated again by the next, or carried by it.
-func (l *Ledger) expired(ctx context.Context, cloudID string, day usage.Day) error {
-	last, err := l.LastRevision(ctx, cloudID, day)
-	if err != nil {
-		return err
+	asked, err = l.askDifference(ctx, cloudID, day, request, why)
+	if errors.Is(err, errNoDifference) {
+		err = fmt.Errorf("%w: %w", err, ErrNotCarried)
 	}
-	_, batches, err := l.Batches(ctx, cloudID, day, int(last.Number))
-	if err != nil {
-		return err
-	}
-	var expired int64
-	open := int64(len(batches)) < last.Batches
-	for _, b := range batches {
-		expired += b.Expired
-		open = open || b.State != BatchAnswered
-	}
-	switch {
-	case expired > 0:
-		return nil
-	case open:
-		return fmt.Errorf("commerce has not answered all of revision %d: %w", last.Number, ErrNotCarried)
-	case last.CarriedTo != "":
-		return fmt.Errorf("revision %d has carried it to usage day %s: %w", last.Number, last.CarriedTo, ErrNotCarried)
-	}
-	return fmt.Errorf("no record of revision %d is Expired: %w", last.Number, ErrNotCarried)
+	return asked, err
 }
 
 // dayText is a day as records write it; empty if there is none.

@@ -59,7 +59,7 @@ func expiredDay(t *testing.T, l *ledger.Ledger, cloudID string, d usage.Day) {
 	batch := ledger.BatchID{CloudID: cloudID, Day: d, Revision: 1, Number: 1}
 	b, err := l.Batch(ctx, batch)
 	ok(t, err)
-	b.State, b.Expired = ledger.BatchAnswered, 1
+	b.State, b.Expired, b.Declined = ledger.BatchAnswered, 1, 1
 	ok(t, l.UpdateBatch(ctx, batch, b))
 }
 

@@ -49,6 +49,9 @@ type Revision struct {
 
 	CarriedTo string `col:"carriedTo,omitempty"` // the day, 20191220, that states the differences of this revision
 	Carried   int64  `col:"carried,omitempty"`   // lines that have one
+
+	Waived  int64 `col:"waived,omitempty"`  // lines of which operators decided not to bill something
+	Attempt int64 `col:"attempt,omitempty"` // which automatic repeat of what commerce declined it is, in a row
 }
 
 // ReportingOff in a row: usage reporting was switched off.
@@ -178,20 +181,28 @@ func (l *Ledger) CommitRevision(ctx context.Context, c *Closing, r Revision) err
 
 // FinishClose takes the day off the list of open days, unless something came
 // since BeginClose, is still undecided, is asked for, or counts and is not stated. A day that
-// was never stated and of which nothing counts is done too.
+// was never stated and of which nothing counts is done too. A day of which
+// commerce declined a part stays, with nothing else to close.
 func (l *Ledger) FinishClose(ctx context.Context, c *Closing) (done bool, err error) {
 	if len(c.Pending) > 0 || c.carryPending || c.Request != nil || !c.Empty() && !c.States() {
 		return false, nil
 	}
-	err = l.Store.Apply(ctx, table.OpenDays, c.CloudID,
-		table.Op{Verb: table.Delete, Row: table.Row{Partition: c.CloudID, Key: c.Day.Compact(), Tag: c.mark}})
+	op := table.Op{Verb: table.Delete, Row: table.Row{Partition: c.CloudID, Key: c.Day.Compact(), Tag: c.mark}}
+	if c.Declined() {
+		rest := c.open.onlyDeclined()
+		if rest == c.open {
+			return false, nil
+		}
+		op.Verb, op.Row.Props = table.Update, table.Encode(rest)
+	}
+	err = l.Store.Apply(ctx, table.OpenDays, c.CloudID, op)
 	if errors.Is(err, table.ErrChanged) {
 		return false, nil
 	}
 	if err != nil {
 		return false, fmt.Errorf("finish day %s of %s: %w", c.Day, c.CloudID, err)
 	}
-	return true, nil
+	return op.Verb == table.Delete, nil
 }
 
 // OwnDays are the usage days that a reported hour has an input of, also where none

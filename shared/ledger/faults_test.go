@@ -99,7 +99,11 @@ func wayOfADay(t testing.TB, l *ledger.Ledger, cloudID string) []func(context.Co
 		}
 		for _, m := range marks {
 			if m.CloudID == cloudID && m.Revision > 0 {
-				if err := l.FinishRevision(ctx, m, len(manifest.Batches)); err != nil {
+				_, batches, err := l.Batches(ctx, cloudID, m.Day, m.Revision)
+				if err == nil {
+					_, err = l.FinishRevision(ctx, m, batches, landed)
+				}
+				if err != nil {
 					return err
 				}
 			}

@@ -25,6 +25,13 @@ type OpenDay struct {
 	RestateBy     string    `col:"restateBy,omitempty"`
 	RestateAt     time.Time `col:"restateAt"`
 	CarryTo       string    `col:"carryTo,omitempty"` // the usage day, 20191220, that shall state the differences in its place
+	Waive         bool      `col:"waive,omitempty"`   // the differences shall not be billed
+
+	// What commerce declined of the last revision. It is of no account once there
+	// is a later one, which states it again.
+	Declined         int64     `col:"declined,omitempty"` // records of which something else stands than was sent
+	DeclinedRevision int64     `col:"declinedRevision,omitempty"`
+	DeclinedSince    time.Time `col:"declinedSince"` // when the last of them had its final answer
 }
 
 // touchedBy is what a mark says of the input that renewed it.

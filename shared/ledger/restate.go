@@ -104,9 +104,9 @@ func (r Reasoned) request(more ...string) OpenDay {
 }
 
 // widened reports whether a request that settles so much takes the place of the
-// one in the mark. One that carries the day forward is never replaced.
+// one in the mark. One that carries the day forward or settles it is never replaced.
 func (m *OpenDay) widened(settle string) bool {
-	return m.CarryTo == "" && slices.Index(settles, settle) > slices.Index(settles, m.Settle)
+	return m.CarryTo == "" && !m.Waive && slices.Index(settles, settle) > slices.Index(settles, m.Settle)
 }
 
 // ask puts a request into a mark.
@@ -114,8 +114,8 @@ func (m *OpenDay) ask(request OpenDay, exists bool) {
 	if !exists {
 		m.Since, m.LastLanding = request.RestateAt, request.RestateAt
 	}
-	m.Restate, m.RestateReason, m.CarryTo, m.Settle = request.Restate, request.RestateReason, request.CarryTo, request.Settle
-	m.RestateBy, m.RestateAt = request.RestateBy, request.RestateAt
+	m.Restate, m.RestateReason, m.RestateBy, m.RestateAt = request.Restate, request.RestateReason, request.RestateBy, request.RestateAt
+	m.CarryTo, m.Waive, m.Settle = request.CarryTo, request.Waive, request.Settle
 }
 
 // answered lists the requests that the day's revisions answer. It fails for a
@@ -134,11 +134,22 @@ func (l *Ledger) answered(ctx context.Context, cloudID string, day usage.Day) (m
 	return answered, nil
 }
 
+// Answering is the request that the next revision answers; nil if it answers
+// none. What an operator decided not to bill was stated before: a revision of
+// other inputs states it once more, with what is new, and the next one waives what
+// is declined of that.
+func (c *Closing) Answering() *OpenDay {
+	if c.Request != nil && c.Request.Waive && !c.States() {
+		return nil
+	}
+	return c.Request
+}
+
 // Answer makes a revision the answer to what an operator asked for.
 func (c *Closing) Answer(r Revision) Revision {
-	if c.Request != nil {
-		r.Restate, r.Reason, r.By = c.Request.Restate, c.Request.RestateReason, c.Request.RestateBy
-		r.CarriedTo, r.Settle = c.Request.CarryTo, c.Request.Settle
+	if asked := c.Answering(); asked != nil {
+		r.Restate, r.Reason, r.By = asked.Restate, asked.RestateReason, asked.RestateBy
+		r.CarriedTo, r.Settle = asked.CarryTo, asked.Settle
 	}
 	return r
 }

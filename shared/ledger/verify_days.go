@@ -69,7 +69,7 @@ type dayState struct {
 	stated  []statement           // in order of revision
 	totals  usage.Quantity        // of the last daily file
 	carried usage.Quantity        // by all revisions, to other days
-	kept    usage.Quantity        // by the last one, since reporting is off
+	kept    usage.Quantity        // by the last one, since reporting is off or an operator settled it
 	batches []batchState          // of all revisions, in order
 }
 

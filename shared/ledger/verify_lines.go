@@ -27,7 +27,9 @@ type restatement struct {
 
 	carries  bool           // differences go to another day
 	silent   bool           // reporting is off: differences are kept
+	waives   bool           // differences are waived
 	kept     usage.Quantity // what is
+	waived   usage.Quantity // by operators
 	payer    func(stackSubscription string) string
 	split    bool           // the day has parts that are charged differently
 	model    string         // billing model of the lines that have rows
@@ -67,6 +69,7 @@ func (r *restatement) line(l daily.DayLine) error {
 	r.last = key
 	r.rows += l.Rows
 	r.totals = r.totals.Add(l.Total)
+	r.waived = r.waived.Add(l.Waived)
 	if err := r.sum(l, key); err != nil {
 		return err
 	}
@@ -92,7 +95,7 @@ func (r *restatement) line(l daily.DayLine) error {
 	case r.carries:
 		return r.carry(l)
 	case r.silent:
-		r.kept = r.kept.Add(l.Total.Sub(l.Before))
+		r.kept = r.kept.Add(l.Total.Sub(l.Before).Sub(l.Waived))
 		if l.Record != nil || l.Carried.Sign() != 0 {
 			return damaged(r.where(), "carried is %s, and there is a record: %t, while reporting was off", l.Carried, l.Record != nil)
 		}
@@ -153,7 +156,7 @@ func (r *restatement) standing(l daily.DayLine, key lineKey) (known bool, err er
 
 // carry: the difference is carried, and there is no record.
 func (r *restatement) carry(l daily.DayLine) error {
-	if l.Record != nil || !l.Carried.Equal(l.Total.Sub(l.Before)) {
+	if l.Record != nil || !l.Carried.Equal(l.Total.Sub(l.Before).Sub(l.Waived)) {
 		return damaged(r.where(), "total is %s, before is %s, carried is %s, and there is a record: %t", l.Total, l.Before, l.Carried, l.Record != nil)
 	}
 	if l.Carried.Sign() != 0 {
@@ -165,7 +168,8 @@ func (r *restatement) carry(l daily.DayLine) error {
 
 // record: it states the difference, and stands in the batches byte for byte.
 func (r *restatement) record(l daily.DayLine, isNew bool, reason string) error {
-	difference := l.Total.Sub(l.Before)
+	difference := l.Total.Sub(l.Before).Sub(l.Waived)
+	isNew = isNew && !r.waives
 	if l.Carried.Sign() != 0 {
 		return damaged(r.where(), "carried is %s, and the revision carries nothing", l.Carried)
 	}

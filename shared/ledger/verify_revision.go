@@ -83,7 +83,7 @@ func (v *verifier) dailyFile(ctx context.Context, s *dayState, n int) error {
 		return err
 	}
 	r := restatement{v: v, st: st, path: st.File, model: string(head.BillingModel), carries: head.CarriedTo != 0, silent: head.Reporting == daily.ReportingOff,
-		payer: payer, split: split}
+		waives: head.Waived == daily.WaivedAll, payer: payer, split: split}
 	carried, carriers, err := v.carriedInto(ctx, s, st.manifest.Carries)
 	defer closeFiles(carriers)
 	if err != nil {
@@ -138,7 +138,7 @@ func (v *verifier) dailyFile(ctx context.Context, s *dayState, n int) error {
 		}
 	}
 	v.report.Records += r.count
-	s.totals, s.carried, s.kept = r.totals, s.carried.Add(r.away), r.kept
+	s.totals, s.carried, s.kept = r.totals, s.carried.Add(r.away), r.kept.Add(r.waived)
 	return nil
 }
 
@@ -234,7 +234,7 @@ func (v *verifier) standings(ctx context.Context, s *dayState, n int) (iter.Seq2
 				return
 			}
 			for _, a := range receipt.Answers {
-				if !yield(daily.Answer{RecordID: a.RecordID, Stands: a.Stands, Quantity: a.Quantity}, nil) {
+				if !yield(daily.Answer{RecordID: a.RecordID, Stands: a.Stands, Quantity: a.Quantity, Waived: a.Waived}, nil) {
 					return
 				}
 			}

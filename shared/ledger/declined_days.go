@@ -13,37 +13,37 @@ import (
 	"stackusage/shared/usage"
 )
 
-// ExpiredDay is what commerce let expire of one revision of a usage day. What
-// the next revision stated again is none any more.
-type ExpiredDay struct {
+// DeclinedDay is what commerce declined of one revision of a usage day. What the
+// next revision stated again is none any more.
+type DeclinedDay struct {
 	CloudID  string
 	Day      usage.Day
 	Revision int
 	Records  int64
-	Meters   []ExpiredMeter // in order of name and id
-	Asked    *OpenDay       // the request to carry it that no revision has answered; nil if there is none
-	Carried  *Revision      // the revision that carried it; nil if none did
+	Meters   []DeclinedMeter // in order of name and id
+	Asked    *OpenDay        // the request to carry it that no revision has answered; nil if there is none
+	Carried  *Revision       // the revision that carried it; nil if none did
 }
 
-// ExpiredMeter is the part of one meter.
-type ExpiredMeter struct {
+// DeclinedMeter is the part of one meter.
+type DeclinedMeter struct {
 	MeterID, MeterName, Unit string
 	Records                  int64
-	Quantity                 usage.Quantity // exact sum of the records
+	Quantity                 usage.Quantity // exact sum of what was sent and does not stand
 }
 
-// ExpiredDays lists what expired and was not stated again, of one registration
-// or of all (empty cloudID), in order of registration, day and revision.
-func (l *Ledger) ExpiredDays(ctx context.Context, cloudID string) ([]ExpiredDay, error) {
-	days, err := l.expiredDays(ctx, cloudID)
+// DeclinedDays lists what commerce declined and was not stated again, of one
+// registration or of all (empty cloudID), in order of registration, day and revision.
+func (l *Ledger) DeclinedDays(ctx context.Context, cloudID string) ([]DeclinedDay, error) {
+	days, err := l.declinedDays(ctx, cloudID)
 	if err != nil {
-		return nil, fmt.Errorf("list what expired: %w", err)
+		return nil, fmt.Errorf("list what commerce declined: %w", err)
 	}
 	return days, nil
 }
 
-func (l *Ledger) expiredDays(ctx context.Context, cloudID string) (days []ExpiredDay, err error) {
-	expired, err := l.expiredBatches(ctx, cloudID)
+func (l *Ledger) declinedDays(ctx context.Context, cloudID string) (days []DeclinedDay, err error) {
+	declined, err := l.declinedBatches(ctx, cloudID)
 	if err != nil {
 		return nil, err
 	}
@@ -51,7 +51,7 @@ func (l *Ledger) expiredDays(ctx context.Context, cloudID string) (days []Expire
 	if err != nil {
 		return nil, err
 	}
-	for _, id := range slices.SortedFunc(maps.Keys(expired), func(a, b dayID) int {
+	for _, id := range slices.SortedFunc(maps.Keys(declined), func(a, b dayID) int {
 		return cmp.Or(cmp.Compare(a.cloudID, b.cloudID), cmp.Compare(a.day, b.day))
 	}) {
 		var revisions []Revision
@@ -63,7 +63,7 @@ func (l *Ledger) expiredDays(ctx context.Context, cloudID string) (days []Expire
 			revisions, answered[r.Restate] = append(revisions, r), true
 		}
 		for i, r := range revisions {
-			d := ExpiredDay{CloudID: id.cloudID, Day: id.day, Revision: int(r.Number), Records: expired[id][int(r.Number)]}
+			d := DeclinedDay{CloudID: id.cloudID, Day: id.day, Revision: int(r.Number), Records: declined[id][int(r.Number)]}
 			if d.Records == 0 {
 				continue
 			}
@@ -77,7 +77,7 @@ func (l *Ledger) expiredDays(ctx context.Context, cloudID string) (days []Expire
 			}); m >= 0 {
 				d.Asked = &marks[m].OpenDay
 			}
-			if d.Meters, err = l.expiredMeters(ctx, id, r.Number); err != nil {
+			if d.Meters, err = l.declinedMeters(ctx, id, r.Number); err != nil {
 				return nil, err
 			}
 			days = append(days, d)
@@ -86,14 +86,14 @@ func (l *Ledger) expiredDays(ctx context.Context, cloudID string) (days []Expire
 	return days, nil
 }
 
-// expiredBatches counts the records that expired, by day and revision.
-func (l *Ledger) expiredBatches(ctx context.Context, cloudID string) (map[dayID]map[int]int64, error) {
+// declinedBatches counts the records that are declined, by day and revision.
+func (l *Ledger) declinedBatches(ctx context.Context, cloudID string) (map[dayID]map[int]int64, error) {
 	found := map[dayID]map[int]int64{}
 	for row, err := range l.Store.List(ctx, table.UsageBatches, "", "", "") {
 		if err != nil {
 			return nil, err
 		}
-		n, _ := row.Props["expired"].(int64)
+		n, _ := row.Props["declined"].(int64)
 		if n == 0 {
 			continue
 		}
@@ -117,36 +117,32 @@ func (l *Ledger) expiredBatches(ctx context.Context, cloudID string) (map[dayID]
 	return found, nil
 }
 
-func (l *Ledger) expiredMeters(ctx context.Context, id dayID, revision int64) ([]ExpiredMeter, error) {
-	byMeter := map[string]*ExpiredMeter{}
+func (l *Ledger) declinedMeters(ctx context.Context, id dayID, revision int64) ([]DeclinedMeter, error) {
+	byMeter := map[string]*DeclinedMeter{}
 	for row, err := range l.Store.List(ctx, table.DailyUsage, id.partition(), "", "") {
-		var have line
+		var have BilledLine
 		if err == nil {
-			err = table.Decode(row.Props, &have)
+			have, err = billedLine(row)
 		}
 		if err != nil {
 			return nil, err
 		}
-		if have.Answer != "Expired" || have.Revision != revision {
+		if have.Revision != revision || have.Stands.Equal(have.Quantity) || have.AnswerCode == CodeDecided {
 			continue
-		}
-		quantity, err := usage.ParseSum(have.Quantity)
-		if err != nil {
-			return nil, fmt.Errorf("record %s: %w", have.RecordID, err)
 		}
 		m := byMeter[have.MeterID]
 		if m == nil {
-			m = &ExpiredMeter{MeterID: have.MeterID, MeterName: have.MeterName, Unit: have.Unit}
+			m = &DeclinedMeter{MeterID: have.MeterID, MeterName: have.MeterName, Unit: have.Unit}
 			byMeter[have.MeterID] = m
 		}
 		m.Records++
-		m.Quantity = m.Quantity.Add(quantity)
+		m.Quantity = m.Quantity.Add(have.Quantity.Sub(have.Stands))
 	}
-	var meters []ExpiredMeter
+	var meters []DeclinedMeter
 	for _, m := range byMeter {
 		meters = append(meters, *m)
 	}
-	slices.SortFunc(meters, func(a, b ExpiredMeter) int {
+	slices.SortFunc(meters, func(a, b DeclinedMeter) int {
 		return cmp.Or(cmp.Compare(a.MeterName, b.MeterName), cmp.Compare(a.MeterID, b.MeterID))
 	})
 	return meters, nil

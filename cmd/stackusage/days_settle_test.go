@@ -1,0 +1,54 @@
+package main
+
+import (
+	"bytes"
+	"strings"
+	"testing"
+	"time"
+
+	"stackusage/handlers"
+	"stackusage/shared/ledger"
+)
+
+func TestSettleDay(t *testing.T) {
+	t.Parallel()
+	getenv, account := expired(t)
+	l := ledger.Ledger{Store: account.Tables}
+	marks, err := l.OpenMarks(t.Context())
+	ok(t, err)
+	for _, m := range marks {
+		if m.Revision > 0 {
+			_, batches, err := l.Batches(t.Context(), m.CloudID, m.Day, m.Revision)
+			ok(t, err)
+			_, err = l.FinishRevision(t.Context(), m, batches, time.Now())
+			ok(t, err)
+		}
+	}
+	if out := tool(t, getenv, "days", "list"); !strings.Contains(out, "declined") {
+		t.Errorf("output:\n%s", out)
+	}
+	settle := []string{"days", "settle", "--cloud-id", cloudID, "--day", "2019-12-10", "--by", "olga", "--reason", "agreed"}
+	for range 2 {
+		if out := tool(t, getenv, settle...); !strings.Contains(out, "What commerce declined of usage day 2019-12-10 is not billed: agreed (olga, ") {
+			t.Errorf("output:\n%s", out)
+		}
+		if got := queued(t, account, handlers.QueueDays); len(got) != 1 || got[0] != handlers.DayMessage(cloudID, hour19.Day()) {
+			t.Errorf("queued %v", got)
+		}
+	}
+	if out := tool(t, getenv, "days", "list"); !strings.Contains(out, "declined, settle") {
+		t.Errorf("output:\n%s", out)
+	}
+	for want, args := range map[string][]string{
+		"another request is open, of olga: agreed": append(settle[:len(settle):len(settle)], "--reason", "no"),
+		"never stated":        append(settle[:len(settle):len(settle)], "--day", "2019-12-11"),
+		"--day is missing":    {"days", "settle", "--cloud-id", cloudID, "--reason", "x"},
+		"--reason is missing": {"days", "settle", "--cloud-id", cloudID, "--day", "2019-12-10"},
+		"--cloud-id":          {"days", "settle", "--day", "2019-12-10", "--reason", "x"},
+	} {
+		var out bytes.Buffer
+		if err := run(t.Context(), args, getenv, &out, &out); err == nil || !strings.Contains(err.Error(), want) {
+			t.Errorf("%v: error %v, want %q", args, err, want)
+		}
+	}
+}
