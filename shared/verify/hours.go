@@ -1,0 +1,209 @@
+package verify
+
+import (
+	"fmt"
+	"maps"
+	"regexp"
+	"slices"
+	"strings"
+	"time"
+
+	"stackusage/shared/table"
+)
+
+var hourBlobName = regexp.MustCompile(`^(\d{4})/(\d{2})/(\d{2})/(\d{2})-([0-9a-f]{16})\.ndjson\.gz$`)
+
+// landed lists the hour blobs of the day that landed long enough ago to have a
+// verdict, by RowKey of UsageHours.
+func (l *look) landed() (keys []string) {
+	container := "landing-" + l.cloudID
+	if slices.Contains(l.containers, container) {
+		must(l.Landing.ListPrefix(l.ctx, container, startOf(l.day).Format("2006/01/02/"), func(name string, storedAt time.Time) error {
+			if m := hourBlobName.FindStringSubmatch(name); m != nil && storedAt.Add(l.o.SweepGrace).Before(l.o.Now) {
+				keys = append(keys, m[4]+"_"+m[5])
+			}
+			return nil
+		}))
+	}
+	return keys
+}
+
+func (l *look) readHours() {
+	l.files, l.pointers = map[string]table.Row{}, map[string]table.Row{}
+	for row := range l.list(table.UsageHours, l.partition(), "") {
+		if len(row.Key) == 2 {
+			l.pointers[row.Key] = row
+		} else {
+			l.files[row.Key] = row
+		}
+	}
+}
+
+// file is a row of UsageHours with what there is to say of its blob.
+type file struct {
+	where string
+	name  blobName
+	table.Props
+	hourBlob
+	accepted, rejected int64
+	days               map[string]int64 // rows by usage day
+}
+
+func (f *file) verdict() string { return text(f.Props, "verdict") }
+
+// once reports whether the file counts, or counted once.
+func (f *file) once() bool { return f.verdict() == "counted" || f.verdict() == "voided" }
+
+// checkHours holds each file and each hour of the day against the blobs.
+func (l *look) checkHours() {
+	hours := map[string][]*file{}
+	for _, key := range slices.Sorted(maps.Keys(l.files)) {
+		l.try(func() { hours[key[:2]] = append(hours[key[:2]], l.checkFile(key, l.files[key])) })
+		l.out.Files++
+	}
+	for hh, pointer := range l.pointers {
+		counts := text(pointer.Props, "counts")
+		row, where := l.files[hh+"_"+counts], place(table.UsageHours, pointer)
+		if text(row.Props, "verdict") != "counted" {
+			l.differs(where, "counts is %q, and that blob has no row that says counted", counts)
+		} else {
+			l.sameProps(where, pointer.Props, row.Props, "counts", "challenger")
+		}
+	}
+	for _, files := range hours {
+		for _, f := range files {
+			l.checkVerdict(f, files)
+		}
+	}
+}
+
+// checkFile reads the blob of a row, gathers what was used on the day, and
+// compares the rejected rows of one that counts with Quarantine.
+func (l *look) checkFile(key string, row table.Row) *file {
+	hh, sha16, _ := strings.Cut(key, "_")
+	at, err := time.Parse("2006010215", l.day+hh)
+	f := &file{where: place(table.UsageHours, row), name: blobName{l.cloudID, hourOf(at), sha16}, Props: row.Props, days: map[string]int64{}}
+	if err != nil || f.name.path() != text(row.Props, "blob") {
+		damaged(f.where, "blob is %q, which is the name of another one", text(row.Props, "blob"))
+	}
+	if in := l.inputs[f.name.input()]; in != nil {
+		in.read = true
+	}
+	rejected := l.newWanted()
+	defer rejected.close()
+	refusals := text(f.Props, "refusals")
+	l.readUsage(f, func(n int64, u usage, code string) {
+		if code == "" {
+			f.accepted++
+			f.days[u.Hour.day()]++
+			l.gather(f.name.input(), u)
+			return
+		}
+		f.rejected++
+		rejected.put(wantedRow{fmt.Sprintf("%s_%010d", key, n), map[string]string{"line": fmt.Sprint(n), "code": code, "blob": f.name.path(), "bytes": refusals}}, 500)
+	})
+	if f.verdict() != "counted" {
+		return f
+	}
+	if f.rejected > 0 {
+		l.try(func() { l.readFile(refusals, "") })
+	}
+	// Rows of an earlier judgement of the same blob name another file of their bytes.
+	l.compareRows(table.Quarantine, key, rejected, func(row table.Row) bool { return text(row.Props, "bytes") == refusals },
+		"status", "reason", "decidedBy", "decisionReason", "decidedAt", "supplement")
+	return f
+}
+
+// readUsage gives each row of a file to each: usage, or the code by which it is
+// rejected.
+func (l *look) readUsage(f *file, each func(n int64, u usage, code string)) {
+	body := l.open(l.Landing, f.name.path())
+	defer body.Close()
+	var err error
+	f.hourBlob, err = readHour(body, f.name, func(n int64, row []byte) {
+		u, code := readRow(row, f.name.hour)
+		each(n, u, code)
+	})
+	must(err)
+	l.observe(f.name.input(), f.header)
+	if f.name.hour.start().After(when(f.Props, "landedAt")) { // it ends more than an hour after it landed
+		f.code = "HourNotOver"
+	}
+}
+
+// checkVerdict derives what became of a file. others are the files of its hour.
+func (l *look) checkVerdict(f *file, others []*file) {
+	verdict, p := f.verdict(), f.Props
+	swept := l.o.Now.After(later(l.book.changed, when(p, "landedAt")).Add(l.o.SweepGrace + time.Hour)) // since it could be registered
+	accepts := l.book.accepts(f.name.hour, l.o.SettlingHours)
+	twin, rival := false, false // files that count or counted, with the same rows and with others
+	for _, o := range others {
+		twin = twin || o != f && o.once() && o.rowSet == f.rowSet
+		rival = rival || o != f && o.once() && o.rowSet != f.rowSet
+	}
+	decided := text(p, "decision") != "" && text(p, "decisionReason") != "" && text(p, "decidedBy") != "" && !when(p, "decidedAt").IsZero()
+	code, limit := text(p, "code"), count(p, "limit")
+	overLimit := code == "TooLarge" && f.unpacked > limit || code == "TooManyRows" && f.records > limit // which may be another now
+	wrong := ""
+	switch {
+	case verdict == "unregistered" && accepts && swept:
+		wrong = "the registration accepts the hour"
+	case verdict == "unregistered":
+		return
+	case verdict == "rejected" && f.code != code && !overLimit:
+		wrong = fmt.Sprintf("its code is %q, must be %q", code, f.code)
+	case verdict == "rejected":
+		return
+	case f.code != "":
+		wrong = "the blob must be rejected: " + f.code
+	case verdict == "counted" && !accepts && swept:
+		wrong = "the registration does not accept the hour"
+	case verdict == "duplicate" && !twin:
+		wrong = "no file of the hour that counts or counted has the same rows"
+	case (verdict == "conflict" || verdict == "kept-out") && !rival:
+		wrong = "no file of the hour that counts or counted has other rows"
+	case verdict == "kept-out" && !decided, verdict == "voided" && (!decided || text(p, "supersededBy") == ""):
+		wrong = "no operator decided it"
+	case !slices.Contains([]string{"counted", "duplicate", "conflict", "kept-out", "voided"}, verdict):
+		wrong = "there is no such verdict"
+	}
+	if wrong != "" {
+		l.differs(f.where, "verdict is %q; %s", verdict, wrong)
+	}
+	if f.code != "" {
+		return
+	}
+	said := table.Props{"sha256": f.sha256, "rowSetHash": f.rowSet, "bytes": f.bytes, "records": f.records, "pages": f.pages}
+	if verdict == "counted" {
+		said["accepted"], said["quarantined"], said["usageDays"] = f.accepted, f.rejected, f.usageDays()
+		l.checkCounted(f)
+	}
+	l.columns(f.where, p, said)
+}
+
+// usageDays lists the days of the file's rows as the column does.
+func (f *file) usageDays() string {
+	days := slices.Sorted(maps.Keys(f.days))
+	if len(days) > 100 {
+		return strings.Join(days[:100], ",") + fmt.Sprintf(",... (%d days)", len(days))
+	}
+	return strings.Join(days, ",")
+}
+
+// checkCounted: a file that counts is the one that its hour names, and an input of
+// each usage day of its rows.
+func (l *look) checkCounted(f *file) {
+	l.out.Hours++
+	l.out.Rows += f.records
+	if text(l.pointers[f.name.key()[:2]].Props, "counts") != f.name.sha16 {
+		l.differs(f.where, "verdict is counted, but the row of the hour names another file")
+	}
+	for day, rows := range f.days {
+		where := "DayInputs " + l.cloudID + "_" + day + "/" + f.name.input()
+		if row, ok := l.get(table.DayInputs, l.cloudID+"_"+day, f.name.input()); ok {
+			l.same(where, "rows", count(row.Props, "rows"), rows)
+		} else {
+			l.differs(where, "the row is not there; the hour counts and has %d rows of the day", rows)
+		}
+	}
+}

@@ -1,0 +1,169 @@
+package verify
+
+import (
+	"bytes"
+	"cmp"
+	"crypto/sha1"
+	"crypto/sha256"
+	"encoding/json"
+	"fmt"
+	"reflect"
+	"slices"
+	"strings"
+	"time"
+)
+
+// line is what is billed as one.
+type line struct {
+	Shown                        [keyParts]string
+	Model, Billing, Meter, Class string
+	Carried                      string // the day of the usage, 20191210, of what was carried into the day
+	Reporting                    string // off: it was in this part of the day alone
+}
+
+// key orders lines, and tells them apart.
+func (b line) key() []string {
+	return append(keyOf(b.Shown), plainGUID(b.Billing), plainGUID(b.Meter), b.Class, b.Carried, b.Model, b.Reporting)
+}
+
+// rules are what a revision was settled by: who pays and what is free.
+type rules struct {
+	cloudID, day string
+	number       int
+	parts        []part
+	tenants      map[string]string // subscription to directory tenant, plain
+	meters       map[string]meter  // by plain id
+	region       string            // the stack's own, for rows that name none
+	incomplete   bool
+	off          bool // usage reporting is
+	unsettled    bool // and nobody was ever charged: nothing is settled yet
+}
+
+// meter is an entry of the catalogue.
+type meter struct {
+	name, unit, class, commerce, admin string
+	deprecated                         bool
+}
+
+// bill is what usage is billed as.
+func (r rules) bill(u usage) line {
+	p := r.parts[slices.IndexFunc(r.parts, func(p part) bool { return p.Until.IsZero() || u.Hour < hourOf(p.Until) })]
+	key := keyOf(u.Shown)
+	m, known := r.meters[key[meterID]]
+	b := line{Shown: u.Shown, Model: p.Model, Billing: p.Billing, Meter: m.commerce, Class: m.class, Reporting: p.Reporting}
+	free := slices.Contains(p.Infrastructure, dashedGUID(key[subscriptionID]))
+	switch {
+	case free:
+		b.Class, b.Meter = "admin", m.admin
+	case !known:
+		b.Class = "unknown"
+	}
+	if mapped := p.Mappings[dashedGUID(r.tenants[key[subscriptionID]])]; mapped != "" && !free {
+		b.Billing = mapped
+	}
+	return b
+}
+
+// record is a daily record, docs/formats/daily-record.md.
+func (r rules) record(b line, hours uint32, kind, corrects, reason, quantity string) []byte {
+	key := keyOf(b.Shown)
+	m, known := r.meters[key[meterID]]
+	var flags []string
+	for flag, is := range map[string]bool{
+		"unknownMeter":    !known,
+		"deprecatedMeter": m.deprecated,
+		"licenseMismatch": b.Class != "admin" && wrongLicence(key[meterID], key[additionalInfo]),
+		"foreignResource": plainGUID(strings.Split(key[resourceURI], "/")[2]) != key[subscriptionID],
+		"incompleteDay":   r.incomplete && b.Carried == "",
+	} {
+		if is {
+			flags = append(flags, flag)
+		}
+	}
+	slices.Sort(flags)
+	first := startOf(cmp.Or(b.Carried, r.day)).Add(time.Duration(append(hoursOf(hours), 0)[0]) * time.Hour)
+	return object("recordId", r.recordID(b), "cloudId", r.cloudID, "kind", kind, "corrects?", corrects, "carriedFrom?", dashedDay(b.Carried), "reason?", reason, "revision", r.number,
+		"billingModel", b.Model, "billingSubscriptionId", b.Billing, "subscriptionId", dashedGUID(b.Shown[subscriptionID]), "meterId", dashedGUID(b.Shown[meterID]),
+		"commerceMeterId?", b.Meter, "meterName", m.name, "unit", m.unit, "meterClass", b.Class, "flags?", flags, "quantity", quantity,
+		"usageDate", dashedDay(r.day), "usageStart", startOf(r.day), "usageEnd", endOf(r.day), "hours", hoursOf(hours), "region", "Azure Stack", "location", "azurestack",
+		"resourceUri", b.Shown[resourceURI], "tags", ownText(key[tags]), "additionalInfo", json.RawMessage(object(
+			"stamp?", ownText(key[additionalInfo]), "azureStack.MeterId", b.Shown[meterID], "azureStack.SubscriptionId", b.Shown[subscriptionID],
+			"azureStack.Location", cmp.Or(key[location], r.region), "azureStack.EventDateTime", first.Format("01/02/2006 15:04:05"))))
+}
+
+// recordID is a UUID of version 5 (RFC 9562) of what the record is of.
+func (r rules) recordID(b line) string {
+	space := []byte{0x6f, 0x0c, 0x1a, 0x52, 0x3d, 0x0e, 0x5f, 0x0b, 0x9f, 0x43, 0x7d, 0x1f, 0x0f, 0x0e, 0x6a, 0x11}
+	name := []any{plainGUID(r.cloudID), r.day, r.number}
+	for _, part := range b.key()[:keyParts+3] {
+		name = append(name, part)
+	}
+	if b.Carried != "" {
+		name = append(name, b.Carried)
+	}
+	if b.Model != r.parts[len(r.parts)-1].Model {
+		name = append(name, b.Model)
+	}
+	id := sha1.Sum(append(space, encode(name)...))
+	id[6], id[8] = id[6]&0x0f|0x50, id[8]&0x3f|0x80
+	return dashedGUID(fmt.Sprintf("%x", id[:16]))
+}
+
+func hoursOf(set uint32) []int {
+	hours := []int{}
+	for h := range 24 {
+		if set&(1<<h) != 0 {
+			hours = append(hours, h)
+		}
+	}
+	return hours
+}
+
+// ownText is the stack's own text as a record carries it.
+func ownText(s string) string {
+	if len(s) > 16<<10 {
+		return fmt.Sprintf("sha256:%x", sha256.Sum256([]byte(s)))
+	}
+	return s
+}
+
+// wrongLicence reports whether a machine is on the wrong one of the base and the
+// Windows meter, as far as additionalInfo tells. docs/meters.md.
+func wrongLicence(meter, info string) bool {
+	windows := meter == "9cd92d4cbafd4492b278bedc2de8232a"
+	var raw map[string]json.RawMessage
+	if !windows && meter != "fab6eb84500b4a09a8ca7358f8bbaea5" || len(info) > 16<<10 || json.Unmarshal([]byte(info), &raw) != nil {
+		return false
+	}
+	vm := map[string]string{}
+	for name, value := range raw {
+		field := strings.ToLower(name)
+		if !slices.Contains([]string{"servicetype", "imagetype", "publisher", "offer", "sku"}, field) {
+			continue
+		}
+		var s string
+		if _, twice := vm[field]; twice || json.Unmarshal(value, &s) != nil {
+			return false
+		}
+		vm[field] = s
+	}
+	if windows {
+		return strings.EqualFold(vm["imagetype"], "Windows_Server")
+	}
+	return vm["imagetype"] == "" && strings.EqualFold(vm["publisher"], "MicrosoftWindowsServer")
+}
+
+// object writes a JSON object of names and values, in order. A name that ends in ?
+// is left out where its value is empty.
+func object(pairs ...any) []byte {
+	var b bytes.Buffer
+	for i := 0; i < len(pairs); i += 2 {
+		name, optional := strings.CutSuffix(pairs[i].(string), "?")
+		v := reflect.ValueOf(pairs[i+1])
+		if optional && (v.IsZero() || v.Kind() == reflect.Slice && v.Len() == 0) {
+			continue
+		}
+		fmt.Fprintf(&b, ",%s:%s", encode(name), encode(pairs[i+1]))
+	}
+	return slices.Concat([]byte{'{'}, bytes.TrimPrefix(b.Bytes(), []byte{','}), []byte{'}'})
+}

@@ -1,0 +1,302 @@
+package verify
+
+import (
+	"bytes"
+	"crypto/sha256"
+	"encoding/json"
+	"fmt"
+	"iter"
+	"math/big"
+	"slices"
+	"strings"
+	"time"
+
+	"stackusage/shared/table"
+)
+
+// revision is a row of UsageDays and the manifest that it names.
+type revision struct {
+	table.Row
+	where string
+	manifest
+	number    int
+	carriedTo string // 20191220
+}
+
+// manifest lists what a revision is made of. docs/formats/daily-files.md.
+type manifest struct {
+	File    string      `json:"file"`
+	SHA256  string      `json:"sha256"`
+	Inputs  []listed    `json:"inputs"`
+	Carries []carry     `json:"carries"`
+	Batches []sentBatch `json:"batches"`
+}
+
+// listed is an input as manifest and daily file name it.
+type listed struct {
+	ReportedHour time.Time `json:"reportedHour"`
+	SHA16        string    `json:"sha16"`
+	Partial      string    `json:"partial"`
+	SHA256       string    `json:"sha256"`
+	Lines        int64     `json:"lines"`
+	Rows         int64     `json:"rows"`
+}
+
+func (i listed) key() string { return hourOf(i.ReportedHour).compact() + "_" + i.SHA16 }
+
+type blobHash struct {
+	Blob   string `json:"blob"`
+	SHA256 string `json:"sha256"`
+}
+
+func (l *look) readRevisions() {
+	for row := range l.list(table.UsageDays, l.cloudID, l.day) {
+		r := &revision{Row: row, where: place(table.UsageDays, row), number: len(l.revisions) + 1, carriedTo: text(row.Props, "carriedTo")}
+		l.same(r.where, "revision", row.Key+" "+show(row.Props["revision"]), fmt.Sprintf("%s_%04d %d", l.day, r.number, r.number))
+		l.revisions = append(l.revisions, r)
+		l.try(func() {
+			path := text(row.Props, "manifest")
+			if json.Unmarshal(l.readFile(path, ""), &r.manifest) != nil {
+				damaged(path, "it is not the JSON of a manifest")
+			}
+		})
+	}
+}
+
+// checkRevisions goes through the revisions in order: each begins with what
+// stands of the one before.
+func (l *look) checkRevisions() {
+	var before []blobHash
+	for _, r := range l.revisions {
+		l.out.Revisions++
+		if r.File == "" {
+			return // its manifest could not be read
+		}
+		before = append([]blobHash{{r.File, r.SHA256}}, l.checkRevision(r, before)...)
+	}
+	l.checkStanding()
+	for row := range l.list(table.UsageBatches, l.partition(), "") {
+		var revision int
+		if _, err := fmt.Sscanf(row.Key, "%04d_", &revision); err != nil || revision > len(l.revisions) {
+			l.differs(place(table.UsageBatches, row), "it is of a revision that UsageDays does not have")
+		}
+	}
+}
+
+// checkRevision holds a revision against what it is made from, and returns the
+// receipts of its batches.
+func (l *look) checkRevision(r *revision, before []blobHash) []blobHash {
+	path, p := text(r.Props, "manifest"), r.Props
+	l.sameJSON(path, l.readFile(path, ""), object("cloudId", l.cloudID, "usageDay", dashedDay(l.day), "revision", r.number, "file", r.File, "sha256", r.SHA256,
+		"inputs", append([]listed{}, r.Inputs...), "carries?", r.Carries, "before?", before, "batches", r.Batches))
+	var keys []string
+	for _, i := range r.Inputs {
+		keys = append(keys, i.key())
+		if in := l.inputs[i.key()]; in != nil {
+			l.columns(in.where, in.Props, table.Props{"partial": i.Partial, "sha256": i.SHA256, "lines": i.Lines, "rows": i.Rows})
+		} else {
+			damaged(path, "input %s has no row in DayInputs", i.key())
+		}
+	}
+	for _, c := range r.Carries {
+		keys = append(keys, c.key())
+		l.checkCarry(path, c)
+	}
+	list := strings.Join(keys, ",")
+	if len(list) > 30<<10 {
+		list = fmt.Sprintf("sha256:%x", sha256.Sum256([]byte(list)))
+	}
+	rules := l.rulesOf(r)
+	expected := l.standing
+	defer expected.close()
+	l.standing = l.newItems()
+	l.expectUsage(r, rules, expected)
+	l.expectCarried(r, expected)
+	w := &walk{look: l, revision: r, rules: rules, sent: &sent{look: l, revision: r, batches: r.Batches}}
+	w.walk(expected)
+	missing := w.missingHours()
+	l.columns(r.where, p, table.Props{"file": r.File, "sha256": r.SHA256, "batches": int64(len(r.Batches)), "inputs": list, "inputCount": int64(len(keys)),
+		"rows": w.rows, "records": w.records, "complete": len(missing) == 0})
+	l.same(r.where, "carried", count(p, "carried"), w.carried)
+	l.checkCarriedTo(r, w.carried)
+	l.out.Records += w.records
+	return w.sent.end()
+}
+
+// item is one thing that goes into a line: usage of the day, what another day
+// carried, or what stands of the revision before.
+type item struct {
+	Key []string // of the line
+	Of  int      // ofUsage, ofCarry, ofStanding
+	line
+	Quantity, Waived, Total *big.Rat // Waived: that an operator decided not to bill; Total: of what stands
+	Rows                    int64
+	Hours                   uint32
+	Reason                  string // why it was carried
+	RecordID                string // the last record that stands
+	Stated                  bool   // a record of it was made, or it was carried
+}
+
+const (
+	ofUsage = iota
+	ofCarry
+	ofStanding
+)
+
+func (a *auditor) newItems() *sorter[item] {
+	return &sorter[item]{dir: a.o.TempDir, compare: func(a, b item) int {
+		if c := slices.Compare(a.Key, b.Key); c != 0 {
+			return c
+		}
+		return a.Of - b.Of
+	}}
+}
+
+func put(to *sorter[item], i item) {
+	i.Key = i.line.key()
+	to.put(i, 600+2*len(strings.Join(i.Shown[:], "")))
+}
+
+// expectUsage bills the usage of a revision's inputs.
+func (l *look) expectUsage(r *revision, by rules, to *sorter[item]) {
+	in := map[string]bool{}
+	for _, i := range r.Inputs {
+		in[i.key()] = true
+	}
+	for g := range l.rows.all() {
+		if in[g.Input] {
+			put(to, item{line: by.bill(g.usage), Quantity: g.Quantity, Rows: 1, Hours: 1 << (g.Hour % 24)})
+		}
+	}
+}
+
+// wantedLine is a line of a daily file as it must be.
+type wantedLine struct {
+	item            // what stands before the revision, and the line
+	total           *big.Rat
+	difference      *big.Rat
+	rows            int64
+	carried         string
+	content, record []byte // record: nil where there is none
+}
+
+// wantedLines goes through the lines that a daily file must have.
+func (w *walk) wantedLines(items *sorter[item]) iter.Seq[wantedLine] {
+	return func(yield func(wantedLine) bool) {
+		var e *wantedLine
+		known, reason := false, ""
+		for i := range items.all() {
+			if e != nil && !slices.Equal(e.Key, i.Key) {
+				if w.state(e, known, reason); !yield(*e) {
+					return
+				}
+				e = nil
+			}
+			if e == nil {
+				e, known, reason = &wantedLine{item: item{Key: i.Key, line: i.line, Quantity: new(big.Rat), Waived: new(big.Rat)}, total: new(big.Rat)}, false, ""
+			}
+			if i.Of == ofStanding {
+				e.Quantity, e.Waived, e.RecordID, e.Stated = i.Quantity, i.Waived, i.RecordID, i.Stated
+				if !known { // what the day says of the line now goes before what it said
+					e.line, e.Hours = i.line, i.Hours
+				}
+				continue
+			}
+			known, reason = true, i.Reason
+			e.total.Add(e.total, i.Quantity)
+			e.rows, e.Hours, e.Shown = e.rows+i.Rows, e.Hours|i.Hours, least(e.Shown, i.Shown)
+		}
+		if e != nil {
+			w.state(e, known, reason)
+			yield(*e)
+		}
+	}
+}
+
+// state makes the record of a line, and its bytes. known: it has usage now.
+func (w *walk) state(e *wantedLine, known bool, reason string) {
+	e.difference = new(big.Rat).Sub(e.total, e.Quantity)
+	e.difference.Sub(e.difference, e.Waived)
+	nothing := e.difference.Sign() == 0
+	switch {
+	case w.revision.carriedTo != "":
+		if !nothing {
+			e.carried = decimal(e.difference)
+		}
+	case w.rules.off || e.Reporting == "off" || nothing && (!known || e.Stated):
+	default:
+		kind := "usage"
+		if e.RecordID != "" {
+			kind = "correction"
+		} else if e.Carried != "" {
+			kind = "carryForward"
+		}
+		e.record = w.rules.record(e.line, e.Hours, kind, e.RecordID, reason, decimal(e.difference))
+	}
+	s := e.Shown
+	e.content = object("subscriptionId", s[subscriptionID], "resourceUri", s[resourceURI], "meterId", s[meterID], "location?", s[location], "tags?", s[tags], "additionalInfo?", s[additionalInfo],
+		"billingModel", e.Model, "billingSubscriptionId", e.Billing, "commerceMeterId?", e.Meter, "meterClass", e.Class, "carriedFrom?", dashedDay(e.Carried), "reporting?", e.Reporting,
+		"rows", e.rows, "total", decimal(e.total), "hours", hoursOf(e.Hours), "before", decimal(e.Quantity), "corrects?", e.RecordID, "carried?", e.carried, "record?", json.RawMessage(e.record))
+}
+
+// least is, part by part, the spelling that comes first.
+func least(a, b [keyParts]string) [keyParts]string {
+	for i := range a {
+		a[i] = min(a[i], b[i])
+	}
+	return a
+}
+
+// dayLine is what a line of a daily file is of.
+type dayLine struct {
+	n       int64
+	content []byte
+
+	SubscriptionID string          `json:"subscriptionId"`
+	ResourceURI    string          `json:"resourceUri"`
+	MeterID        string          `json:"meterId"`
+	Location       string          `json:"location"`
+	Tags           string          `json:"tags"`
+	AdditionalInfo string          `json:"additionalInfo"`
+	BillingModel   string          `json:"billingModel"`
+	BillingID      string          `json:"billingSubscriptionId"`
+	CommerceID     string          `json:"commerceMeterId"`
+	MeterClass     string          `json:"meterClass"`
+	CarriedFrom    string          `json:"carriedFrom"`
+	Reporting      string          `json:"reporting"`
+	Rows           int64           `json:"rows"`
+	Total          string          `json:"total"`
+	Hours          []int           `json:"hours"`
+	Carried        string          `json:"carried"`
+	Record         json.RawMessage `json:"record"`
+}
+
+func (d dayLine) line() line {
+	return line{
+		Shown: [keyParts]string{d.SubscriptionID, d.ResourceURI, d.MeterID, d.Location, d.Tags, d.AdditionalInfo},
+		Model: d.BillingModel, Billing: d.BillingID, Meter: d.CommerceID, Class: d.MeterClass, Carried: strings.ReplaceAll(d.CarriedFrom, "-", ""), Reporting: d.Reporting,
+	}
+}
+
+// dayLines goes through the lines of a daily file; header and trailer are given to
+// ends.
+func (l *look) dayLines(path, sum string, ends func(first bool, content []byte)) iter.Seq[dayLine] {
+	return func(yield func(dayLine) bool) {
+		var last []byte
+		for n, content := range l.readLines(path, sum) {
+			d := dayLine{n: n - 1, content: last}
+			if n == 0 {
+				ends(true, content)
+			} else if n > 1 {
+				if json.Unmarshal(last, &d) != nil {
+					damaged(path, "line %d is not that of a daily file", n-1)
+				}
+				if !yield(d) {
+					return
+				}
+			}
+			last = bytes.Clone(content)
+		}
+		ends(false, last)
+	}
+}
