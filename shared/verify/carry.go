@@ -70,12 +70,9 @@ func (l *look) expectCarried(r *revision, to *sorter[item]) {
 			if !ok {
 				continue // it carries nothing
 			}
-			i := item{Of: ofCarry, line: d.line(), Quantity: q, Reason: head.Reason}
+			i := item{Of: ofCarry, line: d.line(), Quantity: q, Hours: setOf(d.Hours), Reason: head.Reason}
 			if i.Carried == "" {
 				i.Carried = strings.ReplaceAll(c.UsageDay, "-", "")
-			}
-			for _, h := range d.Hours {
-				i.Hours |= 1 << h
 			}
 			put(to, i)
 		}

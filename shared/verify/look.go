@@ -130,7 +130,7 @@ func (l *look) sameProps(where string, stored, derived table.Props, but ...strin
 // columns compares those columns of a row that are derived.
 func (l *look) columns(where string, stored, derived table.Props) {
 	for _, name := range slices.Sorted(maps.Keys(derived)) {
-		l.same(where, name, cmp.Or(stored[name], any("absent")), derived[name])
+		l.same(where, name, cmp.Or(stored[name], any("")), derived[name])
 	}
 }
 

@@ -109,6 +109,13 @@ func (r rules) recordID(b line) string {
 	return dashedGUID(fmt.Sprintf("%x", id[:16]))
 }
 
+func setOf(hours []int) (set uint32) {
+	for _, h := range hours {
+		set |= 1 << h
+	}
+	return set
+}
+
 func hoursOf(set uint32) []int {
 	hours := []int{}
 	for h := range 24 {

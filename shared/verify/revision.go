@@ -110,7 +110,11 @@ func (l *look) checkRevision(r *revision, before []blobHash) []blobHash {
 	expected := l.standing
 	defer expected.close()
 	l.standing = l.newItems()
-	l.expectUsage(r, rules, expected)
+	if !rules.unsettled {
+		for u := range l.usageIn(r) {
+			put(expected, item{line: rules.bill(u), Quantity: u.Quantity, Rows: 1, Hours: 1 << (u.Hour % 24)})
+		}
+	}
 	l.expectCarried(r, expected)
 	w := &walk{look: l, revision: r, rules: rules, sent: &sent{look: l, revision: r, batches: r.Batches}}
 	w.walk(expected)
@@ -157,15 +161,17 @@ func put(to *sorter[item], i item) {
 	to.put(i, 600+2*len(strings.Join(i.Shown[:], "")))
 }
 
-// expectUsage bills the usage of a revision's inputs.
-func (l *look) expectUsage(r *revision, by rules, to *sorter[item]) {
+// usageIn goes through the usage of a revision's inputs, in order of key.
+func (l *look) usageIn(r *revision) iter.Seq[usage] {
 	in := map[string]bool{}
 	for _, i := range r.Inputs {
 		in[i.key()] = true
 	}
-	for g := range l.rows.all() {
-		if in[g.Input] {
-			put(to, item{line: by.bill(g.usage), Quantity: g.Quantity, Rows: 1, Hours: 1 << (g.Hour % 24)})
+	return func(yield func(usage) bool) {
+		for g := range l.rows.all() {
+			if in[g.Input] && !yield(g.usage) {
+				return
+			}
 		}
 	}
 }

@@ -128,10 +128,8 @@ func (l *look) settle(r *revision, before settlement, parts []part) settlement {
 		lists[hashOf(own)] = seenList{own, hashOf(own), key}
 	}
 	used := map[string]bool{}
-	for g := range l.rows.all() {
-		if in[g.Input] > 0 {
-			used[dashedGUID(g.Shown[subscriptionID])] = true
-		}
+	for u := range l.usageIn(r) {
+		used[dashedGUID(u.Shown[subscriptionID])] = true
 	}
 	for o := range l.observed.all() {
 		settled, is := before.Subscriptions[o.Subscription]
@@ -180,10 +178,12 @@ func (l *look) rulesOf(r *revision) rules {
 		return by
 	}
 	content := l.readFile(path, text(p, "settlementSha256"))
-	if json.Unmarshal(content, &l.settled) != nil || len(l.settled.Parts) == 0 {
+	var got settlement
+	if json.Unmarshal(content, &got) != nil || len(got.Parts) == 0 {
 		damaged(path, "it is not the JSON of a settlement")
 	}
-	got, settle := l.settled, text(p, "settle")
+	l.settled = got
+	settle := text(p, "settle")
 	if settle == "all" && !by.off {
 		before = settlement{}
 	}

@@ -2,6 +2,7 @@ package verify
 
 import (
 	"fmt"
+	"iter"
 	"math/big"
 	"slices"
 	"strings"
@@ -28,6 +29,10 @@ func (w *walk) walk(items *sorter[item]) {
 			w.sameJSON(r.File+" trailer", content, object("trailer", map[string]int64{"lines": w.lines, "rows": w.rows}))
 		}
 	})
+	if w.rules.unsettled {
+		w.unsettled(have)
+		return
+	}
 	lockstep(w.wantedLines(items), have, func(e wantedLine, d dayLine) int { return slices.Compare(e.Key, d.line().key()) }, func(e *wantedLine, d *dayLine) {
 		if d != nil {
 			w.lines++
@@ -46,6 +51,64 @@ func (w *walk) walk(items *sorter[item]) {
 		default:
 			w.sameLine(fmt.Sprintf("%s line %d", r.File, d.n), d, e)
 			w.stands(*e, d.Record)
+		}
+	})
+}
+
+// sum is usage of one key.
+type sum struct {
+	key   []string
+	total *big.Rat
+	rows  int64
+}
+
+// added adds up what follows one another with the same key.
+func added(sums iter.Seq[sum]) iter.Seq[sum] {
+	return func(yield func(sum) bool) {
+		var last *sum
+		for s := range sums {
+			if last != nil && slices.Equal(last.key, s.key) {
+				last.total, last.rows = new(big.Rat).Add(last.total, s.total), last.rows+s.rows
+				continue
+			}
+			if last != nil && !yield(*last) {
+				return
+			}
+			last = &s
+		}
+		if last != nil {
+			yield(*last)
+		}
+	}
+}
+
+// unsettled holds a daily file against the usage alone: usage reporting is off, and
+// nobody has been charged yet.
+func (w *walk) unsettled(have iter.Seq[dayLine]) {
+	file := w.revision.File
+	usage := func(yield func(sum) bool) {
+		for u := range w.usageIn(w.revision) {
+			if !yield(sum{u.key(), u.Quantity, 1}) {
+				return
+			}
+		}
+	}
+	lockstep(added(usage), added(func(yield func(sum) bool) {
+		for d := range have {
+			total, ok := new(big.Rat).SetString(d.Total)
+			if w.lines, w.rows = w.lines+1, w.rows+d.Rows; !ok || d.Record != nil || d.Carried != "" {
+				damaged(file, "line %d charges somebody, or has no total", d.n)
+			}
+			put(w.standing, item{Of: ofStanding, line: d.line(), Hours: setOf(d.Hours), Quantity: new(big.Rat), Waived: new(big.Rat), Total: total})
+			if d.Rows > 0 && !yield(sum{keyOf(d.line().Shown), total, d.Rows}) {
+				return
+			}
+		}
+	}), func(a, b sum) int { return slices.Compare(a.key, b.key) }, func(a, b *sum) {
+		if a == nil || b == nil {
+			w.differs(file, "the lines are of other keys than the usage: %v, %v", a, b)
+		} else if a.rows != b.rows || a.total.Cmp(b.total) != 0 {
+			w.differs(file, "the lines of meter %s of %s say %s of %d rows, must say %s of %d", a.key[meterID], a.key[resourceURI], decimal(b.total), b.rows, decimal(a.total), a.rows)
 		}
 	})
 }
