@@ -51,8 +51,11 @@ type file struct {
 
 func (f *file) verdict() string { return text(f.Props, "verdict") }
 
-// once reports whether the file counts, or counted once.
-func (f *file) once() bool { return f.verdict() == "counted" || f.verdict() == "voided" }
+// once reports whether the file counts, or counted once: one that an end took out is
+// unregistered.
+func (f *file) once() bool {
+	return slices.Contains([]string{"counted", "voided", "excluded"}, f.verdict()) || text(f.Props, "decision") == "exclude"
+}
 
 // checkHours holds each file and each hour of the day against the blobs.
 func (l *look) checkHours() {
@@ -62,12 +65,19 @@ func (l *look) checkHours() {
 		l.out.Files++
 	}
 	for hh, pointer := range l.pointers {
-		counts := text(pointer.Props, "counts")
-		row, where := l.files[hh+"_"+counts], place(table.UsageHours, pointer)
-		if text(row.Props, "verdict") != "counted" {
-			l.differs(where, "counts is %q, and that blob has no row that says counted", counts)
+		p, where, verdicts := pointer.Props, place(table.UsageHours, pointer), []string{"counted"}
+		names := text(p, "counts")
+		if names == "" { // the hour is excluded
+			names, verdicts = text(p, "excluded"), []string{"excluded", "unregistered"}
+		}
+		but := []string{"counts", "challenger", "excluded", "excludedBy"}
+		if text(p, "challenger") == "-" { // it is about to be
+			but = append(but, "decision", "decisionReason", "decidedBy", "decidedAt", "earlier")
+		}
+		if row := l.files[hh+"_"+names]; slices.Contains(verdicts, text(row.Props, "verdict")) {
+			l.sameProps(where, p, row.Props, but...)
 		} else {
-			l.sameProps(where, pointer.Props, row.Props, "counts", "challenger")
+			l.differs(where, "it names %q, and the verdict of that blob is %q", names, text(row.Props, "verdict"))
 		}
 	}
 	for _, files := range hours {
@@ -142,6 +152,8 @@ func (l *look) checkVerdict(f *file, others []*file) {
 		rival = rival || o != f && o.once() && o.rowSet != f.rowSet
 	}
 	decided := text(p, "decision") != "" && text(p, "decisionReason") != "" && text(p, "decidedBy") != "" && !when(p, "decidedAt").IsZero()
+	hour := l.pointers[f.name.key()[:2]].Props
+	out := text(hour, "counts") == "" && text(hour, "excluded") != ""
 	code, limit := text(p, "code"), count(p, "limit")
 	overLimit := code == "TooLarge" && f.unpacked > limit || code == "TooManyRows" && f.records > limit // which may be another now
 	wrong := ""
@@ -160,11 +172,11 @@ func (l *look) checkVerdict(f *file, others []*file) {
 		wrong = "the registration does not accept the hour"
 	case verdict == "duplicate" && !twin:
 		wrong = "no file of the hour that counts or counted has the same rows"
-	case (verdict == "conflict" || verdict == "kept-out") && !rival:
+	case (verdict == "conflict" || verdict == "kept-out") && !rival && !out:
 		wrong = "no file of the hour that counts or counted has other rows"
-	case verdict == "kept-out" && !decided, verdict == "voided" && (!decided || text(p, "supersededBy") == ""):
+	case verdict == "kept-out" && !decided, verdict == "excluded" && !decided, verdict == "voided" && (!decided || text(p, "supersededBy") == ""):
 		wrong = "no operator decided it"
-	case !slices.Contains([]string{"counted", "duplicate", "conflict", "kept-out", "voided"}, verdict):
+	case !slices.Contains([]string{"counted", "duplicate", "conflict", "kept-out", "voided", "excluded"}, verdict):
 		wrong = "there is no such verdict"
 	}
 	if wrong != "" {
@@ -175,13 +187,13 @@ func (l *look) checkVerdict(f *file, others []*file) {
 	}
 	said := table.Props{"sha256": f.sha256, "rowSetHash": f.rowSet, "bytes": f.bytes, "records": f.records, "pages": f.pages}
 	if verdict == "counted" {
-		said["accepted"], said["quarantined"], said["usageDays"] = f.accepted, f.rejected, f.usageDays()
+		said["accepted"], said["quarantined"] = f.accepted, f.rejected
 		l.checkCounted(f)
 	}
 	l.columns(f.where, p, said)
 }
 
-// usageDays lists the days of the file's rows as the column does.
+// usageDays lists the days that the file is an input of as the column does.
 func (f *file) usageDays() string {
 	days := slices.Sorted(maps.Keys(f.days))
 	if len(days) > 100 {
@@ -191,12 +203,19 @@ func (f *file) usageDays() string {
 }
 
 // checkCounted: a file that counts is the one that its hour names, and an input of
-// each usage day of its rows.
+// its own day, of each usage day of its rows, and, in the settling hours, of the day
+// before.
 func (l *look) checkCounted(f *file) {
 	l.out.Hours++
 	l.out.Rows += f.records
 	if text(l.pointers[f.name.key()[:2]].Props, "counts") != f.name.sha16 {
 		l.differs(f.where, "verdict is counted, but the row of the hour names another file")
+	}
+	before := startOf(l.day).AddDate(0, 0, -1).Format("20060102")
+	f.days[l.day] += 0
+	if text(f.Props, "usageDays") != f.usageDays() { // SETTLING_HOURS may have been another
+		f.days[before] += 0
+		l.same(f.where, "usageDays", text(f.Props, "usageDays"), f.usageDays())
 	}
 	for day, rows := range f.days {
 		where := "DayInputs " + l.cloudID + "_" + day + "/" + f.name.input()

@@ -77,7 +77,8 @@ func (l *look) checkInputs() {
 		row, pointer := l.hourOf(in)
 		verdict, challenger := text(row.Props, "verdict"), text(pointer.Props, "challenger")
 		in.counts = verdict == "counted" && text(pointer.Props, "counts") == in.name.sha16
-		in.pending = challenger != "" && (in.counts || challenger == in.name.sha16) || verdict == "" || verdict == "unregistered"
+		in.pending = challenger != "" && (in.counts || challenger == in.name.sha16) || verdict == "" ||
+			verdict == "unregistered" && text(pointer.Props, "excluded") != in.name.sha16
 		if !in.read {
 			l.try(func() {
 				l.readUsage(&file{name: in.name, Props: row.Props}, func(_ int64, u usage, code string) {
@@ -121,6 +122,10 @@ func (l *look) checkOpen() {
 		for _, c := range last.Carries {
 			in[c.key()] = true
 		}
+		l.checkMissing()
+	}
+	if len(l.revisions) == 0 && !l.expected() { // nothing was used, and nothing had to be reported
+		return
 	}
 	for key, have := range l.inputs {
 		if have.pending {
@@ -134,6 +139,35 @@ func (l *look) checkOpen() {
 		ours := !ok || text(revision.Props, "sha256") == text(row.Props, "sha256") // else another closer's file became the revision
 		if ours && !in[key] {
 			l.differs(place(table.DayInputs, row), "it is in no revision of the day, and the day is not in OpenDays")
+		}
+	}
+}
+
+// expected reports whether the day has usage, or an hour of it is to be reported.
+func (l *look) expected() bool {
+	for h := hourOf(startOf(l.day)); h < hourOf(endOf(l.day)); h++ {
+		if l.book.expects(h) {
+			return true
+		}
+	}
+	return slices.ContainsFunc(slices.Collect(maps.Values(l.inputs)), func(in *input) bool { return in.counts && in.rows > 0 })
+}
+
+// checkMissing: each hour of the day that had to be reported is an input of its last
+// revision, or is called missing, or was excluded.
+func (l *look) checkMissing() {
+	last := l.revisions[len(l.revisions)-1]
+	if !when(last.Props, "statedAt").After(l.book.changed) {
+		return // it was another calendar
+	}
+	known := text(last.Props, "missingHours")
+	for _, i := range last.Inputs {
+		known += "," + hourOf(i.ReportedHour).compact()
+	}
+	for h := hourOf(startOf(l.day)); h < hourOf(endOf(l.day)); h++ {
+		pointer := l.pointers[h.compact()[8:]].Props
+		if l.book.expects(h) && !strings.Contains(known, h.compact()) && !(pointer != nil && text(pointer, "counts") == "") {
+			l.differs(last.where, "the reported hour %s is neither among its inputs nor missing", h.compact())
 		}
 	}
 }

@@ -63,3 +63,9 @@ func (b book) accepts(h hour, settling int) bool {
 	e := b.on(h.day())
 	return e.Props != nil && (e.end() == 0 || h < e.end()+hour(settling))
 }
+
+// expects reports whether a reported hour is to come.
+func (b book) expects(h hour) bool {
+	e := b.on(h.day())
+	return e.Props != nil && h >= e.start() && (e.end() == 0 || h < e.end())
+}
