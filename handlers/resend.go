@@ -42,6 +42,9 @@ func (r *resending) send(queue, text string) {
 	}
 }
 
+// cut reports whether more was found for a queue than one run sends.
+func (r *resending) cut(queue string) bool { return len(r.due[queue]) == maxResent }
+
 // failedRest is how long a message that failed for good is left alone before
 // Sweep sends it once more.
 const failedRest = 6 * time.Hour

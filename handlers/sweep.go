@@ -19,9 +19,16 @@ import (
 // FailedMessages, where an operator sees them. One part failing does not keep
 // the others from running.
 func (a *App) sweep(ctx context.Context, req invoke.Request) error {
-	last := lastRun(req)
-	r := a.newResending(last)
-	return errors.Join(a.sweepPoison(ctx), a.sweepLanded(ctx, r, last), a.sweepOpen(ctx, r), r.flush(ctx))
+	r := a.newResending(lastRun(req))
+	turns, landedErr := a.sweepLanded(ctx, r)
+	err := errors.Join(a.sweepPoison(ctx), landedErr, a.sweepOpen(ctx, r))
+	if flushErr := r.flush(ctx); flushErr != nil || r.cut(QueueLanded) {
+		return errors.Join(err, flushErr) // what was found is not announced: the turns come again
+	}
+	for _, done := range turns {
+		err = errors.Join(err, a.Ledger.PutSweeps(ctx, done.cloudID, done.began, done.turns...))
+	}
+	return err
 }
 
 func (a *App) sweepPoison(ctx context.Context) error {

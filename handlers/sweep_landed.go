@@ -28,8 +28,8 @@ const (
 )
 
 // lastRun is when the timer last fired, as the host remembers it; the zero time
-// if it does not say. What is due since then is done now: the host's memory
-// saves one of our own, and no schedule can skip anything.
+// if it does not say. It decides which messages of the hour are sent again, and
+// nothing that must not be lost: the host remembers a run that failed, too.
 func lastRun(req invoke.Request) time.Time {
 	var timer struct{ ScheduleStatus *struct{ Last time.Time } }
 	if err := json.Unmarshal(req.Data["timer"], &timer); err != nil || timer.ScheduleStatus == nil {
@@ -38,7 +38,7 @@ func lastRun(req invoke.Request) time.Time {
 	return timer.ScheduleStatus.Last
 }
 
-// turn reports whether name's moment of a period fell between two runs. Names
+// turn reports whether name's moment of a period fell between last and now. Names
 // have different moments, so that their work does not come all at once.
 func turn(name string, last, now time.Time, period time.Duration) bool {
 	h := fnv.New32a()
@@ -52,10 +52,10 @@ func turn(name string, last, now time.Time, period time.Duration) bool {
 
 // sweepLanded announces blobs that landed and have no verdict, because their
 // event was lost, or have one that may change now.
-func (a *App) sweepLanded(ctx context.Context, r *resending, last time.Time) error {
+func (a *App) sweepLanded(ctx context.Context, r *resending) (done []turnsDone, err error) {
 	containers, err := a.Landing.Containers(ctx, landing.Container(""))
 	if err != nil {
-		return err
+		return nil, err
 	}
 	var errs []error
 	for _, container := range containers {
@@ -64,17 +64,35 @@ func (a *App) sweepLanded(ctx context.Context, r *resending, last time.Time) err
 			a.log(ctx).WarnContext(ctx, "container with a foreign name", slog.String("container", container))
 			continue
 		}
-		errs = append(errs, a.sweepContainer(ctx, r, cloudID, last))
+		turns, err := a.sweepContainer(ctx, r, cloudID)
+		if err != nil {
+			errs = append(errs, err)
+		} else if len(turns.turns) > 0 {
+			done = append(done, turns)
+		}
 	}
-	return errors.Join(errs...)
+	return done, errors.Join(errs...)
 }
 
-func (a *App) sweepContainer(ctx context.Context, r *resending, cloudID string, last time.Time) error {
+// turnsDone are the turns of a registration that a run did, once what it found is
+// announced.
+type turnsDone struct {
+	cloudID string
+	began   time.Time
+	turns   []ledger.SweepTurn
+}
+
+func (a *App) sweepContainer(ctx context.Context, r *resending, cloudID string) (turnsDone, error) {
 	s := landedSweep{app: a, resend: r, cloudID: cloudID, now: a.Now()}
-	all := turn(cloudID, last, s.now, compareAllEvery)
-	s.asked = all || turn(cloudID, last, s.now, undecidedEvery)
-	var err error
+	done := turnsDone{cloudID: cloudID, began: s.now}
+	last, err := a.Ledger.Sweeps(ctx, cloudID)
+	if err != nil {
+		return done, err
+	}
+	all := turn(cloudID, last[ledger.TurnCompare], s.now, compareAllEvery)
+	s.asked = all || turn(cloudID, last[ledger.TurnUndecided], s.now, undecidedEvery)
 	if all {
+		done.turns = append(done.turns, ledger.TurnCompare)
 		err = s.compare(ctx, a.Ledger.LandedHours(ctx, cloudID), []string{""}, func(usage.Day) bool { return true })
 	} else {
 		first := usage.HourOf(s.now.Add(-a.Settings.SweepLookback)).Day()
@@ -83,9 +101,10 @@ func (a *App) sweepContainer(ctx context.Context, r *resending, cloudID string, 
 			func(d usage.Day) bool { return first <= d && d <= final })
 	}
 	if s.asked {
+		done.turns = append(done.turns, ledger.TurnUndecided)
 		err = errors.Join(err, s.undecided(ctx), s.unforwarded(ctx))
 	}
-	return err
+	return done, err
 }
 
 // months are the prefixes of blobs of the days from first to last: one listing

@@ -178,8 +178,9 @@ func TestSweepCost(t *testing.T) {
 	r := registered(t)
 	r.quiet(t)
 	last := usage.HourOf(r.Now()) - 1
-	// A message of each of three poison queues, the containers, what is open.
-	const fixed = 3 + 1 + 1
+	// A message of each of three poison queues, the containers, the turns that are
+	// done, what is open.
+	const fixed = 3 + 1 + 1 + 1
 	// The blobs of each month that the look-back touches, and the rows.
 	recent := 1 + len(map[string]bool{
 		r.Now().Add(-r.Settings.SweepLookback).Format("0601"): true, r.Now().AddDate(0, 0, 1).Format("0601"): true,
@@ -197,10 +198,10 @@ func TestSweepCost(t *testing.T) {
 		}
 		r.forget(t, table.OpenDays) // what is open has costs of its own
 		pin(fmt.Sprintf("Sweep of %d hours", hours), fixed+recent, 0)
-		// Verdicts that may change, and whether reporting was ever off.
-		pin(fmt.Sprintf("Sweep of %d hours, once an hour", hours), fixed+recent+2, 61*time.Minute)
+		// Verdicts that may change, whether reporting was ever off, and that it is done.
+		pin(fmt.Sprintf("Sweep of %d hours, once an hour", hours), fixed+recent+3, 61*time.Minute)
 		// All blobs, 5,000 at a time, and all rows, 1,000 at a time; the
 		// registration; and what was decided, of which the blob may not be among them.
-		pin(fmt.Sprintf("Sweep of %d hours, once a day", hours), fixed+4, 25*time.Hour)
+		pin(fmt.Sprintf("Sweep of %d hours, once a day", hours), fixed+5, 25*time.Hour)
 	}
 }

@@ -1,6 +1,7 @@
 package handlers_test
 
 import (
+	"context"
 	"encoding/base64"
 	"fmt"
 	"net/http"
@@ -27,8 +28,20 @@ func (r *rig) announced(t testing.TB) int {
 	return len(messages)
 }
 
-// sweepSince is sweep as the host calls it: it says when the timer last fired.
+// sweepSince is sweep as the host calls it: it says when the timer last fired, and
+// that run was without an error.
 func (r *rig) sweepSince(t testing.TB, last time.Time) {
+	t.Helper()
+	r.forget(t, table.Sweeps)
+	if !last.IsZero() {
+		l := ledger.Ledger{Store: r.store.Tables}
+		ok(t, l.PutSweeps(context.Background(), cloudID, last, ledger.TurnCompare, ledger.TurnUndecided))
+	}
+	r.sweepAgain(t, last)
+}
+
+// sweepAgain is what the host does, whatever became of the run before.
+func (r *rig) sweepAgain(t testing.TB, last time.Time) {
 	t.Helper()
 	body := fmt.Sprintf(`{"Data":{"timer":{"Schedule":{"AdjustForDST":true},"ScheduleStatus":{"Last":%[1]q,"Next":%[2]q,"LastUpdated":%[1]q},"IsPastDue":false}},"Metadata":{}}`,
 		last.Format(time.RFC3339Nano), r.Now().Add(5*time.Minute).Format(time.RFC3339Nano))

@@ -59,6 +59,9 @@ func (s *site) register(ctx context.Context) error {
 		CloudID: cloudID, SubscriptionID: billingSubscription, SubscriptionKind: registration.EA,
 		StampKind: registration.Integrated, BillingModel: registration.PayAsYouUse,
 		EffectiveDay: day, Start: first, Region: s.stack.Region(), Note: why,
+		// The hours that settle the last usage day are of a day of their own, which
+		// expects no more than them.
+		End: s.stack.End(),
 	}}
 	switch s.o.registration {
 	case asKit:

@@ -38,4 +38,5 @@ var tableNames = [
   'UsageBatches'
   'Quarantine'
   'FailedMessages'
+  'Sweeps'
 ]

@@ -11,13 +11,14 @@ const (
 	UsageBatches   = "UsageBatches"
 	Quarantine     = "Quarantine"
 	FailedMessages = "FailedMessages"
+	Sweeps         = "Sweeps"
 )
 
 // Names lists every table, in the order of the data flow.
 func Names() []string {
 	return []string{
 		Registrations, UsageHours, DayInputs, OpenDays, UsageDays,
-		DailyUsage, UsageBatches, Quarantine, FailedMessages,
+		DailyUsage, UsageBatches, Quarantine, FailedMessages, Sweeps,
 	}
 }
 

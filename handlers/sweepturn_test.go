@@ -1,0 +1,129 @@
+package handlers_test
+
+import (
+	"errors"
+	"net/http"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/Azure/azure-sdk-for-go/sdk/azcore/policy"
+
+	"stackusage/handlers"
+	"stackusage/shared/ledger"
+	"stackusage/shared/table"
+)
+
+// TestSweepComesBackToATurnThatFailed: storage is busy whenever the turn of the
+// registration comes, or the queue is, or the note of it is lost. The hour whose
+// event got lost is announced as soon as it is not.
+func TestSweepComesBackToATurnThatFailed(t *testing.T) {
+	t.Parallel()
+	busy := func(which func(*http.Request) bool) policyFunc {
+		return func(req *policy.Request) (*http.Response, error) {
+			if which(req.Raw()) {
+				return nil, errors.New("503 server busy")
+			}
+			return req.Next()
+		}
+	}
+	for name, front := range map[string]policyFunc{
+		"the landing storage": busy(func(req *http.Request) bool {
+			return strings.Contains(req.URL.RawQuery, "comp=list") && strings.Contains(req.URL.Path, "landing-")
+		}),
+		"the table of verdicts": busy(func(req *http.Request) bool { return strings.Contains(req.URL.Path, "/UsageHours") }),
+		"the queue": busy(func(req *http.Request) bool {
+			return req.Method == http.MethodPost && strings.Contains(req.URL.Path, "/"+handlers.QueueLanded+"/messages")
+		}),
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			r := registered(t)
+			r.quiet(t)
+			r.sweepSince(t, r.Now().Add(-time.Hour))
+			r.take(t, handlers.QueueLanded)
+			r.land(t, hour22, rowsOf(hour22)...) // an old hour, its event lost
+			last, failed, found := r.Now().Add(-5*time.Minute), 0, 0
+			run := func() {
+				body := `{"Data":{"timer":{"ScheduleStatus":{"Last":"` + last.Format(time.RFC3339Nano) + `"}}},"Metadata":{}}`
+				if status, _ := r.post("/Sweep", body); status != http.StatusOK {
+					failed++
+				}
+				last = r.Now()
+				r.advance(5 * time.Minute)
+				found += len(r.take(t, handlers.QueueLanded))
+			}
+			// The turn of the day comes within 24 hours; storage is busy at its time.
+			for range 24 * 12 {
+				if all, _ := handlers.Turn(cloudID, last, r.Now()); all {
+					r.through(front)
+				}
+				run()
+				r.through(nil)
+				if failed > 0 {
+					break
+				}
+			}
+			if failed != 1 || found != 0 {
+				t.Fatalf("%d runs failed, %d announced", failed, found)
+			}
+			if run(); found != 1 {
+				t.Errorf("announced %d times by the next run", found)
+			}
+			for range 3 {
+				run()
+			}
+			if found != 1 {
+				t.Errorf("announced %d times; the turn was done", found)
+			}
+		})
+	}
+}
+
+// TestSweepNotesItsTurns: what a run did is noted with when it began, and one whose
+// note is lost, or is reported as lost, does no harm.
+func TestSweepNotesItsTurns(t *testing.T) {
+	t.Parallel()
+	for _, stored := range []bool{false, true} {
+		r := registered(t)
+		r.quiet(t)
+		r.land(t, hour22, rowsOf(hour22)...)
+		r.through(func(req *policy.Request) (*http.Response, error) {
+			if req.Raw().Method == http.MethodGet || !strings.Contains(req.Raw().URL.Path, "$batch") && !strings.Contains(req.Raw().URL.Path, "/Sweeps") {
+				return req.Next()
+			}
+			if stored {
+				resp, err := req.Next()
+				if err == nil {
+					resp.Body.Close()
+				}
+			}
+			return nil, errFault
+		})
+		body := `{"Data":{"timer":{}},"Metadata":{}}`
+		if status, _ := r.post("/Sweep", body); status == http.StatusOK {
+			t.Error("the run does not fail")
+		}
+		r.through(nil)
+		began := r.Now()
+		r.advance(time.Minute)
+		for range 2 {
+			if status, text := r.post("/Sweep", body); status != http.StatusOK {
+				t.Fatalf("Sweep: %d %s", status, text)
+			}
+		}
+		want := 2 // of the run that failed at its end, and of the next
+		if stored {
+			want = 1
+		}
+		if found := len(r.take(t, handlers.QueueLanded)); found != 1 && found != want {
+			t.Errorf("stored %t: announced %d times, want %d", stored, found, want)
+		}
+		l := ledger.Ledger{Store: r.store.Tables}
+		done, err := l.Sweeps(t.Context(), cloudID)
+		ok(t, err)
+		if len(r.rows(t, table.Sweeps)) != 2 || done[ledger.TurnCompare].After(table.UTC(began)) == stored {
+			t.Errorf("stored %t: %v, began %s", stored, done, began)
+		}
+	}
+}

@@ -1,0 +1,52 @@
+package ledger
+
+import (
+	"context"
+	"fmt"
+	"time"
+
+	"stackusage/shared/table"
+)
+
+// SweepTurn names work that Sweep does for a registration now and then, and not at
+// every run.
+type SweepTurn string
+
+// Turns.
+const (
+	TurnCompare   SweepTurn = "compare"   // all that landed with all verdicts
+	TurnUndecided SweepTurn = "undecided" // verdicts that may change, days that are to be stated again
+)
+
+// Sweeps is when each turn of a registration last began and was done without an
+// error. A turn that never was has the zero time. The host's memory of the timer
+// does not do: it takes a run that failed for one that did its work.
+func (l *Ledger) Sweeps(ctx context.Context, cloudID string) (map[SweepTurn]time.Time, error) {
+	done := map[SweepTurn]time.Time{}
+	for row, err := range l.Store.List(ctx, table.Sweeps, cloudID, "", "") {
+		var turn struct {
+			At time.Time `col:"at"`
+		}
+		if err == nil {
+			err = table.Decode(row.Props, &turn)
+		}
+		if err != nil {
+			return nil, fmt.Errorf("read sweeps of %s: %w", cloudID, err)
+		}
+		done[SweepTurn(row.Key)] = turn.At
+	}
+	return done, nil
+}
+
+// PutSweeps notes that turns of a registration are done. at is when they began: what
+// came since is for the next.
+func (l *Ledger) PutSweeps(ctx context.Context, cloudID string, at time.Time, turns ...SweepTurn) error {
+	var ops []table.Op
+	for _, turn := range turns {
+		ops = append(ops, table.Op{Verb: table.Put, Row: table.Row{Partition: cloudID, Key: string(turn), Props: table.Props{"at": table.UTC(at)}}})
+	}
+	if err := l.Store.Apply(ctx, table.Sweeps, cloudID, ops...); err != nil {
+		return fmt.Errorf("note sweeps of %s: %w", cloudID, err)
+	}
+	return nil
+}
