@@ -41,8 +41,10 @@ func (a *App) beginSettling(ctx context.Context, c *ledger.Closing, book registr
 	if !slices.ContainsFunc(parts, func(p daily.SettledPart) bool { return p.Reporting != ledger.ReportingOff }) {
 		s.reporting = ledger.ReportingOff
 	}
-	if s.before, err = a.settledBefore(ctx, c); err != nil {
-		return nil, err
+	if c.Last != nil {
+		if s.before, err = ledger.ReadSettlement(ctx, a.Blobs, *c.Last); err != nil {
+			return nil, err
+		}
 	}
 	start := daily.Settlement{CloudID: c.CloudID, UsageDay: c.Day}
 	if s.before != nil && s.settles() != ledger.SettleAll {
@@ -174,27 +176,6 @@ func (a *App) keepSettlement(ctx context.Context, s *settling, r *ledger.Revisio
 	return a.putBytes(ctx, table.ContainerDaily, blob, text)
 }
 
-// maxSettlement bounds a settlement file: a day of 100,000 subscriptions has some
-// 20 MiB.
-const maxSettlement = 256 << 20
-
-// settledBefore is the settlement that the last revision records; nil if there is
-// none: a day that was only ever closed with reporting off has charged nobody.
-func (a *App) settledBefore(ctx context.Context, c *ledger.Closing) (*daily.Settlement, error) {
-	if c.Last == nil || c.Last.Settlement == "" {
-		return nil, nil
-	}
-	text, err := a.readWhole(ctx, c.Last.Settlement, c.Last.SettlementSHA256, maxSettlement)
-	if err != nil {
-		return nil, err
-	}
-	settled, err := daily.DecodeSettlement(text)
-	if err != nil {
-		return nil, fmt.Errorf("%s: %w", c.Last.Settlement, err)
-	}
-	return &settled, nil
-}
-
 const maxCatalogue = 64 << 20
 
 func catalogueBlob(sum string) string { return "catalogue/" + sum + ".csv" }
@@ -205,21 +186,13 @@ func (a *App) catalogue(ctx context.Context, sum string) (*meter.Catalogue, erro
 	if sum == a.Meters.SHA256() {
 		return a.Meters, nil
 	}
-	text, err := a.readWhole(ctx, table.ContainerDaily+"/"+catalogueBlob(sum), sum, maxCatalogue)
+	text, err := a.readBytes(ctx, table.ContainerDaily+"/"+catalogueBlob(sum), maxCatalogue)
 	if err != nil {
 		return nil, err
 	}
-	return meter.Parse(text)
-}
-
-// readWhole reads a blob whose hash is known.
-func (a *App) readWhole(ctx context.Context, path, sha string, limit int64) ([]byte, error) {
-	text, err := a.readBytes(ctx, path, limit)
-	if err != nil {
-		return nil, err
+	kept, err := meter.Parse(text)
+	if err == nil && kept.SHA256() != sum {
+		err = fmt.Errorf("read catalogue of meters: its SHA-256 is %s, the settlement says %s", kept.SHA256(), sum)
 	}
-	if sum := sha256.Sum256(text); hex.EncodeToString(sum[:]) != sha {
-		return nil, fmt.Errorf("read blob %s: its SHA-256 is %x, UsageDays says %s", path, sum, sha)
-	}
-	return text, nil
+	return kept, err
 }

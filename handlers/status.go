@@ -16,6 +16,7 @@ type Status struct {
 	Now            time.Time        `json:"now"`
 	OpenDays       []OpenDayStatus  `json:"openDays"`       // have something to close
 	OpenRevisions  []OpenDayStatus  `json:"openRevisions"`  // have batches without a final answer
+	Findings       []FindingStatus  `json:"findings"`       // wait for an operator's decision; the first hundred
 	FailedMessages int              `json:"failedMessages"` // rows of FailedMessages
 	Queues         map[string]int64 `json:"queues"`         // messages, about
 }
@@ -29,6 +30,30 @@ type OpenDayStatus struct {
 	Declined   int64     `json:"declinedRecords,omitempty"` // of the last revision, by commerce
 	Unanswered int       `json:"unansweredBatches,omitempty"`
 	LastAnswer string    `json:"lastAnswer,omitempty"` // of a batch that waits
+}
+
+// FindingStatus is one of what ledger.Findings lists.
+type FindingStatus struct {
+	CloudID  string `json:"cloudId"`
+	UsageDay string `json:"usageDay"`
+	Kind     string `json:"kind"`
+	Text     string `json:"text"`
+}
+
+// maxFindings bounds how many findings the status shows.
+const maxFindings = 100
+
+func (a *App) findingStatus(ctx context.Context) ([]FindingStatus, error) {
+	books, err := a.Registrations.Books(ctx)
+	if err != nil {
+		return nil, err
+	}
+	found, err := a.Ledger.Findings(ctx, a.Blobs, books, maxFindings)
+	shown := make([]FindingStatus, len(found))
+	for i, f := range found {
+		shown[i] = FindingStatus{CloudID: f.CloudID, UsageDay: f.Day.String(), Kind: f.Kind, Text: f.String()}
+	}
+	return shown, err
 }
 
 func (a *App) status(w http.ResponseWriter, r *http.Request) {
@@ -48,7 +73,7 @@ func (a *App) status(w http.ResponseWriter, r *http.Request) {
 }
 
 func (a *App) readStatus(ctx context.Context) (Status, error) {
-	s := Status{Now: a.Now().UTC(), OpenDays: []OpenDayStatus{}, OpenRevisions: []OpenDayStatus{}, Queues: map[string]int64{}}
+	s := Status{Now: a.Now().UTC(), OpenDays: []OpenDayStatus{}, OpenRevisions: []OpenDayStatus{}, Findings: []FindingStatus{}, Queues: map[string]int64{}}
 	marks, err := a.Ledger.OpenMarks(ctx)
 	if err != nil {
 		return s, err
@@ -70,6 +95,9 @@ func (a *App) readStatus(ctx context.Context) (Status, error) {
 			}
 		}
 		s.OpenRevisions = append(s.OpenRevisions, open)
+	}
+	if s.Findings, err = a.findingStatus(ctx); err != nil {
+		return s, err
 	}
 	if s.FailedMessages, err = a.Ledger.CountFailed(ctx); err != nil {
 		return s, err

@@ -43,9 +43,9 @@ func TestStatus(t *testing.T) {
 			t.Errorf("status (-want +got):\n%s", diff)
 		}
 	}
-	none := []handlers.OpenDayStatus{}
+	none, nothing := []handlers.OpenDayStatus{}, []handlers.FindingStatus{}
 	t.Run("nothing is open in a new app, and the lists are lists", func(t *testing.T) {
-		check(t, newRig(t), handlers.Status{OpenDays: none, OpenRevisions: none, Queues: queues(nil)})
+		check(t, newRig(t), handlers.Status{OpenDays: none, OpenRevisions: none, Findings: nothing, Queues: queues(nil)})
 	})
 	t.Run("a day to close, a revision that commerce keeps waiting, and what failed", func(t *testing.T) {
 		r := stated(t)
@@ -57,6 +57,8 @@ func TestStatus(t *testing.T) {
 		check(t, r, handlers.Status{
 			OpenDays:       []handlers.OpenDayStatus{{CloudID: cloudID, UsageDay: "2019-12-11", Since: time.Now()}},
 			OpenRevisions:  []handlers.OpenDayStatus{{CloudID: cloudID, UsageDay: "2019-12-10", Revision: 1, Since: time.Now(), Unanswered: 1, LastAnswer: `credentials: HTTP 401: ""`}},
+			Findings: []handlers.FindingStatus{{CloudID: cloudID, UsageDay: "2019-12-10", Kind: "unconfirmed",
+				Text: "the list of infrastructure subscriptions is not confirmed: none"}},
 			FailedMessages: 1,
 			Queues:         queues(map[string]int64{handlers.QueueBatches: 2, handlers.QueueLanded + "-poison": 1}),
 		})

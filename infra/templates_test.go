@@ -143,7 +143,7 @@ func TestTemplates(t *testing.T) {
 		}
 		return append(problems, bicep.Check(files)...)
 	},
-		mutant{"a bracket is missing", edit{"modules/names.bicep", "'Sweeps'\n]", "'Sweeps'\n"}, "not understood"},
+		mutant{"a bracket is missing", edit{"modules/names.bicep", "'Decisions'\n]", "'Decisions'\n"}, "not understood"},
 		mutant{"a name that is not declared", edit{"modules/landing.bicep", "parent: containers[i]", "parent: container[i]"}, "container is not declared"},
 		mutant{"a parameter that nobody uses", edit{"modules/landing.bicep", "InDays: retentionDays", "InDays: 2557"}, "param retentionDays is never used"},
 		mutant{"an output that is not there", edit{"main.bicep", "roles.outputs.addBlobsId", "roles.outputs.addId"}, "has no output addId"},

@@ -11,17 +11,21 @@ import (
 	"stackusage/shared/usage"
 )
 
-const aboutDays = `list how usage days were stated, and have one stated again
+const aboutDays = `list how usage days were closed, close one again, decide findings
 
   stackusage days list --cloud-id GUID --from 2019-12-01 --to 2019-12-31
   stackusage days restate --cloud-id GUID --day 2019-12-10 --reason TEXT
   stackusage days settle --cloud-id GUID --day 2019-12-10 --reason TEXT
+  stackusage days findings
+  stackusage days confirm --cloud-id GUID --day 2019-12-10 --reason TEXT
 
-stackusage days list --help and stackusage days restate --help say more.`
+--help behind each of them says more.`
 
 // days is stackusage days.
 func days(ctx context.Context, env environment, args []string) error {
-	return verbs(ctx, env, "days", aboutDays, args, map[string]verb{"list": listDays, "restate": restateDay, "settle": settleDay})
+	return verbs(ctx, env, "days", aboutDays, args, map[string]verb{
+		"list": listDays, "restate": restateDay, "settle": settleDay, "findings": listFindings, "confirm": confirmDay,
+	})
 }
 
 const aboutDaysList = `list the revisions of usage days
@@ -181,11 +185,11 @@ func printDays(env environment, lines []listedDay, asJSON bool) error {
 	return w.flush("no such day was stated")
 }
 
-const aboutRestate = `have a usage day stated again, even of the same inputs
+const aboutRestate = `close a usage day again, and settle anew who pays and what is free
 
-For a day that was stated before the registration or the catalogue was put
-right. The next revision states the difference to what commerce accepted; it is
-made once, and its row keeps who asked and why.`
+The next revision goes by the registration, the catalogue of meters and the
+stack's tenants as they are now, and states the difference to what commerce
+accepted. It is made once, and its row keeps who asked and why.`
 
 func restateDay(ctx context.Context, env environment, args []string) error {
 	fs := newFlags(env, "days restate", aboutRestate)

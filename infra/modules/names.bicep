@@ -39,4 +39,5 @@ var tableNames = [
   'Quarantine'
   'FailedMessages'
   'Sweeps'
+  'Decisions'
 ]

@@ -12,13 +12,14 @@ const (
 	Quarantine     = "Quarantine"
 	FailedMessages = "FailedMessages"
 	Sweeps         = "Sweeps"
+	Decisions      = "Decisions"
 )
 
 // Names lists every table, in the order of the data flow.
 func Names() []string {
 	return []string{
 		Registrations, UsageHours, DayInputs, OpenDays, UsageDays,
-		DailyUsage, UsageBatches, Quarantine, FailedMessages, Sweeps,
+		DailyUsage, UsageBatches, Quarantine, FailedMessages, Sweeps, Decisions,
 	}
 }
 

@@ -1,0 +1,282 @@
+package ledger
+
+import (
+	"context"
+	"crypto/sha256"
+	"encoding/hex"
+	"fmt"
+	"io"
+	"slices"
+	"strings"
+	"time"
+
+	"stackusage/shared/daily"
+	"stackusage/shared/registration"
+	"stackusage/shared/table"
+	"stackusage/shared/usage"
+)
+
+// Blobs opens the files of the app.
+type Blobs interface {
+	Open(ctx context.Context, container, name string) (body io.ReadCloser, storedAt time.Time, err error)
+}
+
+// maxSettlement bounds a settlement file: a day of 100,000 subscriptions has some
+// 20 MiB.
+const maxSettlement = 256 << 20
+
+// ReadSettlement reads what a revision was charged by; nil if nothing was settled
+// then: the day was only ever closed with reporting off, and has charged nobody.
+func ReadSettlement(ctx context.Context, blobs Blobs, r Revision) (*daily.Settlement, error) {
+	if r.Settlement == "" {
+		return nil, nil
+	}
+	container, name, _ := strings.Cut(r.Settlement, "/")
+	body, _, err := blobs.Open(ctx, container, name)
+	if err != nil {
+		return nil, err
+	}
+	defer body.Close()
+	text, err := io.ReadAll(io.LimitReader(body, maxSettlement+1))
+	if err != nil {
+		return nil, fmt.Errorf("read blob %s: %w", r.Settlement, err)
+	}
+	if sum := sha256.Sum256(text); hex.EncodeToString(sum[:]) != r.SettlementSHA256 {
+		return nil, fmt.Errorf("read blob %s: its SHA-256 is %x, UsageDays says %s", r.Settlement, sum, r.SettlementSHA256)
+	}
+	settled, err := daily.DecodeSettlement(text)
+	if err != nil {
+		return nil, fmt.Errorf("%s: %w", r.Settlement, err)
+	}
+	return &settled, nil
+}
+
+// Kinds of findings.
+const (
+	FindingTenant         = "tenant"         // a later header names another tenant than the settled one
+	FindingInfrastructure = "infrastructure" // headers have another list of infrastructure subscriptions than the registration
+	FindingUnconfirmed    = "unconfirmed"    // the registration's list was recorded by CloseDay, and nobody has confirmed it
+)
+
+// DayFinding is something about who pays or what is free that an operator has to
+// decide. Nothing is billed otherwise until he does.
+type DayFinding struct {
+	Kind     string
+	CloudID  string
+	Day      usage.Day // the usage day; of a list the first one that it is about
+	Days     int       // how many closed days have the list; 0 if it is not about closed days
+	Observed daily.Observation
+	Settled  string   // the tenant that is settled; empty: none was known
+	List     []string // the headers' list, or the one to be confirmed
+	Hash     string   // of the list
+}
+
+// String says what was found.
+func (f DayFinding) String() string {
+	switch f.Kind {
+	case FindingTenant:
+		settled := f.Settled
+		if settled == "" {
+			settled = "no tenant"
+		}
+		return fmt.Sprintf("subscription %s is settled as of %s, and was of %s at %s (input %s)", f.Observed.Subscription, settled,
+			f.Observed.Tenant, f.Observed.ObservedAt.UTC().Format(time.RFC3339), f.Observed.Input)
+	case FindingInfrastructure:
+		return fmt.Sprintf("%d days have headers with another list of infrastructure subscriptions than the registration: %s (hash %s, last in input %s)",
+			f.Days, listText(f.List), f.Hash, f.Observed.Input)
+	}
+	return "the list of infrastructure subscriptions is not confirmed: " + listText(f.List)
+}
+
+func listText(list []string) string {
+	if len(list) == 0 {
+		return "none"
+	}
+	return strings.Join(list, ", ")
+}
+
+// Findings lists, registration by registration, what no operator has decided yet.
+// It stops after limit; 0 is none.
+func (l *Ledger) Findings(ctx context.Context, blobs Blobs, books []registration.Book, limit int) ([]DayFinding, error) {
+	var found []DayFinding
+	for _, b := range books {
+		list, err := l.findings(ctx, blobs, b, limit)
+		if err != nil {
+			return nil, fmt.Errorf("look for findings of %s: %w", b.CloudID, err)
+		}
+		if found = append(found, list...); limit > 0 && len(found) >= limit {
+			return found[:limit], nil
+		}
+	}
+	return found, nil
+}
+
+func (l *Ledger) findings(ctx context.Context, blobs Blobs, book registration.Book, limit int) ([]DayFinding, error) {
+	found := unconfirmed(book)
+	confirmed, err := l.confirmed(ctx, book.CloudID)
+	if err != nil {
+		return nil, err
+	}
+	lists := map[string]*DayFinding{}
+	var order []*DayFinding
+	look := func(s *Statement) error {
+		if s == nil || s.Findings == 0 {
+			return nil
+		}
+		settled, err := ReadSettlement(ctx, blobs, s.Revision)
+		if err != nil || settled == nil {
+			return err
+		}
+		for _, o := range settled.Differs {
+			if !confirmed[confirmedKey(s.Day, o)] {
+				tenant := settled.Subscriptions[o.Subscription].Tenant
+				found = append(found, DayFinding{Kind: FindingTenant, CloudID: book.CloudID, Day: s.Day, Observed: o, Settled: tenant})
+			}
+		}
+		for _, seen := range settled.Seen {
+			if infrastructureDecided(book, s.Day, seen.Hash) {
+				continue
+			}
+			f, before := lists[seen.Hash]
+			if !before {
+				f = &DayFinding{Kind: FindingInfrastructure, CloudID: book.CloudID, Day: s.Day, List: seen.Subscriptions, Hash: seen.Hash}
+				lists[seen.Hash], order = f, append(order, f)
+			}
+			f.Days++
+			f.Observed.Input = max(f.Observed.Input, seen.Input)
+		}
+		return nil
+	}
+	var last *Statement
+	for s, err := range l.Statements(ctx, book.CloudID, 0, 0) {
+		if err == nil && last != nil && last.Day != s.Day {
+			err = look(last)
+		}
+		if err != nil {
+			return nil, err
+		}
+		if limit > 0 && len(found) >= limit {
+			return found, nil
+		}
+		last = &s
+	}
+	err = look(last)
+	for _, f := range order {
+		found = append(found, *f)
+	}
+	return found, err
+}
+
+// unconfirmed are the lists that hold from some day on and were recorded by
+// CloseDay.
+func unconfirmed(book registration.Book) (found []DayFinding) {
+	for i, e := range book.Infrastructure {
+		last := i+1 == len(book.Infrastructure) || book.Infrastructure[i+1].EffectiveDay != e.EffectiveDay
+		if last && !e.Confirmed {
+			day, _ := usage.ParseDay(e.EffectiveDay) // the book's own check
+			found = append(found, DayFinding{Kind: FindingUnconfirmed, CloudID: book.CloudID, Day: day, List: e.Subscriptions, Hash: registration.ListHash(e.Subscriptions)})
+		}
+	}
+	return found
+}
+
+// infrastructureDecided reports whether an operator has confirmed the
+// registration's list of a day against another one, or has made it that one.
+func infrastructureDecided(book registration.Book, day usage.Day, hash string) bool {
+	parts, err := book.Parts(day.Compact())
+	return err == nil && slices.ContainsFunc(parts, func(p registration.Part) bool {
+		return slices.Contains(p.InfrastructureAgainst, hash) || p.InfrastructureKnown && registration.ListHash(p.Infrastructure) == hash
+	})
+}
+
+// dayDecision is a row of Decisions: what an operator has decided about a usage day.
+type dayDecision struct {
+	Kind     string    `col:"kind"` // DecisionConfirm
+	UsageDay string    `col:"usageDay"`
+	What     string    `col:"what"` // <subscription>=<tenant>, comma separated: observations that are no findings any more
+	Reason   string    `col:"reason"`
+	By       string    `col:"by"`
+	At       time.Time `col:"at"`
+}
+
+// DecisionConfirm: what is settled of a usage day stands, although the stack said
+// otherwise later.
+const DecisionConfirm = "confirm"
+
+// confirmChunk is how many observations one decision names: a column ends at 32 KiB.
+const confirmChunk = 400
+
+func confirmPrefix(day usage.Day) string { return DecisionConfirm + "_" + day.Compact() + "_" }
+
+func confirmedKey(day usage.Day, o daily.Observation) string {
+	return day.Compact() + " " + o.Subscription + "=" + o.Tenant
+}
+
+// confirmed are the observations that an operator has confirmed the settlement
+// against, of all days of a registration.
+func (l *Ledger) confirmed(ctx context.Context, cloudID string) (map[string]bool, error) {
+	all := map[string]bool{}
+	for row, err := range l.Store.List(ctx, table.Decisions, cloudID, DecisionConfirm+"_", DecisionConfirm+"`") {
+		var d dayDecision
+		if err == nil {
+			err = table.Decode(row.Props, &d)
+		}
+		if err != nil {
+			return nil, err
+		}
+		day, err := usage.ParseDay(d.UsageDay)
+		if err != nil {
+			return nil, fmt.Errorf("decision %s: %w", row.Key, err)
+		}
+		for _, what := range strings.Split(d.What, ",") {
+			all[day.Compact()+" "+what] = true
+		}
+	}
+	return all, nil
+}
+
+// ConfirmDay records that what is settled of a usage day stands, although later
+// headers name other tenants. It returns the observations that are no findings any
+// more; none if there were none. One that comes later is a finding again.
+func (l *Ledger) ConfirmDay(ctx context.Context, blobs Blobs, cloudID string, day usage.Day, why Reasoned) ([]daily.Observation, error) {
+	differs, err := l.confirmDay(ctx, blobs, cloudID, day, why)
+	if err != nil {
+		return nil, fmt.Errorf("confirm day %s of %s: %w", day, cloudID, err)
+	}
+	return differs, nil
+}
+
+func (l *Ledger) confirmDay(ctx context.Context, blobs Blobs, cloudID string, day usage.Day, why Reasoned) ([]daily.Observation, error) {
+	if err := why.check(); err != nil {
+		return nil, err
+	}
+	last, err := l.LastRevision(ctx, cloudID, day)
+	if err != nil {
+		return nil, err
+	}
+	if last == nil {
+		return nil, fmt.Errorf("it was never closed: %w", table.ErrNotFound)
+	}
+	settled, err := ReadSettlement(ctx, blobs, *last)
+	if err != nil {
+		return nil, err
+	}
+	if settled == nil {
+		return nil, fmt.Errorf("it was only closed with reporting off, and nothing of it is settled: %w", table.ErrNotFound)
+	}
+	before, err := l.confirmed(ctx, cloudID)
+	if err != nil {
+		return nil, err
+	}
+	differs := slices.DeleteFunc(settled.Differs, func(o daily.Observation) bool { return before[confirmedKey(day, o)] })
+	var rows []table.Row
+	for chunk := range slices.Chunk(differs, confirmChunk) {
+		texts := make([]string, len(chunk))
+		for i, o := range chunk {
+			texts[i] = o.Subscription + "=" + o.Tenant
+		}
+		d := dayDecision{Kind: DecisionConfirm, UsageDay: day.String(), What: strings.Join(texts, ","), Reason: why.Reason, By: why.By, At: table.UTC(why.At)}
+		rows = append(rows, table.Row{Partition: cloudID, Key: confirmPrefix(day) + hexSHA256(d.What)[:16], Props: table.Encode(d)})
+	}
+	return differs, l.insertAll(ctx, table.Decisions, cloudID, rows)
+}
