@@ -12,6 +12,7 @@ import (
 	"stackusage/shared/invoke"
 	"stackusage/shared/landing"
 	"stackusage/shared/ledger"
+	"stackusage/shared/registration"
 	"stackusage/shared/table"
 	"stackusage/shared/usage"
 )
@@ -101,7 +102,7 @@ func (a *App) judgeHour(ctx context.Context, id ledger.HourID, name landing.Name
 		return "", hour, err
 	}
 	hour.Reporting = reportingOf(held)
-	j := judging{app: a, id: id, hour: hour}
+	j := judging{app: a, id: id, hour: hour, book: book}
 	verdict, err := j.run(ctx, name, body)
 	var rejection *landing.Rejection
 	if errors.As(err, &rejection) && have.TakesOver() {
@@ -126,6 +127,22 @@ type judging struct {
 	app  *App
 	id   ledger.HourID
 	hour ledger.Hour
+	book registration.Book
+}
+
+// region is the stack's name for itself, for rows that name no location: the
+// header's, else that of the registration on the usage day.
+func (j *judging) region(header landing.Header) func(usage.Day) string {
+	return func(day usage.Day) string {
+		if header.Region != "" {
+			return header.Region
+		}
+		held, err := j.book.On(day.Compact())
+		if err != nil {
+			return ""
+		}
+		return held.Region
+	}
 }
 
 // run reads the blob to its end, and only then writes anything: a blob that is
@@ -158,7 +175,7 @@ func (j *judging) run(ctx context.Context, name landing.Name, body io.Reader) (l
 		return j.app.Ledger.DecideHour(ctx, j.id, j.hour)
 	}
 	in, err := intake.New(intake.Settings{TempDir: j.app.Settings.TempDir, SpillSums: j.app.Settings.SpillSums,
-		Days: ledger.OwnDays(j.id.Hour, j.app.Settings.SettlingHours)}, j.id)
+		Region: j.region(header), Days: ledger.OwnDays(j.id.Hour, j.app.Settings.SettlingHours)}, j.id)
 	if err != nil {
 		return "", err
 	}

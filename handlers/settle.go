@@ -26,7 +26,7 @@ type settling struct {
 	before    *daily.Settlement // of the revisions before; nil if the day was never settled
 	parts     []daily.SettledPart
 	meters    *meter.Catalogue
-	region    string // the stack's name for itself in the latest counted hour
+	region    string // the stack's name for itself in the latest counted hour that has one
 	reporting string // ledger.ReportingOff: nothing is settled
 }
 
@@ -67,7 +67,7 @@ func (s *settling) settles() string {
 // observe takes in what the header of a counted input says.
 func (s *settling) observe(in ledger.DayInput, h daily.PartialHeader) {
 	s.Observe(in.Hour.Compact()+"_"+in.SHA16, h)
-	s.region = h.Region
+	s.region = cmp.Or(h.Region, s.region)
 }
 
 // settleParts settles what the registration says, unless it is, after all headers

@@ -25,9 +25,10 @@ import (
 
 // Settings bound what an intake holds.
 type Settings struct {
-	TempDir   string      // for runs and files on their way to storage; empty: the system's
-	SpillSums int         // sums in memory before a run goes to disk
-	Days      []usage.Day // that get a partial also where no row is of them, in order: ledger.OwnDays
+	TempDir   string                 // for runs and files on their way to storage; empty: the system's
+	SpillSums int                    // sums in memory before a run goes to disk
+	Region    func(usage.Day) string // of rows of a day that name no location; nil: there is one
+	Days      []usage.Day            // that get a partial also where no row is of them, in order: ledger.OwnDays
 }
 
 // Intake takes in the rows of one reported hour.
@@ -63,6 +64,9 @@ func (in *Intake) Row(line landing.Line) error {
 	record, refusal := usage.ParseRecord(line.Bytes, in.id.Hour)
 	if line.TooLong {
 		refusal = &usage.Refusal{Code: usage.RefusedLine, Reason: fmt.Sprintf("the row is longer than %d bytes", usage.MaxLine)}
+	}
+	if refusal == nil && in.settings.Region != nil {
+		refusal = record.CheckLocation(in.settings.Region(record.Hour.Day()))
 	}
 	if refusal == nil {
 		return in.add(record)

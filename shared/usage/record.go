@@ -49,6 +49,7 @@ const (
 	RefusedWindow       = "WindowNotOneHour"
 	RefusedFuture       = "WindowAfterReportedHour"
 	RefusedResource     = "InvalidResourceUri"
+	RefusedLocation     = "LocationMissing"
 )
 
 func refuse(code, format string, args ...any) *Refusal {
@@ -168,6 +169,16 @@ func parseWindow(start, end string, reported Hour) (Hour, *Refusal) {
 		return 0, refuse(RefusedFuture, "the usage window ends %s, after the end of the reported hour %s", h.End().Format(time.RFC3339), reported)
 	}
 	return h, nil
+}
+
+// CheckLocation rejects a row that names no location where nobody else does: region
+// is the stack's name for itself, as the file's header or the registration has it.
+// Commerce declines a record without one, so the row waits until it can be billed.
+func (r Record) CheckLocation(region string) *Refusal {
+	if orEmpty(r.Location) == "" && region == "" {
+		return refuse(RefusedLocation, "the row names no location, and neither the file's header nor the registration names the region of the stack")
+	}
+	return nil
 }
 
 func parseInstance(raw strictjson.Value, shown *Shown) *Refusal {
