@@ -35,6 +35,14 @@ func newSum(r usage.Record) Sum {
 	}
 }
 
+// FirstHour is the first hour of the day that carried usage.
+func (s Sum) FirstHour() usage.Hour {
+	if list := s.Hours.Hours(); len(list) > 0 {
+		return s.Day.First() + usage.Hour(list[0])
+	}
+	return s.Day.First()
+}
+
 // Key is the normal form of what the sum is of.
 func (s Sum) Key() usage.Key { return s.key }
 

@@ -10,6 +10,7 @@ import (
 
 	"stackusage/handlers"
 	"stackusage/shared/intake"
+	"stackusage/shared/landing"
 	"stackusage/shared/ledger"
 	"stackusage/shared/reconcile"
 	"stackusage/shared/registration"
@@ -46,6 +47,20 @@ func TestReconcileRedriven(t *testing.T) {
 		"2019-12-11": {"stack 6", "quarantined 2", "bill 8"},
 		"total":      {"stack 7", "quarantined 2", "redriven 2", "bill 11"},
 	})
+}
+
+// TestReconcileGoesByWhatIsSettled: usage is the stack's own where the day was
+// settled so, whatever a later header says.
+func TestReconcileGoesByWhatIsSettled(t *testing.T) {
+	t.Parallel()
+	w := startWorks(t)
+	h22 := hour(t, "2019121022")
+	w.ingest(t, h22, usageRow(1, h22-1, "1"))
+	w.settle(t)
+	w.ingestWith(t, landing.Header{ReportedStart: (h22 + 1).Start(), CollectedAt: (h22 + 1).End(), ProviderSubscriptions: []string{tenant}}, usageRow(1, h22-1, "2"))
+	w.settle(t)
+	r := w.reconcile(t, "20191210", "20191210", withBill(w.details(t)))
+	mustTell(t, r, map[string][]string{"2019-12-10": {"stack 3", "bill 3"}})
 }
 
 // TestReconcileReportingOff: what is counted and forwarded nowhere, until it is.

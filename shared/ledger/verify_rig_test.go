@@ -114,8 +114,15 @@ func usageRow(n int, h usage.Hour, quantity string) string {
 // ingest lands an hour and lets it be judged.
 func (w *works) ingest(t *testing.T, h usage.Hour, rows ...string) landing.Name {
 	t.Helper()
+	return w.ingestWith(t, landing.Header{ReportedStart: h.Start(), CollectedAt: h.End()}, rows...)
+}
+
+// ingestWith is ingest with a header.
+func (w *works) ingestWith(t *testing.T, header landing.Header, rows ...string) landing.Name {
+	t.Helper()
+	header.CloudID, header.Region = cloudID, "northwest"
 	var file strings.Builder
-	out, err := landing.NewWriter(&file, landing.Header{CloudID: cloudID, Region: "northwest", ReportedStart: h.Start(), CollectedAt: h.End()})
+	out, err := landing.NewWriter(&file, header)
 	ok(t, err)
 	for _, row := range rows {
 		ok(t, out.Row([]byte(row)))

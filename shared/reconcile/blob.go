@@ -28,7 +28,7 @@ type blobSums struct {
 	counted    map[meterKey]map[usage.Hour]usage.Quantity // by usage hour
 	refused    map[meterKey]map[string]usage.Quantity     // by code, of rows that name a meter and a quantity
 	unreadable int64                                      // refused rows that do not
-	own        map[string]bool                            // the stack's own subscriptions, in normal form
+	own        map[string]bool                            // the stack's own subscriptions, as the header has them, in normal form
 }
 
 func newBlobSums(own map[string]bool) *blobSums {
@@ -50,7 +50,7 @@ func (s *blobSums) take(r *run, line []byte, cut bool, reported usage.Hour) erro
 		return nil
 	}
 	if r.wants(meter, subscription) {
-		return sum(s.refused, meterKey{meter, s.own[subscription]}, refusal.Code, q)
+		return sum(s.refused, meterKey{meter, r.free(subscription, reported-1, s.own)}, refusal.Code, q)
 	}
 	return nil
 }
@@ -61,7 +61,7 @@ func (s *blobSums) count(r *run, record usage.Record) error {
 	if err := r.know(subscription); err != nil || !r.wants(meter, subscription) {
 		return err
 	}
-	return sum(s.counted, meterKey{meter, s.own[subscription]}, record.Hour, record.Quantity)
+	return sum(s.counted, meterKey{meter, r.free(subscription, record.Hour, s.own)}, record.Hour, record.Quantity)
 }
 
 func sum[K comparable](sums map[meterKey]map[K]usage.Quantity, key meterKey, at K, q usage.Quantity) error {
@@ -118,7 +118,6 @@ func (r *run) blob(ctx context.Context, id ledger.HourID, h ledger.Hour) (*blobS
 	}
 	header := reader.Header()
 	sums := newBlobSums(daily.Infrastructure(header.ProviderSubscriptions))
-	maps.Copy(r.own, sums.own)
 	for _, ids := range []iter.Seq[string]{maps.Keys(sums.own), maps.Keys(header.Tenants)} {
 		for id := range ids {
 			if err := r.know(usage.NormalGUID(id)); err != nil {

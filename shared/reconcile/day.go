@@ -178,7 +178,7 @@ func (r *run) enterPartial(ctx context.Context, day usage.Day, in ledger.DayInpu
 		}
 		key := s.Key()
 		if r.wants(key.MeterID, key.SubscriptionID) {
-			r.books.enter(meterKey{key.MeterID, own[key.SubscriptionID]}, day, StillStated, fmt.Sprintf("revision %d", revision), s.Quantity)
+			r.books.enter(meterKey{key.MeterID, r.free(key.SubscriptionID, s.FirstHour(), own)}, day, StillStated, fmt.Sprintf("revision %d", revision), s.Quantity)
 		}
 	}
 	return nil

@@ -177,7 +177,7 @@ func (d *drawn) finish() Line {
 
 // reclassify finds what a change of class left unexplained: as much as the
 // meter's usage lacks, the stack's own has too much, or the other way round. The
-// class is that of the day's latest hour, and a row may have come under another.
+// class was settled when the day was closed, and a restatement may settle another.
 func (b books) reclassify(from, to usage.Day) {
 	for key, full := range b {
 		admin := b[meterKey{key.meter, true}]

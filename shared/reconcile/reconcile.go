@@ -23,6 +23,7 @@ import (
 	"io"
 	"io/fs"
 
+	"stackusage/shared/daily"
 	"stackusage/shared/ledger"
 	"stackusage/shared/meter"
 	"stackusage/shared/usage"
@@ -180,12 +181,13 @@ type run struct {
 	Sources
 	o        Options
 	blobs    map[ledger.HourID]*blobSums
-	own      map[string]bool // the stack's own subscriptions, in normal form
+	own      map[string]bool // subscriptions of which usage is the stack's own, in normal form
 	known    map[string]bool // all of the stack's, in normal form; only for a bill
 	progress Progress
 
 	// Of this look at the tables.
 	books    books
+	terms    map[usage.Day][]daily.Terms  // what the days are charged by, where they are settled
 	counting map[usage.Hour]ledger.HourID // the file that counts, of the reported hours of the days
 	hours    []HourNote
 	notes    []string
@@ -194,6 +196,9 @@ type run struct {
 func (r *run) once(ctx context.Context) (Report, error) {
 	r.books, r.counting, r.hours, r.notes = books{}, map[usage.Hour]ledger.HourID{}, nil, nil
 	r.progress = Progress{}
+	if err := r.readSettled(ctx); err != nil {
+		return Report{}, err
+	}
 	if err := r.readHours(ctx); err != nil {
 		return Report{}, err
 	}
@@ -219,6 +224,43 @@ func (r *run) once(ctx context.Context) (Report, error) {
 		}
 	}
 	return r.report(rates), nil
+}
+
+// readSettled reads what the days are charged by.
+func (r *run) readSettled(ctx context.Context) error {
+	r.terms = map[usage.Day][]daily.Terms{}
+	for day := r.o.From; day <= r.o.To; day = day.Next() {
+		last, err := r.Ledger.LastRevision(ctx, r.o.CloudID, day)
+		if err != nil || last == nil {
+			if err != nil {
+				return fmt.Errorf("usage day %s: %w", day, err)
+			}
+			continue
+		}
+		settled, err := ledger.ReadSettlement(ctx, r.Files.App, *last)
+		if err != nil {
+			return fmt.Errorf("usage day %s: %w", day, err)
+		}
+		if settled != nil {
+			r.terms[day] = daily.TermsOf(settled.Parts)
+		}
+	}
+	return nil
+}
+
+// free reports whether usage in an hour is the stack's own: by what its day is
+// charged by or, where nothing is settled yet, by the header's list.
+func (r *run) free(subscription string, used usage.Hour, header map[string]bool) bool {
+	free := header[subscription]
+	for _, t := range r.terms[used.Day()] {
+		if free = t.Infrastructure[subscription]; t.Until.IsZero() || used.Start().Before(t.Until) {
+			break
+		}
+	}
+	if free {
+		r.own[subscription] = true
+	}
+	return free
 }
 
 func (r *run) tell() {
