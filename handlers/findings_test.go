@@ -7,6 +7,7 @@ import (
 	"slices"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/google/go-cmp/cmp"
 
@@ -126,6 +127,18 @@ func TestAListThatCloseDayRecordedAsksToBeConfirmed(t *testing.T) {
 	ok(t, err)
 	if got := r.found(t); len(got) != 0 {
 		t.Errorf("found %v", got)
+	}
+}
+
+func TestTheListOfACanaryAsksNobody(t *testing.T) {
+	t.Parallel()
+	r := newRig(t)
+	r.registerAs(t, func(reg *registration.Registration) { reg.NoHoursExpected = true })
+	r.ingest(t, hour22, row(1, hour22-1, "1"))
+	r.advance(90 * time.Hour)
+	r.done(t, "CloseDay", dayMessage(theDay))
+	if r.settlement(t, theDay); len(r.found(t)) != 0 {
+		t.Errorf("found %v", r.found(t))
 	}
 }
 

@@ -288,6 +288,50 @@ func TestTwoDaysAtOnceRecordOneListOfInfrastructure(t *testing.T) {
 	}
 }
 
+// The registration changes while a day closes, whichever requests of the closer it
+// comes between: the day says by which change it is settled, and is settled by
+// what the registration was then. So whoever looks for days that a change has not
+// reached finds it.
+func TestADaySaysByWhichChangeItIsSettled(t *testing.T) {
+	t.Parallel()
+	closeBeside := func(t *testing.T, at int) (requests int, r *rig) {
+		t.Helper()
+		r = newRig(t)
+		r.registerAs(t, func(*registration.Registration) {})
+		r.mapTenant(t, contoso, contosoPays, "20191210")
+		for _, h := range allDay {
+			r.tenantHour(t, h, map[string]string{subscription: contoso}, rowsOf(h)...)
+		}
+		r.through(func(req *policy.Request) (*http.Response, error) {
+			if requests++; requests == at {
+				r.mapTenant(t, contoso, fabrikamPays, "20191210")
+				_, err := r.registrar().SetInfrastructure(t.Context(), "hamburg", registration.InfrastructureEntry{EffectiveDay: "20191210", Subscriptions: []string{deleted}})
+				ok(t, err)
+			}
+			return req.Next()
+		})
+		r.done(t, "CloseDay", dayMessage(theDay))
+		r.through(nil)
+		return requests, r
+	}
+	requests, _ := closeBeside(t, 0)
+	for at := 1; at <= requests; at++ {
+		t.Run(fmt.Sprintf("before request %d of %d", at, requests), func(t *testing.T) {
+			t.Parallel()
+			_, r := closeBeside(t, at)
+			book, err := r.store.Tables.Book(t.Context(), cloudID)
+			ok(t, err)
+			last, settled := r.settlement(t, theDay)
+			parts, err := book.At(int(last.Change)).Parts("20191210")
+			ok(t, err)
+			if last.Change != int64(settled.Change) || len(parts) != 1 || settled.Parts[0].Mappings[contoso] != parts[0].Tenants[contoso] ||
+				!slices.Equal(settled.Parts[0].Infrastructure, parts[0].Infrastructure) {
+				t.Errorf("settled by change %d of %d: %+v; the registration was then %+v", last.Change, book.Version, settled.Parts, parts)
+			}
+		})
+	}
+}
+
 // A list that activation keys and headers gave is recorded, and asks to be
 // confirmed; a registration that has one keeps it.
 func TestTheListOfInfrastructureIsRecordedOnce(t *testing.T) {

@@ -168,11 +168,12 @@ func (l *Ledger) findings(ctx context.Context, blobs Blobs, book registration.Bo
 }
 
 // unconfirmed are the lists that hold from some day on and were recorded by
-// CloseDay.
+// CloseDay. That of a registration of which no hours are expected decides nothing
+// that anybody pays for.
 func unconfirmed(book registration.Book) (found []DayFinding) {
 	for i, e := range book.Infrastructure {
 		last := i+1 == len(book.Infrastructure) || book.Infrastructure[i+1].EffectiveDay != e.EffectiveDay
-		if last && !e.Confirmed {
+		if held, err := book.On(e.EffectiveDay); err == nil && last && !e.Confirmed && !held.NoHoursExpected {
 			day, _ := usage.ParseDay(e.EffectiveDay) // the book's own check
 			found = append(found, DayFinding{Kind: FindingUnconfirmed, CloudID: book.CloudID, Day: day, List: e.Subscriptions, Hash: registration.ListHash(e.Subscriptions)})
 		}
