@@ -240,11 +240,17 @@ func rowsOf(h usage.Hour) []string {
 // blobOf writes an hour blob and says what it must be called.
 func blobOf(t testing.TB, h usage.Hour, rows ...string) ([]byte, landing.Name) {
 	t.Helper()
-	var file bytes.Buffer
-	w, err := landing.NewWriter(&file, landing.Header{
+	return blobWith(t, landing.Header{
 		CloudID: cloudID, Region: "northwest", Domain: "stack.example.com", ReportedStart: h.Start(),
 		CollectedAt: h.End().Add(time.Minute), AgentVersion: "1.2.3",
-	})
+	}, rows...)
+}
+
+// blobWith writes an hour blob with a header and says what it must be called.
+func blobWith(t testing.TB, header landing.Header, rows ...string) ([]byte, landing.Name) {
+	t.Helper()
+	var file bytes.Buffer
+	w, err := landing.NewWriter(&file, header)
 	ok(t, err)
 	for _, row := range rows {
 		ok(t, w.Row([]byte(row)))

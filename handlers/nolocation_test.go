@@ -1,7 +1,6 @@
 package handlers_test
 
 import (
-	"bytes"
 	"math/rand/v2"
 	"strings"
 	"testing"
@@ -16,18 +15,13 @@ import (
 // location, so a row for which nobody names one waits in quarantine. Its blob counts.
 func TestARowWithoutALocationIsRejectedAlone(t *testing.T) {
 	t.Parallel()
-	bare := func(text string) string { return strings.Replace(text, `\"location\":\"northwest\"`, `\"location\":\"\"`, 1) }
+	bare := func(text string) string {
+		return strings.Replace(text, `\"location\":\"northwest\"`, `\"location\":\"\"`, 1)
+	}
 	land := func(t *testing.T, r *rig, h usage.Hour, region string, rows ...string) landing.Name {
 		t.Helper()
-		var file bytes.Buffer
-		w, err := landing.NewWriter(&file, landing.Header{CloudID: cloudID, Region: region, ReportedStart: h.Start(), CollectedAt: h.End()})
-		ok(t, err)
-		for _, row := range rows {
-			ok(t, w.Row([]byte(row)))
-		}
-		name, _, err := w.Close(1)
-		ok(t, err)
-		r.drop(t, name, file.Bytes())
+		file, name := blobWith(t, landing.Header{CloudID: cloudID, Region: region, ReportedStart: h.Start(), CollectedAt: h.End()}, rows...)
+		r.drop(t, name, file)
 		r.done(t, "IngestHour", landedMessage(name))
 		return name
 	}

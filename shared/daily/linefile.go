@@ -41,12 +41,15 @@ type File struct {
 	Carried int64  // lines that carry something to another day
 	Waived  int64  // lines of which an operator decided not to bill something
 	SHA256  string // of the file's bytes, 64 hex digits
+	Content string // SHA-256 of the lines between header and trailer, as text: another compressor gives the same
 	Size    int64  // bytes
 }
 
 type lineWriter struct {
 	gz   *gzip.Writer
-	enc  *json.Encoder
+	enc  *json.Encoder // of header and trailer
+	body *json.Encoder // of the lines
+	text hash.Hash     // of the lines
 	sum  hash.Hash
 	size countWriter
 	Trailer
@@ -63,10 +66,11 @@ func (c *countWriter) Write(p []byte) (int, error) {
 }
 
 func newLineWriter(w io.Writer, header any) (*lineWriter, error) {
-	out := &lineWriter{sum: sha256.New()}
+	out := &lineWriter{sum: sha256.New(), text: sha256.New()}
 	out.gz = gzip.NewWriter(io.MultiWriter(w, out.sum, &out.size))
-	out.enc = json.NewEncoder(out.gz)
+	out.enc, out.body = json.NewEncoder(out.gz), json.NewEncoder(io.MultiWriter(out.gz, out.text))
 	out.enc.SetEscapeHTML(false)
+	out.body.SetEscapeHTML(false)
 	if err := out.enc.Encode(header); err != nil {
 		return nil, err
 	}
@@ -76,7 +80,7 @@ func newLineWriter(w io.Writer, header any) (*lineWriter, error) {
 func (w *lineWriter) line(v any, rows int64) error {
 	w.Lines++
 	w.Rows += rows
-	return w.enc.Encode(v)
+	return w.body.Encode(v)
 }
 
 func (w *lineWriter) close() (File, error) {
@@ -86,7 +90,8 @@ func (w *lineWriter) close() (File, error) {
 	if err := w.gz.Close(); err != nil {
 		return File{}, err
 	}
-	return File{Trailer: w.Trailer, Records: w.records, Carried: w.carried, Waived: w.waived, SHA256: hex.EncodeToString(w.sum.Sum(nil)), Size: int64(w.size)}, nil
+	return File{Trailer: w.Trailer, Records: w.records, Carried: w.carried, Waived: w.waived, SHA256: hex.EncodeToString(w.sum.Sum(nil)),
+		Content: hex.EncodeToString(w.text.Sum(nil)), Size: int64(w.size)}, nil
 }
 
 // errDamaged: a file of ours does not hold what we wrote.

@@ -119,27 +119,37 @@ func (in *Intake) PutPartials(ctx context.Context, blobs content.Putter, h ledge
 }
 
 func (in *Intake) putPartial(ctx context.Context, blobs content.Putter, h ledger.Hour, header landing.Header, day usage.Day, sums iter.Seq2[daily.Sum, error]) (ledger.DayInput, error) {
-	f, err := content.New(in.settings.TempDir, "partial-")
+	f, file, err := in.writePartial(h, header, day, sums)
 	if err != nil {
 		return ledger.DayInput{}, err
 	}
 	defer f.Discard()
-	file, err := daily.WritePartial(f, daily.PartialHeader{
-		CloudID: in.id.CloudID, UsageDay: day, ReportedHour: in.id.Hour, HourBlob: h.SHA256,
-		Region: header.Region, CollectedAt: header.CollectedAt.UTC(), ProviderSubscriptions: header.ProviderSubscriptions,
-		Tenants: header.Tenants, TenantsStale: header.TenantsStale, TenantsAt: header.TenantsAt.UTC(),
-	}, sums)
-	if err != nil {
-		return ledger.DayInput{}, err
-	}
 	blob := fmt.Sprintf("%s/%s/%s_%s-%s.ndjson.gz", in.id.CloudID, day.Start().Format("2006/01/02"), in.id.Hour.Compact(), in.id.SHA16, file.SHA256[:16])
 	if err := f.Put(ctx, blobs, table.ContainerPartials, blob); err != nil {
 		return ledger.DayInput{}, err
 	}
 	return ledger.DayInput{
 		CloudID: in.id.CloudID, Day: day, Hour: in.id.Hour, SHA16: in.id.SHA16,
-		Partial: blob, SHA256: file.SHA256, Lines: file.Lines, Rows: file.Rows, LandedAt: h.LandedAt,
+		Partial: blob, SHA256: file.SHA256, Content: file.Content, Lines: file.Lines, Rows: file.Rows, LandedAt: h.LandedAt,
 	}, nil
+}
+
+// writePartial makes the file of one usage day. The caller discards it.
+func (in *Intake) writePartial(h ledger.Hour, header landing.Header, day usage.Day, sums iter.Seq2[daily.Sum, error]) (*content.File, daily.File, error) {
+	f, err := content.New(in.settings.TempDir, "partial-")
+	if err != nil {
+		return nil, daily.File{}, err
+	}
+	file, err := daily.WritePartial(f, daily.PartialHeader{
+		CloudID: in.id.CloudID, UsageDay: day, ReportedHour: in.id.Hour, HourBlob: h.SHA256,
+		Region: header.Region, CollectedAt: header.CollectedAt.UTC(), ProviderSubscriptions: header.ProviderSubscriptions,
+		Tenants: header.Tenants, TenantsStale: header.TenantsStale, TenantsAt: header.TenantsAt.UTC(),
+	}, sums)
+	if err != nil {
+		f.Discard()
+		return nil, daily.File{}, err
+	}
+	return f, file, nil
 }
 
 // UsageDays lists the days of inputs as a table column holds them: the first

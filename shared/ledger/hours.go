@@ -117,8 +117,9 @@ type DayInput struct {
 	Day      usage.Day
 	Hour     usage.Hour // reported
 	SHA16    string
-	Partial  string    `col:"partial"` // blob name
-	SHA256   string    `col:"sha256"`  // of the partial
+	Partial  string    `col:"partial"`           // blob name
+	SHA256   string    `col:"sha256"`            // of the partial
+	Content  string    `col:"content,omitempty"` // SHA-256 of the partial's lines, not compressed
 	Lines    int64     `col:"lines"`
 	Rows     int64     `col:"rows"`
 	LandedAt time.Time `col:"landedAt"`

@@ -1,0 +1,115 @@
+package intake
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"iter"
+	"math"
+	"strings"
+
+	"stackusage/shared/content"
+	"stackusage/shared/daily"
+	"stackusage/shared/landing"
+	"stackusage/shared/ledger"
+	"stackusage/shared/usage"
+)
+
+// Rebuilder makes partials again that are not kept any more. What they are made of
+// is kept: the hour blob that counts.
+type Rebuilder struct {
+	Ledger   *ledger.Ledger
+	Hours    Opener // hour blobs
+	Settings Settings
+}
+
+// Partial makes the partial of an input again, as a file that the caller discards.
+// The rows that were rejected when the hour was ingested stay out, whatever the
+// rules say today, and the others are in it. It is the same partial if the blob, the
+// number of rows that counted and the lines of the day are the same; the bytes of
+// the file are another compressor's affair.
+func (r Rebuilder) Partial(ctx context.Context, in ledger.DayInput) (*content.File, daily.File, error) {
+	f, file, err := r.partial(ctx, in)
+	if err != nil {
+		return nil, file, fmt.Errorf("rebuild partial %s: %w", in.Partial, err)
+	}
+	return f, file, nil
+}
+
+func (r Rebuilder) partial(ctx context.Context, in ledger.DayInput) (*content.File, daily.File, error) {
+	id := ledger.HourID{CloudID: in.CloudID, Hour: in.Hour, SHA16: in.SHA16}
+	h, err := r.Ledger.Hour(ctx, id)
+	if err != nil {
+		return nil, daily.File{}, err
+	}
+	sums, err := New(Settings{TempDir: r.Settings.TempDir, SpillSums: r.Settings.SpillSums}, id)
+	if err != nil {
+		return nil, daily.File{}, err
+	}
+	defer sums.Close()
+	header, err := r.add(ctx, id, h, in.Day, sums)
+	if err != nil {
+		return nil, daily.File{}, err
+	}
+	f, file, err := sums.writePartial(h, header, in.Day, sums.summer.Sums())
+	if err != nil {
+		return nil, file, err
+	}
+	if file.Lines != in.Lines || file.Rows != in.Rows || in.Content != "" && file.Content != in.Content {
+		f.Discard()
+		return nil, file, fmt.Errorf("it has %d lines of %d rows with SHA-256 %s, DayInputs says %d of %d with %s",
+			file.Lines, file.Rows, file.Content, in.Lines, in.Rows, in.Content)
+	}
+	return f, file, nil
+}
+
+// add reads the hour blob and adds up the rows of one usage day.
+func (r Rebuilder) add(ctx context.Context, id ledger.HourID, h ledger.Hour, day usage.Day, sums *Intake) (landing.Header, error) {
+	container, name, _ := strings.Cut(h.Blob, "/")
+	body, _, err := r.Hours.Open(ctx, container, name)
+	if err != nil {
+		return landing.Header{}, err
+	}
+	defer body.Close()
+	// What was over a limit does not count; what counts may be over one of today.
+	reader, err := landing.NewReader(body, landing.Name{CloudID: id.CloudID, Hour: id.Hour, SHA16: id.SHA16},
+		landing.Limits{Bytes: math.MaxInt64, Rows: math.MaxInt64})
+	if err != nil {
+		return landing.Header{}, err
+	}
+	next, stop := iter.Pull2(r.Ledger.RejectedLines(ctx, id, h.Refusals))
+	defer stop()
+	rejected, err, more := next()
+	var accepted int64
+	for {
+		line, readErr := reader.Next()
+		if errors.Is(readErr, io.EOF) {
+			break
+		}
+		if err := errors.Join(err, readErr); err != nil {
+			return landing.Header{}, err
+		}
+		if more && rejected == line.Number {
+			rejected, err, more = next()
+			continue
+		}
+		accepted++
+		record, refusal := usage.ParseRecord(line.Bytes, id.Hour)
+		if refusal != nil {
+			return landing.Header{}, fmt.Errorf("row %d of %s counts, and cannot be read any more: %s", line.Number, h.Blob, refusal.Reason)
+		}
+		if record.Hour.Day() == day {
+			err = errors.Join(err, sums.add(record))
+		}
+	}
+	switch {
+	case err != nil:
+		return landing.Header{}, err
+	case more:
+		return landing.Header{}, fmt.Errorf("row %d of %s was rejected, and the blob has no such row", rejected, h.Blob)
+	case reader.SHA256() != h.SHA256 || accepted != h.Accepted:
+		return landing.Header{}, fmt.Errorf("%s has SHA-256 %s and %d rows that count, UsageHours says %s and %d", h.Blob, reader.SHA256(), accepted, h.SHA256, h.Accepted)
+	}
+	return reader.Header(), nil
+}
