@@ -106,7 +106,11 @@ func (l *look) checkInputs() {
 // checkOpen: what counts is in the last revision, or the day is open; and it is
 // open no longer than it may be.
 func (l *look) checkOpen() {
-	if l.mark != nil {
+	if l.mark != nil && count(l.mark.Props, "declined") > 0 {
+		p := l.mark.Props
+		l.waits(place(table.OpenDays, *l.mark), "commerce declined %d records of revision %d, since %s", count(p, "declined"), count(p, "declinedRevision"), show(when(p, "declinedSince")))
+	}
+	if l.isOpen() {
 		l.checkDeadline()
 		return
 	}
@@ -177,10 +181,6 @@ func (l *look) checkMissing() {
 // again, as long after that. Sweep may need an hour.
 func (l *look) checkDeadline() {
 	where, p := place(table.OpenDays, *l.mark), l.mark.Props
-	if declined := count(p, "declined"); declined > 0 {
-		l.waits(where, "commerce declined %d records since %s", declined, show(when(p, "declinedSince")))
-		return
-	}
 	since := when(p, "since")
 	if n := len(l.revisions); n > 0 {
 		since = later(later(when(p, "lastLanding"), when(p, "restateAt")), when(l.revisions[n-1].Props, "statedAt"))

@@ -131,7 +131,7 @@ type record struct {
 
 // answered compares a receipt with its batch, and says what DailyUsage must have.
 func (s *sent) answered(where string, p table.Props, number int) {
-	tally := map[string]int64{}
+	tally, declined := map[string]int64{}, int64(0)
 	for i, o := range s.outcomes {
 		var rec record
 		var all map[string]any
@@ -146,6 +146,18 @@ func (s *sent) answered(where string, p table.Props, number int) {
 		case "Conflict":
 			stands, stored = o.Quantity, o.Quantity // DailyUsage has what commerce said
 		}
+		left, decided := new(big.Rat), ""
+		if _, ok := left.SetString(rec.Quantity); ok {
+			if q, ok := new(big.Rat).SetString(stands); ok {
+				left.Sub(left, q)
+			}
+		}
+		if o.Code == "RejectedByDecision" && left.Sign() != 0 {
+			decided = decimal(left)
+		} else if left.Sign() != 0 {
+			declined++
+		}
+		s.same(text(p, "receipt"), fmt.Sprintf("waived of outcome %d", i+1), o.Waived, decided)
 		if billed := o.Status != "Rejected" && o.Status != "Expired"; o.Stands != billed || o.Quantity != stands {
 			s.differs(text(p, "receipt"), "outcome %d, %s with quantity %s, does not fit record %s of %s", i+1, o.Status, o.Quantity, rec.RecordID, rec.Quantity)
 		}
@@ -169,6 +181,7 @@ func (s *sent) answered(where string, p table.Props, number int) {
 	for _, status := range []string{"accepted", "duplicate", "conflict", "rejected", "expired"} {
 		s.same(where, status, count(p, status), tally[status])
 	}
+	s.same(where, "declined", count(p, "declined"), declined)
 }
 
 // clipped is a foreign text as a column keeps it.

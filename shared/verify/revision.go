@@ -121,7 +121,7 @@ func (l *look) checkRevision(r *revision, before []blobHash) []blobHash {
 	missing := w.missingHours()
 	l.columns(r.where, p, table.Props{"file": r.File, "sha256": r.SHA256, "batches": int64(len(r.Batches)), "inputs": list, "inputCount": int64(len(keys)),
 		"rows": w.rows, "records": w.records, "complete": len(missing) == 0})
-	l.same(r.where, "carried", count(p, "carried"), w.carried)
+	l.same(r.where, "carried and waived", fmt.Sprint(count(p, "carried"), count(p, "waived")), fmt.Sprint(w.carried, w.waived))
 	l.checkCarriedTo(r, w.carried)
 	l.out.Records += w.records
 	return w.sent.end()
@@ -222,14 +222,23 @@ func (w *walk) wantedLines(items *sorter[item]) iter.Seq[wantedLine] {
 // state makes the record of a line, and its bytes. known: it has usage now.
 func (w *walk) state(e *wantedLine, known bool, reason string) {
 	e.difference = new(big.Rat).Sub(e.total, e.Quantity)
+	off, waives := w.rules.off || e.Reporting == "off", w.waives
+	if off {
+		waives = ""
+	}
+	e.Waived = waived(waives, e.Waived, e.difference)
 	e.difference.Sub(e.difference, e.Waived)
-	nothing := e.difference.Sign() == 0
+	nothing, decided := e.difference.Sign() == 0, ""
+	if e.Waived.Sign() != 0 {
+		decided = decimal(e.Waived)
+	}
 	switch {
+	case off:
 	case w.revision.carriedTo != "":
 		if !nothing {
 			e.carried = decimal(e.difference)
 		}
-	case w.rules.off || e.Reporting == "off" || nothing && (!known || e.Stated):
+	case w.waives == "all" || nothing && (!known || e.Stated):
 	default:
 		kind := "usage"
 		if e.RecordID != "" {
@@ -242,7 +251,21 @@ func (w *walk) state(e *wantedLine, known bool, reason string) {
 	s := e.Shown
 	e.content = object("subscriptionId", s[subscriptionID], "resourceUri", s[resourceURI], "meterId", s[meterID], "location?", s[location], "tags?", s[tags], "additionalInfo?", s[additionalInfo],
 		"billingModel", e.Model, "billingSubscriptionId", e.Billing, "commerceMeterId?", e.Meter, "meterClass", e.Class, "carriedFrom?", dashedDay(e.Carried), "reporting?", e.Reporting,
-		"rows", e.rows, "total", decimal(e.total), "hours", hoursOf(e.Hours), "before", decimal(e.Quantity), "corrects?", e.RecordID, "carried?", e.carried, "record?", json.RawMessage(e.record))
+		"rows", e.rows, "total", decimal(e.total), "hours", hoursOf(e.Hours), "before", decimal(e.Quantity), "corrects?", e.RecordID, "waived?", decided, "carried?", e.carried, "record?", json.RawMessage(e.record))
+}
+
+// waived is what of a difference is not billed, by an operator's decision: all of it,
+// none, or what was before, which is never more than the difference.
+func waived(waives string, before, difference *big.Rat) *big.Rat {
+	switch {
+	case waives == "all":
+		return new(big.Rat).Set(difference)
+	case waives == "none" || before.Sign()*difference.Sign() <= 0:
+		return new(big.Rat)
+	case new(big.Rat).Abs(difference).Cmp(new(big.Rat).Abs(before)) < 0:
+		return new(big.Rat).Set(difference)
+	}
+	return before
 }
 
 // least is, part by part, the spelling that comes first.

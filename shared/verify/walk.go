@@ -1,12 +1,15 @@
 package verify
 
 import (
+	"encoding/json"
 	"fmt"
 	"iter"
 	"math/big"
 	"slices"
 	"strings"
 	"time"
+
+	"stackusage/shared/table"
 )
 
 // walk holds a daily file against the lines that it must have and its records
@@ -17,14 +20,16 @@ type walk struct {
 	rules    rules
 	sent     *sent
 
-	lines, rows, records, carried int64
+	waives string // what it makes of quantities that operators decided not to bill: all of the difference, none, or empty: what was
+
+	lines, rows, records, carried, waived int64
 }
 
 func (w *walk) walk(items *sorter[item]) {
 	r := w.revision
 	have := w.dayLines(r.File, r.SHA256, func(first bool, content []byte) {
 		if first {
-			w.sameJSON(r.File+" header", content, w.header())
+			w.sameJSON(r.File+" header", content, w.header(content))
 		} else {
 			w.sameJSON(r.File+" trailer", content, object("trailer", map[string]int64{"lines": w.lines, "rows": w.rows}))
 		}
@@ -33,7 +38,7 @@ func (w *walk) walk(items *sorter[item]) {
 		w.unsettled(have)
 		return
 	}
-	lockstep(w.wantedLines(items), have, func(e wantedLine, d dayLine) int { return slices.Compare(e.Key, d.line().key()) }, func(e *wantedLine, d *dayLine) {
+	lockstep(have, w.wantedLines(items), func(d dayLine, e wantedLine) int { return slices.Compare(d.line().key(), e.Key) }, func(d *dayLine, e *wantedLine) {
 		if d != nil {
 			w.lines++
 			w.rows += d.Rows
@@ -126,6 +131,9 @@ func (w *walk) sameLine(where string, d *dayLine, e *wantedLine) {
 
 // stands says what stands of a line for the next revision.
 func (w *walk) stands(e wantedLine, record []byte) {
+	if e.Waived.Sign() != 0 {
+		w.waived++
+	}
 	i := item{Of: ofStanding, line: e.line, Hours: e.Hours, Quantity: e.Quantity, Waived: e.Waived, Total: e.total, RecordID: e.RecordID, Stated: e.Stated}
 	if record != nil {
 		w.records++
@@ -150,21 +158,30 @@ func (w *walk) missingHours() (hours []time.Time) {
 	return hours
 }
 
-// header is the first line of the file.
-func (w *walk) header() []byte {
+// header is the first line of the file. That a revision waives its differences is
+// said there alone: an operator asked for it.
+func (w *walk) header(content []byte) []byte {
 	r, p, reason := w.revision, w.revision.Props, ""
+	var have struct{ Waived string }
+	_ = json.Unmarshal(content, &have)
+	if w.waives = have.Waived; text(p, "settle") == "all" {
+		w.waives = "none"
+	} else if w.waives != "all" || text(p, "restate") == "" {
+		w.waives = ""
+	}
 	if r.carriedTo != "" {
 		reason = text(p, "reason")
 	}
 	return object("format", "stackusage-day/1", "cloudId", w.cloudID, "usageDay", dashedDay(w.day), "revision", r.number, "billingModel", text(p, "billingModel"),
 		"billingSubscriptionId", text(p, "billingSubscriptionId"), "reporting?", text(p, "reporting"), "missingHours?", w.missingHours(),
-		"inputs", append([]listed{}, r.Inputs...), "carries?", r.Carries, "carriedTo?", dashedDay(r.carriedTo), "reason?", reason)
+		"inputs", append([]listed{}, r.Inputs...), "carries?", r.Carries, "carriedTo?", dashedDay(r.carriedTo), "reason?", reason, "waived?", w.waives)
 }
 
 // checkStanding: commerce has accepted what the last revision states, but for what
-// was carried and waived; or the day is open.
+// was carried and waived; or the day is open, and says that it is declined.
 func (l *look) checkStanding() {
-	if n := len(l.revisions); n == 0 || l.mark != nil || len(l.waiting) > 0 || text(l.revisions[n-1].Props, "reporting") == "off" {
+	n := len(l.revisions)
+	if n == 0 || len(l.waiting) > 0 || text(l.revisions[n-1].Props, "reporting") == "off" || l.isOpen() {
 		return
 	}
 	short := 0
@@ -173,7 +190,18 @@ func (l *look) checkStanding() {
 			short++
 		}
 	}
-	if last := l.revisions[len(l.revisions)-1]; short > 0 {
-		l.differs(last.where, "%d lines state something else than what commerce accepted, was carried and was waived, and the day is not in OpenDays", short)
+	if where := l.revisions[n-1].where; short > 0 && l.mark == nil {
+		l.differs(where, "%d lines state something else than what commerce accepted, was carried and was waived, and the day is not in OpenDays", short)
+	} else if short == 0 && l.mark != nil {
+		l.differs(place(table.OpenDays, *l.mark), "declined is %d; commerce accepted all of the last revision", count(l.mark.Props, "declined"))
 	}
+}
+
+// isOpen reports whether the day is to be closed, again: not only declined.
+func (l *look) isOpen() bool {
+	if l.mark == nil {
+		return false
+	}
+	p := l.mark.Props
+	return count(p, "declined") == 0 || count(p, "declinedRevision") != int64(len(l.revisions)) || text(p, "lastInput")+text(p, "restate") != ""
 }
