@@ -1,18 +1,306 @@
 package handlers_test
 
 import (
+	"bytes"
+	"context"
+	"fmt"
+	"io"
+	"maps"
+	"math/rand/v2"
+	"slices"
+	"strings"
 	"testing"
+	"time"
 
 	"stackusage/shared/azurestore"
+	"stackusage/shared/landing"
+	"stackusage/shared/ledger"
+	"stackusage/shared/table"
 	"stackusage/shared/verify"
 )
 
 // audit is what the auditor finds, by the settings of the app.
 func (r *rig) audit(t testing.TB) verify.Report {
 	t.Helper()
-	report, err := verify.Run(t.Context(), verify.Stores{Tables: r.store.Tables, Landing: r.store.Blobs, App: r.store.Blobs, NoBlob: azurestore.ErrNoBlob}, verify.Options{
-		SettlingHours: r.Settings.SettlingHours, CloseDelay: r.Settings.CloseDelay, SweepGrace: r.Settings.SweepGrace, Now: r.Now(), TempDir: r.Settings.TempDir,
-	})
+	return r.auditWith(t, r.store.Blobs, verify.Options{})
+}
+
+func (r *rig) auditWith(t testing.TB, blobs verify.Landing, o verify.Options) verify.Report {
+	t.Helper()
+	o.SettlingHours, o.CloseDelay, o.SweepGrace, o.Now, o.TempDir = r.Settings.SettlingHours, r.Settings.CloseDelay, r.Settings.SweepGrace, r.Now(), r.Settings.TempDir
+	report, err := verify.Run(t.Context(), verify.Stores{Tables: r.store.Tables, Landing: blobs, App: blobs, NoBlob: azurestore.ErrNoBlob}, o)
 	ok(t, err)
 	return report
+}
+
+// names reports whether a difference is about a row or a file, or speaks of it.
+func names(report verify.Report, where string) bool {
+	return slices.ContainsFunc(report.Differences, func(f verify.Finding) bool {
+		return strings.HasPrefix(f.Where, where) || strings.Contains(f.What, where)
+	})
+}
+
+// blobs are the blobs as they are, but for one: the first of a container whose name
+// ends so. Nil in place of its content: it is gone.
+type altered struct {
+	*azurestore.Blobs
+	container, suffix string
+	change            func([]byte) []byte
+	named             string
+}
+
+func (a *altered) Open(ctx context.Context, container, name string) (io.ReadCloser, time.Time, error) {
+	body, at, err := a.Blobs.Open(ctx, container, name)
+	if err != nil || container != a.container || !strings.HasSuffix(name, a.suffix) || a.named != "" && a.named != name {
+		return body, at, err
+	}
+	a.named = name
+	defer body.Close()
+	content, err := io.ReadAll(body)
+	if content = a.change(content); content == nil {
+		return nil, at, fmt.Errorf("%s: %w", name, azurestore.ErrNoBlob)
+	}
+	return io.NopCloser(bytes.NewReader(content)), at, err
+}
+
+// corrected is an app that has closed a day three times, with rows in quarantine, a
+// record that commerce declined, and late rows.
+func corrected(t *testing.T) *rig {
+	t.Helper()
+	r := registered(t)
+	bill, rnd := newBilling(t, r), rand.New(rand.NewPCG(1, 1))
+	r.ingest(t, hour22, row(1, hour22-1, "1.5"), row(2, hour22-1, "0.0000000000000000000000001"), `{"no":"usage"}`)
+	r.ingest(t, hour23, row(1, hour23-1, "16.461425899527967"), row(3, hour23-1, "-1"))
+	r.ingest(t, hour00, row(2, hour00-1, "7"), row(2, hour00, "2"))
+	r.settle(t, rnd)
+	bill.fault(t, `{"rejectMeter":"`+tableMeter+`"}`)
+	r.advance(48 * time.Hour)
+	r.ingest(t, hour00+1, row(1, hour23, "3"), row(4, hour23, "0.5"))
+	r.settle(t, rnd)
+	bill.calm(t)
+	r.advance(48 * time.Hour)
+	r.ingest(t, hour00+2, row(4, hour23, "0.25"))
+	r.settle(t, rnd)
+	return r
+}
+
+// TestVerifyNamesDamage damages one thing after the other.
+func TestVerifyNamesDamage(t *testing.T) {
+	t.Parallel()
+	r := corrected(t)
+	days := 0
+	report := r.auditWith(t, r.store.Blobs, verify.Options{Each: func(verify.Day) { days++ }})
+	if !report.Agrees() || days != 2 || report.Hours != 5 || report.Rows != 10 || report.Refused != 2 || report.Records != report.Answers || report.Unsettled != 0 {
+		t.Fatalf("%d days, %+v", days, report)
+	}
+	t.Run("options choose registration and days", func(t *testing.T) {
+		for _, c := range []struct {
+			o           verify.Options
+			hours, days int64
+		}{{verify.Options{CloudID: strings.Replace(cloudID, "b", "c", 1)}, 0, 0}, {verify.Options{To: "20191210"}, 2, 1}, {verify.Options{From: "20191211"}, 3, 1}} {
+			if got := r.auditWith(t, r.store.Blobs, c.o); got.Hours != c.hours || got.Days != c.days {
+				t.Errorf("%+v: %+v", c.o, got)
+			}
+		}
+	})
+	flip := func(b []byte) []byte { b[len(b)/2] ^= 1; return b }
+	lost := func([]byte) []byte { return nil }
+	extra := func(b []byte) []byte { return append(b, ' ') }
+	hours := landing.Container(cloudID)
+	for name, a := range map[string]altered{
+		"a flipped byte in a daily file":         {container: "daily", suffix: ".gz", change: flip},
+		"a flipped byte in a manifest":           {container: "daily", suffix: ".manifest.json", change: flip},
+		"a flipped byte in a settlement":         {container: "daily", suffix: "Z.json", change: flip},
+		"a flipped byte in a catalogue":          {container: "daily", suffix: ".csv", change: flip},
+		"a flipped byte in an outbox batch":      {container: "outbox", change: flip},
+		"a flipped byte in a receipt":            {container: "receipts", change: flip},
+		"a flipped byte in a landing blob":       {container: hours, change: flip},
+		"a flipped byte in a quarantine file":    {container: "quarantine", change: flip},
+		"a byte after the end of a daily file":   {container: "daily", suffix: ".gz", change: extra},
+		"a byte after the end of a landing blob": {container: hours, change: extra},
+		"a lost daily file":                      {container: "daily", suffix: ".gz", change: lost},
+		"a lost receipt":                         {container: "receipts", change: lost},
+		"a lost landing blob":                    {container: hours, change: lost},
+		"a lost catalogue":                       {container: "daily", suffix: ".csv", change: lost},
+	} {
+		t.Run(name, func(t *testing.T) {
+			a.Blobs, a.suffix = r.store.Blobs, strings.Replace(a.suffix, "Z.json", ".json", 1)
+			if strings.Contains(name, "settlement") {
+				a.named = strings.TrimPrefix(r.rows(t, table.UsageDays)[cloudID+"/20191210_0001"]["settlement"].(string), "daily/")
+			}
+			if report := r.auditWith(t, &a, verify.Options{}); !names(report, a.container+"/"+a.named) {
+				t.Errorf("damage to %s: %q", a.named, report.Differences)
+			}
+		})
+	}
+	r.damageRows(t)
+}
+
+// damageRows changes a row of a table: the last one whose key holds a text, or is
+// one of two letters.
+func (r *rig) damageRows(t *testing.T) {
+	t.Helper()
+	gone := func(table.Props) table.Props { return nil }
+	set := func(column string, v any) func(table.Props) table.Props {
+		return func(p table.Props) table.Props { p[column] = v; return p }
+	}
+	for name, c := range map[string]struct {
+		table, key string
+		change     func(table.Props) table.Props
+	}{
+		"a missing row of DailyUsage":            {table.DailyUsage, "", gone},
+		"a changed quantity in DailyUsage":       {table.DailyUsage, "", set("quantity", "8.000000000000000000000001")},
+		"a changed outcome in DailyUsage":        {table.DailyUsage, "", set("answer", "Expired")},
+		"a missing row of DayInputs":             {table.DayInputs, "", gone},
+		"a changed hash in DayInputs":            {table.DayInputs, "2019121100", set("sha256", strings.Repeat("0", 64))},
+		"a wrong number of lines in DayInputs":   {table.DayInputs, "", set("lines", int64(77))},
+		"a wrong count in UsageHours":            {table.UsageHours, "_", set("accepted", int64(77))},
+		"another hash in UsageHours":             {table.UsageHours, "_", set("rowSetHash", strings.Repeat("0", 64))},
+		"a pointer to another blob":              {table.UsageHours, "02", set("counts", "0123456789abcdef")},
+		"a missing row of Quarantine":            {table.Quarantine, "", gone},
+		"a changed code in Quarantine":           {table.Quarantine, "", set("code", "Other")},
+		"a wrong count in UsageDays":             {table.UsageDays, "20191210", set("rows", int64(1))},
+		"another billing subscription":           {table.UsageDays, "20191210", set("billingSubscriptionId", subscription)},
+		"another change of the registration":     {table.UsageDays, "20191210", set("change", int64(7))},
+		"hours called missing in UsageDays":      {table.UsageDays, "20191210", set("missingHours", "2019121023")},
+		"a day that is said to be incomplete":    {table.UsageDays, "20191210", set("complete", false)},
+		"a missing row of UsageBatches":          {table.UsageBatches, "", gone},
+		"a wrong count in UsageBatches":          {table.UsageBatches, "", set("accepted", int64(7))},
+		"declined records hidden":                {table.UsageBatches, "0002", set("declined", int64(0))},
+		"an answered batch that waits":           {table.UsageBatches, "", set("state", "waiting")},
+		"an hour that counts, called voided":     {table.UsageHours, "_", set("verdict", "voided")},
+		"an hour that counts, called a conflict": {table.UsageHours, "_", set("verdict", "conflict")},
+	} {
+		t.Run(name, func(t *testing.T) {
+			var row table.Row
+			for have, err := range r.store.Tables.List(t.Context(), c.table, "", "", "") {
+				ok(t, err)
+				if strings.Contains(have.Key, c.key) && (len(c.key) != 2 || have.Key == c.key) {
+					row = have
+				}
+			}
+			props := c.change(maps.Clone(row.Props))
+			op := table.Op{Verb: table.Put, Row: table.Row{Partition: row.Partition, Key: row.Key, Props: props}}
+			if props == nil {
+				op = table.Op{Verb: table.Delete, Row: row}
+			}
+			ok(t, r.store.Tables.Apply(t.Context(), c.table, row.Partition, op))
+			report := r.audit(t)
+			ok(t, r.store.Tables.Apply(t.Context(), c.table, row.Partition, table.Op{Verb: table.Put, Row: row}))
+			if where := c.table + " " + row.Partition + "/" + row.Key; !names(report, where) && !names(report, row.Key) {
+				t.Errorf("damage to %s: %q", where, report.Differences)
+			}
+		})
+	}
+	t.Run("rows that nothing stands behind", func(t *testing.T) {
+		for _, name := range []string{table.DailyUsage, table.Quarantine, table.UsageBatches} {
+			for row, err := range r.store.Tables.List(t.Context(), name, "", "", "") {
+				ok(t, err)
+				key := row.Key[:len(row.Key)-1] + "9"
+				if name == table.UsageBatches {
+					key = "0009_00001"
+				}
+				ok(t, r.store.Tables.Apply(t.Context(), name, row.Partition, table.Op{Verb: table.Insert, Row: table.Row{Partition: row.Partition, Key: key, Props: row.Props}}))
+				if report := r.audit(t); !names(report, name+" "+row.Partition+"/"+key) {
+					t.Errorf("%s %s: %q", name, key, report.Differences)
+				}
+				added, err := r.store.Tables.Get(t.Context(), name, row.Partition, key)
+				ok(t, err)
+				ok(t, r.store.Tables.Apply(t.Context(), name, row.Partition, table.Op{Verb: table.Delete, Row: added}))
+				break
+			}
+		}
+		if report := r.audit(t); !report.Agrees() {
+			t.Errorf("and afterwards: %q", report.Differences)
+		}
+	})
+}
+
+// TestVerifyColumns: each column of DailyUsage is held against the record.
+func TestVerifyColumns(t *testing.T) {
+	t.Parallel()
+	r := registered(t)
+	newBilling(t, r)
+	r.complete(t)
+	r.settle(t, rand.New(rand.NewPCG(1, 1)))
+	for row, err := range r.store.Tables.List(t.Context(), table.DailyUsage, "", "", "") {
+		ok(t, err)
+		edited := maps.Clone(row.Props)
+		var columns []string
+		for name, value := range row.Props {
+			if _, is := value.(string); is {
+				edited[name] = "x"
+				columns = append(columns, name)
+			}
+		}
+		for _, name := range []string{"commerceMeterId", "flags", "answerCode", "answerMessage", "storedQuantity", "corrects", "carriedFrom", "reason", "tags", "additionalInfo"} {
+			edited[name] = "x"
+			columns = append(columns, name)
+		}
+		edited["batch"], edited["revision"] = int64(1), int64(1)
+		ok(t, r.store.Tables.Apply(t.Context(), table.DailyUsage, row.Partition, table.Op{Verb: table.Put, Row: table.Row{Partition: row.Partition, Key: row.Key, Props: edited}}))
+		report := r.audit(t)
+		for _, name := range columns {
+			if !slices.ContainsFunc(report.Differences, func(f verify.Finding) bool { return strings.HasPrefix(f.What, name+" is x") }) {
+				t.Errorf("nothing is said of column %s", name)
+			}
+		}
+		return
+	}
+}
+
+// TestVerifyVerdicts: a file that is called what it is not.
+func TestVerifyVerdicts(t *testing.T) {
+	t.Parallel()
+	r := registered(t)
+	newBilling(t, r)
+	r.complete(t)
+	r.settle(t, rand.New(rand.NewPCG(1, 1)))
+	for i, verdict := range []ledger.Verdict{ledger.Duplicate, ledger.Rejected, ledger.Unregistered, ledger.KeptOut, ledger.Excluded, ledger.Voided, ledger.Conflict} {
+		n := r.land(t, hour00+1, row(i, hour00, "1000000"))
+		_, err := r.Ledger.DecideHour(t.Context(), hourID(n), ledger.Hour{Blob: n.String(), Verdict: verdict, LandedAt: r.Now().Add(-48 * time.Hour)})
+		ok(t, err)
+		if report := r.audit(t); !names(report, "UsageHours "+cloudID+"_20191211/01_"+n.SHA16) {
+			t.Errorf("%s: %q", verdict, report.Differences)
+		}
+	}
+}
+
+// TestVerifyWhatNobodyDid: a file that nobody ingested, and a day that nobody closed.
+func TestVerifyWhatNobodyDid(t *testing.T) {
+	t.Parallel()
+	r := registered(t)
+	newBilling(t, r)
+	r.complete(t)
+	if report := r.audit(t); !report.Agrees() {
+		t.Errorf("a day on time: %q", report.Differences)
+	}
+	n := r.land(t, hour22-1, row(1, hour22-2, "1000000"))
+	if report := r.audit(t); !report.Agrees() {
+		t.Errorf("a file that has just landed: %q", report.Differences)
+	}
+	r.advance(400 * 24 * time.Hour)
+	report := r.audit(t)
+	if !names(report, "UsageHours "+cloudID+"_20191210/21_"+n.SHA16) || !names(report, "OpenDays "+cloudID+"/20191210") {
+		t.Errorf("%q", report.Differences)
+	}
+}
+
+// noPartials is storage after lifecycle.
+type noPartials struct{ *azurestore.Blobs }
+
+func (n noPartials) Open(ctx context.Context, container, name string) (io.ReadCloser, time.Time, error) {
+	if container == table.ContainerPartials {
+		return nil, time.Time{}, azurestore.ErrNoBlob
+	}
+	return n.Blobs.Open(ctx, container, name)
+}
+
+// TestVerifyWithoutPartials: what lifecycle removes is not needed.
+func TestVerifyWithoutPartials(t *testing.T) {
+	t.Parallel()
+	r := corrected(t)
+	if report := r.auditWith(t, noPartials{r.store.Blobs}, verify.Options{}); !report.Agrees() || report.Records == 0 {
+		t.Errorf("%+v", report)
+	}
 }

@@ -1,6 +1,7 @@
 package verify
 
 import (
+	"cmp"
 	"fmt"
 	"maps"
 	"regexp"
@@ -162,12 +163,12 @@ func (l *look) checkVerdict(f *file, others []*file) {
 		wrong = "the registration accepts the hour"
 	case verdict == "unregistered":
 		return
-	case verdict == "rejected" && f.code != code && !overLimit:
-		wrong = fmt.Sprintf("its code is %q, must be %q", code, f.code)
+	case verdict == "rejected" && (f.code != code || code == "") && !overLimit:
+		wrong = fmt.Sprintf("its code is %q, must be %q", code, cmp.Or(f.code, "none: nothing is wrong with the blob"))
 	case verdict == "rejected":
 		return
 	case f.code != "":
-		wrong = "the blob must be rejected: " + f.code
+		wrong = f.name.path() + " must be rejected: " + f.code
 	case verdict == "counted" && !accepts && swept:
 		wrong = "the registration does not accept the hour"
 	case verdict == "duplicate" && !twin:
