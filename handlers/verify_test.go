@@ -286,10 +286,10 @@ func TestVerifyWhatNobodyDid(t *testing.T) {
 	}
 }
 
-// noPartials is storage after lifecycle.
-type noPartials struct{ *azurestore.Blobs }
+// withoutPartials is storage after lifecycle.
+type withoutPartials struct{ *azurestore.Blobs }
 
-func (n noPartials) Open(ctx context.Context, container, name string) (io.ReadCloser, time.Time, error) {
+func (n withoutPartials) Open(ctx context.Context, container, name string) (io.ReadCloser, time.Time, error) {
 	if container == table.ContainerPartials {
 		return nil, time.Time{}, azurestore.ErrNoBlob
 	}
@@ -300,7 +300,7 @@ func (n noPartials) Open(ctx context.Context, container, name string) (io.ReadCl
 func TestVerifyWithoutPartials(t *testing.T) {
 	t.Parallel()
 	r := corrected(t)
-	if report := r.auditWith(t, noPartials{r.store.Blobs}, verify.Options{}); !report.Agrees() || report.Records == 0 {
+	if report := r.auditWith(t, withoutPartials{r.store.Blobs}, verify.Options{}); !report.Agrees() || report.Records == 0 {
 		t.Errorf("%+v", report)
 	}
 }
