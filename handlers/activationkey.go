@@ -64,6 +64,17 @@ func ActivationKey(ctx context.Context, book registration.Book, containers Conta
 	return key, nil
 }
 
+// RecordProvider keeps the provider subscription that a key names with the
+// registration: the stack's own usage is free.
+func RecordProvider(ctx context.Context, g *registration.Registrar, book registration.Book, req KeyRequest, why registration.Note) error {
+	if req.Stamp.ProviderSubscription == "" {
+		return nil
+	}
+	why.Reason = "an activation key names it"
+	_, err := g.RecordProvider(ctx, book.Name(), req.Stamp.ProviderSubscription, why)
+	return err
+}
+
 // accountOf is the name of an account in the global Azure cloud, or else the URL
 // of its blobs.
 func accountOf(service string) (account, uri string) {
@@ -86,5 +97,8 @@ func (a *App) activationKey(ctx context.Context, r *http.Request) (answer, error
 		return answer{}, err
 	}
 	key, err := ActivationKey(ctx, book, a.Landing, a.LandingService, a.Now(), req)
+	if err == nil {
+		err = RecordProvider(ctx, a.registrar(), book, req, note(r, ""))
+	}
 	return answer{status: http.StatusOK, body: map[string]string{"activationKey": key}}, err
 }

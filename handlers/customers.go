@@ -67,7 +67,11 @@ func (a *App) customerSubscription(ctx context.Context, r *http.Request) (answer
 		if err != nil {
 			return answer{}, err
 		}
-		_, err = a.registrar().Unmap(ctx, name, subscription, day, note(r, r.URL.Query().Get("reason")))
+		registrar, err := a.changing(r)
+		if err != nil {
+			return answer{}, err
+		}
+		_, err = registrar.Unmap(ctx, name, subscription, day, note(r, r.URL.Query().Get("reason")))
 		return answer{status: http.StatusOK, body: struct{}{}}, err
 	}
 	list, err := a.customers(ctx, name)
@@ -93,11 +97,15 @@ func (a *App) putCustomer(ctx context.Context, r *http.Request, name, subscripti
 		return answer{}, err
 	}
 	m := registration.Mapping{TenantID: strings.ToLower(p.TenantID), SubscriptionID: subscription, EffectiveDay: day, Note: note(r, p.Reason)}
-	m, made, err := a.registrar().Map(ctx, name, m)
+	registrar, err := a.changing(r)
 	if err != nil {
 		return answer{}, err
 	}
-	book, err := a.registrar().Named(ctx, name)
+	m, made, err := registrar.Map(ctx, name, m)
+	if err != nil {
+		return answer{}, err
+	}
+	book, err := registrar.Named(ctx, name)
 	if err != nil {
 		return answer{}, err
 	}

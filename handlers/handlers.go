@@ -124,6 +124,7 @@ func (a *App) pages() map[string]http.Handler {
 		"Registrations":         a.arm(a.registrations),
 		"Registration":          a.arm(a.registration),
 		"ActivationKey":         a.arm(a.activationKey),
+		"Infrastructure":        a.arm(a.infrastructure),
 		"CustomerSubscriptions": a.arm(a.customerSubscriptions),
 		"CustomerSubscription":  a.arm(a.customerSubscription),
 	}

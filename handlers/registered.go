@@ -1,9 +1,7 @@
 package handlers
 
 import (
-	"cmp"
 	"context"
-	"errors"
 	"fmt"
 	"maps"
 	"slices"
@@ -44,17 +42,23 @@ func partsOf(book registration.Book, day usage.Day) ([]daily.SettledPart, error)
 	return settled, nil
 }
 
-// unregistered is why a reported hour does not count; empty if it does. The rows
-// of the last hours before a registration's end are reported after it, so the
-// settling hours are taken too.
+// settling is how long after an end reported hours are accepted: the rows of the
+// last hours before it are reported after it.
+func (a *App) settling() time.Duration {
+	return time.Duration(a.Settings.SettlingHours) * time.Hour
+}
+
+// unregistered is why a reported hour does not count; empty if it does.
 func (a *App) unregistered(book registration.Book, hour usage.Hour) string {
 	switch {
 	case len(book.Registrations) == 0:
 		return "no registration has this cloudId; the hour counts once there is one"
-	case registration.Ended(book.Registrations, hour.Start(), time.Duration(a.Settings.SettlingHours)*time.Hour):
-		return "the registration had ended; the hour counts once it is registered again from that day on"
+	case book.Accepts(hour.Start(), a.settling()):
+		return ""
+	case hour.Start().Before(book.Begins()):
+		return "the hour is before the registration's start, " + showTime(book.Begins()) + "; it counts once that is earlier"
 	}
-	return ""
+	return "the registration had ended; the hour counts once it is registered again from that hour on"
 }
 
 // missing lists the reported hours that a day waits for: those on the calendar
@@ -64,7 +68,7 @@ func (a *App) missing(ctx context.Context, day usage.Day, book registration.Book
 		return nil, nil // a day of an unknown stamp is not stated at all
 	}
 	missing, err := a.Ledger.Missing(ctx, book.CloudID, day, day.First(), a.Settings.SettlingHours)
-	return slices.DeleteFunc(missing, func(h usage.Hour) bool { return !registration.Expects(book.Registrations, h.Start()) }), err
+	return slices.DeleteFunc(missing, func(h usage.Hour) bool { return !book.Expects(h.Start()) }), err
 }
 
 // onCalendar reports whether some hour of a day is expected.
@@ -88,40 +92,6 @@ func (a *App) due(book registration.Book, day usage.Day, missing []usage.Hour, f
 // deadline is when a day closes even with hours missing.
 func (a *App) deadline(book registration.Book, day usage.Day, firstLanding time.Time) time.Time {
 	return ledger.Deadline(day, book.Made(day.Compact()), firstLanding, a.Settings.CloseDelay)
-}
-
-// unforwarded asks for the next revision of days that were stated with reporting
-// off and have it on now: it was switched on from their day, or before. It costs
-// nothing where reporting was never off, or never on.
-func (s *landedSweep) unforwarded(ctx context.Context) error {
-	book, err := s.registration(ctx)
-	if err != nil {
-		return err
-	}
-	off, on := registration.Reporting(book.Registrations)
-	if !off || !on {
-		return nil
-	}
-	last := map[usage.Day]ledger.Revision{}
-	for st, err := range s.app.Ledger.Statements(ctx, s.cloudID, 0, 0) {
-		if err != nil {
-			return err
-		}
-		last[st.Day] = st.Revision
-	}
-	var errs []error
-	for day, revision := range last {
-		held, err := book.On(day.Compact())
-		if err != nil || held.ReportingOff || revision.Reporting != ledger.ReportingOff {
-			continue
-		}
-		_, err = s.app.Ledger.AskRevision(ctx, s.cloudID, day, ledger.SettleNothing, ledger.Reasoned{
-			By: cmp.Or(held.By, "Sweep"), At: s.now,
-			Reason: fmt.Sprintf("usage reporting is on from %s: %.900s", held.EffectiveDay, cmp.Or(held.Reason, "the registration says so")),
-		})
-		errs = append(errs, err)
-	}
-	return errors.Join(errs...)
 }
 
 // registration reads the book of the sweep's registration, once.

@@ -40,6 +40,7 @@ type RegistrationProperties struct {
 	Region           string `json:"region,omitempty"`
 	Start            string `json:"start,omitempty"`        // 2019-12-10T19:00:00Z: the first reported hour that is expected
 	End              string `json:"end,omitempty"`          // the first that is not any more
+	ExpectsHours     *bool  `json:"expectsHours,omitempty"` // false: no hour is ever missed, and a day closes by the hours that come; true if left out
 	EffectiveDay     string `json:"effectiveDay,omitempty"` // asked for: 2019-12-10, the first usage day that the change is for; today if left out
 	Reason           string `json:"reason,omitempty"`
 
@@ -51,8 +52,13 @@ type RegistrationProperties struct {
 
 func propertiesOf(r registration.Registration) RegistrationProperties {
 	on := !r.ReportingOff
+	var expects *bool
+	if r.NoHoursExpected {
+		expects = new(bool)
+	}
 	return RegistrationProperties{
-		CloudID: r.CloudID, SubscriptionID: r.SubscriptionID, SubscriptionKind: string(r.SubscriptionKind), Cloud: r.Cloud, StampKind: string(r.StampKind),
+		ExpectsHours: expects,
+		CloudID:      r.CloudID, SubscriptionID: r.SubscriptionID, SubscriptionKind: string(r.SubscriptionKind), Cloud: r.Cloud, StampKind: string(r.StampKind),
 		BillingModel: string(r.BillingModel), Reporting: &on, Region: r.Region, Start: showTime(r.Start), End: showTime(r.End),
 		Reason: r.Reason, Since: ShowDay(r.EffectiveDay), By: r.By, At: showTime(r.At),
 	}
@@ -83,6 +89,7 @@ func (p RegistrationProperties) wish(name string, r *http.Request) (w registrati
 		CloudID: p.CloudID, Name: name, Note: note(r, p.Reason), SubscriptionID: p.SubscriptionID, SubscriptionKind: registration.SubscriptionKind(p.SubscriptionKind),
 		Cloud: p.Cloud, StampKind: registration.StampKind(p.StampKind), BillingModel: registration.BillingModel(p.BillingModel), Region: p.Region,
 	}
+	reg.NoHoursExpected = p.ExpectsHours != nil && !*p.ExpectsHours
 	if p.SubscriptionKind == "" {
 		return w, refuse(registration.Invalid, "SubscriptionKindNotAllowed", "subscriptionKind is missing: say of what kind the charged subscription is, EA or CSP for an integrated system")
 	}
@@ -101,7 +108,21 @@ func (p RegistrationProperties) wish(name string, r *http.Request) (w registrati
 }
 
 func (a *App) registrar() *registration.Registrar {
-	return &registration.Registrar{Store: a.Registrations, Now: a.Now}
+	return &registration.Registrar{Store: a.Registrations, Now: a.Now, Closed: ClosedDays(a.Ledger), Grace: a.settling()}
+}
+
+// changing is the registrar of a request, which may confirm that closed days are
+// to be restated.
+func (a *App) changing(r *http.Request) (*registration.Registrar, error) {
+	g := a.registrar()
+	switch text := r.URL.Query().Get("confirm"); text {
+	case "", "false":
+	case "true":
+		g.Confirmed = true
+	default:
+		return nil, refuse(registration.Invalid, "InvalidConfirm", "confirm=%.40q: must be true or false", text)
+	}
+	return g, nil
 }
 
 // shown answers with a registration.
@@ -144,7 +165,11 @@ func (a *App) registration(ctx context.Context, r *http.Request) (answer, error)
 		if err != nil {
 			return answer{}, err
 		}
-		book, made, err := a.registrar().Put(ctx, wish)
+		registrar, err := a.changing(r)
+		if err != nil {
+			return answer{}, err
+		}
+		book, made, err := registrar.Put(ctx, wish)
 		if err != nil {
 			return answer{}, err
 		}
@@ -164,7 +189,11 @@ func (a *App) registration(ctx context.Context, r *http.Request) (answer, error)
 		if err != nil {
 			return answer{}, err
 		}
-		book, err := a.registrar().End(ctx, name, end, note(r, r.URL.Query().Get("reason")), match)
+		registrar, err := a.changing(r)
+		if err != nil {
+			return answer{}, err
+		}
+		book, err := registrar.End(ctx, name, end, note(r, r.URL.Query().Get("reason")), match)
 		if err != nil {
 			return answer{}, err
 		}

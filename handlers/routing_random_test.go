@@ -3,6 +3,7 @@ package handlers_test
 import (
 	"cmp"
 	"fmt"
+	"maps"
 	"math/rand/v2"
 	"slices"
 	"testing"
@@ -26,6 +27,7 @@ type payersModel struct {
 	wasOff    bool                      // the last revision
 	settled   map[string]settledPayer   // by stack subscription; nil: nothing is settled
 	azure     map[string]string         // tenant -> Azure subscription, as settled
+	charges   map[string]string         // what the registration said when it was settled
 	differs   map[string]map[string]int // what later hours said: subscription -> tenant
 }
 
@@ -44,17 +46,44 @@ type settledPayer struct {
 	revision int
 }
 
-// close makes the next revision. asked: everything is settled anew.
-func (m *payersModel) close(asked bool) {
+// says is what the registration says that decides who pays.
+func (m *payersModel) says() map[string]string {
+	if !m.csp {
+		return map[string]string{"model": "Capacity"}
+	}
+	says := map[string]string{"model": "PayAsYouUse"}
+	for tenant, subscription := range m.holds("20191210") {
+		if subscription != "" {
+			says[tenant] = subscription
+		}
+	}
+	return says
+}
+
+// sweep makes the revisions that Sweep asks for.
+func (m *payersModel) sweep() {
+	if m.wasOff && m.on {
+		m.close("")
+	}
+	if !m.wasOff && !maps.Equal(m.charges, m.says()) {
+		m.close(ledger.SettleRegistration)
+	}
+}
+
+// close makes the next revision, which settles so much anew.
+func (m *payersModel) close(anew string) {
 	m.revisions++
 	if m.wasOff = !m.on; m.wasOff {
 		return // what was accepted stays
 	}
-	if m.settled == nil || asked {
-		m.settled, m.azure = map[string]settledPayer{}, map[string]string{}
+	if m.settled == nil || anew != "" {
+		m.azure, m.charges = map[string]string{}, m.says()
 		if m.csp {
 			m.azure = m.holds("20191210")
 		}
+	}
+	if m.settled == nil || anew == ledger.SettleAll {
+		m.settled = map[string]settledPayer{}
 		for _, l := range m.landed {
 			l.looked = 0
 		}
@@ -139,8 +168,9 @@ func (m *payersModel) say(said registration.Mapping) {
 
 // TestAnyTenantsAndReporting changes tenants, mappings, the kind of the charged
 // subscription and reporting at random, lands late hours between, of which the
-// maps are of any age, has the day restated or not, and after each step compares
-// what commerce was told, and what is found, with the model.
+// maps are of any age, has the day restated or not, and after each step, in which
+// Sweep has the day restated by what was recorded, compares what commerce was told,
+// and what is found, with the model.
 func TestAnyTenantsAndReporting(t *testing.T) {
 	t.Parallel()
 	for seed := range uint64(soak(4, 40)) {
@@ -154,7 +184,7 @@ func TestAnyTenantsAndReporting(t *testing.T) {
 				r.landAtRandom(t, m, rnd, h)
 			}
 			r.settle(t, rnd)
-			m.close(false)
+			m.close("")
 			for step := range 12 {
 				landed := len(m.landed)
 				did := r.changeAtRandom(t, m, rnd, hour00+1+usage.Hour(step))
@@ -164,16 +194,17 @@ func TestAnyTenantsAndReporting(t *testing.T) {
 					_, err := r.Ledger.AskRestate(t.Context(), cloudID, theDay, because(did))
 					ok(t, err)
 				}
-				wasOff := m.wasOff
 				r.settle(t, rnd)
-				if asked || len(m.landed) > landed {
-					m.close(asked)
+				if asked {
+					m.close(ledger.SettleAll)
+				} else if len(m.landed) > landed {
+					m.close("")
 				}
-				r.sweep(t) // asks for a day that was closed with reporting off, and has it on now
+				r.sweep(t) // asks for a day that was closed with reporting off and has it on now, or by another registration
 				r.settle(t, rnd)
-				if wasOff && m.wasOff && m.on {
-					m.close(false)
-				}
+				r.sweep(t)
+				r.settle(t, rnd)
+				m.sweep()
 				got := paid(t, b)
 				for who := range got { // whom a reversal left with nothing owes nothing
 					if _, owes := m.paid[who]; !owes && got[who] == "0" {

@@ -102,7 +102,7 @@ func (a *App) sweepContainer(ctx context.Context, r *resending, cloudID string) 
 	}
 	if s.asked {
 		done.turns = append(done.turns, ledger.TurnUndecided)
-		err = errors.Join(err, s.undecided(ctx), s.unforwarded(ctx))
+		err = errors.Join(err, s.undecided(ctx), s.changed(ctx, all))
 	}
 	return done, err
 }

@@ -26,8 +26,8 @@ const (
 	canaryHour         = 12                                     // of its day
 )
 
-// canaryStart is when hours of the canary begin to be expected.
-var canaryStart = time.Date(2120, 1, 1, 0, 0, 0, 0, time.UTC)
+// canaryStart is the first hour of the canary that counts. None is ever expected.
+var canaryStart = time.Date(2020, 1, 1, 0, 0, 0, 0, time.UTC)
 
 // canary drops and follows an hour of usage.
 type canary struct {
@@ -35,18 +35,24 @@ type canary struct {
 	day  usage.Day
 	id   ledger.HourID
 	file []byte
+
+	confirmed bool // registering it anew may restate days of it
 }
 
-// register makes the canary's registration, or finds it. Its calendar begins in
-// a century: no hour of it is ever expected, so that a usage day is stated as
-// soon as its one hour counts, and none is ever missed.
+// register makes the canary's registration, or finds it. No hour of it is
+// expected, so that a usage day closes as soon as its one hour counts, and none is
+// ever missed.
 func (c *canary) register(ctx context.Context, subscription, kind, by string) (made bool, err error) {
-	_, made, err = c.app.registrar().Put(ctx, registration.Wish{Registration: registration.Registration{
-		CloudID: canaryCloudID, Name: canaryName, EffectiveDay: "20200101", Start: canaryStart,
+	why := registration.Note{By: by, Reason: "stackusage check-deployment: usage that does not exist, to see that the deployment works"}
+	g := c.app.changing(c.confirmed)
+	_, made, err = g.Put(ctx, registration.Wish{Registration: registration.Registration{
+		CloudID: canaryCloudID, Name: canaryName, EffectiveDay: "20200101", Start: canaryStart, NoHoursExpected: true,
 		SubscriptionID: subscription, SubscriptionKind: registration.SubscriptionKind(kind), Cloud: registration.AzureCloud,
-		StampKind: registration.ASDK, BillingModel: registration.Development, Region: "canary",
-		Note: registration.Note{By: by, Reason: "stackusage check-deployment: usage that does not exist, to see that the deployment works"},
+		StampKind: registration.ASDK, BillingModel: registration.Development, Region: "canary", Note: why,
 	}})
+	if err == nil { // so that nobody is asked to confirm that it has none
+		_, err = g.SetInfrastructure(ctx, canaryName, registration.InfrastructureEntry{EffectiveDay: "20200101", Note: why})
+	}
 	return made, err
 }
 
@@ -116,12 +122,14 @@ func (c *canary) harmless(ctx context.Context) error {
 		wrong = fmt.Sprintf("has billing model %s, not Development", held.BillingModel)
 	case held.ReportingOff:
 		wrong = "reports no usage"
-	case held.Start.Before(canaryStart):
+	case !held.NoHoursExpected:
 		wrong = "expects hours from " + held.Start.Format(time.RFC3339)
+	case !book.Accepts(c.id.Hour.Start(), 0):
+		wrong = "does not count hours before " + held.Start.Format(time.RFC3339)
 	default:
 		return nil
 	}
-	return fmt.Errorf("somebody changed registration %s: on usage day %s it %s; nothing was dropped; put it back with: stackusage register --name %[1]s --cloud-id %[4]s --subscription %[5]s --kind %[6]s --stamp ASDK --model Development --start %[7]s --from %[2]s --reason TEXT",
+	return fmt.Errorf("somebody changed registration %s: on usage day %s it %s; nothing was dropped; put it back with: stackusage register --name %[1]s --cloud-id %[4]s --subscription %[5]s --kind %[6]s --stamp ASDK --model Development --no-hours-expected --start %[7]s --from %[2]s --reason TEXT",
 		canaryName, c.day, wrong, canaryCloudID, held.SubscriptionID, held.SubscriptionKind, canaryStart.Format(time.RFC3339))
 }
 

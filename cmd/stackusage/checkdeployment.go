@@ -64,6 +64,7 @@ func checkDeployment(ctx context.Context, env environment, args []string) error 
 	var day usage.Day
 	dayVar(fs, &day, "day", "this usage `day` and no other, 2019-12-10")
 	back := fs.Int("days", 30, "how many days back to look for one without a receipt; no more than commerce still takes")
+	fs.BoolVar(&c.confirmed, "confirm", false, "register the canary to another subscription although days of it are closed, and restate these")
 	fs.DurationVar(&c.wait, "wait", 30*time.Minute, "how long to wait for each step of the app; an event that is lost costs SWEEP_GRACE and a run of Sweep")
 	if err := parseFlags(fs, args); err != nil {
 		return err

@@ -155,6 +155,8 @@ func TestCheckDeploymentStops(t *testing.T) {
 			"reports no usage":              {Registration: registration.Registration{BillingModel: registration.Development, StampKind: registration.ASDK}, Reporting: &off},
 			"expects hours from 2024-06-01T00:00:00Z": {Registration: registration.Registration{BillingModel: registration.Development, StampKind: registration.ASDK,
 				Start: time.Date(2024, 6, 1, 0, 0, 0, 0, time.UTC)}},
+			"does not count hours before 2120-01-01T00:00:00Z": {Registration: registration.Registration{BillingModel: registration.Development, StampKind: registration.ASDK,
+				Start: time.Date(2120, 1, 1, 0, 0, 0, 0, time.UTC), NoHoursExpected: true}},
 		} {
 			t.Run(want, func(t *testing.T) {
 				getenv, c := begin(t)

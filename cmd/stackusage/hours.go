@@ -255,16 +255,22 @@ func reasonFlags(fs *flag.FlagSet, why *ledger.Reasoned) func() error {
 		if why.Reason == "" {
 			return errors.New("--reason is missing: it is what an auditor will ask for")
 		}
-		if why.By == "" {
-			u, err := user.Current()
-			if err != nil {
-				return fmt.Errorf("--by is missing, and who is logged in is not known: %w", err)
-			}
-			why.By = cmp.Or(u.Username, u.Uid)
-		}
 		why.At = time.Now()
+		return orLoggedIn(&why.By)
+	}
+}
+
+// orLoggedIn fills in who decides.
+func orLoggedIn(by *string) error {
+	if *by != "" {
 		return nil
 	}
+	u, err := user.Current()
+	if err != nil {
+		return fmt.Errorf("--by is missing, and who is logged in is not known: %w", err)
+	}
+	*by = cmp.Or(u.Username, u.Uid)
+	return nil
 }
 
 func checkCloudID(id string) error {

@@ -3,6 +3,7 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"encoding/json"
 	"errors"
@@ -12,9 +13,11 @@ import (
 	"net"
 	"os"
 	"os/signal"
+	"strconv"
 	"sync"
 	"syscall"
 	"text/tabwriter"
+	"time"
 
 	"stackusage/shared/azurestore"
 	"stackusage/shared/ledger"
@@ -55,7 +58,7 @@ var commands = []command{
 	{"batches", "list what was sent to commerce, and decide about what it refuses", batches},
 	{"carry-forward", "have an open day bill what commerce does not take for its own day any more", carryForward},
 	{"register", "register a stamp, or change its registration from a usage day on", register},
-	{"registrations", "list registrations, show one, end one, make the agent's activation key", registrations},
+	{"registrations", "list, show and end registrations; infrastructure subscriptions; activation key", registrations},
 	{"tenants", "list, make and end the mappings of directory tenants to Azure subscriptions (CSP)", tenants},
 	{"reconcile", "say why the stack's own numbers and the bill differ", reconcileCommand},
 	{"verify", "check every number from the bill back to the rows that landed", verify},
@@ -73,6 +76,7 @@ type environment struct {
 type app struct {
 	usage, landing *azurestore.Account
 	ledger         *ledger.Ledger
+	settling       time.Duration // how long after an end reported hours are accepted, as the function app has it
 }
 
 func connect(getenv func(string) string) (*app, error) {
@@ -84,7 +88,11 @@ func connect(getenv func(string) string) (*app, error) {
 	if err != nil {
 		return nil, err
 	}
-	return &app{usage: usage, landing: landed, ledger: &ledger.Ledger{Store: usage.Tables}}, nil
+	hours, err := strconv.Atoi(cmp.Or(getenv("SETTLING_HOURS"), "6"))
+	if err != nil || hours < 0 {
+		return nil, fmt.Errorf("setting SETTLING_HOURS %q: must be a number of hours, as the function app has it", getenv("SETTLING_HOURS"))
+	}
+	return &app{usage: usage, landing: landed, ledger: &ledger.Ledger{Store: usage.Tables}, settling: time.Duration(hours) * time.Hour}, nil
 }
 
 func run(ctx context.Context, args []string, getenv func(string) string, stdout, stderr io.Writer) error {

@@ -18,14 +18,25 @@ const aboutRegister = `register a stamp, or change its registration from a usage
 
   stackusage register --name hamburg --cloud-id GUID --subscription GUID --kind EA --model PayAsYouUse --region local --reason TEXT
 
-What is left out of a registration that is there, of region and start, stays.
-Usage days before --from keep what held for them. Days that were stated already
-are stated by the new rules when they are asked for (stackusage days restate),
-and by themselves if usage reporting was off and is on now.`
+Omitted --region and --start keep their current values. Usage days before --from keep
+what held for them. A change that reaches closed usage days lists them and needs
+--confirm; they are restated after it. Days that were closed with usage reporting
+off and have it on now need no confirmation.`
 
 // registrar makes changes by the rules of the registration API.
 func (a *app) registrar() *registration.Registrar {
-	return &registration.Registrar{Store: a.usage.Tables, Now: time.Now}
+	return &registration.Registrar{Store: a.usage.Tables, Now: time.Now, Closed: handlers.ClosedDays(a.ledger), Grace: a.settling}
+}
+
+// changing is the registrar of a change that may reach closed days.
+func (a *app) changing(confirmed bool) *registration.Registrar {
+	g := a.registrar()
+	g.Confirmed = confirmed
+	return g
+}
+
+func confirmFlag(fs *flag.FlagSet) *bool {
+	return fs.Bool("confirm", false, "make the change although it reaches closed usage days, and restate these")
 }
 
 func noteOf(why ledger.Reasoned) registration.Note {
@@ -49,6 +60,8 @@ func register(ctx context.Context, env environment, args []string) error {
 	dayVar(fs, &day, "from", "the first usage `day` that this holds for, 2019-12-10; today if it is left out")
 	start := hourVar(fs, "start", "the first reported `hour` that is expected, 2019-12-10T19:00:00Z")
 	end := hourVar(fs, "end", "the first reported `hour` that is not expected any more; none if it is left out")
+	fs.BoolVar(&w.NoHoursExpected, "no-hours-expected", false, "no reported hour is ever missed; a day closes by the hours that come")
+	confirm := confirmFlag(fs)
 	asJSON := fs.Bool("json", false, "print the registration as JSON")
 	reason := reasonFlags(fs, &why)
 	if err := parseFlags(fs, args); err != nil {
@@ -78,7 +91,7 @@ func register(ctx context.Context, env environment, args []string) error {
 	if err != nil {
 		return err
 	}
-	book, made, err := app.registrar().Put(ctx, w)
+	book, made, err := app.changing(*confirm).Put(ctx, w)
 	if err != nil {
 		return err
 	}

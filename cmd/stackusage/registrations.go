@@ -13,18 +13,20 @@ import (
 	"stackusage/shared/registration"
 )
 
-const aboutRegistrations = `list registrations, show one, end one, make the agent's activation key
+const aboutRegistrations = `list registrations, show one, end one, make the agent's activation key, set its
+infrastructure subscriptions
 
   stackusage registrations list
   stackusage registrations show --name hamburg
   stackusage registrations end  --name hamburg --at 2020-02-01T00:00:00Z --reason TEXT
   stackusage registrations key  --name hamburg --domain azurestack.external --tenant-id GUID --client-id GUID --method clientSecret
+  stackusage registrations infrastructure list --name hamburg
 
 stackusage register makes and changes them.`
 
 func registrations(ctx context.Context, env environment, args []string) error {
 	return verbs(ctx, env, "registrations", aboutRegistrations, args,
-		map[string]verb{"list": listRegistrations, "show": showRegistration, "end": endRegistration, "key": registrationKey})
+		map[string]verb{"list": listRegistrations, "show": showRegistration, "end": endRegistration, "key": registrationKey, "infrastructure": infrastructure})
 }
 
 func listRegistrations(ctx context.Context, env environment, args []string) error {
@@ -117,10 +119,12 @@ func endRegistration(ctx context.Context, env environment, args []string) error 
 	fs := newFlags(env, "registrations end", `end a registration; its history stays
 
 From --at on no reported hour is expected, and none counts but the first few, which
-hold the last usage.`)
+hold the last usage. An end in the past that closed usage days lie after lists these
+and needs --confirm; the hours after it are taken out, and the days restated.`)
 	name := nameFlag(fs)
 	at := hourVar(fs, "at", "the first reported `hour` that is not expected any more; the next one if it is left out")
 	var why ledger.Reasoned
+	confirm := confirmFlag(fs)
 	reason := reasonFlags(fs, &why)
 	if err := parseFlags(fs, args); err != nil {
 		return err
@@ -135,7 +139,7 @@ hold the last usage.`)
 	if err != nil {
 		return err
 	}
-	book, err := app.registrar().End(ctx, name.text, *at, noteOf(why), registration.Condition{})
+	book, err := app.changing(*confirm).End(ctx, name.text, *at, noteOf(why), registration.Condition{})
 	if err != nil {
 		return err
 	}
@@ -150,7 +154,8 @@ hold the last usage.`)
 func registrationKey(ctx context.Context, env environment, args []string) error {
 	fs := newFlags(env, "registrations key", `make the activation key that configures the agent
 
-The key holds no secret. The deployment must have made the stamp's container.`)
+The key holds no secret. The deployment must have made the stack's container. The
+provider subscription is kept with the registration: its usage is free.`)
 	name := nameFlag(fs)
 	var req handlers.KeyRequest
 	fs.StringVar(&req.Identity.TenantID, "tenant-id", "", "`GUID` of the directory that the agent signs in to")
@@ -159,7 +164,11 @@ The key holds no secret. The deployment must have made the stamp's container.`)
 	fs.StringVar(&req.Stamp.Domain, "domain", "", "the stamp's external domain `name`, such as azurestack.external")
 	fs.StringVar(&req.Stamp.Endpoint, "endpoint", "", "`URL` of the stamp's admin Resource Manager, if it is not adminmanagement.<region>.<domain>")
 	fs.StringVar(&req.Stamp.ProviderSubscription, "provider-subscription", "", "`GUID` of the stamp's default provider subscription")
+	by := fs.String("by", "", "who decides (the user who is logged in if it is left out)")
 	if err := parseFlags(fs, args); err != nil {
+		return err
+	}
+	if err := orLoggedIn(by); err != nil {
 		return err
 	}
 	app, book, err := name.book(ctx, env)
@@ -167,6 +176,9 @@ The key holds no secret. The deployment must have made the stamp's container.`)
 		return err
 	}
 	key, err := handlers.ActivationKey(ctx, book, app.landing.Blobs, app.landing.Blobs.Service(), time.Now(), req)
+	if err == nil {
+		err = handlers.RecordProvider(ctx, app.registrar(), book, req, registration.Note{By: *by})
+	}
 	if err != nil {
 		return err
 	}

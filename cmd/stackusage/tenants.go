@@ -59,7 +59,7 @@ func listTenants(ctx context.Context, env environment, args []string) error {
 }
 
 // tenantChange are the flags of a change.
-func tenantChange(env environment, verb, about string, args []string, tenant bool) (name string, m registration.Mapping, err error) {
+func tenantChange(env environment, verb, about string, args []string, tenant bool) (name string, m registration.Mapping, confirmed bool, err error) {
 	fs := newFlags(env, "tenants "+verb, about)
 	n := nameFlag(fs)
 	var day usage.Day
@@ -69,22 +69,24 @@ func tenantChange(env environment, verb, about string, args []string, tenant boo
 	}
 	fs.StringVar(&m.SubscriptionID, "subscription", "", "the customer's Azure subscription, a `GUID` in lower case with dashes")
 	dayVar(fs, &day, "from", "the first usage `day` that this holds for, 2019-12-10; today if it is left out")
+	confirm := confirmFlag(fs)
 	reason := reasonFlags(fs, &why)
 	if err := parseFlags(fs, args); err != nil {
-		return "", m, err
+		return "", m, false, err
 	}
 	if err := errors.Join(n.check(), reason()); err != nil {
-		return "", m, err
+		return "", m, false, err
 	}
 	m.TenantID, m.EffectiveDay, m.Note = strings.ToLower(m.TenantID), compactOr(day), noteOf(why)
-	return n.text, m, nil
+	return n.text, m, *confirm, nil
 }
 
 func mapTenant(ctx context.Context, env environment, args []string) error {
-	name, m, err := tenantChange(env, "map", `charge a directory tenant's usage to an Azure subscription of its own
+	name, m, confirmed, err := tenantChange(env, "map", `charge a directory tenant's usage to an Azure subscription of its own
 
 From --from on, until the day of a later entry if there is one already; a second
-mapping takes the place of the first from its day on.`, args, true)
+mapping takes the place of the first from its day on. A change that reaches closed
+usage days lists them and needs --confirm; they are restated after it.`, args, true)
 	if err != nil {
 		return err
 	}
@@ -92,7 +94,7 @@ mapping takes the place of the first from its day on.`, args, true)
 	if err != nil {
 		return err
 	}
-	m, made, err := app.registrar().Map(ctx, name, m)
+	m, made, err := app.changing(confirmed).Map(ctx, name, m)
 	if err != nil {
 		return err
 	}
@@ -104,12 +106,12 @@ mapping takes the place of the first from its day on.`, args, true)
 	if made {
 		said = "newly"
 	}
-	fmt.Fprintf(env.stdout, "Tenant %s is %s charged to %s %s.\n%s", m.TenantID, said, m.SubscriptionID, held, restateHint)
+	fmt.Fprintf(env.stdout, "Tenant %s is %s charged to %s %s.\n", m.TenantID, said, m.SubscriptionID, held)
 	return nil
 }
 
 func unmapTenant(ctx context.Context, env environment, args []string) error {
-	name, m, err := tenantChange(env, "unmap", `end the mapping to an Azure subscription: the tenant falls back to the registration's`, args, false)
+	name, m, confirmed, err := tenantChange(env, "unmap", `end the mapping to an Azure subscription: the tenant falls back to the registration's`, args, false)
 	if err != nil {
 		return err
 	}
@@ -117,7 +119,7 @@ func unmapTenant(ctx context.Context, env environment, args []string) error {
 	if err != nil {
 		return err
 	}
-	m, err = app.registrar().Unmap(ctx, name, m.SubscriptionID, m.EffectiveDay, m.Note)
+	m, err = app.changing(confirmed).Unmap(ctx, name, m.SubscriptionID, m.EffectiveDay, m.Note)
 	if err != nil {
 		return err
 	}
@@ -125,7 +127,7 @@ func unmapTenant(ctx context.Context, env environment, args []string) error {
 	if err != nil {
 		return err
 	}
-	fmt.Fprintf(env.stdout, "Tenant %s is charged to the registration's subscription %s.\n%s", m.TenantID, held, restateHint)
+	fmt.Fprintf(env.stdout, "Tenant %s is charged to the registration's subscription %s.\n", m.TenantID, held)
 	return nil
 }
 
@@ -140,5 +142,3 @@ func heldFor(ctx context.Context, app *app, name string, m registration.Mapping)
 	}
 	return fmt.Sprintf("from %s on", handlers.ShowDay(m.EffectiveDay)), nil
 }
-
-const restateHint = "Days that were stated already stay as they are; stackusage days restate has one stated by the new mapping.\n"

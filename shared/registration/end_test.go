@@ -35,7 +35,7 @@ func TestAnEndToCome(t *testing.T) {
 		r.EffectiveDay, r.SubscriptionID = "20200115", buyer
 		book := put(t, g, r)
 		held, _ := book.On("20200201")
-		if !registration.Expects(book.Registrations, end) || !book.End("20200115").IsZero() || held.SubscriptionID != buyer {
+		if !book.Expects(end) || !book.End("20200115").IsZero() || held.SubscriptionID != buyer {
 			t.Errorf("%+v", book.Registrations)
 		}
 	})
@@ -50,7 +50,7 @@ func TestAnEndToCome(t *testing.T) {
 		r.SubscriptionID = buyer
 		book := put(t, g, r)
 		held, _ := book.On("20200201")
-		if registration.Expects(book.Registrations, end) || !registration.Expects(book.Registrations, end.Add(-time.Hour)) || held.SubscriptionID != buyer {
+		if book.Expects(end) || !book.Expects(end.Add(-time.Hour)) || held.SubscriptionID != buyer {
 			t.Errorf("%+v", book.Registrations)
 		}
 	})

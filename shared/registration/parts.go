@@ -92,6 +92,68 @@ func (r Registration) follows(before Registration) bool {
 	return !before.End.IsZero() && !r.Start.Before(before.End)
 }
 
+// Expects reports whether a reported hour is on the calendar of the registration:
+// from the start to the end that the entry of its day says.
+func (b Book) Expects(hour time.Time) bool {
+	return b.any(hour, func(r Registration) bool {
+		return !r.NoHoursExpected && (r.End.IsZero() || hour.Before(r.End))
+	})
+}
+
+// Accepts reports whether a reported hour counts. Rows of the last hours before
+// an end are reported after it: grace is how long they are accepted.
+func (b Book) Accepts(hour time.Time, grace time.Duration) bool {
+	return b.any(hour, func(r Registration) bool { return r.End.IsZero() || hour.Before(r.End.Add(grace)) })
+}
+
+// Begins is the first reported hour that counts, of all; the zero time if there is
+// no registration.
+func (b Book) Begins() (begins time.Time) {
+	for _, s := range b.spans() {
+		for _, r := range s.entries {
+			if begins.IsZero() || r.Start.Before(begins) {
+				begins = r.Start
+			}
+		}
+	}
+	return begins
+}
+
+// Outside lists ranges of days, first and last, outside of which every reported
+// hour is accepted. An empty day leaves an end open.
+func (b Book) Outside() (ranges [][2]string) {
+	from, over := "", false // the day of the last end
+	for _, s := range b.spans() {
+		for i, r := range s.entries {
+			if i > 0 {
+				from = r.EffectiveDay
+			}
+			if start := dayOf(r.Start); from <= start {
+				ranges = append(ranges, [2]string{from, start})
+			}
+			if next := i + 1; !r.End.IsZero() && next < len(s.entries) && dayOf(r.End) <= s.entries[next].EffectiveDay {
+				ranges = append(ranges, [2]string{dayOf(r.End), s.entries[next].EffectiveDay})
+			}
+		}
+		from, over = dayOf(s.end), !s.end.IsZero()
+	}
+	if over {
+		ranges = append(ranges, [2]string{from, ""})
+	}
+	return ranges
+}
+
+// any looks for a stay that has begun by an hour and of which a condition holds
+// on the hour's day.
+func (b Book) any(hour time.Time, holds func(Registration) bool) bool {
+	for _, s := range b.spans() {
+		if r, err := On(s.entries, dayOf(hour)); err == nil && !hour.Before(r.Start) && holds(r) {
+			return true
+		}
+	}
+	return false
+}
+
 // tenure is the time of a registration by one name: mappings and infrastructure
 // subscriptions belong to it, and one by another name makes its own.
 type tenure struct {

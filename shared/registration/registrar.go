@@ -38,6 +38,12 @@ var (
 type Registrar struct {
 	Store Store
 	Now   func() time.Time
+
+	// Closed lists the usage days that were closed with reporting on. A change that
+	// reaches some of them is refused unless it is Confirmed. nil: there are none.
+	Closed    func(ctx context.Context, cloudID string) ([]ClosedDay, error)
+	Confirmed bool
+	Grace     time.Duration // how long after an end reported hours are accepted
 }
 
 // appendTries bounds how often a change begins anew because another came first.
@@ -238,6 +244,10 @@ func (g *Registrar) add(ctx context.Context, book Book, added Added) (Book, erro
 	for i := range added.Providers {
 		noted(&added.Providers[i].Note, 0)
 	}
+	after := book.with(added)
+	if err := g.confirmed(ctx, book, after); err != nil {
+		return book, err
+	}
 	err := g.Store.Append(ctx, book, added)
 	if errors.Is(err, ErrTaken) { // since the rules were asked
 		err = ErrChanged
@@ -245,5 +255,5 @@ func (g *Registrar) add(ctx context.Context, book Book, added Added) (Book, erro
 	if err != nil {
 		return book, err
 	}
-	return book.with(added), nil
+	return after, nil
 }

@@ -260,7 +260,7 @@ func TestEnd(t *testing.T) {
 	ok(t, err)
 	t.Run("no hour is expected from the end on, and changes that were to come do not begin it anew", func(t *testing.T) {
 		for at, want := range map[time.Time]bool{end.Add(-time.Hour): true, end: false, end.AddDate(0, 0, 1): false, end.AddDate(0, 3, 0): false} {
-			if got := registration.Expects(book.Registrations, at); got != want {
+			if got := book.Expects(at); got != want {
 				t.Errorf("%s: expected is %t", at, got)
 			}
 		}
@@ -270,7 +270,7 @@ func TestEnd(t *testing.T) {
 			at   time.Time
 			want bool
 		}{{end.Add(5 * time.Hour), false}, {end.Add(6 * time.Hour), true}, {end.AddDate(0, 2, 0), true}} {
-			if got := registration.Ended(book.Registrations, c.at, 6*time.Hour); got != c.want {
+			if got := !book.Accepts(c.at, 6*time.Hour); got != c.want {
 				t.Errorf("%s: ended is %t", c.at, got)
 			}
 		}
@@ -289,7 +289,7 @@ func TestEnd(t *testing.T) {
 			t.Errorf("the old name: %v", err)
 		}
 		begins := time.Date(2020, 3, 1, 0, 0, 0, 0, time.UTC)
-		if registration.Expects(book.Registrations, begins.Add(-time.Hour)) || !registration.Expects(book.Registrations, begins) {
+		if book.Expects(begins.Add(-time.Hour)) || !book.Expects(begins) {
 			t.Errorf("%+v", book.Registrations)
 		}
 	})

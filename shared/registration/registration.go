@@ -129,21 +129,6 @@ func (r Registration) compare(s Registration) int {
 	return cmp.Or(cmp.Compare(r.EffectiveDay, s.EffectiveDay), cmp.Compare(r.Number, s.Number))
 }
 
-// Expects reports whether a reported hour is on the calendar of a history: from
-// the start to the end that the entry of its day says.
-func Expects(history []Registration, hour time.Time) bool {
-	r, err := On(history, dayOf(hour))
-	return err == nil && !r.NoHoursExpected && !hour.Before(r.Start) && (r.End.IsZero() || hour.Before(r.End))
-}
-
-// Ended reports whether a history had come to its end at a reported hour. Rows of
-// the last hours before the end are reported after it: grace is how long they are
-// taken.
-func Ended(history []Registration, hour time.Time, grace time.Duration) bool {
-	r, err := On(history, dayOf(hour))
-	return err == nil && !r.End.IsZero() && !hour.Before(r.End.Add(grace))
-}
-
 // Reporting says whether some entry of a history has reporting off, and some on.
 func Reporting(history []Registration) (off, on bool) {
 	for _, r := range history {

@@ -1,0 +1,106 @@
+package handlers
+
+import (
+	"cmp"
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"time"
+
+	"stackusage/shared/landing"
+	"stackusage/shared/ledger"
+	"stackusage/shared/registration"
+	"stackusage/shared/usage"
+)
+
+// changedLately is how long after a change of the registration Sweep looks once an
+// hour at what it reaches. After that it looks with the daily comparison: a closer
+// or an IngestHour that had read the registration before the change has ended.
+const changedLately = 48 * time.Hour
+
+// changed sees that what was recorded of the registration reaches what came before
+// it: closed days, and hours that do not count any more.
+func (s *landedSweep) changed(ctx context.Context, all bool) error {
+	book, err := s.registration(ctx)
+	if err != nil {
+		return err
+	}
+	all = all || s.now.Sub(book.Changed()) < changedLately
+	if !all {
+		return s.resettle(ctx, book, false)
+	}
+	return errors.Join(s.resettle(ctx, book, true), s.outside(ctx, book))
+}
+
+// resettle asks for the next revision of days that were closed with reporting
+// off and have it on now, which needs nobody's word, and of days that were settled
+// by an earlier registration and are charged differently by that of now, which
+// somebody has confirmed. It costs nothing where reporting was never off, or
+// never on, and the registration did not change lately.
+func (s *landedSweep) resettle(ctx context.Context, book registration.Book, lately bool) error {
+	if off, on := registration.Reporting(book.Registrations); !lately && !(off && on) {
+		return nil
+	}
+	last, err := lastRevisions(ctx, s.app.Ledger, s.cloudID)
+	if err != nil {
+		return err
+	}
+	var errs []error
+	for day, revision := range last {
+		if revision.Reporting == ledger.ReportingOff {
+			errs = append(errs, s.unforwarded(ctx, book, day))
+			continue
+		}
+		since := settledBy(revision)
+		if since < 0 || !book.Affected(day.Compact(), since) {
+			continue
+		}
+		why := book.Cause(day.Compact(), since)
+		_, err := s.app.Ledger.AskRevision(ctx, s.cloudID, day, ledger.SettleRegistration, ledger.Reasoned{
+			By: cmp.Or(why.By, "Sweep"), At: s.now,
+			Reason: fmt.Sprintf("change %d of the registration: %.900s", why.Change, cmp.Or(why.Reason, "no reason is recorded")),
+		})
+		errs = append(errs, err)
+	}
+	return errors.Join(errs...)
+}
+
+// unforwarded asks for the next revision of a day that was closed with reporting
+// off, if it is on now: it was switched on from the day, or before.
+func (s *landedSweep) unforwarded(ctx context.Context, book registration.Book, day usage.Day) error {
+	parts, err := book.Parts(day.Compact())
+	on := slices.IndexFunc(parts, func(p registration.Part) bool { return !p.ReportingOff })
+	if err != nil || on < 0 {
+		return err
+	}
+	_, err = s.app.Ledger.AskRevision(ctx, s.cloudID, day, ledger.SettleNothing, ledger.Reasoned{
+		By: cmp.Or(parts[on].By, "Sweep"), At: s.now,
+		Reason: fmt.Sprintf("usage reporting is on from %s: %.900s", parts[on].EffectiveDay, cmp.Or(parts[on].Reason, "the registration says so")),
+	})
+	return err
+}
+
+// outside announces files that count for hours that are not accepted any more,
+// after an end or before a start: IngestHour takes them out.
+func (s *landedSweep) outside(ctx context.Context, book registration.Book) error {
+	for _, bounds := range book.Outside() {
+		first, err := usage.ParseDay(cmp.Or(bounds[0], "00010101"))
+		if err != nil {
+			return err
+		}
+		last, err := usage.ParseDay(cmp.Or(bounds[1], "99991230"))
+		if err != nil {
+			return err
+		}
+		for row, err := range s.app.Ledger.LandedBetween(ctx, s.cloudID, first, last) {
+			if err != nil {
+				return err
+			}
+			if row.Verdict == ledger.Counted && s.app.unregistered(book, row.ID.Hour) != "" {
+				s.announce(landing.Name{CloudID: row.ID.CloudID, Hour: row.ID.Hour, SHA16: row.ID.SHA16})
+			}
+		}
+	}
+	return nil
+}

@@ -1,0 +1,129 @@
+package registration
+
+import (
+	"context"
+	"fmt"
+	"maps"
+	"slices"
+	"strings"
+	"time"
+)
+
+// Affected reports whether what decides who pays for a usage day and what of it
+// is free is another now than it was after so many changes.
+func (b Book) Affected(usageDay string, since int) bool {
+	return since < b.Version && b.differs(b.At(since), usageDay)
+}
+
+// Cause is what was said with the last change after so many that makes the
+// difference for a usage day which Affected reports.
+func (b Book) Cause(usageDay string, since int) (why Note) {
+	for n := b.Version; n > since; n-- {
+		if b.At(n).differs(b.At(n-1), usageDay) {
+			return b.said(n)
+		}
+	}
+	return b.said(b.Version)
+}
+
+// said is what was said with a change.
+func (b Book) said(change int) (why Note) {
+	for _, n := range b.notes() {
+		if n.Change == change {
+			why = n
+		}
+	}
+	return why
+}
+
+// Changed is when the last change was recorded; the zero time if none was.
+func (b Book) Changed() (last time.Time) {
+	for _, n := range b.notes() {
+		if n.At.After(last) {
+			last = n.At
+		}
+	}
+	return last
+}
+
+func (b Book) notes() (notes []Note) {
+	for _, r := range b.Registrations {
+		notes = append(notes, r.Note)
+	}
+	for _, m := range b.Tenants {
+		notes = append(notes, m.Note)
+	}
+	for _, e := range b.Infrastructure {
+		notes = append(notes, e.Note)
+	}
+	return notes
+}
+
+// differs reports whether two books charge a usage day differently.
+func (b Book) differs(other Book, usageDay string) bool {
+	ours, err := b.Parts(usageDay)
+	theirs, otherErr := other.Parts(usageDay)
+	return (err == nil) != (otherErr == nil) || !slices.EqualFunc(ours, theirs, samePart)
+}
+
+func samePart(a, b Part) bool {
+	return a.Until.Equal(b.Until) && a.SubscriptionID == b.SubscriptionID && a.BillingModel == b.BillingModel &&
+		maps.Equal(a.Tenants, b.Tenants) && a.InfrastructureKnown == b.InfrastructureKnown && slices.Equal(a.Infrastructure, b.Infrastructure)
+}
+
+// ClosedDay is a usage day that was closed with reporting on: somebody may have
+// paid for it.
+type ClosedDay struct {
+	Day    string      // 20191210
+	Change int         // the number of the change by which it was settled; below 0: it was settled by no registration
+	Hours  []time.Time // reported hours that count for it
+}
+
+// reached reports whether a change reaches the day: it is to be charged
+// differently from how it was settled, or an hour of it does not count any more.
+func (d ClosedDay) reached(before, after Book, grace time.Duration) bool {
+	if after.differs(before, d.Day) && (d.Change < 0 || after.Affected(d.Day, d.Change)) {
+		return true
+	}
+	return slices.ContainsFunc(d.Hours, func(hour time.Time) bool { return before.Accepts(hour, grace) && !after.Accepts(hour, grace) })
+}
+
+// confirmed refuses a change that reaches closed days until it is confirmed.
+func (g *Registrar) confirmed(ctx context.Context, before, after Book) error {
+	if g.Confirmed || g.Closed == nil {
+		return nil
+	}
+	closed, err := g.Closed(ctx, before.CloudID)
+	if err != nil {
+		return err
+	}
+	var days []string
+	for _, d := range closed {
+		if d.reached(before, after, g.Grace) {
+			days = append(days, d.Day)
+		}
+	}
+	if len(days) == 0 {
+		return nil
+	}
+	slices.Sort(days)
+	return &Refusal{"ClosedDaysAffected", Clash, fmt.Sprintf("the change reaches %d closed usage days: %s; they are restated, and what was billed for them is corrected. "+
+		"Repeat the change with --confirm (in the API: confirm=true) to make it", len(days), ranges(days))}
+}
+
+// ranges writes ascending days, those that follow each other as one range.
+func ranges(days []string) string {
+	var texts []string
+	for len(days) > 0 {
+		n := 1
+		for n < len(days) && dayTime(days[n-1]).AddDate(0, 0, 1).Equal(dayTime(days[n])) {
+			n++
+		}
+		text := dayTime(days[0]).Format(time.DateOnly)
+		if n > 1 {
+			text += " to " + dayTime(days[n-1]).Format(time.DateOnly)
+		}
+		texts, days = append(texts, text), days[n:]
+	}
+	return strings.Join(texts, ", ")
+}
