@@ -240,7 +240,7 @@ func TestCorrections(t *testing.T) {
 		r.ingest(t, hour00+12, row(1, hour22, "0"))
 		r.advance(2 * time.Hour)
 		r.done(t, "CloseDay", dayMessage(theDay))
-		if last := r.revision(t); last.BillingSubscriptionID != payer || last.Change != 1 {
+		if last := r.revision(t); last.BillingSubscriptionID != payer || last.Change != r.version(t)-1 {
 			t.Errorf("settled by %+v, want the old payer", last)
 		}
 	})

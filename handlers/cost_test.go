@@ -37,8 +37,8 @@ func TestCost(t *testing.T) {
 	// counts; the partial, its input, reading and writing the day's mark; the
 	// transaction that commits.
 	pin("an hour of one usage day", 9, func() { r.done(t, "IngestHour", landedMessage(name)) })
-	// The verdict, and done.
-	pin("an hour that comes twice", 1, func() { r.done(t, "IngestHour", landedMessage(name)) })
+	// The verdict, and whether the registration still accepts the hour.
+	pin("an hour that comes twice", 2, func() { r.done(t, "IngestHour", landedMessage(name)) })
 
 	name = r.land(t, hour00, append(rowsOf(hour00), row(1, hour00, "1"), "{}")...)
 	// As above, and for a second usage day: its partial, its input, reading and

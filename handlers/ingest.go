@@ -33,6 +33,11 @@ func (a *App) ingestHour(ctx context.Context, req invoke.Request) error {
 	}
 	id := ledger.HourID{CloudID: name.CloudID, Hour: name.Hour, SHA16: name.SHA16}
 	have, err := a.Ledger.Hour(ctx, id)
+	if err == nil && have.Verdict == ledger.Counted && !have.Leaves() {
+		if out, err := a.takenOut(ctx, id); out || err != nil {
+			return err
+		}
+	}
 	if err == nil && !a.judgedAgain(have) {
 		return nil
 	} else if err != nil && !errors.Is(err, table.ErrNotFound) {

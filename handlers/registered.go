@@ -3,6 +3,7 @@ package handlers
 import (
 	"context"
 	"fmt"
+	"log/slog"
 	"maps"
 	"slices"
 	"time"
@@ -61,6 +62,25 @@ func (a *App) unregistered(book registration.Book, hour usage.Hour) string {
 	return "the registration had ended; the hour counts once it is registered again from that hour on"
 }
 
+// takenOut takes a file that counts out of the bill if its hour is not accepted
+// any more: the registration has ended before it, or begins after it. out is false
+// if the hour is accepted.
+func (a *App) takenOut(ctx context.Context, id ledger.HourID) (out bool, err error) {
+	book, err := a.Registrations.Book(ctx, id.CloudID)
+	if err != nil {
+		return false, err
+	}
+	reason := a.unregistered(book, id.Hour)
+	if reason == "" {
+		return false, nil
+	}
+	verdict, err := a.Ledger.Exclude(ctx, id, ledger.Reasoned{By: "IngestHour", Reason: reason, At: a.Now()}, true)
+	if err == nil {
+		a.log(ctx).InfoContext(ctx, "hour taken out", slog.String("hour", id.String()), slog.String("verdict", string(verdict)), slog.String("reason", reason))
+	}
+	return true, err
+}
+
 // missing lists the reported hours that a day waits for: those on the calendar
 // of the registration that have not come.
 func (a *App) missing(ctx context.Context, day usage.Day, book registration.Book) ([]usage.Hour, error) {
@@ -74,7 +94,7 @@ func (a *App) missing(ctx context.Context, day usage.Day, book registration.Book
 // onCalendar reports whether some hour of a day is expected.
 func onCalendar(book registration.Book, day usage.Day) bool {
 	for h := day.First(); h < day.Next().First(); h++ {
-		if registration.Expects(book.Registrations, h.Start()) {
+		if book.Expects(h.Start()) {
 			return true
 		}
 	}
