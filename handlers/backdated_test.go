@@ -16,8 +16,6 @@ import (
 	"stackusage/shared/table"
 )
 
-const otherPayer = "11111111-2222-4333-8444-555555555555"
-
 // operator makes changes that may reach closed days.
 func (r *rig) operator(confirmed bool) *registration.Registrar {
 	g := r.registrar()
