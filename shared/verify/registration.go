@@ -57,15 +57,49 @@ func (b book) on(day string) (held entry) {
 	return held
 }
 
+// stays divides the history at each end that an entry with a start of that end or
+// later follows. An entry with an earlier start moves the end or takes it back;
+// for the same day, it takes the place of the one that it disagrees with.
+func (b book) stays() (stays [][]entry) {
+	var held []entry
+	follows := func(e entry) bool {
+		before := held[len(held)-1]
+		return before.end() != 0 && e.start() >= before.end()
+	}
+	for _, e := range b.entries {
+		for len(held) > 0 && held[len(held)-1].day == e.day && !follows(e) {
+			held = held[:len(held)-1]
+		}
+		held = append(held, e)
+	}
+	for i, e := range held {
+		if i == 0 || held[i-1].end() != 0 && e.start() >= held[i-1].end() {
+			stays = append(stays, nil)
+		}
+		stays[len(stays)-1] = append(stays[len(stays)-1], e)
+	}
+	return stays
+}
+
+// within reports whether a reported hour lies in a stay: from the start of the
+// entry of its day until more hours after its end.
+func (b book) within(h hour, more int, is func(entry) bool) bool {
+	for _, stay := range b.stays() {
+		e := book{entries: stay}.on(h.day())
+		if h >= e.start() && (e.end() == 0 || h < e.end()+hour(more)) && is(e) {
+			return true
+		}
+	}
+	return false
+}
+
 // accepts reports whether a reported hour counts: until settling hours after the
 // end of the registration.
 func (b book) accepts(h hour, settling int) bool {
-	e := b.on(h.day())
-	return e.Props != nil && (e.end() == 0 || h < e.end()+hour(settling))
+	return b.within(h, settling, func(entry) bool { return true })
 }
 
 // expects reports whether a reported hour is to come.
 func (b book) expects(h hour) bool {
-	e := b.on(h.day())
-	return e.Props != nil && h >= e.start() && (e.end() == 0 || h < e.end())
+	return b.within(h, 0, func(e entry) bool { expects, said := e.Props["expectsHours"].(bool); return expects || !said })
 }
