@@ -105,7 +105,7 @@ func (g *Registrar) put(ctx context.Context, w Wish) (Book, bool, error) {
 	}
 	held, err := On(c.book.Registrations, r.EffectiveDay)
 	exists := err == nil && held.EffectiveDay <= r.EffectiveDay
-	goesOn := exists && (held.End.IsZero() || dayOf(held.End) >= r.EffectiveDay)
+	goesOn := exists && sameName(held.Name, c.reg.Name) && (held.End.IsZero() || dayOf(held.End) >= r.EffectiveDay)
 	c.reg.ReportingOff = !c.reg.BillingModel.Reports()
 	if w.Reporting != nil {
 		c.reg.ReportingOff = !*w.Reporting
@@ -114,6 +114,8 @@ func (g *Registrar) put(ctx context.Context, w Wish) (Book, bool, error) {
 		c.reg.Start = g.start(r.EffectiveDay)
 		if goesOn {
 			c.reg.Start = held.Start
+		} else if held.End.After(c.reg.Start) {
+			c.reg.Start = held.End
 		}
 	}
 	if c.reg.Region == "" && exists {
@@ -168,6 +170,9 @@ func (g *Registrar) end(ctx context.Context, name string, end time.Time, why Not
 	held, err := On(book.Registrations, day)
 	if err != nil {
 		return book, err
+	}
+	if !sameName(held.Name, book.Name()) {
+		return book, &Refusal{"InvalidEnd", Clash, fmt.Sprintf("end %s: registration %s begins later, and %s held then", end.Format(time.RFC3339), book.Name(), held.Name)}
 	}
 	if !held.End.IsZero() && !held.End.After(end) && len(book.later(day)) == 0 {
 		return book, nil // it has ended already

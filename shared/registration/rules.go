@@ -198,6 +198,11 @@ var rules = []rule{
 		return unless(name == "" || strings.EqualFold(name, c.reg.Name) || c.book.over(c.reg.EffectiveDay),
 			"cloudId %s is already registered as %s; change that registration, or delete it first", c.reg.CloudID, name)
 	}},
+	{"a registration begins when the one before it has ended", "InvalidStart", Clash, false, func(c change) string {
+		before, err := c.book.Current()
+		return unless(err != nil || sameName(before.Name, c.reg.Name) || !c.reg.Start.Before(before.End), "start %s: registration %s ended at %s; begin at that hour or later",
+			c.reg.Start.Format(time.RFC3339), before.Name, before.End.Format(time.RFC3339))
+	}},
 	{"who and why fit one line", "InvalidReason", Invalid, false, func(c change) string { return badWhy(c.reg.Note) }},
 }
 

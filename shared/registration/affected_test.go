@@ -1,0 +1,168 @@
+package registration_test
+
+import (
+	"context"
+	"strings"
+	"testing"
+	"time"
+
+	"stackusage/shared/registration"
+)
+
+// closed are days that were closed by a version of the registration.
+func closed(version int, days ...string) func(context.Context, string) ([]registration.ClosedDay, error) {
+	return func(context.Context, string) (all []registration.ClosedDay, err error) {
+		for _, day := range days {
+			at, err := time.Parse("20060102", day)
+			if err != nil {
+				return nil, err
+			}
+			all = append(all, registration.ClosedDay{Day: day, Change: version, Hours: []time.Time{at.Add(5 * time.Hour), at.Add(29 * time.Hour)}})
+		}
+		return all, nil
+	}
+}
+
+func TestAffectedDays(t *testing.T) {
+	on := true
+	for _, c := range []struct {
+		name   string
+		change func(ctx context.Context, g *registration.Registrar) error
+		want   string // the days, as they are listed; empty: no confirmation is needed
+	}{
+		{"another billing subscription", func(ctx context.Context, g *registration.Registrar) error {
+			r := csp()
+			r.EffectiveDay, r.SubscriptionID = "20191220", buyer
+			_, _, err := g.Put(ctx, registration.Wish{Registration: r})
+			return err
+		}, "3 closed usage days: 2019-12-20 to 2019-12-21, 2020-01-10;"},
+		{"another billing model", func(ctx context.Context, g *registration.Registrar) error {
+			r := csp()
+			r.EffectiveDay, r.BillingModel = "20191221", registration.Capacity
+			_, _, err := g.Put(ctx, registration.Wish{Registration: r, Reporting: &on})
+			return err
+		}, "2 closed usage days: 2019-12-21, 2020-01-10;"},
+		{"another kind of subscription that nobody is mapped under", func(ctx context.Context, g *registration.Registrar) error {
+			r := good()
+			r.EffectiveDay = "20191221"
+			_, _, err := g.Put(ctx, registration.Wish{Registration: r})
+			return err
+		}, ""},
+		{"region", func(ctx context.Context, g *registration.Registrar) error {
+			r := csp()
+			r.Region = "elsewhere"
+			_, _, err := g.Put(ctx, registration.Wish{Registration: r})
+			return err
+		}, ""},
+		{"a mapping that ends before a later one", func(ctx context.Context, g *registration.Registrar) error {
+			return mapped(tenant, buyer)(ctx, g)
+		}, ""}, // from today on
+		{"a backdated mapping", func(ctx context.Context, g *registration.Registrar) error {
+			_, _, err := g.Map(ctx, "hamburg", registration.Mapping{TenantID: tenant, SubscriptionID: buyer, EffectiveDay: "20200110"})
+			return err
+		}, "1 closed usage days: 2020-01-10;"},
+		{"infrastructure", infrastructure(registration.InfrastructureEntry{Subscriptions: []string{provider}, EffectiveDay: "20191201"}),
+			"4 closed usage days: 2019-12-11, 2019-12-20 to 2019-12-21, 2020-01-10;"},
+		{"an end after the last closed hour", func(ctx context.Context, g *registration.Registrar) error {
+			_, err := g.End(ctx, "hamburg", at("2020-01-11T06:00:00Z"), registration.Note{}, registration.Condition{})
+			return err
+		}, ""},
+		{"an end that the last hours of a day lie after", func(ctx context.Context, g *registration.Registrar) error {
+			_, err := g.End(ctx, "hamburg", at("2020-01-10T23:00:00Z"), registration.Note{}, registration.Condition{})
+			return err
+		}, "1 closed usage days: 2020-01-10;"},
+		{"a later start", func(ctx context.Context, g *registration.Registrar) error {
+			r := csp()
+			r.Start = at("2019-12-15T00:00:00Z")
+			_, _, err := g.Put(ctx, registration.Wish{Registration: r})
+			return err
+		}, "1 closed usage days: 2019-12-11;"},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			g, s := desk()
+			put(t, g, csp())
+			g.Closed, g.Grace = closed(1, "20200110", "20191220", "20191221", "20191211"), 3*time.Hour
+			err := c.change(t.Context(), g)
+			if c.want == "" {
+				ok(t, err)
+				return
+			}
+			if refusal := refusalOf(t, err); refusal.Code != "ClosedDaysAffected" || refusal.Kind != registration.Clash || !strings.Contains(refusal.Message, c.want) || s.books[cloudID].Version != 1 {
+				t.Fatalf("%v, version %d; want %s", refusal, s.books[cloudID].Version, c.want)
+			}
+			g.Confirmed = true
+			ok(t, c.change(t.Context(), g))
+			if s.books[cloudID].Version != 2 {
+				t.Error("not recorded")
+			}
+		})
+	}
+}
+
+// TestWhatADayWasSettledBy decides, not what was recorded last.
+func TestWhatADayWasSettledBy(t *testing.T) {
+	g, s := desk()
+	put(t, g, good())
+	moved := good()
+	moved.SubscriptionID, moved.Note = buyer, registration.Note{By: "olga", Reason: "the contract moved"}
+	put(t, g, moved)
+	put(t, g, func() reg { r := moved; r.Region = "elsewhere"; return r }())
+	book := s.books[cloudID]
+	for since, want := range map[int]bool{1: true, 2: false, 3: false} {
+		if got := book.Affected("20191211", since); got != want {
+			t.Errorf("settled by change %d: affected is %t", since, got)
+		}
+	}
+	if why := book.Cause("20191211", 1); why.By != "olga" || why.Change != 2 || why.Reason != "the contract moved" {
+		t.Errorf("%+v", why)
+	}
+	if !book.Changed().Equal(now) {
+		t.Error(book.Changed())
+	}
+	t.Run("a change back to it needs no confirmation, and one of a day that nothing settled goes by what holds", func(t *testing.T) {
+		g.Closed = closed(1, "20191211")
+		put(t, g, good())
+		g.Closed = closed(-1, "20191211")
+		if _, _, err := g.Put(t.Context(), registration.Wish{Registration: moved}); refusalOf(t, err).Code != "ClosedDaysAffected" {
+			t.Error(err)
+		}
+	})
+	t.Run("days that cannot be listed are an error, and nothing is recorded", func(t *testing.T) {
+		was := s.books[cloudID].Version
+		g.Closed = func(context.Context, string) ([]registration.ClosedDay, error) { return nil, context.DeadlineExceeded }
+		if _, _, err := g.Put(t.Context(), registration.Wish{Registration: moved}); err == nil || s.books[cloudID].Version != was {
+			t.Error(err)
+		}
+	})
+}
+
+// TestOutsideHasEveryHourThatIsNotAccepted for registrations that end and begin
+// again at any hour.
+func TestOutsideHasEveryHourThatIsNotAccepted(t *testing.T) {
+	begin := at("2020-01-01T00:00:00Z")
+	for first := range 30 {
+		g, s := desk()
+		r := good()
+		r.EffectiveDay, r.Start = "20200102", begin.Add(time.Duration(24+first)*time.Hour)
+		put(t, g, r)
+		_, err := g.End(t.Context(), "hamburg", r.Start.Add(7*time.Hour), registration.Note{}, registration.Condition{})
+		ok(t, err)
+		r.Name, r.Start = "bremen", r.Start.Add(time.Duration(7+first)*time.Hour)
+		r.EffectiveDay = r.Start.Format("20060102")
+		put(t, g, r)
+		_, err = g.End(t.Context(), "bremen", r.Start.Add(20*time.Hour), registration.Note{}, registration.Condition{})
+		ok(t, err)
+		book := s.books[cloudID]
+		for h := range 24 * 10 {
+			hour := begin.Add(time.Duration(h) * time.Hour)
+			listed := false
+			for _, r := range book.Outside() {
+				day := hour.Format("20060102")
+				listed = listed || r[0] <= day && (r[1] == "" || day <= r[1])
+			}
+			if !book.Accepts(hour, time.Hour) && !listed {
+				t.Fatalf("start %d: hour %s is not accepted, and its day is not in %v", first, hour, book.Outside())
+			}
+		}
+	}
+}
