@@ -6,7 +6,6 @@ import (
 	"strings"
 	"time"
 
-	"stackusage/handlers"
 	"stackusage/shared/ledger"
 	"stackusage/shared/usage"
 )
@@ -183,49 +182,4 @@ func printDays(env environment, lines []listedDay, asJSON bool) error {
 			l.Inputs, l.Rows, l.Records, l.Batches, l.State, why)
 	}
 	return w.flush("no such day was stated")
-}
-
-const aboutRestate = `close a usage day again, and settle anew who pays and what is free
-
-The next revision goes by the registration, the catalogue of meters and the
-stack's tenants as they are now, and states the difference to what commerce
-accepted. It is made once, and its row keeps who asked and why.`
-
-func restateDay(ctx context.Context, env environment, args []string) error {
-	fs := newFlags(env, "days restate", aboutRestate)
-	cloudID := fs.String("cloud-id", "", "the registration's `GUID`")
-	text := fs.String("day", "", "the usage `day`, 2019-12-10")
-	var why ledger.Reasoned
-	reason := reasonFlags(fs, &why)
-	if err := parseFlags(fs, args); err != nil {
-		return err
-	}
-	if err := checkCloudID(*cloudID); err != nil {
-		return err
-	}
-	day, err := usage.ParseDay(*text)
-	if err != nil {
-		return fmt.Errorf("--day: %w", err)
-	}
-	if err := reason(); err != nil {
-		return err
-	}
-	app, err := env.app()
-	if err != nil {
-		return err
-	}
-	asked, err := app.ledger.AskRestate(ctx, *cloudID, day, why)
-	if err != nil {
-		return err
-	}
-	// Should the message get lost, or commerce still owe answers, Sweep asks again.
-	if err := app.usage.Queues.Enqueue(ctx, handlers.QueueDays, handlers.DayMessage(*cloudID, day), 0); err != nil {
-		return fmt.Errorf("the request is recorded, and Sweep will find it: %w", err)
-	}
-	fmt.Fprintf(env.stdout, `Usage day %s is to be stated again: %s (%s, %s).
-CloseDay does so once commerce has answered all of its last revision.
-Watch:
-  stackusage days list --cloud-id %s --from %[1]s --to %[1]s
-`, day, asked.RestateReason, asked.RestateBy, stamp(asked.RestateAt), *cloudID)
-	return nil
 }
