@@ -85,11 +85,11 @@ func (s *source) Read(p []byte) (int, error) {
 
 func (s *source) hex() string { return fmt.Sprintf("%x", s.sum.Sum(nil)) }
 
-// readHour reads an hour blob and gives each row to each. The error is one of
+// readHour reads an hour blob into b and gives each row to each. The error is one of
 // storage; what is wrong with the file is in code.
-func readHour(r io.Reader, name blobName, each func(n int64, row []byte)) (b hourBlob, err error) {
+func readHour(r io.Reader, name blobName, b *hourBlob, each func(n int64, row []byte)) error {
 	src := newSource(r)
-	err = b.read(src, name, each)
+	err := b.read(src, name, each)
 	var rejected rejection
 	switch {
 	case src.err != nil:
@@ -99,7 +99,7 @@ func readHour(r io.Reader, name blobName, each func(n int64, row []byte)) (b hou
 	case errors.Is(err, io.ErrUnexpectedEOF):
 		b.code, err = "CutShort", nil
 	}
-	return b, err
+	return err
 }
 
 func (b *hourBlob) read(src *source, name blobName, each func(int64, []byte)) error {

@@ -131,8 +131,11 @@ func (l *look) readUsage(f *file, each func(n int64, u usage, code string)) {
 	body := l.open(l.Landing, f.name.path())
 	defer body.Close()
 	var err error
-	f.hourBlob, err = readHour(body, f.name, func(n int64, row []byte) {
+	err = readHour(body, f.name, &f.hourBlob, func(n int64, row []byte) {
 		u, code := readRow(row, f.name.hour)
+		if code == "" && u.key()[location] == "" && f.Region == "" {
+			code = l.unnamed(f, n, u)
+		}
 		each(n, u, code)
 	})
 	must(err)
@@ -140,6 +143,16 @@ func (l *look) readUsage(f *file, each func(n int64, u usage, code string)) {
 	if f.name.hour.start().After(when(f.Props, "landedAt")) { // it ends more than an hour after it landed
 		f.code = "HourNotOver"
 	}
+}
+
+// unnamed is the code of a row for which neither it nor the header names a location:
+// the registration of the day on which it was ingested may have. Quarantine says so.
+func (l *look) unnamed(f *file, n int64, u usage) string {
+	row, is := l.get(table.Quarantine, l.cloudID+"_"+f.name.hour.day(), fmt.Sprintf("%s_%010d", f.name.key(), n))
+	if is && text(row.Props, "code") == "LocationMissing" || text(l.book.on(u.Hour.day()).Props, "region") == "" {
+		return "LocationMissing"
+	}
+	return ""
 }
 
 // checkVerdict derives what became of a file. others are the files of its hour.

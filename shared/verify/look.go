@@ -43,7 +43,7 @@ func (a *auditor) look(d dayID) Day {
 		observed: &sorter[observation]{dir: a.o.TempDir, compare: observation.compare}, standing: a.newItems(), outcomes: a.newWanted()}
 	defer func() { l.rows.close(); l.observed.close(); l.standing.close(); l.outcomes.close() }()
 	l.out.CloudID, l.out.Day = l.cloudID, dashedDay(l.day)
-	l.readBook()
+	l.book = a.book(l.cloudID)
 	landed := l.landed()
 	// What is read first is written last: a counted hour has its inputs, an input
 	// its mark, and a mark goes after the revision that has the input.

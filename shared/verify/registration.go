@@ -31,19 +31,20 @@ func (e entry) end() hour {
 	return 0
 }
 
-func (l *look) readBook() {
-	for row := range l.list(table.Registrations, l.cloudID, "") {
+func (a *auditor) book(cloudID string) (b book) {
+	for row := range a.list(table.Registrations, cloudID, "") {
 		if rest, is := strings.CutPrefix(row.Key, "registration_"); is {
 			day, number, _ := strings.Cut(rest, "_")
-			l.book.entries = append(l.book.entries, entry{row.Props, day, number})
+			b.entries = append(b.entries, entry{row.Props, day, number})
 		}
 		at := when(row.Props, "at")
 		if at.IsZero() { // put by hand
 			at = when(row.Props, "start")
 		}
-		l.book.changed = later(l.book.changed, at)
+		b.changed = later(b.changed, at)
 	}
-	slices.SortFunc(l.book.entries, func(a, b entry) int { return cmp.Or(cmp.Compare(a.day, b.day), cmp.Compare(a.number, b.number)) })
+	slices.SortFunc(b.entries, func(a, b entry) int { return cmp.Or(cmp.Compare(a.day, b.day), cmp.Compare(a.number, b.number)) })
+	return b
 }
 
 // on is the entry that holds on a usage day. Days before the first entry belong to

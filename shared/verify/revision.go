@@ -75,6 +75,7 @@ func (l *look) checkRevisions() {
 		before = append([]blobHash{{r.File, r.SHA256}}, l.checkRevision(r, before)...)
 	}
 	l.checkStanding()
+	l.checkConfirmed()
 	for row := range l.list(table.UsageBatches, l.partition(), "") {
 		var revision int
 		if _, err := fmt.Sscanf(row.Key, "%04d_", &revision); err != nil || revision > len(l.revisions) {

@@ -11,6 +11,8 @@ import (
 	"slices"
 	"strings"
 	"time"
+
+	"stackusage/shared/table"
 )
 
 // settlement is all that decides who pays for a day and what of it is free.
@@ -227,4 +229,51 @@ func (l *look) catalogue(sum string) map[string]meter {
 		meters[plainGUID(at("meter_id"))] = meter{at("name"), at("unit"), at("class"), at("commerce_meter_id"), at("admin_commerce_meter_id"), at("deprecated") == "yes"}
 	}
 	return meters
+}
+
+// checkConfirmed: what the stack said otherwise than the last revision was settled by
+// waits for an operator, unless one has confirmed it.
+func (l *look) checkConfirmed() {
+	if len(l.settled.Differs)+len(l.settled.Seen) == 0 {
+		return
+	}
+	confirmed := map[string]bool{}
+	for row := range l.list(table.Decisions, l.cloudID, "confirm_"+l.day) {
+		for _, what := range strings.Split(text(row.Props, "what"), ",") {
+			confirmed[what] = true
+		}
+	}
+	for row := range l.list(table.Registrations, l.cloudID, "infrastructure") {
+		for _, hash := range strings.Split(text(row.Props, "against"), ",") {
+			confirmed[hash] = true
+		}
+		confirmed[hashOf(strings.Split(text(row.Props, "subscriptions"), ","))] = true
+	}
+	where := l.revisions[len(l.revisions)-1].where
+	for _, d := range l.settled.Differs {
+		if !confirmed[d.Subscription+"="+d.Tenant] {
+			l.waits(where, "subscription %s is charged as of tenant %q; the stack said %s at %s", d.Subscription, l.settled.Subscriptions[d.Subscription].Tenant, d.Tenant, show(d.ObservedAt))
+		}
+	}
+	for _, s := range l.settled.Seen {
+		if !confirmed[s.Hash] {
+			l.waits(where, "the stack named other infrastructure subscriptions than the registration: %s (hash %s)", strings.Join(s.Subscriptions, ", "), s.Hash)
+		}
+	}
+}
+
+// unconfirmed: a list of infrastructure subscriptions that was recorded when a day was
+// closed asks to be confirmed.
+func (a *auditor) unconfirmed(cloudID string) (open []Finding) {
+	last, book := map[string]table.Row{}, a.book(cloudID)
+	for row := range a.list(table.Registrations, cloudID, "infrastructure") {
+		last[row.Key[:min(len(row.Key), len("infrastructure_20191210"))]] = row // the last one of its day holds
+	}
+	for _, key := range slices.Sorted(maps.Keys(last)) {
+		day, _, _ := strings.Cut(strings.TrimPrefix(key, "infrastructure_"), "_")
+		if row := last[key]; row.Props["confirmed"] == false && book.on(day).Props["expectsHours"] != false { // the canary's decides nothing
+			open = append(open, Finding{place(table.Registrations, row), "nobody has confirmed these infrastructure subscriptions, whose usage is free: " + text(row.Props, "subscriptions")})
+		}
+	}
+	return open
 }

@@ -120,7 +120,12 @@ func Run(ctx context.Context, stores Stores, o Options) (report Report, err erro
 	report.Differences, report.Open, o.Limit = []Finding{}, []Finding{}, cmp.Or(o.Limit, 100)
 	a := &auditor{Stores: stores, o: o, ctx: ctx}
 	defer a.failed(&err)
+	registrations := map[string]bool{}
 	for _, d := range a.days() {
+		if !registrations[d.cloudID] {
+			registrations[d.cloudID] = true
+			report.Open = append(report.Open, a.unconfirmed(d.cloudID)...)
+		}
 		day := a.look(d)
 		if len(day.Differences)+len(day.Open) > 0 {
 			day = a.look(d)
