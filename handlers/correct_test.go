@@ -12,6 +12,7 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
+	"stackusage/handlers"
 	standin "stackusage/internal/devstack/commerce"
 	"stackusage/shared/azurestore"
 	"stackusage/shared/ledger"
@@ -209,18 +210,30 @@ func TestCorrections(t *testing.T) {
 		checkChains(t, records)
 	})
 	t.Run("a complete day closes again at most once in the delay", func(t *testing.T) {
-		r.ingest(t, hour00+8, row(1, hour22, "1"))
-		r.done(t, "CloseDay", dayMessage(theDay))
+		closes := func(what string, want int) {
+			t.Helper()
+			r.done(t, "CloseDay", dayMessage(theDay))
+			revisions := r.ofDay(t, "UsageDays")
+			if len(revisions) != want {
+				t.Fatalf("%s: %d revisions, want %d", what, len(revisions), want)
+			}
+			for _, m := range r.take(t, handlers.QueueBatches) { // nothing but the delay keeps it from closing
+				r.done(t, "ForwardBatch", m)
+			}
+		}
+		r.advance(r.Settings.ReopenDelay)
+		r.take(t, handlers.QueueBatches)
 		before := len(r.ofDay(t, "UsageDays"))
+		r.ingest(t, hour00+8, row(1, hour22, "1"))
+		closes("after the delay", before+1)
 		r.ingest(t, hour00+9, row(1, hour22, "1"))
-		r.done(t, "CloseDay", dayMessage(theDay))
-		if n := len(r.ofDay(t, "UsageDays")); n != before {
-			t.Errorf("%d revisions; want %d until the delay is over", n, before)
-		}
+		closes("at once", before+1)
+		r.advance(r.Settings.ReopenDelay - 2*time.Minute)
+		r.ingest(t, hour00+13, row(1, hour22, "1"))
+		closes("before the delay is over", before+1)
+		r.advance(3 * time.Minute)
+		closes("after it, for both hours", before+2)
 		r.settle(t, rnd)
-		if n := len(r.ofDay(t, "UsageDays")); n != before+1 {
-			t.Errorf("%d revisions; want one for both hours", n)
-		}
 	})
 	t.Run("a record that commerce refused is stated anew by the next revision", func(t *testing.T) {
 		bill.fault(t, `{"rejectMeter":"`+tableMeter+`"}`)

@@ -1,29 +1,15 @@
 package handlers_test
 
 import (
-	"context"
 	"io"
 	"math/rand/v2"
 	"strings"
 	"testing"
-	"time"
 
-	"stackusage/handlers"
-	"stackusage/shared/azurestore"
 	"stackusage/shared/landing"
 	"stackusage/shared/registration"
 	"stackusage/shared/table"
 )
-
-// noPartials is storage from which lifecycle has removed the partials.
-type noPartials struct{ handlers.Blobs }
-
-func (b noPartials) Open(ctx context.Context, container, name string) (io.ReadCloser, time.Time, error) {
-	if container == table.ContainerPartials {
-		return nil, time.Time{}, azurestore.ErrNoBlob
-	}
-	return b.Blobs.Open(ctx, container, name)
-}
 
 // reinput changes the inputs of the usage day.
 func (r *rig) reinput(t *testing.T, change func(table.Props)) {
@@ -59,7 +45,7 @@ func TestPartialsThatAreGoneAreRebuilt(t *testing.T) {
 		r.ingest(t, hour22, rowsOf(hour22)...)
 		r.ingest(t, hour00, rowsOf(hour00)...)
 		r.untilNothingIsOpen(t, rand.New(rand.NewPCG(1, 1)))
-		r.App.Blobs = noPartials{r.Blobs}
+		r.App.Blobs = noPartials{r.store.Blobs}
 		r.reroute(t)
 		// Today's rules would take the row: the registration names a region by now.
 		r.registerAs(t, func(*registration.Registration) {})
