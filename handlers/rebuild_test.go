@@ -45,7 +45,7 @@ func TestPartialsThatAreGoneAreRebuilt(t *testing.T) {
 		r.ingest(t, hour22, rowsOf(hour22)...)
 		r.ingest(t, hour00, rowsOf(hour00)...)
 		r.untilNothingIsOpen(t, rand.New(rand.NewPCG(1, 1)))
-		r.App.Blobs = noPartials{r.store.Blobs}
+		r.App.Blobs = withoutPartials{r.store.Blobs}
 		r.reroute(t)
 		// Today's rules would take the row: the registration names a region by now.
 		r.registerAs(t, func(*registration.Registration) {})
