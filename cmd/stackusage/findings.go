@@ -20,10 +20,10 @@ KIND says what to do:
                   stackusage days confirm keeps what is settled,
                   stackusage days restate settles the day anew
   infrastructure  headers have another list of infrastructure subscriptions than
-                  the registration: change the registration's list, or confirm
-                  it against the hash of theirs
+                  the registration: stackusage registrations infrastructure set
+                  changes its list, confirm --against HASH keeps it
   unconfirmed     CloseDay recorded the registration's list, since it had none:
-                  confirm it, or change it
+                  stackusage registrations infrastructure confirm, or set
 
 Exit code: 0 there is none, 2 there are some, 1 anything else.`
 
