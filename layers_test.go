@@ -25,6 +25,7 @@ var layers = map[string][]string{
 	"shared/landing":    {"shared/usage", "shared/strictjson"},
 	"shared/daily":      {"shared/usage", "shared/meter", "shared/registration"},
 	"shared/ledger":     {"shared/table", "shared/usage", "shared/daily", "shared/landing", "shared/registration"}, // Verify reads hour blobs: decision 0004
+	"shared/verify":     {"shared/table"},                                                                          // nothing else, also indirectly: decision 0018
 	"shared/intake":     {"shared/table", "shared/content", "shared/usage", "shared/landing", "shared/daily", "shared/ledger"},
 	"shared/reconcile":  {"shared/table", "shared/usage", "shared/strictjson", "shared/meter", "shared/landing", "shared/daily", "shared/ledger"},
 	"shared/commerce":   {"shared/strictjson"},
@@ -77,6 +78,38 @@ func TestLayers(t *testing.T) {
 			}
 		}
 	})
+}
+
+// TestVerifySharesNoCode: the auditor has nothing of ours but access to tables, also
+// through what it imports.
+func TestVerifySharesNoCode(t *testing.T) {
+	imports := map[string]map[string]bool{}
+	walk(t, func(_, pkg string, f *ast.File) {
+		for _, spec := range f.Imports {
+			imp, _ := strconv.Unquote(spec.Path.Value)
+			if name, ours := strings.CutPrefix(imp, module); ours {
+				if imports[pkg] == nil {
+					imports[pkg] = map[string]bool{}
+				}
+				imports[pkg][name] = true
+			}
+		}
+	})
+	reached := map[string]bool{}
+	var reach func(pkg string)
+	reach = func(pkg string) {
+		for name := range imports[pkg] {
+			if !reached[name] {
+				reached[name] = true
+				reach(name)
+			}
+		}
+	}
+	reach("shared/verify")
+	delete(reached, "shared/table")
+	if len(imports["shared/verify"]) == 0 || len(reached) > 0 {
+		t.Errorf("shared/verify imports, directly or not: %v", reached)
+	}
 }
 
 func TestPackageDocs(t *testing.T) {
