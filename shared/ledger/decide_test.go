@@ -302,3 +302,30 @@ func TestAskRestate(t *testing.T) {
 		t.Error("the day is still open")
 	}
 }
+
+// Of two requests without an answer the one that settles more stands, whichever
+// came first; the revision says what it had settled anew.
+func TestAWiderRequestTakesThePlaceOfANarrowerOne(t *testing.T) {
+	t.Parallel()
+	ctx := context.Background()
+	l, _ := open(t)
+	d := day(t, "20191210")
+	id, h := blobOf(cloudID, hour(t, "2019121019"), fileA)
+	_, err := commit(ctx, l, id, h, d)
+	ok(t, err)
+	ok(t, stateNext(ctx, l, cloudID, d))
+	for i, want := range []string{ledger.SettleNothing, ledger.SettleRegistration, ledger.SettleAll, ledger.SettleAll, ledger.SettleAll} {
+		settle := []string{ledger.SettleNothing, ledger.SettleRegistration, ledger.SettleAll, ledger.SettleRegistration, ledger.SettleAll}[i]
+		asked, err := l.AskRevision(ctx, cloudID, d, settle, because(fmt.Sprint("request ", i)))
+		ok(t, err)
+		if asked.Settle != want || asked.RestateReason != fmt.Sprint("request ", min(i, 2)) {
+			t.Errorf("request %d that settles %q: what stands is %+v", i, settle, asked)
+		}
+	}
+	ok(t, stateNext(ctx, l, cloudID, d))
+	last, err := l.LastRevision(ctx, cloudID, d)
+	ok(t, err)
+	if last.Settle != ledger.SettleAll || last.Reason != "request 2" || marked(t, l, cloudID, d.Compact()) {
+		t.Errorf("revision %+v", last)
+	}
+}
