@@ -3,12 +3,11 @@ package handlers
 import (
 	"bytes"
 	"context"
-	"crypto/sha256"
-	"encoding/hex"
 	"encoding/json"
 	"errors"
 	"fmt"
 	"log/slog"
+	"net/http"
 	"slices"
 	"time"
 
@@ -35,6 +34,8 @@ type sending struct {
 	claimedUntil time.Time // as its row says: nobody else sends before that
 	ends         time.Time // just before that, by the process's own clock
 	whole        bool      // claimed until this invocation must have ended
+	unread       bool      // an answer of this try had no result that could be read
+	silent       bool      // an operator settles what is open, and requests with it had no answer
 	again        bool      // an operator asked for another try while this one was under way
 }
 
@@ -61,6 +62,11 @@ func (s *sending) open() []int {
 		}
 	}
 	return open
+}
+
+// openOf lists those of some records that have no final answer.
+func (s *sending) openOf(some []int) []int {
+	return slices.DeleteFunc(slices.Clone(some), func(i int) bool { _, ok := s.answers[s.records[i].RecordID]; return ok })
 }
 
 // request is the body of a request with some of the records, byte for byte as
@@ -92,6 +98,12 @@ func (a *App) ask(ctx context.Context, s *sending) (cause, err error) {
 			return nil, err
 		}
 	}
+	if from := s.batch.SettleFrom; s.settled() && !from.IsZero() {
+		if a.Now().Before(from) {
+			return errOnItsWay, nil
+		}
+		return a.settleOpen(ctx, s)
+	}
 	if s.batch.Unknowns >= readBackAfter {
 		if cause, err := a.readBack(ctx, s, s.open()); cause != nil || err != nil {
 			var failure *commerce.Error
@@ -106,7 +118,7 @@ func (a *App) ask(ctx context.Context, s *sending) (cause, err error) {
 	}
 	if open := s.open(); len(open) > 0 {
 		cause, err = a.post(ctx, s, open)
-		if refused(cause) {
+		if s.apart(cause) {
 			cause, err = a.bisect(ctx, s, open, cause)
 		}
 	}
@@ -116,15 +128,42 @@ func (a *App) ask(ctx context.Context, s *sending) (cause, err error) {
 	if s.taken {
 		s.batch.RefusedSince = time.Time{}
 	}
-	if open := s.open(); cause == nil && len(open) > 0 {
-		cause = &commerce.Error{Kind: commerce.Unknown, Err: fmt.Errorf("%d of %d records have no answer", len(open), len(s.records))}
+	if cause == nil {
+		cause = s.leftOut(s.open())
 	}
 	return cause, nil
 }
 
-func refused(cause error) bool {
+// leftOut is an error if some records have no answer that can be read.
+func (s *sending) leftOut(open []int) error {
+	if len(open) == 0 {
+		return nil
+	}
+	return &commerce.Error{Kind: commerce.Unreadable, Status: http.StatusOK, Err: fmt.Errorf("%d of %d records have no answer", len(open), len(s.records))}
+}
+
+// apart reports whether a request that ended so is sent again in parts: commerce
+// refuses it as a whole, or gives no result that can be read again and again. Where
+// an operator settles the batch, any other is, too, unless commerce is away.
+func (s *sending) apart(cause error) bool {
 	var failure *commerce.Error
-	return errors.As(cause, &failure) && failure.Kind == commerce.Refused
+	if !errors.As(cause, &failure) {
+		return false
+	}
+	switch failure.Kind {
+	case commerce.Refused:
+		return true
+	case commerce.Busy, commerce.Credentials:
+		return false
+	case commerce.Unreadable:
+		return s.settled() || s.batch.Unread >= ledger.UnreadTries
+	}
+	return s.settled()
+}
+
+func unreadable(cause error) bool {
+	var failure *commerce.Error
+	return errors.As(cause, &failure) && failure.Kind == commerce.Unreadable
 }
 
 // post sends some of the records and keeps their answers.
@@ -134,40 +173,22 @@ func (a *App) post(ctx context.Context, s *sending, some []int) (cause, err erro
 	limited, cancel := context.WithDeadline(ctx, s.ends)
 	defer cancel()
 	results, cause := a.Commerce.Send(limited, id, body)
-	if cause != nil {
-		return cause, nil
-	}
-	if s.batch.Tries > 1 {
+	if cause == nil && s.batch.Tries > 1 {
 		if cause, err := a.readUnbilled(ctx, s, some, results); cause != nil || err != nil {
 			return cause, err
 		}
 	}
-	return nil, a.keep(ctx, s, some, results, true)
-}
-
-// readUnbilled reads back records that are told Rejected or Expired now: an
-// earlier try may have been taken while its answer, or this process, got lost.
-// What commerce has is billed, whatever it says of a repeat, and the next
-// revision must not bill it again.
-func (a *App) readUnbilled(ctx context.Context, s *sending, some []int, results map[string]commerce.Result) (cause, err error) {
-	var unbilled []int
-	for _, i := range some {
-		if r, ok := results[s.records[i].RecordID]; ok && !stands(r.Status) {
-			unbilled = append(unbilled, i)
+	if cause == nil {
+		if err := a.keep(ctx, s, some, results, true); err != nil {
+			return nil, err
 		}
+		cause = s.leftOut(s.openOf(some))
 	}
-	if len(unbilled) == 0 {
-		return nil, nil
+	if unreadable(cause) && !s.unread {
+		s.unread = true
+		s.batch.Unread++
 	}
-	if cause, err = a.readBack(ctx, s, unbilled); cause != nil || err != nil {
-		return cause, err
-	}
-	for _, i := range unbilled {
-		if _, has := s.answers[s.records[i].RecordID]; has {
-			delete(results, s.records[i].RecordID)
-		}
-	}
-	return nil, nil
+	return cause, nil
 }
 
 // keep records the answers to some of the records. Results for others are
@@ -233,42 +254,4 @@ func (a *App) recall(ctx context.Context, s *sending) error {
 		s.answers[id] = resultOf(id, k)
 	}
 	return err
-}
-
-// codeReadBack is the answer code of a record whose answer got lost and was
-// read back.
-const codeReadBack = "ReadBack"
-
-// readBack asks which of some records commerce has accepted already, and keeps
-// that as their answers. It holds no more than these records, however many the
-// day has.
-func (a *App) readBack(ctx context.Context, s *sending, some []int) (cause, err error) {
-	sums := make(map[string]string, len(some))
-	for _, i := range some {
-		sum := sha256.Sum256(s.raw[i])
-		sums[s.records[i].RecordID] = hex.EncodeToString(sum[:])
-	}
-	found := map[string]commerce.Result{}
-	cause = a.Commerce.Accepted(ctx, s.m.CloudID, s.m.UsageDay.String(), func(r commerce.AcceptedRecord) error {
-		sum, ours := sums[r.RecordID]
-		if !ours {
-			return nil
-		}
-		result := commerce.Result{RecordID: r.RecordID, Status: commerce.Accepted, Code: codeReadBack}
-		if r.SHA256 != sum {
-			result.Status, result.Quantity, result.Message = commerce.Conflict, r.Quantity, "commerce has other bytes under this recordId"
-		}
-		found[r.RecordID] = result
-		if len(found) == len(sums) {
-			return commerce.ErrStop
-		}
-		return nil
-	})
-	if cause != nil || len(found) == 0 {
-		return cause, nil
-	}
-	if err := a.claimPartial(ctx, s); err != nil {
-		return nil, err
-	}
-	return nil, a.keep(ctx, s, some, found, false)
 }

@@ -5,10 +5,10 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"slices"
 	"time"
 
 	"stackusage/shared/commerce"
-	"stackusage/shared/ledger"
 )
 
 // Bounds of looking for what commerce refuses in a batch, in one invocation.
@@ -44,7 +44,7 @@ func (a *App) bisect(ctx context.Context, s *sending, some []int, refusal error)
 		return nil, err
 	}
 	stop := time.Now().Add(a.Settings.InvocationLimit / 2)
-	decided, most := s.decided(), maxRequests
+	decided, most := s.settled(), maxRequests
 	if decided {
 		most = maxDecided
 	}
@@ -63,12 +63,17 @@ func (a *App) bisect(ctx context.Context, s *sending, some []int, refusal error)
 			}
 			return
 		}
-		half := len(p.records) / 2
-		first, second := part{p.records[:half], p.depth + 1}, part{p.records[half:], p.depth + 1}
+		open := s.openOf(p.records)
+		half := len(open) / 2
+		first, second := part{open[:half], p.depth + 1}, part{open[half:], p.depth + 1}
 		if s.batch.Tries>>min(p.depth, 62)&1 == 0 {
 			first, second = second, first
 		}
-		pending = append(pending, second, first)
+		for _, p := range []part{second, first} {
+			if len(p.records) > 0 {
+				pending = append(pending, p)
+			}
+		}
 	}
 	split(part{records: some}, refusal)
 	for requests := 1; len(pending) > 0; requests++ {
@@ -76,7 +81,7 @@ func (a *App) bisect(ctx context.Context, s *sending, some []int, refusal error)
 			break
 		}
 		if requests == most || time.Now().After(stop) {
-			cause = fmt.Errorf("%d of %d records are still to be asked: commerce refused requests as a whole: %w", len(s.open()), len(s.records), refusal)
+			cause = fmt.Errorf("%d of %d records are still to be asked: commerce does not answer them together: %w", len(s.open()), len(s.records), refusal)
 			break
 		}
 		next := pending[len(pending)-1]
@@ -85,9 +90,9 @@ func (a *App) bisect(ctx context.Context, s *sending, some []int, refusal error)
 		if err != nil {
 			return nil, err
 		}
-		if refused(failure) {
+		if s.apart(failure) {
 			split(next, failure)
-		} else if failure != nil {
+		} else if failure != nil && !unreadable(failure) {
 			cause = failure // away in the middle of it: the rest later
 			break
 		}
@@ -102,57 +107,40 @@ func (a *App) bisect(ctx context.Context, s *sending, some []int, refusal error)
 	return cause, err
 }
 
-// decided reports whether an operator decided that what is refused alone is
-// final.
-func (s *sending) decided() bool { return s.batch.Decision == ledger.Reject }
-
-// judgeLone rejects the records that were refused alone, if it is about them or
-// an operator decided that it is.
+// judgeLone ends the records that commerce did not answer in a request of their
+// own: what it refuses is Rejected, if it is about the record; and what an operator
+// settles ends as he decided. What has no result that can be read stays open.
 func (a *App) judgeLone(ctx context.Context, s *sending, alone []lone) (cause, err error) {
-	last := alone[len(alone)-1].refusal
-	tellable, unproven := true, s.decided() && !s.taken
-	if !s.taken && !unproven {
-		s.taken, tellable = a.control(ctx, s)
+	if !s.settled() {
+		alone = slices.DeleteFunc(alone, func(l lone) bool { return l.refusal.Kind != commerce.Refused })
 	}
-	if !s.taken && !unproven {
-		if s.batch.RefusedSince.IsZero() {
-			s.batch.RefusedSince = a.Now()
-		}
-		if tellable || len(s.open()) > 1 || a.Now().Sub(s.batch.RefusedSince) < aloneFor {
-			return fmt.Errorf("%w: each of %d records sent alone is refused and none is taken: it may be commerce, not the records", last, len(alone)), nil
-		}
+	if len(alone) == 0 {
+		return nil, nil
 	}
-	// An earlier try may have been taken while its answer got lost. A record that
-	// is billed must not be called Rejected: the next revision would bill it
-	// again.
-	some := make([]int, len(alone))
-	for i, l := range alone {
-		some[i] = l.record
-	}
-	if cause, err := a.readBack(ctx, s, some); cause != nil || err != nil {
-		return cause, err
-	}
-	results := map[string]commerce.Result{}
-	var rest []int
-	for _, l := range alone {
-		id := s.records[l.record].RecordID
-		if _, known := s.answers[id]; known {
-			continue
+	proven := s.taken
+	if !proven && !s.settled() {
+		if cause := a.proven(ctx, s, alone); cause != nil {
+			return cause, nil
 		}
-		code, message := l.refusal.Code, l.refusal.Message
-		if code == "" {
-			code, message = fmt.Sprintf("HTTP%d", l.refusal.Status), l.refusal.Reason
-		}
-		if unproven {
-			code, message = ledger.CodeDecided, fmt.Sprintf("%s, decided by %s: %s. Commerce said %s: %s",
-				s.batch.DecidedAt.UTC().Format(time.RFC3339), s.batch.DecidedBy, s.batch.DecisionReason, code, message)
-		}
-		results[id] = commerce.Result{RecordID: id, Status: commerce.Rejected, Code: code, Message: message}
-		rest = append(rest, l.record)
+		proven = true
 	}
-	a.log(ctx).ErrorContext(ctx, "records refused", slog.String("batch", s.m.id().String()), slog.Int("records", len(rest)),
-		slog.String("cause", last.Error()), slog.Bool("decided", unproven))
-	return nil, a.keep(ctx, s, rest, results, false)
+	return a.endLone(ctx, s, alone, proven, false)
+}
+
+// proven says why it may be commerce, not the records, that records sent alone are
+// refused; nil if it is the records.
+func (a *App) proven(ctx context.Context, s *sending, alone []lone) (cause error) {
+	var tellable bool
+	if s.taken, tellable = a.control(ctx, s); s.taken {
+		return nil
+	}
+	if s.batch.RefusedSince.IsZero() {
+		s.batch.RefusedSince = a.Now()
+	}
+	if tellable || len(s.open()) > 1 || a.Now().Sub(s.batch.RefusedSince) < aloneFor {
+		return fmt.Errorf("%w: each of %d records sent alone is refused and none is taken: it may be commerce, not the records", alone[len(alone)-1].refusal, len(alone))
+	}
+	return nil
 }
 
 // control sends a record again that commerce has taken already. The answer

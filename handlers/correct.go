@@ -95,8 +95,11 @@ func (s *standing) check() error {
 	return nil
 }
 
-// maxReceipt bounds a receipt: 500 answers with their messages.
-const maxReceipt = 4 << 20
+// maxReceipt bounds a receipt: 500 answers whose code and message are clipped to
+// some 1,000 bytes each, and which JSON may write six times as long, come to less
+// than half of it; those of earlier versions, clipped to 2,000 characters, to less
+// than all.
+const maxReceipt = 64 << 20
 
 // answers goes through the receipts' answers in the order of the records. It
 // holds one receipt at a time.
@@ -138,7 +141,7 @@ func receiptOf(m batchMessage, records []daily.Record, results map[string]commer
 	receipt := ledger.Receipt{Batch: m.id().String(), Answers: make([]ledger.ReceiptAnswer, len(records))}
 	for i, r := range records {
 		result := results[r.RecordID]
-		answer := ledger.ReceiptAnswer{RecordID: r.RecordID, Status: result.Status, Code: result.Code, Message: result.Message}
+		answer := ledger.ReceiptAnswer{RecordID: r.RecordID, Status: result.Status, Code: ledger.Clip(result.Code), Message: ledger.Clip(result.Message)}
 		switch result.Status {
 		case commerce.Accepted, commerce.Duplicate:
 			answer.Stands, answer.Quantity = true, r.Quantity

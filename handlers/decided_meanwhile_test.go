@@ -69,12 +69,12 @@ func TestDecisionsOnBatchesThatCannotBe(t *testing.T) {
 	r := stated(t)
 	refusal := func(want string) {
 		t.Helper()
-		_, err := r.Ledger.AskReject(t.Context(), firstBatch, because("no"))
+		_, err := r.Ledger.AskSettleBatch(t.Context(), firstBatch, ledger.SettleDeclined, because("no"))
 		if err == nil || !strings.Contains(err.Error(), want) {
 			t.Errorf("error %v, want %s", err, want)
 		}
 	}
-	refusal("commerce does not refuse it")
+	refusal("commerce may still answer it")
 	r.done(t, "ForwardBatch", batchMessage(theDay, 1))
 	refusal("every record of it has a final answer")
 	before := r.batch(t)

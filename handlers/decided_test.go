@@ -32,7 +32,7 @@ func refused(t *testing.T, n int) (*rig, *gate) {
 
 func (r *rig) reject(t *testing.T) {
 	t.Helper()
-	_, err := r.Ledger.AskReject(t.Context(), firstBatch, because("the meter was withdrawn"))
+	_, err := r.Ledger.AskSettleBatch(t.Context(), firstBatch, ledger.SettleDeclined, because("the meter was withdrawn"))
 	ok(t, err)
 }
 
@@ -53,7 +53,7 @@ func (r *rig) checkDecided(t *testing.T, want int) {
 	if n != want {
 		t.Errorf("%d records are rejected by decision, want %d", n, want)
 	}
-	if b := r.batch(t); b.Decision != ledger.Reject || b.DecidedBy != "olga" || b.DecisionReason != "the meter was withdrawn" || !b.DecidedAt.Equal(because("").At) {
+	if b := r.batch(t); b.Decision != ledger.Settle || b.SettleAs != ledger.SettleDeclined || b.DecidedBy != "olga" || b.DecisionReason != "the meter was withdrawn" || !b.DecidedAt.Equal(because("").At) {
 		t.Errorf("%+v", b)
 	}
 }
@@ -220,7 +220,7 @@ func TestADecisionOnItsWay(t *testing.T) {
 			g.answer = refuseAll
 			r.done(t, "ForwardBatch", batchMessage(theDay, 1))
 			r.failWrite(1, stored)
-			if _, err := r.Ledger.AskReject(t.Context(), firstBatch, because("the meter was withdrawn")); err == nil {
+			if _, err := r.Ledger.AskSettleBatch(t.Context(), firstBatch, ledger.SettleDeclined, because("the meter was withdrawn")); err == nil {
 				t.Fatal("no error")
 			}
 			r.through(nil)
@@ -230,7 +230,7 @@ func TestADecisionOnItsWay(t *testing.T) {
 			if !stored {
 				later = first
 			}
-			b, err := r.Ledger.AskReject(t.Context(), firstBatch, later)
+			b, err := r.Ledger.AskSettleBatch(t.Context(), firstBatch, ledger.SettleDeclined, later)
 			ok(t, err)
 			if b.DecidedBy != "olga" || b.DecisionReason != first.Reason {
 				t.Errorf("the first decision does not stand: %+v", b)
@@ -239,5 +239,24 @@ func TestADecisionOnItsWay(t *testing.T) {
 			g.checkEnd(t, r, 3, "Rejected", nil)
 			r.checkDecided(t, 3)
 		})
+	}
+}
+
+// A decision that an earlier version recorded is carried out as it was meant.
+func TestADecisionOfAnEarlierVersion(t *testing.T) {
+	t.Parallel()
+	r := statedWith(t, 3)
+	g := newGate(t, r, standin.Options{})
+	g.answer = refuseAll
+	r.done(t, "ForwardBatch", batchMessage(theDay, 1))
+	b, err := r.Ledger.Batch(t.Context(), firstBatch)
+	ok(t, err)
+	why := because("the meter was withdrawn")
+	b.Decision, b.DecidedBy, b.DecidedAt, b.DecisionReason, b.NotBefore = ledger.Reject, why.By, why.At, why.Reason, time.Time{}
+	ok(t, r.Ledger.UpdateBatch(t.Context(), firstBatch, b))
+	r.forward(t, 1)
+	g.checkEnd(t, r, 3, "Rejected", nil)
+	if b := r.batch(t); b.SettledAs() != ledger.SettleDeclined || b.Declined != 0 {
+		t.Errorf("%+v", b)
 	}
 }

@@ -142,7 +142,7 @@ func TestNobodySendsInBetween(t *testing.T) {
 	})
 	g.inner = http.HandlerFunc(func(w http.ResponseWriter, req *http.Request) {
 		inner.ServeHTTP(w, req)
-		if req.Method == http.MethodGet && req.URL.Path == "/v1/records" {
+		if req.URL.Path == queryPath {
 			other() // what is read back is on its way
 		}
 	})

@@ -95,7 +95,8 @@ func (a *App) finish(ctx context.Context, s *sending) error {
 		return err
 	}
 	batch.State, batch.LastAnswer, batch.NotBefore = ledger.BatchAnswered, "answered", time.Time{}
-	batch.Unknowns, batch.Partial, batch.RefusedSince, batch.ClaimedUntil, batch.ClaimedBy = 0, false, time.Time{}, time.Time{}, ""
+	batch.Unknowns, batch.Unread, batch.Partial, batch.RefusedSince, batch.ClaimedUntil, batch.ClaimedBy = 0, 0, false, time.Time{}, time.Time{}, ""
+	batch.SettleFrom = time.Time{}
 	tally(&batch, s.records, receipt)
 	if err := a.updateBatch(ctx, s, batch); err != nil {
 		return err
@@ -162,9 +163,23 @@ func (a *App) putBack(ctx context.Context, s *sending, cause error) error {
 		switch failure.Kind {
 		case commerce.Credentials, commerce.Refused:
 			level = slog.LevelError
+		case commerce.Endpoint:
+			level = slog.LevelError
+			batch.Unknowns++
+		case commerce.Unreadable:
+			if batch.Unread >= ledger.UnreadTries {
+				level = slog.LevelError
+			}
+			batch.Unknowns++
 		case commerce.Unknown:
 			batch.Unknowns++
 		}
+	}
+	if s.silent && batch.SettleFrom.IsZero() {
+		batch.SettleFrom = table.UTC(a.Now().Add(a.Settings.SendLimit)).Add(time.Second)
+	}
+	if wait := batch.SettleFrom.Sub(a.Now()); wait > 0 {
+		delay = wait
 	}
 	batch.Partial = batch.Partial || len(s.answers) > 0
 	batch.ClaimedUntil, batch.ClaimedBy = time.Time{}, ""

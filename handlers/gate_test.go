@@ -22,6 +22,8 @@ import (
 	"stackusage/shared/ledger"
 )
 
+const queryPath = "/v1/records/query"
+
 // gate stands in front of commerce and does what networks and gateways do.
 type gate struct {
 	billing
@@ -47,7 +49,7 @@ func newGate(t *testing.T, r *rig, options standin.Options) *gate {
 
 func (g *gate) ServeHTTP(w http.ResponseWriter, req *http.Request) {
 	if req.URL.Path != "/v1/records" || req.Method != http.MethodPost {
-		if req.URL.Path == "/v1/records" {
+		if req.URL.Path == queryPath {
 			g.lock.Lock()
 			g.gets++
 			g.lock.Unlock()

@@ -59,11 +59,11 @@ type Queues interface {
 	Drain(ctx context.Context, queue string, take func(text string) error) error
 }
 
-// Sender takes one request with records, and reads back what it accepted of a
-// usage day. Failures are *commerce.Error.
+// Sender takes one request with records, and reads back which of some records of a
+// usage day it accepted. Failures are *commerce.Error.
 type Sender interface {
 	Send(ctx context.Context, id string, body []byte) (map[string]commerce.Result, error)
-	Accepted(ctx context.Context, cloudID, usageDate string, each func(commerce.AcceptedRecord) error) error
+	Accepted(ctx context.Context, cloudID, usageDate string, recordIDs []string) (map[string]commerce.AcceptedRecord, error)
 }
 
 // App is the function app. All fields are set before Router is called.

@@ -50,7 +50,7 @@ func TestAWeekWithoutCommerce(t *testing.T) {
 	inner := g.inner
 	back := false
 	g.inner = http.HandlerFunc(func(w http.ResponseWriter, req *http.Request) {
-		if !back && req.Method == http.MethodGet && req.URL.Path == "/v1/records" {
+		if !back && req.URL.Path == queryPath {
 			w.WriteHeader([]int{503, 404, 401, 404, 500, 400}[g.gets%6])
 			return
 		}

@@ -99,8 +99,8 @@ func (f senderFunc) Send(ctx context.Context, id string, body []byte) (map[strin
 	return f(ctx, id, body)
 }
 
-func (senderFunc) Accepted(context.Context, string, string, func(commerce.AcceptedRecord) error) error {
-	return nil // it accepted nothing yet
+func (senderFunc) Accepted(context.Context, string, string, []string) (map[string]commerce.AcceptedRecord, error) {
+	return nil, nil // it accepted nothing yet
 }
 
 func TestPanic(t *testing.T) {

@@ -104,7 +104,7 @@ func TestReadBackIsAway(t *testing.T) {
 			inner := g.inner
 			broken := true
 			g.inner = http.HandlerFunc(func(w http.ResponseWriter, req *http.Request) {
-				if broken && req.Method == http.MethodGet {
+				if broken && req.URL.Path == queryPath {
 					w.WriteHeader(status)
 					return
 				}

@@ -16,17 +16,17 @@ import (
 	"stackusage/shared/usage"
 )
 
-const aboutBatches = `list what was sent to commerce, and decide about what it refuses
+const aboutBatches = `list what was sent to commerce, and decide about what it does not answer
 
   stackusage batches list
   stackusage batches retry --reason TEXT
-  stackusage batches reject --cloud-id GUID --day 2019-12-10 --revision 1 --batch 1 --reason TEXT
+  stackusage batches settle --cloud-id GUID --day 2019-12-10 --revision 1 --batch 1 --as declined --reason TEXT
 
 Each of them has a --help that says more.`
 
 // batches is stackusage batches.
 func batches(ctx context.Context, env environment, args []string) error {
-	return verbs(ctx, env, "batches", aboutBatches, args, map[string]verb{"list": listBatches, "retry": retryBatches, "reject": rejectBatch})
+	return verbs(ctx, env, "batches", aboutBatches, args, map[string]verb{"list": listBatches, "retry": retryBatches, "settle": settleBatch})
 }
 
 // batchFilter is which batches a command is about.
@@ -76,8 +76,9 @@ const aboutBatchesList = `list the batches that commerce has not answered, or al
 
 STATE is ready (not sent, or sent without an answer), waiting (sent again after
 NOT BEFORE) or answered. REFUSED SINCE: commerce finds every request with records
-of the batch unacceptable. Such a batch waits until somebody mends what it says,
-or decides by stackusage batches reject.`
+of the batch unacceptable. UNREAD: in how many tries an answer had no result that
+could be read. Such a batch waits until somebody mends what it says, or decides by
+stackusage batches settle.`
 
 // listedBatch is one line of batches list.
 type listedBatch struct {
@@ -92,7 +93,9 @@ type listedBatch struct {
 	Conflict     int64        `json:"conflict"`
 	Rejected     int64        `json:"rejected"`
 	Expired      int64        `json:"expired"`
+	Declined     int64        `json:"declined"`
 	Tries        int64        `json:"tries"`
+	Unread       int64        `json:"unread,omitempty"`
 	RefusedSince *time.Time   `json:"refusedSince,omitempty"`
 	NotBefore    *time.Time   `json:"notBefore,omitempty"`
 	LastAnswer   string       `json:"lastAnswer,omitempty"`
@@ -125,7 +128,7 @@ func listBatches(ctx context.Context, env environment, args []string) error {
 	if err != nil {
 		return err
 	}
-	w := newListing(env, "CLOUD ID", "USAGE DAY", "REV", "BATCH", "STATE", "RECORDS", "TRIES", "REFUSED SINCE", "NOT BEFORE", "LAST ANSWER")
+	w := newListing(env, "CLOUD ID", "USAGE DAY", "REV", "BATCH", "STATE", "RECORDS", "TRIES", "UNREAD", "REFUSED SINCE", "NOT BEFORE", "LAST ANSWER")
 	enc := json.NewEncoder(env.stdout)
 	enc.SetEscapeHTML(false)
 	for b, err := range f.batches(ctx, app.ledger) {
@@ -140,7 +143,7 @@ func listBatches(ctx context.Context, env environment, args []string) error {
 			continue
 		}
 		w.row(line.CloudID, line.Day, line.Revision, line.Batch, line.State, line.Records,
-			line.Tries, stampOr(line.RefusedSince), stampOr(line.NotBefore), line.why())
+			line.Tries, line.Unread, stampOr(line.RefusedSince), stampOr(line.NotBefore), line.why())
 	}
 	switch {
 	case *asJSON:
@@ -154,11 +157,11 @@ func listBatches(ctx context.Context, env environment, args []string) error {
 func listedOf(b ledger.ListedBatch) listedBatch {
 	line := listedBatch{
 		CloudID: b.ID.CloudID, Day: b.ID.Day.String(), Revision: b.ID.Revision, Batch: b.ID.Number, State: string(b.State),
-		Records: b.Records, Accepted: b.Accepted, Duplicate: b.Duplicate, Conflict: b.Conflict, Rejected: b.Rejected, Expired: b.Expired,
-		Tries: b.Tries, RefusedSince: known(b.RefusedSince), NotBefore: known(b.NotBefore), LastAnswer: b.LastAnswer, Blob: b.Blob,
+		Records: b.Records, Accepted: b.Accepted, Duplicate: b.Duplicate, Conflict: b.Conflict, Rejected: b.Rejected, Expired: b.Expired, Declined: b.Declined,
+		Tries: b.Tries, Unread: b.Unread, RefusedSince: known(b.RefusedSince), NotBefore: known(b.NotBefore), LastAnswer: b.LastAnswer, Blob: b.Blob,
 	}
 	if b.Decision != "" {
-		line.Decided = &batchDecree{string(b.Decision), b.DecisionReason, b.DecidedBy, b.DecidedAt.UTC()}
+		line.Decided = &batchDecree{"settle as " + string(b.SettledAs()), b.DecisionReason, b.DecidedBy, b.DecidedAt.UTC()}
 	}
 	if b.RetriedBy != "" {
 		line.Retried = &batchDecree{"", b.RetryReason, b.RetriedBy, b.RetriedAt.UTC()}
@@ -243,19 +246,26 @@ func retryBatches(ctx context.Context, env environment, args []string) error {
 	return nil
 }
 
-const aboutBatchesReject = `decide that what commerce refuses of a batch is final
+const aboutBatchesSettle = `decide how the records end that commerce does not answer
 
-For a batch that commerce refuses whole (REFUSED SINCE in batches list) where
-nothing can prove that it is the records, and an operator knows that it is.
-ForwardBatch asks commerce once more, record by record. What commerce takes or
-has taken is Accepted; what it refuses in a request of its own is Rejected for
-good, with who decided and why. The next revision of the usage day states that
-usage again.`
+For a batch that commerce refuses whole (REFUSED SINCE in batches list), gives no
+results for that can be read (UNREAD), or has not answered in five tries, where an
+operator knows how it ends. ForwardBatch asks commerce once more, record by record,
+and then reads back which of the rest it has. What it has is Accepted, either way:
 
-func rejectBatch(ctx context.Context, env environment, args []string) error {
-	fs := newFlags(env, "batches reject", aboutBatchesReject)
+  --as accepted   what the read-back does not show waits on
+  --as declined   what the read-back does not show is Rejected for good, with who
+                  decided and why, and is not billed: later revisions leave it out
+                  until stackusage days restate drops the decision
+
+While commerce cannot be read back, the decision waits. The other decision may take
+its place until the batch is answered.`
+
+func settleBatch(ctx context.Context, env environment, args []string) error {
+	fs := newFlags(env, "batches settle", aboutBatchesSettle)
 	var f batchFilter
 	check := f.flags(fs)
+	as := fs.String("as", "", "`outcome` of the records: accepted or declined")
 	var why ledger.Reasoned
 	reason := reasonFlags(fs, &why)
 	if err := parseFlags(fs, args); err != nil {
@@ -264,6 +274,10 @@ func rejectBatch(ctx context.Context, env environment, args []string) error {
 	if f.id.CloudID == "" || f.id.Day == usage.Day(0) || f.id.Revision == 0 || f.id.Number == 0 {
 		return errors.New("name one batch: --cloud-id, --day, --revision and --batch, as batches list shows them")
 	}
+	outcome := ledger.Outcome(*as)
+	if outcome != ledger.SettleAccepted && outcome != ledger.SettleDeclined {
+		return fmt.Errorf("--as %q: it must be %s or %s", *as, ledger.SettleAccepted, ledger.SettleDeclined)
+	}
 	if err := errors.Join(check(), reason()); err != nil {
 		return err
 	}
@@ -271,7 +285,7 @@ func rejectBatch(ctx context.Context, env environment, args []string) error {
 	if err != nil {
 		return err
 	}
-	b, err := app.ledger.AskReject(ctx, f.id, why)
+	b, err := app.ledger.AskSettleBatch(ctx, f.id, outcome, why)
 	if err != nil {
 		return orListed(err)
 	}
@@ -284,10 +298,10 @@ func rejectBatch(ctx context.Context, env environment, args []string) error {
 	if err := app.usage.Queues.Enqueue(ctx, handlers.QueueBatches, handlers.BatchMessage(f.id), 0); err != nil {
 		return fmt.Errorf("the decision is recorded, and Sweep will find it: %w", err)
 	}
-	fmt.Fprintf(env.stdout, `What commerce refuses of this batch is final: %s.
-ForwardBatch asks commerce once more now; what it takes is billed all the same.
+	fmt.Fprintf(env.stdout, `What commerce does not answer of this batch is settled as %s: %s.
+ForwardBatch asks commerce once more now; what it has is billed all the same.
 Watch:
   stackusage batches list --all --cloud-id %s --day %s --revision %d --batch %d
-`, said, f.id.CloudID, f.id.Day, f.id.Revision, f.id.Number)
+`, outcome, said, f.id.CloudID, f.id.Day, f.id.Revision, f.id.Number)
 	return nil
 }

@@ -51,8 +51,8 @@ func batchID(n int) ledger.BatchID {
 	return ledger.BatchID{CloudID: cloudID, Day: hour19.Day(), Revision: 1, Number: n}
 }
 
-func rejectArgs(more ...string) []string {
-	return append([]string{"batches", "reject", "--cloud-id", cloudID, "--day", "2019-12-10", "--revision", "1", "--batch", "1", "--by", "olga"}, more...)
+func settleArgs(more ...string) []string {
+	return append([]string{"batches", "settle", "--as", "declined", "--cloud-id", cloudID, "--day", "2019-12-10", "--revision", "1", "--batch", "1", "--by", "olga"}, more...)
 }
 
 func TestBatchesList(t *testing.T) {
@@ -61,7 +61,7 @@ func TestBatchesList(t *testing.T) {
 	t.Run("what is not answered, in columns and in one line each", func(t *testing.T) {
 		lines := strings.Split(strings.TrimSpace(tool(t, getenv, "batches", "list")), "\n")
 		if len(lines) != 3 || strings.Index(lines[0], "LAST ANSWER") != strings.Index(lines[2], "busy") ||
-			!strings.Contains(lines[1], "2019-12-10  1    1      waiting  500      4      2019-12-12T09:00Z  2019-12-12T10:30Z  refused: HTTP 400: BadRecord: a gateway  [31mdoes") {
+			!strings.Contains(lines[1], "2019-12-10  1    1      waiting  500      4      0       2019-12-12T09:00Z  2019-12-12T10:30Z  refused: HTTP 400: BadRecord: a gateway  [31mdoes") {
 			t.Errorf("output:\n%s", strings.Join(lines, "\n"))
 		}
 	})
@@ -107,36 +107,36 @@ func TestBatchesRetry(t *testing.T) {
 	}
 }
 
-func TestBatchesReject(t *testing.T) {
+func TestBatchesSettle(t *testing.T) {
 	t.Parallel()
 	getenv, account := sent(t)
 	l := ledger.Ledger{Store: account.Tables}
 	for _, reason := range []string{"the meter was withdrawn", "the same again"} {
-		out := tool(t, getenv, rejectArgs("--reason", reason)...)
-		if !strings.Contains(out, "is final: the meter was withdrawn (olga, ") || !strings.Contains(out, "--day 2019-12-10 --revision 1 --batch 1") {
+		out := tool(t, getenv, settleArgs("--reason", reason)...)
+		if !strings.Contains(out, "is settled as declined: the meter was withdrawn (olga, ") || !strings.Contains(out, "--day 2019-12-10 --revision 1 --batch 1") {
 			t.Errorf("output:\n%s", out)
 		}
 		if got := queued(t, account, handlers.QueueBatches); len(got) != 1 || got[0] != handlers.BatchMessage(batchID(1)) {
 			t.Errorf("queued %v", got)
 		}
 	}
-	if out := tool(t, getenv, "batches", "list", "--batch", "1"); !strings.Contains(out, "reject by olga 20") || !strings.Contains(out, ": the meter was withdrawn; refused: HTTP 400") {
+	if out := tool(t, getenv, "batches", "list", "--batch", "1"); !strings.Contains(out, "settle as declined by olga 20") || !strings.Contains(out, ": the meter was withdrawn; refused: HTTP 400") {
 		t.Errorf("output:\n%s", out)
 	}
 	b, err := l.Batch(t.Context(), batchID(1))
 	ok(t, err)
-	if b.Decision != ledger.Reject || !b.NotBefore.IsZero() {
+	if b.SettledAs() != ledger.SettleDeclined || !b.NotBefore.IsZero() {
 		t.Errorf("%+v", b)
 	}
 	b.State, b.Rejected = ledger.BatchAnswered, 500
 	ok(t, l.UpdateBatch(t.Context(), batchID(1), b))
-	if out := tool(t, getenv, rejectArgs("--reason", "once more")...); !strings.Contains(out, "this decision: the meter was withdrawn (olga, ") || len(queued(t, account, handlers.QueueBatches)) > 0 {
+	if out := tool(t, getenv, settleArgs("--reason", "once more")...); !strings.Contains(out, "this decision: the meter was withdrawn (olga, ") || len(queued(t, account, handlers.QueueBatches)) > 0 {
 		t.Errorf("output:\n%s", out)
 	}
 	for want, args := range map[string][]string{
-		"commerce does not refuse it; the last try met: \"busy: HTTP 503\"": rejectArgs("--reason", "x", "--batch", "2"),
-		"every record of it has a final answer":                             rejectArgs("--reason", "x", "--batch", "3"),
-		"no such row: stackusage batches list --all":                        rejectArgs("--reason", "x", "--batch", "4"),
+		"commerce may still answer it; try 1 met: \"busy: HTTP 503\"": settleArgs("--reason", "x", "--batch", "2"),
+		"every record of it has a final answer":                       settleArgs("--reason", "x", "--batch", "3"),
+		"no such row: stackusage batches list --all":                  settleArgs("--reason", "x", "--batch", "4"),
 	} {
 		var out bytes.Buffer
 		if err := run(t.Context(), args, getenv, &out, &out); err == nil || !strings.Contains(err.Error(), want) {
@@ -148,10 +148,11 @@ func TestBatchesReject(t *testing.T) {
 func TestBatchesAreRefusedBeforeStorageIsAsked(t *testing.T) {
 	t.Parallel()
 	for want, args := range map[string][]string{
-		"--reason is missing":      rejectArgs(),
-		"name one batch":           {"batches", "reject", "--cloud-id", cloudID, "--reason", "x"},
-		"--cloud-id \"x\"":         rejectArgs("--reason", "x", "--cloud-id", "x"),
-		"must be 1 or more":        rejectArgs("--reason", "x", "--batch", "-1"),
+		"--reason is missing":      settleArgs(),
+		"--as \"rejected\"":        settleArgs("--reason", "x", "--as", "rejected"),
+		"name one batch":           {"batches", "settle", "--as", "declined", "--cloud-id", cloudID, "--reason", "x"},
+		"--cloud-id \"x\"":         settleArgs("--reason", "x", "--cloud-id", "x"),
+		"must be 1 or more":        settleArgs("--reason", "x", "--batch", "-1"),
 		"not of the form":          {"batches", "list", "--day", "yesterday"},
 		`batches "drop"`:           {"batches", "drop"},
 		"batches: say what to do":  {"batches"},

@@ -55,7 +55,7 @@ var commands = []command{
 	{"days", "list how usage days were stated, and have one stated again", days},
 	{"quarantine", "list refused rows, show them, and send them again", quarantine},
 	{"meters", "list the stack's meters, say what one means, and where it was seen", meters},
-	{"batches", "list what was sent to commerce, and decide about what it refuses", batches},
+	{"batches", "list what was sent to commerce, and decide about what it does not answer", batches},
 	{"carry-forward", "have an open day bill what commerce does not take for its own day any more", carryForward},
 	{"register", "register a stamp, or change its registration from a usage day on", register},
 	{"registrations", "list, show and end registrations; infrastructure subscriptions; activation key", registrations},

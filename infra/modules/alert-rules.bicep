@@ -76,12 +76,15 @@ lines
     evaluationFrequency: 'PT15M'
     query: '''
 let waits = lines
-| where msg == 'batch waits' and tostring(e.kind) == 'refused'
+| where msg == 'batch waits' and (tostring(e.kind) in ('refused', 'endpoint') or tostring(e.kind) == 'unreadable' and tolong(e.tries) > 2)
 | project TimeGenerated, batch = tostring(e.batch), what = tostring(e.cause);
 let answers = lines
 | where msg == 'batch answered' and tolong(e.rejected) + tolong(e.expired) + tolong(e.conflict) > 0
 | project TimeGenerated, batch = tostring(e.batch), what = Message;
-union waits, answers
+let days = lines
+| where msg == 'day declined'
+| project TimeGenerated, batch = strcat(tostring(e.cloudId), ' ', tostring(e.usageDay)), what = Message;
+union waits, answers, days
 '''
   }
   {

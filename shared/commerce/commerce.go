@@ -10,7 +10,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"io"
 	"net/http"
 	"net/url"
 	"strconv"
@@ -42,10 +41,12 @@ type Kind string
 
 // Kinds of failure.
 const (
-	Unknown     Kind = "unknown"     // no answer, or none that can be read: it may have been taken
+	Unknown     Kind = "unknown"     // no answer, or a failure of the service: it may have been taken
+	Unreadable  Kind = "unreadable"  // 200 without a result that can be read, of the request or of a record: it may have been taken
 	Busy        Kind = "busy"        // 429, 503: later
 	Credentials Kind = "credentials" // 401, 403: keep and alarm
-	Refused     Kind = "refused"     // 400, 413: nothing was taken, the same bytes will not do
+	Endpoint    Kind = "endpoint"    // 404, 405, 407, 408, 410: it is not about the records; keep and alarm
+	Refused     Kind = "refused"     // any other 4xx: nothing was taken, the same bytes will not do
 )
 
 // Error is a request that brought no results. Nothing it says deletes a batch.
@@ -57,7 +58,13 @@ type Error struct {
 	Message    string        // commerce's own, where it gave a code
 	Reason     string        // code and message, or the beginning of what came instead
 	Err        error
+
+	cut bool // the answer ended too early
 }
+
+// Answered reports whether a whole answer came: then no request is on its way any
+// more.
+func (e *Error) Answered() bool { return e.Status != 0 && !e.cut }
 
 func (e *Error) Error() string {
 	if e.Err != nil {
@@ -87,7 +94,8 @@ const (
 // maxRetryAfter bounds a wait that commerce asks for.
 const maxRetryAfter = 7 * 24 * time.Hour
 
-// maxAnswer bounds what is read of an answer: 500 results of 2 KiB.
+// maxAnswer bounds what is read of an answer: 500 results of 2 KiB, or records that
+// are read back, which are shorter.
 const maxAnswer = 1 << 20
 
 // Send posts the body of one batch. id goes to commerce's logs. A record
@@ -97,24 +105,18 @@ func (c *Client) Send(ctx context.Context, id string, body []byte) (map[string]R
 	if err != nil {
 		return nil, &Error{Kind: Unknown, Err: err}
 	}
-	resp, err := c.do(ctx, http.MethodPost, target.String(), id, body)
+	resp, err := c.do(ctx, target.String(), id, body)
 	if err != nil {
 		return nil, err
 	}
 	defer resp.Body.Close()
-	answer, err := io.ReadAll(io.LimitReader(resp.Body, maxAnswer+1))
-	if err == nil && len(answer) > maxAnswer {
-		err = fmt.Errorf("the answer is longer than %d bytes", maxAnswer)
-	}
+	answer, err := readAnswer(resp)
 	if err != nil {
-		return nil, &Error{Kind: Unknown, Status: resp.StatusCode, Err: err}
-	}
-	if resp.StatusCode != http.StatusOK {
-		return nil, judge(resp, answer)
+		return nil, err
 	}
 	results, err := DecodeResults(answer)
 	if err != nil {
-		return nil, &Error{Kind: Unknown, Status: resp.StatusCode, Err: err}
+		return nil, &Error{Kind: Unreadable, Status: resp.StatusCode, Err: err}
 	}
 	return results, nil
 }
@@ -131,15 +133,15 @@ func (c *Client) target() (*url.URL, error) {
 // not take the sender's whole time.
 const maxToken = time.Minute
 
-// do makes one request. Its failures are *Error: no answer came.
-func (c *Client) do(ctx context.Context, method, target, id string, body []byte) (*http.Response, error) {
-	req, err := http.NewRequestWithContext(ctx, method, target, bytes.NewReader(body))
+// do posts one body. Its failures are *Error: no answer came.
+func (c *Client) do(ctx context.Context, target, id string, body []byte) (*http.Response, error) {
+	req, err := http.NewRequestWithContext(ctx, http.MethodPost, target, bytes.NewReader(body))
 	if err != nil {
 		return nil, &Error{Kind: Unknown, Err: err}
 	}
 	req.Header.Set("Accept", "application/json")
-	if method == http.MethodPost {
-		req.Header.Set("Content-Type", "application/json")
+	req.Header.Set("Content-Type", "application/json")
+	if id != "" {
 		req.Header.Set("x-ms-client-request-id", id)
 	}
 	if c.Token != nil {
@@ -173,13 +175,17 @@ func judge(resp *http.Response, answer []byte) *Error {
 	} else {
 		e.Reason = fmt.Sprintf("%.200q", answer)
 	}
-	switch resp.StatusCode {
-	case http.StatusBadRequest, http.StatusRequestEntityTooLarge:
-		e.Kind = Refused
+	switch status := resp.StatusCode; status {
 	case http.StatusUnauthorized, http.StatusForbidden:
 		e.Kind = Credentials
 	case http.StatusTooManyRequests, http.StatusServiceUnavailable:
 		e.Kind = Busy
+	case http.StatusNotFound, http.StatusMethodNotAllowed, http.StatusProxyAuthRequired, http.StatusRequestTimeout, http.StatusGone:
+		e.Kind = Endpoint
+	default:
+		if status >= 400 && status < 500 {
+			e.Kind = Refused
+		}
 	}
 	return e
 }

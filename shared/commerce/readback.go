@@ -8,8 +8,7 @@ import (
 	"fmt"
 	"io"
 	"net/http"
-	"net/url"
-	"strings"
+	"slices"
 	"time"
 
 	"stackusage/shared/strictjson"
@@ -23,180 +22,88 @@ type AcceptedRecord struct {
 	SHA256     string    `json:"sha256"` // of the record's bytes, 64 hex digits
 }
 
-// ErrStop ends a read-back early when its callback returns it: what was looked
-// for has been found.
-var ErrStop = errors.New("no more records are needed")
+// MaxQuery is how many records one read-back may ask for: those of a batch.
+const MaxQuery = 500
 
-// Bounds of a read-back: a page has 1,000 records of some 200 bytes, a day of
-// 20 million records 20,000 pages.
-const (
-	maxPage     = 4 << 20 // bytes
-	maxPages    = 20_000
-	maxReadText = 200 // characters of an id, a quantity
-)
+// maxReadText bounds an id or a quantity that is read back, in bytes.
+const maxReadText = 200
 
-// errPage: commerce answered 200 with something that is not a page.
-var errPage = errors.New("the answer is not a page of records")
-
-// Accepted reads back what commerce accepted of one usage day (2019-12-10), by
-// ascending recordId. Records are handed on as they arrive; no page is held.
-// An error of each ends the reading and comes back, ErrStop as nil; any other
-// failure is an *Error, and what was handed on until then is true all the same.
-func (c *Client) Accepted(ctx context.Context, cloudID, usageDate string, each func(AcceptedRecord) error) error {
+// Accepted reads back which of some records of one usage day (2019-12-10) commerce
+// has accepted, by recordId. It asks for no more than these, however many the day
+// has. Failures are *Error.
+func (c *Client) Accepted(ctx context.Context, cloudID, usageDate string, recordIDs []string) (map[string]AcceptedRecord, error) {
+	if len(recordIDs) > MaxQuery {
+		return nil, &Error{Kind: Unknown, Err: fmt.Errorf("read back %d records: at most %d at once", len(recordIDs), MaxQuery)}
+	}
+	ids := slices.Sorted(slices.Values(recordIDs))
+	body, err := json.Marshal(map[string]any{"cloudId": cloudID, "usageDate": usageDate, "recordIds": ids})
+	if err != nil {
+		return nil, &Error{Kind: Unknown, Err: err}
+	}
 	target, err := c.target()
 	if err != nil {
-		return &Error{Kind: Unknown, Err: err}
+		return nil, &Error{Kind: Unknown, Err: err}
 	}
-	target.RawQuery = url.Values{"cloudId": {cloudID}, "usageDate": {usageDate}}.Encode()
-	last := ""
-	for range maxPages {
-		next, err := c.page(ctx, target, &last, each)
-		switch {
-		case errors.Is(err, ErrStop):
-			return nil
-		case err != nil || next == nil:
-			return err
-		}
-		target = next
-	}
-	return &Error{Kind: Unknown, Err: fmt.Errorf("read back day %s: more than %d pages", usageDate, maxPages)}
-}
-
-// page reads one page and says where the next one is; nil after the last.
-func (c *Client) page(ctx context.Context, target *url.URL, last *string, each func(AcceptedRecord) error) (*url.URL, error) {
-	resp, err := c.do(ctx, http.MethodGet, target.String(), "", nil)
+	resp, err := c.do(ctx, target.JoinPath("query").String(), "", body)
 	if err != nil {
 		return nil, err
 	}
 	defer resp.Body.Close()
-	body := &io.LimitedReader{R: resp.Body, N: maxPage + 1}
-	if resp.StatusCode != http.StatusOK {
-		answer, err := io.ReadAll(body)
-		if err != nil {
-			return nil, &Error{Kind: Unknown, Status: resp.StatusCode, Err: err}
-		}
-		return nil, judge(resp, answer)
+	answer, err := readAnswer(resp)
+	if err != nil {
+		return nil, err
 	}
-	before := *last
-	link, err := decodePage(body, last, each)
-	var stopped stop
-	switch {
-	case errors.As(err, &stopped):
-		return nil, stopped.cause
-	case body.N <= 0:
-		err = fmt.Errorf("%w: longer than %d bytes", errPage, maxPage)
-	case err == nil && link != "" && before == *last:
-		// Pages without records could go on for ever.
-		err = fmt.Errorf("%w: an empty one that has a next one", errPage)
-	}
+	found, err := decodeAccepted(answer, ids)
 	if err != nil {
 		return nil, &Error{Kind: Unknown, Status: resp.StatusCode, Err: fmt.Errorf("read back: %w", err)}
 	}
-	if link == "" {
-		return nil, nil
-	}
-	next, err := target.Parse(link)
-	// A link elsewhere would take the bearer token there.
-	if err != nil || next.Scheme != target.Scheme || next.Host != target.Host || next.User != nil {
-		return nil, &Error{Kind: Unknown, Status: resp.StatusCode, Err: fmt.Errorf("read back: %w: nextLink %.200q leads elsewhere", errPage, link)}
-	}
-	return next, nil
+	return found, nil
 }
 
-// stop carries the error of a callback through the decoder.
-type stop struct{ cause error }
+// errPage: commerce answered 200 with something that is not a list of records.
+var errPage = errors.New("the answer is not a list of accepted records")
 
-func (s stop) Error() string { return s.cause.Error() }
-
-// decodePage hands on the records of one page, which come in ascending order
-// after last, and returns its nextLink.
-func decodePage(r io.Reader, last *string, each func(AcceptedRecord) error) (link string, err error) {
-	dec := json.NewDecoder(r)
-	if err := expect(dec, json.Delim('{')); err != nil {
-		return "", err
+// decodeAccepted reads the body of a 200: records that were asked for, in
+// ascending order. Anything else makes the answer unusable: what it leaves out
+// counts as not accepted.
+func decodeAccepted(answer []byte, asked []string) (map[string]AcceptedRecord, error) {
+	var body struct {
+		Value []AcceptedRecord `json:"value"`
 	}
-	seen := map[string]bool{}
-	for dec.More() {
-		name, err := dec.Token()
-		if err != nil {
-			return "", fmt.Errorf("%w: %w", errPage, err)
-		}
-		field, _ := name.(string) // in an object every other token is a name
-		// Value beside value could hold what is taken to be missing.
-		for _, ours := range []string{"value", "nextLink"} {
-			if field != ours && strings.EqualFold(field, ours) {
-				return "", fmt.Errorf("%w: %.20q where %s belongs", errPage, field, ours)
-			}
-		}
-		if (field == "value" || field == "nextLink") && seen[field] {
-			return "", fmt.Errorf("%w: field %s is there twice", errPage, field)
-		}
-		switch field {
-		case "value":
-			err = decodeRecords(dec, last, each)
-		case "nextLink":
-			err = dec.Decode(&link)
-		default: // a field of a later version
-			var skipped json.RawMessage
-			err = dec.Decode(&skipped)
-			field = ""
-		}
-		var stopped stop
-		if errors.As(err, &stopped) {
-			return "", err
-		}
-		if err != nil {
-			return "", fmt.Errorf("%w: %w", errPage, err)
-		}
-		seen[field] = true
+	if err := strictjson.Unmarshal(answer, &body); err != nil {
+		return nil, fmt.Errorf("%w: %w", errPage, err)
 	}
-	if err := expect(dec, json.Delim('}')); err != nil {
-		return "", err
+	if body.Value == nil {
+		return nil, fmt.Errorf("%w: no value", errPage)
 	}
-	if _, err := dec.Token(); !errors.Is(err, io.EOF) {
-		return "", fmt.Errorf("%w: something follows it", errPage)
-	}
-	if !seen["value"] {
-		return "", fmt.Errorf("%w: no value", errPage)
-	}
-	return link, nil
-}
-
-func decodeRecords(dec *json.Decoder, last *string, each func(AcceptedRecord) error) error {
-	if err := expect(dec, json.Delim('[')); err != nil {
-		return err
-	}
-	for dec.More() {
-		var raw json.RawMessage
-		if err := dec.Decode(&raw); err != nil {
-			return err
-		}
-		var r AcceptedRecord
-		if err := strictjson.Unmarshal(raw, &r); err != nil {
-			return err
-		}
+	found := make(map[string]AcceptedRecord, len(body.Value))
+	last := ""
+	for _, r := range body.Value {
 		sum, err := hex.DecodeString(r.SHA256)
 		if err != nil || len(sum) != 32 || r.RecordID == "" || len(r.RecordID) > maxReadText || len(r.Quantity) > maxReadText {
-			return fmt.Errorf("record %.60q: its fields cannot be used", r.RecordID)
+			return nil, fmt.Errorf("%w: record %.60q: its fields cannot be used", errPage, r.RecordID)
 		}
-		if r.RecordID <= *last {
-			return fmt.Errorf("record %.60q: it comes after %.60q", r.RecordID, *last)
+		if r.RecordID <= last {
+			return nil, fmt.Errorf("%w: record %.60q: it comes after %.60q", errPage, r.RecordID, last)
 		}
-		*last = r.RecordID
-		if err := each(r); err != nil {
-			return stop{err}
+		if _, ours := slices.BinarySearch(asked, r.RecordID); !ours {
+			return nil, fmt.Errorf("%w: record %.60q: nobody asked for it", errPage, r.RecordID)
 		}
+		last, found[r.RecordID] = r.RecordID, r
 	}
-	return expect(dec, json.Delim(']'))
+	return found, nil
 }
 
-func expect(dec *json.Decoder, want json.Delim) error {
-	token, err := dec.Token()
-	if err != nil {
-		return fmt.Errorf("%w: %w", errPage, err)
+// readAnswer reads the body of a response. Any status but 200 is an *Error.
+func readAnswer(resp *http.Response) ([]byte, error) {
+	answer, err := io.ReadAll(io.LimitReader(resp.Body, maxAnswer+1))
+	switch {
+	case err != nil:
+		return nil, &Error{Kind: Unknown, Status: resp.StatusCode, Err: err, cut: true}
+	case resp.StatusCode != http.StatusOK:
+		return nil, judge(resp, answer)
+	case len(answer) > maxAnswer:
+		return nil, &Error{Kind: Unreadable, Status: resp.StatusCode, Err: fmt.Errorf("the answer is longer than %d bytes", maxAnswer)}
 	}
-	if token != want {
-		return fmt.Errorf("%w: %s is missing", errPage, want)
-	}
-	return nil
+	return answer, nil
 }

@@ -78,7 +78,7 @@ func (l *Ledger) KeepAnswers(ctx context.Context, id BatchID, records []daily.Re
 		hours := strings.Trim(strings.ReplaceAll(fmt.Sprint(r.Hours.Hours()), " ", ","), "[]")
 		rows = append(rows, table.Row{Partition: id.partition(), Key: r.Row(), Props: table.Encode(line{
 			RecordID: r.RecordID, Kind: string(r.Kind), Corrects: r.Corrects, CarriedFrom: dayText(r.CarriedFrom), Reason: r.Reason, Revision: int64(r.Revision), Batch: int64(id.Number),
-			Answer: a.Status, AnswerCode: clip(a.Code), AnswerMessage: clip(a.Message), StoredQuantity: clip(a.Quantity),
+			Answer: a.Status, AnswerCode: Clip(a.Code), AnswerMessage: Clip(a.Message), StoredQuantity: Clip(a.Quantity),
 			BillingModel: string(r.BillingModel), BillingSubscriptionID: r.BillingSubscriptionID,
 			SubscriptionID: r.SubscriptionID, MeterID: r.MeterID, CommerceMeterID: r.CommerceMeterID,
 			MeterName: r.MeterName, Unit: r.Unit, MeterClass: string(r.MeterClass), Flags: strings.Join(r.Flags, ","),
@@ -124,8 +124,8 @@ func (l *Ledger) Answers(ctx context.Context, id BatchID, records []daily.Record
 	return answers, nil
 }
 
-// clip bounds a foreign text that is kept for people.
-func clip(s string) string {
+// Clip bounds a foreign text that is kept for people.
+func Clip(s string) string {
 	if len(s) > 1000 {
 		return strings.ToValidUTF8(s[:1000], "") + "..."
 	}

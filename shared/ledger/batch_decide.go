@@ -4,35 +4,74 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"strings"
 	"time"
 
 	"stackusage/shared/table"
 )
 
-// Reject is the decision that what commerce refuses of a batch, record by
-// record, is final, although commerce takes nothing else of it that would prove
-// that it is about the records.
-const Reject Decision = "reject"
+// Decisions about a batch that commerce does not answer record by record.
+const (
+	Settle Decision = "settle" // SettleAs says how
+	Reject Decision = "reject" // as earlier versions wrote Settle with SettleDeclined
+)
 
-// AskReject decides that for a batch that commerce refuses. ForwardBatch carries
-// it out at its next try, which is due at once: commerce is asked once more and
-// read back, and only then is a record final. Repeating it changes nothing.
-func (l *Ledger) AskReject(ctx context.Context, id BatchID, why Reasoned) (Batch, error) {
+// Outcome is how an operator settles records that have no final answer.
+type Outcome string
+
+// Outcomes. Both hold only by what a read-back shows: without one they wait.
+const (
+	SettleAccepted Outcome = "accepted" // those that a read-back shows; others wait on
+	SettleDeclined Outcome = "declined" // those that a read-back does not show, and are not billed; others are accepted
+)
+
+// Tries after which an operator may settle a batch.
+const (
+	UnreadTries = 3 // with an answer that has no result that can be read; then commerce is also asked in parts
+	SettleTries = 5 // whatever they met
+)
+
+// SettledAs is what an operator decided about the records that have no final
+// answer; empty if nobody did.
+func (b Batch) SettledAs() Outcome {
+	switch b.Decision {
+	case Settle:
+		return b.SettleAs
+	case Reject:
+		return SettleDeclined
+	}
+	return ""
+}
+
+// AskSettleBatch decides how the records of a batch end that commerce refuses, or
+// gives no answer to that can be read. ForwardBatch carries it out at its next try,
+// which is due at once, after no request is on its way. The same decision again
+// changes nothing; the other one takes its place until the batch is answered.
+func (l *Ledger) AskSettleBatch(ctx context.Context, id BatchID, as Outcome, why Reasoned) (Batch, error) {
 	b, err := l.changeBatch(ctx, id, why, func(b *Batch) (bool, error) {
 		switch {
-		case b.Decision == Reject:
+		case as != SettleAccepted && as != SettleDeclined:
+			return false, fmt.Errorf("as %q: it must be %s or %s", as, SettleAccepted, SettleDeclined)
+		case b.SettledAs() == as:
 			return false, nil
 		case b.State == BatchAnswered:
 			return false, fmt.Errorf("every record of it has a final answer: %w", ErrDecided)
-		case b.RefusedSince.IsZero():
-			return false, fmt.Errorf("commerce does not refuse it; the last try met: %q: %w", b.LastAnswer, ErrDecided)
+		case b.RefusedSince.IsZero() && b.Unread < UnreadTries && b.Tries < SettleTries:
+			return false, fmt.Errorf("commerce may still answer it; try %d met: %q: %w", b.Tries, b.LastAnswer, ErrDecided)
 		}
-		b.Decision, b.DecisionReason, b.DecidedBy, b.DecidedAt = Reject, why.Reason, why.By, table.UTC(why.At)
+		if before := b.SettledAs(); before != "" {
+			line := fmt.Sprintf("%s %s as %s by %s: %s", b.DecidedAt.UTC().Format(time.RFC3339), Settle, before, b.DecidedBy, b.DecisionReason)
+			b.Earlier = strings.TrimPrefix(b.Earlier+"\n"+line, "\n")
+		}
+		if len(b.Earlier) > maxEarlier {
+			return false, fmt.Errorf("it was decided too often: %w", ErrDecided)
+		}
+		b.Decision, b.SettleAs, b.DecisionReason, b.DecidedBy, b.DecidedAt = Settle, as, why.Reason, why.By, table.UTC(why.At)
 		b.NotBefore = time.Time{}
 		return true, nil
 	})
 	if err != nil {
-		return b, fmt.Errorf("reject batch %s: %w", id, err)
+		return b, fmt.Errorf("settle batch %s: %w", id, err)
 	}
 	return b, nil
 }

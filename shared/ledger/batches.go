@@ -58,13 +58,17 @@ type Batch struct {
 
 	// Of a batch that is not answered yet.
 	Unknowns     int64     `col:"unknowns,omitempty"`  // tries with an unknown outcome since the last read-back
+	Unread       int64     `col:"unread,omitempty"`    // tries in which an answer had no result that could be read, of some record
+	SettleFrom   time.Time `col:"settleFrom"`          // an operator has settled it, and no request is on its way from then on
 	Partial      bool      `col:"partial,omitempty"`   // some of its records may be answered in DailyUsage
 	RefusedSince time.Time `col:"refusedSince"`        // commerce refuses each request of it; absent if it does not
 	ClaimedUntil time.Time `col:"claimedUntil"`        // one sender alone asks until then
 	ClaimedBy    string    `col:"claimedBy,omitempty"` // a name that no other try has
 
 	// What an operator decided or asked for.
-	Decision       Decision  `col:"decision,omitempty"` // Reject
+	Decision       Decision  `col:"decision,omitempty"` // Settle, Reject
+	SettleAs       Outcome   `col:"settleAs,omitempty"`
+	Earlier        string    `col:"earlier,omitempty"` // decisions before this one, a line each, oldest first
 	DecisionReason string    `col:"decisionReason,omitempty"`
 	DecidedBy      string    `col:"decidedBy,omitempty"`
 	DecidedAt      time.Time `col:"decidedAt"`
@@ -220,6 +224,7 @@ func hexSHA256(s string) string {
 // operator left there meanwhile stays.
 func (b Batch) On(now Batch) Batch {
 	b.Decision, b.DecisionReason, b.DecidedBy, b.DecidedAt = now.Decision, now.DecisionReason, now.DecidedBy, now.DecidedAt
+	b.SettleAs, b.Earlier = now.SettleAs, now.Earlier
 	b.RetryReason, b.RetriedBy, b.RetriedAt = now.RetryReason, now.RetriedBy, now.RetriedAt
 	b.tag = now.tag
 	return b

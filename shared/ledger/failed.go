@@ -30,7 +30,7 @@ type FailedMessage struct {
 // PutFailed records a failed message.
 func (l *Ledger) PutFailed(ctx context.Context, m FailedMessage) error {
 	row := table.Row{Partition: m.Queue, Key: failedKey(m.Text)}
-	m.Text, m.Reason, m.Times = clip(m.Text), clip(m.Reason), 1
+	m.Text, m.Reason, m.Times = Clip(m.Text), Clip(m.Reason), 1
 	have, err := l.Store.Get(ctx, table.FailedMessages, row.Partition, row.Key)
 	verb := table.Insert
 	if err == nil {

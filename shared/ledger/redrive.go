@@ -255,7 +255,7 @@ func (l *Ledger) WithdrawRedrive(ctx context.Context, id HourID, why Reasoned) e
 				return nil, nil
 			}
 			c.standing.Redrive, c.standing.RedriveBy, c.standing.RedriveAt = "", why.By, table.UTC(why.At)
-			c.standing.RedriveEnd = fmt.Sprintf("withdrawn by %s: %s", why.By, clip(why.Reason))
+			c.standing.RedriveEnd = fmt.Sprintf("withdrawn by %s: %s", why.By, Clip(why.Reason))
 			return []table.Op{c.setStanding()}, nil
 		})
 	}

@@ -15,7 +15,7 @@ import (
 // Bounds of files that are read whole.
 const (
 	maxVerifyManifest = 64 << 20
-	maxVerifyFile     = 8 << 20 // a batch or a receipt
+	maxVerifyFile     = 64 << 20 // a batch or a receipt
 )
 
 // verifyFile is a blob that is hashed as it is read. It remembers an error of

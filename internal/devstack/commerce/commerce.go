@@ -13,7 +13,7 @@
 // Endpoints:
 //
 //	POST   /v1/records                                   a batch
-//	GET    /v1/records?cloudId=&usageDate=[&after=]      what was accepted of a usage day
+//	POST   /v1/records/query                             which of some records were accepted
 //	GET    /v1/records.ndjson[?cloudId=]                 every accepted record, byte for byte
 //	GET    /v1/bill[?format=&subscription=&month=]       the rated bill; json, or csv if asked for
 //	GET    /v1/daily-costs?subscription=&month=          what each charged meter cost on each day
@@ -104,7 +104,7 @@ func Open(path string, opts Options) (*Server, error) {
 	s.hooks.reset()
 	for pattern, handle := range map[string]http.HandlerFunc{
 		"POST /v1/records":          s.send,
-		"GET /v1/records":           s.readBack,
+		"POST /v1/records/query":    s.readBack,
 		"GET /v1/records.ndjson":    s.export,
 		"GET /v1/bill":              s.bill,
 		"GET /v1/daily-costs":       s.dailyCosts,

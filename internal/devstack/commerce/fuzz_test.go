@@ -1,6 +1,7 @@
 package commerce_test
 
 import (
+	"bytes"
 	"encoding/json"
 	"net/http"
 	"net/http/httptest"
@@ -112,12 +113,26 @@ func FuzzFault(f *testing.F) {
 	})
 }
 
+func FuzzReadBack(f *testing.F) {
+	f.Add([]byte(`{"cloudId":"` + cloud + `","usageDate":"2019-12-10","recordIds":["` + nth(1) + `"]}`))
+	f.Add([]byte(`{"cloudId":"` + cloud + `","usageDate":"2019-12-10","recordIds":null}`))
+	f.Add([]byte(`{}{}`))
+	s := fuzzServer(f)
+	f.Fuzz(func(t *testing.T, body []byte) {
+		w := httptest.NewRecorder()
+		s.ServeHTTP(w, httptest.NewRequest(http.MethodPost, "/v1/records/query", bytes.NewReader(body)))
+		if w.Code != 200 && w.Code != 400 && w.Code != 413 {
+			t.Errorf("%q answered %d %s", body, w.Code, w.Body)
+		}
+	})
+}
+
 func FuzzQuery(f *testing.F) {
 	f.Add("cloudId=" + cloud + "&usageDate=2019-12-10&after=" + nth(1))
 	f.Add("cloudId=%00&usageDate=;&subscription='")
 	s := fuzzServer(f)
 	f.Fuzz(func(t *testing.T, query string) {
-		for _, path := range []string{"/v1/records", "/v1/records.ndjson", "/v1/bill", "/v1/usage-details.csv"} {
+		for _, path := range []string{"/v1/records.ndjson", "/v1/bill", "/v1/usage-details.csv"} {
 			req := httptest.NewRequest(http.MethodGet, path, nil)
 			req.URL = &url.URL{Path: path, RawQuery: query}
 			w := httptest.NewRecorder()

@@ -195,6 +195,20 @@ func (s *service) get(path string) string {
 	return text
 }
 
+// query reads some records of the usage day back.
+func (s *service) query(ids ...string) string {
+	s.tb.Helper()
+	body, err := json.Marshal(map[string]any{"cloudId": cloud, "usageDate": "2019-12-10", "recordIds": ids})
+	if err != nil {
+		s.tb.Fatal(err)
+	}
+	resp, text, err := s.do(http.MethodPost, "/v1/records/query", string(body))
+	if err != nil || resp.StatusCode != http.StatusOK {
+		s.tb.Fatalf("query: %v %v %s", err, resp, text)
+	}
+	return text
+}
+
 // send posts a batch that must be answered 200.
 func (s *service) send(records ...fmt.Stringer) []result {
 	s.tb.Helper()

@@ -2,58 +2,69 @@ package commerce
 
 import (
 	"bufio"
+	"bytes"
+	"encoding/json"
+	"fmt"
+	"io"
 	"log/slog"
 	"net/http"
-	"net/url"
+	"slices"
 	"strings"
 	"time"
 )
 
-// pageSize is how many records a read-back page holds, as in the wire contract.
-const pageSize = 1000
+// maxQuery is how many records one read-back may ask for, as in the wire contract.
+const maxQuery = 500
 
-type page struct {
-	Value    []receipt `json:"value"`
-	NextLink string    `json:"nextLink,omitempty"`
+// query is the body of a read-back.
+type query struct {
+	CloudID   string   `json:"cloudId"`
+	UsageDate string   `json:"usageDate"`
+	RecordIDs []string `json:"recordIds"`
 }
 
 func (s *Server) readBack(w http.ResponseWriter, r *http.Request) {
-	query, bad := params(r, "cloudId", "usageDate", "after")
+	body, err := io.ReadAll(http.MaxBytesReader(w, r.Body, s.opts.MaxBytes))
+	if err != nil {
+		writeError(w, http.StatusRequestEntityTooLarge, "QueryTooLarge", "the query is too long, or could not be read to its end")
+		return
+	}
+	q, bad := decodeQuery(body)
 	if bad != nil {
 		writeError(w, http.StatusBadRequest, bad.Code, bad.Message)
 		return
 	}
-	cloudID, after := strings.ToLower(query["cloudId"]), strings.ToLower(query["after"])
-	usageDate := query["usageDate"]
-	_, err := time.Parse(time.DateOnly, usageDate)
-	if err != nil || !isGUID(cloudID) || after != "" && !isGUID(after) {
-		writeError(w, http.StatusBadRequest, "InvalidQuery",
-			"cloudId must be a GUID, usageDate a date like 2019-12-10, after a GUID or absent")
-		return
-	}
-	// One more than a page tells whether there is a next one.
-	found, err := s.store.receipts(r.Context(), cloudID, usageDate, after, pageSize+1)
+	found, err := s.store.receipts(r.Context(), q)
 	if err != nil {
 		s.internal(w, r, err)
 		return
 	}
-	answer := page{Value: found}
-	if len(found) > pageSize {
-		answer.Value = found[:pageSize]
-		answer.NextLink = selfURL(r) + "?" + url.Values{
-			"cloudId": {cloudID}, "usageDate": {usageDate}, "after": {found[pageSize-1].RecordID},
-		}.Encode()
-	}
-	writeJSON(w, http.StatusOK, answer)
+	writeJSON(w, http.StatusOK, map[string][]receipt{"value": found})
 }
 
-// selfURL is the address by which the caller reached this endpoint.
-func selfURL(r *http.Request) string {
-	scheme := "http"
-	if r.TLS != nil {
-		scheme = "https"
+// decodeQuery reads the body of a read-back. Its ids come back sorted, each once.
+func decodeQuery(body []byte) (query, *problem) {
+	var q query
+	dec := json.NewDecoder(bytes.NewReader(body))
+	dec.DisallowUnknownFields()
+	err := dec.Decode(&q)
+	if err == nil {
+		if _, end := dec.Token(); end != io.EOF {
+			err = errNotObject
+		}
 	}
-	return scheme + "://" + r.Host + r.URL.Path
+	if _, badDay := time.Parse(time.DateOnly, q.UsageDate); err == nil {
+		err = badDay
+	}
+	if err != nil || !isGUID(q.CloudID) || q.RecordIDs == nil || slices.ContainsFunc(q.RecordIDs, func(id string) bool { return !isGUID(id) }) {
+		return q, &problem{"InvalidQuery", `the body must be {"cloudId":<GUID>,"usageDate":"2019-12-10","recordIds":[<GUID>,...]}`}
+	}
+	if len(q.RecordIDs) > maxQuery {
+		return q, &problem{"InvalidQuery", fmt.Sprintf("the query names %d records, at most %d are taken", len(q.RecordIDs), maxQuery)}
+	}
+	slices.Sort(q.RecordIDs)
+	q.RecordIDs = slices.Compact(q.RecordIDs)
+	return q, nil
 }
 
 func (s *Server) export(w http.ResponseWriter, r *http.Request) {

@@ -6,10 +6,12 @@ import (
 	"encoding/hex"
 	"encoding/json"
 	"fmt"
+	"maps"
 	"net"
 	"net/http"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"sync"
 	"testing"
@@ -151,6 +153,7 @@ func TestReadBack(t *testing.T) {
 	accepted := time.Date(2026, 1, 2, 3, 4, 5, 678, time.FixedZone("", 3600))
 	s := start(t, commerce.Options{Now: func() time.Time { return accepted }})
 	want := make(map[string]string)
+	var others []string // of another day or stamp
 	for b := range 5 {
 		var records []fmt.Stringer
 		for i := range 450 {
@@ -163,42 +166,40 @@ func TestReadBack(t *testing.T) {
 			default:
 				want[r["recordId"].(string)] = r.String()
 			}
+			if i%45 < 2 {
+				others = append(others, r["recordId"].(string))
+			}
 			records = append(records, r)
 		}
 		s.send(records...)
 	}
-	next := "/v1/records?cloudId=" + strings.ToUpper(cloud) + "&usageDate=2019-12-10"
-	pages, last := 0, ""
-	for next != "" {
-		var page struct {
-			Value    []struct{ RecordID, Quantity, AcceptedAt, SHA256 string }
-			NextLink string
-		}
-		if err := json.Unmarshal([]byte(s.get(next)), &page); err != nil {
-			t.Fatal(err)
-		}
-		for _, v := range page.Value {
-			text, ok := want[v.RecordID]
-			sum := sha256.Sum256([]byte(text))
-			switch {
-			case !ok || v.RecordID <= last:
-				t.Fatalf("record %s is not of that day and stamp, or out of order", v.RecordID)
-			case v.SHA256 != hex.EncodeToString(sum[:]) || !strings.Contains(text, `"quantity":"`+v.Quantity+`"`):
-				t.Errorf("got %+v for %s", v, text)
-			case v.AcceptedAt != "2026-01-02T02:04:05Z":
-				t.Errorf("acceptedAt %s", v.AcceptedAt)
-			}
-			delete(want, v.RecordID)
-			last = v.RecordID
-		}
-		pages++
-		next = page.NextLink
+	asked := append(slices.Collect(maps.Keys(want))[:390], nth(99_999))
+	asked = append(asked, others...)
+	var answer struct {
+		Value []struct{ RecordID, Quantity, AcceptedAt, SHA256 string }
 	}
-	if len(want) != 0 || pages != 3 {
-		t.Errorf("%d records are missing after %d pages", len(want), pages)
+	if err := json.Unmarshal([]byte(s.query(append(asked, asked[0])...)), &answer); err != nil {
+		t.Fatal(err)
 	}
-	if got := s.get("/v1/records?cloudId=" + cloud + "&usageDate=2019-01-01"); got != `{"value":[]}`+"\n" {
-		t.Errorf("a day without records: %s", got)
+	last := ""
+	for _, v := range answer.Value {
+		text, ok := want[v.RecordID]
+		sum := sha256.Sum256([]byte(text))
+		switch {
+		case !ok || v.RecordID <= last || !slices.Contains(asked, v.RecordID):
+			t.Fatalf("record %s was not asked for, or is out of order", v.RecordID)
+		case v.SHA256 != hex.EncodeToString(sum[:]) || !strings.Contains(text, `"quantity":"`+v.Quantity+`"`):
+			t.Errorf("got %+v for %s", v, text)
+		case v.AcceptedAt != "2026-01-02T02:04:05Z":
+			t.Errorf("acceptedAt %s", v.AcceptedAt)
+		}
+		last = v.RecordID
+	}
+	if len(answer.Value) != 390 {
+		t.Errorf("%d records, want 390", len(answer.Value))
+	}
+	if got := s.query(nth(99_999)); got != `{"value":[]}`+"\n" {
+		t.Errorf("a record that nobody sent: %s", got)
 	}
 	if got := strings.Count(s.get("/v1/records.ndjson?cloudId="+nth(1)), "\n"); got != 50 {
 		t.Errorf("%d lines of the other stamp", got)
@@ -208,11 +209,6 @@ func TestReadBack(t *testing.T) {
 func TestQueries(t *testing.T) {
 	s := start(t, commerce.Options{})
 	for _, path := range []string{
-		"/v1/records", "/v1/records?cloudId=" + cloud, "/v1/records?cloudId=x&usageDate=2019-12-10",
-		"/v1/records?cloudId=" + cloud + "&usageDate=2019-12-32",
-		"/v1/records?cloudId=" + cloud + "&usageDate=2019-12-10&after=x",
-		"/v1/records?cloudId=" + cloud + "&usageDate=2019-12-10&usageDate=2019-12-11",
-		"/v1/records?cloudId=" + cloud + "&usageDate=2019-12-10&top=5", "/v1/records?%zz",
 		"/v1/records.ndjson?cloudId=x", "/v1/records.ndjson?cloud=x",
 		"/v1/bill?format=xml", "/v1/bill?subscription=x", "/v1/bill?month=2019-13", "/v1/daily-costs", "/v1/daily-costs?month=2019-12",
 		"/v1/daily-costs?subscription=" + payer + "&month=2019", "/v1/daily-costs?subscription=x&month=2019-12",
@@ -220,6 +216,16 @@ func TestQueries(t *testing.T) {
 	} {
 		checkProblem(t, s, http.MethodGet, path, "", 400, "InvalidQuery")
 	}
+	ids := strings.Repeat(`"`+nth(1)+`",`, 500) + `"` + nth(1) + `"`
+	for _, body := range []string{
+		"", "x", "[]", "null", `{}`, `{"cloudId":"` + cloud + `","usageDate":"2019-12-10"}`, `{"cloudId":"` + cloud + `","usageDate":"2019-12-32","recordIds":[]}`,
+		`{"cloudId":"x","usageDate":"2019-12-10","recordIds":[]}`, `{"cloudId":"` + cloud + `","usageDate":"2019-12-10","recordIds":["x"]}`,
+		`{"cloudId":"` + cloud + `","usageDate":"2019-12-10","recordIds":[],"top":5}`, `{"cloudId":"` + cloud + `","usageDate":"2019-12-10","recordIds":[]}x`,
+		`{"cloudId":"` + cloud + `","usageDate":"2019-12-10","recordIds":[` + ids + `]}`,
+	} {
+		checkProblem(t, s, http.MethodPost, "/v1/records/query", body, 400, "InvalidQuery")
+	}
+	checkProblem(t, s, http.MethodPost, "/v1/records/query", strings.Repeat(" ", 2<<20), 413, "QueryTooLarge")
 }
 
 func TestSendersAtOnce(t *testing.T) {
@@ -291,7 +297,8 @@ func TestStoreFailuresAreNotAnswers(t *testing.T) {
 		t.Fatal(err)
 	}
 	checkProblem(t, s, http.MethodPost, "/v1/records", batch(usage(nth(1), baseVM, "1")), 500, "InternalError")
-	for _, path := range []string{"/v1/records?cloudId=" + cloud + "&usageDate=2019-12-10", "/v1/bill", "/v1/daily-costs?subscription=" + payer + "&month=2019-12", "/v1/usage-details.csv"} {
+	checkProblem(t, s, http.MethodPost, "/v1/records/query", `{"cloudId":"`+cloud+`","usageDate":"2019-12-10","recordIds":["`+nth(1)+`"]}`, 500, "InternalError")
+	for _, path := range []string{"/v1/bill", "/v1/daily-costs?subscription=" + payer + "&month=2019-12", "/v1/usage-details.csv"} {
 		checkProblem(t, s, http.MethodGet, path, "", 500, "InternalError")
 	}
 	if resp, text, err := s.do(http.MethodGet, "/v1/records.ndjson", ""); err == nil {

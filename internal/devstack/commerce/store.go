@@ -146,25 +146,26 @@ type receipt struct {
 	SHA256     string `json:"sha256"`
 }
 
-// receipts returns at most limit accepted records of a usage day whose id is
-// greater than after, by id.
-func (st *store) receipts(ctx context.Context, cloudID, usageDate, after string, limit int) ([]receipt, error) {
-	rows, err := st.db.QueryContext(ctx, `SELECT record_id, quantity, accepted_at, sha256 FROM records
-		WHERE cloud_id = ? AND usage_date = ? AND record_id > ? ORDER BY record_id LIMIT ?`,
-		cloudID, usageDate, after, limit)
+// receipts returns those of some records of a usage day that were accepted, by id.
+func (st *store) receipts(ctx context.Context, q query) ([]receipt, error) {
+	find, err := st.db.PrepareContext(ctx, `SELECT quantity, accepted_at, sha256 FROM records WHERE record_id = ? AND cloud_id = ? AND usage_date = ?`)
 	if err != nil {
 		return nil, err
 	}
-	defer rows.Close()
+	defer find.Close()
 	out := []receipt{}
-	for rows.Next() {
-		var r receipt
-		if err := rows.Scan(&r.RecordID, &r.Quantity, &r.AcceptedAt, &r.SHA256); err != nil {
-			return nil, err
+	for _, id := range q.RecordIDs {
+		r := receipt{RecordID: id}
+		err := find.QueryRowContext(ctx, id, q.CloudID, q.UsageDate).Scan(&r.Quantity, &r.AcceptedAt, &r.SHA256)
+		if errors.Is(err, sql.ErrNoRows) {
+			continue
+		}
+		if err != nil {
+			return nil, fmt.Errorf("find record %s: %w", id, err)
 		}
 		out = append(out, r)
 	}
-	return out, rows.Err()
+	return out, nil
 }
 
 // eachRaw calls f with the bytes of every accepted record, of one stamp or of

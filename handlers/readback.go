@@ -1,0 +1,67 @@
+package handlers
+
+import (
+	"context"
+	"crypto/sha256"
+	"encoding/hex"
+
+	"stackusage/shared/commerce"
+)
+
+// codeReadBack is the answer code of a record whose answer got lost and was
+// read back.
+const codeReadBack = "ReadBack"
+
+// readBack asks which of some records commerce has accepted already, and keeps
+// that as their answers.
+func (a *App) readBack(ctx context.Context, s *sending, some []int) (cause, err error) {
+	ids := make([]string, len(some))
+	for i, n := range some {
+		ids[i] = s.records[n].RecordID
+	}
+	accepted, cause := a.Commerce.Accepted(ctx, s.m.CloudID, s.m.UsageDay.String(), ids)
+	if cause != nil || len(accepted) == 0 {
+		return cause, nil
+	}
+	found := map[string]commerce.Result{}
+	for _, i := range some {
+		r, has := accepted[s.records[i].RecordID]
+		if !has {
+			continue
+		}
+		result := commerce.Result{RecordID: r.RecordID, Status: commerce.Accepted, Code: codeReadBack}
+		if sum := sha256.Sum256(s.raw[i]); r.SHA256 != hex.EncodeToString(sum[:]) {
+			result.Status, result.Quantity, result.Message = commerce.Conflict, r.Quantity, "commerce has other bytes under this recordId"
+		}
+		found[r.RecordID] = result
+	}
+	if err := a.claimPartial(ctx, s); err != nil {
+		return nil, err
+	}
+	return nil, a.keep(ctx, s, some, found, false)
+}
+
+// readUnbilled reads back records that are told Rejected or Expired now: an
+// earlier try may have been taken while its answer, or this process, got lost.
+// What commerce has is billed, whatever it says of a repeat, and the next
+// revision must not bill it again.
+func (a *App) readUnbilled(ctx context.Context, s *sending, some []int, results map[string]commerce.Result) (cause, err error) {
+	var unbilled []int
+	for _, i := range some {
+		if r, ok := results[s.records[i].RecordID]; ok && !stands(r.Status) {
+			unbilled = append(unbilled, i)
+		}
+	}
+	if len(unbilled) == 0 {
+		return nil, nil
+	}
+	if cause, err = a.readBack(ctx, s, unbilled); cause != nil || err != nil {
+		return cause, err
+	}
+	for _, i := range unbilled {
+		if _, has := s.answers[s.records[i].RecordID]; has {
+			delete(results, s.records[i].RecordID)
+		}
+	}
+	return nil, nil
+}

@@ -1,0 +1,97 @@
+package handlers
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"time"
+
+	"stackusage/shared/commerce"
+	"stackusage/shared/ledger"
+)
+
+// settled reports whether an operator decided how the records end that commerce
+// does not answer.
+func (s *sending) settled() bool { return s.batch.SettledAs() != "" }
+
+// errOnItsWay: a request of an earlier try had no answer, and commerce may still be
+// at it.
+var errOnItsWay = errors.New("settled by an operator: a request may be on its way")
+
+// settleOpen ends all open records as an operator decided, without sending any:
+// requests with them end without an answer again and again, and none is on its way.
+func (a *App) settleOpen(ctx context.Context, s *sending) (cause, err error) {
+	said := &commerce.Error{Kind: commerce.Unknown, Reason: s.batch.LastAnswer}
+	var open []lone
+	for _, i := range s.open() {
+		open = append(open, lone{i, said})
+	}
+	if len(open) == 0 {
+		return nil, nil
+	}
+	if err := a.claimPartial(ctx, s); err != nil {
+		return nil, err
+	}
+	return a.endLone(ctx, s, open, false, true)
+}
+
+// endLone gives records without an answer a final one, by what a read-back shows:
+// an earlier try may have been taken while its answer got lost, and a record that
+// is billed must not be called Rejected, or the next revision would bill it again.
+// proven: what commerce refuses is refused for the record's sake. quiet: no request
+// is on its way.
+func (a *App) endLone(ctx context.Context, s *sending, alone []lone, proven, quiet bool) (cause, err error) {
+	some := make([]int, len(alone))
+	for i, l := range alone {
+		some[i] = l.record
+	}
+	if cause, err := a.readBack(ctx, s, some); cause != nil || err != nil {
+		return cause, err
+	}
+	results := map[string]commerce.Result{}
+	var rest []int
+	waits, silent, decided := 0, 0, false
+	for _, l := range alone {
+		id := s.records[l.record].RecordID
+		if _, known := s.answers[id]; known {
+			continue
+		}
+		code, message := l.refusal.Code, l.refusal.Message
+		if code == "" {
+			code, message = fmt.Sprintf("HTTP%d", l.refusal.Status), l.refusal.Reason
+		}
+		switch {
+		case proven && l.refusal.Kind == commerce.Refused:
+		case s.batch.SettledAs() == ledger.SettleDeclined && !quiet && !l.refusal.Answered():
+			silent++
+			continue
+		case s.batch.SettledAs() == ledger.SettleDeclined:
+			decided = true
+			if l.refusal.Err != nil {
+				code, message = string(l.refusal.Kind), l.refusal.Err.Error()
+			}
+			code, message = ledger.CodeDecided, fmt.Sprintf("%s, decided by %s: %s. Commerce said %s: %s",
+				s.batch.DecidedAt.UTC().Format(time.RFC3339), s.batch.DecidedBy, s.batch.DecisionReason, code, message)
+		default:
+			waits++
+			continue
+		}
+		results[id] = commerce.Result{RecordID: id, Status: commerce.Rejected, Code: code, Message: message}
+		rest = append(rest, l.record)
+	}
+	last := alone[len(alone)-1].refusal
+	if len(rest) > 0 {
+		a.log(ctx).ErrorContext(ctx, "records refused", slog.String("batch", s.m.id().String()), slog.Int("records", len(rest)),
+			slog.String("cause", last.Error()), slog.Bool("decided", decided))
+	}
+	switch {
+	case waits > 0:
+		cause = fmt.Errorf("%w: settled as accepted, and a read-back does not show %d records", last, waits)
+	case silent > 0:
+		cause = fmt.Errorf("%w: settled as declined, and requests with %d records may be on their way", last, silent)
+	}
+	err = a.keep(ctx, s, rest, results, false)
+	s.silent = silent > 0 && len(s.open()) == silent
+	return cause, err
+}
