@@ -8,7 +8,6 @@ import (
 	"strings"
 	"sync/atomic"
 	"testing"
-	"time"
 
 	"github.com/google/go-cmp/cmp"
 
@@ -40,15 +39,16 @@ func TestADifferenceIsAgainstWhatIsStored(t *testing.T) {
 		return true
 	})
 	rnd := rand.New(rand.NewPCG(1, 1))
-	r.settle(t, rnd)
+	r.done(t, "CloseDay", dayMessage(theDay))
+	r.done(t, "ForwardBatch", batchMessage(theDay, 1))
+	r.sweep(t)
 	if b := r.batch(t); b.Conflict != 1 || b.Declined != 1 || b.Accepted != 2 {
 		t.Errorf("batch %+v", b)
 	}
-	if mark := r.only(t, table.OpenDays); mark["declined"] != int64(1) {
+	if mark := r.rows(t, table.OpenDays)[cloudID+"/20191210"]; mark["declined"] != int64(1) {
 		t.Errorf("mark %v", mark)
 	}
-	r.advance(61 * time.Minute)
-	r.work(t)
+	r.settle(t, rnd)
 	g.billed(t, wholeDay()...)
 	if marks := r.rows(t, table.OpenDays); len(marks) > 0 {
 		t.Errorf("open: %v", marks)

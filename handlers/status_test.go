@@ -55,8 +55,8 @@ func TestStatus(t *testing.T) {
 		r.done(t, "CloseDay", "garbage")
 		r.poison(t, handlers.QueueLanded, "x")
 		check(t, r, handlers.Status{
-			OpenDays:       []handlers.OpenDayStatus{{CloudID: cloudID, UsageDay: "2019-12-11", Since: time.Now()}},
-			OpenRevisions:  []handlers.OpenDayStatus{{CloudID: cloudID, UsageDay: "2019-12-10", Revision: 1, Since: time.Now(), Unanswered: 1, LastAnswer: `credentials: HTTP 401: ""`}},
+			OpenDays:      []handlers.OpenDayStatus{{CloudID: cloudID, UsageDay: "2019-12-11", Since: time.Now()}},
+			OpenRevisions: []handlers.OpenDayStatus{{CloudID: cloudID, UsageDay: "2019-12-10", Revision: 1, Since: time.Now(), Unanswered: 1, LastAnswer: `credentials: HTTP 401: ""`}},
 			Findings: []handlers.FindingStatus{{CloudID: cloudID, UsageDay: "2019-12-10", Kind: "unconfirmed",
 				Text: "the list of infrastructure subscriptions is not confirmed: none"}},
 			FailedMessages: 1,

@@ -65,8 +65,8 @@ func (r *rig) settledAnswers(t *testing.T, g *gate, waived bool) {
 	if b.State != ledger.BatchAnswered || b.Rejected != 1 || (b.Declined == 0) != waived || b.Unread != 0 || !b.SettleFrom.IsZero() || b.Partial {
 		t.Errorf("%+v", b)
 	}
+	r.settle(t, rand.New(rand.NewPCG(1, 1))) // the other day, too
 	g.agree(t, r, 5)
-	r.settle(t, rand.New(rand.NewPCG(1, 1)))
 	if n := len(r.rows(t, table.OpenDays)); (n == 0) != waived {
 		t.Errorf("%d days are open", n)
 	}
@@ -130,6 +130,7 @@ func TestAResultThatCannotBeRead(t *testing.T) {
 			g := newGate(t, r, standin.Options{})
 			g.answer = g.answering(result, true)
 			r.forward(t, 3)
+			r.settle(t, rand.New(rand.NewPCG(1, 1)))
 			if answers := g.agree(t, r, 5); answers["sa003"] != "Accepted" {
 				t.Errorf("%v", answers)
 			}
@@ -167,6 +168,7 @@ func TestSettledWithoutAReadBack(t *testing.T) {
 			away = false
 			r.advance(2 * time.Hour)
 			r.done(t, "ForwardBatch", batchMessage(theDay, 1))
+			r.settle(t, rand.New(rand.NewPCG(1, 1)))
 			if answers := g.agree(t, r, 5); answers["sa003"] != "Accepted" {
 				t.Errorf("%v", answers)
 			}
@@ -278,6 +280,7 @@ func TestARecordThatBreaksCommerce(t *testing.T) {
 				r.settledAnswers(t, g, true)
 				return
 			}
+			r.settle(t, rand.New(rand.NewPCG(1, 1)))
 			if answers := g.agree(t, r, 5); answers["sa003"] != c.end {
 				t.Errorf("%v", answers)
 			}

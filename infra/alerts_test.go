@@ -87,9 +87,9 @@ func logged(n ast.Node) (message string, line logLine) {
 // values that fields have, where a rule asks for one.
 var values = map[string][]string{
 	"verdict": {string(ledger.Counted), string(ledger.Duplicate), string(ledger.Conflict), string(ledger.Rejected)},
-	"kind":    {string(commerce.Refused), string(commerce.Credentials), string(commerce.Busy), string(commerce.Unknown),
+	"kind": {string(commerce.Refused), string(commerce.Credentials), string(commerce.Busy), string(commerce.Unknown),
 		string(commerce.Endpoint), string(commerce.Unreadable)},
-	"reason":  {"message: "},
+	"reason": {"message: "},
 }
 
 var (
