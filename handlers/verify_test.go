@@ -17,6 +17,7 @@ import (
 	"stackusage/shared/ledger"
 	"stackusage/shared/registration"
 	"stackusage/shared/table"
+	"stackusage/shared/usage"
 	"stackusage/shared/verify"
 )
 
@@ -308,5 +309,43 @@ func TestVerifyWithoutPartials(t *testing.T) {
 	r := corrected(t)
 	if report := r.auditWith(t, withoutPartials{r.store.Blobs}, verify.Options{}); !report.Agrees() || report.Records == 0 {
 		t.Errorf("%+v", report)
+	}
+}
+
+// TestVerifyBesideTheApp: a step under way is no difference.
+func TestVerifyBesideTheApp(t *testing.T) {
+	t.Parallel()
+	r := registered(t)
+	newBilling(t, r)
+	done, looked := make(chan struct{}), make(chan int)
+	go func() {
+		looks := 0
+		defer func() { looked <- looks }()
+		for {
+			select {
+			case <-done:
+				return
+			default:
+			}
+			for _, f := range r.audit(t).Differences {
+				if !strings.Contains(f.What, "still open") && !strings.Contains(f.What, "nobody ingested") { // this clock jumps
+					t.Errorf("look %d: %s", looks, f)
+				}
+			}
+			looks++
+		}
+	}()
+	rnd := rand.New(rand.NewPCG(1, 1))
+	for n := range usage.Hour(8) {
+		r.ingest(t, hour22+n, row(1, hour22-1, "1.5"), row(int(n), hour22+n, "2"), `{}`)
+		if n%2 == 0 {
+			r.untilNothingIsOpen(t, rnd)
+			r.advance(48 * time.Hour)
+		}
+	}
+	r.untilNothingIsOpen(t, rnd)
+	close(done)
+	if n := <-looked; n < 3 {
+		t.Errorf("looked only %d times", n)
 	}
 }

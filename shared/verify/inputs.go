@@ -178,14 +178,14 @@ func (l *look) checkMissing() {
 
 // checkDeadline: a day closes CLOSE_DELAY after the latest of its end, the moment
 // the registration was made or changed, and its first landing; one that was opened
-// again, as long after that. Sweep may need an hour.
+// again, as long after that. Two hours later the app itself calls it overdue.
 func (l *look) checkDeadline() {
 	where, p := place(table.OpenDays, *l.mark), l.mark.Props
 	since := when(p, "since")
 	if n := len(l.revisions); n > 0 {
 		since = later(later(when(p, "lastLanding"), when(p, "restateAt")), when(l.revisions[n-1].Props, "statedAt"))
 	}
-	deadline := later(later(endOf(l.day), l.book.changed), since).Add(l.o.CloseDelay + time.Hour)
+	deadline := later(later(endOf(l.day), l.book.changed), since).Add(l.o.CloseDelay + 2*time.Hour)
 	if len(l.book.entries) > 0 && l.o.Now.After(deadline) {
 		l.differs(where, "the day is still open; it had to close by %s", show(deadline))
 	}

@@ -76,8 +76,8 @@ func (l *look) checkRevisions() {
 	l.checkStanding()
 	l.checkConfirmed()
 	for row := range l.list(table.UsageBatches, l.partition(), "") {
-		var revision int
-		if _, err := fmt.Sscanf(row.Key, "%04d_", &revision); err != nil || revision > len(l.revisions) {
+		revision, _, _ := strings.Cut(row.Key, "_")
+		if _, is := l.get(table.UsageDays, l.cloudID, l.day+"_"+revision); !is {
 			l.differs(place(table.UsageBatches, row), "it is of a revision that UsageDays does not have")
 		}
 	}
