@@ -113,8 +113,8 @@ func TestClose(t *testing.T) {
 		finish(t, c, false)
 		_, err := l.DecideHour(ctx, undecided, ledger.Hour{Verdict: ledger.Unregistered})
 		ok(t, err)
-		if c = begin(t, id); len(c.Pending) != 1 {
-			t.Error("unregistered is not a last word")
+		if c = begin(t, id); len(c.Pending) != 0 { // it counts again in the order of a supersede, which opens the day
+			t.Error("what an end took out before it counted is waited for")
 		}
 		_, err = l.DecideHour(ctx, undecided, ledger.Hour{Verdict: ledger.Conflict})
 		ok(t, err)

@@ -124,6 +124,27 @@ func (l *Ledger) carryOutExclusion(ctx context.Context, id HourID) (Verdict, err
 	return c.file.Verdict, err
 }
 
+// leftByEnd is what makes a file that is not registered one that an end took out,
+// if it has inputs: an ingest wrote them and died before its commit, and closers
+// would wait for it for ever. Nothing otherwise.
+func (l *Ledger) leftByEnd(ctx context.Context, id HourID, h Hour) ([]table.Op, error) {
+	if h.Verdict != Unregistered {
+		return nil, nil
+	}
+	_, err := l.Store.Get(ctx, table.DayInputs, dayPartition(id.CloudID, id.Hour.Day()), id.Hour.Compact()+"_"+id.SHA16)
+	if err == nil {
+		_, err = l.CountedHour(ctx, id)
+		if errors.Is(err, table.ErrNotFound) {
+			h.Excluded, h.ExcludedBy = id.SHA16, ExcludedByEnd
+			return []table.Op{{Verb: table.Insert, Row: table.Row{Partition: id.partition(), Key: id.pointer(), Props: table.Encode(h)}}}, nil
+		}
+	}
+	if errors.Is(err, table.ErrNotFound) {
+		err = nil
+	}
+	return nil, err
+}
+
 // readmit lets a file count again that only an end took out. It is announced
 // like a supersede, or a closer would not know that the day is about to change.
 func (l *Ledger) readmit(ctx context.Context, id HourID, h Hour, inputs []DayInput) (Verdict, error) {

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 	"time"
 
@@ -130,10 +131,14 @@ type DayInput struct {
 // raised since is not final.
 func (l *Ledger) DecideHour(ctx context.Context, id HourID, h Hour) (Verdict, error) {
 	row := table.Row{Partition: id.partition(), Key: id.key(), Props: table.Encode(h)}
+	left, err := l.leftByEnd(ctx, id, h)
+	if err != nil {
+		return "", fmt.Errorf("record hour %s as %s: %w", id, h.Verdict, err)
+	}
 	have, err := l.Store.Get(ctx, table.UsageHours, row.Partition, row.Key)
 	switch {
 	case errors.Is(err, table.ErrNotFound):
-		err = l.Store.Apply(ctx, table.UsageHours, row.Partition, table.Op{Verb: table.Insert, Row: row})
+		err = l.Store.Apply(ctx, table.UsageHours, row.Partition, append(left, table.Op{Verb: table.Insert, Row: row})...)
 	case err == nil:
 		var old Hour
 		if err := table.Decode(have.Props, &old); err != nil {
@@ -148,7 +153,7 @@ func (l *Ledger) DecideHour(ctx context.Context, id HourID, h Hour) (Verdict, er
 		}
 		h.Inherit(old)
 		row.Tag, row.Props = have.Tag, table.Encode(h)
-		err = l.Store.Apply(ctx, table.UsageHours, row.Partition, table.Op{Verb: table.Update, Row: row})
+		err = l.Store.Apply(ctx, table.UsageHours, row.Partition, append(left, table.Op{Verb: table.Update, Row: row})...)
 	}
 	if err != nil {
 		return "", fmt.Errorf("record hour %s as %s: %w", id, h.Verdict, err)
@@ -222,6 +227,13 @@ func Beside(standing, h Hour) Hour {
 
 // openInputs writes inputs and then the marks of their usage days.
 func (l *Ledger) openInputs(ctx context.Context, inputs []DayInput) error {
+	own := func(in DayInput) int { // the hour's own day comes first: leftByEnd looks for its input
+		if in.Day == in.Hour.Day() {
+			return 0
+		}
+		return 1
+	}
+	inputs = slices.SortedStableFunc(slices.Values(inputs), func(a, b DayInput) int { return own(a) - own(b) })
 	for _, in := range inputs {
 		if err := l.putInput(ctx, in); err != nil {
 			return err
