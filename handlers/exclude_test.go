@@ -51,7 +51,6 @@ func TestASupersedeThatCannotBeCarriedOut(t *testing.T) {
 	t.Run("the blob is gone", func(t *testing.T) {
 		t.Parallel()
 		r := registered(t)
-		bill := newBilling(t, r)
 		r.complete(t)
 		_, name := blobOf(t, hour23, row(2, hour22, "40"))
 		standing, err := r.Ledger.CountedHour(t.Context(), hourID(name))
@@ -64,8 +63,6 @@ func TestASupersedeThatCannotBeCarriedOut(t *testing.T) {
 		if h := r.hourRow(t, name); h.Verdict != ledger.Conflict || h.Decision != ledger.Withdrawn {
 			t.Errorf("row %+v", h)
 		}
-		r.settle(t, rand.New(rand.NewPCG(9, 9)))
-		bill.billed(t, rowsOf(hour22), rowsOf(hour23), rowsOf(hour00))
 	})
 }
 

@@ -5,7 +5,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"io"
 	"log/slog"
 
 	"stackusage/shared/intake"
@@ -67,7 +66,7 @@ func (a *App) ingestHour(ctx context.Context, req invoke.Request) error {
 // may be registered by now, a limit may have been raised, an operator may have
 // decided that the file takes the place of the one that counts, or leaves it.
 func (a *App) judgedAgain(have ledger.Hour) bool {
-	return !have.Verdict.Final() || have.TakesOver() || have.Leaves() || have.Limit > 0 && a.limit(have.Code) > have.Limit
+	return !have.Verdict.Final() || have.TakesOver() || have.Leaves() || have.AwaitsReingest() || have.Limit > 0 && a.limit(have.Code) > have.Limit
 }
 
 // limit is the bound that a code of rejection is about; 0 if it is about none.
@@ -82,13 +81,18 @@ func (a *App) limit(code string) int64 {
 }
 
 func (a *App) judgeHour(ctx context.Context, id ledger.HourID, name landing.Name, have ledger.Hour) (ledger.Verdict, ledger.Hour, error) {
-	body, storedAt, err := a.Landing.Open(ctx, name.Container(), name.Blob())
+	// Its row says where a corrected blob lies, and when the original landed.
+	name.Corrected = have.Original != ""
+	body, storedAt, err := hourBlobs{a}.Open(ctx, name.Container(), name.Blob())
 	if err != nil {
 		return "", ledger.Hour{}, err
 	}
 	defer body.Close()
 	hour := ledger.Hour{Blob: name.String(), LandedAt: storedAt}
 	hour.Inherit(have)
+	if name.Corrected {
+		hour.LandedAt = have.LandedAt
+	}
 
 	book, err := a.Registrations.Book(ctx, name.CloudID)
 	if err != nil {
@@ -107,17 +111,18 @@ func (a *App) judgeHour(ctx context.Context, id ledger.HourID, name landing.Name
 		return "", hour, err
 	}
 	hour.Reporting = reportingOf(held)
-	j := judging{app: a, id: id, hour: hour, book: book}
-	verdict, err := j.run(ctx, name, body)
+	g := intake.Ingester{Ledger: a.Ledger, App: a.Blobs, Limits: a.Settings.Limits, SettlingHours: a.Settings.SettlingHours, Region: RegionOf(book),
+		Settings: intake.Settings{TempDir: a.Settings.TempDir, SpillSums: a.Settings.SpillSums}}
+	verdict, hour, err := g.Ingest(ctx, id, name, hour, body)
 	var rejection *landing.Rejection
 	if errors.As(err, &rejection) && have.TakesOver() {
 		return a.endTakeOver(ctx, id, rejection.Error())
 	} else if errors.As(err, &rejection) {
-		j.hour.Verdict, j.hour.Code, j.hour.Reason = ledger.Rejected, rejection.Code, rejection.Reason
-		j.hour.Limit = a.limit(rejection.Code)
-		verdict, err = a.Ledger.DecideHour(ctx, id, j.hour)
+		hour.Verdict, hour.Code, hour.Reason = ledger.Rejected, rejection.Code, rejection.Reason
+		hour.Limit = a.limit(rejection.Code)
+		verdict, err = a.Ledger.DecideHour(ctx, id, hour)
 	}
-	return verdict, j.hour, err
+	return verdict, hour, err
 }
 
 // endTakeOver ends a take-over that was decided and cannot be carried out: no day
@@ -127,100 +132,15 @@ func (a *App) endTakeOver(ctx context.Context, id ledger.HourID, reason string) 
 	return h.Verdict, h, err
 }
 
-// judging is the work on one hour blob.
-type judging struct {
-	app  *App
-	id   ledger.HourID
-	hour ledger.Hour
-	book registration.Book
-}
-
-// region is the stack's name for itself, for rows that name no location: the
-// header's, else that of the registration on the usage day.
-func (j *judging) region(header landing.Header) func(usage.Day) string {
+// RegionOf is what the registration calls the stack's region on a usage day.
+func RegionOf(book registration.Book) intake.RegisteredRegion {
 	return func(day usage.Day) string {
-		if header.Region != "" {
-			return header.Region
-		}
-		held, err := j.book.On(day.Compact())
+		held, err := book.On(day.Compact())
 		if err != nil {
 			return ""
 		}
 		return held.Region
 	}
-}
-
-// run reads the blob to its end, and only then writes anything: a blob that is
-// refused whole leaves nothing behind but its verdict.
-func (j *judging) run(ctx context.Context, name landing.Name, body io.Reader) (ledger.Verdict, error) {
-	if err := landing.CheckOver(name, j.hour.LandedAt); err != nil {
-		return "", err
-	}
-	r, err := landing.NewReader(body, name, j.app.Settings.Limits)
-	if err != nil {
-		return "", err
-	}
-	header := r.Header()
-	j.hour.Region, j.hour.AgentVersion, j.hour.CollectedAt = clip(header.Region), clip(header.AgentVersion), header.CollectedAt
-
-	standing, err := j.app.Ledger.CountedHour(ctx, j.id)
-	takesOver := err == nil && standing.Challenger == j.id.SHA16 // as an operator decided
-	taken := err == nil && standing.Counts != j.id.SHA16 && !takesOver && !standing.CountsAgain(j.id)
-	if err == nil && standing.Waits(j.id) {
-		return ledger.Unregistered, nil
-	}
-	if err != nil && !errors.Is(err, table.ErrNotFound) {
-		return "", err
-	}
-	if taken { // only the hashes matter
-		if err := j.read(r, func(landing.Line) error { return nil }); err != nil {
-			return "", err
-		}
-		j.hour = ledger.Beside(standing, j.hour)
-		return j.app.Ledger.DecideHour(ctx, j.id, j.hour)
-	}
-	in, err := intake.New(intake.Settings{TempDir: j.app.Settings.TempDir, SpillSums: j.app.Settings.SpillSums,
-		Region: j.region(header), Days: ledger.OwnDays(j.id.Hour, j.app.Settings.SettlingHours)}, j.id)
-	if err != nil {
-		return "", err
-	}
-	defer in.Close()
-	if err := j.read(r, in.Row); err != nil {
-		return "", err
-	}
-	j.hour.Accepted, j.hour.Quarantined = in.Accepted, in.Refused
-	inputs, err := in.PutPartials(ctx, j.app.Blobs, j.hour, header)
-	if err != nil {
-		return "", err
-	}
-	j.hour.UsageDays = intake.UsageDays(inputs)
-	if j.hour.Refusals, err = in.PutRefused(ctx, j.app.Blobs, j.app.Ledger, j.hour.Blob); err != nil {
-		return "", err
-	}
-	if takesOver {
-		return j.app.Ledger.TakeOver(ctx, j.id, j.hour, inputs)
-	}
-	return j.app.Ledger.CommitHour(ctx, j.id, j.hour, inputs)
-}
-
-// read goes through the rows to the end of the file, which proves it whole.
-func (j *judging) read(r *landing.Reader, each func(landing.Line) error) error {
-	for {
-		line, err := r.Next()
-		if errors.Is(err, io.EOF) {
-			break
-		}
-		if err == nil {
-			err = each(line)
-		}
-		if err != nil {
-			return err
-		}
-	}
-	t := r.Trailer()
-	j.hour.SHA256, j.hour.RowSetHash, j.hour.Bytes = r.SHA256(), r.RowSetHash(), r.Size()
-	j.hour.Records, j.hour.Pages = t.Records, int64(t.Pages)
-	return nil
 }
 
 func dayPath(day usage.Day) string { return day.Start().Format("2006/01/02") }

@@ -1,6 +1,7 @@
 package handlers_test
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"math/rand/v2"
@@ -11,6 +12,9 @@ import (
 	"sync/atomic"
 	"testing"
 
+	"github.com/Azure/azure-sdk-for-go/sdk/azcore/policy"
+
+	"stackusage/handlers"
 	"stackusage/shared/intake"
 	"stackusage/shared/landing"
 	"stackusage/shared/ledger"
@@ -23,12 +27,16 @@ func (r *rig) redriver() intake.Redriver {
 	return intake.Redriver{
 		Ledger: r.Ledger, Landing: r.Landing, App: r.Blobs,
 		Settings: intake.Settings{TempDir: r.Settings.TempDir, SpillSums: r.Settings.SpillSums},
+		Region: func(ctx context.Context, cloudID string) (intake.RegisteredRegion, error) {
+			book, err := r.Registrations.Book(ctx, cloudID)
+			return handlers.RegionOf(book), err
+		},
 	}
 }
 
 // fix asks for one row of a file to be sent again, put right.
-func fix(name landing.Name, run string, line int64, text string) intake.Request {
-	return intake.Request{ID: hourID(name), Run: run, Why: because("the meter was read again"), Fixed: map[int64][]byte{line: []byte(text)}}
+func fix(name landing.Name, line int64, text string) intake.Request {
+	return intake.Request{ID: hourID(name), Why: because("the meter was read again"), Fixed: map[int64][]byte{line: []byte(text)}}
 }
 
 // refusedHour is a rig of a whole day, one hour of which has two refused rows:
@@ -53,54 +61,66 @@ func TestRedrive(t *testing.T) {
 
 	t.Run("rows that are refused again change nothing", func(t *testing.T) {
 		was := len(r.dump(t))
-		out, err := r.redriver().Redrive(t.Context(), intake.Request{ID: hourID(name), Run: "a", Why: because("again")})
+		out, err := r.redriver().Redrive(t.Context(), intake.Request{ID: hourID(name), Why: because("again")})
 		ok(t, err)
 		if out.Rows != 0 || out.Still != 2 || len(r.dump(t)) != was {
 			t.Errorf("outcome %+v", out)
 		}
 	})
 	t.Run("a row that was put right is billed", func(t *testing.T) {
-		out, err := r.redriver().Redrive(t.Context(), fix(name, "b", 4, row(4, hour22, "8")))
+		out, err := r.redriver().Redrive(t.Context(), fix(name, 4, row(4, hour22, "8")))
 		ok(t, err)
 		if out.Rows != 1 || out.UsageDays != "20191210" || out.Already {
 			t.Errorf("outcome %+v", out)
 		}
 		r.settle(t, rnd)
 		bill.billed(t, all(row(4, hour22, "8"))...)
-		q := r.rows(t, table.Quarantine)[cloudID+"_20191210/23_"+name.SHA16+"_0000000004"]
-		if q["status"] != "redriven" || q["supplement"] != out.Supplement || q["decidedBy"] != "olga" {
-			t.Errorf("row %v", q)
+		if h := r.hourRow(t, name); h.Verdict != ledger.Voided || h.SupersededBy != out.Corrected || !strings.Contains(h.Reason, "corrected/") {
+			t.Errorf("row of the original %+v", h)
+		}
+		h, err := r.Ledger.CountedHour(t.Context(), hourID(name))
+		ok(t, err)
+		if h.Counts != out.Corrected || h.Decision != ledger.Redrive || h.DecidedBy != "olga" || h.Original != name.SHA16 || h.Accepted != 4 || h.Quarantined != 1 {
+			t.Errorf("pointer %+v", h)
+		}
+		if rows := r.refusedRows(t, name); len(rows) != 2 || rows[0].State != ledger.Redriven || rows[1].State != ledger.Refused || rows[1].Line != 5 {
+			t.Errorf("rows %+v", rows)
+		}
+		for path, rows := range map[string][]string{"the rows of the corrected blob": append(rowsOf(hour23), row(4, hour22, "8"), `{"no":"usage"}`), "of the original": append(rowsOf(hour23), row(4, hour22, "-8"), `{"no":"usage"}`)} {
+			if again := r.ingest(t, hour23, append(slices.Clone(rows[1:]), rows[0])...); r.hourRow(t, again).Verdict != ledger.Duplicate {
+				t.Errorf("an agent's file with %s: %+v", path, r.hourRow(t, again))
+			}
 		}
 	})
 	t.Run("never twice, whatever is said of it", func(t *testing.T) {
-		out, err := r.redriver().Redrive(t.Context(), fix(name, "c", 4, row(4, hour22, "8")))
+		out, err := r.redriver().Redrive(t.Context(), fix(name, 4, row(4, hour22, "8")))
 		ok(t, err)
-		if !out.Already || out.Rows != 1 || out.Supplement == "" || out.Why.By != "olga" {
+		if !out.Already || out.Rows != 1 || out.Corrected == "" || out.Why.By != "olga" {
 			t.Errorf("the same row again: outcome %+v", out)
 		}
-		more := fix(name, "c2", 4, row(4, hour22, "8"))
+		more := fix(name, 4, row(4, hour22, "8"))
 		more.Fixed[5] = []byte(row(5, hour22, "1"))
-		for _, req := range []intake.Request{fix(name, "c1", 4, row(4, hour22, "9")), more} {
+		for _, req := range []intake.Request{fix(name, 4, row(4, hour22, "9")), more} {
 			if _, err := r.redriver().Redrive(t.Context(), req); !errors.Is(err, ledger.ErrDecided) {
-				t.Errorf("%s: error %v", req.Run, err)
+				t.Errorf("%d rows: error %v", len(req.Fixed), err)
 			}
 		}
 		r.settle(t, rnd)
 		bill.billed(t, all(row(4, hour22, "8"))...)
 	})
 	t.Run("a row that is not in quarantine is not taken", func(t *testing.T) {
-		if _, err := r.redriver().Redrive(t.Context(), fix(name, "d", 1, row(1, hour22, "8"))); !errors.Is(err, table.ErrNotFound) {
+		if _, err := r.redriver().Redrive(t.Context(), fix(name, 1, row(1, hour22, "8"))); !errors.Is(err, table.ErrNotFound) {
 			t.Errorf("error %v", err)
 		}
 	})
-	t.Run("another row makes another supplement, of another day", func(t *testing.T) {
-		_, err := r.redriver().Redrive(t.Context(), fix(name, "e", 5, row(5, hour22-24, "0.5")))
+	t.Run("another row makes another corrected blob, with usage of another day", func(t *testing.T) {
+		_, err := r.redriver().Redrive(t.Context(), fix(name, 5, row(5, hour22-24, "0.5")))
 		ok(t, err)
 		r.settle(t, rnd)
 		bill.billed(t, all(row(4, hour22, "8"), row(5, hour22-24, "0.5"))...)
 	})
 	second := r.ingest(t, hour23, row(1, hour22, "7"))
-	t.Run("supplements fall with their hour", func(t *testing.T) {
+	t.Run("a corrected blob leaves like any other", func(t *testing.T) {
 		r.supersede(t, second)
 		r.settle(t, rnd)
 		bill.billed(t, rowsOf(hour22), []string{row(1, hour22, "7")}, rowsOf(hour00))
@@ -109,20 +129,19 @@ func TestRedrive(t *testing.T) {
 		r.supersede(t, name)
 		r.settle(t, rnd)
 		bill.billed(t, all()...)
-		_, err := r.redriver().Redrive(t.Context(), fix(name, "f", 4, row(4, hour22, "8")))
+		_, err := r.redriver().Redrive(t.Context(), fix(name, 4, row(4, hour22, "8")))
 		ok(t, err)
 		r.settle(t, rnd)
 		bill.billed(t, all(row(4, hour22, "8"))...)
 	})
 	t.Run("what is dismissed stays out", func(t *testing.T) {
-		for q, err := range r.Ledger.RefusedRows(t.Context(), hourID(name)) {
-			ok(t, err)
-			err = r.Ledger.Dismiss(t.Context(), hourID(name), []ledger.RefusedRow{q}, because("noise"))
+		for _, q := range r.refusedRows(t, name) {
+			err := r.Ledger.Dismiss(t.Context(), r.counting(t, name), []ledger.RefusedRow{q}, because("noise"))
 			if dismissed := err == nil; dismissed != (q.Line == 5) {
 				t.Errorf("line %d, %s: %v", q.Line, q.State, err)
 			}
 		}
-		out, err := r.redriver().Redrive(t.Context(), intake.Request{ID: hourID(name), Run: "g", Why: because("again")})
+		out, err := r.redriver().Redrive(t.Context(), intake.Request{ID: hourID(name), Why: because("again")})
 		ok(t, err)
 		if out.Rows+out.Still != 0 {
 			t.Errorf("outcome %+v", out)
@@ -131,25 +150,86 @@ func TestRedrive(t *testing.T) {
 	})
 }
 
+// counting is the file that counts for the hour of another.
+func (r *rig) counting(t testing.TB, name landing.Name) ledger.HourID {
+	t.Helper()
+	h, err := r.Ledger.CountedHour(t.Context(), hourID(name))
+	ok(t, err)
+	id := hourID(name)
+	id.SHA16 = h.Counts
+	return id
+}
+
+// refusedRows are the rejected rows of the hour of a file.
+func (r *rig) refusedRows(t testing.TB, name landing.Name) []ledger.RefusedRow {
+	t.Helper()
+	return rowsRefused(t, r.Ledger, r.counting(t, name))
+}
+
+// Every write of a redrive fails both ways; there is a dismissal to be copied.
 func TestRedriveCrashes(t *testing.T) {
 	t.Parallel()
-	var name landing.Name
-	_, name = blobOf(t, hour23, append(rowsOf(hour23), row(4, hour22, "-8"), `{"no":"usage"}`)...)
-	var run atomic.Int64 // the scenes run side by side
+	_, name := blobOf(t, hour23, append(rowsOf(hour23), row(4, hour22, "-8"), `{"no":"usage"}`)...)
 	eachWriteFailed(t,
 		func(t *testing.T) *rig {
 			r, _ := refusedHour(t)
+			ok(t, r.Ledger.Dismiss(t.Context(), hourID(name), r.refusedRows(t, name)[1:], because("noise")))
 			return r
 		},
 		func(r *rig) (int, string) {
-			req := fix(name, fmt.Sprint(run.Add(1)), 4, row(4, hour22, "8"))
-			_, err := r.redriver().Redrive(t.Context(), req)
-			if err != nil {
+			if _, err := r.redriver().Redrive(t.Context(), fix(name, 4, row(4, hour22, "8"))); err != nil {
 				return http.StatusInternalServerError, err.Error()
 			}
 			return http.StatusOK, "{}"
 		},
-		sameStorage)
+		func(t *testing.T, want, got *rig) {
+			t.Helper()
+			sameStorage(t, want, got)
+			if rows := got.refusedRows(t, name); len(rows) != 2 || rows[1].State != ledger.Dismissed || rows[1].DecisionReason != "noise" {
+				t.Errorf("rows %+v", rows)
+			}
+		})
+}
+
+// Whoever redrives is killed after each of his writes, and nobody runs the command
+// again: Sweep and IngestHour finish what was announced.
+func TestARedriveThatWasKilledIsFinished(t *testing.T) {
+	t.Parallel()
+	writes := int64(0)
+	for at := int64(0); at <= writes; at++ {
+		r, name := refusedHour(t)
+		bill := newBilling(t, r)
+		r.settle(t, rand.New(rand.NewPCG(4, 4)))
+		count := r.killAfter(at)
+		_, err := r.redriver().Redrive(t.Context(), fix(name, 4, row(4, hour22, "8")))
+		if r.through(nil); at == 0 {
+			ok(t, err)
+			writes = count.Load()
+		}
+		standing, err := r.Ledger.CountedHour(t.Context(), hourID(name))
+		ok(t, err)
+		begun := standing.Challenger != "" || standing.Original != ""
+		r.daysPass(t)
+		r.settle(t, rand.New(rand.NewPCG(4, 4)))
+		more := []string{row(4, hour22, "8")}
+		if !begun {
+			more = nil
+		}
+		bill.billed(t, rowsOf(hour22), rowsOf(hour23), rowsOf(hour00), more)
+	}
+}
+
+// killAfter lets n writes through and none after them; 0 lets all through. The
+// result counts the writes.
+func (r *rig) killAfter(n int64) *atomic.Int64 {
+	var writes atomic.Int64
+	r.through(func(req *policy.Request) (*http.Response, error) {
+		if req.Raw().Method != http.MethodGet && writes.Add(1) > n && n > 0 {
+			return nil, errFault
+		}
+		return req.Next()
+	})
+	return &writes
 }
 
 // Redrives of the same rows that overlap, some with the same fix and some with
@@ -159,11 +239,10 @@ func TestRedrivesThatOverlap(t *testing.T) {
 	r, name := refusedHour(t)
 	bill := newBilling(t, r)
 	var wg sync.WaitGroup
-	for i := range 8 {
+	for i := range 6 {
 		wg.Go(func() {
-			for try := range 5 {
-				req := fix(name, fmt.Sprintf("%d-%d", i, try), 4, row(4, hour22, []string{"8", "9", "10"}[i%3]))
-				req.TakeOver = i%2 == 0
+			for range 5 {
+				req := fix(name, 4, row(4, hour22, []string{"8", "9", "10"}[i%3]))
 				req.Fixed[5] = []byte(row(5, hour22, "1"))
 				if _, err := r.redriver().Redrive(t.Context(), req); err == nil || errors.Is(err, ledger.ErrDecided) {
 					return
@@ -172,24 +251,10 @@ func TestRedrivesThatOverlap(t *testing.T) {
 		})
 	}
 	wg.Wait()
-	_, err := r.redriver().Redrive(t.Context(), func() intake.Request {
-		req := fix(name, "last", 4, row(4, hour22, "8"))
-		req.Fixed[5] = []byte(row(5, hour22, "1"))
-		req.TakeOver = true
-		return req
-	}())
-	if err != nil && !errors.Is(err, ledger.ErrDecided) {
-		t.Fatal(err)
-	}
+	r.daysPass(t)
 	r.settle(t, rand.New(rand.NewPCG(5, 5)))
-	var taken string
-	for _, h := range r.rows(t, table.UsageHours) {
-		if h["decision"] == string(ledger.Redriving) && h["verdict"] == string(ledger.Counted) {
-			taken += fmt.Sprint(h["records"])
-		}
-	}
-	if taken != "2" {
-		t.Fatalf("supplements that count have %s rows, not 2 in one", taken)
+	if h := r.hourRow(t, name); h.Verdict != ledger.Voided {
+		t.Errorf("row %+v", h)
 	}
 	sum := bill.sums(t)
 	for _, q := range []string{"8", "9", "10"} {
@@ -212,7 +277,7 @@ func (r *rig) redriveOne(t *testing.T, h usage.Hour, text string) bool {
 		if q.State != ledger.Refused {
 			continue
 		}
-		req := intake.Request{ID: id, Run: "run", Why: because("read again"), Fixed: map[int64][]byte{q.Line: []byte(text)}}
+		req := intake.Request{ID: id, Why: because("read again"), Fixed: map[int64][]byte{q.Line: []byte(text)}}
 		_, err := r.redriver().Redrive(t.Context(), req)
 		ok(t, err)
 		return true

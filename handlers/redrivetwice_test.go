@@ -2,20 +2,15 @@ package handlers_test
 
 import (
 	"bytes"
-	"compress/gzip"
-	"context"
-	"encoding/json"
-	"fmt"
+	"errors"
 	"io"
 	"math/rand/v2"
-	"strings"
 	"sync"
 	"testing"
-	"time"
 
 	"stackusage/shared/intake"
+	"stackusage/shared/landing"
 	"stackusage/shared/ledger"
-	"stackusage/shared/table"
 )
 
 // TestTheSameRedriveTwiceAtOnce: a redrive is overtaken by one of the same rows,
@@ -29,15 +24,15 @@ func TestTheSameRedriveTwiceAtOnce(t *testing.T) {
 		r.settle(t, rnd)
 		slow := r.redriver()
 		slow.Ledger = r.pausing(at, func() {
-			out, err := r.redriver().Redrive(t.Context(), fix(name, "second", 4, row(4, hour22, "8")))
+			out, err := r.redriver().Redrive(t.Context(), fix(name, 4, row(4, hour22, "8")))
 			ok(t, err)
 			if out.Already {
 				t.Errorf("listing %d: the one that overtakes: %+v", at, out)
 			}
 		})
-		out, err := slow.Redrive(t.Context(), fix(name, "first", 4, row(4, hour22, "8")))
-		// One that is overtaken after it announced itself finds at its commit that all is done.
-		if err != nil || out.Already != (at < 3) || out.Rows != 1 || out.UsageDays != "20191210" {
+		out, err := slow.Redrive(t.Context(), fix(name, 4, row(4, hour22, "8")))
+		// One that is overtaken after it announced itself finds that all is done.
+		if err != nil || out.Already != (at < 2) || out.Rows != 1 || out.UsageDays != "20191210" {
 			t.Errorf("listing %d: outcome %+v, error %v", at, out, err)
 		}
 		r.settle(t, rnd)
@@ -45,110 +40,60 @@ func TestTheSameRedriveTwiceAtOnce(t *testing.T) {
 	}
 }
 
-// lagging stops a run before the transaction that commits its supplement, and
-// after each time it reads a supplement's row.
-type lagging struct {
-	table.Store
-	commits, looked func()
-}
-
-func (l lagging) Apply(ctx context.Context, name, partition string, ops ...table.Op) error {
-	if name == table.UsageHours && len(ops) == 2 {
-		l.commits()
-	}
-	return l.Store.Apply(ctx, name, partition, ops...)
-}
-
-func (l lagging) Get(ctx context.Context, name, partition, key string) (table.Row, error) {
-	row, err := l.Store.Get(ctx, name, partition, key)
-	if name == table.UsageHours && strings.Count(key, "_") == 2 {
-		l.looked()
-	}
-	return row, err
-}
-
-// TestARedriveWaitsForTheOneThatOvertookIt: at its commit it has lost the hour to
-// a run of the same rows, which commits only once it was looked for in vain.
-func TestARedriveWaitsForTheOneThatOvertookIt(t *testing.T) {
+// TestRowsAsTheyCameTwice: the rules of today take a row that was rejected.
+func TestRowsAsTheyCameTwice(t *testing.T) {
 	t.Parallel()
-	r, name := refusedHour(t)
+	r := registered(t)
 	bill := newBilling(t, r)
-	atCommit, goOn := make(chan struct{}), make(chan struct{})
-	second := r.redriver()
-	second.Ledger = &ledger.Ledger{Store: lagging{r.Ledger.Store, sync.OnceFunc(func() { close(atCommit); <-goOn }), func() {}}}
-	var both sync.WaitGroup
-	overtake := sync.OnceFunc(func() {
-		both.Go(func() {
-			out, err := second.Redrive(t.Context(), fix(name, "second", 4, row(4, hour22, "8")))
-			if err != nil || out.Already {
-				t.Errorf("the one that overtakes: outcome %+v, error %v", out, err)
-			}
-		})
-		<-atCommit
-	})
-	looks := 0 // before the commit, at its second try, and then for the other run
-	first := r.redriver()
-	first.Ledger = &ledger.Ledger{Store: lagging{r.Ledger.Store, overtake, func() {
-		if looks++; looks == 3 {
-			close(goOn)
-		}
-	}}}
-	out, err := first.Redrive(t.Context(), fix(name, "first", 4, row(4, hour22, "8")))
-	if looks < 4 {
-		t.Errorf("it looked %d times", looks)
-		if looks < 3 {
-			close(goOn)
-		}
+	r.ingest(t, hour22, rowsOf(hour22)...)
+	r.ingest(t, hour00, rowsOf(hour00)...)
+	file, name := blobOf(t, hour23, append(rowsOf(hour23), row(4, hour22, "8"))...)
+	r.drop(t, name, file)
+	r.commitRejecting(t, name, file, 4)
+	req := intake.Request{ID: hourID(name), Why: because("the rules take it now")}
+	dry := req
+	dry.DryRun = true
+	was := len(r.dump(t))
+	if out, err := r.redriver().Redrive(t.Context(), dry); err != nil || out.Rows != 1 || len(r.dump(t)) != was {
+		t.Errorf("dry run: outcome %+v, error %v", out, err)
 	}
-	both.Wait()
-	if err != nil || !out.Already {
-		t.Errorf("the one that was overtaken: outcome %+v, error %v", out, err)
+	first, err := r.redriver().Redrive(t.Context(), req)
+	ok(t, err)
+	again, err := r.redriver().Redrive(t.Context(), req)
+	ok(t, err)
+	if first.Already || first.Rows != 1 || !again.Already || again.Rows != 1 || again.Corrected != first.Corrected {
+		t.Errorf("outcomes %+v, %+v", first, again)
 	}
 	r.settle(t, rand.New(rand.NewPCG(4, 4)))
 	bill.billed(t, rowsOf(hour22), rowsOf(hour23), rowsOf(hour00), []string{row(4, hour22, "8")})
 }
 
-// laxer has the refused rows as rules would find them that take what was refused.
-type laxer struct{ intake.Store }
-
-func (l laxer) Open(ctx context.Context, container, name string) (io.ReadCloser, time.Time, error) {
-	body, at, err := l.Store.Open(ctx, container, name)
-	if err != nil {
-		return nil, at, err
-	}
-	defer body.Close()
-	var file bytes.Buffer
-	gz := gzip.NewWriter(&file)
-	for row, err := range intake.ReadRefused(body) {
-		if err != nil {
-			return nil, at, err
-		}
-		row.Row = bytes.Replace(row.Row, []byte(`"quantity":-8`), []byte(`"quantity":8`), 1)
-		if err := json.NewEncoder(gz).Encode(row); err != nil {
-			return nil, at, err
-		}
-	}
-	return io.NopCloser(&file), at, gz.Close()
-}
-
-func TestRowsAsTheyCameTwice(t *testing.T) {
-	t.Parallel()
-	r, name := refusedHour(t)
-	lax := r.redriver()
-	lax.App = laxer{lax.App}
-	req := func(run string) intake.Request {
-		return intake.Request{ID: hourID(name), Run: run, Why: because("the rules take it now"), Want: func(q ledger.RefusedRow) bool { return q.Line == 4 }}
-	}
-	first, err := lax.Redrive(t.Context(), req("first"))
+// commitRejecting makes a file count as rules would that reject one of its lines.
+func (r *rig) commitRejecting(t *testing.T, name landing.Name, file []byte, rejected int64) {
+	t.Helper()
+	in, err := intake.New(intake.Settings{TempDir: t.TempDir(), SpillSums: 100, Days: ledger.OwnDays(name.Hour, r.Settings.SettlingHours)}, hourID(name))
 	ok(t, err)
-	again, err := lax.Redrive(t.Context(), req("again"))
+	defer in.Close()
+	reader, err := landing.NewReader(bytes.NewReader(file), name, landing.Limits{})
 	ok(t, err)
-	if first.Already || first.Rows != 1 || !again.Already || again.Rows != 1 || again.Supplement != first.Supplement {
-		t.Errorf("outcomes %+v, %+v", first, again)
+	for {
+		line, err := reader.Next()
+		if errors.Is(err, io.EOF) {
+			break
+		}
+		ok(t, err)
+		line.LeftOut = line.Number == rejected
+		ok(t, in.Row(line))
 	}
-	if out, err := r.redriver().Redrive(t.Context(), req("by the rules of before")); err != nil || out.Already || out.Rows != 0 {
-		t.Errorf("where the row would be refused: outcome %+v, error %v", out, err)
-	}
+	h := ledger.Hour{Blob: name.String(), SHA256: reader.SHA256(), RowSetHash: reader.RowSetHash(), Bytes: reader.Size(), Records: in.Accepted + in.Refused, Pages: 1,
+		Accepted: in.Accepted, Quarantined: in.Refused, LandedAt: name.Hour.End()}
+	inputs, err := in.PutPartials(t.Context(), r.Blobs, h, reader.Header())
+	ok(t, err)
+	h.UsageDays = intake.UsageDays(inputs)
+	h.Refusals, err = in.PutRefused(t.Context(), r.Blobs, r.Ledger, h.Blob)
+	ok(t, err)
+	_, err = r.Ledger.CommitHour(t.Context(), hourID(name), h, inputs)
+	ok(t, err)
 }
 
 // TestManyRedrivesOfTheSameRows: whoever of them does it, all are told that the
@@ -158,9 +103,9 @@ func TestManyRedrivesOfTheSameRows(t *testing.T) {
 	r, name := refusedHour(t)
 	bill := newBilling(t, r)
 	var all sync.WaitGroup
-	for i := range 3 {
+	for range 3 {
 		all.Go(func() {
-			out, err := r.redriver().Redrive(t.Context(), fix(name, fmt.Sprint(i), 4, row(4, hour22, "8")))
+			out, err := r.redriver().Redrive(t.Context(), fix(name, 4, row(4, hour22, "8")))
 			if err != nil || out.Rows != 1 {
 				t.Errorf("outcome %+v, error %v", out, err)
 			}

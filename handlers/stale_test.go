@@ -34,31 +34,34 @@ func (p *pausing) List(ctx context.Context, name, partition, from, to string) it
 	return p.Store.List(ctx, name, partition, from, to)
 }
 
-// TestARunThatWasOvertakenTakesNothingBack: a redrive has read which
-// supplements there are, and is overtaken by another one before it reads the
-// rows. The row that counts by then must not be given away once more.
-func TestARunThatWasOvertakenTakesNothingBack(t *testing.T) {
+// TestARunThatWasOvertaken: two operators fix the same row differently, and one
+// overtakes the other wherever it is. One of them has the row, the other and every
+// later one is told so.
+func TestARunThatWasOvertaken(t *testing.T) {
 	t.Parallel()
-	for at := 1; at <= 3; at++ {
+	for at := 1; at <= 4; at++ {
 		r, name := refusedHour(t)
 		rnd := rand.New(rand.NewPCG(4, 4))
 		bill := newBilling(t, r)
 		r.settle(t, rnd)
 		slow := r.redriver()
+		var second error
 		slow.Ledger = r.pausing(at, func() {
-			req := fix(name, "second", 4, row(4, hour22, "16"))
-			req.TakeOver = true
-			_, err := r.redriver().Redrive(t.Context(), req)
-			ok(t, err)
+			_, second = r.redriver().Redrive(t.Context(), fix(name, 4, row(4, hour22, "16")))
 		})
-		if _, err := slow.Redrive(t.Context(), fix(name, "first", 4, row(4, hour22, "8"))); err == nil {
-			t.Errorf("listing %d: the run that was overtaken says it is done", at)
+		_, first := slow.Redrive(t.Context(), fix(name, 4, row(4, hour22, "8")))
+		if (first == nil) == (second == nil) || first != nil && !errors.Is(first, ledger.ErrDecided) || second != nil && !errors.Is(second, ledger.ErrDecided) {
+			t.Errorf("listing %d: errors %v, %v", at, first, second)
 		}
-		if _, err := r.redriver().Redrive(t.Context(), fix(name, "third", 4, row(4, hour22, "32"))); !errors.Is(err, ledger.ErrDecided) {
-			t.Errorf("listing %d: error %v, want that the row is taken", at, err)
+		if _, err := r.redriver().Redrive(t.Context(), fix(name, 4, row(4, hour22, "32"))); !errors.Is(err, ledger.ErrDecided) {
+			t.Errorf("listing %d: error %v, want that the row counts", at, err)
 		}
 		r.settle(t, rnd)
-		bill.billed(t, rowsOf(hour22), rowsOf(hour23), rowsOf(hour00), []string{row(4, hour22, "16")})
+		q := "16"
+		if first == nil {
+			q = "8"
+		}
+		bill.billed(t, rowsOf(hour22), rowsOf(hour23), rowsOf(hour00), []string{row(4, hour22, q)})
 	}
 }
 
@@ -70,34 +73,24 @@ func TestARowThatCountsIsNotDismissed(t *testing.T) {
 	bill := newBilling(t, r)
 	r.settle(t, rnd)
 	slow := r.pausing(1, func() {
-		_, err := r.redriver().Redrive(t.Context(), fix(name, "second", 4, row(4, hour22, "16")))
+		_, err := r.redriver().Redrive(t.Context(), fix(name, 4, row(4, hour22, "16")))
 		ok(t, err)
 	})
-	if err := slow.Dismiss(t.Context(), hourID(name), refusedRows(t, slow, hourID(name)), because("no usage")); !errors.Is(err, ledger.ErrDecided) {
+	if err := slow.Dismiss(t.Context(), hourID(name), rowsRefused(t, slow, hourID(name)), because("no usage")); !errors.Is(err, ledger.ErrDecided) {
 		t.Errorf("error %v, want that row 4 counts", err)
 	}
 	r.settle(t, rnd)
 	bill.billed(t, rowsOf(hour22), rowsOf(hour23), rowsOf(hour00), []string{row(4, hour22, "16")})
 }
 
-// refusedRows are the refused rows of an hour as l reads them.
-func refusedRows(t *testing.T, l *ledger.Ledger, id ledger.HourID) (rows []ledger.RefusedRow) {
+// rowsRefused are the rejected rows of an hour as l reads them.
+func rowsRefused(t testing.TB, l *ledger.Ledger, id ledger.HourID) (rows []ledger.RefusedRow) {
 	t.Helper()
 	for q, err := range l.RefusedRows(t.Context(), id) {
 		ok(t, err)
 		rows = append(rows, q)
 	}
 	return rows
-}
-
-// dying fails at the transaction that would commit a supplement.
-type dying struct{ table.Store }
-
-func (d dying) Apply(ctx context.Context, name, partition string, ops ...table.Op) error {
-	if name == table.UsageHours && len(ops) == 2 {
-		return errFault
-	}
-	return d.Store.Apply(ctx, name, partition, ops...)
 }
 
 // dyingAt fails at the first write to a table.
@@ -113,8 +106,18 @@ func (d dyingAt) Apply(ctx context.Context, name, partition string, ops ...table
 	return d.Store.Apply(ctx, name, partition, ops...)
 }
 
-// TestARedriveThatDiedIsWithdrawn: nobody wants its rows any more, and its usage
-// days must not stay open for ever.
+// dying fails at the transaction by which a file would take another's place.
+type dying struct{ table.Store }
+
+func (d dying) Apply(ctx context.Context, name, partition string, ops ...table.Op) error {
+	if name == table.UsageHours && len(ops) == 3 {
+		return errFault
+	}
+	return d.Store.Apply(ctx, name, partition, ops...)
+}
+
+// TestARedriveThatDiedIsWithdrawn: nobody wants its rows any more. Until then no row
+// of the hour is dismissed.
 func TestARedriveThatDiedIsWithdrawn(t *testing.T) {
 	t.Parallel()
 	r, name := refusedHour(t)
@@ -123,22 +126,70 @@ func TestARedriveThatDiedIsWithdrawn(t *testing.T) {
 	r.settle(t, rnd)
 	dead := r.redriver()
 	dead.Ledger = &ledger.Ledger{Store: dying{r.Ledger.Store}}
-	if _, err := dead.Redrive(t.Context(), fix(name, "first", 4, row(4, hour22, "8"))); !errors.Is(err, errFault) {
+	if _, err := dead.Redrive(t.Context(), fix(name, 4, row(4, hour22, "8"))); !errors.Is(err, errFault) {
 		t.Fatalf("error %v", err)
 	}
-	if err := r.Ledger.WithdrawRedrive(t.Context(), hourID(name), ledger.Reasoned{}); err == nil {
-		t.Error("no reason, and no error")
+	rows := r.refusedRows(t, name)
+	if err := r.Ledger.Dismiss(t.Context(), hourID(name), rows, because("it is no usage")); !errors.Is(err, ledger.ErrDecided) {
+		t.Errorf("a row was dismissed while the hour is about to change: %v", err)
 	}
-	for range 2 { // the second time there is none
-		ok(t, r.Ledger.WithdrawRedrive(t.Context(), hourID(name), because("it is no usage")))
+	standing, err := r.Ledger.CountedHour(t.Context(), hourID(name))
+	ok(t, err)
+	corrected := hourID(name)
+	corrected.SHA16 = standing.Challenger
+	for range 2 { // the second time there is nothing to withdraw
+		h, err := r.Ledger.KeepOut(t.Context(), corrected, because("it is no usage"))
+		if err != nil || h.Verdict != ledger.KeptOut {
+			t.Errorf("row %+v, error %v", h, err)
+		}
 	}
-	ok(t, r.Ledger.Dismiss(t.Context(), hourID(name), refusedRows(t, r.Ledger, hourID(name)), because("it is no usage")))
+	ok(t, r.Ledger.Dismiss(t.Context(), hourID(name), rows, because("it is no usage")))
 	r.advance(24 * time.Hour)
 	r.settle(t, rnd)
 	bill.billed(t, rowsOf(hour22), rowsOf(hour23), rowsOf(hour00))
-	standing, err := r.Ledger.CountedHour(t.Context(), hourID(name))
+	// The same redrive may be asked for again.
+	_, err = r.redriver().Redrive(t.Context(), fix(name, 4, row(4, hour22, "8")))
 	ok(t, err)
-	if standing.Redrive != "" || standing.RedriveBy != "olga" || standing.RedriveEnd != "withdrawn by olga: it is no usage" {
-		t.Errorf("%+v", standing)
+	r.settle(t, rnd)
+	bill.billed(t, rowsOf(hour22), rowsOf(hour23), rowsOf(hour00), []string{row(4, hour22, "8")})
+}
+
+// TestADismissalWhileTheHourMoves: a row is dismissed while a corrected blob takes the
+// place of the file that it was read of. It is dismissed in the one that counts.
+func TestADismissalWhileTheHourMoves(t *testing.T) {
+	t.Parallel()
+	r, name := refusedHour(t)
+	rows := r.refusedRows(t, name)[1:] // line 5, which the redrive leaves out
+	l := &ledger.Ledger{Store: &beforeWrite{r.Ledger.Store, func() {
+		_, err := r.redriver().Redrive(t.Context(), fix(name, 4, row(4, hour22, "8")))
+		ok(t, err)
+	}}}
+	ok(t, l.Dismiss(t.Context(), hourID(name), rows, because("noise")))
+	if rows := r.refusedRows(t, name); rows[0].State != ledger.Redriven || rows[1].State != ledger.Dismissed || rows[1].DecisionReason != "noise" {
+		t.Errorf("rows %+v", rows)
 	}
+	// And one that the corrected blob has fixed is not.
+	r2, name := refusedHour(t)
+	rows = r2.refusedRows(t, name)[:1]
+	l = &ledger.Ledger{Store: &beforeWrite{r2.Ledger.Store, func() {
+		_, err := r2.redriver().Redrive(t.Context(), fix(name, 4, row(4, hour22, "8")))
+		ok(t, err)
+	}}}
+	if err := l.Dismiss(t.Context(), hourID(name), rows, because("noise")); !errors.Is(err, ledger.ErrDecided) {
+		t.Errorf("error %v, want that the row counts", err)
+	}
+}
+
+// beforeWrite does something before the first write to Quarantine.
+type beforeWrite struct {
+	table.Store
+	hook func()
+}
+
+func (b *beforeWrite) Apply(ctx context.Context, name, partition string, ops ...table.Op) error {
+	if hook := b.hook; name == table.Quarantine && hook != nil {
+		b.hook = nil
+		hook()
+	}
+	return b.Store.Apply(ctx, name, partition, ops...)
 }

@@ -12,9 +12,9 @@ const aboutDismiss = `decide that refused rows are no usage
 
 They stay in quarantine, with who and why, and are no longer waiting. Redrive with
 --line or --fixed takes such a row all the same. With --code, rows that count by a
-redrive or are dismissed already are left as they are, and said; a line that is named
-by --line must not count. Exit code 2: some rows are on their way in a redrive; they
-are left, and may be dismissed should it come to nothing.`
+redrive or are dismissed already are left as they are, and reported; a line that is
+named by --line must not count. While another file is about to take the place of the
+hour's, nothing is dismissed.`
 
 func dismissQuarantine(ctx context.Context, env environment, args []string) error {
 	fs := newFlags(env, "quarantine dismiss", aboutDismiss)
@@ -50,11 +50,8 @@ func dismissQuarantine(ctx context.Context, env environment, args []string) erro
 	}
 	fmt.Fprintf(env.stdout, "%d rows dismissed\n", len(chosen.rows))
 	if len(chosen.left) > 0 {
-		fmt.Fprintf(env.stdout, "%d rows left as they are: %d count by a redrive, %d are dismissed already, %d are on their way in a redrive\n",
-			len(chosen.left), chosen.states[ledger.Redriven], chosen.states[ledger.Dismissed], chosen.states[ledger.Claimed])
-	}
-	if chosen.states[ledger.Claimed] > 0 {
-		return errDifferences
+		fmt.Fprintf(env.stdout, "%d rows left as they are: %d count by a redrive, %d are dismissed already\n",
+			len(chosen.left), chosen.states[ledger.Redriven], chosen.states[ledger.Dismissed])
 	}
 	return nil
 }
@@ -90,7 +87,7 @@ func (d dismissal) nothing() error {
 	switch {
 	case len(d.rows) > 0:
 		return nil
-	case d.states[ledger.Redriven]+d.states[ledger.Claimed] > 0:
+	case d.states[ledger.Redriven] > 0:
 		return fmt.Errorf("no row is left to dismiss: %w", ledger.ErrDecided)
 	}
 	return errors.New("no refused row of the hour is as --line and --code say, or they are dismissed already; stackusage quarantine list shows what there is")
@@ -98,12 +95,8 @@ func (d dismissal) nothing() error {
 
 // becameOf says what became of a row that is not refused any more.
 func becameOf(q ledger.RefusedRow) string {
-	switch q.State {
-	case ledger.Redriven:
-		return fmt.Sprintf("it counts, by supplement %s", q.Supplement)
-	case ledger.Claimed:
-		return fmt.Sprintf("it is on its way, in supplement %s", q.Supplement)
-	default:
-		return fmt.Sprintf("it was dismissed by %s", q.DecidedBy)
+	if q.State == ledger.Redriven {
+		return "it counts, by a redrive"
 	}
+	return fmt.Sprintf("it was dismissed by %s", q.DecidedBy)
 }

@@ -8,27 +8,27 @@ import (
 	"flag"
 	"fmt"
 	"os/user"
-	"regexp"
 	"time"
 
-	"stackusage/handlers"
-	"stackusage/shared/landing"
 	"stackusage/shared/ledger"
-	"stackusage/shared/table"
 	"stackusage/shared/usage"
 )
 
-const aboutHours = `list the files that landed, and decide between two of one hour
+const aboutHours = `list the files that landed, and decide which of them count
 
   stackusage hours list --verdict conflict
   stackusage hours resolve --cloud-id GUID --hour 2019-12-10T19:00:00Z --sha16 HASH --keep --reason TEXT
   stackusage hours resolve --cloud-id GUID --hour 2019-12-10T19:00:00Z --sha16 HASH --supersede --reason TEXT
+  stackusage hours reingest --cloud-id GUID --hour 2019-12-10T19:00:00Z --sha16 HASH --reason TEXT
+  stackusage hours exclude --cloud-id GUID --hour 2019-12-10T19:00:00Z --sha16 HASH --reason TEXT
 
-stackusage hours list --help and stackusage hours resolve --help say more.`
+Each with --help says more.`
 
 // hours is stackusage hours.
 func hours(ctx context.Context, env environment, args []string) error {
-	return verbs(ctx, env, "hours", aboutHours, args, map[string]verb{"list": listHours, "resolve": resolveHour})
+	return verbs(ctx, env, "hours", aboutHours, args, map[string]verb{
+		"list": listHours, "resolve": resolveHour, "reingest": reingestHour, "exclude": excludeHour,
+	})
 }
 
 // verb is the second word of a command.
@@ -85,7 +85,7 @@ type decisionText struct {
 func listHours(ctx context.Context, env environment, args []string) error {
 	fs := newFlags(env, "hours list", aboutHoursList)
 	cloudID := fs.String("cloud-id", "", "only the registration with this `GUID`")
-	verdict := fs.String("verdict", "", "only files with this `verdict`: counted, duplicate, conflict, kept-out, voided, rejected, unregistered")
+	verdict := fs.String("verdict", "", "only files with this `verdict`: counted, duplicate, conflict, kept-out, voided, excluded, rejected, unregistered")
 	asJSON := fs.Bool("json", false, "print one JSON object a line")
 	if err := parseFlags(fs, args); err != nil {
 		return err
@@ -95,7 +95,7 @@ func listHours(ctx context.Context, env environment, args []string) error {
 			return err
 		}
 	}
-	if err := oneOf("--verdict", *verdict, ledger.Counted, ledger.Duplicate, ledger.Conflict, ledger.KeptOut, ledger.Voided, ledger.Rejected, ledger.Unregistered); err != nil {
+	if err := oneOf("--verdict", *verdict, ledger.Counted, ledger.Duplicate, ledger.Conflict, ledger.KeptOut, ledger.Voided, ledger.Excluded, ledger.Rejected, ledger.Unregistered); err != nil {
 		return err
 	}
 	app, err := env.app()
@@ -135,7 +135,7 @@ func listed(h ledger.LandedHour) listedHour {
 	if h.Decision != "" {
 		line.Decided = &decisionText{
 			Decision: string(h.Decision), Reason: h.DecisionReason, By: h.DecidedBy, At: h.DecidedAt.UTC(),
-			Done: !h.TakesOver(), SupersededBy: h.SupersededBy, Earlier: h.Earlier,
+			Done: !h.TakesOver() && !h.Leaves() && !h.AwaitsReingest(), SupersededBy: h.SupersededBy, Earlier: h.Earlier,
 		}
 	}
 	return line
@@ -146,104 +146,14 @@ func (h listedHour) why() string {
 	switch {
 	case d == nil:
 		return h.Reason
+	case !d.Done && d.Decision == string(ledger.Exclude):
+		return fmt.Sprintf("about to be excluded; %s decided %s: %s", d.By, stamp(d.At), d.Reason)
+	case !d.Done && d.Decision == string(ledger.Reingest):
+		return fmt.Sprintf("about to be ingested again; %s decided %s: %s", d.By, stamp(d.At), d.Reason)
 	case !d.Done:
 		return fmt.Sprintf("about to take the hour over; %s decided %s: %s", d.By, stamp(d.At), d.Reason)
 	}
 	return fmt.Sprintf("%s by %s %s: %s", d.Decision, d.By, stamp(d.At), d.Reason)
-}
-
-const aboutResolve = `decide between two files of one hour
-
---sha16 names the file that is in conflict, as hours list shows it.
-  --keep       the file that counts stays; the other one is kept out, for good
-  --supersede  the other file takes its place; usage days of both are stated
-               again by correction. A file that was voided so can be let back in.
-Who, when and why are kept with both files.`
-
-// decision is what the flags of hours resolve say.
-type decision struct {
-	id        ledger.HourID
-	supersede bool
-	why       ledger.Reasoned
-}
-
-func parseResolve(env environment, args []string) (d decision, err error) {
-	fs := newFlags(env, "hours resolve", aboutResolve)
-	fs.StringVar(&d.id.CloudID, "cloud-id", "", "the registration's `GUID`")
-	hour := fs.String("hour", "", "the reported hour: 2019-12-10T19:00:00Z")
-	fs.StringVar(&d.id.SHA16, "sha16", "", "the file in conflict: the `hash` in its name")
-	keep := fs.Bool("keep", false, "the file that counts stays")
-	fs.BoolVar(&d.supersede, "supersede", false, "the file in conflict takes its place")
-	reason := reasonFlags(fs, &d.why)
-	if err := parseFlags(fs, args); err != nil {
-		return d, err
-	}
-	if err := checkCloudID(d.id.CloudID); err != nil {
-		return d, err
-	}
-	if d.id.Hour, err = usage.ParseHour(*hour); err != nil {
-		return d, fmt.Errorf("--hour: %w: write it as 2019-12-10T19:00:00Z", err)
-	}
-	if !sha16Pattern.MatchString(d.id.SHA16) {
-		return d, fmt.Errorf("--sha16 %q: must be 16 hex digits in lower case", d.id.SHA16)
-	}
-	if *keep == d.supersede {
-		return d, errors.New("say either --keep or --supersede")
-	}
-	return d, reason()
-}
-
-var sha16Pattern = regexp.MustCompile(`^[0-9a-f]{16}$`)
-
-func resolveHour(ctx context.Context, env environment, args []string) error {
-	d, err := parseResolve(env, args)
-	if err != nil {
-		return err
-	}
-	app, err := env.app()
-	if err != nil {
-		return err
-	}
-	if !d.supersede {
-		h, err := app.ledger.KeepOut(ctx, d.id, d.why)
-		if err != nil {
-			return unresolved(err)
-		}
-		fmt.Fprintf(env.stdout, "%s is %s: %s (%s, %s). No bill changes.\n", h.Blob, h.Verdict, h.DecisionReason, h.DecidedBy, stamp(h.DecidedAt))
-		return nil
-	}
-	h, err := app.ledger.AskTakeOver(ctx, d.id, d.why)
-	if err != nil {
-		return unresolved(err)
-	}
-	if !h.TakesOver() {
-		fmt.Fprintf(env.stdout, "%s counts already; nothing is left to do.\n", h.Blob)
-		return nil
-	}
-	// IngestHour does the work: it has the disk and the limits for it. Should the
-	// message get lost, Sweep or the same command sends it again.
-	name := landing.Name{CloudID: d.id.CloudID, Hour: d.id.Hour, SHA16: d.id.SHA16}
-	if err := app.usage.Queues.Enqueue(ctx, handlers.QueueLanded, handlers.LandedMessage(name), 0); err != nil {
-		return fmt.Errorf("the decision is recorded, but not announced; run the command again: %w", err)
-	}
-	fmt.Fprintf(env.stdout, `%s is to take the place of the file that counts: %s (%s, %s).
-IngestHour reads it again now. When it is done, hours list shows it as counted and
-the other file as voided; the usage days of both stay open until CloseDay has
-stated them again by correction, at most once in REOPEN_DELAY.
-Watch:
-  stackusage hours list --cloud-id %[5]s
-  stackusage days list --cloud-id %[5]s
-Until IngestHour has done so, hours resolve --keep withdraws the decision.
-`, h.Blob, h.DecisionReason, h.DecidedBy, stamp(h.DecidedAt), d.id.CloudID)
-	return nil
-}
-
-// unresolved says what is missing where there is nothing to decide.
-func unresolved(err error) error {
-	if errors.Is(err, table.ErrNotFound) {
-		return fmt.Errorf("%w: no such file has a verdict, or none counts for the hour yet; stackusage hours list shows what landed, and the hours of a stamp that is not registered count once it is", err)
-	}
-	return err
 }
 
 // reasonFlags adds --reason and --by. The result is called after the flags are

@@ -2,6 +2,7 @@ package main
 
 import (
 	"fmt"
+	"strings"
 	"text/tabwriter"
 )
 
@@ -40,4 +41,20 @@ func (t *listing) flush(none string) error {
 		fmt.Fprintln(t.env.stdout, none)
 	}
 	return t.w.Flush()
+}
+
+// oneOf refuses a value that no row can have: a list that is empty because of
+// a slip would read as all clear.
+func oneOf[T ~string](flag, value string, all ...T) error {
+	names := make([]string, len(all))
+	for i, v := range all {
+		if value == string(v) {
+			return nil
+		}
+		names[i] = string(v)
+	}
+	if value == "" {
+		return nil
+	}
+	return fmt.Errorf("%s %q is none of %s", flag, value, strings.Join(names, ", "))
 }

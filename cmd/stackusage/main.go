@@ -51,7 +51,7 @@ type command struct {
 }
 
 var commands = []command{
-	{"hours", "list the files that landed, and decide between two of one hour", hours},
+	{"hours", "list the files that landed, and decide which of them count", hours},
 	{"days", "list how usage days were stated, and have one stated again", days},
 	{"quarantine", "list refused rows, show them, and send them again", quarantine},
 	{"meters", "list the stack's meters, say what one means, and where it was seen", meters},
@@ -142,7 +142,7 @@ func printHelp(out io.Writer) {
 stackusage COMMAND --help lists the flags of a command.
 
 Connections come by environment, never by flag, and are those of the function app:
-  UsageStorage     tables, partials, daily files, outbox, receipts, quarantine
+  UsageStorage     tables, partials, daily files, outbox, receipts, quarantine, corrected hour blobs
   LandingStorage   hour blobs
 Each is a connection string, or NAME__accountName (or NAME__blobServiceUri,
 __queueServiceUri and __tableServiceUri) with NAME__credential=managedidentity;

@@ -10,6 +10,7 @@ import (
 	"strconv"
 	"unicode/utf8"
 
+	"stackusage/handlers"
 	"stackusage/shared/daily"
 	"stackusage/shared/intake"
 	"stackusage/shared/ledger"
@@ -24,21 +25,20 @@ const aboutQuarantine = `list refused rows, show them, and send them again
   stackusage quarantine redrive --cloud-id GUID --hour 2019-12-10T19:00:00Z --reason TEXT
   stackusage quarantine redrive --cloud-id GUID --hour 2019-12-10T19:00:00Z --fixed rows.ndjson --reason TEXT
   stackusage quarantine dismiss --cloud-id GUID --hour 2019-12-10T19:00:00Z --line 17 --reason TEXT
-  stackusage quarantine withdraw --cloud-id GUID --hour 2019-12-10T19:00:00Z --reason TEXT
 
 Each with --help says more.`
 
 // quarantine is stackusage quarantine.
 func quarantine(ctx context.Context, env environment, args []string) error {
 	return verbs(ctx, env, "quarantine", aboutQuarantine, args, map[string]verb{
-		"list": listQuarantine, "show": showQuarantine, "redrive": redriveQuarantine, "dismiss": dismissQuarantine, "withdraw": withdrawRedrive,
+		"list": listQuarantine, "show": showQuarantine, "redrive": redriveQuarantine, "dismiss": dismissQuarantine,
 	})
 }
 
 const aboutQuarantineList = `list hours with refused rows, by code and by what became of the rows
 
-STATE: refused (in no bill), claimed (a redrive is on its way), redriven (in the
-bill, by a supplement), dismissed (an operator decided that they are no usage).`
+STATE: refused (in no bill), redriven (in the bill, by a corrected hour blob),
+dismissed (an operator decided that they are no usage).`
 
 // refusedGroup is one line of quarantine list.
 type refusedGroup struct {
@@ -55,7 +55,7 @@ type refusedGroup struct {
 func listQuarantine(ctx context.Context, env environment, args []string) error {
 	fs := newFlags(env, "quarantine list", aboutQuarantineList)
 	cloudID := fs.String("cloud-id", "", "only the registration with this `GUID`")
-	state := fs.String("state", "", "only rows in this `state`: refused, claimed, redriven, dismissed")
+	state := fs.String("state", "", "only rows in this `state`: refused, redriven, dismissed")
 	asJSON := fs.Bool("json", false, "print one JSON object a line")
 	if err := parseFlags(fs, args); err != nil {
 		return err
@@ -65,7 +65,7 @@ func listQuarantine(ctx context.Context, env environment, args []string) error {
 			return err
 		}
 	}
-	if err := oneOf("--state", *state, ledger.Refused, ledger.Claimed, ledger.Redriven, ledger.Dismissed); err != nil {
+	if err := oneOf("--state", *state, ledger.Refused, ledger.Redriven, ledger.Dismissed); err != nil {
 		return err
 	}
 	app, err := env.app()
@@ -165,7 +165,7 @@ func (s *selection) find(ctx context.Context, env environment) (*app, ledger.Hou
 		return nil, ledger.Hour{}, err
 	}
 	standing, err := app.ledger.CountedHour(ctx, s.id)
-	if errors.Is(err, table.ErrNotFound) {
+	if errors.Is(err, table.ErrNotFound) || err == nil && standing.Counts == "" {
 		err = fmt.Errorf("no file counts for the hour %s of %s; stackusage hours list shows what landed", s.hour, s.id.CloudID)
 	}
 	s.id.SHA16 = standing.Counts
@@ -203,13 +203,13 @@ func showQuarantine(ctx context.Context, env environment, args []string) error {
 	if err := s.parse(fs, args); err != nil {
 		return err
 	}
-	app, standing, err := s.find(ctx, env)
+	app, _, err := s.find(ctx, env)
 	if err != nil {
 		return err
 	}
 	enc := json.NewEncoder(env.stdout)
 	enc.SetEscapeHTML(false)
-	for q, err := range app.redriver().Refused(ctx, s.id, standing.Refusals) {
+	for q, err := range app.redriver().Refused(ctx, s.id) {
 		if err != nil {
 			return err
 		}
@@ -235,5 +235,9 @@ func showQuarantine(ctx context.Context, env environment, args []string) error {
 func (a *app) redriver() intake.Redriver {
 	return intake.Redriver{
 		Ledger: a.ledger, Landing: a.landing.Blobs, App: a.usage.Blobs, Settings: intake.Settings{SpillSums: daily.DefaultSpill},
+		Region: func(ctx context.Context, cloudID string) (intake.RegisteredRegion, error) {
+			book, err := a.usage.Tables.Book(ctx, cloudID)
+			return handlers.RegionOf(book), err
+		},
 	}
 }

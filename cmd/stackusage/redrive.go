@@ -3,7 +3,6 @@ package main
 import (
 	"bufio"
 	"context"
-	"crypto/rand"
 	"fmt"
 	"io"
 	"os"
@@ -16,12 +15,15 @@ import (
 
 const aboutRedrive = `send refused rows again
 
-Without --fixed the rows are judged as they came, by the rules of today. With it
+Without --fixed the rows are read as they came, by the rules of today. With it
 the rows of the file take their place: one JSON object a line with "line" and
-"row", as show prints them. Rows that are taken form a supplement to their hour,
-with who and why; their usage days are stated again by correction. A row counts
-once at most, whoever else redrives it: where the very rows count by another
-redrive already, that is said and is no error. Exit code 2: some rows are refused again.`
+"row", as show prints them. If rows are accepted, a corrected hour blob takes the
+place of the one that counts, with who and why; the usage days of its rows are closed
+again by correction. Other lines keep their numbers. Where the very rows count already
+by another redrive, the command reports that and changes nothing. A redrive that was
+interrupted is finished by IngestHour within the hour, or by the next redrive; until
+then stackusage hours resolve --keep withdraws it. Exit code 2: some rows are rejected
+again.`
 
 func redriveQuarantine(ctx context.Context, env environment, args []string) error {
 	fs := newFlags(env, "quarantine redrive", aboutRedrive)
@@ -29,8 +31,7 @@ func redriveQuarantine(ctx context.Context, env environment, args []string) erro
 	s.flags(fs)
 	fixed := fs.String("fixed", "", "`file` with rows that were put right; - is standard input")
 	dryRun := fs.Bool("dry-run", false, "only say which rows would count")
-	req := intake.Request{Run: rand.Text()}
-	fs.BoolVar(&req.TakeOver, "take-over", false, "stop a redrive of the same hour that died on its way")
+	var req intake.Request
 	reason := reasonFlags(fs, &req.Why)
 	if err := s.parse(fs, args); err != nil {
 		return err
@@ -68,8 +69,8 @@ func redriveQuarantine(ctx context.Context, env environment, args []string) erro
 	}
 	switch {
 	case out.Already:
-		fmt.Fprintf(env.stdout, "%d rows count already, in supplement %s of the hour %s (%s, %s); nothing changes\n",
-			out.Rows, out.Supplement, s.id.Hour, out.Why.Reason, out.Why.By)
+		fmt.Fprintf(env.stdout, "%d rows count already, in corrected blob %s of the hour %s (%s, %s); nothing changes\n",
+			out.Rows, out.Corrected, s.id.Hour, out.Why.Reason, out.Why.By)
 	case out.Rows == 0 && out.Still == 0 && (s.code != "" || s.lines != nil):
 		return fmt.Errorf("no refused row of the hour is as --line and --code say; stackusage quarantine list shows what there is")
 	case out.Rows == 0:
@@ -77,10 +78,10 @@ func redriveQuarantine(ctx context.Context, env environment, args []string) erro
 	case req.DryRun:
 		fmt.Fprintf(env.stdout, "%d rows would count; nothing was written\n", out.Rows)
 	default:
-		fmt.Fprintf(env.stdout, `%d rows count now, in supplement %s of the hour %s (%s, %s).
-Their usage days, %s, are stated again by correction, at most once in REOPEN_DELAY:
+		fmt.Fprintf(env.stdout, `%d rows count now, in corrected blob %s of the hour %s (%s, %s).
+The usage days of the hour, %s, are closed again by correction, at most once in REOPEN_DELAY:
   stackusage days list --cloud-id %s
-`, out.Rows, out.Supplement, s.id.Hour, out.Why.Reason, out.Why.By, out.UsageDays, s.id.CloudID)
+`, out.Rows, out.Corrected, s.id.Hour, out.Why.Reason, out.Why.By, out.UsageDays, s.id.CloudID)
 	}
 	if out.Still > 0 {
 		fmt.Fprintf(env.stdout, "%d rows are refused again and stay in quarantine\n", out.Still)

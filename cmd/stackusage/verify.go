@@ -104,7 +104,7 @@ func printReport(out io.Writer, r ledger.VerifyReport, asJSON bool) error {
 		n    int64
 		what string
 	}{
-		{r.Hours, "reported hours that count"}, {r.Rows, "rows of the usage API"}, {r.Redriven, "refused rows in supplements"}, {r.Days, "usage days"},
+		{r.Hours, "reported hours that count"}, {r.Rows, "rows of the usage API"}, {r.Days, "usage days"},
 		{r.Revisions, "revisions"}, {r.Records, "daily records"}, {r.Answers, "answers of commerce"},
 		{r.Refused, "of them refused or in conflict"}, {r.Unsettled, "records without an answer yet"},
 	} {

@@ -68,7 +68,7 @@ resource operators 'Microsoft.Authorization/roleAssignments@2022-04-01' = [
   }
 ]
 
-// It reads contents to verify them, and writes the supplements of a redrive.
+// It reads contents to verify them, and writes the corrected hour blobs of a redrive.
 resource contents 'Microsoft.Authorization/roleAssignments@2022-04-01' = if (!empty(who.operatorGroupId)) {
   scope: ledger
   name: guid(ledger.id, who.operatorGroupId, 'stackusage-keep-contents')

@@ -9,6 +9,7 @@ var containerNames = [
   'outbox'
   'receipts'
   'quarantine'
+  'corrected'
 ]
 
 @export()

@@ -2,8 +2,8 @@
 // each row either adds to the sums of its usage day, which become partials, or
 // is refused and kept in quarantine with the reason.
 //
-//	rows of an hour blob                -> partials, quarantine     IngestHour
-//	refused rows, sent again by people  -> supplement, partials     Redriver
+//	rows of an hour blob                -> partials, quarantine     Ingester
+//	refused rows, sent again by people  -> a corrected hour blob    Redriver
 //
 // Files are stored under names made from their bytes, and nothing here makes
 // anything count: that is the ledger's, and comes last.
@@ -61,12 +61,9 @@ func (in *Intake) Close() {
 // Row takes in one row of the hour blob: it is added up, or refused and set
 // aside.
 func (in *Intake) Row(line landing.Line) error {
-	record, refusal := usage.ParseRecord(line.Bytes, in.id.Hour)
-	if line.TooLong {
-		refusal = &usage.Refusal{Code: usage.RefusedLine, Reason: fmt.Sprintf("the row is longer than %d bytes", usage.MaxLine)}
-	}
-	if refusal == nil && in.settings.Region != nil {
-		refusal = record.CheckLocation(in.settings.Region(record.Hour.Day()))
+	record, refusal := in.settings.parse(line, in.id.Hour)
+	if refusal == nil && line.LeftOut {
+		refusal = &usage.Refusal{Code: usage.RefusedLeftOut, Reason: "the corrected blob leaves the row out, which the rules of today take: redrive it, or dismiss it"}
 	}
 	if refusal == nil {
 		return in.add(record)
@@ -79,6 +76,18 @@ func (in *Intake) Row(line landing.Line) error {
 	}
 	in.Refused++
 	return in.refused.add(line, *refusal)
+}
+
+// parse reads a row by the rules of today.
+func (s Settings) parse(line landing.Line, reported usage.Hour) (usage.Record, *usage.Refusal) {
+	record, refusal := usage.ParseRecord(line.Bytes, reported)
+	if line.TooLong {
+		refusal = &usage.Refusal{Code: usage.RefusedLine, Reason: fmt.Sprintf("the row is longer than %d bytes", usage.MaxLine)}
+	}
+	if refusal == nil && s.Region != nil {
+		refusal = record.CheckLocation(s.Region(record.Hour.Day()))
+	}
+	return record, refusal
 }
 
 func (in *Intake) add(record usage.Record) error {

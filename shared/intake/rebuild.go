@@ -73,7 +73,7 @@ func (r Rebuilder) add(ctx context.Context, id ledger.HourID, h ledger.Hour, day
 	}
 	defer body.Close()
 	// What was over a limit does not count; what counts may be over one of today.
-	reader, err := landing.NewReader(body, landing.Name{CloudID: id.CloudID, Hour: id.Hour, SHA16: id.SHA16},
+	reader, err := landing.NewReader(body, landing.Name{CloudID: id.CloudID, Hour: id.Hour, SHA16: id.SHA16, Corrected: h.Original != ""},
 		landing.Limits{Bytes: math.MaxInt64, Rows: math.MaxInt64})
 	if err != nil {
 		return landing.Header{}, err

@@ -13,7 +13,6 @@ import (
 	"stackusage/shared/landing"
 	"stackusage/shared/ledger"
 	"stackusage/shared/table"
-	"stackusage/shared/usage"
 )
 
 // Opener opens a blob as a stream.
@@ -27,27 +26,25 @@ type Store interface {
 	content.Putter
 }
 
-// Redriver sends refused rows again.
+// Redriver sends rejected rows again.
 type Redriver struct {
 	Ledger   *ledger.Ledger
 	Landing  Opener // hour blobs
-	App      Store  // quarantine and partials
+	App      Store  // quarantine, partials and corrected blobs
 	Settings Settings
+	Region   func(ctx context.Context, cloudID string) (RegisteredRegion, error) // nil: see Ingester
 }
 
-// Request says which refused rows of an hour blob are sent again, and how.
+// Request says which rejected rows of an hour are sent again, and how. Lines are
+// those of the landed blob, whatever was corrected since.
 type Request struct {
-	ID       ledger.HourID
-	Want     func(ledger.RefusedRow) bool // nil: all that are still refused
+	ID       ledger.HourID                // of the file that counts, or counted when it was looked at
+	Want     func(ledger.RefusedRow) bool // nil: all that are still rejected
 	Fixed    map[int64][]byte             // by line, in place of the row as it came
-	Run      string                       // a name that no other run has
 	Why      ledger.Reasoned
-	TakeOver bool             // another redrive of the hour that is on its way may be stopped
 	DryRun   bool             // only say which rows would count
-	Still    func(Refused)    // a row that is refused again
+	Still    func(Refused)    // a row that is rejected again
 	Progress func(rows int64) // rows looked at
-
-	counting bool // rows that count by a supplement are looked at too
 }
 
 // wants reports whether a row is sent again as it came.
@@ -60,26 +57,27 @@ func (q Request) wants(row ledger.RefusedRow) bool {
 
 // Outcome is what a redrive did.
 type Outcome struct {
-	Supplement string          // hash in the name of the supplement; empty if no row counts
-	Rows       int64           // in the supplement
-	Still      int64           // refused again
-	UsageDays  string          // that are stated again
-	Already    bool            // an earlier run did it
-	Why        ledger.Reasoned // of the run that did it
-
-	counted bool // a row that was asked for counts by a supplement
+	Corrected string          // hash in the name of the corrected blob; empty if no row counts
+	Rows      int64           // that count now
+	Still     int64           // rejected again
+	UsageDays string          // that are stated again
+	Already   bool            // an earlier run did it
+	Why       ledger.Reasoned // of the run that did it
 }
 
-// Redrive judges refused rows again and makes those that are taken now count, as
-// a supplement to their hour. Contents come first; what claims the rows and what
-// commits is said at ledger.Redrive. It may be repeated at any time: where the
-// very rows count by another run's supplement, that is the outcome.
-func (r Redriver) Redrive(ctx context.Context, req Request) (Outcome, error) {
-	out, err := r.redrive(ctx, req)
-	if lost(err) || err == nil && out.Rows == 0 && out.counted {
-		if same, is := r.same(ctx, req); is {
-			return same, nil
-		}
+// redriveTries bounds how often a redrive begins again because another file came to
+// count meanwhile.
+const redriveTries = 5
+
+// Redrive ingests rejected rows again and makes those that are accepted now count, by
+// a corrected blob that takes the place of the file that counts: it is stored, then
+// announced (ledger.AskCorrect), then added up and let in like any file that
+// supersedes another. It may be repeated at any time. Where somebody else has made
+// the very rows count, that is the outcome, and no error.
+func (r Redriver) Redrive(ctx context.Context, req Request) (out Outcome, err error) {
+	err = ledger.ErrMoved
+	for try := 0; try < redriveTries && errors.Is(err, ledger.ErrMoved); try++ {
+		out, err = r.redrive(ctx, req)
 	}
 	if err != nil {
 		return out, fmt.Errorf("redrive rows of hour %s: %w", req.ID, err)
@@ -87,206 +85,194 @@ func (r Redriver) Redrive(ctx context.Context, req Request) (Outcome, error) {
 	return out, nil
 }
 
-func (r Redriver) redrive(ctx context.Context, req Request) (out Outcome, err error) {
-	standing, err := r.Ledger.CountedHour(ctx, req.ID)
+func (r Redriver) redrive(ctx context.Context, req Request) (Outcome, error) {
+	id, standing, err := r.standing(ctx, req.ID)
 	if err != nil {
-		return out, err
+		return Outcome{}, err
 	}
-	if !req.DryRun { // what a run that died after its commit left to be said
-		if err := r.Ledger.FinishRedrives(ctx, req.ID); err != nil {
-			return out, err
+	d := draft{Redriver: r, req: req, id: id, standing: standing}
+	if err := d.read(ctx); err != nil {
+		return d.out, err
+	}
+	if err := d.counted(); err != nil || d.out.Rows == 0 || d.out.Already || req.DryRun {
+		return d.out, err
+	}
+	name, h, err := d.store(ctx)
+	if err != nil {
+		return d.out, err
+	}
+	corrected := id
+	corrected.SHA16, d.out.Corrected = name.SHA16, name.SHA16
+	if other := standing.Challenger; other != "" && other != name.SHA16 {
+		if err := r.finishOther(ctx, id, other); err != nil {
+			return d.out, err
 		}
 	}
-	d, err := r.draft(ctx, req, standing, &out)
+	if d.out.Already, err = r.Ledger.AskCorrect(ctx, corrected, h, id.SHA16, req.Why); err != nil {
+		if errors.Is(err, ledger.ErrDecided) && standing.Challenger == "" {
+			err = ledger.ErrMoved // somebody began meanwhile
+		}
+		return d.out, err
+	}
+	if d.out.Already {
+		// Whoever did it may have died before it copied dismissals the second time.
+		if h, err = r.Ledger.Hour(ctx, corrected); err == nil {
+			err = r.Ledger.CopyDismissals(ctx, id, corrected, h.Refusals)
+		}
+	} else {
+		err = r.carryOut(ctx, corrected)
+	}
 	if err != nil {
-		return out, err
+		return d.out, err
 	}
-	defer d.discard()
-	if out.Rows == 0 || req.DryRun {
-		return out, nil
+	if h, err = r.Ledger.Hour(ctx, corrected); err == nil && h.Verdict != ledger.Counted {
+		err = fmt.Errorf("the corrected blob is %s: %w", h.Verdict, ledger.ErrDecided)
 	}
-	in, file := d.in, d.file
-	out.Supplement = file.SHA256()[:16]
-	name := fmt.Sprintf("%s-supplement-%s.ndjson.gz", filesOf(req.ID), out.Supplement)
-	if err := file.Put(ctx, r.App, table.ContainerQuarantine, name); err != nil {
-		return out, err
-	}
-	header, err := r.header(ctx, standing)
-	if err != nil {
-		return out, err
-	}
-	// The seconds of a redrive are no part of what it states: a repeat must write
-	// the same inputs.
-	h := ledger.Hour{
-		Blob: table.ContainerQuarantine + "/" + name, SHA256: file.SHA256(), RowSetHash: d.trailer.RowSetHash, Bytes: file.Size(),
-		Records: out.Rows, Accepted: out.Rows, LandedAt: standing.LandedAt,
-	}
-	in.id = ledger.SupplementOf(req.ID, out.Supplement)
-	inputs, err := in.PutPartials(ctx, r.App, h, header)
-	if err != nil {
-		return out, err
-	}
-	h.UsageDays = UsageDays(inputs)
-	out.UsageDays = h.UsageDays
-	if out.Already, err = r.commit(ctx, req, out.Supplement, h, inputs, file); err != nil {
-		return out, err
-	}
-	h, err = r.Ledger.Hour(ctx, in.id)
-	out.Why = whyOf(h)
-	return out, err
+	d.out.UsageDays, d.out.Why = h.UsageDays, whyOf(h)
+	return d.out, err
 }
 
-// write writes the rows that are taken now to file and adds them up.
-func (r Redriver) write(ctx context.Context, req Request, standing ledger.Hour, in *Intake, file *content.File, out *Outcome) (landing.Trailer, error) {
-	w, err := landing.NewSupplementWriter(file, landing.SupplementHeader{
-		CloudID: req.ID.CloudID, ReportedStart: req.ID.Hour.Start(), HourBlob: standing.SHA256,
-	})
+// standing finds the file that counts for the hour of a request, and fails if its
+// lines are not those that the request speaks of.
+func (r Redriver) standing(ctx context.Context, id ledger.HourID) (ledger.HourID, ledger.Hour, error) {
+	asked, err := r.Ledger.Hour(ctx, id)
 	if err != nil {
-		return landing.Trailer{}, err
+		return id, asked, err
 	}
-	fixed := 0
-	for row, err := range r.Refused(ctx, req.ID, standing.Refusals) {
-		if err != nil {
-			return landing.Trailer{}, err
-		}
-		text, is := req.Fixed[row.Line]
-		if is {
-			fixed++
-		} else if text = row.Row; !req.wants(row.RefusedRow) {
-			continue
-		}
-		if row.State == ledger.Redriven && !req.counting {
-			if is {
-				return landing.Trailer{}, fmt.Errorf("row %d is in supplement %s already: %w", row.Line, row.Supplement, ledger.ErrDecided)
-			}
-			out.counted = true
-			continue
-		}
-		record, refusal := usage.ParseRecord(text, req.ID.Hour)
-		if row.Cut && !is {
-			refusal = &usage.Refusal{Code: row.Code, Reason: row.Reason}
-		}
-		if refusal != nil {
-			out.Still++
-			if req.Still != nil {
-				req.Still(Refused{Line: row.Line, Code: refusal.Code, Reason: refusal.Reason, Row: text})
-			}
-			continue
-		}
-		out.Rows++
-		if err := errors.Join(in.add(record), w.Row(landing.SupplementRow{Line: row.Line, Row: text})); err != nil {
-			return landing.Trailer{}, err
-		}
-		if req.Progress != nil {
-			req.Progress(out.Rows + out.Still)
-		}
+	asked.Counts = id.SHA16
+	standing, err := r.Ledger.CountedHour(ctx, id)
+	if err == nil && (standing.Counts == "" || standing.Root() != asked.Root()) {
+		err = fmt.Errorf("file %q counts for the hour: %w", standing.Counts, ledger.ErrDecided)
 	}
-	if fixed < len(req.Fixed) {
-		return landing.Trailer{}, fmt.Errorf("%d of the %d rows given are not in quarantine: %w", len(req.Fixed)-fixed, len(req.Fixed), table.ErrNotFound)
-	}
-	return w.Close()
+	id.SHA16 = standing.Counts
+	return id, standing, err
 }
 
-// header is what the hour blob says of its stamp.
-func (r Redriver) header(ctx context.Context, standing ledger.Hour) (landing.Header, error) {
-	container, blob, _ := strings.Cut(standing.Blob, "/")
-	name, err := landing.ParseName(container, blob)
-	if err != nil {
-		return landing.Header{}, err
+// finishOther carries out a redrive of the same hour that is on its way: whoever
+// began it may have died.
+func (r Redriver) finishOther(ctx context.Context, id ledger.HourID, other string) error {
+	id.SHA16 = other
+	h, err := r.Ledger.Hour(ctx, id)
+	if errors.Is(err, table.ErrNotFound) || err == nil && h.Decision != ledger.Redrive {
+		return nil // AskCorrect says why not
 	}
-	body, _, err := r.Landing.Open(ctx, container, blob)
+	if err == nil && h.TakesOver() {
+		err = r.carryOut(ctx, id)
+	}
+	if err == nil {
+		err = ledger.ErrMoved
+	}
+	return err
+}
+
+// carryOut lets a corrected blob take the place of the file that counts, as
+// IngestHour does if this is not done.
+func (r Redriver) carryOut(ctx context.Context, id ledger.HourID) error {
+	have, err := r.Ledger.Hour(ctx, id)
 	if err != nil {
-		return landing.Header{}, err
+		return err
+	}
+	name, body, err := r.open(ctx, have.Blob)
+	if err != nil {
+		return err
 	}
 	defer body.Close()
-	reader, err := landing.NewReader(body, name, landing.Limits{})
+	h := ledger.Hour{Blob: have.Blob, LandedAt: have.LandedAt, Reporting: have.Reporting}
+	h.Inherit(have)
+	g := Ingester{Ledger: r.Ledger, App: r.App, Settings: r.Settings}
+	if r.Region != nil {
+		if g.Region, err = r.Region(ctx, id.CloudID); err != nil {
+			return err
+		}
+	}
+	_, _, err = g.Ingest(ctx, id, name, h, body)
+	return err
+}
+
+// open opens a landed or a corrected blob by its path.
+func (r Redriver) open(ctx context.Context, path string) (landing.Name, io.ReadCloser, error) {
+	container, blob, _ := strings.Cut(path, "/")
+	name, err := landing.ParseName(container, blob)
 	if err != nil {
-		return landing.Header{}, err
+		return name, nil, err
 	}
-	return reader.Header(), nil
+	from := r.Landing
+	if name.Corrected {
+		from = r.App
+	}
+	body, _, err := from.Open(ctx, container, blob)
+	return name, body, err
 }
 
-// commit claims the rows and makes the supplement count. A run that cannot have
-// its rows gives the hour free again.
-func (r Redriver) commit(ctx context.Context, req Request, supplement string, h ledger.Hour, inputs []ledger.DayInput, file *content.File) (already bool, err error) {
-	run, already, err := r.Ledger.BeginRedrive(ctx, ledger.Redrive{
-		ID: req.ID, Supplement: supplement, Run: req.Run, Why: req.Why, TakeOver: req.TakeOver,
-	})
-	if err != nil {
-		return false, err
-	}
-	if !already {
-		if err := run.Claim(ctx, linesOf(file)); err != nil {
-			if errors.Is(err, ledger.ErrDecided) || errors.Is(err, table.ErrNotFound) {
-				err = errors.Join(err, run.Withdraw(ctx))
-			}
-			return false, err
-		}
-		if err := run.Commit(ctx, h, inputs); err != nil {
-			return false, err
-		}
-	}
-	return already, r.Ledger.FinishRedrives(ctx, req.ID)
+// whyOf says who made a file count.
+func whyOf(h ledger.Hour) ledger.Reasoned {
+	return ledger.Reasoned{Reason: h.DecisionReason, By: h.DecidedBy, At: h.DecidedAt}
 }
 
-// linesOf goes through the line numbers of a supplement that was just written.
-func linesOf(file *content.File) iter.Seq2[int64, error] {
-	return func(yield func(int64, error) bool) {
-		body, err := file.Open()
-		if err != nil {
-			yield(0, err)
-			return
-		}
-		defer body.Close()
-		_, rows, err := landing.ReadSupplement(body)
-		if err != nil {
-			yield(0, err)
-			return
-		}
-		for row, err := range rows {
-			if !yield(row.Line, err) || err != nil {
-				return
-			}
-		}
-	}
-}
-
-// RefusedRow is a refused row with its bytes.
+// RefusedRow is a rejected row with its bytes.
 type RefusedRow struct {
 	ledger.RefusedRow
 	Cut bool // Row is only the beginning; the hour blob has all of it
 	Row []byte
 }
 
-// Refused goes through the refused rows of an hour blob that counts, with their
-// bytes, in order of line. path is the file that its row in UsageHours names.
-func (r Redriver) Refused(ctx context.Context, id ledger.HourID, path string) iter.Seq2[RefusedRow, error] {
+// Refused goes through the rejected rows of an hour blob that counts, with the bytes
+// that they came with, in order of line; redriven rows of what it corrects too.
+func (r Redriver) Refused(ctx context.Context, id ledger.HourID) iter.Seq2[RefusedRow, error] {
 	return func(yield func(RefusedRow, error) bool) {
-		if path == "" {
-			return
-		}
-		container, name, _ := strings.Cut(path, "/")
-		body, _, err := r.App.Open(ctx, container, name)
-		if err != nil {
-			yield(RefusedRow{}, err)
-			return
-		}
-		defer body.Close()
-		next, stop := iter.Pull2(ReadRefused(body))
-		defer stop()
+		files := map[string]*keptRows{}
+		defer func() {
+			for _, f := range files {
+				f.stop()
+			}
+		}()
 		for row, err := range r.Ledger.RefusedRows(ctx, id) {
 			out := RefusedRow{RefusedRow: row}
+			if err == nil && files[row.Bytes] == nil {
+				files[row.Bytes], err = r.openKept(ctx, row.Bytes)
+			}
 			if err == nil {
 				var kept Refused
-				var more bool
-				if kept, err, more = next(); err == nil && (!more || kept.Line != row.Line) {
-					err = fmt.Errorf("file %s: it has not the row of line %d", path, row.Line)
-				}
+				kept, err = files[row.Bytes].at(row.Line)
 				out.Cut, out.Row = kept.Cut, kept.Row
 			}
 			if !yield(out, err) || err != nil {
 				return
 			}
+		}
+	}
+}
+
+// keptRows reads a file of rejected rows in order.
+type keptRows struct {
+	path string
+	next func() (Refused, error, bool)
+	stop func()
+}
+
+func (r Redriver) openKept(ctx context.Context, path string) (*keptRows, error) {
+	container, name, _ := strings.Cut(path, "/")
+	body, _, err := r.App.Open(ctx, container, name)
+	if err != nil {
+		return nil, err
+	}
+	k := &keptRows{path: path}
+	next, stop := iter.Pull2(ReadRefused(body))
+	k.next, k.stop = next, func() { stop(); body.Close() }
+	return k, nil
+}
+
+func (k *keptRows) at(line int64) (Refused, error) {
+	for {
+		kept, err, more := k.next()
+		if err != nil {
+			return kept, err
+		}
+		if !more || kept.Line > line {
+			return kept, fmt.Errorf("file %s: it has not the row of line %d", k.path, line)
+		}
+		if kept.Line == line {
+			return kept, nil
 		}
 	}
 }

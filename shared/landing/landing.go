@@ -56,6 +56,8 @@ type Header struct {
 	// PartialSource lists the subscribers that were asked one by one, where the
 	// stack could not answer for all at once.
 	PartialSource []string `json:"partialSource,omitempty"`
+	// Corrects is only in the header of a corrected blob (corrected.go).
+	Corrects *Corrects `json:"corrects,omitempty"`
 }
 
 // Trailer is the last line of an hour blob, inside {"trailer": ...}.
@@ -99,6 +101,8 @@ type Name struct {
 	CloudID string // lower case with dashes
 	Hour    usage.Hour
 	SHA16   string // first 16 hex digits of the SHA-256 of the file
+
+	Corrected bool // a corrected blob, which the app itself wrote
 }
 
 // NameOf names the file with the given SHA-256.
@@ -106,14 +110,27 @@ func NameOf(cloudID string, hour usage.Hour, sum [sha256.Size]byte) Name {
 	return Name{CloudID: cloudID, Hour: hour, SHA16: hex.EncodeToString(sum[:8])}
 }
 
-// Container is the registration's own container.
-func (n Name) Container() string { return Container(n.CloudID) }
+// Container is the registration's own container; of a corrected blob, the one that
+// the app has for those of all registrations.
+func (n Name) Container() string {
+	if n.Corrected {
+		return CorrectedContainer
+	}
+	return Container(n.CloudID)
+}
 
 // Container is the container of a registration's hour blobs.
 func Container(cloudID string) string { return containerPrefix + cloudID }
 
-// Blob is the name inside the container: 2019/12/10/19-0123456789abcdef.ndjson.gz.
-func (n Name) Blob() string { return n.Hour.Start().Format("2006/01/02/15") + "-" + n.SHA16 + Suffix }
+// Blob is the name inside the container: 2019/12/10/19-0123456789abcdef.ndjson.gz,
+// of a corrected blob with the registration in front.
+func (n Name) Blob() string {
+	blob := n.Hour.Start().Format("2006/01/02/15") + "-" + n.SHA16 + Suffix
+	if n.Corrected {
+		return n.CloudID + "/" + blob
+	}
+	return blob
+}
 
 // String is container and blob, for logs and errors.
 func (n Name) String() string { return n.Container() + "/" + n.Blob() }
@@ -124,6 +141,10 @@ var blobPattern = regexp.MustCompile(`^(\d{4})/(\d{2})/(\d{2})/(\d{2})-([0-9a-f]
 // tricks included.
 func ParseName(container, blob string) (Name, error) {
 	cloudID, ok := strings.CutPrefix(container, containerPrefix)
+	corrected := container == CorrectedContainer
+	if corrected {
+		cloudID, blob, ok = strings.Cut(blob, "/")
+	}
 	if !ok || usage.CheckGUID(cloudID) != nil || usage.DashedGUID(cloudID) != cloudID {
 		return Name{}, fmt.Errorf("parse container %.80q: not landing-{cloudId}, the cloudId in lower case", container)
 	}
@@ -135,7 +156,7 @@ func ParseName(container, blob string) (Name, error) {
 	if err != nil {
 		return Name{}, fmt.Errorf("parse blob name %.120q: %w", blob, err)
 	}
-	return Name{CloudID: cloudID, Hour: hour, SHA16: m[5]}, nil
+	return Name{CloudID: cloudID, Hour: hour, SHA16: m[5], Corrected: corrected}, nil
 }
 
 // Rejection says why a blob is refused whole. It is stored, so its codes are

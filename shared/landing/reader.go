@@ -38,6 +38,7 @@ type Line struct {
 	Number  int64 // of the row, from 1
 	Bytes   []byte
 	TooLong bool // longer than usage.MaxLine; Bytes holds its beginning
+	LeftOut bool // of a corrected blob: it does not count, whatever the rules say
 }
 
 // Reader reads one hour blob as a stream. Every error of its methods is either
@@ -53,7 +54,8 @@ type Reader struct {
 	trailer Trailer
 	rows    RowSet
 	records int64
-	ahead   line // read, not yet given out: the last line is the trailer
+	leftOut [][2]int64 // ranges of lines that are still to come and do not count
+	ahead   line       // read, not yet given out: the last line is the trailer
 	current line
 }
 
@@ -128,6 +130,9 @@ func (r *Reader) readHeader() error {
 			return reject(RejectedHeader, "providerSubscriptions %.60q: %v", id, err)
 		}
 	}
+	if err := r.checkCorrects(); err != nil {
+		return err
+	}
 	return checkTenants(h.Tenants)
 }
 
@@ -166,7 +171,11 @@ func (r *Reader) Next() (Line, error) {
 		return Line{}, reject(RejectedTooManyRows, "the blob has more than %d rows", r.limits.Rows)
 	}
 	r.rows.Add(r.current.sum)
-	return Line{Number: r.records, Bytes: r.current.buf, TooLong: r.current.long}, nil
+	for len(r.leftOut) > 0 && r.leftOut[0][1] < r.records {
+		r.leftOut = r.leftOut[1:]
+	}
+	out := len(r.leftOut) > 0 && r.leftOut[0][0] <= r.records
+	return Line{Number: r.records, Bytes: r.current.buf, TooLong: r.current.long, LeftOut: out}, nil
 }
 
 // Trailer is the blob's trailer; valid after Next has returned io.EOF.

@@ -1,6 +1,7 @@
 package landing
 
 import (
+	"bufio"
 	"bytes"
 	"compress/gzip"
 	"crypto/sha256"
@@ -55,6 +56,22 @@ func (w *Writer) Row(raw []byte) error {
 		return fmt.Errorf("write row %d of hour %s: %w", w.records, w.name.Hour, err)
 	}
 	return nil
+}
+
+// rowFrom appends the next line of in.
+func (w *Writer) rowFrom(in *bufio.Reader) error {
+	sum := sha256.New()
+	err := copyLine(in, func(part []byte) error {
+		sum.Write(part)
+		_, err := w.gz.Write(part)
+		return err
+	})
+	if err == nil {
+		_, err = w.gz.Write([]byte{'\n'})
+	}
+	w.rows.Add([sha256.Size]byte(sum.Sum(nil)))
+	w.records++
+	return err
 }
 
 // Close writes the trailer and returns the name that the file's bytes ask for.

@@ -152,12 +152,6 @@ func (l *Ledger) judgeInputs(ctx context.Context, c *Closing, inputs []DayInput)
 	}
 	without = standing.Counts != ""
 	for _, in := range inputs {
-		if parent, supplement, ok := strings.Cut(in.SHA16, "_"); ok {
-			if err := l.judgeSupplement(ctx, c, in, standing, parent, supplement); err != nil {
-				return false, err
-			}
-			continue
-		}
 		switch in.SHA16 {
 		case standing.Counts:
 			without = false

@@ -19,7 +19,7 @@ func (l *Ledger) Inputs(ctx context.Context, cloudID string, day usage.Day) ([]D
 	return inputs, nil
 }
 
-// CountedInputs is Inputs of which the hour blob or the supplement counts.
+// CountedInputs is Inputs of which the hour blob counts.
 func (l *Ledger) CountedInputs(ctx context.Context, cloudID string, day usage.Day) ([]DayInput, error) {
 	inputs, err := l.Inputs(ctx, cloudID, day)
 	if err != nil {

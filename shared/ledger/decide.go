@@ -23,7 +23,8 @@ const (
 	Void      Decision = "void"      // this file counted; another one took its place
 	Exclude   Decision = "exclude"   // this file counted; it was taken out, and nothing is in its place
 	Withdrawn Decision = "withdrawn" // this file was to take a place and could not, or should not any more
-	Redriving Decision = "redrive"   // this file has rows of an hour blob that were refused
+	Reingest  Decision = "reingest"  // this rejected file is ingested again
+	Redrive   Decision = "redrive"   // this file is a corrected blob, made of the one that counted
 )
 
 // ErrDecided means that the decision cannot be taken: the file is not in
@@ -33,7 +34,7 @@ var ErrDecided = errors.New("it cannot be decided")
 // TakesOver reports whether an operator let this file take the place of the
 // one that counts, and it has not done so yet.
 func (h Hour) TakesOver() bool {
-	return h.Decision == Supersede && h.Verdict.mayTakeOver()
+	return (h.Decision == Supersede || h.Decision == Redrive) && h.Verdict.mayTakeOver()
 }
 
 // mayTakeOver reports whether an operator may let a file with this verdict take
@@ -54,25 +55,27 @@ type claim struct {
 // in between would go unseen, for a writer of the file's row alone.
 func (l *Ledger) readClaim(ctx context.Context, id HourID) (claim, error) {
 	c := claim{id: id}
-	for _, r := range []struct {
-		key string
-		h   *Hour
-		tag *table.Tag
-	}{{id.key(), &c.file, &c.fileTag}, {id.pointer(), &c.standing, &c.standTag}} {
-		row, err := l.Store.Get(ctx, table.UsageHours, id.partition(), r.key)
-		if err == nil {
-			err = table.Decode(row.Props, r.h)
-		}
-		if err != nil {
-			return c, err
-		}
-		*r.tag = row.Tag
+	var err error
+	if c.fileTag, err = l.readRow(ctx, id, id.key(), &c.file); err == nil {
+		c.standTag, err = l.readRow(ctx, id, id.pointer(), &c.standing)
 	}
-	return c, nil
+	return c, err
+}
+
+func (l *Ledger) readRow(ctx context.Context, id HourID, key string, h *Hour) (table.Tag, error) {
+	row, err := l.Store.Get(ctx, table.UsageHours, id.partition(), key)
+	if err == nil {
+		err = table.Decode(row.Props, h)
+	}
+	return row.Tag, err
 }
 
 func (c claim) setFile() table.Op {
-	return table.Op{Verb: table.Update, Row: table.Row{Partition: c.id.partition(), Key: c.id.key(), Props: table.Encode(c.file), Tag: c.fileTag}}
+	verb := table.Update
+	if c.fileTag == "" {
+		verb = table.Insert
+	}
+	return table.Op{Verb: verb, Row: table.Row{Partition: c.id.partition(), Key: c.id.key(), Props: table.Encode(c.file), Tag: c.fileTag}}
 }
 
 func (c claim) setStanding() table.Op {
@@ -86,16 +89,21 @@ const decideTries = 5
 // change reads an hour and lets step change it in one transaction, again if
 // the hour was changed meanwhile. A step without writes is done.
 func (l *Ledger) change(ctx context.Context, id HourID, step func(c *claim) ([]table.Op, error)) (Hour, error) {
+	return l.changeAs(ctx, id, l.readClaim, step)
+}
+
+// changeAs is change, by another reading.
+func (l *Ledger) changeAs(ctx context.Context, id HourID, read func(context.Context, HourID) (claim, error), step func(c *claim) ([]table.Op, error)) (Hour, error) {
 	for try := 1; ; try++ {
-		c, err := l.readClaim(ctx, id)
+		c, err := read(ctx, id)
 		if err != nil {
 			return Hour{}, err
 		}
 		ops, err := step(&c)
-		if err == nil {
+		if err == nil && len(ops) > 0 {
 			err = l.Store.Apply(ctx, table.UsageHours, id.partition(), ops...)
 		}
-		if errors.Is(err, table.ErrChanged) && try < decideTries {
+		if (errors.Is(err, table.ErrChanged) || errors.Is(err, table.ErrExists)) && try < decideTries {
 			continue
 		}
 		return c.file, err
@@ -189,12 +197,8 @@ func (l *Ledger) takeOver(ctx context.Context, id HourID, h Hour, inputs []DayIn
 		return c.file.Verdict, err // done, or withdrawn
 	}
 	var days []usage.Day
-	var voids []table.Op
 	if leaves := (HourID{id.CloudID, id.Hour, c.standing.Counts}); leaves.SHA16 != "" {
-		if days, err = l.daysOf(ctx, leaves, c.standing); err == nil {
-			voids, err = l.voidSupplements(ctx, leaves, id.SHA16, &days)
-		}
-		if err != nil {
+		if days, err = l.daysOf(ctx, leaves, c.standing); err != nil {
 			return "", err
 		}
 	}
@@ -209,17 +213,18 @@ func (l *Ledger) takeOver(ctx context.Context, id HourID, h Hour, inputs []DayIn
 	}
 	h.Verdict = Counted
 	h.Inherit(c.file)
+	var ops []table.Op
 	if leaves := cmp.Or(c.standing.Counts, c.standing.Excluded); leaves != id.SHA16 {
 		void, err := l.void(ctx, HourID{id.CloudID, id.Hour, leaves}, id, h)
 		if err != nil {
 			return "", err
 		}
-		voids = append(voids, void)
+		ops = append(ops, void)
 	}
 	c.file = h
 	c.standing = h
 	c.standing.Counts = id.SHA16
-	err = l.Store.Apply(ctx, table.UsageHours, id.partition(), append(voids, c.setStanding(), c.setFile())...)
+	err = l.Store.Apply(ctx, table.UsageHours, id.partition(), append(ops, c.setStanding(), c.setFile())...)
 	if errors.Is(err, table.ErrChanged) {
 		// An earlier try of ours that was reported as failed, a twin's, or the
 		// decision was withdrawn. Whoever wrote last left a row that says it.

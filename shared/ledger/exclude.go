@@ -182,8 +182,12 @@ func (l *Ledger) EndTakeOver(ctx context.Context, id HourID, why Reasoned) (Hour
 // withdraw says in the row of a file why it does not take over. Of one that an end
 // took out, and that was about to count again, nothing was decided.
 func (h *Hour) withdraw(why Reasoned) {
-	if h.Verdict != Unregistered {
-		h.decide(Withdrawn, why)
+	if h.Verdict == Unregistered {
+		return
+	}
+	h.decide(Withdrawn, why)
+	if h.Original != "" && h.Verdict == Conflict { // nobody is to decide about it: a redrive may make it anew
+		h.Verdict, h.Reason = KeptOut, "a corrected blob that did not come to count"
 	}
 }
 

@@ -79,13 +79,9 @@ type Hour struct {
 	ExcludedBy     string    `col:"excludedBy,omitempty"`   // only in the pointer: ExcludedByOperator or ExcludedByEnd
 	Earlier        string    `col:"earlier,omitempty"`      // decisions before this one, a line each, oldest first
 
-	// Only in the pointer: refused rows that were sent again (supplement.go).
-	Supplements int64     `col:"supplements,omitempty"`
-	Redriven    int64     `col:"redriven,omitempty"` // rows in the supplements
-	Redrive     string    `col:"redrive,omitempty"`  // the supplement on its way, and whose run it is: <sha16>_<run>
-	RedriveBy   string    `col:"redriveBy,omitempty"`
-	RedriveAt   time.Time `col:"redriveAt"`
-	RedriveEnd  string    `col:"redriveEnd,omitempty"` // who had the last one that was withdrawn ended, and why
+	// Of a corrected blob, corrected.go.
+	Original           string `col:"original,omitempty"`           // SHA16 of the landed blob that it corrects
+	OriginalRowSetHash string `col:"originalRowSetHash,omitempty"` // of that blob
 }
 
 // Hour reads the verdict on a blob; ErrNotFound if there is none yet.
@@ -145,13 +141,16 @@ func (l *Ledger) DecideHour(ctx context.Context, id HourID, h Hour) (Verdict, er
 			return "", fmt.Errorf("record hour %s as %s: %w", id, h.Verdict, err)
 		}
 		limitRaised := old.Limit > 0 && (h.Verdict != Rejected || h.Limit > old.Limit)
-		if old.Verdict.Final() && !limitRaised {
+		if old.Verdict.Final() && !limitRaised && !old.AwaitsReingest() {
 			return old.Verdict, nil
 		}
 		if old.Decision == Exclude && h.Verdict == Unregistered {
 			return old.Verdict, nil // an end took it out, and its row says so
 		}
 		h.Inherit(old)
+		if h.AwaitsReingest() { // it was, and is rejected again
+			h.decide("", Reasoned{})
+		}
 		row.Tag, row.Props = have.Tag, table.Encode(h)
 		err = l.Store.Apply(ctx, table.UsageHours, row.Partition, append(left, table.Op{Verb: table.Update, Row: row})...)
 	}
@@ -161,11 +160,12 @@ func (l *Ledger) DecideHour(ctx context.Context, id HourID, h Hour) (Verdict, er
 	return h.Verdict, nil
 }
 
-// Inherit keeps what was decided about a file that gets another verdict. An
-// exclusion that is over becomes a line of its history.
+// Inherit keeps what was decided about a file that gets another verdict, and what it
+// corrects. An exclusion that is over becomes a line of its history.
 func (h *Hour) Inherit(before Hour) {
 	h.Decision, h.DecisionReason, h.DecidedBy, h.DecidedAt, h.Earlier =
 		before.Decision, before.DecisionReason, before.DecidedBy, before.DecidedAt, before.Earlier
+	h.Original, h.OriginalRowSetHash = before.Original, before.OriginalRowSetHash
 	if h.Decision == Exclude {
 		h.decide("", Reasoned{})
 	}
@@ -216,7 +216,7 @@ func Beside(standing, h Hour) Hour {
 	switch {
 	case standing.Excluded != "" && standing.ExcludedBy != ExcludedByEnd:
 		h.Verdict, h.Reason = Conflict, "the hour is excluded by an operator's decision; decide whether this file is let in"
-	case h.RowSetHash == standing.RowSetHash:
+	case h.RowSetHash == standing.RowSetHash, h.RowSetHash == standing.OriginalRowSetHash:
 		h.Verdict, h.Reason = Duplicate, "the same rows as "+standing.Blob+", "+which
 	default:
 		h.Verdict, h.Reason = Conflict, "other rows than "+standing.Blob+", "+which+"; decide which one is right"

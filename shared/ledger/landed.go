@@ -53,8 +53,7 @@ type LandedHour struct {
 }
 
 // LandedHours goes through the landed files of one registration, or of all if
-// cloudID is empty, in order of reported hours. Pointers and supplements are
-// left out.
+// cloudID is empty, in order of reported hours. Pointers are left out.
 func (l *Ledger) LandedHours(ctx context.Context, cloudID string) iter.Seq2[LandedHour, error] {
 	if cloudID == "" {
 		return l.landed(ctx, "", "")
@@ -76,7 +75,8 @@ func (l *Ledger) LandedBetween(ctx context.Context, cloudID string, first, last 
 func (l *Ledger) UndecidedHours(ctx context.Context, cloudID string) iter.Seq2[LandedHour, error] {
 	return l.landed(ctx, cloudID+"_", cloudID+afterUnderscore,
 		table.Condition{Column: "verdict", Value: string(Unregistered)},
-		table.Condition{Column: "decision", Value: string(Supersede)}, table.Condition{Column: "decision", Value: string(Exclude)},
+		table.Condition{Column: "decision", Value: string(Supersede)}, table.Condition{Column: "decision", Value: string(Redrive)},
+		table.Condition{Column: "decision", Value: string(Exclude)}, table.Condition{Column: "decision", Value: string(Reingest)},
 		table.Condition{Column: "code", Value: landing.RejectedTooLarge}, table.Condition{Column: "code", Value: landing.RejectedTooManyRows})
 }
 
@@ -87,7 +87,7 @@ func (l *Ledger) landed(ctx context.Context, from, to string, any ...table.Condi
 			if err == nil {
 				registration, day, _ := strings.Cut(row.Partition, "_")
 				hh, sha16, file := strings.Cut(row.Key, "_")
-				if !file || strings.Contains(sha16, "_") {
+				if !file {
 					continue
 				}
 				h.ID.CloudID, h.ID.SHA16 = registration, sha16

@@ -5,25 +5,23 @@ import (
 	"errors"
 	"fmt"
 	"iter"
-	"slices"
+	"math"
 	"time"
 
 	"stackusage/shared/table"
 )
 
-// RowStatus says what became of a refused row.
+// RowStatus says what became of a rejected row.
 type RowStatus string
 
-// Statuses of refused rows. A claim holds only while its supplement is on its
-// way or counts: see RefusedRow.State.
+// Statuses of rejected rows.
 const (
 	Refused   RowStatus = "refused"
-	Claimed   RowStatus = "claimed"   // a supplement is on its way that has it
-	Redriven  RowStatus = "redriven"  // a supplement has it
 	Dismissed RowStatus = "dismissed" // an operator decided that it is no usage
+	Redriven  RowStatus = "redriven"  // no status of a row: it counts by the corrected blob (RefusedRow.State)
 )
 
-// Quarantined is a row of Quarantine: a refused row, why, and what became of it.
+// Quarantined is a row of Quarantine: a rejected row, why, and what became of it.
 type Quarantined struct {
 	Line   int64     `col:"line"` // the row's number in the hour blob, from 1
 	Code   string    `col:"code"`
@@ -32,7 +30,6 @@ type Quarantined struct {
 	Bytes  string    `col:"bytes"` // where the row's bytes are kept: container and name
 	Status RowStatus `col:"status"`
 
-	Supplement     string    `col:"supplement,omitempty"` // that has the row: the hash in its name
 	DecisionReason string    `col:"decisionReason,omitempty"`
 	DecidedBy      string    `col:"decidedBy,omitempty"`
 	DecidedAt      time.Time `col:"decidedAt"`
@@ -82,107 +79,85 @@ func (l *Ledger) putAgain(ctx context.Context, ops []table.Op) error {
 // is still out of the bill.
 type RefusedRow struct {
 	Quarantined
-	State RowStatus // Status, but for a claim that came to nothing
+	State RowStatus // Status, or Redriven: the corrected blob that counts has it
 
 	row table.Row
 }
 
-// RefusedRows goes through the refused rows of an hour blob that counts, in
-// order of line. Rows of an earlier judgement of the same blob are left out.
-//
-// That a claim came to nothing is decided by the pointer and the supplements as
-// they are after the row was read: read before, a supplement that began since
-// would be in neither, and its row would be given to somebody else.
+// RefusedRows goes through the rejected rows of an hour blob that counts, in order of
+// line: of a corrected blob those of the original too, which it has redriven. Rows of
+// an earlier judgement of the same blob are left out.
 func (l *Ledger) RefusedRows(ctx context.Context, id HourID) iter.Seq2[RefusedRow, error] {
 	return func(yield func(RefusedRow, error) bool) {
-		fail := func(err error) { yield(RefusedRow{}, fmt.Errorf("list refused rows of hour %s: %w", id, err)) }
-		seen, err := l.lookAtClaims(ctx, id)
+		standing, err := l.CountedHour(ctx, id)
+		if err == nil && standing.Counts != id.SHA16 {
+			err = fmt.Errorf("file %s counts for the hour: %w", standing.Counts, ErrDecided)
+		}
+		var original Hour
+		first := HourID{id.CloudID, id.Hour, standing.Original}
+		if err == nil && standing.Original != "" {
+			original, err = l.Hour(ctx, first)
+		}
 		if err != nil {
-			fail(err)
+			yield(RefusedRow{}, fmt.Errorf("list rejected rows of hour %s: %w", id, err))
 			return
 		}
-		refusals := seen.standing.Refusals
-		var held []RefusedRow // read, and to be judged together
-		judge := func() bool {
-			if slices.ContainsFunc(held, seen.doubts) {
-				if seen, err = l.lookAtClaims(ctx, id); err != nil {
-					fail(err)
+		before, stop := iter.Pull2(l.rejected(ctx, first, original.Refusals))
+		defer stop()
+		old, err, more := before()
+		redriven := func(until int64) bool {
+			for ; more && err == nil && old.Line <= until; old, err, more = before() {
+				old.State = Redriven
+				if old.Line < until && !yield(old, nil) {
 					return false
 				}
 			}
-			for _, r := range held {
-				r.State = seen.stateOf(r.Quarantined)
-				if !yield(r, nil) {
-					return false
-				}
+			if more && err != nil {
+				yield(RefusedRow{}, err)
 			}
-			held = held[:0]
-			return true
+			return !more || err == nil
 		}
-		for row, err := range l.Store.List(ctx, table.Quarantine, id.partition(), id.key()+"_", id.key()+"`") {
+		for r, err := range l.rejected(ctx, id, standing.Refusals) {
+			if err == nil && !redriven(r.Line) {
+				return
+			}
+			if !yield(r, err) || err != nil {
+				return
+			}
+		}
+		redriven(math.MaxInt64)
+	}
+}
+
+// rejected goes through the rows of Quarantine of one blob that belong to the given
+// file of its rejected rows.
+func (l *Ledger) rejected(ctx context.Context, id HourID, refusals string) iter.Seq2[RefusedRow, error] {
+	return func(yield func(RefusedRow, error) bool) {
+		if refusals == "" {
+			return
+		}
+		for row, err := range l.Store.List(ctx, table.Quarantine, id.partition(), id.key()+"_", id.key()+afterUnderscore) {
 			r := RefusedRow{row: row}
 			if err == nil {
 				err = table.Decode(row.Props, &r.Quarantined)
 			}
 			if err != nil {
-				fail(err)
+				yield(r, fmt.Errorf("list rejected rows of hour %s: %w", id, err))
 				return
 			}
-			if r.Bytes != refusals {
-				continue
-			}
-			if held = append(held, r); len(held) == maxOps && !judge() {
+			if r.State = r.Status; r.Bytes == refusals && !yield(r, nil) {
 				return
 			}
 		}
-		judge()
 	}
 }
 
-// claims is which supplements of an hour blob count or are on their way.
-type claims struct {
-	standing    Hour
-	supplements map[string]Hour
-}
-
-func (l *Ledger) lookAtClaims(ctx context.Context, id HourID) (claims, error) {
-	standing, err := l.CountedHour(ctx, id)
-	if err == nil && standing.Counts != id.SHA16 {
-		err = fmt.Errorf("file %s counts for the hour: %w", standing.Counts, ErrDecided)
-	}
-	if err != nil {
-		return claims{}, err
-	}
-	supplements, err := l.Supplements(ctx, id)
-	return claims{standing, supplements}, err
-}
-
-// doubts reports whether a row names a supplement that, as far as is known,
-// came to nothing.
-func (c claims) doubts(r RefusedRow) bool {
-	return (r.Status == Claimed || r.Status == Redriven) && c.stateOf(r.Quarantined) == Refused
-}
-
-// stateOf says whether a claim holds. A supplement counts when its own row in
-// UsageHours says so, and is on its way while the pointer names it.
-func (c claims) stateOf(q Quarantined) RowStatus {
-	if q.Status != Claimed && q.Status != Redriven {
-		return q.Status
-	}
-	if c.supplements[q.Supplement].Verdict == Counted {
-		return Redriven
-	}
-	if onItsWay(c.standing, q.Supplement) {
-		return Claimed
-	}
-	return Refused
-}
-
-// QuarantinedHours goes through the hour blobs that count and have refused rows.
+// QuarantinedHours goes through the hour blobs that count and have rejected rows, or
+// redriven ones.
 func (l *Ledger) QuarantinedHours(ctx context.Context, cloudID string) iter.Seq2[LandedHour, error] {
 	return func(yield func(LandedHour, error) bool) {
 		for h, err := range l.LandedHours(ctx, cloudID) {
-			if err == nil && (h.Verdict != Counted || h.Quarantined == 0) {
+			if err == nil && (h.Verdict != Counted || h.Quarantined == 0 && h.Original == "") {
 				continue
 			}
 			if !yield(h, err) || err != nil {
@@ -190,44 +165,4 @@ func (l *Ledger) QuarantinedHours(ctx context.Context, cloudID string) iter.Seq2
 			}
 		}
 	}
-}
-
-// Dismiss decides that refused rows are no usage. Rows that were sent again, or
-// are on their way, cannot be dismissed. Each is written by the version read:
-// ErrChanged means that somebody else decided about one meanwhile; what was
-// done stays, and the rest may be tried again.
-func (l *Ledger) Dismiss(ctx context.Context, id HourID, rows []RefusedRow, why Reasoned) error {
-	err := why.check()
-	var ops []table.Op
-	for _, r := range rows {
-		if r.State == Claimed || r.State == Redriven {
-			err = fmt.Errorf("row %d is %s: %w", r.Line, r.State, ErrDecided)
-			break
-		}
-		r.Status, r.Supplement = Dismissed, ""
-		ops = append(ops, r.decided(why))
-	}
-	if err == nil {
-		err = l.applyAll(ctx, table.Quarantine, id.partition(), ops)
-	}
-	if err != nil {
-		return fmt.Errorf("dismiss refused rows of hour %s: %w", id, err)
-	}
-	return nil
-}
-
-// decided writes what was decided about a row over the version that was read.
-func (r RefusedRow) decided(why Reasoned) table.Op {
-	r.DecisionReason, r.DecidedBy, r.DecidedAt = why.Reason, why.By, table.UTC(why.At)
-	r.row.Props = table.Encode(r.Quarantined)
-	return table.Op{Verb: table.Update, Row: r.row}
-}
-
-func (l *Ledger) applyAll(ctx context.Context, name, partition string, ops []table.Op) error {
-	for chunk := range chunks(ops) {
-		if err := l.Store.Apply(ctx, name, partition, chunk...); err != nil {
-			return err
-		}
-	}
-	return nil
 }

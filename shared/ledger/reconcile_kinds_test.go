@@ -37,7 +37,7 @@ func TestReconcileRedriven(t *testing.T) {
 	name := w.ingest(t, h22+2, usageRow(1, h22+1, "-2"), usageRow(1, h22+2, "8"))
 	w.settle(t)
 	redriver := intake.Redriver{Ledger: w.Ledger, Landing: w.account.Blobs, App: w.account.Blobs, Settings: intake.Settings{SpillSums: 10, TempDir: t.TempDir()}}
-	_, err := redriver.Redrive(t.Context(), intake.Request{ID: ledger.HourID{CloudID: cloudID, Hour: h22 + 2, SHA16: name.SHA16}, Run: "run", Why: because("a sign too many"),
+	_, err := redriver.Redrive(t.Context(), intake.Request{ID: ledger.HourID{CloudID: cloudID, Hour: h22 + 2, SHA16: name.SHA16}, Why: because("a sign too many"),
 		Fixed: map[int64][]byte{1: []byte(usageRow(1, h22+1, "2"))}})
 	ok(t, err)
 	mustTell(t, w.reconcile(t, "20191210", "20191210", nil), map[string][]string{"2019-12-10": {"stack 1", "redriven 2", "notCorrected -2", "bill 1"}})

@@ -38,7 +38,6 @@ type VerifyOptions struct {
 type VerifyReport struct {
 	Hours     int64     `json:"hours"`     // reported hours that count
 	Rows      int64     `json:"rows"`      // of the usage API, in those hours
-	Redriven  int64     `json:"redriven"`  // refused rows that count all the same, in supplements
 	Days      int64     `json:"days"`      // usage days
 	Revisions int64     `json:"revisions"` // statements of those days
 	Records   int64     `json:"records"`   // daily records of all revisions

@@ -42,9 +42,6 @@ func (v *verifier) hourRow(ctx context.Context, where string, id HourID) error {
 		return err
 	}
 	counts, _ := pointer.Props["counts"].(string)
-	if parent, _, is := splitSupplement(id); is {
-		return v.supplement(ctx, where, id, counts == parent.SHA16)
-	}
 	isPointer := id.SHA16 == ""
 	excluded, _ := pointer.Props["excluded"].(string)
 	if isPointer {
@@ -64,8 +61,7 @@ func (v *verifier) hourRow(ctx context.Context, where string, id HourID) error {
 	case isPointer && h.Verdict != Counted:
 		return v.differ(where, "counts is %s, and that blob has no row that says counted", counts)
 	case isPointer:
-		return cmp.Or(v.redriven(ctx, where, id, pointer),
-			v.sameProps(where, pointer.Props, row.Props, "counts", "challenger", "excludedBy", "supplements", "redriven", "redrive", "redriveBy", "redriveAt", "redriveEnd"))
+		return v.sameProps(where, pointer.Props, row.Props, "counts", "challenger", "excludedBy")
 	case h.Verdict != Counted:
 		return nil
 	case counts != id.SHA16:
@@ -80,10 +76,14 @@ func (v *verifier) hour(ctx context.Context, where string, id HourID, h Hour) er
 	defer v.progress()
 	container, blob, _ := strings.Cut(h.Blob, "/")
 	name, err := landing.ParseName(container, blob)
-	if err != nil || name != (landing.Name{CloudID: id.CloudID, Hour: id.Hour, SHA16: id.SHA16}) {
+	if err != nil || name != (landing.Name{CloudID: id.CloudID, Hour: id.Hour, SHA16: id.SHA16, Corrected: h.Original != ""}) {
 		return v.differ(where, "blob is %.200q, which is the name of another one", h.Blob)
 	}
-	f, err := v.openFile(ctx, v.files.Landing, h.Blob)
+	files := v.files.Landing
+	if name.Corrected {
+		files = v.files.App
+	}
+	f, err := v.openFile(ctx, files, h.Blob)
 	if err != nil {
 		return v.settle(err)
 	}
@@ -156,6 +156,9 @@ func (v *verifier) rows(ctx context.Context, id HourID, h Hour, f io.Reader, nam
 		record, refusal := usage.ParseRecord(line.Bytes, id.Hour)
 		if line.TooLong {
 			refusal = &usage.Refusal{Code: usage.RefusedLine}
+		}
+		if refusal == nil && line.LeftOut {
+			refusal = &usage.Refusal{Code: usage.RefusedLeftOut}
 		}
 		if refusal == nil {
 			got.Accepted++

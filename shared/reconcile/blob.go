@@ -106,7 +106,11 @@ func (r *run) blob(ctx context.Context, id ledger.HourID, h ledger.Hour) (*blobS
 	if err != nil {
 		return nil, err
 	}
-	body, err := r.open(ctx, r.Files.Landing, h.Blob)
+	from := r.Files.Landing
+	if where.Corrected {
+		from = r.Files.App
+	}
+	body, err := r.open(ctx, from, h.Blob)
 	if err != nil {
 		return nil, err
 	}
@@ -130,7 +134,7 @@ func (r *run) blob(ctx context.Context, id ledger.HourID, h ledger.Hour) (*blobS
 		if errors.Is(err, io.EOF) {
 			break
 		}
-		if err == nil {
+		if err == nil && !line.LeftOut { // what a corrected blob leaves out, the original says
 			err = sums.take(r, line.Bytes, line.TooLong, id.Hour)
 		}
 		if err != nil {
@@ -147,34 +151,6 @@ func (r *run) counted() {
 	if r.progress.Rows++; r.progress.Rows%10_000 == 0 {
 		r.tell()
 	}
-}
-
-// supplement reads rows that were sent again, once in a run. Whose usage they
-// are, their hour blob says.
-func (r *run) supplement(ctx context.Context, id ledger.HourID, h ledger.Hour, parent *blobSums) (*blobSums, error) {
-	if sums := r.blobs[id]; sums != nil {
-		return sums, nil
-	}
-	body, err := r.open(ctx, r.Files.App, h.Blob)
-	if err != nil {
-		return nil, err
-	}
-	defer body.Close()
-	_, rows, err := landing.ReadSupplement(body)
-	if err != nil {
-		return nil, fmt.Errorf("read blob %s: %w", h.Blob, err)
-	}
-	sums := newBlobSums(parent.own)
-	for row, err := range rows {
-		if err == nil {
-			err = sums.take(r, row.Row, false, id.Hour)
-		}
-		if err != nil {
-			return nil, fmt.Errorf("read blob %s: %w", h.Blob, err)
-		}
-	}
-	r.blobs[id] = sums
-	return sums, nil
 }
 
 // open opens a blob by container and name.

@@ -23,7 +23,7 @@ func (r *run) readHours(ctx context.Context) error {
 		}
 		switch {
 		case h.Verdict == ledger.Counted:
-			r.counting[h.ID.Hour], count[h.ID] = h.ID, h.Hour
+			r.counting[h.ID.Hour], count[h.ID] = landedOf(h.ID, h.Hour), h.Hour
 		case h.Decision == ledger.Supersede:
 			odd[h.ID.Hour] = append(odd[h.ID.Hour], "file "+h.ID.SHA16+" is to take the place of the one that counts")
 		case h.Verdict == ledger.Rejected:
@@ -40,9 +40,7 @@ func (r *run) readHours(ctx context.Context) error {
 			return err
 		}
 		for _, in := range inputs {
-			// A supplement is read with its hour blob, whose header says whose usage it is.
-			blob, _, _ := strings.Cut(in.SHA16, "_")
-			id := ledger.HourID{CloudID: r.o.CloudID, Hour: in.Hour, SHA16: blob}
+			id := ledger.HourID{CloudID: r.o.CloudID, Hour: in.Hour, SHA16: in.SHA16}
 			if _, there := count[id]; there {
 				continue
 			}
@@ -61,7 +59,7 @@ func (r *run) readHours(ctx context.Context) error {
 		if err != nil {
 			return fmt.Errorf("reported hour %s: %w", id.Hour, err)
 		}
-		if err := r.enterBlob(ctx, id, sums); err != nil {
+		if err := r.enterBlob(ctx, id, count[id], sums); err != nil {
 			return fmt.Errorf("reported hour %s: %w", id.Hour, err)
 		}
 		r.progress.Hours++
@@ -102,8 +100,42 @@ func (r *run) whyOut(hour usage.Hour) string {
 	return ""
 }
 
-// enterBlob enters the sums of a blob and of its supplements.
-func (r *run) enterBlob(ctx context.Context, id ledger.HourID, sums *blobSums) error {
+// landedOf is the file of the stack's own that a file has its lines from.
+func landedOf(id ledger.HourID, h ledger.Hour) ledger.HourID {
+	id.SHA16 = cmp.Or(h.Original, id.SHA16)
+	return id
+}
+
+// enterBlob enters the sums of a blob; of a corrected blob those of the original, which
+// is what the stack reported, and how much more or less it counts.
+func (r *run) enterBlob(ctx context.Context, id ledger.HourID, h ledger.Hour, sums *blobSums) error {
+	first := landedOf(id, h)
+	if first == id {
+		r.enterSums(id, sums)
+		return nil
+	}
+	original, err := r.Ledger.Hour(ctx, first)
+	if err != nil {
+		return err
+	}
+	reported, err := r.blob(ctx, first, original)
+	if err != nil {
+		return err
+	}
+	r.enterSums(first, reported)
+	redriven := func(counted map[meterKey]map[usage.Hour]usage.Quantity, as func(usage.Quantity) usage.Quantity) {
+		for key, byHour := range counted {
+			for used, q := range byHour {
+				r.books.enter(key, used.Day(), Redriven, "", as(q))
+			}
+		}
+	}
+	redriven(sums.counted, func(q usage.Quantity) usage.Quantity { return q })
+	redriven(reported.counted, neg)
+	return nil
+}
+
+func (r *run) enterSums(id ledger.HourID, sums *blobSums) {
 	if r.within(id.Hour.Day()) && sums.unreadable > 0 {
 		r.note("reported hour %s: %d refused rows say no meter or no quantity that can be read; they are in neither number", shortHour(id.Hour), sums.unreadable)
 	}
@@ -120,23 +152,4 @@ func (r *run) enterBlob(ctx context.Context, id ledger.HourID, sums *blobSums) e
 			r.books.enter(key, id.Hour.Day(), Quarantined, code, neg(q))
 		}
 	}
-	supplements, err := r.Ledger.Supplements(ctx, id)
-	if err != nil {
-		return err
-	}
-	for sha16, h := range supplements {
-		if h.Verdict != ledger.Counted {
-			continue
-		}
-		again, err := r.supplement(ctx, ledger.SupplementOf(id, sha16), h, sums)
-		if err != nil {
-			return err
-		}
-		for key, byHour := range again.counted {
-			for used, q := range byHour {
-				r.books.enter(key, used.Day(), Redriven, "", q)
-			}
-		}
-	}
-	return nil
 }

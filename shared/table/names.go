@@ -30,11 +30,12 @@ const (
 	ContainerDaily      = "daily"
 	ContainerOutbox     = "outbox"
 	ContainerReceipts   = "receipts"
-	ContainerQuarantine = "quarantine" // rejected rows, and the supplements made of them
+	ContainerQuarantine = "quarantine" // rejected rows
+	ContainerCorrected  = "corrected"  // corrected hour blobs, which the operator's tool makes
 )
 
 // Containers lists the containers of the app's storage; those of the landing
 // storage are one for each registration.
 func Containers() []string {
-	return []string{ContainerPartials, ContainerDaily, ContainerOutbox, ContainerReceipts, ContainerQuarantine}
+	return []string{ContainerPartials, ContainerDaily, ContainerOutbox, ContainerReceipts, ContainerQuarantine, ContainerCorrected}
 }

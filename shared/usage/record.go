@@ -50,6 +50,7 @@ const (
 	RefusedFuture       = "WindowAfterReportedHour"
 	RefusedResource     = "InvalidResourceUri"
 	RefusedLocation     = "LocationMissing"
+	RefusedLeftOut      = "LeftOut" // of a corrected blob: not by a rule
 )
 
 func refuse(code, format string, args ...any) *Refusal {

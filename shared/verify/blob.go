@@ -3,6 +3,7 @@ package verify
 import (
 	"bufio"
 	"bytes"
+	"cmp"
 	"compress/gzip"
 	"crypto/sha256"
 	"encoding/json"
@@ -22,9 +23,14 @@ type blobName struct {
 	cloudID string
 	hour    hour
 	sha16   string
+
+	corrected bool // it lies in the app's storage, and corrects a landed one
 }
 
 func (n blobName) path() string {
+	if n.corrected {
+		return fmt.Sprintf("corrected/%s/%s-%s.ndjson.gz", n.cloudID, n.hour.start().Format("2006/01/02/15"), n.sha16)
+	}
 	return fmt.Sprintf("landing-%s/%s-%s.ndjson.gz", n.cloudID, n.hour.start().Format("2006/01/02/15"), n.sha16)
 }
 
@@ -47,6 +53,25 @@ type header struct {
 	TenantsStale  bool              `json:"tenantsStale"`
 	TenantsAt     time.Time         `json:"tenantsAt"`
 	PartialSource []string          `json:"partialSource"`
+	Corrects      *corrects         `json:"corrects"`
+}
+
+// corrects is what a corrected blob says of the landed one, and which of its lines do
+// not count.
+type corrects struct {
+	Original string     `json:"original"`
+	Blob     string     `json:"blob"`
+	Decision string     `json:"decision"`
+	Rejected [][2]int64 `json:"rejected"`
+}
+
+// leavesOut reports whether a line does not count, whatever the rules say.
+func (c *corrects) leavesOut(line int64) bool {
+	if c == nil {
+		return false
+	}
+	at, _ := slices.BinarySearchFunc(c.Rejected, line, func(lines [2]int64, n int64) int { return cmp.Compare(lines[1], n) })
+	return at < len(c.Rejected) && c.Rejected[at][0] <= line
 }
 
 // hourBlob is what there is to say of a file as a whole.
@@ -85,9 +110,9 @@ func (s *source) Read(p []byte) (int, error) {
 
 func (s *source) hex() string { return fmt.Sprintf("%x", s.sum.Sum(nil)) }
 
-// readHour reads an hour blob into b and gives each row to each. The error is one of
-// storage; what is wrong with the file is in code.
-func readHour(r io.Reader, name blobName, b *hourBlob, each func(n int64, row []byte)) error {
+// readHour reads an hour blob into b and gives each row to each, and whether the header
+// leaves it out. The error is one of storage; what is wrong with the file is in code.
+func readHour(r io.Reader, name blobName, b *hourBlob, each func(n int64, row []byte, out bool)) error {
 	src := newSource(r)
 	err := b.read(src, name, each)
 	var rejected rejection
@@ -102,7 +127,7 @@ func readHour(r io.Reader, name blobName, b *hourBlob, each func(n int64, row []
 	return err
 }
 
-func (b *hourBlob) read(src *source, name blobName, each func(int64, []byte)) error {
+func (b *hourBlob) read(src *source, name blobName, each func(int64, []byte, bool)) error {
 	compressed := bufio.NewReader(src) // gzip stops exactly at its end
 	gz, err := gzip.NewReader(compressed)
 	if err != nil {
@@ -129,7 +154,7 @@ func (b *hourBlob) read(src *source, name blobName, each func(int64, []byte)) er
 		case n > 0:
 			b.records = n
 			rows.Add(rows, new(big.Int).SetBytes(sum[:]))
-			each(n, last)
+			each(n, last, b.Corrects.leavesOut(n))
 		}
 		if err != nil {
 			return err
@@ -212,6 +237,8 @@ func (b *hourBlob) readHeader(content []byte, name blobName) error {
 		return rejection("WindowNotOneHour")
 	case hourOf(start) != name.hour:
 		return rejection("NameDiffersFromContent")
+	case (b.Corrects != nil) != name.corrected:
+		return rejection("UnreadableHeader")
 	case slices.ContainsFunc(b.Providers, func(id string) bool { return !isGUID(id) }):
 		return rejection("UnreadableHeader")
 	}

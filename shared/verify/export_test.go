@@ -19,7 +19,7 @@ func ReadRow(text []byte, reported int64) (shown [6]string, at int64, quantity, 
 // ReadHour reads an hour blob.
 func ReadHour(r io.Reader, cloudID string, reported int64, sha16 string) (code, rowSet string, rows int64, err error) {
 	var b hourBlob
-	err = readHour(r, blobName{cloudID, hour(reported), sha16}, &b, func(int64, []byte) {})
+	err = readHour(r, blobName{cloudID, hour(reported), sha16, false}, &b, func(int64, []byte, bool) {})
 	return b.code, b.rowSet, b.records, err
 }
 

@@ -93,7 +93,7 @@ func (l *look) checkHours() {
 func (l *look) checkFile(key string, row table.Row) *file {
 	hh, sha16, _ := strings.Cut(key, "_")
 	at, err := time.Parse("2006010215", l.day+hh)
-	f := &file{where: place(table.UsageHours, row), name: blobName{l.cloudID, hourOf(at), sha16}, Props: row.Props, days: map[string]int64{}}
+	f := &file{where: place(table.UsageHours, row), name: blobName{l.cloudID, hourOf(at), sha16, text(row.Props, "original") != ""}, Props: row.Props, days: map[string]int64{}}
 	if err != nil || f.name.path() != text(row.Props, "blob") {
 		damaged(f.where, "blob is %q, which is the name of another one", text(row.Props, "blob"))
 	}
@@ -121,20 +121,28 @@ func (l *look) checkFile(key string, row table.Row) *file {
 	}
 	// Rows of an earlier judgement of the same blob name another file of their bytes.
 	l.compareRows(table.Quarantine, key, rejected, func(row table.Row) bool { return text(row.Props, "bytes") == refusals },
-		"status", "reason", "decidedBy", "decisionReason", "decidedAt", "supplement")
+		"status", "reason", "decidedBy", "decisionReason", "decidedAt")
 	return f
 }
 
 // readUsage gives each row of a file to each: usage, or the code by which it is
 // rejected.
 func (l *look) readUsage(f *file, each func(n int64, u usage, code string)) {
-	body := l.open(l.Landing, f.name.path())
+	f.name.corrected = text(f.Props, "original") != ""
+	store := Blobs(l.Landing)
+	if f.name.corrected {
+		store = l.App
+	}
+	body := l.open(store, f.name.path())
 	defer body.Close()
 	var err error
-	err = readHour(body, f.name, &f.hourBlob, func(n int64, row []byte) {
+	err = readHour(body, f.name, &f.hourBlob, func(n int64, row []byte, out bool) {
 		u, code := readRow(row, f.name.hour)
 		if code == "" && u.key()[location] == "" && f.Region == "" {
 			code = l.unnamed(f, n, u)
+		}
+		if code == "" && out {
+			code = "LeftOut"
 		}
 		each(n, u, code)
 	})
@@ -186,7 +194,9 @@ func (l *look) checkVerdict(f *file, others []*file) {
 		wrong = "the registration does not accept the hour"
 	case verdict == "duplicate" && !twin:
 		wrong = "no file of the hour that counts or counted has the same rows"
-	case (verdict == "conflict" || verdict == "kept-out") && !rival && !out:
+	case f.name.corrected && (verdict == "duplicate" || !decided && text(p, "earlier") == ""): // whether it counts is its decision's
+		wrong = "a corrected blob counts by a decision, or not at all"
+	case (verdict == "conflict" || verdict == "kept-out") && !rival && !out && !f.name.corrected:
 		wrong = "no file of the hour that counts or counted has other rows"
 	case verdict == "kept-out" && !decided, verdict == "excluded" && !decided, verdict == "voided" && (!decided || text(p, "supersededBy") == ""):
 		wrong = "no operator decided it"
@@ -199,12 +209,29 @@ func (l *look) checkVerdict(f *file, others []*file) {
 	if f.code != "" {
 		return
 	}
+	if f.name.corrected {
+		l.checkCorrects(f, others)
+	}
 	said := table.Props{"sha256": f.sha256, "rowSetHash": f.rowSet, "bytes": f.bytes, "records": f.records, "pages": f.pages}
 	if verdict == "counted" {
 		said["accepted"], said["quarantined"] = f.accepted, f.rejected
 		l.checkCounted(f)
 	}
 	l.columns(f.where, p, said)
+}
+
+// checkCorrects holds a corrected blob against the landed one that it names.
+func (l *look) checkCorrects(f *file, others []*file) {
+	for _, o := range others {
+		if o.name.sha16 == text(f.Props, "original") && !o.name.corrected {
+			l.same(f.where, "corrects.original", f.Corrects.Original, o.sha256)
+			l.same(f.where, "corrects.blob", f.Corrects.Blob, o.name.path())
+			l.same(f.where, "records", f.records, o.records)
+			l.same(f.where, "originalRowSetHash", text(f.Props, "originalRowSetHash"), o.rowSet)
+			return
+		}
+	}
+	l.differs(f.where, "it corrects %q, and no such file landed", text(f.Props, "original"))
 }
 
 // usageDays lists the days that the file is an input of as the column does.

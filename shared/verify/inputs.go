@@ -32,7 +32,7 @@ func (l *look) readInputs() {
 		}
 		at, sha16, _ := strings.Cut(row.Key, "_")
 		t, err := time.Parse("2006010215", at)
-		in := &input{Row: row, where: place(table.DayInputs, row), name: blobName{l.cloudID, hourOf(t), sha16}}
+		in := &input{Row: row, where: place(table.DayInputs, row), name: blobName{cloudID: l.cloudID, hour: hourOf(t), sha16: sha16}}
 		if err != nil || len(sha16) != 16 {
 			l.differs(in.where, "its key is not <reported hour>_<hash of the hour blob>")
 			continue

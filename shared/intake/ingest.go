@@ -1,0 +1,201 @@
+package intake
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"math"
+	"slices"
+	"strings"
+
+	"stackusage/shared/landing"
+	"stackusage/shared/ledger"
+	"stackusage/shared/table"
+	"stackusage/shared/usage"
+)
+
+// Ingester reads hour blobs and makes them count, as their hour's rows say: a first
+// file, or one that takes the place of another. IngestHour and the operator's tool
+// carry out a take-over by this code, and each finishes what the other began.
+type Ingester struct {
+	Ledger        *ledger.Ledger
+	App           Store // partials, quarantine and corrected blobs
+	Settings      Settings
+	Limits        landing.Limits
+	SettlingHours int              // ledger.OwnDays
+	Region        RegisteredRegion // nil: a row without a location is taken where the header names no region either
+}
+
+// RegisteredRegion says what the registration calls the stack's region on a usage day.
+type RegisteredRegion func(day usage.Day) string
+
+// or is the region of rows that name no location: the header's, else that of the
+// registration on the usage day.
+func (of RegisteredRegion) or(header landing.Header) func(usage.Day) string {
+	if header.Region == "" {
+		return of
+	}
+	return func(usage.Day) string { return header.Region }
+}
+
+// Ingest reads a blob to its end, and only then writes anything: a blob that is
+// rejected whole leaves nothing behind but its verdict, which is the caller's to
+// write. h says what is known of it before. An error that is a *landing.Rejection is
+// about the blob.
+func (g Ingester) Ingest(ctx context.Context, id ledger.HourID, name landing.Name, h ledger.Hour, body io.Reader) (ledger.Verdict, ledger.Hour, error) {
+	i := ingesting{Ingester: g, id: id, hour: h}
+	verdict, err := i.run(ctx, name, body)
+	return verdict, i.hour, err
+}
+
+// ingesting is the work on one hour blob.
+type ingesting struct {
+	Ingester
+	id   ledger.HourID
+	hour ledger.Hour
+}
+
+func (i *ingesting) run(ctx context.Context, name landing.Name, body io.Reader) (ledger.Verdict, error) {
+	if err := landing.CheckOver(name, i.hour.LandedAt); err != nil {
+		return "", err
+	}
+	limits := i.Limits
+	if name.Corrected { // its rows count already, whatever the limits are now
+		limits = landing.Limits{Bytes: math.MaxInt64, Rows: math.MaxInt64}
+	}
+	r, err := landing.NewReader(body, name, limits)
+	if err != nil {
+		return "", err
+	}
+	header := r.Header()
+	i.hour.Region, i.hour.AgentVersion, i.hour.CollectedAt = clip(header.Region), clip(header.AgentVersion), header.CollectedAt
+
+	standing, err := i.Ledger.CountedHour(ctx, i.id)
+	if err != nil && !errors.Is(err, table.ErrNotFound) {
+		return "", err
+	}
+	there := err == nil
+	takesOver := there && standing.Challenger == i.id.SHA16 // as was decided
+	switch {
+	case there && standing.Waits(i.id):
+		return ledger.Unregistered, nil
+	case there && !takesOver && standing.Counts != i.id.SHA16 && !standing.CountsAgain(i.id):
+		return i.beside(ctx, name, standing, r)
+	}
+	in, err := i.rows(standing, r, header)
+	if err != nil {
+		return "", err
+	}
+	defer in.Close()
+	inputs, err := in.PutPartials(ctx, i.App, i.hour, header)
+	if err != nil {
+		return "", err
+	}
+	i.hour.UsageDays = UsageDays(inputs)
+	if i.hour.Refusals, err = in.PutRefused(ctx, i.App, i.Ledger, i.hour.Blob); err != nil {
+		return "", err
+	}
+	if takesOver {
+		return i.takeOver(ctx, standing, inputs)
+	}
+	return i.Ledger.CommitHour(ctx, i.id, i.hour, inputs)
+}
+
+// beside is the verdict on a blob whose hour is taken: only the hashes matter. That of
+// a corrected blob is its decision's.
+func (i *ingesting) beside(ctx context.Context, name landing.Name, standing ledger.Hour, r *landing.Reader) (ledger.Verdict, error) {
+	if name.Corrected {
+		have, err := i.Ledger.Hour(ctx, i.id)
+		return have.Verdict, err
+	}
+	if err := i.read(r, func(landing.Line) error { return nil }); err != nil {
+		return "", err
+	}
+	i.hour = ledger.Beside(standing, i.hour)
+	return i.Ledger.DecideHour(ctx, i.id, i.hour)
+}
+
+// rows adds the rows up. Whoever does it gives a file that has the lines of the one
+// that counts the same inputs.
+func (i *ingesting) rows(standing ledger.Hour, r *landing.Reader, header landing.Header) (*Intake, error) {
+	settings := i.Settings
+	settings.Region = i.Region.or(header)
+	settings.Days = ledger.OwnDays(i.id.Hour, i.SettlingHours)
+	if i.hour.Original != "" {
+		days, err := daysOf(standing.UsageDays)
+		if err != nil {
+			return nil, err
+		}
+		settings.Days = slices.Compact(slices.Sorted(slices.Values(append(days, settings.Days...))))
+	}
+	in, err := New(settings, i.id)
+	if err != nil {
+		return nil, err
+	}
+	if err := i.read(r, in.Row); err != nil {
+		in.Close()
+		return nil, err
+	}
+	i.hour.Accepted, i.hour.Quarantined = in.Accepted, in.Refused
+	return in, nil
+}
+
+// takeOver makes the file count. Where it has the lines of the one that leaves, rows
+// that were dismissed stay so.
+func (i *ingesting) takeOver(ctx context.Context, standing ledger.Hour, inputs []ledger.DayInput) (ledger.Verdict, error) {
+	from := i.id
+	from.SHA16 = standing.Counts
+	mine := ledger.Hour{Original: i.hour.Original, Counts: i.id.SHA16}
+	same := standing.Counts != "" && mine.Root() == standing.Root()
+	if same {
+		if err := i.Ledger.CopyDismissals(ctx, from, i.id, i.hour.Refusals); err != nil {
+			return "", err
+		}
+	}
+	verdict, err := i.Ledger.TakeOver(ctx, i.id, i.hour, inputs)
+	if same && err == nil && verdict == ledger.Counted {
+		err = i.Ledger.CopyDismissals(ctx, from, i.id, i.hour.Refusals)
+	}
+	return verdict, err
+}
+
+// read goes through the rows to the end of the file, which proves it complete.
+func (i *ingesting) read(r *landing.Reader, each func(landing.Line) error) error {
+	for {
+		line, err := r.Next()
+		if errors.Is(err, io.EOF) {
+			break
+		}
+		if err == nil {
+			err = each(line)
+		}
+		if err != nil {
+			return err
+		}
+	}
+	t := r.Trailer()
+	i.hour.SHA256, i.hour.RowSetHash, i.hour.Bytes = r.SHA256(), r.RowSetHash(), r.Size()
+	i.hour.Records, i.hour.Pages = t.Records, int64(t.Pages)
+	return nil
+}
+
+// daysOf reads column usageDays, as far as it goes.
+func daysOf(column string) (days []usage.Day, err error) {
+	column, _, _ = strings.Cut(column, ",...")
+	for text := range strings.SplitSeq(column, ",") {
+		if text == "" {
+			continue
+		}
+		d, err := usage.ParseDay(text)
+		if err != nil {
+			return nil, fmt.Errorf("column usageDays: %w", err)
+		}
+		days = append(days, d)
+	}
+	return days, nil
+}
+
+// clip keeps a text of the stamp's own within a table property: a blob must not
+// fail for ever because of its header.
+func clip(s string) string { return fmt.Sprintf("%.256s", s) }

@@ -1,0 +1,160 @@
+package ledger
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"iter"
+
+	"stackusage/shared/table"
+)
+
+// Dismiss decides that rejected rows are no usage. A row that counts cannot be
+// dismissed, and none while another file is about to take the hour's place. Each is
+// written by the version read: ErrChanged means that somebody else decided about one
+// meanwhile; what was done stays, and the rest may be tried again.
+//
+// Quarantine and the pointer are in two tables. So the pointer is read again after
+// the rows are written: where a corrected blob counts by then, which may have copied
+// the rows before, the same lines of that one are dismissed; and where one is about
+// to, nothing is promised.
+func (l *Ledger) Dismiss(ctx context.Context, id HourID, rows []RefusedRow, why Reasoned) error {
+	err := why.check()
+	for try := 1; err == nil; try++ {
+		var moved bool
+		if moved, err = l.dismiss(ctx, id, rows, why); !moved {
+			break
+		}
+		if try == decideTries {
+			err = ErrMoved
+			break
+		}
+		id, rows, err = l.sameLines(ctx, id, rows)
+	}
+	if err != nil {
+		return fmt.Errorf("dismiss rejected rows of hour %s: %w", id, err)
+	}
+	return nil
+}
+
+func (l *Ledger) dismiss(ctx context.Context, id HourID, rows []RefusedRow, why Reasoned) (moved bool, err error) {
+	if moved, err := l.moved(ctx, id); moved || err != nil {
+		return moved, err
+	}
+	var ops []table.Op
+	for _, r := range rows {
+		if r.State == Redriven {
+			return false, fmt.Errorf("row %d counts, by corrected blob %s: %w", r.Line, id.SHA16, ErrDecided)
+		}
+		r.Status = Dismissed
+		r.DecisionReason, r.DecidedBy, r.DecidedAt = why.Reason, why.By, table.UTC(why.At)
+		ops = append(ops, r.write())
+	}
+	if err := l.applyAll(ctx, table.Quarantine, id.partition(), ops); err != nil {
+		return false, err
+	}
+	return l.moved(ctx, id)
+}
+
+// moved reports whether another file counts for the hour than id's.
+func (l *Ledger) moved(ctx context.Context, id HourID) (bool, error) {
+	standing, err := l.CountedHour(ctx, id)
+	if err == nil && standing.Counts == id.SHA16 && standing.Challenger != "" {
+		err = fmt.Errorf("the hour is about to change: file %s is to take its place, or to leave it; run the command again when hours list shows that it did: %w",
+			standing.Challenger, ErrDecided)
+	}
+	return standing.Counts != id.SHA16, err
+}
+
+// sameLines finds rows that were read of id's file in the one that counts now.
+func (l *Ledger) sameLines(ctx context.Context, id HourID, rows []RefusedRow) (HourID, []RefusedRow, error) {
+	before, err := l.Hour(ctx, id)
+	if err != nil {
+		return id, nil, err
+	}
+	before.Counts = id.SHA16
+	standing, err := l.CountedHour(ctx, id)
+	if err == nil && standing.Root() != before.Root() {
+		err = fmt.Errorf("file %s counts for the hour: %w", standing.Counts, ErrDecided)
+	}
+	if err != nil {
+		return id, nil, err
+	}
+	lines := map[int64]bool{}
+	for _, r := range rows {
+		lines[r.Line] = true
+	}
+	id.SHA16, rows = standing.Counts, nil
+	for r, err := range l.RefusedRows(ctx, id) {
+		if err != nil {
+			return id, nil, err
+		}
+		if lines[r.Line] {
+			rows = append(rows, r)
+		}
+	}
+	return id, rows, nil
+}
+
+// CopyDismissals dismisses rows of the file to that are dismissed in the file from,
+// which has the same lines; refusals is the file of to's rejected rows. It is done before the pointer moves from one to the other
+// and once more after it: somebody may dismiss a row in between, and die before he
+// reads the pointer again.
+func (l *Ledger) CopyDismissals(ctx context.Context, from, to HourID, refusals string) error {
+	err := l.copyDismissals(ctx, from, to, refusals)
+	for try := 1; errors.Is(err, table.ErrChanged) && try < decideTries; try++ {
+		err = l.copyDismissals(ctx, from, to, refusals)
+	}
+	if err != nil {
+		return fmt.Errorf("copy dismissals of hour %s to %s: %w", from, to.SHA16, err)
+	}
+	return nil
+}
+
+func (l *Ledger) copyDismissals(ctx context.Context, from, to HourID, refusals string) error {
+	source, err := l.Hour(ctx, from)
+	if err != nil {
+		return err
+	}
+	next, stop := iter.Pull2(l.rejected(ctx, to, refusals))
+	defer stop()
+	row, err, more := next()
+	var ops []table.Op
+	for r, rowErr := range l.rejected(ctx, from, source.Refusals) {
+		if rowErr != nil {
+			return rowErr
+		}
+		for more && err == nil && row.Line < r.Line {
+			row, err, more = next()
+		}
+		if err != nil {
+			return err
+		}
+		if !more || row.Line != r.Line || r.Status != Dismissed || row.Status == Dismissed {
+			continue
+		}
+		row.Status, row.DecisionReason, row.DecidedBy, row.DecidedAt = r.Status, r.DecisionReason, r.DecidedBy, r.DecidedAt
+		if ops = append(ops, row.write()); len(ops) == maxOps {
+			if err := l.applyAll(ctx, table.Quarantine, to.partition(), ops); err != nil {
+				return err
+			}
+			ops = ops[:0]
+		}
+	}
+	return l.applyAll(ctx, table.Quarantine, to.partition(), ops)
+}
+
+// write writes the row over the version that was read.
+func (r RefusedRow) write() table.Op {
+	r.row.Props = table.Encode(r.Quarantined)
+	return table.Op{Verb: table.Update, Row: r.row}
+}
+
+func (l *Ledger) applyAll(ctx context.Context, name, partition string, ops []table.Op) error {
+	for chunk := range chunks(ops) {
+		if err := l.Store.Apply(ctx, name, partition, chunk...); err != nil {
+			return err
+		}
+	}
+	return nil
+}
