@@ -85,6 +85,10 @@ func TestReconcileRefusedForGood(t *testing.T) {
 	w.ingest(t, h22, usageRow(1, h22-1, "1.25"))
 	w.settle(t)
 	mustTell(t, w.reconcile(t, "20191210", "20191210", nil), map[string][]string{"2019-12-10": {"stack 1.25", "rejected -1.25", "bill 0"}})
+	_, err := w.Ledger.AskSettle(t.Context(), cloudID, h22.Day(), because("agreed"))
+	ok(t, err)
+	w.settle(t)
+	mustTell(t, w.reconcile(t, "20191210", "20191210", nil), map[string][]string{"2019-12-10": {"stack 1.25", "waived -1.25", "bill 0"}})
 }
 
 // TestReconcileRandomDays lands hours of random rows with random delays, refused

@@ -23,6 +23,7 @@ const (
 	StillStated    Kind = "stillStated"      // does not count any more; the correction is still to come
 	CarriedIn      Kind = "carriedIn"        // usage of another day that this day bills
 	CarriedAway    Kind = "carriedAway"      // billed on another day
+	Waived         Kind = "waived"           // an operator decided not to bill it
 	ReportingOff   Kind = "reportingOff"     // counted, and forwarded nowhere
 	Unanswered     Kind = "unanswered"       // sent, or to be sent, without commerce's answer
 	Rejected       Kind = "rejected"         // refused by commerce
@@ -37,7 +38,7 @@ const (
 var order = func() map[Kind]int {
 	order := map[Kind]int{}
 	for i, k := range []Kind{HourOut, HourDiffers, Quarantined, UsedEarlier, ReportedLater, Redriven, NotStated, NotCorrected, StillStated,
-		CarriedIn, CarriedAway, ReportingOff, Unanswered, Rejected, Expired, Conflict, Reclassified, OtherPayer, NotInFile, AnswerNotKnown} {
+		CarriedIn, CarriedAway, Waived, ReportingOff, Unanswered, Rejected, Expired, Conflict, Reclassified, OtherPayer, NotInFile, AnswerNotKnown} {
 		order[k] = i
 	}
 	return order
@@ -102,6 +103,7 @@ var words = map[Kind]string{
 	StillStated:    "does not count any more since %s; its correction is to come",
 	CarriedIn:      "usage of %s, carried forward into this day",
 	CarriedAway:    "carried forward to %s, which bills it",
+	Waived:         "not billed by an operator's decision%s (stackusage days list)",
 	ReportingOff:   "counted and not forwarded: reporting is off%s",
 	Unanswered:     "not answered by commerce yet, %s",
 	Rejected:       "refused by commerce, %s",

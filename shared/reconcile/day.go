@@ -101,8 +101,11 @@ func (r *run) readDaily(ctx context.Context, day usage.Day, rev ledger.Revision,
 		if l.CarriedFrom != 0 {
 			r.books.enter(key, day, CarriedIn, l.CarriedFrom.String(), l.Total)
 		}
+		if l.Waived.Sign() != 0 {
+			r.books.enter(key, day, Waived, "", neg(l.Waived))
+		}
 		if header.Reporting == daily.ReportingOff && header.CarriedTo == 0 {
-			r.books.enter(key, day, ReportingOff, "", l.Before.Sub(l.Total))
+			r.books.enter(key, day, ReportingOff, "", l.Before.Add(l.Waived).Sub(l.Total))
 		}
 		if l.Record != nil {
 			var record struct {
