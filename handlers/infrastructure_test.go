@@ -55,3 +55,41 @@ func TestInfrastructureAPI(t *testing.T) {
 		refusedWith(t, r.asks(t, 400, "PUT", "/hamburg/infrastructure", `{"properties":{"subscriptions":["default"]}}`), "InvalidInfrastructureSubscription", "GUID")
 	})
 }
+
+// TestInfrastructureWhoseWriteFails: each write fails once, before it is stored or
+// after, and is repeated.
+func TestInfrastructureWhoseWriteFails(t *testing.T) {
+	t.Parallel()
+	for _, c := range []struct{ name, method, path, body string }{
+		{"set", "PUT", "/hamburg/infrastructure", `{"properties":{"subscriptions":["` + operators + `"],"effectiveDay":"2019-12-10","reason":"looked"}}`},
+		{"confirm", "POST", "/hamburg/infrastructure", `{"properties":{"effectiveDay":"2019-12-10","against":"0123456789abcdef","reason":"looked"}}`},
+		{"key", "POST", "/hamburg/getActivationKey", `{"identity":{"tenantId":"` + contoso + `","clientId":"` + fabrikam + `","method":"clientSecret"},"stamp":{"domain":"azurestack.external","providerSubscription":"` + providerSubscription + `"}}`},
+	} {
+		for _, stored := range []bool{false, true} {
+			t.Run(c.name+map[bool]string{false: ", not stored", true: ", stored and reported as failed"}[stored], func(t *testing.T) {
+				t.Parallel()
+				r := newRig(t)
+				r.LandingService = "https://landingusage.blob.core.windows.net/"
+				r.reroute(t)
+				r.asks(t, 201, "PUT", "/hamburg", wished())
+				book, err := r.store.Tables.Book(t.Context(), cloudID)
+				ok(t, err)
+				parts, err := book.Parts("20191210")
+				ok(t, err)
+				if c.name == "confirm" {
+					_, err = r.registrar().RecordInfrastructure(t.Context(), book, parts[0], []string{operators}, registration.Note{By: "CloseDay"})
+					ok(t, err)
+				}
+				was := r.version(t)
+				r.failWrite(1, stored)
+				r.asks(t, 500, c.method, c.path, c.body)
+				r.through(nil)
+				r.asks(t, 200, c.method, c.path, c.body)
+				r.asks(t, 200, c.method, c.path, c.body)
+				if got := r.version(t); got != was+1 {
+					t.Errorf("%d changes were recorded, want 1", got-was)
+				}
+			})
+		}
+	}
+}

@@ -147,6 +147,9 @@ Connections come by environment, never by flag, and are those of the function ap
 Each is a connection string, or NAME__accountName (or NAME__blobServiceUri,
 __queueServiceUri and __tableServiceUri) with NAME__credential=managedidentity;
 without it the default chain of azidentity signs in.
+
+SETTLING_HOURS, as the function app has it (default: 6), is how long after the end
+of a registration reported hours are accepted: changes list closed days by it.
 `)
 }
 

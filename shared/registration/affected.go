@@ -63,7 +63,12 @@ func (b Book) notes() (notes []Note) {
 func (b Book) differs(other Book, usageDay string) bool {
 	ours, err := b.Parts(usageDay)
 	theirs, otherErr := other.Parts(usageDay)
-	return (err == nil) != (otherErr == nil) || !slices.EqualFunc(ours, theirs, samePart)
+	if (err == nil) != (otherErr == nil) || !slices.EqualFunc(ours, theirs, samePart) {
+		return true
+	}
+	// A whole day with reporting off has charged nobody, and Sweep asks for it once
+	// reporting is on. A part with reporting off lies in a day that was reported.
+	return len(ours) > 1 && !slices.EqualFunc(ours, theirs, func(a, b Part) bool { return a.ReportingOff == b.ReportingOff })
 }
 
 func samePart(a, b Part) bool {

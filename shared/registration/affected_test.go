@@ -136,6 +136,26 @@ func TestWhatADayWasSettledBy(t *testing.T) {
 	})
 }
 
+// TestReportingOfAPart: a day that another part of was reported is affected when
+// reporting of one is switched, a day of one registration is not.
+func TestReportingOfAPart(t *testing.T) {
+	g, s := desk()
+	put(t, g, good())
+	_, err := g.End(t.Context(), "hamburg", at("2020-01-15T10:00:00Z"), registration.Note{}, registration.Condition{})
+	ok(t, err)
+	r := good()
+	r.Name, r.EffectiveDay, r.Start, r.BillingModel = "bremen", "20200115", at("2020-01-15T12:00:00Z"), registration.Capacity
+	put(t, g, r) // reports nothing
+	was, on := s.books[cloudID].Version, true
+	_, _, err = g.Put(t.Context(), registration.Wish{Registration: r, Reporting: &on})
+	ok(t, err)
+	for day, want := range map[string]bool{"20200114": false, "20200115": true, "20200116": false} {
+		if got := s.books[cloudID].Affected(day, was); got != want {
+			t.Errorf("%s: affected is %t", day, got)
+		}
+	}
+}
+
 // TestOutsideHasEveryHourThatIsNotAccepted for registrations that end and begin
 // again at any hour.
 func TestOutsideHasEveryHourThatIsNotAccepted(t *testing.T) {
