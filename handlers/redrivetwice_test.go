@@ -5,6 +5,7 @@ import (
 	"errors"
 	"io"
 	"math/rand/v2"
+	"slices"
 	"sync"
 	"testing"
 
@@ -67,8 +68,8 @@ func TestRowsAsTheyCameTwice(t *testing.T) {
 	}
 }
 
-// commitRejecting makes a file count as rules would that reject one of its lines.
-func (r *rig) commitRejecting(t *testing.T, name landing.Name, file []byte, rejected int64) {
+// commitRejecting makes a file count as rules would that reject some of its lines.
+func (r *rig) commitRejecting(t *testing.T, name landing.Name, file []byte, rejected ...int64) {
 	t.Helper()
 	in, err := intake.New(intake.Settings{TempDir: t.TempDir(), SpillSums: 100, Days: ledger.OwnDays(name.Hour, r.Settings.SettlingHours)}, hourID(name))
 	ok(t, err)
@@ -81,7 +82,7 @@ func (r *rig) commitRejecting(t *testing.T, name landing.Name, file []byte, reje
 			break
 		}
 		ok(t, err)
-		line.LeftOut = line.Number == rejected
+		line.LeftOut = slices.Contains(rejected, line.Number)
 		ok(t, in.Row(line))
 	}
 	h := ledger.Hour{Blob: name.String(), SHA256: reader.SHA256(), RowSetHash: reader.RowSetHash(), Bytes: reader.Size(), Records: in.Accepted + in.Refused, Pages: 1,

@@ -8,6 +8,8 @@ import (
 	"testing"
 	"time"
 
+	"stackusage/shared/intake"
+	"stackusage/shared/landing"
 	"stackusage/shared/ledger"
 	"stackusage/shared/table"
 )
@@ -160,7 +162,7 @@ func TestADismissalWhileTheHourMoves(t *testing.T) {
 	t.Parallel()
 	r, name := refusedHour(t)
 	rows := r.refusedRows(t, name)[1:] // line 5, which the redrive leaves out
-	l := &ledger.Ledger{Store: &beforeWrite{r.Ledger.Store, func() {
+	l := &ledger.Ledger{Store: &beforeWrite{r.Ledger.Store, table.Quarantine, func() {
 		_, err := r.redriver().Redrive(t.Context(), fix(name, 4, row(4, hour22, "8")))
 		ok(t, err)
 	}}}
@@ -171,7 +173,7 @@ func TestADismissalWhileTheHourMoves(t *testing.T) {
 	// And one that the corrected blob has fixed is not.
 	r2, name := refusedHour(t)
 	rows = r2.refusedRows(t, name)[:1]
-	l = &ledger.Ledger{Store: &beforeWrite{r2.Ledger.Store, func() {
+	l = &ledger.Ledger{Store: &beforeWrite{r2.Ledger.Store, table.Quarantine, func() {
 		_, err := r2.redriver().Redrive(t.Context(), fix(name, 4, row(4, hour22, "8")))
 		ok(t, err)
 	}}}
@@ -180,16 +182,67 @@ func TestADismissalWhileTheHourMoves(t *testing.T) {
 	}
 }
 
-// beforeWrite does something before the first write to Quarantine.
+// beforeWrite does something before the first write to a table.
 type beforeWrite struct {
 	table.Store
+	name string
 	hook func()
 }
 
 func (b *beforeWrite) Apply(ctx context.Context, name, partition string, ops ...table.Op) error {
-	if hook := b.hook; name == table.Quarantine && hook != nil {
+	if hook := b.hook; name == b.name && hook != nil {
 		b.hook = nil
 		hook()
 	}
 	return b.Store.Apply(ctx, name, partition, ops...)
+}
+
+// TestADismissalBeforeARedriveIsAnnounced: a redrive of all rows that the rules take
+// has read them, and one is dismissed before it says so. That row stays out.
+func TestADismissalBeforeARedriveIsAnnounced(t *testing.T) {
+	t.Parallel()
+	r := registered(t)
+	file, name := blobOf(t, hour23, append(rowsOf(hour23), row(4, hour22, "8"), row(5, hour22, "8"))...)
+	r.drop(t, name, file)
+	r.commitRejecting(t, name, file, 4, 5)
+	slow := r.redriver()
+	slow.Ledger = &ledger.Ledger{Store: &beforeWrite{r.Ledger.Store, table.UsageHours, func() {
+		ok(t, r.Ledger.Dismiss(t.Context(), hourID(name), r.refusedRows(t, name)[:1], because("noise")))
+	}}}
+	out, err := slow.Redrive(t.Context(), intake.Request{ID: hourID(name), Why: because("the rules take it now")})
+	if err != nil || out.Rows != 1 {
+		t.Errorf("outcome %+v, error %v", out, err)
+	}
+	if rows := r.refusedRows(t, name); len(rows) != 2 || rows[0].State != ledger.Dismissed || rows[1].State != ledger.Redriven {
+		t.Errorf("rows %+v", rows)
+	}
+	if h, err := r.Ledger.CountedHour(t.Context(), hourID(name)); err != nil || h.Accepted != 4 || h.Challenger != "" {
+		t.Errorf("pointer %+v, error %v", h, err)
+	}
+}
+
+// TestDismissFailsBothWays: the command is run again, and reads the rows anew.
+func TestDismissFailsBothWays(t *testing.T) {
+	t.Parallel()
+	var name landing.Name
+	_, name = blobOf(t, hour23, append(rowsOf(hour23), row(4, hour22, "-8"), `{"no":"usage"}`)...)
+	eachWriteFailed(t,
+		func(t *testing.T) *rig {
+			r, _ := refusedHour(t)
+			return r
+		},
+		func(r *rig) (int, string) {
+			var rows []ledger.RefusedRow
+			for row, err := range r.Ledger.RefusedRows(t.Context(), hourID(name)) {
+				if err != nil {
+					return 500, err.Error()
+				}
+				rows = append(rows, row)
+			}
+			if err := r.Ledger.Dismiss(t.Context(), hourID(name), rows, because("noise")); err != nil {
+				return 500, err.Error()
+			}
+			return 200, "{}"
+		},
+		sameStorage)
 }

@@ -119,7 +119,7 @@ func (r Redriver) redrive(ctx context.Context, req Request) (Outcome, error) {
 		if h, err = r.Ledger.Hour(ctx, corrected); err == nil {
 			err = r.Ledger.CopyDismissals(ctx, id, corrected, h.Refusals)
 		}
-	} else {
+	} else if err = d.dismissedMeanwhile(ctx, corrected); err == nil {
 		err = r.carryOut(ctx, corrected)
 	}
 	if err != nil {

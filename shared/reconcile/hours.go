@@ -24,8 +24,10 @@ func (r *run) readHours(ctx context.Context) error {
 		switch {
 		case h.Verdict == ledger.Counted:
 			r.counting[h.ID.Hour], count[h.ID] = landedOf(h.ID, h.Hour), h.Hour
-		case h.Decision == ledger.Supersede:
+		case h.TakesOver():
 			odd[h.ID.Hour] = append(odd[h.ID.Hour], "file "+h.ID.SHA16+" is to take the place of the one that counts")
+		case h.Verdict == ledger.Excluded:
+			odd[h.ID.Hour] = append(odd[h.ID.Hour], "file "+h.ID.SHA16+" is excluded by an operator's decision")
 		case h.Verdict == ledger.Rejected:
 			odd[h.ID.Hour] = append(odd[h.ID.Hour], "a file is rejected, "+h.Code)
 		case h.Verdict == ledger.Unregistered:
