@@ -164,9 +164,13 @@ func (r *rig) advance(d time.Duration) { r.offset.Add(int64(d)) }
 // call invokes a function with a queue message as the host does: the text is
 // JSON-encoded twice.
 func (r *rig) call(function, message string) (status int, body string) {
+	return r.post("/"+function, envelopeOf(message))
+}
+
+func envelopeOf(message string) string {
 	once, _ := json.Marshal(message)
 	twice, _ := json.Marshal(string(once))
-	return r.post("/"+function, fmt.Sprintf(`{"Data":{"message":%s},"Metadata":{"DequeueCount":"1"}}`, twice))
+	return fmt.Sprintf(`{"Data":{"message":%s},"Metadata":{"DequeueCount":"1"}}`, twice)
 }
 
 func (r *rig) post(path, envelope string) (status int, body string) {
