@@ -54,3 +54,29 @@ func TestAnEndAfterAnInterruptedIngest(t *testing.T) {
 		t.Errorf("%s, charged %v", got, paid(t, b))
 	}
 }
+
+// TestAnEndTakesOutACorrectedHour, and registered again the corrected rows count,
+// not those that they replaced.
+func TestAnEndTakesOutACorrectedHour(t *testing.T) {
+	t.Parallel()
+	r, rnd := longRegistered(t), rand.New(rand.NewPCG(1, 1))
+	b := newBilling(t, r)
+	name := r.ingest(t, hour22, row(1, hour22-1, "1"), row(4, hour22-1, "-8"))
+	_, err := r.redriver().Redrive(t.Context(), fix(name, 2, row(4, hour22-1, "8")))
+	ok(t, err)
+	r.advance(72 * time.Hour)
+	r.settle(t, rnd)
+	all := map[string]string{"2019-12-10 " + payer: "9"}
+	check(t, "charged", all, paid(t, b))
+	ok(t, r.end(t, hour22-48, true))
+	r.sweptOut(t, rnd)
+	check(t, "charged after the end", map[string]string{"2019-12-10 " + payer: "0"}, paid(t, b))
+	book, err := r.store.Tables.Book(t.Context(), cloudID)
+	ok(t, err)
+	reg := book.Registrations[0]
+	reg.EffectiveDay = book.Registrations[1].EffectiveDay
+	_, _, err = r.operator(false).Put(t.Context(), registration.Wish{Registration: reg})
+	ok(t, err)
+	r.sweptOut(t, rnd)
+	check(t, "charged again", all, paid(t, b))
+}
