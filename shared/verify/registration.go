@@ -1,7 +1,6 @@
 package verify
 
 import (
-	"cmp"
 	"slices"
 	"strings"
 	"time"
@@ -12,12 +11,15 @@ import (
 // book is the history of a registration: table Registrations, docs/formats/tables.md.
 type book struct {
 	entries []entry // of the registration, by day and number
+	tenants []entry // mappings, by tenant, day and number
+	lists   []entry // of infrastructure subscriptions, by day and number
 	changed time.Time
 }
 
 // entry is one row: what holds from a usage day on.
 type entry struct {
 	table.Props
+	of          string // the tenant of a mapping
 	day, number string
 }
 
@@ -33,17 +35,29 @@ func (e entry) end() hour {
 
 func (a *auditor) book(cloudID string) (b book) {
 	for row := range a.list(table.Registrations, cloudID, "") {
-		if rest, is := strings.CutPrefix(row.Key, "registration_"); is {
-			day, number, _ := strings.Cut(rest, "_")
-			b.entries = append(b.entries, entry{row.Props, day, number})
+		kind, rest, _ := strings.Cut(row.Key, "_")
+		e, into := entry{Props: row.Props}, &b.entries
+		switch kind {
+		case "tenant":
+			e.of, rest, _ = strings.Cut(rest, "_")
+			into = &b.tenants
+		case "infrastructure":
+			into = &b.lists
+		case "registration":
+		default:
+			continue // of a change, whose rows say when, or of a provider
 		}
+		e.day, e.number, _ = strings.Cut(rest, "_")
+		*into = append(*into, e)
 		at := when(row.Props, "at")
 		if at.IsZero() { // put by hand
 			at = when(row.Props, "start")
 		}
 		b.changed = later(b.changed, at)
 	}
-	slices.SortFunc(b.entries, func(a, b entry) int { return cmp.Or(cmp.Compare(a.day, b.day), cmp.Compare(a.number, b.number)) })
+	for _, all := range [][]entry{b.entries, b.tenants, b.lists} {
+		slices.SortFunc(all, entry.compare)
+	}
 	return b
 }
 

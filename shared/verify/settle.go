@@ -189,7 +189,11 @@ func (l *look) rulesOf(r *revision) rules {
 	if settle == "all" && !by.off {
 		before = settlement{}
 	}
-	want := l.settle(r, before, got.Parts)
+	parts := got.Parts
+	if !by.off && (before.Format == "" || settle != "") { // by the registration as of that change
+		parts = l.book.at(got.Change).parts(l.cloudID, l.day)
+	}
+	want := l.settle(r, before, parts)
 	if want.Change, want.Catalogue = got.Change, got.Catalogue; before.Format != "" {
 		want.Catalogue = before.Catalogue
 		if settle == "" || by.off {
