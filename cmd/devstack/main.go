@@ -20,7 +20,7 @@ import (
 	"stackusage/internal/devstack/azurestack"
 	"stackusage/internal/devstack/balance"
 	"stackusage/shared/azurestore"
-	"stackusage/shared/ledger"
+	"stackusage/shared/verify"
 )
 
 func main() {
@@ -227,17 +227,21 @@ func (s *site) verify(ctx context.Context, sheet *balance.Sheet) error {
 	if err != nil {
 		return err
 	}
-	l := ledger.Ledger{Store: s.usage.Tables}
-	report, err := l.Verify(ctx, ledger.VerifyFiles{Landing: landed.Blobs, App: s.usage.Blobs, NoBlob: azurestore.ErrNoBlob}, ledger.VerifyOptions{TempDir: s.dir})
+	report, err := verify.Run(ctx, verify.Stores{Tables: s.usage.Tables, Landing: landed.Blobs, App: s.usage.Blobs, NoBlob: azurestore.ErrNoBlob}, verify.Options{
+		SettlingHours: 6, CloseDelay: 48 * time.Hour, SweepGrace: 15 * time.Minute, Now: time.Now(), TempDir: s.dir,
+	})
 	if err != nil {
 		return err
 	}
-	for _, f := range report.Findings {
+	for _, f := range report.Differences {
 		sheet.Problems = append(sheet.Problems, "verify: "+f.String())
 	}
-	sheet.Verified = len(report.Findings) == 0
+	for _, f := range report.Open {
+		s.progress("verify: open: %s", f)
+	}
+	sheet.Verified = len(report.Differences) == 0
 	sheet.Balanced = sheet.Balanced && sheet.Verified
 	s.progress("verified: %d hours, %d rows, %d days, %d revisions, %d records, %d answers; %d differences",
-		report.Hours, report.Rows, report.Days, report.Revisions, report.Records, report.Answers, len(report.Findings))
+		report.Hours, report.Rows, report.Days, report.Revisions, report.Records, report.Answers, len(report.Differences))
 	return nil
 }

@@ -61,7 +61,7 @@ var commands = []command{
 	{"registrations", "list, show and end registrations; infrastructure subscriptions; activation key", registrations},
 	{"tenants", "list, make and end the mappings of directory tenants to Azure subscriptions (CSP)", tenants},
 	{"reconcile", "say why the stack's own numbers and the bill differ", reconcileCommand},
-	{"verify", "check every number from the bill back to the rows that landed", verify},
+	{"verify", "check the bill against the rows that landed", verifyCommand},
 	{"check-deployment", "see that a deployment works: drop an hour that does not exist, and follow it to the receipt", checkDeployment},
 }
 

@@ -12,8 +12,8 @@ import (
 
 	"stackusage/internal/devstack/azurite/azuritetest"
 	"stackusage/shared/azurestore"
-	"stackusage/shared/ledger"
 	"stackusage/shared/table"
+	"stackusage/shared/verify"
 )
 
 func TestMain(m *testing.M) { azuritetest.Main(m) }
@@ -137,9 +137,15 @@ func TestVerify(t *testing.T) {
 	t.Run("JSON holds the same", func(t *testing.T) {
 		var out, errOut bytes.Buffer
 		err := run(t.Context(), []string{"verify", "--json", "--from", "2019-12-10", "--to", "2019-12-10"}, getenv, &out, &errOut)
-		var report ledger.VerifyReport
-		if jsonErr := json.Unmarshal(out.Bytes(), &report); jsonErr != nil || !errors.Is(err, errDifferences) || len(report.Findings) != 1 {
+		var report verify.Report
+		if jsonErr := json.Unmarshal(out.Bytes(), &report); jsonErr != nil || !errors.Is(err, errDifferences) || len(report.Differences) != 1 {
 			t.Errorf("error %v, %v, output:\n%s", err, jsonErr, &out)
+		}
+	})
+	t.Run("a line for each day", func(t *testing.T) {
+		var out, errOut bytes.Buffer
+		if err := run(t.Context(), []string{"verify", "--days"}, getenv, &out, &errOut); !errors.Is(err, errDifferences) || !strings.HasPrefix(out.String(), "2019-12-10  "+row.Partition[:36]) {
+			t.Errorf("error %v, output:\n%s", err, &out)
 		}
 	})
 	t.Run("other days are not looked at", func(t *testing.T) {

@@ -11,7 +11,6 @@ import (
 	"time"
 
 	"stackusage/shared/azurestore"
-	"stackusage/shared/ledger"
 	"stackusage/shared/meter"
 	"stackusage/shared/reconcile"
 	"stackusage/shared/usage"
@@ -87,7 +86,7 @@ func reconcileCommand(ctx context.Context, env environment, args []string) error
 		}
 	}
 	report, err := reconcile.Sources{Ledger: app.ledger, Meters: catalogue,
-		Files: ledger.VerifyFiles{Landing: app.landing.Blobs, App: app.usage.Blobs, NoBlob: azurestore.ErrNoBlob}}.Run(ctx, o)
+		Files: reconcile.Files{Landing: app.landing.Blobs, App: app.usage.Blobs, NoBlob: azurestore.ErrNoBlob}}.Run(ctx, o)
 	if err != nil {
 		return err
 	}

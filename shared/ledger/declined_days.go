@@ -147,3 +147,21 @@ func (l *Ledger) declinedMeters(ctx context.Context, id dayID, revision int64) (
 	})
 	return meters, nil
 }
+
+// dayID is a usage day of one registration.
+type dayID struct {
+	cloudID string
+	day     usage.Day
+}
+
+func (d dayID) partition() string { return dayPartition(d.cloudID, d.day) }
+
+// splitDay reads the PartitionKey of the tables that have one for each day.
+func splitDay(partition string) (cloudID string, day usage.Day, err error) {
+	cloudID, text, _ := strings.Cut(partition, "_")
+	day, err = usage.ParseDay(text)
+	return cloudID, day, err
+}
+
+// refused reports whether a record with this answer stands for nothing.
+func refused(status string) bool { return status == "Rejected" || status == "Expired" }

@@ -154,7 +154,7 @@ func (r *run) counted() {
 }
 
 // open opens a blob by container and name.
-func (r *run) open(ctx context.Context, from ledger.BlobOpener, path string) (io.ReadCloser, error) {
+func (r *run) open(ctx context.Context, from Opener, path string) (io.ReadCloser, error) {
 	container, name, _ := strings.Cut(path, "/")
 	body, _, err := from.Open(ctx, container, name)
 	if errors.Is(err, r.Files.NoBlob) {

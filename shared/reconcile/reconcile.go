@@ -22,6 +22,7 @@ import (
 	"fmt"
 	"io"
 	"io/fs"
+	"time"
 
 	"stackusage/shared/daily"
 	"stackusage/shared/ledger"
@@ -133,10 +134,22 @@ type HourNote struct {
 	What  string     `json:"what"`
 }
 
+// Opener opens a blob as a stream and says when it was stored.
+type Opener interface {
+	Open(ctx context.Context, container, name string) (body io.ReadCloser, storedAt time.Time, err error)
+}
+
+// Files is where the contents are that the tables speak of.
+type Files struct {
+	Landing Opener // hour blobs
+	App     Opener // daily files, outbox, receipts, quarantine, corrected blobs
+	NoBlob  error  // what Open fails with when there is no blob
+}
+
 // Sources are where a run reads: tables and blobs. It only reads.
 type Sources struct {
 	Ledger *ledger.Ledger
-	Files  ledger.VerifyFiles
+	Files  Files
 	Meters *meter.Catalogue
 }
 

@@ -183,7 +183,7 @@ func (l *look) checkDeadline() {
 	where, p := place(table.OpenDays, *l.mark), l.mark.Props
 	since := when(p, "since")
 	if n := len(l.revisions); n > 0 {
-		since = later(later(when(p, "lastLanding"), when(p, "restateAt")), when(l.revisions[n-1].Props, "statedAt"))
+		since = later(later(later(since, when(p, "lastLanding")), when(p, "restateAt")), when(l.revisions[n-1].Props, "statedAt"))
 	}
 	deadline := later(later(endOf(l.day), l.book.changed), since).Add(l.o.CloseDelay + 2*time.Hour)
 	if len(l.book.entries) > 0 && l.o.Now.After(deadline) {

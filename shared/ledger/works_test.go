@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"io"
 	"log/slog"
+	"maps"
 	"net/http"
 	"net/http/httptest"
 	"path/filepath"
@@ -22,12 +23,14 @@ import (
 	"stackusage/shared/landing"
 	"stackusage/shared/ledger"
 	"stackusage/shared/meter"
+	"stackusage/shared/reconcile"
 	"stackusage/shared/registration"
 	"stackusage/shared/table"
 	"stackusage/shared/usage"
+	"stackusage/shared/verify"
 )
 
-// works is the function app with commerce behind it: what Verify verifies.
+// works is the function app with commerce behind it.
 type works struct {
 	*handlers.App
 	account *azurestore.Account
@@ -188,14 +191,16 @@ func (w *works) fault(t *testing.T, method, text string) {
 	}
 }
 
-func (w *works) files() ledger.VerifyFiles {
-	return ledger.VerifyFiles{Landing: w.account.Blobs, App: w.account.Blobs, NoBlob: azurestore.ErrNoBlob}
+func (w *works) files() reconcile.Files {
+	return reconcile.Files{Landing: w.account.Blobs, App: w.account.Blobs, NoBlob: azurestore.ErrNoBlob}
 }
 
-func (w *works) verify(t *testing.T, o ledger.VerifyOptions) ledger.VerifyReport {
+// verify is what the auditor finds.
+func (w *works) verify(t *testing.T) verify.Report {
 	t.Helper()
-	o.TempDir = w.Settings.TempDir
-	report, err := w.Ledger.Verify(t.Context(), w.files(), o)
+	report, err := verify.Run(t.Context(), verify.Stores{Tables: w.account.Tables, Landing: w.account.Blobs, App: w.account.Blobs, NoBlob: azurestore.ErrNoBlob}, verify.Options{
+		SettlingHours: w.Settings.SettlingHours, CloseDelay: 1000 * time.Hour, SweepGrace: w.Settings.SweepGrace, Now: w.now, // this clock leaps
+		TempDir: w.Settings.TempDir})
 	ok(t, err)
 	return report
 }
@@ -246,5 +251,46 @@ func (w *works) beside(t *testing.T, look func(n int)) {
 	close(done)
 	if n := <-looked; n < 5 {
 		t.Errorf("looked only %d times", n)
+	}
+}
+
+// corrected is an app that has stated a day three times, with rows in
+// quarantine, a record that commerce refused, and late rows.
+func corrected(t *testing.T) *works {
+	t.Helper()
+	w := startWorks(t)
+	h22, h23, h00 := hour(t, "2019121022"), hour(t, "2019121023"), hour(t, "2019121100")
+	w.ingest(t, h22, usageRow(1, h22-1, "1.5"), usageRow(2, h22-1, "0.0000000000000000000000001"), `{"no":"usage"}`)
+	w.ingest(t, h23, usageRow(1, h23-1, "16.461425899527967"), usageRow(3, h23-1, "-1"))
+	w.ingest(t, h00, usageRow(2, h00-1, "7"), usageRow(2, h00, "2"))
+	w.settle(t)
+	w.fault(t, "POST", `{"rejectMeter":"`+tableMeter+`"}`)
+	w.ingest(t, h00+1, usageRow(1, h23, "3"), usageRow(4, h23, "0.5"))
+	w.settle(t)
+	w.fault(t, "DELETE", "")
+	w.ingest(t, h00+2, usageRow(4, h23, "0.25"))
+	w.settle(t)
+	return w
+}
+
+// damageRow changes the last row of a table whose key holds a text, or is one
+// of two letters. Nil deletes it.
+func (w *works) damageRow(name, key string, change func(table.Props) table.Props) func(t *testing.T) (named string, undo func()) {
+	return func(t *testing.T) (string, func()) {
+		var row table.Row
+		for r, err := range w.account.Tables.List(t.Context(), name, "", "", "") {
+			ok(t, err)
+			if strings.Contains(r.Key, key) && (len(key) != 2 || r.Key == key) {
+				row = r
+			}
+		}
+		op := table.Op{Verb: table.Delete, Row: row}
+		if props := change(maps.Clone(row.Props)); props != nil {
+			op = table.Op{Verb: table.Put, Row: table.Row{Partition: row.Partition, Key: row.Key, Props: props}}
+		}
+		ok(t, w.account.Tables.Apply(t.Context(), name, row.Partition, op))
+		return name + " " + row.Partition + "/" + row.Key, func() {
+			ok(t, w.account.Tables.Apply(t.Context(), name, row.Partition, table.Op{Verb: table.Put, Row: row}))
+		}
 	}
 }
