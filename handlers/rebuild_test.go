@@ -66,6 +66,29 @@ func TestPartialsThatAreGoneAreRebuilt(t *testing.T) {
 		r.untilNothingIsOpen(t, rand.New(rand.NewPCG(1, 1)))
 		check(t, "billed", was, bill.sums(t))
 	})
+	t.Run("those of a corrected hour too", func(t *testing.T) {
+		t.Parallel()
+		r := registered(t)
+		bill := newBilling(t, r)
+		r.ingest(t, hour22, rowsOf(hour22)...)
+		r.ingest(t, hour23, append(rowsOf(hour23), `{}`, row(3, hour22, "-1"), row(5, hour22, "7"))...)
+		r.ingest(t, hour00, rowsOf(hour00)...)
+		if !r.redriveOne(t, hour23, row(4, hour22, "11")) {
+			t.Fatal("nothing is redriven")
+		}
+		rnd := rand.New(rand.NewPCG(1, 1))
+		r.daysPass(t) // the corrected blob is ingested
+		r.untilNothingIsOpen(t, rnd)
+		was := bill.sums(t)
+		r.App.Blobs = withoutPartials{r.store.Blobs}
+		r.reroute(t)
+		if status, body := r.restateDay(t, "look again"); status != 200 {
+			t.Fatal(body)
+		}
+		r.untilNothingIsOpen(t, rnd)
+		check(t, "billed", was, bill.sums(t))
+		bill.billed(t, rowsOf(hour22), append(rowsOf(hour23), row(4, hour22, "11"), row(5, hour22, "7")), rowsOf(hour00))
+	})
 	t.Run("another compressor's bytes are no difference", func(t *testing.T) {
 		t.Parallel()
 		r, _ := gone(t)

@@ -2,10 +2,7 @@ package ledger
 
 import (
 	"context"
-	"fmt"
 	"iter"
-
-	"stackusage/shared/table"
 )
 
 // RejectedLines goes through the numbers of the rows of a file that were rejected
@@ -13,19 +10,8 @@ import (
 // UsageHours names; what was decided about a row since does not matter.
 func (l *Ledger) RejectedLines(ctx context.Context, id HourID, refusals string) iter.Seq2[int64, error] {
 	return func(yield func(int64, error) bool) {
-		if refusals == "" {
-			return
-		}
-		for row, err := range l.Store.List(ctx, table.Quarantine, id.partition(), id.key()+"_", id.key()+"`") {
-			var q Quarantined
-			if err == nil {
-				err = table.Decode(row.Props, &q)
-			}
-			if err != nil {
-				yield(0, fmt.Errorf("list rejected rows of hour %s: %w", id, err))
-				return
-			}
-			if q.Bytes == refusals && !yield(q.Line, nil) {
+		for row, err := range l.rejected(ctx, id, refusals) {
+			if !yield(row.Line, err) {
 				return
 			}
 		}
