@@ -25,7 +25,7 @@ var layers = map[string][]string{
 	"shared/landing":    {"shared/usage", "shared/strictjson"},
 	"shared/daily":      {"shared/usage", "shared/meter", "shared/registration"},
 	"shared/ledger":     {"shared/table", "shared/usage", "shared/daily", "shared/landing", "shared/registration"},
-	"shared/verify":     {"shared/table"},                                                                          // nothing else, also indirectly: decision 0018
+	"shared/verify":     {"shared/table"}, // nothing else, also indirectly: decision 0018
 	"shared/intake":     {"shared/table", "shared/content", "shared/usage", "shared/landing", "shared/daily", "shared/ledger"},
 	"shared/reconcile":  {"shared/table", "shared/usage", "shared/strictjson", "shared/meter", "shared/landing", "shared/daily", "shared/ledger"},
 	"shared/commerce":   {"shared/strictjson"},
