@@ -190,7 +190,13 @@ func (l *look) checkStanding() {
 			short++
 		}
 	}
-	if where := l.revisions[n-1].where; short > 0 && l.mark == nil {
+	last := l.revisions[n-1]
+	if where := last.where; short > 0 && l.mark == nil {
+		// The mark of the revision goes after the day's says declined.
+		if _, finishing := l.get(table.OpenDays, l.cloudID, last.Key); finishing {
+			l.waits(where, "%d lines state something else than commerce accepted, and its row of OpenDays is still there", short)
+			return
+		}
 		l.differs(where, "%d lines state something else than what commerce accepted, was carried and was waived, and the day is not in OpenDays", short)
 	} else if short == 0 && l.mark != nil {
 		l.differs(place(table.OpenDays, *l.mark), "declined is %d; commerce accepted all of the last revision", count(l.mark.Props, "declined"))
