@@ -1,9 +1,7 @@
 package handlers_test
 
 import (
-	"bytes"
 	"context"
-	"crypto/sha256"
 	"encoding/json"
 	"fmt"
 	"log/slog"
@@ -239,48 +237,6 @@ func row(n int, h usage.Hour, quantity string) string {
 // before.
 func rowsOf(h usage.Hour) []string {
 	return []string{row(1, h-1, "1.5"), row(2, h-1, "0.25"), row(3, h-1, "16.461425899527967")}
-}
-
-// blobOf writes an hour blob and says what it must be called.
-func blobOf(t testing.TB, h usage.Hour, rows ...string) ([]byte, landing.Name) {
-	t.Helper()
-	return blobWith(t, landing.Header{
-		CloudID: cloudID, Region: "northwest", Domain: "stack.example.com", ReportedStart: h.Start(),
-		CollectedAt: h.End().Add(time.Minute), AgentVersion: "1.2.3",
-	}, rows...)
-}
-
-// blobWith writes an hour blob with a header and says what it must be called.
-func blobWith(t testing.TB, header landing.Header, rows ...string) ([]byte, landing.Name) {
-	t.Helper()
-	var file bytes.Buffer
-	w, err := landing.NewWriter(&file, header)
-	ok(t, err)
-	for _, row := range rows {
-		ok(t, w.Row([]byte(row)))
-	}
-	name, _, err := w.Close(1)
-	ok(t, err)
-	return file.Bytes(), name
-}
-
-// land drops an hour blob, as the agent does.
-func (r *rig) land(t testing.TB, h usage.Hour, rows ...string) landing.Name {
-	t.Helper()
-	file, name := blobOf(t, h, rows...)
-	return r.drop(t, name, file)
-}
-
-// drop stores a file under a name, whatever it holds.
-func (r *rig) drop(t testing.TB, name landing.Name, file []byte) landing.Name {
-	t.Helper()
-	r.putBlob(t, name.Container(), name.Blob(), file)
-	return name
-}
-
-// nameFor is the name that fits any bytes.
-func nameFor(h usage.Hour, file []byte) landing.Name {
-	return landing.NameOf(cloudID, h, sha256.Sum256(file))
 }
 
 // ingest lands an hour and lets it be judged.
