@@ -3,7 +3,6 @@ package ledger_test
 import (
 	"encoding/json"
 	"fmt"
-	"io"
 	"log/slog"
 	"maps"
 	"net/http"
@@ -203,23 +202,6 @@ func (w *works) verify(t *testing.T) verify.Report {
 		TempDir: w.Settings.TempDir})
 	ok(t, err)
 	return report
-}
-
-// overwrite replaces a blob and returns what it held. Nil deletes it.
-func (w *works) overwrite(t *testing.T, container, name string, change func([]byte) []byte) (was []byte) {
-	t.Helper()
-	resp, err := w.raw.DownloadStream(t.Context(), container, name, nil)
-	ok(t, err)
-	was, err = io.ReadAll(resp.Body)
-	ok(t, err)
-	resp.Body.Close()
-	if now := change(append([]byte{}, was...)); now != nil {
-		_, err = w.raw.UploadBuffer(t.Context(), container, name, now, nil)
-	} else {
-		_, err = w.raw.DeleteBlob(t.Context(), container, name, nil)
-	}
-	ok(t, err)
-	return was
 }
 
 // beside looks again and again while the app ingests, closes, forwards and

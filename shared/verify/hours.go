@@ -135,8 +135,7 @@ func (l *look) readUsage(f *file, each func(n int64, u usage, code string)) {
 	}
 	body := l.open(store, f.name.path())
 	defer body.Close()
-	var err error
-	err = readHour(body, f.name, &f.hourBlob, func(n int64, row []byte, out bool) {
+	err := readHour(body, f.name, &f.hourBlob, func(n int64, row []byte, out bool) {
 		u, code := readRow(row, f.name.hour)
 		if code == "" && u.key()[location] == "" && f.Region == "" {
 			code = l.unnamed(f, n, u)
