@@ -16,13 +16,13 @@ import (
 	"stackusage/shared/usage"
 )
 
-const aboutBatches = `list what was sent to commerce, and decide about what it does not answer
+const aboutBatches = `list, retry and settle batches that are sent to commerce
 
   stackusage batches list
   stackusage batches retry --reason TEXT
   stackusage batches settle --cloud-id GUID --day 2019-12-10 --revision 1 --batch 1 --as declined --reason TEXT
 
-Each of them has a --help that says more.`
+stackusage batches SUBCOMMAND --help explains each.`
 
 // batches is stackusage batches.
 func batches(ctx context.Context, env environment, args []string) error {
@@ -39,7 +39,7 @@ type batchFilter struct {
 // parsed.
 func (f *batchFilter) flags(fs *flag.FlagSet) func() error {
 	fs.StringVar(&f.id.CloudID, "cloud-id", "", "only the registration with this `GUID`")
-	dayVar(fs, &f.id.Day, "day", "only this usage `day`, 2019-12-10")
+	dayVar(fs, &f.id.Day, "day", "only this usage `day` (YYYY-MM-DD, UTC)")
 	fs.IntVar(&f.id.Revision, "revision", 0, "only this revision of its day, a `number`")
 	fs.IntVar(&f.id.Number, "batch", 0, "only this batch of its revision, a `number`")
 	return func() error {
@@ -77,8 +77,8 @@ const aboutBatchesList = `list the batches that commerce has not answered, or al
 STATE is ready (not sent, or sent without an answer), waiting (sent again after
 NOT BEFORE) or answered. REFUSED SINCE: commerce finds every request with records
 of the batch unacceptable. UNREAD: in how many tries an answer had no result that
-could be read. Such a batch waits until somebody mends what it says, or decides by
-stackusage batches settle.`
+could be read. Such a batch waits until the cause is fixed, or an operator decides
+with stackusage batches settle.`
 
 // listedBatch is one line of batches list.
 type listedBatch struct {
@@ -204,10 +204,10 @@ func stampOr(t *time.Time) string {
 	return stamp(*t)
 }
 
-const aboutBatchesRetry = `have batches that wait tried at once
+const aboutBatchesRetry = `send waiting batches again at once
 
-Without other flags, all that wait: commerce is back, or what it refused is
-mended. Each is sent as it was committed, byte for byte. A batch that does not
+Use it when commerce is back, or when the cause of its response is fixed. Without
+other flags, all waiting batches are sent. Each is sent as it was committed, byte for byte. A batch that does not
 wait is announced again, which does no harm.`
 
 func retryBatches(ctx context.Context, env environment, args []string) error {
@@ -246,7 +246,7 @@ func retryBatches(ctx context.Context, env environment, args []string) error {
 	return nil
 }
 
-const aboutBatchesSettle = `decide how the records end that commerce does not answer
+const aboutBatchesSettle = `settle records that commerce does not answer
 
 For a batch that commerce refuses whole (REFUSED SINCE in batches list), gives no
 results for that can be read (UNREAD), or has not answered in five tries, where an

@@ -148,16 +148,16 @@ func TestBatchesSettle(t *testing.T) {
 func TestBatchesAreRefusedBeforeStorageIsAsked(t *testing.T) {
 	t.Parallel()
 	for want, args := range map[string][]string{
-		"--reason is missing":      settleArgs(),
-		"--as \"rejected\"":        settleArgs("--reason", "x", "--as", "rejected"),
-		"name one batch":           {"batches", "settle", "--as", "declined", "--cloud-id", cloudID, "--reason", "x"},
-		"--cloud-id \"x\"":         settleArgs("--reason", "x", "--cloud-id", "x"),
-		"must be 1 or more":        settleArgs("--reason", "x", "--batch", "-1"),
-		"not of the form":          {"batches", "list", "--day", "yesterday"},
-		`batches "drop"`:           {"batches", "drop"},
-		"batches: say what to do":  {"batches"},
-		"argument \"1\" is not":    {"batches", "list", "1"},
-		"--reason is missing: it ": {"batches", "retry"},
+		"--reason is missing":                     settleArgs(),
+		"--as \"rejected\"":                       settleArgs("--reason", "x", "--as", "rejected"),
+		"name one batch":                          {"batches", "settle", "--as", "declined", "--cloud-id", cloudID, "--reason", "x"},
+		"--cloud-id \"x\"":                        settleArgs("--reason", "x", "--cloud-id", "x"),
+		"must be 1 or more":                       settleArgs("--reason", "x", "--batch", "-1"),
+		"not of the form":                         {"batches", "list", "--day", "yesterday"},
+		`batches: subcommand "drop" is not known`: {"batches", "drop"},
+		"batches: a subcommand is missing: list, retry, settle": {"batches"},
+		"argument \"1\" is not":                                 {"batches", "list", "1"},
+		"--reason is missing: it ":                              {"batches", "retry"},
 	} {
 		var out bytes.Buffer
 		if err := run(t.Context(), args, unset, &out, &out); err == nil || !strings.Contains(err.Error(), want) {

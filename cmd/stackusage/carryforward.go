@@ -13,7 +13,7 @@ import (
 	"stackusage/shared/usage"
 )
 
-const aboutCarryForward = `have an open day bill what commerce does not take for its own day any more
+const aboutCarryForward = `bill declined usage on a later, open day
 
   stackusage carry-forward --list
   stackusage carry-forward --cloud-id GUID --day 2019-12-10 --reason TEXT
@@ -21,8 +21,8 @@ const aboutCarryForward = `have an open day bill what commerce does not take for
 A record that reaches commerce too late after its usage day is Expired: final, and
 billed nowhere. Others are Rejected, or in Conflict with what commerce has. --list
 shows the days of which commerce declined something. Without it, the differences of
---day, whatever commerce said of them, are stated as part of the day --to, today
-unless said otherwise: records of kind carryForward that name the day of the usage
+--day, whatever their outcome was, are billed as part of the day --to (default:
+today): records of kind carryForward that name the day of the usage
 and the reason. What commerce was sent is never changed; the day itself gets a
 revision that says what was carried.
 
@@ -30,7 +30,7 @@ Waits until commerce has answered all of the day's last revision. A day that
 expires again, in the day that it was carried to, can be carried on from there.
 
 Set COMMERCE_LATENESS_LIMIT as the function app has it: a day that is too late to
-take anything is refused then. Empty means that commerce takes every day.`
+take anything is then an error. Empty means that commerce takes every day.`
 
 // carryForward is stackusage carry-forward.
 func carryForward(ctx context.Context, env environment, args []string) error {
@@ -39,8 +39,8 @@ func carryForward(ctx context.Context, env environment, args []string) error {
 	asJSON := fs.Bool("json", false, "with --list: print one JSON object a line")
 	cloudID := fs.String("cloud-id", "", "the registration's `GUID`; with --list, only this one")
 	var day, to usage.Day
-	dayVar(fs, &day, "day", "the usage `day` that is declined, 2019-12-10")
-	dayVar(fs, &to, "to", "the `day` that states it instead (default today, UTC)")
+	dayVar(fs, &day, "day", "usage `day` of which commerce declined records (YYYY-MM-DD, UTC)")
+	dayVar(fs, &to, "to", "open `day` that bills it instead (YYYY-MM-DD, UTC; default: today)")
 	var why ledger.Reasoned
 	reason := reasonFlags(fs, &why)
 	if err := parseFlags(fs, args); err != nil {

@@ -17,7 +17,7 @@ import (
 	"stackusage/shared/usage"
 )
 
-const aboutCheckDeployment = `see that a deployment works, from the Status function to commerce's receipt
+const aboutCheckDeployment = `smoke-test a deployment with a synthetic usage hour
 
   stackusage check-deployment --app-url https://APP.azurewebsites.net --subscription GUID
 
@@ -62,7 +62,7 @@ func checkDeployment(ctx context.Context, env environment, args []string) error 
 	subscription := fs.String("subscription", "", "the Azure subscription that the canary is registered to, a `GUID`; it is charged nothing")
 	kind := fs.String("kind", "EA", "`kind` of that subscription: EA, CSP, PayAsYouGo or MSDN")
 	var day usage.Day
-	dayVar(fs, &day, "day", "this usage `day` and no other, 2019-12-10")
+	dayVar(fs, &day, "day", "only this usage `day` (YYYY-MM-DD, UTC)")
 	back := fs.Int("days", 30, "how many days back to look for one without a receipt; no more than commerce still takes")
 	fs.BoolVar(&c.confirmed, "confirm", false, "register the canary to another subscription although days of it are closed, and restate these")
 	fs.DurationVar(&c.wait, "wait", 30*time.Minute, "how long to wait for each step of the app; an event that is lost costs SWEEP_GRACE and a run of Sweep")

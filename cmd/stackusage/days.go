@@ -10,7 +10,7 @@ import (
 	"stackusage/shared/usage"
 )
 
-const aboutDays = `list how usage days were closed, close one again, decide findings
+const aboutDays = `list, restate, settle and confirm usage days
 
   stackusage days list --cloud-id GUID --from 2019-12-01 --to 2019-12-31
   stackusage days restate --cloud-id GUID --day 2019-12-10 --reason TEXT
@@ -18,7 +18,7 @@ const aboutDays = `list how usage days were closed, close one again, decide find
   stackusage days findings
   stackusage days confirm --cloud-id GUID --day 2019-12-10 --reason TEXT
 
---help behind each of them says more.`
+stackusage days SUBCOMMAND --help explains each.`
 
 // days is stackusage days.
 func days(ctx context.Context, env environment, args []string) error {
@@ -29,12 +29,15 @@ func days(ctx context.Context, env environment, args []string) error {
 
 const aboutDaysList = `list the revisions of usage days
 
-STATE says what is not finished: open (something is to be stated), restate (an
-operator asked for the next revision), carry (the same, to be stated in another
-day), settle (an operator decided not to bill what is declined), sending (commerce
-owes answers), declined (commerce declined a part of the last revision; Sweep has
-it stated again while commerce takes the day. Else: stackusage carry-forward, or
-stackusage days settle).`
+STATE names what is not finished; it is empty for a closed day:
+  open      usage is not in a revision yet
+  restate   an operator asked for the next revision
+  carry     an operator asked for the next revision; another day bills it
+  settle    an operator decided not to bill what is declined
+  sending   commerce has not answered all batches
+  declined  commerce declined records of the last revision. Sweep has the difference
+            sent again while commerce takes the day. Otherwise use stackusage
+            carry-forward or stackusage days settle`
 
 // listedDay is one line of days list.
 type listedDay struct {
@@ -61,8 +64,8 @@ type listedDay struct {
 func listDays(ctx context.Context, env environment, args []string) error {
 	fs := newFlags(env, "days list", aboutDaysList)
 	cloudID := fs.String("cloud-id", "", "only the registration with this `GUID`")
-	from := fs.String("from", "", "first usage `day`, 2019-12-10")
-	to := fs.String("to", "", "last usage `day`, itself included")
+	from := fs.String("from", "", "first usage `day` to include (YYYY-MM-DD, UTC)")
+	to := fs.String("to", "", "last usage `day` to include (YYYY-MM-DD, UTC)")
 	asJSON := fs.Bool("json", false, "print one JSON object a line")
 	if err := parseFlags(fs, args); err != nil {
 		return err
@@ -181,5 +184,5 @@ func printDays(env environment, lines []listedDay, asJSON bool) error {
 		w.row(l.CloudID, l.Day, l.Revision, stamp(l.Stated), complete,
 			l.Inputs, l.Rows, l.Records, l.Batches, l.State, why)
 	}
-	return w.flush("no such day was stated")
+	return w.flush("no such usage day was closed")
 }

@@ -12,13 +12,13 @@ import (
 	"stackusage/shared/usage"
 )
 
-const aboutRestate = `close usage days again, and settle anew who pays and what is free
+const aboutRestate = `close usage days again and settle anew who pays
 
   stackusage days restate --cloud-id GUID --day 2019-12-10 --reason TEXT
   stackusage days restate --cloud-id GUID --from 2019-12-01 --to 2019-12-31 --reason TEXT --confirm
 
 The next revision goes by the registration, the catalogue of meters and the
-stack's tenants as they are now, and states the difference to what commerce
+stack's tenants as they are now, and bills the difference to what commerce
 accepted. It is made once, and its row keeps who asked and why. A range lists its
 closed days, and needs --confirm.`
 
@@ -70,9 +70,9 @@ func restateDay(ctx context.Context, env environment, args []string) error {
 	fs := newFlags(env, "days restate", aboutRestate)
 	cloudID := fs.String("cloud-id", "", "the registration's `GUID`")
 	var r restated
-	dayVar(fs, &r.day, "day", "the usage `day` (YYYY-MM-DD, UTC)")
+	dayVar(fs, &r.day, "day", "usage `day` (YYYY-MM-DD, UTC)")
 	dayVar(fs, &r.first, "from", "first usage `day` of a range (YYYY-MM-DD, UTC)")
-	dayVar(fs, &r.last, "to", "last usage `day` of a range, itself included")
+	dayVar(fs, &r.last, "to", "last usage `day` of a range (YYYY-MM-DD, UTC)")
 	fs.BoolVar(&r.confirmed, "confirm", false, "restate all closed usage days of the range")
 	var why ledger.Reasoned
 	reason := reasonFlags(fs, &why)
@@ -102,7 +102,7 @@ func restateDay(ctx context.Context, env environment, args []string) error {
 		if err := app.usage.Queues.Enqueue(ctx, handlers.QueueDays, handlers.DayMessage(*cloudID, day), 0); err != nil {
 			return fmt.Errorf("the request is recorded, and Sweep will find it: %w", err)
 		}
-		fmt.Fprintf(env.stdout, "Usage day %s is to be stated again: %s (%s, %s).\n", day, asked.RestateReason, asked.RestateBy, stamp(asked.RestateAt))
+		fmt.Fprintf(env.stdout, "Usage day %s is to be restated: %s (%s, %s).\n", day, asked.RestateReason, asked.RestateBy, stamp(asked.RestateAt))
 	}
 	fmt.Fprintf(env.stdout, `CloseDay does so once commerce has answered all of its last revision.
 Watch:

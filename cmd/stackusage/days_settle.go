@@ -12,16 +12,16 @@ import (
 
 const aboutDaysSettle = `decide not to bill what commerce declines of a usage day
 
-For a day with the state declined. Its next revision states nothing; each line
+For a usage day in the state declined. Its next revision has no records; each line
 keeps how much was waived, and the revision's row who decided and why. Later
-revisions state only what is new, until stackusage days restate drops the decision.
+revisions bill only what is new, until stackusage days restate drops the decision.
 To have another day bill it instead: stackusage carry-forward.`
 
 func settleDay(ctx context.Context, env environment, args []string) error {
 	fs := newFlags(env, "days settle", aboutDaysSettle)
 	cloudID := fs.String("cloud-id", "", "the registration's `GUID`")
 	var day usage.Day
-	dayVar(fs, &day, "day", "the usage `day`, 2019-12-10")
+	dayVar(fs, &day, "day", "usage `day` (YYYY-MM-DD, UTC)")
 	var why ledger.Reasoned
 	reason := reasonFlags(fs, &why)
 	if err := parseFlags(fs, args); err != nil {

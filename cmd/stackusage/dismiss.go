@@ -8,10 +8,10 @@ import (
 	"stackusage/shared/ledger"
 )
 
-const aboutDismiss = `decide that refused rows are no usage
+const aboutDismiss = `dismiss rejected rows that are no usage
 
-They stay in quarantine, with who and why, and are no longer waiting. Redrive with
---line or --fixed takes such a row all the same. With --code, rows that count by a
+They stay in quarantine, with who decided and why. Redrive with --line or --fixed
+still accepts such a row. With --code, rows that count by a
 redrive or are dismissed already are left as they are, and reported; a line that is
 named by --line must not count. While another file is about to take the place of the
 hour's, nothing is dismissed.`
@@ -26,7 +26,7 @@ func dismissQuarantine(ctx context.Context, env environment, args []string) erro
 		return err
 	}
 	if s.code == "" && s.lines == nil {
-		return errors.New("say which rows: --line or --code")
+		return errors.New("--line and --code are missing: name the rows to dismiss")
 	}
 	if err := reason(); err != nil {
 		return err
@@ -90,7 +90,7 @@ func (d dismissal) nothing() error {
 	case d.states[ledger.Redriven] > 0:
 		return fmt.Errorf("no row is left to dismiss: %w", ledger.ErrDecided)
 	}
-	return errors.New("no refused row of the hour is as --line and --code say, or they are dismissed already; stackusage quarantine list shows what there is")
+	return errors.New("no rejected row of the hour matches --line and --code, or they are dismissed already; stackusage quarantine list shows the rows")
 }
 
 // becameOf says what became of a row that is not refused any more.

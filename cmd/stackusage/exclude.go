@@ -5,7 +5,7 @@ import (
 	"fmt"
 )
 
-const aboutExclude = `take an hour out of the bill
+const aboutExclude = `exclude an hour from the bill
 
 --sha16 names the file that counts. Its usage is reversed by correction, and no file
 takes its place: the hour is decided, and no usage day waits for it. A later file of
@@ -38,8 +38,9 @@ Its usage days are closed again without it, by correction, at most once in REOPE
 
 const aboutReingest = `ingest a rejected file again
 
-The file is read by the rules and limits of now, as if it had just landed: after a fix
-on our side. What comes of it is the new verdict.`
+The file is read by the current rules and limits, as if it had just landed. Use it
+after the rules or the settings of the function app were fixed. stackusage hours list
+shows the new verdict.`
 
 func reingestHour(ctx context.Context, env environment, args []string) error {
 	var d decision

@@ -10,10 +10,10 @@ import (
 	"stackusage/shared/usage"
 )
 
-const aboutFindings = `list what the stack says otherwise than a day is charged by
+const aboutFindings = `list observations that differ from what is settled
 
 A usage day is charged by what was settled when it was first closed. What the
-stack says otherwise later changes nothing until you decide.
+stack reports differently later changes nothing until you decide.
 
 KIND says what to do:
   tenant          a later header names another tenant for a subscription.
@@ -79,7 +79,7 @@ func listFindings(ctx context.Context, env environment, args []string) error {
 		for _, l := range lines {
 			w.row(l.CloudID, l.Day, l.Kind, l.Text)
 		}
-		err = w.flush("nothing was found")
+		err = w.flush("there are no findings")
 	}
 	if err == nil && len(found) > 0 {
 		err = errDifferences
@@ -87,15 +87,16 @@ func listFindings(ctx context.Context, env environment, args []string) error {
 	return err
 }
 
-const aboutConfirm = `confirm what a usage day is charged by, against what the stack said later
+const aboutConfirm = `confirm what a usage day is charged by
 
-Ends the findings of kind tenant that the day has now. Nothing is billed
-otherwise. What the stack says after that is a finding again.`
+Ends the findings of kind tenant that the day has now, and changes no bill. A
+different observation that comes later is a finding again. stackusage days findings
+lists what there is to confirm.`
 
 func confirmDay(ctx context.Context, env environment, args []string) error {
 	fs := newFlags(env, "days confirm", aboutConfirm)
 	cloudID := fs.String("cloud-id", "", "the registration's `GUID`")
-	text := fs.String("day", "", "usage `day`, 2019-12-10")
+	text := fs.String("day", "", "usage `day` (YYYY-MM-DD, UTC)")
 	var why ledger.Reasoned
 	reason := reasonFlags(fs, &why)
 	if err := parseFlags(fs, args); err != nil {

@@ -56,7 +56,7 @@ func TestDaysFindingsAndConfirm(t *testing.T) {
 	}
 	expect(errDifferences, "09065051-cfe9-4fcf-b90c-87f2af292fc9 is settled as of no tenant, and was of dbab3982-796f-4d03-9908-044c08aef8a2", "findings")
 	expect(errDifferences, `"kind":"tenant"`, "findings", "--cloud-id", cloudID, "--json")
-	expect(nil, "nothing was found", "findings", "--cloud-id", "11111111-de02-43a4-903d-eb74f8258b01")
+	expect(nil, "there are no findings", "findings", "--cloud-id", "11111111-de02-43a4-903d-eb74f8258b01")
 	if _, err := tool("confirm", "--cloud-id", cloudID, "--day", "2019-12-10", "--by", "olga"); err == nil || !strings.Contains(err.Error(), "reason") {
 		t.Errorf("confirmed without a reason: %v", err)
 	}
@@ -65,5 +65,5 @@ func TestDaysFindingsAndConfirm(t *testing.T) {
 	}
 	expect(nil, "of tenant dbab3982-796f-4d03-9908-044c08aef8a2", "confirm", "--cloud-id", cloudID, "--day", "2019-12-10", "--by", "olga", "--reason", "it moved later")
 	expect(nil, "nothing to confirm", "confirm", "--cloud-id", cloudID, "--day", "2019-12-10", "--by", "olga", "--reason", "it moved later")
-	expect(nil, "nothing was found", "findings")
+	expect(nil, "there are no findings", "findings")
 }

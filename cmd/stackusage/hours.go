@@ -7,14 +7,17 @@ import (
 	"errors"
 	"flag"
 	"fmt"
+	"maps"
 	"os/user"
+	"slices"
+	"strings"
 	"time"
 
 	"stackusage/shared/ledger"
 	"stackusage/shared/usage"
 )
 
-const aboutHours = `list the files that landed, and decide which of them count
+const aboutHours = `list hour blobs and decide which of them count
 
   stackusage hours list --verdict conflict
   stackusage hours resolve --cloud-id GUID --hour 2019-12-10T19:00:00Z --sha16 HASH --keep --reason TEXT
@@ -22,7 +25,7 @@ const aboutHours = `list the files that landed, and decide which of them count
   stackusage hours reingest --cloud-id GUID --hour 2019-12-10T19:00:00Z --sha16 HASH --reason TEXT
   stackusage hours exclude --cloud-id GUID --hour 2019-12-10T19:00:00Z --sha16 HASH --reason TEXT
 
-Each with --help says more.`
+stackusage hours SUBCOMMAND --help explains each.`
 
 // hours is stackusage hours.
 func hours(ctx context.Context, env environment, args []string) error {
@@ -46,17 +49,18 @@ func verbs(ctx context.Context, env environment, name, about string, args []stri
 	if err := fs.Parse(args); err != nil {
 		return err
 	}
+	subcommands := strings.Join(slices.Sorted(maps.Keys(known)), ", ")
 	if fs.NArg() == 0 {
 		fs.Usage()
-		return fmt.Errorf("%s: say what to do", name)
+		return fmt.Errorf("%s: a subcommand is missing: %s", name, subcommands)
 	}
-	return fmt.Errorf("%s %q is not known; stackusage %s --help lists what is", name, fs.Arg(0), name)
+	return fmt.Errorf("%s: subcommand %q is not known: want %s; stackusage %s --help explains them", name, fs.Arg(0), subcommands, name)
 }
 
-const aboutHoursList = `list the files that landed, and what became of them
+const aboutHoursList = `list hour blobs with their verdicts
 
 A file in conflict claims an hour for which another file with other rows counts.
-It counts nowhere until stackusage hours resolve decides.`
+It is in no bill until an operator decides with stackusage hours resolve.`
 
 // listedHour is one line of hours list.
 type listedHour struct {
@@ -159,8 +163,8 @@ func (h listedHour) why() string {
 // reasonFlags adds --reason and --by. The result is called after the flags are
 // parsed.
 func reasonFlags(fs *flag.FlagSet, why *ledger.Reasoned) func() error {
-	fs.StringVar(&why.Reason, "reason", "", "why, `text` for the auditor")
-	fs.StringVar(&why.By, "by", "", "who decides (the user who is logged in if it is left out)")
+	fs.StringVar(&why.Reason, "reason", "", "reason recorded in the audit trail, a `text`")
+	fs.StringVar(&why.By, "by", "", "operator recorded in the audit trail (default: the signed-in user)")
 	return func() error {
 		if why.Reason == "" {
 			return errors.New("--reason is missing: it is what an auditor will ask for")

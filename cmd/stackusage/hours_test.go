@@ -137,7 +137,7 @@ func TestDays(t *testing.T) {
 		if !strings.Contains(out, "2019-12-10  1    2019-12-12T20:05Z  4 missing, 2019121000 2019121001 2019121002 ...  1       3     2        1") {
 			t.Errorf("output:\n%s", out)
 		}
-		if out := tool(t, getenv, "days", "list", "--from", "2019-12-11"); !strings.Contains(out, "no such day was stated") {
+		if out := tool(t, getenv, "days", "list", "--from", "2019-12-11"); !strings.Contains(out, "no such usage day was closed") {
 			t.Errorf("output:\n%s", out)
 		}
 	})
@@ -177,8 +177,8 @@ func TestDecisionsAreRefusedBeforeStorageIsAsked(t *testing.T) {
 		"--cloud-id":                       {"days", "restate", "--day", "2019-12-10", "--reason", "x"},
 		"--day":                            {"days", "restate", "--cloud-id", cloudID, "--reason", "x"},
 		"--to 2019-12-09 is before":        {"days", "list", "--from", "2019-12-10", "--to", "2019-12-09"},
-		`hours "drop" is not known; stackusage hours --help`: {"hours", "drop"},
-		"days: say what to do":                               {"days"},
+		`hours: subcommand "drop" is not known: want exclude, list, reingest, resolve; stackusage hours --help`: {"hours", "drop"},
+		"days: a subcommand is missing: confirm, findings, list, restate, settle":                               {"days"},
 	} {
 		var out bytes.Buffer
 		if err := run(t.Context(), args, unset, &out, &out); err == nil || !strings.Contains(err.Error(), want) {

@@ -13,13 +13,14 @@ import (
 	"stackusage/shared/usage"
 )
 
-const aboutInfrastructure = `list, set and confirm a stack's infrastructure subscriptions, whose usage is free
+const aboutInfrastructure = `list, set and confirm free subscriptions of the stack
 
   stackusage registrations infrastructure list    --name hamburg
   stackusage registrations infrastructure set     --name hamburg --subscription GUID --from 2019-12-10 --reason TEXT
   stackusage registrations infrastructure confirm --name hamburg --day 2019-12-10 --reason TEXT
 
-Where a registration has no list when a usage day is closed, CloseDay records one from
+Usage of a stack's own subscriptions is free. Where a registration has no list of them
+when a usage day is closed, CloseDay records one from
 the activation key's provider subscription and the headers of the day's hours.`
 
 func infrastructure(ctx context.Context, env environment, args []string) error {
@@ -39,7 +40,7 @@ type listedInfrastructure struct {
 }
 
 func listInfrastructure(ctx context.Context, env environment, args []string) error {
-	book, asJSON, err := namedBook(ctx, env, "registrations infrastructure list", "list the history of a registration's infrastructure subscriptions; the last entry for a day holds", args)
+	book, asJSON, err := namedBook(ctx, env, "registrations infrastructure list", "list infrastructure subscriptions by usage day", args)
 	if err != nil {
 		return err
 	}

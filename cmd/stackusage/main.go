@@ -1,5 +1,5 @@
 // Command stackusage is the operator's tool: it reads what the function app
-// keeps in Azure Storage and says what stands there. Run it with help.
+// keeps in Azure Storage, and records decisions about it. Run it with help.
 package main
 
 import (
@@ -51,18 +51,18 @@ type command struct {
 }
 
 var commands = []command{
-	{"hours", "list the files that landed, and decide which of them count", hours},
-	{"days", "list how usage days were stated, and have one stated again", days},
-	{"quarantine", "list refused rows, show them, and send them again", quarantine},
-	{"meters", "list the stack's meters, say what one means, and where it was seen", meters},
-	{"batches", "list what was sent to commerce, and decide about what it does not answer", batches},
-	{"carry-forward", "have an open day bill what commerce does not take for its own day any more", carryForward},
-	{"register", "register a stamp, or change its registration from a usage day on", register},
-	{"registrations", "list, show and end registrations; infrastructure subscriptions; activation key", registrations},
-	{"tenants", "list, make and end the mappings of directory tenants to Azure subscriptions (CSP)", tenants},
-	{"reconcile", "say why the stack's own numbers and the bill differ", reconcileCommand},
+	{"hours", "list hour blobs and decide which of them count", hours},
+	{"days", "list, restate, settle and confirm usage days", days},
+	{"quarantine", "list, show, redrive and dismiss rejected rows", quarantine},
+	{"meters", "list and explain the stack's meters", meters},
+	{"batches", "list, retry and settle batches that are sent to commerce", batches},
+	{"carry-forward", "bill declined usage on a later, open day", carryForward},
+	{"register", "register a stack or change its registration", register},
+	{"registrations", "list, show and end registrations; make activation keys", registrations},
+	{"tenants", "map directory tenants to Azure subscriptions (CSP)", tenants},
+	{"reconcile", "explain how the stack's usage and the bill differ", reconcileCommand},
 	{"verify", "check the bill against the rows that landed", verifyCommand},
-	{"check-deployment", "see that a deployment works: drop an hour that does not exist, and follow it to the receipt", checkDeployment},
+	{"check-deployment", "smoke-test a deployment with a synthetic usage hour", checkDeployment},
 }
 
 // environment is what a command may use.
@@ -118,7 +118,7 @@ func run(ctx context.Context, args []string, getenv func(string) string, stdout,
 // address, and not whose it is.
 func withHint(err error) error {
 	if op, ok := errors.AsType[*net.OpError](err); ok && op.Op == "dial" {
-		return fmt.Errorf("%w: nothing answers there: see that UsageStorage and LandingStorage name the right storage, and that it runs", err)
+		return fmt.Errorf("%w: nothing answers there; check that UsageStorage and LandingStorage name the right storage, and that it runs", err)
 	}
 	return err
 }
@@ -132,7 +132,7 @@ func orListed(err error) error {
 }
 
 func printHelp(out io.Writer) {
-	fmt.Fprint(out, "stackusage shows and checks what the function app keeps in Azure Storage.\n\n")
+	fmt.Fprint(out, "stackusage shows and checks what the function app keeps in Azure Storage, and records\nwhat operators decide about it.\n\n")
 	w := tabwriter.NewWriter(out, 0, 0, 3, ' ', 0)
 	for _, c := range commands {
 		fmt.Fprintf(w, "  stackusage %s\t%s\n", c.name, c.synopsis)

@@ -55,6 +55,13 @@ func TestCommands(t *testing.T) {
 			}
 		}
 	})
+	t.Run("a synopsis fits its line and is no sentence", func(t *testing.T) {
+		for _, c := range commands {
+			if len(c.synopsis) > 60 || strings.HasSuffix(c.synopsis, ".") {
+				t.Errorf("%s: %q: want up to 60 characters and no full stop", c.name, c.synopsis)
+			}
+		}
+	})
 	t.Run("every command explains its flags without settings", func(t *testing.T) {
 		for _, c := range commands {
 			if err := run(t.Context(), []string{c.name, "--help"}, unset, &out, &errOut); !errors.Is(err, flag.ErrHelp) {

@@ -11,7 +11,7 @@ import (
 	"stackusage/shared/meter"
 )
 
-const aboutMeters = `list the stack's meters, say what one means, and where it was seen
+const aboutMeters = `list and explain the stack's meters
 
   stackusage meters list [--search TEXT]
   stackusage meters show --meter ID

@@ -117,17 +117,17 @@ func TestMetersSeen(t *testing.T) {
 
 func TestMetersAreRefusedBeforeStorageIsAsked(t *testing.T) {
 	for want, args := range map[string]string{
-		"meters: say what to do":         "meters",
-		`meters "drop"`:                  "meters drop",
-		"--from and --to are missing":    "meters seen --from 2019-12-10",
-		"is before --from":               "meters seen --from 2019-12-10 --to 2019-12-09",
-		"at most 100 days":               "meters seen --from 2019-01-01 --to 2019-12-31",
-		"not a GUID":                     "meters seen --from 2019-12-10 --to 2019-12-10 --meter x",
-		`--cloud-id "x"`:                 "meters seen --from 2019-12-10 --to 2019-12-10 --cloud-id x",
-		"--meter is missing":             "meters show",
-		"not in the catalogue":           "meters show --meter 11111111-2222-3333-4444-555555555555",
-		"4 meters have that":             "meters show --meter S1",
-		`--class "admin": full or infor`: "meters list --class admin",
+		"meters: a subcommand is missing: list, seen, show": "meters",
+		`meters: subcommand "drop" is not known`:            "meters drop",
+		"--from and --to are missing":                       "meters seen --from 2019-12-10",
+		"is before --from":                                  "meters seen --from 2019-12-10 --to 2019-12-09",
+		"at most 100 days":                                  "meters seen --from 2019-01-01 --to 2019-12-31",
+		"not a GUID":                                        "meters seen --from 2019-12-10 --to 2019-12-10 --meter x",
+		`--cloud-id "x"`:                                    "meters seen --from 2019-12-10 --to 2019-12-10 --cloud-id x",
+		"--meter is missing":                                "meters show",
+		"not in the catalogue":                              "meters show --meter 11111111-2222-3333-4444-555555555555",
+		"4 meters have that":                                "meters show --meter S1",
+		`--class "admin": full or infor`:                    "meters list --class admin",
 	} {
 		var out bytes.Buffer
 		if err := run(t.Context(), strings.Fields(args), unset, &out, &out); err == nil || !strings.Contains(err.Error(), want) {

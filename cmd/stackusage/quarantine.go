@@ -18,7 +18,7 @@ import (
 	"stackusage/shared/usage"
 )
 
-const aboutQuarantine = `list refused rows, show them, and send them again
+const aboutQuarantine = `list, show, redrive and dismiss rejected rows
 
   stackusage quarantine list
   stackusage quarantine show --cloud-id GUID --hour 2019-12-10T19:00:00Z > rows.ndjson
@@ -26,7 +26,7 @@ const aboutQuarantine = `list refused rows, show them, and send them again
   stackusage quarantine redrive --cloud-id GUID --hour 2019-12-10T19:00:00Z --fixed rows.ndjson --reason TEXT
   stackusage quarantine dismiss --cloud-id GUID --hour 2019-12-10T19:00:00Z --line 17 --reason TEXT
 
-Each with --help says more.`
+stackusage quarantine SUBCOMMAND --help explains each.`
 
 // quarantine is stackusage quarantine.
 func quarantine(ctx context.Context, env environment, args []string) error {
@@ -35,7 +35,7 @@ func quarantine(ctx context.Context, env environment, args []string) error {
 	})
 }
 
-const aboutQuarantineList = `list hours with refused rows, by code and by what became of the rows
+const aboutQuarantineList = `count the rejected rows of each hour by code and state
 
 STATE: refused (in no bill), redriven (in the bill, by a corrected hour blob),
 dismissed (an operator decided that they are no usage).`
@@ -132,8 +132,8 @@ type selection struct {
 // flags adds the flags of a selection.
 func (s *selection) flags(fs *flag.FlagSet) {
 	fs.StringVar(&s.id.CloudID, "cloud-id", "", "the registration's `GUID`")
-	fs.StringVar(&s.hour, "hour", "", "the reported hour: 2019-12-10T19:00:00Z")
-	fs.StringVar(&s.code, "code", "", "only rows refused with this `code`")
+	fs.StringVar(&s.hour, "hour", "", "reported hour, for example 2019-12-10T19:00:00Z")
+	fs.StringVar(&s.code, "code", "", "only rows rejected with this `code`")
 	fs.Func("line", "only this `line`; may be given more than once", func(text string) error {
 		n, err := strconv.ParseInt(text, 10, 64)
 		if s.lines == nil {
@@ -190,11 +190,11 @@ type shownRow struct {
 	Base64 []byte           `json:"base64,omitempty"` // the row, where it is no text
 }
 
-const aboutShow = `print refused rows with their bytes, one JSON object a line
+const aboutShow = `print rejected rows, one JSON object a line
 
 The row is under "row" if it is JSON, "text" if it is not, "base64" if it is not
-even text. Put "row" right in an editor, numbers as they shall count, leave out the
-lines that are not to be sent again, and give the file to redrive --fixed.`
+even text. Correct "row" in an editor, leave out the lines that are not to be
+resubmitted, and pass the file to stackusage quarantine redrive --fixed.`
 
 func showQuarantine(ctx context.Context, env environment, args []string) error {
 	fs := newFlags(env, "quarantine show", aboutShow)

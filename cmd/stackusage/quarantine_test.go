@@ -101,7 +101,7 @@ func TestQuarantine(t *testing.T) {
 	t.Run("as they came they are refused again, with an exit code of its own", func(t *testing.T) {
 		var out, errOut bytes.Buffer
 		err := run(t.Context(), about("redrive", "--reason", "again", "--by", "olga"), getenv, &out, &errOut)
-		if !errors.Is(err, errDifferences) || !strings.Contains(errOut.String(), "line 3 is refused again: QuantityNegative") {
+		if !errors.Is(err, errDifferences) || !strings.Contains(errOut.String(), "line 3 is rejected again: QuantityNegative") {
 			t.Errorf("error %v, output %s%s", err, &out, &errOut)
 		}
 		list(t, "refused 2 2")
@@ -145,19 +145,19 @@ func TestQuarantine(t *testing.T) {
 	})
 	t.Run("what cannot be meant is refused", func(t *testing.T) {
 		for want, args := range map[string][]string{
-			"--reason is missing":             about("redrive"),
-			"say which rows":                  about("dismiss", "--reason", "x"),
-			"no refused row of the hour":      about("dismiss", "--line", "99", "--reason", "x"),
-			"the reason is missing":           about("dismiss", "--line", "3", "--reason", "  "),
-			"as --line and --code say; stack": about("redrive", "--line", "99", "--reason", "x"),
-			"comes twice":                     about("redrive", "--fixed", rowsFile(t, `{"line":2,"line":3,"row":{}}`), "--reason", "x"),
-			"nothing of registration":         {"verify", "--cloud-id", "00000000-0000-4000-8000-000000000001"},
-			"no such file has a verdict":      {"hours", "resolve", "--cloud-id", cloudID, "--hour", "2019-12-10T20:00:00Z", "--sha16", strings.Repeat("a", 16), "--keep", "--reason", "x"},
-			`--state "bogus" is none of`:      {"quarantine", "list", "--state", "bogus"},
-			`--verdict "conflicts" is none`:   {"hours", "list", "--verdict", "conflicts"},
-			"no file counts for the hour":     {"quarantine", "show", "--cloud-id", cloudID, "--hour", "2019-12-10T20:00:00Z"},
-			"--hour":                          {"quarantine", "show", "--cloud-id", cloudID, "--hour", "19"},
-			`needs "line", each once, and "r`: about("redrive", "--fixed", rowsFile(t, `{"line":2}`), "--reason", "x"),
+			"--reason is missing":              about("redrive"),
+			"--line and --code are missing":    about("dismiss", "--reason", "x"),
+			"no rejected row of the hour":      about("dismiss", "--line", "99", "--reason", "x"),
+			"the reason is missing":            about("dismiss", "--line", "3", "--reason", "  "),
+			"matches --line and --code; stack": about("redrive", "--line", "99", "--reason", "x"),
+			"comes twice":                      about("redrive", "--fixed", rowsFile(t, `{"line":2,"line":3,"row":{}}`), "--reason", "x"),
+			"nothing of registration":          {"verify", "--cloud-id", "00000000-0000-4000-8000-000000000001"},
+			"no such file has a verdict":       {"hours", "resolve", "--cloud-id", cloudID, "--hour", "2019-12-10T20:00:00Z", "--sha16", strings.Repeat("a", 16), "--keep", "--reason", "x"},
+			`--state "bogus" is none of`:       {"quarantine", "list", "--state", "bogus"},
+			`--verdict "conflicts" is none`:    {"hours", "list", "--verdict", "conflicts"},
+			"no file counts for the hour":      {"quarantine", "show", "--cloud-id", cloudID, "--hour", "2019-12-10T20:00:00Z"},
+			"--hour":                           {"quarantine", "show", "--cloud-id", cloudID, "--hour", "19"},
+			`needs "line", each once, and "r`:  about("redrive", "--fixed", rowsFile(t, `{"line":2}`), "--reason", "x"),
 		} {
 			if err := run(t.Context(), args, getenv, io.Discard, io.Discard); err == nil || !strings.Contains(err.Error(), want) {
 				t.Errorf("%v: error %v, want %q", args, err, want)

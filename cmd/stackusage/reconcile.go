@@ -16,7 +16,7 @@ import (
 	"stackusage/shared/usage"
 )
 
-const aboutReconcile = `say why the stack's own numbers and the bill differ
+const aboutReconcile = `explain how the stack's usage and the bill differ
 
   stackusage reconcile --cloud-id GUID --from 2019-12-10 --to 2019-12-11
   stackusage reconcile --cloud-id GUID --from 2019-12-10 --to 2019-12-11 --bill usage-details.csv --stack answers

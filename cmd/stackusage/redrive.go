@@ -13,7 +13,7 @@ import (
 	"stackusage/shared/usage"
 )
 
-const aboutRedrive = `send refused rows again
+const aboutRedrive = `resubmit quarantined rows
 
 Without --fixed the rows are read as they came, by the rules of today. With it
 the rows of the file take their place: one JSON object a line with "line" and
@@ -29,8 +29,8 @@ func redriveQuarantine(ctx context.Context, env environment, args []string) erro
 	fs := newFlags(env, "quarantine redrive", aboutRedrive)
 	var s selection
 	s.flags(fs)
-	fixed := fs.String("fixed", "", "`file` with rows that were put right; - is standard input")
-	dryRun := fs.Bool("dry-run", false, "only say which rows would count")
+	fixed := fs.String("fixed", "", "`file` with corrected rows; - is standard input")
+	dryRun := fs.Bool("dry-run", false, "report which rows would be accepted, and change nothing")
 	var req intake.Request
 	reason := reasonFlags(fs, &req.Why)
 	if err := s.parse(fs, args); err != nil {
@@ -54,13 +54,13 @@ func redriveQuarantine(ctx context.Context, env environment, args []string) erro
 		req.Want = s.wants
 	}
 	req.Still = func(r intake.Refused) {
-		fmt.Fprintf(env.stderr, "line %d is refused again: %s: %s\n", r.Line, r.Code, r.Reason)
+		fmt.Fprintf(env.stderr, "line %d is rejected again: %s: %s\n", r.Line, r.Code, r.Reason)
 	}
 	last := time.Now()
 	req.Progress = func(rows int64) {
 		if time.Since(last) > 5*time.Second {
 			last = time.Now()
-			fmt.Fprintf(env.stderr, "%d rows judged\n", rows)
+			fmt.Fprintf(env.stderr, "%d rows validated\n", rows)
 		}
 	}
 	out, err := app.redriver().Redrive(ctx, req)
@@ -72,7 +72,7 @@ func redriveQuarantine(ctx context.Context, env environment, args []string) erro
 		fmt.Fprintf(env.stdout, "%d rows count already, in corrected blob %s of the hour %s (%s, %s); nothing changes\n",
 			out.Rows, out.Corrected, s.id.Hour, out.Why.Reason, out.Why.By)
 	case out.Rows == 0 && out.Still == 0 && (s.code != "" || s.lines != nil):
-		return fmt.Errorf("no refused row of the hour is as --line and --code say; stackusage quarantine list shows what there is")
+		return fmt.Errorf("no rejected row of the hour matches --line and --code; stackusage quarantine list shows the rows")
 	case out.Rows == 0:
 		fmt.Fprintln(env.stdout, "no row is taken; nothing changes")
 	case req.DryRun:
@@ -84,7 +84,7 @@ The usage days of the hour, %s, are closed again by correction, at most once in 
 `, out.Rows, out.Corrected, s.id.Hour, out.Why.Reason, out.Why.By, out.UsageDays, s.id.CloudID)
 	}
 	if out.Still > 0 {
-		fmt.Fprintf(env.stdout, "%d rows are refused again and stay in quarantine\n", out.Still)
+		fmt.Fprintf(env.stdout, "%d rows are rejected again and stay in quarantine\n", out.Still)
 		return errDifferences
 	}
 	return nil

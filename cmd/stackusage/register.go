@@ -14,7 +14,7 @@ import (
 	"stackusage/shared/usage"
 )
 
-const aboutRegister = `register a stamp, or change its registration from a usage day on
+const aboutRegister = `register a stack or change its registration
 
   stackusage register --name hamburg --cloud-id GUID --subscription GUID --kind EA --model PayAsYouUse --region local --reason TEXT
 
@@ -49,17 +49,17 @@ func register(ctx context.Context, env environment, args []string) error {
 	var day usage.Day
 	var why ledger.Reasoned
 	name := nameFlag(fs)
-	fs.StringVar(&w.CloudID, "cloud-id", "", "the stamp's cloudId, a `GUID` in lower case with dashes")
+	fs.StringVar(&w.CloudID, "cloud-id", "", "the stack's cloudId, a `GUID` in lower case with dashes")
 	fs.StringVar(&w.SubscriptionID, "subscription", "", "the Azure subscription that is charged, a `GUID` in lower case with dashes")
 	kind := fs.String("kind", "", "`kind` of that subscription: EA or CSP; for a Development Kit also PayAsYouGo or MSDN")
 	fs.StringVar(&w.Cloud, "cloud", registration.AzureCloud, "`cloud` that the subscription is in")
-	stamp := fs.String("stamp", string(registration.Integrated), "`kind` of stamp: integrated or ASDK")
+	stamp := fs.String("stamp", string(registration.Integrated), "`kind` of stack: integrated or ASDK")
 	model := fs.String("model", "", "billing `model`: PayAsYouUse or Capacity; for a Development Kit Development")
-	reporting := fs.String("reporting", "", "`on` or off; PayAsYouUse and Development report and Capacity does not if it is left out")
-	fs.StringVar(&w.Region, "region", "", "the stamp's region `name`")
-	dayVar(fs, &day, "from", "the first usage `day` that this holds for, 2019-12-10; today if it is left out")
+	reporting := fs.String("reporting", "", "`on` or off (default: on for PayAsYouUse and Development, off for Capacity)")
+	fs.StringVar(&w.Region, "region", "", "the stack's region `name`")
+	dayVar(fs, &day, "from", "first usage `day` that this holds for (YYYY-MM-DD, UTC; default: today)")
 	start := hourVar(fs, "start", "the first reported `hour` that is expected, 2019-12-10T19:00:00Z")
-	end := hourVar(fs, "end", "the first reported `hour` that is not expected any more; none if it is left out")
+	end := hourVar(fs, "end", "first reported `hour` that is not expected any more (default: none)")
 	fs.BoolVar(&w.NoHoursExpected, "no-hours-expected", false, "no reported hour is ever missed; a day closes by the hours that come")
 	confirm := confirmFlag(fs)
 	asJSON := fs.Bool("json", false, "print the registration as JSON")
@@ -71,7 +71,7 @@ func register(ctx context.Context, env environment, args []string) error {
 		return err
 	}
 	if *kind == "" || *model == "" {
-		return errors.New("--kind and --model are missing: of what kind the charged subscription is, and how the stamp is billed")
+		return errors.New("--kind and --model are missing: of what kind the charged subscription is, and how the stack is billed")
 	}
 	if *reporting != "" {
 		on := *reporting == "on"

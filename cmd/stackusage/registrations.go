@@ -13,8 +13,7 @@ import (
 	"stackusage/shared/registration"
 )
 
-const aboutRegistrations = `list registrations, show one, end one, make the agent's activation key, set its
-infrastructure subscriptions
+const aboutRegistrations = `list, show and end registrations; make activation keys
 
   stackusage registrations list
   stackusage registrations show --name hamburg
@@ -118,11 +117,12 @@ func whyOf(n registration.Note) string {
 func endRegistration(ctx context.Context, env environment, args []string) error {
 	fs := newFlags(env, "registrations end", `end a registration; its history stays
 
-From --at on no reported hour is expected, and none counts but the first few, which
-hold the last usage. An end in the past that closed usage days lie after lists these
-and needs --confirm; the hours after it are taken out, and the days restated.`)
+From --at on no reported hour is expected. The first SETTLING_HOURS hours after it are
+still accepted, because they hold the last usage. If usage days after --at are closed
+already, the command lists them and needs --confirm: the hours after the end then
+leave the bill, and these days are restated.`)
 	name := nameFlag(fs)
-	at := hourVar(fs, "at", "the first reported `hour` that is not expected any more; the next one if it is left out")
+	at := hourVar(fs, "at", "first reported `hour` that is not expected any more (default: the next hour)")
 	var why ledger.Reasoned
 	confirm := confirmFlag(fs)
 	reason := reasonFlags(fs, &why)
@@ -164,7 +164,7 @@ provider subscription is kept with the registration: its usage is free.`)
 	fs.StringVar(&req.Stamp.Domain, "domain", "", "the stamp's external domain `name`, such as azurestack.external")
 	fs.StringVar(&req.Stamp.Endpoint, "endpoint", "", "`URL` of the stamp's admin Resource Manager, if it is not adminmanagement.<region>.<domain>")
 	fs.StringVar(&req.Stamp.ProviderSubscription, "provider-subscription", "", "`GUID` of the stamp's default provider subscription")
-	by := fs.String("by", "", "who decides (the user who is logged in if it is left out)")
+	by := fs.String("by", "", "operator recorded in the audit trail (default: the signed-in user)")
 	if err := parseFlags(fs, args); err != nil {
 		return err
 	}

@@ -14,13 +14,13 @@ import (
 	"stackusage/shared/usage"
 )
 
-const aboutResolve = `decide between two files of one hour
+const aboutResolve = `resolve a conflicting hour
 
 --sha16 names the file that does not count, as hours list shows it.
   --keep       the file that counts stays; one in conflict is kept out, for good,
                and one that is about to take its place does not
-  --supersede  the other file takes its place; usage days of both are stated
-               again by correction. A file that was voided or excluded can be let
+  --supersede  that file takes the place of the one that counts; usage days of
+               both are restated by correction. A file that was voided or excluded can be let
                back in, and a duplicate can be let in for its header.
 Who, when and why are kept with both files.`
 
@@ -47,7 +47,7 @@ func parseResolve(env environment, args []string) (d decision, err error) {
 // parse reads the flags of a decision about one file, those of fs too.
 func (d *decision) parse(fs *flag.FlagSet, args []string) (err error) {
 	fs.StringVar(&d.id.CloudID, "cloud-id", "", "the registration's `GUID`")
-	hour := fs.String("hour", "", "the reported hour: 2019-12-10T19:00:00Z")
+	hour := fs.String("hour", "", "reported hour, for example 2019-12-10T19:00:00Z")
 	fs.StringVar(&d.id.SHA16, "sha16", "", "the file: the `hash` in its name")
 	reason := reasonFlags(fs, &d.why)
 	if err := parseFlags(fs, args); err != nil {

@@ -13,7 +13,7 @@ import (
 	"stackusage/shared/usage"
 )
 
-const aboutTenants = `list, make and end the mappings of directory tenants to Azure subscriptions (CSP)
+const aboutTenants = `map directory tenants to Azure subscriptions (CSP)
 
   stackusage tenants list  --name hamburg
   stackusage tenants map   --name hamburg --tenant GUID --subscription GUID --from 2019-12-10 --reason TEXT
@@ -68,7 +68,7 @@ func tenantChange(env environment, verb, about string, args []string, tenant boo
 		fs.StringVar(&m.TenantID, "tenant", "", "the directory tenant's `GUID`")
 	}
 	fs.StringVar(&m.SubscriptionID, "subscription", "", "the customer's Azure subscription, a `GUID` in lower case with dashes")
-	dayVar(fs, &day, "from", "the first usage `day` that this holds for, 2019-12-10; today if it is left out")
+	dayVar(fs, &day, "from", "first usage `day` that this holds for (YYYY-MM-DD, UTC; default: today)")
 	confirm := confirmFlag(fs)
 	reason := reasonFlags(fs, &why)
 	if err := parseFlags(fs, args); err != nil {

@@ -25,7 +25,8 @@ SETTLING_HOURS, CLOSE_DELAY and SWEEP_GRACE in the environment are those of the
 function app; unset, they have the same defaults.
 
 Exit code: 0 everything was looked at, and agrees; 2 something differs, or waits
-for an operator; 1 anything else.`
+for an operator; 1 the check failed: storage cannot be
+reached, or the call is wrong.`
 
 // every is how often progress is printed.
 const every = 2 * time.Second
@@ -36,8 +37,8 @@ func verifyCommand(ctx context.Context, env environment, args []string) error {
 	var o verify.Options
 	var from, to usage.Day
 	fs.StringVar(&o.CloudID, "cloud-id", "", "only the registration with this `GUID`")
-	dayVar(fs, &from, "from", "first `day`, 2019-12-10: of hours by when they were reported, and of usage days")
-	dayVar(fs, &to, "to", "last `day`, itself included")
+	dayVar(fs, &from, "from", "first `day` to check, by reported hour and by usage day (YYYY-MM-DD, UTC)")
+	dayVar(fs, &to, "to", "last `day` to check (YYYY-MM-DD, UTC)")
 	fs.IntVar(&o.Limit, "limit", 100, "stop after this `number` of differences")
 	byDay := fs.Bool("days", false, "print a line for each day")
 	asJSON := fs.Bool("json", false, "print the report as JSON; with --days a line of JSON for each day before it")
