@@ -276,7 +276,7 @@ func settleBatch(ctx context.Context, env environment, args []string) error {
 	}
 	outcome := ledger.Outcome(*as)
 	if outcome != ledger.SettleAccepted && outcome != ledger.SettleDeclined {
-		return fmt.Errorf("--as %q: it must be %s or %s", *as, ledger.SettleAccepted, ledger.SettleDeclined)
+		return fmt.Errorf("--as %q: must be %s or %s", *as, ledger.SettleAccepted, ledger.SettleDeclined)
 	}
 	if err := errors.Join(check(), reason()); err != nil {
 		return err

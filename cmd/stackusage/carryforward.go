@@ -86,7 +86,7 @@ func askCarry(ctx context.Context, env environment, cloudID string, day, to usag
 	}
 	asked, err := app.ledger.AskCarry(ctx, cloudID, day, to, lateness, why)
 	if err != nil {
-		return err
+		return orClosed(err)
 	}
 	// Should the message get lost, or commerce still owe answers, Sweep asks again.
 	if err := app.usage.Queues.Enqueue(ctx, handlers.QueueDays, handlers.DayMessage(cloudID, day), 0); err != nil {
@@ -94,7 +94,7 @@ func askCarry(ctx context.Context, env environment, cloudID string, day, to usag
 	}
 	fmt.Fprintf(env.stdout, `Usage day %s is to be carried forward to %s: %s (%s, %s).
 CloseDay does so once commerce has answered all of its last revision. %[2]s bills it
-when it closes or, if it was stated already, at most once in REOPEN_DELAY.
+when it closes or, if it is closed already, at most once in REOPEN_DELAY.
 Watch:
   stackusage carry-forward --list --cloud-id %[6]s
   stackusage days list --cloud-id %[6]s --from %[1]s --to %[2]s

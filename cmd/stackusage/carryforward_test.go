@@ -76,7 +76,7 @@ func TestCarryForward(t *testing.T) {
 		fails(t, "commerce takes 2019-12-12 no more either", ask("--to", "2019-12-12"))
 		fails(t, "has not begun", ask("--to", (today+1).String()))
 		fails(t, "must come after it", ask("--to", "2019-12-10"))
-		fails(t, "never stated", ask("--day", "2019-12-11"))
+		fails(t, "never closed", ask("--day", "2019-12-11"))
 	})
 	t.Run("a request is queued and shown, as often as the command runs", func(t *testing.T) {
 		for range 2 {

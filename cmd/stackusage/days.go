@@ -2,11 +2,13 @@ package main
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"strings"
 	"time"
 
 	"stackusage/shared/ledger"
+	"stackusage/shared/table"
 	"stackusage/shared/usage"
 )
 
@@ -38,6 +40,17 @@ STATE names what is not finished; it is empty for a closed day:
   declined  commerce declined records of the last revision. Sweep has the difference
             sent again while commerce takes the day. Otherwise use stackusage
             carry-forward or stackusage days settle`
+
+// orClosed adds to the error of a decision about a usage day where to look next.
+func orClosed(err error) error {
+	switch {
+	case errors.Is(err, table.ErrNotFound):
+		return fmt.Errorf("%w; stackusage days list shows which usage days were closed", err)
+	case errors.Is(err, ledger.ErrNotSettled), errors.Is(err, ledger.ErrNotCarried):
+		return fmt.Errorf("%w; stackusage carry-forward --list shows the usage days of which commerce declined records", err)
+	}
+	return err
+}
 
 // listedDay is one line of days list.
 type listedDay struct {

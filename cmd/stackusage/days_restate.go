@@ -96,7 +96,7 @@ func restateDay(ctx context.Context, env environment, args []string) error {
 	for _, day := range days {
 		asked, err := app.ledger.AskRestate(ctx, *cloudID, day, why)
 		if err != nil {
-			return err
+			return orClosed(err)
 		}
 		// Should the message get lost, or commerce still owe answers, Sweep asks again.
 		if err := app.usage.Queues.Enqueue(ctx, handlers.QueueDays, handlers.DayMessage(*cloudID, day), 0); err != nil {

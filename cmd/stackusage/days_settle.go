@@ -42,7 +42,7 @@ func settleDay(ctx context.Context, env environment, args []string) error {
 	}
 	asked, err := app.ledger.AskSettle(ctx, *cloudID, day, why)
 	if err != nil {
-		return err
+		return orClosed(err)
 	}
 	// Should the message get lost, or commerce still owe answers, Sweep asks again.
 	if err := app.usage.Queues.Enqueue(ctx, handlers.QueueDays, handlers.DayMessage(*cloudID, day), 0); err != nil {

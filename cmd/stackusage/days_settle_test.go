@@ -41,7 +41,7 @@ func TestSettleDay(t *testing.T) {
 	}
 	for want, args := range map[string][]string{
 		"another request is open, of olga: agreed": append(settle[:len(settle):len(settle)], "--reason", "no"),
-		"never stated":        append(settle[:len(settle):len(settle)], "--day", "2019-12-11"),
+		"never closed":        append(settle[:len(settle):len(settle)], "--day", "2019-12-11"),
 		"--day is missing":    {"days", "settle", "--cloud-id", cloudID, "--reason", "x"},
 		"--reason is missing": {"days", "settle", "--cloud-id", cloudID, "--day", "2019-12-10"},
 		"--cloud-id":          {"days", "settle", "--day", "2019-12-10", "--reason", "x"},

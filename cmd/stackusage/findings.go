@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"slices"
 
@@ -96,7 +97,8 @@ lists what there is to confirm.`
 func confirmDay(ctx context.Context, env environment, args []string) error {
 	fs := newFlags(env, "days confirm", aboutConfirm)
 	cloudID := fs.String("cloud-id", "", "the registration's `GUID`")
-	text := fs.String("day", "", "usage `day` (YYYY-MM-DD, UTC)")
+	var day usage.Day
+	dayVar(fs, &day, "day", "usage `day` (YYYY-MM-DD, UTC)")
 	var why ledger.Reasoned
 	reason := reasonFlags(fs, &why)
 	if err := parseFlags(fs, args); err != nil {
@@ -105,9 +107,8 @@ func confirmDay(ctx context.Context, env environment, args []string) error {
 	if err := checkCloudID(*cloudID); err != nil {
 		return err
 	}
-	day, err := usage.ParseDay(*text)
-	if err != nil {
-		return fmt.Errorf("--day: %w", err)
+	if day == 0 {
+		return errors.New("--day is missing; stackusage days findings shows which days there is something to confirm of")
 	}
 	if err := reason(); err != nil {
 		return err
@@ -118,10 +119,10 @@ func confirmDay(ctx context.Context, env environment, args []string) error {
 	}
 	confirmed, err := app.ledger.ConfirmDay(ctx, app.usage.Blobs, *cloudID, day, why)
 	if err != nil {
-		return err
+		return orClosed(err)
 	}
 	if len(confirmed) == 0 {
-		fmt.Fprintf(env.stdout, "Usage day %s has nothing to confirm.\n", day)
+		fmt.Fprintf(env.stdout, "Usage day %s has no finding of kind tenant to confirm.\n", day)
 		return nil
 	}
 	fmt.Fprintf(env.stdout, "Usage day %s stays as it is settled (%s: %s). These are no findings any more:\n", day, why.By, why.Reason)

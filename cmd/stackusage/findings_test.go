@@ -64,6 +64,6 @@ func TestDaysFindingsAndConfirm(t *testing.T) {
 		t.Error("confirmed a day that was never closed")
 	}
 	expect(nil, "of tenant dbab3982-796f-4d03-9908-044c08aef8a2", "confirm", "--cloud-id", cloudID, "--day", "2019-12-10", "--by", "olga", "--reason", "it moved later")
-	expect(nil, "nothing to confirm", "confirm", "--cloud-id", cloudID, "--day", "2019-12-10", "--by", "olga", "--reason", "it moved later")
+	expect(nil, "no finding of kind tenant to confirm", "confirm", "--cloud-id", cloudID, "--day", "2019-12-10", "--by", "olga", "--reason", "it moved later")
 	expect(nil, "there are no findings", "findings")
 }

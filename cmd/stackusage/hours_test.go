@@ -159,7 +159,7 @@ func TestDays(t *testing.T) {
 	t.Run("a day that was never stated is refused", func(t *testing.T) {
 		var out bytes.Buffer
 		err := run(t.Context(), append(restate, "--day", "2019-12-11"), getenv, &out, &out)
-		if err == nil || !strings.Contains(err.Error(), "never stated") {
+		if err == nil || !strings.Contains(err.Error(), "never closed") {
 			t.Errorf("error %v", err)
 		}
 	})
@@ -168,15 +168,15 @@ func TestDays(t *testing.T) {
 func TestDecisionsAreRefusedBeforeStorageIsAsked(t *testing.T) {
 	t.Parallel()
 	for want, args := range map[string][]string{
-		"say either --keep or --supersede": resolve("--reason", "x"),
-		"say either --keep":                resolve("--reason", "x", "--keep", "--supersede"),
-		"--reason is missing":              resolve("--keep"),
-		"--sha16":                          resolve("--keep", "--reason", "x", "--sha16", "AAAA"),
-		"write it as 2019-12-10T19:00:00Z": resolve("--keep", "--reason", "x", "--hour", "2019-12-10"),
-		"--hour":                           resolve("--keep", "--reason", "x", "--hour", "2019-12-10T19:30:00Z"),
-		"--cloud-id":                       {"days", "restate", "--day", "2019-12-10", "--reason", "x"},
-		"--day":                            {"days", "restate", "--cloud-id", cloudID, "--reason", "x"},
-		"--to 2019-12-09 is before":        {"days", "list", "--from", "2019-12-10", "--to", "2019-12-09"},
+		"--keep or --supersede is missing":      resolve("--reason", "x"),
+		"or both are given":                     resolve("--reason", "x", "--keep", "--supersede"),
+		"--reason is missing":                   resolve("--keep"),
+		"--sha16":                               resolve("--keep", "--reason", "x", "--sha16", "AAAA"),
+		"want for example 2019-12-10T19:00:00Z": resolve("--keep", "--reason", "x", "--hour", "2019-12-10"),
+		"--hour":                                resolve("--keep", "--reason", "x", "--hour", "2019-12-10T19:30:00Z"),
+		"--cloud-id":                            {"days", "restate", "--day", "2019-12-10", "--reason", "x"},
+		"--day":                                 {"days", "restate", "--cloud-id", cloudID, "--reason", "x"},
+		"--to 2019-12-09 is before":             {"days", "list", "--from", "2019-12-10", "--to", "2019-12-09"},
 		`hours: subcommand "drop" is not known: want exclude, list, reingest, resolve; stackusage hours --help`: {"hours", "drop"},
 		"days: a subcommand is missing: confirm, findings, list, restate, settle":                               {"days"},
 	} {

@@ -40,6 +40,19 @@ func storage(t *testing.T) (func(string) string, *azurestore.Account) {
 
 func unset(string) string { return "" }
 
+func TestHoursAreReadAsListsShowThem(t *testing.T) {
+	for _, text := range []string{"2019-12-10T19:00Z", "2019-12-10T19:00:00Z", "2019-12-10T20:00+01:00"} {
+		if h, err := parseHour(text); err != nil || stamp(h.Start()) != "2019-12-10T19:00Z" {
+			t.Errorf("%s: %s, %v", text, h, err)
+		}
+	}
+	for text, want := range map[string]string{"": "--hour is missing", "noon": "for example 2019-12-10T19:00:00Z", "2019-12-10T19:30Z": "not on the hour"} {
+		if _, err := parseHour(text); err == nil || !strings.Contains(err.Error(), want) {
+			t.Errorf("%q: %v, want %q", text, err, want)
+		}
+	}
+}
+
 func TestCommands(t *testing.T) {
 	var out, errOut bytes.Buffer
 	t.Run("help lists every command and needs no settings", func(t *testing.T) {

@@ -15,7 +15,6 @@ import (
 	"stackusage/shared/intake"
 	"stackusage/shared/ledger"
 	"stackusage/shared/table"
-	"stackusage/shared/usage"
 )
 
 const aboutQuarantine = `list, show, redrive and dismiss rejected rows
@@ -152,8 +151,8 @@ func (s *selection) parse(fs *flag.FlagSet, args []string) (err error) {
 	if err := checkCloudID(s.id.CloudID); err != nil {
 		return err
 	}
-	if s.id.Hour, err = usage.ParseHour(s.hour); err != nil {
-		return fmt.Errorf("--hour: %w", err)
+	if s.id.Hour, err = parseHour(s.hour); err != nil {
+		return err
 	}
 	return nil
 }

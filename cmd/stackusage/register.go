@@ -142,12 +142,33 @@ func (n *nameFlagValue) book(ctx context.Context, env environment) (*app, regist
 func hourVar(fs *flag.FlagSet, name, about string) *time.Time {
 	var t time.Time
 	fs.Func(name, about, func(text string) (err error) {
-		if t, err = time.Parse(time.RFC3339, text); err != nil {
+		if t, err = time.Parse(time.RFC3339, withSeconds(text)); err != nil {
 			return errors.New("not of the form 2019-12-10T19:00:00Z")
 		}
 		return nil
 	})
 	return &t
+}
+
+// withSeconds adds the seconds to a time that is written as lists show it, so
+// that every flag reads it back.
+func withSeconds(text string) string {
+	if t, err := time.Parse("2006-01-02T15:04Z07:00", text); err == nil {
+		return t.Format(time.RFC3339)
+	}
+	return text
+}
+
+// parseHour reads flag --hour.
+func parseHour(text string) (usage.Hour, error) {
+	if text == "" {
+		return 0, errors.New("--hour is missing: the reported hour, for example 2019-12-10T19:00:00Z")
+	}
+	hour, err := usage.ParseHour(withSeconds(text))
+	if err != nil {
+		return 0, fmt.Errorf("--hour: %w; want for example 2019-12-10T19:00:00Z", err)
+	}
+	return hour, nil
 }
 
 // compactOr is a day as rows name it; empty if there is none.

@@ -11,7 +11,6 @@ import (
 	"stackusage/shared/landing"
 	"stackusage/shared/ledger"
 	"stackusage/shared/table"
-	"stackusage/shared/usage"
 )
 
 const aboutResolve = `resolve a conflicting hour
@@ -39,7 +38,7 @@ func parseResolve(env environment, args []string) (d decision, err error) {
 		return d, err
 	}
 	if *keep == d.supersede {
-		return d, errors.New("say either --keep or --supersede")
+		return d, errors.New("--keep or --supersede is missing, or both are given: name one of them")
 	}
 	return d, nil
 }
@@ -48,7 +47,7 @@ func parseResolve(env environment, args []string) (d decision, err error) {
 func (d *decision) parse(fs *flag.FlagSet, args []string) (err error) {
 	fs.StringVar(&d.id.CloudID, "cloud-id", "", "the registration's `GUID`")
 	hour := fs.String("hour", "", "reported hour, for example 2019-12-10T19:00:00Z")
-	fs.StringVar(&d.id.SHA16, "sha16", "", "the file: the `hash` in its name")
+	fs.StringVar(&d.id.SHA16, "sha16", "", "`hash` in the name of the file, as hours list shows it")
 	reason := reasonFlags(fs, &d.why)
 	if err := parseFlags(fs, args); err != nil {
 		return err
@@ -56,8 +55,8 @@ func (d *decision) parse(fs *flag.FlagSet, args []string) (err error) {
 	if err := checkCloudID(d.id.CloudID); err != nil {
 		return err
 	}
-	if d.id.Hour, err = usage.ParseHour(*hour); err != nil {
-		return fmt.Errorf("--hour: %w: write it as 2019-12-10T19:00:00Z", err)
+	if d.id.Hour, err = parseHour(*hour); err != nil {
+		return err
 	}
 	if !sha16Pattern.MatchString(d.id.SHA16) {
 		return fmt.Errorf("--sha16 %q: must be 16 hex digits in lower case", d.id.SHA16)
@@ -98,7 +97,7 @@ func resolveHour(ctx context.Context, env environment, args []string) error {
 	fmt.Fprintf(env.stdout, `%s is to take the place of the file that counts: %s (%s, %s).
 IngestHour reads it again now. When it is done, hours list shows it as counted and
 the other file as voided; the usage days of both stay open until CloseDay has
-stated them again by correction, at most once in REOPEN_DELAY.
+restated them by correction, at most once in REOPEN_DELAY.
 Watch:
   stackusage hours list --cloud-id %[5]s
   stackusage days list --cloud-id %[5]s
@@ -107,10 +106,13 @@ Until IngestHour has done so, hours resolve --keep withdraws the decision.
 	return nil
 }
 
-// unresolved says what is missing where there is nothing to decide.
+// unresolved adds to the error of a decision where to look next.
 func unresolved(err error) error {
-	if errors.Is(err, table.ErrNotFound) {
-		return fmt.Errorf("%w: no such file has a verdict, or none counts for the hour yet; stackusage hours list shows what landed, and the hours of a stamp that is not registered count once it is", err)
+	switch {
+	case errors.Is(err, table.ErrNotFound):
+		return fmt.Errorf("%w: no such file has a verdict, or none counts for the hour yet; stackusage hours list shows what landed, and the hours of a stack that is not registered count once it is", err)
+	case errors.Is(err, ledger.ErrDecided):
+		return fmt.Errorf("%w; stackusage hours list shows the verdict of each file", err)
 	}
 	return err
 }

@@ -129,7 +129,7 @@ func (l *Ledger) answered(ctx context.Context, cloudID string, day usage.Day) (m
 		answered[r.Restate], stated = true, true
 	}
 	if !stated {
-		return nil, fmt.Errorf("it was never stated: %w", table.ErrNotFound)
+		return nil, fmt.Errorf("it was never closed: %w", table.ErrNotFound)
 	}
 	return answered, nil
 }

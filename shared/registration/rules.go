@@ -226,10 +226,10 @@ var mappingRules = []rule{
 	}},
 	{"tenants are mapped under CSP only", "UnauthorizedCspRegistration", Clash, false, func(c change) string {
 		return unless(c.removes || c.reg.SubscriptionKind == CSP, "registration %s is charged to a subscription of kind %s on %s; only a CSP can map tenants: register with a CSP subscription from that day on first",
-			c.reg.Name, c.reg.SubscriptionKind, c.mapping.EffectiveDay)
+			c.reg.Name, c.reg.SubscriptionKind, dayTime(c.mapping.EffectiveDay).Format(time.DateOnly))
 	}},
 	{"tenants are mapped under pay-as-you-use only", "CustomerSubscriptionsNotAllowed", Clash, false, func(c change) string {
-		return unless(c.removes || c.reg.BillingModel == PayAsYouUse, "registration %s is under billing model %s on %s; only under %s can tenants be mapped", c.reg.Name, c.reg.BillingModel, c.mapping.EffectiveDay, PayAsYouUse)
+		return unless(c.removes || c.reg.BillingModel == PayAsYouUse, "registration %s is under billing model %s on %s; only under %s can tenants be mapped", c.reg.Name, c.reg.BillingModel, dayTime(c.mapping.EffectiveDay).Format(time.DateOnly), PayAsYouUse)
 	}},
 	{"a customer's subscription is of one tenant", "CustomerSubscriptionInUse", Clash, false, func(c change) string {
 		tenant, day := c.book.clash(*c.mapping)
