@@ -176,7 +176,7 @@ func printDays(env environment, lines []listedDay, asJSON bool) error {
 	if asJSON {
 		return jsonLines(env.stdout, lines)
 	}
-	w := newListing(env, "CLOUD ID", "USAGE DAY", "REV", "STATED", "COMPLETE", "INPUTS", "ROWS", "RECORDS", "BATCHES", "STATE", "WHY")
+	w := newListing(env, "CLOUD ID", "USAGE DAY", "REV", "CLOSED", "COMPLETE", "INPUTS", "ROWS", "RECORDS", "BATCHES", "STATE", "WHY")
 	for _, l := range lines {
 		complete, why := "yes", ""
 		if !l.Complete {

@@ -89,7 +89,7 @@ The list holds from --from on, until the day of a later entry if there is one.`)
 		return err
 	}
 	if *none == (len(e.Subscriptions) > 0) {
-		return errors.New("name each subscription with --subscription, or use --none")
+		return errors.New("--subscription and --none are missing, or both are given: name each subscription, or use --none")
 	}
 	e.EffectiveDay, e.Note = compactOr(day), noteOf(why)
 	app, err := env.app()
@@ -101,6 +101,7 @@ The list holds from --from on, until the day of a later entry if there is one.`)
 		return err
 	}
 	fmt.Fprintf(env.stdout, "From %s on these subscriptions are infrastructure: %s.\n", handlers.ShowDay(e.EffectiveDay), orNone(e.Subscriptions))
+	sayRestated(env, *confirm)
 	return nil
 }
 

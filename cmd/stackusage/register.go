@@ -39,6 +39,13 @@ func confirmFlag(fs *flag.FlagSet) *bool {
 	return fs.Bool("confirm", false, "make the change although it reaches closed usage days, and restate these")
 }
 
+// sayRestated tells who confirmed a change what follows from it, and where to see it.
+func sayRestated(env environment, confirmed bool) {
+	if confirmed {
+		fmt.Fprintln(env.stdout, "Sweep has the closed usage days that the change reaches restated within about an hour. Watch: stackusage days list")
+	}
+}
+
 func noteOf(why ledger.Reasoned) registration.Note {
 	return registration.Note{By: why.By, Reason: why.Reason}
 }
@@ -106,6 +113,7 @@ func register(ctx context.Context, env environment, args []string) error {
 		said = "says so already; nothing is changed"
 	}
 	fmt.Fprintf(env.stdout, "Registration %s %s.\n", book.Name(), said)
+	sayRestated(env, *confirm && book.Version != before.Version)
 	return printHistory(env, book)
 }
 

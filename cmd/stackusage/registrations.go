@@ -64,7 +64,7 @@ func listRegistrations(ctx context.Context, env environment, args []string) erro
 	if *asJSON {
 		return nil
 	}
-	return w.flush("no stamp is registered")
+	return w.flush("no stack is registered")
 }
 
 func onOff(r registration.Registration) string {
@@ -148,6 +148,7 @@ leave the bill, and these days are restated.`)
 		return err
 	}
 	fmt.Fprintf(env.stdout, "Registration %s ends at %s.\n", book.Name(), stamp(last.End))
+	sayRestated(env, *confirm)
 	return printHistory(env, book)
 }
 
@@ -161,9 +162,9 @@ provider subscription is kept with the registration: its usage is free.`)
 	fs.StringVar(&req.Identity.TenantID, "tenant-id", "", "`GUID` of the directory that the agent signs in to")
 	fs.StringVar(&req.Identity.ClientID, "client-id", "", "`GUID` of the identity that the agent signs in as")
 	fs.StringVar(&req.Identity.Method, "method", activation.ClientSecret, "`how` the agent signs in: clientSecret, clientCertificate or managedIdentity")
-	fs.StringVar(&req.Stamp.Domain, "domain", "", "the stamp's external domain `name`, such as azurestack.external")
-	fs.StringVar(&req.Stamp.Endpoint, "endpoint", "", "`URL` of the stamp's admin Resource Manager, if it is not adminmanagement.<region>.<domain>")
-	fs.StringVar(&req.Stamp.ProviderSubscription, "provider-subscription", "", "`GUID` of the stamp's default provider subscription")
+	fs.StringVar(&req.Stamp.Domain, "domain", "", "the stack's external domain `name`, such as azurestack.external")
+	fs.StringVar(&req.Stamp.Endpoint, "endpoint", "", "`URL` of the stack's admin Resource Manager, if it is not adminmanagement.<region>.<domain>")
+	fs.StringVar(&req.Stamp.ProviderSubscription, "provider-subscription", "", "`GUID` of the stack's default provider subscription")
 	by := fs.String("by", "", "operator recorded in the audit trail (default: the signed-in user)")
 	if err := parseFlags(fs, args); err != nil {
 		return err

@@ -107,6 +107,7 @@ usage days lists them and needs --confirm; they are restated after it.`, args, t
 		said = "newly"
 	}
 	fmt.Fprintf(env.stdout, "Tenant %s is %s charged to %s %s.\n", m.TenantID, said, m.SubscriptionID, held)
+	sayRestated(env, confirmed)
 	return nil
 }
 
@@ -128,6 +129,7 @@ func unmapTenant(ctx context.Context, env environment, args []string) error {
 		return err
 	}
 	fmt.Fprintf(env.stdout, "Tenant %s is charged to the registration's subscription %s.\n", m.TenantID, held)
+	sayRestated(env, confirmed)
 	return nil
 }
 
