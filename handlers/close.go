@@ -63,7 +63,7 @@ func (a *App) tryClose(ctx context.Context, m dayMessage) error {
 	}
 	c.OffCalendar = !onCalendar(book, m.UsageDay)
 	repeat, err := a.repeatsClosing(ctx, c)
-	if err != nil {
+	if err = errors.Join(err, a.pendingOutside(ctx, book, c.Pending)); err != nil {
 		return err
 	}
 	var manifest ledger.Manifest

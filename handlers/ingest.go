@@ -99,7 +99,7 @@ func (a *App) judgeHour(ctx context.Context, id ledger.HourID, name landing.Name
 		return "", hour, err
 	}
 	if reason := a.unregistered(book, name.Hour); reason != "" {
-		if have.TakesOver() {
+		if have.TakesOver() || have.OutByEnd() { // whoever let it count again may have died
 			return a.endTakeOver(ctx, id, reason)
 		}
 		hour.Verdict, hour.Reason = ledger.Unregistered, reason

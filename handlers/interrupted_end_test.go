@@ -9,6 +9,7 @@ import (
 
 	"github.com/Azure/azure-sdk-for-go/sdk/azcore/policy"
 
+	"stackusage/shared/landing"
 	"stackusage/shared/ledger"
 	"stackusage/shared/registration"
 	"stackusage/shared/table"
@@ -55,6 +56,38 @@ func TestAnEndAfterAnInterruptedIngest(t *testing.T) {
 	}
 }
 
+// TestAnEndAfterAnInterruptedIngestBesideAnother: the same where another file of the
+// hour came to count meanwhile.
+func TestAnEndAfterAnInterruptedIngestBesideAnother(t *testing.T) {
+	t.Parallel()
+	r, rnd := longRegistered(t), rand.New(rand.NewPCG(1, 1))
+	newBilling(t, r)
+	name := r.land(t, hour22, row(1, hour22-1, "5"))
+	r.through(func(req *policy.Request) (*http.Response, error) {
+		if req.Raw().Method != http.MethodGet && strings.Contains(req.Raw().URL.Path, "$batch") { // the transaction that commits
+			return nil, errFault
+		}
+		return req.Next()
+	})
+	r.fails(t, "IngestHour", landedMessage(name))
+	r.through(nil)
+	other := r.ingest(t, hour22, rowsOf(hour22)...)
+	if got := r.hourRow(t, other).Verdict; got != ledger.Counted {
+		t.Fatal(got)
+	}
+	ok(t, r.end(t, hour22-48, false))
+	r.sweep(t)
+	r.announced(t)
+	r.done(t, "IngestHour", landedMessage(name))
+	for _, n := range []landing.Name{name, other} {
+		if got := r.hourRow(t, n).Verdict; got != ledger.Unregistered {
+			t.Fatal(got)
+		}
+	}
+	r.advance(72 * time.Hour)
+	r.sweptOut(t, rnd)
+}
+
 // TestAnEndTakesOutACorrectedHour, and registered again the corrected rows count,
 // not those that they replaced.
 func TestAnEndTakesOutACorrectedHour(t *testing.T) {
@@ -79,4 +112,57 @@ func TestAnEndTakesOutACorrectedHour(t *testing.T) {
 	ok(t, err)
 	r.sweptOut(t, rnd)
 	check(t, "charged again", all, paid(t, b))
+}
+
+// TestAnEndAfterAnInterruptedReturn: an hour that an end took out was registered
+// again, and whoever let it count again died on the way; then the registration ends
+// before it once more. Its day is not left open, and it may count again all the same.
+func TestAnEndAfterAnInterruptedReturn(t *testing.T) {
+	t.Parallel()
+	r, rnd := longRegistered(t), rand.New(rand.NewPCG(1, 1))
+	b := newBilling(t, r)
+	name := r.ingest(t, hour22, rowsOf(hour22)...)
+	r.advance(72 * time.Hour)
+	r.settle(t, rnd)
+	all := paid(t, b)
+	ok(t, r.end(t, hour22-48, true))
+	r.sweptOut(t, rnd)
+	none := map[string]string{"2019-12-10 " + payer: "0"}
+	check(t, "charged after the end", none, paid(t, b))
+	book, err := r.store.Tables.Book(t.Context(), cloudID)
+	ok(t, err)
+	reg := book.Registrations[0]
+	reg.EffectiveDay = book.Registrations[1].EffectiveDay
+	again := func() {
+		t.Helper()
+		_, _, err = r.operator(true).Put(t.Context(), registration.Wish{Registration: reg})
+		ok(t, err)
+	}
+	again()
+	r.through(func(req *policy.Request) (*http.Response, error) {
+		resp, err := req.Next()
+		if err == nil && req.Raw().Method == http.MethodPut && strings.Contains(req.Raw().URL.Path, table.OpenDays) { // the mark is there
+			resp.Body.Close()
+			return nil, errFault
+		}
+		return resp, err
+	})
+	r.fails(t, "IngestHour", landedMessage(name))
+	r.through(nil)
+	if standing, err := r.Ledger.CountedHour(t.Context(), hourID(name)); err != nil || standing.Challenger != name.SHA16 {
+		t.Fatalf("it did not die on the way: %+v, %v", standing, err)
+	}
+	r.take(t, "usage-landed") // lost
+	ok(t, r.end(t, hour22-48, true))
+	for range 3 {
+		r.daysPass(t)
+	}
+	r.sweptOut(t, rnd)
+	if got := r.hourRow(t, name).Verdict; got != ledger.Unregistered {
+		t.Error(got)
+	}
+	check(t, "charged after the second end", none, paid(t, b))
+	again()
+	r.sweptOut(t, rnd)
+	check(t, "charged at last", all, paid(t, b))
 }

@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"stackusage/shared/daily"
+	"stackusage/shared/landing"
 	"stackusage/shared/ledger"
 	"stackusage/shared/registration"
 	"stackusage/shared/usage"
@@ -79,6 +80,22 @@ func (a *App) takenOut(ctx context.Context, id ledger.HourID) (out bool, err err
 		a.log(ctx).InfoContext(ctx, "hour taken out", slog.String("hour", id.String()), slog.String("verdict", string(verdict)), slog.String("reason", reason))
 	}
 	return true, err
+}
+
+// pendingOutside announces inputs that the day waits for although their hour is not
+// accepted: whoever worked on them died, and no turn of Sweep comes back to a file
+// that is not registered. IngestHour ends what was begun.
+func (a *App) pendingOutside(ctx context.Context, book registration.Book, pending []ledger.DayInput) error {
+	for _, in := range pending {
+		if a.unregistered(book, in.Hour) == "" {
+			continue
+		}
+		name := landing.Name{CloudID: in.CloudID, Hour: in.Hour, SHA16: in.SHA16}
+		if err := a.Queues.Enqueue(ctx, QueueLanded, LandedMessage(name), 0); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 // missing lists the reported hours that a day waits for: those on the calendar

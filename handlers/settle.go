@@ -78,7 +78,7 @@ func (a *App) settleParts(ctx context.Context, s *settling, book registration.Bo
 		return nil
 	}
 	var err error
-	if s.reporting != ledger.ReportingOff {
+	if s.reporting != ledger.ReportingOff && len(s.closing.Counted) > 0 { // a day of nothing says nothing of the stack
 		if book, err = a.recordInfrastructure(ctx, s, book); err != nil {
 			return err
 		}
@@ -96,24 +96,22 @@ func (a *App) settleParts(ctx context.Context, s *settling, book registration.Bo
 // recordInfrastructure gives a registration that has no list of the stack's own
 // subscriptions one before the day is closed by it: what activation keys name,
 // and what the stack said nearest to the end of the day. Of two closers at once
-// the second finds what the first recorded, and goes by that. A registration that
+// the second begins again, and goes by what the first recorded. A registration that
 // ended inside the day goes by the list of the one after it, if it has none.
 func (a *App) recordInfrastructure(ctx context.Context, s *settling, book registration.Book) (registration.Book, error) {
 	registrar := registration.Registrar{Store: a.Registrations, Now: a.Now}
-	err := registration.ErrChanged
-	for try := 0; try < closeTries && errors.Is(err, registration.ErrChanged); try++ {
-		if try > 0 {
-			if book, err = a.Registrations.Book(ctx, book.CloudID); err != nil {
-				break
-			}
-		}
-		var parts []registration.Part
-		if parts, err = book.Parts(s.closing.Day.Compact()); err != nil {
-			break
-		}
-		book, err = registrar.RecordInfrastructure(ctx, book, parts[len(parts)-1], slices.Concat(book.Providers, s.Infrastructure()), registration.Note{
+	named := slices.Concat(book.Providers, s.Infrastructure())
+	if !registration.KeepsList(named) { // a header's list does not keep the day from being closed
+		named = book.Providers
+	}
+	parts, err := book.Parts(s.closing.Day.Compact())
+	if err == nil {
+		book, err = registrar.RecordInfrastructure(ctx, book, parts[len(parts)-1], named, registration.Note{
 			By: "CloseDay", Reason: fmt.Sprintf("found when usage day %s was closed; to be confirmed", s.closing.Day),
 		})
+	}
+	if errors.Is(err, registration.ErrChanged) { // whether the day reports may be another thing by now
+		err = ledger.ErrOtherCloser
 	}
 	if err != nil {
 		err = fmt.Errorf("close day %s of %s: %w", s.closing.Day, s.closing.CloudID, err)

@@ -359,6 +359,65 @@ func TestTheListOfInfrastructureIsRecordedOnce(t *testing.T) {
 	}
 }
 
+// A header may name any number of the stack's own subscriptions, a registration
+// holds 500: a longer list is a finding, and the day is closed without it.
+func TestAListThatNoRegistrationHolds(t *testing.T) {
+	t.Parallel()
+	const provider = "55555555-cfe9-4fcf-b90c-87f2af292fc9"
+	for n, want := range map[int][]string{600: {operators, provider}, 500: {provider}} {
+		t.Run(fmt.Sprint(n), func(t *testing.T) {
+			t.Parallel()
+			r := registered(t)
+			_, err := r.registrar().RecordProvider(t.Context(), registration.DefaultName(cloudID), provider, registration.Note{By: "olga", Reason: "activation key"})
+			ok(t, err)
+			many := make([]string, n)
+			for i := range many {
+				many[i] = fmt.Sprintf("%08x-cfe9-4fcf-b90c-87f2af292fc9", i+1)
+			}
+			for i, h := range allDay {
+				header := landing.Header{ReportedStart: h.Start(), CollectedAt: hour00.End().Add(time.Duration(i) * time.Hour), ProviderSubscriptions: []string{operators}}
+				if i == 0 { // the nearest to the end of the day
+					header.CollectedAt, header.ProviderSubscriptions = theDay.End(), many
+				}
+				r.headedHour(t, header, rowsOf(h)...)
+			}
+			r.done(t, "CloseDay", dayMessage(theDay))
+			_, settled := r.settlement(t, theDay)
+			if got := settled.Parts[0].Infrastructure; !slices.Equal(got, want) {
+				t.Errorf("settled %v, want %v", got, want)
+			}
+			if !slices.ContainsFunc(settled.Seen, func(s daily.SeenInfrastructure) bool { return len(s.Subscriptions) == n }) {
+				t.Errorf("the long list is no finding: %d lists", len(settled.Seen))
+			}
+		})
+	}
+}
+
+// A day of which nothing counts says nothing of the stack's own subscriptions: no
+// list is recorded, and the next day that closes finds one.
+func TestADayOfNothingRecordsNoInfrastructure(t *testing.T) {
+	t.Parallel()
+	r := registered(t)
+	b := newBilling(t, r)
+	for _, h := range allDay {
+		_, err := r.Ledger.Exclude(t.Context(), hourID(r.ingest(t, h, rowsOf(h)...)), because("a test of the stack"), false)
+		ok(t, err)
+	}
+	r.settle(t, rand.New(rand.NewPCG(1, 1)))
+	check(t, "classes of a day of nothing", map[string]string{}, paidBy(t, b, "meterClass"))
+	book, err := r.store.Tables.Book(t.Context(), cloudID)
+	ok(t, err)
+	if len(book.Infrastructure) != 0 {
+		t.Fatalf("recorded %v", book.Infrastructure)
+	}
+	h := hour23 + 48
+	r.headedHour(t, landing.Header{ReportedStart: h.Start(), CollectedAt: h.End(), ProviderSubscriptions: []string{operators}}, of(operators, row(1, h-1, "1")))
+	r.advance(90 * time.Hour)
+	r.settle(t, rand.New(rand.NewPCG(1, 1)))
+	r.sweptOut(t, rand.New(rand.NewPCG(1, 1)))
+	check(t, "classes", map[string]string{"2019-12-12 admin": "1"}, paidBy(t, b, "meterClass"))
+}
+
 // Where one registration ends inside the day and another begins, the usage of a
 // key is charged to each by its hours, also where one hour blob reports both.
 func TestAPartOfADayIsChargedByItsOwnRegistration(t *testing.T) {

@@ -79,7 +79,7 @@ func (s *Settler) Observe(input string, h PartialHeader) {
 	list := registration.NormalList(h.ProviderSubscriptions)
 	hash := registration.ListHash(list)
 	s.seen[hash] = SeenInfrastructure{Subscriptions: list, Hash: hash, Input: input} // the latest input stays
-	if o.tenant = ""; !s.list.known || s.compare(o, s.list.observed) < 0 {
+	if o.tenant = ""; registration.KeepsList(list) && (!s.list.known || s.compare(o, s.list.observed) < 0) {
 		s.list = observedList{observed: o, subscriptions: list, known: true}
 	}
 }
@@ -145,7 +145,7 @@ func (s *Settler) By(change int, catalogue string, parts []SettledPart) {
 }
 
 // Infrastructure is the list of the header nearest to the end of the day, by the
-// rule of tenants; empty if no input counts.
+// rule of tenants, of those that a registration can hold; empty if there is none.
 func (s *Settler) Infrastructure() []string { return s.list.subscriptions }
 
 // Tenant settles a subscription with usage on the day, unless it is, and returns

@@ -150,6 +150,7 @@ func (l *Ledger) judgeInputs(ctx context.Context, c *Closing, inputs []DayInput)
 	if err != nil && !errors.Is(err, table.ErrNotFound) {
 		return false, err
 	}
+	there := err == nil
 	without = standing.Counts != ""
 	for _, in := range inputs {
 		switch in.SHA16 {
@@ -172,8 +173,9 @@ func (l *Ledger) judgeInputs(ctx context.Context, c *Closing, inputs []DayInput)
 			return false, err
 		}
 		c.left = c.left || h.Verdict == Voided || h.Verdict == Excluded
-		// Nobody has decided yet, or it counts since the pointer was read.
-		if err != nil || !h.Verdict.Final() || h.Verdict == Counted {
+		// Nobody has decided yet, or it counts since the pointer was read. One that is
+		// not registered, beside another, counts only by a decision, which marks the day.
+		if err != nil || !h.Verdict.Final() && !there || h.Verdict == Counted {
 			c.Pending = append(c.Pending, in)
 		}
 	}

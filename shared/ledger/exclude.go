@@ -24,6 +24,9 @@ const leaving = "-"
 // and has not been done yet.
 func (h Hour) Leaves() bool { return h.Verdict == Counted && h.Decision == Exclude }
 
+// OutByEnd reports whether only an end took the file out. It is asked of its row.
+func (h Hour) OutByEnd() bool { return h.Verdict == Unregistered && h.Decision == Exclude }
+
 // CountsAgain reports whether id's file, which only an end took out, is the one
 // that counts again now that its hour is registered. It is asked of the pointer.
 func (h Hour) CountsAgain(id HourID) bool {

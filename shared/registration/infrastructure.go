@@ -47,6 +47,12 @@ func ListHash(subscriptions []string) string {
 	return hex.EncodeToString(sum[:8])
 }
 
+// KeepsList reports whether a registration can hold a list: that of a header may
+// have any length.
+func KeepsList(subscriptions []string) bool {
+	return len(NormalList(subscriptions)) <= maxInfrastructure
+}
+
 // infrastructure is the entry that holds for a registration on a usage day. One
 // that holds from its first day holds for the usage before that day, too.
 func (b Book) infrastructure(usageDay string, of tenure) (held InfrastructureEntry, known bool) {

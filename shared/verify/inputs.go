@@ -78,7 +78,7 @@ func (l *look) checkInputs() {
 		verdict, challenger := text(row.Props, "verdict"), text(pointer.Props, "challenger")
 		in.counts = verdict == "counted" && text(pointer.Props, "counts") == in.name.sha16
 		in.pending = challenger != "" && (in.counts || challenger == in.name.sha16) || verdict == "" ||
-			verdict == "unregistered" && text(pointer.Props, "excluded") != in.name.sha16
+			verdict == "unregistered" && pointer.Key == "" // beside another it counts only by a decision
 		if !in.read {
 			l.try(func() {
 				l.readUsage(&file{name: in.name, Props: row.Props}, func(_ int64, u usage, code string) {
