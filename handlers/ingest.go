@@ -43,7 +43,7 @@ func (a *App) ingestHour(ctx context.Context, req invoke.Request) error {
 		return err
 	}
 	if have.Leaves() { // whoever began it died
-		_, err := a.Ledger.Exclude(ctx, id, ledger.Reasoned{By: have.DecidedBy, Reason: have.DecisionReason, At: have.DecidedAt}, false)
+		_, err := a.Ledger.FinishExclusion(ctx, id)
 		return err
 	}
 	verdict, hour, err := a.judgeHour(ctx, id, name, have)

@@ -66,10 +66,22 @@ func (l *Ledger) Exclude(ctx context.Context, id HourID, why Reasoned, byEnd boo
 	return h.Verdict, nil
 }
 
+// FinishExclusion carries out what was announced for id's file, if it still leaves:
+// whoever announced it was killed.
+func (l *Ledger) FinishExclusion(ctx context.Context, id HourID) (Verdict, error) {
+	verdict, err := l.carryOutExclusion(ctx, id)
+	if err != nil {
+		return "", fmt.Errorf("exclude hour %s: %w", id, err)
+	}
+	return verdict, nil
+}
+
 func (l *Ledger) announceExclusion(ctx context.Context, id HourID, why Reasoned, byEnd bool) (Hour, error) {
 	return l.change(ctx, id, func(c *claim) ([]table.Op, error) {
 		var ops []table.Op
 		switch other := c.standing.Challenger; {
+		case c.standing.takenOutByEnd(id) && !byEnd:
+			return nil, fmt.Errorf("only the end of its registration took it out, and it counts again once the hour is registered: exclude it then: %w", ErrDecided)
 		case c.standing.Excluded == id.SHA16 && c.standing.Counts == "", c.standing.Counts != id.SHA16 && byEnd:
 			return nil, nil // done, or nothing to do
 		case c.standing.Counts != id.SHA16:

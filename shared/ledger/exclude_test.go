@@ -135,6 +135,8 @@ func TestExclude(t *testing.T) {
 	stated("")
 	verdict(other, ledger.Unregistered)
 	verdict(third, ledger.Conflict)
+	_, err = l.Exclude(ctx, other, because("x"), false) // it counts again one day, and the reason would be lost
+	is(t, err, ledger.ErrDecided)
 	if missing, err = l.Missing(ctx, cloudID, d, id.Hour, 0); err != nil || missing[0] != id.Hour {
 		t.Errorf("missing from %s on, %v: what an end took out is missing where it is expected again", missing[0], err)
 	}
@@ -203,7 +205,7 @@ func TestExcludeInterleavings(t *testing.T) {
 					switch {
 					case err != nil:
 					case h.Leaves():
-						_, err = l.Exclude(ctx, id, because("again"), false)
+						_, err = l.FinishExclusion(ctx, id)
 					case h.TakesOver():
 						_, err = takeOver(ctx, l, b, hourB, daysOfB...)
 					case h.Verdict == ledger.Unregistered && again && id == a:
