@@ -85,7 +85,7 @@ package-agent: ## build the agent for Linux and Windows, and its Debian package
 	$(NFPM) package --config infra/agent/nfpm.yaml --packager deb --target $(DIST)/stackusage-agent_$(VERSION)_amd64.deb
 
 test: lint stage ## run everything: checks, unit tests, end-to-end scripts
-	$(GO) test -race -p 3 -timeout 40m ./...
+	$(GO) test -race -p 3 -timeout 70m ./...
 
 soak: ## run the random and the exhaustive tests of the handlers with all their cases
 	STACKUSAGE_SOAK=1 $(GO) test -timeout 60m ./handlers
