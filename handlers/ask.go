@@ -204,11 +204,14 @@ func (a *App) keep(ctx context.Context, s *sending, some []int, results map[stri
 			continue
 		}
 		if r.Status == commerce.Conflict {
-			stored, err := usage.ParseSum(r.Quantity)
+			stored, err := usage.ParseForeignSum(r.Quantity)
 			if err != nil {
 				continue
 			}
 			r.Quantity = stored.String() // as the receipt writes it
+		}
+		if taken {
+			r.Code = foreignCode(r.Code)
 		}
 		billed = billed && (r.Status == commerce.Accepted || r.Status == commerce.Duplicate)
 		records = append(records, s.records[i])
@@ -237,6 +240,15 @@ func (a *App) keep(ctx context.Context, s *sending, some []int, results map[stri
 	}
 	s.taken = s.taken || taken
 	return nil
+}
+
+// foreignCode is a code of commerce's. One that reads as that of an operator's
+// decision would have a record waived that nobody decided about.
+func foreignCode(code string) string {
+	if code == ledger.CodeDecided {
+		return "Commerce" + code
+	}
+	return code
 }
 
 // stands reports whether a record with this answer is in the bill.

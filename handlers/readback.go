@@ -4,8 +4,11 @@ import (
 	"context"
 	"crypto/sha256"
 	"encoding/hex"
+	"fmt"
+	"net/http"
 
 	"stackusage/shared/commerce"
+	"stackusage/shared/usage"
 )
 
 // codeReadBack is the answer code of a record whose answer got lost and was
@@ -24,6 +27,7 @@ func (a *App) readBack(ctx context.Context, s *sending, some []int) (cause, err 
 		return cause, nil
 	}
 	found := map[string]commerce.Result{}
+	var unreadable error
 	for _, i := range some {
 		r, has := accepted[s.records[i].RecordID]
 		if !has {
@@ -32,13 +36,16 @@ func (a *App) readBack(ctx context.Context, s *sending, some []int) (cause, err 
 		result := commerce.Result{RecordID: r.RecordID, Status: commerce.Accepted, Code: codeReadBack}
 		if sum := sha256.Sum256(s.raw[i]); r.SHA256 != hex.EncodeToString(sum[:]) {
 			result.Status, result.Quantity, result.Message = commerce.Conflict, r.Quantity, "commerce has other bytes under this recordId"
+			if _, err := usage.ParseForeignSum(r.Quantity); err != nil { // it must not count as one that commerce has not got
+				unreadable = &commerce.Error{Kind: commerce.Unknown, Status: http.StatusOK, Err: fmt.Errorf("read back record %s: stored quantity: %w", r.RecordID, err)}
+			}
 		}
 		found[r.RecordID] = result
 	}
 	if err := a.claimPartial(ctx, s); err != nil {
 		return nil, err
 	}
-	return nil, a.keep(ctx, s, some, found, false)
+	return unreadable, a.keep(ctx, s, some, found, false)
 }
 
 // readUnbilled reads back records that are told Rejected or Expired now: an

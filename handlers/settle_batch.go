@@ -57,7 +57,7 @@ func (a *App) endLone(ctx context.Context, s *sending, alone []lone, proven, qui
 		if _, known := s.answers[id]; known {
 			continue
 		}
-		code, message := l.refusal.Code, l.refusal.Message
+		code, message := foreignCode(l.refusal.Code), l.refusal.Message
 		if code == "" {
 			code, message = fmt.Sprintf("HTTP%d", l.refusal.Status), l.refusal.Reason
 		}

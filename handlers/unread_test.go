@@ -77,8 +77,8 @@ func (r *rig) settledAnswers(t *testing.T, g *gate, waived bool) {
 func TestAResultThatCannotBeRead(t *testing.T) {
 	t.Parallel()
 	for name, result := range map[string]*commerce.Result{
-		"a Conflict with 12.50":      {Status: commerce.Conflict, Quantity: "12.50"},
-		"a Conflict with 1E+1":       {Status: commerce.Conflict, Quantity: "1E+1"},
+		"a Conflict with 12,50":      {Status: commerce.Conflict, Quantity: "12,50"},
+		"a Conflict with 1E+999":     {Status: commerce.Conflict, Quantity: "1E+999"},
 		"a status that nobody knows": {Status: "Queued"},
 		"left out":                   nil,
 	} {

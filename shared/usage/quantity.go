@@ -156,16 +156,29 @@ func (q Quantity) String() string {
 // ParseSum reads the canonical text of a sum, as String wrote it. A sum may
 // have more digits than a single row.
 func ParseSum(text string) (Quantity, error) {
+	q, err := ParseForeignSum(text)
+	if err == nil && q.String() != text {
+		err = fmt.Errorf("parse sum %.60q: not canonical: %w", text, ErrNotNumeric)
+	}
+	if err != nil {
+		return Quantity{}, err
+	}
+	return q, nil
+}
+
+// ParseForeignSum reads a sum that others wrote: any JSON number whose canonical
+// text ParseSum can read.
+func ParseForeignSum(text string) (Quantity, error) {
 	digits, exponent, negative, ok := scanNumber(text)
-	if !ok || len(text) > maxText {
+	if !ok || len(text) > maxText || exponent > maxText {
 		return Quantity{}, fmt.Errorf("parse sum %.60q: %w", text, ErrNotNumeric)
 	}
 	d := new(apd.Decimal)
 	d.Coeff.SetString(digits, 10)
 	d.Exponent, d.Negative = int32(exponent), negative
 	q := Quantity{d}
-	if q.String() != text {
-		return Quantity{}, fmt.Errorf("parse sum %.60q: not canonical: %w", text, ErrNotNumeric)
+	if len(q.String()) > maxText {
+		return Quantity{}, fmt.Errorf("parse sum %.60q: %w", text, ErrNotNumeric)
 	}
 	return q, nil
 }

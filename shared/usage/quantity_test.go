@@ -132,6 +132,19 @@ func TestHugeExponentsCostNothing(t *testing.T) {
 	}
 }
 
+func TestParseForeignSum(t *testing.T) {
+	for text, want := range map[string]string{"12.50": "12.5", "1E+1": "10", "-0": "0", "0.0": "0", "-1e-3": "-0.001", strings.Repeat("9", 200): strings.Repeat("9", 200)} {
+		if q, err := usage.ParseForeignSum(text); err != nil || q.String() != want {
+			t.Errorf("%s: %s, %v", text, q, err)
+		}
+	}
+	for _, text := range []string{"", "NaN", "12,50", "+1", ".5", "1.", "0x1", " 1", "1e999", "1e-999", "1e99999999999", strings.Repeat("9", 300)} {
+		if q, err := usage.ParseForeignSum(text); !errors.Is(err, usage.ErrNotNumeric) || q.Sign() != 0 {
+			t.Errorf("%.40s: %s, %v", text, q, err)
+		}
+	}
+}
+
 func TestParseSum(t *testing.T) {
 	t.Run("a sum may have more digits than a row", func(t *testing.T) {
 		text := strings.Repeat("7", 60) + "." + strings.Repeat("7", 40)
