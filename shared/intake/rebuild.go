@@ -78,7 +78,7 @@ func (r Rebuilder) add(ctx context.Context, id ledger.HourID, h ledger.Hour, day
 	if err != nil {
 		return landing.Header{}, err
 	}
-	next, stop := iter.Pull2(r.Ledger.RejectedLines(ctx, id, h.Refusals))
+	next, stop := iter.Pull2(r.Ledger.RejectedRows(ctx, id, h.Refusals))
 	defer stop()
 	rejected, err, more := next()
 	var accepted int64
@@ -90,7 +90,7 @@ func (r Rebuilder) add(ctx context.Context, id ledger.HourID, h ledger.Hour, day
 		if err := errors.Join(err, readErr); err != nil {
 			return landing.Header{}, err
 		}
-		if more && rejected == line.Number {
+		if more && rejected.Line == line.Number {
 			rejected, err, more = next()
 			continue
 		}
@@ -107,7 +107,7 @@ func (r Rebuilder) add(ctx context.Context, id ledger.HourID, h ledger.Hour, day
 	case err != nil:
 		return landing.Header{}, err
 	case more:
-		return landing.Header{}, fmt.Errorf("row %d of %s was rejected, and the blob has no such row", rejected, h.Blob)
+		return landing.Header{}, fmt.Errorf("row %d of %s was rejected, and the blob has no such row", rejected.Line, h.Blob)
 	case reader.SHA256() != h.SHA256 || accepted != h.Accepted:
 		return landing.Header{}, fmt.Errorf("%s has SHA-256 %s and %d rows that count, UsageHours says %s and %d", h.Blob, reader.SHA256(), accepted, h.SHA256, h.Accepted)
 	}

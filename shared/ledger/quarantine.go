@@ -129,6 +129,19 @@ func (l *Ledger) RefusedRows(ctx context.Context, id HourID) iter.Seq2[RefusedRo
 	}
 }
 
+// RejectedRows goes through the rows of a file that were rejected when it was
+// ingested, in order of line. refusals is the file of them that its row in UsageHours
+// names; what was decided about a row since does not matter.
+func (l *Ledger) RejectedRows(ctx context.Context, id HourID, refusals string) iter.Seq2[Quarantined, error] {
+	return func(yield func(Quarantined, error) bool) {
+		for row, err := range l.rejected(ctx, id, refusals) {
+			if !yield(row.Quarantined, err) {
+				return
+			}
+		}
+	}
+}
+
 // rejected goes through the rows of Quarantine of one blob that belong to the given
 // file of its rejected rows.
 func (l *Ledger) rejected(ctx context.Context, id HourID, refusals string) iter.Seq2[RefusedRow, error] {

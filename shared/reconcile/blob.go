@@ -35,14 +35,15 @@ func newBlobSums(own map[string]bool) *blobSums {
 	return &blobSums{counted: map[meterKey]map[usage.Hour]usage.Quantity{}, refused: map[meterKey]map[string]usage.Quantity{}, own: own}
 }
 
-// take adds a row that was reported in an hour.
-func (s *blobSums) take(r *run, line []byte, cut bool, reported usage.Hour) error {
-	record, refusal := usage.ParseRecord(line, reported)
-	if cut {
-		refusal = &usage.Refusal{Code: usage.RefusedLine}
-	}
-	if refusal == nil {
-		return s.count(r, record)
+// take adds a row that was reported in an hour. It counts unless it was rejected,
+// with this code; one that counts and cannot be read any more is set aside, too.
+func (s *blobSums) take(r *run, line []byte, code string, reported usage.Hour) error {
+	if code == "" {
+		record, refusal := usage.ParseRecord(line, reported)
+		if refusal == nil {
+			return s.count(r, record)
+		}
+		code = refusal.Code
 	}
 	meter, subscription, q, ok := measure(line)
 	if !ok {
@@ -50,7 +51,7 @@ func (s *blobSums) take(r *run, line []byte, cut bool, reported usage.Hour) erro
 		return nil
 	}
 	if r.wants(meter, subscription) {
-		return sum(s.refused, meterKey{meter, r.free(subscription, reported-1, s.own)}, refusal.Code, q)
+		return sum(s.refused, meterKey{meter, r.free(subscription, reported-1, s.own)}, code, q)
 	}
 	return nil
 }
@@ -129,21 +130,38 @@ func (r *run) blob(ctx context.Context, id ledger.HourID, h ledger.Hour) (*blobS
 			}
 		}
 	}
-	for {
-		line, err := reader.Next()
-		if errors.Is(err, io.EOF) {
-			break
-		}
-		if err == nil && !line.LeftOut { // what a corrected blob leaves out, the original says
-			err = sums.take(r, line.Bytes, line.TooLong, id.Hour)
-		}
-		if err != nil {
-			return nil, fmt.Errorf("read blob %s: %w", h.Blob, err)
-		}
-		r.counted()
+	if err := r.sumRows(ctx, id, h, reader, sums); err != nil {
+		return nil, fmt.Errorf("read blob %s: %w", h.Blob, err)
 	}
 	r.blobs[id] = sums
 	return sums, nil
+}
+
+// sumRows adds the rows up. Which were rejected is what Quarantine says: the rules may
+// be others by now, and some ask the registration.
+func (r *run) sumRows(ctx context.Context, id ledger.HourID, h ledger.Hour, reader *landing.Reader, sums *blobSums) error {
+	next, stop := iter.Pull2(r.Ledger.RejectedRows(ctx, id, h.Refusals))
+	defer stop()
+	rejected, err, more := next()
+	for err == nil {
+		var line landing.Line
+		if line, err = reader.Next(); errors.Is(err, io.EOF) {
+			return nil
+		}
+		if err != nil {
+			return err
+		}
+		code := ""
+		if more && rejected.Line == line.Number {
+			code = rejected.Code
+			rejected, err, more = next()
+		}
+		if !line.LeftOut { // what a corrected blob leaves out, the original says
+			err = errors.Join(err, sums.take(r, line.Bytes, code, id.Hour))
+		}
+		r.counted()
+	}
+	return err
 }
 
 // counted counts a row.

@@ -100,7 +100,7 @@ func (r *run) readAnswer(hour usage.Hour) (map[meterKey]usage.Quantity, error) {
 	}
 	defer file.Close()
 	sums := newBlobSums(r.own)
-	if err := eachAnswered(file, maxAnswer, func(row []byte) error { return sums.take(r, row, false, hour) }); err != nil {
+	if err := eachAnswered(file, maxAnswer, func(row []byte) error { return sums.take(r, row, "", hour) }); err != nil {
 		return nil, err
 	}
 	if sums.unreadable > 0 {
