@@ -182,6 +182,7 @@ func (d *draft) store(ctx context.Context) (name landing.Name, h ledger.Hour, er
 		Blob: name.String(), SHA256: file.SHA256(), RowSetHash: trailer.RowSetHash, Bytes: file.Size(), Records: trailer.Records, Pages: int64(trailer.Pages),
 		Region: d.standing.Region, AgentVersion: d.standing.AgentVersion, CollectedAt: d.standing.CollectedAt, LandedAt: d.standing.LandedAt,
 		Reporting: d.standing.Reporting, Original: d.standing.Root(), OriginalRowSetHash: d.standing.OriginalRowSetHash,
+		UnlessDismissed: d.req.Fixed == nil && d.req.Want == nil,
 	}
 	if d.standing.Original == "" {
 		h.OriginalRowSetHash = d.standing.RowSetHash
@@ -201,34 +202,4 @@ func (d *draft) decision() string {
 		fmt.Fprintf(sum, "%d-%d\n", lines[0], lines[1])
 	}
 	return hex.EncodeToString(sum.Sum(nil)[:8])
-}
-
-// dismissedMeanwhile looks once more at the rejected rows, now that none can be
-// dismissed any more: a row that was dismissed since they were read stays out, unless
-// it was asked for. The draft is then withdrawn, and made anew.
-func (d *draft) dismissedMeanwhile(ctx context.Context, corrected ledger.HourID) error {
-	if d.req.Fixed != nil || d.req.Want != nil {
-		return nil
-	}
-	out := d.rejected
-	for row, err := range d.Ledger.RefusedRows(ctx, d.id) {
-		if errors.Is(err, ledger.ErrDecided) {
-			return nil // somebody else carried it out
-		}
-		if err != nil {
-			return err
-		}
-		for len(out) > 0 && out[0][1] < row.Line {
-			out = out[1:]
-		}
-		if row.State != ledger.Dismissed || len(out) > 0 && out[0][0] <= row.Line {
-			continue
-		}
-		why := ledger.Reasoned{By: d.req.Why.By, At: d.req.Why.At, Reason: fmt.Sprintf("row %d was dismissed before the redrive was announced", row.Line)}
-		if _, err := d.Ledger.EndTakeOver(ctx, corrected, why); err != nil {
-			return err
-		}
-		return ledger.ErrMoved
-	}
-	return nil
 }

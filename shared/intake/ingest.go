@@ -142,20 +142,28 @@ func (i *ingesting) rows(standing ledger.Hour, r *landing.Reader, header landing
 }
 
 // takeOver makes the file count. Where it has the lines of the one that leaves, rows
-// that were dismissed stay so.
+// that were dismissed stay so: also a row that a redrive did not choose, and that was
+// dismissed after the redrive had read it. No row is dismissed any more now that the
+// hour has a challenger, so such a redrive is withdrawn, whoever carries it out.
 func (i *ingesting) takeOver(ctx context.Context, standing ledger.Hour, inputs []ledger.DayInput) (ledger.Verdict, error) {
 	from := i.id
 	from.SHA16 = standing.Counts
 	mine := ledger.Hour{Original: i.hour.Original, Counts: i.id.SHA16}
 	same := standing.Counts != "" && mine.Root() == standing.Root()
 	if same {
-		if err := i.Ledger.CopyDismissals(ctx, from, i.id, i.hour.Refusals); err != nil {
+		dismissed, err := i.Ledger.CopyDismissals(ctx, from, i.id, i.hour.Refusals)
+		if err != nil {
 			return "", err
+		}
+		if dismissed > 0 && i.hour.UnlessDismissed {
+			i.hour, err = i.Ledger.EndTakeOver(ctx, i.id, ledger.Reasoned{By: i.hour.DecidedBy, At: i.hour.DecidedAt,
+				Reason: fmt.Sprintf("row %d was dismissed before the redrive was announced", dismissed)})
+			return i.hour.Verdict, err
 		}
 	}
 	verdict, err := i.Ledger.TakeOver(ctx, i.id, i.hour, inputs)
 	if same && err == nil && verdict == ledger.Counted {
-		err = i.Ledger.CopyDismissals(ctx, from, i.id, i.hour.Refusals)
+		_, err = i.Ledger.CopyDismissals(ctx, from, i.id, i.hour.Refusals)
 	}
 	return verdict, err
 }

@@ -117,9 +117,9 @@ func (r Redriver) redrive(ctx context.Context, req Request) (Outcome, error) {
 	if d.out.Already {
 		// Whoever did it may have died before it copied dismissals the second time.
 		if h, err = r.Ledger.Hour(ctx, corrected); err == nil {
-			err = r.Ledger.CopyDismissals(ctx, id, corrected, h.Refusals)
+			_, err = r.Ledger.CopyDismissals(ctx, id, corrected, h.Refusals)
 		}
-	} else if err = d.dismissedMeanwhile(ctx, corrected); err == nil {
+	} else {
 		err = r.carryOut(ctx, corrected)
 	}
 	if err != nil {
@@ -166,7 +166,7 @@ func (r Redriver) finishOther(ctx context.Context, id ledger.HourID, other strin
 }
 
 // carryOut lets a corrected blob take the place of the file that counts, as
-// IngestHour does if this is not done.
+// IngestHour does if this is not done. It is ErrMoved if a row of it was dismissed.
 func (r Redriver) carryOut(ctx context.Context, id ledger.HourID) error {
 	have, err := r.Ledger.Hour(ctx, id)
 	if err != nil {
@@ -185,7 +185,10 @@ func (r Redriver) carryOut(ctx context.Context, id ledger.HourID) error {
 			return err
 		}
 	}
-	_, _, err = g.Ingest(ctx, id, name, h, body)
+	_, h, err = g.Ingest(ctx, id, name, h, body)
+	if err == nil && h.Decision == ledger.Withdrawn {
+		err = ledger.ErrMoved
+	}
 	return err
 }
 

@@ -1,6 +1,7 @@
 package ledger
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -97,24 +98,27 @@ func (l *Ledger) sameLines(ctx context.Context, id HourID, rows []RefusedRow) (H
 }
 
 // CopyDismissals dismisses rows of the file to that are dismissed in the file from,
-// which has the same lines; refusals is the file of to's rejected rows. It is done before the pointer moves from one to the other
-// and once more after it: somebody may dismiss a row in between, and die before he
-// reads the pointer again.
-func (l *Ledger) CopyDismissals(ctx context.Context, from, to HourID, refusals string) error {
-	err := l.copyDismissals(ctx, from, to, refusals)
-	for try := 1; errors.Is(err, table.ErrChanged) && try < decideTries; try++ {
-		err = l.copyDismissals(ctx, from, to, refusals)
+// which has the same lines; refusals is the file of to's rejected rows. It is done
+// before the pointer moves from one to the other and once more after it: somebody may
+// dismiss a row in between, and die before he reads the pointer again. counting is the
+// first row that is dismissed in from and counts in to; 0 if there is none.
+func (l *Ledger) CopyDismissals(ctx context.Context, from, to HourID, refusals string) (counting int64, err error) {
+	for try := 1; ; try++ {
+		counting, err = l.copyDismissals(ctx, from, to, refusals)
+		if errors.Is(err, table.ErrChanged) && try < decideTries {
+			continue
+		}
+		if err != nil {
+			return 0, fmt.Errorf("copy dismissals of hour %s to %s: %w", from, to.SHA16, err)
+		}
+		return counting, nil
 	}
-	if err != nil {
-		return fmt.Errorf("copy dismissals of hour %s to %s: %w", from, to.SHA16, err)
-	}
-	return nil
 }
 
-func (l *Ledger) copyDismissals(ctx context.Context, from, to HourID, refusals string) error {
+func (l *Ledger) copyDismissals(ctx context.Context, from, to HourID, refusals string) (counting int64, err error) {
 	source, err := l.Hour(ctx, from)
 	if err != nil {
-		return err
+		return 0, err
 	}
 	next, stop := iter.Pull2(l.rejected(ctx, to, refusals))
 	defer stop()
@@ -122,26 +126,33 @@ func (l *Ledger) copyDismissals(ctx context.Context, from, to HourID, refusals s
 	var ops []table.Op
 	for r, rowErr := range l.rejected(ctx, from, source.Refusals) {
 		if rowErr != nil {
-			return rowErr
+			return 0, rowErr
 		}
 		for more && err == nil && row.Line < r.Line {
 			row, err, more = next()
 		}
 		if err != nil {
-			return err
+			return 0, err
 		}
-		if !more || row.Line != r.Line || r.Status != Dismissed || row.Status == Dismissed {
+		if r.Status != Dismissed {
+			continue
+		}
+		if !more || row.Line != r.Line {
+			counting = cmp.Or(counting, r.Line)
+			continue
+		}
+		if row.Status == Dismissed {
 			continue
 		}
 		row.Status, row.DecisionReason, row.DecidedBy, row.DecidedAt = r.Status, r.DecisionReason, r.DecidedBy, r.DecidedAt
 		if ops = append(ops, row.write()); len(ops) == maxOps {
 			if err := l.applyAll(ctx, table.Quarantine, to.partition(), ops); err != nil {
-				return err
+				return 0, err
 			}
 			ops = ops[:0]
 		}
 	}
-	return l.applyAll(ctx, table.Quarantine, to.partition(), ops)
+	return counting, l.applyAll(ctx, table.Quarantine, to.partition(), ops)
 }
 
 // write writes the row over the version that was read.

@@ -82,6 +82,7 @@ type Hour struct {
 	// Of a corrected blob, corrected.go.
 	Original           string `col:"original,omitempty"`           // SHA16 of the landed blob that it corrects
 	OriginalRowSetHash string `col:"originalRowSetHash,omitempty"` // of that blob
+	UnlessDismissed    bool   `col:"unlessDismissed,omitempty"`    // it is withdrawn if it has a row that was dismissed before it was announced
 }
 
 // Hour reads the verdict on a blob; ErrNotFound if there is none yet.
@@ -165,7 +166,7 @@ func (l *Ledger) DecideHour(ctx context.Context, id HourID, h Hour) (Verdict, er
 func (h *Hour) Inherit(before Hour) {
 	h.Decision, h.DecisionReason, h.DecidedBy, h.DecidedAt, h.Earlier =
 		before.Decision, before.DecisionReason, before.DecidedBy, before.DecidedAt, before.Earlier
-	h.Original, h.OriginalRowSetHash = before.Original, before.OriginalRowSetHash
+	h.Original, h.OriginalRowSetHash, h.UnlessDismissed = before.Original, before.OriginalRowSetHash, before.UnlessDismissed
 	if h.Decision == Exclude {
 		h.decide("", Reasoned{})
 	}
