@@ -47,11 +47,9 @@ func (a *App) ingestHour(ctx context.Context, req invoke.Request) error {
 		return err
 	}
 	verdict, hour, err := a.judgeHour(ctx, id, name, have)
-	if errors.Is(err, a.NoBlob) && have.TakesOver() {
-		verdict, hour, err = a.endTakeOver(ctx, id, err.Error())
-	}
-	if errors.Is(err, a.NoBlob) {
-		return badMessage{err}
+	var rejection *landing.Rejection
+	if gone := errors.Is(err, a.NoBlob); gone || errors.As(err, &rejection) {
+		verdict, hour, err = a.endUnreadable(ctx, id, have, err)
 	}
 	if err != nil {
 		return err
@@ -115,14 +113,27 @@ func (a *App) judgeHour(ctx context.Context, id ledger.HourID, name landing.Name
 		Settings: intake.Settings{TempDir: a.Settings.TempDir, SpillSums: a.Settings.SpillSums}}
 	verdict, hour, err := g.Ingest(ctx, id, name, hour, body)
 	var rejection *landing.Rejection
-	if errors.As(err, &rejection) && have.TakesOver() {
-		return a.endTakeOver(ctx, id, rejection.Error())
-	} else if errors.As(err, &rejection) {
+	if errors.As(err, &rejection) && !have.TakesOver() && !have.OutByEnd() {
 		hour.Verdict, hour.Code, hour.Reason = ledger.Rejected, rejection.Code, rejection.Reason
 		hour.Limit = a.limit(rejection.Code)
 		verdict, err = a.Ledger.DecideHour(ctx, id, hour)
 	}
 	return verdict, hour, err
+}
+
+// endUnreadable ends what was announced of a file that is gone or cannot be read any
+// more, so that no day waits for it. A file that only an end took out has no row that
+// says why it does not count again: its message is kept as one that failed.
+func (a *App) endUnreadable(ctx context.Context, id ledger.HourID, have ledger.Hour, why error) (ledger.Verdict, ledger.Hour, error) {
+	if have.TakesOver() {
+		return a.endTakeOver(ctx, id, why.Error())
+	}
+	if have.Verdict == ledger.Unregistered { // it may be about to count again
+		if _, _, err := a.endTakeOver(ctx, id, why.Error()); err != nil && !errors.Is(err, table.ErrNotFound) {
+			return "", have, err
+		}
+	}
+	return "", have, badMessage{why}
 }
 
 // endTakeOver ends a take-over that was decided and cannot be carried out: no day

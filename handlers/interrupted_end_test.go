@@ -1,6 +1,9 @@
 package handlers_test
 
 import (
+	"bytes"
+	"context"
+	"io"
 	"math/rand/v2"
 	"net/http"
 	"strings"
@@ -9,6 +12,8 @@ import (
 
 	"github.com/Azure/azure-sdk-for-go/sdk/azcore/policy"
 
+	"stackusage/handlers"
+	"stackusage/shared/azurestore"
 	"stackusage/shared/landing"
 	"stackusage/shared/ledger"
 	"stackusage/shared/registration"
@@ -165,4 +170,59 @@ func TestAnEndAfterAnInterruptedReturn(t *testing.T) {
 	again()
 	r.sweptOut(t, rnd)
 	check(t, "charged at last", all, paid(t, b))
+}
+
+// unreadable are landed blobs that nobody can read any more.
+type unreadable struct {
+	handlers.Landing
+	content []byte // nil: they are gone
+}
+
+func (u unreadable) Open(context.Context, string, string) (io.ReadCloser, time.Time, error) {
+	if u.content == nil {
+		return nil, time.Time{}, azurestore.ErrNoBlob
+	}
+	return io.NopCloser(bytes.NewReader(u.content)), hour22.End(), nil
+}
+
+// dyingBeforeReturn fails at the transaction by which a file counts again.
+type dyingBeforeReturn struct{ table.Store }
+
+func (d dyingBeforeReturn) Apply(ctx context.Context, name, partition string, ops ...table.Op) error {
+	if name == table.UsageHours && len(ops) == 2 && ops[0].Verb == table.Update {
+		return errFault
+	}
+	return d.Store.Apply(ctx, name, partition, ops...)
+}
+
+// TestAFileThatCannotReturn: it was about to count again after an end, and its blob is
+// gone from landing, or damaged. Its day is not left open, and the message is kept.
+func TestAFileThatCannotReturn(t *testing.T) {
+	t.Parallel()
+	for what, content := range map[string][]byte{"gone": nil, "damaged": []byte("no gzip")} {
+		t.Run(what, func(t *testing.T) {
+			t.Parallel()
+			r := longRegistered(t)
+			name := r.ingest(t, hour22, rowsOf(hour22)...)
+			_, err := r.Ledger.Exclude(t.Context(), hourID(name), because("it had ended"), true)
+			ok(t, err)
+			store := r.Ledger.Store
+			r.Ledger.Store = dyingBeforeReturn{store}
+			r.fails(t, "IngestHour", landedMessage(name))
+			r.Ledger.Store = store
+			if standing, err := r.Ledger.CountedHour(t.Context(), hourID(name)); err != nil || standing.Challenger != name.SHA16 {
+				t.Fatalf("it did not die on the way: %+v, %v", standing, err)
+			}
+			r.Landing = unreadable{r.Landing, content}
+			r.done(t, "IngestHour", landedMessage(name))
+			r.advance(100 * time.Hour)
+			r.done(t, "CloseDay", dayMessage(theDay))
+			if open := r.rows(t, table.OpenDays); len(open) > 0 && open[cloudID+"/20191210"] != nil {
+				t.Errorf("open: %v", open)
+			}
+			if h := r.hourRow(t, name); h.Verdict != ledger.Unregistered || len(r.rows(t, table.FailedMessages)) != 1 {
+				t.Errorf("row %+v, failed %v", h, r.rows(t, table.FailedMessages))
+			}
+		})
+	}
 }

@@ -141,17 +141,23 @@ func (l *Ledger) carryOutExclusion(ctx context.Context, id HourID) (Verdict, err
 
 // leftByEnd is what makes a file that is not registered one that an end took out,
 // if it has inputs: an ingest wrote them and died before its commit, and closers
-// would wait for it for ever. Nothing otherwise.
+// would wait for it for ever. Nothing otherwise. One that was about to count again is
+// not any more.
 func (l *Ledger) leftByEnd(ctx context.Context, id HourID, h Hour) ([]table.Op, error) {
 	if h.Verdict != Unregistered {
 		return nil, nil
 	}
 	_, err := l.Store.Get(ctx, table.DayInputs, dayPartition(id.CloudID, id.Hour.Day()), id.Hour.Compact()+"_"+id.SHA16)
 	if err == nil {
-		_, err = l.CountedHour(ctx, id)
-		if errors.Is(err, table.ErrNotFound) {
+		c := claim{id: id}
+		c.standTag, err = l.readRow(ctx, id, id.pointer(), &c.standing)
+		switch {
+		case errors.Is(err, table.ErrNotFound):
 			h.Excluded, h.ExcludedBy = id.SHA16, ExcludedByEnd
 			return []table.Op{{Verb: table.Insert, Row: table.Row{Partition: id.partition(), Key: id.pointer(), Props: table.Encode(h)}}}, nil
+		case err == nil && c.standing.takenOutByEnd(id) && c.standing.Challenger == id.SHA16:
+			c.standing.Challenger = ""
+			return []table.Op{c.setStanding()}, nil
 		}
 	}
 	if errors.Is(err, table.ErrNotFound) {
