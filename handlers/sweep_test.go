@@ -235,12 +235,12 @@ func TestSweepGoesOn(t *testing.T) {
 	r := registered(t)
 	r.complete(t)
 	r.land(t, hour00+1) // nobody announced it
-	r.advance(16 * time.Minute)
 	for path, works := range map[string]string{
 		landing.Container(cloudID): handlers.QueueDays, // blobs cannot be listed: days are queued
 		"/" + table.OpenDays:       handlers.QueueLanded,
 		"-poison":                  handlers.QueueDays,
 	} {
+		r.advance(25 * time.Hour) // old hours are looked at once a day
 		r.through(func(req *policy.Request) (*http.Response, error) {
 			if strings.Contains(req.Raw().URL.Path, path) {
 				return nil, errFault
@@ -251,8 +251,8 @@ func TestSweepGoesOn(t *testing.T) {
 			t.Errorf("%s fails: status %d", path, status)
 		}
 		r.through(nil)
-		if got := r.take(t, works); len(got) != 1 {
-			t.Errorf("%s fails: %s has %v", path, works, got)
+		if got := r.take(t, works); len(got) == 0 {
+			t.Errorf("%s fails: nothing in %s", path, works)
 		}
 		r.take(t, handlers.QueueLanded)
 		r.take(t, handlers.QueueDays)

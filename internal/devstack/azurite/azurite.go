@@ -41,6 +41,10 @@ type Options struct {
 	// basic: lifetime, issuer and audience of a token are checked, its signature
 	// is not). It needs a certificate.
 	OAuth bool
+
+	// InMemory keeps the data in memory: Azurite's tables are one file that it
+	// writes whole every few seconds, which takes longer with every test.
+	InMemory bool
 }
 
 // Ports are the loopback ports of the three services.
@@ -98,7 +102,6 @@ func (s *Server) start(ctx context.Context, script string) error {
 	}
 	args := []string{script,
 		"--silent", "--skipApiVersionCheck", "--disableTelemetry", "--loose",
-		"--location", s.opts.Dir,
 		"--blobHost", "127.0.0.1", "--blobPort", strconv.Itoa(s.Ports.Blob),
 		"--queueHost", "127.0.0.1", "--queuePort", strconv.Itoa(s.Ports.Queue),
 		"--tableHost", "127.0.0.1", "--tablePort", strconv.Itoa(s.Ports.Table)}
@@ -107,6 +110,11 @@ func (s *Server) start(ctx context.Context, script string) error {
 	}
 	if s.opts.OAuth {
 		args = append(args, "--oauth", "basic")
+	}
+	if s.opts.InMemory {
+		args = append(args, "--inMemoryPersistence")
+	} else {
+		args = append(args, "--location", s.opts.Dir)
 	}
 	client, err := s.prober()
 	if err != nil {

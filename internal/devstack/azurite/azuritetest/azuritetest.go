@@ -60,7 +60,7 @@ func start() (err error) {
 	}
 	// The emulator outlives the test that asks first, so it must not hang on
 	// that test's context.
-	shared.server, err = azurite.Start(context.Background(), azurite.Options{Dir: shared.dir, Accounts: accounts})
+	shared.server, err = azurite.Start(context.Background(), azurite.Options{Dir: shared.dir, Accounts: accounts, InMemory: true})
 	if err != nil {
 		return fmt.Errorf("%w (kept: %s)", err, shared.dir)
 	}
