@@ -264,7 +264,6 @@ func TestADamagedPartialIsNotStated(t *testing.T) {
 			r.putBlob(t, "partials", "tampered", zip(t, strings.Replace(text, "0.25", "9.25", 1)))
 			return "tampered"
 		}, "DayInputs says"},
-		{"one that is gone", func(*testing.T, *rig, []table.Row) string { return "gone" }, "no such blob"},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			t.Parallel()

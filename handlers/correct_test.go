@@ -27,13 +27,13 @@ func (r *rig) settle(t *testing.T, rnd *rand.Rand) {
 
 func (r *rig) untilNothingIsOpen(t *testing.T, rnd *rand.Rand) {
 	t.Helper()
-	for range 60 {
-		r.advance(2 * time.Hour)
+	for n := range 60 {
 		marks, err := r.Ledger.OpenMarks(t.Context())
 		ok(t, err)
 		if r.rests(t, marks) {
 			return
 		}
+		r.advance(2 * time.Hour << min(n, 4)) // soon for what waits an hour, later for what waits for days
 		rnd.Shuffle(len(marks), func(i, j int) { marks[i], marks[j] = marks[j], marks[i] })
 		for _, m := range marks {
 			if m.Revision == 0 {

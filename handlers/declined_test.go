@@ -203,7 +203,6 @@ func TestHalfOfACorrection(t *testing.T) {
 func TestDeclinedIsStatedAgainWithBackoff(t *testing.T) {
 	t.Parallel()
 	r, g := halfDeclined(t, halves["the reversal is declined"])
-	r.advance(-2 * time.Hour) // settle has waited for more
 	began := r.lastRevision(t).Number
 	wait := func(d time.Duration, revisions int64) {
 		t.Helper()
