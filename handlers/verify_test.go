@@ -161,6 +161,8 @@ func (r *rig) damageRows(t *testing.T) {
 		"a missing row of DayInputs":             {table.DayInputs, "", gone},
 		"a changed hash in DayInputs":            {table.DayInputs, "2019121100", set("sha256", strings.Repeat("0", 64))},
 		"a wrong number of lines in DayInputs":   {table.DayInputs, "", set("lines", int64(77))},
+		"another content in DayInputs":           {table.DayInputs, "", set("content", strings.Repeat("0", 64))},
+		"a repeat that was none":                 {table.UsageDays, "20191210", set("attempt", int64(7))},
 		"a wrong count in UsageHours":            {table.UsageHours, "_", set("accepted", int64(77))},
 		"another hash in UsageHours":             {table.UsageHours, "_", set("rowSetHash", strings.Repeat("0", 64))},
 		"a pointer to another blob":              {table.UsageHours, "02", set("counts", "0123456789abcdef")},

@@ -3,7 +3,6 @@ package verify
 import (
 	"bufio"
 	"bytes"
-	"cmp"
 	"compress/gzip"
 	"crypto/sha256"
 	"encoding/json"
@@ -11,32 +10,108 @@ import (
 	"fmt"
 	"hash"
 	"io"
+	"maps"
 	"math/big"
 	"slices"
 	"strings"
 	"time"
 )
 
-// blobName is where an hour blob lies: the registration, the reported hour, and
-// the first 16 hex digits of its SHA-256.
-type blobName struct {
-	cloudID string
-	hour    hour
-	sha16   string
-
-	corrected bool // it lies in the app's storage, and corrects a landed one
+// source is a gzip file of lines as it is read.
+type source struct {
+	r              io.Reader
+	sum            hash.Hash
+	size, unpacked int64
+	rest           *bufio.Reader // what follows the gzip stream
+	err            error         // of the connection, which is none of the file
 }
 
-func (n blobName) path() string {
-	if n.corrected {
-		return fmt.Sprintf("corrected/%s/%s-%s.ndjson.gz", n.cloudID, n.hour.start().Format("2006/01/02/15"), n.sha16)
+func newSource(r io.Reader) *source { return &source{r: r, sum: sha256.New()} }
+
+func (s *source) Read(p []byte) (int, error) {
+	n, err := s.r.Read(p)
+	s.sum.Write(p[:n])
+	s.size += int64(n)
+	if err != nil && err != io.EOF {
+		s.err = err
 	}
-	return fmt.Sprintf("landing-%s/%s-%s.ndjson.gz", n.cloudID, n.hour.start().Format("2006/01/02/15"), n.sha16)
+	return n, err
 }
 
-// key is its RowKey in UsageHours, input the one in DayInputs.
-func (n blobName) key() string   { return n.hour.compact()[8:] + "_" + n.sha16 }
-func (n blobName) input() string { return n.hour.compact() + "_" + n.sha16 }
+func (s *source) hex() string { return fmt.Sprintf("%x", s.sum.Sum(nil)) }
+
+// textLine is a line without its line feed: the beginning, of one that is longer than
+// maxLine, and the hash of all of it. n is 0 in the header.
+type textLine struct {
+	n       int64
+	last    bool
+	content []byte
+	sum     [sha256.Size]byte
+}
+
+const maxLine = 16 << 20
+
+// lines gives each line of the file to each. code is what each says is wrong with a
+// line, which ends it, or what is wrong with the file. It fails only with the connection.
+func (s *source) lines(each func(textLine) (code string)) (code string) {
+	defer func() { must(s.err) }()
+	s.rest = bufio.NewReader(s) // gzip stops exactly at its end
+	gz, err := gzip.NewReader(s.rest)
+	if err != nil {
+		return "NotGzip"
+	}
+	gz.Multistream(false)
+	r := bufio.NewReaderSize(gz, 64<<10)
+	var now, ahead textLine
+	if code = s.next(r, &now); code == atEnd {
+		return "UnreadableHeader"
+	} else if code == "" {
+		code = each(now)
+	}
+	if code == "" {
+		code = s.next(r, &now)
+	}
+	if code == atEnd {
+		return "NoTrailer"
+	}
+	for now.n = 1; code == ""; now, ahead = ahead, now {
+		code = s.next(r, &ahead)
+		now.last, ahead.n = code == atEnd, now.n+1
+		if code != "" && !now.last {
+			break
+		}
+		if code = each(now); now.last {
+			break
+		}
+	}
+	return code
+}
+
+const atEnd = "end"
+
+// next reads a line into l, whose bytes are used again.
+func (s *source) next(r *bufio.Reader, l *textLine) (code string) {
+	h := sha256.New()
+	for l.content = l.content[:0]; ; {
+		part, err := r.ReadSlice('\n')
+		s.unpacked += int64(len(part))
+		text, ended := bytes.CutSuffix(part, []byte{'\n'})
+		h.Write(text)
+		l.content = append(l.content, text[:min(len(text), maxLine+1-len(l.content))]...)
+		switch {
+		case ended:
+			h.Sum(l.sum[:0])
+			return ""
+		case err == bufio.ErrBufferFull:
+		case err == io.EOF && len(l.content) == 0:
+			return atEnd
+		case err == io.EOF, errors.Is(err, io.ErrUnexpectedEOF):
+			return "CutShort"
+		default:
+			return "NotGzip" // or the connection broke
+		}
+	}
+}
 
 // header is what an hour blob says of the stack. docs/formats/hour-blob.md.
 type header struct {
@@ -62,7 +137,7 @@ type corrects struct {
 	Original string     `json:"original"`
 	Blob     string     `json:"blob"`
 	Decision string     `json:"decision"`
-	Rejected [][2]int64 `json:"rejected"`
+	Rejected [][2]int64 `json:"rejected"` // first and last line of each range, in order
 }
 
 // leavesOut reports whether a line does not count, whatever the rules say.
@@ -70,133 +145,74 @@ func (c *corrects) leavesOut(line int64) bool {
 	if c == nil {
 		return false
 	}
-	at, _ := slices.BinarySearchFunc(c.Rejected, line, func(lines [2]int64, n int64) int { return cmp.Compare(lines[1], n) })
+	at, _ := slices.BinarySearchFunc(c.Rejected, line, func(lines [2]int64, n int64) int { return int(lines[1] - n) })
 	return at < len(c.Rejected) && c.Rejected[at][0] <= line
 }
 
-// hourBlob is what there is to say of a file as a whole.
-type hourBlob struct {
+// file is a row of UsageHours with what there is to say of its hour blob.
+type file struct {
+	row
 	header
+	cloudID, sha16, path string
+	hour                 hour
+	corrected            bool // it lies in the app's storage, and corrects a landed one
+
 	sha256, rowSet                  string
 	bytes, unpacked, records, pages int64
-	code                            string // why it is rejected; empty: it is not
+	code                            string           // why it is rejected; empty: it is not
+	accepted, rejected              int64            // rows
+	days                            map[string]int64 // accepted rows by usage day
 }
 
-// rejection is a code on its way up.
-type rejection string
-
-func (r rejection) Error() string { return string(r) }
-
-// source counts and hashes what is read, and remembers an error of the
-// connection, which is none of the file.
-type source struct {
-	r   io.Reader
-	sum hash.Hash
-	n   int64
-	err error
+func newFile(r row) *file {
+	f := &file{row: r, corrected: r.text("original") != "", days: map[string]int64{}}
+	var day, hh string
+	f.cloudID, day, _ = strings.Cut(r.Partition, "_")
+	hh, f.sha16, _ = strings.Cut(r.Key, "_")
+	at, _ := time.Parse("2006010215", day+hh)
+	f.hour = hourOf(at)
+	container := map[bool]string{false: "landing-", true: "corrected/"}[f.corrected]
+	f.path = fmt.Sprintf("%s%s/%s-%s.ndjson.gz", container, f.cloudID, at.Format("2006/01/02/15"), f.sha16)
+	return f
 }
 
-func newSource(r io.Reader) *source { return &source{r: r, sum: sha256.New()} }
-
-func (s *source) Read(p []byte) (int, error) {
-	n, err := s.r.Read(p)
-	s.sum.Write(p[:n])
-	s.n += int64(n)
-	if err != nil && err != io.EOF {
-		s.err = err
-	}
-	return n, err
-}
-
-func (s *source) hex() string { return fmt.Sprintf("%x", s.sum.Sum(nil)) }
-
-// readHour reads an hour blob into b and gives each row to each, and whether the header
-// leaves it out. The error is one of storage; what is wrong with the file is in code.
-func readHour(r io.Reader, name blobName, b *hourBlob, each func(n int64, row []byte, out bool)) error {
-	src := newSource(r)
-	err := b.read(src, name, each)
-	var rejected rejection
-	switch {
-	case src.err != nil:
-		err = src.err
-	case errors.As(err, &rejected):
-		b.code, err = string(rejected), nil
-	case errors.Is(err, io.ErrUnexpectedEOF):
-		b.code, err = "CutShort", nil
-	}
-	return err
-}
-
-func (b *hourBlob) read(src *source, name blobName, each func(int64, []byte, bool)) error {
-	compressed := bufio.NewReader(src) // gzip stops exactly at its end
-	gz, err := gzip.NewReader(compressed)
-	if err != nil {
-		return rejection("NotGzip")
-	}
-	gz.Multistream(false)
-	lines := bufio.NewReaderSize(gz, 64<<10)
-	var last, ahead []byte // the last line is the trailer
-	var sum, sumAhead [sha256.Size]byte
-	rows := new(big.Int)
-	for n := int64(-1); ; n++ { // -1 is the header
-		ahead, sumAhead, err = b.nextLine(lines, last[:0:0])
+// read reads an hour blob and gives each row to each.
+func (f *file) read(r io.Reader, each func(row textLine)) {
+	s, sum := newSource(r), new(big.Int)
+	f.code = s.lines(func(l textLine) string {
 		switch {
-		case err == io.EOF && n < 1:
-			return rejection([]string{"UnreadableHeader", "NoTrailer"}[n+1])
-		case err == io.EOF:
-			rows.Mod(rows, new(big.Int).Lsh(big.NewInt(1), 256))
-			b.rowSet = fmt.Sprintf("%064x", rows)
-			return b.finish(src, compressed, last, name)
-		case err != nil:
-			return err
-		case n < 0:
-			err = b.readHeader(ahead, name)
-		case n > 0:
-			b.records = n
-			rows.Add(rows, new(big.Int).SetBytes(sum[:]))
-			each(n, last, b.Corrects.leavesOut(n))
+		case l.n == 0:
+			return f.readHeader(l.content)
+		case l.last:
+			f.rowSet = fmt.Sprintf("%064x", sum.Mod(sum, new(big.Int).Lsh(big.NewInt(1), 256)))
+			return f.finish(s, l.content)
 		}
-		if err != nil {
-			return err
-		}
-		last, sum = ahead, sumAhead
-	}
+		f.records = l.n
+		sum.Add(sum, new(big.Int).SetBytes(l.sum[:]))
+		each(l)
+		return ""
+	})
+	f.unpacked = s.unpacked
 }
 
-// Bounds of lines. Of one that is longer than a header may be, the beginning is kept.
-const (
-	maxRow    = 256 << 10
-	maxHeader = 16 << 20
-)
+// finding is a code if it is so.
+type finding struct {
+	is   bool
+	code string
+}
 
-// nextLine reads a line and the hash of all of it, without its line feed.
-func (b *hourBlob) nextLine(r *bufio.Reader, content []byte) (_ []byte, sum [sha256.Size]byte, err error) {
-	h := sha256.New()
-	for {
-		part, err := r.ReadSlice('\n')
-		b.unpacked += int64(len(part))
-		text, ended := bytes.CutSuffix(part, []byte{'\n'})
-		h.Write(text)
-		content = append(content, text[:min(len(text), maxHeader+1-len(content))]...)
-		switch {
-		case ended:
-			h.Sum(sum[:0])
-			return content, sum, nil
-		case err == bufio.ErrBufferFull:
-		case err == io.EOF && len(part)+len(content) == 0:
-			return nil, sum, io.EOF
-		case err == io.EOF:
-			return nil, sum, rejection("CutShort")
-		case errors.Is(err, io.ErrUnexpectedEOF):
-			return nil, sum, err
-		default:
-			return nil, sum, rejection("NotGzip") // or the connection broke
+// first is the code of the first that is.
+func first(findings ...finding) string {
+	for _, f := range findings {
+		if f.is {
+			return f.code
 		}
 	}
+	return ""
 }
 
 // finish checks the trailer, the end of the file and its name.
-func (b *hourBlob) finish(src *source, compressed *bufio.Reader, last []byte, name blobName) error {
+func (f *file) finish(s *source, last []byte) (code string) {
 	var line struct {
 		Trailer json.RawMessage `json:"trailer"`
 	}
@@ -205,53 +221,32 @@ func (b *hourBlob) finish(src *source, compressed *bufio.Reader, last []byte, na
 		Pages   int64  `json:"pages"`
 		RowSet  string `json:"rowSetHash"`
 	}
-	if decodeKnown(last, &line, true) != "" || len(line.Trailer) == 0 || string(line.Trailer) == "null" ||
-		decodeKnown(line.Trailer, &trailer, true) != "" || trailer.Pages < 0 || len(last) > maxRow {
-		return rejection("NoTrailer")
-	}
-	b.pages = trailer.Pages
-	if _, err := compressed.ReadByte(); err == nil {
-		return rejection("BytesAfterTheEnd")
-	}
-	b.sha256, b.bytes = src.hex(), src.n
-	switch {
-	case trailer.Records != b.records:
-		return rejection("RecordCountDiffers")
-	case !strings.EqualFold(trailer.RowSet, b.rowSet):
-		return rejection("RowSetHashDiffers")
-	case b.sha256[:16] != name.sha16:
-		return rejection("NameDiffersFromContent")
-	}
-	return nil
+	code = decode(last, &line, true) + decode(line.Trailer, &trailer, true)
+	_, end := s.rest.ReadByte()
+	f.sha256, f.bytes, f.pages = s.hex(), s.size, trailer.Pages
+	return first(
+		finding{len(last) > maxRow || code != "" || string(line.Trailer) == "null" || trailer.Pages < 0, "NoTrailer"},
+		finding{end == nil, "BytesAfterTheEnd"},
+		finding{trailer.Records != f.records, "RecordCountDiffers"},
+		finding{!strings.EqualFold(trailer.RowSet, f.rowSet), "RowSetHashDiffers"},
+		finding{f.sha256[:16] != f.sha16, "NameDiffersFromContent"})
 }
 
-func (b *hourBlob) readHeader(content []byte, name blobName) error {
-	if len(content) > maxHeader || decode(content, &b.header) != "" || b.Format != "azurestack-usage-hour/1" {
-		return rejection("UnreadableHeader")
+func (f *file) readHeader(content []byte) (code string) {
+	if len(content) > maxLine || decode(content, &f.header, false) != "" {
+		return "UnreadableHeader"
 	}
-	start := b.ReportedStart
-	switch {
-	case !isGUID(b.CloudID) || dashedGUID(b.CloudID) != name.cloudID:
-		return rejection("OtherRegistration")
-	case !start.Truncate(time.Hour).Equal(start) || !b.ReportedEnd.Equal(start.Add(time.Hour)):
-		return rejection("WindowNotOneHour")
-	case hourOf(start) != name.hour:
-		return rejection("NameDiffersFromContent")
-	case (b.Corrects != nil) != name.corrected:
-		return rejection("UnreadableHeader")
-	case slices.ContainsFunc(b.Providers, func(id string) bool { return !isGUID(id) }):
-		return rejection("UnreadableHeader")
+	start, tenants, twice := f.ReportedStart, map[string]string{}, false
+	for subscription, tenant := range f.Tenants {
+		other, is := tenants[plainGUID(subscription)]
+		twice = twice || is && other != plainGUID(tenant)
+		tenants[plainGUID(subscription)] = plainGUID(tenant)
 	}
-	plain := map[string]string{}
-	for subscription, tenant := range b.Tenants {
-		id := plainGUID(subscription)
-		if other, twice := plain[id]; twice && other != plainGUID(tenant) {
-			return rejection("UnreadableHeader")
-		}
-		plain[id] = plainGUID(tenant)
-		if !isGUID(tenant) {
-			delete(b.Tenants, subscription)
-		}
-	}
-	return nil
+	maps.DeleteFunc(f.Tenants, func(_, tenant string) bool { return !isGUID(tenant) })
+	return first(
+		finding{f.Format != "azurestack-usage-hour/1", "UnreadableHeader"},
+		finding{!isGUID(f.CloudID) || dashedGUID(f.CloudID) != f.cloudID, "OtherRegistration"},
+		finding{!start.Truncate(time.Hour).Equal(start) || !f.ReportedEnd.Equal(start.Add(time.Hour)), "WindowNotOneHour"},
+		finding{hourOf(start) != f.hour, "NameDiffersFromContent"},
+		finding{(f.Corrects != nil) != f.corrected || twice || slices.ContainsFunc(f.Providers, func(id string) bool { return !isGUID(id) }), "UnreadableHeader"})
 }

@@ -1,9 +1,6 @@
 package verify
 
-import (
-	"cmp"
-	"io"
-)
+import "io"
 
 // Doors for tests that hold the readers against those of the pipeline.
 
@@ -18,26 +15,35 @@ func ReadRow(text []byte, reported int64) (shown [6]string, at int64, quantity, 
 
 // ReadHour reads an hour blob.
 func ReadHour(r io.Reader, cloudID string, reported int64, sha16 string) (code, rowSet string, rows int64, err error) {
-	var b hourBlob
-	err = readHour(r, blobName{cloudID, hour(reported), sha16, false}, &b, func(int64, []byte, bool) {})
-	return b.code, b.rowSet, b.records, err
+	defer func() {
+		if f, is := recover().(failure); is {
+			err = f.error
+		}
+	}()
+	f := &file{cloudID: cloudID, hour: hour(reported), sha16: sha16}
+	f.read(r, func(textLine) {})
+	return f.code, f.rowSet, f.records, err
 }
 
 // SortTexts sorts texts as if each had so many bytes.
 func SortTexts(dir string, texts []string, size int) (sorted []string, files int) {
-	s := &sorter[string]{dir: dir, compare: cmp.Compare[string]}
+	s := &sorter[joined]{dir: dir}
 	defer s.close()
 	for _, text := range texts {
-		s.put(text, size)
+		s.put(keyOf(text), joined{text}, size)
 	}
 	for range 2 { // it may be read again
 		sorted = nil
-		for text := range s.all() {
-			sorted = append(sorted, text)
+		for _, all := range s.all() {
+			sorted = append(sorted, all...)
 		}
 	}
 	return sorted, len(s.files)
 }
+
+type joined []string
+
+func (j joined) add(k joined) joined { return append(j, k...) }
 
 // MaxMemory is what a sorter holds.
 const MaxMemory = maxMemory

@@ -3,6 +3,7 @@ package verify
 import (
 	"cmp"
 	"fmt"
+	"io"
 	"maps"
 	"regexp"
 	"slices"
@@ -30,207 +31,152 @@ func (l *look) landed() (keys []string) {
 }
 
 func (l *look) readHours() {
-	l.files, l.pointers = map[string]table.Row{}, map[string]table.Row{}
-	for row := range l.list(table.UsageHours, l.partition(), "") {
-		if len(row.Key) == 2 {
-			l.pointers[row.Key] = row
+	l.files, l.pointers = map[string]row{}, map[string]row{}
+	for r := range l.list(table.UsageHours, l.partition(), "") {
+		if len(r.Key) == 2 {
+			l.pointers[r.Key] = r
 		} else {
-			l.files[row.Key] = row
+			l.files[r.Key] = r
 		}
 	}
 }
 
-// file is a row of UsageHours with what there is to say of its blob.
-type file struct {
-	where string
-	name  blobName
-	table.Props
-	hourBlob
-	accepted, rejected int64
-	days               map[string]int64 // rows by usage day
-}
-
-func (f *file) verdict() string { return text(f.Props, "verdict") }
-
-// once reports whether the file counts, or counted once: one that an end took out is
-// unregistered.
-func (f *file) once() bool {
-	return slices.Contains([]string{"counted", "voided", "excluded"}, f.verdict()) || text(f.Props, "decision") == "exclude"
-}
+func among(text string, list ...string) bool { return slices.Contains(list, text) }
 
 // checkHours holds each file and each hour of the day against the blobs.
 func (l *look) checkHours() {
 	hours := map[string][]*file{}
 	for _, key := range slices.Sorted(maps.Keys(l.files)) {
-		l.try(func() { hours[key[:2]] = append(hours[key[:2]], l.checkFile(key, l.files[key])) })
+		l.try(func() { hours[key[:2]] = append(hours[key[:2]], l.checkFile(l.files[key])) })
 		l.out.Files++
 	}
-	for hh, pointer := range l.pointers {
-		p, where, verdicts := pointer.Props, place(table.UsageHours, pointer), []string{"counted"}
-		names := text(p, "counts")
+	for hh, p := range l.pointers {
+		names, verdicts, but := p.text("counts"), []string{"counted"}, []string{"counts", "challenger", "excluded", "excludedBy"}
 		if names == "" { // the hour is excluded
-			names, verdicts = text(p, "excluded"), []string{"excluded", "unregistered"}
+			names, verdicts = p.text("excluded"), []string{"excluded", "unregistered"}
 		}
-		but := []string{"counts", "challenger", "excluded", "excludedBy"}
-		if text(p, "challenger") == "-" { // it is about to be
+		if p.text("challenger") == "-" { // it is about to be
 			but = append(but, "decision", "decisionReason", "decidedBy", "decidedAt", "earlier")
 		}
-		if row := l.files[hh+"_"+names]; slices.Contains(verdicts, text(row.Props, "verdict")) {
-			l.sameProps(where, p, row.Props, but...)
-		} else {
-			l.differs(where, "it names %q, and the verdict of that blob is %q", names, text(row.Props, "verdict"))
+		f := l.files[hh+"_"+names]
+		if l.check(among(f.text("verdict"), verdicts...), p.where, "it names %q, and the verdict of that blob is %q", names, f.text("verdict")) {
+			l.same(p.where, p.Props, only(p.Props, f.Props, but...))
 		}
 	}
 	for _, files := range hours {
 		for _, f := range files {
-			l.checkVerdict(f, files)
+			l.try(func() { l.checkVerdict(f, files) })
 		}
 	}
 }
 
 // checkFile reads the blob of a row, gathers what was used on the day, and
 // compares the rejected rows of one that counts with Quarantine.
-func (l *look) checkFile(key string, row table.Row) *file {
-	hh, sha16, _ := strings.Cut(key, "_")
-	at, err := time.Parse("2006010215", l.day+hh)
-	f := &file{where: place(table.UsageHours, row), name: blobName{l.cloudID, hourOf(at), sha16, text(row.Props, "original") != ""}, Props: row.Props, days: map[string]int64{}}
-	if err != nil || f.name.path() != text(row.Props, "blob") {
-		damaged(f.where, "blob is %q, which is the name of another one", text(row.Props, "blob"))
-	}
-	if in := l.inputs[f.name.input()]; in != nil {
-		in.read = true
-	}
-	rejected := l.newWanted()
+func (l *look) checkFile(r row) *file {
+	f := newFile(r)
+	need(f.path == r.text("blob"), f.where, "blob is %q, which is the name of another one", r.text("blob"))
+	rejected, refusals := &sorter[pair]{dir: l.o.TempDir}, f.text("refusals")
 	defer rejected.close()
-	refusals := text(f.Props, "refusals")
-	l.readUsage(f, func(n int64, u usage, code string) {
-		if code == "" {
-			f.accepted++
-			f.days[u.Hour.day()]++
-			l.gather(f.name.input(), u)
-			return
-		}
-		f.rejected++
-		rejected.put(wantedRow{fmt.Sprintf("%s_%010d", key, n), map[string]string{"line": fmt.Sprint(n), "code": code, "blob": f.name.path(), "bytes": refusals}}, 500)
+	l.readUsage(f, func(n int64, code string) {
+		line := fmt.Sprint(n)
+		rejected.put(fmt.Sprintf("%s_%010d", r.Key, n), pair{Must: props{"line": line, "code": code, "blob": f.path, "bytes": refusals}}, 500)
 	})
-	if f.verdict() != "counted" {
+	if f.text("verdict") != "counted" {
 		return f
 	}
 	if f.rejected > 0 {
 		l.try(func() { l.readFile(refusals, "") })
 	}
-	// Rows of an earlier judgement of the same blob name another file of their bytes.
-	l.compareRows(table.Quarantine, key, rejected, func(row table.Row) bool { return text(row.Props, "bytes") == refusals },
+	// Rows of an earlier reading of the same blob name another file of their bytes.
+	l.sameRows(table.Quarantine, r.Key, rejected, func(r row) bool { return r.text("bytes") == refusals },
 		"status", "reason", "decidedBy", "decisionReason", "decidedAt")
 	return f
 }
 
-// readUsage gives each row of a file to each: usage, or the code by which it is
-// rejected.
-func (l *look) readUsage(f *file, each func(n int64, u usage, code string)) {
-	f.name.corrected = text(f.Props, "original") != ""
-	store := Blobs(l.Landing)
-	if f.name.corrected {
-		store = l.App
+// openHour opens an hour blob.
+func (l *look) openHour(f *file) io.ReadCloser {
+	if f.corrected {
+		return l.open(l.App, f.path)
 	}
-	body := l.open(store, f.name.path())
+	return l.open(l.Landing, f.path)
+}
+
+// readUsage gathers the usage of a file, and gives each row that is rejected to each.
+func (l *look) readUsage(f *file, each func(n int64, code string)) {
+	body := l.openHour(f)
 	defer body.Close()
-	err := readHour(body, f.name, &f.hourBlob, func(n int64, row []byte, out bool) {
-		u, code := readRow(row, f.name.hour)
-		if code == "" && u.key()[location] == "" && f.Region == "" {
-			code = l.unnamed(f, n, u)
+	in := l.inputs[f.hour.compact()+"_"+f.sha16]
+	f.read(body, func(row textLine) {
+		u, code := readRow(row.content, f.hour)
+		if code == "" && f.Region == "" && u.Shown.normal()[location] == "" {
+			// The registration of the day on which it was ingested may name the location. Quarantine tells.
+			r := l.get(table.Quarantine, f.Partition, fmt.Sprintf("%s_%010d", f.Key, row.n))
+			code = first(finding{r.text("code") == "LocationMissing" || l.book.on(u.Hour.day()).text("region") == "", "LocationMissing"})
 		}
-		if code == "" && out {
-			code = "LeftOut"
+		if code = cmp.Or(code, first(finding{f.Corrects.leavesOut(row.n), "LeftOut"})); code != "" {
+			f.rejected++
+			each(row.n, code)
+			return
 		}
-		each(n, u, code)
+		f.accepted++
+		f.days[u.Hour.day()]++
+		if in != nil && u.Hour.day() == l.day {
+			u.Rows, u.Input = 1, in.Key
+			l.rows.put(keyOf(append(u.Shown.normal(), in.Key, u.Hour.compact())...), u, 0)
+		}
 	})
-	must(err)
-	l.observe(f.name.input(), f.header)
-	if f.name.hour.start().After(when(f.Props, "landedAt")) { // it ends more than an hour after it landed
+	if in != nil {
+		in.read = true
+		l.observe(in, f.header)
+	}
+	if f.hour.start().After(f.when("landedAt")) { // it ends more than an hour after it landed
 		f.code = "HourNotOver"
 	}
 }
 
-// unnamed is the code of a row for which neither it nor the header names a location:
-// the registration of the day on which it was ingested may have. Quarantine says so.
-func (l *look) unnamed(f *file, n int64, u usage) string {
-	row, is := l.get(table.Quarantine, l.cloudID+"_"+f.name.hour.day(), fmt.Sprintf("%s_%010d", f.name.key(), n))
-	if is && text(row.Props, "code") == "LocationMissing" || text(l.book.on(u.Hour.day()).Props, "region") == "" {
-		return "LocationMissing"
-	}
-	return ""
+// once reports whether the file counts, or counted once: one that an end took out is
+// unregistered.
+func (f *file) once() bool {
+	return among(f.text("verdict"), "counted", "voided", "excluded") || f.text("decision") == "exclude"
 }
 
 // checkVerdict derives what became of a file. others are the files of its hour.
 func (l *look) checkVerdict(f *file, others []*file) {
-	verdict, p := f.verdict(), f.Props
-	swept := l.o.Now.After(later(l.book.changed, when(p, "landedAt")).Add(l.o.SweepGrace + time.Hour)) // since it could be registered
-	accepts := l.book.accepts(f.name.hour, l.o.SettlingHours)
-	twin, rival := false, false // files that count or counted, with the same rows and with others
+	verdict, pointer := f.text("verdict"), l.pointers[f.Key[:2]]
+	swept := l.o.Now.After(later(l.book.changed, f.when("landedAt")).Add(l.o.SweepGrace + time.Hour)) // since it could be registered
+	accepts := l.book.accepts(f.hour, l.o.SettlingHours)
+	twin, rival := false, pointer.text("counts") == "" && pointer.text("excluded") != "" // with the same rows; with others
 	for _, o := range others {
 		twin = twin || o != f && o.once() && o.rowSet == f.rowSet
 		rival = rival || o != f && o.once() && o.rowSet != f.rowSet
 	}
-	decided := text(p, "decision") != "" && text(p, "decisionReason") != "" && text(p, "decidedBy") != "" && !when(p, "decidedAt").IsZero()
-	hour := l.pointers[f.name.key()[:2]].Props
-	out := text(hour, "counts") == "" && text(hour, "excluded") != ""
-	code, limit := text(p, "code"), count(p, "limit")
-	overLimit := code == "TooLarge" && f.unpacked > limit || code == "TooManyRows" && f.records > limit // which may be another now
-	wrong := ""
-	switch {
-	case verdict == "unregistered" && accepts && swept:
-		wrong = "the registration accepts the hour"
-	case verdict == "unregistered":
-		return
-	case verdict == "rejected" && (f.code != code || code == "") && !overLimit:
-		wrong = fmt.Sprintf("its code is %q, must be %q", code, cmp.Or(f.code, "none: nothing is wrong with the blob"))
-	case verdict == "rejected":
-		return
-	case f.code != "":
-		wrong = f.name.path() + " must be rejected: " + f.code
-	case verdict == "counted" && !accepts && swept:
-		wrong = "the registration does not accept the hour"
-	case verdict == "duplicate" && !twin:
-		wrong = "no file of the hour that counts or counted has the same rows"
-	case f.name.corrected && (verdict == "duplicate" || !decided && text(p, "earlier") == ""): // whether it counts is its decision's
-		wrong = "a corrected blob counts by a decision, or not at all"
-	case (verdict == "conflict" || verdict == "kept-out") && !rival && !out && !f.name.corrected:
-		wrong = "no file of the hour that counts or counted has other rows"
-	case verdict == "kept-out" && !decided, verdict == "excluded" && !decided, verdict == "voided" && (!decided || text(p, "supersededBy") == ""):
-		wrong = "no operator decided it"
-	case !slices.Contains([]string{"counted", "duplicate", "conflict", "kept-out", "voided", "excluded"}, verdict):
-		wrong = "there is no such verdict"
-	}
-	if wrong != "" {
-		l.differs(f.where, "verdict is %q; %s", verdict, wrong)
-	}
-	if f.code != "" {
+	decided := f.text("decision") != "" && f.text("decisionReason") != "" && f.text("decidedBy") != "" && !f.when("decidedAt").IsZero()
+	code, limit := f.text("code"), f.count("limit") // which may be another now
+	overLimit := code == "TooLarge" && f.unpacked > limit || code == "TooManyRows" && f.records > limit
+	read := !among(verdict, "unregistered", "rejected")
+	wrong := first(
+		finding{verdict == "unregistered" && accepts && swept, "the registration accepts the hour"},
+		finding{verdict == "rejected" && (f.code != code || code == "") && !overLimit, fmt.Sprintf("its code is %q, must be %q", code, f.code)},
+		finding{read && f.code != "", f.path + " must be rejected: " + f.code},
+		finding{verdict == "counted" && !accepts && swept, "the registration does not accept the hour"},
+		finding{verdict == "duplicate" && !twin, "no file of the hour that counts or counted has the same rows"},
+		finding{read && f.corrected && (verdict == "duplicate" || !decided && f.text("earlier") == ""), "a corrected blob counts by a decision, or not at all"},
+		finding{among(verdict, "conflict", "kept-out") && !rival && !f.corrected, "no file of the hour that counts or counted has other rows"},
+		finding{among(verdict, "kept-out", "excluded", "voided") && !decided || verdict == "voided" && f.text("supersededBy") == "", "no operator decided it"},
+		finding{read && !among(verdict, "counted", "duplicate", "conflict", "kept-out", "voided", "excluded"), "there is no such verdict"})
+	l.check(wrong == "", f.where, "verdict is %q; %s", verdict, wrong)
+	if !read || f.code != "" {
 		return
 	}
-	if f.name.corrected {
-		l.checkCorrects(f, others)
-	}
-	said := table.Props{"sha256": f.sha256, "rowSetHash": f.rowSet, "bytes": f.bytes, "records": f.records, "pages": f.pages}
+	must := props{"sha256": f.sha256, "rowSetHash": f.rowSet, "bytes": f.bytes, "records": f.records, "pages": f.pages}
 	if verdict == "counted" {
-		said["accepted"], said["quarantined"] = f.accepted, f.rejected
-		l.checkCounted(f)
+		must["accepted"], must["quarantined"] = f.accepted, f.rejected
+		l.checkCounted(f, pointer)
 	}
-	l.columns(f.where, p, said)
-}
-
-// checkCorrects holds a corrected blob against the landed one that it names.
-func (l *look) checkCorrects(f *file, others []*file) {
-	for _, o := range others {
-		if o.name.sha16 == text(f.Props, "original") && !o.name.corrected {
-			l.same(f.where, "corrects.original", f.Corrects.Original, o.sha256)
-			l.same(f.where, "corrects.blob", f.Corrects.Blob, o.name.path())
-			l.same(f.where, "records", f.records, o.records)
-			l.same(f.where, "originalRowSetHash", text(f.Props, "originalRowSetHash"), o.rowSet)
-			return
-		}
+	l.same(f.where, f.Props, must)
+	if f.corrected {
+		l.checkCorrected(f, others)
 	}
-	l.differs(f.where, "it corrects %q, and no such file landed", text(f.Props, "original"))
 }
 
 // usageDays lists the days that the file is an input of as the column does.
@@ -245,24 +191,17 @@ func (f *file) usageDays() string {
 // checkCounted: a file that counts is the one that its hour names, and an input of
 // its own day, of each usage day of its rows, and, in the settling hours, of the day
 // before.
-func (l *look) checkCounted(f *file) {
+func (l *look) checkCounted(f *file, pointer row) {
 	l.out.Hours++
 	l.out.Rows += f.records
-	if text(l.pointers[f.name.key()[:2]].Props, "counts") != f.name.sha16 {
-		l.differs(f.where, "verdict is counted, but the row of the hour names another file")
-	}
-	before := startOf(l.day).AddDate(0, 0, -1).Format("20060102")
+	l.check(pointer.text("counts") == f.sha16, f.where, "verdict is counted, but the row of the hour names another file")
 	f.days[l.day] += 0
-	if text(f.Props, "usageDays") != f.usageDays() { // SETTLING_HOURS may have been another
-		f.days[before] += 0
-		l.same(f.where, "usageDays", text(f.Props, "usageDays"), f.usageDays())
+	if f.text("usageDays") != f.usageDays() { // SETTLING_HOURS may have been another
+		f.days[startOf(l.day).AddDate(0, 0, -1).Format("20060102")] += 0
+		l.same(f.where, f.Props, props{"usageDays": f.usageDays()})
 	}
 	for day, rows := range f.days {
-		where := "DayInputs " + l.cloudID + "_" + day + "/" + f.name.input()
-		if row, ok := l.get(table.DayInputs, l.cloudID+"_"+day, f.name.input()); ok {
-			l.same(where, "rows", count(row.Props, "rows"), rows)
-		} else {
-			l.differs(where, "the row is not there; the hour counts and has %d rows of the day", rows)
-		}
+		r := l.get(table.DayInputs, l.cloudID+"_"+day, l.day+f.Key)
+		l.check(r.found() && r.count("rows") == rows, r.where, "the hour counts and has %d rows of the day; it says %d, or is not there", rows, r.count("rows"))
 	}
 }

@@ -1,7 +1,9 @@
 package verify
 
 import (
-	"cmp"
+	"crypto/sha256"
+	"fmt"
+	"hash"
 	"maps"
 	"slices"
 	"strings"
@@ -12,93 +14,60 @@ import (
 
 // input is a row of DayInputs: a file with rows of the day.
 type input struct {
-	table.Row
-	where       string
-	name        blobName
+	row
 	read        bool
-	rows, lines int64 // of the day
+	rows, lines int64     // of the day
+	content     hash.Hash // of the lines of its partial
 	region      string
 	own         []string // the stack's own subscriptions, by its header
+	distance    string   // of the header from the end of the day: the least decides
 	counts      bool     // its hour does
 	pending     bool     // that may be about to change
 }
 
 func (l *look) readInputs() {
-	l.inputs, l.carries = map[string]*input{}, map[string]table.Row{}
-	for row := range l.list(table.DayInputs, l.partition(), "") {
-		if strings.HasPrefix(row.Key, "carry_") {
-			l.carries[row.Key] = row
-			continue
+	l.inputs, l.carries = map[string]*input{}, map[string]row{}
+	for r := range l.list(table.DayInputs, l.partition(), "") {
+		at, sha16, _ := strings.Cut(r.Key, "_")
+		_, err := time.Parse("2006010215", at)
+		if at == "carry" {
+			l.carries[r.Key] = r
+		} else if l.check(err == nil && len(sha16) == 16, r.where, "its key is not <reported hour>_<hash of the hour blob>") {
+			l.inputs[r.Key] = &input{row: r, content: sha256.New()}
 		}
-		at, sha16, _ := strings.Cut(row.Key, "_")
-		t, err := time.Parse("2006010215", at)
-		in := &input{Row: row, where: place(table.DayInputs, row), name: blobName{cloudID: l.cloudID, hour: hourOf(t), sha16: sha16}}
-		if err != nil || len(sha16) != 16 {
-			l.differs(in.where, "its key is not <reported hour>_<hash of the hour blob>")
-			continue
-		}
-		l.inputs[row.Key] = in
-	}
-}
-
-// hourOf reads what became of an input's hour: its file and its pointer.
-func (l *look) hourOf(in *input) (row, pointer table.Row) {
-	partition, key := l.cloudID+"_"+in.name.hour.day(), in.name.key()
-	if partition == l.partition() {
-		return l.files[key], l.pointers[key[:2]]
-	}
-	row, _ = l.get(table.UsageHours, partition, key)
-	pointer, _ = l.get(table.UsageHours, partition, key[:2])
-	return row, pointer
-}
-
-// gathered is a row of usage of the day, and the input that has it.
-type gathered struct {
-	usage
-	Input string
-}
-
-func compareRows(a, b gathered) int {
-	return cmp.Or(slices.Compare(keyOf(a.Shown), keyOf(b.Shown)), cmp.Compare(a.Input, b.Input), cmp.Compare(a.Hour, b.Hour))
-}
-
-func (l *look) gather(key string, u usage) {
-	if in := l.inputs[key]; in != nil && u.Hour.day() == l.day {
-		in.rows++
-		l.rows.put(gathered{u, key}, 300+len(strings.Join(u.Shown[:], "")))
 	}
 }
 
 // checkInputs gathers the usage of inputs that were reported on later days, says
-// which inputs count, and compares what DayInputs says of each with its rows.
+// which inputs count, and compares what DayInputs says of each with its rows: it has
+// a line for each key and hour.
 func (l *look) checkInputs() {
-	for _, key := range slices.Sorted(maps.Keys(l.inputs)) {
-		in := l.inputs[key]
-		row, pointer := l.hourOf(in)
-		verdict, challenger := text(row.Props, "verdict"), text(pointer.Props, "challenger")
-		in.counts = verdict == "counted" && text(pointer.Props, "counts") == in.name.sha16
-		in.pending = challenger != "" && (in.counts || challenger == in.name.sha16) || verdict == "" ||
-			verdict == "unregistered" && pointer.Key == "" // beside another it counts only by a decision
+	for _, name := range slices.Sorted(maps.Keys(l.inputs)) {
+		in, partition, key := l.inputs[name], l.cloudID+"_"+name[:8], name[8:]
+		r, pointer := l.files[key], l.pointers[key[:2]]
+		if partition != l.partition() || !r.found() {
+			r, pointer = l.get(table.UsageHours, partition, key), l.get(table.UsageHours, partition, key[:2])
+		}
+		verdict, challenger, sha16 := r.text("verdict"), pointer.text("challenger"), key[3:]
+		in.counts = verdict == "counted" && pointer.text("counts") == sha16
+		in.pending = challenger != "" && (in.counts || challenger == sha16) || verdict == "" ||
+			verdict == "unregistered" && !pointer.found() // beside another it counts only by a decision
 		if !in.read {
-			l.try(func() {
-				l.readUsage(&file{name: in.name, Props: row.Props}, func(_ int64, u usage, code string) {
-					if code == "" {
-						l.gather(key, u)
-					}
-				})
-			})
+			l.try(func() { l.readUsage(newFile(r), func(int64, string) {}) })
 		}
 	}
-	var last *gathered
-	for g := range l.rows.all() {
-		if last == nil || compareRows(*last, g) != 0 {
-			l.inputs[g.Input].lines++
-		}
-		last = &g
+	for _, u := range l.rows.all() {
+		in := l.inputs[u.Input]
+		in.rows, in.lines = in.rows+u.Rows, in.lines+1
+		fmt.Fprintf(in.content, "%s\n", u.Shown.object("quantity", decimal(u.Quantity), "hours", []int{int(u.Hour % 24)}, "rows", u.Rows))
 	}
 	for _, in := range l.inputs {
+		must := props{"rows": in.rows, "lines": in.lines, "content": fmt.Sprintf("%x", in.content.Sum(nil))}
+		if in.text("content") == "" { // of an earlier version
+			delete(must, "content")
+		}
 		if !in.pending {
-			l.columns(in.where, in.Props, table.Props{"rows": in.rows, "lines": in.lines})
+			l.same(in.where, in.Props, must)
 		}
 	}
 }
@@ -106,73 +75,58 @@ func (l *look) checkInputs() {
 // checkOpen: what counts is in the last revision, or the day is open; and it is
 // open no longer than it may be.
 func (l *look) checkOpen() {
-	if l.mark != nil && count(l.mark.Props, "declined") > 0 {
-		p := l.mark.Props
-		l.waits(place(table.OpenDays, *l.mark), "commerce declined %d records of revision %d, since %s", count(p, "declined"), count(p, "declinedRevision"), show(when(p, "declinedSince")))
-	}
-	if l.isOpen() {
+	m := l.mark
+	l.waits(m.count("declined") == 0, m.where, "commerce declined %d records of revision %d, since %s", m.count("declined"), m.count("declinedRevision"), show(m.when("declinedSince")))
+	in := map[string]bool{}
+	switch n := len(l.revisions); {
+	case l.isOpen():
 		l.checkDeadline()
 		return
-	}
-	in := map[string]bool{}
-	if n := len(l.revisions); n > 0 {
+	case n > 0:
 		last := l.revisions[n-1]
-		for _, i := range last.Inputs {
-			in[i.key()] = true
-			if have := l.inputs[i.key()]; have != nil && !have.counts {
-				l.differs(last.where, "input %s does not count, and the day is not in OpenDays", i.key())
-			}
+		for _, key := range last.keys() {
+			in[key] = true
+			have := l.inputs[key]
+			l.check(have == nil || have.counts, last.where, "input %s does not count, and the day is not in OpenDays", key)
 		}
-		for _, c := range last.Carries {
-			in[c.key()] = true
-		}
-		l.checkMissing()
-	}
-	if len(l.revisions) == 0 && !l.expected() { // nothing was used, and nothing had to be reported
-		return
+		l.checkMissing(last)
+	case !slices.ContainsFunc(l.hours(), l.book.expects) && !slices.ContainsFunc(slices.Collect(maps.Values(l.inputs)), func(in *input) bool { return in.counts && in.rows > 0 }):
+		return // nothing was used, and nothing had to be reported
 	}
 	for key, have := range l.inputs {
-		if have.pending {
-			l.differs(have.where, "its hour is not decided, and the day is not in OpenDays")
-		} else if have.counts && !in[key] {
-			l.differs(have.where, "its hour counts, but is in no revision, and the day is not in OpenDays")
-		}
+		l.check(!have.pending, have.where, "its hour is not decided, and the day is not in OpenDays")
+		l.check(have.pending || !have.counts || in[key], have.where, "its hour counts, but is in no revision, and the day is not in OpenDays")
 	}
-	for key, row := range l.carries {
-		revision, ok := l.revisionOf(key)
-		ours := !ok || text(revision.Props, "sha256") == text(row.Props, "sha256") // else another closer's file became the revision
-		if ours && !in[key] {
-			l.differs(place(table.DayInputs, row), "it is in no revision of the day, and the day is not in OpenDays")
-		}
+	for key, r := range l.carries {
+		from := l.carrying(key)
+		others := from.found() && from.text("sha256") != r.text("sha256") // another closer's file became the revision
+		l.check(others || in[key], r.where, "it is in no revision of the day, and the day is not in OpenDays")
 	}
 }
 
-// expected reports whether the day has usage, or an hour of it is to be reported.
-func (l *look) expected() bool {
+// isOpen reports whether the day is to be closed, again: not only declined.
+func (l *look) isOpen() bool {
+	m := l.mark
+	return m.found() && (m.count("declined") == 0 || m.count("declinedRevision") != int64(len(l.revisions)) || m.text("lastInput")+m.text("restate") != "")
+}
+
+// hours are those of the day.
+func (l *look) hours() (hours []hour) {
 	for h := hourOf(startOf(l.day)); h < hourOf(endOf(l.day)); h++ {
-		if l.book.expects(h) {
-			return true
-		}
+		hours = append(hours, h)
 	}
-	return slices.ContainsFunc(slices.Collect(maps.Values(l.inputs)), func(in *input) bool { return in.counts && in.rows > 0 })
+	return hours
 }
 
 // checkMissing: each hour of the day that had to be reported is an input of its last
-// revision, or is called missing, or was excluded.
-func (l *look) checkMissing() {
-	last := l.revisions[len(l.revisions)-1]
-	if !when(last.Props, "statedAt").After(l.book.changed) {
-		return // it was another calendar
-	}
-	known := text(last.Props, "missingHours")
-	for _, i := range last.Inputs {
-		known += "," + hourOf(i.ReportedHour).compact()
-	}
-	for h := hourOf(startOf(l.day)); h < hourOf(endOf(l.day)); h++ {
-		pointer := l.pointers[h.compact()[8:]].Props
-		if l.book.expects(h) && !strings.Contains(known, h.compact()) && !(pointer != nil && text(pointer, "counts") == "") {
-			l.differs(last.where, "the reported hour %s is neither among its inputs nor missing", h.compact())
-		}
+// revision, or is called missing, or was excluded; unless it was another calendar.
+func (l *look) checkMissing(last *revision) {
+	known := last.text("missingHours") + "," + strings.Join(last.keys(), ",")
+	for _, h := range l.hours() {
+		pointer := l.pointers[h.compact()[8:]]
+		excluded := pointer.found() && pointer.text("counts") == ""
+		l.check(!l.book.expects(h) || excluded || strings.Contains(known, h.compact()) || !last.when("statedAt").After(l.book.changed),
+			last.where, "the reported hour %s is neither among its inputs nor missing", h.compact())
 	}
 }
 
@@ -180,20 +134,13 @@ func (l *look) checkMissing() {
 // the registration was made or changed, and its first landing; one that was opened
 // again, as long after that. Two hours later the app itself calls it overdue.
 func (l *look) checkDeadline() {
-	where, p := place(table.OpenDays, *l.mark), l.mark.Props
-	since := when(p, "since")
+	m := l.mark
+	since := m.when("since")
 	if n := len(l.revisions); n > 0 {
-		since = later(later(later(since, when(p, "lastLanding")), when(p, "restateAt")), when(l.revisions[n-1].Props, "statedAt"))
+		since = later(since, m.when("lastLanding"), m.when("restateAt"), l.revisions[n-1].when("statedAt"))
 	}
-	deadline := later(later(endOf(l.day), l.book.changed), since).Add(l.o.CloseDelay + 2*time.Hour)
-	if len(l.book.entries) > 0 && l.o.Now.After(deadline) {
-		l.differs(where, "the day is still open; it had to close by %s", show(deadline))
-	}
+	deadline := later(since, endOf(l.day), l.book.changed).Add(l.o.CloseDelay + 2*time.Hour)
+	l.check(len(l.book.entries) == 0 || !l.o.Now.After(deadline), m.where, "the day is still open; it had to close by %s", show(deadline))
 }
 
-func later(a, b time.Time) time.Time {
-	if a.After(b) {
-		return a
-	}
-	return b
-}
+func later(times ...time.Time) time.Time { return slices.MaxFunc(times, time.Time.Compare) }

@@ -3,8 +3,9 @@ package verify
 import (
 	"bytes"
 	"encoding/json"
+	"fmt"
 	"reflect"
-	"strconv"
+	"regexp"
 	"strings"
 	"unicode/utf8"
 )
@@ -15,20 +16,22 @@ const (
 	ambiguous  = "AmbiguousKeys"
 )
 
-var dashes = strings.NewReplacer("-", "", "_", "")
+var (
+	dashes   = strings.NewReplacer("-", "", "_", "")
+	escapes  = regexp.MustCompile(`(?i)\\\\|\\ud[89ab][0-9a-f]{2}\\ud[c-f][0-9a-f]{2}`) // of a backslash, and whole surrogate pairs
+	halfPair = regexp.MustCompile(`(?i)\\ud[89a-f][0-9a-f]{2}`)
+)
 
-// decode reads a JSON object strictly into a struct, and returns a code if it is
-// none. What is not Unicode text, and a name that comes twice in one object, are
-// errors here; encoding/json takes both. A field's name may be written in any case,
-// and with or without - and _.
-func decode(content []byte, v any) (code string) { return decodeKnown(content, v, false) }
-
-// decodeKnown is decode of an object that may have no other names.
-func decodeKnown(content []byte, v any, only bool) (code string) {
-	if bytes.HasPrefix(content, []byte("\xef\xbb\xbf")) || !utf8.Valid(content) || !json.Valid(content) || halfPair(content) {
+// decode reads a JSON object strictly into a struct; code says why it is none. What is
+// not Unicode text, and a name that comes twice in one object, are errors here;
+// encoding/json takes both. A field's name may be written in any case, with or
+// without - and _. only: the object may have no other names.
+func decode(content []byte, v any, only bool) (code string) {
+	if bytes.HasPrefix(content, []byte("\xef\xbb\xbf")) || !utf8.Valid(content) || !json.Valid(content) ||
+		bytes.Contains(content, []byte(`\u`)) && halfPair.Match(escapes.ReplaceAll(content, nil)) {
 		return unreadable
 	}
-	if d := json.NewDecoder(bytes.NewReader(content)); namedTwice(d) {
+	if namedTwice(json.NewDecoder(bytes.NewReader(content))) {
 		return ambiguous
 	}
 	var raw map[string]json.RawMessage
@@ -56,49 +59,21 @@ func decodeKnown(content []byte, v any, only bool) (code string) {
 
 // namedTwice reports whether a name comes twice in one object of the next value.
 func namedTwice(d *json.Decoder) (twice bool) {
-	token, _ := d.Token()
-	opening, _ := token.(json.Delim)
-	if opening == 0 {
+	opening, _ := d.Token()
+	if _, is := opening.(json.Delim); !is {
 		return false
 	}
-	names := map[string]bool{}
+	names := map[json.Token]bool{}
 	for d.More() {
-		if opening == '{' {
+		if opening == json.Delim('{') {
 			name, _ := d.Token()
-			text, _ := name.(string)
-			twice = twice || names[text]
-			names[text] = true
+			twice = twice || names[name]
+			names[name] = true
 		}
 		twice = namedTwice(d) || twice
 	}
 	_, _ = d.Token()
 	return twice
-}
-
-// halfPair reports whether a valid text has half of a surrogate pair.
-func halfPair(content []byte) bool {
-	unit := func(i int) uint64 {
-		if i+6 > len(content) || content[i] != '\\' || content[i+1] != 'u' {
-			return 0
-		}
-		u, _ := strconv.ParseUint(string(content[i+2:i+6]), 16, 16)
-		return u
-	}
-	for i := 0; i < len(content); i++ {
-		if content[i] != '\\' {
-			continue
-		}
-		u, low := unit(i), unit(i+6)
-		pair := u >= 0xd800 && u < 0xdc00 && low >= 0xdc00 && low < 0xe000
-		switch {
-		case pair:
-			i += 6
-		case u >= 0xd800 && u < 0xe000:
-			return true
-		}
-		i++ // the escaped character
-	}
-	return false
 }
 
 // encode is JSON in one line, in which nothing is escaped for HTML.
@@ -108,6 +83,21 @@ func encode(v any) []byte {
 	enc.SetEscapeHTML(false)
 	_ = enc.Encode(v) // of our own types
 	return bytes.TrimSuffix(b.Bytes(), []byte{'\n'})
+}
+
+// object writes a JSON object of names and values, in order. A name that ends in ?
+// is left out where its value is empty.
+func object(pairs ...any) []byte {
+	var b bytes.Buffer
+	for i := 0; i < len(pairs); i += 2 {
+		name, optional := strings.CutSuffix(pairs[i].(string), "?")
+		v := reflect.ValueOf(pairs[i+1])
+		if optional && (v.IsZero() || v.Kind() == reflect.Slice && v.Len() == 0) {
+			continue
+		}
+		fmt.Fprintf(&b, ",%s:%s", encode(name), encode(pairs[i+1]))
+	}
+	return fmt.Appendf(nil, "{%s}", bytes.TrimPrefix(b.Bytes(), []byte{','}))
 }
 
 // carriedText is a stack's own text: a string's, or the JSON where it is none.

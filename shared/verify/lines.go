@@ -1,164 +1,82 @@
 package verify
 
 import (
-	"bytes"
+	"cmp"
 	"encoding/json"
-	"iter"
 	"math/big"
-	"slices"
-	"strings"
 )
 
-// wantedLine is a line of a daily file as it must be.
-type wantedLine struct {
-	item            // what stands before the revision, and the line
-	total           *big.Rat
-	difference      *big.Rat
-	rows            int64
-	carried         string
-	content, record []byte // record: nil where there is none
+// wanted is a line of a daily file as it must be.
+type wanted struct {
+	waived, carried *big.Rat // nil: nothing
+	content, record []byte   // record: nil where there is none
 }
 
-// wantedLines goes through the lines that a daily file must have.
-func (w *walk) wantedLines(items *sorter[item]) iter.Seq[wantedLine] {
-	return func(yield func(wantedLine) bool) {
-		var e *wantedLine
-		known, reason := false, ""
-		for i := range items.all() {
-			if e != nil && !slices.Equal(e.Key, i.Key) {
-				if w.state(e, known, reason); !yield(*e) {
-					return
-				}
-				e = nil
-			}
-			if e == nil {
-				e, known, reason = &wantedLine{item: item{Key: i.Key, line: i.line, Quantity: new(big.Rat), Waived: new(big.Rat)}, total: new(big.Rat)}, false, ""
-			}
-			if i.Of == ofStanding {
-				e.Quantity, e.Waived, e.RecordID, e.Stated = i.Quantity, i.Waived, i.RecordID, i.Stated
-				if !known { // what the day says of the line now goes before what it said
-					e.line, e.Hours = i.line, i.Hours
-				}
-				continue
-			}
-			known, reason = true, i.Reason
-			e.total.Add(e.total, i.Quantity)
-			e.rows, e.Hours, e.Shown = e.rows+i.Rows, e.Hours|i.Hours, least(e.Shown, i.Shown)
-		}
-		if e != nil {
-			w.state(e, known, reason)
-			yield(*e)
-		}
+// state makes the record of a line, and its bytes.
+func (f *dayFile) state(i item) (w wanted) {
+	var before stood
+	if i.Stood != nil {
+		before = *i.Stood
 	}
-}
-
-// state makes the record of a line, and its bytes. known: it has usage now.
-func (w *walk) state(e *wantedLine, known bool, reason string) {
-	e.difference = new(big.Rat).Sub(e.total, e.Quantity)
-	off, waives := w.rules.off || e.Reporting == "off", w.waives
+	off, waives := f.rules.off || i.Reporting == "off", f.waives
 	if off {
 		waives = ""
 	}
-	e.Waived = waived(waives, e.Waived, e.difference)
-	e.difference.Sub(e.difference, e.Waived)
-	nothing, decided := e.difference.Sign() == 0, ""
-	if e.Waived.Sign() != 0 {
-		decided = decimal(e.Waived)
-	}
+	difference := minus(i.Total, before.Quantity)
+	w.waived = waived(waives, before.Waived, difference)
+	difference = minus(difference, w.waived)
+	isNew := i.Rows > 0 && !before.Reported
 	switch {
 	case off:
-	case w.revision.carriedTo != "":
-		if !nothing {
-			e.carried = decimal(e.difference)
-		}
-	case w.waives == "all" || nothing && (!known || e.Stated):
-	default:
+	case f.revision.carriedTo != "":
+		w.carried = unlessZero(difference)
+	case waives != "all" && (difference.Sign() != 0 || isNew):
 		kind := "usage"
-		if e.RecordID != "" {
+		if before.RecordID != "" {
 			kind = "correction"
-		} else if e.Carried != "" {
+		} else if i.Carried != "" {
 			kind = "carryForward"
 		}
-		e.record = w.rules.record(e.line, e.Hours, kind, e.RecordID, reason, decimal(e.difference))
+		w.record = f.rules.record(i.line, i.Hours, kind, before.RecordID, i.Reason, decimal(difference))
 	}
-	s := e.Shown
-	e.content = object("subscriptionId", s[subscriptionID], "resourceUri", s[resourceURI], "meterId", s[meterID], "location?", s[location], "tags?", s[tags], "additionalInfo?", s[additionalInfo],
-		"billingModel", e.Model, "billingSubscriptionId", e.Billing, "commerceMeterId?", e.Meter, "meterClass", e.Class, "carriedFrom?", dashedDay(e.Carried), "reporting?", e.Reporting,
-		"rows", e.rows, "total", decimal(e.total), "hours", hoursOf(e.Hours), "before", decimal(e.Quantity), "corrects?", e.RecordID, "waived?", decided, "carried?", e.carried, "record?", json.RawMessage(e.record))
+	w.content = i.Shown.object("billingModel", i.Model, "billingSubscriptionId", i.Billing, "commerceMeterId?", i.Meter, "meterClass", i.Class,
+		"carriedFrom?", dashedDay(i.Carried), "reporting?", i.Reporting, "rows", i.Rows, "total", decimal(i.Total), "hours", hoursOf(i.Hours),
+		"before", decimal(before.Quantity), "corrects?", before.RecordID, "waived?", optional(w.waived), "carried?", optional(w.carried), "record?", json.RawMessage(w.record))
+	return w
+}
+
+// stands says what stands of a line for the next revision.
+func (f *dayFile) stands(i item, w wanted, recorded bool, o outcome) {
+	now := stood{Waived: w.waived, Total: i.Total}
+	if i.Stood != nil {
+		now.Quantity, now.RecordID = i.Stood.Quantity, i.Stood.RecordID
+	}
+	if w.waived != nil {
+		f.waived++
+	}
+	now.Waived = plus(now.Waived, rational(o.Waived))
+	if o.Stands {
+		now.Quantity, now.RecordID = plus(now.Quantity, rational(o.Quantity)), o.RecordID
+	} else if w.carried != nil && !recorded {
+		f.carried++
+		now.Quantity, now.RecordID = plus(now.Quantity, w.carried), cmp.Or(now.RecordID, f.rules.recordID(i.line)) // the id that the record would have had
+	}
+	now.Reported = !f.rules.off || now.RecordID != ""
+	put(f.standing, item{line: i.line, Hours: i.Hours, Stood: &now})
 }
 
 // waived is what of a difference is not billed, by an operator's decision: all of it,
-// none, or what was before, which is never more than the difference.
+// none, or what was before, which is never more than the difference. nil is nothing.
 func waived(waives string, before, difference *big.Rat) *big.Rat {
 	switch {
+	case difference.Sign() == 0 || waives == "none":
+		return nil
 	case waives == "all":
-		return new(big.Rat).Set(difference)
-	case waives == "none" || before.Sign()*difference.Sign() <= 0:
-		return new(big.Rat)
+		return difference
+	case before == nil || before.Sign() != difference.Sign():
+		return nil
 	case new(big.Rat).Abs(difference).Cmp(new(big.Rat).Abs(before)) < 0:
-		return new(big.Rat).Set(difference)
+		return difference
 	}
 	return before
-}
-
-// least is, part by part, the spelling that comes first.
-func least(a, b [keyParts]string) [keyParts]string {
-	for i := range a {
-		a[i] = min(a[i], b[i])
-	}
-	return a
-}
-
-// dayLine is what a line of a daily file is of.
-type dayLine struct {
-	n       int64
-	content []byte
-
-	SubscriptionID string          `json:"subscriptionId"`
-	ResourceURI    string          `json:"resourceUri"`
-	MeterID        string          `json:"meterId"`
-	Location       string          `json:"location"`
-	Tags           string          `json:"tags"`
-	AdditionalInfo string          `json:"additionalInfo"`
-	BillingModel   string          `json:"billingModel"`
-	BillingID      string          `json:"billingSubscriptionId"`
-	CommerceID     string          `json:"commerceMeterId"`
-	MeterClass     string          `json:"meterClass"`
-	CarriedFrom    string          `json:"carriedFrom"`
-	Reporting      string          `json:"reporting"`
-	Rows           int64           `json:"rows"`
-	Total          string          `json:"total"`
-	Hours          []int           `json:"hours"`
-	Carried        string          `json:"carried"`
-	Record         json.RawMessage `json:"record"`
-}
-
-func (d dayLine) line() line {
-	return line{
-		Shown: [keyParts]string{d.SubscriptionID, d.ResourceURI, d.MeterID, d.Location, d.Tags, d.AdditionalInfo},
-		Model: d.BillingModel, Billing: d.BillingID, Meter: d.CommerceID, Class: d.MeterClass, Carried: strings.ReplaceAll(d.CarriedFrom, "-", ""), Reporting: d.Reporting,
-	}
-}
-
-// dayLines goes through the lines of a daily file; header and trailer are given to
-// ends.
-func (l *look) dayLines(path, sum string, ends func(first bool, content []byte)) iter.Seq[dayLine] {
-	return func(yield func(dayLine) bool) {
-		var last []byte
-		for n, content := range l.readLines(path, sum) {
-			d := dayLine{n: n - 1, content: last}
-			if n == 0 {
-				ends(true, content)
-			} else if n > 1 {
-				if json.Unmarshal(last, &d) != nil {
-					damaged(path, "line %d is not that of a daily file", n-1)
-				}
-				if !yield(d) {
-					return
-				}
-			}
-			last = bytes.Clone(content)
-		}
-		ends(false, last)
-	}
 }

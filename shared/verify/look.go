@@ -1,9 +1,7 @@
 package verify
 
 import (
-	"bufio"
 	"cmp"
-	"compress/gzip"
 	"crypto/sha256"
 	"encoding/json"
 	"errors"
@@ -11,6 +9,7 @@ import (
 	"io"
 	"iter"
 	"maps"
+	"reflect"
 	"slices"
 	"strings"
 	"time"
@@ -25,38 +24,33 @@ type look struct {
 	out  Day
 	book book
 
-	files, pointers map[string]table.Row // of UsageHours: the day's files and hours, by RowKey
-	inputs          map[string]*input    // of DayInputs
-	carries         map[string]table.Row // of DayInputs, too
-	mark            *table.Row           // of OpenDays
+	files, pointers map[string]row    // of UsageHours: the day's files and hours, by RowKey
+	inputs          map[string]*input // of DayInputs
+	carries         map[string]row    // of DayInputs, too
+	mark            row               // of OpenDays
 	revisions       []*revision
-	settled         settlement           // of the revision that was looked at last
-	rows            *sorter[gathered]    // usage of the day, of all inputs
-	observed        *sorter[observation] // of tenants, by all inputs
-	standing        *sorter[item]        // what stands after that revision
-	outcomes        *sorter[wantedRow]   // what DailyUsage must have
-	waiting         map[string]bool      // batches without a final outcome, <revision>_<number>
+	settled         settlement      // of the revision that was looked at last
+	rows            *sorter[usage]  // of the day, of all inputs
+	observed        *sorter[said]   // by all inputs
+	standing        *sorter[item]   // what stands after that revision
+	outcomes        *sorter[pair]   // DailyUsage
+	waiting         map[string]bool // batches without a final outcome, <revision>_<number>
 }
 
 func (a *auditor) look(d dayID) Day {
-	l := &look{auditor: a, dayID: d, waiting: map[string]bool{}, rows: &sorter[gathered]{dir: a.o.TempDir, compare: compareRows},
-		observed: &sorter[observation]{dir: a.o.TempDir, compare: observation.compare}, standing: a.newItems(), outcomes: a.newWanted()}
+	l := &look{auditor: a, dayID: d, waiting: map[string]bool{}, book: a.book(d.cloudID), rows: &sorter[usage]{dir: a.o.TempDir},
+		observed: &sorter[said]{dir: a.o.TempDir}, standing: &sorter[item]{dir: a.o.TempDir}, outcomes: &sorter[pair]{dir: a.o.TempDir}}
 	defer func() { l.rows.close(); l.observed.close(); l.standing.close(); l.outcomes.close() }()
 	l.out.CloudID, l.out.Day = l.cloudID, dashedDay(l.day)
-	l.book = a.book(l.cloudID)
-	landed := l.landed()
 	// What is read first is written last: a counted hour has its inputs, an input
 	// its mark, and a mark goes after the revision that has the input.
+	landed := l.landed()
 	l.readHours()
 	l.readInputs()
-	if row, ok := l.get(table.OpenDays, l.cloudID, l.day); ok {
-		l.mark = &row
-	}
+	l.mark = l.get(table.OpenDays, l.cloudID, l.day)
 	l.readRevisions()
 	for _, key := range landed {
-		if l.files[key].Props == nil {
-			l.differs("UsageHours "+l.partition()+"/"+key, "the row is not there; the hour blob landed more than %s ago, and nobody ingested it", l.o.SweepGrace)
-		}
+		l.check(l.files[key].found(), "UsageHours "+l.partition()+"/"+key, "the row is not there; the hour blob landed more than %s ago, and nobody ingested it", l.o.SweepGrace)
 	}
 	for _, step := range []func(){l.checkHours, l.checkInputs, l.checkOpen, l.checkRevisions, l.checkOutcomes} {
 		l.try(step)
@@ -67,137 +61,172 @@ func (a *auditor) look(d dayID) Day {
 	return l.out
 }
 
-// differs notes a difference.
-func (l *look) differs(where, format string, args ...any) {
-	if len(l.out.Differences) <= l.o.Limit {
+// check notes a difference unless something is as it must be.
+func (l *look) check(ok bool, where, format string, args ...any) bool {
+	if !ok && len(l.out.Differences) <= l.o.Limit {
 		l.out.Differences = append(l.out.Differences, Finding{where, fmt.Sprintf(format, args...)})
+	}
+	return ok
+}
+
+// waits notes what an operator has to decide, unless there is nothing.
+func (l *look) waits(ok bool, where, format string, args ...any) {
+	if !ok {
+		l.out.Open = append(l.out.Open, Finding{where, fmt.Sprintf(format, args...)})
 	}
 }
 
-// waits notes what an operator has to decide.
-func (l *look) waits(where, format string, args ...any) {
-	l.out.Open = append(l.out.Open, Finding{where, fmt.Sprintf(format, args...)})
+// need is check of what the rest of a step makes no sense without: it ends the step.
+func need(ok bool, where, format string, args ...any) {
+	if !ok {
+		panic(Finding{where, fmt.Sprintf(format, args...)})
+	}
 }
 
-// damage is a difference from where the rest of a step makes no sense any more: it
-// is thrown, and ends the step.
-type damage struct{ Finding }
-
-func damaged(where, format string, args ...any) {
-	panic(damage{Finding{where, fmt.Sprintf(format, args...)}})
-}
-
-// try takes a step, and reports whether it came to its end.
-func (l *look) try(step func()) (done bool) {
+// try takes a step as far as it makes sense.
+func (l *look) try(step func()) {
 	defer func() {
 		thrown := recover()
-		if d, is := thrown.(damage); is {
-			l.differs(d.Where, "%s", d.What)
+		if f, is := thrown.(Finding); is {
+			l.check(false, f.Where, "%s", f.What)
 		} else if thrown != nil {
 			panic(thrown)
 		}
 	}()
 	step()
-	return true
 }
 
-// show writes a value of a column for people.
+// props are columns of a row, or fields of an object.
+type props = table.Props
+
+// same checks each value that must be there. Zero, empty and absent are the same.
+func (l *look) same(where string, have, must props) {
+	for _, name := range slices.Sorted(maps.Keys(must)) {
+		a, b := show(have[name]), show(must[name])
+		l.check(a == b, where, "%s is %.300s, must be %.300s", name, cmp.Or(a, "nothing"), cmp.Or(b, "nothing"))
+	}
+}
+
+// only is what a row must have if it may have no other columns, but for some that are
+// not looked at.
+func only(have, must props, but ...string) props {
+	all := maps.Clone(must)
+	for name := range have {
+		all[name] = must[name]
+	}
+	for _, name := range append(but, "Timestamp") { // which is the service's own
+		delete(all, name)
+	}
+	return all
+}
+
+// show writes a value for people.
 func show(v any) string {
-	if t, ok := v.(time.Time); ok {
+	if t, is := v.(time.Time); is && !t.IsZero() {
 		return t.UTC().Format(time.RFC3339)
+	} else if v == nil || reflect.ValueOf(v).IsZero() {
+		return ""
 	}
 	return fmt.Sprint(v)
 }
 
-// same notes a difference unless what is stored is what it must be.
-func (l *look) same(where, what string, stored, derived any) {
-	if have, want := show(stored), show(derived); have != want {
-		l.differs(where, "%s is %.300s, must be %.300s", what, cmp.Or(have, "empty"), cmp.Or(want, "empty"))
-	}
-}
-
-// sameProps compares all columns of a row but those that are left out.
-func (l *look) sameProps(where string, stored, derived table.Props, but ...string) {
-	names := maps.Clone(stored)
-	maps.Copy(names, derived)
-	for _, name := range slices.Sorted(maps.Keys(names)) {
-		if name != "Timestamp" && !slices.Contains(but, name) { // the service's own
-			l.same(where, name, cmp.Or(stored[name], any("absent")), cmp.Or(derived[name], any("absent")))
-		}
-	}
-}
-
-// columns compares those columns of a row that are derived.
-func (l *look) columns(where string, stored, derived table.Props) {
-	for _, name := range slices.Sorted(maps.Keys(derived)) {
-		l.same(where, name, cmp.Or(stored[name], any("")), derived[name])
-	}
-}
-
 // sameJSON compares a JSON object with the one that must be there.
-func (l *look) sameJSON(where string, stored, derived []byte) {
-	if string(stored) == string(derived) {
+func (l *look) sameJSON(where string, have, must []byte) {
+	if string(have) == string(must) {
 		return
 	}
-	var have, want map[string]json.RawMessage
-	if json.Unmarshal(stored, &have) != nil || json.Unmarshal(derived, &want) != nil {
-		damaged(where, "it is not a JSON object")
+	fields := func(object []byte) props {
+		p, raw := props{}, map[string]json.RawMessage{}
+		need(json.Unmarshal(object, &raw) == nil, where, "it is not a JSON object")
+		for name, value := range raw {
+			p[name] = compacted(value)
+		}
+		return p
 	}
 	before := len(l.out.Differences)
-	names := maps.Clone(have)
-	maps.Copy(names, want)
-	for _, name := range slices.Sorted(maps.Keys(names)) {
-		l.same(where, name, compacted(have[name]), compacted(want[name]))
-	}
-	if len(l.out.Differences) == before {
-		l.differs(where, "it says what it must, in other bytes")
-	}
+	l.same(where, fields(have), only(fields(have), fields(must)))
+	l.check(len(l.out.Differences) > before, where, "it says what it must, in other bytes")
 }
 
-// Columns of a row; the zero value where it is absent or of another type.
-func text(p table.Props, name string) string    { s, _ := p[name].(string); return s }
-func count(p table.Props, name string) int64    { n, _ := p[name].(int64); return n }
-func when(p table.Props, name string) time.Time { t, _ := p[name].(time.Time); return t }
+// row is a row of a table, or the place of one that is not there.
+type row struct {
+	table.Row
+	where string
+}
 
-func place(name string, row table.Row) string { return name + " " + row.Partition + "/" + row.Key }
+func (r row) found() bool { return r.Props != nil }
+
+// Columns of a row; the zero value where it is absent or of another type.
+func (r row) text(name string) string    { s, _ := r.Props[name].(string); return s }
+func (r row) count(name string) int64    { n, _ := r.Props[name].(int64); return n }
+func (r row) when(name string) time.Time { t, _ := r.Props[name].(time.Time); return t }
 
 // list goes through rows of a partition: all, or those whose key begins with
 // prefix and an underscore.
-func (a *auditor) list(name, partition, prefix string) iter.Seq[table.Row] {
+func (a *auditor) list(name, partition, prefix string) iter.Seq[row] {
 	from, to := "", ""
 	if prefix != "" {
 		from, to = prefix+"_", prefix+"`"
 	}
-	return func(yield func(table.Row) bool) {
-		for row, err := range a.Tables.List(a.ctx, name, partition, from, to) {
-			must(err)
-			if !yield(row) {
+	return func(yield func(row) bool) {
+		for r, err := range a.Tables.List(a.ctx, name, partition, from, to) {
+			if must(err); !yield(row{r, name + " " + r.Partition + "/" + r.Key}) {
 				return
 			}
 		}
 	}
 }
 
-// get reads a row; ok is false if there is none.
-func (a *auditor) get(name, partition, key string) (row table.Row, ok bool) {
-	row, err := a.Tables.Get(a.ctx, name, partition, key)
+// get reads a row, if it is there.
+func (a *auditor) get(name, partition, key string) row {
+	r, err := a.Tables.Get(a.ctx, name, partition, key)
 	if errors.Is(err, table.ErrNotFound) {
-		return table.Row{}, false
+		r, err = table.Row{Partition: partition, Key: key}, nil
 	}
 	must(err)
-	return row, true
+	return row{r, name + " " + partition + "/" + key}
 }
 
-// open opens a blob by container and name. One that is not there is damage.
+// pair is a row as it must be and as it is, in texts; nil: there is none.
+type pair struct{ Must, Have props }
+
+func (p pair) add(q pair) pair {
+	if p.Must == nil {
+		p.Must = q.Must
+	}
+	if p.Have == nil {
+		p.Have = q.Have
+	}
+	return p
+}
+
+// sameRows compares the rows of a day in a table, as far as they are looked at, with
+// those that it must have.
+func (l *look) sameRows(name, prefix string, pairs *sorter[pair], looked func(row) bool, but ...string) {
+	for r := range l.list(name, l.partition(), prefix) {
+		texts, size := props{}, 0
+		for column, value := range r.Props {
+			texts[column] = show(value)
+			size += len(column) + len(show(value))
+		}
+		if looked(r) {
+			pairs.put(r.Key, pair{Have: texts}, size)
+		}
+	}
+	for key, p := range pairs.all() {
+		where := name + " " + l.partition() + "/" + key
+		if l.check(p.Have != nil, where, "the row is not there") && l.check(p.Must != nil, where, "there must be no such row") {
+			l.same(where, p.Have, only(p.Have, p.Must, but...))
+		}
+	}
+}
+
+// open opens a blob by container and name.
 func (a *auditor) open(from Blobs, path string) io.ReadCloser {
 	container, name, _ := strings.Cut(path, "/")
-	if container == "" || name == "" {
-		damaged(path, "it is not the name of a blob")
-	}
+	need(container != "" && name != "", path, "it is not the name of a blob")
 	body, _, err := from.Open(a.ctx, container, name)
-	if errors.Is(err, a.NoBlob) {
-		damaged(path, "the blob is not there")
-	}
+	need(!errors.Is(err, a.NoBlob), path, "the blob is not there")
 	must(err)
 	return body
 }
@@ -214,39 +243,17 @@ func (l *look) readFile(path, sum string) []byte {
 	return content
 }
 
+// readObject reads a JSON file.
+func (l *look) readObject(path, sum string, v any) []byte {
+	content := l.readFile(path, sum)
+	need(json.Unmarshal(content, v) == nil, path, "it is not the JSON of such a file")
+	return content
+}
+
 // checkSum compares the hash of a file with its name and with what is said of it
 // elsewhere; empty: nothing is.
 func checkSum(path, sum, said string) {
 	base := path[strings.LastIndexAny(path, "/-")+1:]
 	base, _, _ = strings.Cut(base, ".")
-	if !strings.HasPrefix(sum, base) || said != "" && sum != said {
-		damaged(path, "its SHA-256 is %s, must be %s", sum, cmp.Or(said, base+"..."))
-	}
-}
-
-// readLines goes through a gzip file of lines of JSON: header, lines, trailer.
-func (l *look) readLines(path, sum string) iter.Seq2[int64, []byte] {
-	return func(yield func(int64, []byte) bool) {
-		body := l.open(l.App, path)
-		defer body.Close()
-		src := newSource(body)
-		gz, err := gzip.NewReader(src)
-		if err == nil {
-			lines := bufio.NewScanner(gz)
-			lines.Buffer(make([]byte, 0, 64<<10), maxFile)
-			for n := int64(0); lines.Scan(); n++ {
-				if !yield(n, lines.Bytes()) {
-					return
-				}
-			}
-			err = lines.Err()
-		}
-		must(src.err)
-		if err != nil {
-			damaged(path, "%v", err)
-		}
-		_, err = io.Copy(io.Discard, src)
-		must(err)
-		checkSum(path, src.hex(), sum)
-	}
+	need(strings.HasPrefix(sum, base) && (said == "" || sum == said), path, "its SHA-256 is %s, must be %s", sum, cmp.Or(said, base+"..."))
 }

@@ -1,13 +1,11 @@
 package verify
 
 import (
-	"bytes"
 	"cmp"
 	"crypto/sha1"
 	"crypto/sha256"
 	"encoding/json"
 	"fmt"
-	"reflect"
 	"slices"
 	"strings"
 	"time"
@@ -15,15 +13,15 @@ import (
 
 // line is what is billed as one.
 type line struct {
-	Shown                        [keyParts]string
+	Shown                        shown
 	Model, Billing, Meter, Class string
 	Carried                      string // the day of the usage, 20191210, of what was carried into the day
 	Reporting                    string // off: it was in this part of the day alone
 }
 
-// key orders lines, and tells them apart.
-func (b line) key() []string {
-	return append(keyOf(b.Shown), plainGUID(b.Billing), plainGUID(b.Meter), b.Class, b.Carried, b.Model, b.Reporting)
+// parts are what tells lines apart, in the order of a daily file.
+func (b line) parts() []string {
+	return append(b.Shown.normal(), plainGUID(b.Billing), plainGUID(b.Meter), b.Class, b.Carried, b.Model, b.Reporting)
 }
 
 // rules are what a revision was settled by: who pays and what is free.
@@ -48,17 +46,15 @@ type meter struct {
 // bill is what usage is billed as.
 func (r rules) bill(u usage) line {
 	p := r.parts[slices.IndexFunc(r.parts, func(p part) bool { return p.Until.IsZero() || u.Hour < hourOf(p.Until) })]
-	key := keyOf(u.Shown)
+	key := u.Shown.normal()
 	m, known := r.meters[key[meterID]]
 	b := line{Shown: u.Shown, Model: p.Model, Billing: p.Billing, Meter: m.commerce, Class: m.class, Reporting: p.Reporting}
-	free := slices.Contains(p.Infrastructure, dashedGUID(key[subscriptionID]))
-	switch {
-	case free:
-		b.Class, b.Meter = "admin", m.admin
-	case !known:
+	if !known {
 		b.Class = "unknown"
 	}
-	if mapped := p.Mappings[dashedGUID(r.tenants[key[subscriptionID]])]; mapped != "" && !free {
+	if slices.Contains(p.Infrastructure, dashedGUID(key[subscriptionID])) {
+		b.Class, b.Meter = "admin", m.admin
+	} else if mapped := p.Mappings[dashedGUID(r.tenants[key[subscriptionID]])]; mapped != "" {
 		b.Billing = mapped
 	}
 	return b
@@ -66,7 +62,7 @@ func (r rules) bill(u usage) line {
 
 // record is a daily record, docs/formats/daily-record.md.
 func (r rules) record(b line, hours uint32, kind, corrects, reason, quantity string) []byte {
-	key := keyOf(b.Shown)
+	key := b.Shown.normal()
 	m, known := r.meters[key[meterID]]
 	var flags []string
 	for flag, is := range map[string]bool{
@@ -93,9 +89,9 @@ func (r rules) record(b line, hours uint32, kind, corrects, reason, quantity str
 
 // recordID is a UUID of version 5 (RFC 9562) of what the record is of.
 func (r rules) recordID(b line) string {
-	space := []byte{0x6f, 0x0c, 0x1a, 0x52, 0x3d, 0x0e, 0x5f, 0x0b, 0x9f, 0x43, 0x7d, 0x1f, 0x0f, 0x0e, 0x6a, 0x11}
+	space := "\x6f\x0c\x1a\x52\x3d\x0e\x5f\x0b\x9f\x43\x7d\x1f\x0f\x0e\x6a\x11"
 	name := []any{plainGUID(r.cloudID), r.day, r.number}
-	for _, part := range b.key()[:keyParts+3] {
+	for _, part := range b.parts()[:keyParts+3] {
 		name = append(name, part)
 	}
 	if b.Carried != "" {
@@ -104,7 +100,7 @@ func (r rules) recordID(b line) string {
 	if b.Model != r.parts[len(r.parts)-1].Model {
 		name = append(name, b.Model)
 	}
-	id := sha1.Sum(append(space, encode(name)...))
+	id := sha1.Sum(append([]byte(space), encode(name)...))
 	id[6], id[8] = id[6]&0x0f|0x50, id[8]&0x3f|0x80
 	return dashedGUID(fmt.Sprintf("%x", id[:16]))
 }
@@ -126,9 +122,12 @@ func hoursOf(set uint32) []int {
 	return hours
 }
 
+// maxText is how much of the stack's own text a record carries, or is looked at.
+const maxText = 16 << 10
+
 // ownText is the stack's own text as a record carries it.
 func ownText(s string) string {
-	if len(s) > 16<<10 {
+	if len(s) > maxText {
 		return fmt.Sprintf("sha256:%x", sha256.Sum256([]byte(s)))
 	}
 	return s
@@ -137,40 +136,26 @@ func ownText(s string) string {
 // wrongLicence reports whether a machine is on the wrong one of the base and the
 // Windows meter, as far as additionalInfo tells. docs/meters.md.
 func wrongLicence(meter, info string) bool {
-	windows := meter == "9cd92d4cbafd4492b278bedc2de8232a"
 	var raw map[string]json.RawMessage
-	if !windows && meter != "fab6eb84500b4a09a8ca7358f8bbaea5" || len(info) > 16<<10 || json.Unmarshal([]byte(info), &raw) != nil {
+	if len(info) > maxText || json.Unmarshal([]byte(info), &raw) != nil {
 		return false
 	}
 	vm := map[string]string{}
 	for name, value := range raw {
-		field := strings.ToLower(name)
+		field, text := strings.ToLower(name), ""
 		if !slices.Contains([]string{"servicetype", "imagetype", "publisher", "offer", "sku"}, field) {
 			continue
 		}
-		var s string
-		if _, twice := vm[field]; twice || json.Unmarshal(value, &s) != nil {
+		if _, twice := vm[field]; twice || json.Unmarshal(value, &text) != nil {
 			return false
 		}
-		vm[field] = s
+		vm[field] = text
 	}
-	if windows {
+	switch meter {
+	case "9cd92d4cbafd4492b278bedc2de8232a":
 		return strings.EqualFold(vm["imagetype"], "Windows_Server")
+	case "fab6eb84500b4a09a8ca7358f8bbaea5":
+		return vm["imagetype"] == "" && strings.EqualFold(vm["publisher"], "MicrosoftWindowsServer")
 	}
-	return vm["imagetype"] == "" && strings.EqualFold(vm["publisher"], "MicrosoftWindowsServer")
-}
-
-// object writes a JSON object of names and values, in order. A name that ends in ?
-// is left out where its value is empty.
-func object(pairs ...any) []byte {
-	var b bytes.Buffer
-	for i := 0; i < len(pairs); i += 2 {
-		name, optional := strings.CutSuffix(pairs[i].(string), "?")
-		v := reflect.ValueOf(pairs[i+1])
-		if optional && (v.IsZero() || v.Kind() == reflect.Slice && v.Len() == 0) {
-			continue
-		}
-		fmt.Fprintf(&b, ",%s:%s", encode(name), encode(pairs[i+1]))
-	}
-	return slices.Concat([]byte{'{'}, bytes.TrimPrefix(b.Bytes(), []byte{','}), []byte{'}'})
+	return false
 }

@@ -1,13 +1,14 @@
 package verify
 
 import (
+	"cmp"
 	"encoding/json"
 	"math/big"
 	"regexp"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
-	"unicode"
 )
 
 // hour is a UTC hour, counted from 1970.
@@ -39,26 +40,48 @@ const (
 	keyParts
 )
 
-// usage is a row of the usage API that counts, or a sum of such rows.
-type usage struct {
-	Shown    [keyParts]string // as the stack wrote them
-	Quantity *big.Rat
-	Hour     hour // of the usage
-}
+// shown is a key of usage as the stack wrote it.
+type shown [keyParts]string
 
-func (u usage) key() []string { return keyOf(u.Shown) }
-
-// keyOf is what rows are summed by: GUIDs lower case without dashes, resource
-// URIs lower case, "null" like nothing.
-func keyOf(shown [keyParts]string) []string {
-	key := []string{plainGUID(shown[subscriptionID]), strings.ToLower(shown[resourceURI]), plainGUID(shown[meterID])}
-	for _, text := range shown[location:] {
+// normal is what rows are summed by: GUIDs lower case without dashes, resource URIs
+// lower case, "null" like nothing.
+func (s shown) normal() []string {
+	key := []string{plainGUID(s[subscriptionID]), strings.ToLower(s[resourceURI]), plainGUID(s[meterID])}
+	for _, text := range s[location:] {
 		if text == "null" {
 			text = ""
 		}
 		key = append(key, text)
 	}
 	return key
+}
+
+// least is, part by part, the spelling that comes first.
+func (s shown) least(other shown) shown {
+	for i := range s {
+		s[i] = min(s[i], other[i])
+	}
+	return s
+}
+
+// object is JSON of the key and of more.
+func (s shown) object(more ...any) []byte {
+	return object(slices.Concat([]any{"subscriptionId", s[subscriptionID], "resourceUri", s[resourceURI], "meterId", s[meterID],
+		"location?", s[location], "tags?", s[tags], "additionalInfo?", s[additionalInfo]}, more)...)
+}
+
+// usage is a row of the usage API that counts, or the sum of such rows of one hour.
+type usage struct {
+	Shown    shown
+	Quantity *big.Rat
+	Hour     hour // of the usage
+	Rows     int64
+	Input    string // that has them
+}
+
+func (u usage) add(v usage) usage {
+	u.Shown, u.Quantity, u.Rows = u.Shown.least(v.Shown), plus(u.Quantity, v.Quantity), u.Rows+v.Rows
+	return u
 }
 
 func plainGUID(s string) string { return strings.ToLower(strings.ReplaceAll(s, "-", "")) }
@@ -71,9 +94,19 @@ func dashedGUID(s string) string {
 	return n[:8] + "-" + n[8:12] + "-" + n[12:16] + "-" + n[16:20] + "-" + n[20:]
 }
 
-var guid = regexp.MustCompile(`^([0-9a-fA-F]{32}|[0-9a-fA-F]{8}(-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12})$`)
+const anyGUID = `([0-9a-fA-F]{32}|[0-9a-fA-F]{8}(-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12})`
+
+var (
+	guid     = regexp.MustCompile(`^` + anyGUID + `$`)
+	number   = regexp.MustCompile(`^(-?)(0|[1-9][0-9]*)(?:\.([0-9]+))?(?:[eE]([+-]?[0-9]+))?$`)
+	resource = regexp.MustCompile(`^/(?i:subscriptions)/` + anyGUID + `(/(?i:resourceGroups)/[^/\p{Cc}]+)?/(?i:providers)(/[^/\p{Cc}]+){3,}$`)
+	dots     = regexp.MustCompile(`/\.\.?(/|$)`)
+)
 
 func isGUID(s string) bool { return guid.MatchString(s) && strings.Trim(s, "0-") != "" }
+
+// maxRow is how long a row may be.
+const maxRow = 256 << 10
 
 // readRow reads a row that was reported in an hour. code says why it is
 // rejected; empty: it counts. docs/formats/hour-blob.md.
@@ -92,8 +125,8 @@ func readRow(content []byte, reported hour) (u usage, code string) {
 	if len(content) > maxRow {
 		return u, "LineTooLong"
 	}
-	if code = decode(content, &row); code == "" {
-		code = decode(row.Properties, &p)
+	if code = decode(content, &row, false); code == "" {
+		code = decode(row.Properties, &p, false)
 	}
 	switch {
 	case code == "" && string(row.Properties) == "null":
@@ -109,26 +142,24 @@ func readRow(content []byte, reported hour) (u usage, code string) {
 	if u.Quantity, code = readQuantity(carriedText(p.Quantity)); code == "" {
 		u.Hour, code = readWindow(p.Start, p.End, reported)
 	}
-	if code != "" {
-		return u, code
+	if code == "" {
+		code = readInstance(carriedText(p.Instance), &u.Shown)
 	}
-	return u, readInstance(p.Instance, &u.Shown)
+	return u, code
 }
-
-var number = regexp.MustCompile(`^-?(0|[1-9][0-9]*)(\.[0-9]+)?([eE][+-]?[0-9]+)?$`)
 
 // readQuantity reads a JSON number, or the text of one, exactly.
 func readQuantity(content string) (*big.Rat, string) {
-	if !number.MatchString(content) {
+	m := number.FindStringSubmatch(content)
+	if m == nil {
 		return nil, "QuantityNotNumeric"
 	}
-	mantissa, exponent, _ := strings.Cut(strings.ToLower(content), "e")
-	whole, fraction, _ := strings.Cut(strings.TrimPrefix(mantissa, "-"), ".")
-	digits := strings.TrimLeft(whole+fraction, "0")
+	minus, fraction, exponent := m[1], m[3], m[4]
+	digits := strings.TrimLeft(m[2]+fraction, "0")
 	significant := strings.TrimRight(digits, "0")
-	e, err := strconv.Atoi(exponent)
-	if exponent == "" {
-		e, err = 0, nil
+	e, err := strconv.Atoi("0")
+	if exponent != "" {
+		e, err = strconv.Atoi(exponent)
 	}
 	e += len(digits) - len(significant) - len(fraction)
 	switch {
@@ -138,7 +169,7 @@ func readQuantity(content string) (*big.Rat, string) {
 		return new(big.Rat), ""
 	case err != nil || len(significant) > 40 || e < -40 || e > 20:
 		return nil, "QuantityOutOfBounds"
-	case strings.HasPrefix(mantissa, "-"):
+	case minus != "":
 		return nil, "QuantityNegative"
 	}
 	q, _ := new(big.Rat).SetString(significant + "e" + strconv.Itoa(e))
@@ -160,10 +191,8 @@ func readWindow(start, end string, reported hour) (hour, string) {
 	return hourOf(s), ""
 }
 
-const invalidURI = "InvalidResourceUri"
-
 // readInstance reads instanceData: JSON, or JSON in the text of a string.
-func readInstance(raw json.RawMessage, shown *[keyParts]string) (code string) {
+func readInstance(content string, into *shown) (code string) {
 	var instance struct {
 		Resource json.RawMessage `json:"Microsoft.Resources"`
 	}
@@ -173,42 +202,22 @@ func readInstance(raw json.RawMessage, shown *[keyParts]string) (code string) {
 		Tags     json.RawMessage `json:"tags"`
 		Info     json.RawMessage `json:"additionalInfo"`
 	}
-	content := carriedText(raw)
-	if content == "" { // missing, or null
-		return invalidURI
+	if content != "" { // else it is missing, or null
+		code = decode([]byte(content), &instance, false)
 	}
-	if code = decode([]byte(content), &instance); code == "" && len(instance.Resource) > 0 {
-		code = decode(instance.Resource, &r)
+	if code == "" && len(instance.Resource) > 0 {
+		code = decode(instance.Resource, &r, false)
 	}
 	switch {
 	case code != "":
 		return code
-	case !isResource(r.URI):
-		return invalidURI
+	case len(r.URI) > 8<<10 || !resource.MatchString(r.URI) || dots.MatchString(r.URI):
+		return "InvalidResourceUri"
 	case len(r.Location) > 256:
 		return unreadable
 	}
-	shown[resourceURI], shown[location], shown[tags], shown[additionalInfo] = r.URI, r.Location, carriedText(r.Tags), carriedText(r.Info)
+	into[resourceURI], into[location], into[tags], into[additionalInfo] = r.URI, r.Location, carriedText(r.Tags), carriedText(r.Info)
 	return ""
-}
-
-// isResource reports whether a text is an Azure Resource Manager id:
-// /subscriptions/{guid}[/resourceGroups/{name}]/providers/{namespace}/{type}/{name}...
-func isResource(uri string) bool {
-	parts := strings.Split(uri, "/")
-	if len(uri) > 8<<10 || strings.ContainsFunc(uri, unicode.IsControl) || len(parts) < 3 || parts[0] != "" {
-		return false
-	}
-	for _, p := range parts[1:] {
-		if p == "" || p == "." || p == ".." {
-			return false
-		}
-	}
-	rest := parts[3:]
-	if len(rest) > 1 && strings.EqualFold(rest[0], "resourceGroups") {
-		rest = rest[2:]
-	}
-	return strings.EqualFold(parts[1], "subscriptions") && guid.MatchString(parts[2]) && len(rest) > 3 && strings.EqualFold(rest[0], "providers")
 }
 
 // decimal is a quantity in full: no exponent, no trailing zeros.
@@ -218,4 +227,39 @@ func decimal(q *big.Rat) string {
 	}
 	digits, _ := q.FloatPrec()
 	return q.FloatString(digits)
+}
+
+// optional is decimal of what is left out where it is nothing.
+func optional(q *big.Rat) string {
+	if q == nil {
+		return ""
+	}
+	return decimal(q)
+}
+
+// rational reads a quantity that the app wrote; nil: it is none.
+func rational(text string) *big.Rat {
+	q, _ := new(big.Rat).SetString(text)
+	return q
+}
+
+// unlessZero is nil of zero.
+func unlessZero(q *big.Rat) *big.Rat {
+	if q.Sign() == 0 {
+		return nil
+	}
+	return q
+}
+
+// plus is a + b; nil is nothing.
+func plus(a, b *big.Rat) *big.Rat {
+	if a == nil || b == nil {
+		return cmp.Or(a, b)
+	}
+	return new(big.Rat).Add(a, b)
+}
+
+// minus is a - b; nil is nothing.
+func minus(a, b *big.Rat) *big.Rat {
+	return new(big.Rat).Sub(cmp.Or(a, new(big.Rat)), cmp.Or(b, new(big.Rat)))
 }

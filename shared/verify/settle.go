@@ -5,9 +5,9 @@ import (
 	"cmp"
 	"crypto/sha256"
 	"encoding/csv"
-	"encoding/json"
 	"fmt"
 	"maps"
+	"math/big"
 	"slices"
 	"strings"
 	"time"
@@ -18,16 +18,16 @@ import (
 // settlement is all that decides who pays for a day and what of it is free.
 // docs/formats/daily-files.md.
 type settlement struct {
-	Format        string                   `json:"format"`
-	CloudID       string                   `json:"cloudId"`
-	UsageDay      string                   `json:"usageDay"`
-	Change        int64                    `json:"change"`
-	Catalogue     string                   `json:"catalogue"`
-	Parts         []part                   `json:"parts"`
-	Inputs        []lookedAt               `json:"inputs"`
-	Subscriptions map[string]settledTenant `json:"subscriptions"`
-	Differs       []differing              `json:"differs"`
-	Seen          []seenList               `json:"infrastructureSeen"`
+	Format        string          `json:"format"`
+	CloudID       string          `json:"cloudId"`
+	UsageDay      string          `json:"usageDay"`
+	Change        int64           `json:"change"`
+	Catalogue     string          `json:"catalogue"`
+	Parts         []part          `json:"parts"`
+	Inputs        []said          `json:"inputs"`
+	Subscriptions map[string]said `json:"subscriptions"`
+	Differs       []said          `json:"differs"`
+	Seen          []seenList      `json:"infrastructureSeen"`
 }
 
 type part struct {
@@ -41,24 +41,17 @@ type part struct {
 	Mappings       map[string]string `json:"mappings"`
 }
 
-type lookedAt struct {
-	Input    string `json:"input"`
-	Revision int    `json:"revision"`
+// said is what a header says of a subscription, and the revision that looked at it
+// first or settled it; GUIDs with dashes.
+type said struct {
+	Subscription string    `json:"subscription,omitempty"`
+	Tenant       string    `json:"tenant,omitempty"`
+	ObservedAt   time.Time `json:"observedAt,omitzero"`
+	Input        string    `json:"input,omitempty"`
+	Revision     int       `json:"revision,omitempty"`
 }
 
-type settledTenant struct {
-	Tenant     string    `json:"tenant,omitempty"`
-	ObservedAt time.Time `json:"observedAt,omitzero"`
-	Input      string    `json:"input,omitempty"`
-	Revision   int       `json:"revision"`
-}
-
-type differing struct {
-	Subscription string    `json:"subscription"`
-	Tenant       string    `json:"tenant"`
-	ObservedAt   time.Time `json:"observedAt"`
-	Input        string    `json:"input"`
-}
+func (s said) add(said) said { return s }
 
 type seenList struct {
 	Subscriptions []string `json:"subscriptions"`
@@ -66,91 +59,73 @@ type seenList struct {
 	Input         string   `json:"input"`
 }
 
-// observation is what a header says of a subscription.
-type observation struct {
-	Subscription, Tenant, Input string // GUIDs with dashes
-	At                          time.Time
-	Distance                    string // from the end of the day; what is not dated comes last
+// hashOf names a list of subscriptions.
+func hashOf(list []string) string {
+	return fmt.Sprintf("%x", sha256.Sum256([]byte(strings.Join(list, ","))))[:16]
 }
 
-// compare puts the observation that decides first: the nearest to the end of the
-// day, then the earlier one.
-func (o observation) compare(p observation) int {
-	return cmp.Or(cmp.Compare(o.Subscription, p.Subscription), cmp.Compare(o.Distance, p.Distance), o.At.Compare(p.At), cmp.Compare(o.Input, p.Input), cmp.Compare(o.Tenant, p.Tenant))
+// listOf is a list of subscriptions in its one form.
+func listOf(ids []string) []string {
+	list := []string{}
+	for _, id := range ids {
+		list = append(list, dashedGUID(id))
+	}
+	slices.Sort(list)
+	return slices.Compact(list)
 }
 
-// observe takes in what the header of an input says of the stack.
-func (l *look) observe(input string, h header) {
-	in := l.inputs[input]
-	if in == nil {
-		return
-	}
-	in.region, in.own = h.Region, []string{}
-	for _, id := range h.Providers {
-		in.own = append(in.own, dashedGUID(id))
-	}
-	slices.Sort(in.own)
-	in.own = slices.Compact(in.own)
+// observe takes in what the header of an input says of the stack. That decides first
+// which is nearest to the end of the day, then the earlier one; what is not dated
+// comes last.
+func (l *look) observe(in *input, h header) {
 	at := h.TenantsAt
 	if at.IsZero() {
 		at = h.CollectedAt
 	}
-	near, far, undated := at.UTC(), endOf(l.day), 0
-	if h.TenantsStale && h.TenantsAt.IsZero() {
-		undated = 1
-	}
+	at = at.UTC()
+	near, far, undated := at, endOf(l.day), h.TenantsStale && h.TenantsAt.IsZero()
 	if near.After(far) {
 		near, far = far, near
 	}
-	seconds, nanoseconds := far.Unix()-near.Unix(), far.Nanosecond()-near.Nanosecond()
-	if nanoseconds < 0 {
-		seconds, nanoseconds = seconds-1, nanoseconds+1e9
-	}
+	nanoseconds := new(big.Int).Mul(big.NewInt(far.Unix()-near.Unix()), big.NewInt(1e9)) // a time.Duration ends at 292 years
+	nanoseconds.Add(nanoseconds, big.NewInt(int64(far.Nanosecond()-near.Nanosecond())))
+	in.region, in.own = h.Region, listOf(h.Providers)
+	in.distance = fmt.Sprintf("%d %030d %s %s", map[bool]int{true: 1}[undated], nanoseconds, at.Format("2006-01-02T15:04:05.000000000"), in.Key)
 	for subscription, tenant := range h.Tenants {
-		l.observed.put(observation{dashedGUID(subscription), dashedGUID(tenant), input, at.UTC(), fmt.Sprintf("%d %020d %09d", undated, seconds, nanoseconds)}, 300)
+		o := said{Subscription: dashedGUID(subscription), Tenant: dashedGUID(tenant), ObservedAt: at, Input: in.Key}
+		l.observed.put(keyOf(o.Subscription, in.distance, o.Tenant), o, 0)
 	}
 }
 
 // settle is the settlement that a revision must have, but for what the registration
 // says: what was settled before stays.
-func (l *look) settle(r *revision, before settlement, parts []part) settlement {
-	s := settlement{Format: "stackusage-settlement/1", CloudID: l.cloudID, UsageDay: dashedDay(l.day), Parts: parts, Inputs: []lookedAt{},
-		Subscriptions: map[string]settledTenant{}, Differs: []differing{}, Seen: []seenList{}}
-	maps.Copy(s.Subscriptions, before.Subscriptions)
-	first, lists := map[string]int{}, map[string]seenList{}
+func (l *look) settle(r *revision, number int, before settlement, parts []part) settlement {
+	s := settlement{Format: "stackusage-settlement/1", CloudID: l.cloudID, UsageDay: dashedDay(l.day), Parts: parts, Inputs: []said{},
+		Subscriptions: map[string]said{}, Differs: []said{}, Seen: []seenList{}}
+	looked, in, lists := map[string]int{}, map[string]int{}, map[string]seenList{} // looked, in: the revision that looked at it first
 	for _, i := range before.Inputs {
-		first[i.Input] = i.Revision
+		looked[i.Input] = i.Revision
 	}
-	in := map[string]int{}
 	for _, i := range r.Inputs {
-		key := i.key()
-		in[key] = cmp.Or(first[key], r.number)
-		s.Inputs = append(s.Inputs, lookedAt{key, in[key]})
-		own := l.inputs[key].own
-		lists[hashOf(own)] = seenList{own, hashOf(own), key}
+		key, own := i.key(), l.inputs[i.key()].own
+		in[key], lists[hashOf(own)] = cmp.Or(looked[key], number), seenList{own, hashOf(own), key}
+		s.Inputs = append(s.Inputs, said{Input: key, Revision: in[key]})
 	}
-	used := map[string]bool{}
-	for u := range l.usageIn(r) {
-		used[dashedGUID(u.Shown[subscriptionID])] = true
+	for u := range l.usageIn(r) { // nobody may have named them
+		s.Subscriptions[dashedGUID(u.Shown[subscriptionID])] = said{Revision: number}
 	}
-	for o := range l.observed.all() {
-		settled, is := before.Subscriptions[o.Subscription]
-		own := !slices.ContainsFunc(parts, func(p part) bool { return !slices.Contains(p.Infrastructure, o.Subscription) })
-		d := differing{o.Subscription, o.Tenant, o.At, o.Input}
-		_, named := s.Subscriptions[o.Subscription]
+	maps.Copy(s.Subscriptions, before.Subscriptions)
+	for _, o := range l.observed.all() {
+		old, is := before.Subscriptions[o.Subscription]
+		now, used := s.Subscriptions[o.Subscription]
+		free := !slices.ContainsFunc(parts, func(p part) bool { return !slices.Contains(p.Infrastructure, o.Subscription) })
+		again := slices.ContainsFunc(s.Differs, func(d said) bool { return d.Subscription == o.Subscription && d.Tenant == o.Tenant })
 		switch {
 		case in[o.Input] == 0:
-		case is && in[o.Input] > settled.Revision && o.Tenant != settled.Tenant && !own:
-			if again := slices.ContainsFunc(s.Differs, func(e differing) bool { return e.Subscription == d.Subscription && e.Tenant == d.Tenant }); !again {
-				s.Differs = append(s.Differs, d)
-			}
-		case !is && !named && used[o.Subscription]:
-			s.Subscriptions[o.Subscription] = settledTenant{o.Tenant, o.At, o.Input, r.number}
-		}
-	}
-	for id := range used {
-		if _, named := s.Subscriptions[id]; !named {
-			s.Subscriptions[id] = settledTenant{Revision: r.number}
+		case is && in[o.Input] > old.Revision && o.Tenant != old.Tenant && !free && !again:
+			s.Differs = append(s.Differs, o)
+		case used && !is && now.Tenant == "":
+			s.Subscriptions[o.Subscription] = said{Tenant: o.Tenant, ObservedAt: o.ObservedAt, Input: o.Input, Revision: number}
 		}
 	}
 	for _, hash := range slices.Sorted(maps.Keys(lists)) {
@@ -161,54 +136,40 @@ func (l *look) settle(r *revision, before settlement, parts []part) settlement {
 	return s
 }
 
-// hashOf names a list of subscriptions.
-func hashOf(list []string) string {
-	return fmt.Sprintf("%x", sha256.Sum256([]byte(strings.Join(list, ","))))[:16]
-}
-
 // rulesOf is what a revision was settled by, held against what the headers say and
 // what was settled before.
-func (l *look) rulesOf(r *revision) rules {
-	p, before := r.Props, l.settled
-	by := rules{cloudID: l.cloudID, day: l.day, number: r.number, tenants: map[string]string{}, incomplete: text(p, "missingHours") != "", off: text(p, "reporting") == "off"}
-	path := text(p, "settlement")
+func (l *look) rulesOf(r *revision, number int) rules {
+	before, off, path := l.settled, r.text("reporting") == "off", r.text("settlement")
+	by := rules{cloudID: l.cloudID, day: l.day, number: number, tenants: map[string]string{}, incomplete: r.text("missingHours") != "", off: off}
 	if path == "" {
-		if !by.off {
-			damaged(r.where, "settlement is absent")
-		}
-		by.unsettled, by.parts = true, []part{{Model: text(p, "billingModel"), Billing: text(p, "billingSubscriptionId")}}
+		need(off, r.where, "settlement is absent")
+		by.unsettled, by.parts = true, []part{{Model: r.text("billingModel"), Billing: r.text("billingSubscriptionId")}}
 		return by
 	}
-	content := l.readFile(path, text(p, "settlementSha256"))
 	var got settlement
-	if json.Unmarshal(content, &got) != nil || len(got.Parts) == 0 {
-		damaged(path, "it is not the JSON of a settlement")
-	}
+	content := l.readObject(path, r.text("settlementSha256"), &got)
+	need(len(got.Parts) > 0, path, "it has no parts")
 	l.settled = got
-	settle := text(p, "settle")
-	if settle == "all" && !by.off {
+	settle := r.text("settle")
+	if settle == "all" && !off {
 		before = settlement{}
 	}
-	parts := got.Parts
-	if !by.off && (before.Format == "" || settle != "") { // by the registration as of that change
+	anew := !off && (before.Format == "" || settle != "") // by the registration as of that change
+	parts := before.Parts
+	if anew {
 		parts = l.book.at(got.Change).parts(l.cloudID, l.day)
+		l.checkRecorded(r, got.Change)
 	}
-	want := l.settle(r, before, parts)
-	if want.Change, want.Catalogue = got.Change, got.Catalogue; before.Format != "" {
-		want.Catalogue = before.Catalogue
-		if settle == "" || by.off {
-			want.Change, want.Parts = before.Change, before.Parts
-		}
+	want := l.settle(r, number, before, parts)
+	if want.Change, want.Catalogue = before.Change, cmp.Or(before.Catalogue, got.Catalogue); anew {
+		want.Change = got.Change
 	}
-	if !by.off { // else it is the one before, and says nothing of later inputs
+	if !off { // else it is the one before, and says nothing of later inputs
 		l.sameJSON(path, content, append(encode(want), '\n'))
 	}
-	l.same(r.where, "change", count(p, "change"), got.Change)
-	l.same(r.where, "catalogue", text(p, "catalogue"), got.Catalogue)
-	l.same(r.where, "findings", count(p, "findings"), len(got.Differs)+len(got.Seen))
 	last := got.Parts[len(got.Parts)-1]
-	l.same(r.where, "billingModel", text(p, "billingModel"), last.Model)
-	l.same(r.where, "billingSubscriptionId", text(p, "billingSubscriptionId"), last.Billing)
+	l.same(r.where, r.Props, props{"change": got.Change, "catalogue": got.Catalogue, "findings": len(got.Differs) + len(got.Seen),
+		"billingModel": last.Model, "billingSubscriptionId": last.Billing})
 	by.parts, by.region = got.Parts, last.Region
 	if n := len(r.Inputs); n > 0 {
 		by.region = cmp.Or(l.inputs[r.Inputs[n-1].key()].region, by.region)
@@ -220,13 +181,44 @@ func (l *look) rulesOf(r *revision) rules {
 	return by
 }
 
+// maxList is how many infrastructure subscriptions a registration can hold.
+const maxList = 500
+
+// checkRecorded: the list of infrastructure subscriptions that CloseDay recorded when
+// it closed the day is that of the activation keys and of the header nearest to the
+// day's end, of those that are not too long. Where an operator has confirmed the list
+// of that day since, he has looked at it.
+func (l *look) checkRecorded(r *revision, change int64) {
+	for i, e := range l.book.lists {
+		seeded := e.text("by") == "CloseDay" && e.count("change") == change && strings.Contains(e.text("reason"), dashedDay(l.day))
+		if !seeded || slices.ContainsFunc(l.book.lists[i:], func(f entry) bool { return f.day == e.day && f.Props["confirmed"] == true }) {
+			continue
+		}
+		var nearest *input
+		for _, i := range r.Inputs {
+			if in := l.inputs[i.key()]; len(in.own) <= maxList && (nearest == nil || in.distance < nearest.distance) {
+				nearest = in
+			}
+		}
+		var providers []string
+		for _, p := range l.book.at(change).providers {
+			providers = append(providers, p.of)
+		}
+		list := listOf(providers)
+		if nearest != nil {
+			if all := listOf(append(providers, nearest.own...)); len(all) <= maxList {
+				list = all
+			}
+		}
+		l.same(e.where, e.Props, props{"subscriptions": strings.Join(list, ",")})
+	}
+}
+
 // catalogue reads the catalogue of meters that a day was settled by, docs/meters.md.
 func (l *look) catalogue(sum string) map[string]meter {
 	path := "daily/catalogue/" + sum + ".csv"
 	rows, err := csv.NewReader(bytes.NewReader(l.readFile(path, sum))).ReadAll()
-	if err != nil || len(rows) == 0 {
-		damaged(path, "it is not a catalogue of meters")
-	}
+	need(err == nil && len(rows) > 0, path, "it is not a catalogue of meters")
 	meters := map[string]meter{}
 	for _, row := range rows[1:] {
 		at := func(name string) string { return row[slices.Index(rows[0], name)] }
@@ -238,45 +230,31 @@ func (l *look) catalogue(sum string) map[string]meter {
 // checkConfirmed: what the stack said otherwise than the last revision was settled by
 // waits for an operator, unless one has confirmed it.
 func (l *look) checkConfirmed() {
-	if len(l.settled.Differs)+len(l.settled.Seen) == 0 {
-		return
+	var confirmed []string
+	for r := range l.list(table.Decisions, l.cloudID, "confirm_"+l.day) {
+		confirmed = append(confirmed, strings.Split(r.text("what"), ",")...)
 	}
-	confirmed := map[string]bool{}
-	for row := range l.list(table.Decisions, l.cloudID, "confirm_"+l.day) {
-		for _, what := range strings.Split(text(row.Props, "what"), ",") {
-			confirmed[what] = true
-		}
-	}
-	for row := range l.list(table.Registrations, l.cloudID, "infrastructure") {
-		for _, hash := range strings.Split(text(row.Props, "against"), ",") {
-			confirmed[hash] = true
-		}
-		confirmed[hashOf(strings.Split(text(row.Props, "subscriptions"), ","))] = true
+	for _, e := range l.book.lists {
+		confirmed = append(append(confirmed, strings.Split(e.text("against"), ",")...), hashOf(e.subscriptions()))
 	}
 	where := l.revisions[len(l.revisions)-1].where
 	for _, d := range l.settled.Differs {
-		if !confirmed[d.Subscription+"="+d.Tenant] {
-			l.waits(where, "subscription %s is charged as of tenant %q; the stack said %s at %s", d.Subscription, l.settled.Subscriptions[d.Subscription].Tenant, d.Tenant, show(d.ObservedAt))
-		}
+		l.waits(slices.Contains(confirmed, d.Subscription+"="+d.Tenant), where, "subscription %s is charged as of tenant %q; the stack said %s at %s",
+			d.Subscription, l.settled.Subscriptions[d.Subscription].Tenant, d.Tenant, show(d.ObservedAt))
 	}
 	for _, s := range l.settled.Seen {
-		if !confirmed[s.Hash] {
-			l.waits(where, "the stack named other infrastructure subscriptions than the registration: %s (hash %s)", strings.Join(s.Subscriptions, ", "), s.Hash)
-		}
+		l.waits(slices.Contains(confirmed, s.Hash), where, "the stack named other infrastructure subscriptions than the registration: %s (hash %s)", strings.Join(s.Subscriptions, ", "), s.Hash)
 	}
 }
 
 // unconfirmed: a list of infrastructure subscriptions that was recorded when a day was
 // closed asks to be confirmed.
 func (a *auditor) unconfirmed(cloudID string) (open []Finding) {
-	last, book := map[string]table.Row{}, a.book(cloudID)
-	for row := range a.list(table.Registrations, cloudID, "infrastructure") {
-		last[row.Key[:min(len(row.Key), len("infrastructure_20191210"))]] = row // the last one of its day holds
-	}
-	for _, key := range slices.Sorted(maps.Keys(last)) {
-		day, _, _ := strings.Cut(strings.TrimPrefix(key, "infrastructure_"), "_")
-		if row := last[key]; row.Props["confirmed"] == false && book.on(day).Props["expectsHours"] != false { // the canary's decides nothing
-			open = append(open, Finding{place(table.Registrations, row), "nobody has confirmed these infrastructure subscriptions, whose usage is free: " + text(row.Props, "subscriptions")})
+	book := a.book(cloudID)
+	for i, e := range book.lists {
+		holds := i+1 == len(book.lists) || book.lists[i+1].day != e.day                              // the last one of its day
+		if holds && e.Props["confirmed"] == false && book.on(e.day).Props["expectsHours"] != false { // the canary's decides nothing
+			open = append(open, Finding{e.where, "nobody has confirmed these infrastructure subscriptions, whose usage is free: " + e.text("subscriptions")})
 		}
 	}
 	return open

@@ -7,40 +7,54 @@ import (
 	"iter"
 	"os"
 	"slices"
+	"strings"
 )
 
-// sorter sorts more than memory holds: what is over maxMemory goes to sorted
-// files. What compares equal stays in the order in which it came.
-type sorter[T any] struct {
-	dir     string
-	compare func(a, b T) int
-	held    []T
-	size    int
-	files   []*os.File
+// sorter adds up items of one key, in order of keys and without end: what is over
+// maxMemory goes to sorted files.
+type sorter[T interface{ add(T) T }] struct {
+	dir   string
+	held  []keyed[T]
+	size  int
+	files []*os.File
+}
+
+type keyed[T any] struct {
+	Key  string
+	Item T
 }
 
 const maxMemory = 64 << 20 // bytes of what a sorter holds
 
-// put takes an item of about size bytes.
-func (s *sorter[T]) put(item T, size int) {
-	s.held = append(s.held, item)
-	if s.size += size; s.size >= maxMemory {
-		s.spill()
+// keyOf is parts of a key as one text that has their order, whatever is in them.
+func keyOf(parts ...string) string {
+	var key strings.Builder
+	for _, part := range parts {
+		key.WriteString(strings.ReplaceAll(part, "\x00", "\x00\x01") + "\x00\x00")
 	}
+	return key.String()
 }
 
-func (s *sorter[T]) spill() {
-	slices.SortStableFunc(s.held, s.compare)
+// put takes an item that has the texts of its key, and so many bytes more.
+func (s *sorter[T]) put(key string, item T, more int) {
+	s.held = append(s.held, keyed[T]{key, item})
+	if s.size += 500 + 4*len(key) + more; s.size < maxMemory {
+		return
+	}
 	f, err := os.CreateTemp(s.dir, "verify-")
 	must(err)
 	s.files = append(s.files, f)
 	w := bufio.NewWriter(f)
-	enc := json.NewEncoder(w)
-	for _, item := range s.held {
-		must(enc.Encode(item))
+	for _, k := range s.sorted() {
+		must(json.NewEncoder(w).Encode(k))
 	}
 	must(w.Flush())
 	s.held, s.size = nil, 0
+}
+
+func (s *sorter[T]) sorted() []keyed[T] {
+	slices.SortStableFunc(s.held, func(a, b keyed[T]) int { return strings.Compare(a.Key, b.Key) })
+	return s.held
 }
 
 // close removes the files.
@@ -51,76 +65,64 @@ func (s *sorter[T]) close() {
 	}
 }
 
-// all goes through everything in order, as often as it is called.
-func (s *sorter[T]) all() iter.Seq[T] {
-	if len(s.files) == 0 {
-		slices.SortStableFunc(s.held, s.compare)
-		return slices.Values(s.held)
-	}
-	if len(s.held) > 0 {
-		s.spill()
-	}
-	return func(yield func(T) bool) {
-		heads := make([]*T, len(s.files)) // the next item of each file; nil: it has no more
-		next := make([]*json.Decoder, len(s.files))
-		advance := func(i int) {
-			heads[i] = new(T)
-			if err := next[i].Decode(heads[i]); err == io.EOF {
-				heads[i] = nil
-			} else {
-				must(err)
-			}
-		}
-		for i, f := range s.files {
-			_, err := f.Seek(0, io.SeekStart)
-			must(err)
-			next[i] = json.NewDecoder(bufio.NewReader(f))
-			advance(i)
-		}
-		for {
-			least := -1
-			for i, head := range heads {
-				if head != nil && (least < 0 || s.compare(*head, *heads[least]) < 0) {
-					least = i
-				}
-			}
-			if least < 0 || !yield(*heads[least]) {
+// all goes through the sums, as often as it is called.
+func (s *sorter[T]) all() iter.Seq2[string, T] {
+	return func(yield func(string, T) bool) {
+		var sum *keyed[T]
+		for k := range s.merged() {
+			switch {
+			case sum != nil && sum.Key == k.Key:
+				sum.Item = sum.Item.add(k.Item)
+				continue
+			case sum != nil && !yield(sum.Key, sum.Item):
 				return
 			}
-			advance(least)
+			sum = &k
+		}
+		if sum != nil {
+			yield(sum.Key, sum.Item)
 		}
 	}
 }
 
-// lockstep walks two sequences that are in one order, side by side. each is given
-// together what compares equal, and nil for what only the other has.
-func lockstep[A, B any](as iter.Seq[A], bs iter.Seq[B], compare func(A, B) int, each func(a *A, b *B)) {
-	nextA, stopA := iter.Pull(as)
-	defer stopA()
-	nextB, stopB := iter.Pull(bs)
-	defer stopB()
-	a, moreA := nextA()
-	b, moreB := nextB()
-	for moreA || moreB {
-		order := 1
-		if moreA && moreB {
-			order = compare(a, b)
-		} else if moreA {
-			order = -1
+// merged goes through the items; those of one key in the order in which they came.
+func (s *sorter[T]) merged() iter.Seq[keyed[T]] {
+	return func(yield func(keyed[T]) bool) {
+		held := s.sorted()
+		next := make([]func() (keyed[T], bool), len(s.files)+1)
+		for i, f := range s.files {
+			_, err := f.Seek(0, io.SeekStart)
+			must(err)
+			dec := json.NewDecoder(bufio.NewReader(f))
+			next[i] = func() (k keyed[T], more bool) {
+				if err := dec.Decode(&k); err != io.EOF {
+					must(err)
+					more = true
+				}
+				return k, more
+			}
 		}
-		switch {
-		case order < 0:
-			each(&a, nil)
-		case order > 0:
-			each(nil, &b)
-		default:
-			each(&a, &b)
+		next[len(s.files)] = func() (k keyed[T], more bool) {
+			if more = len(held) > 0; more {
+				k, held = held[0], held[1:]
+			}
+			return k, more
 		}
-		if order <= 0 {
-			a, moreA = nextA()
+		heads, more := make([]keyed[T], len(next)), make([]bool, len(next))
+		for i := range next {
+			heads[i], more[i] = next[i]()
 		}
-		if order >= 0 {
-			b, moreB = nextB()
+		for {
+			least := -1
+			for i := range next {
+				if more[i] && (least < 0 || heads[i].Key < heads[least].Key) {
+					least = i
+				}
+			}
+			if least < 0 || !yield(heads[least]) {
+				return
+			}
+			heads[least], more[least] = next[least]()
 		}
 	}
 }

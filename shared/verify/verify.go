@@ -54,7 +54,7 @@ type Stores struct {
 	NoBlob  error // what Open fails with when there is no blob
 }
 
-// Options say what to look at, and the settings of the app by which it is judged.
+// Options say what to look at, and the settings of the app that days are checked by.
 type Options struct {
 	CloudID       string // of one registration; empty: all
 	From, To      string // first and last day, 20191210, of reported hours and of usage; empty: open
@@ -119,7 +119,14 @@ func (r Report) Agrees() bool { return len(r.Differences)+len(r.Open) == 0 && !r
 func Run(ctx context.Context, stores Stores, o Options) (report Report, err error) {
 	report.Differences, report.Open, o.Limit = []Finding{}, []Finding{}, cmp.Or(o.Limit, 100)
 	a := &auditor{Stores: stores, o: o, ctx: ctx}
-	defer a.failed(&err)
+	defer func() {
+		thrown := recover()
+		if f, is := thrown.(failure); is {
+			err = fmt.Errorf("verify: %w", f.error)
+		} else if thrown != nil {
+			panic(thrown)
+		}
+	}()
 	registrations := map[string]bool{}
 	for _, d := range a.days() {
 		if !registrations[d.cloudID] {
@@ -130,7 +137,7 @@ func Run(ctx context.Context, stores Stores, o Options) (report Report, err erro
 		if len(day.Differences)+len(day.Open) > 0 {
 			day = a.look(d)
 		}
-		report.add(day.Counts)
+		report.Counts.add(day.Counts)
 		report.Differences, report.Open = append(report.Differences, day.Differences...), append(report.Open, day.Open...)
 		if o.Each != nil {
 			o.Each(day)
@@ -149,8 +156,8 @@ func (c *Counts) add(d Counts) {
 	c.Answers, c.Refused, c.Unsettled = c.Answers+d.Answers, c.Refused+d.Refused, c.Unsettled+d.Unsettled
 }
 
-// auditor reads storage. A failure of it ends the run: it is thrown, as a panic
-// with a failure, and caught in Run.
+// auditor reads storage. A failure of it ends the run: must throws it, and Run
+// catches it.
 type auditor struct {
 	Stores
 	o          Options
@@ -160,19 +167,9 @@ type auditor struct {
 
 type failure struct{ error }
 
-// must throws a failure of storage.
 func must(err error) {
 	if err != nil {
 		panic(failure{err})
-	}
-}
-
-func (a *auditor) failed(err *error) {
-	thrown := recover()
-	if f, is := thrown.(failure); is {
-		*err = fmt.Errorf("verify: %w", f.error)
-	} else if thrown != nil {
-		panic(thrown)
 	}
 }
 
@@ -204,8 +201,7 @@ func (a *auditor) days() []dayID {
 		}
 	}
 	for _, name := range []string{table.UsageDays, table.OpenDays} {
-		for row, err := range a.Tables.List(a.ctx, name, "", "", "") {
-			must(err)
+		for row := range a.list(name, "", "") {
 			day, _, _ := strings.Cut(row.Key, "_")
 			note(row.Partition, day)
 		}
