@@ -16,6 +16,7 @@ import (
 	"stackusage/shared/commerce"
 	"stackusage/shared/daily"
 	"stackusage/shared/ledger"
+	"stackusage/shared/table"
 	"stackusage/shared/usage"
 )
 
@@ -98,8 +99,8 @@ func (a *App) ask(ctx context.Context, s *sending) (cause, err error) {
 			return nil, err
 		}
 	}
-	if from := s.batch.SettleFrom; s.settled() && !from.IsZero() {
-		if a.Now().Before(from) {
+	if from := s.batch.SettleFrom; s.batch.SettledAs() == ledger.SettleDeclined && !from.IsZero() {
+		if a.Now().Before(from) || a.onItsWay(s) > 0 {
 			return errOnItsWay, nil
 		}
 		return a.settleOpen(ctx, s)
@@ -118,8 +119,8 @@ func (a *App) ask(ctx context.Context, s *sending) (cause, err error) {
 	}
 	if open := s.open(); len(open) > 0 {
 		cause, err = a.post(ctx, s, open)
-		if s.apart(cause) {
-			cause, err = a.bisect(ctx, s, open, cause)
+		if a.apart(s, cause) {
+			cause, err = a.askApart(ctx, s, open, cause)
 		}
 	}
 	if err != nil {
@@ -142,25 +143,6 @@ func (s *sending) leftOut(open []int) error {
 	return &commerce.Error{Kind: commerce.Unreadable, Status: http.StatusOK, Err: fmt.Errorf("%d of %d records have no answer", len(open), len(s.records))}
 }
 
-// apart reports whether a request that ended so is sent again in parts: commerce
-// refuses it as a whole, or gives no result that can be read again and again. Where
-// an operator settles the batch, any other is, too, unless commerce is away.
-func (s *sending) apart(cause error) bool {
-	var failure *commerce.Error
-	if !errors.As(cause, &failure) {
-		return false
-	}
-	switch failure.Kind {
-	case commerce.Refused:
-		return true
-	case commerce.Busy, commerce.Credentials:
-		return false
-	case commerce.Unreadable:
-		return s.settled() || s.batch.Unread >= ledger.UnreadTries
-	}
-	return s.settled()
-}
-
 func unreadable(cause error) bool {
 	var failure *commerce.Error
 	return errors.As(cause, &failure) && failure.Kind == commerce.Unreadable
@@ -173,8 +155,12 @@ func (a *App) post(ctx context.Context, s *sending, some []int) (cause, err erro
 	limited, cancel := context.WithDeadline(ctx, s.ends)
 	defer cancel()
 	results, cause := a.Commerce.Send(limited, id, body)
+	if unanswered(cause) != nil {
+		s.batch.UnansweredAt = table.UTC(a.Now())
+	}
+	waits := false
 	if cause == nil && s.batch.Tries > 1 {
-		if cause, err := a.readUnbilled(ctx, s, some, results); cause != nil || err != nil {
+		if waits, cause, err = a.readUnbilled(ctx, s, some, results); cause != nil || err != nil {
 			return cause, err
 		}
 	}
@@ -182,7 +168,9 @@ func (a *App) post(ctx context.Context, s *sending, some []int) (cause, err erro
 		if err := a.keep(ctx, s, some, results, true); err != nil {
 			return nil, err
 		}
-		cause = s.leftOut(s.openOf(some))
+		if cause = s.leftOut(s.openOf(some)); waits {
+			cause = errOnItsWay
+		}
 	}
 	if unreadable(cause) && !s.unread {
 		s.unread = true

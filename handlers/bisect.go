@@ -1,14 +1,17 @@
 package handlers
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
 	"log/slog"
+	"net/http"
 	"slices"
 	"time"
 
 	"stackusage/shared/commerce"
+	"stackusage/shared/ledger"
 )
 
 // Bounds of looking for what commerce refuses in a batch, in one invocation.
@@ -50,6 +53,7 @@ func (a *App) bisect(ctx context.Context, s *sending, some []int, refusal error)
 	}
 	var alone []lone
 	var pending []part
+	var hung *commerce.Error // the last request that had no answer
 	// split puts the halves of a refused part on the list, or the record on that
 	// of the lone. Each try begins with other halves: where one found nothing
 	// that commerce takes, the next looks elsewhere.
@@ -75,12 +79,19 @@ func (a *App) bisect(ctx context.Context, s *sending, some []int, refusal error)
 			}
 		}
 	}
+	hung = cmp.Or(unanswered(refusal), hung)
 	split(part{records: some}, refusal)
 	for requests := 1; len(pending) > 0; requests++ {
 		if !s.taken && !decided && len(alone) >= maxLone {
 			break
 		}
-		if requests == most || time.Now().After(stop) {
+		if over := requests == most || time.Now().After(stop); over && decided && !s.taken && hung != nil {
+			alone = nil // there is no end to it: all that is open ends as the operator decided
+			for _, i := range s.open() {
+				alone = append(alone, lone{i, hung})
+			}
+			break
+		} else if over {
 			cause = fmt.Errorf("%d of %d records are still to be asked: commerce does not answer them together: %w", len(s.open()), len(s.records), refusal)
 			break
 		}
@@ -90,8 +101,13 @@ func (a *App) bisect(ctx context.Context, s *sending, some []int, refusal error)
 		if err != nil {
 			return nil, err
 		}
-		if s.apart(failure) {
+		hung = cmp.Or(unanswered(failure), hung)
+		if a.apart(s, failure) && (away(refusal) || !away(failure)) {
 			split(next, failure)
+		} else if decided && errors.Is(failure, errOnItsWay) {
+			for _, i := range s.openOf(next.records) {
+				alone = append(alone, lone{i, cmp.Or(hung, &commerce.Error{Kind: commerce.Unknown, Err: errOnItsWay})})
+			}
 		} else if failure != nil && !unreadable(failure) {
 			cause = failure // away in the middle of it: the rest later
 			break
@@ -105,6 +121,16 @@ func (a *App) bisect(ctx context.Context, s *sending, some []int, refusal error)
 		cause = verdict
 	}
 	return cause, err
+}
+
+// unanswered is the failure of a request that commerce may still be at; nil if it
+// is not.
+func unanswered(err error) *commerce.Error {
+	var failure *commerce.Error
+	if errors.As(err, &failure) && failure.Kind != commerce.Credentials && !failure.Answered() {
+		return failure
+	}
+	return nil
 }
 
 // judgeLone ends the records that commerce did not answer in a request of their
@@ -124,7 +150,7 @@ func (a *App) judgeLone(ctx context.Context, s *sending, alone []lone) (cause, e
 		}
 		proven = true
 	}
-	return a.endLone(ctx, s, alone, proven, false)
+	return a.endLone(ctx, s, alone, proven)
 }
 
 // proven says why it may be commerce, not the records, that records sent alone are
@@ -160,4 +186,53 @@ func (a *App) control(ctx context.Context, s *sending) (taken, possible bool) {
 		return again == commerce.Duplicate || again == commerce.Accepted, true
 	}
 	return false, false
+}
+
+// awayFor is how long a batch that an operator settled waits where commerce says
+// that it is busy, or that it may not be asked. Something between may say so of a
+// record for ever.
+const awayFor = 24 * time.Hour
+
+// apart reports whether a request that ended so is sent again in parts: commerce
+// refuses it as a whole, or gives no result that can be read again and again. Where
+// an operator settles the batch, any other is, too, unless commerce is away.
+func (a *App) apart(s *sending, cause error) bool {
+	var failure *commerce.Error
+	if !errors.As(cause, &failure) {
+		return false
+	}
+	switch failure.Kind {
+	case commerce.Refused:
+		return true
+	case commerce.Busy, commerce.Credentials:
+		return s.settled() && away(cause) && a.Now().Sub(s.batch.DecidedAt) >= awayFor
+	case commerce.Unreadable:
+		return s.settled() || s.batch.Unread >= ledger.UnreadTries
+	}
+	return s.settled()
+}
+
+// away reports whether a request was answered as if commerce were away, though it
+// may be for the sake of a record. 429 never is.
+func away(cause error) bool {
+	var failure *commerce.Error
+	if !errors.As(cause, &failure) {
+		return false
+	}
+	switch failure.Status {
+	case http.StatusUnauthorized, http.StatusForbidden, http.StatusServiceUnavailable:
+		return true
+	}
+	return false
+}
+
+// askApart is bisect. Where it may be that commerce is away, a read-back must show
+// that it is not.
+func (a *App) askApart(ctx context.Context, s *sending, some []int, refusal error) (cause, err error) {
+	if away(refusal) {
+		if cause, err := a.readBack(ctx, s, some); cause != nil || err != nil {
+			return cause, err
+		}
+	}
+	return a.bisect(ctx, s, some, refusal)
 }

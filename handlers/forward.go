@@ -96,7 +96,7 @@ func (a *App) finish(ctx context.Context, s *sending) error {
 	}
 	batch.State, batch.LastAnswer, batch.NotBefore = ledger.BatchAnswered, "answered", time.Time{}
 	batch.Unknowns, batch.Unread, batch.Partial, batch.RefusedSince, batch.ClaimedUntil, batch.ClaimedBy = 0, 0, false, time.Time{}, time.Time{}, ""
-	batch.SettleFrom = time.Time{}
+	batch.SettleFrom, batch.UnansweredAt = time.Time{}, time.Time{}
 	tally(&batch, s.records, receipt)
 	if err := a.updateBatch(ctx, s, batch); err != nil {
 		return err
@@ -175,11 +175,13 @@ func (a *App) putBack(ctx context.Context, s *sending, cause error) error {
 			batch.Unknowns++
 		}
 	}
-	if s.silent && batch.SettleFrom.IsZero() {
-		batch.SettleFrom = table.UTC(a.Now().Add(a.Settings.SendLimit)).Add(time.Second)
+	if s.silent {
+		batch.SettleFrom = batch.UnansweredAt.Add(a.Settings.SendLimit + time.Second)
 	}
 	if wait := batch.SettleFrom.Sub(a.Now()); wait > 0 {
 		delay = wait
+	} else if errors.Is(cause, errOnItsWay) {
+		delay = a.onItsWay(s)
 	}
 	batch.Partial = batch.Partial || len(s.answers) > 0
 	batch.ClaimedUntil, batch.ClaimedBy = time.Time{}, ""

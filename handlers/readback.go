@@ -51,8 +51,9 @@ func (a *App) readBack(ctx context.Context, s *sending, some []int) (cause, err 
 // readUnbilled reads back records that are told Rejected or Expired now: an
 // earlier try may have been taken while its answer, or this process, got lost.
 // What commerce has is billed, whatever it says of a repeat, and the next
-// revision must not bill it again.
-func (a *App) readUnbilled(ctx context.Context, s *sending, some []int, results map[string]commerce.Result) (cause, err error) {
+// revision must not bill it again. While a request may still be on its way, what is
+// told so has no answer yet: waits.
+func (a *App) readUnbilled(ctx context.Context, s *sending, some []int, results map[string]commerce.Result) (waits bool, cause, err error) {
 	var unbilled []int
 	for _, i := range some {
 		if r, ok := results[s.records[i].RecordID]; ok && !stands(r.Status) {
@@ -60,15 +61,18 @@ func (a *App) readUnbilled(ctx context.Context, s *sending, some []int, results 
 		}
 	}
 	if len(unbilled) == 0 {
-		return nil, nil
+		return false, nil, nil
 	}
 	if cause, err = a.readBack(ctx, s, unbilled); cause != nil || err != nil {
-		return cause, err
+		return false, cause, err
 	}
+	early := a.onItsWay(s) > 0
 	for _, i := range unbilled {
-		if _, has := s.answers[s.records[i].RecordID]; has {
+		_, has := s.answers[s.records[i].RecordID]
+		if has || early {
 			delete(results, s.records[i].RecordID)
 		}
+		waits = waits || !has && early
 	}
-	return nil, nil
+	return waits, nil, nil
 }

@@ -15,9 +15,18 @@ import (
 // does not answer.
 func (s *sending) settled() bool { return s.batch.SettledAs() != "" }
 
-// errOnItsWay: a request of an earlier try had no answer, and commerce may still be
-// at it.
-var errOnItsWay = errors.New("settled by an operator: a request may be on its way")
+// errOnItsWay: a request had no answer, and commerce may still be at it.
+var errOnItsWay = errors.New("requests that had no answer may be on their way")
+
+// onItsWay is for how long a request that had no answer may still be taken by
+// commerce. Until then no record is called Rejected or Expired because a read-back
+// does not show it.
+func (a *App) onItsWay(s *sending) time.Duration {
+	if s.batch.UnansweredAt.IsZero() {
+		return 0
+	}
+	return max(0, s.batch.UnansweredAt.Add(a.Settings.SendLimit+time.Second).Sub(a.Now())) // the column has whole seconds
+}
 
 // settleOpen ends all open records as an operator decided, without sending any:
 // requests with them end without an answer again and again, and none is on its way.
@@ -33,15 +42,14 @@ func (a *App) settleOpen(ctx context.Context, s *sending) (cause, err error) {
 	if err := a.claimPartial(ctx, s); err != nil {
 		return nil, err
 	}
-	return a.endLone(ctx, s, open, false, true)
+	return a.endLone(ctx, s, open, false)
 }
 
 // endLone gives records without an answer a final one, by what a read-back shows:
 // an earlier try may have been taken while its answer got lost, and a record that
 // is billed must not be called Rejected, or the next revision would bill it again.
-// proven: what commerce refuses is refused for the record's sake. quiet: no request
-// is on its way.
-func (a *App) endLone(ctx context.Context, s *sending, alone []lone, proven, quiet bool) (cause, err error) {
+// proven: what commerce refuses is refused for the record's sake.
+func (a *App) endLone(ctx context.Context, s *sending, alone []lone, proven bool) (cause, err error) {
 	some := make([]int, len(alone))
 	for i, l := range alone {
 		some[i] = l.record
@@ -51,7 +59,7 @@ func (a *App) endLone(ctx context.Context, s *sending, alone []lone, proven, qui
 	}
 	results := map[string]commerce.Result{}
 	var rest []int
-	waits, silent, decided := 0, 0, false
+	waits, silent, early, decided := 0, 0, a.onItsWay(s) > 0, false
 	for _, l := range alone {
 		id := s.records[l.record].RecordID
 		if _, known := s.answers[id]; known {
@@ -62,10 +70,10 @@ func (a *App) endLone(ctx context.Context, s *sending, alone []lone, proven, qui
 			code, message = fmt.Sprintf("HTTP%d", l.refusal.Status), l.refusal.Reason
 		}
 		switch {
-		case proven && l.refusal.Kind == commerce.Refused:
-		case s.batch.SettledAs() == ledger.SettleDeclined && !quiet && !l.refusal.Answered():
+		case early:
 			silent++
 			continue
+		case proven && l.refusal.Kind == commerce.Refused:
 		case s.batch.SettledAs() == ledger.SettleDeclined:
 			decided = true
 			if l.refusal.Err != nil {
@@ -89,9 +97,9 @@ func (a *App) endLone(ctx context.Context, s *sending, alone []lone, proven, qui
 	case waits > 0:
 		cause = fmt.Errorf("%w: settled as accepted, and a read-back does not show %d records", last, waits)
 	case silent > 0:
-		cause = fmt.Errorf("%w: settled as declined, and requests with %d records may be on their way", last, silent)
+		cause = fmt.Errorf("%w: %d records are not answered: %w", last, silent, errOnItsWay)
 	}
 	err = a.keep(ctx, s, rest, results, false)
-	s.silent = silent > 0 && len(s.open()) == silent
+	s.silent = s.batch.SettledAs() == ledger.SettleDeclined && silent > 0 && len(s.open()) == silent
 	return cause, err
 }

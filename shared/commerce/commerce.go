@@ -62,9 +62,15 @@ type Error struct {
 	cut bool // the answer ended too early
 }
 
-// Answered reports whether a whole answer came: then no request is on its way any
-// more.
-func (e *Error) Answered() bool { return e.Status != 0 && !e.cut }
+// Answered reports whether a whole answer came, and not a gateway's that did not
+// wait for commerce's own: then no request is on its way any more.
+func (e *Error) Answered() bool {
+	switch e.Status {
+	case 0, http.StatusRequestTimeout, http.StatusBadGateway, http.StatusGatewayTimeout:
+		return false
+	}
+	return !e.cut
+}
 
 func (e *Error) Error() string {
 	if e.Err != nil {

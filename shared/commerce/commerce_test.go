@@ -117,6 +117,9 @@ func TestWhatAStatusMeans(t *testing.T) {
 			if e.Kind != kind || e.Status != status || e.RetryAfter != 0 {
 				t.Errorf("got %+v", e)
 			}
+			if late := status == 408 || status == 502 || status == 504; e.Answered() == late {
+				t.Errorf("answered: %v", !late)
+			}
 			if status != 204 && status != 304 && !strings.Contains(e.Error(), "Because: of reasons") { // these carry no body
 				t.Errorf("the reason is lost: %v", e)
 			}

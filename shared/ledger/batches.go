@@ -59,7 +59,8 @@ type Batch struct {
 	// Of a batch that is not answered yet.
 	Unknowns     int64     `col:"unknowns,omitempty"`  // tries with an unknown outcome since the last read-back
 	Unread       int64     `col:"unread,omitempty"`    // tries in which an answer had no result that could be read, of some record
-	SettleFrom   time.Time `col:"settleFrom"`          // an operator has settled it, and no request is on its way from then on
+	UnansweredAt time.Time `col:"unansweredAt"`        // when a request of it last ended without an answer
+	SettleFrom   time.Time `col:"settleFrom"`          // an operator has settled it, and no request is sent any more; none is on its way from then on
 	Partial      bool      `col:"partial,omitempty"`   // some of its records may be answered in DailyUsage
 	RefusedSince time.Time `col:"refusedSince"`        // commerce refuses each request of it; absent if it does not
 	ClaimedUntil time.Time `col:"claimedUntil"`        // one sender alone asks until then

@@ -1,0 +1,137 @@
+package handlers_test
+
+import (
+	"math/rand/v2"
+	"net/http"
+	"strings"
+	"testing"
+	"time"
+
+	standin "stackusage/internal/devstack/commerce"
+	"stackusage/shared/commerce"
+	"stackusage/shared/ledger"
+)
+
+// slow cuts the connection of a request, and lets commerce take it later.
+func (g *gate) slow(later *[]func()) func(http.ResponseWriter, *http.Request, []byte) bool {
+	return func(_ http.ResponseWriter, req *http.Request, body []byte) bool {
+		*later = append(*later, func() {
+			for _, raw := range recordsOf(body) {
+				g.taken(part(req, raw))
+			}
+		})
+		panic(http.ErrAbortHandler)
+	}
+}
+
+// TestARequestThatIsTakenLater: while a request without an answer may be on its way,
+// no record of it is called unbilled, whatever commerce says of a repeat.
+func TestARequestThatIsTakenLater(t *testing.T) {
+	t.Parallel()
+	for name, c := range map[string]struct {
+		tries  int
+		answer func(*gate) func(http.ResponseWriter, *http.Request, []byte) bool
+		settle bool
+	}{
+		"a repeat is Expired": {1, func(g *gate) func(http.ResponseWriter, *http.Request, []byte) bool {
+			return g.answering(&commerce.Result{Status: commerce.Expired}, false)
+		}, false},
+		"a repeat is refused for one record":     {1, func(*gate) func(http.ResponseWriter, *http.Request, []byte) bool { return poison(3) }, false},
+		"a repeat is refused, and it is settled": {ledger.SettleTries, func(*gate) func(http.ResponseWriter, *http.Request, []byte) bool { return refuseAll }, true},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			r := statedWith(t, 5)
+			g := newGate(t, r, standin.Options{})
+			var later []func()
+			g.answer = g.slow(&later)
+			for range c.tries {
+				r.advance(2 * time.Hour)
+				r.done(t, "ForwardBatch", batchMessage(theDay, 1))
+			}
+			if c.settle {
+				ok(t, r.settleBatch(t, ledger.SettleDeclined, "they refuse it"))
+			}
+			r.advance(time.Minute)
+			g.answer = c.answer(g)
+			r.done(t, "ForwardBatch", batchMessage(theDay, 1))
+			b := r.batch(t)
+			if b.State != ledger.BatchWaiting || !strings.Contains(b.LastAnswer, "may be on their way") || b.NotBefore.Sub(r.Now()) > r.Settings.SendLimit {
+				t.Fatalf("%v %+v", r.answers(t), b)
+			}
+			for _, take := range later {
+				take()
+			}
+			r.advance(r.Settings.SendLimit + 2*time.Second)
+			r.done(t, "ForwardBatch", batchMessage(theDay, 1))
+			r.settle(t, rand.New(rand.NewPCG(1, 1)))
+			if answers := g.agree(t, r, 5); answers["sa003"] != "Accepted" {
+				t.Errorf("%v", answers)
+			}
+		})
+	}
+}
+
+// settledOf is a rig with a batch that had no answer often enough, and an operator
+// who settled it as declined.
+func settledOf(t *testing.T, n int, answer func(http.ResponseWriter, *http.Request, []byte) bool) (*rig, *gate) {
+	t.Helper()
+	r := statedWith(t, n)
+	g := newGate(t, r, standin.Options{})
+	r.Commerce = &commerce.Client{Endpoint: g.url, HTTP: &http.Client{Timeout: 200 * time.Millisecond}}
+	r.Settings.InvocationLimit = time.Second
+	r.reroute(t)
+	g.answer = answer
+	for range ledger.SettleTries {
+		r.advance(2 * time.Hour)
+		r.done(t, "ForwardBatch", batchMessage(theDay, 1))
+	}
+	_, err := r.Ledger.AskSettleBatch(t.Context(), firstBatch, ledger.SettleDeclined, ledger.Reasoned{By: "olga", Reason: "it is of no use", At: r.Now()})
+	ok(t, err)
+	return r, g
+}
+
+// TestABatchThatIsNeverAnswered: commerce has more records than can be asked one by
+// one, and answers no request. The decision is carried out all the same.
+func TestABatchThatIsNeverAnswered(t *testing.T) {
+	t.Parallel()
+	r, g := settledOf(t, 20, func(_ http.ResponseWriter, req *http.Request, _ []byte) bool { <-req.Context().Done(); return true })
+	r.done(t, "ForwardBatch", batchMessage(theDay, 1))
+	if b := r.batch(t); b.State != ledger.BatchWaiting || b.SettleFrom.IsZero() {
+		t.Fatalf("%+v", b)
+	}
+	posts := len(g.posts)
+	r.advance(r.Settings.SendLimit + 2*time.Second)
+	r.done(t, "ForwardBatch", batchMessage(theDay, 1))
+	if b := r.batch(t); b.State != ledger.BatchAnswered || b.Rejected != 20 || b.Declined != 0 || len(g.posts) != posts {
+		t.Errorf("%d requests, %+v", len(g.posts)-posts, b)
+	}
+}
+
+// TestARecordThatLooksLikeAnOutage: a gateway answers 403 or 503 to each request with
+// one record. It waits, and a day after an operator settled it the others are billed.
+func TestARecordThatLooksLikeAnOutage(t *testing.T) {
+	t.Parallel()
+	for _, status := range []int{403, 503} {
+		r, g := settledOf(t, 5, func(w http.ResponseWriter, _ *http.Request, body []byte) bool {
+			return third(body) && refuseAs(w, status)
+		})
+		r.advance(2 * time.Hour)
+		r.done(t, "ForwardBatch", batchMessage(theDay, 1))
+		if len(r.answers(t)) != 0 {
+			t.Fatalf("%d: %v", status, r.answers(t))
+		}
+		r.advance(24 * time.Hour)
+		inner := g.inner
+		g.inner = http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) { w.WriteHeader(status) })
+		posts := len(g.posts)
+		r.done(t, "ForwardBatch", batchMessage(theDay, 1))
+		if n := len(g.posts) - posts; n != 1 || len(r.answers(t)) != 0 {
+			t.Errorf("%d: %d requests while commerce is away, %v", status, n, r.answers(t))
+		}
+		g.inner = inner
+		r.advance(2 * time.Hour)
+		r.done(t, "ForwardBatch", batchMessage(theDay, 1))
+		r.settledAnswers(t, g, true)
+	}
+}
