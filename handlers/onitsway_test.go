@@ -3,6 +3,7 @@ package handlers_test
 import (
 	"math/rand/v2"
 	"net/http"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -10,6 +11,7 @@ import (
 	standin "stackusage/internal/devstack/commerce"
 	"stackusage/shared/commerce"
 	"stackusage/shared/ledger"
+	"stackusage/shared/verify"
 )
 
 // slow cuts the connection of a request, and lets commerce take it later.
@@ -99,6 +101,11 @@ func TestABatchThatIsNeverAnswered(t *testing.T) {
 	r.done(t, "ForwardBatch", batchMessage(theDay, 1))
 	if b := r.batch(t); b.State != ledger.BatchWaiting || b.SettleFrom.IsZero() {
 		t.Fatalf("%+v", b)
+	}
+	if open := r.audit(t).Open; !slices.ContainsFunc(open, func(f verify.Finding) bool {
+		return strings.HasPrefix(f.Where, "UsageBatches ") && strings.HasPrefix(f.What, "20 records have no outcome after 6 tries")
+	}) {
+		t.Errorf("verify says nothing of it: %v", open)
 	}
 	posts := len(g.posts)
 	r.advance(r.Settings.SendLimit + 2*time.Second)

@@ -5,11 +5,13 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"slices"
 	"text/tabwriter"
 	"time"
 
 	"stackusage/handlers"
 	"stackusage/shared/ledger"
+	"stackusage/shared/registration"
 	"stackusage/shared/usage"
 )
 
@@ -84,6 +86,9 @@ func askCarry(ctx context.Context, env environment, cloudID string, day, to usag
 	if err != nil {
 		return err
 	}
+	if err := checkReports(ctx, app, cloudID, to); err != nil {
+		return fmt.Errorf("carry day %s of %s forward to %s: %w", day, cloudID, to, err)
+	}
 	asked, err := app.ledger.AskCarry(ctx, cloudID, day, to, lateness, why)
 	if err != nil {
 		return orClosed(err)
@@ -100,6 +105,23 @@ Watch:
   stackusage days list --cloud-id %[6]s --from %[1]s --to %[2]s
 `, day, to, asked.RestateReason, asked.RestateBy, stamp(asked.RestateAt), cloudID)
 	return nil
+}
+
+// checkReports refuses a day of which nothing is forwarded: what is carried to it
+// would be billed by nobody, and the day that it comes from would be closed.
+func checkReports(ctx context.Context, app *app, cloudID string, to usage.Day) error {
+	book, err := app.usage.Tables.Book(ctx, cloudID)
+	if err != nil {
+		return err
+	}
+	parts, err := book.Parts(to.Compact())
+	if err == nil && !slices.ContainsFunc(parts, func(p registration.Part) bool { return !p.ReportingOff }) {
+		err = fmt.Errorf("usage reporting is off on that day, and nothing of it is billed; name a day with reporting on by --to: %w", ledger.ErrNotCarried)
+	}
+	if errors.Is(err, registration.ErrUnknown) {
+		return nil
+	}
+	return err
 }
 
 // declinedDay is one day of carry-forward --list.

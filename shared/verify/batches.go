@@ -49,6 +49,8 @@ func (f *dayFile) answers(b listedBatch, records []json.RawMessage) []outcome {
 		f.waiting[number] = true
 		f.out.Unsettled += int64(b.Records)
 		f.check(f.get(table.OpenDays, f.cloudID, f.revision.Key).found(), r.where, "it has no final outcome, and OpenDays has no row %s", f.revision.Key)
+		settleable := !r.when("refusedSince").IsZero() || r.count("unread") >= 3 || r.count("tries") >= 5 // by an operator
+		f.waits(!settleable, r.where, "%d records have no outcome after %d tries; the last met: %.300s", b.Records, r.count("tries"), r.text("lastAnswer"))
 		return make([]outcome, len(records))
 	}
 	path, sum := r.text("receipt"), r.text("receiptSha256")
