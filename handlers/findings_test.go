@@ -81,7 +81,7 @@ func TestFindings(t *testing.T) {
 		}
 		want(t)
 		d := r.only(t, table.Decisions)
-		if d["kind"] != "confirm" || d["what"] != subscription+"="+fabrikam || d["reason"] != "it moved later" || d["by"] != "olga" || d["usageDay"] != "2019-12-10" {
+		if d["kind"] != "confirm" || d["what"] != subscription+"="+fabrikam+"@"+confirmed[0].ObservedAt.Format(time.RFC3339Nano) || d["reason"] != "it moved later" || d["by"] != "olga" || d["usageDay"] != "2019-12-10" {
 			t.Errorf("decision %v", d)
 		}
 		confirmed, err = r.Ledger.ConfirmDay(t.Context(), r.Blobs, cloudID, theDay, because("again"))

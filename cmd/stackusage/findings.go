@@ -90,9 +90,9 @@ func listFindings(ctx context.Context, env environment, args []string) error {
 
 const aboutConfirm = `confirm what a usage day is charged by
 
-Ends the findings of kind tenant that the day has now, and changes no bill. A
-different observation that comes later is a finding again. stackusage days findings
-lists what there is to confirm.`
+Ends the findings of kind tenant that the day has now, and changes no bill. A later
+header that names another tenant, or the same one at a moment nearer to the end of the
+day, is a finding again. stackusage days findings lists what there is to confirm.`
 
 func confirmDay(ctx context.Context, env environment, args []string) error {
 	fs := newFlags(env, "days confirm", aboutConfirm)

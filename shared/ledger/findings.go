@@ -194,7 +194,7 @@ func infrastructureDecided(book registration.Book, day usage.Day, hash string) b
 type dayDecision struct {
 	Kind     string    `col:"kind"` // DecisionConfirm
 	UsageDay string    `col:"usageDay"`
-	What     string    `col:"what"` // <subscription>=<tenant>, comma separated: observations that are no findings any more
+	What     string    `col:"what"` // observations that are no findings any more, comma separated
 	Reason   string    `col:"reason"`
 	By       string    `col:"by"`
 	At       time.Time `col:"at"`
@@ -205,13 +205,18 @@ type dayDecision struct {
 const DecisionConfirm = "confirm"
 
 // confirmChunk is how many observations one decision names: a column ends at 32 KiB.
-const confirmChunk = 400
+const confirmChunk = 300
 
 func confirmPrefix(day usage.Day) string { return DecisionConfirm + "_" + day.Compact() + "_" }
 
-func confirmedKey(day usage.Day, o daily.Observation) string {
-	return day.Compact() + " " + o.Subscription + "=" + o.Tenant
+// nameOf is what decisions call an observation: a tenant that the stack named at a
+// moment. Of each tenant a settlement lists the observation nearest to the end of the
+// day; one that comes later and is nearer is another one.
+func nameOf(o daily.Observation) string {
+	return o.Subscription + "=" + o.Tenant + "@" + o.ObservedAt.UTC().Format(time.RFC3339Nano)
 }
+
+func confirmedKey(day usage.Day, o daily.Observation) string { return day.Compact() + " " + nameOf(o) }
 
 // confirmed are the observations that an operator has confirmed the settlement
 // against, of all days of a registration.
@@ -238,7 +243,8 @@ func (l *Ledger) confirmed(ctx context.Context, cloudID string) (map[string]bool
 
 // ConfirmDay records that what is settled of a usage day stands, although later
 // headers name other tenants. It returns the observations that are no findings any
-// more; none if there were none. One that comes later is a finding again.
+// more; none if there were none. Another one, that a later revision lists, is a finding
+// again.
 func (l *Ledger) ConfirmDay(ctx context.Context, blobs Blobs, cloudID string, day usage.Day, why Reasoned) ([]daily.Observation, error) {
 	differs, err := l.confirmDay(ctx, blobs, cloudID, day, why)
 	if err != nil {
@@ -274,7 +280,7 @@ func (l *Ledger) confirmDay(ctx context.Context, blobs Blobs, cloudID string, da
 	for chunk := range slices.Chunk(differs, confirmChunk) {
 		texts := make([]string, len(chunk))
 		for i, o := range chunk {
-			texts[i] = o.Subscription + "=" + o.Tenant
+			texts[i] = nameOf(o)
 		}
 		d := dayDecision{Kind: DecisionConfirm, UsageDay: day.String(), What: strings.Join(texts, ","), Reason: why.Reason, By: why.By, At: table.UTC(why.At)}
 		rows = append(rows, table.Row{Partition: cloudID, Key: confirmPrefix(day) + hexSHA256(d.What)[:16], Props: table.Encode(d)})

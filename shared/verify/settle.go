@@ -239,7 +239,7 @@ func (l *look) checkConfirmed() {
 	}
 	where := l.revisions[len(l.revisions)-1].where
 	for _, d := range l.settled.Differs {
-		l.waits(slices.Contains(confirmed, d.Subscription+"="+d.Tenant), where, "subscription %s is charged as of tenant %q; the stack said %s at %s",
+		l.waits(slices.Contains(confirmed, d.Subscription+"="+d.Tenant+"@"+d.ObservedAt.UTC().Format(time.RFC3339Nano)), where, "subscription %s is charged as of tenant %q; the stack said %s at %s",
 			d.Subscription, l.settled.Subscriptions[d.Subscription].Tenant, d.Tenant, show(d.ObservedAt))
 	}
 	for _, s := range l.settled.Seen {
