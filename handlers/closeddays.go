@@ -15,12 +15,20 @@ import (
 func ClosedDays(l *ledger.Ledger) func(ctx context.Context, cloudID string) ([]registration.ClosedDay, error) {
 	return func(ctx context.Context, cloudID string) (closed []registration.ClosedDay, err error) {
 		last, err := lastRevisions(ctx, l, cloudID)
-		for day, revision := range last {
-			if revision.Reporting != ledger.ReportingOff {
-				closed = append(closed, registration.ClosedDay{Day: day.Compact(), Change: settledBy(revision), Hours: reportedHours(day, revision)})
-			}
+		if err != nil {
+			return nil, err
 		}
-		return closed, err
+		for day, revision := range last {
+			if revision.Reporting == ledger.ReportingOff {
+				continue
+			}
+			hours, err := reportedHours(ctx, l, cloudID, day, revision)
+			if err != nil {
+				return nil, err
+			}
+			closed = append(closed, registration.ClosedDay{Day: day.Compact(), Change: settledBy(revision), Hours: hours})
+		}
+		return closed, nil
 	}
 }
 
@@ -45,14 +53,16 @@ func settledBy(r ledger.Revision) int {
 	return int(r.Change)
 }
 
-// reportedHours are the reported hours of a revision's inputs. Of a list that was
-// too long for its column they are all hours of the day and of the next one.
-func reportedHours(day usage.Day, r ledger.Revision) (hours []time.Time) {
+// reportedHours are the reported hours of a revision's inputs. Of a list that was too
+// long for its column they are those of all inputs of the day, also of such as do not
+// count any more: an hour may be reported at any time after its usage.
+func reportedHours(ctx context.Context, l *ledger.Ledger, cloudID string, day usage.Day, r ledger.Revision) (hours []time.Time, err error) {
 	if strings.HasPrefix(r.Inputs, "sha256:") {
-		for h := day.First(); h < day.Next().Next().First(); h++ {
-			hours = append(hours, h.Start())
+		inputs, err := l.Inputs(ctx, cloudID, day)
+		for _, in := range inputs {
+			hours = append(hours, in.Hour.Start())
 		}
-		return hours
+		return hours, err
 	}
 	for input := range strings.SplitSeq(r.Inputs, ",") {
 		text, _, _ := strings.Cut(input, "_")
@@ -60,5 +70,5 @@ func reportedHours(day usage.Day, r ledger.Revision) (hours []time.Time) {
 			hours = append(hours, h.Start())
 		}
 	}
-	return hours
+	return hours, nil
 }
