@@ -5,7 +5,9 @@ import (
 	"time"
 
 	"stackusage/functions"
+	"stackusage/shared/ledger"
 	"stackusage/shared/registration"
+	"stackusage/shared/usage"
 )
 
 // Route is Router for another list of functions than the embedded one.
@@ -33,3 +35,8 @@ func DecodeWish(text []byte) (registration.Wish, error) {
 
 // DecodePrincipal is the decoder of X-MS-CLIENT-PRINCIPAL.
 var DecodePrincipal = decodePrincipal
+
+// Waits reports whether a day that was closed waits before its next revision.
+func (a *App) Waits(last ledger.Revision, missing []usage.Hour) bool {
+	return a.dueAgain("", 0, last, missing) != nil
+}
