@@ -14,10 +14,10 @@ import (
 // nothing of the hours. One that was reported weeks later is among them.
 func TestClosedDaysOfManyInputs(t *testing.T) {
 	t.Parallel()
-	l := &ledger.Ledger{Store: &memtable.Store{}}
+	l := &ledger.Ledger{Store: memtable.New(table.Names()...)}
 	for n := range 1200 {
 		in := ledger.DayInput{CloudID: cloudID, Day: theDay, Hour: hour22 + usage.Hour(n), SHA16: "0123456789abcdef"}
-		ok(t, l.Store.Apply(t.Context(), table.DayInputs, "", table.Op{Verb: table.Put, Row: table.Row{
+		ok(t, l.Store.Apply(t.Context(), table.DayInputs, cloudID+"_"+theDay.Compact(), table.Op{Verb: table.Put, Row: table.Row{
 			Partition: cloudID + "_" + theDay.Compact(), Key: in.Hour.Compact() + "_" + in.SHA16, Props: table.Encode(in)}}))
 	}
 	inputs, err := l.Inputs(t.Context(), cloudID, theDay)

@@ -46,7 +46,7 @@ func TestInterleavings(t *testing.T) {
 	})
 	for name, of := range map[string]scenario{
 		"hours": apart(hoursAtOnce), "take over": apart(takeOverAtOnce), "exclude": apart(excludeAtOnce),
-		"restate": apart(restateAtOnce), "carry": carryAtOnce,
+		"restate": apart(restateAtOnce), "carry": carryAtOnce, "end": apart(endAtOnce),
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
@@ -68,6 +68,7 @@ func TestInterleavings(t *testing.T) {
 						t.Errorf("in the end the day is %s", end)
 					}
 					bill.billed(t, r.countedRows(t)...)
+					r.answeredOnce(t, name == "take over")
 				})
 			}
 		})

@@ -1,11 +1,11 @@
 // Package memtable is a table.Store in memory, for tests of rules that do not depend
-// on Azure Tables. What the service does with the same calls is tested in
-// shared/azurestore.
+// on Azure Tables. The tests of shared/azurestore hold it to what the service does.
 package memtable
 
 import (
 	"cmp"
 	"context"
+	"fmt"
 	"iter"
 	"maps"
 	"slices"
@@ -15,7 +15,7 @@ import (
 	"stackusage/shared/table"
 )
 
-// Store is a set of tables. The zero value is empty and ready to use.
+// Store is a set of tables. New makes one.
 type Store struct {
 	mu     sync.Mutex
 	tables map[string]map[key]table.Row
@@ -24,15 +24,35 @@ type Store struct {
 
 type key struct{ partition, row string }
 
+// New makes empty tables.
+func New(names ...string) *Store {
+	s := &Store{tables: map[string]map[key]table.Row{}}
+	for _, name := range names {
+		s.tables[name] = map[key]table.Row{}
+	}
+	return s
+}
+
+// ready is an error that is no sentinel if the table does not exist.
+func (s *Store) ready(ctx context.Context, name string) error {
+	if s.tables[name] == nil {
+		return fmt.Errorf("no table %q", name)
+	}
+	return ctx.Err()
+}
+
 // Get implements table.Store.
 func (s *Store) Get(ctx context.Context, name, partition, row string) (table.Row, error) {
+	if err := s.ready(ctx, name); err != nil {
+		return table.Row{}, err
+	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	r, is := s.tables[name][key{partition, row}]
 	if !is {
-		return r, cmp.Or(ctx.Err(), table.ErrNotFound)
+		return r, table.ErrNotFound
 	}
-	return copied(r), ctx.Err()
+	return copied(r), nil
 }
 
 func copied(r table.Row) table.Row {
@@ -60,7 +80,7 @@ func within(key, from, to string) bool { return key >= from && (to == "" || key 
 // rows are those of one moment.
 func (s *Store) rows(ctx context.Context, name string, wanted func(table.Row) bool) iter.Seq2[table.Row, error] {
 	return func(yield func(table.Row, error) bool) {
-		if err := ctx.Err(); err != nil {
+		if err := s.ready(ctx, name); err != nil {
 			yield(table.Row{}, err)
 			return
 		}
@@ -83,29 +103,33 @@ func (s *Store) rows(ctx context.Context, name string, wanted func(table.Row) bo
 	}
 }
 
-// Apply implements table.Store.
-func (s *Store) Apply(ctx context.Context, name, _ string, ops ...table.Op) error {
-	if err := ctx.Err(); err != nil {
+// maxOps is what Azure Tables takes in a transaction.
+const maxOps = 100
+
+// Apply implements table.Store. What Azure Tables would not take is an error.
+func (s *Store) Apply(ctx context.Context, name, partition string, ops ...table.Op) error {
+	if err := s.ready(ctx, name); err != nil {
 		return err
+	}
+	if len(ops) > maxOps {
+		return fmt.Errorf("%d writes in a transaction", len(ops))
 	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	rows := s.tables[name]
+	rows, once := s.tables[name], map[key]bool{}
 	for _, op := range ops {
-		have, is := rows[key{op.Row.Partition, op.Row.Key}]
+		at := key{op.Row.Partition, op.Row.Key}
+		if at.partition != partition || once[at] {
+			return fmt.Errorf("row %v in a transaction of partition %q: another partition, or twice", at, partition)
+		}
+		once[at] = true
+		have, is := rows[at]
 		switch {
 		case op.Verb == table.Insert && is:
 			return table.ErrExists
 		case (op.Verb == table.Update || op.Verb == table.Delete) && (!is || have.Tag != op.Row.Tag):
 			return table.ErrChanged
 		}
-	}
-	if rows == nil {
-		rows = map[key]table.Row{}
-		if s.tables == nil {
-			s.tables = map[string]map[key]table.Row{}
-		}
-		s.tables[name] = rows
 	}
 	for _, op := range ops {
 		at := key{op.Row.Partition, op.Row.Key}

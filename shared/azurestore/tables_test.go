@@ -10,6 +10,7 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
+	"stackusage/internal/memtable"
 	"stackusage/shared/azurestore"
 	"stackusage/shared/table"
 )
@@ -21,6 +22,14 @@ func openTables(t testing.TB, options ...azurestore.Option) *azurestore.Tables {
 	store := connect(t, options...).Tables
 	ok(t, store.Create(context.Background(), rowsTable))
 	return store
+}
+
+// eachStore runs a part of the contract of table.Store on Azure Tables, and on the
+// store in memory that other tests rely on.
+func eachStore(t *testing.T, contract func(t *testing.T, store table.Store)) {
+	t.Parallel()
+	t.Run("Azure Tables", func(t *testing.T) { t.Parallel(); contract(t, openTables(t)) })
+	t.Run("in memory", func(t *testing.T) { t.Parallel(); contract(t, memtable.New(rowsTable)) })
 }
 
 func row(partition, key, text string) table.Row {
@@ -51,13 +60,13 @@ func keys(t testing.TB, store table.Store, partition, from, to string) []string 
 	return all
 }
 
-// TestStoreVerbs is the part of the contract of ledger.Store that a caller
+func TestStoreVerbs(t *testing.T) { eachStore(t, storeVerbs) }
+
+// storeVerbs is the part of the contract of ledger.Store that a caller
 // branches on: which write fails with which sentinel, alone and beside another
 // write in a transaction, and that a failed write stores nothing.
-func TestStoreVerbs(t *testing.T) {
-	t.Parallel()
+func storeVerbs(t *testing.T, store table.Store) {
 	ctx := context.Background()
-	store := openTables(t)
 	type standing int
 	const (
 		absent standing = iota
@@ -126,9 +135,9 @@ func TestStoreVerbs(t *testing.T) {
 	}
 }
 
-func TestStoreScan(t *testing.T) {
-	t.Parallel()
-	store := openTables(t)
+func TestStoreScan(t *testing.T) { eachStore(t, storeScan) }
+
+func storeScan(t *testing.T, store table.Store) {
 	for _, partition := range []string{"b", "c_1", "a", "c'", "c_2"} {
 		for _, key := range []string{"2", "10", "1"} {
 			ok(t, store.Apply(t.Context(), rowsTable, partition, table.Op{Row: row(partition, key, partition+" "+key)}))
@@ -201,10 +210,10 @@ func TestStoreGet(t *testing.T) {
 	})
 }
 
-func TestStoreList(t *testing.T) {
-	t.Parallel()
+func TestStoreList(t *testing.T) { eachStore(t, storeList) }
+
+func storeList(t *testing.T, store table.Store) {
 	ctx := context.Background()
-	store := openTables(t)
 	for _, key := range []string{"20191210_0002", "20191210", "20191211", "20191210_0001", "2019121"} {
 		stored(t, store, row("b", key, ""))
 	}

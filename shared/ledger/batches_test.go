@@ -55,7 +55,7 @@ func accept(records []daily.Record) map[string]ledger.Answer {
 func TestBatches(t *testing.T) {
 	t.Parallel()
 	ctx := context.Background()
-	l, _ := open(t)
+	l := inMemory()
 	d := day(t, "20191210")
 	const batches = 103 // more than one transaction takes
 	m := manifestOf(cloudID, d, batches)
@@ -118,7 +118,7 @@ func TestBatches(t *testing.T) {
 func TestPutAnswers(t *testing.T) {
 	t.Parallel()
 	ctx := context.Background()
-	l, _ := open(t)
+	l := inMemory()
 	d := day(t, "20191210")
 	id := ledger.BatchID{CloudID: cloudID, Day: d, Revision: 1, Number: 1}
 	rows := records(t, d, 3)
@@ -180,7 +180,7 @@ func TestPutAnswers(t *testing.T) {
 func TestFinishRevision(t *testing.T) {
 	t.Parallel()
 	ctx := context.Background()
-	l, _ := open(t)
+	l := inMemory()
 	d := day(t, "20191210")
 	id, h := blobOf(cloudID, d.First(), "a")
 	_, err := commit(ctx, l, id, h, d)
@@ -230,7 +230,7 @@ func TestFinishRevision(t *testing.T) {
 func TestAnswersAreReadBack(t *testing.T) {
 	t.Parallel()
 	ctx := context.Background()
-	l, _ := open(t)
+	l := inMemory()
 	d := day(t, "20191210")
 	id := ledger.BatchID{CloudID: cloudID, Day: d, Revision: 1, Number: 1}
 	all := records(t, d, 4)

@@ -24,7 +24,7 @@ func state(ctx context.Context, l *ledger.Ledger, c *ledger.Closing) error {
 func TestClose(t *testing.T) {
 	t.Parallel()
 	ctx := context.Background()
-	l, _ := open(t)
+	l := inMemory()
 	d := day(t, "20191210")
 	begin := func(t *testing.T, cloudID string) *ledger.Closing {
 		t.Helper()

@@ -80,6 +80,36 @@ func stateNext(ctx context.Context, l *ledger.Ledger, cloudID string, d usage.Da
 	return err
 }
 
+// atRest checks that each of the three days is stated with what counts, or is
+// open, and says what became of the hour. least is 0 where the hour may be excluded.
+func atRest(t *testing.T, l *ledger.Ledger, cloudID string, least int64) string {
+	t.Helper()
+	ctx := context.Background()
+	d := day(t, "20191210")
+	standing, err := l.CountedHour(ctx, ledger.HourID{CloudID: cloudID, Hour: hour(t, "2019121019")})
+	ok(t, err)
+	end := "counts " + (standing.Counts + "-")[:1]
+	for at, day := range []usage.Day{d - 1, d, d + 1} {
+		want := ""
+		if standing.Counts == fileA && at < 2 || standing.Counts == fileB && at > 0 {
+			want = "2019121019_" + standing.Counts
+		}
+		stated := ""
+		for r, err := range l.RevisionsOf(ctx, cloudID, day) {
+			ok(t, err)
+			if stated = r.Inputs; at == 1 && (r.InputCount < least || r.InputCount > 1) {
+				t.Errorf("revision %d of the day that both files have is made of %q", r.Number, r.Inputs)
+			}
+		}
+		if open := marked(t, l, cloudID, day.Compact()); stated != want && !open {
+			t.Errorf("day %s is stated with %q, should be %q, and is closed", day, stated, want)
+		} else if open {
+			end += ", open"
+		}
+	}
+	return end
+}
+
 // wayOfDecisions is every step by which operators change what counts, and what
 // the functions do then: B supersedes A, A supersedes B again, C is kept out, B
 // is asked for and withdrawn, and the day is restated.
@@ -132,7 +162,7 @@ func wayOfDecisions(t testing.TB, l *ledger.Ledger, cloudID string) []func(conte
 func TestDecisions(t *testing.T) {
 	t.Parallel()
 	ctx := context.Background()
-	l, _ := open(t)
+	l := inMemory()
 	row := func(t *testing.T, id ledger.HourID) ledger.Hour {
 		t.Helper()
 		h, err := l.Hour(ctx, id)

@@ -2,12 +2,9 @@ package ledger_test
 
 import (
 	"context"
-	"fmt"
-	"math/rand/v2"
 	"strings"
 	"testing"
 
-	"stackusage/shared/azurestore"
 	"stackusage/shared/ledger"
 	"stackusage/shared/usage"
 )
@@ -69,7 +66,7 @@ func wayOfExclusions(t testing.TB, l *ledger.Ledger, cloudID string) []func(cont
 func TestExclude(t *testing.T) {
 	t.Parallel()
 	ctx := context.Background()
-	l, _ := open(t)
+	l := inMemory()
 	id, _ := blobOf(cloudID, hour(t, "2019121019"), fileA)
 	other, _ := blobOf(cloudID, id.Hour, fileB)
 	third, _ := blobOf(cloudID, id.Hour, fileC)
@@ -155,7 +152,7 @@ func TestExclude(t *testing.T) {
 func TestADayThatIsExcludedBeforeItIsStated(t *testing.T) {
 	t.Parallel()
 	ctx := context.Background()
-	l, _ := open(t)
+	l := inMemory()
 	id, h := blobOf(cloudID, hour(t, "2019121019"), fileA)
 	d := id.Hour.Day()
 	h.UsageDays = d.Compact()
@@ -170,96 +167,4 @@ func TestADayThatIsExcludedBeforeItIsStated(t *testing.T) {
 	if last, err := l.LastRevision(ctx, cloudID, d); err != nil || last.Inputs != "" || marked(t, l, cloudID, d.Compact()) {
 		t.Errorf("revision %+v, error %v", last, err)
 	}
-}
-
-// TestExcludeInterleavings runs exclusions by an operator and by an end, another
-// file's take-over, the end's end and closers request by request in random order,
-// with crashes: what TestModelOfAnHour shows of the order, with the code that has it.
-func TestExcludeInterleavings(t *testing.T) {
-	t.Parallel()
-	seeds := uint64(150)
-	if testing.Short() {
-		seeds = 20
-	}
-	plain, connection := open(t)
-	l := reopen(t, connection, azurestore.Through(policyFunc(stopAtRequests)), azurestore.WithoutRetries())
-	seen := map[string]int{}
-	for seed := range seeds {
-		t.Run(fmt.Sprint("seed ", seed), func(t *testing.T) {
-			ctx := context.Background()
-			random := rand.New(rand.NewPCG(seed, 7))
-			cloudID := cloud(int(seed))
-			a, b, daysOfA, daysOfB := inConflict(ctx, t, plain, cloudID)
-			if random.IntN(2) == 0 {
-				for _, d := range daysOfA {
-					ok(t, stateNext(ctx, plain, cloudID, d))
-				}
-			}
-			_, hourA := blobOf(cloudID, a.Hour, fileA)
-			hourA.UsageDays = daysText(daysOfA)
-			_, hourB := blobOf(cloudID, b.Hour, fileB)
-			// What Sweep and IngestHour do with what has begun. again: the hour is registered.
-			finish := func(ctx context.Context, l *ledger.Ledger, again bool) error {
-				for _, id := range []ledger.HourID{a, b} {
-					h, err := l.Hour(ctx, id)
-					switch {
-					case err != nil:
-					case h.Leaves():
-						_, err = l.FinishExclusion(ctx, id)
-					case h.TakesOver():
-						_, err = takeOver(ctx, l, b, hourB, daysOfB...)
-					case h.Verdict == ledger.Unregistered && again && id == a:
-						_, err = commit(ctx, l, a, hourA, daysOfA...)
-					case h.Verdict == ledger.Unregistered && again:
-						hourB.UsageDays = daysText(daysOfB)
-						_, err = commit(ctx, l, b, hourB, daysOfB...)
-					}
-					if err != nil {
-						return err
-					}
-				}
-				return nil
-			}
-			exclude := func(byEnd bool) func(ctx context.Context) error {
-				return func(ctx context.Context) error {
-					_, err := l.Exclude(ctx, a, because("a is wrong"), byEnd)
-					return ignore(err, ledger.ErrDecided)
-				}
-			}
-			actors := []*actor{{work: exclude(true), repeats: 1}, {work: func(ctx context.Context) error { return finish(ctx, l, true) }, repeats: 1}}
-			if random.IntN(2) == 0 {
-				actors = append(actors, &actor{work: exclude(false)})
-			}
-			if random.IntN(2) == 0 {
-				actors = append(actors, &actor{work: func(ctx context.Context) error {
-					if _, err := l.AskTakeOver(ctx, b, because("b is right")); err != nil {
-						return ignore(err, ledger.ErrDecided)
-					}
-					_, err := takeOver(ctx, l, b, hourB, daysOfB...)
-					return err
-				}})
-			}
-			d := b.Hour.Day()
-			for _, day := range []usage.Day{d - 1, d, d, d + 1} {
-				actors = append(actors, &actor{closes: true, repeats: 2, work: func(ctx context.Context) error {
-					return stateNext(ctx, l, cloudID, day)
-				}})
-			}
-			play(t, random, actors)
-			atRest(t, plain, cloudID, 0)
-			ok(t, finish(ctx, plain, random.IntN(2) == 0))
-			for _, day := range []usage.Day{d - 1, d, d + 1} {
-				ok(t, stateNext(ctx, plain, cloudID, day))
-			}
-			end := atRest(t, plain, cloudID, 0)
-			if strings.Contains(end, "open") {
-				t.Errorf("in the end it %s", end)
-			}
-			seen[end]++
-		})
-	}
-	if !testing.Short() && (seen["counts a"] == 0 || seen["counts b"] == 0 || seen["counts -"] == 0) {
-		t.Errorf("ends %v", seen)
-	}
-	t.Log(seen)
 }

@@ -15,7 +15,7 @@ import (
 func TestFailedMessages(t *testing.T) {
 	t.Parallel()
 	ctx := context.Background()
-	l, _ := open(t)
+	l := inMemory()
 	put := func(t *testing.T, queue, text string, at time.Time) {
 		t.Helper()
 		ok(t, l.PutFailed(ctx, ledger.FailedMessage{Queue: queue, Text: text, Reason: "because", LastSeen: at}))

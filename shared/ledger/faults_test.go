@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"net/http"
-	"sync/atomic"
 	"testing"
 
 	"github.com/Azure/azure-sdk-for-go/sdk/azcore/policy"
@@ -13,6 +12,7 @@ import (
 
 	"stackusage/shared/azurestore"
 	"stackusage/shared/ledger"
+	"stackusage/shared/table"
 	"stackusage/shared/usage"
 )
 
@@ -20,21 +20,23 @@ var errFault = errors.New("the storage fails, as the test wants it")
 
 // faulty fails one write: not stored, or stored and reported as failed.
 type faulty struct {
-	at     int64 // which write, from 1; 0 for none
+	table.Store
+	at     int // which write, from 1; 0 for none
 	stored bool
-	writes atomic.Int64
+	writes int
 }
 
-func (f *faulty) Do(req *policy.Request) (*http.Response, error) {
-	if req.Raw().Method == http.MethodGet || f.writes.Add(1) != f.at {
-		return req.Next()
+func (f *faulty) Apply(ctx context.Context, name, partition string, ops ...table.Op) error {
+	if len(ops) == 0 {
+		return nil
 	}
-	if f.stored {
-		if _, err := req.Next(); err != nil {
-			return nil, err
-		}
+	if f.writes++; f.writes != f.at {
+		return f.Store.Apply(ctx, name, partition, ops...)
 	}
-	return nil, errFault
+	if f.stored { // whatever the store says of it
+		_ = f.Store.Apply(ctx, name, partition, ops...)
+	}
+	return errFault
 }
 
 // wayOfADay is every step of the ledger that writes, in the order in which the
@@ -122,11 +124,11 @@ func wayOfADay(t testing.TB, l *ledger.Ledger, cloudID string) []func(context.Co
 // way is a list of steps.
 type way func(t testing.TB, l *ledger.Ledger, cloudID string) []func(context.Context) error
 
-// walk repeats each step until it succeeds, and returns what is stored then.
-func walk(t *testing.T, way way, f *faulty, id string, l, plain *ledger.Ledger) map[string]string {
+// walk repeats each step until it succeeds, and returns what plain has stored then. It
+// is how often a step failed.
+func walk(t *testing.T, way way, id string, l, plain *ledger.Ledger) (stored map[string]string, failed int) {
 	t.Helper()
 	ctx := context.Background()
-	failed := 0
 	for i, step := range way(t, l, id) {
 		err := step(ctx)
 		for try := 0; err != nil; try++ {
@@ -138,38 +140,39 @@ func walk(t *testing.T, way way, f *faulty, id string, l, plain *ledger.Ledger) 
 			err = step(ctx)
 		}
 	}
-	if f.at > 0 && failed == 0 {
-		t.Errorf("write %d failed and no step noticed", f.at)
-	}
-	return dump(t, plain, id)
+	return dump(t, plain, id), failed
 }
+
+var ways = map[string]way{"a day": wayOfADay, "decisions": wayOfDecisions, "exclusions": wayOfExclusions}
 
 // The SDK sends a write again by itself when its answer is lost, so that a
 // commit can meet itself. Here every answer to a write is lost once.
 func TestEveryAnswerLostToTheSDK(t *testing.T) {
 	t.Parallel()
-	plain, connection := open(t)
-	lost := map[string]bool{}
-	lose := policyFunc(func(req *policy.Request) (*http.Response, error) {
-		resp, err := req.Next()
-		raw := req.Raw()
-		what := fmt.Sprint(raw.Method, raw.URL, raw.ContentLength) // tells the writes of this walk apart
-		if err == nil && raw.Method != http.MethodGet && !lost[what] {
-			lost[what] = true
-			return nil, errFault
-		}
-		return resp, err
-	})
-	for i, way := range []way{wayOfADay, wayOfDecisions, wayOfExclusions} {
-		clear(lost)
-		want := walk(t, way, &faulty{}, cloud(2*i), plain, plain)
-		got := walk(t, way, &faulty{}, cloud(2*i+1), reopen(t, connection, azurestore.Through(lose)), plain)
-		if diff := cmp.Diff(want, got); diff != "" {
-			t.Errorf("rows (-without the faults +with them):\n%s", diff)
-		}
-		if len(lost) < 15 {
-			t.Errorf("only %d answers were lost", len(lost))
-		}
+	for name, way := range ways {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			plain, connection := open(t)
+			lost := map[string]bool{}
+			lose := policyFunc(func(req *policy.Request) (*http.Response, error) {
+				resp, err := req.Next()
+				raw := req.Raw()
+				what := fmt.Sprint(raw.Method, raw.URL, raw.ContentLength) // tells the writes of this walk apart
+				if err == nil && raw.Method != http.MethodGet && !lost[what] {
+					lost[what] = true
+					return nil, errFault
+				}
+				return resp, err
+			})
+			want, _ := walk(t, way, cloud(0), plain, plain)
+			got, _ := walk(t, way, cloud(1), reopen(t, connection, azurestore.Through(lose)), plain)
+			if diff := cmp.Diff(want, got); diff != "" {
+				t.Errorf("rows (-without the faults +with them):\n%s", diff)
+			}
+			if len(lost) < 15 {
+				t.Errorf("only %d answers were lost", len(lost))
+			}
+		})
 	}
 }
 
@@ -177,22 +180,23 @@ func TestEveryAnswerLostToTheSDK(t *testing.T) {
 // does: nobody can tell afterwards.
 func TestEveryWriteFailedBothWays(t *testing.T) {
 	t.Parallel()
-	plain, connection := open(t)
-	variant := 0
-	for name, way := range map[string]way{"a day": wayOfADay, "decisions": wayOfDecisions, "exclusions": wayOfExclusions} {
+	for name, way := range ways {
 		run := func(t *testing.T, f *faulty) map[string]string {
 			t.Helper()
-			variant++
-			id := cloud(variant)
-			return walk(t, way, f, id, reopen(t, connection, azurestore.Through(f), azurestore.WithoutRetries()), plain)
+			plain := inMemory()
+			f.Store = plain.Store
+			stored, failed := walk(t, way, cloudID, &ledger.Ledger{Store: f}, plain)
+			if f.at > 0 && failed == 0 {
+				t.Errorf("write %d failed and no step noticed", f.at)
+			}
+			return stored
 		}
 		count := &faulty{}
 		want := run(t, count)
-		writes := count.writes.Load()
-		if len(want) < 13 || writes < 20 {
-			t.Fatalf("%s: %d rows by %d writes: the steps do nothing", name, len(want), writes)
+		if len(want) < 13 || count.writes < 20 {
+			t.Fatalf("%s: %d rows by %d writes: the steps do nothing", name, len(want), count.writes)
 		}
-		for at := range writes {
+		for at := range count.writes {
 			for how, stored := range map[string]bool{"is not stored": false, "is stored and reported as failed": true} {
 				t.Run(fmt.Sprintf("%s: write %d %s", name, at+1, how), func(t *testing.T) {
 					got := run(t, &faulty{at: at + 1, stored: stored})

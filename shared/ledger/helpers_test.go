@@ -14,6 +14,7 @@ import (
 	"github.com/Azure/azure-sdk-for-go/sdk/azcore/policy"
 
 	"stackusage/internal/devstack/azurite/azuritetest"
+	"stackusage/internal/memtable"
 	"stackusage/shared/azurestore"
 	"stackusage/shared/ledger"
 	"stackusage/shared/table"
@@ -26,6 +27,10 @@ const cloudID = "b31316d4-de02-43a4-903d-eb74f8258b01"
 
 // landed is when the first blob of the tests was stored.
 var landed = time.Date(2019, 12, 11, 0, 10, 0, 0, time.UTC)
+
+// inMemory is a ledger on a store in memory: for all that does not depend on what
+// Azure Tables does with a request.
+func inMemory() *ledger.Ledger { return &ledger.Ledger{Store: memtable.New(table.Names()...)} }
 
 // open makes the tables in an account that no other test uses, and returns its
 // connection string with a ledger on it.

@@ -19,7 +19,7 @@ import (
 func TestCommitHour(t *testing.T) {
 	t.Parallel()
 	ctx := context.Background()
-	l, _ := open(t)
+	l := inMemory()
 	before, after := day(t, "20191210"), day(t, "20191211")
 	h := hour(t, "2019121100")
 	first, firstHour := blobOf(cloudID, h, "aaaaaaaaaaaaaaaa")
@@ -142,7 +142,7 @@ func TestCommitHour(t *testing.T) {
 func TestDecideHour(t *testing.T) {
 	t.Parallel()
 	ctx := context.Background()
-	l, _ := open(t)
+	l := inMemory()
 	decide := func(t *testing.T, sha16 string, v ledger.Verdict) ledger.Verdict {
 		t.Helper()
 		id, h := blobOf(cloudID, hour(t, "2019121019"), sha16)
@@ -177,7 +177,7 @@ func TestDecideHour(t *testing.T) {
 func TestMarks(t *testing.T) {
 	t.Parallel()
 	ctx := context.Background()
-	l, _ := open(t)
+	l := inMemory()
 	d := day(t, "20191210")
 	for i, at := range []time.Duration{0, 3 * time.Hour, time.Hour} {
 		id, h := blobOf(cloudID, hour(t, "2019121019")+usage.Hour(i), fmt.Sprintf("%016x", i))
@@ -198,7 +198,7 @@ func TestMarks(t *testing.T) {
 func TestMissingAndDeadline(t *testing.T) {
 	t.Parallel()
 	ctx := context.Background()
-	l, _ := open(t)
+	l := inMemory()
 	d := day(t, "20191210")
 	first := d.First()
 	for h := first; h < first+31; h++ {

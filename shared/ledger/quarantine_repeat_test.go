@@ -14,7 +14,7 @@ import (
 func TestARepeatKeepsWhatBecameOfARow(t *testing.T) {
 	t.Parallel()
 	ctx := context.Background()
-	l, _ := open(t)
+	l := inMemory()
 	id, _ := blobOf(cloudID, hour(t, "2019121019"), "aaaaaaaaaaaaaaaa")
 	put := func(file string) {
 		t.Helper()

@@ -58,7 +58,7 @@ func TestRepeatedAnswersAreCheap(t *testing.T) {
 func TestAnswersInALargeDay(t *testing.T) {
 	t.Parallel()
 	ctx := context.Background()
-	l, _ := open(t)
+	l := inMemory()
 	d := day(t, "20191210")
 	all := records(t, d, 2300)
 	for n := 0; n < len(all); n += 500 {

@@ -14,7 +14,7 @@ import (
 func TestAskRestate(t *testing.T) {
 	t.Parallel()
 	ctx := context.Background()
-	l, _ := open(t)
+	l := inMemory()
 	d := day(t, "20191210")
 	_, err := l.AskRestate(ctx, cloudID, d, because("x"))
 	is(t, err, table.ErrNotFound)
@@ -58,7 +58,7 @@ func TestAskRestate(t *testing.T) {
 func TestAWiderRequestTakesThePlaceOfANarrowerOne(t *testing.T) {
 	t.Parallel()
 	ctx := context.Background()
-	l, _ := open(t)
+	l := inMemory()
 	d := day(t, "20191210")
 	id, h := blobOf(cloudID, hour(t, "2019121019"), fileA)
 	_, err := commit(ctx, l, id, h, d)

@@ -13,7 +13,7 @@ import (
 // commit, and whose hour is not registered any more, was about to count again when the
 // registration ended once more: it is about to no longer, and its day closes.
 func TestAnInterruptedIngestThatWasAboutToReturn(t *testing.T) {
-	ctx, store := t.Context(), &memtable.Store{}
+	ctx, store := t.Context(), memtable.New(table.Names()...)
 	l := &ledger.Ledger{Store: store}
 	id, h := blobOf(cloudID, hour(t, "2019121019"), fileA)
 	d := day(t, "20191210")
@@ -50,7 +50,7 @@ type dyingAt struct {
 
 func (d dyingAt) Apply(ctx context.Context, name, partition string, ops ...table.Op) error {
 	if name == table.UsageHours && len(ops) == 2 && ops[0].Verb == d.verb {
-		return errCrash
+		return errFault
 	}
 	return d.Store.Apply(ctx, name, partition, ops...)
 }

@@ -16,6 +16,7 @@ import (
 	"stackusage/shared/ledger"
 	"stackusage/shared/meter"
 	"stackusage/shared/reconcile"
+	tables "stackusage/shared/table"
 	"stackusage/shared/usage"
 )
 
@@ -50,7 +51,7 @@ func TestRejectedIsWhatQuarantineSays(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	l := &ledger.Ledger{Store: &memtable.Store{}}
+	l := &ledger.Ledger{Store: memtable.New(tables.Names()...)}
 	id := ledger.HourID{CloudID: cloudID, Hour: tenth, SHA16: name.SHA16}
 	if err := l.PutQuarantine(t.Context(), id, []ledger.Quarantined{
 		{Line: 2, Code: usage.RefusedLocation, Bytes: "quarantine/rows"},
