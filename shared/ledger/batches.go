@@ -110,11 +110,24 @@ func (l *Ledger) Batch(ctx context.Context, id BatchID) (Batch, error) {
 	if err != nil {
 		return Batch{}, fmt.Errorf("read batch %s: %w", id, err)
 	}
-	b := Batch{tag: row.Tag}
-	if err := table.Decode(row.Props, &b); err != nil {
+	b, err := batchOf(row)
+	if err != nil {
 		return Batch{}, fmt.Errorf("read batch %s: %w", id, err)
 	}
 	return b, nil
+}
+
+// batchOf reads a row. One that was answered before there was a column declined says
+// of which records something else stands than was sent by its counts.
+func batchOf(row table.Row) (Batch, error) {
+	b := Batch{tag: row.Tag}
+	err := table.Decode(row.Props, &b)
+	if _, is := row.Props["declined"]; !is && b.State == BatchAnswered {
+		if b.Declined = b.Conflict + b.Expired; b.Decision != Reject {
+			b.Declined += b.Rejected
+		}
+	}
+	return b, err
 }
 
 // UpdateBatch replaces the row that Batch read; ErrChanged if another sender
@@ -150,14 +163,13 @@ type ListedBatch struct {
 }
 
 func listedBatch(row table.Row) (b ListedBatch, err error) {
-	b.tag = row.Tag
 	registration, day, _ := strings.Cut(row.Partition, "_")
 	b.ID.CloudID = registration
 	if b.ID.Day, err = usage.ParseDay(day); err == nil {
 		_, err = fmt.Sscanf(row.Key, "%04d_%05d", &b.ID.Revision, &b.ID.Number)
 	}
 	if err == nil {
-		err = table.Decode(row.Props, &b.Batch)
+		b.Batch, err = batchOf(row)
 	}
 	if err != nil {
 		err = fmt.Errorf("row %s/%s: %w", row.Partition, row.Key, err)

@@ -6,8 +6,6 @@ import (
 	"fmt"
 	"maps"
 	"slices"
-	"strconv"
-	"strings"
 
 	"stackusage/shared/table"
 	"stackusage/shared/usage"
@@ -89,30 +87,18 @@ func (l *Ledger) declinedDays(ctx context.Context, cloudID string) (days []Decli
 // declinedBatches counts the records that are declined, by day and revision.
 func (l *Ledger) declinedBatches(ctx context.Context, cloudID string) (map[dayID]map[int]int64, error) {
 	found := map[dayID]map[int]int64{}
-	for row, err := range l.Store.List(ctx, table.UsageBatches, "", "", "") {
+	for b, err := range l.AllBatches(ctx, cloudID) {
 		if err != nil {
 			return nil, err
 		}
-		n, _ := row.Props["declined"].(int64)
-		if n == 0 {
+		if b.Declined == 0 {
 			continue
 		}
-		var id dayID
-		if id.cloudID, id.day, err = splitDay(row.Partition); err != nil {
-			return nil, err
-		}
-		if cloudID != "" && id.cloudID != cloudID {
-			continue
-		}
-		text, _, _ := strings.Cut(row.Key, "_")
-		revision, err := strconv.Atoi(text)
-		if err != nil {
-			return nil, fmt.Errorf("batch %s/%s: %w", row.Partition, row.Key, err)
-		}
+		id := dayID{b.ID.CloudID, b.ID.Day}
 		if found[id] == nil {
 			found[id] = map[int]int64{}
 		}
-		found[id][revision] += n
+		found[id][b.ID.Revision] += b.Declined
 	}
 	return found, nil
 }
@@ -155,13 +141,6 @@ type dayID struct {
 }
 
 func (d dayID) partition() string { return dayPartition(d.cloudID, d.day) }
-
-// splitDay reads the PartitionKey of the tables that have one for each day.
-func splitDay(partition string) (cloudID string, day usage.Day, err error) {
-	cloudID, text, _ := strings.Cut(partition, "_")
-	day, err = usage.ParseDay(text)
-	return cloudID, day, err
-}
 
 // refused reports whether a record with this answer stands for nothing.
 func refused(status string) bool { return status == "Rejected" || status == "Expired" }

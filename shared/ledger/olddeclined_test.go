@@ -1,0 +1,40 @@
+package ledger_test
+
+import (
+	"testing"
+
+	"stackusage/shared/daily"
+	"stackusage/shared/ledger"
+	"stackusage/shared/table"
+)
+
+// TestDeclinedOfAnEarlierVersion: rows of batches that were answered before there was a
+// column declined. What expired then is listed, and an operator can carry it forward.
+func TestDeclinedOfAnEarlierVersion(t *testing.T) {
+	l, d := inMemory(), day(t, "20191210")
+	ok(t, l.OpenBatches(t.Context(), ledger.Manifest{CloudID: cloudID, UsageDay: d, Revision: 1,
+		Batches: []daily.Batch{{Number: 1, Records: 5}, {Number: 2, Records: 5}, {Number: 3, Records: 5}}}, landed))
+	for n, b := range []ledger.Batch{{Accepted: 2, Rejected: 1, Expired: 1, Conflict: 1}, {Rejected: 4, Expired: 1, Decision: ledger.Reject}, {Accepted: 5}} {
+		b.State, b.Records = ledger.BatchAnswered, 5
+		props := table.Encode(b)
+		delete(props, "declined")
+		id := ledger.BatchID{CloudID: cloudID, Day: d, Revision: 1, Number: n + 1}
+		have, err := l.Store.Get(t.Context(), table.UsageBatches, cloudID+"_20191210", "0001_0000"+string(rune('1'+n)))
+		ok(t, err)
+		have.Props = props
+		ok(t, l.Store.Apply(t.Context(), table.UsageBatches, have.Partition, table.Op{Verb: table.Update, Row: have}))
+		read, err := l.Batch(t.Context(), id)
+		if want := []int64{3, 1, 0}[n]; err != nil || read.Declined != want {
+			t.Errorf("batch %d: %d declined, want %d; error %v", n+1, read.Declined, want, err)
+		}
+	}
+	ok(t, l.Store.Apply(t.Context(), table.UsageDays, cloudID, table.Op{Row: table.Row{Partition: cloudID, Key: "20191210_0001",
+		Props: table.Encode(ledger.Revision{Number: 1, Batches: 3})}}))
+	days, err := l.DeclinedDays(t.Context(), cloudID)
+	if err != nil || len(days) != 1 || days[0].Records != 4 {
+		t.Errorf("days %+v, error %v", days, err)
+	}
+	if _, err := l.AskSettle(t.Context(), cloudID, d, because("agreed")); err != nil {
+		t.Error(err)
+	}
+}
