@@ -60,6 +60,9 @@ func (a *App) infrastructure(ctx context.Context, r *http.Request) (answer, erro
 		return answer{}, err
 	}
 	if r.Method == http.MethodPost {
+		if p.Reason == "" { // also where the list is confirmed already: nobody should believe that he has done something
+			return answer{}, refuse(registration.Invalid, "InvalidReason", "reason is missing: say why the list that holds is right")
+		}
 		_, err = registrar.ConfirmInfrastructure(ctx, name, day, p.Against, note(r, p.Reason))
 	} else {
 		_, err = registrar.SetInfrastructure(ctx, name, registration.InfrastructureEntry{EffectiveDay: day, Subscriptions: p.Subscriptions, Note: note(r, p.Reason)})

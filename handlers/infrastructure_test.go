@@ -46,6 +46,7 @@ func TestInfrastructureAPI(t *testing.T) {
 	})
 	t.Run("it is confirmed against the list of a header", func(t *testing.T) {
 		hash := registration.ListHash(nil)
+		refusedWith(t, r.asks(t, 400, "POST", "/hamburg/infrastructure", "{}"), "InvalidReason", "reason is missing")
 		p := shown(t, r.asks(t, 200, "POST", "/hamburg/infrastructure", `{"properties":{"effectiveDay":"2019-12-10","against":"`+hash+`","reason":"the header is wrong"}}`))
 		if against := p["confirmedAgainst"].([]any); len(against) != 1 || against[0] != hash {
 			t.Errorf("%v", p)

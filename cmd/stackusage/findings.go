@@ -2,13 +2,10 @@ package main
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"slices"
 
-	"stackusage/shared/ledger"
 	"stackusage/shared/registration"
-	"stackusage/shared/usage"
 )
 
 const aboutFindings = `list observations that differ from what is settled
@@ -95,29 +92,15 @@ header that names another tenant, or the same one at a moment nearer to the end 
 day, is a finding again. stackusage days findings lists what there is to confirm.`
 
 func confirmDay(ctx context.Context, env environment, args []string) error {
-	fs := newFlags(env, "days confirm", aboutConfirm)
-	cloudID := fs.String("cloud-id", "", "the registration's `GUID`")
-	var day usage.Day
-	dayVar(fs, &day, "day", "usage `day` (YYYY-MM-DD, UTC)")
-	var why ledger.Reasoned
-	reason := reasonFlags(fs, &why)
-	if err := parseFlags(fs, args); err != nil {
-		return err
-	}
-	if err := checkCloudID(*cloudID); err != nil {
-		return err
-	}
-	if day == 0 {
-		return errors.New("--day is missing; stackusage days findings shows which days there is something to confirm of")
-	}
-	if err := reason(); err != nil {
+	cloudID, day, why, err := decideDay(newFlags(env, "days confirm", aboutConfirm), args, "stackusage days findings shows which days there is something to confirm of")
+	if err != nil {
 		return err
 	}
 	app, err := env.app()
 	if err != nil {
 		return err
 	}
-	confirmed, err := app.ledger.ConfirmDay(ctx, app.usage.Blobs, *cloudID, day, why)
+	confirmed, err := app.ledger.ConfirmDay(ctx, app.usage.Blobs, cloudID, day, why)
 	if err != nil {
 		return orClosed(err)
 	}

@@ -42,7 +42,7 @@ func listRegistrations(ctx context.Context, env environment, args []string) erro
 	if err != nil {
 		return err
 	}
-	w := newListing(env, "NAME", "CLOUD ID", "SUBSCRIPTION", "KIND", "STAMP", "MODEL", "REPORTING", "REGION", "START", "END", "TENANTS")
+	w := newListing(env, "NAME", "CLOUD ID", "SUBSCRIPTION", "KIND", "STAMP", "MODEL", "REPORTING", "REGION", "START", "END", "HOURS", "TENANTS")
 	today := time.Now().UTC().Format("20060102")
 	for _, b := range books {
 		held, err := b.On(today)
@@ -59,7 +59,7 @@ func listRegistrations(ctx context.Context, env environment, args []string) erro
 			continue
 		}
 		w.row(b.Name(), b.CloudID, held.SubscriptionID, string(held.SubscriptionKind), string(held.StampKind), string(held.BillingModel),
-			onOff(held.Registration), held.Region, stampOr(known(held.Start)), stampOr(known(held.End)), strconv.Itoa(len(held.Tenants)))
+			onOff(held.Registration), held.Region, stampOr(known(held.Start)), stampOr(known(held.End)), hoursOf(held.Registration), strconv.Itoa(len(held.Tenants)))
 	}
 	if *asJSON {
 		return nil
@@ -72,6 +72,14 @@ func onOff(r registration.Registration) string {
 		return "off"
 	}
 	return "on"
+}
+
+// hoursOf says whether a registration's reported hours are missed where they do not come.
+func hoursOf(r registration.Registration) string {
+	if r.NoHoursExpected {
+		return "not expected"
+	}
+	return "expected"
 }
 
 func showRegistration(ctx context.Context, env environment, args []string) error {
@@ -99,10 +107,10 @@ func namedBook(ctx context.Context, env environment, command, about string, args
 
 // printHistory lists the entries of a registration. The last one for a day holds.
 func printHistory(env environment, book registration.Book) error {
-	w := newListing(env, "FROM", "SUBSCRIPTION", "KIND", "STAMP", "MODEL", "REPORTING", "REGION", "START", "END", "WHY")
+	w := newListing(env, "FROM", "SUBSCRIPTION", "KIND", "STAMP", "MODEL", "REPORTING", "REGION", "START", "END", "HOURS", "WHY")
 	for _, r := range book.Registrations {
 		w.row(handlers.ShowDay(r.EffectiveDay), r.SubscriptionID, string(r.SubscriptionKind), string(r.StampKind), string(r.BillingModel), onOff(r), r.Region,
-			stampOr(known(r.Start)), stampOr(known(r.End)), whyOf(r.Note))
+			stampOr(known(r.Start)), stampOr(known(r.End)), hoursOf(r), whyOf(r.Note))
 	}
 	return w.flush("")
 }

@@ -166,10 +166,7 @@ func (l *Ledger) askCarry(ctx context.Context, cloudID string, day, to usage.Day
 	}
 	request := why.request("carry " + to.Compact())
 	request.CarryTo = to.Compact()
-	asked, err = l.askDifference(ctx, cloudID, day, request, why)
-	if errors.Is(err, errNoDifference) {
-		err = fmt.Errorf("%w: %w", err, ErrNotCarried)
-	}
+	asked, err = l.askDifference(ctx, cloudID, day, request, why, ErrNotCarried)
 	return asked, err
 }
 

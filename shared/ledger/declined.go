@@ -118,22 +118,17 @@ var ErrNotSettled = errors.New("it cannot be settled")
 func (l *Ledger) AskSettle(ctx context.Context, cloudID string, day usage.Day, why Reasoned) (OpenDay, error) {
 	request := why.request("waive")
 	request.Waive = true
-	asked, err := l.askDifference(ctx, cloudID, day, request, why)
-	if errors.Is(err, errNoDifference) {
-		err = fmt.Errorf("%w: %w", err, ErrNotSettled)
-	}
+	asked, err := l.askDifference(ctx, cloudID, day, request, why, ErrNotSettled)
 	if err != nil {
 		return asked, fmt.Errorf("settle day %s of %s: %w", day, cloudID, err)
 	}
 	return asked, nil
 }
 
-// errNoDifference: what an operator asks for cannot be, by what the tables say.
-var errNoDifference = errors.New("nothing can be decided about it")
-
 // askDifference puts a request into a day's mark that is about what commerce
-// declined of the last revision.
-func (l *Ledger) askDifference(ctx context.Context, cloudID string, day usage.Day, request OpenDay, why Reasoned) (asked OpenDay, err error) {
+// declined of the last revision. It fails with not where, by what the tables say, there
+// is nothing to ask for.
+func (l *Ledger) askDifference(ctx context.Context, cloudID string, day usage.Day, request OpenDay, why Reasoned, not error) (asked OpenDay, err error) {
 	if err := why.check(); err != nil {
 		return asked, err
 	}
@@ -147,11 +142,11 @@ func (l *Ledger) askDifference(ctx context.Context, cloudID string, day usage.Da
 		if mark.Restate != "" && !answered[mark.Restate] {
 			asked = *mark
 			if mark.CarryTo != request.CarryTo || mark.Waive != request.Waive || mark.RestateReason != request.RestateReason || mark.RestateBy != request.RestateBy {
-				refusal = fmt.Errorf("another request is open, of %s: %s: %w", mark.RestateBy, mark.RestateReason, errNoDifference)
+				refusal = fmt.Errorf("another request is open, of %s: %s: %w", mark.RestateBy, mark.RestateReason, not)
 			}
 			return false
 		}
-		if refusal = l.declined(ctx, cloudID, day); refusal != nil {
+		if refusal = l.declined(ctx, cloudID, day, not); refusal != nil {
 			return false
 		}
 		mark.ask(request, exists)
@@ -161,10 +156,10 @@ func (l *Ledger) askDifference(ctx context.Context, cloudID string, day usage.Da
 	return asked, errors.Join(refusal, err)
 }
 
-// declined fails unless commerce declined something of the day's last revision.
+// declined fails with not unless commerce declined something of the day's last revision.
 // What it declined of earlier ones was stated again by the next, or carried or
 // waived by it.
-func (l *Ledger) declined(ctx context.Context, cloudID string, day usage.Day) error {
+func (l *Ledger) declined(ctx context.Context, cloudID string, day usage.Day, not error) error {
 	last, err := l.LastRevision(ctx, cloudID, day)
 	if err != nil {
 		return err
@@ -183,9 +178,9 @@ func (l *Ledger) declined(ctx context.Context, cloudID string, day usage.Day) er
 	case declined > 0:
 		return nil
 	case open:
-		return fmt.Errorf("commerce has not answered all of revision %d: %w", last.Number, errNoDifference)
+		return fmt.Errorf("commerce has not answered all of revision %d: %w", last.Number, not)
 	case last.CarriedTo != "":
-		return fmt.Errorf("revision %d has carried it to usage day %s: %w", last.Number, last.CarriedTo, errNoDifference)
+		return fmt.Errorf("revision %d has carried it to usage day %s: %w", last.Number, last.CarriedTo, not)
 	}
-	return fmt.Errorf("no record of revision %d is declined: %w", last.Number, errNoDifference)
+	return fmt.Errorf("no record of revision %d is declined: %w", last.Number, not)
 }

@@ -38,3 +38,17 @@ func TestDeclinedOfAnEarlierVersion(t *testing.T) {
 		t.Error(err)
 	}
 }
+
+// TestNothingToSettle: who asks is told why once.
+func TestNothingToSettle(t *testing.T) {
+	l := inMemory()
+	ok(t, l.Store.Apply(t.Context(), table.UsageDays, cloudID, table.Op{Row: table.Row{Partition: cloudID, Key: "20191210_0001",
+		Props: table.Encode(ledger.Revision{Number: 1})}}))
+	_, err := l.AskSettle(t.Context(), cloudID, day(t, "20191210"), because("agreed"))
+	want := "settle day 2019-12-10 of " + cloudID + ": no record of revision 1 is declined: it cannot be settled"
+	if is(t, err, ledger.ErrNotSettled); err.Error() != want {
+		t.Errorf("%s; want %s", err, want)
+	}
+	_, err = l.AskCarry(t.Context(), cloudID, day(t, "20191210"), day(t, "20191211"), 0, because("agreed"))
+	is(t, err, ledger.ErrNotCarried)
+}
