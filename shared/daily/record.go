@@ -150,15 +150,6 @@ func (r Rules) payer(t Terms, subscription string) string {
 	return cmp.Or(t.Mapped[tenant], t.BillingSubscriptionID)
 }
 
-// Infrastructure is the set of the stack's own subscriptions, for Terms.
-func Infrastructure(subscriptions []string) map[string]bool {
-	set := make(map[string]bool, len(subscriptions))
-	for _, id := range subscriptions {
-		set[usage.NormalGUID(id)] = true
-	}
-	return set
-}
-
 // line is what a sum is billed as under these rules.
 func (r Rules) line(s Sum) Line {
 	key, t := s.Key(), r.terms(s.Hours)

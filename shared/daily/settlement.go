@@ -117,3 +117,12 @@ func TermsOf(parts []SettledPart) []Terms {
 	}
 	return all
 }
+
+// Infrastructure is the set of the stack's own subscriptions, for Terms.
+func Infrastructure(subscriptions []string) map[string]bool {
+	set := make(map[string]bool, len(subscriptions))
+	for _, id := range subscriptions {
+		set[usage.NormalGUID(id)] = true
+	}
+	return set
+}

@@ -114,48 +114,22 @@ func atRest(t *testing.T, l *ledger.Ledger, cloudID string, least int64) string 
 // the functions do then: B supersedes A, A supersedes B again, C is kept out, B
 // is asked for and withdrawn, and the day is restated.
 func wayOfDecisions(t testing.TB, l *ledger.Ledger, cloudID string) []func(context.Context) error {
-	d := day(t, "20191210")
-	h := hour(t, "2019121019")
-	days := map[string][]usage.Day{fileA: {d, d + 1}, fileB: {d}, fileC: {d}}
-	land := func(sha16 string) func(context.Context) error {
-		return func(ctx context.Context) error {
-			id, h := blobOf(cloudID, h, sha16)
-			h.UsageDays = daysText(days[sha16])
-			_, err := commit(ctx, l, id, h, days[sha16]...)
-			return err
-		}
-	}
-	ask := func(sha16 string) func(context.Context) error {
-		return func(ctx context.Context) error {
-			id, _ := blobOf(cloudID, h, sha16)
-			_, err := l.AskTakeOver(ctx, id, because(sha16+" is right"))
-			return err
-		}
-	}
-	take := func(sha16 string) func(context.Context) error {
-		return func(ctx context.Context) error {
-			id, h := blobOf(cloudID, h, sha16)
-			_, err := takeOver(ctx, l, id, h, days[sha16]...)
-			return err
-		}
-	}
+	f := threeFiles{l, cloudID, day(t, "20191210")}
 	keep := func(sha16 string) func(context.Context) error {
-		return func(ctx context.Context) error {
-			id, _ := blobOf(cloudID, h, sha16)
+		return f.step(sha16, func(ctx context.Context, id ledger.HourID, _ ledger.Hour) error {
 			_, err := l.KeepOut(ctx, id, because(sha16+" is wrong"))
 			return err
-		}
+		})
 	}
-	closeDay := func(ctx context.Context) error { return stateNext(ctx, l, cloudID, d) }
 	restate := func(ctx context.Context) error {
-		_, err := l.AskRestate(ctx, cloudID, d, because("the payer changed"))
+		_, err := l.AskRestate(ctx, cloudID, f.day, because("the payer changed"))
 		return err
 	}
 	return []func(context.Context) error{
-		land(fileA), closeDay, land(fileB), land(fileC),
-		ask(fileB), closeDay, take(fileB), closeDay, take(fileB),
-		ask(fileA), take(fileA), closeDay,
-		keep(fileC), ask(fileB), keep(fileB), take(fileB), restate, closeDay,
+		f.land(fileA), f.close, f.land(fileB), f.land(fileC),
+		f.ask(fileB), f.close, f.take(fileB), f.close, f.take(fileB),
+		f.ask(fileA), f.take(fileA), f.close,
+		keep(fileC), f.ask(fileB), keep(fileB), f.take(fileB), restate, f.close,
 	}
 }
 

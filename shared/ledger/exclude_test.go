@@ -6,60 +6,37 @@ import (
 	"testing"
 
 	"stackusage/shared/ledger"
-	"stackusage/shared/usage"
 )
 
 // wayOfExclusions is every step by which an hour leaves the bill and comes back:
 // A is excluded by an operator, B is let in, B is taken out by an end, the end is
 // no more, and B counts again.
 func wayOfExclusions(t testing.TB, l *ledger.Ledger, cloudID string) []func(context.Context) error {
-	d := day(t, "20191210")
-	h := hour(t, "2019121019")
-	days := map[string][]usage.Day{fileA: {d, d + 1}, fileB: {d}, fileC: {d}}
-	land := func(sha16 string) func(context.Context) error {
-		return func(ctx context.Context) error {
-			id, h := blobOf(cloudID, h, sha16)
-			h.UsageDays = daysText(days[sha16])
-			_, err := commit(ctx, l, id, h, days[sha16]...)
-			return err
-		}
-	}
+	f := threeFiles{l, cloudID, day(t, "20191210")}
 	exclude := func(sha16 string, byEnd bool) func(context.Context) error {
-		return func(ctx context.Context) error {
-			id, _ := blobOf(cloudID, h, sha16)
+		return f.step(sha16, func(ctx context.Context, id ledger.HourID, _ ledger.Hour) error {
 			_, err := l.Exclude(ctx, id, because("a test of the stack"), byEnd)
 			return err
-		}
+		})
 	}
 	supersede := func(sha16 string) func(context.Context) error {
 		return func(ctx context.Context) error {
-			id, h := blobOf(cloudID, h, sha16)
-			if _, err := l.AskTakeOver(ctx, id, because(sha16+" is right")); err != nil {
+			if err := f.ask(sha16)(ctx); err != nil {
 				return err
 			}
-			_, err := takeOver(ctx, l, id, h, days[sha16]...)
-			return err
+			return f.take(sha16)(ctx)
 		}
 	}
 	end := func(sha16 string) func(context.Context) error {
-		return func(ctx context.Context) error {
-			id, _ := blobOf(cloudID, h, sha16)
+		return f.step(sha16, func(ctx context.Context, id ledger.HourID, _ ledger.Hour) error {
 			_, err := l.EndTakeOver(ctx, id, because("it is not registered"))
 			return err
-		}
+		})
 	}
-	ask := func(sha16 string) func(context.Context) error {
-		return func(ctx context.Context) error {
-			id, _ := blobOf(cloudID, h, sha16)
-			_, err := l.AskTakeOver(ctx, id, because(sha16+" is right"))
-			return err
-		}
-	}
-	closeDay := func(ctx context.Context) error { return stateNext(ctx, l, cloudID, d) }
 	return []func(context.Context) error{
-		land(fileA), closeDay, exclude(fileA, false), closeDay, exclude(fileA, false),
-		land(fileB), land(fileC), exclude(fileC, true), supersede(fileB), closeDay,
-		ask(fileC), end(fileC), ask(fileC), exclude(fileB, true), closeDay, land(fileB), closeDay,
+		f.land(fileA), f.close, exclude(fileA, false), f.close, exclude(fileA, false),
+		f.land(fileB), f.land(fileC), exclude(fileC, true), supersede(fileB), f.close,
+		f.ask(fileC), end(fileC), f.ask(fileC), exclude(fileB, true), f.close, f.land(fileB), f.close,
 	}
 }
 
