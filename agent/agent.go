@@ -65,9 +65,13 @@ type Agent struct {
 	Now      func() time.Time
 	Metrics  *metrics.Metrics // nil means metrics that nobody reads
 
+	// Ends, if set, is when what the agent signs in with ends: "storage certificate".
+	Ends func() map[string]time.Time
+
 	ready    sync.Once
 	known    subscriptions // used by what collects only
-	timeouts int           // of the whole stamp, in a row
+	memory   memory
+	offerAll bool // also what was set aside just now
 	state    state
 }
 
@@ -80,6 +84,7 @@ type Report struct {
 	Partial   int   // of the hours collected, asked for subscriber by subscriber
 	Again     int   // of the hours collected, collected before: Backfill only
 	Damaged   int   // sealed files found torn and set aside
+	Changed   int   // hours that had other rows when they were asked for once more
 	NotReady  bool  // the stack does not tell the next hour yet
 	Behind    bool  // more hours are due than one round takes
 }
@@ -91,7 +96,7 @@ func (a *Agent) prepare(ctx context.Context) {
 			a.Metrics = metrics.New(a.Now)
 		}
 		a.recallSubscriptions(ctx)
-		a.recallNote(ctx, timeoutsNote, &a.timeouts)
+		a.recallMemory(ctx)
 		a.recallStatus(ctx)
 	})
 }

@@ -4,9 +4,12 @@ import (
 	"cmp"
 	"context"
 	"crypto/md5"
+	"crypto/tls"
 	"errors"
 	"fmt"
 	"io"
+	"net"
+	"net/http"
 	"net/url"
 	"time"
 
@@ -49,6 +52,10 @@ func (d BlobDrop) Put(ctx context.Context, name landing.Name, body io.ReadSeekCl
 	if answer, ok := err.(*azcore.ResponseError); ok {
 		err = &refusal{answer}
 	}
+	op, untrusted := (*net.OpError)(nil), (*tls.CertificateVerificationError)(nil)
+	if errors.As(err, &op) && (op.Op == "dial" || op.Op == "proxyconnect") || errors.As(err, &untrusted) || errors.As(err, new(signIn)) {
+		err = fmt.Errorf("%w: %w", err, ErrStorage)
+	}
 	if err != nil && !bloberror.HasCode(err, bloberror.BlobAlreadyExists, bloberror.UnauthorizedBlobOverwrite) {
 		return fmt.Errorf("drop %s: %w", name, err)
 	}
@@ -69,7 +76,42 @@ func (r *refusal) Error() string {
 	return text
 }
 
-func (r *refusal) Unwrap() error { return r.answer }
+// Unwrap returns the answer and what it means for other files.
+func (r *refusal) Unwrap() []error { return []error{r.answer, r.kind()} }
+
+// What an error of Drop means for other files.
+var (
+	ErrStorage = errors.New("no file can be stored")                          // the connection, the sign-in, the account
+	ErrRefused = errors.New("storage did not take the file")                  // it answered
+	ErrForGood = fmt.Errorf("storage refuses this very file: %w", ErrRefused) // and will do so again
+)
+
+// signIn is an error of the sign-in, in the words of the Azure SDK.
+type signIn interface {
+	error
+	NonRetriable()
+}
+
+// ofTheAccount are answers that any other file would get as well.
+var ofTheAccount = []bloberror.Code{
+	bloberror.AccountIsDisabled, bloberror.AuthenticationFailed, bloberror.AuthorizationFailure, bloberror.AuthorizationPermissionMismatch,
+	bloberror.AuthorizationProtocolMismatch, bloberror.AuthorizationResourceTypeMismatch, bloberror.AuthorizationServiceMismatch,
+	bloberror.AuthorizationSourceIPMismatch, bloberror.InsufficientAccountPermissions, bloberror.InvalidAuthenticationInfo,
+	bloberror.NoAuthenticationInformation, bloberror.ContainerBeingDeleted, bloberror.ContainerDisabled, bloberror.ContainerNotFound,
+	"AccountNotFound", "AccountIsReadOnly", "KeyBasedAuthenticationNotPermitted",
+}
+
+func (r *refusal) kind() error {
+	status := r.answer.StatusCode
+	switch {
+	case status == http.StatusUnauthorized, status == http.StatusProxyAuthRequired, bloberror.HasCode(r.answer, ofTheAccount...):
+		return ErrStorage
+	case status >= 500 || status == http.StatusTooManyRequests || status == http.StatusRequestTimeout,
+		status == http.StatusForbidden && r.answer.RawResponse != nil && r.answer.RawResponse.Header.Get("x-ms-request-id") == "": // of a proxy
+		return ErrRefused
+	}
+	return ErrForGood
+}
 
 func (d BlobDrop) put(ctx context.Context, name landing.Name, body io.ReadSeekCloser) error {
 	sum := md5.New() // what the service checks a Put Blob against; not for security
@@ -78,7 +120,7 @@ func (d BlobDrop) put(ctx context.Context, name landing.Name, body io.ReadSeekCl
 		return err
 	}
 	if size > maxPutBlob {
-		return errors.New("the hour is larger than one Put Blob takes")
+		return fmt.Errorf("the hour is larger than one Put Blob takes: %w", ErrForGood)
 	}
 	if _, err := body.Seek(0, io.SeekStart); err != nil {
 		return err

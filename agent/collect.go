@@ -2,10 +2,12 @@ package agent
 
 import (
 	"bufio"
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
 	"log/slog"
+	"sync"
 
 	"stackusage/agent/spool"
 	"stackusage/agent/stackapi"
@@ -17,32 +19,18 @@ import (
 // page of it changed between two answers.
 const maxChanged = 3
 
-// seal collects one hour into the spool: from the whole stamp, or subscriber by
-// subscriber where the stack's gateway keeps giving up on that.
+// seal collects one hour into the spool.
 func (a *Agent) seal(ctx context.Context, h usage.Hour, report *Report) error {
-	stale := a.lookUpTenants(ctx)
-	a.Metrics.TenantsStale(stale)
-	rows, err := a.sealUnchanged(ctx, h, stale, nil)
-	if answer := (*stackapi.Error)(nil); errors.As(err, &answer) && answer.TimedOut() {
-		a.setTimeouts(ctx, a.timeouts+1)
-		subscribers := a.known.list(a.Stamp.ProviderSubscriptions)
-		if most := a.Settings.stampTimeouts(); most < 0 || a.timeouts < most || len(subscribers) == 0 {
-			return err
-		}
-		a.Log.WarnContext(ctx, "the stack gives up on the whole stamp, it is asked subscriber by subscriber",
-			slog.String("hour", h.String()), slog.Int("subscribers", len(subscribers)), slog.String("error", err.Error()))
-		if rows, err = a.sealUnchanged(ctx, h, stale, subscribers); err == nil {
-			report.Partial++
-			a.Metrics.PartialHours.Inc()
-		}
-	} else if err == nil {
-		a.setTimeouts(ctx, 0)
-	}
+	rows, inParts, err := a.take(ctx, h, "")
 	if errors.Is(err, stackapi.ErrNotReady) {
 		a.Metrics.NotReady.Inc()
 	}
 	if err != nil {
 		return err
+	}
+	if inParts {
+		report.Partial++
+		a.Metrics.PartialHours.Inc()
 	}
 	report.Collected++
 	report.Rows += rows
@@ -50,11 +38,43 @@ func (a *Agent) seal(ctx context.Context, h usage.Hour, report *Report) error {
 	return nil
 }
 
+// errSame ends the check of an hour that has the rows it had.
+var errSame = errors.New("the hour has the rows it had")
+
+// take seals what the stack tells of an hour: for all subscribers at once, or, where
+// that is too much for its gateway, subscriber by subscriber. An hour with the rows
+// of the given hash is not sealed again but is errSame.
+func (a *Agent) take(ctx context.Context, h usage.Hour, same string) (rows int64, inParts bool, err error) {
+	stale := a.lookUpTenants(ctx, h)
+	a.Metrics.TenantsStale(stale)
+	inParts = !a.Settings.NoSplit && a.inParts()
+	if !inParts {
+		rows, err = a.sealUnchanged(ctx, h, stale, nil, same)
+		if err == nil || err == errSame {
+			a.setParts(ctx, false)
+		}
+		if answer := (*stackapi.Error)(nil); a.Settings.NoSplit || !errors.As(err, &answer) || !answer.TimedOut() {
+			return rows, false, err
+		}
+		a.Log.WarnContext(ctx, "the stack gives up on all subscribers at once, it is asked one by one", slog.String("hour", h.String()), slog.String("error", err.Error()))
+		a.probed(ctx)
+	}
+	subscribers := a.known.list(h, a.Stamp.ProviderSubscriptions)
+	if len(subscribers) == 0 {
+		return 0, true, cmp.Or(err, errors.New("no subscriber is known to ask for"))
+	}
+	rows, err = a.sealUnchanged(ctx, h, stale, subscribers, same)
+	if !inParts && (err == nil || err == errSame) {
+		a.setParts(ctx, true)
+	}
+	return rows, true, err
+}
+
 // sealUnchanged asks for the hour anew when a page changed between two answers:
 // the rows kept are those of one telling.
-func (a *Agent) sealUnchanged(ctx context.Context, h usage.Hour, stale bool, subscribers []string) (rows int64, err error) {
+func (a *Agent) sealUnchanged(ctx context.Context, h usage.Hour, stale bool, subscribers []string, same string) (rows int64, err error) {
 	for try := 1; ; try++ {
-		rows, err = a.sealOnce(ctx, h, stale, subscribers)
+		rows, err = a.sealOnce(ctx, h, stale, subscribers, same)
 		if !errors.Is(err, stackapi.ErrChanged) {
 			return rows, err
 		}
@@ -67,7 +87,7 @@ func (a *Agent) sealUnchanged(ctx context.Context, h usage.Hour, stale bool, sub
 	}
 }
 
-func (a *Agent) sealOnce(ctx context.Context, h usage.Hour, stale bool, subscribers []string) (rows int64, err error) {
+func (a *Agent) sealOnce(ctx context.Context, h usage.Hour, stale bool, subscribers []string, same string) (rows int64, err error) {
 	f, err := a.Spool.Create(h)
 	if err != nil {
 		return 0, err
@@ -77,7 +97,7 @@ func (a *Agent) sealOnce(ctx context.Context, h usage.Hour, stale bool, subscrib
 	w, err := landing.NewWriter(buf, landing.Header{
 		CloudID: a.Stamp.CloudID, Region: a.Stamp.Region, Domain: a.Stamp.Domain,
 		ReportedStart: h.Start(), ReportedEnd: h.End(), CollectedAt: a.Now(), AgentVersion: a.Stamp.AgentVersion,
-		ProviderSubscriptions: a.Stamp.ProviderSubscriptions, Tenants: a.known.tenants, TenantsStale: stale, TenantsAt: a.known.tenantsAt,
+		ProviderSubscriptions: a.Stamp.ProviderSubscriptions, Tenants: a.known.Tenants, TenantsStale: stale, TenantsAt: a.known.ReadAt,
 		PartialSource: subscribers,
 	})
 	if err != nil {
@@ -98,7 +118,14 @@ func (a *Agent) sealOnce(ctx context.Context, h usage.Hour, stale bool, subscrib
 	if err != nil {
 		return 0, err
 	}
-	a.keepSubscriptions(ctx) // before the hour counts, or a kill would lose them
+	// Before the hour counts, or a kill would lose them.
+	a.keepSubscriptions(ctx)
+	if same == trailer.RowSetHash {
+		return 0, errSame
+	}
+	if same == "" {
+		a.checkLater(ctx, h, trailer.RowSetHash, subscribers != nil)
+	}
 	if err := a.Spool.Seal(f, spool.Entry{Hour: h, SHA16: name.SHA16}.Name()); err != nil {
 		return 0, err
 	}
@@ -114,6 +141,9 @@ func (a *Agent) sealOnce(ctx context.Context, h usage.Hour, stale bool, subscrib
 	return trailer.Records, nil
 }
 
+// atOnce is how many subscribers are asked at a time.
+const atOnce = 4
+
 // ask hands on the rows of the hour: of the whole stamp, or of each subscriber.
 // One that the stack refuses as no direct tenant of its own is left out: a
 // delegated provider's, whose usage the whole stamp's answer does not have
@@ -122,34 +152,47 @@ func (a *Agent) ask(ctx context.Context, h usage.Hour, subscribers []string, row
 	if subscribers == nil {
 		return a.Source.Hour(ctx, h.Start(), row)
 	}
+	ctx, cancel := context.WithCancel(ctx)
+	defer cancel()
+	var mu sync.Mutex // of what is below, and of row
+	var first error
 	refused := 0
-	for _, id := range subscribers {
-		n, err := a.Source.SubscriberHour(ctx, h.Start(), id, row)
+	one := func(id string) {
+		n, err := a.Source.SubscriberHour(ctx, h.Start(), id, func(raw []byte) error {
+			mu.Lock()
+			defer mu.Unlock()
+			return row(raw)
+		})
+		mu.Lock()
+		defer mu.Unlock()
+		pages += n
 		if answer := (*stackapi.Error)(nil); errors.As(err, &answer) && answer.NotDirectTenant() && n == 0 {
 			refused++
 			a.Log.WarnContext(ctx, "the stack refuses a subscriber as no direct tenant, its hour is left out",
 				slog.String("hour", h.String()), slog.String("subscriber", id))
-			continue
+		} else if err != nil && first == nil {
+			first = fmt.Errorf("subscriber %s: %w", id, err)
+			cancel() // the others: the hour is told whole or not at all
 		}
-		if err != nil {
-			return 0, fmt.Errorf("subscriber %s: %w", id, err)
-		}
-		pages += n
 	}
-	if refused == len(subscribers) {
+	var all sync.WaitGroup
+	turns := make(chan struct{}, atOnce)
+	for _, id := range subscribers {
+		turns <- struct{}{}
+		if ctx.Err() != nil {
+			break
+		}
+		all.Go(func() { one(id); <-turns })
+	}
+	all.Wait()
+	switch {
+	case first != nil:
+		return 0, first
+	case ctx.Err() != nil:
+		return 0, context.Cause(ctx)
+	case refused == len(subscribers):
 		return 0, errors.New("the stack refuses every subscriber as no direct tenant")
 	}
 	a.Metrics.Refused.Add(float64(refused))
 	return pages, nil
-}
-
-// timeoutsNote keeps how often in a row the gateway gave up on the whole stamp,
-// for agents that are started anew for each round.
-const timeoutsNote = "timeouts.json"
-
-func (a *Agent) setTimeouts(ctx context.Context, n int) {
-	if n != a.timeouts {
-		a.timeouts = n
-		a.keepNote(ctx, timeoutsNote, n)
-	}
 }

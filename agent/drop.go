@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"slices"
 	"time"
 
 	"stackusage/agent/metrics"
@@ -12,11 +13,17 @@ import (
 	"stackusage/shared/landing"
 )
 
-// maxFailures is after how many files in a row that cannot be dropped the others
-// wait for the next try: one bad file must not hold up the rest, and a storage
-// that is away must not be asked for each of a thousand. Files that this disk does
-// not give away cost storage nothing and are passed over, however many.
-const maxFailures = 3
+// maxAnswers is after how many files in a row that storage does not take a round
+// ends: a storage that is out of order is not asked for each of a thousand. One that
+// gives no answer counts for four, one that refuses a file for what it is for none.
+// The next round begins with files that have not failed.
+const maxAnswers = 12
+
+// refusals is after how many refusals for good a file is set aside.
+const refusals = 3
+
+// offerEvery is how often a file that was set aside is offered again.
+const offerEvery = 24 * time.Hour
 
 // withheld is the error of a file that this disk does not give away.
 type withheld struct{ error }
@@ -33,32 +40,73 @@ func (a *Agent) dropBacklog(ctx context.Context, report *Report) error {
 	return errors.Join(err, pruneErr)
 }
 
+// dropSealed drops what is sealed: first the files that have not failed, oldest
+// first, then those that are to be tried again. Its error is of all that failed, or
+// the one that ended it.
 func (a *Agent) dropSealed(ctx context.Context, report *Report) error {
 	entries, err := a.Spool.Sealed()
 	if err != nil {
 		return err
 	}
+	refused, err := a.refusedDue()
+	if err != nil {
+		return err
+	}
 	var failures []error
 	row := 0
-	for _, e := range entries {
+	for _, e := range append(fresh(a, entries, a.memory.Files, spool.Entry.Name), refused...) {
 		err := a.drop(ctx, e, report)
-		torn := (*spool.DamagedError)(nil)
-		switch {
-		case err == nil:
+		if err == nil || errors.As(err, new(*spool.DamagedError)) { // that was logged; its hour is collected again
+			mended(a, ctx, a.memory.Files, e.Name())
 			row = 0
 			continue
-		case errors.As(err, &torn):
-			continue // logged; its hour is collected again
 		}
-		failures = append(failures, err)
-		if !errors.As(err, new(withheld)) {
+		if ctx.Err() != nil || errors.Is(err, ErrStorage) {
+			return join(append(failures, err))
+		}
+		failures = append(failures, a.fileFailed(ctx, e, err))
+		switch {
+		case errors.Is(err, ErrForGood), errors.As(err, new(withheld)):
+		case errors.Is(err, ErrRefused):
 			row++
+		default:
+			row += 4
 		}
-		if row >= maxFailures || ctx.Err() != nil {
+		if row >= maxAnswers {
 			break
 		}
 	}
 	return join(failures)
+}
+
+// refusedDue are the files set aside that are to be offered again.
+func (a *Agent) refusedDue() ([]spool.Entry, error) {
+	entries, err := a.Spool.Refused()
+	a.memory.mu.Lock()
+	all := a.offerAll
+	a.offerAll = false
+	a.memory.mu.Unlock()
+	return slices.DeleteFunc(entries, func(e spool.Entry) bool {
+		return !all && time.Since(e.Since) < offerEvery // the clock of the files, not a.Now
+	}), err
+}
+
+// fileFailed notes that a file was not dropped. One that storage refuses for what it
+// is, again and again, is set aside.
+func (a *Agent) fileFailed(ctx context.Context, e spool.Entry, err error) error {
+	t := failed(a, ctx, &a.memory.Files, e.Name(), err, false)
+	if errors.Is(err, ErrForGood) && t.Tries >= refusals {
+		if moved := a.Spool.MarkRefused(e.Name()); moved != nil {
+			return errors.Join(err, moved)
+		}
+		a.Metrics.FilesRefused.Inc()
+		a.Log.ErrorContext(ctx, "storage refuses an hour for good; it is set aside and offered again once a day",
+			slog.String("hour", e.Hour.String()), slog.String("file", e.Name()), slog.String("error", err.Error()))
+		return err
+	}
+	a.Log.WarnContext(ctx, "an hour cannot be dropped, the others go on", slog.String("hour", e.Hour.String()),
+		slog.String("error", err.Error()), slog.Int("tries", t.Tries), slog.Time("nextTry", t.Next))
+	return err
 }
 
 // drop drops one sealed file.
@@ -101,20 +149,21 @@ func (a *Agent) dropLoop(ctx context.Context, sealed <-chan struct{}) {
 		if ctx.Err() != nil {
 			return
 		}
-		wait := a.Settings.interval() // for what is to be deleted
+		wait, wake := a.Settings.interval(), sealed // for what is to be deleted
 		a.ended(ctx, metrics.StepDrop, err)
 		if failures++; err == nil {
 			failures = 0
 		} else {
-			wait = a.backoff(failures, err)
+			wait = a.Settings.again(failures, 0, 0)
 			a.Log.ErrorContext(ctx, "hours cannot be dropped; they stay in the spool", slog.String("error", err.Error()), slog.Duration("nextTry", wait))
 		}
-		a.publish(ctx)
-		// While storage is away new hours do not hasten the next try.
-		wake := sealed
-		if err != nil {
-			wake = nil
+		if next := nextTry(a, a.memory.Files); err == nil && !next.IsZero() {
+			wait = min(wait, max(a.Settings.pause(), next.Sub(a.Now())))
 		}
+		if errors.Is(err, ErrStorage) {
+			wake = nil // while storage is away new hours do not hasten the next try
+		}
+		a.publish(ctx)
 		if !rest(ctx, wait, wake) {
 			return
 		}

@@ -6,6 +6,8 @@ import (
 	"fmt"
 	"math/rand/v2"
 	"net/http/httptest"
+	"os"
+	"path/filepath"
 	"slices"
 	"strings"
 	"testing"
@@ -74,9 +76,12 @@ func TestTwoHundredHoursOfEveryFault(t *testing.T) {
 			rounds, failed := 0, 0
 			var total agent.Report
 			for ; ; rounds++ {
-				a := s.agent(t) // each round as after a restart
+				// Each round as after a restart that has lost the memory: the whole stack is
+				// asked for all at once again.
+				os.Remove(filepath.Join(s.dir, "memory.json"))
+				a := s.agent(t)
 				a.Now = at(last.End().Add(time.Hour))
-				a.Settings = agent.Settings{First: smallFirst, KeepSent: -1}
+				a.Settings = agent.Settings{First: smallFirst, KeepSent: -1, MaxCatchUp: 10}
 				report, err := a.Once(t.Context())
 				if err != nil {
 					failed++

@@ -33,7 +33,7 @@ func (l *look) row(raw []byte) {
 	if id := textAfter(raw, `"subscriptionId"`); len(id) == 36 && !bytes.Equal(id, l.subscription) {
 		l.subscription = append(l.subscription[:0], id...)
 		if text := strings.ToLower(string(id)); usage.CheckGUID(text) == nil {
-			l.known.add(text)
+			l.known.add(usage.DashedGUID(text), l.reported)
 		}
 	}
 	if start := textAfter(raw, `"usageStartTime"`); start == nil || !bytes.Equal(start, l.start) {

@@ -44,76 +44,99 @@ func (a *Agent) Once(ctx context.Context) (Report, error) {
 		return report, errNoFirst
 	}
 	a.prepare(ctx)
-	dropErr := a.dropBacklog(ctx, &report)
-	collectErr := a.round(ctx, &report, func() {
-		if dropErr == nil { // at once, so that catching up does not fill the spool
-			dropErr = a.dropBacklog(ctx, &report)
+	var dropErr error
+	drop := func() {
+		err := a.dropBacklog(ctx, &report)
+		if errors.Is(dropErr, ErrStorage) {
+			dropErr = nil // all that failed was tried again
+		}
+		dropErr = errors.Join(dropErr, err)
+	}
+	drop()
+	failed, away := a.round(ctx, &report, func() {
+		if dropErr == nil || errors.Is(dropErr, ErrRefused) && !errors.Is(dropErr, ErrStorage) {
+			drop() // at once, so that catching up does not fill the spool
 		}
 	})
 	if dropErr != nil && report.Collected > 0 {
-		dropErr = a.dropBacklog(ctx, &report)
+		drop()
 	}
-	a.ended(ctx, metrics.StepCollect, collectErr)
+	a.ended(ctx, metrics.StepCollect, away)
 	a.ended(ctx, metrics.StepDrop, dropErr)
 	a.publish(ctx)
-	return report, errors.Join(collectErr, dropErr)
+	return report, errors.Join(join(failed), away, dropErr)
 }
 
-// maxBad is how many hours whose answer is no usage are passed over in a round.
-const maxBad = 100
+// maxRow is after how many hours in a row that fail a round ends: a stack that
+// answers nothing is not asked for each of a month. The next round begins with those
+// that have not failed yet.
+const maxRow = 3
 
-// round collects the oldest hours that are missing and due. It ends at the first
-// hour that fails, but for one whose answer is no usage at all, or that the stack
-// refuses: the hours after it are not kept waiting for that, and it is asked for
-// again in each round. A stack that refuses several in a row refuses them all.
-func (a *Agent) round(ctx context.Context, report *Report, sealed func()) error {
+// ofTheStack tells an error that another hour would end in as well: of the
+// connection, the sign-in, this disk.
+func ofTheStack(err error) bool {
+	answer := (*stackapi.Error)(nil)
+	return !errors.As(err, &answer) || answer.OfTheStack()
+}
+
+// round collects the oldest hours that are missing and due: first those that have
+// not failed, then those that are to be tried again. failed is what went wrong with
+// hours, away what would with any other, which ends the round.
+func (a *Agent) round(ctx context.Context, report *Report, sealed func()) (failed []error, away error) {
 	most := a.Settings.maxCatchUp()
-	hours, err := a.Spool.Gaps(a.Settings.First, most+maxBad+1)
+	hours, err := a.gaps(most + 1)
 	if err != nil {
-		return err
+		return nil, err
 	}
-	var failures []error
 	collected, row := 0, 0
 	a.setWaiting("")
 	for _, h := range hours {
-		if !a.due(h) || len(failures) >= maxBad {
-			break
+		if !a.due(h) {
+			continue // one that failed may come behind it
 		}
-		if report.Behind = collected == most; report.Behind {
-			break
+		if report.Behind = collected >= most || row >= maxRow; report.Behind {
+			return failed, nil
 		}
 		report.Hours++
 		err := a.seal(ctx, h, report)
-		if err == nil {
+		switch {
+		case err == nil:
+			mended(a, ctx, a.memory.Hours, h)
 			collected, row = collected+1, 0
 			sealed()
-			continue
-		}
-		if errors.Is(err, stackapi.ErrNotReady) {
-			report.NotReady = true
-			a.setWaiting(err.Error())
-			a.Log.InfoContext(ctx, "the stack does not tell the hour yet", slog.String("hour", h.String()), slog.String("answer", err.Error()))
-			break
-		}
-		failures = append(failures, fmt.Errorf("hour %s: %w", h, err))
-		answer := (*stackapi.Error)(nil)
-		if !errors.As(err, &answer) || ctx.Err() != nil {
-			break
-		}
-		if row++; answer.OfTheAnswer() {
-			row = 0
-		}
-		if row >= maxFailures || row > 0 && !answer.OfTheHour() {
-			break
+		case ctx.Err() != nil || ofTheStack(err):
+			return failed, fmt.Errorf("hour %s: %w", h, err)
+		default:
+			row++
+			if failure := a.hourFailed(ctx, h, err); failure != nil {
+				failed = append(failed, failure)
+				a.Metrics.Failed(metrics.StepCollect)
+			} else {
+				report.NotReady = true
+			}
 		}
 	}
-	return join(failures)
+	return failed, a.checkHours(ctx, most-collected, report)
+}
+
+// gaps are the hours to collect next: the oldest n that have not failed, and all
+// that are to be tried again.
+func (a *Agent) gaps(n int) ([]usage.Hour, error) {
+	a.memory.mu.Lock()
+	n += len(a.memory.Hours)
+	a.memory.mu.Unlock()
+	hours, err := a.Spool.Gaps(a.Settings.First, n)
+	if err != nil {
+		return nil, err
+	}
+	return fresh(a, hours, a.memory.Hours, func(h usage.Hour) usage.Hour { return h }), nil
 }
 
 // join keeps an error readable where many failed for one reason.
 func join(failures []error) error {
-	if more := len(failures) - maxFailures; more > 0 {
-		failures = append(failures[:maxFailures:maxFailures], fmt.Errorf("and %d more", more))
+	const shown = 3
+	if more := len(failures) - shown; more > 0 {
+		failures = append(failures[:shown:shown], fmt.Errorf("and %d more", more))
 	}
 	return errors.Join(failures...)
 }
@@ -125,7 +148,7 @@ func (a *Agent) collectLoop(ctx context.Context, sealed chan<- struct{}) {
 	failures := 0
 	for {
 		var report Report
-		err := a.round(ctx, &report, func() {
+		_, away := a.round(ctx, &report, func() {
 			select {
 			case sealed <- struct{}{}:
 			default: // it has not looked since the last one
@@ -134,16 +157,13 @@ func (a *Agent) collectLoop(ctx context.Context, sealed chan<- struct{}) {
 		if ctx.Err() != nil {
 			return
 		}
-		a.ended(ctx, metrics.StepCollect, err)
-		var wait time.Duration
-		if failures++; err != nil || report.NotReady {
-			wait = a.backoff(failures, err)
-		} else {
+		a.ended(ctx, metrics.StepCollect, away)
+		wait := a.untilNext(report)
+		if failures++; away == nil {
 			failures = 0
-			wait = a.untilNext(report)
-		}
-		if err != nil {
-			a.Log.ErrorContext(ctx, "hours cannot be collected", slog.String("error", err.Error()), slog.Duration("nextTry", wait))
+		} else {
+			wait = a.Settings.again(failures, 0, 0)
+			a.Log.ErrorContext(ctx, "hours cannot be collected", slog.String("error", away.Error()), slog.Duration("nextTry", wait))
 		}
 		a.setNextRound(a.Now().Add(wait))
 		a.publish(ctx)
@@ -166,29 +186,20 @@ func rest(ctx context.Context, d time.Duration, wake <-chan struct{}) bool {
 	return true
 }
 
-// untilNext is the wait after a round that went well.
+// untilNext is the wait after a round that could ask.
 func (a *Agent) untilNext(report Report) time.Duration {
 	if report.Behind {
 		return a.Settings.pause()
 	}
+	now := a.Now()
+	_, next := a.checksDue()
+	next = soonest(next, nextTry(a, a.memory.Hours))
+	if hours, err := a.gaps(1); err == nil && len(hours) > 0 {
+		next = soonest(next, hours[0].End().Add(a.Settings.delay()))
+	}
 	wait := a.Settings.interval()
-	if next, err := a.Spool.Gaps(a.Settings.First, 1); err == nil {
-		wait = min(wait, max(0, next[0].End().Add(a.Settings.delay()).Sub(a.Now())))
+	if !next.IsZero() {
+		wait = max(0, min(wait, next.Sub(now)))
 	}
 	return wait + rand.N(a.Settings.jitter()+1)
-}
-
-// backoff is the wait after the n-th failure in a row: doubled for each one, less
-// up to half by chance, and never less than the stack asked for.
-func (a *Agent) backoff(n int, err error) time.Duration {
-	d, most := a.Settings.pause(), a.Settings.interval()
-	for i := 1; i < n && d < most; i++ {
-		d *= 2
-	}
-	d = min(d, most)
-	d -= rand.N(d/2 + 1)
-	if answer := (*stackapi.Error)(nil); errors.As(err, &answer) {
-		d = max(d, min(answer.RetryAfter, most))
-	}
-	return d
 }

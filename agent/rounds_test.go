@@ -152,34 +152,51 @@ func TestOnce(t *testing.T) {
 			}
 			return nil
 		}
-		a := p.agent(t, dir, clock(3))
-		mustOnce(t, a, agent.Report{Hours: 2, Collected: 1, Dropped: 1, Rows: 1, NotReady: true})
-		p.mustHave(t, hours(0, 1), hours(0))
+		mustOnce(t, p.agent(t, dir, clock(3)), agent.Report{Hours: 4, Collected: 3, Dropped: 3, Rows: 3, NotReady: true})
+		p.mustHave(t, hours(0, 1, 2, 3), hours(0, 2, 3))
 		s, err := agent.ReadStatus(dir)
-		if err != nil || s.CollectError != nil || s.LastError != nil || !strings.Contains(s.Waiting, "not ready") {
+		if err != nil || s.CollectError != nil || s.LastError != nil || len(s.FailingHours) != 1 || !s.FailingHours[0].Waiting {
 			t.Errorf("%+v, %v", s, err)
 		}
-		p.stack = nil
-		mustOnce(t, a, agent.Report{Hours: 3, Collected: 3, Dropped: 3, Rows: 3})
-	})
-	t.Run("does not let answers that are no usage hold up the hours after them", func(t *testing.T) {
-		p, dir := &played{}, t.TempDir()
-		p.stack = func(h usage.Hour) error {
-			if h < smallFirst+5 {
-				return &stackapi.Error{Status: 200, Code: "InvalidAnswer"}
+		t.Run("unless it says so for two days", func(t *testing.T) {
+			a := p.agent(t, dir, clock(50))
+			a.Settings.MaxCatchUp = 100
+			if _, err := a.Once(t.Context()); err == nil || !strings.HasPrefix(err.Error(), "hour "+(smallFirst+1).String()+": ") {
+				t.Errorf("got %v", err)
 			}
-			return nil
-		}
-		a := p.agent(t, dir, clock(6))
-		a.Settings.MaxCatchUp = 2
-		_, err := a.Once(t.Context())
-		if err == nil || !strings.HasPrefix(err.Error(), "hour "+smallFirst.String()+": ") || !strings.Contains(err.Error(), "and 2 more") {
-			t.Errorf("got %v", err)
-		}
-		p.mustHave(t, hours(0, 1, 2, 3, 4, 5, 6), hours(5, 6))
+			if s, err := agent.ReadStatus(dir); err != nil || len(s.FailingHours) != 1 || s.FailingHours[0].Waiting || s.FailingHours[0].Tries != 1 {
+				t.Errorf("%+v, %v", s, err)
+			}
+		})
 		p.stack = nil
-		mustOnce(t, a, agent.Report{Hours: 2, Collected: 2, Dropped: 2, Rows: 2, Behind: true})
-		p.mustHave(t, hours(0, 1), hours(0, 1))
+		mustOnce(t, p.agent(t, dir, clock(50)), agent.Report{Hours: 1, Collected: 1, Dropped: 1, Rows: 1})
+	})
+	t.Run("does not let hours that fail hold up the others, whatever the stack answers", func(t *testing.T) {
+		for name, answer := range map[string]error{
+			"no page": &stackapi.Error{Status: 200, Code: "InvalidAnswer"}, "not yet": &stackapi.Error{Status: 202, Err: stackapi.ErrNotReady},
+			"not found": &stackapi.Error{Status: 404, Code: "NotFound"}, "out of order": &stackapi.Error{Status: 500}, "busy": &stackapi.Error{Status: 503},
+			"too slow": &stackapi.Error{Status: 504}, "cut": &stackapi.Error{Err: io.ErrUnexpectedEOF}, "slow": &stackapi.Error{Err: context.DeadlineExceeded},
+		} {
+			p, dir := &played{}, t.TempDir()
+			p.stack = func(h usage.Hour) error {
+				if h < smallFirst+5 {
+					return answer
+				}
+				return nil
+			}
+			a := p.agent(t, dir, clock(80))
+			a.Settings.NoSplit = true
+			var err error
+			for range 4 { // 3 hours, 2 and 23, 24, and 24 again; those in between wait
+				_, err = a.Once(t.Context())
+			}
+			if len(p.dropped) != 71 || err != nil {
+				t.Errorf("%s: %d hours dropped, then %v", name, len(p.dropped), err)
+			}
+			p.asked, p.dropped, p.stack = nil, nil, nil
+			mustOnce(t, p.agent(t, dir, clock(80)), agent.Report{Hours: 10, Collected: 10, Dropped: 10, Rows: 10})
+			p.mustHave(t, hours(76, 77, 78, 79, 80, 0, 1, 2, 3, 4), hours(76, 77, 78, 79, 80, 0, 1, 2, 3, 4))
+		}
 	})
 	t.Run("does not let an hour that the stack refuses hold up the hours after it", func(t *testing.T) {
 		p := &played{stack: func(h usage.Hour) error {
@@ -194,7 +211,7 @@ func TestOnce(t *testing.T) {
 		p.mustHave(t, hours(0, 1, 2, 3, 4), hours(2, 4))
 	})
 	t.Run("asks a stack that refuses all hours for a few", func(t *testing.T) {
-		for status, asked := range map[int]int{400: 3, 500: 3, 401: 1, 403: 1, 404: 1, 0: 1} {
+		for status, asked := range map[int]int{400: 3, 500: 3, 401: 1, 403: 1, 404: 3, 0: 3} {
 			p := &played{stack: func(usage.Hour) error { return &stackapi.Error{Status: status, Err: errBroken} }}
 			if _, err := p.agent(t, t.TempDir(), clock(9)).Once(t.Context()); err == nil || len(p.asked) != asked {
 				t.Errorf("%d: asked for %v, %v", status, p.asked, err)
@@ -221,7 +238,7 @@ func TestOnce(t *testing.T) {
 		}
 		p.mustHave(t, hours(0, 1, 2), hours(1, 2))
 		s, err := agent.ReadStatus(dir)
-		if err != nil || s.DropError == nil || s.CollectError != nil || s.BacklogHours != 1 || *s.OldestSpooled != smallFirst {
+		if err != nil || s.DropError == nil || s.CollectError != nil || len(s.FailingFiles) != 1 || s.BacklogHours != 1 || *s.OldestSpooled != smallFirst {
 			t.Errorf("%+v, %v", s, err)
 		}
 	})
@@ -240,6 +257,7 @@ func TestOnce(t *testing.T) {
 			t.Fatal("dropped")
 		}
 		p.storage, p.asked = nil, nil
+		a = p.agent(t, dir, clock(0))
 		entries, err := a.Spool.Sealed()
 		if err != nil || len(entries) != 1 {
 			t.Fatal(entries, err)
@@ -268,7 +286,7 @@ func TestOnce(t *testing.T) {
 		}
 		before := report.Collected
 		p.storage = nil
-		if report, err = a.Once(t.Context()); err != nil || report.Dropped != 10 || report.Collected != 10-before {
+		if report, err = p.agent(t, dir, clock(9)).Once(t.Context()); err != nil || report.Dropped != 10 || report.Collected != 10-before {
 			t.Errorf("%+v, %v", report, err)
 		}
 	})

@@ -2,6 +2,7 @@ package agent
 
 import (
 	"cmp"
+	"math"
 	"time"
 
 	"stackusage/shared/usage"
@@ -16,13 +17,14 @@ const (
 	// never seen. An hour costs nothing: a usage day is stated six reported
 	// hours after its end at the earliest. Stamps that refuse the current UTC
 	// day answer "not yet", whatever the delay.
-	DefaultDelay         = time.Hour
-	DefaultMaxCatchUp    = 24
-	DefaultInterval      = time.Hour
-	DefaultJitter        = 5 * time.Minute
-	DefaultPause         = time.Minute
-	DefaultKeepSent      = 7 * 24 * time.Hour
-	DefaultStampTimeouts = 2
+	DefaultDelay      = time.Hour
+	DefaultMaxCatchUp = 24
+	DefaultInterval   = time.Hour
+	DefaultJitter     = 5 * time.Minute
+	DefaultPause      = time.Minute
+	DefaultKeepSent   = 7 * 24 * time.Hour
+	DefaultMaxAge     = 30 * 24 * time.Hour
+	DefaultCheckAfter = 24 * time.Hour
 )
 
 // Settings of Run and Once. A zero value means the default; where nothing at
@@ -56,11 +58,17 @@ type Settings struct {
 	// time deletes it at once: DefaultKeepSent.
 	KeepSent time.Duration
 
-	// StampTimeouts is how many times in a row the stack's gateway may give up
-	// on the whole stamp (each after the retries of the client) before the
-	// hour is asked for subscriber by subscriber; a negative number means
-	// never: DefaultStampTimeouts.
-	StampTimeouts int
+	// MaxAge is how long an hour may wait to be dropped before Status says so; a
+	// negative time means for ever: DefaultMaxAge.
+	MaxAge time.Duration
+
+	// NoSplit keeps the agent from asking subscriber by subscriber where the stack's
+	// gateway gives up on all at once.
+	NoSplit bool
+
+	// CheckAfter is when an hour is asked for once more after it was sealed, to see
+	// whether it has the same rows; a negative time means never: DefaultCheckAfter.
+	CheckAfter time.Duration
 }
 
 func (s Settings) delay() time.Duration    { return max(0, cmp.Or(s.Delay, DefaultDelay)) }
@@ -69,4 +77,12 @@ func (s Settings) jitter() time.Duration   { return max(0, cmp.Or(s.Jitter, Defa
 func (s Settings) pause() time.Duration    { return max(0, cmp.Or(s.Pause, DefaultPause)) }
 func (s Settings) keepSent() time.Duration { return max(0, cmp.Or(s.KeepSent, DefaultKeepSent)) }
 func (s Settings) maxCatchUp() int         { return max(1, cmp.Or(s.MaxCatchUp, DefaultMaxCatchUp)) }
-func (s Settings) stampTimeouts() int      { return cmp.Or(s.StampTimeouts, DefaultStampTimeouts) }
+
+func (s Settings) checkAfter() time.Duration { return cmp.Or(s.CheckAfter, DefaultCheckAfter) }
+
+func (s Settings) maxAge() time.Duration {
+	if s.MaxAge < 0 {
+		return math.MaxInt64
+	}
+	return cmp.Or(s.MaxAge, DefaultMaxAge)
+}

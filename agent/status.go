@@ -6,13 +6,14 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"maps"
 	"os"
+	"slices"
 	"sync"
 	"time"
 
 	"stackusage/agent/metrics"
 	"stackusage/agent/spool"
-	"stackusage/agent/stackapi"
 	"stackusage/shared/usage"
 )
 
@@ -43,8 +44,16 @@ type Status struct {
 	CollectError *Failure `json:"collectError"`      // of the last try; nil if it went well
 	DropError    *Failure `json:"dropError"`         // likewise
 	LastError    *Failure `json:"lastError"`         // the last one of all, mended or not
-	TenantsStale bool     `json:"tenantsStale"`      // the last hour has an older map
-	Damaged      int      `json:"damagedFiles"`      // set aside, for somebody to look at the disk
+
+	FailingHours []FailingHour `json:"failingHours,omitempty"` // due, and not collected at the last try
+	FailingFiles []FailingFile `json:"failingFiles,omitempty"` // not stored at the last try, and set aside
+	PartsSince   time.Time     `json:"partsSince,omitzero"`    // since when the stack is asked subscriber by subscriber
+	Old          bool          `json:"overMaxAge,omitempty"`   // OldestSpooled has waited longer than Settings.MaxAge
+
+	Ends map[string]time.Time `json:"ends,omitempty"` // of what the agent signs in with
+
+	TenantsStale bool `json:"tenantsStale"` // the last hour has an older map
+	Damaged      int  `json:"damagedFiles"` // set aside, for somebody to look at the disk
 }
 
 // Failure is an error and when it was.
@@ -54,10 +63,25 @@ type Failure struct {
 	Time time.Time `json:"time"`
 }
 
+// FailingHour is an hour that is due and was not collected.
+type FailingHour struct {
+	Hour usage.Hour `json:"hour"`
+	Trouble
+}
+
+// FailingFile is a file that was not stored.
+type FailingFile struct {
+	Hour    usage.Hour `json:"hour"`
+	File    string     `json:"file"`
+	Refused bool       `json:"refused,omitempty"` // set aside
+	Trouble
+}
+
 // state is the status while the agent works.
 type state struct {
 	mu     sync.Mutex
 	status Status
+	warned time.Time  // of what ends soon; under note
 	note   sync.Mutex // held while the note is written, so that the last one stays
 }
 
@@ -84,15 +108,12 @@ func (a *Agent) setStale(stale bool)       { a.change(func(s *Status) { s.Tenant
 func (a *Agent) setWaiting(answer string)  { a.change(func(s *Status) { s.Waiting = answer }) }
 func (a *Agent) setNextRound(at time.Time) { a.change(func(s *Status) { s.NextRound = at.UTC() }) }
 
-// ended notes how a step ended. "Not yet" is no failure, and being told to stop
-// is none either.
+// ended notes how a step ended. Being told to stop is no failure.
 func (a *Agent) ended(ctx context.Context, step string, err error) {
 	switch {
 	case err == nil:
 		a.change(func(s *Status) { *s.of(step) = nil })
 	case ctx.Err() != nil:
-	case errors.Is(err, stackapi.ErrNotReady):
-		a.setWaiting(err.Error())
 	default:
 		a.Metrics.Failed(step)
 		f := &Failure{Step: step, Text: err.Error(), Time: a.Now().UTC()}
@@ -135,8 +156,42 @@ func (a *Agent) Status() (Status, error) {
 		if i == 0 {
 			s.OldestSpooled = &e.Hour
 		}
+		s.Old = s.Old || time.Since(e.Since) > a.Settings.maxAge() // the clock of the files
+	}
+	refused, err := a.Spool.Refused()
+	if err != nil {
+		return Status{}, err
+	}
+	a.failing(&s, entries, refused)
+	if a.Ends != nil {
+		s.Ends = a.Ends()
 	}
 	return s, nil
+}
+
+// failing fills in what the memory has of hours and of the files that are there.
+func (a *Agent) failing(s *Status, sealed, refused []spool.Entry) {
+	a.memory.mu.Lock()
+	defer a.memory.mu.Unlock()
+	s.FailingHours, s.FailingFiles, s.PartsSince = nil, nil, time.Time{}
+	for _, h := range slices.Sorted(maps.Keys(a.memory.Hours)) {
+		s.FailingHours = append(s.FailingHours, FailingHour{h, *a.memory.Hours[h]})
+	}
+	for _, e := range refused {
+		f := FailingFile{Hour: e.Hour, File: e.Name(), Refused: true, Trouble: Trouble{Since: e.Since}}
+		if t := a.memory.Files[e.Name()]; t != nil {
+			f.Trouble = *t
+		}
+		s.FailingFiles = append(s.FailingFiles, f)
+	}
+	for _, e := range sealed {
+		if t := a.memory.Files[e.Name()]; t != nil {
+			s.FailingFiles = append(s.FailingFiles, FailingFile{Hour: e.Hour, File: e.Name(), Trouble: *t})
+		}
+	}
+	if p := a.memory.Parts; p != nil {
+		s.PartsSince = p.Since
+	}
 }
 
 // publish sets the gauges and writes the status for other processes. Its failure
@@ -155,9 +210,32 @@ func (a *Agent) publish(ctx context.Context) {
 	}
 	a.Metrics.Backlog(s.BacklogHours, s.BacklogBytes, oldest)
 	if s.NextHour != nil {
-		a.Metrics.Next(s.NextHour.Start())
+		a.Metrics.Next(s.NextHour.Start(), s.NextHour.End().Add(a.Settings.delay()))
+	}
+	a.Metrics.Ends(s.Ends)
+	if now := a.Now(); now.Sub(a.state.warned) >= 24*time.Hour {
+		a.state.warned = now
+		for _, what := range s.Ending(now) {
+			a.Log.WarnContext(ctx, "what the agent signs in with ends soon", slog.String("what", what))
+		}
 	}
 	a.keepNote(ctx, statusNote, s)
+}
+
+// endsSoon is how long before it ends a certificate or secret is warned of.
+const endsSoon = 30 * 24 * time.Hour
+
+// Ending are the certificates and secrets that end soon, or have ended.
+func (s Status) Ending(now time.Time) (warnings []string) {
+	for _, what := range slices.Sorted(maps.Keys(s.Ends)) {
+		switch left := s.Ends[what].Sub(now); {
+		case left <= 0:
+			warnings = append(warnings, fmt.Sprintf("the %s has ended at %s: replace it", what, point(s.Ends[what])))
+		case left < endsSoon:
+			warnings = append(warnings, fmt.Sprintf("the %s ends in %d days, at %s: replace it; no restart is needed", what, left/(24*time.Hour), point(s.Ends[what])))
+		}
+	}
+	return warnings
 }
 
 // recallStatus takes over what an earlier run did last.

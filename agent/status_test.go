@@ -34,7 +34,10 @@ func TestStatus(t *testing.T) {
 		if (got.BacklogBytes > 0) != (want.BacklogHours > 0) {
 			t.Errorf("%d bytes in %d hours", got.BacklogBytes, got.BacklogHours)
 		}
-		got.Format, got.PID, got.Version, got.BacklogBytes = "", 0, "", 0
+		if len(got.FailingFiles) != want.BacklogHours || (len(got.FailingHours) > 0) != (want.Waiting != "") {
+			t.Errorf("failing are %v and %v", got.FailingHours, got.FailingFiles)
+		}
+		got.Format, got.PID, got.Version, got.BacklogBytes, got.FailingFiles, got.FailingHours = "", 0, "", 0, nil, nil
 		if diff := cmp.Diff(want, got); diff != "" {
 			t.Errorf("status (-want +got)\n%s", diff)
 		}

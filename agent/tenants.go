@@ -3,65 +3,69 @@ package agent
 import (
 	"context"
 	"encoding/json"
-	"iter"
 	"log/slog"
 	"maps"
 	"slices"
+	"strings"
 	"time"
 
 	"stackusage/shared/usage"
 )
 
 const (
-	tenantsNote       = "tenants.json"       // the last known map
-	subscriptionsNote = "subscriptions.json" // every subscription ever seen
+	subscriptionsNote = "subscriptions.json"
+	tenantsNote       = "tenants.json" // of earlier agents, which kept the map in a note of its own
 )
 
 // maxSubscriptions bounds what is remembered: rows could name any number.
 const maxSubscriptions = 100_000
 
+// goneAfter is how many days after it left the stack's list and had its last row a
+// subscription is not asked for any more: usage of deleted ones comes late.
+const goneAfter = 60
+
 // subscriptions is what the agent remembers of them between hours and runs.
 type subscriptions struct {
-	tenants   map[string]string // directory tenants, last known
-	tenantsAt time.Time         // when the stack was asked for them; zero if it is not known
-	ever      map[string]bool   // seen in the list or in a row, lower case with dashes
-	fresh     bool              // ever has more than the note
+	ReadAt  time.Time             `json:"readAt,omitzero"` // when the stack was asked for the tenants
+	Tenants map[string]string     `json:"tenants"`         // directory tenants, last known
+	Seen    map[string]usage.Hour `json:"seen"`            // the last day in the list or with a row, by its first hour; lower case with dashes
+
+	fresh bool // there is more than the note has
 }
 
-// tenantMap is the note of the last known map. Notes of earlier agents are the
-// map alone, and do not say when it was read.
-type tenantMap struct {
-	ReadAt  time.Time         `json:"readAt"`
-	Tenants map[string]string `json:"tenants"`
-}
-
-func (s *subscriptions) add(id string) {
-	if !s.ever[id] && len(s.ever) < maxSubscriptions {
-		s.ever[id], s.fresh = true, true
+func (s *subscriptions) add(id string, at usage.Hour) {
+	day := at.Day().First()
+	if usage.CheckGUID(id) != nil { // it would be refused, and with it the hour that it is asked for
+		return
 	}
+	if was, ok := s.Seen[id]; !ok && len(s.Seen) >= maxSubscriptions || ok && was >= day {
+		return
+	}
+	s.Seen[id], s.fresh = day, true
 }
 
-// list is every subscription to ask for where the whole stamp cannot be: ever
-// seen, or given as the stamp's own. Deleted ones are in it; their usage comes
-// after they have left the stack's list. Each is in it once, however it was
-// spelled, or its rows would come twice; what is no subscription would be refused,
-// and the hour with it.
-func (s *subscriptions) list(own []string) []string {
+// list is every subscription to ask for where the whole stamp cannot be: seen up to
+// 60 days before the hour, or given as the stamp's own. Each is in it once, however
+// it was spelled, or its rows would come twice.
+func (s *subscriptions) list(h usage.Hour, own []string) []string {
 	all := map[string]bool{}
-	for _, ids := range []iter.Seq[string]{maps.Keys(s.ever), maps.Keys(s.tenants), slices.Values(own)} {
-		for id := range ids {
-			if usage.CheckGUID(id) == nil {
-				all[usage.DashedGUID(id)] = true
-			}
+	for id, day := range s.Seen {
+		if day+goneAfter*24 >= h {
+			all[id] = true
+		}
+	}
+	for _, id := range own {
+		if usage.CheckGUID(id) == nil {
+			all[usage.DashedGUID(id)] = true
 		}
 	}
 	return slices.Sorted(maps.Keys(all))
 }
 
-// lookUpTenants renews the subscription -> directory tenant map. Its failure
-// must not cost the hour: the last known map is used and marked stale.
-// Subscriptions that left the list keep their last known tenant.
-func (a *Agent) lookUpTenants(ctx context.Context) (stale bool) {
+// lookUpTenants renews the subscription -> directory tenant map, before an hour is
+// asked for. Its failure must not cost the hour: the last known map is used and
+// marked stale. Subscriptions that left the list keep their last known tenant.
+func (a *Agent) lookUpTenants(ctx context.Context, h usage.Hour) (stale bool) {
 	asked := a.Now().UTC()
 	now, err := a.Source.Subscriptions(ctx)
 	a.setStale(err != nil)
@@ -69,48 +73,61 @@ func (a *Agent) lookUpTenants(ctx context.Context) (stale bool) {
 		a.Log.WarnContext(ctx, "tenants not known, the last known map is used", slog.String("error", err.Error()))
 		return true
 	}
-	merged := maps.Clone(a.known.tenants)
+	merged := maps.Clone(a.known.Tenants)
 	for id, tenant := range now {
-		a.known.add(id)
+		a.known.add(id, usage.HourOf(asked))
 		if tenant != "" {
 			merged[id] = tenant
 		}
 	}
-	a.known.tenants, a.known.tenantsAt = merged, asked
-	a.keepNote(ctx, tenantsNote, tenantMap{ReadAt: asked, Tenants: merged})
+	maps.DeleteFunc(a.known.Seen, func(id string, day usage.Hour) bool {
+		_, listed := now[id]
+		return !listed && day+goneAfter*24 < min(h, usage.HourOf(asked))
+	})
+	a.known.Tenants, a.known.ReadAt = merged, asked
+	a.known.fresh = true
+	a.keepSubscriptions(ctx)
 	return false
 }
 
-// recallSubscriptions reads the notes of an earlier run. Without them the hour
-// is still told, so nothing here is an error.
+// recallSubscriptions reads the notes of an earlier run, also as agents before this
+// one kept them: a list of ids, and the map in another note. Without them the hour is
+// still told, so nothing here is an error.
 func (a *Agent) recallSubscriptions(ctx context.Context) {
-	a.known = subscriptions{tenants: map[string]string{}, ever: map[string]bool{}}
 	var note json.RawMessage
-	if a.recallNote(ctx, tenantsNote, &note) {
-		var known tenantMap
-		if err := json.Unmarshal(note, &known); err != nil || known.Tenants == nil {
-			known = tenantMap{}
-			err = json.Unmarshal(note, &known.Tenants)
-			a.warnNote(ctx, tenantsNote, err)
-		}
-		if known.Tenants != nil {
-			a.known.tenants, a.known.tenantsAt = known.Tenants, known.ReadAt
-		}
-	}
+	a.recallNote(ctx, subscriptionsNote, &note)
 	var ever []string
-	if a.recallNote(ctx, subscriptionsNote, &ever) {
-		for _, id := range ever {
-			if usage.CheckGUID(id) == nil {
-				a.known.add(id)
-			}
+	a.known = subscriptions{}
+	if note != nil && json.Unmarshal(note, &ever) != nil {
+		a.warnNote(ctx, subscriptionsNote, json.Unmarshal(note, &a.known))
+	}
+	if note = nil; a.recallNote(ctx, tenantsNote, &note) {
+		if json.Unmarshal(note, &a.known) != nil || a.known.Tenants == nil {
+			a.known = subscriptions{}
+			a.warnNote(ctx, tenantsNote, json.Unmarshal(note, &a.known.Tenants))
 		}
-		a.known.fresh = false
+		ever = slices.AppendSeq(ever, maps.Keys(a.known.Tenants))
+	}
+	if a.known.Tenants == nil {
+		a.known.Tenants = map[string]string{}
+	}
+	seen := a.known.Seen
+	a.known.Seen = map[string]usage.Hour{}
+	for id, day := range seen {
+		a.known.add(usage.DashedGUID(strings.ToLower(id)), day)
+	}
+	a.known.fresh = false
+	for _, id := range ever {
+		a.known.add(usage.DashedGUID(strings.ToLower(id)), usage.HourOf(a.Now()))
 	}
 }
 
 func (a *Agent) keepSubscriptions(ctx context.Context) {
-	if a.known.fresh {
-		a.known.fresh = !a.keepNote(ctx, subscriptionsNote, slices.Sorted(maps.Keys(a.known.ever)))
+	if a.known.fresh && a.keepNote(ctx, subscriptionsNote, a.known) {
+		a.known.fresh = false
+		if err := a.Spool.Forget(tenantsNote); err != nil {
+			a.warnNote(ctx, tenantsNote, err)
+		}
 	}
 }
 

@@ -79,14 +79,15 @@ type Storage struct {
 // SignIn is one identity. Its secrets are read by Secret, Certificate and
 // CertificatePassword.
 type SignIn struct {
-	Method                  string `yaml:"method"` // one of activation.Methods
-	TenantID                string `yaml:"tenantId"`
-	ClientID                string `yaml:"clientId"`
-	SecretFile              string `yaml:"secretFile"` // with its folder, after Load
-	SecretEnv               string `yaml:"secretEnv"`
-	CertificateFile         string `yaml:"certificateFile"`         // likewise
-	CertificatePasswordFile string `yaml:"certificatePasswordFile"` // likewise
-	CertificatePasswordEnv  string `yaml:"certificatePasswordEnv"`
+	Method                  string     `yaml:"method"` // one of activation.Methods
+	TenantID                string     `yaml:"tenantId"`
+	ClientID                string     `yaml:"clientId"`
+	SecretFile              string     `yaml:"secretFile"` // with its folder, after Load
+	SecretEnv               string     `yaml:"secretEnv"`
+	SecretEnds              *usage.Day `yaml:"secretEnds"`              // nil: not known
+	CertificateFile         string     `yaml:"certificateFile"`         // likewise
+	CertificatePasswordFile string     `yaml:"certificatePasswordFile"` // likewise
+	CertificatePasswordEnv  string     `yaml:"certificatePasswordEnv"`
 }
 
 // Collect is when hours are collected.
@@ -94,8 +95,9 @@ type Collect struct {
 	Delay          time.Duration `yaml:"delay"`
 	Interval       time.Duration `yaml:"interval"`
 	Jitter         time.Duration `yaml:"jitter"`
-	MaxCatchUp     int           `yaml:"maxCatchUp"`     // hours in one go
-	SplitAfter504s int           `yaml:"splitAfter504s"` // 0: never
+	MaxCatchUp     int           `yaml:"maxCatchUp"` // hours in one go
+	SplitAfter504s OnOff         `yaml:"splitAfter504s"`
+	CheckAfter     time.Duration `yaml:"checkAfter"` // 0: never
 }
 
 // Spool is where hours wait. Sizes are bytes.

@@ -117,7 +117,7 @@ func TestLoad(t *testing.T) {
 			SignIn: config.SignIn{Method: "clientSecret", TenantID: "adfs", ClientID: guid, SecretFile: filepath.Join(filepath.Dir(path), "secrets", "stack-client-secret")},
 		},
 		Storage: config.Storage{Account: "landingusage", BlobServiceURI: "https://landingusage.blob.core.windows.net", Container: "landing-" + cloudID, SignIn: config.SignIn{Method: "managedIdentity"}},
-		Collect: config.Collect{Delay: time.Hour, Interval: time.Hour, Jitter: 5 * time.Minute, MaxCatchUp: 24, SplitAfter504s: 2},
+		Collect: config.Collect{Delay: time.Hour, Interval: time.Hour, Jitter: 5 * time.Minute, MaxCatchUp: 24, SplitAfter504s: true, CheckAfter: 24 * time.Hour},
 		Spool:   config.Spool{Dir: "/var/lib/stackusage-agent/spool", MaxBytes: 10 << 30, MaxAge: 30 * 24 * time.Hour, MinFree: 1 << 30, KeepSent: 168 * time.Hour},
 		Timeouts: config.Timeouts{
 			Dial: 30 * time.Second, TLS: 15 * time.Second, Header: 2 * time.Minute, Request: 5 * time.Minute, Upload: 30 * time.Minute, Shutdown: 20 * time.Second,

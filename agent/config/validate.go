@@ -129,7 +129,7 @@ func (v *checker) storage(s Storage, cloudID string) {
 // from another method would be read by nobody, and its owner believes otherwise.
 func (v *checker) signIn(at string, s SignIn) {
 	keys := map[string][]string{
-		activation.ClientSecret:      {"tenantId", "clientId", "secretFile", "secretEnv"},
+		activation.ClientSecret:      {"tenantId", "clientId", "secretFile", "secretEnv", "secretEnds"},
 		activation.ClientCertificate: {"tenantId", "clientId", "certificateFile", "certificatePasswordFile", "certificatePasswordEnv"},
 		activation.ManagedIdentity:   {"clientId"},
 	}[s.Method]
@@ -137,8 +137,12 @@ func (v *checker) signIn(at string, s SignIn) {
 		v.report(at+".method", "must be one of %s", strings.Join(activation.Methods, ", "))
 		return
 	}
+	ends := ""
+	if s.SecretEnds != nil {
+		ends = s.SecretEnds.String()
+	}
 	for _, f := range []struct{ key, value string }{
-		{"tenantId", s.TenantID}, {"clientId", s.ClientID}, {"secretFile", s.SecretFile}, {"secretEnv", s.SecretEnv}, {"certificateFile", s.CertificateFile},
+		{"secretEnds", ends}, {"tenantId", s.TenantID}, {"clientId", s.ClientID}, {"secretFile", s.SecretFile}, {"secretEnv", s.SecretEnv}, {"certificateFile", s.CertificateFile},
 		{"certificatePasswordFile", s.CertificatePasswordFile}, {"certificatePasswordEnv", s.CertificatePasswordEnv},
 	} {
 		key := at + "." + f.key
@@ -185,9 +189,7 @@ func (v *checker) collect(c Collect) {
 	if c.MaxCatchUp < 1 || c.MaxCatchUp > 100_000 {
 		v.report("collect.maxCatchUp", "must be a number of hours from 1 to 100000")
 	}
-	if c.SplitAfter504s < 0 || c.SplitAfter504s > 100 {
-		v.report("collect.splitAfter504s", "must be from 1 to 100, or 0 for never")
-	}
+	v.between("collect.checkAfter", c.CheckAfter, 0, 30*24*time.Hour)
 }
 
 func (v *checker) spool(s Spool) {

@@ -48,6 +48,24 @@ func (s Size) String() string {
 	return fmt.Sprintf("%dB", int64(s))
 }
 
+// OnOff is a switch.
+type OnOff bool
+
+// UnmarshalText reads on and off, and the numbers that stood here before, of which
+// 0 was off.
+func (o *OnOff) UnmarshalText(text []byte) error {
+	n, err := strconv.ParseUint(string(text), 10, 7)
+	switch {
+	case string(text) == "on", err == nil && n > 0:
+		*o = true
+	case string(text) == "off", err == nil:
+		*o = false
+	default:
+		return errors.New("neither on nor off")
+	}
+	return nil
+}
+
 // parseDuration reads what time.ParseDuration reads, and whole days: 30d.
 func parseDuration(text string) (time.Duration, error) {
 	if digits, ok := strings.CutSuffix(text, "d"); ok {

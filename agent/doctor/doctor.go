@@ -2,7 +2,7 @@
 // Azure Storage and says, of each link, whether it holds, and if not, why and
 // what to do.
 //
-//	configuration ─> spool, disk
+//	configuration ─> spool, disk, what the agent says that runs
 //	       │
 //	       ├─> name ─> connection ─> TLS (of each host) ─> clock
 //	       ├─> stack: endpoints ─> sign-in ─> usage API
@@ -25,6 +25,7 @@ import (
 
 	"github.com/Azure/azure-sdk-for-go/sdk/storage/azblob"
 
+	"stackusage/agent"
 	"stackusage/agent/config"
 	"stackusage/agent/signin"
 	"stackusage/agent/stackapi"
@@ -71,6 +72,9 @@ type Parts struct {
 	StackHTTP, StorageHTTP *http.Client
 	Storage                *azblob.Client
 
+	// Inspect looks at the spool that the agent uses.
+	Inspect func() (agent.Inspection, error)
+
 	// StorageSignIn gets a token for storage; nil where an account's key signs.
 	StorageSignIn func(context.Context) error
 
@@ -103,6 +107,7 @@ const (
 	checkConfig   = "configuration"
 	checkSpool    = "spool folder"
 	checkDisk     = "disk space"
+	checkAgent    = "agent"
 	checkMetadata = "stack endpoints"
 	checkClock    = "clock"
 	checkStorage  = "storage sign-in"
@@ -147,6 +152,7 @@ func (e *examination) all() {
 	e.check(checkConfig, e.opts.Path, nil, e.configuration)
 	e.check(checkSpool, e.parts.Config.Spool.Dir, []string{checkConfig}, e.spool)
 	e.check(checkDisk, e.parts.Config.Spool.Dir, []string{checkConfig}, e.disk)
+	e.check(checkAgent, "", []string{checkSpool}, e.agent)
 
 	stack := e.host("stack", e.parts.Config.Stack.Endpoint, e.parts.StackHTTP, checkConfig)
 	var found stackapi.Metadata

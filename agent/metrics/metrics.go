@@ -33,6 +33,9 @@ type Metrics struct {
 	ChangedPages   prometheus.Counter // changed_pages_total: pages that differed when asked for again
 	OddRows        prometheus.Counter // odd_rows_total: usage hour not plausible, kept as sent
 	Damaged        prometheus.Counter // damaged_files_total: set aside, their hours collected again
+	Checked        prometheus.Counter // checked_hours_total: asked for once more after they were sealed
+	Changed        prometheus.Counter // changed_hours_total: of those, with other rows, sealed a second time
+	FilesRefused   prometheus.Counter // refused_files_total: set aside as storage refuses them for good
 	Pruned         prometheus.Counter // pruned_files_total: sent files deleted after their time
 
 	failures      *prometheus.CounterVec
@@ -43,6 +46,8 @@ type Metrics struct {
 	lastDropped   prometheus.Gauge
 	tenantsStale  prometheus.Gauge
 	oldest        atomic.Int64 // Unix seconds of the end of the oldest spooled hour; 0 for none
+	ends          *prometheus.GaugeVec
+	due           atomic.Int64 // Unix seconds of when the next hour is due; 0 before it is known
 	registry      *prometheus.Registry
 	now           func() time.Time
 }
@@ -68,11 +73,15 @@ func New(now func() time.Time) *Metrics {
 	m.ChangedPages = counter("changed_pages_total", "Pages that had other rows when asked for again; their hours were asked for anew.")
 	m.OddRows = counter("odd_rows_total", "Rows whose usage hour is not plausible; kept as sent.")
 	m.Damaged = counter("damaged_files_total", "Sealed files that were torn, set aside and collected again.")
+	m.Checked = counter("checked_hours_total", "Hours asked for once more after they were sealed.")
+	m.Changed = counter("changed_hours_total", "Hours that had other rows when they were asked for once more.")
+	m.FilesRefused = counter("refused_files_total", "Hour files set aside as storage refuses them for good, each time they are offered.")
 	m.Pruned = counter("pruned_files_total", "Dropped files deleted from the spool after their time.")
 	m.failures = add.NewCounterVec(prometheus.CounterOpts{Name: prefix + "failures_total", Help: "Failed tries to collect or to drop."}, []string{"step"})
 	for _, step := range []string{StepCollect, StepDrop} {
 		m.failures.WithLabelValues(step) // at zero from the start, so that a rate can be taken
 	}
+	m.ends = add.NewGaugeVec(prometheus.GaugeOpts{Name: prefix + "credential_end_timestamp_seconds", Help: "When what the agent signs in with ends, as far as it is known."}, []string{"credential"})
 	m.backlogHours = gauge("backlog_hours", "Hour files in the spool that wait to be dropped.")
 	m.backlogBytes = gauge("backlog_bytes", "Bytes of the hour files that wait to be dropped.")
 	m.nextHour = gauge("next_hour_timestamp_seconds", "Start of the oldest reported hour that is not collected.")
@@ -80,6 +89,7 @@ func New(now func() time.Time) *Metrics {
 	m.lastDropped = gauge("last_dropped_timestamp_seconds", "When an hour was last dropped by this process.")
 	m.tenantsStale = gauge("tenants_stale", "1 if the stack's list of subscriptions could not be read for the last hour.")
 	add.NewGaugeFunc(prometheus.GaugeOpts{Name: prefix + "oldest_spooled_hour_age_seconds", Help: "Time since the end of the oldest reported hour in the backlog; 0 without backlog."}, m.age)
+	add.NewGaugeFunc(prometheus.GaugeOpts{Name: prefix + "lag_seconds", Help: "Time since the oldest reported hour that is not collected was due; 0 if it is not due."}, m.lag)
 	m.registry.MustRegister(collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
 	return m
 }
@@ -109,8 +119,20 @@ func (m *Metrics) Backlog(hours int, bytes int64, oldest time.Time) {
 	m.oldest.Store(oldest.Unix())
 }
 
-// Next says which hour is to be collected next, by its start.
-func (m *Metrics) Next(hour time.Time) { m.nextHour.Set(float64(hour.Unix())) }
+// Next says which hour is to be collected next, by its start, and when it is due.
+func (m *Metrics) Next(hour, due time.Time) {
+	m.nextHour.Set(float64(hour.Unix()))
+	m.due.Store(due.Unix())
+}
+
+// lag is how long ago the next hour was due.
+func (m *Metrics) lag() float64 {
+	due := m.due.Load()
+	if due == 0 {
+		return 0
+	}
+	return max(0, m.now().Sub(time.Unix(due, 0)).Seconds())
+}
 
 // Collected and Dropped say when a step last succeeded.
 func (m *Metrics) Collected(at time.Time) { m.lastCollected.Set(float64(at.Unix())) }
@@ -125,6 +147,13 @@ func (m *Metrics) TenantsStale(stale bool) {
 		value = 1
 	}
 	m.tenantsStale.Set(value)
+}
+
+// Ends says when each credential ends.
+func (m *Metrics) Ends(ends map[string]time.Time) {
+	for what, end := range ends {
+		m.ends.WithLabelValues(what).Set(float64(end.Unix()))
+	}
 }
 
 // Handler answers scrapes.

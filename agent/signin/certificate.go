@@ -11,6 +11,7 @@ import (
 	"fmt"
 	"math/big"
 	"slices"
+	"time"
 
 	"github.com/Azure/azure-sdk-for-go/sdk/azidentity"
 	"software.sslmate.com/src/go-pkcs12"
@@ -43,6 +44,15 @@ func parseCertificate(text []byte, password string) ([]*x509.Certificate, crypto
 	}
 	certs[0], certs[leaf] = certs[leaf], certs[0]
 	return certs, private, nil
+}
+
+// CertificateEnd is when the certificate in a PEM or PFX file ends.
+func CertificateEnd(text []byte, password string) (time.Time, error) {
+	certs, _, err := parseCertificate(text, password)
+	if err != nil {
+		return time.Time{}, err
+	}
+	return certs[0].NotAfter, nil
 }
 
 func parsePEM(text []byte, _ string) ([]*x509.Certificate, crypto.PrivateKey, error) {

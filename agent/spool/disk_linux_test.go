@@ -112,7 +112,7 @@ func TestAnHourWithoutEndLeavesTheDiskItsRoom(t *testing.T) {
 	const least = 128 << 10
 	dir := smallDisk(t)
 	s := open(t, dir)
-	s.Limits = spool.Limits{MaxBytes: -1, MaxAge: -1, MinFree: least}
+	s.Limits = spool.Limits{MaxBytes: -1, MinFree: least}
 	f, err := s.Create(hour)
 	if err != nil {
 		t.Fatal(err)

@@ -41,6 +41,9 @@ func every(usage.Hour) bool { return true }
 // not of the spool are left alone.
 func (s *Spool) list(sub string, want func(usage.Hour) bool) ([]Entry, error) {
 	files, err := os.ReadDir(filepath.Join(s.dir, sub))
+	if s.lock == nil && os.IsNotExist(err) {
+		return nil, nil // not made yet, or by an agent that knew no such folder
+	}
 	if err != nil {
 		return nil, fmt.Errorf("read spool: %w", err)
 	}
@@ -68,6 +71,9 @@ func (s *Spool) list(sub string, want func(usage.Hour) bool) ([]Entry, error) {
 // collected again may be in it twice.
 func (s *Spool) Sealed() ([]Entry, error) { return s.list(sealed, every) }
 
+// Refused lists what storage refused, oldest hour first; Since is when it did last.
+func (s *Spool) Refused() ([]Entry, error) { return s.list(refused, every) }
+
 // Sent lists the dropped files that are still kept.
 func (s *Spool) Sent() ([]Entry, error) { return s.list(sent, every) }
 
@@ -78,21 +84,25 @@ type State int
 const (
 	Absent State = iota // nothing sealed
 	Sealed              // a file of it is to be dropped
-	Sent                // dropped, whether or not its file is still kept
+	Sent                // dropped, whether or not its file is still kept; or refused by storage, and kept
 )
 
 // Found is what the spool has of an hour.
 type Found struct {
-	State  State   // Sealed where a sent hour is sealed again
-	Sealed []Entry // to be dropped; two if the hour was collected again
-	Sent   []Entry // dropped and still kept
+	State   State   // Sealed where a sent hour is sealed again
+	Sealed  []Entry // to be dropped; two if the hour was collected again
+	Refused []Entry // refused by storage
+	Sent    []Entry // dropped and still kept
 }
 
 // Find tells how far an hour has come.
 func (s *Spool) Find(h usage.Hour) (found Found, err error) {
-	// Sealed first: what moves to sent between the two looks is then seen twice
-	// rather than not at all.
+	// In the order in which files move: what does so between the looks is then seen
+	// twice rather than not at all.
 	if found.Sealed, err = s.of(h, sealed); err == nil {
+		found.Refused, err = s.of(h, refused)
+	}
+	if err == nil {
 		found.Sent, err = s.of(h, sent)
 	}
 	switch {
@@ -100,7 +110,7 @@ func (s *Spool) Find(h usage.Hour) (found Found, err error) {
 		return Found{}, fmt.Errorf("look for hour %s: %w", h, err)
 	case len(found.Sealed) > 0:
 		found.State = Sealed
-	case len(found.Sent) > 0 || s.pruned().has(h):
+	case len(found.Refused) > 0 || len(found.Sent) > 0 || s.pruned().has(h):
 		found.State = Sent
 	}
 	return found, nil
@@ -124,7 +134,7 @@ func (s *Spool) Damaged() (int, error) {
 // next one, so n are returned.
 func (s *Spool) Gaps(first usage.Hour, n int) ([]usage.Hour, error) {
 	have := map[usage.Hour]bool{}
-	for _, sub := range []string{sealed, sent} { // in this order, as in Find
+	for _, sub := range []string{sealed, refused, sent} { // in this order, as in Find
 		found, err := s.list(sub, every)
 		if err != nil {
 			return nil, err

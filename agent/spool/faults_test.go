@@ -73,16 +73,15 @@ func TestTwoAgentsOnOneFolder(t *testing.T) {
 	})
 }
 
-var unlimited = spool.Limits{MaxBytes: -1, MaxAge: -1, MinFree: -1}
+var unlimited = spool.Limits{MaxBytes: -1, MinFree: -1}
 
 func TestLimits(t *testing.T) {
 	for _, tt := range []struct {
 		name, bound, says string
 		limits            spool.Limits
 	}{
-		{"of bytes", "MaxBytes", "1 hour files with 4 bytes wait to be dropped, the limit is 4 bytes (MaxBytes)", spool.Limits{MaxBytes: 4, MaxAge: -1, MinFree: -1}},
-		{"of age", "MaxAge", "an hour file has waited for 2h0m0s to be dropped, the limit is 1h0m0s (MaxAge)", spool.Limits{MaxBytes: -1, MaxAge: time.Hour, MinFree: -1}},
-		{"of free space", "MinFree", "the least is 4398046511104 MiB (MinFree)", spool.Limits{MaxBytes: -1, MaxAge: -1, MinFree: 1 << 62}},
+		{"of bytes", "MaxBytes", "1 hour files with 4 bytes wait to be dropped, the limit is 4 bytes (MaxBytes)", spool.Limits{MaxBytes: 4, MinFree: -1}},
+		{"of free space", "MinFree", "the least is 4398046511104 MiB (MinFree)", spool.Limits{MaxBytes: -1, MinFree: 1 << 62}},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			dir := t.TempDir()
@@ -123,7 +122,7 @@ func TestLimits(t *testing.T) {
 	}
 	t.Run("that are not reached", func(t *testing.T) {
 		s := open(t, t.TempDir())
-		s.Limits = spool.Limits{MaxBytes: 5, MaxAge: time.Hour, MinFree: 1}
+		s.Limits = spool.Limits{MaxBytes: 5, MinFree: 1}
 		seal(t, s, hour, name, text)
 		s.Discard(create(t, s, hour+1, text))
 	})

@@ -4,13 +4,11 @@ import (
 	"cmp"
 	"errors"
 	"fmt"
-	"time"
 )
 
 // Defaults of Limits.
 const (
 	DefaultMaxBytes = 10 << 30
-	DefaultMaxAge   = 30 * 24 * time.Hour
 	DefaultMinFree  = 1 << 30
 )
 
@@ -19,9 +17,8 @@ const (
 // on. The stack still has the hours that are not collected: they follow when
 // there is room.
 type Limits struct {
-	MaxBytes int64         // of the sealed files; 0 means DefaultMaxBytes, a negative number no limit
-	MaxAge   time.Duration // since the oldest of them was sealed; 0 means DefaultMaxAge, a negative one no limit
-	MinFree  int64         // bytes that stay free on the disk; 0 means DefaultMinFree, a negative number no limit
+	MaxBytes int64 // of the sealed files; 0 means DefaultMaxBytes, a negative number no limit
+	MinFree  int64 // bytes that stay free on the disk; 0 means DefaultMinFree, a negative number no limit
 }
 
 // ErrFull is in every *FullError.
@@ -30,7 +27,7 @@ var ErrFull = errors.New("the spool is full")
 // FullError says why nothing more is collected.
 type FullError struct {
 	Dir   string
-	Bound string // "MaxBytes", "MaxAge", "MinFree" or "disk"
+	Bound string // "MaxBytes", "MinFree" or "disk"
 	Have  string // how much there is, such as "12 hours with 10.1 GiB wait to be dropped"
 	Err   error  // of the disk; may be nil
 }
@@ -57,26 +54,16 @@ func (s *Spool) checkLimits() error {
 	if limits.MaxBytes == 0 {
 		limits.MaxBytes = DefaultMaxBytes
 	}
-	if limits.MaxAge == 0 {
-		limits.MaxAge = DefaultMaxAge
-	}
 	entries, err := s.Sealed()
 	if err != nil {
 		return err
 	}
 	var total int64
-	oldest := time.Now()
 	for _, e := range entries {
 		total += e.Size
-		if e.Since.Before(oldest) {
-			oldest = e.Since
-		}
 	}
 	if limits.MaxBytes > 0 && total >= limits.MaxBytes {
 		return &FullError{Dir: s.dir, Bound: "MaxBytes", Have: fmt.Sprintf("%d hour files with %s wait to be dropped, the limit is %s", len(entries), size(total), size(limits.MaxBytes))}
-	}
-	if age := time.Since(oldest); limits.MaxAge > 0 && age > limits.MaxAge {
-		return &FullError{Dir: s.dir, Bound: "MaxAge", Have: fmt.Sprintf("an hour file has waited for %s to be dropped, the limit is %s", age.Round(time.Second), limits.MaxAge)}
 	}
 	return s.checkFree()
 }

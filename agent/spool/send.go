@@ -22,7 +22,15 @@ func (e *DamagedError) Error() string {
 	return fmt.Sprintf("sealed file %s does not hold the bytes that it was sealed with: set aside as %s; look for faults of this disk", e.Name, e.Aside)
 }
 
-// Read opens a sealed file for dropping, after it has compared its bytes with
+// folder is where a file is that was not dropped.
+func (s *Spool) folder(name string) string {
+	if _, err := os.Lstat(filepath.Join(s.dir, refused, name)); err == nil {
+		return filepath.Join(s.dir, refused)
+	}
+	return filepath.Join(s.dir, sealed)
+}
+
+// Read opens a sealed or refused file for dropping, after it has compared its bytes with
 // its name: what a disk or a power cut has torn is set aside, and the error is
 // a *DamagedError.
 func (s *Spool) Read(name string) (*os.File, error) {
@@ -30,7 +38,7 @@ func (s *Spool) Read(name string) (*os.File, error) {
 	if err != nil {
 		return nil, fmt.Errorf("read: %w", err)
 	}
-	f, err := os.Open(filepath.Join(s.dir, sealed, name))
+	f, err := os.Open(filepath.Join(s.folder(name), name))
 	if err != nil {
 		return nil, fmt.Errorf("read %s: %w", name, err)
 	}
@@ -58,25 +66,32 @@ func (s *Spool) setAside(name string) error {
 		}
 		aside = fmt.Sprintf("%s.%d", name, n)
 	}
-	if err := s.move(filepath.Join(s.dir, sealed, name), damaged, aside); err != nil {
+	if err := s.move(filepath.Join(s.folder(name), name), damaged, aside); err != nil {
 		return fmt.Errorf("set the damaged file %s aside: %w", name, err)
 	}
 	return &DamagedError{Name: name, Aside: filepath.Join(s.dir, damaged, aside)}
 }
 
-// MarkSent remembers that a sealed file was dropped.
-func (s *Spool) MarkSent(name string) error {
+// MarkSent remembers that a file was dropped.
+func (s *Spool) MarkSent(name string) error { return s.mark(name, sent) }
+
+// MarkRefused sets a file aside that storage refuses, or notes that it has done so
+// again. Its hour counts as collected.
+func (s *Spool) MarkRefused(name string) error { return s.mark(name, refused) }
+
+// mark moves a file and notes when.
+func (s *Spool) mark(name, to string) error {
 	if _, err := ParseName(name); err != nil {
-		return fmt.Errorf("mark sent: %w", err)
+		return fmt.Errorf("mark %s: %w", to, err)
 	}
-	if err := s.move(filepath.Join(s.dir, sealed, name), sent, name); err != nil {
-		return fmt.Errorf("mark %s sent: %w", name, err)
+	if err := s.move(filepath.Join(s.folder(name), name), to, name); err != nil {
+		return fmt.Errorf("mark %s %s: %w", name, to, err)
 	}
-	// For how long it is kept. If the agent is killed before, it is deleted
-	// earlier: it was dropped, after all.
+	// If the agent is killed before, a sent file is deleted earlier, and a refused one
+	// offered again earlier.
 	now := time.Now()
-	if err := os.Chtimes(filepath.Join(s.dir, sent, name), now, now); err != nil && !errors.Is(err, os.ErrNotExist) {
-		return fmt.Errorf("mark %s sent: %w", name, err)
+	if err := os.Chtimes(filepath.Join(s.dir, to, name), now, now); err != nil && !errors.Is(err, os.ErrNotExist) {
+		return fmt.Errorf("mark %s %s: %w", name, to, err)
 	}
 	return nil
 }

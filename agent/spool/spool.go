@@ -6,6 +6,7 @@
 //	<dir>/tmp/        2019121019-1234567890.unsealed          being written; cleared at the start
 //	<dir>/sealed/     2019121019-0123456789abcdef.ndjson.gz   whole, not yet dropped; never deleted
 //	<dir>/sent/       the same                                dropped; deleted after a while
+//	<dir>/refused/    the same                                refused by storage; offered again now and then
 //	<dir>/damaged/    the same                                bytes that are not those of its name
 //	<dir>/done.json   the hours that were sent and whose files are deleted
 //	<dir>/<note>      what must be known at the next run
@@ -43,6 +44,7 @@ type Spool struct {
 const (
 	tmp     = "tmp"
 	sealed  = "sealed"
+	refused = "refused"
 	sent    = "sent"
 	damaged = "damaged"
 )
@@ -69,8 +71,18 @@ func Open(dir string) (*Spool, error) {
 	return s, nil
 }
 
+// Peek reads the spool in dir, whoever uses it, for Gaps and the like: it is not to
+// be written. A folder that is not there is an empty spool.
+func Peek(dir string) (*Spool, error) {
+	s := &Spool{dir: dir}
+	if err := s.readDone(); err != nil {
+		return nil, fmt.Errorf("look at spool: %w", err)
+	}
+	return s, nil
+}
+
 func (s *Spool) prepare() error {
-	for _, sub := range []string{tmp, sealed, sent, damaged} {
+	for _, sub := range []string{tmp, sealed, refused, sent, damaged} {
 		if err := os.MkdirAll(filepath.Join(s.dir, sub), 0o750); err != nil {
 			return err
 		}

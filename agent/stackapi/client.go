@@ -74,6 +74,10 @@ type Config struct {
 	// request and should keep what it got until that expires. Nil sends none.
 	Token func(context.Context) (string, error)
 
+	// Refresh, if set, is called when the stack refuses a token: Token then returns
+	// another one, with which the page is asked for once more.
+	Refresh func(context.Context)
+
 	// HTTP sends the requests; nil means a client of its own. Redirects are
 	// never followed, whatever it says.
 	HTTP *http.Client
@@ -175,8 +179,11 @@ func (c *Client) SubscriberHour(ctx context.Context, start time.Time, subscriber
 	if subscriber != "" {
 		query.Set("subscriberId", subscriber)
 	}
-	op := "collect hour " + start.Format(time.RFC3339)
-	return c.list(ctx, op, c.url(c.conf.Namespace+"/subscriberUsageAggregates", query), row)
+	l := &listing{
+		client: c, op: "collect hour " + start.Format(time.RFC3339), row: row,
+		end: start.Add(time.Hour), endEmpty: c.conf.Namespace == NamespaceOld,
+	}
+	return l.list(ctx, c.url(c.conf.Namespace+"/subscriberUsageAggregates", query))
 }
 
 // Subscriptions returns the directory tenant of every subscription that the
@@ -187,7 +194,7 @@ func (c *Client) Subscriptions(ctx context.Context) (map[string]string, error) {
 	const op = "list subscriptions"
 	tenants := map[string]string{}
 	link := c.url("Microsoft.Subscriptions.Admin/subscriptions", url.Values{"api-version": {subscriptionsVersion}})
-	_, err := c.list(ctx, op, link, func(raw []byte) error {
+	l := &listing{client: c, op: op, row: func(raw []byte) error {
 		var s struct {
 			SubscriptionID string `json:"subscriptionId"`
 			TenantID       string `json:"tenantId"`
@@ -206,8 +213,8 @@ func (c *Client) Subscriptions(ctx context.Context) (map[string]string, error) {
 		}
 		tenants[id] = cmp.Or(tenant, other)
 		return nil
-	})
-	if err != nil {
+	}}
+	if _, err := l.list(ctx, link); err != nil {
 		return nil, err
 	}
 	return tenants, nil

@@ -113,17 +113,21 @@ func (d *decoder) rows(row func([]byte) error) error {
 	return d.delim(']')
 }
 
-// allow lets the JSON decoder read far enough ahead for one more element and
-// the white space around it. The bytes it has buffered count.
-func (d *decoder) allow() { d.body.allow(d.json.InputOffset() + MaxRowBytes + 4096) }
+// maxSpace is the most white space, or the longest name, between two elements.
+const maxSpace = 64 << 10
+
+// allow lets the JSON decoder read so far ahead. The bytes it has buffered count.
+func (d *decoder) allow(bytes int64, beyond error) {
+	d.body.allowed, d.body.beyond = d.json.InputOffset()+bytes, beyond
+}
 
 func (d *decoder) more() bool {
-	d.allow()
+	d.allow(maxSpace, errSpace)
 	return d.json.More()
 }
 
 func (d *decoder) token() (json.Token, error) {
-	d.allow()
+	d.allow(maxSpace, errSpace)
 	token, err := d.json.Token()
 	if err == io.EOF {
 		err = io.ErrUnexpectedEOF
@@ -155,7 +159,7 @@ func (d *decoder) key() (string, error) {
 }
 
 func (d *decoder) element() ([]byte, error) {
-	d.allow()
+	d.allow(MaxRowBytes+4096, errRowSize)
 	err := d.json.Decode(&d.raw)
 	if err == io.EOF {
 		err = io.ErrUnexpectedEOF
@@ -167,7 +171,7 @@ func (d *decoder) element() ([]byte, error) {
 }
 
 func (d *decoder) end() error {
-	d.allow()
+	d.allow(maxSpace, errSpace)
 	switch _, err := d.json.Token(); err {
 	case io.EOF:
 		return nil
@@ -178,7 +182,10 @@ func (d *decoder) end() error {
 	}
 }
 
-var errRowSize = fmt.Errorf("larger than %d bytes", MaxRowBytes)
+var (
+	errRowSize = fmt.Errorf("larger than %d bytes", MaxRowBytes)
+	errSpace   = fmt.Errorf("over %d bytes of white space, or of one name", maxSpace)
+)
 
 // gauge stops a reader at two limits, one for the whole and one that moves, and
 // remembers whether it was the reader that failed.
@@ -186,11 +193,10 @@ type gauge struct {
 	r       *bufio.Reader
 	most    int64 // of the whole
 	allowed int64 // for now
+	beyond  error // what reading further means
 	read    int64
 	err     error // of r, io.EOF aside
 }
-
-func (g *gauge) allow(to int64) { g.allowed = max(g.allowed, to) }
 
 // skipBOM leaves out a byte order mark, which some proxies of .NET origin add.
 func (g *gauge) skipBOM() {
@@ -204,7 +210,7 @@ func (g *gauge) Read(p []byte) (int, error) {
 	case g.read > g.most:
 		return 0, errPageSize
 	case g.read >= g.allowed:
-		return 0, errRowSize
+		return 0, g.beyond
 	}
 	left := min(g.allowed, g.most+1) - g.read
 	n, err := g.r.Read(p[:min(int64(len(p)), left)])

@@ -2,10 +2,13 @@ package stackapi
 
 import (
 	"bytes"
+	"context"
+	"crypto/tls"
 	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
+	"net"
 	"net/http"
 	"regexp"
 	"strconv"
@@ -82,9 +85,21 @@ func (e *Error) Transient() bool {
 	return e.transient || errors.Is(e.Err, ErrNotReady) || errors.Is(e.Err, ErrChanged)
 }
 
-// TimedOut reports whether the stack's own gateway gave up on the request: it was
-// too large for it, not wrong.
-func (e *Error) TimedOut() bool { return e.Status == http.StatusGatewayTimeout }
+// TimedOut reports whether the stack's own gateway gave up on the request, or the
+// client did: it was too large, not wrong.
+func (e *Error) TimedOut() bool {
+	timeout := net.Error(nil)
+	return e.Status == http.StatusGatewayTimeout ||
+		e.Status == 0 && !e.Unreachable() && (errors.Is(e.Err, context.DeadlineExceeded) || errors.As(e.Err, &timeout) && timeout.Timeout())
+}
+
+// Unreachable reports whether no connection to the stack came about: nothing was
+// asked that could be wrong or too large.
+func (e *Error) Unreachable() bool {
+	op := (*net.OpError)(nil)
+	untrusted := (*tls.CertificateVerificationError)(nil)
+	return e.Status == 0 && (errors.As(e.Err, &op) && (op.Op == "dial" || op.Op == "proxyconnect") || errors.As(e.Err, &untrusted))
+}
 
 // NotDirectTenant reports whether the stack refused a subscriber as none of its
 // own: one of a delegated provider, or one that was never there.
@@ -92,20 +107,10 @@ func (e *Error) NotDirectTenant() bool {
 	return strings.EqualFold(e.Code, "SubscriberIdIsNotDirectTenant")
 }
 
-// OfTheAnswer reports whether the stack answered, and what it answered is no
-// page of usage: asked for another hour, it may well be.
-func (e *Error) OfTheAnswer() bool {
-	return !e.Transient() && (e.Status == http.StatusOK || e.Code == "InvalidNextLink")
-}
-
-// OfTheHour reports whether the stack refused the request, or failed over it, in a
-// way that may be of this hour alone: who asks is known to it, and it is not busy.
-func (e *Error) OfTheHour() bool {
-	switch e.Status {
-	case http.StatusUnauthorized, http.StatusForbidden, http.StatusNotFound:
-		return false
-	}
-	return !e.Transient() && e.Status >= 400
+// OfTheStack reports whether any other hour would fail alike: the stack cannot be
+// reached, or does not let this client in.
+func (e *Error) OfTheStack() bool {
+	return e.Unreachable() || e.Status == http.StatusUnauthorized || e.Status == http.StatusForbidden || e.Code == "SubscriptionNotFound"
 }
 
 // maxErrorBytes is how much of an answer that is not a page is read.
@@ -120,7 +125,8 @@ func refusal(resp *http.Response, now time.Time) *Error {
 	switch resp.StatusCode {
 	case http.StatusAccepted, http.StatusNoContent:
 		e.Err = ErrNotReady
-	case http.StatusTooManyRequests, http.StatusServiceUnavailable, http.StatusGatewayTimeout:
+	case http.StatusRequestTimeout, http.StatusTooManyRequests, http.StatusInternalServerError, http.StatusBadGateway,
+		http.StatusServiceUnavailable, http.StatusGatewayTimeout:
 		e.transient = true
 	}
 	if notReady(e.Code, e.Message) {

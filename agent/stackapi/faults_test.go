@@ -22,7 +22,9 @@ func TestPassingFaultsAreWaitedOut(t *testing.T) {
 	}{
 		{"throttled", []azurestack.Fault{{Status: 429, Count: 2}}, 2},
 		{"busy", []azurestack.Fault{{Status: 503, Count: 3}}, 3},
-		{"gateway timeout", []azurestack.Fault{{Status: 504, Count: 4}}, 4},
+		{"gateway timeout", []azurestack.Fault{{Status: 504}}, 1},
+		{"gateway timeouts within the listing", []azurestack.Fault{{Skip: 1, Status: 504, Count: 4}}, 4},
+		{"out of order", []azurestack.Fault{{Status: 500, Count: 2}, {Status: 502, Count: 2}}, 4},
 		{"cut before the answer", []azurestack.Fault{{Count: 2}}, 2},
 		{"cut within a row", []azurestack.Fault{{CutAfter: 50_000}}, 1},
 		{"cut twice, later each time", []azurestack.Fault{{CutAfter: 50_000}, {CutAfter: 200_000}}, 2},
@@ -44,16 +46,16 @@ func TestPassingFaultsAreWaitedOut(t *testing.T) {
 }
 
 func TestRetriesAreBounded(t *testing.T) {
-	s := newStand(t, azurestack.Options{Faults: []azurestack.Fault{{Status: 504, Count: 99}}}, func(c *stackapi.Config) {
+	s := newStand(t, azurestack.Options{Faults: []azurestack.Fault{{Status: 503, Count: 99}}}, func(c *stackapi.Config) {
 		c.Retries, c.Backoff = 3, time.Second
 	})
 	_, _, err := s.collect(t, burst)
 	var answer *stackapi.Error
-	if !errors.As(err, &answer) || answer.Status != 504 || answer.Code != "GatewayTimeout" || answer.Page != 1 || answer.RequestID == "" || !answer.Transient() {
+	if !errors.As(err, &answer) || answer.Status != 503 || answer.Code != "ServiceUnavailable" || answer.Page != 1 || answer.RequestID == "" || !answer.Transient() {
 		t.Fatalf("got %+v", err)
 	}
 	if errors.Is(err, stackapi.ErrNotReady) {
-		t.Error("a gateway timeout was taken for usage that is not ready")
+		t.Error("a busy stack was taken for usage that is not ready")
 	}
 	mustEqual(t, 3, len(s.waits))
 	for i, d := range s.waits {
@@ -152,7 +154,7 @@ func TestOtherAnswersAreErrorsAtOnce(t *testing.T) {
 	}{
 		{"forbidden", 403, "\ufeff" + `{"error":{"code":"AuthorizationFailed","message":"no"}}`, `403 AuthorizationFailed "no"`},
 		{"a flat error", 400, `{"code":"InvalidProperty","message":"bad"}`, `400 InvalidProperty "bad"`},
-		{"not JSON", 500, `<html>` + strings.Repeat("x", 9999), `500 "<html>xxx`},
+		{"not JSON", 501, `<html>` + strings.Repeat("x", 9999), `501 "<html>xxx`},
 		{"empty", 404, ``, `page 1: 404`},
 		{"an error with status 200", 200, `{"error":{"code":"Odd","message":"why"}}`, `200 Odd "why": the answer has no value`},
 	} {
@@ -182,6 +184,28 @@ func TestWrongTokenIsAnErrorAtOnce(t *testing.T) {
 	var answer *stackapi.Error
 	if !errors.As(err, &answer) || answer.Status != 401 || strings.Contains(err.Error(), "another") {
 		t.Fatalf("got %v", err)
+	}
+}
+
+// TestATokenThatIsRefusedWithinAnHour: the page is asked for with another one, once.
+func TestATokenThatIsRefusedWithinAnHour(t *testing.T) {
+	for name, tc := range map[string]struct {
+		refusals, refreshed int
+		ok                  bool
+	}{"once": {1, 1, true}, "for good": {99, 1, false}} {
+		t.Run(name, func(t *testing.T) {
+			refreshed := 0
+			s := newStand(t, azurestack.Options{Faults: []azurestack.Fault{{Skip: 1, Status: 401, Count: tc.refusals}}}, func(c *stackapi.Config) {
+				c.Refresh = func(context.Context) { refreshed++ }
+			})
+			rows, _, err := s.collect(t, burst)
+			if (err == nil) != tc.ok || refreshed != tc.refreshed || len(s.waits) > 0 {
+				t.Errorf("refreshed %d times, waited %d times, %v", refreshed, len(s.waits), err)
+			}
+			if tc.ok {
+				mustEqual(t, s.served(t, burst), rows)
+			}
+		})
 	}
 }
 

@@ -38,8 +38,7 @@ func TestListingEnds(t *testing.T) {
 		{"with a null nextLink", []string{`{"value":[1],"nextLink":"%s/2"}`, `{"value":[2],"nextLink":null}`}, 2},
 		{"with an empty nextLink", []string{`{"value":[1],"nextLink":"/2?a=b"}`, `{"value":[2],"nextLink":""}`}, 2},
 		{"with an empty page", []string{`{"value":[1],"nextLink":"%s/2"}`, `{"value":[]}`}, 1},
-		{"with an empty page that links to itself", []string{`{"value":[1],"nextLink":"%s/2"}`, `{"value":[],"nextLink":"%s/2"}`}, 1},
-		{"with empty pages that link on", []string{`{"value":[1],"nextLink":"%s/2"}`, `{"value":[],"nextLink":"%s/3"}`, `{"value":[],"nextLink":"%s/4"}`}, 1},
+		{"after empty pages at the beginning", []string{`{"value":[],"nextLink":"%s/2"}`, `{"value":[],"nextLink":"%s/3"}`, `{"value":[3]}`}, 1},
 		{"after an empty page in the middle", []string{`{"value":[1],"nextLink":"%s/2"}`, `{"value":[],"nextLink":"%s/3"}`, `{"value":[3]}`}, 2},
 	} {
 		t.Run(tc.name, func(t *testing.T) {
@@ -65,13 +64,13 @@ func TestLinksThatAreNotFollowed(t *testing.T) {
 		answers []string
 		page    int
 	}{
-		{"another host", []string{`{"value":[1],"nextLink":"` + elsewhere.URL + `"}`}, 1},
-		{"another scheme", []string{`{"value":[1],"nextLink":"https://127.0.0.1"}`}, 1},
+		{"another host", []string{`{"value":[1],"nextLink":"` + strings.Replace(elsewhere.URL, "127.0.0.1", "localhost", 1) + `/2"}`}, 1},
+		{"another scheme", []string{`{"value":[1],"nextLink":"ftp://127.0.0.1/2"}`}, 1},
 		{"another host without a scheme", []string{`{"value":[1],"nextLink":"//contoso.com/x"}`}, 1},
 		{"a password", []string{`{"value":[1],"nextLink":"http://a:b@127.0.0.1/"}`}, 1},
 		{"not a URI", []string{`{"value":[1],"nextLink":"http://[::1"}`}, 1},
 		{"the same link twice", []string{`{"value":[1],"nextLink":"%s/2"}`, `{"value":[1],"nextLink":"%s/2"}`}, 2},
-		{"a circle", []string{`{"value":[1],"nextLink":"%s/2"}`, `{"value":[1],"nextLink":"%s/3"}`, `{"value":[1],"nextLink":"%s/2"}`}, 3},
+		{"a circle", []string{`{"value":[1],"nextLink":"%s/2"}`, `{"value":[2],"nextLink":"%s/3"}`, `{"value":[3],"nextLink":"%s/2"}`}, 3},
 	} {
 		t.Run(tc.name, func(t *testing.T) {
 			s, _ := pages(t, tc.answers...)
@@ -106,11 +105,11 @@ func TestAListingWithoutEndIsGivenUp(t *testing.T) {
 	s := &stand{}
 	s.connect(t, http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
 		asked++
-		fmt.Fprintf(w, `{"value":[1],"nextLink":"/%d"}`, asked)
+		fmt.Fprintf(w, `{"value":[%[1]d],"nextLink":"/%[1]d"}`, asked)
 	}), func(c *stackapi.Config) { c.MaxPages = 5 })
 	_, _, err := s.collect(t, burst)
 	var answer *stackapi.Error
-	if !errors.As(err, &answer) || !answer.OfTheAnswer() || !strings.Contains(err.Error(), "page 5: InvalidNextLink: the listing does not end") {
+	if !errors.As(err, &answer) || !strings.Contains(err.Error(), "page 5: InvalidNextLink: the listing does not end") {
 		t.Errorf("got %v", err)
 	}
 	mustEqual(t, 5, asked)

@@ -9,87 +9,144 @@ import (
 	"fmt"
 	"hash"
 	"math/rand/v2"
+	"net/http"
 	"net/url"
 	"strings"
 	"time"
 )
 
-// list follows a listing page by page to its end and hands on its rows.
+// maxEmpty is how many pages without rows may follow one another: the stack that
+// sends more of them is throttling, or broken.
+const maxEmpty = 20
+
+// emptyTries is how often a page without rows is asked for again before it is
+// believed.
+const emptyTries = 3
+
+var (
+	errEmpty   = errors.New("the stack answers with pages without rows and does not end the listing")
+	errRepeats = fmt.Errorf("a page has the rows of an earlier one: %w", ErrChanged)
+)
+
+// listing is one query, page by page.
+type listing struct {
+	client   *Client
+	op       string
+	end      time.Time // of what is asked for, by the stack's clock; zero for what has no end
+	endEmpty bool      // a page without rows ends it, if rows came before
+	row      func([]byte) error
+
+	followed map[[sha256.Size]byte]bool // links
+	told     map[[sha256.Size]byte]bool // rows of a page
+	rows     bool                       // any were handed on
+	empty    int                        // pages in a row without rows
+}
+
+// list follows a listing to its end and hands on its rows.
 //
-// A listing ends with a page that has no nextLink. Early stamps sent a nextLink
-// with every page and ended with a page without rows; as an empty page may
-// also stand in the middle, the link of one empty page is followed once more.
-func (c *Client) list(ctx context.Context, op string, link *url.URL, row func([]byte) error) (pages int, err error) {
-	followed := map[[sha256.Size]byte]bool{sha256.Sum256([]byte(link.String())): true}
-	empty := false
+// A listing ends with a page that has no nextLink. A page without rows that has one
+// ends nothing: a throttled stack answers so, and the rows come behind it. On stacks
+// of 2017, which send a nextLink with every page, it does end the listing, if it
+// stays empty when it is asked for again.
+func (l *listing) list(ctx context.Context, link *url.URL) (pages int, err error) {
+	l.followed = map[[sha256.Size]byte]bool{sha256.Sum256([]byte(link.String())): true}
+	l.told = map[[sha256.Size]byte]bool{}
 	for number := 1; ; number++ {
-		p := &listing{client: c, op: op, number: number, link: link, row: row, delivered: sha256.New()}
-		next, err := p.fetch(ctx)
+		p := &page{listing: l, number: number, link: link, delivered: sha256.New()}
+		next, err := p.settled(ctx)
 		if err != nil {
 			return pages, err
 		}
 		pages++
-		wasEmpty := empty
-		empty = p.rows == 0
-		if next == "" || empty && wasEmpty {
+		if next == nil {
 			return pages, nil
 		}
-		if number >= c.conf.MaxPages {
-			return pages, &Error{Op: op, Page: number, Code: "InvalidNextLink", Err: errors.New("the listing does not end")}
+		if number >= l.client.conf.MaxPages {
+			return pages, p.fail(nil, &Error{Code: "InvalidNextLink", Err: errors.New("the listing does not end")})
 		}
-		if link, err = c.follow(link, next); err != nil {
-			return pages, &Error{Op: op, Page: number, Code: "InvalidNextLink", Err: err}
-		}
-		mark := sha256.Sum256([]byte(link.String()))
-		if followed[mark] {
-			if empty {
-				return pages, nil
-			}
-			return pages, &Error{Op: op, Page: number, Code: "InvalidNextLink", Err: errors.New("nextLink was followed before")}
-		}
-		followed[mark] = true
+		link = next
+		l.followed[sha256.Sum256([]byte(link.String()))] = true
 	}
 }
 
-// follow resolves a nextLink and refuses one that leaves the stack: the token
-// goes with the request.
+// settled fetches the page and returns the link to the next one, nil at the end of
+// the listing. A page without rows that would end or break the listing is asked for
+// again before.
+func (p *page) settled(ctx context.Context) (next *url.URL, err error) {
+	l := p.listing
+	for try := 0; ; try++ {
+		text, err := p.fetch(ctx)
+		if err != nil || text == "" {
+			return nil, err
+		}
+		if next, err = l.client.follow(p.link, text); err != nil {
+			return nil, p.fail(nil, &Error{Code: "InvalidNextLink", Err: err})
+		}
+		back := l.followed[sha256.Sum256([]byte(next.String()))]
+		if p.rows > 0 {
+			sum := [sha256.Size]byte(p.delivered.Sum(nil))
+			switch {
+			case back:
+				return nil, p.fail(nil, &Error{Code: "InvalidNextLink", Err: errors.New("nextLink was followed before")})
+			case l.told[sum]:
+				return nil, p.fail(nil, &Error{Code: "ListingChanged", Err: errRepeats})
+			}
+			l.told[sum], l.rows, l.empty = true, true, 0
+			return next, nil
+		}
+		ends := l.endEmpty && l.rows
+		if !back && !ends {
+			if l.empty++; l.empty >= maxEmpty {
+				return nil, p.fail(nil, &Error{Code: "EmptyPages", Err: errEmpty, transient: true})
+			}
+			return next, l.client.sleep(ctx, l.client.wait(0, 0))
+		}
+		if try >= emptyTries {
+			if ends {
+				return nil, nil
+			}
+			return nil, p.fail(nil, &Error{Code: "EmptyPages", Err: errEmpty, transient: true})
+		}
+		if err := l.client.sleep(ctx, l.client.wait(try, 0)); err != nil {
+			return nil, err
+		}
+	}
+}
+
+// follow resolves a nextLink. The token goes with the request, so it only ever goes
+// to the configured endpoint: of a link that names the stack by another port or host
+// name, as one behind a load balancer does, path and query are taken. Of another
+// host name only a link to the same resource is the stack's.
 func (c *Client) follow(from *url.URL, next string) (*url.URL, error) {
 	link, err := from.Parse(next)
 	if err != nil {
 		// The parser's error quotes the link, which carries nothing to act on.
 		return nil, errors.New("nextLink is not a URI")
 	}
-	if link.Scheme != c.base.Scheme || hostPort(link) != hostPort(c.base) || link.User != nil {
+	web := link.Scheme == "http" || link.Scheme == "https"
+	same := strings.EqualFold(link.Hostname(), c.base.Hostname()) || strings.EqualFold(strings.TrimPrefix(link.Path, "/"), strings.TrimPrefix(from.Path, "/"))
+	if !web || !same || link.User != nil {
 		return nil, fmt.Errorf("nextLink leads to another host, %s://%s", link.Scheme, link.Host)
 	}
-	link.Fragment = ""
+	link.Scheme, link.Host, link.Fragment = c.base.Scheme, c.base.Host, ""
 	return link, nil
 }
 
-func hostPort(u *url.URL) string {
-	port := u.Port()
-	if port == "" {
-		port = map[string]string{"http": "80", "https": "443"}[u.Scheme]
-	}
-	return strings.ToLower(u.Hostname()) + ":" + port
-}
-
-// listing is one page while it is being fetched.
-type listing struct {
-	client *Client
-	op     string
+// page is one page of a listing while it is being fetched.
+type page struct {
+	*listing
 	number int
 	link   *url.URL
-	row    func([]byte) error
 
 	rows      int       // handed on
 	delivered hash.Hash // over the rows handed on
 	compact   bytes.Buffer
+	refreshed bool // the token, for this page
 }
 
 // fetch asks for the page until it has been handed on whole, and returns its
 // nextLink.
-func (p *listing) fetch(ctx context.Context) (next string, err error) {
+func (p *page) fetch(ctx context.Context) (next string, err error) {
 	for try := 0; ; try++ {
 		next, err := p.try(ctx)
 		if err == nil {
@@ -97,7 +154,16 @@ func (p *listing) fetch(ctx context.Context) (next string, err error) {
 		}
 		// Not errors.As: an error of the caller's row may wrap one of ours.
 		answer, ours := err.(*Error)
-		if !ours || !answer.transient || try >= p.client.conf.Retries {
+		if ours && answer.Status == http.StatusUnauthorized && p.client.conf.Refresh != nil && !p.refreshed {
+			p.refreshed = true
+			p.client.conf.Refresh(ctx)
+			continue
+		}
+		most := p.client.conf.Retries
+		if ours && answer.TimedOut() && p.number == 1 && p.rows == 0 {
+			most = min(most, 1) // each takes minutes, and what is too large will be so again
+		}
+		if !ours || !answer.transient || try >= most {
 			return "", err
 		}
 		if ctx.Err() != nil {
@@ -146,7 +212,7 @@ func sleep(ctx context.Context, d time.Duration) error {
 // on. They are not kept, only their hash: the try must begin with the same
 // rows, or the hour as a whole cannot be told.
 type replay struct {
-	page *listing
+	page *page
 	want int // rows handed on by earlier tries
 	seen int
 	hash hash.Hash

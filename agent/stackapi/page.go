@@ -14,7 +14,7 @@ import (
 )
 
 // try asks for the page once and hands on what was not handed on before.
-func (p *listing) try(ctx context.Context) (next string, err error) {
+func (p *page) try(ctx context.Context) (next string, err error) {
 	c := p.client
 	request, cancel := context.WithTimeout(ctx, c.conf.Timeout)
 	defer cancel()
@@ -38,6 +38,9 @@ func (p *listing) try(ctx context.Context) (next string, err error) {
 	defer resp.Body.Close()
 	if resp.StatusCode != http.StatusOK {
 		return "", p.fail(resp, refusal(resp, time.Now()))
+	}
+	if date, err := http.ParseTime(resp.Header.Get("Date")); err == nil && date.Before(p.end) {
+		return "", p.fail(resp, &Error{Code: "StackClock", Message: "by the stack's clock it is " + date.UTC().Format(time.RFC3339), Err: ErrNotReady})
 	}
 
 	var rowErr error
@@ -71,7 +74,7 @@ func (p *listing) try(ctx context.Context) (next string, err error) {
 
 // fail completes an error with what was asked, and the answer's id if there was
 // an answer.
-func (p *listing) fail(resp *http.Response, e *Error) *Error {
+func (p *page) fail(resp *http.Response, e *Error) *Error {
 	e.Op, e.Page = p.op, p.number
 	if resp != nil {
 		e.RequestID = cut(resp.Header.Get("x-ms-request-id"))
@@ -81,7 +84,7 @@ func (p *listing) fail(resp *http.Response, e *Error) *Error {
 
 // broken is the error for a connection that failed before or within an answer.
 // A certificate that is not trusted will not be in a second either.
-func (p *listing) broken(ctx context.Context, resp *http.Response, err error) *Error {
+func (p *page) broken(ctx context.Context, resp *http.Response, err error) *Error {
 	var untrusted *tls.CertificateVerificationError
 	if call := (*url.Error)(nil); errors.As(err, &call) {
 		err = call.Err // the URL adds a page of query to every line of log

@@ -52,6 +52,7 @@ func begin(path string, getenv func(string) string, out io.Writer, level func(co
 	return &job{conf: p.conf, Agent: &agent.Agent{
 		Source: p.stack, Drop: agent.BlobDrop{Client: p.storage, Timeout: p.conf.Timeouts.Upload},
 		Spool: sp, Stamp: stamp(p.conf), Settings: settings(p.conf), Log: log, Now: time.Now, Metrics: m,
+		Ends: func() map[string]time.Time { return ends(p.conf, getenv) },
 	}}, nil
 }
 
@@ -66,7 +67,7 @@ func newLog(out io.Writer, level, format string) (*slog.Logger, error) {
 func spoolDir(conf config.Config) string { return filepath.Join(conf.Spool.Dir, conf.CloudID) }
 
 func limits(conf config.Config) spool.Limits {
-	return spool.Limits{MaxBytes: int64(conf.Spool.MaxBytes), MaxAge: conf.Spool.MaxAge, MinFree: int64(conf.Spool.MinFree)}
+	return spool.Limits{MaxBytes: int64(conf.Spool.MaxBytes), MinFree: int64(conf.Spool.MinFree)}
 }
 
 // settings: in the configuration 0 means nothing at all, in agent.Settings the
@@ -75,11 +76,11 @@ func settings(conf config.Config) agent.Settings {
 	return agent.Settings{
 		First: *conf.FirstHour, MaxCatchUp: conf.Collect.MaxCatchUp, Interval: conf.Collect.Interval,
 		Delay: orNone(conf.Collect.Delay), Jitter: orNone(conf.Collect.Jitter), KeepSent: orNone(conf.Spool.KeepSent),
-		StampTimeouts: orNone(conf.Collect.SplitAfter504s),
+		MaxAge: conf.Spool.MaxAge, NoSplit: !bool(conf.Collect.SplitAfter504s), CheckAfter: orNone(conf.Collect.CheckAfter),
 	}
 }
 
-func orNone[T time.Duration | int](value T) T {
+func orNone(value time.Duration) time.Duration {
 	if value == 0 {
 		return -1
 	}

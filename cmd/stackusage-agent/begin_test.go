@@ -51,16 +51,16 @@ func TestTheSampleHasTheDefaultsOfTheAgent(t *testing.T) {
 	conf.FirstHour = &first
 	mustEqual(t, agent.Settings{
 		First: first, Delay: agent.DefaultDelay, MaxCatchUp: agent.DefaultMaxCatchUp, Interval: agent.DefaultInterval,
-		Jitter: agent.DefaultJitter, KeepSent: agent.DefaultKeepSent, StampTimeouts: agent.DefaultStampTimeouts,
+		Jitter: agent.DefaultJitter, KeepSent: agent.DefaultKeepSent, MaxAge: agent.DefaultMaxAge, CheckAfter: agent.DefaultCheckAfter,
 	}, settings(conf))
-	mustEqual(t, spool.Limits{MaxBytes: spool.DefaultMaxBytes, MaxAge: spool.DefaultMaxAge, MinFree: spool.DefaultMinFree}, limits(conf))
+	mustEqual(t, spool.Limits{MaxBytes: spool.DefaultMaxBytes, MinFree: spool.DefaultMinFree}, limits(conf))
 	mustEqual(t, time.Duration(agent.DefaultDropTimeout), conf.Timeouts.Upload)
 }
 
 func TestNothingAtAllIsNotTheDefault(t *testing.T) {
 	first := usage.Hour(1)
 	got := settings(config.Config{FirstHour: &first})
-	mustEqual(t, agent.Settings{First: 1, Delay: -1, Jitter: -1, KeepSent: -1, StampTimeouts: -1}, got)
+	mustEqual(t, agent.Settings{First: 1, Delay: -1, Jitter: -1, KeepSent: -1, NoSplit: true, CheckAfter: -1}, got)
 }
 
 func TestTheProviderIsTheFirstOfTheStampsOwn(t *testing.T) {

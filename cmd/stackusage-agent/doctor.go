@@ -4,9 +4,11 @@ import (
 	"context"
 	"fmt"
 	"io"
+	"time"
 
 	"github.com/Azure/azure-sdk-for-go/sdk/azcore/policy"
 
+	"stackusage/agent"
 	"stackusage/agent/doctor"
 	"stackusage/agent/signin"
 )
@@ -18,6 +20,7 @@ needs a broken link is skipped: mend what failed, and look again.
   configuration      the file, secrets and authorities that it names
   spool folder       a file is written, synced, renamed and removed
   disk space         against spool.minFree
+  agent              what the agent says that uses the spool, as status does
   ... name           DNS, of the stack, its sign-in service, storage and its
                      sign-in service; of the proxy alone for what is behind one
   ... connection     to the port
@@ -86,6 +89,9 @@ const storageScope = "https://storage.azure.com/.default"
 // patient is what the doctor looks at.
 func (p *parts) patient() doctor.Parts {
 	d := doctor.Parts{
+		Inspect: func() (agent.Inspection, error) {
+			return agent.Inspect(spoolDir(p.conf), settings(p.conf), limits(p.conf), time.Now())
+		},
 		Config: p.conf, Proxy: p.proxy, Stack: p.stack, StackHTTP: p.stackHTTP, StorageHTTP: p.storageHTTP, Storage: p.storage,
 	}
 	if p.storageCredential == nil {

@@ -216,7 +216,7 @@ func TestDoctor(t *testing.T) {
 		v := w.visit(t)
 		v.env["STORAGE_SECRET"] = "not-the-secret"
 		got := call(t, v.env, "doctor", "--config", v.write(t))
-		if exitCode(got.err) != 2 || got.err.Error() != "doctor: 1 of 22 checks failed" {
+		if exitCode(got.err) != 2 || got.err.Error() != "doctor: 1 of 23 checks failed" {
 			t.Errorf("ends with %v", got.err)
 		}
 		lines := strings.Split(got.stdout, "\n")
@@ -225,7 +225,7 @@ func TestDoctor(t *testing.T) {
 		}
 		for _, want := range []string{
 			"\nstorage sign-in           FAILED   ", ": the client secret is wrong (AADSTS7000215)\n", "\n                                   -> Put the value",
-			"\nstorage create            skipped  because storage sign-in failed\n", "\n19 ok, 0 warnings, 1 failed, 2 skipped\n",
+			"\nstorage create            skipped  because storage sign-in failed\n", "\n20 ok, 0 warnings, 1 failed, 2 skipped\n",
 		} {
 			if !strings.Contains(got.stdout, want) {
 				t.Errorf("nothing says %q:\n%s", want, got.stdout)

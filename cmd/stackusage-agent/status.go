@@ -2,7 +2,6 @@ package main
 
 import (
 	"encoding/json"
-	"errors"
 	"fmt"
 	"io"
 	"strings"
@@ -12,13 +11,8 @@ import (
 
 	"stackusage/agent"
 	"stackusage/agent/config"
-	"stackusage/agent/spool"
 	"stackusage/shared/usage"
 )
-
-// overdue is how long after its announced round a service that says nothing is
-// taken for one that does not run. While it catches up, it speaks with each hour.
-const overdue = 2 * time.Hour
 
 // shown is what status shows; without an agent that has run, only what is known
 // without one.
@@ -26,6 +20,9 @@ type shown struct {
 	CloudID string   `json:"cloudId"`
 	Spool   string   `json:"spool"`
 	Open    []string `json:"open"` // what somebody has to look at
+
+	NextDue usage.Hour `json:"nextHourDue"`   // read from the files
+	Behind  int64      `json:"secondsBehind"` // since that was due
 	*agent.Status
 }
 
@@ -42,14 +39,13 @@ func status(args []string, getenv func(string) string, stdout, stderr io.Writer)
 	}
 	now := time.Now()
 	view := shown{CloudID: conf.CloudID, Spool: spoolDir(conf), Open: []string{}}
-	switch s, err := agent.ReadStatus(view.Spool); {
-	case errors.Is(err, agent.ErrNoStatus):
-		view.Open = append(view.Open, "no agent has run: start the service, or stackusage-agent once")
-	case err != nil:
+	found, err := agent.Inspect(view.Spool, settings(conf), limits(conf), now)
+	if err != nil {
 		return err
-	default:
-		view.Status = &s
-		view.Open = append(view.Open, openPoints(s, spool.CheckLimits(view.Spool, limits(conf)), now)...)
+	}
+	view.NextDue, view.Behind, view.Status = found.Next, int64(found.Lag/time.Second), found.Status
+	for _, what := range found.Open {
+		view.Open = append(view.Open, oneLine(what))
 	}
 	if *asJSON {
 		out := json.NewEncoder(stdout)
@@ -64,23 +60,6 @@ func status(args []string, getenv func(string) string, stdout, stderr io.Writer)
 	return err
 }
 
-// openPoints are the reasons for exit code 2.
-func openPoints(s agent.Status, full error, now time.Time) (points []string) {
-	if f := s.CollectError; f != nil {
-		points = append(points, "collecting fails, last at "+point(f.Time)+": "+oneLine(f.Text))
-	}
-	if f := s.DropError; f != nil {
-		points = append(points, "dropping fails, last at "+point(f.Time)+": "+oneLine(f.Text))
-	}
-	if full != nil {
-		points = append(points, oneLine(full.Error()))
-	}
-	if at := s.NextRound; !at.IsZero() && now.Sub(at) > overdue && now.Sub(s.Updated) > overdue {
-		points = append(points, "the service is overdue since "+point(at)+": see whether it runs, and its log")
-	}
-	return points
-}
-
 func (v shown) print(w io.Writer, now time.Time) error {
 	t := tabwriter.NewWriter(w, 0, 0, 2, ' ', 0)
 	row := func(name, format string, args ...any) { fmt.Fprintf(t, "%s\t%s\n", name, fmt.Sprintf(format, args...)) }
@@ -90,7 +69,10 @@ func (v shown) print(w io.Writer, now time.Time) error {
 		row("told", "%s, %s ago, by pid %d, version %s", point(s.Updated), now.Sub(s.Updated).Round(time.Second), s.PID, oneLine(s.Version))
 		row("last hour collected", "%s", hourAt(s.LastSealed, s.LastCollected))
 		row("last hour dropped", "%s", hourAt(s.LastDropped, s.LastDrop))
-		row("next hour", "%s", hourAt(s.NextHour, time.Time{}))
+		row("next hour", "%s", v.NextDue)
+		if v.Behind > 0 {
+			row("behind", "%s", (time.Duration(v.Behind) * time.Second).Round(time.Minute))
+		}
 		if !s.NextRound.IsZero() {
 			row("next round", "%s", point(s.NextRound))
 		}
@@ -101,6 +83,9 @@ func (v shown) print(w io.Writer, now time.Time) error {
 		if s.OldestSpooled != nil {
 			row("oldest of them", "%s", *s.OldestSpooled)
 		}
+		if !s.PartsSince.IsZero() {
+			row("asked", "subscriber by subscriber since %s, as the stack is too slow for all at once", point(s.PartsSince))
+		}
 		if s.TenantsStale {
 			row("subscriptions", "the stack's list could not be read; hours have the last known one")
 		}
@@ -110,8 +95,13 @@ func (v shown) print(w io.Writer, now time.Time) error {
 		switch f := s.LastError; {
 		case f == nil:
 			row("last error", "none")
-		case s.CollectError == nil && s.DropError == nil:
+		case s.CollectError == nil && s.DropError == nil && len(s.FailingHours)+len(s.FailingFiles) == 0:
 			row("last error", "%s, %s: %s (mended since)", point(f.Time), oneLine(f.Step), oneLine(f.Text))
+		}
+	}
+	if v.Status != nil {
+		for _, what := range v.Status.Ending(now) {
+			row("warning", "%s", what)
 		}
 	}
 	if len(v.Open) == 0 {

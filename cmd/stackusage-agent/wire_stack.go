@@ -7,8 +7,6 @@ import (
 	"sync/atomic"
 	"time"
 
-	"github.com/Azure/azure-sdk-for-go/sdk/azcore"
-
 	"stackusage/agent/config"
 	"stackusage/agent/signin"
 	"stackusage/agent/stackapi"
@@ -17,7 +15,7 @@ import (
 // stack is the usage API of the configured stack, connected when it is first
 // asked: a stack that is away when the agent starts is asked again by the next
 // call. What it says of itself is kept until a sign-in fails or the stack
-// refuses the token; then it is asked again, and secrets are read again.
+// refuses a fresh token; then it is asked again.
 //
 // It is safe for concurrent use.
 type stack struct {
@@ -38,7 +36,7 @@ type stack struct {
 // link is a stack whose whereabouts are known.
 type link struct {
 	found   stackapi.Metadata
-	cred    azcore.TokenCredential
+	cred    *signin.Renewing
 	clients map[string]*stackapi.Client // by namespace
 }
 
@@ -86,6 +84,7 @@ func (s *stack) connect(ctx context.Context) (*link, error) {
 		l.clients[namespace], err = stackapi.New(stackapi.Config{
 			Endpoint: s.conf.Endpoint, ProviderSubscription: s.conf.ProviderSubscription, Namespace: namespace,
 			Token: signin.Token(l.cred, found.Audience), HTTP: s.http, Timeout: s.request, Retried: s.retried,
+			Refresh: func(context.Context) { _ = l.cred.Forget() }, // what cannot be read, the next sign-in says
 		})
 		if err != nil {
 			return nil, err

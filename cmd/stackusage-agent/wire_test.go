@@ -212,8 +212,8 @@ func TestStackIsConnectedWhenItIsAsked(t *testing.T) {
 		status int
 		code   string
 	}{
-		"an error of the stack":   {500, "InternalServerError"},
-		"a bad gateway":           {502, ""},
+		"an error of the stack":   {501, "NotImplemented"},
+		"a page of a proxy":       {505, ""},
 		"a refusal":               {403, "AuthorizationFailed"},
 		"an unknown subscription": {404, "SubscriptionNotFound"},
 		"a request that is bad":   {400, "InvalidProperty"},

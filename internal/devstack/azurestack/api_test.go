@@ -232,7 +232,7 @@ func TestFaults(t *testing.T) {
 	if status, body, _, err := ask(); status != 200 || !json.Valid([]byte(body)) || err != nil {
 		t.Errorf("after the faults: %d, %v", status, err)
 	}
-	for _, bad := range []string{`{"status":500}`, `{"count":-1}`, `{"statuz":503}`, `x`} {
+	for _, bad := range []string{`{"status":418}`, `{"count":-1}`, `{"statuz":503}`, `x`} {
 		if status := order(bad); status != http.StatusBadRequest {
 			t.Errorf("%s: %d", bad, status)
 		}

@@ -4,15 +4,18 @@ import (
 	"encoding/json"
 	"fmt"
 	"net/http"
+	"slices"
 	"strconv"
 	"strings"
+	"time"
 )
 
 // Fault makes requests to Resource Manager go wrong. Faults wait in a queue:
 // the first one applies until its count is used up.
 type Fault struct {
-	// Status is 429, 503, 504, 202 for "processing not complete", or 400 for
-	// RequestEndTimeIsInFuture; 0 cuts the connection.
+	// Status is 401, 404, 429, 500, 502, 503, 504, 202 for "processing not
+	// complete", 400 for RequestEndTimeIsInFuture, or 200 for a page without rows
+	// whose link leads to the page itself; 0 cuts the connection.
 	Status int `json:"status"`
 
 	// Only is the kind of request that goes wrong: "subscriptions" for the list
@@ -23,6 +26,13 @@ type Fault struct {
 
 	// Count is how many requests go wrong; 0 means one.
 	Count int `json:"count"`
+
+	// Hour, if set, is the one reported hour whose requests go wrong.
+	Hour time.Time `json:"hour,omitzero"`
+
+	// Always makes the fault stay for ever, whatever Count says, and those after it
+	// in the queue due as well.
+	Always bool `json:"always"`
 
 	// Skip is how many requests are answered well before.
 	Skip int `json:"skip"`
@@ -36,16 +46,21 @@ type Fault struct {
 }
 
 var faultTexts = map[int][2]string{
-	http.StatusTooManyRequests:    {"TooManyRequests", "The number of requests exceeds the limit of the subscription."},
-	http.StatusServiceUnavailable: {"ServiceUnavailable", "The service is busy or the call is being throttled."},
-	http.StatusGatewayTimeout:     {"GatewayTimeout", "The gateway did not receive a response from 'Microsoft.Commerce.Admin' within the specified time period."},
-	http.StatusBadRequest:         {"RequestEndTimeIsInFuture", "The reportedEndTime of the request is in the future."},
-	http.StatusAccepted:           {"ProcessingNotCompleted", "The usage data of the requested period is not available yet: processing not complete."},
+	http.StatusOK:                  {},
+	http.StatusUnauthorized:        {"ExpiredAuthenticationToken", "The access token has expired."},
+	http.StatusNotFound:            {"ResourceNotFound", "The usage of the requested period could not be found."},
+	http.StatusInternalServerError: {"InternalServerError", "An error has occurred."},
+	http.StatusBadGateway:          {"BadGateway", "The web server received an invalid response."},
+	http.StatusTooManyRequests:     {"TooManyRequests", "The number of requests exceeds the limit of the subscription."},
+	http.StatusServiceUnavailable:  {"ServiceUnavailable", "The service is busy or the call is being throttled."},
+	http.StatusGatewayTimeout:      {"GatewayTimeout", "The gateway did not receive a response from 'Microsoft.Commerce.Admin' within the specified time period."},
+	http.StatusBadRequest:          {"RequestEndTimeIsInFuture", "The reportedEndTime of the request is in the future."},
+	http.StatusAccepted:            {"ProcessingNotCompleted", "The usage data of the requested period is not available yet: processing not complete."},
 }
 
 func (f Fault) validate() error {
 	if _, known := faultTexts[f.Status]; !known && f.Status != 0 {
-		return fmt.Errorf("make fault: status %d is not one of 0, 202, 400, 429, 503, 504", f.Status)
+		return fmt.Errorf("make fault: status %d is not one of 0, 200, 202, 400, 401, 404, 429, 500, 502, 503, 504", f.Status)
 	}
 	switch f.Only {
 	case "", kindSubscriptions, kindStamp, kindSubscriber:
@@ -79,7 +94,7 @@ func kindOf(r *http.Request) string {
 // fault serves the next fault, if one is due. It returns true when the request
 // has been answered, and a writer that cuts the answer when that is the fault.
 func (s *Stack) fault(w http.ResponseWriter, r *http.Request) (http.ResponseWriter, bool) {
-	f, due := s.nextFault(kindOf(r))
+	f, due := s.nextFault(r)
 	if !due {
 		return w, false
 	}
@@ -90,6 +105,10 @@ func (s *Stack) fault(w http.ResponseWriter, r *http.Request) (http.ResponseWrit
 		w.Header().Set("Retry-After", strconv.Itoa(f.RetryAfter))
 	}
 	text := faultTexts[f.Status]
+	if f.Status == http.StatusOK {
+		writePage(w, nil, base(r)+r.URL.RequestURI(), EndAbsent)
+		return w, true
+	}
 	if f.Status == http.StatusAccepted {
 		// The one answer of the family without the error envelope.
 		writeJSON(w, f.Status, map[string]string{"code": text[0], "message": text[1]})
@@ -100,25 +119,41 @@ func (s *Stack) fault(w http.ResponseWriter, r *http.Request) (http.ResponseWrit
 	return w, true
 }
 
-func (s *Stack) nextFault(kind string) (Fault, bool) {
+// nextFault is the first in the queue, unless that is one that stays and means other
+// requests.
+func (s *Stack) nextFault(r *http.Request) (Fault, bool) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if len(s.faults) == 0 {
-		return Fault{}, false
+	for i := range s.faults {
+		f := &s.faults[i]
+		means := (f.Only == "" || f.Only == kindOf(r)) && (f.Hour.IsZero() || f.Hour.Equal(hourOf(r)))
+		switch {
+		case f.Always && means:
+			return *f, true
+		case f.Always:
+			continue
+		case !means:
+			return Fault{}, false
+		case f.Skip > 0:
+			f.Skip--
+			return Fault{}, false
+		}
+		due := *f
+		if f.Count--; f.Count <= 0 {
+			s.faults = slices.Delete(s.faults, i, i+1)
+		}
+		return due, true
 	}
-	f := &s.faults[0]
-	if f.Only != "" && f.Only != kind {
-		return Fault{}, false
+	return Fault{}, false
+}
+
+// hourOf is the start of what a usage request asks for; zero for others.
+func hourOf(r *http.Request) time.Time {
+	at, err := parseTime(r.URL.Query().Get("reportedStartTime"))
+	if err != nil {
+		return time.Time{}
 	}
-	if f.Skip > 0 {
-		f.Skip--
-		return Fault{}, false
-	}
-	due := *f
-	if f.Count--; f.Count <= 0 {
-		s.faults = s.faults[1:]
-	}
-	return due, true
+	return at
 }
 
 func (s *Stack) serveFaults(w http.ResponseWriter, r *http.Request) {

@@ -1,0 +1,29 @@
+package doctor
+
+import (
+	"context"
+	"strings"
+	"time"
+)
+
+// agent asks what the agent says that uses the spool, which may hold a secret, or a
+// proxy, from before: a sign-in of the doctor's own shows what a new one would get.
+func (e *examination) agent(context.Context) Result {
+	found, err := e.parts.Inspect()
+	switch {
+	case err != nil:
+		return failed("what the agent has said cannot be read: "+brief(err), "Look at the folder and who it belongs to; run this as root or as the agent's user.")
+	case found.Status == nil && found.Next.Start().Before(time.Now()):
+		return ok("none has run yet")
+	case found.Behind != nil:
+		return failed(found.Behind.Cause, found.Behind.Advice)
+	case len(found.Open) > 0:
+		return failed(brief1(found.Open[0]), strings.Join(append(found.Open[1:], "Look below whether what it needs is well now; the agent tries again by itself."), "\n"))
+	}
+	if soon := found.Status.Ending(time.Now()); len(soon) > 0 {
+		return warning(soon[0], strings.Join(append(soon[1:], "Put the new one where the old one is, and secretEnds right."), "\n"))
+	}
+	return ok("has collected all up to " + found.Next.String())
+}
+
+func brief1(text string) string { return strings.Join(strings.Fields(text), " ") }

@@ -1,0 +1,153 @@
+package agent
+
+import (
+	"errors"
+	"fmt"
+	"strings"
+	"time"
+
+	"stackusage/agent/spool"
+	"stackusage/shared/usage"
+)
+
+const (
+	// overdue is how long after its announced round an agent that says nothing is
+	// taken for one that does not run. While it catches up, it speaks with each hour.
+	overdue = 2 * time.Hour
+
+	// behind is how long after it was due an hour may be missing before somebody has
+	// to look; behindDay is that of a stack that says "not yet": one that does not
+	// tell the current UTC day tells an hour after a day.
+	behind    = 6 * time.Hour
+	behindDay = 30 * time.Hour
+)
+
+// Inspection is how a spool stands, as read from its files, whoever uses it.
+type Inspection struct {
+	Status *Status       // what an agent has said of itself last; nil if none has
+	Next   usage.Hour    // the oldest hour that is not collected
+	Lag    time.Duration // since that was due; 0 if it is not yet
+	Behind *Finding      // nil if Lag is no cause for concern
+	Open   []string      // what somebody has to look at, Behind first
+}
+
+// Finding is what is wrong and what to do.
+type Finding struct{ Cause, Advice string }
+
+// String is both in one line.
+func (f Finding) String() string { return f.Cause + ": " + f.Advice }
+
+// Inspect looks at the spool in dir without its lock. What an agent has said last is
+// only the explanation: whether hours are missing follows from the files.
+func Inspect(dir string, settings Settings, limits spool.Limits, now time.Time) (Inspection, error) {
+	i := Inspection{Next: settings.First}
+	s, err := ReadStatus(dir)
+	switch {
+	case err == nil:
+		i.Status = &s
+	case !errors.Is(err, ErrNoStatus):
+		return i, err
+	}
+	sp, err := spool.Peek(dir)
+	if err != nil {
+		return i, err
+	}
+	gaps, err := sp.Gaps(settings.First, 1)
+	if err != nil {
+		return i, err
+	}
+	i.Next = gaps[0]
+	i.Lag = max(0, now.Sub(i.Next.End().Add(settings.delay())))
+	full := spool.CheckLimits(dir, limits)
+	if i.Status == nil {
+		full = nil // there may be no folder yet
+	}
+	if i.Behind = i.concern(settings, full, now); i.Behind != nil {
+		i.Open = append(i.Open, i.Behind.String())
+	}
+	if i.Status != nil {
+		i.Open = append(i.Open, i.openOf(s, full, now)...)
+	}
+	return i, nil
+}
+
+// concern explains why hours are missing.
+func (i Inspection) concern(settings Settings, full error, now time.Time) *Finding {
+	s, most := i.Status, behind
+	var trouble *FailingHour
+	if s != nil {
+		for n := range s.FailingHours {
+			if s.FailingHours[n].Hour == i.Next {
+				trouble = &s.FailingHours[n]
+			}
+		}
+	}
+	if trouble != nil && trouble.Waiting {
+		most = behindDay
+	}
+	missing := fmt.Sprintf("hour %s is not collected, %s after it was due", i.Next, i.Lag.Round(time.Minute))
+	f := func(cause, advice string) *Finding { return &Finding{missing + ", as " + cause, advice} }
+	switch {
+	case settings.First.Start().After(now):
+		return &Finding{fmt.Sprintf("firstHour %s is in the future, nothing is collected until then", settings.First), "set it to the hour in which the stack was registered"}
+	case s == nil:
+		return &Finding{"no agent has run", "start the service, or stackusage-agent once"}
+	case i.Lag <= most:
+		return nil
+	case full != nil:
+		return f("the spool is full", oneText(full))
+	case !s.alive(now):
+		return f("the agent has said nothing since "+point(s.Updated), "see whether it runs, and its log (systemctl status stackusage-agent; journalctl -u stackusage-agent)")
+	case s.CollectError != nil:
+		return f("collecting fails", s.CollectError.Text)
+	case trouble != nil:
+		return f(fmt.Sprintf("%d tries have failed", trouble.Tries), trouble.Text)
+	}
+	return f("the agent catches up", "look again: the hour must become a later one")
+}
+
+// alive says whether the agent that wrote the status seems to run, or ran just now.
+func (s Status) alive(now time.Time) bool {
+	return now.Sub(s.Updated) <= overdue || !s.NextRound.IsZero() && now.Sub(s.NextRound) <= overdue
+}
+
+// openOf are the other reasons for somebody to look.
+func (i Inspection) openOf(s Status, full error, now time.Time) (points []string) {
+	add := func(format string, args ...any) { points = append(points, fmt.Sprintf(format, args...)) }
+	if e := s.CollectError; e != nil {
+		add("collecting fails, last at %s: %s", point(e.Time), e.Text)
+	}
+	if e := s.DropError; e != nil {
+		add("dropping fails, last at %s: %s", point(e.Time), e.Text)
+	}
+	for _, h := range s.FailingHours {
+		if !h.Waiting {
+			add("hour %s is not collected after %s: %s", h.Hour, h.tried(), h.Text)
+		}
+	}
+	for _, f := range s.FailingFiles {
+		if f.Refused {
+			add("hour %s is refused by storage and set aside as refused/%s, offered again once a day and by once: %s", f.Hour, f.File, f.Text)
+		} else {
+			add("hour %s is not stored after %s: %s", f.Hour, f.tried(), f.Text)
+		}
+	}
+	if full != nil {
+		add("%s", oneText(full))
+	}
+	if s.Old {
+		add("the oldest hour that waits to be dropped, %s, has done so for longer than spool.maxAge: mend what keeps it", s.OldestSpooled)
+	}
+	if at := s.NextRound; i.Behind == nil && !at.IsZero() && !s.alive(now) {
+		add("the service is overdue since %s: see whether it runs, and its log", point(at))
+	}
+	return points
+}
+
+func (t Trouble) tried() string {
+	return fmt.Sprintf("%d tries since %s, next at %s", t.Tries, point(t.Since), point(t.Next))
+}
+
+func point(at time.Time) string { return at.UTC().Format("2006-01-02 15:04:05 UTC") }
+
+func oneText(err error) string { return strings.ReplaceAll(err.Error(), "\n", "; ") }
