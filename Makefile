@@ -75,13 +75,14 @@ deploy-check: stage ## see that the deployment works: SUBSCRIPTION; APP_SCOPE be
 # nfpm has a module of its own, so that what it is made of is no part of ours.
 # The time in the package is the commit's: the same tree makes the same bytes.
 NFPM = $(GO) tool -modfile=test/tools/nfpm/go.mod nfpm
-package-agent: export VERSION = $(shell sed -n 's/^const version = "\(.*\)"/\1/p' cmd/stackusage-agent/main.go)
+# The version is that of the source, the time of the commit and the commit.
 package-agent: export SOURCE_DATE_EPOCH ?= $(shell git log -1 --format=%ct)
+package-agent: export VERSION ?= $(shell sed -n 's/^var version = "\(.*\)"/\1/p' cmd/stackusage-agent/main.go)+$(shell date -u -d @$(SOURCE_DATE_EPOCH) +%Y%m%d%H%M).$(or $(shell git describe --always --abbrev=12 --exclude='*'),unknown)$(if $(shell git status --porcelain),.dirty)
 package-agent: export DIST := $(DIST)
 package-agent: ## build the agent for Linux and Windows, and its Debian package
 	@mkdir -p $(DIST)
-	CGO_ENABLED=0 GOOS=linux GOARCH=amd64 $(GO) build -trimpath -o $(DIST)/stackusage-agent ./cmd/stackusage-agent
-	CGO_ENABLED=0 GOOS=windows GOARCH=amd64 $(GO) build -trimpath -o $(DIST)/stackusage-agent.exe ./cmd/stackusage-agent
+	CGO_ENABLED=0 GOOS=linux GOARCH=amd64 $(GO) build -trimpath -ldflags "-X main.version=$(VERSION)" -o $(DIST)/stackusage-agent ./cmd/stackusage-agent
+	CGO_ENABLED=0 GOOS=windows GOARCH=amd64 $(GO) build -trimpath -ldflags "-X main.version=$(VERSION)" -o $(DIST)/stackusage-agent.exe ./cmd/stackusage-agent
 	$(NFPM) package --config infra/agent/nfpm.yaml --packager deb --target $(DIST)/stackusage-agent_$(VERSION)_amd64.deb
 
 test: lint stage ## run everything: checks, unit tests, end-to-end scripts

@@ -111,7 +111,7 @@ func TestAPartialHour(t *testing.T) {
 	t.Run("leaves out who is no direct tenant, and says so", func(t *testing.T) {
 		a, got, log := begin(t, map[string]error{subscriber(1): nil, subscriber(3): nil})
 		mustOnce(t, a, agent.Report{Hours: 1, Collected: 1, Dropped: 1, Rows: 2, Partial: 1})
-		if got.Rows != row(subscriber(1))+"\n"+row(subscriber(3))+"\n" || len(got.Header.PartialSource) != 4 || got.Trailer.Pages != 2 {
+		if sorted(got.Rows) != row(subscriber(1))+"\n"+row(subscriber(3))+"\n" || len(got.Header.PartialSource) != 4 || got.Trailer.Pages != 2 {
 			t.Errorf("landed %+v", got)
 		}
 		if diff := cmp.Diff(map[string]string{subscriber(2): "x", subscriber(3): "y"}, got.Header.Tenants); diff != "" {

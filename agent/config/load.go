@@ -138,6 +138,9 @@ func readFile(path string) ([]byte, error) {
 	if !info.Mode().IsRegular() {
 		return nil, fmt.Errorf("open %s: not a file", path)
 	}
+	if writable(info.Mode()) {
+		return nil, fmt.Errorf("open %s: others may change it (mode %04o), and with it where usage and tokens go: chmod o-w", path, info.Mode().Perm())
+	}
 	f, err := os.Open(path)
 	if err != nil {
 		return nil, err

@@ -1,6 +1,8 @@
 package spool
 
 import (
+	"crypto/sha256"
+	"encoding/hex"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -17,7 +19,8 @@ import (
 
 const (
 	doneNote   = "done.json"
-	doneFormat = "stackusage-spool-done/1"
+	doneFormat = "stackusage-spool-done/2"
+	doneBefore = "stackusage-spool-done/1" // without a checksum
 	// maxDone bounds done.json: a run takes 47 bytes, and an agent that goes on
 	// for years has one or a few.
 	maxDone = 16 << 20
@@ -56,8 +59,9 @@ func (r runs) with(h usage.Hour) runs {
 }
 
 type doneFile struct {
-	Format string `json:"format"`
-	Done   runs   `json:"done"`
+	Format string          `json:"format"`
+	Done   json.RawMessage `json:"done"`
+	SHA256 string          `json:"sha256,omitempty"` // of the bytes of Done
 }
 
 // decodeDone reads done.json and refuses whatever encodeDone would not write.
@@ -73,22 +77,40 @@ func decodeDone(r io.Reader) (runs, error) {
 	if err := json.Unmarshal(text, &f); err != nil {
 		return nil, err
 	}
-	if f.Format != doneFormat {
+	switch {
+	case f.Format == doneFormat && f.SHA256 != sumOf(f.Done):
+		return nil, errors.New("it is damaged: its bytes are not those of its checksum")
+	case f.Format != doneFormat && f.Format != doneBefore:
 		return nil, fmt.Errorf("format %.40q, want %s", f.Format, doneFormat)
 	}
-	for i, run := range f.Done {
-		if run[1] < run[0] || i > 0 && run[0] <= f.Done[i-1][1]+1 {
+	var done runs
+	if f.Done != nil {
+		if err := json.Unmarshal(f.Done, &done); err != nil {
+			return nil, err
+		}
+	}
+	for i, run := range done {
+		if run[1] < run[0] || i > 0 && run[0] <= done[i-1][1]+1 {
 			return nil, fmt.Errorf("run %d, from %s to %s, is out of order", i+1, run[0], run[1])
 		}
 	}
-	return f.Done, nil
+	return done, nil
+}
+
+func sumOf(text []byte) string {
+	sum := sha256.Sum256(text)
+	return hex.EncodeToString(sum[:])
 }
 
 func encodeDone(r runs) ([]byte, error) {
 	if r == nil {
 		r = runs{}
 	}
-	return json.Marshal(doneFile{doneFormat, r})
+	text, err := json.Marshal(r)
+	if err != nil {
+		return nil, err
+	}
+	return json.Marshal(doneFile{doneFormat, text, sumOf(text)})
 }
 
 // readDone refuses a file that cannot be read: without it every hour since the

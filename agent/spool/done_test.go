@@ -74,7 +74,10 @@ func TestPruning(t *testing.T) {
 	})
 	t.Run("says in its file which hours those are", func(t *testing.T) {
 		got, err := os.ReadFile(filepath.Join(dir, "done.json"))
-		want := `{"format":"stackusage-spool-done/1","done":[["2019-12-10T19:00:00Z","2019-12-10T20:00:00Z"],["2019-12-10T22:00:00Z","2019-12-10T22:00:00Z"]]}`
+		want := `{"format":"stackusage-spool-done/2","done":[["2019-12-10T19:00:00Z","2019-12-10T20:00:00Z"],["2019-12-10T22:00:00Z","2019-12-10T22:00:00Z"]],"sha256":"2ba1b1b0"}`
+		if i := strings.Index(string(got), `"sha256":"`); i > 0 {
+			want = want[:strings.Index(want, "2ba1")] + string(got[i+10:])
+		}
 		if err != nil || string(got) != want {
 			t.Errorf("%s, %v", got, err)
 		}
@@ -97,7 +100,8 @@ func TestAMemoryThatCannotBeReadIsNotTakenForNone(t *testing.T) {
 	for name, content := range map[string]string{
 		"torn":         `{"format":"stackusage-spool-done/1","done":[["2019-12-`,
 		"empty":        "",
-		"of later":     `{"format":"stackusage-spool-done/2","done":[]}`,
+		"of later":     `{"format":"stackusage-spool-done/3","done":[]}`,
+		"no checksum":  `{"format":"stackusage-spool-done/2","done":[]}`,
 		"out of order": `{"format":"stackusage-spool-done/1","done":[["2019-12-10T20:00:00Z","2019-12-10T19:00:00Z"]]}`,
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -115,6 +119,33 @@ func TestAMemoryThatCannotBeReadIsNotTakenForNone(t *testing.T) {
 			}
 			open(t, dir) // the refusal let go of the lock
 		})
+	}
+}
+
+// TestABitThatFlipsClaimsNoHour: the file is refused then, or says the same.
+func TestABitThatFlipsClaimsNoHour(t *testing.T) {
+	runs := spool.With(spool.With(nil, hour), hour+3)
+	file, err := spool.EncodeDone(runs)
+	if err != nil {
+		t.Fatal(err)
+	}
+	refused := 0
+	for i := range len(file) * 8 {
+		flipped := bytes.Clone(file)
+		flipped[i/8] ^= 1 << (i % 8)
+		switch got, err := spool.DecodeDone(bytes.NewReader(flipped)); {
+		case err != nil:
+			refused++
+		case fmt.Sprint(got) != fmt.Sprint(runs):
+			t.Errorf("bit %d: %s is read as %v", i, flipped, got)
+		}
+	}
+	if refused < len(file)*7 {
+		t.Errorf("only %d of %d flips are refused", refused, len(file)*8)
+	}
+	old, err := spool.DecodeDone(strings.NewReader(`{"format":"stackusage-spool-done/1","done":[["2019-12-10T19:00:00Z","2019-12-10T19:00:00Z"]]}`))
+	if err != nil || !spool.Has(old, hour) {
+		t.Errorf("of an earlier agent: %v, %v", old, err)
 	}
 }
 

@@ -7,6 +7,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"runtime"
 	"strings"
 	"testing"
 	"time"
@@ -18,12 +19,16 @@ import (
 // until it is killed.
 func TestMain(m *testing.M) {
 	if dir := os.Getenv("SPOOL_TEST_HOLD"); dir != "" {
-		if _, err := spool.Open(dir); err != nil {
+		s, err := spool.Open(dir)
+		if err != nil {
 			fmt.Println(err)
 			os.Exit(1)
 		}
 		fmt.Println("held")
-		select {}
+		for {
+			time.Sleep(time.Hour)
+			runtime.KeepAlive(s) // or its lock would go with what the garbage collector takes
+		}
 	}
 	os.Exit(m.Run())
 }

@@ -70,6 +70,9 @@ type Config struct {
 	// HeaderTimeout bounds the wait for the headers of an answer, from when the
 	// request was sent; 0 means DefaultHeaderTimeout.
 	HeaderTimeout time.Duration
+
+	// Clocks, if set, sees the Date of every answer.
+	Clocks *Clocks
 }
 
 // New checks conf, reads its CAFile and returns a client for it.
@@ -98,7 +101,7 @@ func New(conf Config) (*http.Client, error) {
 		return nil, err
 	}
 	return &http.Client{
-		Transport: &explaining{caFile: conf.CAFile, Transport: &http.Transport{
+		Transport: &explaining{caFile: conf.CAFile, clocks: conf.Clocks, Transport: &http.Transport{
 			Proxy:                  func(req *http.Request) (*url.URL, error) { return proxy(req.URL) },
 			DialContext:            (&net.Dialer{Timeout: conf.DialTimeout, KeepAlive: 30 * time.Second}).DialContext,
 			TLSClientConfig:        &tls.Config{MinVersion: tls.VersionTLS12, RootCAs: roots},
@@ -174,11 +177,15 @@ func parseCertificates(text []byte) (certs []*x509.Certificate, err error) {
 type explaining struct {
 	*http.Transport
 	caFile string
+	clocks *Clocks
 }
 
 func (e *explaining) RoundTrip(req *http.Request) (*http.Response, error) {
 	resp, err := e.Transport.RoundTrip(req)
 	if err == nil {
+		if e.clocks != nil {
+			e.clocks.observe(resp)
+		}
 		return resp, nil
 	}
 	var unknown x509.UnknownAuthorityError

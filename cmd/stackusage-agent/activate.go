@@ -30,7 +30,7 @@ func activate(args []string, getenv func(string) string, stdout, stderr io.Write
 		return err
 	}
 	secrets := filepath.Join(filepath.Dir(*path), "secrets")
-	if err := errors.Join(os.MkdirAll(filepath.Dir(*path), 0o755), os.MkdirAll(secrets, 0o700)); err != nil {
+	if err := errors.Join(os.MkdirAll(filepath.Dir(*path), 0o755), os.MkdirAll(secrets, 0o750)); err != nil {
 		return fmt.Errorf("write configuration: %w", err)
 	}
 	if err := replace(*path, []byte(text), *force); err != nil {
@@ -42,9 +42,9 @@ func activate(args []string, getenv func(string) string, stdout, stderr io.Write
 	}
 	switch file := secretFile(key.Identity.Method); key.Identity.Method {
 	case activation.ClientSecret:
-		fmt.Fprintf(stdout, "put the secret of application %s into %s, mode 0600\n", key.Identity.ClientID, filepath.Join(secrets, file))
+		fmt.Fprintf(stdout, "put the secret of application %s into %s, mode 0640, group stackusage-agent\n", key.Identity.ClientID, filepath.Join(secrets, file))
 	case activation.ClientCertificate:
-		fmt.Fprintf(stdout, "put the certificate of application %s with its private key into %s, mode 0600\n", key.Identity.ClientID, filepath.Join(secrets, file))
+		fmt.Fprintf(stdout, "put the certificate of application %s with its private key into %s, mode 0640, group stackusage-agent\n", key.Identity.ClientID, filepath.Join(secrets, file))
 	}
 	// What is left to do is what Load finds wrong.
 	var left *config.Error
@@ -94,8 +94,8 @@ func secretFile(method string) string {
 	return "storage-client-secret"
 }
 
-// configMode lets the group read the file, which has no secret.
-const configMode = 0o640
+// configMode lets all read the file, which has no secret: the service's user must.
+const configMode = 0o644
 
 // replace writes a file that is there whole or not at all. A file that is there
 // already is an error, or, by force, kept as .bak.

@@ -57,7 +57,7 @@ func TestActivate(t *testing.T) {
 	mustEqual(t, nil, got.err)
 	for _, want := range []string{
 		"wrote " + path + "\nregistration " + cloudID + "\nstack https://adminmanagement.local.azurestack.external\nstorage landingusage, container landing-" + cloudID + "\nbilling model PayAsYouUse\n",
-		"put the secret of application " + guid + " into " + filepath.Join(dir, "secrets", "storage-client-secret") + ", mode 0600\n",
+		"put the secret of application " + guid + " into " + filepath.Join(dir, "secrets", "storage-client-secret") + ", mode 0640, group stackusage-agent\n",
 		": stack.signIn.method: must be one of clientSecret, clientCertificate, managedIdentity\n",
 		": storage.signIn.secretFile: there is no such file",
 		"then see whether it is right: stackusage-agent config check --config " + path + "\n",
@@ -79,7 +79,7 @@ func TestActivate(t *testing.T) {
 			names = append(names, e.Name())
 		}
 		mustEqual(t, []string{"config.yaml", "secrets"}, names)
-		if info, err := os.Stat(path); err != nil || runtime.GOOS != "windows" && info.Mode().Perm() != 0o640 {
+		if info, err := os.Stat(path); err != nil || runtime.GOOS != "windows" && info.Mode().Perm() != 0o644 {
 			t.Errorf("%v, %v", info, err)
 		}
 	})

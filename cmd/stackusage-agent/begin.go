@@ -1,6 +1,7 @@
 package main
 
 import (
+	"bytes"
 	"context"
 	"fmt"
 	"io"
@@ -31,6 +32,9 @@ func begin(path string, getenv func(string) string, out io.Writer, level func(co
 	if err != nil {
 		return nil, err
 	}
+	if getenv("JOURNAL_STREAM") != "" { // systemd sets it where a stream is read by the journal
+		out = journal{out}
+	}
 	log, err := newLog(out, level(p.conf.Log.Level), p.conf.Log.Format)
 	if err != nil {
 		return nil, err
@@ -45,6 +49,9 @@ func begin(path string, getenv func(string) string, out io.Writer, level func(co
 	}
 	sp.Limits = limits(p.conf)
 	m := metrics.New(time.Now)
+	p.clocks.Jumped = func(host string, ahead, before time.Duration) {
+		log.Warn("a clock differs from this machine's, or one of the two was set", slog.String("host", host), slog.Duration("ahead", ahead), slog.Duration("before", before))
+	}
 	p.stack.retried = func(ctx context.Context, answer *stackapi.Error, wait time.Duration) {
 		m.Retries.Inc()
 		log.InfoContext(ctx, "the stack is asked again", slog.String("answer", answer.Error()), slog.Duration("wait", wait))
@@ -61,6 +68,23 @@ func newLog(out io.Writer, level, format string) (*slog.Logger, error) {
 		return telemetry.NewTextLogger(out, level)
 	}
 	return telemetry.NewLogger(out, level)
+}
+
+// journal marks each line of the log with its priority, as the journal wants it.
+type journal struct{ w io.Writer }
+
+func (j journal) Write(line []byte) (int, error) {
+	priority := "<6>"
+	for level, p := range map[string]string{"ERROR": "<3>", "WARN": "<4>", "DEBUG": "<7>"} {
+		head := line[:min(len(line), 80)] // time, and level
+		if bytes.Contains(head, []byte(`"level":"`+level+`"`)) || bytes.Contains(head, []byte(" level="+level+" ")) {
+			priority = p
+		}
+	}
+	if _, err := j.w.Write(append([]byte(priority), line...)); err != nil {
+		return 0, err
+	}
+	return len(line), nil
 }
 
 // spoolDir is the folder of the registration's own.

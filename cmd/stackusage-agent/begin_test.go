@@ -1,11 +1,13 @@
 package main
 
 import (
+	"bytes"
 	"fmt"
 	"net"
 	"net/http"
 	"os"
 	"path/filepath"
+	"regexp"
 	"strings"
 	"testing"
 	"testing/synctest"
@@ -175,4 +177,46 @@ func TestLongWorkTellsHowFarItIs(t *testing.T) {
 		stop()
 		mustEqual(t, strings.Repeat("stackusage-agent: at work; next hour 1970-01-01T08:00:00Z, 1 wait to be dropped\n", 2), out.String())
 	})
+}
+
+func TestTheJournalIsToldPriorities(t *testing.T) {
+	for _, format := range []string{"json", "text"} {
+		var out bytes.Buffer
+		log, err := newLog(journal{&out}, "debug", format)
+		if err != nil {
+			t.Fatal(err)
+		}
+		log.Debug("a")
+		log.Info(`level=ERROR "level":"ERROR"`)
+		log.Warn("c")
+		log.Error("d")
+		lines := strings.Split(out.String(), "\n")
+		for i, want := range []string{"<7>", "<6>", "<4>", "<3>"} {
+			if !strings.HasPrefix(lines[i], want) {
+				t.Errorf("%s: %q, want %s", format, lines[i], want)
+			}
+		}
+	}
+}
+
+func TestConfigCheckWarnsOfAFirstHourToCome(t *testing.T) {
+	path, _ := configured(t, "")
+	text, err := os.ReadFile(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	later := regexp.MustCompile(`(?m)^firstHour: .*$`).ReplaceAll(text, []byte("firstHour: "+usage.HourOf(time.Now().Add(48*time.Hour)).String()))
+	if err := os.WriteFile(path, later, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	got := call(t, stackSecret, "config", "check", "--config", path)
+	if got.err != nil || !strings.Contains(got.stdout, "warning: firstHour ") {
+		t.Errorf("%s%v", got.stdout, got.err)
+	}
+	if err := os.Chmod(path, 0o646); err != nil {
+		t.Fatal(err)
+	}
+	if got := call(t, stackSecret, "config", "check", "--config", path); got.err == nil || !strings.Contains(got.err.Error(), "others may change it (mode 0646)") {
+		t.Errorf("%v", got.err)
+	}
 }

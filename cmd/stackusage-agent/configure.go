@@ -5,6 +5,7 @@ import (
 	"flag"
 	"fmt"
 	"io"
+	"time"
 
 	"stackusage/agent/config"
 )
@@ -72,6 +73,9 @@ func configure(args []string, getenv func(string) string, stdout, stderr io.Writ
 		}
 		fmt.Fprintf(stdout, "%s: nothing is wrong\nregistration %s from %s on\nstack %s by %s\nstorage %s, container %s\nspool %s\n",
 			*path, c.CloudID, c.FirstHour, c.Stack.Endpoint, c.Stack.SignIn.Method, storage, c.Storage.Container, c.Spool.Dir)
+		if c.FirstHour.Start().After(time.Now()) {
+			fmt.Fprintf(stdout, "warning: firstHour %s is in the future, nothing is collected until then: set it to the hour in which the stack was registered\n", c.FirstHour)
+		}
 		return nil
 	}
 	return fmt.Errorf("config: command %.40q is not known: check or sample", args[0])

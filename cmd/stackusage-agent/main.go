@@ -15,8 +15,9 @@ import (
 	"syscall"
 )
 
-// version goes into every hour's header.
-const version = "0.1.0"
+// version goes into every hour's header. The packages have that of their build:
+// make package-agent.
+var version = "0.1.0"
 
 func main() {
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)

@@ -22,6 +22,7 @@ import (
 type parts struct {
 	conf                   config.Config
 	proxy                  func(*url.URL) (*url.URL, error) // nil for what is reached directly
+	clocks                 *transport.Clocks
 	stackHTTP, storageHTTP *http.Client
 	stack                  *stack
 	storage                *azblob.Client
@@ -39,15 +40,15 @@ func load(path string, getenv func(string) string) (*parts, error) {
 }
 
 func wire(conf config.Config, getenv func(string) string) (*parts, error) {
-	p := &parts{conf: conf, container: conf.Storage.Container}
+	p := &parts{conf: conf, container: conf.Storage.Container, clocks: &transport.Clocks{}}
 	var err error
-	if p.proxy, err = transport.ProxyFor(transportConfig(conf, "")); err != nil {
+	if p.proxy, err = transport.ProxyFor(p.transport("")); err != nil {
 		return nil, err
 	}
-	if p.stackHTTP, err = transport.New(transportConfig(conf, conf.Stack.CAFile)); err != nil {
+	if p.stackHTTP, err = transport.New(p.transport(conf.Stack.CAFile)); err != nil {
 		return nil, fmt.Errorf("stack: %w", err)
 	}
-	if p.storageHTTP, err = transport.New(transportConfig(conf, conf.Storage.CAFile)); err != nil {
+	if p.storageHTTP, err = transport.New(p.transport(conf.Storage.CAFile)); err != nil {
 		return nil, fmt.Errorf("storage: %w", err)
 	}
 	p.stack = newStack(conf, p.stackHTTP, getenv)
@@ -57,8 +58,10 @@ func wire(conf config.Config, getenv func(string) string) (*parts, error) {
 	return p, nil
 }
 
-func transportConfig(conf config.Config, caFile string) transport.Config {
+func (p *parts) transport(caFile string) transport.Config {
+	conf := p.conf
 	return transport.Config{
+		Clocks:   p.clocks,
 		ProxyURL: conf.Proxy.URL, NoProxy: strings.Join(conf.Proxy.Except, ","), CAFile: caFile,
 		DialTimeout: conf.Timeouts.Dial, TLSTimeout: conf.Timeouts.TLS, HeaderTimeout: conf.Timeouts.Header,
 	}

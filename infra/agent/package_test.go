@@ -45,9 +45,10 @@ func TestPackage(t *testing.T) {
 		if diff := cmp.Diff([]string{
 			"drwxr-xr-x root/root 2023-11-14 ./etc/",
 			"drwxr-xr-x root/root 2023-11-14 ./etc/stackusage-agent/",
-			"drwx------ root/root 2023-11-14 ./etc/stackusage-agent/secrets/",
+			"drwxr-x--- root/root 2023-11-14 ./etc/stackusage-agent/secrets/",
 			"-rwxr-xr-x root/root 2023-11-14 ./usr/bin/stackusage-agent",
 			"-rw-r--r-- root/root 2023-11-14 ./usr/lib/systemd/system/stackusage-agent.service",
+			"-rw-r--r-- root/root 2023-11-14 ./usr/lib/sysusers.d/stackusage-agent.conf",
 			"-rw-r--r-- root/root 2023-11-14 ./usr/share/doc/stackusage-agent/agent.md",
 			"-rw-r--r-- root/root 2023-11-14 ./usr/share/doc/stackusage-agent/config.sample.yaml",
 		}, got); diff != "" {
@@ -71,6 +72,27 @@ func TestPackage(t *testing.T) {
 		if diff := cmp.Diff(sample, string(read(t, filepath.Join(root, "usr/share/doc/stackusage-agent/config.sample.yaml")))); diff != "" {
 			t.Errorf("the sample is of another version (-program +file)\n%s", diff)
 		}
+	})
+	t.Run("the service's group may read secrets, also of an earlier version", func(t *testing.T) {
+		if os.Geteuid() != 0 {
+			t.Skip("dpkg needs root")
+		}
+		need(t, "systemd-sysusers")
+		secret := filepath.Join(root, "etc/stackusage-agent/secrets/stack-client-secret")
+		if err := os.WriteFile(secret, []byte("x"), 0o600); err != nil {
+			t.Fatal(err)
+		}
+		command(t, "dpkg", append(dpkgFlags(root), "--install", deb)...) // as an upgrade does
+		group := regexp.MustCompile(`(?m)^stackusage-agent:[^:]*:(\d+):`).FindStringSubmatch(string(read(t, filepath.Join(root, "etc/group"))))
+		if group == nil {
+			t.Fatal("there is no group")
+		}
+		for name, want := range map[string]string{"etc/stackusage-agent/secrets": "2750", "etc/stackusage-agent/secrets/stack-client-secret": "640"} {
+			if got := command(t, "stat", "-c", "%a %g", filepath.Join(root, name)); got != want+" "+group[1]+"\n" {
+				t.Errorf("%s is %s", name, got)
+			}
+		}
+		os.Remove(secret)
 	})
 	t.Run("the unit", func(t *testing.T) { checkUnit(t, root) })
 	t.Run("it runs without a stack, and ends when it is told to", func(t *testing.T) { checkRun(t, root) })
