@@ -28,6 +28,7 @@ type world struct {
 	acked                        bool     // an operator was told that the row is dismissed
 	written                      bool     // the row was dismissed on the file that counted
 	died                         bool     // somebody who redrives died
+	fixed                        bool     // Y counts the row: its redrive named no rows, and the rules take all
 	actors                       [4]modelActor
 }
 
@@ -44,6 +45,7 @@ type actorKind uint8
 const (
 	nobody actorKind = iota
 	redrives
+	redrivesAll
 	supersedes
 	excludes
 	excludesByEnd
@@ -62,6 +64,8 @@ func bit(file uint8) uint8 {
 // variants leave out a step that carries the proof.
 type variants struct {
 	noMark, noLeaving, noAnnouncement, copyFirst, noSecondCopy, noSecondLook, emptyIsDone bool
+
+	lookByWhoBegan bool // whoever finishes a redrive does not look for rows that were dismissed
 }
 
 // step does actor i's next request in w.
@@ -70,6 +74,8 @@ func (v variants) step(w world, i int) world {
 	switch a.kind {
 	case redrives:
 		v.redrive(&w, a)
+	case redrivesAll:
+		v.redriveAll(&w, a)
 	case supersedes:
 		v.takeOver(&w, a, fileBM, 0)
 	case readmits:
