@@ -3,15 +3,19 @@ package ledger_test
 import (
 	"bytes"
 	"compress/gzip"
+	"context"
 	"crypto/sha256"
 	"encoding/hex"
 	"encoding/json"
 	"io"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
 	standin "stackusage/internal/devstack/commerce"
+	"stackusage/internal/memtable"
+	"stackusage/shared/azurestore"
 	"stackusage/shared/ledger"
 	"stackusage/shared/table"
 )
@@ -62,6 +66,7 @@ func TestVerifyCarries(t *testing.T) {
 	if len(clean.Differences) > 0 || clean.Revisions != 5 || clean.Records != 5 || clean.Refused != 2 {
 		t.Fatalf("%+v", clean)
 	}
+	goesOn := w.copied(t)
 	set := func(column string, v any) func(table.Props) table.Props {
 		return func(p table.Props) table.Props { p[column] = v; return p }
 	}
@@ -121,6 +126,7 @@ func TestVerifyCarries(t *testing.T) {
 		w.named(t, "daily/"+cloudID+"/2019/12/12/0002-", "there must be no line")
 		undo()
 	})
+	goesOn()
 	t.Run("a carry that no revision has, and its day is not open", func(t *testing.T) {
 		h := hour(t, "2019121102")
 		w.ingest(t, h, usageRow(1, hour(t, "2019121023"), "1"))
@@ -137,10 +143,55 @@ func TestVerifyCarries(t *testing.T) {
 	})
 }
 
+// copied has verify, and whoever damages rows, work on a copy in memory, which spares
+// them requests, until the app goes on.
+func (w *works) copied(t *testing.T) (goesOn func()) {
+	t.Helper()
+	tables := memtable.New(table.Names()...)
+	for _, name := range table.Names() {
+		for row, err := range w.tables.List(t.Context(), name, "", "", "") {
+			ok(t, err)
+			ok(t, tables.Apply(t.Context(), name, row.Partition, table.Op{Row: row}))
+		}
+	}
+	w.tables, w.blobs = tables, &keptBlobs{Blobs: w.account.Blobs}
+	return func() { w.tables, w.blobs = w.account.Tables, w.account.Blobs }
+}
+
+// keptBlobs are blobs that are read once. They do not change.
+type keptBlobs struct {
+	*azurestore.Blobs
+	kept sync.Map
+}
+
+type keptBlob struct {
+	text     []byte
+	storedAt time.Time
+}
+
+func (k *keptBlobs) Open(ctx context.Context, container, name string) (io.ReadCloser, time.Time, error) {
+	have, is := k.kept.Load(container + "/" + name)
+	if !is {
+		body, at, err := k.Blobs.Open(ctx, container, name)
+		if err != nil {
+			return nil, at, err
+		}
+		defer body.Close()
+		text, err := io.ReadAll(body)
+		if err != nil {
+			return nil, at, err
+		}
+		have = keptBlob{text, at}
+		k.kept.Store(container+"/"+name, have)
+	}
+	blob := have.(keptBlob)
+	return io.NopCloser(bytes.NewReader(blob.text)), blob.storedAt, nil
+}
+
 // carryRow is the only carry.
 func (w *works) carryRow(t *testing.T) (found table.Row) {
 	t.Helper()
-	for row, err := range w.account.Tables.List(t.Context(), table.DayInputs, cloudID+"_20191212", "carry_", "carry`") {
+	for row, err := range w.tables.List(t.Context(), table.DayInputs, cloudID+"_20191212", "carry_", "carry`") {
 		ok(t, err)
 		found = row
 	}
@@ -150,11 +201,11 @@ func (w *works) carryRow(t *testing.T) (found table.Row) {
 // insert puts a row that should not be there; undo takes it away.
 func (w *works) insert(t *testing.T, name string, row table.Row) (undo func()) {
 	t.Helper()
-	ok(t, w.account.Tables.Apply(t.Context(), name, row.Partition, table.Op{Verb: table.Insert, Row: row}))
+	ok(t, w.tables.Apply(t.Context(), name, row.Partition, table.Op{Verb: table.Insert, Row: row}))
 	return func() {
-		have, err := w.account.Tables.Get(t.Context(), name, row.Partition, row.Key)
+		have, err := w.tables.Get(t.Context(), name, row.Partition, row.Key)
 		ok(t, err)
-		ok(t, w.account.Tables.Apply(t.Context(), name, row.Partition, table.Op{Verb: table.Delete, Row: have}))
+		ok(t, w.tables.Apply(t.Context(), name, row.Partition, table.Op{Verb: table.Delete, Row: have}))
 	}
 }
 
@@ -164,7 +215,7 @@ func (w *works) forge(t *testing.T, usageDay, revision, was, now string) (undo f
 	t.Helper()
 	d := day(t, usageDay)
 	prefix := cloudID + d.Start().Format("/2006/01/02/") + revision
-	row, err := w.account.Tables.Get(t.Context(), table.UsageDays, cloudID, d.Compact()+"_"+revision)
+	row, err := w.tables.Get(t.Context(), table.UsageDays, cloudID, d.Compact()+"_"+revision)
 	ok(t, err)
 	file := w.read(t, row.Props["file"].(string))
 	gz, err := gzip.NewReader(bytes.NewReader(file))
@@ -191,7 +242,7 @@ func (w *works) forge(t *testing.T, usageDay, revision, was, now string) (undo f
 	props["file"], props["sha256"] = m.File, m.SHA256
 	props["manifest"], _ = w.write(t, prefix, ".manifest.json", manifest)
 	put := func(row table.Row) {
-		ok(t, w.account.Tables.Apply(t.Context(), table.UsageDays, cloudID, table.Op{Verb: table.Put, Row: row}))
+		ok(t, w.tables.Apply(t.Context(), table.UsageDays, cloudID, table.Op{Verb: table.Put, Row: row}))
 	}
 	put(table.Row{Partition: cloudID, Key: row.Key, Props: props})
 	away := func() {}

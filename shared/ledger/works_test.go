@@ -33,6 +33,8 @@ import (
 type works struct {
 	*handlers.App
 	account *azurestore.Account
+	tables  table.Store    // of the account, or a copy
+	blobs   verify.Landing // of the account
 	raw     *azblob.Client // overwrites, which the app never does
 	router  http.Handler
 	billing string // URL of commerce
@@ -64,7 +66,7 @@ func startWorksWith(t *testing.T, options standin.Options) *works {
 	t.Cleanup(func() { web.Close(); server.Close() })
 	meters, err := meter.BuiltIn()
 	ok(t, err)
-	w := &works{account: account, raw: raw, billing: web.URL, now: time.Now()}
+	w := &works{account: account, tables: account.Tables, blobs: account.Blobs, raw: raw, billing: web.URL, now: time.Now()}
 	w.App = &handlers.App{
 		Ledger: &ledger.Ledger{Store: account.Tables}, Landing: account.Blobs, Blobs: account.Blobs, Queues: account.Queues,
 		Registrations: account.Tables, Meters: meters, NoBlob: azurestore.ErrNoBlob,
@@ -197,7 +199,7 @@ func (w *works) files() reconcile.Files {
 // verify is what the auditor finds.
 func (w *works) verify(t *testing.T) verify.Report {
 	t.Helper()
-	report, err := verify.Run(t.Context(), verify.Stores{Tables: w.account.Tables, Landing: w.account.Blobs, App: w.account.Blobs, NoBlob: azurestore.ErrNoBlob}, verify.Options{
+	report, err := verify.Run(t.Context(), verify.Stores{Tables: w.tables, Landing: w.blobs, App: w.blobs, NoBlob: azurestore.ErrNoBlob}, verify.Options{
 		SettlingHours: w.Settings.SettlingHours, CloseDelay: 1000 * time.Hour, SweepGrace: w.Settings.SweepGrace, Now: w.now, // this clock leaps
 		TempDir: w.Settings.TempDir})
 	ok(t, err)
@@ -260,7 +262,7 @@ func corrected(t *testing.T) *works {
 func (w *works) damageRow(name, key string, change func(table.Props) table.Props) func(t *testing.T) (named string, undo func()) {
 	return func(t *testing.T) (string, func()) {
 		var row table.Row
-		for r, err := range w.account.Tables.List(t.Context(), name, "", "", "") {
+		for r, err := range w.tables.List(t.Context(), name, "", "", "") {
 			ok(t, err)
 			if strings.Contains(r.Key, key) && (len(key) != 2 || r.Key == key) {
 				row = r
@@ -270,9 +272,9 @@ func (w *works) damageRow(name, key string, change func(table.Props) table.Props
 		if props := change(maps.Clone(row.Props)); props != nil {
 			op = table.Op{Verb: table.Put, Row: table.Row{Partition: row.Partition, Key: row.Key, Props: props}}
 		}
-		ok(t, w.account.Tables.Apply(t.Context(), name, row.Partition, op))
+		ok(t, w.tables.Apply(t.Context(), name, row.Partition, op))
 		return name + " " + row.Partition + "/" + row.Key, func() {
-			ok(t, w.account.Tables.Apply(t.Context(), name, row.Partition, table.Op{Verb: table.Put, Row: row}))
+			ok(t, w.tables.Apply(t.Context(), name, row.Partition, table.Op{Verb: table.Put, Row: row}))
 		}
 	}
 }
