@@ -27,7 +27,7 @@ func (r *rig) audit(t testing.TB) verify.Report {
 	return r.auditWith(t, r.store.Blobs, verify.Options{})
 }
 
-func (r *rig) auditWith(t testing.TB, blobs verify.Landing, o verify.Options) verify.Report {
+func (r *rig) auditWith(t testing.TB, blobs verify.Blobs, o verify.Options) verify.Report {
 	t.Helper()
 	o.SettlingHours, o.CloseDelay, o.SweepGrace, o.Now, o.TempDir = r.Settings.SettlingHours, r.Settings.CloseDelay, r.Settings.SweepGrace, r.Now(), r.Settings.TempDir
 	report, err := verify.Run(t.Context(), verify.Stores{Tables: r.store.Tables, Landing: blobs, App: blobs, NoBlob: azurestore.ErrNoBlob}, o)

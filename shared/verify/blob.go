@@ -63,24 +63,19 @@ func (s *source) lines(each func(textLine) (code string)) (code string) {
 	gz.Multistream(false)
 	r := bufio.NewReaderSize(gz, 64<<10)
 	var now, ahead textLine
-	if code = s.next(r, &now); code == atEnd {
-		return "UnreadableHeader"
-	} else if code == "" {
-		code = each(now)
-	}
-	if code == "" {
-		code = s.next(r, &now)
-	}
-	if code == atEnd {
-		return "NoTrailer"
-	}
-	for now.n = 1; code == ""; now, ahead = ahead, now {
+	for n := int64(-1); code == ""; n++ { // the header is looked at before the next line is read, others after it
+		now, ahead = ahead, now
 		code = s.next(r, &ahead)
-		now.last, ahead.n = code == atEnd, now.n+1
-		if code != "" && !now.last {
-			break
+		ahead.n, now.last = n+1, code == atEnd
+		if now.last {
+			code = first(finding{n < 0, "UnreadableHeader"}, finding{n == 0, "NoTrailer"})
 		}
-		if code = each(now); now.last {
+		if code == "" && n > 0 {
+			code = each(now)
+		} else if code == "" && n < 0 {
+			code = each(ahead)
+		}
+		if now.last {
 			break
 		}
 	}
@@ -193,22 +188,6 @@ func (f *file) read(r io.Reader, each func(row textLine)) {
 		return ""
 	})
 	f.unpacked = s.unpacked
-}
-
-// finding is a code if it is so.
-type finding struct {
-	is   bool
-	code string
-}
-
-// first is the code of the first that is.
-func first(findings ...finding) string {
-	for _, f := range findings {
-		if f.is {
-			return f.code
-		}
-	}
-	return ""
 }
 
 // finish checks the trailer, the end of the file and its name.

@@ -7,71 +7,58 @@ import (
 	"fmt"
 	"io"
 	"iter"
-	"math/big"
+	"slices"
 	"strings"
 	"time"
 
 	"stackusage/shared/table"
 )
 
-// item is what there is of a line of a daily file.
-type item struct {
+// dayLine is a line of a daily file, docs/formats/daily-files.md.
+type dayLine struct {
 	line
-	Total  *big.Rat // of usage, or of what another day carried; nil: there is neither
-	Rows   int64
-	Hours  uint32
-	Reason string  // why it was carried
-	Stood  *stood  // after the revision before
-	Have   *stored // in the file
+	Rows     int64           `json:"rows"`
+	Total    string          `json:"total"`
+	Hours    []int           `json:"hours"`
+	Before   string          `json:"before"`
+	Corrects string          `json:"corrects,omitempty"`
+	Waived   string          `json:"waived,omitempty"`
+	Carried  string          `json:"carried,omitempty"`
+	Record   json.RawMessage `json:"record,omitempty"`
 }
 
-// stood is what stands of a line after a revision.
-type stood struct {
-	Quantity, Waived, Total *big.Rat // Waived: that an operator decided not to bill
-	RecordID                string   // the last record that stands
-	Reported                bool     // with reporting on, so that even a quantity of zero was stated
-}
-
-type stored struct {
-	N       int64
-	Content []byte
+// item is what there is of a line: usage or what another day carried, which has a total;
+// what stands of the revision before; and what the file has.
+type item struct {
+	dayLine
+	Reason   string // why it was carried
+	Stood    bool
+	Stated   string // the total of the revision before
+	Reported bool   // with reporting on, so that even a quantity of zero was stated
+	Have     []byte
+	N        int64 // of the line in the file
 }
 
 // add takes in more of the line. What the day says of it now goes before what it said.
 func (i item) add(j item) item {
-	if i.Total == nil && j.Total != nil {
-		i.line, i.Hours, i.Reason = j.line, 0, j.Reason
+	if i.Total == "" && j.Total != "" {
+		i.line, i.Hours = j.line, nil
 	}
-	if j.Total != nil {
-		i.Shown, i.Total, i.Rows, i.Hours = i.Shown.least(j.Shown), plus(i.Total, j.Total), i.Rows+j.Rows, i.Hours|j.Hours
+	if j.Total != "" {
+		i.shown, i.Total, i.Rows, i.Hours, i.Reason = i.least(j.shown), plus(i.Total, j.Total), i.Rows+j.Rows, listOf(i.Hours, j.Hours), j.Reason
 	}
-	i.Stood, i.Have = cmp.Or(i.Stood, j.Stood), cmp.Or(i.Have, j.Have)
+	if j.Have != nil {
+		i.Have, i.N = j.Have, j.N
+	}
 	return i
 }
 
 func put(to *sorter[item], i item) { to.put(keyOf(i.parts()...), i, 0) }
 
-// dayLine is a line of a daily file.
-type dayLine struct {
-	SubscriptionID, ResourceURI, MeterID, Location, Tags, AdditionalInfo          string
-	BillingModel, BillingSubscriptionID, CommerceMeterID, MeterClass, CarriedFrom string
-	Reporting, Total, Carried                                                     string
-	Rows                                                                          int64
-	Hours                                                                         []int
-	Record                                                                        json.RawMessage
-}
-
-func (d dayLine) line() line {
-	return line{
-		Shown: shown{d.SubscriptionID, d.ResourceURI, d.MeterID, d.Location, d.Tags, d.AdditionalInfo}, Model: d.BillingModel, Billing: d.BillingSubscriptionID,
-		Meter: d.CommerceMeterID, Class: d.MeterClass, Carried: strings.ReplaceAll(d.CarriedFrom, "-", ""), Reporting: d.Reporting,
-	}
-}
-
 // readDay goes through a daily file. header and trailer are given to ends, its lines
 // to each.
 func (l *look) readDay(path, sum string, ends func(first bool, content []byte), each func(n int64, d dayLine, content []byte)) {
-	body := l.open(l.App, path)
+	body := l.open(path)
 	defer body.Close()
 	src, last := newSource(body), ""
 	code := src.lines(func(t textLine) string {
@@ -81,7 +68,7 @@ func (l *look) readDay(path, sum string, ends func(first bool, content []byte), 
 		}
 		var d dayLine
 		err := json.Unmarshal(t.content, &d)
-		key := keyOf(d.line().parts()...)
+		key := keyOf(d.parts()...)
 		need(err == nil && key > last, path, "line %d is not that of a daily file, or not in order", t.n)
 		each(t.n, d, bytes.Clone(t.content))
 		last = key
@@ -93,93 +80,129 @@ func (l *look) readDay(path, sum string, ends func(first bool, content []byte), 
 	checkSum(path, src.hex(), sum)
 }
 
-// dayFile holds a daily file against the lines that it must have and its records
+// compare holds the daily file against the lines that it must have and its records
 // against the batches, and says what stands then.
-type dayFile struct {
-	*look
-	revision *revision
-	rules    rules
-	waives   string // what it makes of quantities that operators decided not to bill: all of the difference, none, or empty: what was
-	receipts []blobHash
-
-	lines, rows, records, carried, waived int64
-}
-
-func (f *dayFile) compare() {
-	r, items := f.revision, f.standing
+func (r *revision) compare() {
+	items := r.standing
 	defer items.close()
-	f.standing = &sorter[item]{dir: f.o.TempDir}
-	if f.rules.unsettled {
-		f.checkUsage()
+	r.standing = &sorter[item]{dir: r.o.TempDir}
+	if r.text("settlement") == "" { // usage reporting is off, and nobody was ever charged
+		r.checkUsage()
 		return
 	}
-	f.readDay(r.File, r.SHA256, f.ends, func(n int64, d dayLine, content []byte) {
-		f.lines, f.rows = f.lines+1, f.rows+d.Rows
-		put(items, item{line: d.line(), Have: &stored{n, content}})
+	r.readDay(r.File, r.SHA256, r.ends, func(n int64, d dayLine, content []byte) {
+		r.lines, r.rows = r.lines+1, r.rows+d.Rows
+		put(items, item{dayLine: dayLine{line: d.line}, Have: content, N: n})
 	})
-	for u := range f.usageIn(r) {
-		put(items, item{line: f.rules.bill(u), Total: u.Quantity, Rows: u.Rows, Hours: 1 << (u.Hour % 24)})
+	for u := range r.usage() {
+		put(items, item{dayLine: dayLine{line: r.bill(u), Total: u.Quantity, Rows: u.Rows, Hours: []int{int(u.Hour % 24)}}})
 	}
-	f.readCarries(func(i item) { put(items, i) })
-	next, stop := iter.Pull2(f.sent())
+	r.readCarries(items)
+	next, stop := iter.Pull2(r.sent())
 	defer stop()
 	for _, i := range items.all() {
-		where := r.File
+		where := fmt.Sprintf("%s line %d", r.File, i.N)
 		var have struct{ Record json.RawMessage }
-		if i.Have != nil {
-			where = fmt.Sprintf("%s line %d", r.File, i.Have.N)
-			_ = json.Unmarshal(i.Have.Content, &have) // it was read before
-		}
+		_ = json.Unmarshal(i.Have, &have) // it was read before, if it is there
 		var o outcome
 		if have.Record != nil {
 			var record []byte
-			f.records++
+			r.records++
 			record, o, _ = next()
 			need(bytes.Equal(record, have.Record), where, "the batches do not have its record in this place")
 		}
-		named := fmt.Sprintf("meter %s of %s, charged to %s as %s", i.Shown[meterID], i.Shown[resourceURI], i.Billing, i.Class)
-		if i.Total == nil && i.Stood == nil {
-			f.check(false, where, "there must be no line of %s", named)
+		named := fmt.Sprintf("meter %s of %s, charged to %s as %s", i.MeterID, i.ResourceURI, i.Billing, i.Class)
+		if !r.check(i.Total != "" || i.Stood, where, "there must be no line of %s", named) {
 			continue
 		}
-		want := f.state(i)
-		if f.check(i.Have != nil, where, "it has no line of %s: total %s of %d rows", named, decimal(i.Total), i.Rows) {
-			f.sameJSON(where, i.Have.Content, want.content)
-			if have.Record != nil && want.record != nil {
-				f.sameJSON(where+" record", have.Record, want.record)
+		r.state(&i)
+		if r.check(i.Have != nil, r.File, "it has no line of %s: total %s of %d rows", named, i.Total, i.Rows) {
+			r.sameJSON(where, i.Have, encode(i.dayLine))
+			if have.Record != nil && i.Record != nil {
+				r.sameJSON(where+" record", have.Record, i.Record)
 			}
 		}
-		f.stands(i, want, have.Record != nil, o)
+		r.stands(i, o)
 	}
 	_, _, more := next()
 	need(!more, r.File, "the batches have more records than the daily file")
 }
 
+// state makes of what there is of a line the line that the file must have.
+func (r *revision) state(i *item) {
+	off, waives := r.off || i.Reporting == "off", r.waives
+	if off {
+		waives = ""
+	}
+	i.Total, i.Before, i.Hours = plus(i.Total, ""), plus(i.Before, ""), listOf(i.Hours)
+	difference := minus(i.Total, i.Before)
+	i.Waived = waived(waives, i.Waived, difference)
+	difference = minus(difference, i.Waived)
+	switch {
+	case off:
+	case r.carriedTo != "":
+		i.Carried = first(finding{sign(difference) != 0, difference})
+	case waives != "all" && (sign(difference) != 0 || i.Rows > 0 && !i.Reported):
+		kind := first(finding{i.Corrects != "", "correction"}, finding{i.From != "", "carryForward"}, finding{true, "usage"})
+		i.Record = r.record(i.line, i.Hours, kind, i.Corrects, i.Reason, difference)
+	}
+}
+
+// waived is what of a difference is not billed, by an operator's decision: all of it,
+// none, or what was before, which is never more than the difference.
+func waived(waives, before, difference string) string {
+	switch {
+	case sign(difference) == 0 || waives == "none" || waives == "" && sign(before) != sign(difference):
+		return ""
+	case waives == "all" || sign(minus(difference, before)) == -sign(difference):
+		return difference
+	}
+	return before
+}
+
+// stands keeps what stands of a line for the next revision: with what commerce said of
+// its record, or what was carried.
+func (r *revision) stands(i item, o outcome) {
+	now := item{dayLine: dayLine{line: i.line, Hours: i.Hours, Before: i.Before, Corrects: i.Corrects, Waived: plus(i.Waived, o.Waived)}, Stood: true, Stated: i.Total}
+	if o.Stands {
+		now.Before, now.Corrects = plus(now.Before, o.Quantity), o.RecordID
+	}
+	if i.Carried != "" {
+		r.carried++
+		now.Before, now.Corrects = plus(now.Before, i.Carried), cmp.Or(now.Corrects, r.recordID(i.line)) // the id that the record would have had
+	}
+	if i.Waived != "" {
+		r.waived++
+	}
+	now.Reported = !r.off || now.Corrects != ""
+	put(r.standing, now)
+}
+
 // ends checks header and trailer of the file. That a revision waives its differences is
 // said in the header alone: an operator asked for it.
-func (f *dayFile) ends(first bool, content []byte) {
+func (r *revision) ends(first bool, content []byte) {
 	if !first {
-		f.sameJSON(f.revision.File+" trailer", content, object("trailer", map[string]int64{"lines": f.lines, "rows": f.rows}))
+		r.sameJSON(r.File+" trailer", content, object("trailer", map[string]int64{"lines": r.lines, "rows": r.rows}))
 		return
 	}
-	r, reason := f.revision, ""
+	reason := ""
 	var have struct{ Waived string }
 	_ = json.Unmarshal(content, &have)
-	if f.waives = have.Waived; r.text("settle") == "all" {
-		f.waives = "none"
-	} else if f.waives != "all" || r.text("restate") == "" {
-		f.waives = ""
+	if r.waives = have.Waived; r.text("settle") == "all" {
+		r.waives = "none"
+	} else if r.waives != "all" || r.text("restate") == "" {
+		r.waives = ""
 	}
 	if r.carriedTo != "" {
 		reason = r.text("reason")
 	}
-	f.sameJSON(r.File+" header", content, object("format", "stackusage-day/1", "cloudId", f.cloudID, "usageDay", dashedDay(f.day), "revision", f.rules.number,
-		"billingModel", r.text("billingModel"), "billingSubscriptionId", r.text("billingSubscriptionId"), "reporting?", r.text("reporting"), "missingHours?", f.missing(),
-		"inputs", append([]listed{}, r.Inputs...), "carries?", r.Carries, "carriedTo?", dashedDay(r.carriedTo), "reason?", reason, "waived?", f.waives))
+	r.sameJSON(r.File+" header", content, object("format", "stackusage-day/1", "cloudId", r.cloudID, "usageDay", dashedDay(r.day), "revision", r.number,
+		"billingModel", r.text("billingModel"), "billingSubscriptionId", r.text("billingSubscriptionId"), "reporting?", r.text("reporting"), "missingHours?", r.missing(),
+		"inputs", append([]listed{}, r.Inputs...), "carries?", r.Carries, "carriedTo?", dashedDay(r.carriedTo), "reason?", reason, "waived?", r.waives))
 }
 
-func (f *dayFile) missing() (hours []time.Time) {
-	for _, at := range strings.Split(f.revision.text("missingHours"), ",") {
+func (r *revision) missing() (hours []time.Time) {
+	for _, at := range strings.Split(r.text("missingHours"), ",") {
 		if t, err := time.Parse("2006010215", at); err == nil {
 			hours = append(hours, t)
 		}
@@ -187,33 +210,27 @@ func (f *dayFile) missing() (hours []time.Time) {
 	return hours
 }
 
-// usageIn goes through the usage of a revision's inputs, in order of key.
-func (l *look) usageIn(r *revision) iter.Seq[usage] {
-	in := map[string]bool{}
-	for _, i := range r.Inputs {
-		in[i.key()] = true
-	}
+// usage goes through the usage of the inputs, in order of key.
+func (r *revision) usage() iter.Seq[usage] {
 	return func(yield func(usage) bool) {
-		for _, u := range l.rows.all() {
-			if in[u.Input] && !yield(u) {
+		for _, u := range r.look.rows.all() {
+			if slices.Contains(r.keys, u.Input) && !yield(u) {
 				return
 			}
 		}
 	}
 }
 
-// readCarries goes through what other days carried into this one.
-func (f *dayFile) readCarries(each func(item)) {
-	for _, c := range f.revision.Carries {
+// readCarries takes in what other days carried into this one.
+func (r *revision) readCarries(items *sorter[item]) {
+	for _, c := range r.Carries {
 		var head struct{ CloudID, UsageDay, CarriedTo, Reason string }
-		f.readDay(c.File, c.SHA256, func(first bool, content []byte) {
+		r.readDay(c.File, c.SHA256, func(first bool, content []byte) {
 			_ = json.Unmarshal(content, &head) // a trailer says nothing of these
-			need(head.CloudID+head.UsageDay+head.CarriedTo == f.cloudID+c.UsageDay+dashedDay(f.day), c.File, "it is not the daily file of %s that is carried to the day", c.UsageDay)
+			need(head.CloudID+head.UsageDay+head.CarriedTo == r.cloudID+c.UsageDay+dashedDay(r.day), c.File, "it is not the daily file of %s that is carried to the day", c.UsageDay)
 		}, func(_ int64, d dayLine, _ []byte) {
-			if d.Carried != "" {
-				i := item{line: d.line(), Total: rational(d.Carried), Hours: setOf(d.Hours), Reason: head.Reason}
-				i.Carried = cmp.Or(i.Carried, strings.ReplaceAll(c.UsageDay, "-", ""))
-				each(i)
+			if d.From = cmp.Or(d.From, c.UsageDay); d.Carried != "" {
+				put(items, item{dayLine: dayLine{line: d.line, Total: d.Carried, Hours: d.Hours}, Reason: head.Reason})
 			}
 		})
 	}
@@ -222,44 +239,39 @@ func (f *dayFile) readCarries(each func(item)) {
 // checkUsage holds a daily file against the usage alone: usage reporting is off, and
 // nobody has been charged yet. What is used is more than nothing, what is in the file
 // less.
-func (f *dayFile) checkUsage() {
-	file, balance := f.revision.File, &sorter[item]{dir: f.o.TempDir}
+func (r *revision) checkUsage() {
+	file, balance := r.File, &sorter[item]{dir: r.o.TempDir}
 	defer balance.close()
-	f.readDay(file, f.revision.SHA256, f.ends, func(n int64, d dayLine, _ []byte) {
-		f.lines, f.rows = f.lines+1, f.rows+d.Rows
-		total := rational(d.Total)
-		need(total != nil && d.Record == nil && d.Carried == "", file, "line %d charges somebody, or has no total", n)
-		put(f.standing, item{line: d.line(), Hours: setOf(d.Hours), Stood: &stood{Total: total}})
+	r.readDay(file, r.SHA256, r.ends, func(n int64, d dayLine, _ []byte) {
+		r.lines, r.rows = r.lines+1, r.rows+d.Rows
+		need(d.Total != "" && d.Record == nil && d.Carried == "", file, "line %d charges somebody, or has no total", n)
+		put(r.standing, item{dayLine: dayLine{line: d.line, Hours: d.Hours}, Stood: true, Stated: d.Total})
 		if d.Rows > 0 {
-			balance.put(keyOf(d.line().Shown.normal()...), item{Total: minus(nil, total), Rows: -d.Rows}, 0)
+			balance.put(keyOf(d.key()...), item{dayLine: dayLine{Total: minus("", d.Total), Rows: -d.Rows}}, 0)
 		}
 	})
-	for u := range f.usageIn(f.revision) {
-		balance.put(keyOf(u.Shown.normal()...), item{line: line{Shown: u.Shown}, Total: u.Quantity, Rows: u.Rows}, 0)
+	for u := range r.usage() {
+		balance.put(keyOf(u.key()...), item{dayLine: dayLine{Total: u.Quantity, Rows: u.Rows}}, 0)
 	}
 	for key, i := range balance.all() {
-		f.check(i.Rows == 0 && i.Total.Sign() == 0, file, "its lines of %q have %s less than the usage, of %d rows", key, decimal(i.Total), i.Rows)
+		r.check(i.Rows == 0 && sign(i.Total) == 0, file, "its lines of %q have %s less than the usage, of %d rows", key, i.Total, i.Rows)
 	}
 }
 
 // checkStanding: commerce has accepted what the last revision states, but for what
 // was carried and waived; or the day is open, and says that it is declined.
-func (l *look) checkStanding() {
-	last := l.revisions[len(l.revisions)-1]
+func (l *look) checkStanding(last *revision) {
 	if len(l.waiting) > 0 || last.text("reporting") == "off" || l.isOpen() {
 		return
 	}
 	short := 0
 	for _, i := range l.standing.all() {
-		if s := i.Stood; i.Reporting == "" && decimal(plus(s.Quantity, s.Waived)) != decimal(s.Total) {
+		if i.Reporting == "" && plus(i.Before, i.Waived) != plus(i.Stated, "") {
 			short++
 		}
 	}
-	if short == 0 {
-		l.check(!l.mark.found(), l.mark.where, "declined is %d; commerce accepted all of the last revision", l.mark.count("declined"))
-		return
-	}
-	going := l.get(table.OpenDays, l.cloudID, last.Key).found() // the mark of the revision goes after the day's says declined
-	l.check(l.mark.found() || going, last.where, "%d lines state something else than what commerce accepted, was carried and was waived, and the day is not in OpenDays", short)
-	l.waits(l.mark.found() || !going, last.where, "%d lines state something else than commerce accepted, and its row of OpenDays is still there", short)
+	m, going := l.mark, l.get(table.OpenDays, l.cloudID, last.Key).found() // the mark of the revision goes after the day's says declined
+	l.check(short > 0 || !m.found(), m.where, "declined is %d; commerce accepted all of the last revision", m.count("declined"))
+	l.check(short == 0 || m.found() || going, last.where, "%d lines state something else than what commerce accepted, was carried and was waived, and the day is not in OpenDays", short)
+	l.waits(short == 0 || m.found() || !going, last.where, "%d lines state something else than commerce accepted, and its row of OpenDays is still there", short)
 }

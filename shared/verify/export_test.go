@@ -10,7 +10,7 @@ func ReadRow(text []byte, reported int64) (shown [6]string, at int64, quantity, 
 	if code != "" {
 		return shown, 0, "", code
 	}
-	return u.Shown, int64(u.Hour), decimal(u.Quantity), ""
+	return [6]string{u.SubscriptionID, u.ResourceURI, u.MeterID, u.Location, u.Tags, u.AdditionalInfo}, int64(u.Hour), u.Quantity, ""
 }
 
 // ReadHour reads an hour blob.

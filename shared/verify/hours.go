@@ -1,7 +1,9 @@
 package verify
 
 import (
+	"bytes"
 	"cmp"
+	"crypto/sha256"
 	"fmt"
 	"io"
 	"maps"
@@ -30,27 +32,21 @@ func (l *look) landed() (keys []string) {
 	return keys
 }
 
-func (l *look) readHours() {
-	l.files, l.pointers = map[string]row{}, map[string]row{}
-	for r := range l.list(table.UsageHours, l.partition(), "") {
-		if len(r.Key) == 2 {
-			l.pointers[r.Key] = r
-		} else {
-			l.files[r.Key] = r
-		}
-	}
-}
-
 func among(text string, list ...string) bool { return slices.Contains(list, text) }
 
 // checkHours holds each file and each hour of the day against the blobs.
 func (l *look) checkHours() {
 	hours := map[string][]*file{}
-	for _, key := range slices.Sorted(maps.Keys(l.files)) {
-		l.try(func() { hours[key[:2]] = append(hours[key[:2]], l.checkFile(l.files[key])) })
-		l.out.Files++
+	for _, key := range slices.Sorted(maps.Keys(l.hours)) {
+		if hh := key[:2]; key != hh {
+			l.try(func() { hours[hh] = append(hours[hh], l.checkFile(l.hours[key])) })
+			l.out.Files++
+		}
 	}
-	for hh, p := range l.pointers {
+	for hh, p := range l.hours {
+		if len(hh) > 2 {
+			continue
+		}
 		names, verdicts, but := p.text("counts"), []string{"counted"}, []string{"counts", "challenger", "excluded", "excludedBy"}
 		if names == "" { // the hour is excluded
 			names, verdicts = p.text("excluded"), []string{"excluded", "unregistered"}
@@ -58,7 +54,7 @@ func (l *look) checkHours() {
 		if p.text("challenger") == "-" { // it is about to be
 			but = append(but, "decision", "decisionReason", "decidedBy", "decidedAt", "earlier")
 		}
-		f := l.files[hh+"_"+names]
+		f := l.hours[hh+"_"+names]
 		if l.check(among(f.text("verdict"), verdicts...), p.where, "it names %q, and the verdict of that blob is %q", names, f.text("verdict")) {
 			l.same(p.where, p.Props, only(p.Props, f.Props, but...))
 		}
@@ -79,13 +75,13 @@ func (l *look) checkFile(r row) *file {
 	defer rejected.close()
 	l.readUsage(f, func(n int64, code string) {
 		line := fmt.Sprint(n)
-		rejected.put(fmt.Sprintf("%s_%010d", r.Key, n), pair{Must: props{"line": line, "code": code, "blob": f.path, "bytes": refusals}}, 500)
+		rejected.put(fmt.Sprintf("%s_%010d", r.Key, n), pair{Must: &props{"line": line, "code": code, "blob": f.path, "bytes": refusals}}, 500)
 	})
 	if f.text("verdict") != "counted" {
 		return f
 	}
 	if f.rejected > 0 {
-		l.try(func() { l.readFile(refusals, "") })
+		l.try(func() { l.readFile(refusals, "", nil) })
 	}
 	// Rows of an earlier reading of the same blob name another file of their bytes.
 	l.sameRows(table.Quarantine, r.Key, rejected, func(r row) bool { return r.text("bytes") == refusals },
@@ -93,25 +89,17 @@ func (l *look) checkFile(r row) *file {
 	return f
 }
 
-// openHour opens an hour blob.
-func (l *look) openHour(f *file) io.ReadCloser {
-	if f.corrected {
-		return l.open(l.App, f.path)
-	}
-	return l.open(l.Landing, f.path)
-}
-
 // readUsage gathers the usage of a file, and gives each row that is rejected to each.
 func (l *look) readUsage(f *file, each func(n int64, code string)) {
-	body := l.openHour(f)
+	body := l.open(f.path)
 	defer body.Close()
 	in := l.inputs[f.hour.compact()+"_"+f.sha16]
 	f.read(body, func(row textLine) {
 		u, code := readRow(row.content, f.hour)
-		if code == "" && f.Region == "" && u.Shown.normal()[location] == "" {
+		if code == "" && f.Region == "" && u.normal().Location == "" {
 			// The registration of the day on which it was ingested may name the location. Quarantine tells.
 			r := l.get(table.Quarantine, f.Partition, fmt.Sprintf("%s_%010d", f.Key, row.n))
-			code = first(finding{r.text("code") == "LocationMissing" || l.book.on(u.Hour.day()).text("region") == "", "LocationMissing"})
+			code = first(finding{r.text("code") == "LocationMissing" || on(l.book["registration"], u.Hour.day()).text("region") == "", "LocationMissing"})
 		}
 		if code = cmp.Or(code, first(finding{f.Corrects.leavesOut(row.n), "LeftOut"})); code != "" {
 			f.rejected++
@@ -121,8 +109,8 @@ func (l *look) readUsage(f *file, each func(n int64, code string)) {
 		f.accepted++
 		f.days[u.Hour.day()]++
 		if in != nil && u.Hour.day() == l.day {
-			u.Rows, u.Input = 1, in.Key
-			l.rows.put(keyOf(append(u.Shown.normal(), in.Key, u.Hour.compact())...), u, 0)
+			u.Input = in.Key
+			l.rows.put(keyOf(append(u.key(), in.Key, u.Hour.compact())...), u, 0)
 		}
 	})
 	if in != nil {
@@ -142,9 +130,9 @@ func (f *file) once() bool {
 
 // checkVerdict derives what became of a file. others are the files of its hour.
 func (l *look) checkVerdict(f *file, others []*file) {
-	verdict, pointer := f.text("verdict"), l.pointers[f.Key[:2]]
-	swept := l.o.Now.After(later(l.book.changed, f.when("landedAt")).Add(l.o.SweepGrace + time.Hour)) // since it could be registered
-	accepts := l.book.accepts(f.hour, l.o.SettlingHours)
+	verdict, pointer := f.text("verdict"), l.hours[f.Key[:2]]
+	swept := l.o.Now.After(later(l.book.changed(), f.when("landedAt")).Add(l.o.SweepGrace + time.Hour)) // since it could be registered
+	accepts := l.book.covers(f.hour, l.o.SettlingHours).found()
 	twin, rival := false, pointer.text("counts") == "" && pointer.text("excluded") != "" // with the same rows; with others
 	for _, o := range others {
 		twin = twin || o != f && o.once() && o.rowSet == f.rowSet
@@ -204,4 +192,75 @@ func (l *look) checkCounted(f *file, pointer row) {
 		r := l.get(table.DayInputs, l.cloudID+"_"+day, l.day+f.Key)
 		l.check(r.found() && r.count("rows") == rows, r.where, "the hour counts and has %d rows of the day; it says %d, or is not there", rows, r.count("rows"))
 	}
+}
+
+// checkCorrected holds a corrected blob against the landed one that it names, and
+// against the file whose place it was made to take. others are the files of its hour.
+func (l *look) checkCorrected(f *file, others []*file) {
+	root, wrong, landed := f.text("original"), "no other file is of the blob that it corrects", false
+	for _, o := range others {
+		if !o.corrected && o.sha16 == root {
+			landed = true
+			l.same(f.where, props{"corrects.original": f.Corrects.Original, "corrects.blob": f.Corrects.Blob, "records": f.records, "originalRowSetHash": f.text("originalRowSetHash")},
+				props{"corrects.original": o.sha256, "corrects.blob": o.path, "records": o.records, "originalRowSetHash": o.rowSet})
+		}
+		if o != f && (o.sha16 == root || o.text("original") == root) && wrong != "" {
+			wrong = l.correction(o, f)
+		}
+	}
+	l.check(landed, f.where, "it corrects %q, and no such file landed", root)
+	l.check(wrong == "", f.where, "%s", wrong)
+}
+
+// rowSums are the hashes of a row in two files, and whether the first one rejected it.
+type rowSums struct {
+	Was, Is  []byte
+	Rejected bool
+}
+
+func (s rowSums) add(t rowSums) rowSums {
+	return rowSums{append(s.Was, t.Was...), append(s.Is, t.Is...), s.Rejected || t.Rejected}
+}
+
+// correction says why a blob does not correct a file; empty: it does. Each row is that
+// of the file, unless it was rejected there and counts now; and the decision is the
+// hash of the file, of the rows that an operator gave, and of the lines that do not
+// count. He gave all that count now, or none: then they count as they came.
+func (l *look) correction(from, to *file) (wrong string) {
+	rows := &sorter[rowSums]{dir: l.o.TempDir}
+	defer rows.close()
+	for _, f := range []*file{from, to} {
+		body := l.open(f.path)
+		newSource(body).lines(func(t textLine) string {
+			if sum := bytes.Clone(t.sum[:]); t.n > 0 && !t.last && f == from {
+				rows.put(fmt.Sprintf("%010d", t.n), rowSums{Was: sum}, 0)
+			} else if t.n > 0 && !t.last {
+				rows.put(fmt.Sprintf("%010d", t.n), rowSums{Is: sum}, 0)
+			}
+			return ""
+		})
+		_ = body.Close()
+	}
+	for r := range l.list(table.Quarantine, l.partition(), from.Key) {
+		if !to.Corrects.leavesOut(r.count("line")) {
+			rows.put(r.Key[strings.LastIndex(r.Key, "_")+1:], rowSums{Rejected: true}, 0)
+		}
+	}
+	given, asTheyCame, same := sha256.New(), sha256.New(), true
+	both := io.MultiWriter(given, asTheyCame)
+	fmt.Fprintf(both, "%s\n", from.sha256)
+	for line, row := range rows.all() {
+		if row.Rejected {
+			fmt.Fprintf(given, "%s %x\n", strings.TrimLeft(line, "0"), row.Is)
+			same = same && bytes.Equal(row.Was, row.Is)
+		} else if wrong == "" && !bytes.Equal(row.Was, row.Is) {
+			wrong = fmt.Sprintf("line %s is not that of %s, where it was not rejected", line, from.path)
+		}
+	}
+	for _, lines := range to.Corrects.Rejected {
+		fmt.Fprintf(both, "%d-%d\n", lines[0], lines[1])
+	}
+	decision := to.Corrects.Decision
+	right := decision == fmt.Sprintf("%x", given.Sum(nil)[:8]) || same && decision == fmt.Sprintf("%x", asTheyCame.Sum(nil)[:8])
+	return cmp.Or(wrong, first(finding{!right, fmt.Sprintf("corrects.decision is %q, which is not that of its rows in the place of those of %s", decision, from.path)}))
 }

@@ -26,13 +26,11 @@ type input struct {
 }
 
 func (l *look) readInputs() {
-	l.inputs, l.carries = map[string]*input{}, map[string]row{}
-	for r := range l.list(table.DayInputs, l.partition(), "") {
+	l.inputs = map[string]*input{}
+	for _, r := range l.dayInputs {
 		at, sha16, _ := strings.Cut(r.Key, "_")
 		_, err := time.Parse("2006010215", at)
-		if at == "carry" {
-			l.carries[r.Key] = r
-		} else if l.check(err == nil && len(sha16) == 16, r.where, "its key is not <reported hour>_<hash of the hour blob>") {
+		if at != "carry" && l.check(err == nil && len(sha16) == 16, r.where, "its key is not <reported hour>_<hash of the hour blob>") {
 			l.inputs[r.Key] = &input{row: r, content: sha256.New()}
 		}
 	}
@@ -44,7 +42,7 @@ func (l *look) readInputs() {
 func (l *look) checkInputs() {
 	for _, name := range slices.Sorted(maps.Keys(l.inputs)) {
 		in, partition, key := l.inputs[name], l.cloudID+"_"+name[:8], name[8:]
-		r, pointer := l.files[key], l.pointers[key[:2]]
+		r, pointer := l.hours[key], l.hours[key[:2]]
 		if partition != l.partition() || !r.found() {
 			r, pointer = l.get(table.UsageHours, partition, key), l.get(table.UsageHours, partition, key[:2])
 		}
@@ -59,7 +57,12 @@ func (l *look) checkInputs() {
 	for _, u := range l.rows.all() {
 		in := l.inputs[u.Input]
 		in.rows, in.lines = in.rows+u.Rows, in.lines+1
-		fmt.Fprintf(in.content, "%s\n", u.Shown.object("quantity", decimal(u.Quantity), "hours", []int{int(u.Hour % 24)}, "rows", u.Rows))
+		fmt.Fprintf(in.content, "%s\n", encode(struct {
+			shown
+			Quantity string `json:"quantity"`
+			Hours    []int  `json:"hours"`
+			Rows     int64  `json:"rows"`
+		}{u.shown, u.Quantity, []int{int(u.Hour % 24)}, u.Rows}))
 	}
 	for _, in := range l.inputs {
 		must := props{"rows": in.rows, "lines": in.lines, "content": fmt.Sprintf("%x", in.content.Sum(nil))}
@@ -84,23 +87,23 @@ func (l *look) checkOpen() {
 		return
 	case n > 0:
 		last := l.revisions[n-1]
-		for _, key := range last.keys() {
+		for _, key := range last.keys {
 			in[key] = true
 			have := l.inputs[key]
 			l.check(have == nil || have.counts, last.where, "input %s does not count, and the day is not in OpenDays", key)
 		}
 		l.checkMissing(last)
-	case !slices.ContainsFunc(l.hours(), l.book.expects) && !slices.ContainsFunc(slices.Collect(maps.Values(l.inputs)), func(in *input) bool { return in.counts && in.rows > 0 }):
+	case !slices.ContainsFunc(l.hoursOfDay(), l.book.expects) && !slices.ContainsFunc(slices.Collect(maps.Values(l.inputs)), func(in *input) bool { return in.counts && in.rows > 0 }):
 		return // nothing was used, and nothing had to be reported
 	}
 	for key, have := range l.inputs {
 		l.check(!have.pending, have.where, "its hour is not decided, and the day is not in OpenDays")
 		l.check(have.pending || !have.counts || in[key], have.where, "its hour counts, but is in no revision, and the day is not in OpenDays")
 	}
-	for key, r := range l.carries {
+	for key, r := range l.dayInputs {
 		from := l.carrying(key)
 		others := from.found() && from.text("sha256") != r.text("sha256") // another closer's file became the revision
-		l.check(others || in[key], r.where, "it is in no revision of the day, and the day is not in OpenDays")
+		l.check(l.inputs[key] != nil || others || in[key], r.where, "it is in no revision of the day, and the day is not in OpenDays")
 	}
 }
 
@@ -110,8 +113,7 @@ func (l *look) isOpen() bool {
 	return m.found() && (m.count("declined") == 0 || m.count("declinedRevision") != int64(len(l.revisions)) || m.text("lastInput")+m.text("restate") != "")
 }
 
-// hours are those of the day.
-func (l *look) hours() (hours []hour) {
+func (l *look) hoursOfDay() (hours []hour) {
 	for h := hourOf(startOf(l.day)); h < hourOf(endOf(l.day)); h++ {
 		hours = append(hours, h)
 	}
@@ -121,11 +123,11 @@ func (l *look) hours() (hours []hour) {
 // checkMissing: each hour of the day that had to be reported is an input of its last
 // revision, or is called missing, or was excluded; unless it was another calendar.
 func (l *look) checkMissing(last *revision) {
-	known := last.text("missingHours") + "," + strings.Join(last.keys(), ",")
-	for _, h := range l.hours() {
-		pointer := l.pointers[h.compact()[8:]]
+	known := last.text("missingHours") + "," + strings.Join(last.keys, ",")
+	for _, h := range l.hoursOfDay() {
+		pointer := l.hours[h.compact()[8:]]
 		excluded := pointer.found() && pointer.text("counts") == ""
-		l.check(!l.book.expects(h) || excluded || strings.Contains(known, h.compact()) || !last.when("statedAt").After(l.book.changed),
+		l.check(!l.book.expects(h) || excluded || strings.Contains(known, h.compact()) || !last.when("statedAt").After(l.book.changed()),
 			last.where, "the reported hour %s is neither among its inputs nor missing", h.compact())
 	}
 }
@@ -139,8 +141,8 @@ func (l *look) checkDeadline() {
 	if n := len(l.revisions); n > 0 {
 		since = later(since, m.when("lastLanding"), m.when("restateAt"), l.revisions[n-1].when("statedAt"))
 	}
-	deadline := later(since, endOf(l.day), l.book.changed).Add(l.o.CloseDelay + 2*time.Hour)
-	l.check(len(l.book.entries) == 0 || !l.o.Now.After(deadline), m.where, "the day is still open; it had to close by %s", show(deadline))
+	deadline := later(since, endOf(l.day), l.book.changed()).Add(l.o.CloseDelay + 2*time.Hour)
+	l.check(len(l.book["registration"]) == 0 || !l.o.Now.After(deadline), m.where, "the day is still open; it had to close by %s", show(deadline))
 }
 
 func later(times ...time.Time) time.Time { return slices.MaxFunc(times, time.Time.Compare) }

@@ -24,17 +24,17 @@ type look struct {
 	out  Day
 	book book
 
-	files, pointers map[string]row    // of UsageHours: the day's files and hours, by RowKey
-	inputs          map[string]*input // of DayInputs
-	carries         map[string]row    // of DayInputs, too
-	mark            row               // of OpenDays
-	revisions       []*revision
-	settled         settlement      // of the revision that was looked at last
-	rows            *sorter[usage]  // of the day, of all inputs
-	observed        *sorter[said]   // by all inputs
-	standing        *sorter[item]   // what stands after that revision
-	outcomes        *sorter[pair]   // DailyUsage
-	waiting         map[string]bool // batches without a final outcome, <revision>_<number>
+	hours     map[string]row    // of UsageHours: the day's files and hours, by RowKey
+	dayInputs map[string]row    // of DayInputs
+	inputs    map[string]*input // those that are no carries
+	mark      row               // of OpenDays
+	revisions []*revision
+	settled   settlement      // of the revision that was looked at last
+	rows      *sorter[usage]  // of the day, of all inputs
+	observed  *sorter[said]   // by all inputs
+	standing  *sorter[item]   // what stands after that revision
+	outcomes  *sorter[pair]   // DailyUsage
+	waiting   map[string]bool // batches without a final outcome, <revision>_<number>
 }
 
 func (a *auditor) look(d dayID) Day {
@@ -45,12 +45,12 @@ func (a *auditor) look(d dayID) Day {
 	// What is read first is written last: a counted hour has its inputs, an input
 	// its mark, and a mark goes after the revision that has the input.
 	landed := l.landed()
-	l.readHours()
+	l.hours, l.dayInputs = l.index(table.UsageHours), l.index(table.DayInputs)
 	l.readInputs()
 	l.mark = l.get(table.OpenDays, l.cloudID, l.day)
 	l.readRevisions()
 	for _, key := range landed {
-		l.check(l.files[key].found(), "UsageHours "+l.partition()+"/"+key, "the row is not there; the hour blob landed more than %s ago, and nobody ingested it", l.o.SweepGrace)
+		l.check(l.hours[key].found(), "UsageHours "+l.partition()+"/"+key, "the row is not there; the hour blob landed more than %s ago, and nobody ingested it", l.o.SweepGrace)
 	}
 	for _, step := range []func(){l.checkHours, l.checkInputs, l.checkOpen, l.checkRevisions, l.checkOutcomes} {
 		l.try(step)
@@ -145,7 +145,7 @@ func (l *look) sameJSON(where string, have, must []byte) {
 	}
 	before := len(l.out.Differences)
 	l.same(where, fields(have), only(fields(have), fields(must)))
-	l.check(len(l.out.Differences) > before, where, "it says what it must, in other bytes")
+	l.check(len(l.out.Differences) > before, where, "it has what it must, in other bytes")
 }
 
 // row is a row of a table, or the place of one that is not there.
@@ -177,6 +177,15 @@ func (a *auditor) list(name, partition, prefix string) iter.Seq[row] {
 	}
 }
 
+// index is the rows of a day by RowKey.
+func (l *look) index(name string) map[string]row {
+	rows := map[string]row{}
+	for r := range l.list(name, l.partition(), "") {
+		rows[r.Key] = r
+	}
+	return rows
+}
+
 // get reads a row, if it is there.
 func (a *auditor) get(name, partition, key string) row {
 	r, err := a.Tables.Get(a.ctx, name, partition, key)
@@ -188,17 +197,9 @@ func (a *auditor) get(name, partition, key string) row {
 }
 
 // pair is a row as it must be and as it is, in texts; nil: there is none.
-type pair struct{ Must, Have props }
+type pair struct{ Must, Have *props }
 
-func (p pair) add(q pair) pair {
-	if p.Must == nil {
-		p.Must = q.Must
-	}
-	if p.Have == nil {
-		p.Have = q.Have
-	}
-	return p
-}
+func (p pair) add(q pair) pair { return pair{cmp.Or(p.Must, q.Must), cmp.Or(p.Have, q.Have)} }
 
 // sameRows compares the rows of a day in a table, as far as they are looked at, with
 // those that it must have.
@@ -210,21 +211,25 @@ func (l *look) sameRows(name, prefix string, pairs *sorter[pair], looked func(ro
 			size += len(column) + len(show(value))
 		}
 		if looked(r) {
-			pairs.put(r.Key, pair{Have: texts}, size)
+			pairs.put(r.Key, pair{Have: &texts}, size)
 		}
 	}
 	for key, p := range pairs.all() {
 		where := name + " " + l.partition() + "/" + key
 		if l.check(p.Have != nil, where, "the row is not there") && l.check(p.Must != nil, where, "there must be no such row") {
-			l.same(where, p.Have, only(p.Have, p.Must, but...))
+			l.same(where, *p.Have, only(*p.Have, *p.Must, but...))
 		}
 	}
 }
 
 // open opens a blob by container and name.
-func (a *auditor) open(from Blobs, path string) io.ReadCloser {
+func (a *auditor) open(path string) io.ReadCloser {
 	container, name, _ := strings.Cut(path, "/")
 	need(container != "" && name != "", path, "it is not the name of a blob")
+	from := a.App
+	if strings.HasPrefix(path, "landing-") {
+		from = a.Landing
+	}
 	body, _, err := from.Open(a.ctx, container, name)
 	need(!errors.Is(err, a.NoBlob), path, "the blob is not there")
 	must(err)
@@ -233,20 +238,14 @@ func (a *auditor) open(from Blobs, path string) io.ReadCloser {
 
 const maxFile = 256 << 20 // of what is read whole: manifests, settlements, batches, receipts
 
-// readFile reads a file of the app's whole and compares its hash.
-func (l *look) readFile(path, sum string) []byte {
-	body := l.open(l.App, path)
+// readFile reads a file whole and compares its hash. v: what it is the JSON of; nil: of nothing.
+func (a *auditor) readFile(path, sum string, v any) []byte {
+	body := a.open(path)
 	defer body.Close()
 	content, err := io.ReadAll(io.LimitReader(body, maxFile))
 	must(err)
 	checkSum(path, fmt.Sprintf("%x", sha256.Sum256(content)), sum)
-	return content
-}
-
-// readObject reads a JSON file.
-func (l *look) readObject(path, sum string, v any) []byte {
-	content := l.readFile(path, sum)
-	need(json.Unmarshal(content, v) == nil, path, "it is not the JSON of such a file")
+	need(v == nil || json.Unmarshal(content, v) == nil, path, "it is not the JSON of such a file")
 	return content
 }
 

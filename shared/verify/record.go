@@ -13,28 +13,18 @@ import (
 
 // line is what is billed as one.
 type line struct {
-	Shown                        shown
-	Model, Billing, Meter, Class string
-	Carried                      string // the day of the usage, 20191210, of what was carried into the day
-	Reporting                    string // off: it was in this part of the day alone
+	shown
+	Model     string `json:"billingModel"`
+	Billing   string `json:"billingSubscriptionId"`
+	Meter     string `json:"commerceMeterId,omitempty"`
+	Class     string `json:"meterClass"`
+	From      string `json:"carriedFrom,omitempty"` // the day of the usage, 2019-12-10, of what was carried into the day
+	Reporting string `json:"reporting,omitempty"`   // off: it was in this part of the day alone
 }
 
 // parts are what tells lines apart, in the order of a daily file.
 func (b line) parts() []string {
-	return append(b.Shown.normal(), plainGUID(b.Billing), plainGUID(b.Meter), b.Class, b.Carried, b.Model, b.Reporting)
-}
-
-// rules are what a revision was settled by: who pays and what is free.
-type rules struct {
-	cloudID, day string
-	number       int
-	parts        []part
-	tenants      map[string]string // subscription to directory tenant, plain
-	meters       map[string]meter  // by plain id
-	region       string            // the stack's own, for rows that name none
-	incomplete   bool
-	off          bool // usage reporting is
-	unsettled    bool // and nobody was ever charged: nothing is settled yet
+	return append(b.key(), plainGUID(b.Billing), plainGUID(b.Meter), b.Class, plainDay(b.From), b.Model, b.Reporting)
 }
 
 // meter is an entry of the catalogue.
@@ -44,58 +34,58 @@ type meter struct {
 }
 
 // bill is what usage is billed as.
-func (r rules) bill(u usage) line {
+func (r *revision) bill(u usage) line {
 	p := r.parts[slices.IndexFunc(r.parts, func(p part) bool { return p.Until.IsZero() || u.Hour < hourOf(p.Until) })]
-	key := u.Shown.normal()
-	m, known := r.meters[key[meterID]]
-	b := line{Shown: u.Shown, Model: p.Model, Billing: p.Billing, Meter: m.commerce, Class: m.class, Reporting: p.Reporting}
+	key := u.normal()
+	m, known := r.meters[key.MeterID]
+	b := line{shown: u.shown, Model: p.Model, Billing: p.Billing, Meter: m.commerce, Class: m.class, Reporting: p.Reporting}
 	if !known {
 		b.Class = "unknown"
 	}
-	if slices.Contains(p.Infrastructure, dashedGUID(key[subscriptionID])) {
+	if slices.Contains(p.Infrastructure, dashedGUID(key.SubscriptionID)) {
 		b.Class, b.Meter = "admin", m.admin
-	} else if mapped := p.Mappings[dashedGUID(r.tenants[key[subscriptionID]])]; mapped != "" {
+	} else if mapped := p.Mappings[dashedGUID(r.tenants[key.SubscriptionID])]; mapped != "" {
 		b.Billing = mapped
 	}
 	return b
 }
 
 // record is a daily record, docs/formats/daily-record.md.
-func (r rules) record(b line, hours uint32, kind, corrects, reason, quantity string) []byte {
-	key := b.Shown.normal()
-	m, known := r.meters[key[meterID]]
+func (r *revision) record(b line, hours []int, kind, corrects, reason, quantity string) []byte {
+	key := b.normal()
+	m, known := r.meters[key.MeterID]
 	var flags []string
 	for flag, is := range map[string]bool{
 		"unknownMeter":    !known,
 		"deprecatedMeter": m.deprecated,
-		"licenseMismatch": b.Class != "admin" && wrongLicence(key[meterID], key[additionalInfo]),
-		"foreignResource": plainGUID(strings.Split(key[resourceURI], "/")[2]) != key[subscriptionID],
-		"incompleteDay":   r.incomplete && b.Carried == "",
+		"licenseMismatch": b.Class != "admin" && wrongLicence(key.MeterID, key.AdditionalInfo),
+		"foreignResource": plainGUID(strings.Split(key.ResourceURI, "/")[2]) != key.SubscriptionID,
+		"incompleteDay":   r.text("missingHours") != "" && b.From == "",
 	} {
 		if is {
 			flags = append(flags, flag)
 		}
 	}
 	slices.Sort(flags)
-	first := startOf(cmp.Or(b.Carried, r.day)).Add(time.Duration(append(hoursOf(hours), 0)[0]) * time.Hour)
-	return object("recordId", r.recordID(b), "cloudId", r.cloudID, "kind", kind, "corrects?", corrects, "carriedFrom?", dashedDay(b.Carried), "reason?", reason, "revision", r.number,
-		"billingModel", b.Model, "billingSubscriptionId", b.Billing, "subscriptionId", dashedGUID(b.Shown[subscriptionID]), "meterId", dashedGUID(b.Shown[meterID]),
+	first := startOf(cmp.Or(plainDay(b.From), r.day)).Add(time.Duration(append(slices.Clone(hours), 0)[0]) * time.Hour)
+	return object("recordId", r.recordID(b), "cloudId", r.cloudID, "kind", kind, "corrects?", corrects, "carriedFrom?", b.From, "reason?", reason, "revision", r.number,
+		"billingModel", b.Model, "billingSubscriptionId", b.Billing, "subscriptionId", dashedGUID(b.SubscriptionID), "meterId", dashedGUID(b.MeterID),
 		"commerceMeterId?", b.Meter, "meterName", m.name, "unit", m.unit, "meterClass", b.Class, "flags?", flags, "quantity", quantity,
-		"usageDate", dashedDay(r.day), "usageStart", startOf(r.day), "usageEnd", endOf(r.day), "hours", hoursOf(hours), "region", "Azure Stack", "location", "azurestack",
-		"resourceUri", b.Shown[resourceURI], "tags", ownText(key[tags]), "additionalInfo", json.RawMessage(object(
-			"stamp?", ownText(key[additionalInfo]), "azureStack.MeterId", b.Shown[meterID], "azureStack.SubscriptionId", b.Shown[subscriptionID],
-			"azureStack.Location", cmp.Or(key[location], r.region), "azureStack.EventDateTime", first.Format("01/02/2006 15:04:05"))))
+		"usageDate", dashedDay(r.day), "usageStart", startOf(r.day), "usageEnd", endOf(r.day), "hours", listOf(hours), "region", "Azure Stack", "location", "azurestack",
+		"resourceUri", b.ResourceURI, "tags", ownText(key.Tags), "additionalInfo", json.RawMessage(object(
+			"stamp?", ownText(key.AdditionalInfo), "azureStack.MeterId", b.MeterID, "azureStack.SubscriptionId", b.SubscriptionID,
+			"azureStack.Location", cmp.Or(key.Location, r.region), "azureStack.EventDateTime", first.Format("01/02/2006 15:04:05"))))
 }
 
 // recordID is a UUID of version 5 (RFC 9562) of what the record is of.
-func (r rules) recordID(b line) string {
+func (r *revision) recordID(b line) string {
 	space := "\x6f\x0c\x1a\x52\x3d\x0e\x5f\x0b\x9f\x43\x7d\x1f\x0f\x0e\x6a\x11"
 	name := []any{plainGUID(r.cloudID), r.day, r.number}
-	for _, part := range b.parts()[:keyParts+3] {
+	for _, part := range b.parts()[:9] {
 		name = append(name, part)
 	}
-	if b.Carried != "" {
-		name = append(name, b.Carried)
+	if b.From != "" {
+		name = append(name, plainDay(b.From))
 	}
 	if b.Model != r.parts[len(r.parts)-1].Model {
 		name = append(name, b.Model)
@@ -105,21 +95,11 @@ func (r rules) recordID(b line) string {
 	return dashedGUID(fmt.Sprintf("%x", id[:16]))
 }
 
-func setOf(hours []int) (set uint32) {
-	for _, h := range hours {
-		set |= 1 << h
-	}
-	return set
-}
-
-func hoursOf(set uint32) []int {
-	hours := []int{}
-	for h := range 24 {
-		if set&(1<<h) != 0 {
-			hours = append(hours, h)
-		}
-	}
-	return hours
+// listOf is a list of all, ascending, each once.
+func listOf[T cmp.Ordered](lists ...[]T) []T {
+	list := append([]T{}, slices.Concat(lists...)...)
+	slices.Sort(list)
+	return slices.Compact(list)
 }
 
 // maxText is how much of the stack's own text a record carries, or is looked at.

@@ -1,32 +1,44 @@
 package verify
 
 import (
+	"bytes"
 	"crypto/sha256"
+	"encoding/json"
 	"fmt"
+	"iter"
+	"maps"
 	"strings"
 	"time"
 
 	"stackusage/shared/table"
 )
 
-// revision is a row of UsageDays and the manifest that it names.
+// revision is a row of UsageDays and the manifest that it names: what it is made of.
+// docs/formats/daily-files.md.
 type revision struct {
+	*look
 	row
 	manifest
-	carriedTo string // 20191220
+	number    int
+	carriedTo string   // 20191220
+	keys      []string // in DayInputs
+
+	off      bool              // usage reporting is
+	parts    []part            // of the settlement
+	tenants  map[string]string // of subscriptions, plain
+	meters   map[string]meter  // by plain id
+	region   string            // the stack's own, for rows that name none
+	waives   string            // what it makes of quantities that operators decided not to bill: all of the difference, none, or empty: what was
+	receipts []json.RawMessage
+
+	lines, rows, records, carried, waived int64
 }
 
-// manifest lists what a revision is made of. docs/formats/daily-files.md.
 type manifest struct {
-	CloudID  string        `json:"cloudId"`
-	UsageDay string        `json:"usageDay"`
-	Revision int           `json:"revision"`
-	File     string        `json:"file"`
-	SHA256   string        `json:"sha256"`
-	Inputs   []listed      `json:"inputs"`
-	Carries  []carry       `json:"carries,omitempty"`
-	Before   []blobHash    `json:"before,omitempty"` // that the difference is against
-	Batches  []listedBatch `json:"batches"`
+	File, SHA256 string
+	Inputs       []listed
+	Carries      []carry
+	Batches      []batch
 }
 
 // listed is an input as manifest and daily file name it.
@@ -39,8 +51,6 @@ type listed struct {
 	Rows         int64     `json:"rows"`
 }
 
-func (i listed) key() string { return hourOf(i.ReportedHour).compact() + "_" + i.SHA16 }
-
 // carry is a revision of another day whose differences the day takes in.
 type carry struct {
 	UsageDay string `json:"usageDay"`
@@ -49,13 +59,11 @@ type carry struct {
 	SHA256   string `json:"sha256"`
 }
 
-// key is its RowKey in DayInputs.
 func (c carry) key() string {
-	return fmt.Sprintf("carry_%s_%04d_%.16s", strings.ReplaceAll(c.UsageDay, "-", ""), c.Revision, c.SHA256)
+	return fmt.Sprintf("carry_%s_%04d_%.16s", plainDay(c.UsageDay), c.Revision, c.SHA256)
 }
 
-// listedBatch is a batch as a manifest names it.
-type listedBatch struct {
+type batch struct {
 	Number  int    `json:"number"`
 	Records int    `json:"records"`
 	SHA256  string `json:"sha256"`
@@ -63,36 +71,26 @@ type listedBatch struct {
 	Blob    string `json:"blob"`
 }
 
-type blobHash struct {
-	Blob   string `json:"blob"`
-	SHA256 string `json:"sha256"`
-}
-
-// keys are the RowKeys in DayInputs of what the revision is made of.
-func (r *revision) keys() (keys []string) {
-	for _, i := range r.Inputs {
-		keys = append(keys, i.key())
-	}
-	for _, c := range r.Carries {
-		keys = append(keys, c.key())
-	}
-	return keys
-}
-
 func (l *look) readRevisions() {
 	for r := range l.list(table.UsageDays, l.cloudID, l.day) {
-		rev := &revision{row: r, carriedTo: r.text("carriedTo")}
+		n := len(l.revisions) + 1
+		rev := &revision{look: l, row: r, number: n, carriedTo: r.text("carriedTo"), off: r.text("reporting") == "off", tenants: map[string]string{}}
 		l.revisions = append(l.revisions, rev)
-		n := len(l.revisions)
 		l.check(r.Key == fmt.Sprintf("%s_%04d", l.day, n) && r.count("revision") == int64(n), r.where, "it is revision %d; revision says %d", n, r.count("revision"))
-		l.try(func() { l.readObject(r.text("manifest"), "", &rev.manifest) })
+		l.try(func() { l.readFile(r.text("manifest"), "", &rev.manifest) })
+		for _, i := range rev.Inputs {
+			rev.keys = append(rev.keys, hourOf(i.ReportedHour).compact()+"_"+i.SHA16)
+		}
+		for _, c := range rev.Carries {
+			rev.keys = append(rev.keys, c.key())
+		}
 	}
 }
 
 // checkRevisions goes through the revisions in order: each begins with what
 // stands of the one before.
 func (l *look) checkRevisions() {
-	var before []blobHash
+	var before []json.RawMessage
 	for i, r := range l.revisions {
 		l.out.Revisions++
 		if r.File == "" {
@@ -104,11 +102,12 @@ func (l *look) checkRevisions() {
 			attempt = l.revisions[i-1].count("attempt") + 1
 		}
 		l.same(r.where, r.Props, props{"attempt": attempt})
-		before = append([]blobHash{{r.File, r.SHA256}}, l.checkRevision(r, i+1, before)...)
+		r.derive(before)
+		before = append([]json.RawMessage{object("blob", r.File, "sha256", r.SHA256)}, r.receipts...)
 	}
-	if len(l.revisions) > 0 {
-		l.checkStanding()
-		l.checkConfirmed()
+	if n := len(l.revisions); n > 0 {
+		l.checkStanding(l.revisions[n-1])
+		l.checkConfirmed(l.revisions[n-1].where)
 	}
 	for r := range l.list(table.UsageBatches, l.partition(), "") {
 		revision, _, _ := strings.Cut(r.Key, "_")
@@ -116,41 +115,156 @@ func (l *look) checkRevisions() {
 	}
 }
 
-// checkRevision holds a revision against what it is made from, and returns the
-// receipts of its batches.
-func (l *look) checkRevision(r *revision, number int, before []blobHash) (receipts []blobHash) {
-	path, must := r.text("manifest"), r.manifest
-	must.CloudID, must.UsageDay, must.Revision, must.Before = l.cloudID, dashedDay(l.day), number, before
-	l.sameJSON(path, l.readFile(path, ""), encode(must))
-	for _, i := range r.Inputs {
-		in := l.inputs[i.key()]
-		need(in != nil, path, "input %s has no row in DayInputs", i.key())
-		l.same(in.where, in.Props, props{"partial": i.Partial, "sha256": i.SHA256, "lines": i.Lines, "rows": i.Rows})
+// derive holds a revision against what it is made from.
+func (r *revision) derive(before []json.RawMessage) {
+	path := r.text("manifest")
+	for n, i := range r.Inputs {
+		in := r.inputs[r.keys[n]]
+		need(in != nil, path, "input %s has no row in DayInputs", r.keys[n])
+		r.same(in.where, in.Props, props{"partial": i.Partial, "sha256": i.SHA256, "lines": i.Lines, "rows": i.Rows})
 	}
 	for _, c := range r.Carries { // each was made for the day
-		in, from := l.carries[c.key()], l.carrying(c.key())
+		in, from := r.dayInputs[c.key()], r.carrying(c.key())
 		need(in.found(), path, "%s has no row in DayInputs", c.key())
-		l.same(in.where, in.Props, props{"file": c.File, "sha256": c.SHA256})
-		l.same(from.where, from.Props, props{"file": c.File, "sha256": c.SHA256, "carriedTo": l.day})
+		r.same(in.where, in.Props, props{"file": c.File, "sha256": c.SHA256})
+		r.same(from.where, from.Props, props{"file": c.File, "sha256": c.SHA256, "carriedTo": r.day})
 	}
-	list := strings.Join(r.keys(), ",")
+	r.sameJSON(path, r.readFile(path, "", nil), object("cloudId", r.cloudID, "usageDay", dashedDay(r.day), "revision", r.number, "file", r.File, "sha256", r.SHA256,
+		"inputs", append([]listed{}, r.Inputs...), "carries?", r.Carries, "before?", before, "batches", r.Batches))
+	list := strings.Join(r.keys, ",")
 	if len(list) > 30<<10 {
 		list = fmt.Sprintf("sha256:%x", sha256.Sum256([]byte(list)))
 	}
-	f := &dayFile{look: l, revision: r, rules: l.rulesOf(r, number)}
-	f.compare()
-	l.same(r.where, r.Props, props{"file": r.File, "sha256": r.SHA256, "batches": len(r.Batches), "inputs": list, "inputCount": len(r.Inputs) + len(r.Carries),
-		"rows": f.rows, "records": f.records, "carried": f.carried, "waived": f.waived, "complete": len(f.missing()) == 0})
-	l.out.Records += f.records
-	if f.carried > 0 { // the day that it is carried to has it, or it would be billed nowhere
-		to := l.get(table.DayInputs, l.cloudID+"_"+r.carriedTo, carry{UsageDay: l.day, Revision: number, SHA256: r.SHA256}.key())
-		l.same(to.where, to.Props, only(to.Props, props{"file": r.File, "sha256": r.SHA256, "lines": f.carried, "reason": r.text("reason"), "by": r.text("by")}))
+	r.settle()
+	r.compare()
+	r.same(r.where, r.Props, props{"file": r.File, "sha256": r.SHA256, "batches": len(r.Batches), "inputs": list, "inputCount": len(r.keys),
+		"rows": r.rows, "records": r.records, "carried": r.carried, "waived": r.waived, "complete": len(r.missing()) == 0})
+	r.out.Records += r.records
+	if r.carried > 0 { // the day that it is carried to has it, or it would be billed nowhere
+		to := r.get(table.DayInputs, r.cloudID+"_"+r.carriedTo, carry{UsageDay: r.day, Revision: r.number, SHA256: r.SHA256}.key())
+		r.same(to.where, to.Props, only(to.Props, props{"file": r.File, "sha256": r.SHA256, "lines": r.carried, "reason": r.text("reason"), "by": r.text("by")}))
 	}
-	return f.receipts
 }
 
 // carrying reads the row of the revision that a carry's key names.
 func (l *look) carrying(key string) row {
 	parts := strings.Split(key+"__", "_") // carry_<day>_<revision>_<hash>
 	return l.get(table.UsageDays, l.cloudID, parts[1]+"_"+parts[2])
+}
+
+// outcome is commerce's final word on a record, as a receipt keeps it.
+type outcome struct {
+	RecordID, Status, Code, Message string
+	Stands                          bool
+	Quantity, Waived                string
+}
+
+// sent goes through the records of a revision's batches, each with its outcome, if it
+// has one.
+func (r *revision) sent() iter.Seq2[[]byte, outcome] {
+	return func(yield func([]byte, outcome) bool) {
+		for i, b := range r.Batches {
+			var content struct{ Records []json.RawMessage }
+			body := r.readFile(b.Blob, b.SHA256, &content)
+			records := content.Records
+			need(bytes.Equal(body, object("records", records)) && len(records) == b.Records && b.Records > 0 && b.Records <= 500 && len(body) == b.Bytes && len(body) <= 1_000_000 && b.Number == i+1,
+				b.Blob, "it is not batch %d with %d records in %d bytes, or too large", i+1, b.Records, b.Bytes)
+			outcomes := r.answers(b, records)
+			for n, record := range records {
+				if !yield(record, outcomes[n]) {
+					return
+				}
+			}
+		}
+	}
+}
+
+// answers are the outcomes of a batch, in order; without anything where it waits.
+func (r *revision) answers(b batch, records []json.RawMessage) []outcome {
+	number := fmt.Sprintf("%04d_%05d", r.number, b.Number)
+	row := r.get(table.UsageBatches, r.partition(), number)
+	if row.found() {
+		r.same(row.where, row.Props, props{"blob": b.Blob, "sha256": b.SHA256, "records": b.Records})
+	}
+	if row.text("state") != "answered" {
+		r.waiting[number] = true
+		r.out.Unsettled += int64(b.Records)
+		r.check(r.get(table.OpenDays, r.cloudID, r.Key).found(), row.where, "it has no final outcome, and OpenDays has no row %s", r.Key)
+		settleable := !row.when("refusedSince").IsZero() || row.count("unread") >= 3 || row.count("tries") >= 5 // by an operator
+		r.waits(!settleable, row.where, "%d records have no outcome after %d tries; the last met: %.300s", b.Records, row.count("tries"), row.text("lastAnswer"))
+		return make([]outcome, len(records))
+	}
+	path, sum := row.text("receipt"), row.text("receiptSha256")
+	r.receipts = append(r.receipts, object("blob", path, "sha256", sum))
+	var receipt struct {
+		Batch   string
+		Answers []outcome
+	}
+	r.readFile(path, sum, &receipt)
+	need(receipt.Batch == r.partition()+"_"+number && len(receipt.Answers) == len(records), path, "it is not the receipt of batch %s_%s with %d records", r.partition(), number, len(records))
+	tally := map[string]int{}
+	for i, o := range receipt.Answers {
+		tally[o.Status]++
+		if r.answered(fmt.Sprintf("%s outcome %d", path, i+1), records[i], o, b.Number) {
+			tally["declined"]++
+		}
+	}
+	must := props{"accepted": tally["Accepted"], "duplicate": tally["Duplicate"], "conflict": tally["Conflict"], "rejected": tally["Rejected"], "expired": tally["Expired"]}
+	if row.Props["declined"] != nil { // rows of earlier versions do not say it
+		must["declined"] = tally["declined"]
+	}
+	r.same(row.where, row.Props, must)
+	r.out.Answers += int64(len(records))
+	r.out.Refused += int64(tally["Conflict"] + tally["Rejected"] + tally["Expired"])
+	return receipt.Answers
+}
+
+// answered compares an outcome with its record, and says what DailyUsage must have.
+// declined: something else stands than was sent, and is not waived.
+func (r *revision) answered(where string, record []byte, o outcome, batch int) (declined bool) {
+	var was struct {
+		RecordID, SubscriptionID, ResourceURI, Quantity string
+		Flags                                           []string
+		Hours                                           []int
+		AdditionalInfo                                  map[string]string
+	}
+	var columns props // all others as they are
+	need(json.Unmarshal(record, &was) == nil && json.Unmarshal(record, &columns) == nil && was.RecordID == o.RecordID, where, "it is of record %s, not of %s", o.RecordID, was.RecordID)
+	stands := map[string]string{"Accepted": was.Quantity, "Duplicate": was.Quantity, "Conflict": o.Quantity, "Rejected": "0", "Expired": "0"}[o.Status] // in a conflict, what commerce said
+	left, waived, stored := minus(was.Quantity, stands), "", ""
+	if o.Code == "RejectedByDecision" {
+		left, waived = "0", first(finding{left != "0", left})
+	}
+	if o.Status == "Conflict" {
+		stored = stands
+	}
+	r.same(where, props{"stands": o.Stands, "quantity": o.Quantity, "waived": o.Waived}, props{"stands": !among(o.Status, "Rejected", "Expired"), "quantity": stands, "waived": waived})
+	for name, value := range columns {
+		columns[name] = show(value)
+	}
+	for name, value := range was.AdditionalInfo {
+		columns[strings.Replace(name, "azureStack.", "azureStack", 1)] = value
+	}
+	maps.Copy(columns, props{"additionalInfo": was.AdditionalInfo["stamp"], "flags": strings.Join(was.Flags, ","), "hours": strings.Trim(strings.ReplaceAll(fmt.Sprint(was.Hours), " ", ","), "[]"),
+		"batch": fmt.Sprint(batch), "answer": o.Status, "answerCode": clipped(o.Code), "answerMessage": clipped(o.Message), "storedQuantity": clipped(stored), "cloudId": "", "usageDate": "", "stamp": ""})
+	uri := sha256.Sum256([]byte(strings.ToLower(was.ResourceURI)))
+	r.outcomes.put(fmt.Sprintf("%s_%x_%s", was.SubscriptionID, uri[:4], was.RecordID), pair{Must: &columns}, 1000+2*len(record))
+	return left != "0"
+}
+
+// clipped is a foreign text as a column keeps it.
+func clipped(s string) string {
+	if len(s) > 1003 {
+		return strings.ToValidUTF8(s[:1000], "") + "..."
+	}
+	return s
+}
+
+// checkOutcomes compares DailyUsage with the receipts. A row without an outcome may be
+// of a batch that waits for others, or of a revision made since.
+func (l *look) checkOutcomes() {
+	l.sameRows(table.DailyUsage, "", l.outcomes, func(r row) bool {
+		revision, batch := r.count("revision"), r.count("batch")
+		return revision <= int64(len(l.revisions)) && !l.waiting[fmt.Sprintf("%04d_%05d", revision, batch)]
+	})
 }

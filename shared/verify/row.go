@@ -5,7 +5,6 @@ import (
 	"encoding/json"
 	"math/big"
 	"regexp"
-	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -21,66 +20,66 @@ func (h hour) compact() string     { return h.start().Format("2006010215") }
 func startOf(day string) time.Time { t, _ := time.Parse("20060102", day); return t }
 func endOf(day string) time.Time   { return startOf(day).AddDate(0, 0, 1) }
 
-// dashedDay is 2019-12-10 of 20191210.
+// dashedDay is 2019-12-10 of 20191210, and plainDay the other way round.
 func dashedDay(day string) string {
-	if day == "" {
-		return ""
-	}
-	return startOf(day).Format(time.DateOnly)
+	return strings.TrimPrefix(startOf(day).Format(time.DateOnly), "0001-01-01")
 }
-
-// Parts of a key of usage.
-const (
-	subscriptionID = iota
-	resourceURI
-	meterID
-	location
-	tags
-	additionalInfo
-	keyParts
-)
+func plainDay(day string) string { return strings.ReplaceAll(day, "-", "") }
 
 // shown is a key of usage as the stack wrote it.
-type shown [keyParts]string
+type shown struct {
+	SubscriptionID string `json:"subscriptionId"`
+	ResourceURI    string `json:"resourceUri"`
+	MeterID        string `json:"meterId"`
+	Location       string `json:"location,omitempty"`
+	Tags           string `json:"tags,omitempty"`
+	AdditionalInfo string `json:"additionalInfo,omitempty"`
+}
+
+func (s *shown) parts() []*string {
+	return []*string{&s.SubscriptionID, &s.ResourceURI, &s.MeterID, &s.Location, &s.Tags, &s.AdditionalInfo}
+}
 
 // normal is what rows are summed by: GUIDs lower case without dashes, resource URIs
 // lower case, "null" like nothing.
-func (s shown) normal() []string {
-	key := []string{plainGUID(s[subscriptionID]), strings.ToLower(s[resourceURI]), plainGUID(s[meterID])}
-	for _, text := range s[location:] {
-		if text == "null" {
-			text = ""
+func (s shown) normal() shown {
+	for _, part := range s.parts()[3:] {
+		if *part == "null" {
+			*part = ""
 		}
-		key = append(key, text)
+	}
+	s.SubscriptionID, s.ResourceURI, s.MeterID = plainGUID(s.SubscriptionID), strings.ToLower(s.ResourceURI), plainGUID(s.MeterID)
+	return s
+}
+
+// key is the normal form, part by part.
+func (s shown) key() (key []string) {
+	normal := s.normal()
+	for _, part := range normal.parts() {
+		key = append(key, *part)
 	}
 	return key
 }
 
 // least is, part by part, the spelling that comes first.
 func (s shown) least(other shown) shown {
-	for i := range s {
-		s[i] = min(s[i], other[i])
+	for i, part := range s.parts() {
+		*part = min(*part, *other.parts()[i])
 	}
 	return s
 }
 
-// object is JSON of the key and of more.
-func (s shown) object(more ...any) []byte {
-	return object(slices.Concat([]any{"subscriptionId", s[subscriptionID], "resourceUri", s[resourceURI], "meterId", s[meterID],
-		"location?", s[location], "tags?", s[tags], "additionalInfo?", s[additionalInfo]}, more)...)
-}
-
 // usage is a row of the usage API that counts, or the sum of such rows of one hour.
 type usage struct {
-	Shown    shown
-	Quantity *big.Rat
+	shown
+	Quantity string
 	Hour     hour // of the usage
 	Rows     int64
 	Input    string // that has them
 }
 
 func (u usage) add(v usage) usage {
-	u.Shown, u.Quantity, u.Rows = u.Shown.least(v.Shown), plus(u.Quantity, v.Quantity), u.Rows+v.Rows
+	u.shown, u.Quantity, u.Rows = u.least(v.shown), plus(u.Quantity, v.Quantity), u.Rows+v.Rows
 	return u
 }
 
@@ -105,6 +104,22 @@ var (
 
 func isGUID(s string) bool { return guid.MatchString(s) && strings.Trim(s, "0-") != "" }
 
+// finding is a code if it is so.
+type finding struct {
+	is   bool
+	code string
+}
+
+// first is the code of the first that is.
+func first(findings ...finding) string {
+	for _, f := range findings {
+		if f.is {
+			return f.code
+		}
+	}
+	return ""
+}
+
 // maxRow is how long a row may be.
 const maxRow = 256 << 10
 
@@ -128,67 +143,41 @@ func readRow(content []byte, reported hour) (u usage, code string) {
 	if code = decode(content, &row, false); code == "" {
 		code = decode(row.Properties, &p, false)
 	}
-	switch {
-	case code == "" && string(row.Properties) == "null":
-		return u, unreadable
-	case code != "":
-		return u, code
-	case !isGUID(p.SubscriptionID):
-		return u, "InvalidSubscriptionId"
-	case !isGUID(p.MeterID):
-		return u, "InvalidMeterId"
-	}
-	u.Shown[subscriptionID], u.Shown[meterID] = p.SubscriptionID, p.MeterID
-	if u.Quantity, code = readQuantity(carriedText(p.Quantity)); code == "" {
-		u.Hour, code = readWindow(p.Start, p.End, reported)
-	}
-	if code == "" {
-		code = readInstance(carriedText(p.Instance), &u.Shown)
-	}
+	start, err := time.Parse(time.RFC3339Nano, p.Start)
+	end, errEnd := time.Parse(time.RFC3339Nano, p.End)
+	start = start.UTC()
+	oneHour := err == nil && errEnd == nil && start.Truncate(time.Hour).Equal(start) && end.Equal(start.Add(time.Hour)) && start.Year() >= 2016 && start.Year() <= 9999
+	quantity, wrong := readQuantity(carriedText(p.Quantity))
+	u = usage{shown: shown{SubscriptionID: p.SubscriptionID, MeterID: p.MeterID}, Quantity: quantity, Hour: hourOf(start), Rows: 1}
+	code = cmp.Or(code, first(
+		finding{string(row.Properties) == "null", unreadable},
+		finding{!isGUID(p.SubscriptionID), "InvalidSubscriptionId"},
+		finding{!isGUID(p.MeterID), "InvalidMeterId"},
+		finding{wrong != "", wrong},
+		finding{!oneHour, "WindowNotOneHour"},
+		finding{hourOf(start) > reported, "WindowAfterReportedHour"}), readInstance(carriedText(p.Instance), &u.shown))
 	return u, code
 }
 
 // readQuantity reads a JSON number, or the text of one, exactly.
-func readQuantity(content string) (*big.Rat, string) {
+func readQuantity(content string) (quantity, code string) {
 	m := number.FindStringSubmatch(content)
 	if m == nil {
-		return nil, "QuantityNotNumeric"
+		return "", "QuantityNotNumeric"
 	}
-	minus, fraction, exponent := m[1], m[3], m[4]
+	fraction := m[3]
 	digits := strings.TrimLeft(m[2]+fraction, "0")
 	significant := strings.TrimRight(digits, "0")
-	e, err := strconv.Atoi("0")
-	if exponent != "" {
-		e, err = strconv.Atoi(exponent)
-	}
+	e, err := strconv.Atoi(cmp.Or(m[4], "0"))
 	e += len(digits) - len(significant) - len(fraction)
-	switch {
-	case len(content) > 256:
-		return nil, "QuantityOutOfBounds"
-	case significant == "":
-		return new(big.Rat), ""
-	case err != nil || len(significant) > 40 || e < -40 || e > 20:
-		return nil, "QuantityOutOfBounds"
-	case minus != "":
-		return nil, "QuantityNegative"
+	out := err != nil || len(significant) > 40 || e < -40 || e > 20
+	if significant == "" {
+		significant, e, out = "0", 0, false
 	}
-	q, _ := new(big.Rat).SetString(significant + "e" + strconv.Itoa(e))
-	return q, ""
-}
-
-// readWindow reads a usage window: one hour, not before 2016, not after the
-// reported hour.
-func readWindow(start, end string, reported hour) (hour, string) {
-	s, err := time.Parse(time.RFC3339Nano, start)
-	e, errEnd := time.Parse(time.RFC3339Nano, end)
-	s = s.UTC()
-	if err != nil || errEnd != nil || !s.Truncate(time.Hour).Equal(s) || !e.Equal(s.Add(time.Hour)) || s.Year() < 2016 || s.Year() > 9999 {
-		return 0, "WindowNotOneHour"
+	if code = first(finding{len(content) > 256 || out, "QuantityOutOfBounds"}, finding{m[1] != "" && significant != "0", "QuantityNegative"}); code != "" {
+		return "", code
 	}
-	if hourOf(s) > reported {
-		return 0, "WindowAfterReportedHour"
-	}
-	return hourOf(s), ""
+	return plus(significant+"e"+strconv.Itoa(e), ""), ""
 }
 
 // readInstance reads instanceData: JSON, or JSON in the text of a string.
@@ -208,58 +197,25 @@ func readInstance(content string, into *shown) (code string) {
 	if code == "" && len(instance.Resource) > 0 {
 		code = decode(instance.Resource, &r, false)
 	}
-	switch {
-	case code != "":
-		return code
-	case len(r.URI) > 8<<10 || !resource.MatchString(r.URI) || dots.MatchString(r.URI):
-		return "InvalidResourceUri"
-	case len(r.Location) > 256:
-		return unreadable
-	}
-	into[resourceURI], into[location], into[tags], into[additionalInfo] = r.URI, r.Location, carriedText(r.Tags), carriedText(r.Info)
-	return ""
+	into.ResourceURI, into.Location, into.Tags, into.AdditionalInfo = r.URI, r.Location, carriedText(r.Tags), carriedText(r.Info)
+	return cmp.Or(code, first(finding{len(r.URI) > 8<<10 || !resource.MatchString(r.URI) || dots.MatchString(r.URI), "InvalidResourceUri"}, finding{len(r.Location) > 256, unreadable}))
 }
 
-// decimal is a quantity in full: no exponent, no trailing zeros.
-func decimal(q *big.Rat) string {
-	if q == nil {
-		return "0"
+// Quantities are texts: decimals in full, without trailing zeros. Nothing is zero.
+
+func rational(quantity string) *big.Rat {
+	q, is := new(big.Rat).SetString(cmp.Or(quantity, "0"))
+	if !is {
+		return new(big.Rat)
 	}
+	return q
+}
+
+func plus(a, b string) string  { return decimal(new(big.Rat).Add(rational(a), rational(b))) }
+func minus(a, b string) string { return decimal(new(big.Rat).Sub(rational(a), rational(b))) }
+func sign(a string) int        { return rational(a).Sign() }
+
+func decimal(q *big.Rat) string {
 	digits, _ := q.FloatPrec()
 	return q.FloatString(digits)
-}
-
-// optional is decimal of what is left out where it is nothing.
-func optional(q *big.Rat) string {
-	if q == nil {
-		return ""
-	}
-	return decimal(q)
-}
-
-// rational reads a quantity that the app wrote; nil: it is none.
-func rational(text string) *big.Rat {
-	q, _ := new(big.Rat).SetString(text)
-	return q
-}
-
-// unlessZero is nil of zero.
-func unlessZero(q *big.Rat) *big.Rat {
-	if q.Sign() == 0 {
-		return nil
-	}
-	return q
-}
-
-// plus is a + b; nil is nothing.
-func plus(a, b *big.Rat) *big.Rat {
-	if a == nil || b == nil {
-		return cmp.Or(a, b)
-	}
-	return new(big.Rat).Add(a, b)
-}
-
-// minus is a - b; nil is nothing.
-func minus(a, b *big.Rat) *big.Rat {
-	return new(big.Rat).Sub(cmp.Or(a, new(big.Rat)), cmp.Or(b, new(big.Rat)))
 }

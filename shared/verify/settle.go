@@ -30,17 +30,6 @@ type settlement struct {
 	Seen          []seenList      `json:"infrastructureSeen"`
 }
 
-type part struct {
-	Until          time.Time         `json:"until,omitzero"`
-	Registration   string            `json:"registration"`
-	Billing        string            `json:"billingSubscriptionId"`
-	Model          string            `json:"billingModel"`
-	Region         string            `json:"region"`
-	Reporting      string            `json:"reporting,omitempty"`
-	Infrastructure []string          `json:"infrastructure"`
-	Mappings       map[string]string `json:"mappings"`
-}
-
 // said is what a header says of a subscription, and the revision that looked at it
 // first or settled it; GUIDs with dashes.
 type said struct {
@@ -64,14 +53,12 @@ func hashOf(list []string) string {
 	return fmt.Sprintf("%x", sha256.Sum256([]byte(strings.Join(list, ","))))[:16]
 }
 
-// listOf is a list of subscriptions in its one form.
-func listOf(ids []string) []string {
-	list := []string{}
+// dashed is a list of subscriptions in its one form.
+func dashed(ids ...string) (list []string) {
 	for _, id := range ids {
 		list = append(list, dashedGUID(id))
 	}
-	slices.Sort(list)
-	return slices.Compact(list)
+	return listOf(list)
 }
 
 // observe takes in what the header of an input says of the stack. That decides first
@@ -83,39 +70,36 @@ func (l *look) observe(in *input, h header) {
 		at = h.CollectedAt
 	}
 	at = at.UTC()
-	near, far, undated := at, endOf(l.day), h.TenantsStale && h.TenantsAt.IsZero()
-	if near.After(far) {
-		near, far = far, near
-	}
-	nanoseconds := new(big.Int).Mul(big.NewInt(far.Unix()-near.Unix()), big.NewInt(1e9)) // a time.Duration ends at 292 years
-	nanoseconds.Add(nanoseconds, big.NewInt(int64(far.Nanosecond()-near.Nanosecond())))
-	in.region, in.own = h.Region, listOf(h.Providers)
-	in.distance = fmt.Sprintf("%d %030d %s %s", map[bool]int{true: 1}[undated], nanoseconds, at.Format("2006-01-02T15:04:05.000000000"), in.Key)
+	nanoseconds := new(big.Int).Mul(big.NewInt(at.Unix()-endOf(l.day).Unix()), big.NewInt(1e9)) // a time.Duration ends at 292 years
+	nanoseconds.Abs(nanoseconds.Add(nanoseconds, big.NewInt(int64(at.Nanosecond()))))
+	undated := map[bool]int{true: 1}[h.TenantsStale && h.TenantsAt.IsZero()]
+	in.region, in.own = h.Region, dashed(h.Providers...)
+	in.distance = fmt.Sprintf("%d %030d %s %s", undated, nanoseconds, at.Format("2006-01-02T15:04:05.000000000"), in.Key)
 	for subscription, tenant := range h.Tenants {
 		o := said{Subscription: dashedGUID(subscription), Tenant: dashedGUID(tenant), ObservedAt: at, Input: in.Key}
 		l.observed.put(keyOf(o.Subscription, in.distance, o.Tenant), o, 0)
 	}
 }
 
-// settle is the settlement that a revision must have, but for what the registration
-// says: what was settled before stays.
-func (l *look) settle(r *revision, number int, before settlement, parts []part) settlement {
-	s := settlement{Format: "stackusage-settlement/1", CloudID: l.cloudID, UsageDay: dashedDay(l.day), Parts: parts, Inputs: []said{},
+// settlement is the one that a revision must have, but for what the registration says:
+// what was settled before stays.
+func (r *revision) settlement(before settlement, parts []part) settlement {
+	s := settlement{Format: "stackusage-settlement/1", CloudID: r.cloudID, UsageDay: dashedDay(r.day), Parts: parts, Inputs: []said{},
 		Subscriptions: map[string]said{}, Differs: []said{}, Seen: []seenList{}}
 	looked, in, lists := map[string]int{}, map[string]int{}, map[string]seenList{} // looked, in: the revision that looked at it first
 	for _, i := range before.Inputs {
 		looked[i.Input] = i.Revision
 	}
-	for _, i := range r.Inputs {
-		key, own := i.key(), l.inputs[i.key()].own
-		in[key], lists[hashOf(own)] = cmp.Or(looked[key], number), seenList{own, hashOf(own), key}
+	for _, key := range r.keys[:len(r.Inputs)] {
+		own := r.inputs[key].own
+		in[key], lists[hashOf(own)] = cmp.Or(looked[key], r.number), seenList{own, hashOf(own), key}
 		s.Inputs = append(s.Inputs, said{Input: key, Revision: in[key]})
 	}
-	for u := range l.usageIn(r) { // nobody may have named them
-		s.Subscriptions[dashedGUID(u.Shown[subscriptionID])] = said{Revision: number}
+	for u := range r.usage() { // nobody may have named them
+		s.Subscriptions[dashedGUID(u.SubscriptionID)] = said{Revision: r.number}
 	}
 	maps.Copy(s.Subscriptions, before.Subscriptions)
-	for _, o := range l.observed.all() {
+	for _, o := range r.observed.all() {
 		old, is := before.Subscriptions[o.Subscription]
 		now, used := s.Subscriptions[o.Subscription]
 		free := !slices.ContainsFunc(parts, func(p part) bool { return !slices.Contains(p.Infrastructure, o.Subscription) })
@@ -125,7 +109,7 @@ func (l *look) settle(r *revision, number int, before settlement, parts []part) 
 		case is && in[o.Input] > old.Revision && o.Tenant != old.Tenant && !free && !again:
 			s.Differs = append(s.Differs, o)
 		case used && !is && now.Tenant == "":
-			s.Subscriptions[o.Subscription] = said{Tenant: o.Tenant, ObservedAt: o.ObservedAt, Input: o.Input, Revision: number}
+			s.Subscriptions[o.Subscription] = said{Tenant: o.Tenant, ObservedAt: o.ObservedAt, Input: o.Input, Revision: r.number}
 		}
 	}
 	for _, hash := range slices.Sorted(maps.Keys(lists)) {
@@ -136,49 +120,40 @@ func (l *look) settle(r *revision, number int, before settlement, parts []part) 
 	return s
 }
 
-// rulesOf is what a revision was settled by, held against what the headers say and
+// settle finds what a revision was settled by, held against what the headers say and
 // what was settled before.
-func (l *look) rulesOf(r *revision, number int) rules {
-	before, off, path := l.settled, r.text("reporting") == "off", r.text("settlement")
-	by := rules{cloudID: l.cloudID, day: l.day, number: number, tenants: map[string]string{}, incomplete: r.text("missingHours") != "", off: off}
+func (r *revision) settle() {
+	before, path, settle := r.settled, r.text("settlement"), r.text("settle")
 	if path == "" {
-		need(off, r.where, "settlement is absent")
-		by.unsettled, by.parts = true, []part{{Model: r.text("billingModel"), Billing: r.text("billingSubscriptionId")}}
-		return by
+		need(r.off, r.where, "settlement is absent")
+		return
 	}
 	var got settlement
-	content := l.readObject(path, r.text("settlementSha256"), &got)
+	content := r.readFile(path, r.text("settlementSha256"), &got)
 	need(len(got.Parts) > 0, path, "it has no parts")
-	l.settled = got
-	settle := r.text("settle")
-	if settle == "all" && !off {
+	if r.look.settled = got; settle == "all" && !r.off {
 		before = settlement{}
 	}
-	anew := !off && (before.Format == "" || settle != "") // by the registration as of that change
-	parts := before.Parts
-	if anew {
-		parts = l.book.at(got.Change).parts(l.cloudID, l.day)
-		l.checkRecorded(r, got.Change)
+	parts, change := before.Parts, before.Change
+	if !r.off && (before.Format == "" || settle != "") { // anew, by the registration as of that change
+		parts, change = r.book.at(got.Change).parts(r.dayID), got.Change
+		r.checkRecorded(change)
 	}
-	want := l.settle(r, number, before, parts)
-	if want.Change, want.Catalogue = before.Change, cmp.Or(before.Catalogue, got.Catalogue); anew {
-		want.Change = got.Change
-	}
-	if !off { // else it is the one before, and says nothing of later inputs
-		l.sameJSON(path, content, append(encode(want), '\n'))
+	want := r.settlement(before, parts)
+	want.Change, want.Catalogue = change, cmp.Or(before.Catalogue, got.Catalogue)
+	if !r.off { // else it is the one before, and says nothing of later inputs
+		r.sameJSON(path, content, append(encode(want), '\n'))
 	}
 	last := got.Parts[len(got.Parts)-1]
-	l.same(r.where, r.Props, props{"change": got.Change, "catalogue": got.Catalogue, "findings": len(got.Differs) + len(got.Seen),
+	r.same(r.where, r.Props, props{"change": got.Change, "catalogue": got.Catalogue, "findings": len(got.Differs) + len(got.Seen),
 		"billingModel": last.Model, "billingSubscriptionId": last.Billing})
-	by.parts, by.region = got.Parts, last.Region
+	r.parts, r.region, r.meters = got.Parts, last.Region, r.catalogue(got.Catalogue)
 	if n := len(r.Inputs); n > 0 {
-		by.region = cmp.Or(l.inputs[r.Inputs[n-1].key()].region, by.region)
+		r.region = cmp.Or(r.inputs[r.keys[n-1]].region, last.Region)
 	}
 	for id, s := range want.Subscriptions {
-		by.tenants[plainGUID(id)] = s.Tenant
+		r.tenants[plainGUID(id)] = s.Tenant
 	}
-	by.meters = l.catalogue(got.Catalogue)
-	return by
 }
 
 // maxList is how many infrastructure subscriptions a registration can hold.
@@ -188,36 +163,36 @@ const maxList = 500
 // it closed the day is that of the activation keys and of the header nearest to the
 // day's end, of those that are not too long. Where an operator has confirmed the list
 // of that day since, he has looked at it.
-func (l *look) checkRecorded(r *revision, change int64) {
-	for i, e := range l.book.lists {
-		seeded := e.text("by") == "CloseDay" && e.count("change") == change && strings.Contains(e.text("reason"), dashedDay(l.day))
-		if !seeded || slices.ContainsFunc(l.book.lists[i:], func(f entry) bool { return f.day == e.day && f.Props["confirmed"] == true }) {
+func (r *revision) checkRecorded(change int64) {
+	for i, e := range r.book["infrastructure"] {
+		seeded := e.text("by") == "CloseDay" && e.count("change") == change && strings.Contains(e.text("reason"), dashedDay(r.day))
+		if !seeded || slices.ContainsFunc(r.book["infrastructure"][i:], func(f entry) bool { return f.day == e.day && f.Props["confirmed"] == true }) {
 			continue
 		}
 		var nearest *input
-		for _, i := range r.Inputs {
-			if in := l.inputs[i.key()]; len(in.own) <= maxList && (nearest == nil || in.distance < nearest.distance) {
+		for _, key := range r.keys[:len(r.Inputs)] {
+			if in := r.inputs[key]; len(in.own) <= maxList && (nearest == nil || in.distance < nearest.distance) {
 				nearest = in
 			}
 		}
 		var providers []string
-		for _, p := range l.book.at(change).providers {
+		for _, p := range r.book.at(change)["provider"] {
 			providers = append(providers, p.of)
 		}
-		list := listOf(providers)
+		list := dashed(providers...)
 		if nearest != nil {
-			if all := listOf(append(providers, nearest.own...)); len(all) <= maxList {
+			if all := dashed(append(providers, nearest.own...)...); len(all) <= maxList {
 				list = all
 			}
 		}
-		l.same(e.where, e.Props, props{"subscriptions": strings.Join(list, ",")})
+		r.same(e.where, e.Props, props{"subscriptions": strings.Join(list, ",")})
 	}
 }
 
 // catalogue reads the catalogue of meters that a day was settled by, docs/meters.md.
 func (l *look) catalogue(sum string) map[string]meter {
 	path := "daily/catalogue/" + sum + ".csv"
-	rows, err := csv.NewReader(bytes.NewReader(l.readFile(path, sum))).ReadAll()
+	rows, err := csv.NewReader(bytes.NewReader(l.readFile(path, sum, nil))).ReadAll()
 	need(err == nil && len(rows) > 0, path, "it is not a catalogue of meters")
 	meters := map[string]meter{}
 	for _, row := range rows[1:] {
@@ -229,15 +204,14 @@ func (l *look) catalogue(sum string) map[string]meter {
 
 // checkConfirmed: what the stack said otherwise than the last revision was settled by
 // waits for an operator, unless one has confirmed it.
-func (l *look) checkConfirmed() {
+func (l *look) checkConfirmed(where string) {
 	var confirmed []string
 	for r := range l.list(table.Decisions, l.cloudID, "confirm_"+l.day) {
 		confirmed = append(confirmed, strings.Split(r.text("what"), ",")...)
 	}
-	for _, e := range l.book.lists {
+	for _, e := range l.book["infrastructure"] {
 		confirmed = append(append(confirmed, strings.Split(e.text("against"), ",")...), hashOf(e.subscriptions()))
 	}
-	where := l.revisions[len(l.revisions)-1].where
 	for _, d := range l.settled.Differs {
 		l.waits(slices.Contains(confirmed, d.Subscription+"="+d.Tenant+"@"+d.ObservedAt.UTC().Format(time.RFC3339Nano)), where, "subscription %s is charged as of tenant %q; the stack said %s at %s",
 			d.Subscription, l.settled.Subscriptions[d.Subscription].Tenant, d.Tenant, show(d.ObservedAt))
@@ -251,9 +225,9 @@ func (l *look) checkConfirmed() {
 // closed asks to be confirmed.
 func (a *auditor) unconfirmed(cloudID string) (open []Finding) {
 	book := a.book(cloudID)
-	for i, e := range book.lists {
-		holds := i+1 == len(book.lists) || book.lists[i+1].day != e.day                              // the last one of its day
-		if holds && e.Props["confirmed"] == false && book.on(e.day).Props["expectsHours"] != false { // the canary's decides nothing
+	for i, e := range book["infrastructure"] {
+		holds := i+1 == len(book["infrastructure"]) || book["infrastructure"][i+1].day != e.day                       // the last one of its day
+		if holds && e.Props["confirmed"] == false && on(book["registration"], e.day).Props["expectsHours"] != false { // the canary's decides nothing
 			open = append(open, Finding{e.where, "nobody has confirmed these infrastructure subscriptions, whose usage is free: " + e.text("subscriptions")})
 		}
 	}

@@ -10,7 +10,7 @@ import (
 	"strings"
 )
 
-// sorter adds up items of one key, in order of keys and without end: what is over
+// sorter adds up items of one key, in order of the keys and without end: what is over
 // maxMemory goes to sorted files.
 type sorter[T interface{ add(T) T }] struct {
 	dir   string
@@ -45,16 +45,16 @@ func (s *sorter[T]) put(key string, item T, more int) {
 	must(err)
 	s.files = append(s.files, f)
 	w := bufio.NewWriter(f)
-	for _, k := range s.sorted() {
+	for k := range s.sorted() {
 		must(json.NewEncoder(w).Encode(k))
 	}
 	must(w.Flush())
 	s.held, s.size = nil, 0
 }
 
-func (s *sorter[T]) sorted() []keyed[T] {
+func (s *sorter[T]) sorted() iter.Seq[keyed[T]] {
 	slices.SortStableFunc(s.held, func(a, b keyed[T]) int { return strings.Compare(a.Key, b.Key) })
-	return s.held
+	return slices.Values(s.held)
 }
 
 // close removes the files.
@@ -65,11 +65,26 @@ func (s *sorter[T]) close() {
 	}
 }
 
-// all goes through the sums, as often as it is called.
+// all goes through the sums, as often as it is called. Items of one key are added in
+// the order in which they came.
 func (s *sorter[T]) all() iter.Seq2[string, T] {
+	var runs []iter.Seq[keyed[T]]
+	for _, f := range s.files {
+		runs = append(runs, read[T](f))
+	}
+	for runs = append(runs, s.sorted()); len(runs) > 1; {
+		var halves []iter.Seq[keyed[T]]
+		for two := range slices.Chunk(runs, 2) {
+			if len(two) > 1 {
+				two[0] = merged(two[0], two[1])
+			}
+			halves = append(halves, two[0])
+		}
+		runs = halves
+	}
 	return func(yield func(string, T) bool) {
 		var sum *keyed[T]
-		for k := range s.merged() {
+		for k := range runs[0] {
 			switch {
 			case sum != nil && sum.Key == k.Key:
 				sum.Item = sum.Item.add(k.Item)
@@ -85,44 +100,37 @@ func (s *sorter[T]) all() iter.Seq2[string, T] {
 	}
 }
 
-// merged goes through the items; those of one key in the order in which they came.
-func (s *sorter[T]) merged() iter.Seq[keyed[T]] {
+func read[T any](f *os.File) iter.Seq[keyed[T]] {
 	return func(yield func(keyed[T]) bool) {
-		held := s.sorted()
-		next := make([]func() (keyed[T], bool), len(s.files)+1)
-		for i, f := range s.files {
-			_, err := f.Seek(0, io.SeekStart)
-			must(err)
-			dec := json.NewDecoder(bufio.NewReader(f))
-			next[i] = func() (k keyed[T], more bool) {
-				if err := dec.Decode(&k); err != io.EOF {
-					must(err)
-					more = true
-				}
-				return k, more
-			}
-		}
-		next[len(s.files)] = func() (k keyed[T], more bool) {
-			if more = len(held) > 0; more {
-				k, held = held[0], held[1:]
-			}
-			return k, more
-		}
-		heads, more := make([]keyed[T], len(next)), make([]bool, len(next))
-		for i := range next {
-			heads[i], more[i] = next[i]()
-		}
-		for {
-			least := -1
-			for i := range next {
-				if more[i] && (least < 0 || heads[i].Key < heads[least].Key) {
-					least = i
-				}
-			}
-			if least < 0 || !yield(heads[least]) {
+		_, err := f.Seek(0, io.SeekStart)
+		must(err)
+		for dec := json.NewDecoder(bufio.NewReader(f)); ; {
+			var k keyed[T]
+			if err := dec.Decode(&k); err == io.EOF {
+				return
+			} else if must(err); !yield(k) {
 				return
 			}
-			heads[least], more[least] = next[least]()
+		}
+	}
+}
+
+func merged[T any](as, bs iter.Seq[keyed[T]]) iter.Seq[keyed[T]] {
+	return func(yield func(keyed[T]) bool) {
+		next, stop := iter.Pull(bs)
+		defer stop()
+		b, more := next()
+		for a := range as {
+			for ; more && b.Key < a.Key; b, more = next() {
+				if !yield(b) {
+					return
+				}
+			}
+			if !yield(a) {
+				return
+			}
+		}
+		for ; more && yield(b); b, more = next() {
 		}
 	}
 }

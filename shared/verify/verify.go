@@ -34,14 +34,9 @@ type Tables interface {
 	Scan(ctx context.Context, table, from, to string, any ...table.Condition) iter.Seq2[table.Row, error]
 }
 
-// Blobs opens a blob as a stream and says when it was stored.
+// Blobs opens a blob as a stream, says when it was stored, and lists blobs.
 type Blobs interface {
 	Open(ctx context.Context, container, name string) (body io.ReadCloser, storedAt time.Time, err error)
-}
-
-// Landing is where the stacks drop their hour blobs.
-type Landing interface {
-	Blobs
 	Containers(ctx context.Context, prefix string) ([]string, error)
 	ListPrefix(ctx context.Context, container, prefix string, each func(name string, storedAt time.Time) error) error
 }
@@ -49,7 +44,7 @@ type Landing interface {
 // Stores is what is read.
 type Stores struct {
 	Tables  Tables
-	Landing Landing
+	Landing Blobs // where the stacks drop their hour blobs
 	App     Blobs
 	NoBlob  error // what Open fails with when there is no blob
 }
