@@ -10,6 +10,7 @@ import (
 	"net/http"
 	"net/http/httptest"
 	"path/filepath"
+	"slices"
 	"sync"
 	"testing"
 	"time"
@@ -26,13 +27,34 @@ type moody struct {
 	rnd   *rand.Rand
 	on    bool
 	gave  map[string]int
+
+	now     func() time.Time // the app's clock
+	limit   time.Duration    // within which a request without an answer is taken
+	pending []lateRequest
+}
+
+// lateRequest is a request that had no answer and is not taken yet.
+type lateRequest struct {
+	body []byte
+	at   time.Time
+}
+
+// takeLate takes requests that had no answer: any of them, and each within the limit.
+func (m *moody) takeLate() {
+	m.pending = slices.DeleteFunc(m.pending, func(p lateRequest) bool {
+		due := m.rnd.IntN(4) == 0 || m.now().Sub(p.at) >= m.limit
+		if due {
+			m.inner.ServeHTTP(httptest.NewRecorder(), httptest.NewRequest(http.MethodPost, "/v1/records", bytes.NewReader(p.body)))
+		}
+		return due
+	})
 }
 
 func newMoody(t *testing.T, r *rig, seed uint64) (*moody, billing) {
 	t.Helper()
 	server, err := standin.Open(filepath.Join(t.TempDir(), "commerce.db"), standin.Options{})
 	ok(t, err)
-	m := &moody{inner: server, rnd: rand.New(rand.NewPCG(seed, 99)), gave: map[string]int{}}
+	m := &moody{inner: server, rnd: rand.New(rand.NewPCG(seed, 99)), gave: map[string]int{}, now: r.Now, limit: r.Settings.SendLimit}
 	web := httptest.NewServer(m)
 	t.Cleanup(func() { web.Close(); server.Close() })
 	r.Commerce = &commerce.Client{Endpoint: web.URL, HTTP: &http.Client{Timeout: time.Second}}
@@ -50,6 +72,7 @@ func (m *moody) mood(on bool) {
 func (m *moody) ServeHTTP(w http.ResponseWriter, req *http.Request) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
+	m.takeLate()
 	if !m.on || req.Method != http.MethodPost || req.URL.Path != "/v1/records" || m.rnd.IntN(4) == 0 {
 		m.inner.ServeHTTP(w, req)
 		return
@@ -72,11 +95,11 @@ func (m *moody) ServeHTTP(w http.ResponseWriter, req *http.Request) {
 		return rec
 	}
 	one := m.rnd.IntN(len(batch.Records))
-	do := []string{"status", "guilty", "rejected", "conflict", "cut", "unreadable", "left out", "slow"}[m.rnd.IntN(8)]
+	do := []string{"status", "guilty", "rejected", "conflict", "cut", "unreadable", "left out", "slow", "later"}[m.rnd.IntN(9)]
 	m.gave[do]++
 	switch do {
 	case "status":
-		status := []int{400, 413, 422, 503, 429, 500}[m.rnd.IntN(6)]
+		status := []int{400, 413, 422, 503, 429, 500, 504}[m.rnd.IntN(7)]
 		m.gave[fmt.Sprint(status)]++
 		w.WriteHeader(status)
 		_, _ = io.WriteString(w, `{"error":{"code":"Mood","message":"not now"}}`)
@@ -117,6 +140,9 @@ func (m *moody) ServeHTTP(w http.ResponseWriter, req *http.Request) {
 			results.Results = results.Results[1:]
 		}
 		_ = json.NewEncoder(w).Encode(results)
+	case "later":
+		m.pending = append(m.pending, lateRequest{body, m.now()})
+		panic(http.ErrAbortHandler)
 	case "slow":
 		answer(body)
 		time.Sleep(1100 * time.Millisecond)

@@ -44,7 +44,7 @@ var (
 func TestAnyMonth(t *testing.T) {
 	t.Parallel()
 	gave := map[string]*atomic.Int64{}
-	for _, mood := range []string{"status", "guilty", "rejected", "conflict", "cut", "unreadable", "left out", "slow"} {
+	for _, mood := range []string{"status", "guilty", "rejected", "conflict", "cut", "unreadable", "left out", "slow", "later"} {
 		gave[mood] = &atomic.Int64{}
 	}
 	t.Cleanup(func() {
@@ -247,6 +247,22 @@ func (m *month) work(t *testing.T) {
 		m.rnd.Shuffle(len(messages), func(i, j int) { messages[i], messages[j] = messages[j], messages[i] })
 		for _, message := range messages {
 			m.done(t, f.function, message)
+		}
+	}
+	m.retry(t)
+}
+
+// retry has batches that wait sent again soon after, while requests of the try before
+// may be on their way.
+func (m *month) retry(t *testing.T) {
+	t.Helper()
+	for b, err := range m.Ledger.UnansweredBatches(t.Context(), cloudID) {
+		ok(t, err)
+		for range m.rnd.IntN(4) {
+			m.advance(time.Minute)
+			_, err := m.Ledger.AskRetry(t.Context(), b.ID, because("at once"))
+			ok(t, err)
+			m.done(t, "ForwardBatch", handlers.BatchMessage(b.ID))
 		}
 	}
 }

@@ -138,6 +138,7 @@ type declinedDay struct {
 }
 
 type declinedMeter struct {
+	Payer    string         `json:"billingSubscriptionId"`
 	MeterID  string         `json:"meterId"`
 	Name     string         `json:"meterName"`
 	Unit     string         `json:"unit"`
@@ -158,7 +159,7 @@ func listDeclined(ctx context.Context, env environment, cloudID string, asJSON b
 	enc.SetEscapeHTML(false)
 	w := tabwriter.NewWriter(env.stdout, 0, 0, 2, ' ', 0)
 	if !asJSON && len(days) > 0 {
-		fmt.Fprintln(w, "CLOUD ID\tUSAGE DAY\tREV\tRECORDS\tMETER\tQUANTITY\tUNIT\tSTATE\tWHY")
+		fmt.Fprintln(w, "CLOUD ID\tUSAGE DAY\tREV\tRECORDS\tSUBSCRIPTION\tMETER\tQUANTITY\tUNIT\tSTATE\tWHY")
 	}
 	for _, d := range days {
 		line := listedDeclined(d)
@@ -180,7 +181,7 @@ func listDeclined(ctx context.Context, env environment, cloudID string, asJSON b
 			if name == "" {
 				name = m.MeterID
 			}
-			fmt.Fprintf(w, "%s\t%s\t%d\t%d\t%s\t%s\t%s\t%s\t%s\n", line.CloudID, line.Day, line.Revision, m.Records, name, m.Quantity, m.Unit, state, why)
+			fmt.Fprintf(w, "%s\t%s\t%d\t%d\t%s\t%s\t%s\t%s\t%s\t%s\n", line.CloudID, line.Day, line.Revision, m.Records, m.Payer, name, m.Quantity, m.Unit, state, why)
 		}
 	}
 	if !asJSON && len(days) == 0 {
@@ -192,7 +193,7 @@ func listDeclined(ctx context.Context, env environment, cloudID string, asJSON b
 func listedDeclined(d ledger.DeclinedDay) declinedDay {
 	line := declinedDay{CloudID: d.CloudID, Day: d.Day.String(), Revision: d.Revision, Records: d.Records, State: "declined", Meters: []declinedMeter{}}
 	for _, m := range d.Meters {
-		line.Meters = append(line.Meters, declinedMeter{m.MeterID, m.MeterName, m.Unit, m.Records, m.Quantity})
+		line.Meters = append(line.Meters, declinedMeter{m.Payer, m.MeterID, m.MeterName, m.Unit, m.Records, m.Quantity})
 	}
 	to := ""
 	switch {

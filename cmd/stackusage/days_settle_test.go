@@ -40,7 +40,8 @@ func TestSettleDay(t *testing.T) {
 		t.Errorf("output:\n%s", out)
 	}
 	for want, args := range map[string][]string{
-		"another request is open, of olga: agreed": append(settle[:len(settle):len(settle)], "--reason", "no"),
+		"another request is open, of olga: agreed":            append(settle[:len(settle):len(settle)], "--reason", "no"),
+		"another request is open, of olga: agreed; repeat it": {"days", "restate", "--cloud-id", cloudID, "--day", "2019-12-10", "--reason", "no"},
 		"never closed":        append(settle[:len(settle):len(settle)], "--day", "2019-12-11"),
 		"--day is missing":    {"days", "settle", "--cloud-id", cloudID, "--reason", "x"},
 		"--reason is missing": {"days", "settle", "--cloud-id", cloudID, "--day", "2019-12-10"},

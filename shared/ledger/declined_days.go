@@ -18,13 +18,15 @@ type DeclinedDay struct {
 	Day      usage.Day
 	Revision int
 	Records  int64
-	Meters   []DeclinedMeter // in order of name and id
+	Meters   []DeclinedMeter // in order of billing subscription, name and id
 	Asked    *OpenDay        // the request to carry it that no revision has answered; nil if there is none
 	Carried  *Revision       // the revision that carried it; nil if none did
 }
 
-// DeclinedMeter is the part of one meter.
+// DeclinedMeter is the part of one meter that one Azure subscription is charged: a
+// move to another one is declined of both, and comes to nothing in all.
 type DeclinedMeter struct {
+	Payer                    string
 	MeterID, MeterName, Unit string
 	Records                  int64
 	Quantity                 usage.Quantity // exact sum of what was sent and does not stand
@@ -116,10 +118,10 @@ func (l *Ledger) declinedMeters(ctx context.Context, id dayID, revision int64) (
 		if have.Revision != revision || have.Stands.Equal(have.Quantity) || have.AnswerCode == CodeDecided {
 			continue
 		}
-		m := byMeter[have.MeterID]
+		m := byMeter[have.Payer+have.MeterID]
 		if m == nil {
-			m = &DeclinedMeter{MeterID: have.MeterID, MeterName: have.MeterName, Unit: have.Unit}
-			byMeter[have.MeterID] = m
+			m = &DeclinedMeter{Payer: have.Payer, MeterID: have.MeterID, MeterName: have.MeterName, Unit: have.Unit}
+			byMeter[have.Payer+have.MeterID] = m
 		}
 		m.Records++
 		m.Quantity = m.Quantity.Add(have.Quantity.Sub(have.Stands))
@@ -129,7 +131,7 @@ func (l *Ledger) declinedMeters(ctx context.Context, id dayID, revision int64) (
 		meters = append(meters, *m)
 	}
 	slices.SortFunc(meters, func(a, b DeclinedMeter) int {
-		return cmp.Or(cmp.Compare(a.MeterName, b.MeterName), cmp.Compare(a.MeterID, b.MeterID))
+		return cmp.Or(cmp.Compare(a.Payer, b.Payer), cmp.Compare(a.MeterName, b.MeterName), cmp.Compare(a.MeterID, b.MeterID))
 	})
 	return meters, nil
 }

@@ -2,6 +2,7 @@ package ledger
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"slices"
 	"strings"
@@ -49,10 +50,18 @@ var settles = []string{SettleNothing, SettleRegistration, SettleAll}
 
 // AskRestate asks for the next revision of a day that was closed, even if its
 // inputs are the same, and has everything settled anew: an operator's decision.
-// While an earlier request of as much has no answer it stands, and is returned.
+// While an earlier request of as much has no answer it stands, and is returned;
+// ErrOtherRequest if it is one to carry the day forward or to settle it.
 func (l *Ledger) AskRestate(ctx context.Context, cloudID string, day usage.Day, why Reasoned) (OpenDay, error) {
-	return l.AskRevision(ctx, cloudID, day, SettleAll, why)
+	asked, err := l.AskRevision(ctx, cloudID, day, SettleAll, why)
+	if err == nil && (asked.CarryTo != "" || asked.Waive) {
+		err = fmt.Errorf("restate day %s of %s: %w, of %s: %s; repeat it when that is carried out", day, cloudID, ErrOtherRequest, asked.RestateBy, asked.RestateReason)
+	}
+	return asked, err
 }
+
+// ErrOtherRequest means that a day is about to be carried forward or settled.
+var ErrOtherRequest = errors.New("another request is open")
 
 // AskRevision is AskRestate that settles anew as much as settle says.
 func (l *Ledger) AskRevision(ctx context.Context, cloudID string, day usage.Day, settle string, why Reasoned) (OpenDay, error) {
