@@ -34,7 +34,7 @@ type works struct {
 	*handlers.App
 	account *azurestore.Account
 	tables  table.Store    // of the account, or a copy
-	blobs   verify.Landing // of the account
+	blobs   verify.Blobs   // of the account
 	raw     *azblob.Client // overwrites, which the app never does
 	router  http.Handler
 	billing string // URL of commerce
