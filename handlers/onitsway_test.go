@@ -115,6 +115,21 @@ func TestABatchThatIsNeverAnswered(t *testing.T) {
 	}
 }
 
+// TestADecisionThatIsTakenBack: settled as declined, and then as accepted, a batch is
+// sent again.
+func TestADecisionThatIsTakenBack(t *testing.T) {
+	t.Parallel()
+	r, g := settledOf(t, 3, func(http.ResponseWriter, *http.Request, []byte) bool { panic(http.ErrAbortHandler) })
+	r.done(t, "ForwardBatch", batchMessage(theDay, 1))
+	if b := r.batch(t); b.SettleFrom.IsZero() {
+		t.Fatalf("%+v", b)
+	}
+	ok(t, r.settleBatch(t, ledger.SettleAccepted, "they are back"))
+	g.answer = nil
+	r.done(t, "ForwardBatch", batchMessage(theDay, 1))
+	g.checkEnd(t, r, 3, "Accepted", nil)
+}
+
 // TestARecordThatLooksLikeAnOutage: a gateway answers 403 or 503 to each request with
 // one record. It waits, and a day after an operator settled it the others are billed.
 func TestARecordThatLooksLikeAnOutage(t *testing.T) {
