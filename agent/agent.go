@@ -108,6 +108,7 @@ func (a *Agent) Collect(ctx context.Context, from, to usage.Hour) (Report, error
 	a.prepare(ctx)
 	report := Report{Hours: int(to - from)}
 	defer a.publish(context.WithoutCancel(ctx))
+	defer a.keepMemorySoon(ctx, false, true)
 	for h := from; h < to; h++ {
 		if err := a.collectAndDrop(ctx, h, &report); err != nil {
 			return report, fmt.Errorf("hour %s: %w", h, err)

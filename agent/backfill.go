@@ -47,6 +47,7 @@ func (a *Agent) Backfill(ctx context.Context, from, to usage.Hour) (Report, erro
 				slog.String("to", was.To.String()), slog.String("next", was.Next.String()))
 		}
 	}
+	defer a.keepMemorySoon(ctx, false, true)
 	var dropErr error
 	for ; p.Next < to; p.Next++ {
 		if err := a.fill(ctx, &p, resumed, &report); err != nil {

@@ -1,6 +1,7 @@
 package agent
 
 import (
+	"bytes"
 	"cmp"
 	"context"
 	"crypto/md5"
@@ -14,6 +15,7 @@ import (
 	"time"
 
 	"github.com/Azure/azure-sdk-for-go/sdk/azcore"
+	"github.com/Azure/azure-sdk-for-go/sdk/azcore/streaming"
 	"github.com/Azure/azure-sdk-for-go/sdk/storage/azblob"
 	"github.com/Azure/azure-sdk-for-go/sdk/storage/azblob/blob"
 	"github.com/Azure/azure-sdk-for-go/sdk/storage/azblob/bloberror"
@@ -45,13 +47,7 @@ const maxPutBlob = 5000 << 20
 func (d BlobDrop) Put(ctx context.Context, name landing.Name, body io.ReadSeekCloser) error {
 	ctx, cancel := context.WithTimeout(ctx, cmp.Or(d.Timeout, DefaultDropTimeout))
 	defer cancel()
-	err := d.put(ctx, name, body)
-	if call := (*url.Error)(nil); errors.As(err, &call) {
-		err = call.Err // its text has the whole URL, and with it the signature of a SAS
-	}
-	if answer, ok := err.(*azcore.ResponseError); ok {
-		err = &refusal{answer}
-	}
+	err := brief(d.put(ctx, name, body))
 	op, untrusted := (*net.OpError)(nil), (*tls.CertificateVerificationError)(nil)
 	if errors.As(err, &op) && (op.Op == "dial" || op.Op == "proxyconnect") || errors.As(err, &untrusted) || errors.As(err, new(signIn)) {
 		err = fmt.Errorf("%w: %w", err, ErrStorage)
@@ -60,6 +56,32 @@ func (d BlobDrop) Put(ctx context.Context, name landing.Name, body io.ReadSeekCl
 		return fmt.Errorf("drop %s: %w", name, err)
 	}
 	return nil
+}
+
+// Beat implements Beat: one Put Blob, and done if a blob of the name is there.
+func (d BlobDrop) Beat(ctx context.Context, container, blob string, body []byte) error {
+	ctx, cancel := context.WithTimeout(ctx, beatTimeout)
+	defer cancel()
+	err := d.create(ctx, container, blob, streaming.NopCloser(bytes.NewReader(body)), md5.Sum(body))
+	if bloberror.HasCode(err, bloberror.BlobAlreadyExists, bloberror.UnauthorizedBlobOverwrite) {
+		return nil
+	}
+	return brief(err)
+}
+
+// beatTimeout bounds one, which is small.
+const beatTimeout = 2 * time.Minute
+
+// brief is an error without the address that was called, in which a signature may be,
+// and of an answer in one line.
+func brief(err error) error {
+	if call := (*url.Error)(nil); errors.As(err, &call) {
+		err = call.Err
+	}
+	if answer, ok := err.(*azcore.ResponseError); ok {
+		err = &refusal{answer}
+	}
+	return err
 }
 
 // refusal is an answer of the service in one line; its own text is a page of its
@@ -125,11 +147,14 @@ func (d BlobDrop) put(ctx context.Context, name landing.Name, body io.ReadSeekCl
 	if _, err := body.Seek(0, io.SeekStart); err != nil {
 		return err
 	}
+	return d.create(ctx, name.Container(), name.Blob(), body, [md5.Size]byte(sum.Sum(nil)))
+}
+
+func (d BlobDrop) create(ctx context.Context, container, name string, body io.ReadSeekCloser, sum [md5.Size]byte) error {
 	any := azcore.ETagAny
-	client := d.Client.ServiceClient().NewContainerClient(name.Container()).NewBlockBlobClient(name.Blob())
-	_, err = client.Upload(ctx, body, &blockblob.UploadOptions{
+	_, err := d.Client.ServiceClient().NewContainerClient(container).NewBlockBlobClient(name).Upload(ctx, body, &blockblob.UploadOptions{
 		AccessConditions:        &blob.AccessConditions{ModifiedAccessConditions: &blob.ModifiedAccessConditions{IfNoneMatch: &any}},
-		TransactionalValidation: blob.TransferValidationTypeMD5(sum.Sum(nil)),
+		TransactionalValidation: blob.TransferValidationTypeMD5(sum[:]),
 	})
 	return err
 }

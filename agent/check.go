@@ -34,7 +34,7 @@ func (a *Agent) checkLater(ctx context.Context, h usage.Hour, hash string, inPar
 	}
 	a.memory.Checks[h] = &check{Hash: hash, At: a.Now().UTC().Add(a.Settings.checkAfter()), Parts: inParts}
 	a.memory.mu.Unlock()
-	a.keepMemory(ctx)
+	a.keepMemorySoon(ctx, true, false)
 }
 
 // checksDue are the hours to be checked now, oldest first, and when the next is due;
@@ -90,7 +90,7 @@ func (a *Agent) checkHours(ctx context.Context, most int, report *Report) (away 
 		a.memory.mu.Lock()
 		delete(a.memory.Checks, h)
 		a.memory.mu.Unlock()
-		a.keepMemory(ctx)
+		a.keepMemorySoon(ctx, true, false)
 	}
 	return nil
 }

@@ -29,6 +29,9 @@ type memory struct {
 	Files  map[string]*Trouble     `json:"files,omitempty"`  // sealed, and not stored
 	Parts  *parts                  `json:"parts,omitempty"`  // nil: the stack is asked for all subscribers at once
 	Checks map[usage.Hour]*check   `json:"checks,omitempty"` // collected, and to be asked for once more
+
+	kept   time.Time // when the note was written
+	unkept bool      // there is more than it has
 }
 
 // Trouble is an hour or a file that failed.
@@ -119,10 +122,25 @@ func nextTry[K comparable](a *Agent, of map[K]*Trouble) (first time.Time) {
 	return first
 }
 
-func (a *Agent) keepMemory(ctx context.Context) bool {
+func (a *Agent) keepMemory(ctx context.Context) {
 	a.memory.mu.Lock()
 	defer a.memory.mu.Unlock()
-	return a.keepNote(ctx, memoryNote, &a.memory)
+	a.memory.kept, a.memory.unkept = time.Now(), !a.keepNote(ctx, memoryNote, &a.memory)
+}
+
+// keepEvery is how often the memory is written for what a kill may take: while an
+// agent catches up with years, it would be most of the work.
+const keepEvery = 5 * time.Second
+
+// keepMemorySoon is keepMemory now and then; always is for the end of a round.
+func (a *Agent) keepMemorySoon(ctx context.Context, changed, always bool) {
+	a.memory.mu.Lock()
+	a.memory.unkept = a.memory.unkept || changed
+	due := a.memory.unkept && (always || time.Since(a.memory.kept) > keepEvery)
+	a.memory.mu.Unlock()
+	if due {
+		a.keepMemory(ctx)
+	}
 }
 
 // recallMemory reads what an earlier run kept, and lets all that failed be tried at

@@ -29,6 +29,7 @@ func (a *Agent) Run(ctx context.Context) error {
 	var both sync.WaitGroup
 	both.Go(func() { a.dropLoop(ctx, sealed) })
 	both.Go(func() { a.collectLoop(ctx, sealed) })
+	both.Go(func() { a.beatLoop(ctx) })
 	both.Wait()
 	a.setNextRound(time.Time{})
 	a.publish(context.WithoutCancel(ctx))
@@ -64,6 +65,7 @@ func (a *Agent) Once(ctx context.Context) (Report, error) {
 	a.ended(ctx, metrics.StepCollect, away)
 	a.ended(ctx, metrics.StepDrop, dropErr)
 	a.publish(ctx)
+	a.beat(ctx)
 	return report, errors.Join(join(failed), away, dropErr)
 }
 
@@ -83,6 +85,7 @@ func ofTheStack(err error) bool {
 // not failed, then those that are to be tried again. failed is what went wrong with
 // hours, away what would with any other, which ends the round.
 func (a *Agent) round(ctx context.Context, report *Report, sealed func()) (failed []error, away error) {
+	defer a.keepMemorySoon(ctx, false, true)
 	most := a.Settings.maxCatchUp()
 	hours, err := a.gaps(most + 1)
 	if err != nil {

@@ -197,6 +197,7 @@ func (a *Agent) failing(s *Status, sealed, refused []spool.Entry) {
 // publish sets the gauges and writes the status for other processes. Its failure
 // costs nothing but the status.
 func (a *Agent) publish(ctx context.Context) {
+	a.keepMemorySoon(ctx, false, false)
 	a.state.note.Lock()
 	defer a.state.note.Unlock()
 	s, err := a.Status()

@@ -56,7 +56,7 @@ func LandedMessage(name landing.Name) string {
 }
 
 // decodeLanded reads which blob landed. probe is true for the agent's
-// self-test, which means nothing.
+// own blobs, which mean nothing here.
 func decodeLanded(text string) (name landing.Name, probe bool, err error) {
 	var m landedMessage
 	if err := strictjson.Unmarshal([]byte(text), &m); err != nil {
@@ -70,7 +70,7 @@ func decodeLanded(text string) (name landing.Name, probe bool, err error) {
 	if !ok || !found {
 		return name, false, fmt.Errorf("event subject %.200q: names no blob", m.Subject)
 	}
-	if strings.HasPrefix(blob, landing.ProbePrefix) {
+	if landing.Aside(blob) {
 		return name, true, nil
 	}
 	name, err = landing.ParseName(container, blob)

@@ -16,6 +16,7 @@ type Status struct {
 	Now            time.Time        `json:"now"`
 	OpenDays       []OpenDayStatus  `json:"openDays"`       // have something to close
 	OpenRevisions  []OpenDayStatus  `json:"openRevisions"`  // have batches without a final answer
+	Agents         []AgentStatus    `json:"agents"`         // what each registration's agent said last
 	Findings       []FindingStatus  `json:"findings"`       // wait for an operator's decision; the first hundred
 	FailedMessages int              `json:"failedMessages"` // rows of FailedMessages
 	Queues         map[string]int64 `json:"queues"`         // messages, about
@@ -97,6 +98,9 @@ func (a *App) readStatus(ctx context.Context) (Status, error) {
 		s.OpenRevisions = append(s.OpenRevisions, open)
 	}
 	if s.Findings, err = a.findingStatus(ctx); err != nil {
+		return s, err
+	}
+	if s.Agents, err = a.heartbeats(ctx); err != nil {
 		return s, err
 	}
 	if s.FailedMessages, err = a.Ledger.CountFailed(ctx); err != nil {

@@ -12,6 +12,8 @@ import (
 	"github.com/google/go-cmp/cmp/cmpopts"
 
 	"stackusage/handlers"
+	"stackusage/shared/landing"
+	"stackusage/shared/usage"
 )
 
 func (r *rig) status(t testing.TB, want int) string {
@@ -45,7 +47,7 @@ func TestStatus(t *testing.T) {
 	}
 	none, nothing := []handlers.OpenDayStatus{}, []handlers.FindingStatus{}
 	t.Run("nothing is open in a new app, and the lists are lists", func(t *testing.T) {
-		check(t, newRig(t), handlers.Status{OpenDays: none, OpenRevisions: none, Findings: nothing, Queues: queues(nil)})
+		check(t, newRig(t), handlers.Status{OpenDays: none, OpenRevisions: none, Findings: nothing, Agents: []handlers.AgentStatus{{CloudID: cloudID}}, Queues: queues(nil)})
 	})
 	t.Run("a day to close, a revision that commerce keeps waiting, and what failed", func(t *testing.T) {
 		r := stated(t)
@@ -54,7 +56,16 @@ func TestStatus(t *testing.T) {
 		r.done(t, "ForwardBatch", batchMessage(theDay, 1))
 		r.done(t, "CloseDay", "garbage")
 		r.poison(t, handlers.QueueLanded, "x")
+		container := landing.Container(cloudID)
+		now := r.Now().UTC()
+		for h, text := range map[usage.Hour]string{
+			usage.HourOf(now.AddDate(0, -2, 0)): "long ago", usage.HourOf(now.AddDate(0, 0, -1)): "yesterday",
+			usage.HourOf(now) - 1: "an hour ago", usage.HourOf(now): `{"format":"stackusage-heartbeat/1","secondsBehind":7,"collectError":"x"}`,
+		} {
+			r.putBlob(t, container, landing.HeartbeatName(h), []byte(text))
+		}
 		check(t, r, handlers.Status{
+			Agents:        []handlers.AgentStatus{{CloudID: cloudID, Heartbeat: &landing.Heartbeat{Format: landing.HeartbeatFormat, SecondsBehind: 7, CollectError: "x"}}},
 			OpenDays:      []handlers.OpenDayStatus{{CloudID: cloudID, UsageDay: "2019-12-11", Since: time.Now()}},
 			OpenRevisions: []handlers.OpenDayStatus{{CloudID: cloudID, UsageDay: "2019-12-10", Revision: 1, Since: time.Now(), Unanswered: 1, LastAnswer: `credentials: HTTP 401: ""`}},
 			Findings: []handlers.FindingStatus{{CloudID: cloudID, UsageDay: "2019-12-10", Kind: "unconfirmed",

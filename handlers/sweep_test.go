@@ -55,6 +55,7 @@ func TestSweepLanded(t *testing.T) {
 	r := newRig(t)
 	name := r.land(t, hour22, rowsOf(hour22)...)
 	r.putBlob(t, name.Container(), "_probe/1", nil)
+	r.putBlob(t, name.Container(), "_heartbeat/2019/12/10/22.json", nil)
 	r.putBlob(t, name.Container(), "notes.txt", nil)
 	ok(t, r.store.Blobs.Create(t.Context(), "landing-of-somebody-else"))
 	r.putBlob(t, "landing-of-somebody-else", name.Blob(), nil)

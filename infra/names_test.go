@@ -97,6 +97,9 @@ func events(t testing.TB, all templates) (problems []string) {
 		if begins, _ := bicep.Find(properties, "filter", "subjectBeginsWith").Value(); begins != subject {
 			problems = append(problems, "events are filtered by "+begins+", the code reads "+subject)
 		}
+		if aside := bicep.Find(properties, "filter", "advancedFilters"); aside == nil || !strings.Contains(aside.Text(), "StringNotContains") || !strings.Contains(aside.Text(), "'/blobs/_'") {
+			problems = append(problems, "events of the agents' own blobs are announced")
+		}
 		types := bicep.Strings(bicep.Find(properties, "filter", "includedEventTypes"))
 		if diff := cmp.Diff([]string{announced.EventType}, types); diff != "" {
 			problems = append(problems, "types of events (-code +templates):\n"+diff)

@@ -9,6 +9,7 @@ import (
 	"path/filepath"
 	"time"
 
+	"golang.org/x/sys/windows"
 	"golang.org/x/sys/windows/svc"
 	"golang.org/x/sys/windows/svc/mgr"
 	"gopkg.in/natefinch/lumberjack.v2"
@@ -72,10 +73,8 @@ func install(path string) error {
 		return fmt.Errorf("%s is installed already: uninstall it first", serviceName)
 	}
 	s, err := m.CreateService(serviceName, exe, mgr.Config{
-		DisplayName:      "stackusage agent",
-		Description:      "Collects usage on an Azure Stack and drops it into Azure Storage.",
-		StartType:        mgr.StartAutomatic,
-		DelayedAutoStart: true,
+		DisplayName: "stackusage agent",
+		StartType:   mgr.StartAutomatic,
 		// An account of its own, without password, that may do nothing but what
 		// its folders allow.
 		ServiceStartName: `NT SERVICE\` + serviceName,
@@ -85,14 +84,28 @@ func install(path string) error {
 	}
 	defer s.Close()
 	again := mgr.RecoveryAction{Type: mgr.ServiceRestart, Delay: time.Minute}
-	err = errors.Join(
-		s.SetRecoveryActions([]mgr.RecoveryAction{again, again, again}, uint32(24*time.Hour/time.Second)),
-		s.SetRecoveryActionsOnNonCrashFailures(true),
+	conf, err := s.Config()
+	if err == nil {
+		conf.Description, conf.DelayedAutoStart = "Collects usage on an Azure Stack and drops it into Azure Storage.", true
+		err = s.UpdateConfig(conf)
+	}
+	err = errors.Join(known(err),
+		known(s.SetRecoveryActions([]mgr.RecoveryAction{again, again, again}, uint32(24*time.Hour/time.Second))),
+		known(s.SetRecoveryActionsOnNonCrashFailures(true)),
 	)
 	if err != nil {
-		return errors.Join(fmt.Errorf("set what happens when %s fails: %w", serviceName, err), s.Delete())
+		return errors.Join(fmt.Errorf("set how %s starts, and what happens when it fails: %w", serviceName, err), s.Delete())
 	}
 	return nil
+}
+
+// known passes over what a service manager does not know: wine's has no delayed start
+// and no recovery.
+func known(err error) error {
+	if errors.Is(err, windows.ERROR_INVALID_LEVEL) {
+		return nil
+	}
+	return err
 }
 
 func uninstall() error {
@@ -114,14 +127,11 @@ func uninstall() error {
 }
 
 func runService(ctx context.Context, work func(context.Context) error) error {
-	managed, err := svc.IsWindowsService()
-	if err != nil {
-		return fmt.Errorf("service run: %w", err)
-	}
-	if !managed {
+	err := svc.Run(serviceName, handler{ctx, work})
+	if errors.Is(err, windows.ERROR_FAILED_SERVICE_CONTROLLER_CONNECT) {
 		return errors.New("service run: the service manager starts this; start it with: sc start " + serviceName)
 	}
-	return svc.Run(serviceName, handler{ctx, work})
+	return err
 }
 
 // handler does the work until the service manager ends it.

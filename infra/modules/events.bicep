@@ -83,6 +83,15 @@ resource landed 'Microsoft.EventGrid/systemTopics/eventSubscriptions@2025-02-15'
         'Microsoft.Storage.BlobCreated'
       ]
       subjectBeginsWith: '/blobServices/default/containers/landing-'
+      advancedFilters: [
+        {
+          operatorType: 'StringNotContains' // the agents' own blobs: probes and heartbeats
+          key: 'subject'
+          values: [
+            '/blobs/_'
+          ]
+        }
+      ]
     }
     retryPolicy: {
       eventTimeToLiveInMinutes: 1440

@@ -27,7 +27,8 @@ const Format = "azurestack-usage-hour/1"
 // Suffix ends the name of every hour blob.
 const Suffix = ".ndjson.gz"
 
-// ProbePrefix begins the names of the agent's self-test; everything ignores them.
+// ProbePrefix begins the names of the agent's self-test; everything ignores them, as
+// all names of Aside.
 const ProbePrefix = "_probe/"
 
 // containerPrefix and the registration's cloudId make the container's name.

@@ -1,0 +1,88 @@
+package handlers
+
+import (
+	"context"
+	"fmt"
+	"io"
+	"strings"
+	"time"
+
+	"stackusage/shared/landing"
+	"stackusage/shared/strictjson"
+	"stackusage/shared/usage"
+)
+
+// AgentStatus is the newest heartbeat of a registration's agent.
+type AgentStatus struct {
+	CloudID   string             `json:"cloudId"`
+	Heartbeat *landing.Heartbeat `json:"heartbeat"`       // nil: none in this month or the last
+	Error     string             `json:"error,omitempty"` // why it cannot be read
+}
+
+// maxHeartbeat bounds what is read of one; an agent's has under 2 KB.
+const maxHeartbeat = 64 << 10
+
+// heartbeats reads the newest heartbeat of each registration that has landed anything.
+func (a *App) heartbeats(ctx context.Context) ([]AgentStatus, error) {
+	agents := []AgentStatus{}
+	containers, err := a.Landing.Containers(ctx, landing.Container(""))
+	if err != nil {
+		return agents, err
+	}
+	for _, container := range containers {
+		cloudID := strings.TrimPrefix(container, landing.Container(""))
+		if usage.CheckGUID(cloudID) != nil {
+			continue
+		}
+		name, err := a.newestHeartbeat(ctx, container)
+		if err != nil {
+			return agents, err
+		}
+		s := AgentStatus{CloudID: cloudID}
+		if name != "" {
+			if s.Heartbeat, err = a.readHeartbeat(ctx, container, name); err != nil {
+				s.Error = fmt.Sprintf("read %s: %v", name, err)
+			}
+		}
+		agents = append(agents, s)
+	}
+	return agents, nil
+}
+
+// newestHeartbeat lists today and yesterday, and then this month and the last.
+func (a *App) newestHeartbeat(ctx context.Context, container string) (newest string, err error) {
+	now := a.Now().UTC()
+	first := time.Date(now.Year(), now.Month(), 1, 0, 0, 0, 0, time.UTC)
+	for _, prefix := range []string{
+		now.Format("2006/01/02/"), now.AddDate(0, 0, -1).Format("2006/01/02/"), first.Format("2006/01/"), first.AddDate(0, -1, 0).Format("2006/01/"),
+	} {
+		err := a.Landing.ListPrefix(ctx, container, landing.HeartbeatPrefix+prefix, func(name string, _ time.Time) error {
+			newest = max(newest, name)
+			return nil
+		})
+		if err != nil || newest != "" {
+			return newest, err
+		}
+	}
+	return "", nil
+}
+
+func (a *App) readHeartbeat(ctx context.Context, container, name string) (*landing.Heartbeat, error) {
+	body, _, err := a.Landing.Open(ctx, container, name)
+	if err != nil {
+		return nil, err
+	}
+	defer body.Close()
+	text, err := io.ReadAll(io.LimitReader(body, maxHeartbeat))
+	if err != nil {
+		return nil, err
+	}
+	var h landing.Heartbeat
+	if err := strictjson.Unmarshal(text, &h); err != nil {
+		return nil, err
+	}
+	if h.Format != landing.HeartbeatFormat {
+		return nil, fmt.Errorf("format %.40q, want %s", h.Format, landing.HeartbeatFormat)
+	}
+	return &h, nil
+}
