@@ -1,6 +1,6 @@
 # The targets only call go, npm and the programs built here.
 .DEFAULT_GOAL := help
-.PHONY: help stage stage-chaos demo chaos package deploy deploy-check package-agent test soak lint bench fuzz clean
+.PHONY: help test-windows stage stage-chaos demo chaos package deploy deploy-check package-agent test soak lint bench fuzz clean
 SHELL := /bin/bash
 
 GO ?= go
@@ -87,6 +87,10 @@ package-agent: ## build the agent for Linux and Windows, and its Debian package
 
 test: lint stage ## run everything: checks, unit tests, end-to-end scripts
 	$(GO) test -race -p 3 -timeout 70m ./...
+
+# Debian: apt-get install --no-install-recommends wine wine64 gcc-mingw-w64-x86-64-win32
+test-windows: ## run the agent for Windows, under wine
+	STACKUSAGE_WINE=1 $(GO) test -timeout 20m ./test -run TestTheAgentOnWindows
 
 soak: ## run the random and the exhaustive tests of the handlers with all their cases
 	STACKUSAGE_SOAK=1 $(GO) test -timeout 60m ./handlers

@@ -119,6 +119,11 @@ func (a *Agent) round(ctx context.Context, report *Report, sealed func()) (faile
 			}
 		}
 	}
+	// Where hours have failed, there may be more than were looked at.
+	next, err := a.gaps(1)
+	if report.Behind = err == nil && len(next) > 0 && a.due(next[0]); report.Behind || err != nil {
+		return failed, err
+	}
 	return failed, a.checkHours(ctx, most-collected, report)
 }
 

@@ -56,6 +56,21 @@ type Status struct {
 	Damaged      int  `json:"damagedFiles"` // set aside, for somebody to look at the disk
 }
 
+// Failing is an error of all that was not collected or stored at the last try, nil if
+// there is nothing; what the stack does not tell yet is none.
+func (s Status) Failing() error {
+	var failures []error
+	for _, h := range s.FailingHours {
+		if !h.Waiting {
+			failures = append(failures, fmt.Errorf("hour %s: %s", h.Hour, h.Text))
+		}
+	}
+	for _, f := range s.FailingFiles {
+		failures = append(failures, fmt.Errorf("hour %s: %s", f.Hour, f.Text))
+	}
+	return join(failures)
+}
+
 // Failure is an error and when it was.
 type Failure struct {
 	Step string    `json:"step"` // collect or drop

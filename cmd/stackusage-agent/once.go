@@ -52,18 +52,28 @@ func once(ctx context.Context, args []string, getenv func(string) string, stdout
 	return open(ctx, err, "stackusage-agent once")
 }
 
-// catchUp goes on, round by round, while more hours are due than one round takes.
+// patience is for how long once goes on while every hour fails: the stack is away.
+const patience = 10 * time.Minute
+
+// catchUp goes on, round by round, while more hours are due than one round takes. Its
+// error has what failed and was not mended in a later round.
 func catchUp(ctx context.Context, a *agent.Agent) (total agent.Report, err error) {
-	for {
+	for since := time.Now(); ; {
 		var r agent.Report
-		r, err = a.Once(ctx)
+		if r, err = a.Once(ctx); r.Collected > 0 {
+			since = time.Now()
+		}
 		total.Collected += r.Collected
 		total.Dropped += r.Dropped
 		total.Rows += r.Rows
 		total.NotReady = r.NotReady
-		if !r.Behind || ctx.Err() != nil {
-			return total, err
+		if r.Behind && ctx.Err() == nil && time.Since(since) < patience {
+			continue
 		}
+		if s, unknown := a.Status(); err == nil && unknown == nil {
+			err = s.Failing()
+		}
+		return total, err
 	}
 }
 
