@@ -17,7 +17,6 @@ import (
 	"stackusage/shared/ledger"
 	"stackusage/shared/registration"
 	"stackusage/shared/table"
-	"stackusage/shared/usage"
 	"stackusage/shared/verify"
 )
 
@@ -292,62 +291,5 @@ func TestVerifyWhatNobodyDid(t *testing.T) {
 	report := r.audit(t)
 	if !names(report, "UsageHours "+cloudID+"_20191210/21_"+n.SHA16) || !names(report, "OpenDays "+cloudID+"/20191210") {
 		t.Errorf("%q", report.Differences)
-	}
-}
-
-// withoutPartials is storage after lifecycle.
-type withoutPartials struct{ *azurestore.Blobs }
-
-func (n withoutPartials) Open(ctx context.Context, container, name string) (io.ReadCloser, time.Time, error) {
-	if container == table.ContainerPartials {
-		return nil, time.Time{}, azurestore.ErrNoBlob
-	}
-	return n.Blobs.Open(ctx, container, name)
-}
-
-// TestVerifyWithoutPartials: what lifecycle removes is not needed.
-func TestVerifyWithoutPartials(t *testing.T) {
-	t.Parallel()
-	r := corrected(t)
-	if report := r.auditWith(t, withoutPartials{r.store.Blobs}, verify.Options{}); !report.Agrees() || report.Records == 0 {
-		t.Errorf("%+v", report)
-	}
-}
-
-// TestVerifyBesideTheApp: a step under way is no difference.
-func TestVerifyBesideTheApp(t *testing.T) {
-	t.Parallel()
-	r := registered(t)
-	newBilling(t, r)
-	done, looked := make(chan struct{}), make(chan int)
-	go func() {
-		looks := 0
-		defer func() { looked <- looks }()
-		for {
-			select {
-			case <-done:
-				return
-			default:
-			}
-			for _, f := range r.audit(t).Differences {
-				if !strings.Contains(f.What, "still open") && !strings.Contains(f.What, "nobody ingested") { // this clock jumps
-					t.Errorf("look %d: %s", looks, f)
-				}
-			}
-			looks++
-		}
-	}()
-	rnd := rand.New(rand.NewPCG(1, 1))
-	for n := range usage.Hour(8) {
-		r.ingest(t, hour22+n, row(1, hour22-1, "1.5"), row(int(n), hour22+n, "2"), `{}`)
-		if n%2 == 0 {
-			r.untilNothingIsOpen(t, rnd)
-			r.advance(48 * time.Hour)
-		}
-	}
-	r.untilNothingIsOpen(t, rnd)
-	close(done)
-	if n := <-looked; n < 3 {
-		t.Errorf("looked only %d times", n)
 	}
 }

@@ -101,9 +101,11 @@ func (l *look) checkOpen() {
 		l.check(have.pending || !have.counts || in[key], have.where, "its hour counts, but is in no revision, and the day is not in OpenDays")
 	}
 	for key, r := range l.dayInputs {
-		from := l.carrying(key)
-		others := from.found() && from.text("sha256") != r.text("sha256") // another closer's file became the revision
-		l.check(l.inputs[key] != nil || others || in[key], r.where, "it is in no revision of the day, and the day is not in OpenDays")
+		if l.inputs[key] == nil && !in[key] {
+			from := l.carrying(key)
+			others := from.found() && from.text("sha256") != r.text("sha256") // another closer's file became the revision
+			l.check(others, r.where, "it is in no revision of the day, and the day is not in OpenDays")
+		}
 	}
 }
 
