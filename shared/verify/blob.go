@@ -110,29 +110,19 @@ func (s *source) next(r *bufio.Reader, l *textLine) (code string) {
 
 // header is what an hour blob says of the stack. docs/formats/hour-blob.md.
 type header struct {
-	Format        string            `json:"format"`
-	CloudID       string            `json:"cloudId"`
-	Region        string            `json:"region"`
-	Domain        string            `json:"domain"`
-	ReportedStart time.Time         `json:"reportedStart"`
-	ReportedEnd   time.Time         `json:"reportedEnd"`
-	CollectedAt   time.Time         `json:"collectedAt"`
-	AgentVersion  string            `json:"agentVersion"`
-	Providers     []string          `json:"providerSubscriptions"`
-	Tenants       map[string]string `json:"tenants"`
-	TenantsStale  bool              `json:"tenantsStale"`
-	TenantsAt     time.Time         `json:"tenantsAt"`
-	PartialSource []string          `json:"partialSource"`
-	Corrects      *corrects         `json:"corrects"`
+	Format, CloudID, Region, Domain, AgentVersion      string
+	ReportedStart, ReportedEnd, CollectedAt, TenantsAt time.Time
+	ProviderSubscriptions, PartialSource               []string
+	Tenants                                            map[string]string
+	TenantsStale                                       bool
+	Corrects                                           *corrects
 }
 
 // corrects is what a corrected blob says of the landed one, and which of its lines do
 // not count.
 type corrects struct {
-	Original string     `json:"original"`
-	Blob     string     `json:"blob"`
-	Decision string     `json:"decision"`
-	Rejected [][2]int64 `json:"rejected"` // first and last line of each range, in order
+	Original, Blob, Decision string
+	Rejected                 [][2]int64 // first and last line of each range, in order
 }
 
 // leavesOut reports whether a line does not count, whatever the rules say.
@@ -192,13 +182,10 @@ func (f *file) read(r io.Reader, each func(row textLine)) {
 
 // finish checks the trailer, the end of the file and its name.
 func (f *file) finish(s *source, last []byte) (code string) {
-	var line struct {
-		Trailer json.RawMessage `json:"trailer"`
-	}
+	var line struct{ Trailer json.RawMessage }
 	var trailer struct {
-		Records int64  `json:"records"`
-		Pages   int64  `json:"pages"`
-		RowSet  string `json:"rowSetHash"`
+		Records, Pages int64
+		RowSetHash     string
 	}
 	code = decode(last, &line, true) + decode(line.Trailer, &trailer, true)
 	_, end := s.rest.ReadByte()
@@ -207,7 +194,7 @@ func (f *file) finish(s *source, last []byte) (code string) {
 		finding{len(last) > maxRow || code != "" || string(line.Trailer) == "null" || trailer.Pages < 0, "NoTrailer"},
 		finding{end == nil, "BytesAfterTheEnd"},
 		finding{trailer.Records != f.records, "RecordCountDiffers"},
-		finding{!strings.EqualFold(trailer.RowSet, f.rowSet), "RowSetHashDiffers"},
+		finding{!strings.EqualFold(trailer.RowSetHash, f.rowSet), "RowSetHashDiffers"},
 		finding{f.sha256[:16] != f.sha16, "NameDiffersFromContent"})
 }
 
@@ -227,5 +214,5 @@ func (f *file) readHeader(content []byte) (code string) {
 		finding{!isGUID(f.CloudID) || dashedGUID(f.CloudID) != f.cloudID, "OtherRegistration"},
 		finding{!start.Truncate(time.Hour).Equal(start) || !f.ReportedEnd.Equal(start.Add(time.Hour)), "WindowNotOneHour"},
 		finding{hourOf(start) != f.hour, "NameDiffersFromContent"},
-		finding{(f.Corrects != nil) != f.corrected || twice || slices.ContainsFunc(f.Providers, func(id string) bool { return !isGUID(id) }), "UnreadableHeader"})
+		finding{(f.Corrects != nil) != f.corrected || twice || slices.ContainsFunc(f.ProviderSubscriptions, func(id string) bool { return !isGUID(id) }), "UnreadableHeader"})
 }

@@ -198,7 +198,7 @@ func (r *revision) ends(first bool, content []byte) {
 	}
 	r.sameJSON(r.File+" header", content, object("format", "stackusage-day/1", "cloudId", r.cloudID, "usageDay", dashedDay(r.day), "revision", r.number,
 		"billingModel", r.text("billingModel"), "billingSubscriptionId", r.text("billingSubscriptionId"), "reporting?", r.text("reporting"), "missingHours?", r.missing(),
-		"inputs", append([]listed{}, r.Inputs...), "carries?", r.Carries, "carriedTo?", dashedDay(r.carriedTo), "reason?", reason, "waived?", r.waives))
+		"inputs", r.raw["inputs"], "carries?", r.raw["carries"], "carriedTo?", dashedDay(r.carriedTo), "reason?", reason, "waived?", r.waives))
 }
 
 func (r *revision) missing() (hours []time.Time) {

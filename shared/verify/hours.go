@@ -38,7 +38,7 @@ func among(text string, list ...string) bool { return slices.Contains(list, text
 func (l *look) checkHours() {
 	hours := map[string][]*file{}
 	for _, key := range slices.Sorted(maps.Keys(l.hours)) {
-		if hh := key[:2]; key != hh {
+		if hh := fmt.Sprintf("%.2s", key); key != hh {
 			l.try(func() { hours[hh] = append(hours[hh], l.checkFile(l.hours[key])) })
 			l.out.Files++
 		}

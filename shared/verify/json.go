@@ -2,6 +2,7 @@ package verify
 
 import (
 	"bytes"
+	"cmp"
 	"encoding/json"
 	"fmt"
 	"reflect"
@@ -40,7 +41,7 @@ func decode(content []byte, v any, only bool) (code string) {
 	}
 	named := map[string]json.RawMessage{}
 	for i, t := 0, reflect.TypeOf(v).Elem(); i < t.NumField(); i++ {
-		field := t.Field(i).Tag.Get("json")
+		field := cmp.Or(t.Field(i).Tag.Get("json"), t.Field(i).Name)
 		for name, value := range raw {
 			if !strings.EqualFold(dashes.Replace(name), field) {
 				continue

@@ -35,28 +35,21 @@ type revision struct {
 }
 
 type manifest struct {
+	raw          map[string]json.RawMessage
 	File, SHA256 string
-	Inputs       []listed
-	Carries      []carry
-	Batches      []batch
-}
-
-// listed is an input as manifest and daily file name it.
-type listed struct {
-	ReportedHour time.Time `json:"reportedHour"`
-	SHA16        string    `json:"sha16"`
-	Partial      string    `json:"partial"`
-	SHA256       string    `json:"sha256"`
-	Lines        int64     `json:"lines"`
-	Rows         int64     `json:"rows"`
+	Inputs       []struct {
+		ReportedHour           time.Time
+		SHA16, Partial, SHA256 string
+		Lines, Rows            int64
+	}
+	Carries []carry
+	Batches []batch
 }
 
 // carry is a revision of another day whose differences the day takes in.
 type carry struct {
-	UsageDay string `json:"usageDay"`
-	Revision int    `json:"revision"`
-	File     string `json:"file"`
-	SHA256   string `json:"sha256"`
+	UsageDay, File, SHA256 string
+	Revision               int
 }
 
 func (c carry) key() string {
@@ -64,11 +57,8 @@ func (c carry) key() string {
 }
 
 type batch struct {
-	Number  int    `json:"number"`
-	Records int    `json:"records"`
-	SHA256  string `json:"sha256"`
-	Bytes   int    `json:"bytes"`
-	Blob    string `json:"blob"`
+	Number, Records, Bytes int
+	SHA256, Blob           string
 }
 
 func (l *look) readRevisions() {
@@ -77,7 +67,10 @@ func (l *look) readRevisions() {
 		rev := &revision{look: l, row: r, number: n, carriedTo: r.text("carriedTo"), off: r.text("reporting") == "off", tenants: map[string]string{}}
 		l.revisions = append(l.revisions, rev)
 		l.check(r.Key == fmt.Sprintf("%s_%04d", l.day, n) && r.count("revision") == int64(n), r.where, "it is revision %d; revision says %d", n, r.count("revision"))
-		l.try(func() { l.readFile(r.text("manifest"), "", &rev.manifest) })
+		l.try(func() {
+			l.readFile(r.text("manifest"), "", &rev.raw)
+			l.readFile(r.text("manifest"), "", &rev.manifest)
+		})
 		for _, i := range rev.Inputs {
 			rev.keys = append(rev.keys, hourOf(i.ReportedHour).compact()+"_"+i.SHA16)
 		}
@@ -130,7 +123,7 @@ func (r *revision) derive(before []json.RawMessage) {
 		r.same(from.where, from.Props, props{"file": c.File, "sha256": c.SHA256, "carriedTo": r.day})
 	}
 	r.sameJSON(path, r.readFile(path, "", nil), object("cloudId", r.cloudID, "usageDay", dashedDay(r.day), "revision", r.number, "file", r.File, "sha256", r.SHA256,
-		"inputs", append([]listed{}, r.Inputs...), "carries?", r.Carries, "before?", before, "batches", r.Batches))
+		"inputs", r.raw["inputs"], "carries?", r.raw["carries"], "before?", before, "batches", r.raw["batches"]))
 	list := strings.Join(r.keys, ",")
 	if len(list) > 30<<10 {
 		list = fmt.Sprintf("sha256:%x", sha256.Sum256([]byte(list)))

@@ -126,16 +126,10 @@ const maxRow = 256 << 10
 // readRow reads a row that was reported in an hour. code says why it is
 // rejected; empty: it counts. docs/formats/hour-blob.md.
 func readRow(content []byte, reported hour) (u usage, code string) {
-	var row struct {
-		Properties json.RawMessage `json:"properties"`
-	}
+	var row struct{ Properties json.RawMessage }
 	var p struct {
-		SubscriptionID string          `json:"subscriptionId"`
-		MeterID        string          `json:"meterId"`
-		Start          string          `json:"usageStartTime"`
-		End            string          `json:"usageEndTime"`
-		Quantity       json.RawMessage `json:"quantity"`
-		Instance       json.RawMessage `json:"instanceData"`
+		SubscriptionID, MeterID, UsageStartTime, UsageEndTime string
+		Quantity, InstanceData                                json.RawMessage
 	}
 	if len(content) > maxRow {
 		return u, "LineTooLong"
@@ -143,8 +137,8 @@ func readRow(content []byte, reported hour) (u usage, code string) {
 	if code = decode(content, &row, false); code == "" {
 		code = decode(row.Properties, &p, false)
 	}
-	start, err := time.Parse(time.RFC3339Nano, p.Start)
-	end, errEnd := time.Parse(time.RFC3339Nano, p.End)
+	start, err := time.Parse(time.RFC3339Nano, p.UsageStartTime)
+	end, errEnd := time.Parse(time.RFC3339Nano, p.UsageEndTime)
 	start = start.UTC()
 	oneHour := err == nil && errEnd == nil && start.Truncate(time.Hour).Equal(start) && end.Equal(start.Add(time.Hour)) && start.Year() >= 2016 && start.Year() <= 9999
 	quantity, wrong := readQuantity(carriedText(p.Quantity))
@@ -155,7 +149,7 @@ func readRow(content []byte, reported hour) (u usage, code string) {
 		finding{!isGUID(p.MeterID), "InvalidMeterId"},
 		finding{wrong != "", wrong},
 		finding{!oneHour, "WindowNotOneHour"},
-		finding{hourOf(start) > reported, "WindowAfterReportedHour"}), readInstance(carriedText(p.Instance), &u.shown))
+		finding{hourOf(start) > reported, "WindowAfterReportedHour"}), readInstance(carriedText(p.InstanceData), &u.shown))
 	return u, code
 }
 
@@ -186,10 +180,8 @@ func readInstance(content string, into *shown) (code string) {
 		Resource json.RawMessage `json:"Microsoft.Resources"`
 	}
 	var r struct {
-		URI      string          `json:"resourceUri"`
-		Location string          `json:"location"`
-		Tags     json.RawMessage `json:"tags"`
-		Info     json.RawMessage `json:"additionalInfo"`
+		ResourceURI, Location string
+		Tags, AdditionalInfo  json.RawMessage
 	}
 	if content != "" { // else it is missing, or null
 		code = decode([]byte(content), &instance, false)
@@ -197,8 +189,8 @@ func readInstance(content string, into *shown) (code string) {
 	if code == "" && len(instance.Resource) > 0 {
 		code = decode(instance.Resource, &r, false)
 	}
-	into.ResourceURI, into.Location, into.Tags, into.AdditionalInfo = r.URI, r.Location, carriedText(r.Tags), carriedText(r.Info)
-	return cmp.Or(code, first(finding{len(r.URI) > 8<<10 || !resource.MatchString(r.URI) || dots.MatchString(r.URI), "InvalidResourceUri"}, finding{len(r.Location) > 256, unreadable}))
+	into.ResourceURI, into.Location, into.Tags, into.AdditionalInfo = r.ResourceURI, r.Location, carriedText(r.Tags), carriedText(r.AdditionalInfo)
+	return cmp.Or(code, first(finding{len(r.ResourceURI) > 8<<10 || !resource.MatchString(r.ResourceURI) || dots.MatchString(r.ResourceURI), "InvalidResourceUri"}, finding{len(r.Location) > 256, unreadable}))
 }
 
 // Quantities are texts: decimals in full, without trailing zeros. Nothing is zero.

@@ -73,7 +73,7 @@ func (l *look) observe(in *input, h header) {
 	nanoseconds := new(big.Int).Mul(big.NewInt(at.Unix()-endOf(l.day).Unix()), big.NewInt(1e9)) // a time.Duration ends at 292 years
 	nanoseconds.Abs(nanoseconds.Add(nanoseconds, big.NewInt(int64(at.Nanosecond()))))
 	undated := map[bool]int{true: 1}[h.TenantsStale && h.TenantsAt.IsZero()]
-	in.region, in.own = h.Region, dashed(h.Providers...)
+	in.region, in.own = h.Region, dashed(h.ProviderSubscriptions...)
 	in.distance = fmt.Sprintf("%d %030d %s %s", undated, nanoseconds, at.Format("2006-01-02T15:04:05.000000000"), in.Key)
 	for subscription, tenant := range h.Tenants {
 		o := said{Subscription: dashedGUID(subscription), Tenant: dashedGUID(tenant), ObservedAt: at, Input: in.Key}
