@@ -92,11 +92,9 @@ func object(pairs ...any) []byte {
 	var b bytes.Buffer
 	for i := 0; i < len(pairs); i += 2 {
 		name, optional := strings.CutSuffix(pairs[i].(string), "?")
-		v := reflect.ValueOf(pairs[i+1])
-		if optional && (v.IsZero() || v.Kind() == reflect.Slice && v.Len() == 0) {
-			continue
+		if !optional || !reflect.ValueOf(pairs[i+1]).IsZero() {
+			fmt.Fprintf(&b, ",%s:%s", encode(name), encode(pairs[i+1]))
 		}
-		fmt.Fprintf(&b, ",%s:%s", encode(name), encode(pairs[i+1]))
 	}
 	return fmt.Appendf(nil, "{%s}", bytes.TrimPrefix(b.Bytes(), []byte{','}))
 }

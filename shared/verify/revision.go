@@ -86,8 +86,8 @@ func (l *look) checkRevisions() {
 	var before []json.RawMessage
 	for i, r := range l.revisions {
 		l.out.Revisions++
-		if r.File == "" {
-			return // its manifest could not be read
+		if !l.check(r.File != "", r.where, "its manifest names no daily file") {
+			return
 		}
 		// What is stated once more, of the same inputs and with nobody asking, repeats what commerce declined.
 		attempt := int64(0)
