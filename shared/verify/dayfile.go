@@ -39,8 +39,8 @@ type item struct {
 	N        int64 // of the line in the file
 }
 
-// add takes in more of the line. What the day says of it now goes before what it said.
-func (i item) add(j item) item {
+// Add takes in more of the line. What the day says of it now goes before what it said.
+func (i item) Add(j item) item {
 	if i.Total == "" && j.Total != "" {
 		i.line, i.Hours = j.line, nil
 	}

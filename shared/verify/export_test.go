@@ -43,7 +43,7 @@ func SortTexts(dir string, texts []string, size int) (sorted []string, files int
 
 type joined []string
 
-func (j joined) add(k joined) joined { return append(j, k...) }
+func (j joined) Add(k joined) joined { return append(j, k...) }
 
 // MaxMemory is what a sorter holds.
 const MaxMemory = maxMemory

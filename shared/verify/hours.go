@@ -218,7 +218,8 @@ type rowSums struct {
 	Rejected bool
 }
 
-func (s rowSums) add(t rowSums) rowSums {
+// Add puts together what is said of one row.
+func (s rowSums) Add(t rowSums) rowSums {
 	return rowSums{append(s.Was, t.Was...), append(s.Is, t.Is...), s.Rejected || t.Rejected}
 }
 

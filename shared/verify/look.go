@@ -199,7 +199,8 @@ func (a *auditor) get(name, partition, key string) row {
 // pair is a row as it must be and as it is, in texts; nil: there is none.
 type pair struct{ Must, Have *props }
 
-func (p pair) add(q pair) pair { return pair{cmp.Or(p.Must, q.Must), cmp.Or(p.Have, q.Have)} }
+// Add puts the two together.
+func (p pair) Add(q pair) pair { return pair{cmp.Or(p.Must, q.Must), cmp.Or(p.Have, q.Have)} }
 
 // sameRows compares the rows of a day in a table, as far as they are looked at, with
 // those that it must have.

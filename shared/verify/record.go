@@ -55,18 +55,17 @@ func (r *revision) record(b line, hours []int, kind, corrects, reason, quantity 
 	key := b.normal()
 	m, known := r.meters[key.MeterID]
 	var flags []string
-	for flag, is := range map[string]bool{
-		"unknownMeter":    !known,
-		"deprecatedMeter": m.deprecated,
-		"licenseMismatch": b.Class != "admin" && wrongLicence(key.MeterID, key.AdditionalInfo),
-		"foreignResource": plainGUID(strings.Split(key.ResourceURI, "/")[2]) != key.SubscriptionID,
-		"incompleteDay":   r.text("missingHours") != "" && b.From == "",
+	for _, flag := range []finding{
+		{m.deprecated, "deprecatedMeter"},
+		{plainGUID(strings.Split(key.ResourceURI, "/")[2]) != key.SubscriptionID, "foreignResource"},
+		{r.text("missingHours") != "" && b.From == "", "incompleteDay"},
+		{b.Class != "admin" && wrongLicence(key.MeterID, key.AdditionalInfo), "licenseMismatch"},
+		{!known, "unknownMeter"},
 	} {
-		if is {
-			flags = append(flags, flag)
+		if flag.is {
+			flags = append(flags, flag.code)
 		}
 	}
-	slices.Sort(flags)
 	first := startOf(cmp.Or(plainDay(b.From), r.day)).Add(time.Duration(append(slices.Clone(hours), 0)[0]) * time.Hour)
 	return object("recordId", r.recordID(b), "cloudId", r.cloudID, "kind", kind, "corrects?", corrects, "carriedFrom?", b.From, "reason?", reason, "revision", r.number,
 		"billingModel", b.Model, "billingSubscriptionId", b.Billing, "subscriptionId", dashedGUID(b.SubscriptionID), "meterId", dashedGUID(b.MeterID),
@@ -117,25 +116,15 @@ func ownText(s string) string {
 // Windows meter, as far as additionalInfo tells. docs/meters.md.
 func wrongLicence(meter, info string) bool {
 	var raw map[string]json.RawMessage
-	if len(info) > maxText || json.Unmarshal([]byte(info), &raw) != nil {
-		return false
-	}
-	vm := map[string]string{}
+	vm, known := map[string]string{}, len(info) <= maxText && json.Unmarshal([]byte(info), &raw) == nil
 	for name, value := range raw {
-		field, text := strings.ToLower(name), ""
-		if !slices.Contains([]string{"servicetype", "imagetype", "publisher", "offer", "sku"}, field) {
-			continue
+		if field, text := strings.ToLower(name), ""; among(field, "servicetype", "imagetype", "publisher", "offer", "sku") {
+			_, twice := vm[field]
+			known = known && !twice && json.Unmarshal(value, &text) == nil
+			vm[field] = text
 		}
-		if _, twice := vm[field]; twice || json.Unmarshal(value, &text) != nil {
-			return false
-		}
-		vm[field] = text
 	}
-	switch meter {
-	case "9cd92d4cbafd4492b278bedc2de8232a":
-		return strings.EqualFold(vm["imagetype"], "Windows_Server")
-	case "fab6eb84500b4a09a8ca7358f8bbaea5":
-		return vm["imagetype"] == "" && strings.EqualFold(vm["publisher"], "MicrosoftWindowsServer")
-	}
-	return false
+	windows := meter == "9cd92d4cbafd4492b278bedc2de8232a" && strings.EqualFold(vm["imagetype"], "Windows_Server")
+	base := meter == "fab6eb84500b4a09a8ca7358f8bbaea5" && vm["imagetype"] == "" && strings.EqualFold(vm["publisher"], "MicrosoftWindowsServer")
+	return known && (windows || base)
 }

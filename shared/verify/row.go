@@ -78,7 +78,8 @@ type usage struct {
 	Input    string // that has them
 }
 
-func (u usage) add(v usage) usage {
+// Add adds usage of the same key, hour and input.
+func (u usage) Add(v usage) usage {
 	u.shown, u.Quantity, u.Rows = u.least(v.shown), plus(u.Quantity, v.Quantity), u.Rows+v.Rows
 	return u
 }

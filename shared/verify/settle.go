@@ -40,7 +40,8 @@ type said struct {
 	Revision     int       `json:"revision,omitempty"`
 }
 
-func (s said) add(said) said { return s }
+// Add keeps one of what was said twice.
+func (s said) Add(said) said { return s }
 
 type seenList struct {
 	Subscriptions []string `json:"subscriptions"`

@@ -12,7 +12,7 @@ import (
 
 // sorter adds up items of one key, in order of the keys and without end: what is over
 // maxMemory goes to sorted files.
-type sorter[T interface{ add(T) T }] struct {
+type sorter[T interface{ Add(T) T }] struct {
 	dir   string
 	held  []keyed[T]
 	size  int
@@ -87,7 +87,7 @@ func (s *sorter[T]) all() iter.Seq2[string, T] {
 		for k := range runs[0] {
 			switch {
 			case sum != nil && sum.Key == k.Key:
-				sum.Item = sum.Item.add(k.Item)
+				sum.Item = sum.Item.Add(k.Item)
 				continue
 			case sum != nil && !yield(sum.Key, sum.Item):
 				return
