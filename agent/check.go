@@ -45,7 +45,7 @@ func (a *Agent) checksDue() (due []usage.Hour, next time.Time) {
 	for _, h := range slices.Sorted(maps.Keys(a.memory.Checks)) {
 		switch c := a.memory.Checks[h]; {
 		case c.Parts && a.memory.Parts != nil: // until the stack answers for all
-		case a.Now().Before(c.At):
+		case !reached(a.Now(), c.At):
 			next = soonest(next, c.At)
 		default:
 			due = append(due, h)

@@ -92,6 +92,12 @@ func mended[K comparable](a *Agent, ctx context.Context, of map[K]*Trouble, key 
 	}
 }
 
+// reached says whether a time has come. One that is further away than any wait was
+// noted by a clock that has been set back since.
+func reached(now, at time.Time) bool { return !now.Before(at) || at.Sub(now) > maxWait }
+
+const maxWait = 31 * 24 * time.Hour // collect.checkAfter may be 30 days
+
 // fresh orders what is to be done: first what has not failed, in the order given,
 // then what is to be tried again. What waits is left out. So what fails never holds
 // up the rest.
@@ -103,7 +109,7 @@ func fresh[K comparable, T any](a *Agent, all []T, of map[K]*Trouble, key func(T
 		switch t := of[key(one)]; {
 		case t == nil:
 			todo = append(todo, one)
-		case !a.Now().Before(t.Next):
+		case reached(a.Now(), t.Next):
 			again = append(again, one)
 		}
 	}
@@ -193,7 +199,7 @@ func (a *Agent) inParts() bool {
 	a.memory.mu.Lock()
 	defer a.memory.mu.Unlock()
 	p := a.memory.Parts
-	return p != nil && a.Now().Before(p.Probed.Add(probeEvery))
+	return p != nil && a.Now().Sub(p.Probed).Abs() < probeEvery
 }
 
 // probed notes that a stack that was too slow for all at once still is.

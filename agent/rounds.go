@@ -65,7 +65,9 @@ func (a *Agent) Once(ctx context.Context) (Report, error) {
 	a.ended(ctx, metrics.StepCollect, away)
 	a.ended(ctx, metrics.StepDrop, dropErr)
 	a.publish(ctx)
-	a.beat(ctx)
+	if !errors.Is(dropErr, ErrStorage) {
+		a.beat(ctx)
+	}
 	return report, errors.Join(join(failed), away, dropErr)
 }
 

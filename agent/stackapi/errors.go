@@ -33,7 +33,8 @@ type Error struct {
 	RetryAfter time.Duration // how long the stack asked to wait; 0 if it did not
 	Err        error         // ErrNotReady, or the cause if there was no answer; may be nil
 
-	transient bool // worth asking again
+	transient  bool // worth asking again
+	everything bool // nothing can be asked for without what this was about
 }
 
 func (e *Error) Error() string {
@@ -110,7 +111,7 @@ func (e *Error) NotDirectTenant() bool {
 // OfTheStack reports whether any other hour would fail alike: the stack cannot be
 // reached, or does not let this client in.
 func (e *Error) OfTheStack() bool {
-	return e.Unreachable() || e.Status == http.StatusUnauthorized || e.Status == http.StatusForbidden || e.Code == "SubscriptionNotFound"
+	return e.everything || e.Unreachable() || e.Status == http.StatusUnauthorized || e.Status == http.StatusForbidden || e.Code == "SubscriptionNotFound"
 }
 
 // maxErrorBytes is how much of an answer that is not a page is read.

@@ -62,7 +62,7 @@ func Discover(ctx context.Context, client *http.Client, endpoint string) (Metada
 	defer resp.Body.Close()
 	if resp.StatusCode != http.StatusOK {
 		e := refusal(resp, time.Now())
-		e.Op, e.RequestID = op, resp.Header.Get("x-ms-request-id")
+		e.Op, e.RequestID, e.everything = op, resp.Header.Get("x-ms-request-id"), true
 		return Metadata{}, e
 	}
 	text, err := io.ReadAll(io.LimitReader(resp.Body, MaxMetadataBytes+1))
