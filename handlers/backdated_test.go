@@ -7,6 +7,7 @@ import (
 	"strings"
 	"sync"
 	"testing"
+	"time"
 
 	"github.com/Azure/azure-sdk-for-go/sdk/azcore/policy"
 
@@ -271,6 +272,7 @@ func TestSweepThatFailsToAskForARestatement(t *testing.T) {
 			r.complete(t)
 			r.settle(t, rnd)
 			ok(t, r.recharge(t, true))
+			r.advance(time.Hour) // Sweep asks once an hour
 			var once sync.Once
 			r.through(func(req *policy.Request) (*http.Response, error) {
 				fails := false
