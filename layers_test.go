@@ -35,6 +35,7 @@ var layers = map[string][]string{
 	"agent/spool":       {"shared/usage", "shared/landing", "agent/durable"},
 	"agent/stackapi":    {"shared/strictjson", "shared/activation", "shared/usage"},
 	"agent/config":      {"agent/stackapi", "shared/activation", "shared/landing", "shared/usage"},
+	"agent/signin":      {"agent/transport"},
 	"agent/doctor":      {"agent", "agent/config", "agent/durable", "agent/signin", "agent/spool", "agent/stackapi", "agent/transport", "shared/landing"},
 	"handlers":          {"shared/table", "functions", "shared/activation", "shared/invoke", "shared/strictjson", "shared/usage", "shared/landing", "shared/meter", "shared/registration", "shared/daily", "shared/ledger", "shared/commerce", "shared/content", "shared/intake"},
 

@@ -187,18 +187,6 @@ func TestSecretFiles(t *testing.T) {
 			t.Errorf("got %v", err)
 		}
 	})
-	t.Run("the credentials of the service come first", func(t *testing.T) {
-		dir := t.TempDir()
-		put(t, filepath.Join(dir, "secrets_stack-client-secret"), "of the service\r\n", 0o440)
-		getenv := func(name string) string { return map[string]string{"CREDENTIALS_DIRECTORY": dir}[name] }
-		c, err := config.Load(path, getenv)
-		if err != nil {
-			t.Fatal(err)
-		}
-		if got, err := c.Stack.SignIn.Secret(getenv); got != "of the service" || err != nil {
-			t.Errorf("%q, %v", got, err)
-		}
-	})
 	t.Run("by variable", func(t *testing.T) {
 		s := config.SignIn{SecretEnv: "A", CertificatePasswordEnv: "B"}
 		getenv := func(name string) string { return map[string]string{"A": "hidden-value"}[name] }

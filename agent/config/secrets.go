@@ -12,10 +12,6 @@ import (
 // maxSecret is the most bytes of a secret file; certificates come with chains.
 const maxSecret = 256 << 10
 
-// credentials is the ID by which the unit loads the folder of secrets; systemd
-// puts it before the name of each file.
-const credentials = "secrets_"
-
 // findSecrets replaces the names of secret files by paths, and looks at files
 // and variables without reading the former.
 func (c *Config) findSecrets(config string, getenv func(string) string, lines map[string]int) (problems []Problem) {
@@ -24,7 +20,7 @@ func (c *Config) findSecrets(config string, getenv func(string) string, lines ma
 			return
 		}
 		if filepath.Base(*name) == *name {
-			*name = findSecret(config, *name, getenv)
+			*name = findSecret(config, *name)
 		} else if !filepath.IsAbs(*name) {
 			return // reported already
 		}
@@ -48,26 +44,13 @@ func (c *Config) findSecrets(config string, getenv func(string) string, lines ma
 	return problems
 }
 
-// findSecret looks among the credentials of the service first. If the file is
-// nowhere, it is missed where a person would put it.
-func findSecret(config, name string, getenv func(string) string) string {
-	if dir := getenv("CREDENTIALS_DIRECTORY"); dir != "" {
-		for _, id := range []string{credentials + name, name} {
-			if path := filepath.Join(dir, id); exists(path) {
-				return path
-			}
-		}
-	}
+// findSecret is a file in the folder secrets beside the configuration.
+func findSecret(config, name string) string {
 	dir, err := filepath.Abs(filepath.Dir(config))
 	if err != nil {
 		dir = filepath.Dir(config)
 	}
 	return filepath.Join(dir, "secrets", name)
-}
-
-func exists(path string) bool {
-	_, err := os.Stat(path)
-	return err == nil
 }
 
 func checkSecret(path string) error {

@@ -18,7 +18,11 @@ func (e *examination) agent(context.Context) Result {
 	case found.Behind != nil:
 		return failed(found.Behind.Cause, found.Behind.Advice)
 	case len(found.Open) > 0:
-		return failed(brief1(found.Open[0]), strings.Join(append(found.Open[1:], "Look below whether what it needs is well now; the agent tries again by itself."), "\n"))
+		again := "Look below whether what it needs is well now; the agent tries again by itself"
+		if at := found.Status.NextRound; !at.IsZero() {
+			again += ", next at " + at.UTC().Format(time.RFC3339)
+		}
+		return failed(brief1(found.Open[0]), strings.Join(append(found.Open[1:], again+"."), "\n"))
 	}
 	if soon := found.Status.Ending(time.Now()); len(soon) > 0 {
 		return warning(soon[0], strings.Join(append(soon[1:], "Put the new one where the old one is, and secretEnds right."), "\n"))

@@ -11,7 +11,6 @@ import (
 	"net/http"
 	"net/url"
 	"strings"
-	"syscall"
 	"time"
 
 	"stackusage/agent/transport"
@@ -60,7 +59,7 @@ func (e *examination) connect(who string, u *url.URL, needs string) string {
 		}
 		found, err := net.DefaultResolver.LookupHost(ctx, host)
 		if err != nil {
-			return explainName(who, host, err)
+			return explain(who, host, false, err)
 		}
 		return ok(strings.Join(found[:min(len(found), 4)], ", "))
 	})
@@ -68,7 +67,7 @@ func (e *examination) connect(who string, u *url.URL, needs string) string {
 		began := time.Now()
 		conn, err := (&net.Dialer{}).DialContext(ctx, "tcp", address)
 		if err != nil {
-			return explainConnection(who, address, err)
+			return explain(who, address, false, err)
 		}
 		conn.Close()
 		return ok("in " + time.Since(began).Round(100*time.Microsecond).String())
@@ -87,28 +86,17 @@ func hostPort(u *url.URL) string {
 	return net.JoinHostPort(u.Hostname(), port)
 }
 
-func explainName(who, host string, err error) Result {
-	key := settingOf(who)
-	var dns *net.DNSError
-	if errors.As(err, &dns) && dns.IsNotFound {
-		return failed("no DNS server that this machine asks knows the name "+host,
-			"Check "+key+". If it is right, give this machine a DNS server that knows the name, or have the name forwarded to one that does.")
+// explain is what the one place knows of an error, or the error itself.
+func explain(who, address string, proxied bool, err error) Result {
+	key := "storage.caFile"
+	if strings.HasPrefix(who, "stack") {
+		key = "stack.caFile"
 	}
-	return failed("the name "+host+" cannot be looked up: this machine's DNS server does not answer",
-		"Check this machine's DNS servers and the network to them (port 53).")
-}
-
-func explainConnection(who, address string, err error) Result {
-	var timeout net.Error
-	switch {
-	case errors.Is(err, syscall.ECONNREFUSED), strings.Contains(err.Error(), "refused"):
-		return failed("the port is blocked or closed: "+address+" refuses the connection",
-			"Check "+settingOf(who)+", and that a firewall lets this machine connect to "+address+".")
-	case errors.As(err, &timeout) && timeout.Timeout(), errors.Is(err, context.DeadlineExceeded):
-		return failed("the port is blocked: "+address+" does not answer",
-			"Have the firewall let this machine connect to "+address+"; one that drops packets looks like this. If a proxy leads there, name it in proxy.url.")
+	cause, advice, known := transport.Explain(err, transport.Place{Host: address, Setting: settingOf(who), CASetting: key, Proxied: proxied})
+	if !known {
+		return failed("the connection fails: "+brief(err), "Check that "+address+" is the address of the right service, and that nothing between cuts TLS.")
 	}
-	return failed("there is no way to "+address+": "+brief(err), "Check this machine's network and routes.")
+	return failed(cause, advice)
 }
 
 func settingOf(who string) string {
@@ -162,38 +150,12 @@ func head(ctx context.Context, client *http.Client, u *url.URL) (resp *http.Resp
 }
 
 func (e *examination) explainTLS(ctx context.Context, who string, u *url.URL, err error, proxied bool) Result {
-	key := "storage.caFile"
-	if strings.HasPrefix(who, "stack") {
-		key = "stack.caFile"
-	}
 	var untrusted *tls.CertificateVerificationError
 	var invalid x509.CertificateInvalidError
-	var name x509.HostnameError
-	var unknown x509.UnknownAuthorityError
-	var timeout net.Error
-	switch {
-	case errors.As(err, &invalid) && invalid.Reason == x509.Expired && errors.As(err, &untrusted) && len(untrusted.UnverifiedCertificates) > 0:
+	if errors.As(err, &invalid) && invalid.Reason == x509.Expired && errors.As(err, &untrusted) && len(untrusted.UnverifiedCertificates) > 0 {
 		return e.explainExpired(ctx, u, untrusted.UnverifiedCertificates)
-	case errors.As(err, &name):
-		return failed("the server's certificate is for another name than "+u.Hostname()+": "+brief(err), "Use the name that is in the certificate, or have the server given one for this name.")
-	case errors.As(err, &unknown):
-		advice := "Name the PEM file of the authority that signs it in " + key + "."
-		if proxied {
-			advice += " A proxy that opens TLS connections signs with an authority of its own."
-		}
-		return failed("the server's certificate is signed by an authority that this machine does not know", advice)
-	case errors.As(err, &invalid), errors.As(err, &untrusted):
-		return failed("the server's certificate is not valid: "+brief(err), "Have the server given a certificate that is valid for "+u.Hostname()+".")
-	case errors.Is(err, transport.ErrOldTLS):
-		return failed("the server speaks no TLS 1.2 or later", "Update the server, or what terminates TLS in front of it.")
-	case strings.Contains(err.Error(), "HTTP response to HTTPS client"):
-		return failed("the server speaks plain HTTP at this port", "Check the address and its port.")
-	case errors.As(err, &timeout) && timeout.Timeout(), errors.Is(err, context.DeadlineExceeded):
-		return failed("the server accepts the connection and then does not answer", "Look at "+u.Host+" and what stands before it: a load balancer without servers looks like this.")
-	case proxied:
-		return failed("the proxy does not lead to "+u.Host+": "+brief(err), "Have the proxy allow CONNECT to "+hostPort(u)+"; if it asks for a password, name it in HTTPS_PROXY of the environment.")
 	}
-	return failed("the TLS handshake fails: "+brief(err), "Check that "+u.Host+" is the address of the right service, and that nothing between cuts TLS.")
+	return explain(who, hostPort(u), proxied, err)
 }
 
 // brief is an error on one line, without what its repeats add.

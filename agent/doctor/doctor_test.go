@@ -126,11 +126,11 @@ func TestWhyStorageTakesNoBlob(t *testing.T) {
 
 func TestConnections(t *testing.T) {
 	dial := func(err error) error { return &net.OpError{Op: "dial", Net: "tcp", Err: err} }
-	mustSay(t, doctor.ExplainName("stack", "x.invalid", &net.DNSError{IsNotFound: true}), doctor.Failed, "knows the name x.invalid", "stack.region and stack.domain")
-	mustSay(t, doctor.ExplainName("proxy", "x.invalid", &net.DNSError{IsTimeout: true}), doctor.Failed, "DNS server does not answer", "port 53")
-	mustSay(t, doctor.ExplainConnection("stack", "x:443", dial(os.NewSyscallError("connect", syscall.ECONNREFUSED))), doctor.Failed, "x:443 refuses")
-	mustSay(t, doctor.ExplainConnection("storage", "x:443", dial(os.ErrDeadlineExceeded)), doctor.Failed, "the port is blocked: x:443 does not answer", "drops packets")
-	mustSay(t, doctor.ExplainConnection("storage", "x:443", dial(os.NewSyscallError("connect", syscall.EHOSTUNREACH))), doctor.Failed, "no way to x:443", "routes")
+	mustSay(t, doctor.Explain("stack", "x.invalid", false, &net.DNSError{IsNotFound: true}), doctor.Failed, "the name x.invalid cannot be resolved: no DNS server", "stack.region and stack.domain")
+	mustSay(t, doctor.Explain("proxy", "x.invalid", false, &net.DNSError{IsTimeout: true}), doctor.Failed, "DNS server does not answer", "port 53")
+	mustSay(t, doctor.Explain("stack", "x:443", false, dial(os.NewSyscallError("connect", syscall.ECONNREFUSED))), doctor.Failed, "x:443 cannot be reached: it refuses")
+	mustSay(t, doctor.Explain("storage", "x:443", false, dial(os.ErrDeadlineExceeded)), doctor.Failed, "x:443 does not answer in time: the port is blocked", "drops packets")
+	mustSay(t, doctor.Explain("storage", "x:443", false, dial(os.NewSyscallError("connect", syscall.EHOSTUNREACH))), doctor.Failed, "x:443 cannot be reached: ", "routes")
 }
 
 func TestReport(t *testing.T) {

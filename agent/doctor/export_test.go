@@ -25,7 +25,6 @@ func ExplainCreate(parts Parts, err error) Result {
 }
 
 var (
-	ExplainName       = explainName
-	ExplainConnection = explainConnection
-	SizeText          = sizeText
+	Explain  = explain
+	SizeText = sizeText
 )

@@ -5,6 +5,8 @@ import (
 	"fmt"
 	"strings"
 	"time"
+
+	"stackusage/agent/transport"
 )
 
 // Kind is what is wrong, for programs.
@@ -54,13 +56,14 @@ func (e *Error) Error() string {
 	if e.ClientID != "" {
 		fmt.Fprintf(&b, " as %s", e.ClientID)
 	}
-	b.WriteString(": " + e.cause())
+	cause := e.cause()
+	b.WriteString(": " + cause)
 	switch {
 	case e.Code != "":
 		fmt.Fprintf(&b, " (%s)", e.Code)
 	case e.Kind == Unknown && e.Detail != "":
 		fmt.Fprintf(&b, " (%d %q)", e.Status, e.Detail)
-	case e.Err != nil:
+	case e.Err != nil && !strings.Contains(cause, e.Err.Error()):
 		fmt.Fprintf(&b, ": %v", e.Err)
 	case e.Status != 0:
 		fmt.Fprintf(&b, " (%d)", e.Status)
@@ -141,18 +144,19 @@ func (e *Error) cause() string {
 		return "this machine has no such managed identity"
 	case Unavailable:
 		return "the token issuer is out of order or busy"
-	case UnknownHost:
-		return "the name of " + e.Host + " cannot be resolved"
-	case Unreachable:
-		return e.Host + " cannot be reached"
-	case TimedOut:
-		return e.Host + " does not answer in time"
-	case ProxyBroken:
-		return "the proxy cannot be reached or refuses to connect"
-	case UntrustedCertificate:
-		return "the server's certificate is not trusted"
+	}
+	if cause, _, known := e.connection(); known {
+		return cause
 	}
 	return "the sign-in failed for a reason that is not known here"
+}
+
+// connection explains a connection that broke.
+func (e *Error) connection() (cause, advice string, known bool) {
+	if e.Err == nil {
+		return "", "", false
+	}
+	return transport.Explain(e.Err, transport.Place{Host: e.Host})
 }
 
 // offset says by how much the clock is off, if the issuer's answer tells.
@@ -190,16 +194,9 @@ func (e *Error) advice() string {
 		return "Assign a managed identity to this machine, check clientId if it is a user-assigned one, or use another method: only machines in Azure or joined to Azure Arc have one."
 	case Unavailable:
 		return "Wait: the agent tries again by itself."
-	case UnknownHost:
-		return "Check the name in the settings and this machine's DNS; behind a proxy, set proxy.url."
-	case Unreachable:
-		return "Check that a firewall lets this machine connect there, and whether it needs a proxy (proxy.url)."
-	case TimedOut:
-		return "Check the network, firewall and proxy between this machine and it; a firewall that drops packets looks like this."
-	case ProxyBroken:
-		return "Check proxy.url or HTTPS_PROXY, and whether the proxy asks for a password or blocks the host."
-	case UntrustedCertificate:
-		return "If it is signed by an authority of your own, name its PEM file in caFile; else check the server's name and this machine's clock."
+	}
+	if _, advice, known := e.connection(); known {
+		return advice
 	}
 	if e.Detail != "" {
 		return "The issuer says: " + e.Detail

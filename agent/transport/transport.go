@@ -21,7 +21,6 @@ import (
 	"net/http"
 	"net/url"
 	"os"
-	"strings"
 	"time"
 )
 
@@ -188,26 +187,12 @@ func (e *explaining) RoundTrip(req *http.Request) (*http.Response, error) {
 		}
 		return resp, nil
 	}
-	var unknown x509.UnknownAuthorityError
-	switch {
-	case errors.As(err, &unknown) && e.caFile == "":
-		err = fmt.Errorf("%w: if %s is signed by an authority of your own, name its PEM file in the setting caFile", err, req.URL.Hostname())
-	case errors.As(err, &unknown):
-		err = fmt.Errorf("%w: neither an authority of the system nor one in caFile %s has signed %s", err, e.caFile, req.URL.Hostname())
-	case isOldTLS(err):
-		err = fmt.Errorf("%w: %s %w", err, req.URL.Hostname(), ErrOldTLS)
+	at := Place{Host: req.URL.Hostname(), CASetting: "the setting caFile"}
+	if e.caFile != "" {
+		at.CASetting = "caFile " + e.caFile
+	}
+	if cause, advice, known := explainTLS(err, at, at.Host, at.CASetting); known {
+		err = fmt.Errorf("%w: %s: %s: %s", err, at.Host, cause, advice)
 	}
 	return nil, err
-}
-
-// ErrOldTLS is among the errors of requests to a server that speaks old versions
-// of TLS only.
-var ErrOldTLS = errors.New("must speak TLS 1.2 or later")
-
-// isOldTLS recognises a server that knows no version of TLS that is accepted,
-// whether the server says so or picks one; crypto/tls has no error type for it.
-func isOldTLS(err error) bool {
-	text := err.Error()
-	return strings.Contains(text, "tls: protocol version not supported") ||
-		strings.Contains(text, "tls: server selected unsupported protocol version")
 }

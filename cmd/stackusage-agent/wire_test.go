@@ -18,6 +18,8 @@ import (
 	"stackusage/agent/signin"
 	"stackusage/agent/stackapi"
 	"stackusage/internal/devstack/azurestack"
+	"stackusage/internal/devstack/identity"
+	"stackusage/shared/usage"
 )
 
 // script stands before a stack: refuse may answer a request in its place.
@@ -290,5 +292,34 @@ func TestWiringRefusals(t *testing.T) {
 				t.Errorf("got %v", err)
 			}
 		})
+	}
+}
+
+// TestEndsAreReadFromWhatIsThere: of a certificate from its file, as it is now, of a
+// secret from the configuration.
+func TestEndsAreReadFromWhatIsThere(t *testing.T) {
+	until := time.Now().Add(40 * 24 * time.Hour).UTC().Truncate(time.Second)
+	file := filepath.Join(t.TempDir(), "agent.pem")
+	replace := func(until time.Time) {
+		cert, key, err := identity.ClientCertificate("agent", time.Now().Add(-time.Hour), until)
+		must(t, err)
+		must(t, os.WriteFile(file, append(identity.CertificatePEM(cert), identity.KeyPEM(key)...), 0o600))
+	}
+	replace(until)
+	day, err := usage.ParseDay("2027-11-30")
+	must(t, err)
+	conf := config.Config{}
+	conf.Stack.SignIn = config.SignIn{Method: signin.ClientSecret, SecretEnds: &day}
+	conf.Storage.SignIn = config.SignIn{Method: signin.ClientCertificate, CertificateFile: file}
+	for _, until := range []time.Time{until, until.Add(365 * 24 * time.Hour)} {
+		replace(until)
+		want := map[string]time.Time{"stack secret": day.Start(), "storage certificate": until}
+		if diff := cmp.Diff(want, ends(conf, os.Getenv)); diff != "" {
+			t.Errorf("(-want +got)\n%s", diff)
+		}
+	}
+	must(t, os.Remove(file))
+	if got := ends(conf, os.Getenv); len(got) != 1 {
+		t.Errorf("without the file: %v", got)
 	}
 }

@@ -29,13 +29,15 @@ storage:
   signIn: {method: managedIdentity}
 spool: {dir: %q, minFree: 1MiB}
 `, filepath.Join(dir, "spool"))
-	for name, text := range map[string]string{"config.yaml": text, "secrets_stack-client-secret": "none"} {
+	for name, text := range map[string]string{"config.yaml": text, "secrets/stack-client-secret": "none"} {
+		if err := os.MkdirAll(filepath.Dir(filepath.Join(dir, name)), 0o700); err != nil {
+			t.Fatal(err)
+		}
 		if err := os.WriteFile(filepath.Join(dir, name), []byte(text), 0o600); err != nil {
 			t.Fatal(err)
 		}
 	}
 	cmd := exec.Command(filepath.Join(root, "usr/bin/stackusage-agent"), "run", "--config", config)
-	cmd.Env = append(os.Environ(), "CREDENTIALS_DIRECTORY="+dir)
 	log, err := cmd.StderrPipe()
 	if err != nil {
 		t.Fatal(err)
