@@ -20,8 +20,15 @@ type check struct {
 	Tries int       `json:"tries,omitempty"`
 }
 
-// maxChecks is how often the check of an hour is tried.
-const maxChecks = 10
+// maxChecks is how often the check of an hour is tried, and lateCheck after how long
+// it is left out: nobody documents how long a stack keeps usage, and one that has
+// forgotten an hour would tell another one.
+const (
+	maxChecks = 10
+	lateCheck = 14 * 24 * time.Hour
+)
+
+var errLate = errors.New("it is too long ago")
 
 // checkLater notes that an hour about to be sealed is to be checked.
 func (a *Agent) checkLater(ctx context.Context, h usage.Hour, hash string, inParts bool) {
@@ -62,7 +69,10 @@ func (a *Agent) checkHours(ctx context.Context, most int, report *Report) (away 
 		a.memory.mu.Lock()
 		c := *a.memory.Checks[h]
 		a.memory.mu.Unlock()
-		_, _, err := a.take(ctx, h, c.Hash)
+		err := errLate
+		if a.Now().Sub(c.At) < lateCheck {
+			_, _, err = a.take(ctx, h, c.Hash)
+		}
 		switch {
 		case ctx.Err() != nil:
 			return err
@@ -73,10 +83,10 @@ func (a *Agent) checkHours(ctx context.Context, most int, report *Report) (away 
 			a.Metrics.Changed.Inc()
 			a.Log.WarnContext(ctx, "the stack tells other rows of an hour than before; they are dropped as a second file, which is a conflict in Azure",
 				slog.String("hour", h.String()))
-		case ofTheStack(err):
+		case err != errLate && ofTheStack(err):
 			return err
 		default:
-			if c.Tries++; c.Tries < maxChecks {
+			if c.Tries++; c.Tries < maxChecks && err != errLate {
 				c.At = a.Now().UTC().Add(a.Settings.again(c.Tries, 0, 0))
 				a.memory.mu.Lock()
 				a.memory.Checks[h] = &c

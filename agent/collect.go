@@ -35,6 +35,7 @@ func (a *Agent) seal(ctx context.Context, h usage.Hour, report *Report) error {
 	report.Collected++
 	report.Rows += rows
 	a.collected(h)
+	mended(a, ctx, a.memory.Hours, h)
 	return nil
 }
 

@@ -210,3 +210,32 @@ func TestASubscriberLeavesAfterSixtyDays(t *testing.T) {
 		t.Error("asked for after 61 days")
 	}
 }
+
+// TestAnHourThatIsCollectedByHandFailsNoMore, whatever collected it.
+func TestAnHourThatIsCollectedByHandFailsNoMore(t *testing.T) {
+	p, dir := &played{stack: func(usage.Hour) error { return &stackapi.Error{Status: 503} }}, t.TempDir()
+	if _, err := p.agent(t, dir, clock(0)).Once(t.Context()); err == nil {
+		t.Fatal("no error")
+	}
+	p.stack = nil
+	a := p.agent(t, dir, clock(0))
+	if _, err := a.Backfill(t.Context(), smallFirst, smallFirst+1); err != nil {
+		t.Fatal(err)
+	}
+	if s, err := a.Status(); err != nil || len(s.FailingHours) != 0 {
+		t.Errorf("%+v, %v", s.FailingHours, err)
+	}
+}
+
+// TestACheckThatComesTooLateIsLeftOut: the stack may have forgotten the hour.
+func TestACheckThatComesTooLateIsLeftOut(t *testing.T) {
+	p, dir := &played{}, t.TempDir()
+	mustOnce(t, p.agent(t, dir, clock(0)), agent.Report{Hours: 1, Collected: 1, Dropped: 1, Rows: 1})
+	a := p.agent(t, dir, clock(24*16))
+	a.Settings.MaxCatchUp = 1000
+	p.asked = nil
+	if report, err := a.Once(t.Context()); err != nil || report.Changed != 0 || slices.Contains(p.asked, smallFirst) {
+		t.Errorf("%+v, %v; asked again: %v", report, err, slices.Contains(p.asked, smallFirst))
+	}
+	mustOnce(t, a, agent.Report{})
+}

@@ -106,7 +106,6 @@ func (a *Agent) round(ctx context.Context, report *Report, sealed func()) (faile
 		err := a.seal(ctx, h, report)
 		switch {
 		case err == nil:
-			mended(a, ctx, a.memory.Hours, h)
 			collected, row = collected+1, 0
 			sealed()
 		case ctx.Err() != nil || ofTheStack(err):

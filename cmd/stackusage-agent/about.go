@@ -25,8 +25,9 @@ interrupt). What fails is logged and tried again.
 Exit code: 0 it was told to stop, 1 it could not begin, 2 its end took longer than
 timeouts.shutdown.
 `,
-	"once": `stackusage-agent once collects and drops all that is due now, and ends. It is
-refused beside a service that runs on the same spool.
+	"once": `stackusage-agent once collects and drops all that is due now, and ends. What
+failed before is tried again at once, and files that storage refused are offered
+again. It is refused beside a service that runs on the same spool.
 
 Exit code: 0 all is done, 2 an hour failed, the stack or storage was away, or it
 was interrupted: run it again to go on. 1 it could not begin.
@@ -41,10 +42,12 @@ Exit code: 0 all is done, 2 an hour failed, the stack or storage was away, or it
 was interrupted. 1 it could not begin.
 `,
 	"status": `stackusage-agent status tells of the last hour, the next one, what waits and what
-went wrong. It changes nothing and may be called at any time.
+went wrong. It reads the files of the spool, changes nothing and may be called at any
+time.
 
-Exit code: 0 nothing is open. 2 no agent has run, collecting or dropping fails, the
-spool is over a limit, or the service is overdue. 1 it could not look.
+Exit code: 0 nothing is open. 2 an hour is late, fails or is not stored, nothing can
+be collected or stored, the spool is over a limit, or no agent runs. 1 it could not
+look.
 `,
 }
 

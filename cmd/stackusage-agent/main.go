@@ -70,18 +70,19 @@ run is the service: each hour is collected when it is due and dropped, until the
 program is told to stop (SIGTERM, or an interrupt). once collects and drops all
 that is due now, and ends. backfill collects the reported hours from --from up to,
 but not including, --to again, whether or not they were. status tells of the last
-hour, the next one, what waits and what went wrong; it changes nothing and may be
-called at any time.
+hour, the next one, what waits and what went wrong; it reads the files of the
+spool, changes nothing and may be called at any time.
 
 Exit codes:
   0  done
   1  could not run: a wrong call, the configuration, a spool that another agent
      uses (the message has its pid) or that belongs to another user. collect:
      anything failed
-  2  could run, and something is open. doctor: a link is broken. once, backfill: an hour failed, the stack or
-     storage was away, or it was interrupted. run: the end took longer than
-     timeouts.shutdown. status: no agent has run, collecting or dropping fails,
-     the spool is over a limit, or the service is overdue
+  2  could run, and something is open. doctor: a link is broken. once, backfill:
+     an hour failed, the stack or storage was away, or it was interrupted. run: the
+     end took longer than timeouts.shutdown. status: an hour is late, fails or is
+     not stored, nothing can be collected or stored, the spool is over a limit, or
+     no agent runs
 
 collect needs no configuration. It asks for each reported hour from --from up
 to, but not including, --to, oldest first. What is sealed in the spool is not
