@@ -63,11 +63,14 @@ func (a *App) tryClose(ctx context.Context, m dayMessage) error {
 	}
 	c.OffCalendar = !onCalendar(book, m.UsageDay)
 	repeat, err := a.repeatsClosing(ctx, c)
-	if err = errors.Join(err, a.pendingOutside(ctx, book, c.Pending)); err != nil {
+	held, heldErr := a.heldOpen(c, book)
+	if err = errors.Join(err, heldErr, a.pendingOutside(ctx, book, c.Pending)); err != nil {
 		return err
 	}
 	var manifest ledger.Manifest
 	switch {
+	case held:
+		return nil
 	case c.Empty():
 		_, err := a.Ledger.FinishClose(ctx, c) // all its hours were voided, or none is expected and none was used
 		return err

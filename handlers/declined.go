@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"stackusage/shared/ledger"
+	"stackusage/shared/registration"
 	"stackusage/shared/usage"
 )
 
@@ -40,6 +41,17 @@ func (a *App) repeatsClosing(ctx context.Context, c *ledger.Closing) (bool, erro
 		return false, nil
 	}
 	return a.repeats(ctx, c.CloudID, c.Day, *c.Last, c.DeclinedSince())
+}
+
+// heldOpen reports whether commerce declined a part of a day that now has usage
+// reporting off. A revision without records would hide that what commerce has is not
+// what the day says: the day stays open until reporting is on again.
+func (a *App) heldOpen(c *ledger.Closing, book registration.Book) (bool, error) {
+	if !c.Declined() {
+		return false, nil
+	}
+	parts, err := partsOf(book, c.Day)
+	return err == nil && !reports(parts), err
 }
 
 // logDeclined says that a day is open because of what commerce declined: an alert

@@ -14,6 +14,7 @@ import (
 	standin "stackusage/internal/devstack/commerce"
 	"stackusage/shared/commerce"
 	"stackusage/shared/ledger"
+	"stackusage/shared/registration"
 	"stackusage/shared/table"
 )
 
@@ -113,6 +114,37 @@ func (r *rig) checkDeclined(t *testing.T) {
 		t.Errorf("log %s", log)
 	}
 	r.take(t, handlers.QueueDays)
+}
+
+// TestADeclinedDayWhoseReportingIsSwitchedOff: it stays open, whatever comes; it is
+// closed once reporting is on again.
+func TestADeclinedDayWhoseReportingIsSwitchedOff(t *testing.T) {
+	t.Parallel()
+	r, g := halfDeclined(t, halves["the reversal is declined"])
+	was := r.lastRevision(t).Number
+	report := func(on bool) {
+		regs, err := r.store.Tables.Registrations(t.Context(), cloudID)
+		ok(t, err)
+		last := regs[len(regs)-1]
+		last.SubscriptionKind, last.BillingModel, last.ReportingOff = registration.EA, registration.Capacity, !on
+		ok(t, r.store.Tables.PutRegistration(t.Context(), last))
+	}
+	report(false)
+	r.ingest(t, hour00+5, row(9, hour22, "1"))
+	_, err := r.Ledger.AskSettle(t.Context(), cloudID, theDay, because("agreed"))
+	ok(t, err)
+	r.advance(25 * time.Hour)
+	r.work(t)
+	if last, mark := r.lastRevision(t), r.rows(t, table.OpenDays)[cloudID+"/"+theDay.Compact()]; last.Number != was || mark["declined"] != int64(3) {
+		t.Errorf("reporting off: revision %d, mark %v", last.Number, mark)
+	}
+	if audit := r.audit(t); len(audit.Open) == 0 {
+		t.Error("verify names nothing open")
+	}
+	report(true)
+	g.set(nil)
+	r.settle(t, rand.New(rand.NewPCG(1, 1)))
+	r.checkClosed(t, g, map[string]string{"2019-12-10 " + payer: "0", "2019-12-10 " + otherPayer: "55634277698583901/1000000000000000"})
 }
 
 // checkClosed: nothing is open, and commerce was told these sums.
