@@ -104,6 +104,7 @@ func (r *refusal) Unwrap() []error { return []error{r.answer, r.kind()} }
 // What an error of Drop means for other files.
 var (
 	ErrStorage = errors.New("no file can be stored")                          // the connection, the sign-in, the account
+	ErrAccount = fmt.Errorf("storage refuses this agent: %w", ErrStorage)     // or so it seems, by its answer
 	ErrRefused = errors.New("storage did not take the file")                  // it answered
 	ErrForGood = fmt.Errorf("storage refuses this very file: %w", ErrRefused) // and will do so again
 )
@@ -127,7 +128,7 @@ func (r *refusal) kind() error {
 	status := r.answer.StatusCode
 	switch {
 	case status == http.StatusUnauthorized, status == http.StatusProxyAuthRequired, bloberror.HasCode(r.answer, ofTheAccount...):
-		return ErrStorage
+		return ErrAccount
 	case status >= 500 || status == http.StatusTooManyRequests || status == http.StatusRequestTimeout,
 		status == http.StatusForbidden && r.answer.RawResponse != nil && r.answer.RawResponse.Header.Get("x-ms-request-id") == "": // of a proxy
 		return ErrRefused

@@ -52,13 +52,30 @@ func (a *Agent) dropSealed(ctx context.Context, report *Report) error {
 	if err != nil {
 		return err
 	}
+	todo := append(fresh(a, entries, a.memory.Files, spool.Entry.Name), refused...)
 	var failures []error
-	row := 0
-	for _, e := range append(fresh(a, entries, a.memory.Files, spool.Entry.Name), refused...) {
+	var suspect func() // blames the first file, if storage takes another one
+	row, takes := 0, false
+	for i := 0; i < len(todo); i++ {
+		e := todo[i]
 		err := a.drop(ctx, e, report)
-		if err == nil || errors.As(err, new(*spool.DamagedError)) { // that was logged; its hour is collected again
+		torn := errors.As(err, new(*spool.DamagedError)) // that was logged; its hour is collected again
+		switch {
+		case err == nil || torn:
 			mended(a, ctx, a.memory.Files, e.Name())
-			row = 0
+			row, takes = 0, takes || !torn
+			if suspect != nil && takes {
+				suspect()
+				suspect = nil
+			}
+			continue
+		case errors.Is(err, ErrAccount) && takes:
+			err = fmt.Errorf("%w: %v", ErrRefused, err) // for this very file: the account takes others
+		case errors.Is(err, ErrAccount) && suspect == nil && i+1 < len(todo) && ctx.Err() == nil:
+			// The newest file shows whether the refusal is of this one alone.
+			suspect = func() { failures = append(failures, a.fileFailed(ctx, e, fmt.Errorf("%w: %v", ErrRefused, err))) }
+			newest := todo[len(todo)-1]
+			todo = slices.Insert(todo[:len(todo)-1], i+1, newest)
 			continue
 		}
 		if ctx.Err() != nil || errors.Is(err, ErrStorage) {

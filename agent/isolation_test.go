@@ -31,6 +31,8 @@ func TestStorageThatRefusesSomeFiles(t *testing.T) {
 		"for good, 2":  {403, "PolicyViolation", 10},
 		"a proxy":      {403, "", 0},
 		"out of order": {500, "InternalError", 0},
+		"a right":      {403, "AuthorizationPermissionMismatch", 0},
+		"a token":      {401, "InvalidAuthenticationInfo", 0},
 	} {
 		t.Run(name, func(t *testing.T) {
 			refuses, dir := 10, t.TempDir()
@@ -238,4 +240,18 @@ func TestACheckThatComesTooLateIsLeftOut(t *testing.T) {
 		t.Errorf("%+v, %v; asked again: %v", report, err, slices.Contains(p.asked, smallFirst))
 	}
 	mustOnce(t, a, agent.Report{})
+}
+
+// TestStorageThatLetsNobodyInIsAskedTwice, not for each of many files.
+func TestStorageThatLetsNobodyInIsAskedTwice(t *testing.T) {
+	p, dir := &played{}, t.TempDir()
+	p.storage = func(usage.Hour) error { return errBroken }
+	p.agent(t, dir, clock(20)).Once(t.Context())
+	tries := 0
+	p.storage = func(usage.Hour) error { tries++; return agent.ErrAccount }
+	a := p.agent(t, dir, clock(20))
+	a.Once(t.Context())
+	if s, err := a.Status(); tries != 2 || err != nil || s.BacklogHours != 21 || s.DropError == nil {
+		t.Errorf("%d tries, %+v, %v", tries, s, err)
+	}
 }

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"log/slog"
 	"math/rand/v2"
+	"slices"
 	"sync"
 	"time"
 
@@ -93,31 +94,43 @@ func (a *Agent) round(ctx context.Context, report *Report, sealed func()) (faile
 	if err != nil {
 		return nil, err
 	}
+	hours = slices.DeleteFunc(hours, func(h usage.Hour) bool { return !a.due(h) })
 	collected, row := 0, 0
-	a.setWaiting("")
-	for _, h := range hours {
-		if !a.due(h) {
-			continue // one that failed may come behind it
+	var suspect func() // blames the first hour, if the stack tells another one
+	blame := func(h usage.Hour, err error) {
+		if failure := a.hourFailed(ctx, h, err); failure != nil {
+			failed = append(failed, failure)
+			a.Metrics.Failed(metrics.StepCollect)
+		} else {
+			report.NotReady = true
 		}
+	}
+	a.setWaiting("")
+	for i := 0; i < len(hours); i++ {
+		h := hours[i]
 		if report.Behind = collected >= most || row >= maxRow; report.Behind {
 			return failed, nil
 		}
 		report.Hours++
 		err := a.seal(ctx, h, report)
+		refused := (*stackapi.Error)(nil)
 		switch {
 		case err == nil:
 			collected, row = collected+1, 0
+			if suspect != nil {
+				suspect()
+				suspect = nil
+			}
 			sealed()
-		case ctx.Err() != nil || ofTheStack(err):
+		case ctx.Err() == nil && errors.As(err, &refused) && refused.Refused() && collected == 0 && suspect == nil && i+1 < len(hours):
+			// The newest hour shows whether the refusal is of this one alone.
+			suspect = func() { blame(h, err) }
+			hours = slices.Insert(hours[:len(hours)-1], i+1, hours[len(hours)-1])
+		case ctx.Err() != nil || ofTheStack(err) && (collected == 0 || refused == nil || !refused.Refused()):
 			return failed, fmt.Errorf("hour %s: %w", h, err)
 		default:
 			row++
-			if failure := a.hourFailed(ctx, h, err); failure != nil {
-				failed = append(failed, failure)
-				a.Metrics.Failed(metrics.StepCollect)
-			} else {
-				report.NotReady = true
-			}
+			blame(h, err)
 		}
 	}
 	// Where hours have failed, there may be more than were looked at.

@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"io"
+	"log/slog"
 	"strings"
 	"time"
 
@@ -34,12 +35,12 @@ func (a *App) heartbeats(ctx context.Context) ([]AgentStatus, error) {
 		if usage.CheckGUID(cloudID) != nil {
 			continue
 		}
+		s := AgentStatus{CloudID: cloudID}
 		name, err := a.newestHeartbeat(ctx, container)
 		if err != nil {
-			return agents, err
-		}
-		s := AgentStatus{CloudID: cloudID}
-		if name != "" {
+			a.log(ctx).WarnContext(ctx, "heartbeats not listed", slog.String("container", container), slog.String("error", err.Error()))
+			s.Error = "they cannot be listed; the log says more"
+		} else if name != "" {
 			if s.Heartbeat, err = a.readHeartbeat(ctx, container, name); err != nil {
 				s.Error = fmt.Sprintf("read %s: %v", name, err)
 			}

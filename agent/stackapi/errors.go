@@ -110,8 +110,11 @@ func (e *Error) NotDirectTenant() bool {
 
 // OfTheStack reports whether any other hour would fail alike: the stack cannot be
 // reached, or does not let this client in.
-func (e *Error) OfTheStack() bool {
-	return e.everything || e.Unreachable() || e.Status == http.StatusUnauthorized || e.Status == http.StatusForbidden || e.Code == "SubscriptionNotFound"
+func (e *Error) OfTheStack() bool { return e.everything || e.Unreachable() || e.Refused() }
+
+// Refused reports whether the stack does not let this client in, by its answer.
+func (e *Error) Refused() bool {
+	return e.Status == http.StatusUnauthorized || e.Status == http.StatusForbidden || e.Code == "SubscriptionNotFound"
 }
 
 // maxErrorBytes is how much of an answer that is not a page is read.

@@ -8,6 +8,7 @@ import (
 	"log/slog"
 	"os"
 	"path/filepath"
+	"sync"
 	"time"
 
 	"stackusage/agent"
@@ -32,7 +33,7 @@ func begin(path string, getenv func(string) string, out io.Writer, level func(co
 	if err != nil {
 		return nil, err
 	}
-	if getenv("JOURNAL_STREAM") != "" { // systemd sets it where a stream is read by the journal
+	if toJournal(getenv) {
 		out = journal{out}
 	}
 	log, err := newLog(out, level(p.conf.Log.Level), p.conf.Log.Format)
@@ -59,7 +60,7 @@ func begin(path string, getenv func(string) string, out io.Writer, level func(co
 	return &job{conf: p.conf, Agent: &agent.Agent{
 		Source: p.stack, Drop: agent.BlobDrop{Client: p.storage, Timeout: p.conf.Timeouts.Upload},
 		Spool: sp, Stamp: stamp(p.conf), Settings: settings(p.conf), Log: log, Now: time.Now, Metrics: m,
-		Ends: func() map[string]time.Time { return ends(p.conf, getenv) },
+		Ends: nowAndThen(time.Minute, func() map[string]time.Time { return ends(p.conf, getenv) }),
 	}}, nil
 }
 
@@ -68,6 +69,22 @@ func newLog(out io.Writer, level, format string) (*slog.Logger, error) {
 		return telemetry.NewTextLogger(out, level)
 	}
 	return telemetry.NewLogger(out, level)
+}
+
+// nowAndThen keeps what a function returned for a while: to open a PFX file takes a
+// second of work.
+func nowAndThen[T any](every time.Duration, fn func() T) func() T {
+	var mu sync.Mutex
+	var value T
+	var at time.Time
+	return func() T {
+		mu.Lock()
+		defer mu.Unlock()
+		if at.IsZero() || time.Since(at) >= every {
+			value, at = fn(), time.Now()
+		}
+		return value
+	}
 }
 
 // journal marks each line of the log with its priority, as the journal wants it.

@@ -167,3 +167,6 @@ func (h handler) Execute(_ []string, requests <-chan svc.ChangeRequest, status c
 		}
 	}
 }
+
+// toJournal: Windows has none.
+func toJournal(func(string) string) bool { return false }
