@@ -32,11 +32,13 @@ var layers = map[string][]string{
 	"shared/activation": {"shared/usage", "shared/strictjson"},
 	"shared/azurestore": {"shared/table", "shared/usage", "shared/landing", "shared/daily", "shared/ledger", "shared/commerce", "shared/registration"},
 	"agent":             {"shared/usage", "shared/landing", "agent/spool", "agent/stackapi", "agent/metrics"},
+	"agent/blobdrop":    {"agent", "shared/landing"},
+	"agent/inspection":  {"agent", "agent/spool", "shared/usage"},
 	"agent/spool":       {"shared/usage", "shared/landing", "agent/durable"},
 	"agent/stackapi":    {"shared/strictjson", "shared/activation", "shared/usage"},
 	"agent/config":      {"agent/stackapi", "shared/activation", "shared/landing", "shared/usage"},
 	"agent/signin":      {"agent/transport"},
-	"agent/doctor":      {"agent", "agent/config", "agent/durable", "agent/signin", "agent/spool", "agent/stackapi", "agent/transport", "shared/landing"},
+	"agent/doctor":      {"agent/inspection", "agent/config", "agent/durable", "agent/signin", "agent/spool", "agent/stackapi", "agent/transport", "shared/landing"},
 	"handlers":          {"shared/table", "functions", "shared/activation", "shared/invoke", "shared/strictjson", "shared/usage", "shared/landing", "shared/meter", "shared/registration", "shared/daily", "shared/ledger", "shared/commerce", "shared/content", "shared/intake"},
 
 	"internal/memtable": {"shared/table"}, // only tests import it
@@ -52,7 +54,7 @@ var layers = map[string][]string{
 // foreign lists the only packages that may import certain modules.
 var foreign = map[string][]string{
 	"github.com/Azure/": {
-		"shared/azurestore", "agent", "agent/stackapi", "agent/signin", "agent/doctor",
+		"shared/azurestore", "agent/blobdrop", "agent/stackapi", "agent/signin", "agent/doctor",
 		// The Functions host and Event Grid reach storage by themselves, and so
 		// must what stands in for them: decision 0002.
 		"internal/devstack/functionhost", "internal/devstack/blobevents",

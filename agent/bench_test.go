@@ -15,6 +15,7 @@ import (
 	"time"
 
 	"stackusage/agent"
+	"stackusage/agent/blobdrop"
 	"stackusage/agent/stackapi"
 	"stackusage/shared/landing"
 	"stackusage/shared/usage"
@@ -126,7 +127,7 @@ func peakHeap(fn func()) uint64 {
 
 func TestALargeHourTakesLittleMemory(t *testing.T) {
 	const rows, bound = 100_000, 40 << 20 // the rows have 85 MB
-	a := newAgent(t, t.TempDir(), endless(t, rows), agent.BlobDrop{Client: box(t)})
+	a := newAgent(t, t.TempDir(), endless(t, rows), blobdrop.Drop{Client: box(t)})
 	var report agent.Report
 	var err error
 	peak := peakHeap(func() { report, err = a.Collect(t.Context(), burst, burst+1) })

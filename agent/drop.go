@@ -13,6 +13,14 @@ import (
 	"stackusage/shared/landing"
 )
 
+// What an error of Drop means for other files.
+var (
+	ErrStorage = errors.New("no file can be stored")                          // the connection, the sign-in, the account
+	ErrAccount = fmt.Errorf("storage refuses this agent: %w", ErrStorage)     // or so it seems, by its answer
+	ErrRefused = errors.New("storage did not take the file")                  // it answered
+	ErrForGood = fmt.Errorf("storage refuses this very file: %w", ErrRefused) // and will do so again
+)
+
 // maxAnswers is after how many files in a row that storage does not take a round
 // ends: a storage that is out of order is not asked for each of a thousand. One that
 // gives no answer counts for four, one that refuses a file for what it is for none.

@@ -44,7 +44,7 @@ func (s Status) heartbeat(settings Settings, now time.Time) landing.Heartbeat {
 		BacklogHours: s.BacklogHours, OldestUnstored: s.OldestSpooled, FailingFiles: len(s.FailingFiles),
 	}
 	if s.NextHour != nil {
-		h.SecondsBehind = int64(max(0, now.Sub(s.NextHour.End().Add(settings.delay()))) / time.Second)
+		h.SecondsBehind = int64(max(0, now.Sub(settings.Due(*s.NextHour))) / time.Second)
 	}
 	for _, f := range s.FailingHours {
 		if !f.Waiting {

@@ -20,6 +20,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"stackusage/agent"
+	"stackusage/agent/blobdrop"
 	"stackusage/agent/spool"
 	"stackusage/agent/stackapi"
 	"stackusage/internal/devstack/azurestack"
@@ -93,7 +94,7 @@ func connect(t testing.TB, connection string, opts *azblob.ClientOptions) *azblo
 // agent is a new agent over the stand's spool, as after a restart.
 func (s *stand) agent(t testing.TB) *agent.Agent {
 	t.Helper()
-	return newAgent(t, s.dir, s.source, agent.BlobDrop{Client: s.blobs})
+	return newAgent(t, s.dir, s.source, blobdrop.Drop{Client: s.blobs})
 }
 
 // opened is the spool of the last agent over each folder.

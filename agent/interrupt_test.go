@@ -16,6 +16,7 @@ import (
 	"pgregory.net/rapid"
 
 	"stackusage/agent"
+	"stackusage/agent/blobdrop"
 	"stackusage/internal/devstack/azurestack"
 	"stackusage/shared/landing"
 	"stackusage/shared/usage"
@@ -152,7 +153,7 @@ func (s *stand) faulting(t *testing.T, hour time.Time, fault string) agent.Sourc
 
 // dropping is the real drop, with one hour's Put replaced. put is the real one.
 func (s *stand) dropping(hour time.Time, instead func(ctx context.Context, put func() error) error) agent.Drop {
-	real := agent.BlobDrop{Client: s.blobs}
+	real := blobdrop.Drop{Client: s.blobs}
 	return drop(func(ctx context.Context, name landing.Name, body io.ReadSeekCloser) error {
 		put := func() error { return real.Put(ctx, name, body) }
 		if !name.Hour.Start().Equal(hour) {

@@ -15,6 +15,7 @@ import (
 	"github.com/Azure/azure-sdk-for-go/sdk/storage/azblob"
 
 	"stackusage/agent"
+	"stackusage/agent/blobdrop"
 	"stackusage/agent/stackapi"
 	"stackusage/shared/usage"
 )
@@ -58,7 +59,7 @@ func TestStorageThatRefusesSomeFiles(t *testing.T) {
 			}
 			p := &played{}
 			begin := func() *agent.Agent {
-				a := newAgent(t, dir, p.source(), agent.BlobDrop{Client: client})
+				a := newAgent(t, dir, p.source(), blobdrop.Drop{Client: client})
 				a.Now = at(clock(43))
 				a.Settings = agent.Settings{First: smallFirst, MaxCatchUp: 100}
 				return a

@@ -21,6 +21,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"stackusage/agent"
+	"stackusage/agent/blobdrop"
 	"stackusage/agent/spool"
 	"stackusage/agent/stackapi"
 	"stackusage/internal/devstack/azurestack"
@@ -71,7 +72,7 @@ func runVictim(order string) error {
 		return err
 	}
 	a := &agent.Agent{
-		Source: source, Drop: agent.BlobDrop{Client: blobs}, Spool: sp, Log: slog.New(slog.DiscardHandler), Now: at(v.Until.End()),
+		Source: source, Drop: blobdrop.Drop{Client: blobs}, Spool: sp, Log: slog.New(slog.DiscardHandler), Now: at(v.Until.End()),
 		Stamp:    agent.Stamp{CloudID: v.CloudID, Region: "local"},
 		Settings: agent.Settings{First: smallFirst, Delay: -1, MaxCatchUp: 1000, KeepSent: -1},
 	}
@@ -186,7 +187,7 @@ func (l *lane) finish(t *testing.T, blobs *azblob.Client) (hours int, rows int) 
 	if err != nil {
 		t.Fatal(err)
 	}
-	a := newAgent(t, l.Dir, source, agent.BlobDrop{Client: blobs})
+	a := newAgent(t, l.Dir, source, blobdrop.Drop{Client: blobs})
 	a.Stamp.CloudID = l.CloudID
 	a.Now = at(next.End())
 	a.Settings = agent.Settings{First: smallFirst, Delay: -1, MaxCatchUp: 10_000, KeepSent: -1}

@@ -15,6 +15,7 @@ import (
 	"github.com/Azure/azure-sdk-for-go/sdk/storage/azblob"
 
 	"stackusage/agent"
+	"stackusage/agent/blobdrop"
 	"stackusage/agent/stackapi"
 	"stackusage/internal/devstack/azurestack"
 	"stackusage/shared/landing"
@@ -104,7 +105,7 @@ func TestAMonthOfFaultsThatNeverEnd(t *testing.T) {
 	now := (smallFirst + hours - 1).End().Add(time.Hour)
 	dir := t.TempDir()
 	begin := func() *agent.Agent {
-		a := newAgent(t, dir, source, agent.BlobDrop{Client: client})
+		a := newAgent(t, dir, source, blobdrop.Drop{Client: client})
 		a.Now = func() time.Time { return now }
 		a.Settings = agent.Settings{First: smallFirst, MaxCatchUp: 50}
 		return a

@@ -164,7 +164,7 @@ func join(failures []error) error {
 }
 
 // due says whether an hour may be asked for.
-func (a *Agent) due(h usage.Hour) bool { return !a.Now().Before(h.End().Add(a.Settings.delay())) }
+func (a *Agent) due(h usage.Hour) bool { return !a.Now().Before(a.Settings.Due(h)) }
 
 func (a *Agent) collectLoop(ctx context.Context, sealed chan<- struct{}) {
 	failures := 0
@@ -217,7 +217,7 @@ func (a *Agent) untilNext(report Report) time.Duration {
 	_, next := a.checksDue()
 	next = soonest(next, nextTry(a, a.memory.Hours))
 	if hours, err := a.gaps(1); err == nil && len(hours) > 0 {
-		next = soonest(next, hours[0].End().Add(a.Settings.delay()))
+		next = soonest(next, a.Settings.Due(hours[0]))
 	}
 	wait := a.Settings.interval()
 	if !next.IsZero() {

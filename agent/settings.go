@@ -86,3 +86,6 @@ func (s Settings) maxAge() time.Duration {
 	}
 	return cmp.Or(s.MaxAge, DefaultMaxAge)
 }
+
+// Due is when an hour may be asked for.
+func (s Settings) Due(h usage.Hour) time.Time { return h.End().Add(s.delay()) }

@@ -226,7 +226,7 @@ func (a *Agent) publish(ctx context.Context) {
 	}
 	a.Metrics.Backlog(s.BacklogHours, s.BacklogBytes, oldest)
 	if s.NextHour != nil {
-		a.Metrics.Next(s.NextHour.Start(), s.NextHour.End().Add(a.Settings.delay()))
+		a.Metrics.Next(s.NextHour.Start(), a.Settings.Due(*s.NextHour))
 	}
 	a.Metrics.Ends(s.Ends)
 	if now := a.Now(); now.Sub(a.state.warned) >= 24*time.Hour {
@@ -246,9 +246,9 @@ func (s Status) Ending(now time.Time) (warnings []string) {
 	for _, what := range slices.Sorted(maps.Keys(s.Ends)) {
 		switch left := s.Ends[what].Sub(now); {
 		case left <= 0:
-			warnings = append(warnings, fmt.Sprintf("the %s has ended at %s: replace it", what, point(s.Ends[what])))
+			warnings = append(warnings, fmt.Sprintf("the %s has ended at %s: replace it", what, Point(s.Ends[what])))
 		case left < endsSoon:
-			warnings = append(warnings, fmt.Sprintf("the %s ends in %d days, at %s: replace it; no restart is needed", what, left/(24*time.Hour), point(s.Ends[what])))
+			warnings = append(warnings, fmt.Sprintf("the %s ends in %d days, at %s: replace it; no restart is needed", what, left/(24*time.Hour), Point(s.Ends[what])))
 		}
 	}
 	return warnings
@@ -287,3 +287,6 @@ func ReadStatus(dir string) (Status, error) {
 	}
 	return s, nil
 }
+
+// Point is how a point in time is shown to people.
+func Point(at time.Time) string { return at.UTC().Format("2006-01-02 15:04:05 UTC") }

@@ -7,6 +7,7 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/google/go-cmp/cmp"
 
@@ -118,4 +119,21 @@ func FuzzStatus(f *testing.F) {
 			t.Errorf("%+v", s)
 		}
 	})
+}
+
+func TestWhatEndsSoonIsWarnedOf(t *testing.T) {
+	now := time.Date(2024, 3, 2, 12, 0, 0, 0, time.UTC)
+	s := agent.Status{Ends: map[string]time.Time{
+		"stack secret": now.Add(31 * 24 * time.Hour), "storage certificate": now.Add(29*24*time.Hour + time.Hour), "stack certificate": now.Add(-time.Hour),
+	}}
+	want := []string{
+		"the stack certificate has ended at 2024-03-02 11:00:00 UTC: replace it",
+		"the storage certificate ends in 29 days, at 2024-03-31 13:00:00 UTC: replace it; no restart is needed",
+	}
+	if got := s.Ending(now); strings.Join(got, "\n") != strings.Join(want, "\n") {
+		t.Errorf("got %q", got)
+	}
+	if got := (agent.Status{}).Ending(now); len(got) > 0 {
+		t.Errorf("got %q", got)
+	}
 }

@@ -25,8 +25,8 @@ import (
 
 	"github.com/Azure/azure-sdk-for-go/sdk/storage/azblob"
 
-	"stackusage/agent"
 	"stackusage/agent/config"
+	"stackusage/agent/inspection"
 	"stackusage/agent/signin"
 	"stackusage/agent/stackapi"
 )
@@ -73,7 +73,7 @@ type Parts struct {
 	Storage                *azblob.Client
 
 	// Inspect looks at the spool that the agent uses.
-	Inspect func() (agent.Inspection, error)
+	Inspect func() (inspection.Inspection, error)
 
 	// StorageSignIn gets a token for storage; nil where an account's key signs.
 	StorageSignIn func(context.Context) error

@@ -14,7 +14,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 	"software.sslmate.com/src/go-pkcs12"
 
-	"stackusage/agent"
+	"stackusage/agent/blobdrop"
 	"stackusage/agent/signin"
 	"stackusage/internal/devstack/azurite"
 	"stackusage/internal/devstack/identity"
@@ -76,7 +76,7 @@ func TestBlobsAreDroppedByWhoSignedIn(t *testing.T) {
 		t.Run(tc.name, func(t *testing.T) {
 			before := len(s.issued(t))
 			name := landing.NameOf(cloudID, usage.HourOf(time.Date(2024, 3, 2, 13, 0, 0, 0, time.UTC)), sha256.Sum256([]byte(tc.name)))
-			drop := agent.BlobDrop{Client: connect(t, s.credential(t, tc.conf))}
+			drop := blobdrop.Drop{Client: connect(t, s.credential(t, tc.conf))}
 			if err := drop.Put(t.Context(), name, nopCloser{strings.NewReader(tc.name)}); err != nil {
 				t.Fatal(err)
 			}
@@ -98,7 +98,7 @@ func TestBlobsAreDroppedByWhoSignedIn(t *testing.T) {
 	t.Run("a sign-in that fails is the drop's error, whose cause is known", func(t *testing.T) {
 		conf := s.config(signin.ClientSecret)
 		conf.Secret = "not the secret"
-		err := (agent.BlobDrop{Client: connect(t, s.credential(t, conf))}).Put(t.Context(), name, nopCloser{strings.NewReader("x")})
+		err := (blobdrop.Drop{Client: connect(t, s.credential(t, conf))}).Put(t.Context(), name, nopCloser{strings.NewReader("x")})
 		mustBe(t, err, signin.WrongSecret, "the client secret is wrong", "secret")
 		mustSay(t, err.Error(), name.String())
 	})
@@ -108,7 +108,7 @@ func TestBlobsAreDroppedByWhoSignedIn(t *testing.T) {
 		s.put(t, "directory", d)
 		conf := s.config(signin.ClientSecret)
 		conf.LoginEndpoint, conf.TenantID = s.ADFSEndpoint(), ""
-		err := (agent.BlobDrop{Client: connect(t, s.credential(t, conf))}).Put(t.Context(), name, nopCloser{strings.NewReader("x")})
+		err := (blobdrop.Drop{Client: connect(t, s.credential(t, conf))}).Put(t.Context(), name, nopCloser{strings.NewReader("x")})
 		var answer *azcore.ResponseError
 		if !errors.As(err, &answer) || answer.ErrorCode != "AuthenticationFailed" {
 			t.Errorf("got %v", err)

@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"stackusage/agent"
+	"stackusage/agent/blobdrop"
 	"stackusage/agent/config"
 	"stackusage/agent/metrics"
 	"stackusage/agent/spool"
@@ -58,7 +59,7 @@ func begin(path string, getenv func(string) string, out io.Writer, level func(co
 		log.InfoContext(ctx, "the stack is asked again", slog.String("answer", answer.Error()), slog.Duration("wait", wait))
 	}
 	return &job{conf: p.conf, Agent: &agent.Agent{
-		Source: p.stack, Drop: agent.BlobDrop{Client: p.storage, Timeout: p.conf.Timeouts.Upload},
+		Source: p.stack, Drop: blobdrop.Drop{Client: p.storage, Timeout: p.conf.Timeouts.Upload},
 		Spool: sp, Stamp: stamp(p.conf), Settings: settings(p.conf), Log: log, Now: time.Now, Metrics: m,
 		Ends: nowAndThen(time.Minute, func() map[string]time.Time { return ends(p.conf, getenv) }),
 	}}, nil

@@ -14,6 +14,7 @@ import (
 	"time"
 
 	"stackusage/agent"
+	"stackusage/agent/blobdrop"
 	"stackusage/agent/config"
 	"stackusage/agent/spool"
 	"stackusage/shared/usage"
@@ -56,7 +57,7 @@ func TestTheSampleHasTheDefaultsOfTheAgent(t *testing.T) {
 		Jitter: agent.DefaultJitter, KeepSent: agent.DefaultKeepSent, MaxAge: agent.DefaultMaxAge, CheckAfter: agent.DefaultCheckAfter,
 	}, settings(conf))
 	mustEqual(t, spool.Limits{MaxBytes: spool.DefaultMaxBytes, MinFree: spool.DefaultMinFree}, limits(conf))
-	mustEqual(t, time.Duration(agent.DefaultDropTimeout), conf.Timeouts.Upload)
+	mustEqual(t, time.Duration(blobdrop.DefaultTimeout), conf.Timeouts.Upload)
 }
 
 func TestNothingAtAllIsNotTheDefault(t *testing.T) {

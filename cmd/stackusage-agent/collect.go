@@ -16,6 +16,7 @@ import (
 	"github.com/Azure/azure-sdk-for-go/sdk/storage/azblob"
 
 	"stackusage/agent"
+	"stackusage/agent/blobdrop"
 	"stackusage/agent/spool"
 	"stackusage/agent/stackapi"
 	"stackusage/shared/telemetry"
@@ -79,7 +80,7 @@ func collect(ctx context.Context, args []string, getenv func(string) string, std
 		return err
 	}
 	defer sp.Close()
-	a := &agent.Agent{Source: source, Drop: agent.BlobDrop{Client: drop}, Spool: sp, Log: log, Now: time.Now, Stamp: agent.Stamp{
+	a := &agent.Agent{Source: source, Drop: blobdrop.Drop{Client: drop}, Spool: sp, Log: log, Now: time.Now, Stamp: agent.Stamp{
 		CloudID: f.cloudID, Region: f.region, Domain: f.domain, AgentVersion: version, ProviderSubscriptions: f.infrastructureList(),
 	}}
 	report, err := a.Collect(ctx, from, to)

@@ -8,8 +8,8 @@ import (
 
 	"github.com/Azure/azure-sdk-for-go/sdk/azcore/policy"
 
-	"stackusage/agent"
 	"stackusage/agent/doctor"
+	"stackusage/agent/inspection"
 	"stackusage/agent/signin"
 )
 
@@ -89,8 +89,8 @@ const storageScope = "https://storage.azure.com/.default"
 // patient is what the doctor looks at.
 func (p *parts) patient() doctor.Parts {
 	d := doctor.Parts{
-		Inspect: func() (agent.Inspection, error) {
-			return agent.Inspect(spoolDir(p.conf), settings(p.conf), limits(p.conf), time.Now())
+		Inspect: func() (inspection.Inspection, error) {
+			return inspection.Inspect(spoolDir(p.conf), settings(p.conf), limits(p.conf), time.Now())
 		},
 		Config: p.conf, Proxy: p.proxy, Stack: p.stack, StackHTTP: p.stackHTTP, StorageHTTP: p.storageHTTP, Storage: p.storage,
 	}

@@ -11,6 +11,7 @@ import (
 
 	"stackusage/agent"
 	"stackusage/agent/config"
+	"stackusage/agent/inspection"
 	"stackusage/shared/usage"
 )
 
@@ -39,7 +40,7 @@ func status(args []string, getenv func(string) string, stdout, stderr io.Writer)
 	}
 	now := time.Now()
 	view := shown{CloudID: conf.CloudID, Spool: spoolDir(conf), Open: []string{}}
-	found, err := agent.Inspect(view.Spool, settings(conf), limits(conf), now)
+	found, err := inspection.Inspect(view.Spool, settings(conf), limits(conf), now)
 	if err != nil {
 		return err
 	}

@@ -10,7 +10,7 @@ import (
 
 	"github.com/Azure/azure-sdk-for-go/sdk/azcore/streaming"
 
-	"stackusage/agent"
+	"stackusage/agent/blobdrop"
 	"stackusage/agent/config"
 	"stackusage/shared/landing"
 )
@@ -35,7 +35,7 @@ func TestATryThatHangsLeavesRoomForAnother(t *testing.T) {
 		mustEqual(t, nil, p.connectStorage(func(string) string {
 			return "DefaultEndpointsProtocol=http;AccountName=a;AccountKey=a2V5;BlobEndpoint=http://127.0.0.1:1/a;"
 		}))
-		drop := agent.BlobDrop{Client: p.storage, Timeout: upload}
+		drop := blobdrop.Drop{Client: p.storage, Timeout: upload}
 		err := drop.Put(t.Context(), landing.Name{CloudID: cloudID, Hour: 1, SHA16: "0123456789abcdef"}, streaming.NopCloser(bytes.NewReader([]byte("hour"))))
 		mustEqual(t, nil, err)
 		mustEqual(t, 2, tries)

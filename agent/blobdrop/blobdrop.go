@@ -1,4 +1,6 @@
-package agent
+// Package blobdrop stores hours and heartbeats in Azure Storage with credentials that
+// may only create, and says what a refusal means for other files.
+package blobdrop
 
 import (
 	"bytes"
@@ -21,22 +23,23 @@ import (
 	"github.com/Azure/azure-sdk-for-go/sdk/storage/azblob/bloberror"
 	"github.com/Azure/azure-sdk-for-go/sdk/storage/azblob/blockblob"
 
+	"stackusage/agent"
 	"stackusage/shared/landing"
 )
 
-// BlobDrop drops hours into Azure Storage with credentials that may only
+// Drop drops hours into Azure Storage with credentials that may only
 // create: one Put Blob, never over an existing one.
-type BlobDrop struct {
+type Drop struct {
 	Client *azblob.Client
 
 	// Timeout bounds one drop, the client's retries included; 0 means
-	// DefaultDropTimeout.
+	// DefaultTimeout.
 	Timeout time.Duration
 }
 
-// DefaultDropTimeout is enough for an hour of a million rows on a line of
+// DefaultTimeout is enough for an hour of a million rows on a line of
 // 1 Mbit/s.
-const DefaultDropTimeout = 30 * time.Minute
+const DefaultTimeout = 30 * time.Minute
 
 // maxPutBlob is what one Put Blob takes (service version 2019-12-12 and later).
 const maxPutBlob = 5000 << 20
@@ -44,13 +47,13 @@ const maxPutBlob = 5000 << 20
 // Put implements Drop. 409 BlobAlreadyExists, and 403 UnauthorizedBlobOverwrite
 // that create-only credentials get instead, mean that the blob is there; its
 // name is made from its bytes, so it is the same.
-func (d BlobDrop) Put(ctx context.Context, name landing.Name, body io.ReadSeekCloser) error {
-	ctx, cancel := context.WithTimeout(ctx, cmp.Or(d.Timeout, DefaultDropTimeout))
+func (d Drop) Put(ctx context.Context, name landing.Name, body io.ReadSeekCloser) error {
+	ctx, cancel := context.WithTimeout(ctx, cmp.Or(d.Timeout, DefaultTimeout))
 	defer cancel()
 	err := brief(d.put(ctx, name, body))
 	op, untrusted := (*net.OpError)(nil), (*tls.CertificateVerificationError)(nil)
 	if errors.As(err, &op) && (op.Op == "dial" || op.Op == "proxyconnect") || errors.As(err, &untrusted) || errors.As(err, new(signIn)) {
-		err = fmt.Errorf("%w: %w", err, ErrStorage)
+		err = fmt.Errorf("%w: %w", err, agent.ErrStorage)
 	}
 	if err != nil && !bloberror.HasCode(err, bloberror.BlobAlreadyExists, bloberror.UnauthorizedBlobOverwrite) {
 		return fmt.Errorf("drop %s: %w", name, err)
@@ -59,7 +62,7 @@ func (d BlobDrop) Put(ctx context.Context, name landing.Name, body io.ReadSeekCl
 }
 
 // Beat implements Beat: one Put Blob, and done if a blob of the name is there.
-func (d BlobDrop) Beat(ctx context.Context, container, blob string, body []byte) error {
+func (d Drop) Beat(ctx context.Context, container, blob string, body []byte) error {
 	ctx, cancel := context.WithTimeout(ctx, beatTimeout)
 	defer cancel()
 	err := d.create(ctx, container, blob, streaming.NopCloser(bytes.NewReader(body)), md5.Sum(body))
@@ -101,14 +104,6 @@ func (r *refusal) Error() string {
 // Unwrap returns the answer and what it means for other files.
 func (r *refusal) Unwrap() []error { return []error{r.answer, r.kind()} }
 
-// What an error of Drop means for other files.
-var (
-	ErrStorage = errors.New("no file can be stored")                          // the connection, the sign-in, the account
-	ErrAccount = fmt.Errorf("storage refuses this agent: %w", ErrStorage)     // or so it seems, by its answer
-	ErrRefused = errors.New("storage did not take the file")                  // it answered
-	ErrForGood = fmt.Errorf("storage refuses this very file: %w", ErrRefused) // and will do so again
-)
-
 // signIn is an error of the sign-in, in the words of the Azure SDK.
 type signIn interface {
 	error
@@ -128,22 +123,22 @@ func (r *refusal) kind() error {
 	status := r.answer.StatusCode
 	switch {
 	case status == http.StatusUnauthorized, status == http.StatusProxyAuthRequired, bloberror.HasCode(r.answer, ofTheAccount...):
-		return ErrAccount
+		return agent.ErrAccount
 	case status >= 500 || status == http.StatusTooManyRequests || status == http.StatusRequestTimeout,
 		status == http.StatusForbidden && r.answer.RawResponse != nil && r.answer.RawResponse.Header.Get("x-ms-request-id") == "": // of a proxy
-		return ErrRefused
+		return agent.ErrRefused
 	}
-	return ErrForGood
+	return agent.ErrForGood
 }
 
-func (d BlobDrop) put(ctx context.Context, name landing.Name, body io.ReadSeekCloser) error {
+func (d Drop) put(ctx context.Context, name landing.Name, body io.ReadSeekCloser) error {
 	sum := md5.New() // what the service checks a Put Blob against; not for security
 	size, err := io.Copy(sum, body)
 	if err != nil {
 		return err
 	}
 	if size > maxPutBlob {
-		return fmt.Errorf("the hour is larger than one Put Blob takes: %w", ErrForGood)
+		return fmt.Errorf("the hour is larger than one Put Blob takes: %w", agent.ErrForGood)
 	}
 	if _, err := body.Seek(0, io.SeekStart); err != nil {
 		return err
@@ -151,7 +146,7 @@ func (d BlobDrop) put(ctx context.Context, name landing.Name, body io.ReadSeekCl
 	return d.create(ctx, name.Container(), name.Blob(), body, [md5.Size]byte(sum.Sum(nil)))
 }
 
-func (d BlobDrop) create(ctx context.Context, container, name string, body io.ReadSeekCloser, sum [md5.Size]byte) error {
+func (d Drop) create(ctx context.Context, container, name string, body io.ReadSeekCloser, sum [md5.Size]byte) error {
 	any := azcore.ETagAny
 	_, err := d.Client.ServiceClient().NewContainerClient(container).NewBlockBlobClient(name).Upload(ctx, body, &blockblob.UploadOptions{
 		AccessConditions:        &blob.AccessConditions{ModifiedAccessConditions: &blob.ModifiedAccessConditions{IfNoneMatch: &any}},

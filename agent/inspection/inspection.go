@@ -1,4 +1,5 @@
-package agent
+// Package inspection says how a spool stands, from its files: for status and doctor.
+package inspection
 
 import (
 	"errors"
@@ -6,6 +7,7 @@ import (
 	"strings"
 	"time"
 
+	"stackusage/agent"
 	"stackusage/agent/spool"
 	"stackusage/shared/usage"
 )
@@ -24,7 +26,7 @@ const (
 
 // Inspection is how a spool stands, as read from its files, whoever uses it.
 type Inspection struct {
-	Status *Status       // what an agent has said of itself last; nil if none has
+	Status *agent.Status // what an agent has said of itself last; nil if none has
 	Next   usage.Hour    // the oldest hour that is not collected
 	Lag    time.Duration // since that was due; 0 if it is not yet
 	Behind *Finding      // nil if Lag is no cause for concern
@@ -39,13 +41,13 @@ func (f Finding) String() string { return f.Cause + ": " + f.Advice }
 
 // Inspect looks at the spool in dir without its lock. What an agent has said last is
 // only the explanation: whether hours are missing follows from the files.
-func Inspect(dir string, settings Settings, limits spool.Limits, now time.Time) (Inspection, error) {
+func Inspect(dir string, settings agent.Settings, limits spool.Limits, now time.Time) (Inspection, error) {
 	i := Inspection{Next: settings.First}
-	s, err := ReadStatus(dir)
+	s, err := agent.ReadStatus(dir)
 	switch {
 	case err == nil:
 		i.Status = &s
-	case !errors.Is(err, ErrNoStatus):
+	case !errors.Is(err, agent.ErrNoStatus):
 		return i, err
 	}
 	sp, err := spool.Peek(dir)
@@ -57,7 +59,7 @@ func Inspect(dir string, settings Settings, limits spool.Limits, now time.Time) 
 		return i, err
 	}
 	i.Next = gaps[0]
-	i.Lag = max(0, now.Sub(i.Next.End().Add(settings.delay())))
+	i.Lag = max(0, now.Sub(settings.Due(i.Next)))
 	full := spool.CheckLimits(dir, limits)
 	if i.Status == nil {
 		full = nil // there may be no folder yet
@@ -72,9 +74,9 @@ func Inspect(dir string, settings Settings, limits spool.Limits, now time.Time) 
 }
 
 // concern explains why hours are missing.
-func (i Inspection) concern(settings Settings, full error, now time.Time) *Finding {
+func (i Inspection) concern(settings agent.Settings, full error, now time.Time) *Finding {
 	s, most := i.Status, behind
-	var trouble *FailingHour
+	var trouble *agent.FailingHour
 	if s != nil {
 		for n := range s.FailingHours {
 			if s.FailingHours[n].Hour == i.Next {
@@ -96,8 +98,8 @@ func (i Inspection) concern(settings Settings, full error, now time.Time) *Findi
 		return nil
 	case full != nil:
 		return f("the spool is full", oneText(full))
-	case !s.alive(now):
-		return f("the agent has said nothing since "+point(s.Updated), "see whether it runs, and its log (systemctl status stackusage-agent; journalctl -u stackusage-agent)")
+	case !alive(*s, now):
+		return f("the agent has said nothing since "+agent.Point(s.Updated), "see whether it runs, and its log (systemctl status stackusage-agent; journalctl -u stackusage-agent)")
 	case s.CollectError != nil:
 		return f("collecting fails", s.CollectError.Text)
 	case trouble != nil:
@@ -107,29 +109,29 @@ func (i Inspection) concern(settings Settings, full error, now time.Time) *Findi
 }
 
 // alive says whether the agent that wrote the status seems to run, or ran just now.
-func (s Status) alive(now time.Time) bool {
+func alive(s agent.Status, now time.Time) bool {
 	return now.Sub(s.Updated) <= overdue || !s.NextRound.IsZero() && now.Sub(s.NextRound) <= overdue
 }
 
 // openOf are the other reasons for somebody to look.
-func (i Inspection) openOf(s Status, full error, now time.Time) (points []string) {
+func (i Inspection) openOf(s agent.Status, full error, now time.Time) (points []string) {
 	add := func(format string, args ...any) { points = append(points, fmt.Sprintf(format, args...)) }
 	if e := s.CollectError; e != nil {
-		add("collecting fails, last at %s: %s", point(e.Time), e.Text)
+		add("collecting fails, last at %s: %s", agent.Point(e.Time), e.Text)
 	}
 	if e := s.DropError; e != nil {
-		add("dropping fails, last at %s: %s", point(e.Time), e.Text)
+		add("dropping fails, last at %s: %s", agent.Point(e.Time), e.Text)
 	}
 	for _, h := range s.FailingHours {
 		if !h.Waiting {
-			add("hour %s is not collected after %s: %s", h.Hour, h.tried(), h.Text)
+			add("hour %s is not collected after %s: %s", h.Hour, tried(h.Trouble), h.Text)
 		}
 	}
 	for _, f := range s.FailingFiles {
 		if f.Refused {
 			add("hour %s is refused by storage and set aside as refused/%s, offered again once a day and by once: %s", f.Hour, f.File, f.Text)
 		} else {
-			add("hour %s is not stored after %s: %s", f.Hour, f.tried(), f.Text)
+			add("hour %s is not stored after %s: %s", f.Hour, tried(f.Trouble), f.Text)
 		}
 	}
 	if full != nil {
@@ -138,16 +140,14 @@ func (i Inspection) openOf(s Status, full error, now time.Time) (points []string
 	if s.Old {
 		add("the oldest hour that waits to be dropped, %s, has done so for longer than spool.maxAge: mend what keeps it", s.OldestSpooled)
 	}
-	if at := s.NextRound; i.Behind == nil && !at.IsZero() && !s.alive(now) {
-		add("the service is overdue since %s: see whether it runs, and its log", point(at))
+	if at := s.NextRound; i.Behind == nil && !at.IsZero() && !alive(s, now) {
+		add("the service is overdue since %s: see whether it runs, and its log", agent.Point(at))
 	}
 	return points
 }
 
-func (t Trouble) tried() string {
-	return fmt.Sprintf("%d tries since %s, next at %s", t.Tries, point(t.Since), point(t.Next))
+func tried(t agent.Trouble) string {
+	return fmt.Sprintf("%d tries since %s, next at %s", t.Tries, agent.Point(t.Since), agent.Point(t.Next))
 }
-
-func point(at time.Time) string { return at.UTC().Format("2006-01-02 15:04:05 UTC") }
 
 func oneText(err error) string { return strings.ReplaceAll(err.Error(), "\n", "; ") }

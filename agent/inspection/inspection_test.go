@@ -1,0 +1,83 @@
+package inspection
+
+import (
+	"errors"
+	"strings"
+	"testing"
+	"time"
+
+	"stackusage/agent"
+	"stackusage/shared/usage"
+)
+
+// TestConcern: whether hours are missing follows from the files, and what was said
+// last explains it.
+func TestConcern(t *testing.T) {
+	now := time.Date(2024, 3, 12, 12, 0, 0, 0, time.UTC)
+	next := func(ago time.Duration) usage.Hour { return usage.HourOf(now.Add(-ago - 2*time.Hour)) } // due so long ago
+	failure := &agent.Failure{Step: "collect", Text: "sign in: the secret is wrong", Time: now}
+	failing := func(h usage.Hour, waiting bool) []agent.FailingHour {
+		return []agent.FailingHour{{Hour: h, Trouble: agent.Trouble{Tries: 7, Text: "504 GatewayTimeout", Waiting: waiting}}}
+	}
+	day := 24 * time.Hour
+	for name, tt := range map[string]struct {
+		status *agent.Status
+		lag    time.Duration
+		first  usage.Hour
+		full   error
+		want   string // how it begins, or what is in it; empty for no concern
+	}{
+		"in time":                               {&agent.Status{Updated: now}, time.Hour, 0, nil, ""},
+		"a few hours":                           {&agent.Status{Updated: now}, 5 * time.Hour, 0, nil, ""},
+		"never run":                             {nil, 0, 0, nil, "no agent has run"},
+		"dead":                                  {&agent.Status{Updated: now.Add(-7 * time.Hour), NextRound: now.Add(-6 * time.Hour)}, 7 * time.Hour, 0, nil, "the agent has said nothing since 2024-03-12 05:00:00 UTC"},
+		"stopped cleanly ten days ago":          {&agent.Status{Updated: now.Add(-10 * day)}, 10 * day, 0, nil, "240h0m0s after it was due, as the agent has said nothing since"},
+		"crash-looping, with an old error":      {&agent.Status{Updated: now.Add(-9 * time.Hour), NextRound: now.Add(-9 * time.Hour), CollectError: failure}, 9 * time.Hour, 0, nil, "see whether it runs, and its log"},
+		"refused":                               {&agent.Status{Updated: now, CollectError: failure}, 9 * time.Hour, 0, nil, "collecting fails: sign in: the secret is wrong"},
+		"one hour that fails":                   {&agent.Status{Updated: now, FailingHours: failing(next(9*time.Hour), false)}, 9 * time.Hour, 0, nil, "7 tries have failed: 504 GatewayTimeout"},
+		"a day that is not told yet":            {&agent.Status{Updated: now, FailingHours: failing(next(25*time.Hour), true)}, 25 * time.Hour, 0, nil, ""},
+		"stalled on not yet":                    {&agent.Status{Updated: now, FailingHours: failing(next(31*time.Hour), true)}, 31 * time.Hour, 0, nil, "7 tries have failed"},
+		"full":                                  {&agent.Status{Updated: now}, 9 * time.Hour, 0, errors.New("x"), "the spool is full: x"},
+		"catching up":                           {&agent.Status{Updated: now}, 9 * time.Hour, 0, nil, "the agent catches up"},
+		"firstHour in the future":               {&agent.Status{Updated: now}, 0, usage.HourOf(now.Add(400 * day)), nil, "firstHour 2025-04-16T12:00:00Z is in the future"},
+		"firstHour in the future, before a run": {nil, 0, usage.HourOf(now.Add(day)), nil, "firstHour"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			i := Inspection{Status: tt.status, Lag: tt.lag, Next: next(tt.lag)}
+			got := i.concern(agent.Settings{First: tt.first}, tt.full, now)
+			if (got == nil) != (tt.want == "") || got != nil && (!strings.Contains(got.String(), tt.want) || got.Advice == "") {
+				t.Errorf("got %v, want %q", got, tt.want)
+			}
+		})
+	}
+}
+
+func TestOpenPoints(t *testing.T) {
+	now := time.Date(2024, 3, 2, 12, 0, 0, 0, time.UTC)
+	hour := usage.HourOf(now)
+	failure := &agent.Failure{Step: "drop", Text: "a", Time: now}
+	for name, tt := range map[string]struct {
+		status agent.Status
+		full   error
+		want   []string
+	}{
+		"nothing":                         {agent.Status{LastError: failure}, nil, nil},
+		"collecting fails":                {agent.Status{CollectError: failure}, nil, []string{"collecting fails, last at 2024-03-02 12:00:00 UTC: a"}},
+		"both fail":                       {agent.Status{CollectError: failure, DropError: failure}, nil, []string{"collecting fails, last at 2024-03-02 12:00:00 UTC: a", "dropping fails, last at 2024-03-02 12:00:00 UTC: a"}},
+		"an hour":                         {agent.Status{FailingHours: []agent.FailingHour{{Hour: hour, Trouble: agent.Trouble{Tries: 2, Since: now, Next: now, Text: "b"}}}}, nil, []string{"hour 2024-03-02T12:00:00Z is not collected after 2 tries since 2024-03-02 12:00:00 UTC, next at 2024-03-02 12:00:00 UTC: b"}},
+		"an hour that is young":           {agent.Status{FailingHours: []agent.FailingHour{{Hour: hour, Trouble: agent.Trouble{Waiting: true}}}}, nil, nil},
+		"a file":                          {agent.Status{FailingFiles: []agent.FailingFile{{Hour: hour, File: "f", Refused: true, Trouble: agent.Trouble{Text: "b"}}}}, nil, []string{"hour 2024-03-02T12:00:00Z is refused by storage and set aside as refused/f, offered again once a day and by once: b"}},
+		"a limit":                         {agent.Status{}, errors.New("full\nx"), []string{"full; x"}},
+		"an old one":                      {agent.Status{Old: true, OldestSpooled: &hour}, nil, []string{"the oldest hour that waits to be dropped, 2024-03-02T12:00:00Z, has done so for longer than spool.maxAge: mend what keeps it"}},
+		"a service that is late":          {agent.Status{NextRound: now.Add(-time.Hour)}, nil, nil},
+		"a service that is overdue":       {agent.Status{NextRound: now.Add(-3 * time.Hour)}, nil, []string{"the service is overdue since 2024-03-02 09:00:00 UTC: see whether it runs, and its log"}},
+		"a service that is at long work":  {agent.Status{NextRound: now.Add(-3 * time.Hour), Updated: now.Add(-time.Hour)}, nil, nil},
+		"a service that was told to stop": {agent.Status{Updated: now.Add(-30 * time.Hour)}, nil, nil},
+	} {
+		t.Run(name, func(t *testing.T) {
+			if got := (Inspection{}).openOf(tt.status, tt.full, now); strings.Join(got, "\n") != strings.Join(tt.want, "\n") {
+				t.Errorf("got %q, want %q", got, tt.want)
+			}
+		})
+	}
+}
