@@ -21,6 +21,8 @@ type backfill struct {
 	To   usage.Hour `json:"to"`
 	Next usage.Hour `json:"next"` // being collected
 	Had  []string   `json:"had"`  // files that the spool had of it before
+
+	Failed []usage.Hour `json:"failed,omitempty"` // before Next
 }
 
 // Backfill collects the reported hours from the first up to but without the last
@@ -28,8 +30,9 @@ type backfill struct {
 // that counts already is a duplicate on the Azure side if it has the same rows;
 // with other rows it is a conflict, which the operator there has to decide.
 //
-// It stops at the first hour that fails. Called again with the same range, also
-// by a later process, it goes on there; with another range it begins that one.
+// An hour that fails does not keep the others from being collected. Called again with
+// the same range, also by a later process, it takes those that failed, and goes on
+// where it was interrupted; with another range it begins that one.
 func (a *Agent) Backfill(ctx context.Context, from, to usage.Hour) (Report, error) {
 	report := Report{Hours: int(to - from)}
 	if to <= from {
@@ -39,7 +42,7 @@ func (a *Agent) Backfill(ctx context.Context, from, to usage.Hour) (Report, erro
 	p := backfill{From: from, To: to, Next: from}
 	resumed := false
 	if was := (backfill{}); a.recallNote(ctx, backfillNote, &was) {
-		if resumed = was.From == from && was.To == to && was.Next >= from && was.Next < to; resumed {
+		if resumed = was.From == from && was.To == to && was.Next >= from && (was.Next < to || len(was.Failed) > 0); resumed {
 			p = was
 			a.Log.InfoContext(ctx, "an unfinished backfill goes on", slog.String("from", from.String()), slog.String("to", to.String()), slog.String("next", p.Next.String()))
 		} else {
@@ -48,49 +51,76 @@ func (a *Agent) Backfill(ctx context.Context, from, to usage.Hour) (Report, erro
 		}
 	}
 	defer a.keepMemorySoon(ctx, false, true)
-	var dropErr error
-	for ; p.Next < to; p.Next++ {
-		if err := a.fill(ctx, &p, resumed, &report); err != nil {
-			a.ended(ctx, metrics.StepCollect, err)
-			a.publish(ctx)
-			return report, errors.Join(fmt.Errorf("hour %s: %w", p.Next, err), dropErr)
+	todo := slices.Clone(p.Failed)
+	for h := p.Next; h < to; h++ {
+		todo = append(todo, h)
+	}
+	var failed []error
+	var dropErr, away error
+	for row, i := 0, 0; i < len(todo) && row < maxRow && away == nil; i++ {
+		h := todo[i]
+		fresh := h >= p.Next // else it failed before
+		err := a.fill(ctx, &p, h, resumed && fresh, &report)
+		if err != nil {
+			row++
+			err = fmt.Errorf("hour %s: %w", h, err)
+			if away = err; ctx.Err() == nil && !ofTheStack(err) {
+				failed, away = append(failed, err), nil
+			}
+		} else {
+			row = 0
 		}
-		resumed = false
-		if dropErr == nil { // else the hours wait for the next run
+		if away != nil {
+			break
+		}
+		p.Failed = slices.DeleteFunc(p.Failed, func(f usage.Hour) bool { return f == h })
+		if err != nil {
+			p.Failed = append(p.Failed, h)
+		}
+		if fresh {
+			p.Next, resumed = h+1, false
+		}
+		if err == nil && dropErr == nil { // else the hours wait for the next run
 			dropErr = a.dropBacklog(ctx, &report)
 		}
 	}
-	a.ended(ctx, metrics.StepCollect, nil)
+	a.ended(ctx, metrics.StepCollect, away)
 	a.ended(ctx, metrics.StepDrop, dropErr)
 	a.publish(ctx)
+	if len(failed) > 0 || away != nil {
+		a.keepNote(ctx, backfillNote, p)
+		return report, errors.Join(join(failed), away, dropErr)
+	}
 	return report, errors.Join(a.Spool.Forget(backfillNote), dropErr)
 }
 
 // fill collects one hour of a backfill, unless the run before was interrupted
 // after it had sealed that.
-func (a *Agent) fill(ctx context.Context, p *backfill, resumed bool, report *Report) error {
-	found, err := a.Spool.Find(p.Next)
+func (a *Agent) fill(ctx context.Context, p *backfill, h usage.Hour, resumed bool, report *Report) error {
+	found, err := a.Spool.Find(h)
 	if err != nil {
 		return err
 	}
 	var files []string
-	for _, e := range slices.Concat(found.Sealed, found.Sent) {
+	for _, e := range slices.Concat(found.Sealed, found.Refused, found.Sent) {
 		files = append(files, e.Name())
 	}
 	if resumed && slices.ContainsFunc(files, func(f string) bool { return !slices.Contains(p.Had, f) }) {
 		return nil
 	}
-	p.Had = files
+	if p.Had = nil; h == p.Next {
+		p.Had = files
+	}
 	if !a.keepNote(ctx, backfillNote, p) {
 		return errors.New("the progress of the backfill cannot be kept")
 	}
-	if err := a.seal(ctx, p.Next, report); err != nil {
+	if err := a.seal(ctx, h, report); err != nil {
 		return err
 	}
 	if found.State != spool.Absent {
 		report.Again++
 		a.Log.InfoContext(ctx, "an hour was collected again: with the same rows it is a duplicate on the Azure side, with others a conflict that its operator has to decide",
-			slog.String("hour", p.Next.String()))
+			slog.String("hour", h.String()))
 	}
 	return nil
 }

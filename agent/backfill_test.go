@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"stackusage/agent"
+	"stackusage/agent/stackapi"
 	"stackusage/shared/usage"
 )
 
@@ -53,6 +54,35 @@ func TestBackfill(t *testing.T) {
 		p.stack = nil
 		fill(t, p.agent(t, dir, clock(9)), 0, 3, agent.Report{Hours: 3, Collected: 2, Dropped: 2, Rows: 2})
 		p.mustHave(t, hours(1, 2), hours(1, 2))
+	})
+	t.Run("passes over hours that fail, and takes them when it is called again", func(t *testing.T) {
+		p, dir := &played{}, t.TempDir()
+		p.stack = func(h usage.Hour) error {
+			if h == smallFirst || h == smallFirst+2 {
+				return &stackapi.Error{Status: 503}
+			}
+			return nil
+		}
+		report, err := p.agent(t, dir, clock(9)).Backfill(t.Context(), smallFirst, smallFirst+4)
+		if err == nil || strings.Count(err.Error(), "503") != 2 || report.Collected != 2 || report.Dropped != 2 {
+			t.Fatalf("%+v, %v", report, err)
+		}
+		p.mustHave(t, hours(0, 1, 2, 3), hours(1, 3))
+		if _, err := p.agent(t, dir, clock(9)).Backfill(t.Context(), smallFirst, smallFirst+4); err == nil {
+			t.Error("no error")
+		}
+		p.mustHave(t, hours(0, 2), nil)
+		p.stack = nil
+		fill(t, p.agent(t, dir, clock(9)), 0, 4, agent.Report{Hours: 4, Collected: 2, Dropped: 2, Rows: 2})
+		p.mustHave(t, hours(0, 2), hours(0, 2))
+		fill(t, p.agent(t, dir, clock(9)), 0, 4, agent.Report{Hours: 4, Collected: 4, Dropped: 4, Rows: 4, Again: 4})
+		p.mustHave(t, hours(0, 1, 2, 3), hours(0, 1, 2, 3))
+		t.Run("but does not ask a stack that is away for all of a month", func(t *testing.T) {
+			p := &played{stack: func(usage.Hour) error { return &stackapi.Error{Status: 503} }}
+			if _, err := p.agent(t, t.TempDir(), clock(700)).Backfill(t.Context(), smallFirst, smallFirst+700); err == nil || len(p.asked) != 3 {
+				t.Errorf("asked for %d, %v", len(p.asked), err)
+			}
+		})
 	})
 	t.Run("does not collect twice what was sealed when it was killed", func(t *testing.T) {
 		p, dir := &played{}, t.TempDir()
