@@ -176,7 +176,6 @@ func (a *Agent) hourFailed(ctx context.Context, h usage.Hour, err error) (failur
 	t := failed(a, ctx, &a.memory.Hours, h, err, waiting)
 	at := []any{slog.String("hour", h.String()), slog.String("error", err.Error()), slog.Int("tries", t.Tries), slog.Time("nextTry", t.Next)}
 	if waiting {
-		a.setWaiting(err.Error())
 		a.Log.InfoContext(ctx, "the stack does not tell the hour yet", at...)
 		return nil
 	}

@@ -105,7 +105,6 @@ func (a *Agent) round(ctx context.Context, report *Report, sealed func()) (faile
 			report.NotReady = true
 		}
 	}
-	a.setWaiting("")
 	for i := 0; i < len(hours); i++ {
 		h := hours[i]
 		if report.Behind = collected >= most || row >= maxRow; report.Behind {

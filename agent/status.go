@@ -108,7 +108,7 @@ func (a *Agent) change(fn func(*Status)) {
 
 func (a *Agent) collected(h usage.Hour) {
 	now := a.Now()
-	a.change(func(s *Status) { s.LastSealed, s.LastCollected, s.Waiting = &h, now.UTC(), "" })
+	a.change(func(s *Status) { s.LastSealed, s.LastCollected = &h, now.UTC() })
 	a.Metrics.Collected(now)
 }
 
@@ -120,7 +120,6 @@ func (a *Agent) dropped(h usage.Hour) {
 }
 
 func (a *Agent) setStale(stale bool)       { a.change(func(s *Status) { s.TenantsStale = stale }) }
-func (a *Agent) setWaiting(answer string)  { a.change(func(s *Status) { s.Waiting = answer }) }
 func (a *Agent) setNextRound(at time.Time) { a.change(func(s *Status) { s.NextRound = at.UTC() }) }
 
 // ended notes how a step ended. Being told to stop is no failure.
@@ -190,7 +189,11 @@ func (a *Agent) failing(s *Status, sealed, refused []spool.Entry) {
 	defer a.memory.mu.Unlock()
 	s.FailingHours, s.FailingFiles, s.PartsSince = nil, nil, time.Time{}
 	for _, h := range slices.Sorted(maps.Keys(a.memory.Hours)) {
-		s.FailingHours = append(s.FailingHours, FailingHour{h, *a.memory.Hours[h]})
+		t := *a.memory.Hours[h]
+		s.FailingHours = append(s.FailingHours, FailingHour{h, t})
+		if t.Waiting && s.Waiting == "" {
+			s.Waiting = t.Text
+		}
 	}
 	for _, e := range refused {
 		f := FailingFile{Hour: e.Hour, File: e.Name(), Refused: true, Trouble: Trouble{Since: e.Since}}

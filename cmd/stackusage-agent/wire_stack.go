@@ -112,10 +112,13 @@ func (s *stack) namespaces() []string {
 	if s.conf.Namespace != config.Auto {
 		return []string{s.conf.Namespace}
 	}
-	if known := s.namespace.Load(); known != nil && *known == stackapi.NamespaceOld {
+	switch known := s.namespace.Load(); {
+	case known == nil:
+		return []string{stackapi.NamespaceAdmin, stackapi.NamespaceOld}
+	case *known == stackapi.NamespaceOld:
 		return []string{stackapi.NamespaceOld, stackapi.NamespaceAdmin} // an update may have brought the other
 	}
-	return []string{stackapi.NamespaceAdmin, stackapi.NamespaceOld}
+	return []string{stackapi.NamespaceAdmin} // no stack goes back, and the old one's listings end where the other's do not
 }
 
 // Hour: see stackapi.Client.
@@ -137,7 +140,9 @@ func (s *stack) SubscriberHour(ctx context.Context, start time.Time, subscriber 
 			return row(raw)
 		})
 		if err == nil || rows || errors.Is(err, stackapi.ErrNotReady) {
-			s.namespace.Store(&namespace)
+			if unknown == nil || unknown.(*stackapi.Error).Code != "NotFound" && unknown.(*stackapi.Error).Code != "" {
+				s.namespace.Store(&namespace) // a 404 without more may be of this hour
+			}
 			return pages, s.noted(l, err)
 		}
 		if !unknownThere(err) {

@@ -203,6 +203,26 @@ func TestStackIsConnectedWhenItIsAsked(t *testing.T) {
 		rowsOf(t, b)
 		asked(t, b, admin)
 	})
+	t.Run("a 404 without more is no verdict about the name", func(t *testing.T) {
+		b := newBench(t, w, azurestack.Options{})
+		lost := func(r *http.Request) (int, string) {
+			if namespaceIs(r, admin) {
+				return 404, "NotFound"
+			}
+			return 0, ""
+		}
+		b.script.to(lost)
+		rowsOf(t, b) // by the old name, which this stack knows as well
+		b.script.to(nil)
+		b.script.take()
+		rowsOf(t, b)
+		asked(t, b, admin)
+		b.script.to(lost)
+		if _, err := b.hour(t); err == nil {
+			t.Error("no error of an hour that is lost on a stack that knows the name")
+		}
+		asked(t, b, admin)
+	})
 	t.Run("an hour that is not ready tells the name, too", func(t *testing.T) {
 		b := newBench(t, w, azurestack.Options{OldNamespace: true})
 		_, err := b.Hour(t.Context(), time.Now().Add(48*time.Hour).Truncate(time.Hour), func([]byte) error { return nil })
