@@ -54,7 +54,7 @@ func expired(t *testing.T) late {
 	l := newLate(t)
 	l.at(14, 8)
 	l.complete(t)
-	l.settle(t, l.rnd)
+	l.untilNothingIsOpen(t, l.rnd)
 	if records := l.records(t); len(records) > 0 {
 		t.Fatalf("commerce took %v", records)
 	}

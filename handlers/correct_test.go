@@ -33,7 +33,7 @@ func (r *rig) untilNothingIsOpen(t *testing.T, rnd *rand.Rand) {
 		if r.rests(t, marks) {
 			return
 		}
-		r.advance(2 * time.Hour << min(n, 4)) // soon for what waits an hour, later for what waits for days
+		r.advance(2 * time.Hour << min(2*n, 4)) // soon for what waits an hour, later for what waits for days
 		rnd.Shuffle(len(marks), func(i, j int) { marks[i], marks[j] = marks[j], marks[i] })
 		for _, m := range marks {
 			if m.Revision == 0 {

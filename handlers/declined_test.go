@@ -81,12 +81,12 @@ func halfDeclined(t *testing.T, judge func(judged) *commerce.Result) (*rig, *gat
 	r.Settings.ForwardRetry = time.Millisecond
 	rnd := rand.New(rand.NewPCG(1, 1))
 	r.complete(t)
-	r.settle(t, rnd)
+	r.untilNothingIsOpen(t, rnd)
 	g.declining(judge)
 	r.movePayer(t)
 	_, err := r.Ledger.AskRestate(t.Context(), cloudID, theDay, because("other payer"))
 	ok(t, err)
-	r.settle(t, rnd)
+	r.untilNothingIsOpen(t, rnd)
 	return r, g
 }
 

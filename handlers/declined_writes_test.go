@@ -24,12 +24,13 @@ func TestWritesOfDeclinedDays(t *testing.T) {
 	end := func(t *testing.T, r *rig) {
 		t.Helper()
 		rnd := rand.New(rand.NewPCG(1, 1))
-		r.settle(t, rnd)
+		r.untilNothingIsOpen(t, rnd)
 		if len(r.rows(t, table.OpenDays)) > 0 { // declined, and nobody has settled it
 			r.checkDeclined(t)
 			ask(t, r)
-			r.settle(t, rnd)
+			r.untilNothingIsOpen(t, rnd)
 		}
+		r.verified(t)
 		if diff := cmp.Diff(right, paid(t, gateOf(r).billing)); diff != "" {
 			t.Errorf("charged (-want +got):\n%s", diff)
 		}

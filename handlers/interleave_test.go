@@ -50,7 +50,7 @@ func TestInterleavings(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			for seed := range uint64(soak(4, 100)) {
+			for seed := range uint64(soak(3, 100)) {
 				t.Run(fmt.Sprint("seed ", seed), func(t *testing.T) {
 					t.Parallel()
 					random := rand.New(rand.NewPCG(seed, 5))

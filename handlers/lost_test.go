@@ -27,7 +27,7 @@ var worked = map[string]string{handlers.QueueLanded: "IngestHour", handlers.Queu
 func (r *rig) play(t *testing.T, release func(), work func(function, text string), sweep func()) {
 	t.Helper()
 	for n := range 100 {
-		r.advance(2 * time.Hour << min(n, 4)) // soon for what waits an hour, later for what waits for days
+		r.advance(2 * time.Hour << min(2*n, 4)) // soon for what waits an hour, later for what waits for days
 		release()
 		did := 0
 		for _, queue := range slices.Sorted(maps.Keys(worked)) {
