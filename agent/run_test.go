@@ -9,6 +9,7 @@ import (
 
 	"stackusage/agent"
 	"stackusage/agent/stackapi"
+	"stackusage/shared/landing"
 	"stackusage/shared/usage"
 )
 
@@ -69,6 +70,15 @@ func TestRun(t *testing.T) {
 		run(t, p, t.TempDir(), 45*time.Minute, nil)
 		p.mustHave(t, hours(0, 0), nil)
 	})
+	t.Run("beats once an hour, also while storage fails", func(t *testing.T) {
+		p := &played{storage: func(usage.Hour) error { return errBroken }}
+		b := &beating{drop: p.drop()}
+		run(t, p, t.TempDir(), 5*time.Hour, func(a *agent.Agent) { a.Drop = b })
+		// At one minute past the first full hour, and then soon after each.
+		if n := len(b.beats); n != 5 || b.beats[0] != landing.HeartbeatName(usage.HourOf(clock(0))) || b.beats[4] != landing.HeartbeatName(usage.HourOf(clock(4))) {
+			t.Errorf("beats %q", b.beats)
+		}
+	})
 	t.Run("says when it comes next, and says nothing of that once it has ended", func(t *testing.T) {
 		dir := t.TempDir()
 		var next time.Time
@@ -91,4 +101,18 @@ func TestRun(t *testing.T) {
 			t.Errorf("%+v, %v", s, err)
 		}
 	})
+}
+
+// beating is a drop that takes heartbeats as well, or fails to.
+type beating struct {
+	drop
+	beats []string
+}
+
+func (b *beating) Beat(_ context.Context, container, blob string, _ []byte) error {
+	if container != landing.Container(cloudID) {
+		return errBroken
+	}
+	b.beats = append(b.beats, blob)
+	return errBroken
 }
