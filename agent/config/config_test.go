@@ -1,6 +1,7 @@
 package config_test
 
 import (
+	"fmt"
 	"os"
 	"path/filepath"
 	"reflect"
@@ -225,4 +226,15 @@ func TestFillSample(t *testing.T) {
 			}
 		}
 	})
+}
+
+// TestASwitchReadsWhatStoodThereBefore: every file that activate wrote has the number.
+func TestASwitchReadsWhatStoodThereBefore(t *testing.T) {
+	for text, want := range map[string]string{"on": "true", "off": "false", "2": "true", "100": "true", "0": "false", "yes": "", "-1": "", "": ""} {
+		var got config.OnOff
+		err := got.UnmarshalText([]byte(text))
+		if (err == nil) != (want != "") || err == nil && fmt.Sprint(got) != want {
+			t.Errorf("%q is %v, %v", text, got, err)
+		}
+	}
 }
