@@ -10,6 +10,7 @@ import (
 	"path/filepath"
 	"slices"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
@@ -63,11 +64,16 @@ func TestTwoHundredHoursOfEveryFault(t *testing.T) {
 			})
 			server := httptest.NewServer(s.stack)
 			t.Cleanup(server.Close)
+			var mu sync.Mutex // subscribers are asked four at a time
 			seen := map[string]int{}
 			var err error
 			s.source, err = stackapi.New(stackapi.Config{
 				Endpoint: server.URL, ProviderSubscription: s.stack.Provider(), Retries: 2, Backoff: time.Millisecond, MaxWait: 20 * time.Millisecond,
-				Retried: func(_ context.Context, answer *stackapi.Error, _ time.Duration) { seen[fmt.Sprint(answer.Status)]++ },
+				Retried: func(_ context.Context, answer *stackapi.Error, _ time.Duration) {
+					mu.Lock()
+					defer mu.Unlock()
+					seen[fmt.Sprint(answer.Status)]++
+				},
 			})
 			if err != nil {
 				t.Fatal(err)
