@@ -39,6 +39,7 @@ func TestFormsOfAListing(t *testing.T) {
 		{"a first page that leads back for ever", soon, "", map[string][]string{"": {empty("?%q")}}},
 		{"pages without rows for ever", soon, "", map[string][]string{"": {empty(own + "%i")}, "*": {empty(own + "%i")}}},
 		{"the same rows by another token", soon, "", map[string][]string{"": {first}, "2": {`{"value":[1,2],"nextLink":"` + own + `3"}`}, "3": {last}}},
+		{"the same rows on the last page", soon, "", map[string][]string{"": {first}, "2": {`{"value":[1,2]}`}}},
 		{"a link on another port", all, "", map[string][]string{"": {`{"value":[1,2],"nextLink":"http://127.0.0.1:30005` + own + `2"}`}, "2": {last}}},
 		{"a link on another host name", all, "", map[string][]string{"": {`{"value":[1,2],"nextLink":"https://azs-wasp01.azurestack.local:30024` + own + `2"}`}, "2": {last}}},
 		{"500, 502 and a short body", all, "", map[string][]string{"": {fault + "500", fault + "502", `{"value":[1,`, ``, first}, "2": {fault + "502", `{"value":`, last}}},

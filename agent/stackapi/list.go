@@ -76,23 +76,29 @@ func (p *page) settled(ctx context.Context) (next *url.URL, err error) {
 	l := p.listing
 	for try := 0; ; try++ {
 		text, err := p.fetch(ctx)
-		if err != nil || text == "" {
+		if err != nil {
 			return nil, err
 		}
-		if next, err = l.client.follow(p.link, text); err != nil {
-			return nil, p.fail(nil, &Error{Code: "InvalidNextLink", Err: err})
+		next = nil
+		if text != "" {
+			if next, err = l.client.follow(p.link, text); err != nil {
+				return nil, p.fail(nil, &Error{Code: "InvalidNextLink", Err: err})
+			}
 		}
-		back := l.followed[sha256.Sum256([]byte(next.String()))]
+		back := next != nil && l.followed[sha256.Sum256([]byte(next.String()))]
 		if p.rows > 0 {
 			sum := [sha256.Size]byte(p.delivered.Sum(nil))
 			switch {
 			case back:
 				return nil, p.fail(nil, &Error{Code: "InvalidNextLink", Err: errors.New("nextLink was followed before")})
-			case l.told[sum]:
+			case l.told[sum]: // also by the last page, or its rows would be billed twice
 				return nil, p.fail(nil, &Error{Code: "ListingChanged", Err: errRepeats})
 			}
 			l.told[sum], l.rows, l.empty = true, true, 0
 			return next, nil
+		}
+		if next == nil {
+			return nil, nil
 		}
 		ends := l.endEmpty && l.rows
 		if !back && !ends {
