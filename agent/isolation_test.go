@@ -31,6 +31,8 @@ func TestStorageThatRefusesSomeFiles(t *testing.T) {
 		"for good":     {400, "InvalidHeaderValue", 10},
 		"for good, 2":  {403, "PolicyViolation", 10},
 		"a proxy":      {403, "", 0},
+		"a proxy, 2":   {404, "", 0},
+		"a proxy, 3":   {200, "", 0}, // a page to log in at
 		"out of order": {500, "InternalError", 0},
 		"a right":      {403, "AuthorizationPermissionMismatch", 0},
 		"a token":      {401, "InvalidAuthenticationInfo", 0},

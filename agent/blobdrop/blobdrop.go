@@ -93,13 +93,25 @@ type refusal struct{ answer *azcore.ResponseError }
 
 func (r *refusal) Error() string {
 	text := fmt.Sprintf("%d %s", r.answer.StatusCode, cmp.Or(r.answer.ErrorCode, "without a code"))
-	if r.answer.RawResponse != nil {
-		if id := r.answer.RawResponse.Header.Get("x-ms-request-id"); id != "" {
-			text += " (x-ms-request-id " + id + ")"
-		}
+	switch id := r.requestID(); {
+	case id != "":
+		text += " (x-ms-request-id " + id + ")"
+	case r.ofAnother():
+		text += " (an answer of a proxy, or of another address than Azure Storage's)"
 	}
 	return text
 }
+
+func (r *refusal) requestID() string {
+	if r.answer.RawResponse == nil {
+		return ""
+	}
+	return r.answer.RawResponse.Header.Get("x-ms-request-id")
+}
+
+// ofAnother says whether the answer is not the service's, which gives each of its own
+// an id. It says nothing of the file, which must not be set aside for it.
+func (r *refusal) ofAnother() bool { return r.answer.RawResponse != nil && r.requestID() == "" }
 
 // Unwrap returns the answer and what it means for other files.
 func (r *refusal) Unwrap() []error { return []error{r.answer, r.kind()} }
@@ -124,8 +136,7 @@ func (r *refusal) kind() error {
 	switch {
 	case status == http.StatusUnauthorized, status == http.StatusProxyAuthRequired, bloberror.HasCode(r.answer, ofTheAccount...):
 		return agent.ErrAccount
-	case status >= 500 || status == http.StatusTooManyRequests || status == http.StatusRequestTimeout,
-		status == http.StatusForbidden && r.answer.RawResponse != nil && r.answer.RawResponse.Header.Get("x-ms-request-id") == "": // of a proxy
+	case status >= 500 || status == http.StatusTooManyRequests || status == http.StatusRequestTimeout, r.ofAnother():
 		return agent.ErrRefused
 	}
 	return agent.ErrForGood
