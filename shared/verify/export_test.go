@@ -1,6 +1,11 @@
 package verify
 
-import "io"
+import (
+	"context"
+	"io"
+
+	"stackusage/shared/table"
+)
 
 // Doors for tests that hold the readers against those of the pipeline.
 
@@ -47,3 +52,28 @@ func (j joined) Add(k joined) joined { return append(j, k...) }
 
 // MaxMemory is what a sorter holds.
 const MaxMemory = maxMemory
+
+// Seen says what waits for an operator of a usage day whose headers have these lists
+// of infrastructure subscriptions.
+func Seen(ctx context.Context, tables Tables, cloudID, day string, lists ...[]string) (open []Finding) {
+	a := &auditor{Stores: Stores{Tables: tables}, ctx: ctx}
+	l := &look{auditor: a, dayID: dayID{cloudID, day}, book: a.book(cloudID)}
+	for _, list := range lists {
+		l.settled.Seen = append(l.settled.Seen, seenList{list, hashOf(list), ""})
+	}
+	l.checkConfirmed("UsageDays")
+	return l.out.Open
+}
+
+// Standing checks the last revision of a usage day, of which commerce accepted less
+// than a line states, after between: the row of OpenDays has been read before.
+func Standing(ctx context.Context, tables Tables, cloudID, day string, between func()) (found Day) {
+	l := &look{auditor: &auditor{Stores: Stores{Tables: tables}, ctx: ctx, o: Options{Limit: 1}}, dayID: dayID{cloudID, day},
+		standing: &sorter[item]{}}
+	l.standing.put("a line", item{Stated: "1"}, 0)
+	defer l.standing.close()
+	l.mark = l.get(table.OpenDays, cloudID, day)
+	between()
+	l.checkStanding(&revision{row: l.get(table.UsageDays, cloudID, day+"_0001")})
+	return l.out
+}

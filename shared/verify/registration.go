@@ -134,6 +134,7 @@ type part struct {
 	Reporting      string            `json:"reporting,omitempty"`
 	Infrastructure []string          `json:"infrastructure"`
 	Mappings       map[string]string `json:"mappings"`
+	list           entry             // that Infrastructure is of, in a part that follows from Registrations
 }
 
 // parts are all of a usage day: one, unless one registration ended inside the day and
@@ -154,7 +155,7 @@ func (b book) parts(d dayID) (parts []part) {
 		first, mine := b.tenure(e)
 		for _, list := range b["infrastructure"] {
 			if mine(list) && list.day <= max(d.day, first.day) && (first.day == b["registration"][0].day || list.day >= first.day) {
-				p.Infrastructure = list.subscriptions()
+				p.Infrastructure, p.list = list.subscriptions(), list
 			}
 		}
 		for _, m := range b["tenant"] {

@@ -210,8 +210,10 @@ func (l *look) checkConfirmed(where string) {
 	for r := range l.list(table.Decisions, l.cloudID, "confirm_"+l.day) {
 		confirmed = append(confirmed, strings.Split(r.text("what"), ",")...)
 	}
-	for _, e := range l.book["infrastructure"] {
-		confirmed = append(append(confirmed, strings.Split(e.text("against"), ",")...), hashOf(e.subscriptions()))
+	for _, p := range l.book.parts(l.dayID) { // the list that holds for the day by now, not one of another day, or of before
+		if p.list.found() {
+			confirmed = append(append(confirmed, strings.Split(p.list.text("against"), ",")...), hashOf(p.list.subscriptions()))
+		}
 	}
 	for _, d := range l.settled.Differs {
 		l.waits(slices.Contains(confirmed, d.Subscription+"="+d.Tenant+"@"+d.ObservedAt.UTC().Format(time.RFC3339Nano)), where, "subscription %s is charged as of tenant %q; the stack said %s at %s",
