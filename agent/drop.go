@@ -87,7 +87,7 @@ func (a *Agent) dropSealed(ctx context.Context, report *Report) error {
 			continue
 		}
 		if ctx.Err() != nil || errors.Is(err, ErrStorage) {
-			return join(append(failures, err))
+			return join(slices.Insert(failures, 0, err)) // first: it is what the others wait for
 		}
 		failures = append(failures, a.fileFailed(ctx, e, err))
 		switch {

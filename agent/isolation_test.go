@@ -2,12 +2,14 @@ package agent_test
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"net/http"
 	"net/http/httptest"
 	"os"
 	"path/filepath"
 	"slices"
+	"strings"
 	"testing"
 	"time"
 
@@ -256,5 +258,26 @@ func TestStorageThatLetsNobodyInIsAskedTwice(t *testing.T) {
 	a.Once(t.Context())
 	if s, err := a.Status(); tries != 2 || err != nil || s.BacklogHours != 21 || s.DropError == nil {
 		t.Errorf("%d tries, %+v, %v", tries, s, err)
+	}
+}
+
+// TestWhatIsSaidOfManyFilesIsShort: the status names each, and its error none of the
+// hundreds that fail alike, but always that storage is away.
+func TestWhatIsSaidOfManyFilesIsShort(t *testing.T) {
+	p, dir, tries := &played{}, t.TempDir(), 0
+	p.storage = func(usage.Hour) error { return agent.ErrRefused }
+	a := p.agent(t, dir, clock(20))
+	_, err := a.Once(t.Context())
+	if s, unknown := a.Status(); unknown != nil || len(s.FailingFiles) != 21 || strings.Count(s.DropError.Text, "\n") > 3 || strings.Count(err.Error(), "\n") > 3 {
+		t.Errorf("%v\n%s\n%v", unknown, s.DropError.Text, err)
+	}
+	p.storage = func(usage.Hour) error {
+		if tries++; tries > 10 {
+			return agent.ErrStorage
+		}
+		return agent.ErrRefused
+	}
+	if _, err := p.agent(t, dir, clock(20)).Once(t.Context()); !errors.Is(err, agent.ErrStorage) || tries != 11 {
+		t.Errorf("%d tries, %v", tries, err)
 	}
 }

@@ -46,13 +46,17 @@ func (a *Agent) Once(ctx context.Context) (Report, error) {
 		return report, errNoFirst
 	}
 	a.prepare(ctx)
-	var dropErr error
+	var undropped []error
+	var dropErr error // all of them
 	drop := func() {
 		err := a.dropBacklog(ctx, &report)
 		if errors.Is(dropErr, ErrStorage) {
-			dropErr = nil // all that failed was tried again
+			undropped = nil // all that failed was tried again
 		}
-		dropErr = errors.Join(dropErr, err)
+		if err != nil {
+			undropped = append(undropped, err)
+		}
+		dropErr = errors.Join(undropped...)
 	}
 	drop()
 	failed, away := a.round(ctx, &report, func() {
@@ -64,12 +68,12 @@ func (a *Agent) Once(ctx context.Context) (Report, error) {
 		drop()
 	}
 	a.ended(ctx, metrics.StepCollect, away)
-	a.ended(ctx, metrics.StepDrop, dropErr)
+	a.ended(ctx, metrics.StepDrop, join(undropped))
 	a.publish(ctx)
 	if !errors.Is(dropErr, ErrStorage) {
 		a.beat(ctx)
 	}
-	return report, errors.Join(join(failed), away, dropErr)
+	return report, errors.Join(join(failed), away, join(undropped))
 }
 
 // maxRow is after how many hours in a row that fail a round ends: a stack that

@@ -2,6 +2,7 @@ package doctor
 
 import (
 	"context"
+	"fmt"
 	"strings"
 	"time"
 )
@@ -22,12 +23,20 @@ func (e *examination) agent(context.Context) Result {
 		if at := found.Status.NextRound; !at.IsZero() {
 			again += ", next at " + at.UTC().Format(time.RFC3339)
 		}
-		return failed(brief1(found.Open[0]), strings.Join(append(found.Open[1:], again+"."), "\n"))
+		more := found.Open[1:]
+		if n := len(more) - shownOpen; n > 0 {
+			more = append(more[:shownOpen:shownOpen], fmt.Sprintf("%d more are open: stackusage-agent status names them.", n))
+		}
+		return failed(brief1(found.Open[0]), strings.Join(append(more, again+"."), "\n"))
 	}
 	if soon := found.Status.Ending(time.Now()); len(soon) > 0 {
 		return warning(soon[0], strings.Join(append(soon[1:], "Put the new one where the old one is, and secretEnds right."), "\n"))
 	}
 	return ok("has collected all up to " + found.Next.String())
 }
+
+// shownOpen is how many more of the agent's points are shown: hundreds of hours that
+// fail for one reason would hide the check that tells the reason.
+const shownOpen = 3
 
 func brief1(text string) string { return strings.Join(strings.Fields(text), " ") }

@@ -16,8 +16,10 @@ import (
 	"github.com/Azure/azure-sdk-for-go/sdk/azcore"
 	"github.com/google/go-cmp/cmp"
 
+	"stackusage/agent"
 	"stackusage/agent/config"
 	"stackusage/agent/doctor"
+	"stackusage/agent/inspection"
 	"stackusage/agent/signin"
 	"stackusage/agent/stackapi"
 )
@@ -184,4 +186,19 @@ func TestWhatNeedsABrokenLinkIsSkipped(t *testing.T) {
 			t.Errorf("got %v", err)
 		}
 	})
+}
+
+func TestWhatTheAgentSaysIsShort(t *testing.T) {
+	for n, more := range map[int]string{2: "", 4: "", 300: "\n296 more are open: stackusage-agent status names them.\n"} {
+		open := make([]string, n)
+		for i := range open {
+			open[i] = fmt.Sprintf("hour %d is not stored", i)
+		}
+		r := doctor.Agent(doctor.Parts{Inspect: func() (inspection.Inspection, error) {
+			return inspection.Inspection{Status: &agent.Status{}, Open: open}, nil
+		}})
+		if lines := strings.Count(r.Advice, "\n") + 1; lines > 5 || !strings.Contains(r.Advice, more) || r.Outcome != doctor.Failed {
+			t.Errorf("of %d: %+v", n, r)
+		}
+	}
 }

@@ -19,6 +19,9 @@ func Usage(ctx context.Context, parts Parts) Result {
 	return (&examination{parts: parts}).usage(ctx)
 }
 
+// Agent asks what the agent says.
+func Agent(parts Parts) Result { return (&examination{parts: parts}).agent(context.Background()) }
+
 // ExplainCreate explains why storage took no blob.
 func ExplainCreate(parts Parts, err error) Result {
 	return (&examination{parts: parts}).explainCreate(err)
