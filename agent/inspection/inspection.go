@@ -4,6 +4,7 @@ package inspection
 import (
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 	"time"
 
@@ -59,6 +60,12 @@ func Inspect(dir string, settings agent.Settings, limits spool.Limits, now time.
 		return i, err
 	}
 	i.Next = gaps[0]
+	if i.Status != nil {
+		if err := correct(i.Status, sp); err != nil {
+			return i, err
+		}
+		s = *i.Status
+	}
 	i.Lag = max(0, now.Sub(settings.Due(i.Next)))
 	full := spool.CheckLimits(dir, limits)
 	if i.Status == nil {
@@ -71,6 +78,32 @@ func Inspect(dir string, settings agent.Settings, limits spool.Limits, now time.
 		i.Open = append(i.Open, i.openOf(s, full, now)...)
 	}
 	return i, nil
+}
+
+// correct replaces what an agent has said of files by what is there: one that is
+// killed, or has a full disk, says nothing of what it stored since.
+func correct(s *agent.Status, sp *spool.Spool) error {
+	sealed, err := sp.Sealed()
+	if err != nil {
+		return err
+	}
+	refused, err := sp.Refused()
+	if err != nil {
+		return err
+	}
+	s.BacklogHours, s.BacklogBytes, s.OldestSpooled = len(sealed), 0, nil
+	there := map[string]bool{}
+	for i, e := range slices.Concat(sealed, refused) {
+		there[e.Name()] = true
+		if i < len(sealed) {
+			s.BacklogBytes += e.Size
+		}
+	}
+	if s.Old = s.Old && len(sealed) > 0; len(sealed) > 0 {
+		s.OldestSpooled = &sealed[0].Hour
+	}
+	s.FailingFiles = slices.DeleteFunc(s.FailingFiles, func(f agent.FailingFile) bool { return !there[f.File] })
+	return nil
 }
 
 // concern explains why hours are missing.
@@ -97,25 +130,42 @@ func (i Inspection) concern(settings agent.Settings, full error, now time.Time) 
 	case i.Lag <= most:
 		return nil
 	case full != nil:
-		return f("the spool is full", oneText(full))
+		return f("the spool is full", oneText(full.Error()))
 	case !alive(*s, now):
 		return f("the agent has said nothing since "+agent.Point(s.Updated), "see whether it runs, and its log (systemctl status stackusage-agent; journalctl -u stackusage-agent)")
 	case s.CollectError != nil:
-		return f("collecting fails", s.CollectError.Text)
+		advice := "see which link stackusage-agent doctor finds broken; the agent tries again by itself"
+		if !s.NextRound.IsZero() {
+			advice += ", next at " + agent.Point(s.NextRound)
+		}
+		return f("collecting fails: "+oneText(s.CollectError.Text), advice)
 	case trouble != nil:
-		return f(fmt.Sprintf("%d tries have failed", trouble.Tries), trouble.Text)
+		return f(fmt.Sprintf("%s failed: %s", tries(trouble.Tries), trouble.Text), "look at the stack's health for that hour; the agent tries again by itself")
 	}
 	return f("the agent catches up", "look again: the hour must become a later one")
 }
 
 // alive says whether the agent that wrote the status seems to run, or ran just now.
+// What it said in the future, by a clock that was set back since, shows neither.
 func alive(s agent.Status, now time.Time) bool {
+	if s.Updated.Sub(now) > overdue {
+		return false
+	}
 	return now.Sub(s.Updated) <= overdue || !s.NextRound.IsZero() && now.Sub(s.NextRound) <= overdue
 }
 
 // openOf are the other reasons for somebody to look.
 func (i Inspection) openOf(s agent.Status, full error, now time.Time) (points []string) {
 	add := func(format string, args ...any) { points = append(points, fmt.Sprintf(format, args...)) }
+	if full != nil {
+		add("%s", oneText(full.Error()))
+	}
+	if s.Old {
+		add("the oldest hour that waits to be dropped, %s, has done so for longer than spool.maxAge: mend what keeps it", s.OldestSpooled)
+	}
+	if at := s.NextRound; i.Behind == nil && !at.IsZero() && !alive(s, now) {
+		add("the service is overdue since %s: see whether it runs, and its log", agent.Point(at))
+	}
 	if e := s.CollectError; e != nil {
 		add("collecting fails, last at %s: %s", agent.Point(e.Time), e.Text)
 	}
@@ -134,20 +184,18 @@ func (i Inspection) openOf(s agent.Status, full error, now time.Time) (points []
 			add("hour %s is not stored after %s: %s", f.Hour, tried(f.Trouble), f.Text)
 		}
 	}
-	if full != nil {
-		add("%s", oneText(full))
-	}
-	if s.Old {
-		add("the oldest hour that waits to be dropped, %s, has done so for longer than spool.maxAge: mend what keeps it", s.OldestSpooled)
-	}
-	if at := s.NextRound; i.Behind == nil && !at.IsZero() && !alive(s, now) {
-		add("the service is overdue since %s: see whether it runs, and its log", agent.Point(at))
-	}
 	return points
 }
 
 func tried(t agent.Trouble) string {
-	return fmt.Sprintf("%d tries since %s, next at %s", t.Tries, agent.Point(t.Since), agent.Point(t.Next))
+	return fmt.Sprintf("%s since %s, next at %s", tries(t.Tries), agent.Point(t.Since), agent.Point(t.Next))
 }
 
-func oneText(err error) string { return strings.ReplaceAll(err.Error(), "\n", "; ") }
+func tries(n int) string {
+	if n == 1 {
+		return "1 try"
+	}
+	return fmt.Sprintf("%d tries", n)
+}
+
+func oneText(text string) string { return strings.ReplaceAll(text, "\n", "; ") }

@@ -1,12 +1,14 @@
 package inspection
 
 import (
+	"encoding/json"
 	"errors"
 	"strings"
 	"testing"
 	"time"
 
 	"stackusage/agent"
+	"stackusage/agent/spool"
 	"stackusage/shared/usage"
 )
 
@@ -31,12 +33,13 @@ func TestConcern(t *testing.T) {
 		"a few hours":                           {&agent.Status{Updated: now}, 5 * time.Hour, 0, nil, ""},
 		"never run":                             {nil, 0, 0, nil, "no agent has run"},
 		"dead":                                  {&agent.Status{Updated: now.Add(-7 * time.Hour), NextRound: now.Add(-6 * time.Hour)}, 7 * time.Hour, 0, nil, "the agent has said nothing since 2024-03-12 05:00:00 UTC"},
+		"dead, and its clock was set back":      {&agent.Status{Updated: now.Add(30 * day), NextRound: now.Add(30 * day)}, 7 * time.Hour, 0, nil, "the agent has said nothing since"},
 		"stopped cleanly ten days ago":          {&agent.Status{Updated: now.Add(-10 * day)}, 10 * day, 0, nil, "240h0m0s after it was due, as the agent has said nothing since"},
 		"crash-looping, with an old error":      {&agent.Status{Updated: now.Add(-9 * time.Hour), NextRound: now.Add(-9 * time.Hour), CollectError: failure}, 9 * time.Hour, 0, nil, "see whether it runs, and its log"},
-		"refused":                               {&agent.Status{Updated: now, CollectError: failure}, 9 * time.Hour, 0, nil, "collecting fails: sign in: the secret is wrong"},
-		"one hour that fails":                   {&agent.Status{Updated: now, FailingHours: failing(next(9*time.Hour), false)}, 9 * time.Hour, 0, nil, "7 tries have failed: 504 GatewayTimeout"},
+		"refused":                               {&agent.Status{Updated: now, CollectError: failure}, 9 * time.Hour, 0, nil, "collecting fails: sign in: the secret is wrong: see which link stackusage-agent doctor finds broken"},
+		"one hour that fails":                   {&agent.Status{Updated: now, FailingHours: failing(next(9*time.Hour), false)}, 9 * time.Hour, 0, nil, "7 tries failed: 504 GatewayTimeout: look at the stack's health"},
 		"a day that is not told yet":            {&agent.Status{Updated: now, FailingHours: failing(next(25*time.Hour), true)}, 25 * time.Hour, 0, nil, ""},
-		"stalled on not yet":                    {&agent.Status{Updated: now, FailingHours: failing(next(31*time.Hour), true)}, 31 * time.Hour, 0, nil, "7 tries have failed"},
+		"stalled on not yet":                    {&agent.Status{Updated: now, FailingHours: failing(next(31*time.Hour), true)}, 31 * time.Hour, 0, nil, "7 tries failed"},
 		"full":                                  {&agent.Status{Updated: now}, 9 * time.Hour, 0, errors.New("x"), "the spool is full: x"},
 		"catching up":                           {&agent.Status{Updated: now}, 9 * time.Hour, 0, nil, "the agent catches up"},
 		"firstHour in the future":               {&agent.Status{Updated: now}, 0, usage.HourOf(now.Add(400 * day)), nil, "firstHour 2025-04-16T12:00:00Z is in the future"},
@@ -79,5 +82,57 @@ func TestOpenPoints(t *testing.T) {
 				t.Errorf("got %q, want %q", got, tt.want)
 			}
 		})
+	}
+}
+
+// TestFilesAreCounted: what waits is read from the files, whatever was said last.
+func TestFilesAreCounted(t *testing.T) {
+	dir := t.TempDir()
+	first := usage.HourOf(time.Date(2024, 3, 2, 12, 0, 0, 0, time.UTC))
+	sp, err := spool.Open(dir)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer sp.Close()
+	name := func(n int) string { return spool.Entry{Hour: first + usage.Hour(n), SHA16: "0123456789abcdef"}.Name() }
+	for n := range 3 {
+		f, err := sp.Create(first)
+		if err == nil {
+			_, err = f.WriteString("text")
+		}
+		if err == nil {
+			err = sp.Seal(f, name(n))
+		}
+		if err != nil {
+			t.Fatal(err)
+		}
+	}
+	text, err := json.Marshal(agent.Status{
+		Format: "stackusage-agent-status/1", Updated: first.End(), BacklogHours: 3, BacklogBytes: 12, OldestSpooled: &first, Old: true,
+		FailingFiles: []agent.FailingFile{{Hour: first, File: name(0)}, {Hour: first + 1, File: name(1)}, {Hour: first + 2, File: name(2)}},
+	})
+	if err == nil {
+		err = sp.Keep("status.json", text)
+	}
+	if err != nil {
+		t.Fatal(err)
+	}
+	steps := []struct {
+		change              func(string) error
+		file                int
+		backlog, open, said int // hours, points, failing files
+	}{{sp.MarkSent, 0, 2, 3, 2}, {sp.MarkRefused, 2, 1, 3, 2}, {sp.MarkSent, 1, 0, 1, 1}, {sp.MarkSent, 2, 0, 0, 0}}
+	for n, step := range steps {
+		if err := step.change(name(step.file)); err != nil {
+			t.Fatal(err)
+		}
+		i, err := Inspect(dir, agent.Settings{First: first}, spool.Limits{MinFree: -1}, first.End())
+		if err != nil {
+			t.Fatal(err)
+		}
+		if s := i.Status; s.BacklogHours != step.backlog || s.BacklogBytes != int64(4*step.backlog) || len(i.Open) != step.open ||
+			len(s.FailingFiles) != step.said || (s.OldestSpooled == nil) != (step.backlog == 0) {
+			t.Errorf("step %d: %+v", n, i)
+		}
 	}
 }
