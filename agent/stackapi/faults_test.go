@@ -7,6 +7,7 @@ import (
 	"net/http"
 	"net/http/httptest"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -223,18 +224,18 @@ func TestRedirectsAreNotFollowed(t *testing.T) {
 }
 
 func TestRequestTimesOutAndIsRepeated(t *testing.T) {
-	calls := 0
+	var calls atomic.Int64
 	s := &stand{}
 	s.connect(t, http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		if calls++; calls == 1 {
+		if calls.Add(1) == 1 {
 			<-r.Context().Done()
 			return
 		}
 		fmt.Fprint(w, `{"value":[{}]}`)
-	}), func(c *stackapi.Config) { c.Timeout = 50 * time.Millisecond })
+	}), func(c *stackapi.Config) { c.Timeout = 500 * time.Millisecond })
 	rows, _, err := s.collect(t, burst)
-	if err != nil || len(rows) != 1 || calls != 2 {
-		t.Fatalf("got %d rows after %d calls, %v", len(rows), calls, err)
+	if err != nil || len(rows) != 1 || calls.Load() != 2 {
+		t.Fatalf("got %d rows after %d calls, %v", len(rows), calls.Load(), err)
 	}
 }
 
