@@ -15,7 +15,7 @@ import (
 func TestChaos(t *testing.T) {
 	out := t.TempDir()
 	var stdout, stderr bytes.Buffer
-	err := run(t.Context(), []string{"chaos", "--quick", "--compare=false", "--seed", "1", "--storm", "2m",
+	err := run(t.Context(), []string{"chaos", "--quick", "--compare=false", "--seed", "1", "--storm", "8m",
 		"--app", staged.movedApp, "--agent", staged.agent, "--out", out}, os.Getenv, &stdout, &stderr)
 	t.Logf("%s\n%s", &stderr, &stdout)
 	if err != nil {
