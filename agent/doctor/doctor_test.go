@@ -202,3 +202,11 @@ func TestWhatTheAgentSaysIsShort(t *testing.T) {
 		}
 	}
 }
+
+func TestWhatTheAgentSaidIsDamaged(t *testing.T) {
+	found := inspection.Inspection{Unread: errors.New("read status of x: damaged"), Open: []string{"x"}}
+	parts := doctor.Parts{Inspect: func() (inspection.Inspection, error) { return found, nil }}
+	mustSay(t, doctor.Agent(parts), doctor.Warning, "read status of x: damaged", "writes it anew")
+	found.Behind = &inspection.Finding{Cause: "hour y is not collected", Advice: "see its log"}
+	mustSay(t, doctor.Agent(parts), doctor.Failed, "hour y is not collected", "see its log")
+}

@@ -4,6 +4,7 @@ package inspection
 import (
 	"errors"
 	"fmt"
+	"io/fs"
 	"slices"
 	"strings"
 	"time"
@@ -32,6 +33,7 @@ type Inspection struct {
 	Lag    time.Duration // since that was due; 0 if it is not yet
 	Behind *Finding      // nil if Lag is no cause for concern
 	Open   []string      // what somebody has to look at, Behind first
+	Unread error         // of what an agent has said, if that is damaged
 }
 
 // Finding is what is wrong and what to do.
@@ -48,8 +50,10 @@ func Inspect(dir string, settings agent.Settings, limits spool.Limits, now time.
 	switch {
 	case err == nil:
 		i.Status = &s
-	case !errors.Is(err, agent.ErrNoStatus):
+	case errors.As(err, new(*fs.PathError)): // who looks may not
 		return i, err
+	case !errors.Is(err, agent.ErrNoStatus):
+		i.Unread = err
 	}
 	sp, err := spool.Peek(dir)
 	if err != nil {
@@ -68,14 +72,17 @@ func Inspect(dir string, settings agent.Settings, limits spool.Limits, now time.
 	}
 	i.Lag = max(0, now.Sub(settings.Due(i.Next)))
 	full := spool.CheckLimits(dir, limits)
-	if i.Status == nil {
+	if i.Status == nil && i.Unread == nil {
 		full = nil // there may be no folder yet
 	}
 	if i.Behind = i.concern(settings, full, now); i.Behind != nil {
 		i.Open = append(i.Open, i.Behind.String())
 	}
-	if i.Status != nil {
+	switch {
+	case i.Status != nil:
 		i.Open = append(i.Open, i.openOf(s, full, now)...)
+	case i.Unread != nil && i.Behind == nil:
+		i.Open = append(i.Open, oneText(i.Unread.Error())+": an agent that runs writes it anew within the hour")
 	}
 	return i, nil
 }
@@ -106,6 +113,8 @@ func correct(s *agent.Status, sp *spool.Spool) error {
 	return nil
 }
 
+const seeLog = "see whether it runs, and its log (systemctl status stackusage-agent; journalctl -u stackusage-agent)"
+
 // concern explains why hours are missing.
 func (i Inspection) concern(settings agent.Settings, full error, now time.Time) *Finding {
 	s, most := i.Status, behind
@@ -125,14 +134,16 @@ func (i Inspection) concern(settings agent.Settings, full error, now time.Time) 
 	switch {
 	case settings.First.Start().After(now):
 		return &Finding{fmt.Sprintf("firstHour %s is in the future, nothing is collected until then", settings.First), "set it to the hour in which the stack was registered"}
-	case s == nil:
+	case s == nil && i.Unread == nil:
 		return &Finding{"no agent has run", "start the service, or stackusage-agent once"}
 	case i.Lag <= most:
 		return nil
 	case full != nil:
 		return f("the spool is full", oneText(full.Error()))
+	case s == nil:
+		return f(oneText(i.Unread.Error()), seeLog)
 	case !alive(*s, now):
-		return f("the agent has said nothing since "+agent.Point(s.Updated), "see whether it runs, and its log (systemctl status stackusage-agent; journalctl -u stackusage-agent)")
+		return f("the agent has said nothing since "+agent.Point(s.Updated), seeLog)
 	case s.CollectError != nil:
 		advice := "see which link stackusage-agent doctor finds broken; the agent tries again by itself"
 		if !s.NextRound.IsZero() {

@@ -3,6 +3,8 @@ package inspection
 import (
 	"encoding/json"
 	"errors"
+	"os"
+	"path/filepath"
 	"strings"
 	"testing"
 	"time"
@@ -133,6 +135,25 @@ func TestFilesAreCounted(t *testing.T) {
 		if s := i.Status; s.BacklogHours != step.backlog || s.BacklogBytes != int64(4*step.backlog) || len(i.Open) != step.open ||
 			len(s.FailingFiles) != step.said || (s.OldestSpooled == nil) != (step.backlog == 0) {
 			t.Errorf("step %d: %+v", n, i)
+		}
+	}
+}
+
+// TestDamagedStatus: whether hours are missing is known without what was said.
+func TestDamagedStatus(t *testing.T) {
+	dir := t.TempDir()
+	if err := os.WriteFile(filepath.Join(dir, "status.json"), make([]byte, 100), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	first := usage.HourOf(time.Date(2024, 3, 2, 12, 0, 0, 0, time.UTC))
+	for lag, want := range map[time.Duration]string{
+		time.Hour:     "read status of " + dir,
+		9 * time.Hour: "hour 2024-03-02T12:00:00Z is not collected, 9h0m0s after it was due, as read status of ",
+	} {
+		settings := agent.Settings{First: first}
+		i, err := Inspect(dir, settings, spool.Limits{MinFree: -1}, settings.Due(first).Add(lag))
+		if err != nil || len(i.Open) != 1 || !strings.HasPrefix(i.Open[0], want) || i.Lag != lag {
+			t.Errorf("%+v, %v, want %s", i, err, want)
 		}
 	}
 }
