@@ -141,6 +141,7 @@ type declinedMeter struct {
 	Payer    string         `json:"billingSubscriptionId"`
 	MeterID  string         `json:"meterId"`
 	Name     string         `json:"meterName"`
+	Class    string         `json:"meterClass"`
 	Unit     string         `json:"unit"`
 	Records  int64          `json:"records"`
 	Quantity usage.Quantity `json:"quantity"`
@@ -159,7 +160,7 @@ func listDeclined(ctx context.Context, env environment, cloudID string, asJSON b
 	enc.SetEscapeHTML(false)
 	w := tabwriter.NewWriter(env.stdout, 0, 0, 2, ' ', 0)
 	if !asJSON && len(days) > 0 {
-		fmt.Fprintln(w, "CLOUD ID\tUSAGE DAY\tREV\tRECORDS\tSUBSCRIPTION\tMETER\tQUANTITY\tUNIT\tSTATE\tWHY")
+		fmt.Fprintln(w, "CLOUD ID\tUSAGE DAY\tREV\tRECORDS\tSUBSCRIPTION\tMETER\tCLASS\tQUANTITY\tUNIT\tSTATE\tWHY")
 	}
 	for _, d := range days {
 		line := listedDeclined(d)
@@ -181,7 +182,7 @@ func listDeclined(ctx context.Context, env environment, cloudID string, asJSON b
 			if name == "" {
 				name = m.MeterID
 			}
-			fmt.Fprintf(w, "%s\t%s\t%d\t%d\t%s\t%s\t%s\t%s\t%s\t%s\n", line.CloudID, line.Day, line.Revision, m.Records, m.Payer, name, m.Quantity, m.Unit, state, why)
+			fmt.Fprintf(w, "%s\t%s\t%d\t%d\t%s\t%s\t%s\t%s\t%s\t%s\t%s\n", line.CloudID, line.Day, line.Revision, m.Records, m.Payer, name, m.Class, m.Quantity, m.Unit, state, why)
 		}
 	}
 	if !asJSON && len(days) == 0 {
@@ -193,7 +194,7 @@ func listDeclined(ctx context.Context, env environment, cloudID string, asJSON b
 func listedDeclined(d ledger.DeclinedDay) declinedDay {
 	line := declinedDay{CloudID: d.CloudID, Day: d.Day.String(), Revision: d.Revision, Records: d.Records, State: "declined", Meters: []declinedMeter{}}
 	for _, m := range d.Meters {
-		line.Meters = append(line.Meters, declinedMeter{m.Payer, m.MeterID, m.MeterName, m.Unit, m.Records, m.Quantity})
+		line.Meters = append(line.Meters, declinedMeter{m.Payer, m.MeterID, m.MeterName, m.Class, m.Unit, m.Records, m.Quantity})
 	}
 	to := ""
 	switch {

@@ -18,18 +18,18 @@ type DeclinedDay struct {
 	Day      usage.Day
 	Revision int
 	Records  int64
-	Meters   []DeclinedMeter // in order of billing subscription, name and id
+	Meters   []DeclinedMeter // in order of billing subscription, name, id and class
 	Asked    *OpenDay        // the request to carry it that no revision has answered; nil if there is none
 	Carried  *Revision       // the revision that carried it; nil if none did
 }
 
-// DeclinedMeter is the part of one meter that one Azure subscription is charged: a
-// move to another one is declined of both, and comes to nothing in all.
+// DeclinedMeter is the part of one meter and class that one Azure subscription is
+// charged: a move to another one is declined of both, and comes to nothing in all.
 type DeclinedMeter struct {
-	Payer                    string
-	MeterID, MeterName, Unit string
-	Records                  int64
-	Quantity                 usage.Quantity // exact sum of what was sent and does not stand
+	Payer                           string
+	MeterID, MeterName, Unit, Class string
+	Records                         int64
+	Quantity                        usage.Quantity // exact sum of what was sent and does not stand
 }
 
 // DeclinedDays lists what commerce declined and was not stated again, of one
@@ -118,10 +118,11 @@ func (l *Ledger) declinedMeters(ctx context.Context, id dayID, revision int64) (
 		if have.Revision != revision || have.Stands.Equal(have.Quantity) || have.AnswerCode == CodeDecided {
 			continue
 		}
-		m := byMeter[have.Payer+have.MeterID]
+		key := have.Payer + have.MeterID + have.MeterClass
+		m := byMeter[key]
 		if m == nil {
-			m = &DeclinedMeter{Payer: have.Payer, MeterID: have.MeterID, MeterName: have.MeterName, Unit: have.Unit}
-			byMeter[have.Payer+have.MeterID] = m
+			m = &DeclinedMeter{Payer: have.Payer, MeterID: have.MeterID, MeterName: have.MeterName, Unit: have.Unit, Class: have.MeterClass}
+			byMeter[key] = m
 		}
 		m.Records++
 		m.Quantity = m.Quantity.Add(have.Quantity.Sub(have.Stands))
@@ -131,7 +132,7 @@ func (l *Ledger) declinedMeters(ctx context.Context, id dayID, revision int64) (
 		meters = append(meters, *m)
 	}
 	slices.SortFunc(meters, func(a, b DeclinedMeter) int {
-		return cmp.Or(cmp.Compare(a.Payer, b.Payer), cmp.Compare(a.MeterName, b.MeterName), cmp.Compare(a.MeterID, b.MeterID))
+		return cmp.Or(cmp.Compare(a.Payer, b.Payer), cmp.Compare(a.MeterName, b.MeterName), cmp.Compare(a.MeterID, b.MeterID), cmp.Compare(a.Class, b.Class))
 	})
 	return meters, nil
 }

@@ -39,6 +39,28 @@ func TestDeclinedOfAnEarlierVersion(t *testing.T) {
 	}
 }
 
+// TestDeclinedByClass: what an infrastructure subscription makes free is declined of
+// both classes. Summed up, the list would say that nothing is at stake.
+func TestDeclinedByClass(t *testing.T) {
+	l, d := inMemory(), day(t, "20191210")
+	id := ledger.BatchID{CloudID: cloudID, Day: d, Revision: 1, Number: 1}
+	ok(t, l.Store.Apply(t.Context(), table.UsageDays, cloudID, table.Op{Row: table.Row{Partition: cloudID, Key: "20191210_0001",
+		Props: table.Encode(ledger.Revision{Number: 1, Batches: 1})}}))
+	ok(t, l.OpenBatches(t.Context(), ledger.Manifest{CloudID: cloudID, UsageDay: d, Revision: 1, Batches: []daily.Batch{{Number: 1, Records: 2}}}, landed))
+	have, err := l.Store.Get(t.Context(), table.UsageBatches, cloudID+"_20191210", "0001_00001")
+	ok(t, err)
+	have.Props = table.Encode(ledger.Batch{State: ledger.BatchAnswered, Records: 2, Rejected: 2, Declined: 2})
+	ok(t, l.Store.Apply(t.Context(), table.UsageBatches, have.Partition, table.Op{Verb: table.Update, Row: have}))
+	for class, quantity := range map[string]string{"admin": "-16.5", "full": "16.5"} {
+		ok(t, l.Store.Apply(t.Context(), table.DailyUsage, cloudID+"_20191210", table.Op{Row: table.Row{Partition: cloudID + "_20191210", Key: class,
+			Props: table.Props{"revision": int64(id.Revision), "billingSubscriptionId": cloudID, "meterId": cloudID, "meterClass": class, "quantity": quantity, "answer": "Rejected"}}}))
+	}
+	days, err := l.DeclinedDays(t.Context(), cloudID)
+	if err != nil || len(days) != 1 || len(days[0].Meters) != 2 || days[0].Meters[0].Class != "admin" || days[0].Meters[1].Quantity.String() != "16.5" {
+		t.Errorf("days %+v, error %v", days, err)
+	}
+}
+
 // TestNothingToSettle: who asks is told why once.
 func TestNothingToSettle(t *testing.T) {
 	l := inMemory()
