@@ -73,7 +73,7 @@ func (c *chaos) storm(ctx context.Context) error {
 		case <-show.C:
 			judged, open, err := c.progressed(ctx)
 			left := c.outstanding()
-			c.progress("%d hours judged, %d days or revisions open; faults to come: %d %s", judged, open, len(left), strings.Join(left[:min(len(left), 3)], ", "))
+			c.progress("%d hours ingested, %d days or revisions open; faults to come: %d %s", judged, open, len(left), strings.Join(left[:min(len(left), 3)], ", "))
 			if err == nil && collected && judged >= c.hoursServed() && (open == 0 || c.o.quick) && len(left) == 0 {
 				return nil
 			}

@@ -43,7 +43,7 @@ func (s *site) waitUntilBilled(ctx context.Context) error {
 			for _, r := range st.OpenRevisions {
 				unanswered += r.Unanswered
 			}
-			if now := fmt.Sprintf("%d of %d hours judged, %d days open, %d batches without an answer", judged, hours, len(st.OpenDays), unanswered); now != last {
+			if now := fmt.Sprintf("%d of %d hours ingested, %d days open, %d batches without an answer", judged, hours, len(st.OpenDays), unanswered); now != last {
 				s.progress("%s", now)
 				last, moved = now, time.Now()
 			}

@@ -202,7 +202,7 @@ func (c *deploymentCheck) waitCounted(ctx context.Context) (string, error) {
 		}
 		return h != nil && h.Accepted == 1, err
 	}, func() string {
-		return fmt.Sprintf("no function has judged %s: does the storage's event subscription deliver to queue %s, does IngestHour run (its log says), and does LandingStorage name the same storage here and in the app?", c.name(), handlers.QueueLanded)
+		return fmt.Sprintf("no function has ingested %s: does the storage's event subscription deliver to queue %s, does IngestHour run (its log says), and does LandingStorage name the same storage here and in the app?", c.name(), handlers.QueueLanded)
 	})
 	return said, err
 }

@@ -188,6 +188,9 @@ func printDays(env environment, lines []listedDay, asJSON bool) error {
 		if l.Reason != "" {
 			why = l.By + ": " + l.Reason
 		}
+		if l.Waived > 0 {
+			why = strings.TrimSuffix(fmt.Sprintf("%d lines not billed by decision; %s", l.Waived, why), "; ")
+		}
 		if l.CarriedTo != "" {
 			why = "carried to " + l.CarriedTo + "; " + why
 		}

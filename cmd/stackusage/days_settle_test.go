@@ -53,3 +53,17 @@ func TestSettleDay(t *testing.T) {
 		}
 	}
 }
+
+// TestDaysListNamesWaivedLines: a settled day is closed, and looks like any other but
+// for this.
+func TestDaysListNamesWaivedLines(t *testing.T) {
+	for want, line := range map[string]listedDay{
+		"2 lines not billed by decision; olga: agreed\n": {Waived: 2, By: "olga", Reason: "agreed"},
+		"2 lines not billed by decision\n":               {Waived: 2}, // of a revision after it
+	} {
+		var out strings.Builder
+		if err := printDays(environment{stdout: &out}, []listedDay{line}, false); err != nil || !strings.HasSuffix(out.String(), want) {
+			t.Errorf("output:\n%s\nerror %v, want %q", &out, err, want)
+		}
+	}
+}

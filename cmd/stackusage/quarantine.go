@@ -48,7 +48,8 @@ type refusedGroup struct {
 	State   ledger.RowStatus `json:"state"`
 	Rows    int64            `json:"rows"`
 	First   int64            `json:"firstLine"`
-	Reason  string           `json:"reason"` // of the first
+	Reason  string           `json:"reason"`            // of the first
+	Decided string           `json:"decided,omitempty"` // who dismissed the first, and why
 }
 
 func listQuarantine(ctx context.Context, env environment, args []string) error {
@@ -92,7 +93,11 @@ func listQuarantine(ctx context.Context, env environment, args []string) error {
 				}
 				continue
 			}
-			w.row(g.CloudID, g.Hour, g.SHA16, g.Code, g.State, g.Rows, g.First, fmt.Sprintf("%.100s", g.Reason))
+			why := fmt.Sprintf("%.100s", g.Reason)
+			if g.Decided != "" {
+				why += "; dismissed by " + g.Decided
+			}
+			w.row(g.CloudID, g.Hour, g.SHA16, g.Code, g.State, g.Rows, g.First, why)
 		}
 	}
 	if *asJSON {
@@ -112,12 +117,20 @@ func groupsOf(ctx context.Context, app *app, id ledger.HourID) (groups []*refuse
 		if i < 0 {
 			i = len(groups)
 			groups = append(groups, &refusedGroup{
-				CloudID: id.CloudID, Hour: id.Hour.String(), SHA16: id.SHA16, Code: row.Code, State: row.State, First: row.Line, Reason: row.Reason,
+				CloudID: id.CloudID, Hour: id.Hour.String(), SHA16: id.SHA16, Code: row.Code, State: row.State, First: row.Line, Reason: row.Reason, Decided: dismissedBy(row),
 			})
 		}
 		groups[i].Rows++
 	}
 	return groups, nil
+}
+
+// dismissedBy says who dismissed a row, and why; empty if nobody did.
+func dismissedBy(row ledger.RefusedRow) string {
+	if row.State != ledger.Dismissed {
+		return ""
+	}
+	return row.DecidedBy + ": " + row.DecisionReason
 }
 
 // selection is which refused rows of an hour a command is about.

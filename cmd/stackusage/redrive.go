@@ -3,19 +3,22 @@ package main
 import (
 	"bufio"
 	"context"
+	"errors"
 	"fmt"
 	"io"
 	"os"
+	"strings"
 	"time"
 
 	"stackusage/shared/intake"
+	"stackusage/shared/ledger"
 	"stackusage/shared/strictjson"
 	"stackusage/shared/usage"
 )
 
 const aboutRedrive = `resubmit quarantined rows
 
-Without --fixed the rows are read as they came, by the rules of today. With it
+Without --fixed the rows are read as they came, by the current rules. With it
 the rows of the file take their place: one JSON object a line with "line" and
 "row", as show prints them. If rows are accepted, a corrected hour blob takes the
 place of the one that counts, with who and why; the usage days of its rows are closed
@@ -36,8 +39,10 @@ func redriveQuarantine(ctx context.Context, env environment, args []string) erro
 	if err := s.parse(fs, args); err != nil {
 		return err
 	}
-	if err := reason(); err != nil {
-		return err
+	if !*dryRun { // records nothing
+		if err := reason(); err != nil {
+			return err
+		}
 	}
 	if *fixed != "" {
 		var err error
@@ -64,7 +69,9 @@ func redriveQuarantine(ctx context.Context, env environment, args []string) erro
 		}
 	}
 	out, err := app.redriver().Redrive(ctx, req)
-	if err != nil {
+	if errors.Is(err, ledger.ErrDecided) {
+		return fmt.Errorf("%w; stackusage hours list shows the files of the hour, and which of them counts", err)
+	} else if err != nil {
 		return err
 	}
 	switch {
@@ -74,20 +81,31 @@ func redriveQuarantine(ctx context.Context, env environment, args []string) erro
 	case out.Rows == 0 && out.Still == 0 && (s.code != "" || s.lines != nil):
 		return fmt.Errorf("no rejected row of the hour matches --line and --code; stackusage quarantine list shows the rows")
 	case out.Rows == 0:
-		fmt.Fprintln(env.stdout, "no row is taken; nothing changes")
+		fmt.Fprintln(env.stdout, "no row is accepted; nothing changes")
 	case req.DryRun:
 		fmt.Fprintf(env.stdout, "%d rows would count; nothing was written\n", out.Rows)
 	default:
 		fmt.Fprintf(env.stdout, `%d rows count now, in corrected blob %s of the hour %s (%s, %s).
 The usage days of the hour, %s, are closed again by correction, at most once in REOPEN_DELAY:
   stackusage days list --cloud-id %s
-`, out.Rows, out.Corrected, s.id.Hour, out.Why.Reason, out.Why.By, out.UsageDays, s.id.CloudID)
+`, out.Rows, out.Corrected, s.id.Hour, out.Why.Reason, out.Why.By, listOfDays(out.UsageDays), s.id.CloudID)
 	}
 	if out.Still > 0 {
 		fmt.Fprintf(env.stdout, "%d rows are rejected again and stay in quarantine\n", out.Still)
 		return errDifferences
 	}
 	return nil
+}
+
+// listOfDays shows a list of usage days as the flags read them.
+func listOfDays(compact string) string {
+	days := strings.Split(compact, ",")
+	for i, text := range days {
+		if d, err := usage.ParseDay(text); err == nil {
+			days[i] = d.String()
+		}
+	}
+	return strings.Join(days, ", ")
 }
 
 // maxFixed bounds a file of rows put right by people.

@@ -18,7 +18,8 @@ const aboutRegister = `register a stack or change its registration
 
   stackusage register --name hamburg --cloud-id GUID --subscription GUID --kind EA --model PayAsYouUse --region local --reason TEXT
 
-Omitted --region and --start keep their current values. Usage days before --from keep
+Omitted --region and --start keep their current values; without --end the
+registration has no end, and an earlier one is taken back. Usage days before --from keep
 what held for them. A change that reaches closed usage days lists them and needs
 --confirm; they are restated after it. Days that were closed with usage reporting
 off and have it on now need no confirmation.`

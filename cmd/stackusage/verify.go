@@ -150,7 +150,7 @@ func printReport(out io.Writer, r verify.Report, asJSON bool) error {
 		n    int64
 		what string
 	}{
-		{r.Files, "hour blobs"}, {r.Hours, "reported hours that count"}, {r.Rows, "rows of the usage API"}, {r.Days, "usage days"},
+		{r.Files, "hour blobs"}, {r.Hours, "reported hours that count"}, {r.Rows, "rows of the usage API"}, {r.Rejected, "of them rejected"}, {r.Days, "usage days"},
 		{r.Revisions, "revisions"}, {r.Records, "daily records"}, {r.Answers, "outcomes by commerce"},
 		{r.Refused, "of them declined or in conflict"}, {r.Unsettled, "records without an outcome yet"},
 	} {

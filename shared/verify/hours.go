@@ -181,7 +181,7 @@ func (f *file) usageDays() string {
 // before.
 func (l *look) checkCounted(f *file, pointer row) {
 	l.out.Hours++
-	l.out.Rows += f.records
+	l.out.Rows, l.out.Rejected = l.out.Rows+f.records, l.out.Rejected+f.rejected
 	l.check(pointer.text("counts") == f.sha16, f.where, "verdict is counted, but the row of the hour names another file")
 	f.days[l.day] += 0
 	if f.text("usageDays") != f.usageDays() { // SETTLING_HOURS may have been another

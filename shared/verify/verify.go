@@ -67,6 +67,7 @@ type Counts struct {
 	Hours     int64 `json:"hours"`     // reported hours that count
 	Files     int64 `json:"files"`     // hour blobs, whatever their verdict
 	Rows      int64 `json:"rows"`      // of the usage API, in the hours that count
+	Rejected  int64 `json:"rejected"`  // of these rows: in quarantine, in no bill
 	Days      int64 `json:"days"`      // usage days
 	Revisions int64 `json:"revisions"` // of those days
 	Records   int64 `json:"records"`   // daily records of all revisions
@@ -146,7 +147,7 @@ func Run(ctx context.Context, stores Stores, o Options) (report Report, err erro
 }
 
 func (c *Counts) add(d Counts) {
-	c.Hours, c.Files, c.Rows = c.Hours+d.Hours, c.Files+d.Files, c.Rows+d.Rows
+	c.Hours, c.Files, c.Rows, c.Rejected = c.Hours+d.Hours, c.Files+d.Files, c.Rows+d.Rows, c.Rejected+d.Rejected
 	c.Days, c.Revisions, c.Records = c.Days+d.Days, c.Revisions+d.Revisions, c.Records+d.Records
 	c.Answers, c.Refused, c.Unsettled = c.Answers+d.Answers, c.Refused+d.Refused, c.Unsettled+d.Unsettled
 }
