@@ -55,7 +55,7 @@ func TestEveryCodeIsInTheDocument(t *testing.T) {
 		t.Fatal(err)
 	}
 	_, after, _ := strings.Cut(string(text), "## Rejected whole")
-	rejected, after, _ := strings.Cut(after, "## Refused alone")
+	rejected, after, _ := strings.Cut(after, "## Rejected alone")
 	refused, _, _ := strings.Cut(after, "\n## ")
 	for _, c := range []struct{ dir, prefix, section string }{
 		{".", "Rejected", rejected},
