@@ -206,8 +206,9 @@ func stampOr(t *time.Time) string {
 const aboutBatchesRetry = `send waiting batches again at once
 
 Use it when commerce is back, or when the cause of its response is fixed. Without
-other flags, all waiting batches are sent. Each is sent as it was committed, byte for byte. A batch that does not
-wait is announced again, which does no harm.`
+--cloud-id, --day, --revision and --batch, all waiting batches are sent. Each is sent
+as it was committed, byte for byte. A batch that does not wait is announced again,
+which does no harm.`
 
 func retryBatches(ctx context.Context, env environment, args []string) error {
 	fs := newFlags(env, "batches retry", aboutBatchesRetry)

@@ -61,6 +61,11 @@ func listFindings(ctx context.Context, env environment, args []string) error {
 	if *cloudID != "" {
 		books = slices.DeleteFunc(books, func(b registration.Book) bool { return b.CloudID != *cloudID })
 	}
+	if *cloudID != "" && len(books) == 0 {
+		if err := checkStored(ctx, app, *cloudID); err != nil {
+			return err
+		}
+	}
 	found, err := app.ledger.Findings(ctx, app.usage.Blobs, books, 0)
 	if err != nil {
 		return err

@@ -20,8 +20,10 @@ const aboutInfrastructure = `list, set and confirm free subscriptions of the sta
   stackusage registrations infrastructure confirm --name hamburg --day 2019-12-10 --reason TEXT
 
 Usage of a stack's own subscriptions is free. Where a registration has no list of them
-when a usage day is closed, CloseDay records one from
-the activation key's provider subscription and the headers of the day's hours.`
+when a usage day is closed, CloseDay records one from the activation key's provider
+subscription and the headers of the day's hours. set replaces the list: repeat
+--subscription for each. confirm keeps the list that holds on --day; with --against it
+also ends the finding about a list in headers that differs.`
 
 func infrastructure(ctx context.Context, env environment, args []string) error {
 	return verbs(ctx, env, "registrations infrastructure", aboutInfrastructure, args,

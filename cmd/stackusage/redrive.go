@@ -25,8 +25,8 @@ place of the one that counts, with who and why; the usage days of its rows are c
 again by correction. Other lines keep their numbers. Where the very rows count already
 by another redrive, the command reports that and changes nothing. A redrive that was
 interrupted is finished by IngestHour within the hour, or by the next redrive; until
-then stackusage hours resolve --keep withdraws it. Exit code 2: some rows are rejected
-again.`
+then stackusage hours resolve --keep withdraws it. --dry-run records nothing, and needs
+no reason. Exit code 2: some rows are rejected again.`
 
 func redriveQuarantine(ctx context.Context, env environment, args []string) error {
 	fs := newFlags(env, "quarantine redrive", aboutRedrive)

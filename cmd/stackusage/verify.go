@@ -25,8 +25,7 @@ SETTLING_HOURS, CLOSE_DELAY and SWEEP_GRACE in the environment are those of the
 function app; unset, they have the same defaults.
 
 Exit code: 0 everything was looked at, and agrees; 2 something differs, or waits
-for an operator; 1 the check failed: storage cannot be
-reached, or the call is wrong.`
+for an operator; 1 the check failed: storage cannot be reached, or the call is wrong.`
 
 // every is how often progress is printed.
 const every = 2 * time.Second
@@ -112,7 +111,8 @@ func verifySettings(getenv func(string) string, o *verify.Options) (err error) {
 }
 
 // checkStored refuses a registration of which nothing is stored: a GUID that was
-// mistyped must not read as one of which nothing differs.
+// mistyped must not read as one of which nothing differs, or of which nothing is to be
+// decided.
 func checkStored(ctx context.Context, app *app, cloudID string) error {
 	for _, err := range app.ledger.LandedHours(ctx, cloudID) {
 		return err

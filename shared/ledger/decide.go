@@ -29,7 +29,7 @@ const (
 
 // ErrDecided means that the decision cannot be taken: the file is not in
 // conflict, or another decision came first.
-var ErrDecided = errors.New("it cannot be decided")
+var ErrDecided = errors.New("this decision is not possible")
 
 // TakesOver reports whether an operator let this file take the place of the
 // one that counts, and it has not done so yet.

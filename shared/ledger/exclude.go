@@ -81,7 +81,7 @@ func (l *Ledger) announceExclusion(ctx context.Context, id HourID, why Reasoned,
 		var ops []table.Op
 		switch other := c.standing.Challenger; {
 		case c.standing.takenOutByEnd(id) && !byEnd:
-			return nil, fmt.Errorf("only the end of its registration took it out, and it counts again once the hour is registered: exclude it then: %w", ErrDecided)
+			return nil, fmt.Errorf("only the end of its registration took it out; once the hour is registered again it counts, and can be excluded: %w", ErrDecided)
 		case c.standing.Excluded == id.SHA16 && c.standing.Counts == "", c.standing.Counts != id.SHA16 && byEnd:
 			return nil, nil // done, or nothing to do
 		case c.standing.Counts != id.SHA16:
