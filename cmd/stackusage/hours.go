@@ -73,6 +73,7 @@ type listedHour struct {
 	Records int64         `json:"records"`
 	Landed  time.Time     `json:"landedAt"`
 	Decided *decisionText `json:"decision,omitempty"`
+	Earlier string        `json:"earlier,omitempty"` // decisions that were carried out, where none stands
 	Blob    string        `json:"blob"`
 }
 
@@ -141,6 +142,8 @@ func listed(h ledger.LandedHour) listedHour {
 			Decision: string(h.Decision), Reason: h.DecisionReason, By: h.DecidedBy, At: h.DecidedAt.UTC(),
 			Done: !h.TakesOver() && !h.Leaves() && !h.AwaitsReingest(), SupersededBy: h.SupersededBy, Earlier: h.Earlier,
 		}
+	} else {
+		line.Earlier = h.Earlier
 	}
 	return line
 }
@@ -148,8 +151,8 @@ func listed(h ledger.LandedHour) listedHour {
 func (h listedHour) why() string {
 	d := h.Decided
 	switch {
-	case d == nil:
-		return h.Reason
+	case d == nil: // that a file was ingested again shows in the last decision of before alone
+		return strings.Trim(h.Reason+"; "+h.Earlier[strings.LastIndex(h.Earlier, "\n")+1:], "; ")
 	case !d.Done && d.Decision == string(ledger.Exclude):
 		return fmt.Sprintf("about to be excluded; %s decided %s: %s", d.By, stamp(d.At), d.Reason)
 	case !d.Done && d.Decision == string(ledger.Reingest):
