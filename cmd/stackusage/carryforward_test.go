@@ -29,7 +29,7 @@ func expired(t *testing.T) (func(string) string, *azurestore.Account) {
 	for i, quantity := range []string{"0.1", "16.461425899527967", "2", "7"} {
 		q, err := usage.ParseQuantity(quantity)
 		ok(t, err)
-		r := daily.Record{RecordID: fmt.Sprint("r", i), Kind: daily.Usage, Revision: 1, MeterID: "m2", MeterName: "TableCapacity", Unit: "GB*hours", Quantity: q, BillingSubscriptionID: "p1",
+		r := daily.Record{RecordID: fmt.Sprint("r", i), Kind: daily.Usage, Revision: 1, MeterID: "m2", MeterName: "TableCapacity", Unit: "GB*hours", MeterClass: "full", Quantity: q, BillingSubscriptionID: "p1",
 			UsageStart: id.Day.Start(), UsageEnd: id.Day.End()}
 		if i == 2 {
 			r.MeterID, r.MeterName, r.Unit = "m1", "BaseVM", "hours"
@@ -68,8 +68,8 @@ func TestCarryForward(t *testing.T) {
 	t.Run("a list shows what expired, by meter, in columns", func(t *testing.T) {
 		lines := strings.Split(strings.TrimSpace(tool(t, getenv, "carry-forward", "--list")), "\n")
 		if len(lines) != 3 || strings.Index(lines[0], "STATE") != strings.Index(lines[1], "declined") ||
-			!strings.Contains(lines[1], "2019-12-10  1    1        p1            BaseVM         2                   hours     declined") ||
-			!strings.Contains(lines[2], "2019-12-10  1    2        p1            TableCapacity  16.561425899527967  GB*hours  declined") {
+			!strings.Contains(lines[1], "2019-12-10  1    1        p1            BaseVM         full   2                   hours     declined") ||
+			!strings.Contains(lines[2], "2019-12-10  1    2        p1            TableCapacity  full   16.561425899527967  GB*hours  declined") {
 			t.Errorf("output:\n%s", strings.Join(lines, "\n"))
 		}
 	})
