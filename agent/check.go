@@ -8,6 +8,7 @@ import (
 	"slices"
 	"time"
 
+	"stackusage/agent/stackapi"
 	"stackusage/shared/usage"
 )
 
@@ -65,6 +66,7 @@ func (a *Agent) checksDue() (due []usage.Hour, next time.Time) {
 // rows is sealed again, as a second file, which the Azure side knows as a conflict.
 func (a *Agent) checkHours(ctx context.Context, most int, report *Report) (away error) {
 	due, _ := a.checksDue()
+	answered := report.Collected > 0 // in this round
 	for _, h := range due[:min(most, len(due))] {
 		a.memory.mu.Lock()
 		c := *a.memory.Checks[h]
@@ -73,6 +75,9 @@ func (a *Agent) checkHours(ctx context.Context, most int, report *Report) (away 
 		if a.Now().Sub(c.At) < lateCheck {
 			_, _, err = a.take(ctx, h, c.Hash)
 		}
+		answer := (*stackapi.Error)(nil)
+		refused := errors.As(err, &answer) && answer.Refused()
+		answered = answered || err == nil || errors.Is(err, errSame)
 		switch {
 		case ctx.Err() != nil:
 			return err
@@ -83,15 +88,14 @@ func (a *Agent) checkHours(ctx context.Context, most int, report *Report) (away 
 			a.Metrics.Changed.Inc()
 			a.Log.WarnContext(ctx, "the stack tells other rows of an hour than before; they are dropped as a second file, which is a conflict in Azure",
 				slog.String("hour", h.String()))
-		case err != errLate && ofTheStack(err):
+		case err != errLate && ofTheStack(err) && !(refused && answered):
+			if refused { // the next round shows whether the refusal is of this hour alone
+				a.checkAgain(ctx, h, c, a.Settings.interval())
+			}
 			return err
 		default:
 			if c.Tries++; c.Tries < maxChecks && err != errLate {
-				c.At = a.Now().UTC().Add(a.Settings.again(c.Tries, 0, 0))
-				a.memory.mu.Lock()
-				a.memory.Checks[h] = &c
-				a.memory.mu.Unlock()
-				a.keepMemory(ctx)
+				a.checkAgain(ctx, h, c, a.Settings.again(c.Tries, 0, 0))
 				continue
 			}
 			a.Log.WarnContext(ctx, "an hour cannot be checked, and counts as it was told", slog.String("hour", h.String()), slog.String("error", err.Error()))
@@ -103,4 +107,12 @@ func (a *Agent) checkHours(ctx context.Context, most int, report *Report) (away 
 		a.keepMemorySoon(ctx, true, false)
 	}
 	return nil
+}
+
+func (a *Agent) checkAgain(ctx context.Context, h usage.Hour, c check, wait time.Duration) {
+	c.At = a.Now().UTC().Add(wait)
+	a.memory.mu.Lock()
+	a.memory.Checks[h] = &c
+	a.memory.mu.Unlock()
+	a.keepMemory(ctx)
 }
