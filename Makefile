@@ -86,7 +86,7 @@ package-agent: ## build the agent for Linux and Windows, and its Debian package
 	$(NFPM) package --config infra/agent/nfpm.yaml --packager deb --target $(DIST)/stackusage-agent_$(VERSION)_amd64.deb
 
 test: lint stage ## run everything: checks, unit tests, end-to-end scripts
-	$(GO) test -race -p 3 -timeout 40m ./...
+	$(GO) test -race -p 3 -timeout 70m ./...
 
 # Debian: apt-get install --no-install-recommends wine wine64 gcc-mingw-w64-x86-64-win32
 test-windows: ## run the agent for Windows, under wine
