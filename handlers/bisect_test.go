@@ -41,7 +41,7 @@ func TestARefusedRecordIsFoundAlone(t *testing.T) {
 			t.Parallel()
 			r := statedWith(t, 40)
 			g := newGate(t, r, standin.Options{})
-			g.answer = poison(c.poisoned...)
+			g.set(poison(c.poisoned...))
 			if tries := r.forward(t, 20); tries > c.tries {
 				t.Errorf("%d tries, want at most %d", tries, c.tries)
 			}
@@ -84,7 +84,7 @@ func TestManyRefusedRecords(t *testing.T) {
 	for i := 4; i <= n; i += 5 {
 		numbers, named[i] = append(numbers, i), "Rejected"
 	}
-	g.answer = poison(numbers...)
+	g.set(poison(numbers...))
 	for try := 1; r.batch(t).State != ledger.BatchAnswered; try++ {
 		before, answered := len(g.posts), len(r.answers(t))
 		r.done(t, "ForwardBatch", batchMessage(theDay, 1))
@@ -109,7 +109,7 @@ func TestCommerceRefusesEverything(t *testing.T) {
 			g := newGate(t, r, standin.Options{})
 			var log bytes.Buffer
 			r.Log = slog.New(slog.NewTextHandler(&log, nil))
-			g.answer = refuseAll
+			g.set(refuseAll)
 			for range 6 {
 				before := len(g.posts)
 				log.Reset()
@@ -129,7 +129,7 @@ func TestCommerceRefusesEverything(t *testing.T) {
 			if got := r.answers(t); len(got) != 0 {
 				t.Errorf("answers %v", got)
 			}
-			g.answer = nil
+			g.set(nil)
 			r.forward(t, 1)
 			g.checkEnd(t, r, n, "Accepted", nil)
 		})
@@ -140,7 +140,7 @@ func TestTheOnlyRecordIsRefused(t *testing.T) {
 	t.Parallel()
 	r := statedWith(t, 1)
 	g := newGate(t, r, standin.Options{})
-	g.answer = poison(1)
+	g.set(poison(1))
 	began := r.Now()
 	r.forward(t, 10)
 	if took := r.Now().Sub(began); took < 72*time.Hour || took > 102*time.Hour {
@@ -156,7 +156,7 @@ func TestOnlyTheRefusedRecordIsLeft(t *testing.T) {
 	r := statedWith(t, 10)
 	g := newGate(t, r, standin.Options{})
 	g.answer = func(w http.ResponseWriter, req *http.Request, body []byte) bool {
-		g.answer = refuseAll
+		g.set(refuseAll)
 		var results []commerce.Result
 		for _, record := range recordsOf(body)[1:] {
 			results = append(results, g.taken(part(req, record))...)
@@ -171,7 +171,7 @@ func TestOnlyTheRefusedRecordIsLeft(t *testing.T) {
 		}
 		r.advance(25 * time.Hour)
 	}
-	g.answer = poison(1)
+	g.set(poison(1))
 	r.forward(t, 1)
 	g.checkEnd(t, r, 10, "Accepted", map[int]string{1: "Rejected"})
 }
@@ -185,7 +185,7 @@ func TestARecordThatWasTakenIsNotRejected(t *testing.T) {
 	g := newGate(t, r, standin.Options{})
 	g.answer = func(_ http.ResponseWriter, req *http.Request, _ []byte) bool {
 		g.taken(req)
-		g.answer = poison(3)
+		g.set(poison(3))
 		panic(http.ErrAbortHandler)
 	}
 	r.forward(t, 2)
@@ -221,7 +221,7 @@ func TestBisectCrashes(t *testing.T) {
 		func(t *testing.T) *rig {
 			r := statedWith(t, 5)
 			g := newGate(t, r, standin.Options{})
-			g.answer = poison(4)
+			g.set(poison(4))
 			gateLock.Lock()
 			defer gateLock.Unlock()
 			gates[r] = g

@@ -25,7 +25,7 @@ func TestADecisionMeanwhile(t *testing.T) {
 				t.Parallel()
 				r := statedWith(t, 3)
 				g := newGate(t, r, standin.Options{})
-				g.answer = refuseAll
+				g.set(refuseAll)
 				r.done(t, "ForwardBatch", batchMessage(theDay, 1))
 				r.advance(2 * time.Hour)
 				before := len(g.posts)
@@ -101,7 +101,7 @@ func TestABatchIsTriedAtOnce(t *testing.T) {
 		return true
 	}
 	r.done(t, "ForwardBatch", batchMessage(theDay, 1))
-	g.answer = nil
+	g.set(nil)
 	r.done(t, "ForwardBatch", batchMessage(theDay, 1))
 	if r.batch(t).State != ledger.BatchWaiting {
 		t.Fatal("it does not wait")

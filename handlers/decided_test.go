@@ -21,7 +21,7 @@ func refused(t *testing.T, n int) (*rig, *gate) {
 	t.Helper()
 	r := statedWith(t, n)
 	g := newGate(t, r, standin.Options{})
-	g.answer = refuseAll
+	g.set(refuseAll)
 	r.done(t, "ForwardBatch", batchMessage(theDay, 1))
 	if b := r.batch(t); b.State != ledger.BatchWaiting || b.RefusedSince.IsZero() {
 		t.Fatalf("%+v", b)
@@ -85,7 +85,7 @@ func TestABatchThatAnOperatorRejects(t *testing.T) {
 	t.Run("commerce takes all of it by now", func(t *testing.T) {
 		t.Parallel()
 		r, g := refused(t, 5)
-		g.answer = nil
+		g.set(nil)
 		r.forward(t, 1)
 		g.checkEnd(t, r, 5, "Accepted", nil)
 		r.checkDecided(t, 0)
@@ -93,7 +93,7 @@ func TestABatchThatAnOperatorRejects(t *testing.T) {
 	t.Run("commerce takes some of it by now", func(t *testing.T) {
 		t.Parallel()
 		r, g := refused(t, 5)
-		g.answer = poison(2, 3)
+		g.set(poison(2, 3))
 		r.forward(t, 1)
 		g.checkEnd(t, r, 5, "Accepted", map[int]string{2: "Rejected", 3: "Rejected"})
 		r.checkDecided(t, 0) // that it takes others is the proof
@@ -155,7 +155,7 @@ func TestABatchThatAnOperatorRejects(t *testing.T) {
 		t.Parallel()
 		r, g := refused(t, 3)
 		r.forward(t, 1)
-		g.answer = nil
+		g.set(nil)
 		r.ingest(t, hour00+1, row(1, hour22, "1"))
 		r.advance(49 * time.Hour)
 		r.done(t, "CloseDay", dayMessage(theDay))
@@ -214,7 +214,7 @@ func TestADecisionOnItsWay(t *testing.T) {
 			t.Parallel()
 			r := statedWith(t, 3)
 			g := newGate(t, r, standin.Options{})
-			g.answer = refuseAll
+			g.set(refuseAll)
 			r.done(t, "ForwardBatch", batchMessage(theDay, 1))
 			r.failWrite(1, stored)
 			if _, err := r.Ledger.AskSettleBatch(t.Context(), firstBatch, ledger.SettleDeclined, because("the meter was withdrawn")); err == nil {
@@ -244,7 +244,7 @@ func TestADecisionOfAnEarlierVersion(t *testing.T) {
 	t.Parallel()
 	r := statedWith(t, 3)
 	g := newGate(t, r, standin.Options{})
-	g.answer = refuseAll
+	g.set(refuseAll)
 	r.done(t, "ForwardBatch", batchMessage(theDay, 1))
 	b, err := r.Ledger.Batch(t.Context(), firstBatch)
 	ok(t, err)

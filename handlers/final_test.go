@@ -92,7 +92,7 @@ func TestARefusedRecordStaysRefused(t *testing.T) {
 				func(t *testing.T) *rig {
 					r := statedWith(t, 5)
 					g := newGate(t, r, standin.Options{})
-					g.answer = answer(g)
+					g.set(answer(g))
 					gateLock.Lock()
 					defer gateLock.Unlock()
 					gates[r] = g
@@ -129,7 +129,7 @@ func TestNobodySendsInBetween(t *testing.T) {
 	t.Parallel()
 	r := statedWith(t, 5)
 	g := newGate(t, r, standin.Options{})
-	g.answer = poison(3)
+	g.set(poison(3))
 	inner := g.inner
 	other := sync.OnceFunc(func() {
 		g.set(nil)

@@ -40,7 +40,7 @@ func TestQuantitiesOfCommerce(t *testing.T) {
 	t.Parallel()
 	r := statedWith(t, 5)
 	g := newGate(t, r, standin.Options{})
-	g.answer = g.answering(&commerce.Result{Status: commerce.Conflict, Quantity: "2,125"}, false)
+	g.set(g.answering(&commerce.Result{Status: commerce.Conflict, Quantity: "2,125"}, false))
 	shown := "2,125"
 	g.shows(&shown)
 	for range ledger.SettleTries {

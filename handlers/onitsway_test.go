@@ -46,7 +46,7 @@ func TestARequestThatIsTakenLater(t *testing.T) {
 			r := statedWith(t, 5)
 			g := newGate(t, r, standin.Options{})
 			var later []func()
-			g.answer = g.slow(&later)
+			g.set(g.slow(&later))
 			for range c.tries {
 				r.advance(2 * time.Hour)
 				r.done(t, "ForwardBatch", batchMessage(theDay, 1))
@@ -55,7 +55,7 @@ func TestARequestThatIsTakenLater(t *testing.T) {
 				ok(t, r.settleBatch(t, ledger.SettleDeclined, "they refuse it"))
 			}
 			r.advance(time.Minute)
-			g.answer = c.answer(g)
+			g.set(c.answer(g))
 			r.done(t, "ForwardBatch", batchMessage(theDay, 1))
 			b := r.batch(t)
 			if b.State != ledger.BatchWaiting || !strings.Contains(b.LastAnswer, "may be on their way") || b.NotBefore.Sub(r.Now()) > r.Settings.SendLimit {
@@ -125,7 +125,7 @@ func TestADecisionThatIsTakenBack(t *testing.T) {
 		t.Fatalf("%+v", b)
 	}
 	ok(t, r.settleBatch(t, ledger.SettleAccepted, "they are back"))
-	g.answer = nil
+	g.set(nil)
 	r.done(t, "ForwardBatch", batchMessage(theDay, 1))
 	g.checkEnd(t, r, 3, "Accepted", nil)
 }

@@ -86,7 +86,7 @@ func TestAResultThatCannotBeRead(t *testing.T) {
 			t.Parallel()
 			r := statedWith(t, 5)
 			g := newGate(t, r, standin.Options{})
-			g.answer = g.answering(result, false)
+			g.set(g.answering(result, false))
 			if err := r.settleBatch(t, ledger.SettleDeclined, "too early"); err == nil || !strings.Contains(err.Error(), "commerce may still answer it") {
 				t.Errorf("settled before any try: %v", err)
 			}
@@ -128,7 +128,7 @@ func TestAResultThatCannotBeRead(t *testing.T) {
 			t.Parallel()
 			r := statedWith(t, 5)
 			g := newGate(t, r, standin.Options{})
-			g.answer = g.answering(result, true)
+			g.set(g.answering(result, true))
 			r.forward(t, 3)
 			r.settle(t, rand.New(rand.NewPCG(1, 1)))
 			if answers := g.agree(t, r, 5); answers["sa003"] != "Accepted" {
@@ -147,7 +147,7 @@ func TestSettledWithoutAReadBack(t *testing.T) {
 			t.Parallel()
 			r := statedWith(t, 5)
 			g := newGate(t, r, standin.Options{})
-			g.answer = g.answering(nil, true)
+			g.set(g.answering(nil, true))
 			inner, away := g.inner, true
 			g.inner = http.HandlerFunc(func(w http.ResponseWriter, req *http.Request) {
 				if away && req.URL.Path == queryPath {
@@ -204,7 +204,7 @@ func TestStatusesOfTheEndpoint(t *testing.T) {
 	r := statedWith(t, 5)
 	g := newGate(t, r, standin.Options{})
 	for _, status := range []int{404, 405, 407, 408, 410} {
-		g.answer = func(w http.ResponseWriter, _ *http.Request, _ []byte) bool { return refuseAs(w, status) }
+		g.set(func(w http.ResponseWriter, _ *http.Request, _ []byte) bool { return refuseAs(w, status) })
 		posts := len(g.posts)
 		log := r.logged(func() { r.done(t, "ForwardBatch", batchMessage(theDay, 1)) })
 		if n := len(g.posts) - posts; n != 1 || !strings.Contains(log, `"level":"ERROR","msg":"batch waits"`) || !strings.Contains(log, `"kind":"endpoint"`) {
@@ -215,7 +215,7 @@ func TestStatusesOfTheEndpoint(t *testing.T) {
 	if b := r.batch(t); len(r.answers(t)) != 0 || b.State != ledger.BatchWaiting || !b.RefusedSince.IsZero() {
 		t.Errorf("%v %+v", r.answers(t), b)
 	}
-	g.answer = nil
+	g.set(nil)
 	r.forward(t, 1)
 	g.checkEnd(t, r, 5, "Accepted", nil)
 }
@@ -296,7 +296,7 @@ func TestWritesOfASettledBatch(t *testing.T) {
 			r := statedWith(t, 5)
 			g := newGate(t, r, standin.Options{})
 			keepGate(r, g)
-			g.answer = g.answering(nil, false)
+			g.set(g.answering(nil, false))
 			for range ledger.UnreadTries {
 				r.done(t, "ForwardBatch", batchMessage(theDay, 1))
 				r.advance(2 * time.Hour)
@@ -336,7 +336,7 @@ func TestALongReceipt(t *testing.T) {
 	if b := r.batch(t); b.Rejected != 500 || b.Declined != 500 {
 		t.Fatalf("%+v", b)
 	}
-	g.answer = nil
+	g.set(nil)
 	_, err := r.Ledger.AskRestate(t.Context(), cloudID, theDay, because("state it again"))
 	ok(t, err)
 	r.settle(t, rand.New(rand.NewPCG(1, 1)))

@@ -48,7 +48,7 @@ type keyless struct {
 // clientCertificate is a certificate with its key in one file, and without.
 func clientCertificate(t *testing.T, name string) (both, public string) {
 	t.Helper()
-	cert, key, err := identity.ClientCertificate(name, time.Now().Add(-time.Hour), time.Now().Add(time.Hour))
+	cert, key, err := identity.ClientCertificate(name, time.Now().Add(-time.Hour), time.Now().AddDate(0, 3, 0))
 	must(t, err)
 	public = string(identity.CertificatePEM(cert))
 	return public + string(identity.KeyPEM(key)), public
