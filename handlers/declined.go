@@ -2,6 +2,7 @@ package handlers
 
 import (
 	"context"
+	"fmt"
 	"log/slog"
 	"time"
 
@@ -50,8 +51,11 @@ func (a *App) heldOpen(c *ledger.Closing, book registration.Book) (bool, error) 
 	if !c.Declined() {
 		return false, nil
 	}
-	parts, err := partsOf(book, c.Day)
-	return err == nil && !reports(parts), err
+	on, err := book.Reporting(c.Day.Compact())
+	if err != nil {
+		return false, fmt.Errorf("close day %s of %s: %w", c.Day, c.CloudID, err)
+	}
+	return on == nil, nil
 }
 
 // logDeclined says that a day is open because of what commerce declined: an alert

@@ -23,11 +23,6 @@ func reportingOf(held registration.Holding) string {
 	return ""
 }
 
-// reports reports whether usage reporting is on in a part of a day.
-func reports(parts []daily.SettledPart) bool {
-	return slices.ContainsFunc(parts, func(p daily.SettledPart) bool { return p.Reporting != ledger.ReportingOff })
-}
-
 // partsOf is what a registration says of the parts of a usage day.
 func partsOf(book registration.Book, day usage.Day) ([]daily.SettledPart, error) {
 	parts, err := book.Parts(day.Compact())

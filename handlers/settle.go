@@ -38,7 +38,7 @@ func (a *App) beginSettling(ctx context.Context, c *ledger.Closing, book registr
 	if err != nil {
 		return nil, err
 	}
-	if !reports(parts) {
+	if !slices.ContainsFunc(parts, func(p daily.SettledPart) bool { return p.Reporting != ledger.ReportingOff }) {
 		s.reporting = ledger.ReportingOff
 	}
 	if c.Last != nil {

@@ -5,7 +5,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"slices"
 	"time"
 
 	"stackusage/shared/landing"
@@ -69,14 +68,13 @@ func (s *landedSweep) resettle(ctx context.Context, book registration.Book, late
 // unforwarded asks for the next revision of a day that was closed with reporting
 // off, if it is on now: it was switched on from the day, or before.
 func (s *landedSweep) unforwarded(ctx context.Context, book registration.Book, day usage.Day) error {
-	parts, err := book.Parts(day.Compact())
-	on := slices.IndexFunc(parts, func(p registration.Part) bool { return !p.ReportingOff })
-	if err != nil || on < 0 {
+	on, err := book.Reporting(day.Compact())
+	if err != nil || on == nil {
 		return err
 	}
 	_, err = s.app.Ledger.AskRevision(ctx, s.cloudID, day, ledger.SettleNothing, ledger.Reasoned{
-		By: cmp.Or(parts[on].By, "Sweep"), At: s.now,
-		Reason: fmt.Sprintf("usage reporting is on from %s: %.900s", parts[on].EffectiveDay, cmp.Or(parts[on].Reason, "the registration says so")),
+		By: cmp.Or(on.By, "Sweep"), At: s.now,
+		Reason: fmt.Sprintf("usage reporting is on from %s: %.900s", on.EffectiveDay, cmp.Or(on.Reason, "the registration says so")),
 	})
 	return err
 }

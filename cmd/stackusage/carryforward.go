@@ -5,7 +5,6 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
-	"slices"
 	"text/tabwriter"
 	"time"
 
@@ -114,8 +113,8 @@ func checkReports(ctx context.Context, app *app, cloudID string, to usage.Day) e
 	if err != nil {
 		return err
 	}
-	parts, err := book.Parts(to.Compact())
-	if err == nil && !slices.ContainsFunc(parts, func(p registration.Part) bool { return !p.ReportingOff }) {
+	on, err := book.Reporting(to.Compact())
+	if err == nil && on == nil {
 		err = fmt.Errorf("usage reporting is off on that day, and nothing of it is billed; name a day with reporting on by --to: %w", ledger.ErrNotCarried)
 	}
 	if errors.Is(err, registration.ErrUnknown) {

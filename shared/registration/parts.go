@@ -42,6 +42,18 @@ func (b Book) Parts(usageDay string) (parts []Part, err error) {
 	return nil, ErrUnknown
 }
 
+// Reporting is the first part of a usage day in which usage reporting is on; nil if it
+// is off in each of them.
+func (b Book) Reporting(usageDay string) (*Part, error) {
+	parts, err := b.Parts(usageDay)
+	for i := range parts {
+		if !parts[i].ReportingOff {
+			return &parts[i], err
+		}
+	}
+	return nil, err
+}
+
 // holding is what holds on a usage day under one entry of the history.
 func (b Book) holding(r Registration, usageDay string) Holding {
 	t := b.tenure(r)
