@@ -156,7 +156,7 @@ func TestOnlyTheRefusedRecordIsLeft(t *testing.T) {
 	r := statedWith(t, 10)
 	g := newGate(t, r, standin.Options{})
 	g.answer = func(w http.ResponseWriter, req *http.Request, body []byte) bool {
-		g.set(refuseAll)
+		g.answer = refuseAll
 		var results []commerce.Result
 		for _, record := range recordsOf(body)[1:] {
 			results = append(results, g.taken(part(req, record))...)
@@ -185,7 +185,7 @@ func TestARecordThatWasTakenIsNotRejected(t *testing.T) {
 	g := newGate(t, r, standin.Options{})
 	g.answer = func(_ http.ResponseWriter, req *http.Request, _ []byte) bool {
 		g.taken(req)
-		g.set(poison(3))
+		g.answer = poison(3)
 		panic(http.ErrAbortHandler)
 	}
 	r.forward(t, 2)
