@@ -107,8 +107,7 @@ func (a *App) ask(ctx context.Context, s *sending) (cause, err error) {
 	}
 	if s.batch.Unknowns >= readBackAfter {
 		if cause, err := a.readBack(ctx, s, s.open()); cause != nil || err != nil {
-			var failure *commerce.Error
-			if err != nil || errors.As(cause, &failure) && (failure.Kind == commerce.Busy || failure.Kind == commerce.Credentials) {
+			if failure := failureOf(cause); err != nil || failure != nil && (failure.Kind == commerce.Busy || failure.Kind == commerce.Credentials) {
 				return cause, err
 			}
 			// Sending goes on without it: nothing that commerce has is taken twice.
@@ -143,9 +142,16 @@ func (s *sending) leftOut(open []int) error {
 	return &commerce.Error{Kind: commerce.Unreadable, Status: http.StatusOK, Err: fmt.Errorf("%d of %d records have no answer", len(open), len(s.records))}
 }
 
-func unreadable(cause error) bool {
+// failureOf is the failure of commerce in an error; nil if there is none.
+func failureOf(err error) *commerce.Error {
 	var failure *commerce.Error
-	return errors.As(cause, &failure) && failure.Kind == commerce.Unreadable
+	errors.As(err, &failure)
+	return failure
+}
+
+func unreadable(cause error) bool {
+	failure := failureOf(cause)
+	return failure != nil && failure.Kind == commerce.Unreadable
 }
 
 // post sends some of the records and keeps their answers.
@@ -230,8 +236,8 @@ func (a *App) keep(ctx context.Context, s *sending, some []int, results map[stri
 	return nil
 }
 
-// foreignCode is a code of commerce's. One that reads as that of an operator's
-// decision would have a record waived that nobody decided about.
+// foreignCode is a code of commerce's. One that is spelled as ours for an operator's
+// decision is changed, or its record would be waived without a decision.
 func foreignCode(code string) string {
 	if code == ledger.CodeDecided {
 		return "Commerce" + code

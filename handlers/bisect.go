@@ -53,15 +53,12 @@ func (a *App) bisect(ctx context.Context, s *sending, some []int, refusal error)
 	}
 	var alone []lone
 	var pending []part
-	var hung *commerce.Error // the last request that had no answer
 	// split puts the halves of a refused part on the list, or the record on that
 	// of the lone. Each try begins with other halves: where one found nothing
 	// that commerce takes, the next looks elsewhere.
 	split := func(p part, refusal error) {
 		if len(p.records) == 1 {
-			l := lone{record: p.records[0]}
-			errors.As(refusal, &l.refusal)
-			alone = append(alone, l)
+			alone = append(alone, lone{p.records[0], failureOf(refusal)})
 			if !s.taken && len(pending) > 0 {
 				pending = append(pending[1:], pending[0]) // the largest part, far from here
 			}
@@ -79,7 +76,7 @@ func (a *App) bisect(ctx context.Context, s *sending, some []int, refusal error)
 			}
 		}
 	}
-	hung = cmp.Or(unanswered(refusal), hung)
+	hung := unanswered(refusal) // the last request that had no answer
 	split(part{records: some}, refusal)
 	for requests := 1; len(pending) > 0; requests++ {
 		if !s.taken && !decided && len(alone) >= maxLone {
@@ -126,8 +123,7 @@ func (a *App) bisect(ctx context.Context, s *sending, some []int, refusal error)
 // unanswered is the failure of a request that commerce may still be at; nil if it
 // is not.
 func unanswered(err error) *commerce.Error {
-	var failure *commerce.Error
-	if errors.As(err, &failure) && failure.Kind != commerce.Credentials && !failure.Answered() {
+	if failure := failureOf(err); failure != nil && failure.Kind != commerce.Credentials && !failure.Answered() {
 		return failure
 	}
 	return nil
@@ -197,8 +193,8 @@ const awayFor = 24 * time.Hour
 // refuses it as a whole, or gives no result that can be read again and again. Where
 // an operator settles the batch, any other is, too, unless commerce is away.
 func (a *App) apart(s *sending, cause error) bool {
-	var failure *commerce.Error
-	if !errors.As(cause, &failure) {
+	failure := failureOf(cause)
+	if failure == nil {
 		return false
 	}
 	switch failure.Kind {
@@ -215,8 +211,8 @@ func (a *App) apart(s *sending, cause error) bool {
 // away reports whether a request was answered as if commerce were away, though it
 // may be for the sake of a record. 429 never is.
 func away(cause error) bool {
-	var failure *commerce.Error
-	if !errors.As(cause, &failure) {
+	failure := failureOf(cause)
+	if failure == nil {
 		return false
 	}
 	switch failure.Status {

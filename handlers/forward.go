@@ -154,8 +154,7 @@ func (a *App) putBack(ctx context.Context, s *sending, cause error) error {
 	delay := min(min(a.Settings.ForwardRetry, maxBackoff)<<min(batch.Tries-1, 12), maxBackoff)
 	delay = delay/2 + rand.N(delay/2+1)
 	level, kind := slog.LevelWarn, ""
-	var failure *commerce.Error
-	if errors.As(cause, &failure) {
+	if failure := failureOf(cause); failure != nil {
 		kind = string(failure.Kind)
 		if failure.RetryAfter > 0 {
 			delay = min(failure.RetryAfter, maxRetryAfter)
