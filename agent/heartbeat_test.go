@@ -2,7 +2,6 @@ package agent_test
 
 import (
 	"encoding/json"
-	"io"
 	"strings"
 	"testing"
 	"time"
@@ -34,15 +33,7 @@ func TestAHeartbeat(t *testing.T) {
 	for range 2 { // the second finds the first
 		a.Once(t.Context())
 	}
-	resp, err := s.blobs.DownloadStream(t.Context(), landing.Container(cloudID), landing.HeartbeatName(usage.HourOf(clock(1))), nil)
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer resp.Body.Close()
-	text, err := io.ReadAll(resp.Body)
-	if err != nil {
-		t.Fatal(err)
-	}
+	text := downloadBlob(t, s.blobs, landing.Container(cloudID), landing.HeartbeatName(usage.HourOf(clock(1))))
 	var got landing.Heartbeat
 	if err := json.Unmarshal(text, &got); err != nil {
 		t.Fatal(err)

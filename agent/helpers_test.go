@@ -182,7 +182,12 @@ func (s *stand) landedOf(t *testing.T, cloudID string) map[usage.Hour]landed {
 
 func download(t *testing.T, blobs *azblob.Client, name landing.Name) []byte {
 	t.Helper()
-	resp, err := blobs.DownloadStream(t.Context(), name.Container(), name.Blob(), nil)
+	return downloadBlob(t, blobs, name.Container(), name.Blob())
+}
+
+func downloadBlob(t *testing.T, blobs *azblob.Client, container, blob string) []byte {
+	t.Helper()
+	resp, err := blobs.DownloadStream(t.Context(), container, blob, nil)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -5,12 +5,10 @@ import (
 	"fmt"
 	"io"
 	"log/slog"
-	"strings"
 	"time"
 
 	"stackusage/shared/landing"
 	"stackusage/shared/strictjson"
-	"stackusage/shared/usage"
 )
 
 // AgentStatus is the newest heartbeat of a registration's agent.
@@ -26,15 +24,12 @@ const maxHeartbeat = 64 << 10
 // heartbeats reads the newest heartbeat of each registration that has landed anything.
 func (a *App) heartbeats(ctx context.Context) ([]AgentStatus, error) {
 	agents := []AgentStatus{}
-	containers, err := a.Landing.Containers(ctx, landing.Container(""))
+	cloudIDs, err := a.landed(ctx)
 	if err != nil {
 		return agents, err
 	}
-	for _, container := range containers {
-		cloudID := strings.TrimPrefix(container, landing.Container(""))
-		if usage.CheckGUID(cloudID) != nil {
-			continue
-		}
+	for _, cloudID := range cloudIDs {
+		container := landing.Container(cloudID)
 		s := AgentStatus{CloudID: cloudID}
 		name, err := a.newestHeartbeat(ctx, container)
 		if err != nil {
@@ -50,14 +45,12 @@ func (a *App) heartbeats(ctx context.Context) ([]AgentStatus, error) {
 	return agents, nil
 }
 
-// newestHeartbeat lists today and yesterday, and then this month and the last.
+// newestHeartbeat looks in this month and, where there is none, in the last.
 func (a *App) newestHeartbeat(ctx context.Context, container string) (newest string, err error) {
 	now := a.Now().UTC()
 	first := time.Date(now.Year(), now.Month(), 1, 0, 0, 0, 0, time.UTC)
-	for _, prefix := range []string{
-		now.Format("2006/01/02/"), now.AddDate(0, 0, -1).Format("2006/01/02/"), first.Format("2006/01/"), first.AddDate(0, -1, 0).Format("2006/01/"),
-	} {
-		err := a.Landing.ListPrefix(ctx, container, landing.HeartbeatPrefix+prefix, func(name string, _ time.Time) error {
+	for _, month := range []time.Time{first, first.AddDate(0, -1, 0)} {
+		err := a.Landing.ListPrefix(ctx, container, landing.HeartbeatPrefix+month.Format("2006/01/"), func(name string, _ time.Time) error {
 			newest = max(newest, name)
 			return nil
 		})

@@ -57,17 +57,12 @@ func turn(name string, last, now time.Time, period time.Duration) bool {
 // sweepLanded announces blobs that landed and have no verdict, because their
 // event was lost, or have one that may change now.
 func (a *App) sweepLanded(ctx context.Context, r *resending) (done []turnsDone, err error) {
-	containers, err := a.Landing.Containers(ctx, landing.Container(""))
+	cloudIDs, err := a.landed(ctx)
 	if err != nil {
 		return nil, err
 	}
 	var errs []error
-	for _, container := range containers {
-		cloudID := strings.TrimPrefix(container, landing.Container(""))
-		if usage.CheckGUID(cloudID) != nil || usage.DashedGUID(cloudID) != cloudID {
-			a.log(ctx).WarnContext(ctx, "container with a foreign name", slog.String("container", container))
-			continue
-		}
+	for _, cloudID := range cloudIDs {
 		turns, err := a.sweepContainer(ctx, r, cloudID)
 		if err != nil {
 			errs = append(errs, err)
@@ -76,6 +71,20 @@ func (a *App) sweepLanded(ctx context.Context, r *resending) (done []turnsDone, 
 		}
 	}
 	return done, errors.Join(errs...)
+}
+
+// landed are the cloudIds of the landing containers.
+func (a *App) landed(ctx context.Context) (cloudIDs []string, err error) {
+	containers, err := a.Landing.Containers(ctx, landing.Container(""))
+	for _, container := range containers {
+		cloudID := strings.TrimPrefix(container, landing.Container(""))
+		if usage.CheckGUID(cloudID) != nil || usage.DashedGUID(cloudID) != cloudID {
+			a.log(ctx).WarnContext(ctx, "container with a foreign name", slog.String("container", container))
+			continue
+		}
+		cloudIDs = append(cloudIDs, cloudID)
+	}
+	return cloudIDs, err
 }
 
 // turnsDone are the turns of a registration that a run did, once what it found is
