@@ -27,6 +27,7 @@ var layers = map[string][]string{
 	"shared/ledger":     {"shared/table", "shared/usage", "shared/daily", "shared/landing", "shared/registration"},
 	"shared/verify":     {"shared/table"}, // nothing else, also indirectly: decision 0018
 	"shared/intake":     {"shared/table", "shared/content", "shared/usage", "shared/landing", "shared/daily", "shared/ledger"},
+	"shared/queue":      {"functions", "shared/strictjson", "shared/usage", "shared/landing", "shared/ledger"},
 	"shared/reconcile":  {"shared/table", "shared/usage", "shared/strictjson", "shared/meter", "shared/landing", "shared/daily", "shared/ledger"},
 	"shared/commerce":   {"shared/strictjson"},
 	"shared/activation": {"shared/usage", "shared/strictjson"},
@@ -39,7 +40,7 @@ var layers = map[string][]string{
 	"agent/config":      {"agent/stackapi", "shared/activation", "shared/landing", "shared/usage"},
 	"agent/signin":      {"agent/transport"},
 	"agent/doctor":      {"agent/inspection", "agent/config", "agent/durable", "agent/signin", "agent/spool", "agent/stackapi", "agent/transport", "shared/landing"},
-	"handlers":          {"shared/table", "functions", "shared/activation", "shared/invoke", "shared/strictjson", "shared/usage", "shared/landing", "shared/meter", "shared/registration", "shared/daily", "shared/ledger", "shared/commerce", "shared/content", "shared/intake"},
+	"handlers":          {"shared/table", "functions", "shared/activation", "shared/invoke", "shared/strictjson", "shared/usage", "shared/landing", "shared/meter", "shared/registration", "shared/daily", "shared/ledger", "shared/commerce", "shared/content", "shared/queue", "shared/intake"},
 
 	"internal/memtable": {"shared/table"}, // only tests import it
 

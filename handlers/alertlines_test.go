@@ -9,7 +9,7 @@ import (
 	"testing"
 	"time"
 
-	"stackusage/handlers"
+	"stackusage/shared/queue"
 )
 
 // logged is what the app logs while work is done.
@@ -40,7 +40,7 @@ func TestLinesOfAlerts(t *testing.T) {
 	t.Run("a day that is still not stated two hours after its deadline is overdue", func(t *testing.T) { said(t, 1) })
 	t.Run("a day that is stated is not", func(t *testing.T) {
 		r.done(t, "CloseDay", dayMessage(theDay))
-		r.take(t, handlers.QueueDays)
+		r.take(t, queue.Days)
 		said(t, 0)
 	})
 	for status, kind := range map[int]string{http.StatusBadRequest: "refused", http.StatusForbidden: "credentials", http.StatusServiceUnavailable: "busy"} {

@@ -22,7 +22,7 @@ import (
 
 // sending is one try of one batch.
 type sending struct {
-	m       batchMessage
+	id      ledger.BatchID
 	batch   ledger.Batch
 	body    []byte
 	records []daily.Record
@@ -40,7 +40,7 @@ type sending struct {
 	again        bool      // an operator asked for another try while this one was under way
 }
 
-func newSending(m batchMessage, batch ledger.Batch, body []byte) (*sending, error) {
+func newSending(id ledger.BatchID, batch ledger.Batch, body []byte) (*sending, error) {
 	records, err := daily.DecodeBatch(body)
 	if err != nil {
 		return nil, err
@@ -49,9 +49,9 @@ func newSending(m batchMessage, batch ledger.Batch, body []byte) (*sending, erro
 		Records []json.RawMessage `json:"records"`
 	}
 	if err := json.Unmarshal(body, &b); err != nil {
-		return nil, fmt.Errorf("read batch %s: %w", m.id(), err)
+		return nil, fmt.Errorf("read batch %s: %w", id, err)
 	}
-	return &sending{m: m, batch: batch, body: body, records: records, raw: b.Records, answers: map[string]commerce.Result{}, claim: uuid.NewString()}, nil
+	return &sending{id: id, batch: batch, body: body, records: records, raw: b.Records, answers: map[string]commerce.Result{}, claim: uuid.NewString()}, nil
 }
 
 // open lists the records without a final answer, by their place in the batch.
@@ -73,7 +73,7 @@ func (s *sending) openOf(some []int) []int {
 // request is the body of a request with some of the records, byte for byte as
 // they were committed, and its id. With all of them it is the batch.
 func (s *sending) request(some []int) (id string, body []byte) {
-	id = s.m.id().String()
+	id = s.id.String()
 	if len(some) == len(s.records) {
 		return id, s.body
 	}
@@ -111,7 +111,7 @@ func (a *App) ask(ctx context.Context, s *sending) (cause, err error) {
 				return cause, err
 			}
 			// Sending goes on without it: nothing that commerce has is taken twice.
-			a.log(ctx).WarnContext(ctx, "read-back failed", slog.String("batch", s.m.id().String()), slog.String("cause", cause.Error()))
+			a.log(ctx).WarnContext(ctx, "read-back failed", slog.String("batch", s.id.String()), slog.String("cause", cause.Error()))
 		} else {
 			s.batch.Unknowns = 0
 		}
@@ -221,13 +221,13 @@ func (a *App) keep(ctx context.Context, s *sending, some []int, results map[stri
 			return err
 		}
 	}
-	stand, err := a.Ledger.KeepAnswers(ctx, s.m.id(), records, answers)
+	stand, err := a.Ledger.KeepAnswers(ctx, s.id, records, answers)
 	if err != nil {
 		return err
 	}
 	for id, k := range stand {
 		if was, is := stands(k.Status), stands(answers[id].Status); was != is {
-			a.log(ctx).ErrorContext(ctx, "final answer changed; the first one stands", slog.String("batch", s.m.id().String()),
+			a.log(ctx).ErrorContext(ctx, "final answer changed; the first one stands", slog.String("batch", s.id.String()),
 				slog.String("recordId", id), slog.String("first", k.Status), slog.String("now", answers[id].Status))
 		}
 		s.answers[id] = resultOf(id, k)
@@ -255,7 +255,7 @@ func resultOf(id string, k ledger.Answer) commerce.Result {
 // recall reads the answers that earlier tries recorded. A record that has one
 // is not sent again: another answer would contradict the row.
 func (a *App) recall(ctx context.Context, s *sending) error {
-	answers, err := a.Ledger.Answers(ctx, s.m.id(), s.records)
+	answers, err := a.Ledger.Answers(ctx, s.id, s.records)
 	for id, k := range answers {
 		s.answers[id] = resultOf(id, k)
 	}

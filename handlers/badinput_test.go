@@ -10,10 +10,10 @@ import (
 	"testing"
 	"unicode/utf8"
 
-	"stackusage/handlers"
 	"stackusage/internal/badinput"
 	"stackusage/shared/landing"
 	"stackusage/shared/ledger"
+	"stackusage/shared/queue"
 	"stackusage/shared/table"
 	"stackusage/shared/usage"
 )
@@ -182,7 +182,7 @@ func TestBadMessagesAreRecorded(t *testing.T) {
 	}
 	for what, message := range messages {
 		r.done(t, "IngestHour", message)
-		if seen, err := r.Ledger.Failed(t.Context(), handlers.QueueLanded, message); err != nil || seen.LastSeen.IsZero() {
+		if seen, err := r.Ledger.Failed(t.Context(), queue.Landed, message); err != nil || seen.LastSeen.IsZero() {
 			t.Errorf("%s is not recorded: %v", what, err)
 		}
 	}
@@ -199,7 +199,7 @@ func TestBadMessagesAreRecorded(t *testing.T) {
 		"ForwardBatch": strings.Replace(batchMessage(theDay, 1), "{", `{"Revision":2,`, 1),
 	} {
 		r.done(t, function, message)
-		queue := map[string]string{"CloseDay": handlers.QueueDays, "ForwardBatch": handlers.QueueBatches}[function]
+		queue := map[string]string{"CloseDay": queue.Days, "ForwardBatch": queue.Batches}[function]
 		if seen, err := r.Ledger.Failed(t.Context(), queue, message); err != nil || seen.LastSeen.IsZero() {
 			t.Errorf("%s: %s is not recorded: %v", function, message, err)
 		}
@@ -242,7 +242,7 @@ func TestBadEnvelopesFailTheInvocation(t *testing.T) {
 func FuzzLandedMessage(f *testing.F) {
 	name := landing.NameOf(cloudID, usage.Hour(437_686), [32]byte{1})
 	f.Add(landedMessage(name))
-	f.Add(handlers.LandedMessage(name))
+	f.Add(queue.LandedMessage(name))
 	f.Add(strings.Replace(landedMessage(name), name.Blob(), landing.ProbePrefix+"x", 1))
 	for _, place := range badinput.Places(name.Container(), name.Blob()) {
 		if len(place.Blob) < 1000 {
@@ -250,7 +250,7 @@ func FuzzLandedMessage(f *testing.F) {
 		}
 	}
 	f.Fuzz(func(t *testing.T, text string) {
-		name, probe, err := handlers.DecodeLanded(text)
+		name, probe, err := queue.ParseLanded(text)
 		switch {
 		case err != nil && (probe || err.Error() == "" || len(err.Error()) > 2000 || !utf8.ValidString(err.Error())):
 			t.Fatalf("an error that cannot be stored: %q", err)

@@ -176,7 +176,7 @@ func (a *App) control(ctx context.Context, s *sending) (taken, possible bool) {
 		id, body := s.request([]int{i})
 		results, err := a.Commerce.Send(ctx, id, body)
 		if err != nil {
-			a.log(ctx).WarnContext(ctx, "control request failed", slog.String("batch", s.m.id().String()), slog.String("cause", err.Error()))
+			a.log(ctx).WarnContext(ctx, "control request failed", slog.String("batch", s.id.String()), slog.String("cause", err.Error()))
 		}
 		again := results[r.RecordID].Status
 		return again == commerce.Duplicate || again == commerce.Accepted, true

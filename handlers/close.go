@@ -18,6 +18,7 @@ import (
 	"stackusage/shared/daily"
 	"stackusage/shared/invoke"
 	"stackusage/shared/ledger"
+	"stackusage/shared/queue"
 	"stackusage/shared/registration"
 	"stackusage/shared/table"
 	"stackusage/shared/usage"
@@ -27,11 +28,12 @@ import (
 // daily file and the batches, commits the revision, and hands the batches on.
 // A repeat finds the revision and does what comes after it.
 func (a *App) closeDay(ctx context.Context, req invoke.Request) error {
-	m, err := decode[dayMessage](req)
+	text, err := req.Text("message")
 	if err != nil {
 		return err
 	}
-	if err := checkCloudID(m.CloudID); err != nil {
+	m, err := queue.ParseDay(text)
+	if err != nil {
 		return err
 	}
 	for range closeTries {
@@ -45,7 +47,7 @@ func (a *App) closeDay(ctx context.Context, req invoke.Request) error {
 // closeTries bounds how often a closer that lost to another one starts over.
 const closeTries = 3
 
-func (a *App) tryClose(ctx context.Context, m dayMessage) error {
+func (a *App) tryClose(ctx context.Context, m queue.Day) error {
 	book, err := a.Registrations.Book(ctx, m.CloudID)
 	if err != nil {
 		return err
@@ -253,8 +255,8 @@ func (a *App) sendBatches(ctx context.Context, m ledger.Manifest) error {
 		if answered[b.Number] {
 			continue
 		}
-		msg := batchMessage{CloudID: m.CloudID, UsageDay: m.UsageDay, Revision: m.Revision, Batch: b.Number}
-		if err := a.Queues.Enqueue(ctx, QueueBatches, encode(msg), 0); err != nil {
+		id := ledger.BatchID{CloudID: m.CloudID, Day: m.UsageDay, Revision: m.Revision, Number: b.Number}
+		if err := a.Queues.Enqueue(ctx, queue.Batches, queue.BatchMessage(id), 0); err != nil {
 			return err
 		}
 	}

@@ -12,9 +12,9 @@ import (
 	"github.com/Azure/azure-sdk-for-go/sdk/azcore/policy"
 	"github.com/google/go-cmp/cmp"
 
-	"stackusage/handlers"
 	"stackusage/shared/daily"
 	"stackusage/shared/ledger"
+	"stackusage/shared/queue"
 	"stackusage/shared/table"
 	"stackusage/shared/usage"
 )
@@ -71,7 +71,7 @@ func TestCloseDay(t *testing.T) {
 		if batch["state"] != "ready" || batch["records"] != int64(3) || len(recordsOf(r.blob(t, batch["blob"].(string)))) != 3 {
 			t.Errorf("%v", batch)
 		}
-		if diff := cmp.Diff([]string{batchMessage(theDay, 1)}, r.take(t, handlers.QueueBatches)); diff != "" {
+		if diff := cmp.Diff([]string{batchMessage(theDay, 1)}, r.take(t, queue.Batches)); diff != "" {
 			t.Errorf("queue (-want +got):\n%s", diff)
 		}
 	})
@@ -165,7 +165,7 @@ func TestTwoClosersAtOnce(t *testing.T) {
 		}
 		wait.Wait()
 		sameStorage(t, alone, r)
-		for _, message := range r.take(t, handlers.QueueBatches) {
+		for _, message := range r.take(t, queue.Batches) {
 			if message != batchMessage(theDay, 1) {
 				t.Errorf("message %s", message)
 			}
@@ -188,7 +188,7 @@ func TestCloseDayCrashes(t *testing.T) {
 			if days := got.rows(t, table.UsageDays); len(days) != 1 {
 				t.Errorf("%d revisions", len(days))
 			}
-			if got.depth(t, handlers.QueueBatches) == 0 {
+			if got.depth(t, queue.Batches) == 0 {
 				t.Error("the batch was never queued")
 			}
 		})

@@ -137,8 +137,8 @@ func (a *App) readReceipt(ctx context.Context, source ledger.Source) (ledger.Rec
 
 // receiptOf is what stands of a batch: the answers in the order of its records.
 // Every record must have one.
-func receiptOf(m batchMessage, records []daily.Record, results map[string]commerce.Result) (ledger.Receipt, error) {
-	receipt := ledger.Receipt{Batch: m.id().String(), Answers: make([]ledger.ReceiptAnswer, len(records))}
+func receiptOf(id ledger.BatchID, records []daily.Record, results map[string]commerce.Result) (ledger.Receipt, error) {
+	receipt := ledger.Receipt{Batch: id.String(), Answers: make([]ledger.ReceiptAnswer, len(records))}
 	for i, r := range records {
 		result := results[r.RecordID]
 		answer := ledger.ReceiptAnswer{RecordID: r.RecordID, Status: result.Status, Code: ledger.Clip(result.Code), Message: ledger.Clip(result.Message)}
@@ -161,13 +161,13 @@ func receiptOf(m batchMessage, records []daily.Record, results map[string]commer
 }
 
 // putReceipt keeps the answers to a batch.
-func (a *App) putReceipt(ctx context.Context, m batchMessage, receipt ledger.Receipt) (path, sum string, err error) {
+func (a *App) putReceipt(ctx context.Context, id ledger.BatchID, receipt ledger.Receipt) (path, sum string, err error) {
 	text, err := json.Marshal(receipt)
 	if err != nil {
-		return "", "", fmt.Errorf("write receipt of batch %s: %w", m.id(), err)
+		return "", "", fmt.Errorf("write receipt of batch %s: %w", id, err)
 	}
 	hash := sha256.Sum256(text)
 	sum = hex.EncodeToString(hash[:])
-	name := fmt.Sprintf("%s/%s/%04d_%05d-%s.json", m.CloudID, dayPath(m.UsageDay), m.Revision, m.Batch, sum[:16])
+	name := fmt.Sprintf("%s/%s/%04d_%05d-%s.json", id.CloudID, dayPath(id.Day), id.Revision, id.Number, sum[:16])
 	return table.ContainerReceipts + "/" + name, sum, a.putBytes(ctx, table.ContainerReceipts, name, text)
 }

@@ -11,9 +11,9 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
-	"stackusage/handlers"
 	standin "stackusage/internal/devstack/commerce"
 	"stackusage/shared/ledger"
+	"stackusage/shared/queue"
 	"stackusage/shared/usage"
 )
 
@@ -201,12 +201,12 @@ func TestCorrections(t *testing.T) {
 			if len(revisions) != want {
 				t.Fatalf("%s: %d revisions, want %d", what, len(revisions), want)
 			}
-			for _, m := range r.take(t, handlers.QueueBatches) { // nothing but the delay keeps it from closing
+			for _, m := range r.take(t, queue.Batches) { // nothing but the delay keeps it from closing
 				r.done(t, "ForwardBatch", m)
 			}
 		}
 		r.advance(r.Settings.ReopenDelay)
-		r.take(t, handlers.QueueBatches)
+		r.take(t, queue.Batches)
 		before := len(r.ofDay(t, "UsageDays"))
 		r.ingest(t, hour00+8, row(1, hour22, "1"))
 		closes("after the delay", before+1)

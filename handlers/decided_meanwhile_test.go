@@ -7,9 +7,9 @@ import (
 	"testing"
 	"time"
 
-	"stackusage/handlers"
 	standin "stackusage/internal/devstack/commerce"
 	"stackusage/shared/ledger"
+	"stackusage/shared/queue"
 )
 
 // TestADecisionMeanwhile: an operator decides while a sender is at work. The
@@ -113,10 +113,10 @@ func TestABatchIsTriedAtOnce(t *testing.T) {
 			t.Errorf("%+v", b)
 		}
 	}
-	r.lose(t, handlers.QueueBatches)
+	r.lose(t, queue.Batches)
 	r.advance(16 * time.Minute)
 	r.sweep(t) // should the tool's message get lost
-	if got := r.take(t, handlers.QueueBatches); len(got) != 1 || got[0] != handlers.BatchMessage(firstBatch) {
+	if got := r.take(t, queue.Batches); len(got) != 1 || got[0] != queue.BatchMessage(firstBatch) {
 		t.Errorf("queued %v", got)
 	}
 	r.forward(t, 1)

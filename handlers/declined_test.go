@@ -14,6 +14,7 @@ import (
 	standin "stackusage/internal/devstack/commerce"
 	"stackusage/shared/commerce"
 	"stackusage/shared/ledger"
+	"stackusage/shared/queue"
 	"stackusage/shared/registration"
 	"stackusage/shared/table"
 )
@@ -62,10 +63,10 @@ func (r *rig) work(t *testing.T) {
 	t.Helper()
 	r.sweep(t)
 	for range 2 {
-		for _, m := range r.take(t, handlers.QueueDays) {
+		for _, m := range r.take(t, queue.Days) {
 			r.done(t, "CloseDay", m)
 		}
-		for _, m := range r.take(t, handlers.QueueBatches) {
+		for _, m := range r.take(t, queue.Batches) {
 			r.done(t, "ForwardBatch", m)
 		}
 		r.sweep(t)
@@ -113,7 +114,7 @@ func (r *rig) checkDeclined(t *testing.T) {
 	if log := r.logged(func() { r.sweep(t) }); !strings.Contains(log, `"msg":"day declined"`) {
 		t.Errorf("log %s", log)
 	}
-	r.take(t, handlers.QueueDays)
+	r.take(t, queue.Days)
 }
 
 // TestADeclinedDayWhoseReportingIsSwitchedOff: it stays open, whatever comes; it is

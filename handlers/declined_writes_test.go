@@ -8,7 +8,7 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
-	"stackusage/handlers"
+	"stackusage/shared/queue"
 	"stackusage/shared/table"
 )
 
@@ -50,7 +50,7 @@ func TestWritesOfDeclinedDays(t *testing.T) {
 		"the last answer is there": {func(t *testing.T, r *rig) {
 			r.advance(61 * time.Minute)
 			r.done(t, "CloseDay", dayMessage(theDay))
-			for _, m := range r.take(t, handlers.QueueBatches) {
+			for _, m := range r.take(t, queue.Batches) {
 				r.done(t, "ForwardBatch", m)
 			}
 			if len(r.rows(t, table.OpenDays)) != 1 {

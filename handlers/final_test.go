@@ -9,10 +9,10 @@ import (
 	"testing"
 	"time"
 
-	"stackusage/handlers"
 	standin "stackusage/internal/devstack/commerce"
 	"stackusage/shared/commerce"
 	"stackusage/shared/ledger"
+	"stackusage/shared/queue"
 	"stackusage/shared/table"
 )
 
@@ -133,11 +133,11 @@ func TestNobodySendsInBetween(t *testing.T) {
 	inner := g.inner
 	other := sync.OnceFunc(func() {
 		g.set(nil)
-		r.take(t, handlers.QueueBatches)
+		r.take(t, queue.Batches)
 		posts := len(g.posts)
 		r.done(t, "ForwardBatch", batchMessage(theDay, 1))
-		if len(g.posts) != posts || r.depth(t, handlers.QueueBatches) != 1 {
-			t.Errorf("%d requests, %d messages: the second sender does not wait", len(g.posts)-posts, r.depth(t, handlers.QueueBatches))
+		if len(g.posts) != posts || r.depth(t, queue.Batches) != 1 {
+			t.Errorf("%d requests, %d messages: the second sender does not wait", len(g.posts)-posts, r.depth(t, queue.Batches))
 		}
 	})
 	g.inner = http.HandlerFunc(func(w http.ResponseWriter, req *http.Request) {

@@ -14,6 +14,7 @@ import (
 	"stackusage/shared/daily"
 	"stackusage/shared/invoke"
 	"stackusage/shared/ledger"
+	"stackusage/shared/queue"
 	"stackusage/shared/table"
 )
 
@@ -22,16 +23,17 @@ import (
 // the queue with a delay and the host is told that all is well: dequeue counts
 // are for crashes, so an outage of days poisons nothing.
 func (a *App) forwardBatch(ctx context.Context, req invoke.Request) error {
-	m, err := decode[batchMessage](req)
+	text, err := req.Text("message")
 	if err != nil {
 		return err
 	}
-	if err := checkCloudID(m.CloudID); err != nil {
+	id, err := queue.ParseBatch(text)
+	if err != nil {
 		return err
 	}
-	batch, err := a.Ledger.Batch(ctx, m.id())
+	batch, err := a.Ledger.Batch(ctx, id)
 	if errors.Is(err, table.ErrNotFound) {
-		return badMessage{err}
+		return queue.Bad{Reason: err}
 	}
 	if err != nil {
 		return err
@@ -47,16 +49,16 @@ func (a *App) forwardBatch(ctx context.Context, req invoke.Request) error {
 		// claim holds longer than an invocation: one that seems to is of a clock that
 		// ran ahead, and must not hide the message for as long as that.
 		wait = min(wait, a.Settings.InvocationLimit)
-		return a.Queues.Enqueue(ctx, QueueBatches, encode(m), wait.Truncate(time.Second)+2*time.Second)
+		return a.Queues.Enqueue(ctx, queue.Batches, queue.BatchMessage(id), wait.Truncate(time.Second)+2*time.Second)
 	}
 	body, err := a.readBytes(ctx, batch.Blob, daily.MaxBatchBytes)
 	if err != nil {
 		return err
 	}
 	if sum := sha256.Sum256(body); hex.EncodeToString(sum[:]) != batch.SHA256 {
-		return fmt.Errorf("send batch %s: %s has other bytes than were committed", m.id(), batch.Blob)
+		return fmt.Errorf("send batch %s: %s has other bytes than were committed", id, batch.Blob)
 	}
-	s, err := newSending(m, batch, body)
+	s, err := newSending(id, batch, body)
 	if err != nil {
 		return err
 	}
@@ -86,12 +88,12 @@ func (a *App) sendBatch(ctx context.Context, s *sending) error {
 
 // finish keeps the answers to a batch that has them all.
 func (a *App) finish(ctx context.Context, s *sending) error {
-	batch, m := s.batch, s.m
-	receipt, err := receiptOf(m, s.records, s.answers)
+	batch, id := s.batch, s.id
+	receipt, err := receiptOf(id, s.records, s.answers)
 	if err != nil {
 		return err
 	}
-	if batch.Receipt, batch.ReceiptSHA256, err = a.putReceipt(ctx, m, receipt); err != nil {
+	if batch.Receipt, batch.ReceiptSHA256, err = a.putReceipt(ctx, id, receipt); err != nil {
 		return err
 	}
 	batch.State, batch.LastAnswer, batch.NotBefore = ledger.BatchAnswered, "answered", time.Time{}
@@ -105,7 +107,7 @@ func (a *App) finish(ctx context.Context, s *sending) error {
 	if batch.Conflict+batch.Rejected+batch.Expired > 0 {
 		level = slog.LevelError
 	}
-	a.log(ctx).Log(ctx, level, "batch answered", slog.String("batch", m.id().String()), slog.Int64("records", batch.Records),
+	a.log(ctx).Log(ctx, level, "batch answered", slog.String("batch", id.String()), slog.Int64("records", batch.Records),
 		slog.Int64("accepted", batch.Accepted), slog.Int64("duplicate", batch.Duplicate), slog.Int64("conflict", batch.Conflict),
 		slog.Int64("rejected", batch.Rejected), slog.Int64("expired", batch.Expired), slog.Int64("declined", batch.Declined), slog.Int64("tries", batch.Tries))
 	return nil
@@ -116,7 +118,7 @@ func (a *App) finish(ctx context.Context, s *sending) error {
 // did if it took over after the claim had ended: then only a final outcome is
 // worth saying, since what it notes of its own try is as true.
 func (a *App) updateBatch(ctx context.Context, s *sending, b ledger.Batch) error {
-	id := s.m.id()
+	id := s.id
 	err := a.Ledger.UpdateBatch(ctx, id, b)
 	if !errors.Is(err, table.ErrChanged) {
 		return err
@@ -150,7 +152,7 @@ const putBackLimit = time.Minute
 func (a *App) putBack(ctx context.Context, s *sending, cause error) error {
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), putBackLimit)
 	defer cancel()
-	batch, m := s.batch, s.m
+	batch, id := s.batch, s.id
 	delay := min(min(a.Settings.ForwardRetry, maxBackoff)<<min(batch.Tries-1, 12), maxBackoff)
 	delay = delay/2 + rand.N(delay/2+1)
 	level, kind := slog.LevelWarn, ""
@@ -192,10 +194,10 @@ func (a *App) putBack(ctx context.Context, s *sending, cause error) error {
 		return err
 	}
 	// A queue counts whole seconds; the message must not come before its time.
-	if err := a.Queues.Enqueue(ctx, QueueBatches, encode(m), delay.Truncate(time.Second)+2*time.Second); err != nil {
+	if err := a.Queues.Enqueue(ctx, queue.Batches, queue.BatchMessage(id), delay.Truncate(time.Second)+2*time.Second); err != nil {
 		return err
 	}
-	a.log(ctx).Log(ctx, level, "batch waits", slog.String("batch", m.id().String()), slog.String("kind", kind), slog.String("cause", cause.Error()),
+	a.log(ctx).Log(ctx, level, "batch waits", slog.String("batch", id.String()), slog.String("kind", kind), slog.String("cause", cause.Error()),
 		slog.Duration("delay", delay), slog.Int64("tries", batch.Tries), slog.Int("answers", len(s.answers)), slog.Int("records", len(s.records)))
 	return nil
 }

@@ -12,9 +12,9 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
-	"stackusage/handlers"
 	"stackusage/shared/commerce"
 	"stackusage/shared/ledger"
+	"stackusage/shared/queue"
 	"stackusage/shared/table"
 )
 
@@ -106,7 +106,7 @@ func TestCommerceAway(t *testing.T) {
 		t.Run(c.name, func(t *testing.T) {
 			t.Parallel()
 			r := stated(t)
-			r.take(t, handlers.QueueBatches)
+			r.take(t, queue.Batches)
 			r.commerce.answer = func(w http.ResponseWriter, body []byte) bool { c.answer(r, w, body); return true }
 			r.done(t, "ForwardBatch", batchMessage(theDay, 1))
 			b := r.batch(t)
@@ -116,7 +116,7 @@ func TestCommerceAway(t *testing.T) {
 			if b.State != ledger.BatchWaiting || b.Tries != 1 || !strings.Contains(b.LastAnswer, c.note) {
 				t.Errorf("%+v, want %q noted", b, c.note)
 			}
-			if seen := r.take(t, handlers.QueueBatches); len(seen) != 0 || r.depth(t, handlers.QueueBatches) != 1 {
+			if seen := r.take(t, queue.Batches); len(seen) != 0 || r.depth(t, queue.Batches) != 1 {
 				t.Errorf("the message is not put back with a delay: %v can be seen", seen)
 			}
 			if n := len(r.answers(t)); n != c.answersOf {
@@ -198,7 +198,7 @@ func TestFinalRefusals(t *testing.T) {
 			t.Errorf("%v", line)
 		}
 	}
-	if n := r.depth(t, handlers.QueueBatches); n != 1 {
+	if n := r.depth(t, queue.Batches); n != 1 {
 		t.Errorf("%d messages: a final answer is not sent again", n)
 	}
 }

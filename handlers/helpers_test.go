@@ -23,6 +23,7 @@ import (
 	"stackusage/shared/landing"
 	"stackusage/shared/ledger"
 	"stackusage/shared/meter"
+	"stackusage/shared/queue"
 	"stackusage/shared/registration"
 	"stackusage/shared/table"
 	"stackusage/shared/usage"
@@ -115,7 +116,7 @@ func newRig(t testing.TB) *rig {
 			SweepGrace: 15 * time.Minute, SweepLookback: 336 * time.Hour, InstanceMemory: 2048, InvocationLimit: time.Minute,
 		},
 	}
-	queues, err := handlers.QueueNames()
+	queues, err := queue.Names()
 	ok(t, err)
 	ok(t, r.store.Tables.Create(ctx, table.Names()...))
 	ok(t, r.store.Queues.Create(ctx, queues...))

@@ -35,7 +35,7 @@ func (a *App) claimPartial(ctx context.Context, s *sending) error {
 const holdTries = 3
 
 func (a *App) holdBatch(ctx context.Context, s *sending, limit time.Duration) error {
-	id, held := s.m.id(), s.claimed
+	id, held := s.id, s.claimed
 	s.claimed = true
 	s.ends = time.Now().Add(limit)
 	s.claimedUntil = a.Now().Add(limit + time.Second).Truncate(time.Second) // a column holds whole seconds
@@ -73,7 +73,7 @@ func (a *App) release(ctx context.Context, s *sending) {
 	b := s.batch
 	b.ClaimedUntil, b.ClaimedBy = time.Time{}, ""
 	if err := a.updateBatch(ctx, s, b); err != nil {
-		a.log(ctx).WarnContext(ctx, "batch stays claimed", slog.String("batch", s.m.id().String()),
+		a.log(ctx).WarnContext(ctx, "batch stays claimed", slog.String("batch", s.id.String()),
 			slog.Time("until", s.claimedUntil), slog.String("cause", err.Error()))
 	}
 }

@@ -11,6 +11,7 @@ import (
 	"stackusage/shared/invoke"
 	"stackusage/shared/landing"
 	"stackusage/shared/ledger"
+	"stackusage/shared/queue"
 	"stackusage/shared/registration"
 	"stackusage/shared/table"
 	"stackusage/shared/usage"
@@ -23,12 +24,9 @@ func (a *App) ingestHour(ctx context.Context, req invoke.Request) error {
 	if err != nil {
 		return err
 	}
-	name, probe, err := decodeLanded(text)
-	if err != nil {
-		return badMessage{err}
-	}
-	if probe {
-		return nil
+	name, aside, err := queue.ParseLanded(text)
+	if err != nil || aside {
+		return err
 	}
 	id := ledger.HourID{CloudID: name.CloudID, Hour: name.Hour, SHA16: name.SHA16}
 	have, err := a.Ledger.Hour(ctx, id)
@@ -133,7 +131,7 @@ func (a *App) endUnreadable(ctx context.Context, id ledger.HourID, have ledger.H
 			return "", have, err
 		}
 	}
-	return "", have, badMessage{why}
+	return "", have, queue.Bad{Reason: why}
 }
 
 // endTakeOver ends a take-over that was decided and cannot be carried out: no day

@@ -12,15 +12,15 @@ import (
 
 	"github.com/Azure/azure-sdk-for-go/sdk/azcore/policy"
 
-	"stackusage/handlers"
 	"stackusage/shared/landing"
 	"stackusage/shared/ledger"
+	"stackusage/shared/queue"
 	"stackusage/shared/table"
 	"stackusage/shared/usage"
 )
 
 // worked names the function that works off a queue.
-var worked = map[string]string{handlers.QueueLanded: "IngestHour", handlers.QueueDays: "CloseDay", handlers.QueueBatches: "ForwardBatch"}
+var worked = map[string]string{queue.Landed: "IngestHour", queue.Days: "CloseDay", queue.Batches: "ForwardBatch"}
 
 // play does what the host does until nothing is open: it works off the queues
 // by work and sweeps by sweep, which says whether it looked at everything.
@@ -68,7 +68,7 @@ func (r *rig) unjudged(t *testing.T) (n int) {
 // pending counts the messages of all queues, poisoned ones too.
 func (r *rig) pending(t *testing.T) (n int64) {
 	t.Helper()
-	names, err := handlers.QueueNames()
+	names, err := queue.Names()
 	ok(t, err)
 	for _, name := range names {
 		n += r.depth(t, name)
@@ -120,7 +120,7 @@ func (s scene) play(t *testing.T) {
 			s.begin()
 			_, err := s.r.Ledger.AskTakeOver(t.Context(), hourID(name), because("the stack corrected its rows"))
 			ok(t, err)
-			s.send(handlers.QueueLanded, handlers.LandedMessage(name))
+			s.send(queue.Landed, queue.LandedMessage(name))
 			counted[hour23] = []string{row(1, hour22, "7.25"), row(9, hour22, "0.125"), row(9, hour22-24, "3")}
 		}},
 		{"an outage of commerce", func() {
@@ -133,7 +133,7 @@ func (s scene) play(t *testing.T) {
 			s.r.movePayer(t)
 			_, err := s.r.Ledger.AskRestate(t.Context(), cloudID, theDay, because("the payer changed"))
 			ok(t, err)
-			s.send(handlers.QueueDays, handlers.DayMessage(cloudID, theDay))
+			s.send(queue.Days, queue.DayMessage(cloudID, theDay))
 		}},
 	} {
 		s.begin()
@@ -169,14 +169,14 @@ func TestEveryMessageIsLostOnce(t *testing.T) {
 	s.send = func(queue, text string) { ok(t, l.Enqueue(t.Context(), queue, text, 0)) }
 	s.event = func(name landing.Name) {
 		events[landedMessage(name)] = true
-		s.send(handlers.QueueLanded, landedMessage(name))
+		s.send(queue.Landed, landedMessage(name))
 	}
 	s.settle = func() {
 		r.play(t, func() { l.release(t) }, func(function, text string) { r.done(t, function, text) }, func() bool { r.sweep(t); return true })
 		if len(l.waiting) > 0 {
 			r.advance(25 * time.Hour)
 			l.release(t)
-			for _, text := range r.take(t, handlers.QueueBatches) {
+			for _, text := range r.take(t, queue.Batches) {
 				r.done(t, "ForwardBatch", text) // long answered
 			}
 		}
@@ -248,7 +248,7 @@ func TestMessagesLostAtWork(t *testing.T) {
 			}
 			s.begin = func() { left = 12 } // then storage is well, or nothing would ever end
 			s.send = func(queue, text string) { ok(t, r.store.Queues.Enqueue(t.Context(), queue, text, 0)) }
-			s.event = func(name landing.Name) { s.send(handlers.QueueLanded, landedMessage(name)) }
+			s.event = func(name landing.Name) { s.send(queue.Landed, landedMessage(name)) }
 			s.settle = func() {
 				r.play(t, func() { l.release(t) },
 					func(function, text string) { dies(14, func() { r.call(function, text) }) },

@@ -10,9 +10,9 @@ import (
 	"testing"
 	"time"
 
-	"stackusage/handlers"
 	"stackusage/shared/landing"
 	"stackusage/shared/ledger"
+	"stackusage/shared/queue"
 	"stackusage/shared/registration"
 	"stackusage/shared/usage"
 )
@@ -247,7 +247,7 @@ func (m *month) work(t *testing.T) {
 	m.advance(6 * time.Hour)
 	m.sweep(t)
 	for _, f := range []struct{ queue, function string }{
-		{handlers.QueueLanded, "IngestHour"}, {handlers.QueueDays, "CloseDay"}, {handlers.QueueBatches, "ForwardBatch"},
+		{queue.Landed, "IngestHour"}, {queue.Days, "CloseDay"}, {queue.Batches, "ForwardBatch"},
 	} {
 		messages := m.take(t, f.queue)
 		m.rnd.Shuffle(len(messages), func(i, j int) { messages[i], messages[j] = messages[j], messages[i] })
@@ -268,7 +268,7 @@ func (m *month) retry(t *testing.T) {
 			m.advance(time.Minute)
 			_, err := m.Ledger.AskRetry(t.Context(), b.ID, because("at once"))
 			ok(t, err)
-			m.done(t, "ForwardBatch", handlers.BatchMessage(b.ID))
+			m.done(t, "ForwardBatch", queue.BatchMessage(b.ID))
 		}
 	}
 }

@@ -8,9 +8,9 @@ import (
 	"testing"
 	"time"
 
-	"stackusage/handlers"
 	standin "stackusage/internal/devstack/commerce"
 	"stackusage/shared/commerce"
+	"stackusage/shared/queue"
 	"stackusage/shared/table"
 )
 
@@ -58,9 +58,9 @@ func TestAWeekWithoutCommerce(t *testing.T) {
 	})
 	step := func() {
 		r.advance(3 * time.Hour)
-		r.lose(t, handlers.QueueBatches)
+		r.lose(t, queue.Batches)
 		r.sweep(t) // the queue's own delays are in real time: Sweep's messages stand for them
-		for _, message := range r.take(t, handlers.QueueBatches) {
+		for _, message := range r.take(t, queue.Batches) {
 			r.done(t, "ForwardBatch", message)
 		}
 	}
@@ -80,7 +80,7 @@ func TestAWeekWithoutCommerce(t *testing.T) {
 	for range 3 {
 		step()
 	}
-	if n := r.depth(t, handlers.QueueBatches+"-poison"); n != 0 {
+	if n := r.depth(t, queue.Batches+"-poison"); n != 0 {
 		t.Errorf("%d messages are poisoned", n)
 	}
 	if failed := r.rows(t, table.FailedMessages); len(failed) != 0 {

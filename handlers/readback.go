@@ -22,7 +22,7 @@ func (a *App) readBack(ctx context.Context, s *sending, some []int) (cause, err 
 	for i, n := range some {
 		ids[i] = s.records[n].RecordID
 	}
-	accepted, cause := a.Commerce.Accepted(ctx, s.m.CloudID, s.m.UsageDay.String(), ids)
+	accepted, cause := a.Commerce.Accepted(ctx, s.id.CloudID, s.id.Day.String(), ids)
 	if cause != nil || len(accepted) == 0 {
 		return cause, nil
 	}

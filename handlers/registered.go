@@ -11,6 +11,7 @@ import (
 	"stackusage/shared/daily"
 	"stackusage/shared/landing"
 	"stackusage/shared/ledger"
+	"stackusage/shared/queue"
 	"stackusage/shared/registration"
 	"stackusage/shared/usage"
 )
@@ -91,7 +92,7 @@ func (a *App) pendingOutside(ctx context.Context, book registration.Book, pendin
 			continue
 		}
 		name := landing.Name{CloudID: in.CloudID, Hour: in.Hour, SHA16: in.SHA16}
-		if err := a.Queues.Enqueue(ctx, QueueLanded, LandedMessage(name), 0); err != nil {
+		if err := a.Queues.Enqueue(ctx, queue.Landed, queue.LandedMessage(name), 0); err != nil {
 			return err
 		}
 	}

@@ -8,14 +8,8 @@ import (
 	"stackusage/functions"
 	"stackusage/shared/invoke"
 	"stackusage/shared/ledger"
+	"stackusage/shared/queue"
 )
-
-// badMessage is a message that no repetition will make good: it names nothing
-// that could be worked on. It is recorded in FailedMessages and answered 200.
-type badMessage struct{ reason error }
-
-func (b badMessage) Error() string { return "message: " + b.reason.Error() }
-func (b badMessage) Unwrap() error { return b.reason }
 
 // errNotDue means that a day still waits for hours; Sweep asks again.
 var errNotDue = errors.New("the day still waits for hours")
@@ -36,7 +30,7 @@ var replies = []struct {
 	{is(ledger.ErrNotOpen), slog.LevelInfo, false}, // another closer, or an old message
 	{is(errNotDue), slog.LevelInfo, false},         // Sweep asks again
 	{is(errUnanswered), slog.LevelInfo, false},     // Sweep asks again
-	{as[badMessage], slog.LevelError, true},        // nothing to repeat
+	{as[queue.Bad], slog.LevelError, true},         // nothing to repeat
 }
 
 func is(target error) func(error) bool {

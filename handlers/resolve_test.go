@@ -10,9 +10,9 @@ import (
 	"github.com/Azure/azure-sdk-for-go/sdk/azcore/policy"
 	"github.com/google/go-cmp/cmp"
 
-	"stackusage/handlers"
 	"stackusage/shared/landing"
 	"stackusage/shared/ledger"
+	"stackusage/shared/queue"
 	"stackusage/shared/table"
 	"stackusage/shared/usage"
 )
@@ -136,10 +136,10 @@ func TestResolve(t *testing.T) {
 	t.Run("a lost message is sent again by Sweep", func(t *testing.T) {
 		_, err := r.Ledger.AskTakeOver(t.Context(), hourID(second), because("again"))
 		ok(t, err)
-		r.take(t, handlers.QueueLanded)
+		r.take(t, queue.Landed)
 		r.advance(time.Hour)
 		r.sweep(t)
-		sent := r.take(t, handlers.QueueLanded)
+		sent := r.take(t, queue.Landed)
 		if len(sent) != 1 {
 			t.Fatalf("sent %v", sent)
 		}

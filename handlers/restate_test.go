@@ -8,8 +8,8 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
-	"stackusage/handlers"
 	"stackusage/shared/ledger"
+	"stackusage/shared/queue"
 	"stackusage/shared/table"
 )
 
@@ -56,9 +56,9 @@ func TestRestate(t *testing.T) {
 	})
 	t.Run("Sweep asks for the day without waiting", func(t *testing.T) {
 		ask(t, "at once")
-		r.take(t, handlers.QueueDays)
+		r.take(t, queue.Days)
 		r.sweep(t)
-		if sent := r.take(t, handlers.QueueDays); len(sent) != 1 || sent[0] != handlers.DayMessage(cloudID, theDay) {
+		if sent := r.take(t, queue.Days); len(sent) != 1 || sent[0] != queue.DayMessage(cloudID, theDay) {
 			t.Errorf("sent %v", sent)
 		}
 		r.done(t, "CloseDay", dayMessage(theDay))

@@ -16,6 +16,7 @@ import (
 	"stackusage/functions"
 	"stackusage/handlers"
 	"stackusage/shared/commerce"
+	"stackusage/shared/queue"
 )
 
 func TestRoutesAreFunctions(t *testing.T) {
@@ -64,9 +65,9 @@ func TestRoutesAreFunctions(t *testing.T) {
 		})
 	}
 	t.Run("each queue has its poison queue", func(t *testing.T) {
-		queues, err := handlers.QueueNames()
+		queues, err := queue.Names()
 		ok(t, err)
-		for _, q := range []string{handlers.QueueLanded, handlers.QueueDays, handlers.QueueBatches} {
+		for _, q := range []string{queue.Landed, queue.Days, queue.Batches} {
 			if !slices.Contains(queues, q) || !slices.Contains(queues, q+"-poison") {
 				t.Errorf("%s or its poison queue is not in %v", q, queues)
 			}

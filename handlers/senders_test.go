@@ -12,10 +12,10 @@ import (
 
 	"github.com/Azure/azure-sdk-for-go/sdk/azcore/policy"
 
-	"stackusage/handlers"
 	"stackusage/shared/commerce"
 	"stackusage/shared/daily"
 	"stackusage/shared/ledger"
+	"stackusage/shared/queue"
 	"stackusage/shared/table"
 )
 
@@ -67,7 +67,7 @@ func TestTwoSendersAtOnce(t *testing.T) {
 func TestOneSenderAtATime(t *testing.T) {
 	t.Parallel()
 	r := stated(t)
-	r.lose(t, handlers.QueueBatches)
+	r.lose(t, queue.Batches)
 	asked, answer := make(chan struct{}), make(chan struct{})
 	r.commerce.answer = func(http.ResponseWriter, []byte) bool {
 		close(asked)
@@ -78,7 +78,7 @@ func TestOneSenderAtATime(t *testing.T) {
 	wait.Go(func() { r.done(t, "ForwardBatch", batchMessage(theDay, 1)) })
 	<-asked
 	r.done(t, "ForwardBatch", batchMessage(theDay, 1))
-	if n := r.depth(t, handlers.QueueBatches); n != 1 || len(r.take(t, handlers.QueueBatches)) != 0 {
+	if n := r.depth(t, queue.Batches); n != 1 || len(r.take(t, queue.Batches)) != 0 {
 		t.Errorf("%d messages: another one of the batch must come back later", n)
 	}
 	close(answer)
@@ -107,14 +107,14 @@ func TestASenderThatDied(t *testing.T) {
 func TestAClaimByAClockThatRanAhead(t *testing.T) {
 	t.Parallel()
 	r := stated(t)
-	r.lose(t, handlers.QueueBatches)
+	r.lose(t, queue.Batches)
 	id := ledger.BatchID{CloudID: cloudID, Day: theDay, Revision: 1, Number: 1}
 	b := r.batch(t)
 	b.ClaimedUntil = r.Now().Add(9 * time.Hour)
 	ok(t, r.Ledger.UpdateBatch(t.Context(), id, b))
 	hidden := ""
 	r.through(func(req *policy.Request) (*http.Response, error) {
-		if raw := req.Raw(); strings.Contains(raw.URL.Path, handlers.QueueBatches) {
+		if raw := req.Raw(); strings.Contains(raw.URL.Path, queue.Batches) {
 			hidden = raw.URL.Query().Get("visibilitytimeout")
 		}
 		return req.Next()
@@ -204,7 +204,7 @@ func TestSweepAddsToNoBacklog(t *testing.T) {
 		t.Helper()
 		for range 3 {
 			r.sweep(t)
-			if n := r.depth(t, handlers.QueueBatches); n != want {
+			if n := r.depth(t, queue.Batches); n != want {
 				t.Errorf("%d messages on the queue, want %d", n, want)
 			}
 		}
@@ -216,8 +216,8 @@ func TestSweepAddsToNoBacklog(t *testing.T) {
 		b := r.batch(t)
 		b.State, b.NotBefore = ledger.BatchWaiting, r.Now().Add(time.Hour)
 		ok(t, r.Ledger.UpdateBatch(t.Context(), id, b))
-		r.lose(t, handlers.QueueBatches)
-		ok(t, r.store.Queues.Enqueue(t.Context(), handlers.QueueBatches, batchMessage(theDay, 1), time.Hour))
+		r.lose(t, queue.Batches)
+		ok(t, r.store.Queues.Enqueue(t.Context(), queue.Batches, batchMessage(theDay, 1), time.Hour))
 		depth(t, 3) // its own, and the two that were lost
 	})
 	t.Run("all the same each is sent again once an hour, when the timer says how long ago it ran", func(t *testing.T) {
@@ -225,14 +225,14 @@ func TestSweepAddsToNoBacklog(t *testing.T) {
 			r.advance(5 * time.Minute)
 			r.sweepSince(t, r.Now().Add(-5*time.Minute))
 		}
-		if n := r.depth(t, handlers.QueueBatches); n != 3+2 {
+		if n := r.depth(t, queue.Batches); n != 3+2 {
 			t.Errorf("%d messages, want one more for each of the two that are overdue", n)
 		}
 	})
 	t.Run("one that failed for good does not", func(t *testing.T) {
-		r.lose(t, handlers.QueueBatches)
-		r.poison(t, handlers.QueueBatches, base64.StdEncoding.EncodeToString([]byte(batchMessage(theDay, 2))))
-		ok(t, r.store.Queues.Enqueue(t.Context(), handlers.QueueBatches, batchMessage(theDay, 1), time.Hour))
+		r.lose(t, queue.Batches)
+		r.poison(t, queue.Batches, base64.StdEncoding.EncodeToString([]byte(batchMessage(theDay, 2))))
+		ok(t, r.store.Queues.Enqueue(t.Context(), queue.Batches, batchMessage(theDay, 1), time.Hour))
 		depth(t, 2) // its own, and the third
 	})
 }

@@ -90,7 +90,7 @@ func (a *App) endLone(ctx context.Context, s *sending, alone []lone, proven bool
 	}
 	last := alone[len(alone)-1].refusal
 	if len(rest) > 0 {
-		a.log(ctx).ErrorContext(ctx, "records refused", slog.String("batch", s.m.id().String()), slog.Int("records", len(rest)),
+		a.log(ctx).ErrorContext(ctx, "records refused", slog.String("batch", s.id.String()), slog.Int("records", len(rest)),
 			slog.String("cause", last.Error()), slog.Bool("decided", decided))
 	}
 	switch {

@@ -7,8 +7,8 @@ import (
 	"net/http"
 	"time"
 
-	"stackusage/functions"
 	"stackusage/shared/ledger"
+	"stackusage/shared/queue"
 )
 
 // Status is what GET /api/status answers: what is open, not what was done.
@@ -106,17 +106,13 @@ func (a *App) readStatus(ctx context.Context) (Status, error) {
 	if s.FailedMessages, err = a.Ledger.CountFailed(ctx); err != nil {
 		return s, err
 	}
-	all, err := functions.All()
+	names, err := queue.Names()
 	if err != nil {
 		return s, err
 	}
-	for _, f := range all {
-		for _, suffix := range []string{"", poisonSuffix} {
-			if queue := f.Trigger().QueueName; queue != "" {
-				if s.Queues[queue+suffix], err = a.Queues.Depth(ctx, queue+suffix); err != nil {
-					return s, err
-				}
-			}
+	for _, name := range names {
+		if s.Queues[name], err = a.Queues.Depth(ctx, name); err != nil {
+			return s, err
 		}
 	}
 	return s, nil

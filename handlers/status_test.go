@@ -13,6 +13,7 @@ import (
 
 	"stackusage/handlers"
 	"stackusage/shared/landing"
+	"stackusage/shared/queue"
 	"stackusage/shared/usage"
 )
 
@@ -30,7 +31,7 @@ func TestStatus(t *testing.T) {
 	t.Parallel()
 	queues := func(some map[string]int64) map[string]int64 {
 		all := map[string]int64{}
-		for _, q := range []string{handlers.QueueLanded, handlers.QueueDays, handlers.QueueBatches} {
+		for _, q := range []string{queue.Landed, queue.Days, queue.Batches} {
 			all[q], all[q+"-poison"] = some[q], some[q+"-poison"]
 		}
 		return all
@@ -55,7 +56,7 @@ func TestStatus(t *testing.T) {
 		r.commerce.answer = func(w http.ResponseWriter, _ []byte) bool { w.WriteHeader(http.StatusUnauthorized); return true }
 		r.done(t, "ForwardBatch", batchMessage(theDay, 1))
 		r.done(t, "CloseDay", "garbage")
-		r.poison(t, handlers.QueueLanded, "x")
+		r.poison(t, queue.Landed, "x")
 		container := landing.Container(cloudID)
 		now := r.Now().UTC()
 		for h, text := range map[usage.Hour]string{
@@ -71,7 +72,7 @@ func TestStatus(t *testing.T) {
 			Findings: []handlers.FindingStatus{{CloudID: cloudID, UsageDay: "2019-12-10", Kind: "unconfirmed",
 				Text: "the list of infrastructure subscriptions is not confirmed: none"}},
 			FailedMessages: 1,
-			Queues:         queues(map[string]int64{handlers.QueueBatches: 2, handlers.QueueLanded + "-poison": 1}),
+			Queues:         queues(map[string]int64{queue.Batches: 2, queue.Landed + "-poison": 1}),
 		})
 	})
 	t.Run("a storage that does not answer is a 500 that says no secrets", func(t *testing.T) {

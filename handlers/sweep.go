@@ -10,6 +10,7 @@ import (
 	"stackusage/functions"
 	"stackusage/shared/invoke"
 	"stackusage/shared/ledger"
+	"stackusage/shared/queue"
 	"stackusage/shared/registration"
 )
 
@@ -22,7 +23,7 @@ func (a *App) sweep(ctx context.Context, req invoke.Request) error {
 	r := a.newResending(lastRun(req))
 	turns, landedErr := a.sweepLanded(ctx, r)
 	err := errors.Join(a.sweepPoison(ctx), landedErr, a.sweepOpen(ctx, r))
-	if flushErr := r.flush(ctx); flushErr != nil || r.cut(QueueLanded) {
+	if flushErr := r.flush(ctx); flushErr != nil || r.cut(queue.Landed) {
 		return errors.Join(err, flushErr) // what was found is not announced: the turns come again
 	}
 	for _, done := range turns {
@@ -38,14 +39,14 @@ func (a *App) sweepPoison(ctx context.Context) error {
 	}
 	var errs []error
 	for _, f := range all {
-		queue := f.Trigger().QueueName
-		if queue == "" {
+		name := f.Trigger().QueueName
+		if name == "" {
 			continue
 		}
-		errs = append(errs, a.Queues.Drain(ctx, queue+poisonSuffix, func(text string) error {
-			a.log(ctx).ErrorContext(ctx, "message failed for good", slog.String("queue", queue))
+		errs = append(errs, a.Queues.Drain(ctx, queue.Poison(name), func(text string) error {
+			a.log(ctx).ErrorContext(ctx, "message failed for good", slog.String("queue", name))
 			return a.Ledger.PutFailed(ctx, ledger.FailedMessage{
-				Queue: queue, Text: text, LastSeen: a.Now(),
+				Queue: name, Text: text, LastSeen: a.Now(),
 				Reason: fmt.Sprintf("%s gave up on it or could not read it; its logs say why", f.Name),
 			})
 		}))
@@ -106,7 +107,7 @@ func (a *App) sweepDay(ctx context.Context, r *resending, m ledger.OpenMark, boo
 		err = a.dueAgain(m.CloudID, m.Day, *last, missing)
 	}
 	if err == nil { // else: not yet
-		r.send(QueueDays, DayMessage(m.CloudID, m.Day))
+		r.send(queue.Days, queue.DayMessage(m.CloudID, m.Day))
 		if deadline := a.deadline(book, m.Day, m.Since); last == nil && a.Now().After(deadline.Add(overdueAfter)) {
 			a.log(ctx).WarnContext(ctx, "day overdue", slog.String("cloudId", m.CloudID), slog.String("usageDay", m.Day.String()),
 				slog.Time("deadline", deadline))
@@ -131,9 +132,9 @@ func (a *App) sweepBatches(ctx context.Context, r *resending, m ledger.OpenMark)
 			due = batches[i].NotBefore
 		}
 		if a.Now().Before(due.Add(a.Settings.SweepGrace)) {
-			r.wait(QueueBatches)
+			r.wait(queue.Batches)
 		} else {
-			r.send(QueueBatches, BatchMessage(id))
+			r.send(queue.Batches, queue.BatchMessage(id))
 		}
 	}
 	if unanswered > 0 {

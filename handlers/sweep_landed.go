@@ -13,6 +13,7 @@ import (
 	"stackusage/shared/invoke"
 	"stackusage/shared/landing"
 	"stackusage/shared/ledger"
+	"stackusage/shared/queue"
 	"stackusage/shared/registration"
 	"stackusage/shared/usage"
 )
@@ -173,7 +174,7 @@ func (s *landedSweep) compare(ctx context.Context, rows iter.Seq2[ledger.LandedH
 				}
 				return s.announceAgain(ctx, row)
 			case s.now.Sub(storedAt) < s.app.Settings.SweepGrace:
-				s.resend.wait(QueueLanded) // its event may be on its way
+				s.resend.wait(queue.Landed) // its event may be on its way
 				return nil
 			}
 			s.announce(name)
@@ -221,5 +222,5 @@ func (s *landedSweep) announceAgain(ctx context.Context, row ledger.LandedHour) 
 }
 
 func (s *landedSweep) announce(name landing.Name) {
-	s.resend.send(QueueLanded, LandedMessage(name))
+	s.resend.send(queue.Landed, queue.LandedMessage(name))
 }

@@ -8,6 +8,7 @@ import (
 	"stackusage/handlers"
 	"stackusage/shared/landing"
 	"stackusage/shared/ledger"
+	"stackusage/shared/queue"
 	"stackusage/shared/table"
 	"stackusage/shared/usage"
 )
@@ -33,7 +34,7 @@ func (r *rig) quiet(t testing.TB) {
 func (r *rig) swept(t testing.TB, ago time.Duration) int {
 	t.Helper()
 	r.sweepSince(t, r.Now().Add(-ago))
-	return len(r.take(t, handlers.QueueLanded))
+	return len(r.take(t, queue.Landed))
 }
 
 func TestSweepTurns(t *testing.T) {
@@ -155,13 +156,13 @@ func TestSweepFindsAnyHour(t *testing.T) {
 	for i, h := range []usage.Hour{0, hour22 - 9999, hour22, hour22, hour23, hour00, hour00, last - 400, last - 30, last - 29, last - 29, last - 2, last + 5, last + 50_000} {
 		name := r.land(t, h, row(i, h-1, "1"))
 		if i%3 == 0 {
-			want[handlers.LandedMessage(name)] = true
+			want[queue.LandedMessage(name)] = true
 			continue
 		}
 		r.done(t, "IngestHour", landedMessage(name))
 	}
 	r.sweepSince(t, time.Time{})
-	for _, text := range r.take(t, handlers.QueueLanded) {
+	for _, text := range r.take(t, queue.Landed) {
 		if !want[text] {
 			t.Errorf("announced, or twice: %s", text)
 		}

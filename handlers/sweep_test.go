@@ -12,16 +12,16 @@ import (
 	"github.com/Azure/azure-sdk-for-go/sdk/azcore/policy"
 	"github.com/google/go-cmp/cmp"
 
-	"stackusage/handlers"
 	"stackusage/shared/landing"
 	"stackusage/shared/ledger"
+	"stackusage/shared/queue"
 	"stackusage/shared/table"
 )
 
 // announced works off the queue of landed blobs and says how many there were.
 func (r *rig) announced(t testing.TB) int {
 	t.Helper()
-	messages := r.take(t, handlers.QueueLanded)
+	messages := r.take(t, queue.Landed)
 	for _, m := range messages {
 		r.done(t, "IngestHour", m)
 	}
@@ -97,7 +97,7 @@ func TestSweepDays(t *testing.T) {
 	due := func(t *testing.T, want ...string) {
 		t.Helper()
 		r.sweep(t)
-		if diff := cmp.Diff(want, r.take(t, handlers.QueueDays)); diff != "" {
+		if diff := cmp.Diff(want, r.take(t, queue.Days)); diff != "" {
 			t.Errorf("queue (-want +got):\n%s", diff)
 		}
 	}
@@ -121,11 +121,11 @@ func TestSweepDays(t *testing.T) {
 func TestSweepBatches(t *testing.T) {
 	t.Parallel()
 	r := stated(t)
-	r.take(t, handlers.QueueBatches) // lost
+	r.take(t, queue.Batches) // lost
 	queued := func(t *testing.T, want ...string) {
 		t.Helper()
 		r.sweep(t)
-		if diff := cmp.Diff(want, r.take(t, handlers.QueueBatches)); diff != "" {
+		if diff := cmp.Diff(want, r.take(t, queue.Batches)); diff != "" {
 			t.Errorf("queue (-want +got):\n%s", diff)
 		}
 	}
@@ -141,7 +141,7 @@ func TestSweepBatches(t *testing.T) {
 			return true
 		}
 		r.done(t, "ForwardBatch", batchMessage(theDay, 1))
-		r.lose(t, handlers.QueueBatches)
+		r.lose(t, queue.Batches)
 		r.advance(44 * time.Minute)
 		queued(t)
 		r.advance(2 * time.Minute)
@@ -161,16 +161,16 @@ func TestSweepPoison(t *testing.T) {
 	t.Parallel()
 	r := registered(t)
 	name := r.land(t, hour22, rowsOf(hour22)...)
-	r.poison(t, handlers.QueueLanded, base64.StdEncoding.EncodeToString([]byte(`{"no":"event"}`)))
-	r.poison(t, handlers.QueueDays, "not base64 at all")
-	r.poison(t, handlers.QueueBatches, base64.StdEncoding.EncodeToString([]byte{0xff, 0x00}))
+	r.poison(t, queue.Landed, base64.StdEncoding.EncodeToString([]byte(`{"no":"event"}`)))
+	r.poison(t, queue.Days, "not base64 at all")
+	r.poison(t, queue.Batches, base64.StdEncoding.EncodeToString([]byte{0xff, 0x00}))
 	r.sweep(t)
 	t.Run("what failed for good is where an operator sees it", func(t *testing.T) {
 		got := map[string]string{}
 		for _, props := range r.rows(t, table.FailedMessages) {
 			got[props["queue"].(string)] = props["text"].(string)
 		}
-		want := map[string]string{handlers.QueueLanded: `{"no":"event"}`, handlers.QueueDays: "not base64 at all", handlers.QueueBatches: "/wA="}
+		want := map[string]string{queue.Landed: `{"no":"event"}`, queue.Days: "not base64 at all", queue.Batches: "/wA="}
 		if diff := cmp.Diff(want, got); diff != "" {
 			t.Errorf("FailedMessages (-want +got):\n%s", diff)
 		}
@@ -181,7 +181,7 @@ func TestSweepPoison(t *testing.T) {
 		}
 	})
 	t.Run("a message that cannot be recorded stays", func(t *testing.T) {
-		r.poison(t, handlers.QueueDays, "stays")
+		r.poison(t, queue.Days, "stays")
 		r.through(func(req *policy.Request) (*http.Response, error) {
 			if req.Raw().Method != http.MethodGet && strings.Contains(req.Raw().URL.Path, table.FailedMessages) {
 				return nil, errFault
@@ -192,37 +192,37 @@ func TestSweepPoison(t *testing.T) {
 			t.Errorf("status %d", status)
 		}
 		r.through(nil)
-		if n := r.depth(t, handlers.QueueDays+"-poison"); n != 1 {
+		if n := r.depth(t, queue.Days+"-poison"); n != 1 {
 			t.Errorf("%d messages", n)
 		}
 	})
 	t.Run("what Sweep announces and fails for good rests for six hours", func(t *testing.T) {
 		r.advance(16 * time.Minute)
 		r.sweep(t)
-		announced := r.take(t, handlers.QueueLanded)
+		announced := r.take(t, queue.Landed)
 		if len(announced) != 1 || !strings.Contains(announced[0], name.Blob()) {
 			t.Fatalf("announced %v", announced)
 		}
-		r.poison(t, handlers.QueueLanded, base64.StdEncoding.EncodeToString([]byte(announced[0])))
+		r.poison(t, queue.Landed, base64.StdEncoding.EncodeToString([]byte(announced[0])))
 		for _, c := range []struct {
 			after time.Duration
 			want  int
 		}{{0, 0}, {5 * time.Hour, 0}, {2 * time.Hour, 1}, {time.Hour, 0}, {6 * time.Hour, 1}} {
 			r.advance(c.after)
 			r.sweep(t)
-			if got := len(r.take(t, handlers.QueueLanded)); got != c.want {
+			if got := len(r.take(t, queue.Landed)); got != c.want {
 				t.Errorf("after another %s: %d messages, want %d", c.after, got, c.want)
 			}
 		}
 		resent := func() ledger.FailedMessage {
-			m, err := r.Ledger.Failed(t.Context(), handlers.QueueLanded, announced[0])
+			m, err := r.Ledger.Failed(t.Context(), queue.Landed, announced[0])
 			ok(t, err)
 			return m
 		}
 		if m := resent(); m.Times != 1 || m.Resent != 2 || r.Now().Sub(m.LastResent) > time.Minute || m.Text == "" {
 			t.Errorf("the row says %+v", m)
 		}
-		r.poison(t, handlers.QueueLanded, base64.StdEncoding.EncodeToString([]byte(announced[0])))
+		r.poison(t, queue.Landed, base64.StdEncoding.EncodeToString([]byte(announced[0])))
 		r.sweep(t)
 		if m := resent(); m.Times != 2 || m.Resent != 2 {
 			t.Errorf("after it failed again the row says %+v", m)
@@ -237,9 +237,9 @@ func TestSweepGoesOn(t *testing.T) {
 	r.complete(t)
 	r.land(t, hour00+1) // nobody announced it
 	for path, works := range map[string]string{
-		landing.Container(cloudID): handlers.QueueDays, // blobs cannot be listed: days are queued
-		"/" + table.OpenDays:       handlers.QueueLanded,
-		"-poison":                  handlers.QueueDays,
+		landing.Container(cloudID): queue.Days, // blobs cannot be listed: days are queued
+		"/" + table.OpenDays:       queue.Landed,
+		"-poison":                  queue.Days,
 	} {
 		r.advance(25 * time.Hour) // old hours are looked at once a day
 		r.through(func(req *policy.Request) (*http.Response, error) {
@@ -255,7 +255,7 @@ func TestSweepGoesOn(t *testing.T) {
 		if got := r.take(t, works); len(got) == 0 {
 			t.Errorf("%s fails: nothing in %s", path, works)
 		}
-		r.take(t, handlers.QueueLanded)
-		r.take(t, handlers.QueueDays)
+		r.take(t, queue.Landed)
+		r.take(t, queue.Days)
 	}
 }

@@ -11,6 +11,7 @@ import (
 
 	"stackusage/handlers"
 	"stackusage/shared/ledger"
+	"stackusage/shared/queue"
 	"stackusage/shared/table"
 )
 
@@ -33,7 +34,7 @@ func TestSweepComesBackToATurnThatFailed(t *testing.T) {
 		}),
 		"the table of verdicts": busy(func(req *http.Request) bool { return strings.Contains(req.URL.Path, "/UsageHours") }),
 		"the queue": busy(func(req *http.Request) bool {
-			return req.Method == http.MethodPost && strings.Contains(req.URL.Path, "/"+handlers.QueueLanded+"/messages")
+			return req.Method == http.MethodPost && strings.Contains(req.URL.Path, "/"+queue.Landed+"/messages")
 		}),
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -41,7 +42,7 @@ func TestSweepComesBackToATurnThatFailed(t *testing.T) {
 			r := registered(t)
 			r.quiet(t)
 			r.sweepSince(t, r.Now().Add(-time.Hour))
-			r.take(t, handlers.QueueLanded)
+			r.take(t, queue.Landed)
 			r.land(t, hour22, rowsOf(hour22)...) // an old hour, its event lost
 			last, failed, found := r.Now().Add(-5*time.Minute), 0, 0
 			run := func() {
@@ -51,7 +52,7 @@ func TestSweepComesBackToATurnThatFailed(t *testing.T) {
 				}
 				last = r.Now()
 				r.advance(5 * time.Minute)
-				found += len(r.take(t, handlers.QueueLanded))
+				found += len(r.take(t, queue.Landed))
 			}
 			// The turn of the day comes within 24 hours; storage is busy at its time.
 			for range 24 * 12 {
@@ -116,7 +117,7 @@ func TestSweepNotesItsTurns(t *testing.T) {
 		if stored {
 			want = 1
 		}
-		if found := len(r.take(t, handlers.QueueLanded)); found != 1 && found != want {
+		if found := len(r.take(t, queue.Landed)); found != 1 && found != want {
 			t.Errorf("stored %t: announced %d times, want %d", stored, found, want)
 		}
 		l := ledger.Ledger{Store: r.store.Tables}

@@ -9,14 +9,14 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"stackusage/functions"
-	"stackusage/handlers"
 	"stackusage/internal/bicep"
 	"stackusage/shared/landing"
+	"stackusage/shared/queue"
 	"stackusage/shared/table"
 )
 
 func TestNames(t *testing.T) {
-	queues, err := handlers.QueueNames()
+	queues, err := queue.Names()
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -33,7 +33,7 @@ func TestNames(t *testing.T) {
 		same("containers", table.Containers(), bicep.Strings(all.value(t, names, "containerNames")))
 		same("queues", queues, bicep.Strings(all.value(t, names, "queueNames")))
 		same("tables", table.Names(), bicep.Strings(all.value(t, names, "tableNames")))
-		if landed, _ := all.value(t, names, "landedQueue").Value(); landed != handlers.QueueLanded || landed != trigger(t, "IngestHour").QueueName {
+		if landed, _ := all.value(t, names, "landedQueue").Value(); landed != queue.Landed || landed != trigger(t, "IngestHour").QueueName {
 			problems = append(problems, "blobs are announced on "+landed+", which IngestHour does not read")
 		}
 		return append(problems, events(t, all)...)
@@ -88,7 +88,7 @@ func events(t testing.TB, all templates) (problems []string) {
 		}
 	}
 	var announced struct{ Subject, EventType string }
-	if err := json.Unmarshal([]byte(handlers.LandedMessage(landing.Name{})), &announced); err != nil {
+	if err := json.Unmarshal([]byte(queue.LandedMessage(landing.Name{})), &announced); err != nil {
 		t.Fatal(err)
 	}
 	subject := announced.Subject[:strings.Index(announced.Subject, prefix)+len(prefix)]

@@ -16,12 +16,12 @@ import (
 	"github.com/Azure/azure-sdk-for-go/sdk/storage/azblob"
 	"github.com/Azure/azure-sdk-for-go/sdk/storage/azqueue"
 
-	"stackusage/handlers"
 	"stackusage/internal/devstack/azurite"
 	"stackusage/internal/devstack/blobevents"
 	"stackusage/internal/devstack/commerce"
 	"stackusage/internal/devstack/functionhost"
 	"stackusage/shared/landing"
+	"stackusage/shared/queue"
 )
 
 // appSite is a deployment on this machine: storage, commerce, the function host
@@ -97,7 +97,7 @@ func (s *appSite) announceByKey(t *testing.T) {
 	t.Helper()
 	blobs, err := azblob.NewClientFromConnectionString(s.settings["LandingStorage"], nil)
 	must(t, err)
-	queue, err := azqueue.NewQueueClientFromConnectionString(s.settings["UsageStorage"], handlers.QueueLanded, nil)
+	queue, err := azqueue.NewQueueClientFromConnectionString(s.settings["UsageStorage"], queue.Landed, nil)
 	must(t, err)
 	announce(t, blobs, queue)
 }

@@ -17,11 +17,11 @@ import (
 	"github.com/Azure/azure-sdk-for-go/sdk/storage/azblob"
 	"github.com/Azure/azure-sdk-for-go/sdk/storage/azqueue"
 
-	"stackusage/handlers"
 	"stackusage/internal/devstack/easyauth"
 	"stackusage/internal/devstack/functionhost"
 	"stackusage/internal/devstack/identity"
 	"stackusage/internal/devstack/proxy"
+	"stackusage/shared/queue"
 )
 
 const (
@@ -117,7 +117,7 @@ func (s *keyless) startApp(t *testing.T) {
 
 	blobs, err := azblob.NewClient(s.storage.BlobURL(0), managed, &azblob.ClientOptions{ClientOptions: signIn})
 	must(t, err)
-	queue, err := azqueue.NewQueueClient(s.storage.QueueURL(1)+"/"+handlers.QueueLanded, managed, &azqueue.ClientOptions{ClientOptions: signIn})
+	queue, err := azqueue.NewQueueClient(s.storage.QueueURL(1)+"/"+queue.Landed, managed, &azqueue.ClientOptions{ClientOptions: signIn})
 	must(t, err)
 	announce(t, blobs, queue)
 }

@@ -9,9 +9,9 @@ import (
 
 	"github.com/Azure/azure-sdk-for-go/sdk/storage/azqueue"
 
-	"stackusage/handlers"
 	"stackusage/shared/landing"
 	"stackusage/shared/ledger"
+	"stackusage/shared/queue"
 	"stackusage/shared/table"
 )
 
@@ -21,8 +21,8 @@ func (c *chaos) outageOnce(ctx context.Context) {
 	if time.Now().Before(c.outageEnd.Add(2*outageLength)) || c.countPoisoned() > 0 {
 		return
 	}
-	depth, err := c.usage.Queues.Depth(ctx, handlers.QueueLanded)
-	if more, moreErr := c.usage.Queues.Depth(ctx, handlers.QueueDays); errors.Join(err, moreErr) != nil || depth+more < 2 {
+	depth, err := c.usage.Queues.Depth(ctx, queue.Landed)
+	if more, moreErr := c.usage.Queues.Depth(ctx, queue.Days); errors.Join(err, moreErr) != nil || depth+more < 2 {
 		return
 	}
 	c.faults.Outage(true)
@@ -79,18 +79,18 @@ func (c *chaos) repeatMessages(ctx context.Context) error {
 	ctx, cancel := context.WithTimeout(ctx, requestLimit)
 	defer cancel()
 	repeated := false
-	for _, name := range []string{handlers.QueueLanded, handlers.QueueDays, handlers.QueueBatches} {
-		queue, err := c.queue(name)
+	for _, name := range []string{queue.Landed, queue.Days, queue.Batches} {
+		q, err := c.queue(name)
 		if err != nil {
 			return err
 		}
 		most := int32(8)
-		waiting, err := queue.PeekMessages(ctx, &azqueue.PeekMessagesOptions{NumberOfMessages: &most})
+		waiting, err := q.PeekMessages(ctx, &azqueue.PeekMessagesOptions{NumberOfMessages: &most})
 		if err != nil {
 			continue // not made yet
 		}
 		for _, m := range waiting.Messages {
-			if _, err := queue.EnqueueMessage(ctx, *m.MessageText, nil); err == nil {
+			if _, err := q.EnqueueMessage(ctx, *m.MessageText, nil); err == nil {
 				c.count(messageTwice)
 				repeated = true
 			}
@@ -103,7 +103,7 @@ func (c *chaos) repeatMessages(ctx context.Context) error {
 }
 
 func (c *chaos) repeatEvent(ctx context.Context) error {
-	queue, err := c.queue(handlers.QueueLanded)
+	q, err := c.queue(queue.Landed)
 	if err != nil {
 		return err
 	}
@@ -112,8 +112,8 @@ func (c *chaos) repeatEvent(ctx context.Context) error {
 		if err != nil {
 			return nil // a handler has not made the table yet, or was killed
 		}
-		text := handlers.LandedMessage(landing.Name{CloudID: row.ID.CloudID, Hour: row.ID.Hour, SHA16: row.ID.SHA16})
-		if _, err := queue.EnqueueMessage(ctx, base64.StdEncoding.EncodeToString([]byte(text)), nil); err == nil {
+		text := queue.LandedMessage(landing.Name{CloudID: row.ID.CloudID, Hour: row.ID.Hour, SHA16: row.ID.SHA16})
+		if _, err := q.EnqueueMessage(ctx, base64.StdEncoding.EncodeToString([]byte(text)), nil); err == nil {
 			c.count(messageTwice)
 		}
 		return nil
@@ -125,11 +125,11 @@ func (c *chaos) repeatEvent(ctx context.Context) error {
 func (c *chaos) garble(ctx context.Context) error {
 	ctx, cancel := context.WithTimeout(ctx, requestLimit)
 	defer cancel()
-	queue, err := c.queue([]string{handlers.QueueLanded, handlers.QueueDays, handlers.QueueBatches}[c.rng.IntN(3)])
+	q, err := c.queue([]string{queue.Landed, queue.Days, queue.Batches}[c.rng.IntN(3)])
 	if err != nil {
 		return err
 	}
-	if _, err := queue.EnqueueMessage(ctx, garbledText, nil); err == nil {
+	if _, err := q.EnqueueMessage(ctx, garbledText, nil); err == nil {
 		c.count(unreadable)
 	}
 	return nil
@@ -148,11 +148,11 @@ func (c *chaos) sendFailedAgain(ctx context.Context) error {
 		if text == garbledText {
 			continue
 		}
-		queue, err := c.queue(name)
+		q, err := c.queue(name)
 		if err != nil {
 			return err
 		}
-		if _, err := queue.EnqueueMessage(ctx, base64.StdEncoding.EncodeToString([]byte(text)), nil); err == nil {
+		if _, err := q.EnqueueMessage(ctx, base64.StdEncoding.EncodeToString([]byte(text)), nil); err == nil {
 			c.count(sentAgain)
 		}
 	}

@@ -8,12 +8,12 @@ import (
 	"testing"
 	"time"
 
-	"stackusage/handlers"
-	"stackusage/internal/devstack/blobevents"
-	"stackusage/shared/landing"
-
 	"github.com/Azure/azure-sdk-for-go/sdk/storage/azblob"
 	"github.com/Azure/azure-sdk-for-go/sdk/storage/azqueue"
+
+	"stackusage/internal/devstack/blobevents"
+	"stackusage/shared/landing"
+	"stackusage/shared/queue"
 )
 
 // TestRepeats: the agent run twice with two spools at once, every event
@@ -87,7 +87,7 @@ func announceAgain(t *testing.T, s *site) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	queue, err := azqueue.NewQueueClientFromConnectionString(s.settings["UsageStorage"], handlers.QueueLanded, nil)
+	queue, err := azqueue.NewQueueClientFromConnectionString(s.settings["UsageStorage"], queue.Landed, nil)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -15,7 +15,6 @@ import (
 	"github.com/Azure/azure-sdk-for-go/sdk/storage/azblob"
 	"github.com/Azure/azure-sdk-for-go/sdk/storage/azqueue"
 
-	"stackusage/handlers"
 	"stackusage/internal/devstack/azurestack"
 	"stackusage/internal/devstack/azurite"
 	"stackusage/internal/devstack/blobevents"
@@ -23,6 +22,7 @@ import (
 	"stackusage/internal/devstack/functionhost"
 	"stackusage/shared/azurestore"
 	"stackusage/shared/landing"
+	"stackusage/shared/queue"
 )
 
 // timeScale makes the Functions host's time pass faster: its ten-minute lease
@@ -232,7 +232,7 @@ func (s *site) startEvents() error {
 	if err != nil {
 		return err
 	}
-	queue, err := azqueue.NewQueueClientFromConnectionString(s.settings["UsageStorage"], handlers.QueueLanded, nil)
+	queue, err := azqueue.NewQueueClientFromConnectionString(s.settings["UsageStorage"], queue.Landed, nil)
 	if err != nil {
 		return err
 	}

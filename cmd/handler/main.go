@@ -25,6 +25,7 @@ import (
 	"stackusage/shared/landing"
 	"stackusage/shared/ledger"
 	"stackusage/shared/meter"
+	"stackusage/shared/queue"
 	"stackusage/shared/table"
 	"stackusage/shared/telemetry"
 )
@@ -151,7 +152,7 @@ func newApp(getenv func(string) string, c Config, stdout io.Writer) (*app, error
 func (a *app) prepare(ctx context.Context) error {
 	ctx, cancel := context.WithTimeout(ctx, 25*time.Second) // initializationTimeout is 30 s
 	defer cancel()
-	queues, err := handlers.QueueNames()
+	queues, err := queue.Names()
 	if err != nil {
 		return err
 	}

@@ -11,8 +11,8 @@ import (
 	"time"
 	"unicode"
 
-	"stackusage/handlers"
 	"stackusage/shared/ledger"
+	"stackusage/shared/queue"
 )
 
 const aboutBatches = `list, retry and settle batches that are sent to commerce
@@ -232,7 +232,7 @@ func retryBatches(ctx context.Context, env environment, args []string) error {
 			_, err = app.ledger.AskRetry(ctx, b.ID, why)
 		}
 		if err == nil {
-			err = app.usage.Queues.Enqueue(ctx, handlers.QueueBatches, handlers.BatchMessage(b.ID), 0)
+			err = app.usage.Queues.Enqueue(ctx, queue.Batches, queue.BatchMessage(b.ID), 0)
 		}
 		if err != nil {
 			return fmt.Errorf("%d batches are on their way; run the command again for the rest: %w", n, err)

@@ -5,8 +5,8 @@ import (
 	"errors"
 	"fmt"
 
-	"stackusage/handlers"
 	"stackusage/shared/ledger"
+	"stackusage/shared/queue"
 	"stackusage/shared/usage"
 )
 
@@ -59,7 +59,7 @@ func settleBatch(ctx context.Context, env environment, args []string) error {
 		return nil
 	}
 	// Should the message get lost, Sweep or the same command sends it again.
-	if err := app.usage.Queues.Enqueue(ctx, handlers.QueueBatches, handlers.BatchMessage(f.id), 0); err != nil {
+	if err := app.usage.Queues.Enqueue(ctx, queue.Batches, queue.BatchMessage(f.id), 0); err != nil {
 		return fmt.Errorf("the decision is recorded, and Sweep will find it: %w", err)
 	}
 	fmt.Fprintf(env.stdout, `What commerce does not answer of this batch is settled as %s: %s.

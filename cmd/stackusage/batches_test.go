@@ -7,10 +7,10 @@ import (
 	"testing"
 	"time"
 
-	"stackusage/handlers"
 	"stackusage/shared/azurestore"
 	"stackusage/shared/daily"
 	"stackusage/shared/ledger"
+	"stackusage/shared/queue"
 )
 
 // sent is storage with a revision of three batches: the first is refused whole,
@@ -18,7 +18,7 @@ import (
 func sent(t *testing.T) (func(string) string, *azurestore.Account) {
 	t.Helper()
 	getenv, account := storage(t)
-	queues, err := handlers.QueueNames()
+	queues, err := queue.Names()
 	ok(t, err)
 	ok(t, account.Queues.Create(t.Context(), queues...))
 	l := ledger.Ledger{Store: account.Tables}
@@ -93,8 +93,8 @@ func TestBatchesRetry(t *testing.T) {
 		if strings.Count(out, "is tried now\n") != 2 {
 			t.Errorf("output:\n%s", out)
 		}
-		got := queued(t, account, handlers.QueueBatches)
-		if len(got) != 2 || got[0] != handlers.BatchMessage(batchID(1)) || got[1] != handlers.BatchMessage(batchID(2)) {
+		got := queued(t, account, queue.Batches)
+		if len(got) != 2 || got[0] != queue.BatchMessage(batchID(1)) || got[1] != queue.BatchMessage(batchID(2)) {
 			t.Errorf("queued %v", got)
 		}
 	}
@@ -116,7 +116,7 @@ func TestBatchesSettle(t *testing.T) {
 		if !strings.Contains(out, "is settled as declined: the meter was withdrawn (olga, ") || !strings.Contains(out, "--day 2019-12-10 --revision 1 --batch 1") {
 			t.Errorf("output:\n%s", out)
 		}
-		if got := queued(t, account, handlers.QueueBatches); len(got) != 1 || got[0] != handlers.BatchMessage(batchID(1)) {
+		if got := queued(t, account, queue.Batches); len(got) != 1 || got[0] != queue.BatchMessage(batchID(1)) {
 			t.Errorf("queued %v", got)
 		}
 	}
@@ -130,7 +130,7 @@ func TestBatchesSettle(t *testing.T) {
 	}
 	b.State, b.Rejected = ledger.BatchAnswered, 500
 	ok(t, l.UpdateBatch(t.Context(), batchID(1), b))
-	if out := tool(t, getenv, settleArgs("--reason", "once more")...); !strings.Contains(out, "this decision: the meter was withdrawn (olga, ") || len(queued(t, account, handlers.QueueBatches)) > 0 {
+	if out := tool(t, getenv, settleArgs("--reason", "once more")...); !strings.Contains(out, "this decision: the meter was withdrawn (olga, ") || len(queued(t, account, queue.Batches)) > 0 {
 		t.Errorf("output:\n%s", out)
 	}
 	for want, args := range map[string][]string{

@@ -8,8 +8,8 @@ import (
 	"text/tabwriter"
 	"time"
 
-	"stackusage/handlers"
 	"stackusage/shared/ledger"
+	"stackusage/shared/queue"
 	"stackusage/shared/registration"
 	"stackusage/shared/usage"
 )
@@ -93,7 +93,7 @@ func askCarry(ctx context.Context, env environment, cloudID string, day, to usag
 		return orClosed(err)
 	}
 	// Should the message get lost, or commerce still owe answers, Sweep asks again.
-	if err := app.usage.Queues.Enqueue(ctx, handlers.QueueDays, handlers.DayMessage(cloudID, day), 0); err != nil {
+	if err := app.usage.Queues.Enqueue(ctx, queue.Days, queue.DayMessage(cloudID, day), 0); err != nil {
 		return fmt.Errorf("the request is recorded, and Sweep will find it: %w", err)
 	}
 	fmt.Fprintf(env.stdout, `Usage day %s is to be carried forward to %s: %s (%s, %s).

@@ -8,10 +8,10 @@ import (
 	"testing"
 	"time"
 
-	"stackusage/handlers"
 	"stackusage/shared/azurestore"
 	"stackusage/shared/daily"
 	"stackusage/shared/ledger"
+	"stackusage/shared/queue"
 	"stackusage/shared/registration"
 	"stackusage/shared/usage"
 )
@@ -90,7 +90,7 @@ func TestCarryForward(t *testing.T) {
 			if !strings.Contains(out, "carried forward to "+today.String()+": commerce was away (olga, ") {
 				t.Errorf("output:\n%s", out)
 			}
-			if got := queued(t, account, handlers.QueueDays); len(got) != 1 || got[0] != handlers.DayMessage(cloudID, hour19.Day()) {
+			if got := queued(t, account, queue.Days); len(got) != 1 || got[0] != queue.DayMessage(cloudID, hour19.Day()) {
 				t.Errorf("queued %v", got)
 			}
 		}

@@ -11,8 +11,8 @@ import (
 	"strings"
 	"time"
 
-	"stackusage/handlers"
 	"stackusage/shared/ledger"
+	"stackusage/shared/queue"
 	"stackusage/shared/registration"
 	"stackusage/shared/usage"
 )
@@ -202,7 +202,7 @@ func (c *deploymentCheck) waitCounted(ctx context.Context) (string, error) {
 		}
 		return h != nil && h.Accepted == 1, err
 	}, func() string {
-		return fmt.Sprintf("no function has ingested %s: does the storage's event subscription deliver to queue %s, does IngestHour run (its log says), and does LandingStorage name the same storage here and in the app?", c.name(), handlers.QueueLanded)
+		return fmt.Sprintf("no function has ingested %s: does the storage's event subscription deliver to queue %s, does IngestHour run (its log says), and does LandingStorage name the same storage here and in the app?", c.name(), queue.Landed)
 	})
 	return said, err
 }
@@ -214,7 +214,7 @@ func late(took time.Duration) string {
 	if took < 5*time.Minute {
 		return ""
 	}
-	return fmt.Sprintf("; so late that Sweep may have found it and not an event: see that the storage's event subscription delivers to queue %s", handlers.QueueLanded)
+	return fmt.Sprintf("; so late that Sweep may have found it and not an event: see that the storage's event subscription delivers to queue %s", queue.Landed)
 }
 
 func (c *deploymentCheck) waitStated(ctx context.Context) (said string, revision int64, err error) {

@@ -7,8 +7,8 @@ import (
 	"slices"
 	"strings"
 
-	"stackusage/handlers"
 	"stackusage/shared/ledger"
+	"stackusage/shared/queue"
 	"stackusage/shared/usage"
 )
 
@@ -99,7 +99,7 @@ func restateDay(ctx context.Context, env environment, args []string) error {
 			return orClosed(err)
 		}
 		// Should the message get lost, or commerce still owe answers, Sweep asks again.
-		if err := app.usage.Queues.Enqueue(ctx, handlers.QueueDays, handlers.DayMessage(*cloudID, day), 0); err != nil {
+		if err := app.usage.Queues.Enqueue(ctx, queue.Days, queue.DayMessage(*cloudID, day), 0); err != nil {
 			return fmt.Errorf("the request is recorded, and Sweep will find it: %w", err)
 		}
 		fmt.Fprintf(env.stdout, "Usage day %s is to be restated: %s (%s, %s).\n", day, asked.RestateReason, asked.RestateBy, stamp(asked.RestateAt))

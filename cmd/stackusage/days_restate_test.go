@@ -6,15 +6,15 @@ import (
 	"strings"
 	"testing"
 
-	"stackusage/handlers"
 	"stackusage/shared/ledger"
+	"stackusage/shared/queue"
 	"stackusage/shared/table"
 )
 
 func TestRestateARange(t *testing.T) {
 	t.Parallel()
 	getenv, account := storage(t)
-	queues, err := handlers.QueueNames()
+	queues, err := queue.Names()
 	if err == nil {
 		err = account.Queues.Create(t.Context(), queues...)
 	}

@@ -6,8 +6,8 @@ import (
 	"flag"
 	"fmt"
 
-	"stackusage/handlers"
 	"stackusage/shared/ledger"
+	"stackusage/shared/queue"
 	"stackusage/shared/usage"
 )
 
@@ -50,7 +50,7 @@ func settleDay(ctx context.Context, env environment, args []string) error {
 		return orClosed(err)
 	}
 	// Should the message get lost, or commerce still owe answers, Sweep asks again.
-	if err := app.usage.Queues.Enqueue(ctx, handlers.QueueDays, handlers.DayMessage(cloudID, day), 0); err != nil {
+	if err := app.usage.Queues.Enqueue(ctx, queue.Days, queue.DayMessage(cloudID, day), 0); err != nil {
 		return fmt.Errorf("the request is recorded, and Sweep will find it: %w", err)
 	}
 	fmt.Fprintf(env.stdout, `What commerce declined of usage day %s is not billed: %s (%s, %s).

@@ -6,8 +6,8 @@ import (
 	"testing"
 	"time"
 
-	"stackusage/handlers"
 	"stackusage/shared/ledger"
+	"stackusage/shared/queue"
 )
 
 func TestSettleDay(t *testing.T) {
@@ -32,7 +32,7 @@ func TestSettleDay(t *testing.T) {
 		if out := tool(t, getenv, settle...); !strings.Contains(out, "What commerce declined of usage day 2019-12-10 is not billed: agreed (olga, ") {
 			t.Errorf("output:\n%s", out)
 		}
-		if got := queued(t, account, handlers.QueueDays); len(got) != 1 || got[0] != handlers.DayMessage(cloudID, hour19.Day()) {
+		if got := queued(t, account, queue.Days); len(got) != 1 || got[0] != queue.DayMessage(cloudID, hour19.Day()) {
 			t.Errorf("queued %v", got)
 		}
 	}

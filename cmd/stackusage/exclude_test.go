@@ -7,9 +7,9 @@ import (
 	"strings"
 	"testing"
 
-	"stackusage/handlers"
 	"stackusage/shared/landing"
 	"stackusage/shared/ledger"
+	"stackusage/shared/queue"
 )
 
 func TestExcludeAndReingest(t *testing.T) {
@@ -60,7 +60,7 @@ func TestExcludeAndReingest(t *testing.T) {
 		if h, err := l.CountedHour(t.Context(), id); err != nil || h.Counts != fileA || h.Excluded != "" {
 			t.Errorf("pointer %+v, error %v", h, err)
 		}
-		queued(t, account, handlers.QueueLanded)
+		queued(t, account, queue.Landed)
 	})
 	t.Run("a rejected file is announced again", func(t *testing.T) {
 		c := id
@@ -71,7 +71,7 @@ func TestExcludeAndReingest(t *testing.T) {
 			if out := tool(t, getenv, about("reingest", c.SHA16, "--reason", reason)...); !strings.Contains(out, "is to be ingested again: we read it wrongly (olga, ") {
 				t.Errorf("output %s", out)
 			}
-			if got := queued(t, account, handlers.QueueLanded); len(got) != 1 || !strings.Contains(got[0], c.SHA16) {
+			if got := queued(t, account, queue.Landed); len(got) != 1 || !strings.Contains(got[0], c.SHA16) {
 				t.Errorf("queued %v", got)
 			}
 		}

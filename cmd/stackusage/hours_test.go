@@ -7,10 +7,10 @@ import (
 	"testing"
 	"time"
 
-	"stackusage/handlers"
 	"stackusage/shared/azurestore"
 	"stackusage/shared/landing"
 	"stackusage/shared/ledger"
+	"stackusage/shared/queue"
 	"stackusage/shared/usage"
 )
 
@@ -27,7 +27,7 @@ var hour19 = usage.HourOf(time.Date(2019, 12, 10, 19, 0, 0, 0, time.UTC))
 func conflict(t *testing.T) (func(string) string, *azurestore.Account) {
 	t.Helper()
 	getenv, account := storage(t)
-	queues, err := handlers.QueueNames()
+	queues, err := queue.Names()
 	ok(t, err)
 	ok(t, account.Queues.Create(t.Context(), queues...))
 	l := ledger.Ledger{Store: account.Tables}
@@ -107,8 +107,8 @@ func TestHours(t *testing.T) {
 			if !strings.Contains(out, "is to take the place") || !strings.Contains(out, "the stack mended its rows (olga, ") {
 				t.Errorf("output:\n%s", out)
 			}
-			want := handlers.LandedMessage(landing.Name{CloudID: cloudID, Hour: hour19, SHA16: fileB})
-			if got := queued(t, account, handlers.QueueLanded); len(got) != 1 || got[0] != want {
+			want := queue.LandedMessage(landing.Name{CloudID: cloudID, Hour: hour19, SHA16: fileB})
+			if got := queued(t, account, queue.Landed); len(got) != 1 || got[0] != want {
 				t.Errorf("queued %v", got)
 			}
 		}
@@ -146,7 +146,7 @@ func TestDays(t *testing.T) {
 			if out := tool(t, getenv, restate...); !strings.Contains(out, "the payer changed (olga, ") {
 				t.Errorf("output:\n%s", out)
 			}
-			if got := queued(t, account, handlers.QueueDays); len(got) != 1 || got[0] != handlers.DayMessage(cloudID, hour19.Day()) {
+			if got := queued(t, account, queue.Days); len(got) != 1 || got[0] != queue.DayMessage(cloudID, hour19.Day()) {
 				t.Errorf("queued %v", got)
 			}
 		}

@@ -7,9 +7,9 @@ import (
 	"fmt"
 	"regexp"
 
-	"stackusage/handlers"
 	"stackusage/shared/landing"
 	"stackusage/shared/ledger"
+	"stackusage/shared/queue"
 	"stackusage/shared/table"
 )
 
@@ -121,7 +121,7 @@ func unresolved(err error) error {
 // message get lost, Sweep or the same command sends it again.
 func (a *app) announce(ctx context.Context, id ledger.HourID) error {
 	name := landing.Name{CloudID: id.CloudID, Hour: id.Hour, SHA16: id.SHA16}
-	if err := a.usage.Queues.Enqueue(ctx, handlers.QueueLanded, handlers.LandedMessage(name), 0); err != nil {
+	if err := a.usage.Queues.Enqueue(ctx, queue.Landed, queue.LandedMessage(name), 0); err != nil {
 		return fmt.Errorf("the decision is recorded, but not announced; run the command again: %w", err)
 	}
 	return nil

@@ -8,10 +8,10 @@ import (
 	"testing"
 	"time"
 
-	"stackusage/handlers"
 	"stackusage/shared/intake"
 	"stackusage/shared/landing"
 	"stackusage/shared/ledger"
+	"stackusage/shared/queue"
 	"stackusage/shared/reconcile"
 	"stackusage/shared/registration"
 	"stackusage/shared/usage"
@@ -182,7 +182,7 @@ func TestReconcileOtherFiles(t *testing.T) {
 	t.Run("what commerce took while its answer got lost is in the file", func(t *testing.T) {
 		w.ingest(t, h22+1, usageRow(1, h22, "2"))
 		w.now = w.now.Add(60 * time.Hour)
-		w.call(t, "CloseDay", handlers.DayMessage(cloudID, day(t, "20191210")))
+		w.call(t, "CloseDay", queue.DayMessage(cloudID, day(t, "20191210")))
 		w.fault(t, "POST", `{"next":1,"cut":"after"}`)
 		w.call(t, "ForwardBatch", `{"cloudId":"`+cloudID+`","usageDay":"2019-12-10","revision":2,"batch":1}`)
 		mustTell(t, w.reconcile(t, "20191210", "20191210", nil), map[string][]string{"2019-12-10": {"stack 3.25", "unanswered -2", "bill 1.25"}})

@@ -12,8 +12,8 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
-	"stackusage/handlers"
 	"stackusage/shared/ledger"
+	"stackusage/shared/queue"
 	"stackusage/shared/reconcile"
 	"stackusage/shared/table"
 	"stackusage/shared/usage"
@@ -168,7 +168,7 @@ func TestReconcileOnTheWay(t *testing.T) {
 	mustTell(t, w.reconcile(t, "20191210", "20191210", nil), map[string][]string{"2019-12-10": {"stack 7", "reportedLater 1 8", "notStated -15", "bill 0"}})
 
 	w.now = w.now.Add(60 * time.Hour)
-	w.call(t, "CloseDay", handlers.DayMessage(cloudID, day(t, "20191210")))
+	w.call(t, "CloseDay", queue.DayMessage(cloudID, day(t, "20191210")))
 	mustTell(t, w.reconcile(t, "20191210", "20191210", nil), map[string][]string{"2019-12-10": {"stack 7", "reportedLater 1 8", "unanswered -15", "bill 0"}})
 	w.settle(t)
 	mustTell(t, w.reconcile(t, "20191210", "20191210", nil), map[string][]string{"2019-12-10": {"stack 7", "reportedLater 1 8", "bill 15"}})
@@ -192,7 +192,7 @@ func TestReconcileOnTheWay(t *testing.T) {
 	id := ledger.HourID{CloudID: cloudID, Hour: h00, SHA16: second.SHA16}
 	_, err := w.Ledger.AskTakeOver(t.Context(), id, because("the stack mended its rows"))
 	ok(t, err)
-	w.call(t, "IngestHour", handlers.LandedMessage(second))
+	w.call(t, "IngestHour", queue.LandedMessage(second))
 	mustTell(t, w.reconcile(t, "20191210", "20191210", nil), map[string][]string{
 		"2019-12-10": {"stack 7", "reportedLater 1 9", "reportedLater 6 16", "notCorrected -9", "stillStated 8", "bill 31"}})
 	w.settle(t)

@@ -22,6 +22,7 @@ import (
 	"stackusage/shared/landing"
 	"stackusage/shared/ledger"
 	"stackusage/shared/meter"
+	"stackusage/shared/queue"
 	"stackusage/shared/reconcile"
 	"stackusage/shared/registration"
 	"stackusage/shared/table"
@@ -77,7 +78,7 @@ func startWorksWith(t *testing.T, options standin.Options) *works {
 			SweepGrace: 15 * time.Minute, SweepLookback: 336 * time.Hour, InstanceMemory: 2048, InvocationLimit: time.Minute,
 		},
 	}
-	queues, err := handlers.QueueNames()
+	queues, err := queue.Names()
 	ok(t, err)
 	ok(t, account.Tables.Create(t.Context(), table.Names()...))
 	ok(t, account.Queues.Create(t.Context(), queues...))
@@ -135,7 +136,7 @@ func (w *works) ingestWith(t *testing.T, header landing.Header, rows ...string) 
 	ok(t, err)
 	_, err = w.raw.UploadBuffer(t.Context(), name.Container(), name.Blob(), []byte(file.String()), nil)
 	ok(t, err)
-	w.call(t, "IngestHour", handlers.LandedMessage(name))
+	w.call(t, "IngestHour", queue.LandedMessage(name))
 	return name
 }
 
@@ -151,7 +152,7 @@ func (w *works) settle(t *testing.T) {
 		}
 		for _, m := range marks {
 			if m.Revision == 0 {
-				w.call(t, "CloseDay", handlers.DayMessage(m.CloudID, m.Day))
+				w.call(t, "CloseDay", queue.DayMessage(m.CloudID, m.Day))
 				continue
 			}
 			ids, _, err := w.Ledger.Batches(t.Context(), m.CloudID, m.Day, m.Revision)
