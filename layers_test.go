@@ -31,7 +31,8 @@ var layers = map[string][]string{
 	"shared/reconcile":  {"shared/table", "shared/usage", "shared/strictjson", "shared/meter", "shared/landing", "shared/daily", "shared/ledger"},
 	"shared/commerce":   {"shared/strictjson"},
 	"shared/activation": {"shared/usage", "shared/strictjson"},
-	"shared/azurestore": {"shared/table", "shared/usage", "shared/landing", "shared/daily", "shared/ledger", "shared/commerce", "shared/registration"},
+	"shared/registry":   {"shared/table", "shared/registration"},
+	"shared/azurestore": {"shared/table"},
 	"agent":             {"shared/usage", "shared/landing", "agent/spool", "agent/stackapi", "agent/metrics"},
 	"agent/blobdrop":    {"agent", "shared/landing"},
 	"agent/inspection":  {"agent", "agent/spool", "shared/usage"},
@@ -42,7 +43,7 @@ var layers = map[string][]string{
 	"agent/doctor":      {"agent/inspection", "agent/config", "agent/durable", "agent/signin", "agent/spool", "agent/stackapi", "agent/transport", "shared/landing"},
 	"handlers":          {"shared/table", "functions", "shared/activation", "shared/invoke", "shared/strictjson", "shared/usage", "shared/landing", "shared/meter", "shared/registration", "shared/daily", "shared/ledger", "shared/commerce", "shared/content", "shared/queue", "shared/intake"},
 
-	"internal/memtable": {"shared/table"}, // only tests import it
+	"internal/memstore": {"shared/table"}, // only tests import it
 
 	// Stand-ins know nothing of the product: they meet it over HTTP and storage.
 	"internal/bicep":                        {"internal/npm"},

@@ -91,7 +91,7 @@ func TestABackdatedEnd(t *testing.T) {
 				}
 			}
 			t.Run("registered again, the hours count again", func(t *testing.T) {
-				book, err := r.store.Tables.Book(t.Context(), cloudID)
+				book, err := r.registry().Book(t.Context(), cloudID)
 				ok(t, err)
 				reg := book.Registrations[0]
 				reg.EffectiveDay = book.Registrations[1].EffectiveDay // the end is taken back
@@ -232,7 +232,7 @@ func TestExpectedHoursOfTwoRegistrationsOnADay(t *testing.T) {
 		CloudID: cloudID, Name: "newowner", EffectiveDay: "20191210", SubscriptionID: otherPayer, SubscriptionKind: registration.EA,
 		BillingModel: registration.PayAsYouUse, Region: "northwest", Start: (day + 15).Start()}})
 	ok(t, err)
-	book, err := r.store.Tables.Book(t.Context(), cloudID)
+	book, err := r.registry().Book(t.Context(), cloudID)
 	ok(t, err)
 	expected, accepted := "", ""
 	for h := day - 1; h < day+24; h++ {

@@ -27,7 +27,7 @@ func (r *rig) operator(confirmed bool) *registration.Registrar {
 // recharge has another Azure subscription charged from the usage day on.
 func (r *rig) recharge(t testing.TB, confirmed bool) error {
 	t.Helper()
-	book, err := r.store.Tables.Book(t.Context(), cloudID)
+	book, err := r.registry().Book(t.Context(), cloudID)
 	ok(t, err)
 	reg := book.Registrations[0]
 	reg.SubscriptionID, reg.Note = otherPayer, registration.Note{By: "olga", Reason: "the contract moved"}
@@ -60,7 +60,7 @@ func (r *rig) revision(t testing.TB) ledger.Revision {
 // version is the number of the registration's last change.
 func (r *rig) version(t testing.TB) int64 {
 	t.Helper()
-	book, err := r.store.Tables.Book(t.Context(), cloudID)
+	book, err := r.registry().Book(t.Context(), cloudID)
 	ok(t, err)
 	return int64(book.Version)
 }
@@ -85,7 +85,7 @@ func TestABackdatedPayerReachesClosedDays(t *testing.T) {
 	before := paid(t, b)
 	t.Run("it is refused until it is confirmed, and nothing is recorded", func(t *testing.T) {
 		needsConfirmation(t, r.recharge(t, false))
-		book, err := r.store.Tables.Book(t.Context(), cloudID)
+		book, err := r.registry().Book(t.Context(), cloudID)
 		if err != nil || book.Version != 2 { // made, and the list that CloseDay recorded
 			t.Errorf("%+v, %v", book, err)
 		}
@@ -106,7 +106,7 @@ func TestABackdatedPayerReachesClosedDays(t *testing.T) {
 		ok(t, r.recharge(t, false))
 	})
 	t.Run("a change that does not reach the day needs none", func(t *testing.T) {
-		book, err := r.store.Tables.Book(t.Context(), cloudID)
+		book, err := r.registry().Book(t.Context(), cloudID)
 		ok(t, err)
 		held, err := book.Current()
 		ok(t, err)

@@ -199,7 +199,7 @@ func (r *rig) beside(t testing.TB) *rig {
 	t.Helper()
 	app := *r.App
 	app.Ledger = &ledger.Ledger{Store: r.store.Tables}
-	app.Blobs, app.Landing, app.Registrations = r.store.Blobs, r.store.Blobs, r.store.Tables
+	app.Blobs, app.Landing, app.Registrations = r.store.Blobs, r.store.Blobs, r.registry()
 	beside := &rig{App: &app}
 	beside.reroute(t)
 	return beside

@@ -4,7 +4,7 @@ import (
 	"testing"
 
 	"stackusage/handlers"
-	"stackusage/internal/memtable"
+	"stackusage/internal/memstore"
 	"stackusage/shared/ledger"
 	"stackusage/shared/table"
 	"stackusage/shared/usage"
@@ -14,7 +14,7 @@ import (
 // nothing of the hours. One that was reported weeks later is among them.
 func TestClosedDaysOfManyInputs(t *testing.T) {
 	t.Parallel()
-	l := &ledger.Ledger{Store: memtable.New(table.Names()...)}
+	l := &ledger.Ledger{Store: memstore.NewTables(table.Names()...)}
 	for n := range 1200 {
 		in := ledger.DayInput{CloudID: cloudID, Day: theDay, Hour: hour22 + usage.Hour(n), SHA16: "0123456789abcdef"}
 		ok(t, l.Store.Apply(t.Context(), table.DayInputs, cloudID+"_"+theDay.Compact(), table.Op{Verb: table.Put, Row: table.Row{

@@ -124,11 +124,11 @@ func TestADeclinedDayWhoseReportingIsSwitchedOff(t *testing.T) {
 	r, g := halfDeclined(t, halves["the reversal is declined"])
 	was := r.lastRevision(t).Number
 	report := func(on bool) {
-		regs, err := r.store.Tables.Registrations(t.Context(), cloudID)
+		regs, err := r.registry().Registrations(t.Context(), cloudID)
 		ok(t, err)
 		last := regs[len(regs)-1]
 		last.SubscriptionKind, last.BillingModel, last.ReportingOff = registration.EA, registration.Capacity, !on
-		ok(t, r.store.Tables.PutRegistration(t.Context(), last))
+		ok(t, r.registry().Put(t.Context(), last))
 	}
 	report(false)
 	r.ingest(t, hour00+5, row(9, hour22, "1"))

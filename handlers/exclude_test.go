@@ -84,10 +84,10 @@ func (r *rig) daysPass(t testing.TB) {
 // endedBefore ends the registration two days before the usage day.
 func (r *rig) endedBefore(t testing.TB) {
 	t.Helper()
-	regs, err := r.store.Tables.Registrations(t.Context(), cloudID)
+	regs, err := r.registry().Registrations(t.Context(), cloudID)
 	ok(t, err)
 	regs[len(regs)-1].End = (hour22 - 48).Start()
-	ok(t, r.store.Tables.PutRegistration(t.Context(), regs[len(regs)-1]))
+	ok(t, r.registry().Put(t.Context(), regs[len(regs)-1]))
 }
 
 // TestAnExclusionThatWasBegun: whoever began it died, and IngestHour ends it.

@@ -21,7 +21,7 @@ import (
 // found lists the findings as operators see them: kind, and what was seen.
 func (r *rig) found(t *testing.T) (texts []string) {
 	t.Helper()
-	books, err := r.store.Tables.Books(t.Context())
+	books, err := r.registry().Books(t.Context())
 	ok(t, err)
 	all, err := r.Ledger.Findings(t.Context(), r.store.Blobs, books, 0)
 	ok(t, err)

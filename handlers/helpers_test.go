@@ -25,6 +25,7 @@ import (
 	"stackusage/shared/meter"
 	"stackusage/shared/queue"
 	"stackusage/shared/registration"
+	"stackusage/shared/registry"
 	"stackusage/shared/table"
 	"stackusage/shared/usage"
 )
@@ -87,6 +88,9 @@ func (r *rig) through(p policyFunc) {
 	r.front.Store(&p)
 }
 
+// registry is where the registrations are.
+func (r *rig) registry() registry.Registry { return registry.Registry{Tables: r.store.Tables} }
+
 func newRig(t testing.TB) *rig {
 	t.Helper()
 	ctx := context.Background()
@@ -107,7 +111,7 @@ func newRig(t testing.TB) *rig {
 	started := time.Now()
 	r.App = &handlers.App{
 		Ledger: &ledger.Ledger{Store: front.Tables}, Landing: front.Blobs, Blobs: front.Blobs, Queues: front.Queues,
-		Registrations: front.Tables, Meters: meters, NoBlob: azurestore.ErrNoBlob,
+		Registrations: registry.Registry{Tables: front.Tables}, Meters: meters, NoBlob: azurestore.ErrNoBlob,
 		Commerce: &commerce.Client{Endpoint: r.commerce.URL, HTTP: &http.Client{Timeout: 20 * time.Second}},
 		Log:      slog.New(slog.DiscardHandler),
 		Now:      func() time.Time { return started.Add(time.Duration(r.offset.Load())) },
@@ -135,7 +139,7 @@ func registered(t testing.TB) *rig {
 
 func (r *rig) register(t testing.TB) {
 	t.Helper()
-	ok(t, r.store.Tables.PutRegistration(context.Background(), registration.Registration{
+	ok(t, r.registry().Put(context.Background(), registration.Registration{
 		CloudID: cloudID, EffectiveDay: "20191210", SubscriptionID: payer, BillingModel: registration.PayAsYouUse,
 		Region: "northwest", Start: hour22.Start(),
 	}))
@@ -144,10 +148,10 @@ func (r *rig) register(t testing.TB) {
 // movePayer charges another Azure subscription, from the same day on.
 func (r *rig) movePayer(t testing.TB) {
 	t.Helper()
-	reg, err := r.store.Tables.Registrations(context.Background(), cloudID)
+	reg, err := r.registry().Registrations(context.Background(), cloudID)
 	ok(t, err)
 	reg[0].SubscriptionID = "11111111-2222-4333-8444-555555555555"
-	ok(t, r.store.Tables.PutRegistration(context.Background(), reg[0]))
+	ok(t, r.registry().Put(context.Background(), reg[0]))
 }
 
 // reroute makes the router anew, after a change of settings.

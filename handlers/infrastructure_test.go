@@ -31,7 +31,7 @@ func TestInfrastructureAPI(t *testing.T) {
 		r.LandingService = "https://landingusage.blob.core.windows.net/"
 		r.asks(t, 200, "POST", "/hamburg/getActivationKey", strings.NewReplacer("REGION", "northwest", "PROVIDER", strings.ToUpper(providerSubscription)).Replace(
 			`{"identity":{"tenantId":"`+contoso+`","clientId":"`+fabrikam+`","method":"clientSecret"},"stamp":{"domain":"azurestack.external","region":"REGION","providerSubscription":"PROVIDER"}}`))
-		book, err := r.store.Tables.Book(t.Context(), cloudID)
+		book, err := r.registry().Book(t.Context(), cloudID)
 		if err != nil || len(book.Providers) != 1 || book.Providers[0] != providerSubscription || book.Version != 2 {
 			t.Errorf("%+v, %v", book, err)
 		}
@@ -73,7 +73,7 @@ func TestInfrastructureWhoseWriteFails(t *testing.T) {
 				r.LandingService = "https://landingusage.blob.core.windows.net/"
 				r.reroute(t)
 				r.asks(t, 201, "PUT", "/hamburg", wished())
-				book, err := r.store.Tables.Book(t.Context(), cloudID)
+				book, err := r.registry().Book(t.Context(), cloudID)
 				ok(t, err)
 				parts, err := book.Parts("20191210")
 				ok(t, err)

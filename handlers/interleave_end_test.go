@@ -20,15 +20,15 @@ func endAtOnce(t *testing.T, r *rig, random *rand.Rand) []*actor {
 		r.done(t, "CloseDay", dayMessage(theDay))
 		r.done(t, "ForwardBatch", batchMessage(theDay, 1))
 	}
-	regs, err := r.store.Tables.Registrations(t.Context(), cloudID)
+	regs, err := r.registry().Registrations(t.Context(), cloudID)
 	ok(t, err)
 	registered, ended := regs[len(regs)-1], regs[len(regs)-1]
 	ended.End = hour23.Start()
-	ok(t, r.store.Tables.PutRegistration(t.Context(), ended))
+	ok(t, r.registry().Put(t.Context(), ended))
 	ingest := r.invokes("IngestHour", landedMessage(name))
 	actors := append(r.closers(dayMessage(theDay), dayMessage(theDay)), once(ingest), once(func(ctx context.Context) {
 		ingest(ctx)
-		unexpected(t, r.store.Tables.PutRegistration(ctx, registered))
+		unexpected(t, r.registry().Put(ctx, registered))
 		ingest(ctx)
 	}))
 	if random.IntN(2) == 0 {

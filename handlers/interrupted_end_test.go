@@ -46,7 +46,7 @@ func TestAnEndAfterAnInterruptedIngest(t *testing.T) {
 		t.Fatal(got)
 	}
 	r.sweptOut(t, rnd)
-	book, err := r.store.Tables.Book(t.Context(), cloudID)
+	book, err := r.registry().Book(t.Context(), cloudID)
 	ok(t, err)
 	reg := book.Registrations[0]
 	reg.EffectiveDay = book.Registrations[1].EffectiveDay
@@ -109,7 +109,7 @@ func TestAnEndTakesOutACorrectedHour(t *testing.T) {
 	ok(t, r.end(t, hour22-48, true))
 	r.sweptOut(t, rnd)
 	check(t, "charged after the end", map[string]string{"2019-12-10 " + payer: "0"}, paid(t, b))
-	book, err := r.store.Tables.Book(t.Context(), cloudID)
+	book, err := r.registry().Book(t.Context(), cloudID)
 	ok(t, err)
 	reg := book.Registrations[0]
 	reg.EffectiveDay = book.Registrations[1].EffectiveDay
@@ -134,7 +134,7 @@ func TestAnEndAfterAnInterruptedReturn(t *testing.T) {
 	r.sweptOut(t, rnd)
 	none := map[string]string{"2019-12-10 " + payer: "0"}
 	check(t, "charged after the end", none, paid(t, b))
-	book, err := r.store.Tables.Book(t.Context(), cloudID)
+	book, err := r.registry().Book(t.Context(), cloudID)
 	ok(t, err)
 	reg := book.Registrations[0]
 	reg.EffectiveDay = book.Registrations[1].EffectiveDay

@@ -126,7 +126,7 @@ func (m *month) anything(t *testing.T) string {
 		return m.redrive(t, h)
 	case n < 11:
 		what := oneOf(m.rnd, monthPayers)
-		book, err := m.store.Tables.Book(t.Context(), cloudID)
+		book, err := m.registry().Book(t.Context(), cloudID)
 		ok(t, err)
 		held, err := book.On(day)
 		ok(t, err)

@@ -53,7 +53,7 @@ func TestAnHourBeforeTheStart(t *testing.T) {
 // registerFrom changes the entry that stands first.
 func (r *rig) registerFrom(t testing.TB, change func(*registration.Registration)) {
 	t.Helper()
-	book, err := r.store.Tables.Book(t.Context(), cloudID)
+	book, err := r.registry().Book(t.Context(), cloudID)
 	ok(t, err)
 	reg := book.Registrations[0]
 	change(&reg)

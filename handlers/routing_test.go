@@ -54,7 +54,7 @@ func (r *rig) headedHour(t testing.TB, header landing.Header, rows ...string) la
 
 // registrar makes changes as the API and the tool do.
 func (r *rig) registrar() *registration.Registrar {
-	return &registration.Registrar{Store: r.store.Tables, Now: r.Now}
+	return &registration.Registrar{Store: r.registry(), Now: r.Now}
 }
 
 func (r *rig) registerAs(t testing.TB, change func(*registration.Registration)) {

@@ -274,7 +274,7 @@ func TestTwoDaysAtOnceRecordOneListOfInfrastructure(t *testing.T) {
 		t.Run(fmt.Sprintf("before request %d of %d", at, requests), func(t *testing.T) {
 			t.Parallel()
 			_, r := closeBeside(t, at)
-			book, err := r.store.Tables.Book(t.Context(), cloudID)
+			book, err := r.registry().Book(t.Context(), cloudID)
 			ok(t, err)
 			if len(book.Infrastructure) != 1 || book.Infrastructure[0].Confirmed || book.Infrastructure[0].EffectiveDay != "20191210" {
 				t.Fatalf("recorded %+v", book.Infrastructure)
@@ -319,7 +319,7 @@ func TestADaySaysByWhichChangeItIsSettled(t *testing.T) {
 		t.Run(fmt.Sprintf("before request %d of %d", at, requests), func(t *testing.T) {
 			t.Parallel()
 			_, r := closeBeside(t, at)
-			book, err := r.store.Tables.Book(t.Context(), cloudID)
+			book, err := r.registry().Book(t.Context(), cloudID)
 			ok(t, err)
 			last, settled := r.settlement(t, theDay)
 			parts, err := book.At(int(last.Change)).Parts("20191210")
@@ -352,7 +352,7 @@ func TestTheListOfInfrastructureIsRecordedOnce(t *testing.T) {
 	if last.Findings != 1 || !slices.Equal(settled.Seen[0].Subscriptions, []string{operators}) {
 		t.Errorf("the headers' list is found as %+v", settled.Seen)
 	}
-	book, err := r.store.Tables.Book(t.Context(), cloudID)
+	book, err := r.registry().Book(t.Context(), cloudID)
 	ok(t, err)
 	if settled.Change != book.Version || book.Infrastructure[0].By != "CloseDay" {
 		t.Errorf("change %d of %d by %+v", settled.Change, book.Version, book.Infrastructure)
@@ -405,7 +405,7 @@ func TestADayOfNothingRecordsNoInfrastructure(t *testing.T) {
 	}
 	r.settle(t, rand.New(rand.NewPCG(1, 1)))
 	check(t, "classes of a day of nothing", map[string]string{}, paidBy(t, b, "meterClass"))
-	book, err := r.store.Tables.Book(t.Context(), cloudID)
+	book, err := r.registry().Book(t.Context(), cloudID)
 	ok(t, err)
 	if len(book.Infrastructure) != 0 {
 		t.Fatalf("recorded %v", book.Infrastructure)

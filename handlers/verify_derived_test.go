@@ -55,7 +55,7 @@ func TestVerifyRecordedInfrastructure(t *testing.T) {
 	t.Parallel()
 	r := registered(t)
 	newBilling(t, r)
-	book, err := r.store.Tables.Book(t.Context(), cloudID)
+	book, err := r.registry().Book(t.Context(), cloudID)
 	ok(t, err)
 	parts, err := book.Parts("20191210")
 	ok(t, err)

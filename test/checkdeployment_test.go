@@ -19,6 +19,7 @@ import (
 	"stackusage/shared/azurestore"
 	"stackusage/shared/ledger"
 	"stackusage/shared/registration"
+	"stackusage/shared/registry"
 	"stackusage/shared/table"
 )
 
@@ -102,7 +103,7 @@ func TestCheckDeployment(t *testing.T) {
 				}
 			}
 		}
-		book, err := account.Tables.Book(t.Context(), canary)
+		book, err := registry.Registry{Tables: account.Tables}.Book(t.Context(), canary)
 		must(t, err)
 		if n := len(book.Registrations); n != 1 || book.Registrations[0].BillingModel != registration.Development {
 			t.Errorf("%d entries: %+v", n, book.Registrations)

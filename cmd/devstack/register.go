@@ -13,6 +13,7 @@ import (
 	"stackusage/shared/azurestore"
 	"stackusage/shared/landing"
 	"stackusage/shared/registration"
+	"stackusage/shared/registry"
 	"stackusage/shared/table"
 	"stackusage/shared/usage"
 )
@@ -69,7 +70,7 @@ func (s *site) register(ctx context.Context) error {
 	case asCSP:
 		w.SubscriptionKind = registration.CSP
 	}
-	registrar := &registration.Registrar{Store: s.usage.Tables, Now: time.Now}
+	registrar := &registration.Registrar{Store: registry.Registry{Tables: s.usage.Tables}, Now: time.Now}
 	book, _, err := registrar.Put(ctx, w)
 	if err != nil || s.o.registration != asCSP {
 		return err

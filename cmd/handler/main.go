@@ -26,6 +26,7 @@ import (
 	"stackusage/shared/ledger"
 	"stackusage/shared/meter"
 	"stackusage/shared/queue"
+	"stackusage/shared/registry"
 	"stackusage/shared/table"
 	"stackusage/shared/telemetry"
 )
@@ -121,7 +122,7 @@ func newApp(getenv func(string) string, c Config, stdout io.Writer) (*app, error
 		LandingService: landed.Blobs.Service(),
 		Blobs:          usage.Blobs,
 		Queues:         usage.Queues,
-		Registrations:  usage.Tables,
+		Registrations:  registry.Registry{Tables: usage.Tables},
 		Commerce:       client,
 		Meters:         meters,
 		NoBlob:         azurestore.ErrNoBlob,

@@ -108,7 +108,7 @@ func (c *canary) name() landing.Name {
 // nobody: somebody may have changed the canary's registration from a later day
 // on than register names.
 func (c *canary) harmless(ctx context.Context) error {
-	book, err := c.app.usage.Tables.Book(ctx, canaryCloudID)
+	book, err := c.app.registry().Book(ctx, canaryCloudID)
 	if err != nil {
 		return err
 	}

@@ -109,7 +109,7 @@ Watch:
 // checkReports refuses a day of which nothing is forwarded: what is carried to it
 // would be billed by nobody, and the day that it comes from would be closed.
 func checkReports(ctx context.Context, app *app, cloudID string, to usage.Day) error {
-	book, err := app.usage.Tables.Book(ctx, cloudID)
+	book, err := app.registry().Book(ctx, cloudID)
 	if err != nil {
 		return err
 	}

@@ -13,6 +13,7 @@ import (
 	"stackusage/shared/ledger"
 	"stackusage/shared/queue"
 	"stackusage/shared/registration"
+	"stackusage/shared/registry"
 	"stackusage/shared/usage"
 )
 
@@ -80,9 +81,9 @@ func TestCarryForward(t *testing.T) {
 		fails(t, "never closed", ask("--day", "2019-12-11"))
 	})
 	t.Run("a day without usage reporting would bill nothing of it", func(t *testing.T) {
-		ok(t, account.Tables.PutRegistration(t.Context(), registration.Registration{CloudID: cloudID, EffectiveDay: (today - 1).Compact(), SubscriptionID: cloudID, Start: hour19.Start(), BillingModel: registration.Capacity, Region: "northwest", ReportingOff: true}))
+		ok(t, registry.Registry{Tables: account.Tables}.Put(t.Context(), registration.Registration{CloudID: cloudID, EffectiveDay: (today - 1).Compact(), SubscriptionID: cloudID, Start: hour19.Start(), BillingModel: registration.Capacity, Region: "northwest", ReportingOff: true}))
 		fails(t, "usage reporting is off on that day", ask())
-		ok(t, account.Tables.PutRegistration(t.Context(), registration.Registration{CloudID: cloudID, EffectiveDay: today.Compact(), SubscriptionID: cloudID, Start: hour19.Start(), BillingModel: registration.PayAsYouUse, Region: "northwest"}))
+		ok(t, registry.Registry{Tables: account.Tables}.Put(t.Context(), registration.Registration{CloudID: cloudID, EffectiveDay: today.Compact(), SubscriptionID: cloudID, Start: hour19.Start(), BillingModel: registration.PayAsYouUse, Region: "northwest"}))
 	})
 	t.Run("a request is queued and shown, as often as the command runs", func(t *testing.T) {
 		for range 2 {

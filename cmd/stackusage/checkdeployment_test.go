@@ -140,7 +140,7 @@ func TestCheckDeploymentStops(t *testing.T) {
 			t.Fatal(err)
 		}
 		expect(t, getenv, "counted", "")
-		book, err := c.app.usage.Tables.Book(t.Context(), canaryCloudID)
+		book, err := c.app.registry().Book(t.Context(), canaryCloudID)
 		if err != nil {
 			t.Fatal(err)
 		}

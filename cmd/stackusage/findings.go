@@ -54,7 +54,7 @@ func listFindings(ctx context.Context, env environment, args []string) error {
 	if err != nil {
 		return err
 	}
-	books, err := app.usage.Tables.Books(ctx)
+	books, err := app.registry().Books(ctx)
 	if err != nil {
 		return err
 	}

@@ -13,6 +13,7 @@ import (
 	"stackusage/shared/daily"
 	"stackusage/shared/ledger"
 	"stackusage/shared/registration"
+	"stackusage/shared/registry"
 	"stackusage/shared/table"
 )
 
@@ -26,7 +27,7 @@ func found(t *testing.T) (func(string) string, *azurestore.Account) {
 	t.Helper()
 	getenv, account := storage(t)
 	ok(t, account.Blobs.Create(t.Context(), table.ContainerDaily))
-	ok(t, account.Tables.PutRegistration(t.Context(), registration.Registration{CloudID: cloudID, EffectiveDay: "20191201",
+	ok(t, registry.Registry{Tables: account.Tables}.Put(t.Context(), registration.Registration{CloudID: cloudID, EffectiveDay: "20191201",
 		SubscriptionID: "7a1f6e0c-2a53-4a8e-9a43-0c2d4c9f1b11", BillingModel: registration.PayAsYouUse, Start: hour19.Start()}))
 	settled := daily.Settlement{CloudID: cloudID, UsageDay: hour19.Day(), Parts: []daily.SettledPart{{}},
 		Subscriptions: map[string]daily.SettledSubscription{"09065051-cfe9-4fcf-b90c-87f2af292fc9": {Revision: 1}},

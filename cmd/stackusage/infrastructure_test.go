@@ -7,6 +7,7 @@ import (
 
 	"stackusage/shared/landing"
 	"stackusage/shared/registration"
+	"stackusage/shared/registry"
 )
 
 func TestInfrastructureSubscriptions(t *testing.T) {
@@ -45,7 +46,7 @@ func TestInfrastructureSubscriptions(t *testing.T) {
 			t.Fatal(err)
 		}
 		tool(t, getenv, "registrations", "key", "--name", "hamburg", "--domain", "azurestack.external", "--tenant-id", provider, "--client-id", provider, "--provider-subscription", provider)
-		book, err := account.Tables.Book(t.Context(), cloudID)
+		book, err := registry.Registry{Tables: account.Tables}.Book(t.Context(), cloudID)
 		if err != nil || len(book.Providers) != 1 || book.Providers[0] != provider {
 			t.Errorf("%+v, %v", book.Providers, err)
 		}

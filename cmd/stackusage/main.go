@@ -21,6 +21,7 @@ import (
 
 	"stackusage/shared/azurestore"
 	"stackusage/shared/ledger"
+	"stackusage/shared/registry"
 	"stackusage/shared/table"
 )
 
@@ -78,6 +79,9 @@ type app struct {
 	ledger         *ledger.Ledger
 	settling       time.Duration // how long after an end reported hours are accepted, as the function app has it
 }
+
+// registry is where the registrations are.
+func (a *app) registry() registry.Registry { return registry.Registry{Tables: a.usage.Tables} }
 
 func connect(getenv func(string) string) (*app, error) {
 	usage, err := azurestore.Connect(getenv, "UsageStorage")

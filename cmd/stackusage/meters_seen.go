@@ -113,7 +113,7 @@ func (f *usageFilter) check() error {
 
 // stacks lists the registrations that there ever were.
 func (a *app) stacks(ctx context.Context) ([]string, error) {
-	books, err := a.usage.Tables.Books(ctx)
+	books, err := a.registry().Books(ctx)
 	if err != nil {
 		return nil, err
 	}

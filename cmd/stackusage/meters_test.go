@@ -11,6 +11,7 @@ import (
 	"stackusage/shared/ledger"
 	"stackusage/shared/meter"
 	"stackusage/shared/registration"
+	"stackusage/shared/registry"
 	"stackusage/shared/usage"
 )
 
@@ -43,7 +44,7 @@ func billedDays(t *testing.T) (func(string) string, *azurestore.Account) {
 	catalogue, err := meter.BuiltIn()
 	ok(t, err)
 	day := hour19.Day()
-	ok(t, account.Tables.PutRegistration(t.Context(), registration.Registration{CloudID: cloudID, SubscriptionID: cloudID,
+	ok(t, registry.Registry{Tables: account.Tables}.Put(t.Context(), registration.Registration{CloudID: cloudID, SubscriptionID: cloudID,
 		BillingModel: registration.PayAsYouUse, EffectiveDay: day.Compact(), Start: day.Start(), Region: "local"}))
 	l := ledger.Ledger{Store: account.Tables}
 	for i, line := range []struct {

@@ -248,7 +248,7 @@ func (a *app) redriver() intake.Redriver {
 	return intake.Redriver{
 		Ledger: a.ledger, Landing: a.landing.Blobs, App: a.usage.Blobs, Settings: intake.Settings{SpillSums: daily.DefaultSpill},
 		Region: func(ctx context.Context, cloudID string) (intake.RegisteredRegion, error) {
-			book, err := a.usage.Tables.Book(ctx, cloudID)
+			book, err := a.registry().Book(ctx, cloudID)
 			return handlers.RegionOf(book), err
 		},
 	}

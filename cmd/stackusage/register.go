@@ -26,7 +26,7 @@ off and have it on now need no confirmation.`
 
 // registrar makes changes by the rules of the registration API.
 func (a *app) registrar() *registration.Registrar {
-	return &registration.Registrar{Store: a.usage.Tables, Now: time.Now, Closed: handlers.ClosedDays(a.ledger), Grace: a.settling}
+	return &registration.Registrar{Store: a.registry(), Now: time.Now, Closed: handlers.ClosedDays(a.ledger), Grace: a.settling}
 }
 
 // changing is the registrar of a change that may reach closed days.
@@ -95,7 +95,7 @@ func register(ctx context.Context, env environment, args []string) error {
 	if err != nil {
 		return err
 	}
-	before, err := app.usage.Tables.Book(ctx, w.CloudID)
+	before, err := app.registry().Book(ctx, w.CloudID)
 	if err != nil {
 		return err
 	}

@@ -38,7 +38,7 @@ func listRegistrations(ctx context.Context, env environment, args []string) erro
 	if err != nil {
 		return err
 	}
-	books, err := app.usage.Tables.Books(ctx)
+	books, err := app.registry().Books(ctx)
 	if err != nil {
 		return err
 	}

@@ -117,7 +117,7 @@ func checkStored(ctx context.Context, app *app, cloudID string) error {
 	for _, err := range app.ledger.LandedHours(ctx, cloudID) {
 		return err
 	}
-	book, err := app.usage.Tables.Book(ctx, cloudID)
+	book, err := app.registry().Book(ctx, cloudID)
 	if err != nil || len(book.Registrations) > 0 {
 		return err
 	}

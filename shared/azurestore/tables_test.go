@@ -10,7 +10,7 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
-	"stackusage/internal/memtable"
+	"stackusage/internal/memstore"
 	"stackusage/shared/azurestore"
 	"stackusage/shared/table"
 )
@@ -29,7 +29,7 @@ func openTables(t testing.TB, options ...azurestore.Option) *azurestore.Tables {
 func eachStore(t *testing.T, contract func(t *testing.T, store table.Store)) {
 	t.Parallel()
 	t.Run("Azure Tables", func(t *testing.T) { t.Parallel(); contract(t, openTables(t)) })
-	t.Run("in memory", func(t *testing.T) { t.Parallel(); contract(t, memtable.New(rowsTable)) })
+	t.Run("in memory", func(t *testing.T) { t.Parallel(); contract(t, memstore.NewTables(rowsTable)) })
 }
 
 func row(partition, key, text string) table.Row {

@@ -9,7 +9,7 @@ import (
 	"testing"
 	"time"
 
-	"stackusage/internal/memtable"
+	"stackusage/internal/memstore"
 	"stackusage/shared/intake"
 	"stackusage/shared/landing"
 	"stackusage/shared/ledger"
@@ -82,7 +82,7 @@ func TestADismissalBeforeAKilledRedrive(t *testing.T) {
 	}
 	region := ""
 	regionOf := func(usage.Day) string { return region }
-	l, blobs := &ledger.Ledger{Store: memtable.New(table.Names()...)}, files{}
+	l, blobs := &ledger.Ledger{Store: memstore.NewTables(table.Names()...)}, files{}
 	g := intake.Ingester{Ledger: l, App: blobs, Settings: intake.Settings{SpillSums: 10, TempDir: t.TempDir()}, SettlingHours: 1, Region: regionOf}
 	ingest := func(path string, h ledger.Hour) (ledger.HourID, ledger.Hour) {
 		t.Helper()

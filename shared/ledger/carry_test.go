@@ -14,7 +14,7 @@ import (
 	"time"
 
 	standin "stackusage/internal/devstack/commerce"
-	"stackusage/internal/memtable"
+	"stackusage/internal/memstore"
 	"stackusage/shared/azurestore"
 	"stackusage/shared/ledger"
 	"stackusage/shared/table"
@@ -147,7 +147,7 @@ func TestVerifyCarries(t *testing.T) {
 // them requests, until the app goes on.
 func (w *works) copied(t *testing.T) (goesOn func()) {
 	t.Helper()
-	tables := memtable.New(table.Names()...)
+	tables := memstore.NewTables(table.Names()...)
 	for _, name := range table.Names() {
 		for row, err := range w.tables.List(t.Context(), name, "", "", "") {
 			ok(t, err)

@@ -9,7 +9,7 @@ import (
 	"testing"
 	"time"
 
-	"stackusage/internal/memtable"
+	"stackusage/internal/memstore"
 	"stackusage/shared/daily"
 	"stackusage/shared/ledger"
 	"stackusage/shared/registration"
@@ -26,7 +26,7 @@ func (s settlements) Open(_ context.Context, container, name string) (io.ReadClo
 // TestAConfirmedObservation: a decision names what the stack said at one moment. What
 // it says of the same tenant at another one, which a later revision lists, is a finding.
 func TestAConfirmedObservation(t *testing.T) {
-	l, blobs := &ledger.Ledger{Store: memtable.New(table.Names()...)}, settlements{}
+	l, blobs := &ledger.Ledger{Store: memstore.NewTables(table.Names()...)}, settlements{}
 	d := day(t, "20191210")
 	sub, contoso := "09065051-cfe9-4fcf-b90c-87f2af292fc9", "dbab3982-796f-4d03-9908-044c08aef8a2"
 	revision := 0

@@ -14,7 +14,7 @@ import (
 	"github.com/Azure/azure-sdk-for-go/sdk/azcore/policy"
 
 	"stackusage/internal/devstack/azurite/azuritetest"
-	"stackusage/internal/memtable"
+	"stackusage/internal/memstore"
 	"stackusage/shared/azurestore"
 	"stackusage/shared/ledger"
 	"stackusage/shared/table"
@@ -30,7 +30,7 @@ var landed = time.Date(2019, 12, 11, 0, 10, 0, 0, time.UTC)
 
 // inMemory is a ledger on a store in memory: for all that does not depend on what
 // Azure Tables does with a request.
-func inMemory() *ledger.Ledger { return &ledger.Ledger{Store: memtable.New(table.Names()...)} }
+func inMemory() *ledger.Ledger { return &ledger.Ledger{Store: memstore.NewTables(table.Names()...)} }
 
 // open makes the tables in an account that no other test uses, and returns its
 // connection string with a ledger on it.

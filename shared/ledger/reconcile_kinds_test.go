@@ -14,6 +14,7 @@ import (
 	"stackusage/shared/queue"
 	"stackusage/shared/reconcile"
 	"stackusage/shared/registration"
+	"stackusage/shared/registry"
 	"stackusage/shared/usage"
 )
 
@@ -69,7 +70,7 @@ func TestReconcileReportingOff(t *testing.T) {
 	w := startWorks(t)
 	registered := registration.Registration{CloudID: cloudID, EffectiveDay: "20191210", SubscriptionID: "7a1f6e0c-2a53-4a8e-9a43-0c2d4c9f1b11",
 		SubscriptionKind: registration.EA, BillingModel: registration.Capacity, ReportingOff: true, Region: "northwest", Start: hour(t, "2019121022").Start()}
-	ok(t, w.account.Tables.PutRegistration(t.Context(), registered))
+	ok(t, registry.Registry{Tables: w.account.Tables}.Put(t.Context(), registered))
 	h22 := hour(t, "2019121022")
 	w.ingest(t, h22, usageRow(1, h22-1, "1.25"))
 	w.settle(t)

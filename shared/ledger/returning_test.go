@@ -4,7 +4,7 @@ import (
 	"context"
 	"testing"
 
-	"stackusage/internal/memtable"
+	"stackusage/internal/memstore"
 	"stackusage/shared/ledger"
 	"stackusage/shared/table"
 )
@@ -13,7 +13,7 @@ import (
 // commit, and whose hour is not registered any more, was about to count again when the
 // registration ended once more: it is about to no longer, and its day closes.
 func TestAnInterruptedIngestThatWasAboutToReturn(t *testing.T) {
-	ctx, store := t.Context(), memtable.New(table.Names()...)
+	ctx, store := t.Context(), memstore.NewTables(table.Names()...)
 	l := &ledger.Ledger{Store: store}
 	id, h := blobOf(cloudID, hour(t, "2019121019"), fileA)
 	d := day(t, "20191210")

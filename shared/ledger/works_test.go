@@ -25,6 +25,7 @@ import (
 	"stackusage/shared/queue"
 	"stackusage/shared/reconcile"
 	"stackusage/shared/registration"
+	"stackusage/shared/registry"
 	"stackusage/shared/table"
 	"stackusage/shared/usage"
 	"stackusage/shared/verify"
@@ -70,7 +71,7 @@ func startWorksWith(t *testing.T, options standin.Options) *works {
 	w := &works{account: account, tables: account.Tables, blobs: account.Blobs, raw: raw, billing: web.URL, now: time.Now()}
 	w.App = &handlers.App{
 		Ledger: &ledger.Ledger{Store: account.Tables}, Landing: account.Blobs, Blobs: account.Blobs, Queues: account.Queues,
-		Registrations: account.Tables, Meters: meters, NoBlob: azurestore.ErrNoBlob,
+		Registrations: registry.Registry{Tables: account.Tables}, Meters: meters, NoBlob: azurestore.ErrNoBlob,
 		Commerce: &commerce.Client{Endpoint: web.URL, HTTP: &http.Client{Timeout: 5 * time.Second}},
 		Log:      slog.New(slog.DiscardHandler), Now: func() time.Time { return w.now },
 		Settings: handlers.Settings{
@@ -83,7 +84,7 @@ func startWorksWith(t *testing.T, options standin.Options) *works {
 	ok(t, account.Tables.Create(t.Context(), table.Names()...))
 	ok(t, account.Queues.Create(t.Context(), queues...))
 	ok(t, account.Blobs.Create(t.Context(), append(table.Containers(), landing.Container(cloudID))...))
-	ok(t, account.Tables.PutRegistration(t.Context(), registration.Registration{
+	ok(t, registry.Registry{Tables: account.Tables}.Put(t.Context(), registration.Registration{
 		CloudID: cloudID, EffectiveDay: "20191210", SubscriptionID: "7a1f6e0c-2a53-4a8e-9a43-0c2d4c9f1b11",
 		BillingModel: registration.PayAsYouUse, Region: "northwest", Start: hour(t, "2019121022").Start(),
 	}))

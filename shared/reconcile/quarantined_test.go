@@ -11,7 +11,7 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
-	"stackusage/internal/memtable"
+	"stackusage/internal/memstore"
 	"stackusage/shared/landing"
 	"stackusage/shared/ledger"
 	"stackusage/shared/meter"
@@ -51,7 +51,7 @@ func TestRejectedIsWhatQuarantineSays(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	l := &ledger.Ledger{Store: memtable.New(tables.Names()...)}
+	l := &ledger.Ledger{Store: memstore.NewTables(tables.Names()...)}
 	id := ledger.HourID{CloudID: cloudID, Hour: tenth, SHA16: name.SHA16}
 	if err := l.PutQuarantine(t.Context(), id, []ledger.Quarantined{
 		{Line: 2, Code: usage.RefusedLocation, Bytes: "quarantine/rows"},

@@ -4,14 +4,14 @@ import (
 	"strings"
 	"testing"
 
-	"stackusage/internal/memtable"
+	"stackusage/internal/memstore"
 	"stackusage/shared/registration"
 	"stackusage/shared/table"
 	"stackusage/shared/verify"
 )
 
 // put writes a row as somebody would by hand.
-func put(t *testing.T, s *memtable.Store, name, partition, key string, props table.Props) {
+func put(t *testing.T, s *memstore.Tables, name, partition, key string, props table.Props) {
 	t.Helper()
 	if err := s.Apply(t.Context(), name, partition, table.Op{Verb: table.Insert, Row: table.Row{Partition: partition, Key: key, Props: props}}); err != nil {
 		t.Fatal(err)
@@ -37,7 +37,7 @@ func TestALaterListConfirmsNothingOfTheDay(t *testing.T) {
 		"confirmed against it":            {map[string]table.Props{"20191201": list(mine, registration.ListHash([]string{other}))}, false},
 		"confirmed against it, of before": {map[string]table.Props{"20191201": list(mine, registration.ListHash([]string{other})), "20191205": list(cloudID, "")}, true},
 	} {
-		s := memtable.New(table.Registrations, table.Decisions)
+		s := memstore.NewTables(table.Registrations, table.Decisions)
 		put(t, s, table.Registrations, cloudID, "registration_20191201", table.Props{"subscriptionId": cloudID})
 		for key, props := range c.lists {
 			put(t, s, table.Registrations, cloudID, "infrastructure_"+key, props)
@@ -52,19 +52,19 @@ func TestALaterListConfirmsNothingOfTheDay(t *testing.T) {
 // the day, then deletes that of the revision.
 func TestADayThatIsBeingRecordedAsDeclinedIsNoDifference(t *testing.T) {
 	const day = "20191210"
-	record := func(s *memtable.Store) { put(t, s, table.OpenDays, cloudID, day, table.Props{"declined": int64(1)}) }
+	record := func(s *memstore.Tables) { put(t, s, table.OpenDays, cloudID, day, table.Props{"declined": int64(1)}) }
 	for name, c := range map[string]struct {
-		before, between func(*memtable.Store)
+		before, between func(*memstore.Tables)
 		want            string
 	}{
 		"nothing is recorded":                       {want: "is not in OpenDays"},
 		"it is recorded":                            {before: record},
 		"it is recorded when the day has been read": {between: record, want: "was recording"},
-		"the revision is still there": {before: func(s *memtable.Store) { put(t, s, table.OpenDays, cloudID, day+"_0001", table.Props{}) },
+		"the revision is still there": {before: func(s *memstore.Tables) { put(t, s, table.OpenDays, cloudID, day+"_0001", table.Props{}) },
 			want: "was recording"},
 	} {
-		s := memtable.New(table.OpenDays, table.UsageDays)
-		run := func(step func(*memtable.Store)) {
+		s := memstore.NewTables(table.OpenDays, table.UsageDays)
+		run := func(step func(*memstore.Tables)) {
 			if step != nil {
 				step(s)
 			}

@@ -1,4 +1,7 @@
-package azurestore
+// Package registry keeps registrations in table Registrations: each entry of a
+// history is a row, and each change of a cloudId is counted by a row of its own.
+// docs/formats/tables.md describes the rows.
+package registry
 
 import (
 	"context"
@@ -22,19 +25,22 @@ const (
 	nameKey              = "cloudId"
 )
 
-var _ registration.Store = (*Tables)(nil)
+// Registry is a registration.Store in tables.
+type Registry struct{ Tables table.Store }
+
+var _ registration.Store = Registry{}
 
 // Registrations reads the history of a registration, oldest first; empty if
 // the cloudId is not registered.
-func (t *Tables) Registrations(ctx context.Context, cloudID string) ([]registration.Registration, error) {
-	book, err := t.Book(ctx, cloudID)
+func (r Registry) Registrations(ctx context.Context, cloudID string) ([]registration.Registration, error) {
+	book, err := r.Book(ctx, cloudID)
 	return book.Registrations, err
 }
 
 // Book implements registration.Store.
-func (t *Tables) Book(ctx context.Context, cloudID string) (registration.Book, error) {
+func (r Registry) Book(ctx context.Context, cloudID string) (registration.Book, error) {
 	book := registration.Book{CloudID: cloudID}
-	for row, err := range t.List(ctx, table.Registrations, cloudID, "", "") {
+	for row, err := range r.Tables.List(ctx, table.Registrations, cloudID, "", "") {
 		if err == nil {
 			err = readEntry(&book, row)
 		}
@@ -53,9 +59,9 @@ func complete(book registration.Book) registration.Book {
 }
 
 // Books implements registration.Store.
-func (t *Tables) Books(ctx context.Context) ([]registration.Book, error) {
+func (r Registry) Books(ctx context.Context) ([]registration.Book, error) {
 	var books []registration.Book
-	for row, err := range t.List(ctx, table.Registrations, "", "", "") {
+	for row, err := range r.Tables.List(ctx, table.Registrations, "", "", "") {
 		if err == nil && strings.HasPrefix(row.Partition, namePrefix) {
 			continue
 		}
@@ -77,7 +83,7 @@ func (t *Tables) Books(ctx context.Context) ([]registration.Book, error) {
 
 // Holder implements registration.Store. A registration without a name of its own
 // has one by its cloudId, which nobody needs to claim.
-func (t *Tables) Holder(ctx context.Context, name string) (string, error) {
+func (r Registry) Holder(ctx context.Context, name string) (string, error) {
 	name = strings.ToLower(name)
 	if cloudID, ok := strings.CutPrefix(name, strings.ToLower(registration.DefaultName(""))); ok && registration.IsCloudID(cloudID) {
 		return cloudID, nil
@@ -85,7 +91,7 @@ func (t *Tables) Holder(ctx context.Context, name string) (string, error) {
 	if strings.ContainsAny(name, "/\\#?") {
 		return "", nil // no such key can be, and the service would not look for it
 	}
-	row, err := t.Get(ctx, table.Registrations, namePrefix+name, nameKey)
+	row, err := r.Tables.Get(ctx, table.Registrations, namePrefix+name, nameKey)
 	if errors.Is(err, table.ErrNotFound) {
 		return "", nil
 	}
@@ -95,25 +101,25 @@ func (t *Tables) Holder(ctx context.Context, name string) (string, error) {
 
 // Append implements registration.Store: the names first, each by an insert of its
 // own, then everything else in one transaction.
-func (t *Tables) Append(ctx context.Context, book registration.Book, added registration.Added) error {
-	if err := t.append(ctx, book, added); err != nil {
+func (r Registry) Append(ctx context.Context, book registration.Book, added registration.Added) error {
+	if err := r.append(ctx, book, added); err != nil {
 		return fmt.Errorf("write registration %s: %w", book.CloudID, err)
 	}
 	return nil
 }
 
-func (t *Tables) append(ctx context.Context, book registration.Book, added registration.Added) error {
+func (r Registry) append(ctx context.Context, book registration.Book, added registration.Added) error {
 	var ops []table.Op
 	change := book.Version + 1
 	insert := func(key string, props table.Props) {
 		props["change"] = int64(change)
 		ops = append(ops, table.Op{Verb: table.Insert, Row: table.Row{Partition: book.CloudID, Key: key, Props: props}})
 	}
-	for _, r := range added.Registrations {
-		if err := t.claimName(ctx, r.Name, r.CloudID); err != nil {
+	for _, e := range added.Registrations {
+		if err := r.claimName(ctx, e.Name, e.CloudID); err != nil {
 			return err
 		}
-		insert(numbered(registrationPrefix+r.EffectiveDay, r.Number), registrationProps(r))
+		insert(numbered(registrationPrefix+e.EffectiveDay, e.Number), registrationProps(e))
 	}
 	for _, m := range added.Tenants {
 		insert(numbered(tenantPrefix+m.TenantID+"_"+m.EffectiveDay, m.Number), mappingProps(m))
@@ -129,23 +135,23 @@ func (t *Tables) append(ctx context.Context, book registration.Book, added regis
 		keys[i] = op.Row.Key
 	}
 	insert(fmt.Sprintf("%s%06d", changePrefix, change), table.Props{"rows": strings.Join(keys, ",")})
-	err := t.Apply(ctx, table.Registrations, book.CloudID, ops...)
+	err := r.Tables.Apply(ctx, table.Registrations, book.CloudID, ops...)
 	if errors.Is(err, table.ErrExists) {
 		return registration.ErrChanged
 	}
 	return err
 }
 
-func (t *Tables) claimName(ctx context.Context, name, cloudID string) error {
-	holder, err := t.Holder(ctx, name)
+func (r Registry) claimName(ctx context.Context, name, cloudID string) error {
+	holder, err := r.Holder(ctx, name)
 	if err == nil && holder == "" {
 		partition := namePrefix + strings.ToLower(name)
-		err = t.Apply(ctx, table.Registrations, partition, table.Op{Verb: table.Insert,
+		err = r.Tables.Apply(ctx, table.Registrations, partition, table.Op{Verb: table.Insert,
 			Row: table.Row{Partition: partition, Key: nameKey, Props: table.Props{"cloudId": cloudID, "name": name}}})
 		if !errors.Is(err, table.ErrExists) {
 			return err
 		}
-		holder, err = t.Holder(ctx, name)
+		holder, err = r.Holder(ctx, name)
 	}
 	if err == nil && holder != cloudID {
 		err = registration.ErrTaken
@@ -153,32 +159,32 @@ func (t *Tables) claimName(ctx context.Context, name, cloudID string) error {
 	return err
 }
 
-// PutRegistration stores one entry of a registration's history beside those that
+// Put stores one entry of a registration's history beside those that
 // are there; an entry that says what the last one of its day says is not stored
 // again. It knows no rule but that of the entry itself: Registrar is what
 // operators use.
-func (t *Tables) PutRegistration(ctx context.Context, r registration.Registration) error {
-	if err := r.Validate(); err != nil {
-		return fmt.Errorf("registration %s: %w", r.CloudID, err)
+func (r Registry) Put(ctx context.Context, entry registration.Registration) error {
+	if err := entry.Validate(); err != nil {
+		return fmt.Errorf("registration %s: %w", entry.CloudID, err)
 	}
-	r = r.Filled()
+	entry = entry.Filled()
 	err := registration.ErrChanged
 	for try := 0; try < putTries && errors.Is(err, registration.ErrChanged); try++ {
 		var book registration.Book
-		if book, err = t.Book(ctx, r.CloudID); err != nil {
+		if book, err = r.Book(ctx, entry.CloudID); err != nil {
 			return err
 		}
-		r.Number = 0
+		entry.Number = 0
 		var last *registration.Registration
 		for i, have := range book.Registrations {
-			if have.EffectiveDay == r.EffectiveDay {
-				last, r.Number = &book.Registrations[i], have.Number+1
+			if have.EffectiveDay == entry.EffectiveDay {
+				last, entry.Number = &book.Registrations[i], have.Number+1
 			}
 		}
-		if last != nil && last.SaysSame(r) {
+		if last != nil && last.SaysSame(entry) {
 			return nil
 		}
-		err = t.Append(ctx, book, registration.Added{Registrations: []registration.Registration{r}})
+		err = r.Append(ctx, book, registration.Added{Registrations: []registration.Registration{entry}})
 	}
 	return err
 }

@@ -1,4 +1,4 @@
-package azurestore_test
+package registry_test
 
 import (
 	"context"
@@ -10,7 +10,9 @@ import (
 	"github.com/google/go-cmp/cmp"
 	"github.com/google/go-cmp/cmp/cmpopts"
 
+	"stackusage/internal/memstore"
 	"stackusage/shared/registration"
+	"stackusage/shared/registry"
 	"stackusage/shared/table"
 )
 
@@ -31,11 +33,11 @@ var ignoreChange = cmpopts.IgnoreFields(registration.Note{}, "Change")
 func TestRegistrations(t *testing.T) {
 	t.Parallel()
 	ctx := context.Background()
-	tables := connect(t).Tables
-	ok(t, tables.Create(ctx, table.Registrations))
+	tables := memstore.NewTables(table.Registrations)
+	entries := registry.Registry{Tables: tables}
 	history := func() []registration.Registration {
 		t.Helper()
-		all, err := tables.Registrations(ctx, cloudID)
+		all, err := entries.Registrations(ctx, cloudID)
 		ok(t, err)
 		return all
 	}
@@ -48,11 +50,11 @@ func TestRegistrations(t *testing.T) {
 		other := entry("20191210")
 		other.CloudID, other.Name = "00000000-de02-43a4-903d-eb74f8258b01", ""
 		for _, r := range []registration.Registration{entry("20200301"), entry("20191210"), other} {
-			ok(t, tables.PutRegistration(ctx, r))
+			ok(t, entries.Put(ctx, r))
 		}
 		ok(t, tables.Apply(ctx, table.Registrations, cloudID, table.Op{Verb: table.Put, Row: table.Row{
 			Partition: cloudID, Key: "tenant_11111111-cfe9-4fcf-b90c-87f2af292fc9_20191210", Props: table.Props{"subscriptionId": payer}}}))
-		ok(t, tables.PutRegistration(ctx, entry("20191210"))) // said before
+		ok(t, entries.Put(ctx, entry("20191210"))) // said before
 		if diff := cmp.Diff([]registration.Registration{entry("20191210"), entry("20200301")}, history(), ignoreChange); diff != "" {
 			t.Errorf("history (-want +got):\n%s", diff)
 		}
@@ -60,7 +62,7 @@ func TestRegistrations(t *testing.T) {
 	t.Run("another entry for the same day is kept beside the first, and holds", func(t *testing.T) {
 		moved := entry("20200301")
 		moved.Region = "southeast"
-		ok(t, tables.PutRegistration(ctx, moved))
+		ok(t, entries.Put(ctx, moved))
 		moved.Number = 1
 		if diff := cmp.Diff([]registration.Registration{entry("20191210"), entry("20200301"), moved}, history(), ignoreChange); diff != "" {
 			t.Errorf("history (-want +got):\n%s", diff)
@@ -75,7 +77,7 @@ func TestRegistrations(t *testing.T) {
 			"subscriptionId": payer, "billingModel": "PayAsYouUse", "region": "northwest", "start": entry("").Start}}}))
 		want := entry("20191210")
 		want.CloudID, want.Name = old, "AzureStack-"+old
-		got, err := tables.Registrations(ctx, old)
+		got, err := entries.Registrations(ctx, old)
 		ok(t, err)
 		if diff := cmp.Diff([]registration.Registration{want}, got); diff != "" {
 			t.Errorf("history (-want +got):\n%s", diff)
@@ -84,20 +86,20 @@ func TestRegistrations(t *testing.T) {
 	t.Run("an entry that is not valid is not stored", func(t *testing.T) {
 		bad := entry("20210101")
 		bad.BillingModel = "Free"
-		if err := tables.PutRegistration(ctx, bad); err == nil || len(history()) != 3 {
+		if err := entries.Put(ctx, bad); err == nil || len(history()) != 3 {
 			t.Errorf("got error %v and %d entries", err, len(history()))
 		}
 	})
 	t.Run("a row that was spoilt by hand is an error that names it", func(t *testing.T) {
 		ok(t, tables.Apply(ctx, table.Registrations, cloudID, table.Op{Verb: table.Put, Row: table.Row{
 			Partition: cloudID, Key: "registration_20220101", Props: table.Props{"subscriptionId": "mine"}}}))
-		_, err := tables.Registrations(ctx, cloudID)
+		_, err := entries.Registrations(ctx, cloudID)
 		if err == nil || !strings.Contains(err.Error(), "row registration_20220101") || !strings.Contains(err.Error(), `subscriptionId "mine"`) {
 			t.Errorf("got %v, want the row and what is wrong with it", err)
 		}
 	})
 	t.Run("a table that does not answer is an error, not an unknown cloudId", func(t *testing.T) {
-		if _, err := connect(t).Tables.Registrations(ctx, cloudID); err == nil {
+		if _, err := (registry.Registry{Tables: memstore.NewTables()}).Registrations(ctx, cloudID); err == nil {
 			t.Error("no error without a table: every hour would be unregistered")
 		}
 	})
@@ -106,9 +108,9 @@ func TestRegistrations(t *testing.T) {
 func TestRegistrarOnTables(t *testing.T) {
 	t.Parallel()
 	ctx := context.Background()
-	tables := connect(t).Tables
-	ok(t, tables.Create(ctx, table.Registrations))
-	g := &registration.Registrar{Store: tables, Now: func() time.Time { return time.Date(2020, 1, 15, 13, 30, 0, 0, time.UTC) }}
+	tables := memstore.NewTables(table.Registrations)
+	entries := registry.Registry{Tables: tables}
+	g := &registration.Registrar{Store: entries, Now: func() time.Time { return time.Date(2020, 1, 15, 13, 30, 0, 0, time.UTC) }}
 	want := entry("20191210")
 	want.Name, want.SubscriptionKind = "hamburg", registration.CSP
 	want.Note = registration.Note{By: "olga", Reason: "new stamp"}
@@ -124,7 +126,7 @@ func TestRegistrarOnTables(t *testing.T) {
 	ok(t, err)
 	_, err = g.RecordProvider(ctx, "hamburg", payer, registration.Note{})
 	ok(t, err)
-	book, err := tables.Book(ctx, cloudID)
+	book, err := entries.Book(ctx, cloudID)
 	ok(t, err)
 	parts, err := book.Parts("20191210")
 	ok(t, err)
@@ -138,7 +140,7 @@ func TestRegistrarOnTables(t *testing.T) {
 	_, err = g.ConfirmInfrastructure(ctx, "hamburg", "20191210", hash, registration.Note{By: "olga", Reason: "looked"})
 	ok(t, err)
 	t.Run("what was said is read back, each entry a row and each change a number", func(t *testing.T) {
-		book, err := tables.Book(ctx, cloudID)
+		book, err := entries.Book(ctx, cloudID)
 		ok(t, err)
 		at := time.Date(2020, 1, 15, 13, 30, 0, 0, time.UTC)
 		want.At, want.Change = at, 1
@@ -155,43 +157,43 @@ func TestRegistrarOnTables(t *testing.T) {
 		if diff := cmp.Diff(all, book); diff != "" || !made {
 			t.Errorf("made %t, book (-want +got):\n%s", made, diff)
 		}
-		books, err := tables.Books(ctx)
+		books, err := entries.Books(ctx)
 		ok(t, err)
 		if diff := cmp.Diff([]registration.Book{all}, books); diff != "" {
 			t.Errorf("books (-want +got):\n%s", diff)
 		}
 	})
 	t.Run("of two changes of one version the second is told", func(t *testing.T) {
-		book, err := tables.Book(ctx, cloudID)
+		book, err := entries.Book(ctx, cloudID)
 		ok(t, err)
 		later := want
 		later.EffectiveDay = "20200401"
-		ok(t, tables.Append(ctx, book, registration.Added{Registrations: []registration.Registration{later}}))
+		ok(t, entries.Append(ctx, book, registration.Added{Registrations: []registration.Registration{later}}))
 		later.EffectiveDay = "20200501" // another row, and yet too late
-		if err := tables.Append(ctx, book, registration.Added{Registrations: []registration.Registration{later}}); !errors.Is(err, registration.ErrChanged) {
+		if err := entries.Append(ctx, book, registration.Added{Registrations: []registration.Registration{later}}); !errors.Is(err, registration.ErrChanged) {
 			t.Errorf("got %v", err)
 		}
 	})
 	t.Run("what a change adds while the rows are read is left for the next reading", func(t *testing.T) {
 		const torn = "6badcafe-de02-43a4-903d-eb74f8258b01"
-		ok(t, tables.PutRegistration(ctx, func() registration.Registration { r := entry("20191210"); r.CloudID, r.Name = torn, ""; return r }()))
+		ok(t, entries.Put(ctx, func() registration.Registration { r := entry("20191210"); r.CloudID, r.Name = torn, ""; return r }()))
 		row, err := tables.Get(ctx, table.Registrations, torn, "registration_20191210")
 		ok(t, err)
 		row.Key, row.Props["change"] = "registration_20200101", int64(2) // and change_000002 was not there yet
 		ok(t, tables.Apply(ctx, table.Registrations, torn, table.Op{Verb: table.Insert, Row: row}))
-		if book, err := tables.Book(ctx, torn); err != nil || len(book.Registrations) != 1 || book.Version != 1 {
+		if book, err := entries.Book(ctx, torn); err != nil || len(book.Registrations) != 1 || book.Version != 1 {
 			t.Errorf("%+v, %v", book, err)
 		}
 	})
 	t.Run("names", func(t *testing.T) {
 		for name, holder := range map[string]string{"HAMBURG": cloudID, "kiel": "", "a/b#c?": "", registration.DefaultName(payer): payer} {
-			if got, err := tables.Holder(ctx, name); err != nil || got != holder {
+			if got, err := entries.Holder(ctx, name); err != nil || got != holder {
 				t.Errorf("%s: %q, %v", name, got, err)
 			}
 		}
 		other := want
 		other.CloudID = "0badcafe-de02-43a4-903d-eb74f8258b01"
-		err := tables.Append(ctx, registration.Book{CloudID: other.CloudID}, registration.Added{Registrations: []registration.Registration{other}})
+		err := entries.Append(ctx, registration.Book{CloudID: other.CloudID}, registration.Added{Registrations: []registration.Registration{other}})
 		if !errors.Is(err, registration.ErrTaken) {
 			t.Errorf("got %v", err)
 		}
@@ -201,7 +203,7 @@ func TestRegistrarOnTables(t *testing.T) {
 			const spoilt = "5badcafe-de02-43a4-903d-eb74f8258b01"
 			row := table.Row{Partition: spoilt, Key: key, Props: table.Props{"subscriptionId": payer, "billingModel": "PayAsYouUse", "start": want.Start}}
 			ok(t, tables.Apply(ctx, table.Registrations, spoilt, table.Op{Verb: table.Insert, Row: row}))
-			if _, err := tables.Book(ctx, spoilt); err == nil || !strings.Contains(err.Error(), key) {
+			if _, err := entries.Book(ctx, spoilt); err == nil || !strings.Contains(err.Error(), key) {
 				t.Errorf("%s: %v", key, err)
 			}
 			got, err := tables.Get(ctx, table.Registrations, spoilt, key)
@@ -209,4 +211,11 @@ func TestRegistrarOnTables(t *testing.T) {
 			ok(t, tables.Apply(ctx, table.Registrations, spoilt, table.Op{Verb: table.Delete, Row: got}))
 		}
 	})
+}
+
+func ok(t testing.TB, err error) {
+	t.Helper()
+	if err != nil {
+		t.Fatal(err)
+	}
 }

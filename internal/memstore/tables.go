@@ -1,6 +1,6 @@
-// Package memtable is a table.Store in memory, for tests of rules that do not depend
+// Package memstore is a table.Store in memory, for tests of rules that do not depend
 // on Azure Tables. The tests of shared/azurestore hold it to what the service does.
-package memtable
+package memstore
 
 import (
 	"cmp"
@@ -15,8 +15,8 @@ import (
 	"stackusage/shared/table"
 )
 
-// Store is a set of tables. New makes one.
-type Store struct {
+// Tables is a set of tables. NewTables makes one.
+type Tables struct {
 	mu     sync.Mutex
 	tables map[string]map[key]table.Row
 	writes int
@@ -24,9 +24,9 @@ type Store struct {
 
 type key struct{ partition, row string }
 
-// New makes empty tables.
-func New(names ...string) *Store {
-	s := &Store{tables: map[string]map[key]table.Row{}}
+// NewTables makes empty tables.
+func NewTables(names ...string) *Tables {
+	s := &Tables{tables: map[string]map[key]table.Row{}}
 	for _, name := range names {
 		s.tables[name] = map[key]table.Row{}
 	}
@@ -34,7 +34,7 @@ func New(names ...string) *Store {
 }
 
 // ready is an error that is no sentinel if the table does not exist.
-func (s *Store) ready(ctx context.Context, name string) error {
+func (s *Tables) ready(ctx context.Context, name string) error {
 	if s.tables[name] == nil {
 		return fmt.Errorf("no table %q", name)
 	}
@@ -42,7 +42,7 @@ func (s *Store) ready(ctx context.Context, name string) error {
 }
 
 // Get implements table.Store.
-func (s *Store) Get(ctx context.Context, name, partition, row string) (table.Row, error) {
+func (s *Tables) Get(ctx context.Context, name, partition, row string) (table.Row, error) {
 	if err := s.ready(ctx, name); err != nil {
 		return table.Row{}, err
 	}
@@ -61,14 +61,14 @@ func copied(r table.Row) table.Row {
 }
 
 // List implements table.Store.
-func (s *Store) List(ctx context.Context, name, partition, from, to string) iter.Seq2[table.Row, error] {
+func (s *Tables) List(ctx context.Context, name, partition, from, to string) iter.Seq2[table.Row, error] {
 	return s.rows(ctx, name, func(r table.Row) bool {
 		return (partition == "" || r.Partition == partition) && within(r.Key, from, to)
 	})
 }
 
 // Scan implements table.Store.
-func (s *Store) Scan(ctx context.Context, name, from, to string, any ...table.Condition) iter.Seq2[table.Row, error] {
+func (s *Tables) Scan(ctx context.Context, name, from, to string, any ...table.Condition) iter.Seq2[table.Row, error] {
 	return s.rows(ctx, name, func(r table.Row) bool {
 		return within(r.Partition, from, to) && (len(any) == 0 ||
 			slices.ContainsFunc(any, func(c table.Condition) bool { return r.Props[c.Column] == c.Value }))
@@ -78,7 +78,7 @@ func (s *Store) Scan(ctx context.Context, name, from, to string, any ...table.Co
 func within(key, from, to string) bool { return key >= from && (to == "" || key < to) }
 
 // rows are those of one moment.
-func (s *Store) rows(ctx context.Context, name string, wanted func(table.Row) bool) iter.Seq2[table.Row, error] {
+func (s *Tables) rows(ctx context.Context, name string, wanted func(table.Row) bool) iter.Seq2[table.Row, error] {
 	return func(yield func(table.Row, error) bool) {
 		if err := s.ready(ctx, name); err != nil {
 			yield(table.Row{}, err)
@@ -107,7 +107,7 @@ func (s *Store) rows(ctx context.Context, name string, wanted func(table.Row) bo
 const maxOps = 100
 
 // Apply implements table.Store. What Azure Tables would not take is an error.
-func (s *Store) Apply(ctx context.Context, name, partition string, ops ...table.Op) error {
+func (s *Tables) Apply(ctx context.Context, name, partition string, ops ...table.Op) error {
 	if err := s.ready(ctx, name); err != nil {
 		return err
 	}
