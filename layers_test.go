@@ -45,6 +45,9 @@ var layers = map[string][]string{
 
 	"internal/memstore": {"shared/table"}, // only tests import it
 
+	// Chaos is no stand-in: it looks for the product's work, and repeats its messages.
+	"internal/devstack/chaos": {"internal/devstack/azurite", "internal/devstack/balance", "internal/devstack/functionhost", "internal/devstack/storagefaults", "shared/landing", "shared/ledger", "shared/queue", "shared/table", "shared/usage"},
+
 	// Stand-ins know nothing of the product: they meet it over HTTP and storage.
 	"internal/bicep":                        {"internal/npm"},
 	"internal/devstack/azurite":             {"internal/npm"},
@@ -59,8 +62,9 @@ var foreign = map[string][]string{
 		"shared/azurestore", "agent/blobdrop", "agent/stackapi", "agent/signin", "agent/doctor",
 		// The Functions host and Event Grid reach storage by themselves, and so
 		// must what stands in for them: decision 0002.
-		"internal/devstack/functionhost", "internal/devstack/blobevents",
+		"internal/devstack/functionhost", "internal/devstack/blobevents", "internal/devstack/chaos",
 	},
+	"github.com/spf13/":                  {}, // programs only
 	"github.com/gorilla/mux":             {"handlers"},
 	"github.com/prometheus/":             {"agent/metrics"},
 	"github.com/go-json-experiment/json": {"shared/strictjson"}, // until the standard library has it

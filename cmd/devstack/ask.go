@@ -8,17 +8,11 @@ import (
 	"io"
 	"net/http"
 	"strings"
-
-	"stackusage/handlers"
 )
 
 // sweep runs the Sweep function now.
 func (s *site) sweep(ctx context.Context) error {
-	return sweepAt(ctx, s.host.URL())
-}
-
-func sweepAt(ctx context.Context, host string) error {
-	req, err := http.NewRequestWithContext(ctx, http.MethodPost, host+"/admin/functions/Sweep", strings.NewReader(`{"input":""}`))
+	req, err := http.NewRequestWithContext(ctx, http.MethodPost, s.host.URL()+"/admin/functions/Sweep", strings.NewReader(`{"input":""}`))
 	if err != nil {
 		return err
 	}
@@ -34,8 +28,25 @@ func sweepAt(ctx context.Context, host string) error {
 	return nil
 }
 
-func (s *site) status(ctx context.Context) (handlers.Status, error) {
-	var st handlers.Status
+// status is what is read of the app's status page.
+type status struct {
+	OpenDays       []struct{}
+	OpenRevisions  []struct{ UnansweredBatches int }
+	FailedMessages int
+	Queues         map[string]int64
+}
+
+// settled reports whether nothing waits.
+func (st status) settled() bool {
+	for _, n := range st.Queues {
+		if n > 0 {
+			return false
+		}
+	}
+	return len(st.OpenDays)+len(st.OpenRevisions) == 0
+}
+
+func (s *site) status(ctx context.Context) (st status, err error) {
 	body, err := get(ctx, s.host.URL()+"/api/status")
 	if err != nil {
 		return st, err

@@ -7,7 +7,8 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
-	"time"
+
+	"stackusage/internal/devstack/chaos"
 )
 
 // TestChaos is the short form of make chaos: one seed, fewer faults, the same
@@ -23,11 +24,11 @@ func TestChaos(t *testing.T) {
 		t.Logf("log:\n%s", log[max(0, len(log)-20_000):])
 		t.Fatalf("seed 1: %v", err)
 	}
-	var got tally
+	var got chaos.Tally
 	if err := json.Unmarshal(readFile(t, filepath.Join(out, "seed-1", "faults.json")), &got); err != nil {
 		t.Fatal(err)
 	}
-	if !got.Passed || got.Seed != 1 || got.Faults[hostStopped] == 0 || len(got.Writes) == 0 {
+	if !got.Passed || got.Seed != 1 || got.Faults[chaos.HostStopped] == 0 || len(got.Writes) == 0 {
 		t.Errorf("faults.json: %+v", got)
 	}
 }
@@ -38,23 +39,5 @@ func TestChaosNeedsMovedClock(t *testing.T) {
 	err := run(t.Context(), []string{"chaos", "--app", staged.app, "--agent", staged.agent, "--out", t.TempDir()}, os.Getenv, new(bytes.Buffer), new(bytes.Buffer))
 	if err == nil || !strings.Contains(err.Error(), "make stage-chaos") {
 		t.Errorf("error %v; want one that says make stage-chaos", err)
-	}
-}
-
-func TestMovedClock(t *testing.T) {
-	c := movedClock{file: filepath.Join(t.TempDir(), "clock")}
-	for _, by := range []time.Duration{5 * time.Hour, -2 * time.Hour} {
-		if err := c.move(by); err != nil {
-			t.Fatal(err)
-		}
-		if got := string(readFile(t, c.file)); got != by.String() {
-			t.Errorf("the handlers are told %q, want %s", got, by)
-		}
-	}
-	if err := c.settle(); err != nil {
-		t.Fatal(err)
-	}
-	if c.by != 12*time.Hour {
-		t.Errorf("settled at %s, want seven hours after the latest time it ever showed", c.by)
 	}
 }

@@ -86,7 +86,7 @@ func waitForRevision(t *testing.T, s *site, n int) {
 			revisions++
 		}
 		st, err := s.status(t.Context())
-		if err == nil && revisions == n && settled(st) {
+		if err == nil && revisions == n && st.settled() {
 			return
 		}
 		if time.Now().After(deadline) {

@@ -13,7 +13,6 @@ import (
 	"strings"
 	"time"
 
-	"stackusage/handlers"
 	"stackusage/internal/devstack/balance"
 	"stackusage/shared/table"
 )
@@ -21,33 +20,33 @@ import (
 // stuck is how long run waits without seeing anything move.
 const stuck = 2 * time.Minute
 
-// waitUntilBilled sweeps until every hour has a verdict, every day is closed
-// and every record answered.
+// waitUntilBilled sweeps until every hour is ingested, every day closed and every
+// record sent, and no message waits. Sweep empties the poison queues, too.
 func (s *site) waitUntilBilled(ctx context.Context) error {
 	tick := time.NewTicker(time.Second)
 	defer tick.Stop()
 	hours := int(s.stack.End().Sub(s.stack.First()) / time.Hour)
 	last, moved, swept := "", time.Now(), time.Time{}
 	for {
-		judged, _, err := s.hours(ctx)
-		if err == nil && judged >= hours && time.Since(swept) >= s.sweepEvery {
+		ingested, _, err := s.hours(ctx)
+		if err == nil && ingested >= hours && time.Since(swept) >= s.sweepEvery {
 			swept = time.Now()
 			err = s.sweep(ctx)
 		}
-		var st handlers.Status
+		var st status
 		if err == nil {
 			st, err = s.status(ctx)
 		}
 		if err == nil {
 			unanswered := 0
 			for _, r := range st.OpenRevisions {
-				unanswered += r.Unanswered
+				unanswered += r.UnansweredBatches
 			}
-			if now := fmt.Sprintf("%d of %d hours ingested, %d days open, %d batches without an answer", judged, hours, len(st.OpenDays), unanswered); now != last {
+			if now := fmt.Sprintf("%d of %d hours ingested, %d days open, %d batches without an outcome", ingested, hours, len(st.OpenDays), unanswered); now != last {
 				s.progress("%s", now)
 				last, moved = now, time.Now()
 			}
-			if judged >= hours && settled(st) {
+			if ingested >= hours && st.settled() {
 				return nil
 			}
 		} else if ctx.Err() == nil {
@@ -66,17 +65,8 @@ func (s *site) waitUntilBilled(ctx context.Context) error {
 	}
 }
 
-func settled(st handlers.Status) bool {
-	for queue, n := range st.Queues {
-		if n > 0 && !strings.HasSuffix(queue, "-poison") {
-			return false
-		}
-	}
-	return len(st.OpenDays)+len(st.OpenRevisions) == 0
-}
-
-// hours counts the landed blobs that have a verdict and the hours that count.
-func (s *site) hours(ctx context.Context) (judged, counted int, err error) {
+// hours counts the landed blobs that were ingested and the hours that are in the bill.
+func (s *site) hours(ctx context.Context) (ingested, counted int, err error) {
 	for row, err := range s.usage.Tables.List(ctx, table.UsageHours, "", "", "") {
 		if err != nil {
 			return 0, 0, err
@@ -84,10 +74,10 @@ func (s *site) hours(ctx context.Context) (judged, counted int, err error) {
 		if len(row.Key) == 2 {
 			counted++
 		} else {
-			judged++
+			ingested++
 		}
 	}
-	return judged, counted, nil
+	return ingested, counted, nil
 }
 
 // results makes the balance sheet from what the stack served and what
@@ -149,17 +139,16 @@ func (s *site) unaccounted(ctx context.Context) (n int, err error) {
 		if err != nil {
 			return 0, err
 		}
-		queue, _ := row.Props["queue"].(string)
 		text, _ := row.Props["text"].(string)
-		if !s.accounted(ctx, queue, text) {
+		if !s.accounted(ctx, text) {
 			n++
 		}
 	}
 	return n, nil
 }
 
-// quarantined reads which rows of which counted hour were refused. Rows of a
-// blob that does not count (a duplicate, a conflict) are no refusals.
+// quarantined reads which rows of which hour in the bill were rejected. Rows of a
+// blob that is excluded (a duplicate, a conflict) are left out.
 func (s *site) quarantined(ctx context.Context) (map[string]map[int]bool, error) {
 	counts := map[string]bool{}
 	for row, err := range s.usage.Tables.List(ctx, table.UsageHours, "", "", "") {

@@ -49,9 +49,9 @@ type site struct {
 
 	// sweepEvery is the least time between two sweeps while all is waited for.
 	sweepEvery time.Duration
-	// accounted reports whether the work of a message that failed for good has
-	// been done by another; nil: no message may fail.
-	accounted func(ctx context.Context, queue, text string) bool
+	// accounted reports whether the work of a failed message has been done by
+	// another; nil: no message may fail.
+	accounted func(ctx context.Context, text string) bool
 
 	closers []func() // run last to first
 

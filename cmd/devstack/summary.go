@@ -78,7 +78,7 @@ func (s *site) printSummary(ctx context.Context, sheet balance.Sheet, out io.Wri
 		fmt.Fprintln(out, "\nNOT BALANCED")
 	}
 	fmt.Fprintln(out, "results:", s.o.out)
-	fmt.Fprintln(out, "see the bill in a browser:", upCommand(os.Args[0], s.o))
+	fmt.Fprintln(out, "see the bill in a browser:", keepOpen(os.Args[0], s.o))
 	return nil
 }
 
@@ -92,8 +92,8 @@ func printProblems(out io.Writer, problems []string, most int) {
 	}
 }
 
-// upCommand keeps open what a run of the program showed: the same usage again.
-func upCommand(program string, o options) string {
+// keepOpen is the command that shows the same usage as a run, and keeps it open.
+func keepOpen(program string, o options) string {
 	command := program + " up"
 	switch {
 	case o.recordings != "":

@@ -82,7 +82,7 @@ func TestTheRunNamesTheCommandThatKeepsItOpen(t *testing.T) {
 		"dist/bin/devstack up --recordings hours":       {scenario: defaultScenario, recordings: "hours", registration: asIntegrated, seed: 1},
 		"dist/bin/devstack up --registration csp":       {scenario: defaultScenario, registration: asCSP, seed: 1},
 	} {
-		if got := upCommand("dist/bin/devstack", o); got != want {
+		if got := keepOpen("dist/bin/devstack", o); got != want {
 			t.Errorf("%q, want %q", got, want)
 		}
 	}

@@ -1,7 +1,9 @@
-package main
+package chaos
 
 import (
 	"context"
+	"errors"
+	"path/filepath"
 	"strings"
 	"time"
 
@@ -11,7 +13,7 @@ import (
 // Kinds of faults that storm gives itself; storage, handler and commerce have
 // theirs.
 const (
-	hostStopped   = "host stopped after three crashes, started again"
+	HostStopped   = "host stopped after three crashes, started again"
 	azuriteEnded  = "Azurite ended by SIGTERM, started again"
 	clockAhead    = "clock moved ahead"
 	clockBack     = "clock moved back"
@@ -22,7 +24,7 @@ const (
 	outage        = "storage refused all writes for seconds"
 	sentAgain     = "message that failed for good, sent again"
 	agentFailed   = "agent run that failed, repeated"
-	stackFaults   = "usage API answered 202, 429, 503, 504 or was cut"
+	stackAnswers  = "usage API answered 202, 429, 503, 504 or was cut"
 	garbledText   = "%%% this is not base64"
 	troublePause  = time.Second
 	outageLength  = 8 * time.Second // five tries of a message, a second apart
@@ -33,20 +35,17 @@ const (
 )
 
 // storm runs the agent with everything around it failing, until every kind of
-// fault has happened and all hours are judged, or --storm is over.
-func (c *chaos) storm(ctx context.Context) error {
+// fault has happened and all hours are ingested, or its time is over.
+func (r *run) storm(ctx context.Context) error {
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
-	c.progress("faults begin, seed %d", c.o.seed)
-	if err := c.commerceFaults(ctx); err != nil {
-		return err
-	}
-	if err := c.stackFaults(ctx); err != nil {
+	r.Progress("faults begin, seed %d", r.o.Seed)
+	if err := errors.Join(r.commerceFaults(ctx), r.stackFaults(ctx)); err != nil {
 		return err
 	}
 	agent := make(chan error, 1)
-	go func() { agent <- c.agentAtLast(ctx) }()
-	end := time.After(c.o.storm)
+	go func() { agent <- r.agentAtLast(ctx) }()
+	end := time.After(r.o.Storm)
 	trouble, sweep, show := time.NewTicker(troublePause), time.NewTicker(sweepPause), time.NewTicker(3*time.Second)
 	defer trouble.Stop()
 	defer sweep.Stop()
@@ -64,25 +63,26 @@ func (c *chaos) storm(ctx context.Context) error {
 			collected = true
 			continue
 		case <-end:
-			c.progress("--storm is over")
+			r.Progress("the time for faults is over")
 			if collected {
 				return nil
 			}
-			c.faults.Stop() // the agent still needs storage that works
+			r.faults.Stop() // the agent still needs storage that works
 			return <-agent
 		case <-show.C:
-			judged, open, err := c.progressed(ctx)
-			left := c.outstanding()
-			c.progress("%d hours ingested, %d days or revisions open; faults to come: %d %s", judged, open, len(left), strings.Join(left[:min(len(left), 3)], ", "))
-			if err == nil && collected && judged >= c.hoursServed() && (open == 0 || c.o.quick) && len(left) == 0 {
+			ingested, open, err := r.progressed(ctx)
+			left := r.outstanding()
+			r.Progress("%d hours ingested, %d days or revisions open; faults to come: %d %s", ingested, open, len(left), strings.Join(left[:min(len(left), 3)], ", "))
+			all := ingested >= int(r.End.Sub(r.First)/time.Hour)
+			if err == nil && collected && all && (open == 0 || r.o.Quick) && len(left) == 0 {
 				return nil
 			}
 		case <-sweep.C:
-			c.sweepSomewhere(ctx)
-			c.outageOnce(ctx)
+			r.sweepSomewhere(ctx)
+			r.outageOnce(ctx)
 		case <-trouble.C:
 			if len(queue) == 0 {
-				queue = c.troubles()
+				queue = r.troubles()
 			}
 			if err := queue[0](ctx); err != nil {
 				return err
@@ -92,44 +92,20 @@ func (c *chaos) storm(ctx context.Context) error {
 	}
 }
 
-func (c *chaos) hoursServed() int { return int(c.stack.End().Sub(c.stack.First()) / time.Hour) }
-
-// progressed says how many blobs have a verdict and how much is open.
-func (c *chaos) progressed(ctx context.Context) (judged, open int, err error) {
+// progressed returns how many landed files were ingested and how much is open.
+func (r *run) progressed(ctx context.Context) (ingested, open int, err error) {
 	ctx, cancel := context.WithTimeout(ctx, requestLimit)
 	defer cancel()
-	if judged, _, err = c.hours(ctx); err != nil {
+	if ingested, err = r.Ingested(ctx); err != nil {
 		return 0, 0, err
 	}
-	for _, err := range c.usage.Tables.List(ctx, table.OpenDays, "", "", "") {
-		if err != nil {
-			return 0, 0, err
-		}
-		open++
-	}
-	return judged, open, nil
+	open, err = r.rows(ctx, table.OpenDays, "")
+	return ingested, open, err
 }
 
-// agentAtLast runs the agent until it has collected all hours. It begins with
-// those that the first day needs to close, and goes on when that has been stated
-// or should have been: what comes late is then a correction.
-func (c *chaos) agentAtLast(ctx context.Context) error {
-	first := c.stack.First()
-	if enough := first.Add(30 * time.Hour); !c.o.quick && enough.Before(c.stack.End()) {
-		if err := c.agentRepeated(ctx, enough); err != nil {
-			return err
-		}
-		for limit := time.Now().Add(firstDayLimit); time.Now().Before(limit) && ctx.Err() == nil; time.Sleep(300 * time.Millisecond) {
-			if n, err := c.revisions(ctx); err == nil && n > 0 {
-				break
-			}
-		}
-	}
-	return c.agentRepeated(ctx, c.stack.End())
-}
-
-func (c *chaos) revisions(ctx context.Context) (n int, err error) {
-	for _, err := range c.usage.Tables.List(ctx, table.UsageDays, cloudID, "", "") {
+// rows counts the rows of a table.
+func (r *run) rows(ctx context.Context, name, partition string) (n int, err error) {
+	for _, err := range r.Tables.List(ctx, name, partition, "", "") {
 		if err != nil {
 			return 0, err
 		}
@@ -138,19 +114,33 @@ func (c *chaos) revisions(ctx context.Context) (n int, err error) {
 	return n, nil
 }
 
-// agentRepeated runs the agent until it succeeds, as its timer does.
-func (c *chaos) agentRepeated(ctx context.Context, end time.Time) error {
-	spool, err := c.folder("spool")
-	if err != nil {
-		return err
+// agentAtLast runs the agent until it has collected all hours. It begins with
+// those that the first day needs to close, and goes on when that is closed or
+// should be: what comes late is then a correction.
+func (r *run) agentAtLast(ctx context.Context) error {
+	first := r.First
+	if enough := first.Add(30 * time.Hour); !r.o.Quick && enough.Before(r.End) {
+		if err := r.agentRepeated(ctx, enough); err != nil {
+			return err
+		}
+		for limit := time.Now().Add(firstDayLimit); time.Now().Before(limit) && ctx.Err() == nil; time.Sleep(300 * time.Millisecond) {
+			if n, err := r.rows(ctx, table.UsageDays, r.CloudID); err == nil && n > 0 {
+				break
+			}
+		}
 	}
+	return r.agentRepeated(ctx, r.End)
+}
+
+// agentRepeated runs the agent until it succeeds, as its timer does.
+func (r *run) agentRepeated(ctx context.Context, end time.Time) error {
 	for {
-		err := c.agentUntil(ctx, spool, end)
+		err := r.Agent(ctx, filepath.Join(r.Dir, "spool"), end)
 		if err == nil || ctx.Err() != nil {
 			return err
 		}
-		c.count(agentFailed)
-		c.log.Warn("agent failed", "error", err)
+		r.count(agentFailed)
+		r.Log.Warn("agent failed", "error", err)
 		time.Sleep(500 * time.Millisecond)
 	}
 }

@@ -1,4 +1,4 @@
-package main
+package chaos
 
 import (
 	"context"
@@ -13,97 +13,89 @@ import (
 	"stackusage/internal/devstack/storagefaults"
 )
 
-// chaosHost is one of the hosts, started again whenever it ends.
-type chaosHost struct {
+// host is one of the hosts, started again whenever it ends.
+type host struct {
 	proxy *storagefaults.Proxy
 
-	mu   sync.Mutex
-	host *functionhost.Host // nil while there is none
+	mu  sync.Mutex
+	now *functionhost.Host // nil while there is none
 }
 
-func (h *chaosHost) current() *functionhost.Host {
+func (h *host) current() *functionhost.Host {
 	h.mu.Lock()
 	defer h.mu.Unlock()
-	return h.host
+	return h.now
 }
 
-func (h *chaosHost) set(host *functionhost.Host) {
+func (h *host) set(now *functionhost.Host) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
-	h.host = host
+	h.now = now
 }
 
 // kill ends the handler with SIGKILL.
-func (h *chaosHost) kill() bool {
-	host := h.current()
-	return host != nil && host.KillHandler()
+func (h *host) kill() bool {
+	now := h.current()
+	return now != nil && now.KillHandler()
 }
 
 // startHosts starts two hosts with the same app on the same storage. Only their
 // handlers reach it through a proxy: the hosts' own requests are Azure's.
-func (c *chaos) startHosts() error {
-	if err := c.clock.move(0); err != nil {
-		return err
-	}
-	ports := c.azurite.Ports
-	address := func(port int) string { return fmt.Sprintf("127.0.0.1:%d", port) }
-	storage := storagefaults.Endpoints{Blob: address(ports.Blob), Queue: address(ports.Queue), Table: address(ports.Table)}
+func (r *run) startHosts() (stop func(), err error) {
 	ctx, cancel := context.WithCancel(context.Background())
 	var running sync.WaitGroup
-	c.closers = append(c.closers, func() { cancel(); running.Wait() })
-	for range 2 {
-		h := &chaosHost{}
-		var err error
-		if h.proxy, err = storagefaults.Start(c.faults, storage, h.kill); err != nil {
-			return err
+	stop = func() {
+		cancel()
+		running.Wait()
+		for _, h := range r.hosts {
+			h.proxy.Close()
 		}
-		c.closers = append(c.closers, h.proxy.Close)
-		c.hosts = append(c.hosts, h)
-		running.Go(func() { c.supervise(ctx, h) })
 	}
-	return nil
+	if err := r.clock.move(0); err != nil {
+		return stop, err
+	}
+	ports := r.Azurite.Ports
+	address := func(port int) string { return fmt.Sprintf("127.0.0.1:%d", port) }
+	storage := storagefaults.Endpoints{Blob: address(ports.Blob), Queue: address(ports.Queue), Table: address(ports.Table)}
+	for range 2 {
+		h := &host{}
+		if h.proxy, err = storagefaults.Start(r.faults, storage, h.kill); err != nil {
+			return stop, err
+		}
+		r.hosts = append(r.hosts, h)
+		running.Go(func() { r.supervise(ctx, h) })
+	}
+	return stop, nil
 }
 
 // supervise does what the platform does with a host that has ended.
-func (c *chaos) supervise(ctx context.Context, h *chaosHost) {
+func (r *run) supervise(ctx context.Context, h *host) {
 	opts := functionhost.Options{
-		AppDir: c.o.app, Settings: c.settings, TimeScale: chaosScale, Log: c.log,
-		HandlerSettings: map[string]string{"UsageStorage": h.proxy.Through(c.settings["UsageStorage"]), "MOVED_CLOCK_FILE": c.clock.file},
+		AppDir: r.o.App, Settings: r.Settings, TimeScale: hostScale, Log: r.Log,
+		HandlerSettings: map[string]string{"UsageStorage": h.proxy.Through(r.Settings["UsageStorage"]), "MOVED_CLOCK_FILE": r.clock.file},
 	}
 	for ctx.Err() == nil {
-		host, err := functionhost.Start(ctx, opts)
+		now, err := functionhost.Start(ctx, opts)
 		if err == nil {
-			h.set(host)
+			h.set(now)
 			select {
 			case <-ctx.Done():
-				host.KillHost()
+				now.KillHost()
 				return
-			case <-host.Done():
-				err = host.Err()
+			case <-now.Done():
+				err = now.Err()
 			}
 			h.set(nil)
 		}
 		if errors.Is(err, functionhost.ErrTooManyCrashes) {
-			c.count(hostStopped)
+			r.count(HostStopped)
 		}
-		c.log.Info("host ended", "error", err)
+		r.Log.Info("host ended", "error", err)
 		select {
 		case <-ctx.Done():
 		case <-time.After(100 * time.Millisecond):
 		}
 	}
-}
-
-// answers reports whether the handler of a host is up.
-func answers(ctx context.Context, host *functionhost.Host) bool {
-	ctx, cancel := context.WithTimeout(ctx, 2*time.Second)
-	defer cancel()
-	body, err := get(ctx, host.URL()+"/api/status")
-	if err != nil {
-		return false
-	}
-	body.Close()
-	return true
 }
 
 // movedClock is the clock of the handlers, told to them in a file.
