@@ -24,12 +24,13 @@ var layers = map[string][]string{
 	"shared/invoke":     {"shared/strictjson"},
 	"shared/landing":    {"shared/usage", "shared/strictjson"},
 	"shared/daily":      {"shared/usage", "shared/meter", "shared/registration"},
-	"shared/ledger":     {"shared/table", "shared/usage", "shared/daily", "shared/landing", "shared/registration"},
+	"shared/ledger":     {"shared/outcome", "shared/table", "shared/usage", "shared/daily", "shared/landing", "shared/registration"},
 	"shared/verify":     {"shared/table"}, // nothing else, also indirectly: decision 0018
 	"shared/intake":     {"shared/table", "shared/content", "shared/usage", "shared/landing", "shared/daily", "shared/ledger"},
+	"shared/outcome":    {"shared/usage"},
 	"shared/queue":      {"functions", "shared/strictjson", "shared/usage", "shared/landing", "shared/ledger"},
-	"shared/reconcile":  {"shared/table", "shared/usage", "shared/strictjson", "shared/meter", "shared/landing", "shared/daily", "shared/ledger"},
-	"shared/commerce":   {"shared/strictjson"},
+	"shared/reconcile":  {"shared/outcome", "shared/table", "shared/usage", "shared/strictjson", "shared/meter", "shared/landing", "shared/daily", "shared/ledger"},
+	"shared/commerce":   {"shared/outcome", "shared/strictjson"},
 	"shared/activation": {"shared/usage", "shared/strictjson"},
 	"shared/registry":   {"shared/table", "shared/registration"},
 	"shared/azurestore": {"shared/table"},
@@ -41,7 +42,7 @@ var layers = map[string][]string{
 	"agent/config":      {"agent/stackapi", "shared/activation", "shared/landing", "shared/usage"},
 	"agent/signin":      {"agent/transport"},
 	"agent/doctor":      {"agent/inspection", "agent/config", "agent/durable", "agent/signin", "agent/spool", "agent/stackapi", "agent/transport", "shared/landing"},
-	"handlers":          {"shared/table", "functions", "shared/activation", "shared/invoke", "shared/strictjson", "shared/usage", "shared/landing", "shared/meter", "shared/registration", "shared/daily", "shared/ledger", "shared/commerce", "shared/content", "shared/queue", "shared/intake"},
+	"handlers":          {"shared/outcome", "shared/table", "functions", "shared/activation", "shared/invoke", "shared/strictjson", "shared/usage", "shared/landing", "shared/meter", "shared/registration", "shared/daily", "shared/ledger", "shared/commerce", "shared/content", "shared/queue", "shared/intake"},
 
 	"internal/memstore": {"shared/table"}, // only tests import it
 

@@ -16,6 +16,7 @@ import (
 	"stackusage/shared/commerce"
 	"stackusage/shared/daily"
 	"stackusage/shared/ledger"
+	"stackusage/shared/outcome"
 	"stackusage/shared/table"
 	"stackusage/shared/usage"
 )
@@ -26,9 +27,9 @@ type sending struct {
 	batch   ledger.Batch
 	body    []byte
 	records []daily.Record
-	raw     []json.RawMessage          // the records' bytes as they stand in body
-	answers map[string]commerce.Result // final ones, by recordId
-	taken   bool                       // commerce answered a request of this try record by record
+	raw     []json.RawMessage         // the records' bytes as they stand in body
+	answers map[string]outcome.Result // final ones, by recordId
+	taken   bool                      // commerce answered a request of this try record by record
 
 	claim        string    // the name of this try; its row says whose claim holds
 	claimed      bool      // this try may have claimed the batch, and has not noted how it ended
@@ -51,7 +52,7 @@ func newSending(id ledger.BatchID, batch ledger.Batch, body []byte) (*sending, e
 	if err := json.Unmarshal(body, &b); err != nil {
 		return nil, fmt.Errorf("read batch %s: %w", id, err)
 	}
-	return &sending{id: id, batch: batch, body: body, records: records, raw: b.Records, answers: map[string]commerce.Result{}, claim: uuid.NewString()}, nil
+	return &sending{id: id, batch: batch, body: body, records: records, raw: b.Records, answers: map[string]outcome.Result{}, claim: uuid.NewString()}, nil
 }
 
 // open lists the records without a final answer, by their place in the batch.
@@ -188,7 +189,7 @@ func (a *App) post(ctx context.Context, s *sending, some []int) (cause, err erro
 // keep records the answers to some of the records. Results for others are
 // ignored, and a conflict that does not say what is stored is no answer yet:
 // the next revision could not be stated against it.
-func (a *App) keep(ctx context.Context, s *sending, some []int, results map[string]commerce.Result, taken bool) error {
+func (a *App) keep(ctx context.Context, s *sending, some []int, results map[string]outcome.Result, taken bool) error {
 	records := make([]daily.Record, 0, len(some))
 	answers := make(map[string]ledger.Answer, len(some))
 	billed := true
@@ -197,7 +198,7 @@ func (a *App) keep(ctx context.Context, s *sending, some []int, results map[stri
 		if !ok {
 			continue
 		}
-		if r.Status == commerce.Conflict {
+		if r.Status == outcome.Conflict {
 			stored, err := usage.ParseForeignSum(r.Quantity)
 			if err != nil {
 				continue
@@ -207,7 +208,7 @@ func (a *App) keep(ctx context.Context, s *sending, some []int, results map[stri
 		if taken {
 			r.Code = foreignCode(r.Code)
 		}
-		billed = billed && (r.Status == commerce.Accepted || r.Status == commerce.Duplicate)
+		billed = billed && outcome.Taken(r.Status)
 		records = append(records, s.records[i])
 		answers[r.RecordID] = ledger.Answer{Status: r.Status, Code: r.Code, Message: r.Message, Quantity: r.Quantity}
 	}
@@ -226,7 +227,7 @@ func (a *App) keep(ctx context.Context, s *sending, some []int, results map[stri
 		return err
 	}
 	for id, k := range stand {
-		if was, is := stands(k.Status), stands(answers[id].Status); was != is {
+		if was, is := outcome.InBill(k.Status), outcome.InBill(answers[id].Status); was != is {
 			a.log(ctx).ErrorContext(ctx, "final answer changed; the first one stands", slog.String("batch", s.id.String()),
 				slog.String("recordId", id), slog.String("first", k.Status), slog.String("now", answers[id].Status))
 		}
@@ -245,11 +246,8 @@ func foreignCode(code string) string {
 	return code
 }
 
-// stands reports whether a record with this answer is in the bill.
-func stands(status string) bool { return status != commerce.Rejected && status != commerce.Expired }
-
-func resultOf(id string, k ledger.Answer) commerce.Result {
-	return commerce.Result{RecordID: id, Status: k.Status, Code: k.Code, Message: k.Message, Quantity: k.Quantity}
+func resultOf(id string, k ledger.Answer) outcome.Result {
+	return outcome.Result{RecordID: id, Status: k.Status, Code: k.Code, Message: k.Message, Quantity: k.Quantity}
 }
 
 // recall reads the answers that earlier tries recorded. A record that has one

@@ -12,6 +12,7 @@ import (
 
 	"stackusage/shared/commerce"
 	"stackusage/shared/ledger"
+	"stackusage/shared/outcome"
 )
 
 // Bounds of looking for what commerce refuses in a batch, in one invocation.
@@ -170,7 +171,7 @@ func (a *App) proven(ctx context.Context, s *sending, alone []lone) (cause error
 // open records can. It is not possible where commerce has taken none.
 func (a *App) control(ctx context.Context, s *sending) (taken, possible bool) {
 	for i, r := range s.records {
-		if k := s.answers[r.RecordID]; k.Status != commerce.Accepted && k.Status != commerce.Duplicate {
+		if !outcome.Taken(s.answers[r.RecordID].Status) {
 			continue
 		}
 		id, body := s.request([]int{i})
@@ -178,8 +179,7 @@ func (a *App) control(ctx context.Context, s *sending) (taken, possible bool) {
 		if err != nil {
 			a.log(ctx).WarnContext(ctx, "control request failed", slog.String("batch", s.id.String()), slog.String("cause", err.Error()))
 		}
-		again := results[r.RecordID].Status
-		return again == commerce.Duplicate || again == commerce.Accepted, true
+		return outcome.Taken(results[r.RecordID].Status), true
 	}
 	return false, false
 }

@@ -10,8 +10,8 @@ import (
 	"time"
 
 	standin "stackusage/internal/devstack/commerce"
-	"stackusage/shared/commerce"
 	"stackusage/shared/ledger"
+	"stackusage/shared/outcome"
 	"stackusage/shared/table"
 )
 
@@ -157,7 +157,7 @@ func TestOnlyTheRefusedRecordIsLeft(t *testing.T) {
 	g := newGate(t, r, standin.Options{})
 	g.answer = func(w http.ResponseWriter, req *http.Request, body []byte) bool {
 		g.answer = refuseAll
-		var results []commerce.Result
+		var results []outcome.Result
 		for _, record := range recordsOf(body)[1:] {
 			results = append(results, g.taken(part(req, record))...)
 		}

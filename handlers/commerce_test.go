@@ -8,7 +8,7 @@ import (
 	"sync"
 	"testing"
 
-	"stackusage/shared/commerce"
+	"stackusage/shared/outcome"
 )
 
 // commerceServer is commerce as docs/formats/commerce.md has it, on loopback.
@@ -44,21 +44,21 @@ func (s *commerceServer) records(w http.ResponseWriter, req *http.Request) {
 }
 
 // take answers each record by the contract.
-func (s *commerceServer) take(body []byte) []commerce.Result {
-	var results []commerce.Result
+func (s *commerceServer) take(body []byte) []outcome.Result {
+	var results []outcome.Result
 	for _, record := range recordsOf(body) {
 		var id struct{ RecordID string }
 		_ = json.Unmarshal(record, &id) // a record of ours
-		status := commerce.Accepted
+		status := outcome.Accepted
 		if have, known := s.accepted[id.RecordID]; known {
-			status = commerce.Duplicate
+			status = outcome.Duplicate
 			if have != string(record) {
-				status = commerce.Conflict
+				status = outcome.Conflict
 			}
 		} else {
 			s.accepted[id.RecordID] = string(record)
 		}
-		results = append(results, commerce.Result{RecordID: id.RecordID, Status: status})
+		results = append(results, outcome.Result{RecordID: id.RecordID, Status: status})
 	}
 	return results
 }
@@ -69,6 +69,6 @@ func recordsOf(body []byte) []json.RawMessage {
 	return batch.Records
 }
 
-func writeResults(w http.ResponseWriter, results []commerce.Result) {
+func writeResults(w http.ResponseWriter, results []outcome.Result) {
 	_ = json.NewEncoder(w).Encode(map[string]any{"results": results})
 }

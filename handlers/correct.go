@@ -9,9 +9,9 @@ import (
 	"io"
 	"iter"
 
-	"stackusage/shared/commerce"
 	"stackusage/shared/daily"
 	"stackusage/shared/ledger"
+	"stackusage/shared/outcome"
 	"stackusage/shared/table"
 	"stackusage/shared/usage"
 )
@@ -137,20 +137,15 @@ func (a *App) readReceipt(ctx context.Context, source ledger.Source) (ledger.Rec
 
 // receiptOf is what stands of a batch: the answers in the order of its records.
 // Every record must have one.
-func receiptOf(id ledger.BatchID, records []daily.Record, results map[string]commerce.Result) (ledger.Receipt, error) {
+func receiptOf(id ledger.BatchID, records []daily.Record, results map[string]outcome.Result) (ledger.Receipt, error) {
 	receipt := ledger.Receipt{Batch: id.String(), Answers: make([]ledger.ReceiptAnswer, len(records))}
 	for i, r := range records {
 		result := results[r.RecordID]
 		answer := ledger.ReceiptAnswer{RecordID: r.RecordID, Status: result.Status, Code: ledger.Clip(result.Code), Message: ledger.Clip(result.Message)}
-		switch result.Status {
-		case commerce.Accepted, commerce.Duplicate:
-			answer.Stands, answer.Quantity = true, r.Quantity
-		case commerce.Conflict:
-			stored, err := usage.ParseSum(result.Quantity)
-			if err != nil {
-				return receipt, fmt.Errorf("conflict over record %s: stored quantity: %w", r.RecordID, err)
-			}
-			answer.Stands, answer.Quantity = true, stored
+		answer.Stands = outcome.InBill(result.Status)
+		var err error
+		if answer.Quantity, err = outcome.Billed(result.Status, r.Quantity, result.Quantity); err != nil {
+			return receipt, fmt.Errorf("record %s of batch %s: %w", r.RecordID, id, err)
 		}
 		if result.Code == ledger.CodeDecided {
 			answer.Waived = r.Quantity.Sub(answer.Quantity)

@@ -12,8 +12,8 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	standin "stackusage/internal/devstack/commerce"
-	"stackusage/shared/commerce"
 	"stackusage/shared/ledger"
+	"stackusage/shared/outcome"
 	"stackusage/shared/table"
 )
 
@@ -26,7 +26,7 @@ func TestADifferenceIsAgainstWhatIsStored(t *testing.T) {
 	r.complete(t)
 	var ours atomic.Int64
 	g.set(func(w http.ResponseWriter, req *http.Request, body []byte) bool {
-		results := []commerce.Result{}
+		results := []outcome.Result{}
 		for _, raw := range recordsOf(body) {
 			var one judged
 			_ = json.Unmarshal(raw, &one)
@@ -55,14 +55,14 @@ func TestADifferenceIsAgainstWhatIsStored(t *testing.T) {
 	}
 	t.Run("reversals that are Expired stand for nothing, and those in Conflict for what is stored", func(t *testing.T) {
 		n := 0
-		g.declining(func(r judged) *commerce.Result {
+		g.declining(func(r judged) *outcome.Result {
 			if r.BillingSubscriptionID != payer {
 				return nil
 			}
 			if n++; n == 1 {
-				return &commerce.Result{Status: commerce.Conflict, Quantity: "-0.5"}
+				return &outcome.Result{Status: outcome.Conflict, Quantity: "-0.5"}
 			}
-			return &commerce.Result{Status: commerce.Expired}
+			return &outcome.Result{Status: outcome.Expired}
 		})
 		r.movePayer(t)
 		_, err := r.Ledger.AskRestate(t.Context(), cloudID, theDay, because("other payer"))

@@ -12,8 +12,8 @@ import (
 
 	"stackusage/handlers"
 	standin "stackusage/internal/devstack/commerce"
-	"stackusage/shared/commerce"
 	"stackusage/shared/ledger"
+	"stackusage/shared/outcome"
 	"stackusage/shared/queue"
 	"stackusage/shared/registration"
 	"stackusage/shared/table"
@@ -24,9 +24,9 @@ const otherPayer = "11111111-2222-4333-8444-555555555555"
 type judged struct{ RecordID, Kind, BillingSubscriptionID, Quantity string }
 
 // declining takes the records of a request but for those that judge declines.
-func (g *gate) declining(judge func(judged) *commerce.Result) {
+func (g *gate) declining(judge func(judged) *outcome.Result) {
 	g.set(func(w http.ResponseWriter, req *http.Request, body []byte) bool {
-		results := []commerce.Result{}
+		results := []outcome.Result{}
 		for _, raw := range recordsOf(body) {
 			var r judged
 			_ = json.Unmarshal(raw, &r) // a record of ours
@@ -43,16 +43,16 @@ func (g *gate) declining(judge func(judged) *commerce.Result) {
 }
 
 // halves are the halves of a correction that commerce may decline.
-var halves = map[string]func(judged) *commerce.Result{
-	"the reversal is declined": func(r judged) *commerce.Result {
+var halves = map[string]func(judged) *outcome.Result{
+	"the reversal is declined": func(r judged) *outcome.Result {
 		if r.Kind == "correction" {
-			return &commerce.Result{Status: commerce.Rejected, Code: "NoCorrections"}
+			return &outcome.Result{Status: outcome.Rejected, Code: "NoCorrections"}
 		}
 		return nil
 	},
-	"the new payer is declined": func(r judged) *commerce.Result {
+	"the new payer is declined": func(r judged) *outcome.Result {
 		if r.BillingSubscriptionID == otherPayer {
-			return &commerce.Result{Status: commerce.Rejected, Code: "NoSuchSubscription"}
+			return &outcome.Result{Status: outcome.Rejected, Code: "NoSuchSubscription"}
 		}
 		return nil
 	},
@@ -75,7 +75,7 @@ func (r *rig) work(t *testing.T) {
 
 // halfDeclined is an app whose day was restated for another payer, and commerce
 // declines a half of that.
-func halfDeclined(t *testing.T, judge func(judged) *commerce.Result) (*rig, *gate) {
+func halfDeclined(t *testing.T, judge func(judged) *outcome.Result) (*rig, *gate) {
 	t.Helper()
 	r := registered(t)
 	g := newGate(t, r, standin.Options{})
@@ -270,9 +270,9 @@ func TestDeclinedIsStatedAgainWithBackoff(t *testing.T) {
 		wait(61*time.Minute, 6)
 	})
 	t.Run("records that are Expired wait for an operator", func(t *testing.T) {
-		g.declining(func(r judged) *commerce.Result {
+		g.declining(func(r judged) *outcome.Result {
 			if r.Kind == "correction" {
-				return &commerce.Result{Status: commerce.Expired}
+				return &outcome.Result{Status: outcome.Expired}
 			}
 			return nil
 		})

@@ -10,8 +10,8 @@ import (
 	"time"
 
 	standin "stackusage/internal/devstack/commerce"
-	"stackusage/shared/commerce"
 	"stackusage/shared/ledger"
+	"stackusage/shared/outcome"
 	"stackusage/shared/queue"
 	"stackusage/shared/table"
 )
@@ -51,9 +51,9 @@ func (g *gate) agree(t *testing.T, r *rig, n int) map[string]string {
 // rejecting takes the records of a request but for some, which are Rejected.
 func (g *gate) rejecting(numbers ...int) func(http.ResponseWriter, *http.Request, []byte) bool {
 	return func(w http.ResponseWriter, req *http.Request, body []byte) bool {
-		var results []commerce.Result
+		var results []outcome.Result
 		for _, record := range recordsOf(body) {
-			result := commerce.Result{Status: commerce.Rejected, Code: "NoSuchMeter", Message: "not yet"}
+			result := outcome.Result{Status: outcome.Rejected, Code: "NoSuchMeter", Message: "not yet"}
 			for _, n := range numbers {
 				if bytes.Contains(record, fmt.Appendf(nil, "/sa%03d\"", n)) {
 					var id struct{ RecordID string }

@@ -10,8 +10,8 @@ import (
 	"time"
 
 	standin "stackusage/internal/devstack/commerce"
-	"stackusage/shared/commerce"
 	"stackusage/shared/ledger"
+	"stackusage/shared/outcome"
 	"stackusage/shared/table"
 )
 
@@ -40,7 +40,7 @@ func TestQuantitiesOfCommerce(t *testing.T) {
 	t.Parallel()
 	r := statedWith(t, 5)
 	g := newGate(t, r, standin.Options{})
-	g.set(g.answering(&commerce.Result{Status: commerce.Conflict, Quantity: "2,125"}, false))
+	g.set(g.answering(&outcome.Result{Status: outcome.Conflict, Quantity: "2,125"}, false))
 	shown := "2,125"
 	g.shows(&shown)
 	for range ledger.SettleTries {
@@ -71,7 +71,7 @@ func TestACodeThatReadsAsADecision(t *testing.T) {
 			_, _ = io.WriteString(w, `{"error":{"code":"RejectedByDecision","message":"m"}}`)
 			return true
 		}
-		return g.answering(&commerce.Result{Status: commerce.Rejected, Code: "RejectedByDecision", Message: "a\x00b"}, false)(w, req, body)
+		return g.answering(&outcome.Result{Status: outcome.Rejected, Code: "RejectedByDecision", Message: "a\x00b"}, false)(w, req, body)
 	}
 	r.forward(t, 1)
 	if b := r.batch(t); b.Rejected != 2 || b.Declined != 2 {

@@ -14,6 +14,7 @@ import (
 	"stackusage/shared/daily"
 	"stackusage/shared/invoke"
 	"stackusage/shared/ledger"
+	"stackusage/shared/outcome"
 	"stackusage/shared/queue"
 	"stackusage/shared/table"
 )
@@ -207,15 +208,15 @@ func tally(b *ledger.Batch, records []daily.Record, receipt ledger.Receipt) {
 	b.Accepted, b.Duplicate, b.Conflict, b.Rejected, b.Expired, b.Declined = 0, 0, 0, 0, 0, 0
 	for i, a := range receipt.Answers {
 		switch a.Status {
-		case commerce.Accepted:
+		case outcome.Accepted:
 			b.Accepted++
-		case commerce.Duplicate:
+		case outcome.Duplicate:
 			b.Duplicate++
-		case commerce.Conflict:
+		case outcome.Conflict:
 			b.Conflict++
-		case commerce.Rejected:
+		case outcome.Rejected:
 			b.Rejected++
-		case commerce.Expired:
+		case outcome.Expired:
 			b.Expired++
 		}
 		if !a.Quantity.Add(a.Waived).Equal(records[i].Quantity) {

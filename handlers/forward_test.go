@@ -12,8 +12,8 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
-	"stackusage/shared/commerce"
 	"stackusage/shared/ledger"
+	"stackusage/shared/outcome"
 	"stackusage/shared/queue"
 	"stackusage/shared/table"
 )
@@ -179,9 +179,9 @@ func TestFinalRefusals(t *testing.T) {
 	r := stated(t)
 	r.commerce.answer = func(w http.ResponseWriter, body []byte) bool {
 		results := r.commerce.take(body)
-		results[0] = commerce.Result{RecordID: results[0].RecordID, Status: commerce.Conflict, Quantity: "12.5", Code: "QuantityDiffers", Message: "other"}
-		results[1] = commerce.Result{RecordID: results[1].RecordID, Status: commerce.Rejected, Code: "NoMeter", Message: "unknown meter"}
-		results[2].Status = commerce.Expired
+		results[0] = outcome.Result{RecordID: results[0].RecordID, Status: outcome.Conflict, Quantity: "12.5", Code: "QuantityDiffers", Message: "other"}
+		results[1] = outcome.Result{RecordID: results[1].RecordID, Status: outcome.Rejected, Code: "NoMeter", Message: "unknown meter"}
+		results[2].Status = outcome.Expired
 		writeResults(w, results)
 		return true
 	}

@@ -20,6 +20,7 @@ import (
 	standin "stackusage/internal/devstack/commerce"
 	"stackusage/shared/commerce"
 	"stackusage/shared/ledger"
+	"stackusage/shared/outcome"
 )
 
 const queryPath = "/v1/records/query"
@@ -84,10 +85,10 @@ func (g *gate) set(answer func(http.ResponseWriter, *http.Request, []byte) bool)
 }
 
 // taken lets commerce take a request and returns what it answers.
-func (g *gate) taken(req *http.Request) []commerce.Result {
+func (g *gate) taken(req *http.Request) []outcome.Result {
 	w := httptest.NewRecorder()
 	g.inner.ServeHTTP(w, req)
-	var body struct{ Results []commerce.Result }
+	var body struct{ Results []outcome.Result }
 	_ = json.Unmarshal(w.Body.Bytes(), &body) // a stand-in of ours
 	return body.Results
 }
@@ -184,7 +185,7 @@ func (g *gate) checkEnd(t *testing.T, r *rig, n int, rest string, named map[int]
 		if answer.Stands {
 			stand++
 		}
-		if answer.Status != commerce.Conflict && answer.Stands != (bytesOf[answer.RecordID] == string(raw)) {
+		if answer.Status != outcome.Conflict && answer.Stands != (bytesOf[answer.RecordID] == string(raw)) {
 			t.Errorf("record %d %s: %s, and commerce has %q", i, answer.RecordID, answer.Status, bytesOf[answer.RecordID])
 		}
 	}

@@ -33,6 +33,7 @@ import (
 	"stackusage/shared/landing"
 	"stackusage/shared/ledger"
 	"stackusage/shared/meter"
+	"stackusage/shared/outcome"
 	"stackusage/shared/registration"
 )
 
@@ -62,7 +63,7 @@ type Queues interface {
 // Sender takes one request with records, and reads back which of some records of a
 // usage day it accepted. Failures are *commerce.Error.
 type Sender interface {
-	Send(ctx context.Context, id string, body []byte) (map[string]commerce.Result, error)
+	Send(ctx context.Context, id string, body []byte) (map[string]outcome.Result, error)
 	Accepted(ctx context.Context, cloudID, usageDate string, recordIDs []string) (map[string]commerce.AcceptedRecord, error)
 }
 

@@ -11,6 +11,7 @@ import (
 	standin "stackusage/internal/devstack/commerce"
 	"stackusage/shared/commerce"
 	"stackusage/shared/ledger"
+	"stackusage/shared/outcome"
 	"stackusage/shared/verify"
 )
 
@@ -36,7 +37,7 @@ func TestARequestThatIsTakenLater(t *testing.T) {
 		settle bool
 	}{
 		"a repeat is Expired": {1, func(g *gate) func(http.ResponseWriter, *http.Request, []byte) bool {
-			return g.answering(&commerce.Result{Status: commerce.Expired}, false)
+			return g.answering(&outcome.Result{Status: outcome.Expired}, false)
 		}, false},
 		"a repeat is refused for one record":     {1, func(*gate) func(http.ResponseWriter, *http.Request, []byte) bool { return poison(3) }, false},
 		"a repeat is refused, and it is settled": {ledger.SettleTries, func(*gate) func(http.ResponseWriter, *http.Request, []byte) bool { return refuseAll }, true},

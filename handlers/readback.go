@@ -8,6 +8,7 @@ import (
 	"net/http"
 
 	"stackusage/shared/commerce"
+	"stackusage/shared/outcome"
 	"stackusage/shared/usage"
 )
 
@@ -26,16 +27,16 @@ func (a *App) readBack(ctx context.Context, s *sending, some []int) (cause, err 
 	if cause != nil || len(accepted) == 0 {
 		return cause, nil
 	}
-	found := map[string]commerce.Result{}
+	found := map[string]outcome.Result{}
 	var unreadable error
 	for _, i := range some {
 		r, has := accepted[s.records[i].RecordID]
 		if !has {
 			continue
 		}
-		result := commerce.Result{RecordID: r.RecordID, Status: commerce.Accepted, Code: codeReadBack}
+		result := outcome.Result{RecordID: r.RecordID, Status: outcome.Accepted, Code: codeReadBack}
 		if sum := sha256.Sum256(s.raw[i]); r.SHA256 != hex.EncodeToString(sum[:]) {
-			result.Status, result.Quantity, result.Message = commerce.Conflict, r.Quantity, "commerce has other bytes under this recordId"
+			result.Status, result.Quantity, result.Message = outcome.Conflict, r.Quantity, "commerce has other bytes under this recordId"
 			if _, err := usage.ParseForeignSum(r.Quantity); err != nil { // it must not count as one that commerce has not got
 				unreadable = &commerce.Error{Kind: commerce.Unknown, Status: http.StatusOK, Err: fmt.Errorf("read back record %s: stored quantity: %w", r.RecordID, err)}
 			}
@@ -53,10 +54,10 @@ func (a *App) readBack(ctx context.Context, s *sending, some []int) (cause, err 
 // What commerce has is billed, whatever it says of a repeat, and the next
 // revision must not bill it again. While a request may still be on its way, what is
 // told so has no answer yet: waits.
-func (a *App) readUnbilled(ctx context.Context, s *sending, some []int, results map[string]commerce.Result) (waits bool, cause, err error) {
+func (a *App) readUnbilled(ctx context.Context, s *sending, some []int, results map[string]outcome.Result) (waits bool, cause, err error) {
 	var unbilled []int
 	for _, i := range some {
-		if r, ok := results[s.records[i].RecordID]; ok && !stands(r.Status) {
+		if r, ok := results[s.records[i].RecordID]; ok && !outcome.InBill(r.Status) {
 			unbilled = append(unbilled, i)
 		}
 	}

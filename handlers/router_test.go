@@ -16,6 +16,7 @@ import (
 	"stackusage/functions"
 	"stackusage/handlers"
 	"stackusage/shared/commerce"
+	"stackusage/shared/outcome"
 	"stackusage/shared/queue"
 )
 
@@ -94,9 +95,9 @@ func TestWhatIsNoFunction(t *testing.T) {
 }
 
 // senderFunc is commerce as a function.
-type senderFunc func(ctx context.Context, id string, body []byte) (map[string]commerce.Result, error)
+type senderFunc func(ctx context.Context, id string, body []byte) (map[string]outcome.Result, error)
 
-func (f senderFunc) Send(ctx context.Context, id string, body []byte) (map[string]commerce.Result, error) {
+func (f senderFunc) Send(ctx context.Context, id string, body []byte) (map[string]outcome.Result, error) {
 	return f(ctx, id, body)
 }
 
@@ -108,7 +109,7 @@ func TestPanic(t *testing.T) {
 	t.Parallel()
 	r := stated(t)
 	real := r.Commerce
-	r.Commerce = senderFunc(func(context.Context, string, []byte) (map[string]commerce.Result, error) {
+	r.Commerce = senderFunc(func(context.Context, string, []byte) (map[string]outcome.Result, error) {
 		panic("out of the blue")
 	})
 	for range 20 { // more often than there are slots
@@ -135,7 +136,7 @@ func TestSlots(t *testing.T) {
 	var lock sync.Mutex
 	running, most := int64(0), int64(0)
 	full := make(chan struct{})
-	r.Commerce = senderFunc(func(context.Context, string, []byte) (map[string]commerce.Result, error) {
+	r.Commerce = senderFunc(func(context.Context, string, []byte) (map[string]outcome.Result, error) {
 		lock.Lock()
 		running++
 		if most = max(most, running); most == slots && running == slots {

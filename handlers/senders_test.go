@@ -15,6 +15,7 @@ import (
 	"stackusage/shared/commerce"
 	"stackusage/shared/daily"
 	"stackusage/shared/ledger"
+	"stackusage/shared/outcome"
 	"stackusage/shared/queue"
 	"stackusage/shared/table"
 )
@@ -137,7 +138,7 @@ func TestARequestEndsWithItsClaim(t *testing.T) {
 	r.Settings.SendLimit = time.Second
 	r.reroute(t)
 	inner := r.Commerce
-	r.Commerce = senderFunc(func(ctx context.Context, _ string, _ []byte) (map[string]commerce.Result, error) {
+	r.Commerce = senderFunc(func(ctx context.Context, _ string, _ []byte) (map[string]outcome.Result, error) {
 		ends, bounded := ctx.Deadline()
 		// The app's clock stands still in a test: what is left is compared, not times.
 		if left, claimed := time.Until(ends), r.batch(t).ClaimedUntil.Sub(r.Now()); !bounded || left > claimed {

@@ -9,6 +9,7 @@ import (
 
 	"stackusage/shared/commerce"
 	"stackusage/shared/ledger"
+	"stackusage/shared/outcome"
 )
 
 // settled reports whether an operator decided how the records end that commerce
@@ -57,7 +58,7 @@ func (a *App) endLone(ctx context.Context, s *sending, alone []lone, proven bool
 	if cause, err := a.readBack(ctx, s, some); cause != nil || err != nil {
 		return cause, err
 	}
-	results := map[string]commerce.Result{}
+	results := map[string]outcome.Result{}
 	var rest []int
 	waits, silent, early, decided := 0, 0, a.onItsWay(s) > 0, false
 	for _, l := range alone {
@@ -85,7 +86,7 @@ func (a *App) endLone(ctx context.Context, s *sending, alone []lone, proven bool
 			waits++
 			continue
 		}
-		results[id] = commerce.Result{RecordID: id, Status: commerce.Rejected, Code: code, Message: message}
+		results[id] = outcome.Result{RecordID: id, Status: outcome.Rejected, Code: code, Message: message}
 		rest = append(rest, l.record)
 	}
 	last := alone[len(alone)-1].refusal

@@ -7,7 +7,7 @@ import (
 	"time"
 
 	standin "stackusage/internal/devstack/commerce"
-	"stackusage/shared/commerce"
+	"stackusage/shared/outcome"
 )
 
 // TestABilledRecordIsNotCalledUnbilled: the first try is taken and its reply
@@ -15,7 +15,7 @@ import (
 // has the record.
 func TestABilledRecordIsNotCalledUnbilled(t *testing.T) {
 	t.Parallel()
-	for _, status := range []string{commerce.Expired, commerce.Rejected} {
+	for _, status := range []string{outcome.Expired, outcome.Rejected} {
 		t.Run(status, func(t *testing.T) {
 			t.Parallel()
 			r := statedWith(t, 3)
@@ -26,11 +26,11 @@ func TestABilledRecordIsNotCalledUnbilled(t *testing.T) {
 					g.taken(req)
 					panic(http.ErrAbortHandler)
 				}
-				var results []commerce.Result
+				var results []outcome.Result
 				for _, record := range recordsOf(body) {
 					var id struct{ RecordID string }
 					_ = json.Unmarshal(record, &id)
-					results = append(results, commerce.Result{RecordID: id.RecordID, Status: status, Code: "TooLate"})
+					results = append(results, outcome.Result{RecordID: id.RecordID, Status: status, Code: "TooLate"})
 				}
 				writeResults(w, results)
 				return true

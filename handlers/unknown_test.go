@@ -11,7 +11,7 @@ import (
 	"time"
 
 	standin "stackusage/internal/devstack/commerce"
-	"stackusage/shared/commerce"
+	"stackusage/shared/outcome"
 	"stackusage/shared/table"
 )
 
@@ -131,7 +131,7 @@ func TestReadBackIsAway(t *testing.T) {
 // TestAnswersThatAreWrong: each ends exact, whatever commerce answers first.
 func TestAnswersThatAreWrong(t *testing.T) {
 	t.Parallel()
-	reply := func(change func([]commerce.Result) []commerce.Result) func(*gate, http.ResponseWriter, *http.Request) {
+	reply := func(change func([]outcome.Result) []outcome.Result) func(*gate, http.ResponseWriter, *http.Request) {
 		return func(g *gate, w http.ResponseWriter, req *http.Request) { writeResults(w, change(g.taken(req))) }
 	}
 	for _, c := range []struct {
@@ -141,22 +141,22 @@ func TestAnswersThatAreWrong(t *testing.T) {
 		named  map[int]string
 		tries  int
 	}{
-		{"in another order", reply(func(r []commerce.Result) []commerce.Result { r[0], r[4] = r[4], r[0]; return r[:] }), "Accepted", nil, 1},
-		{"with an id that nobody asked about", reply(func(r []commerce.Result) []commerce.Result {
-			return append(r, commerce.Result{RecordID: "someone else's", Status: commerce.Rejected})
+		{"in another order", reply(func(r []outcome.Result) []outcome.Result { r[0], r[4] = r[4], r[0]; return r[:] }), "Accepted", nil, 1},
+		{"with an id that nobody asked about", reply(func(r []outcome.Result) []outcome.Result {
+			return append(r, outcome.Result{RecordID: "someone else's", Status: outcome.Rejected})
 		}), "Accepted", nil, 1},
-		{"some missing", reply(func(r []commerce.Result) []commerce.Result { return r[1:3] }), "", nil, 2},
-		{"all missing", reply(func(r []commerce.Result) []commerce.Result { return []commerce.Result{} }), "Duplicate", nil, 2},
-		{"only for strangers", reply(func(r []commerce.Result) []commerce.Result {
-			return []commerce.Result{{RecordID: "x", Status: commerce.Accepted}}
+		{"some missing", reply(func(r []outcome.Result) []outcome.Result { return r[1:3] }), "", nil, 2},
+		{"all missing", reply(func(r []outcome.Result) []outcome.Result { return []outcome.Result{} }), "Duplicate", nil, 2},
+		{"only for strangers", reply(func(r []outcome.Result) []outcome.Result {
+			return []outcome.Result{{RecordID: "x", Status: outcome.Accepted}}
 		}), "Duplicate", nil, 2},
-		{"one twice, and the two differ", reply(func(r []commerce.Result) []commerce.Result {
-			return append(r, commerce.Result{RecordID: r[0].RecordID, Status: commerce.Rejected})
+		{"one twice, and the two differ", reply(func(r []outcome.Result) []outcome.Result {
+			return append(r, outcome.Result{RecordID: r[0].RecordID, Status: outcome.Rejected})
 		}), "Duplicate", nil, 2},
-		{"a status that nobody knows", reply(func(r []commerce.Result) []commerce.Result { r[2].Status = "Queued"; return r }), "Duplicate", nil, 2},
-		{"a conflict that does not say what is stored", reply(func(r []commerce.Result) []commerce.Result {
+		{"a status that nobody knows", reply(func(r []outcome.Result) []outcome.Result { r[2].Status = "Queued"; return r }), "Duplicate", nil, 2},
+		{"a conflict that does not say what is stored", reply(func(r []outcome.Result) []outcome.Result {
 			for i := range r {
-				r[i].Status, r[i].Quantity = commerce.Conflict, "much"
+				r[i].Status, r[i].Quantity = outcome.Conflict, "much"
 			}
 			return r
 		}), "Duplicate", nil, 2},

@@ -11,8 +11,8 @@ import (
 	"time"
 
 	standin "stackusage/internal/devstack/commerce"
-	"stackusage/shared/commerce"
 	"stackusage/shared/ledger"
+	"stackusage/shared/outcome"
 	"stackusage/shared/table"
 )
 
@@ -21,9 +21,9 @@ func third(raw []byte) bool { return bytes.Contains(raw, []byte("/sa003\"")) }
 
 // answering takes a request record by record, and answers the third record with
 // another result; nil leaves it out. taken: it takes the record all the same.
-func (g *gate) answering(result *commerce.Result, taken bool) func(http.ResponseWriter, *http.Request, []byte) bool {
+func (g *gate) answering(result *outcome.Result, taken bool) func(http.ResponseWriter, *http.Request, []byte) bool {
 	return func(w http.ResponseWriter, req *http.Request, body []byte) bool {
-		results := []commerce.Result{}
+		results := []outcome.Result{}
 		for _, raw := range recordsOf(body) {
 			if !third(raw) || taken {
 				got := g.taken(part(req, raw))[0]
@@ -76,9 +76,9 @@ func (r *rig) settledAnswers(t *testing.T, g *gate, waived bool) {
 // out, again and again, holds up no other; and an operator can end it.
 func TestAResultThatCannotBeRead(t *testing.T) {
 	t.Parallel()
-	for name, result := range map[string]*commerce.Result{
-		"a Conflict with 12,50":      {Status: commerce.Conflict, Quantity: "12,50"},
-		"a Conflict with 1E+999":     {Status: commerce.Conflict, Quantity: "1E+999"},
+	for name, result := range map[string]*outcome.Result{
+		"a Conflict with 12,50":      {Status: outcome.Conflict, Quantity: "12,50"},
+		"a Conflict with 1E+999":     {Status: outcome.Conflict, Quantity: "1E+999"},
 		"a status that nobody knows": {Status: "Queued"},
 		"left out":                   nil,
 	} {
@@ -321,11 +321,11 @@ func TestALongReceipt(t *testing.T) {
 	r := statedWith(t, 500)
 	g := newGate(t, r, standin.Options{})
 	g.answer = func(w http.ResponseWriter, _ *http.Request, body []byte) bool {
-		results := []commerce.Result{}
+		results := []outcome.Result{}
 		for _, raw := range recordsOf(body) {
 			var id struct{ RecordID string }
 			_ = json.Unmarshal(raw, &id) // a record of ours
-			results = append(results, commerce.Result{RecordID: id.RecordID, Status: commerce.Rejected, Message: strings.Repeat("<", 2000)})
+			results = append(results, outcome.Result{RecordID: id.RecordID, Status: outcome.Rejected, Message: strings.Repeat("<", 2000)})
 		}
 		enc := json.NewEncoder(w)
 		enc.SetEscapeHTML(false)

@@ -15,6 +15,7 @@ import (
 	"time"
 
 	"stackusage/shared/commerce"
+	"stackusage/shared/outcome"
 	"stackusage/shared/registration"
 )
 
@@ -64,14 +65,14 @@ func conflictOnce() http.HandlerFunc {
 			_, _ = io.WriteString(w, `{"value":[]}`)
 			return
 		}
-		results := make([]commerce.Result, len(body.Records))
+		results := make([]outcome.Result, len(body.Records))
 		for i, rec := range body.Records {
 			if known == "" {
 				known = rec.RecordID
 			}
-			results[i] = commerce.Result{RecordID: rec.RecordID, Status: commerce.Accepted}
+			results[i] = outcome.Result{RecordID: rec.RecordID, Status: outcome.Accepted}
 			if rec.RecordID == known {
-				results[i] = commerce.Result{RecordID: rec.RecordID, Status: commerce.Conflict, Quantity: "0.5"}
+				results[i] = outcome.Result{RecordID: rec.RecordID, Status: outcome.Conflict, Quantity: "0.5"}
 			}
 		}
 		_ = json.NewEncoder(w).Encode(map[string]any{"results": results})

@@ -15,26 +15,9 @@ import (
 	"strconv"
 	"time"
 
+	"stackusage/shared/outcome"
 	"stackusage/shared/strictjson"
 )
-
-// Statuses of one record. All are final.
-const (
-	Accepted  = "Accepted"
-	Duplicate = "Duplicate" // accepted before, with these very bytes
-	Conflict  = "Conflict"  // known with other content
-	Rejected  = "Rejected"
-	Expired   = "Expired" // past commerce's lateness limit
-)
-
-// Result is commerce's answer to one record.
-type Result struct {
-	RecordID string `json:"recordId"`
-	Status   string `json:"status"`
-	Code     string `json:"code,omitempty"`
-	Message  string `json:"message,omitempty"`
-	Quantity string `json:"quantity,omitempty"` // stored, in a Conflict
-}
 
 // Kind says what a failed request means for its sender.
 type Kind string
@@ -106,7 +89,7 @@ const maxAnswer = 1 << 20
 
 // Send posts the body of one batch. id goes to commerce's logs. A record
 // without a result has no known answer. Failures are *Error.
-func (c *Client) Send(ctx context.Context, id string, body []byte) (map[string]Result, error) {
+func (c *Client) Send(ctx context.Context, id string, body []byte) (map[string]outcome.Result, error) {
 	target, err := c.target()
 	if err != nil {
 		return nil, &Error{Kind: Unknown, Err: err}
@@ -213,9 +196,9 @@ var errAnswer = errors.New("the answer is not a list of results")
 // DecodeResults reads the body of a 200. A status that is not known, a result
 // without recordId, two results for one record, or a name that comes twice in an
 // object make the whole answer unusable: it is better to ask again than to guess.
-func DecodeResults(answer []byte) (map[string]Result, error) {
+func DecodeResults(answer []byte) (map[string]outcome.Result, error) {
 	var body struct {
-		Results []Result `json:"results"`
+		Results []outcome.Result `json:"results"`
 	}
 	if err := strictjson.Unmarshal(answer, &body); err != nil {
 		return nil, fmt.Errorf("read results: %w: %w", errAnswer, err)
@@ -223,11 +206,9 @@ func DecodeResults(answer []byte) (map[string]Result, error) {
 	if body.Results == nil {
 		return nil, fmt.Errorf("read results: %w", errAnswer)
 	}
-	results := make(map[string]Result, len(body.Results))
+	results := make(map[string]outcome.Result, len(body.Results))
 	for _, r := range body.Results {
-		switch r.Status {
-		case Accepted, Duplicate, Conflict, Rejected, Expired:
-		default:
+		if !outcome.Known(r.Status) {
 			return nil, fmt.Errorf("read results: record %.60q: %w: status %.40q", r.RecordID, errAnswer, r.Status)
 		}
 		if _, twice := results[r.RecordID]; twice || r.RecordID == "" {

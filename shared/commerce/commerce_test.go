@@ -13,6 +13,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"stackusage/shared/commerce"
+	"stackusage/shared/outcome"
 )
 
 // serve starts commerce with one answer, and a client of it.
@@ -90,12 +91,12 @@ func TestSendReadsAnAnswerPerRecord(t *testing.T) {
 		{"recordId":"c","status":"Conflict","quantity":"12.5","code":"QuantityDiffers","message":"differs"},
 		{"recordId":"d","status":"Rejected","code":"NoSuchMeter","message":"no"},{"recordId":"e","status":"Expired"}],"new":1}`))
 	got, err := c.Send(t.Context(), "b", nil)
-	want := map[string]commerce.Result{
-		"a": {RecordID: "a", Status: commerce.Accepted},
-		"b": {RecordID: "b", Status: commerce.Duplicate},
-		"c": {RecordID: "c", Status: commerce.Conflict, Quantity: "12.5", Code: "QuantityDiffers", Message: "differs"},
-		"d": {RecordID: "d", Status: commerce.Rejected, Code: "NoSuchMeter", Message: "no"},
-		"e": {RecordID: "e", Status: commerce.Expired},
+	want := map[string]outcome.Result{
+		"a": {RecordID: "a", Status: outcome.Accepted},
+		"b": {RecordID: "b", Status: outcome.Duplicate},
+		"c": {RecordID: "c", Status: outcome.Conflict, Quantity: "12.5", Code: "QuantityDiffers", Message: "differs"},
+		"d": {RecordID: "d", Status: outcome.Rejected, Code: "NoSuchMeter", Message: "no"},
+		"e": {RecordID: "e", Status: outcome.Expired},
 	}
 	if diff := cmp.Diff(want, got); err != nil || diff != "" {
 		t.Errorf("%v %s", err, diff)

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"iter"
 
+	"stackusage/shared/outcome"
 	"stackusage/shared/table"
 	"stackusage/shared/usage"
 )
@@ -86,13 +87,8 @@ func billedLine(row table.Row) (b BilledLine, err error) {
 	if b.Quantity, err = usage.ParseSum(have.Quantity); err != nil {
 		return b, fmt.Errorf("row %s/%s: column quantity: %w", row.Partition, row.Key, err)
 	}
-	switch {
-	case have.Answer == "Conflict":
-		if b.Stands, err = usage.ParseSum(have.StoredQuantity); err != nil {
-			return b, fmt.Errorf("row %s/%s: column storedQuantity: %w", row.Partition, row.Key, err)
-		}
-	case !refused(have.Answer):
-		b.Stands = b.Quantity
+	if b.Stands, err = outcome.Billed(have.Answer, b.Quantity, have.StoredQuantity); err != nil {
+		return b, fmt.Errorf("row %s/%s: columns answer and storedQuantity: %w", row.Partition, row.Key, err)
 	}
 	return b, nil
 }

@@ -144,6 +144,3 @@ type dayID struct {
 }
 
 func (d dayID) partition() string { return dayPartition(d.cloudID, d.day) }
-
-// refused reports whether a record with this answer stands for nothing.
-func refused(status string) bool { return status == "Rejected" || status == "Expired" }

@@ -8,6 +8,7 @@ import (
 	"stackusage/shared/daily"
 	"stackusage/shared/ledger"
 	"stackusage/shared/meter"
+	"stackusage/shared/outcome"
 	"stackusage/shared/table"
 	"stackusage/shared/usage"
 )
@@ -206,7 +207,7 @@ func (r *run) readAnswers(ctx context.Context, day usage.Day, last int, sent map
 		}
 		book := r.books.of(key)
 		book.name, book.unit = b.MeterName, b.Unit
-		if b.Answer != "Rejected" && b.Answer != "Expired" {
+		if outcome.InBill(b.Answer) {
 			add(book.bill, day, b.Stands)
 			tallied(state.accepted, billKey{key, usage.NormalGUID(b.Payer), b.Revision}, b.Stands)
 		}
@@ -233,7 +234,7 @@ func (r *run) readAnswers(ctx context.Context, day usage.Day, last int, sent map
 	return state, nil
 }
 
-var shortfalls = map[string]Kind{"Rejected": Rejected, "Expired": Expired, "Conflict": Conflict}
+var shortfalls = map[string]Kind{outcome.Rejected: Rejected, outcome.Expired: Expired, outcome.Conflict: Conflict}
 
 // unanswered reports whether commerce owes answers to a revision.
 func (r *run) unanswered(ctx context.Context, day usage.Day, revision int) (bool, error) {
