@@ -29,6 +29,7 @@ var layers = map[string][]string{
 	"shared/intake":     {"shared/table", "shared/content", "shared/usage", "shared/landing", "shared/daily", "shared/ledger"},
 	"shared/outcome":    {"shared/usage"},
 	"shared/queue":      {"functions", "shared/strictjson", "shared/usage", "shared/landing", "shared/ledger"},
+	"shared/status":     {"shared/strictjson", "shared/landing", "shared/ledger", "shared/queue", "shared/registration"},
 	"shared/reconcile":  {"shared/outcome", "shared/table", "shared/usage", "shared/strictjson", "shared/meter", "shared/landing", "shared/daily", "shared/ledger"},
 	"shared/commerce":   {"shared/outcome", "shared/strictjson"},
 	"shared/activation": {"shared/usage", "shared/strictjson"},
@@ -42,7 +43,10 @@ var layers = map[string][]string{
 	"agent/config":      {"agent/stackapi", "shared/activation", "shared/landing", "shared/usage"},
 	"agent/signin":      {"agent/transport"},
 	"agent/doctor":      {"agent/inspection", "agent/config", "agent/durable", "agent/signin", "agent/spool", "agent/stackapi", "agent/transport", "shared/landing"},
-	"handlers":          {"shared/outcome", "shared/table", "functions", "shared/activation", "shared/invoke", "shared/strictjson", "shared/usage", "shared/landing", "shared/meter", "shared/registration", "shared/daily", "shared/ledger", "shared/commerce", "shared/content", "shared/queue", "shared/intake"},
+	"handlers":          {"shared/outcome", "shared/table", "functions", "shared/activation", "shared/invoke", "shared/strictjson", "shared/usage", "shared/landing", "shared/meter", "shared/registration", "shared/daily", "shared/ledger", "shared/commerce", "shared/content", "shared/queue", "shared/intake", "shared/status", "shared/registration/resource", "shared/activation/issue"},
+
+	"shared/activation/issue":      {"shared/activation", "shared/landing", "shared/registration", "shared/registration/resource", "shared/usage"},
+	"shared/registration/resource": {"shared/registration", "shared/usage"},
 
 	"internal/memstore": {"shared/table"}, // only tests import it
 

@@ -115,9 +115,6 @@ func note(r *http.Request, reason string) registration.Note {
 	return registration.Note{By: caller(r), Reason: cmp.Or(reason, "through the registration API")}
 }
 
-// etagOf stands for a version of a registration.
-func etagOf(b registration.Book) string { return fmt.Sprintf(`"%d"`, b.Version) }
-
 // condition reads If-Match and If-None-Match.
 func condition(r *http.Request) (c registration.Condition, err error) {
 	switch match := r.Header.Get("If-None-Match"); match {
@@ -155,16 +152,6 @@ func apiDay(text string) (string, error) {
 	return t.Format("20060102"), nil
 }
 
-// ShowDay is a day of a row as requests and flags take days. A row that was put
-// by hand may have something else there, which is shown as it is.
-func ShowDay(compact string) string {
-	t, err := time.Parse("20060102", compact)
-	if err != nil {
-		return compact
-	}
-	return t.Format(time.DateOnly)
-}
-
 // apiTime reads an hour of the API; the zero time if there is none.
 func apiTime(name, text string) (time.Time, error) {
 	if text == "" {
@@ -175,11 +162,4 @@ func apiTime(name, text string) (time.Time, error) {
 		return t, refuse(registration.Invalid, "Invalid"+strings.ToUpper(name[:1])+name[1:], "%s %.40q: must be of the form 2019-12-10T19:00:00Z", name, text)
 	}
 	return t.UTC(), nil
-}
-
-func showTime(t time.Time) string {
-	if t.IsZero() {
-		return ""
-	}
-	return t.UTC().Format(time.RFC3339)
 }

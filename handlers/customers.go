@@ -9,6 +9,7 @@ import (
 	"github.com/gorilla/mux"
 
 	"stackusage/shared/registration"
+	"stackusage/shared/registration/resource"
 	"stackusage/shared/usage"
 )
 
@@ -29,7 +30,7 @@ type CustomerProperties struct {
 }
 
 func customerOf(r registration.Registration, tenant, subscription string) CustomerResource {
-	return CustomerResource{ID: registrationID(r) + "/customerSubscriptions/" + subscription, Name: r.Name + "/" + subscription,
+	return CustomerResource{ID: resource.ID(r) + "/customerSubscriptions/" + subscription, Name: r.Name + "/" + subscription,
 		Type: typeCustomer, Properties: CustomerProperties{TenantID: tenant}}
 }
 

@@ -10,12 +10,12 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
-	"stackusage/handlers"
 	standin "stackusage/internal/devstack/commerce"
 	"stackusage/shared/ledger"
 	"stackusage/shared/outcome"
 	"stackusage/shared/queue"
 	"stackusage/shared/registration"
+	"stackusage/shared/status"
 	"stackusage/shared/table"
 )
 
@@ -106,7 +106,7 @@ func (r *rig) checkDeclined(t *testing.T) {
 	if mark["declined"] != int64(3) || mark["declinedRevision"] != r.lastRevision(t).Number || mark["lastInput"] != "" || mark["restate"] != nil {
 		t.Errorf("mark %v", mark)
 	}
-	var s handlers.Status
+	var s status.Status
 	ok(t, json.Unmarshal([]byte(r.status(t, http.StatusOK)), &s))
 	if len(s.OpenDays) != 1 || s.OpenDays[0].Declined != 3 || s.OpenDays[0].UsageDay != theDay.String() {
 		t.Errorf("status %+v", s)

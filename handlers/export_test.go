@@ -7,6 +7,7 @@ import (
 	"stackusage/functions"
 	"stackusage/shared/ledger"
 	"stackusage/shared/registration"
+	"stackusage/shared/registration/resource"
 	"stackusage/shared/usage"
 )
 
@@ -26,11 +27,11 @@ func Turn(cloudID string, last, now time.Time) (all, undecided bool) {
 
 // DecodeWish reads the body of a request to change a registration.
 func DecodeWish(text []byte) (registration.Wish, error) {
-	var resource RegistrationResource
-	if err := decodeRequest(text, &resource); err != nil {
+	var wanted resource.Registration
+	if err := decodeRequest(text, &wanted); err != nil {
 		return registration.Wish{}, err
 	}
-	return resource.Properties.wish("hamburg", &http.Request{Header: http.Header{}})
+	return wish(wanted.Properties, "hamburg", &http.Request{Header: http.Header{}})
 }
 
 // DecodePrincipal is the decoder of X-MS-CLIENT-PRINCIPAL.

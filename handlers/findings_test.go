@@ -11,10 +11,10 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
-	"stackusage/handlers"
 	"stackusage/shared/landing"
 	"stackusage/shared/ledger"
 	"stackusage/shared/registration"
+	"stackusage/shared/status"
 	"stackusage/shared/table"
 )
 
@@ -61,7 +61,7 @@ func TestFindings(t *testing.T) {
 	why := registration.Note{By: "olga", Reason: "looked at the stack"}
 	want(t, "tenant 2019-12-10 "+fabrikam)
 	t.Run("the status shows them", func(t *testing.T) {
-		var s handlers.Status
+		var s status.Status
 		ok(t, json.Unmarshal([]byte(r.status(t, http.StatusOK)), &s))
 		if len(s.Findings) != 1 || s.Findings[0].Kind != ledger.FindingTenant || !strings.Contains(s.Findings[0].Text, fabrikam) {
 			t.Errorf("%+v", s.Findings)

@@ -7,6 +7,8 @@ import (
 	"github.com/gorilla/mux"
 
 	"stackusage/shared/registration"
+	"stackusage/shared/registration/resource"
+	"stackusage/shared/usage"
 )
 
 // InfrastructureResource is the list of a stack's own subscriptions, whose usage
@@ -34,8 +36,8 @@ type InfrastructureProperties struct {
 
 func infrastructureOf(e registration.InfrastructureEntry) InfrastructureProperties {
 	return InfrastructureProperties{
-		Subscriptions: e.Subscriptions, EffectiveDay: ShowDay(e.EffectiveDay), Reason: e.Reason, Hash: registration.ListHash(e.Subscriptions),
-		Confirmed: e.Confirmed, Confirms: e.Against, By: e.By, At: showTime(e.At),
+		Subscriptions: e.Subscriptions, EffectiveDay: usage.ShowDay(e.EffectiveDay), Reason: e.Reason, Hash: registration.ListHash(e.Subscriptions),
+		Confirmed: e.Confirmed, Confirms: e.Against, By: e.By, At: resource.Time(e.At),
 	}
 }
 
@@ -82,7 +84,7 @@ func (a *App) shownInfrastructure(ctx context.Context, name string) (answer, err
 	if err != nil {
 		return answer{}, err
 	}
-	shown := InfrastructureResource{ID: registrationID(held.Registration) + "/infrastructure", Properties: InfrastructureProperties{
+	shown := InfrastructureResource{ID: resource.ID(held.Registration) + "/infrastructure", Properties: InfrastructureProperties{
 		Subscriptions: held.Infrastructure, Confirmed: held.InfrastructureConfirmed, Confirms: held.InfrastructureAgainst,
 	}}
 	if held.InfrastructureKnown {
@@ -91,5 +93,5 @@ func (a *App) shownInfrastructure(ctx context.Context, name string) (answer, err
 	for _, e := range book.Infrastructure {
 		shown.Properties.History = append(shown.Properties.History, infrastructureOf(e))
 	}
-	return answer{status: http.StatusOK, body: shown, etag: etagOf(book)}, nil
+	return answer{status: http.StatusOK, body: shown, etag: resource.ETag(book)}, nil
 }

@@ -13,6 +13,7 @@ import (
 	"stackusage/shared/ledger"
 	"stackusage/shared/queue"
 	"stackusage/shared/registration"
+	"stackusage/shared/registration/resource"
 	"stackusage/shared/usage"
 )
 
@@ -59,7 +60,7 @@ func (a *App) unregistered(book registration.Book, hour usage.Hour) string {
 	case book.Accepts(hour.Start(), a.settling()):
 		return ""
 	case hour.Start().Before(book.Begins()):
-		return "the hour is before the registration's start, " + showTime(book.Begins()) + "; it counts once that is earlier"
+		return "the hour is before the registration's start, " + resource.Time(book.Begins()) + "; it counts once that is earlier"
 	}
 	return "the registration had ended; the hour counts once it is registered again from that hour on"
 }

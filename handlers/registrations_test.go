@@ -180,7 +180,7 @@ func TestRegistrationAPI(t *testing.T) {
 		}
 		r.asks(t, 200, "DELETE", "/kiel", "")
 		r.advance(2 * time.Hour)
-		refusedWith(t, r.asks(t, 409, "POST", "/kiel/getActivationKey", who), "RegistrationEnded", "register the stamp again")
+		refusedWith(t, r.asks(t, 409, "POST", "/kiel/getActivationKey", who), "RegistrationEnded", "register the stack again")
 	})
 	t.Run("DELETE ends it and keeps its history", func(t *testing.T) {
 		first := r.asks(t, 200, "DELETE", "/hamburg?reason=scrapped", "")

@@ -11,9 +11,9 @@ import (
 	"github.com/google/go-cmp/cmp"
 	"github.com/google/go-cmp/cmp/cmpopts"
 
-	"stackusage/handlers"
 	"stackusage/shared/landing"
 	"stackusage/shared/queue"
+	"stackusage/shared/status"
 	"stackusage/shared/usage"
 )
 
@@ -36,9 +36,9 @@ func TestStatus(t *testing.T) {
 		}
 		return all
 	}
-	check := func(t *testing.T, r *rig, want handlers.Status) {
+	check := func(t *testing.T, r *rig, want status.Status) {
 		t.Helper()
-		var got handlers.Status
+		var got status.Status
 		ok(t, json.Unmarshal([]byte(r.status(t, http.StatusOK)), &got))
 		want.Now = r.Now().UTC()
 		since := cmpopts.EquateApproxTime(time.Minute)
@@ -46,9 +46,9 @@ func TestStatus(t *testing.T) {
 			t.Errorf("status (-want +got):\n%s", diff)
 		}
 	}
-	none, nothing := []handlers.OpenDayStatus{}, []handlers.FindingStatus{}
+	none, nothing := []status.OpenDay{}, []status.Finding{}
 	t.Run("nothing is open in a new app, and the lists are lists", func(t *testing.T) {
-		check(t, newRig(t), handlers.Status{OpenDays: none, OpenRevisions: none, Findings: nothing, Agents: []handlers.AgentStatus{{CloudID: cloudID}}, Queues: queues(nil)})
+		check(t, newRig(t), status.Status{OpenDays: none, OpenRevisions: none, Findings: nothing, Agents: []status.Agent{{CloudID: cloudID}}, Queues: queues(nil)})
 	})
 	t.Run("a day to close, a revision that commerce keeps waiting, and what failed", func(t *testing.T) {
 		r := stated(t)
@@ -65,11 +65,11 @@ func TestStatus(t *testing.T) {
 		} {
 			r.putBlob(t, container, landing.HeartbeatName(h), []byte(text))
 		}
-		check(t, r, handlers.Status{
-			Agents:        []handlers.AgentStatus{{CloudID: cloudID, Heartbeat: &landing.Heartbeat{Format: landing.HeartbeatFormat, SecondsBehind: 7, CollectError: "x"}}},
-			OpenDays:      []handlers.OpenDayStatus{{CloudID: cloudID, UsageDay: "2019-12-11", Since: time.Now()}},
-			OpenRevisions: []handlers.OpenDayStatus{{CloudID: cloudID, UsageDay: "2019-12-10", Revision: 1, Since: time.Now(), Unanswered: 1, LastAnswer: `credentials: HTTP 401: ""`}},
-			Findings: []handlers.FindingStatus{{CloudID: cloudID, UsageDay: "2019-12-10", Kind: "unconfirmed",
+		check(t, r, status.Status{
+			Agents:        []status.Agent{{CloudID: cloudID, Heartbeat: &landing.Heartbeat{Format: landing.HeartbeatFormat, SecondsBehind: 7, CollectError: "x"}}},
+			OpenDays:      []status.OpenDay{{CloudID: cloudID, UsageDay: "2019-12-11", Since: time.Now()}},
+			OpenRevisions: []status.OpenDay{{CloudID: cloudID, UsageDay: "2019-12-10", Revision: 1, Since: time.Now(), Unanswered: 1, LastAnswer: `credentials: HTTP 401: ""`}},
+			Findings: []status.Finding{{CloudID: cloudID, UsageDay: "2019-12-10", Kind: "unconfirmed",
 				Text: "the list of infrastructure subscriptions is not confirmed: none"}},
 			FailedMessages: 1,
 			Queues:         queues(map[string]int64{queue.Batches: 2, queue.Landed + "-poison": 1}),

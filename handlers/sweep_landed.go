@@ -7,7 +7,6 @@ import (
 	"hash/fnv"
 	"iter"
 	"log/slog"
-	"strings"
 	"time"
 
 	"stackusage/shared/invoke"
@@ -76,16 +75,9 @@ func (a *App) sweepLanded(ctx context.Context, r *resending) (done []turnsDone, 
 
 // landed are the cloudIds of the landing containers.
 func (a *App) landed(ctx context.Context) (cloudIDs []string, err error) {
-	containers, err := a.Landing.Containers(ctx, landing.Container(""))
-	for _, container := range containers {
-		cloudID := strings.TrimPrefix(container, landing.Container(""))
-		if usage.CheckGUID(cloudID) != nil || usage.DashedGUID(cloudID) != cloudID {
-			a.log(ctx).WarnContext(ctx, "container with a foreign name", slog.String("container", container))
-			continue
-		}
-		cloudIDs = append(cloudIDs, cloudID)
-	}
-	return cloudIDs, err
+	return landing.Stacks(ctx, a.Landing, func(container string) {
+		a.log(ctx).WarnContext(ctx, "container with a foreign name", slog.String("container", container))
+	})
 }
 
 // turnsDone are the turns of a registration that a run did, once what it found is

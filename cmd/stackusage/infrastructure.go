@@ -7,7 +7,6 @@ import (
 	"fmt"
 	"strings"
 
-	"stackusage/handlers"
 	"stackusage/shared/ledger"
 	"stackusage/shared/registration"
 	"stackusage/shared/usage"
@@ -60,7 +59,7 @@ func listInfrastructure(ctx context.Context, env environment, args []string) err
 		if line.Confirmed {
 			confirmed = strings.TrimSpace("yes " + strings.Join(line.Against, " "))
 		}
-		w.row(handlers.ShowDay(e.EffectiveDay), line.Hash, confirmed, strings.Join(line.Subscriptions, " "), whyOf(e.Note))
+		w.row(usage.ShowDay(e.EffectiveDay), line.Hash, confirmed, strings.Join(line.Subscriptions, " "), whyOf(e.Note))
 	}
 	if asJSON {
 		return nil
@@ -102,7 +101,7 @@ The list holds from --from on, until the day of a later entry if there is one.`)
 	if err != nil {
 		return err
 	}
-	fmt.Fprintf(env.stdout, "From %s on these subscriptions are infrastructure: %s.\n", handlers.ShowDay(e.EffectiveDay), orNone(e.Subscriptions))
+	fmt.Fprintf(env.stdout, "From %s on these subscriptions are infrastructure: %s.\n", usage.ShowDay(e.EffectiveDay), orNone(e.Subscriptions))
 	sayRestated(env, *confirm)
 	return nil
 }
@@ -132,7 +131,7 @@ keeps the registration's list against it, and ends the finding.`)
 	if err != nil {
 		return err
 	}
-	fmt.Fprintf(env.stdout, "Confirmed: from %s on these subscriptions are infrastructure: %s.\n", handlers.ShowDay(e.EffectiveDay), orNone(e.Subscriptions))
+	fmt.Fprintf(env.stdout, "Confirmed: from %s on these subscriptions are infrastructure: %s.\n", usage.ShowDay(e.EffectiveDay), orNone(e.Subscriptions))
 	return nil
 }
 

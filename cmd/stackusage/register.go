@@ -11,6 +11,7 @@ import (
 	"stackusage/handlers"
 	"stackusage/shared/ledger"
 	"stackusage/shared/registration"
+	"stackusage/shared/registration/resource"
 	"stackusage/shared/usage"
 )
 
@@ -189,7 +190,7 @@ func compactOr(day usage.Day) string {
 }
 
 func showJSON(env environment, book registration.Book) error {
-	shown, err := handlers.ShowRegistration(book, time.Now())
+	shown, err := resource.Of(book, time.Now())
 	if err != nil {
 		return err
 	}

@@ -7,10 +7,11 @@ import (
 	"strconv"
 	"time"
 
-	"stackusage/handlers"
 	"stackusage/shared/activation"
+	"stackusage/shared/activation/issue"
 	"stackusage/shared/ledger"
 	"stackusage/shared/registration"
+	"stackusage/shared/usage"
 )
 
 const aboutRegistrations = `list, show and end registrations; make activation keys
@@ -109,7 +110,7 @@ func namedBook(ctx context.Context, env environment, command, about string, args
 func printHistory(env environment, book registration.Book) error {
 	w := newListing(env, "FROM", "SUBSCRIPTION", "KIND", "STAMP", "MODEL", "REPORTING", "REGION", "START", "END", "HOURS", "WHY")
 	for _, r := range book.Registrations {
-		w.row(handlers.ShowDay(r.EffectiveDay), r.SubscriptionID, string(r.SubscriptionKind), string(r.StampKind), string(r.BillingModel), onOff(r), r.Region,
+		w.row(usage.ShowDay(r.EffectiveDay), r.SubscriptionID, string(r.SubscriptionKind), string(r.StampKind), string(r.BillingModel), onOff(r), r.Region,
 			stampOr(known(r.Start)), stampOr(known(r.End)), hoursOf(r), whyOf(r.Note))
 	}
 	return w.flush("")
@@ -141,7 +142,7 @@ leave the bill, and these days are restated.`)
 		return err
 	}
 	if at.IsZero() {
-		*at = handlers.NextHour(time.Now())
+		*at = registration.DefaultEnd(time.Now())
 	}
 	app, err := env.app()
 	if err != nil {
@@ -166,7 +167,7 @@ func registrationKey(ctx context.Context, env environment, args []string) error 
 The key holds no secret. The deployment must have made the stack's container. The
 provider subscription is kept with the registration: its usage is free.`)
 	name := nameFlag(fs)
-	var req handlers.KeyRequest
+	var req issue.Request
 	fs.StringVar(&req.Identity.TenantID, "tenant-id", "", "`GUID` of the directory that the agent signs in to")
 	fs.StringVar(&req.Identity.ClientID, "client-id", "", "`GUID` of the identity that the agent signs in as")
 	fs.StringVar(&req.Identity.Method, "method", activation.ClientSecret, "`how` the agent signs in: clientSecret, clientCertificate or managedIdentity")
@@ -180,14 +181,14 @@ provider subscription is kept with the registration: its usage is free.`)
 	if err := orLoggedIn(by); err != nil {
 		return err
 	}
-	app, book, err := name.book(ctx, env)
+	if err := name.check(); err != nil {
+		return err
+	}
+	app, err := env.app()
 	if err != nil {
 		return err
 	}
-	key, err := handlers.ActivationKey(ctx, book, app.landing.Blobs, app.landing.Blobs.Service(), time.Now(), req)
-	if err == nil {
-		err = handlers.RecordProvider(ctx, app.registrar(), book, req, registration.Note{By: *by})
-	}
+	key, err := issue.Issuer{Registrar: app.registrar(), Containers: app.landing.Blobs, Service: app.landing.Blobs.Service()}.Key(ctx, name.text, req, *by)
 	if err != nil {
 		return err
 	}

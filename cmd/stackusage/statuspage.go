@@ -13,8 +13,8 @@ import (
 
 	"github.com/Azure/azure-sdk-for-go/sdk/azcore/policy"
 
-	"stackusage/handlers"
 	"stackusage/shared/azurestore"
+	"stackusage/shared/status"
 )
 
 // statusPage is the Status function as it is called from outside.
@@ -100,7 +100,7 @@ func (p *statusPage) ask(ctx context.Context) (string, error) {
 	return fmt.Sprintf("%d days open, %d revisions open, %d messages failed; its clock differs by %s", len(s.OpenDays), len(s.OpenRevisions), s.FailedMessages, off), nil
 }
 
-func decodeStatus(body []byte) (s handlers.Status, err error) {
+func decodeStatus(body []byte) (s status.Status, err error) {
 	if len(body) > maxStatus {
 		return s, errors.New("too long")
 	}

@@ -7,7 +7,6 @@ import (
 	"fmt"
 	"strings"
 
-	"stackusage/handlers"
 	"stackusage/shared/ledger"
 	"stackusage/shared/registration"
 	"stackusage/shared/usage"
@@ -50,7 +49,7 @@ func listTenants(ctx context.Context, env environment, args []string) error {
 		if charged == "" {
 			charged = "the registration's"
 		}
-		w.row(m.TenantID, handlers.ShowDay(m.EffectiveDay), charged, whyOf(m.Note))
+		w.row(m.TenantID, usage.ShowDay(m.EffectiveDay), charged, whyOf(m.Note))
 	}
 	if asJSON {
 		return nil
@@ -140,7 +139,7 @@ func heldFor(ctx context.Context, app *app, name string, m registration.Mapping)
 		return "", fmt.Errorf("the change is made; read for how long it holds: %w", err)
 	}
 	if end := book.Until(m); end != "" {
-		return fmt.Sprintf("from %s until %s, when another entry holds (stackusage tenants list)", handlers.ShowDay(m.EffectiveDay), handlers.ShowDay(end)), nil
+		return fmt.Sprintf("from %s until %s, when another entry holds (stackusage tenants list)", usage.ShowDay(m.EffectiveDay), usage.ShowDay(end)), nil
 	}
-	return fmt.Sprintf("from %s on", handlers.ShowDay(m.EffectiveDay)), nil
+	return fmt.Sprintf("from %s on", usage.ShowDay(m.EffectiveDay)), nil
 }

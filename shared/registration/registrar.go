@@ -76,6 +76,10 @@ func (c Condition) check(b Book, exists bool) error {
 	return nil
 }
 
+// DefaultEnd is the end that a registration gets when nobody names one: the rows of
+// the current hour are reported after it.
+func DefaultEnd(now time.Time) time.Time { return now.UTC().Truncate(time.Hour).Add(time.Hour) }
+
 // Put makes or changes a registration from a usage day on; today if w names none.
 // Asking for what holds anyway changes nothing. made is true if the registration
 // is new.

@@ -95,6 +95,16 @@ func ParseDay(text string) (Day, error) {
 	return HourOf(t).Day(), nil
 }
 
+// ShowDay is a day of a row as requests and flags take days. A row that was written
+// by hand may have something else there, which is shown as it is.
+func ShowDay(compact string) string {
+	day, err := ParseDay(compact)
+	if err != nil {
+		return compact
+	}
+	return day.String()
+}
+
 // First is the first hour of the day.
 func (d Day) First() Hour { return Hour(d) * 24 }
 

@@ -1,4 +1,4 @@
-package handlers
+package status
 
 import (
 	"context"
@@ -11,8 +11,8 @@ import (
 	"stackusage/shared/strictjson"
 )
 
-// AgentStatus is the newest heartbeat of a registration's agent.
-type AgentStatus struct {
+// Agent is the newest heartbeat of a registration's agent.
+type Agent struct {
 	CloudID   string             `json:"cloudId"`
 	Heartbeat *landing.Heartbeat `json:"heartbeat"`       // nil: none in this month or the last
 	Error     string             `json:"error,omitempty"` // why it cannot be read
@@ -22,21 +22,21 @@ type AgentStatus struct {
 const maxHeartbeat = 64 << 10
 
 // heartbeats reads the newest heartbeat of each registration that has landed anything.
-func (a *App) heartbeats(ctx context.Context) ([]AgentStatus, error) {
-	agents := []AgentStatus{}
-	cloudIDs, err := a.landed(ctx)
+func (r Reader) heartbeats(ctx context.Context) ([]Agent, error) {
+	agents := []Agent{}
+	cloudIDs, err := landing.Stacks(ctx, r.Landing, r.foreign)
 	if err != nil {
 		return agents, err
 	}
 	for _, cloudID := range cloudIDs {
 		container := landing.Container(cloudID)
-		s := AgentStatus{CloudID: cloudID}
-		name, err := a.newestHeartbeat(ctx, container)
+		s := Agent{CloudID: cloudID}
+		name, err := r.newestHeartbeat(ctx, container)
 		if err != nil {
-			a.log(ctx).WarnContext(ctx, "heartbeats not listed", slog.String("container", container), slog.String("error", err.Error()))
+			r.Log.WarnContext(ctx, "heartbeats not listed", slog.String("container", container), slog.String("error", err.Error()))
 			s.Error = "they cannot be listed; the log says more"
 		} else if name != "" {
-			if s.Heartbeat, err = a.readHeartbeat(ctx, container, name); err != nil {
+			if s.Heartbeat, err = r.readHeartbeat(ctx, container, name); err != nil {
 				s.Error = fmt.Sprintf("read %s: %v", name, err)
 			}
 		}
@@ -46,11 +46,11 @@ func (a *App) heartbeats(ctx context.Context) ([]AgentStatus, error) {
 }
 
 // newestHeartbeat looks in this month and, where there is none, in the last.
-func (a *App) newestHeartbeat(ctx context.Context, container string) (newest string, err error) {
-	now := a.Now().UTC()
+func (r Reader) newestHeartbeat(ctx context.Context, container string) (newest string, err error) {
+	now := r.Now().UTC()
 	first := time.Date(now.Year(), now.Month(), 1, 0, 0, 0, 0, time.UTC)
 	for _, month := range []time.Time{first, first.AddDate(0, -1, 0)} {
-		err := a.Landing.ListPrefix(ctx, container, landing.HeartbeatPrefix+month.Format("2006/01/"), func(name string, _ time.Time) error {
+		err := r.Landing.ListPrefix(ctx, container, landing.HeartbeatPrefix+month.Format("2006/01/"), func(name string, _ time.Time) error {
 			newest = max(newest, name)
 			return nil
 		})
@@ -61,8 +61,8 @@ func (a *App) newestHeartbeat(ctx context.Context, container string) (newest str
 	return "", nil
 }
 
-func (a *App) readHeartbeat(ctx context.Context, container, name string) (*landing.Heartbeat, error) {
-	body, _, err := a.Landing.Open(ctx, container, name)
+func (r Reader) readHeartbeat(ctx context.Context, container, name string) (*landing.Heartbeat, error) {
+	body, _, err := r.Landing.Open(ctx, container, name)
 	if err != nil {
 		return nil, err
 	}

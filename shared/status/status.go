@@ -1,0 +1,132 @@
+// Package status is what is open in the function app: what GET /api/status answers.
+package status
+
+import (
+	"context"
+	"io"
+	"log/slog"
+	"time"
+
+	"stackusage/shared/ledger"
+	"stackusage/shared/queue"
+	"stackusage/shared/registration"
+)
+
+// Status is what GET /api/status answers: what is open, not what was done.
+type Status struct {
+	Now            time.Time        `json:"now"`
+	OpenDays       []OpenDay        `json:"openDays"`       // have something to close
+	OpenRevisions  []OpenDay        `json:"openRevisions"`  // have batches without a final answer
+	Agents         []Agent          `json:"agents"`         // what each registration's agent said last
+	Findings       []Finding        `json:"findings"`       // wait for an operator's decision; the first hundred
+	FailedMessages int              `json:"failedMessages"` // rows of FailedMessages
+	Queues         map[string]int64 `json:"queues"`         // messages, about
+}
+
+// OpenDay is an entry of OpenDays or OpenRevisions.
+type OpenDay struct {
+	CloudID    string    `json:"cloudId"`
+	UsageDay   string    `json:"usageDay"`
+	Revision   int       `json:"revision,omitempty"`
+	Since      time.Time `json:"since"`
+	Declined   int64     `json:"declinedRecords,omitempty"` // of the last revision, by commerce
+	Unanswered int       `json:"unansweredBatches,omitempty"`
+	LastAnswer string    `json:"lastAnswer,omitempty"` // of a batch that waits
+}
+
+// Finding is one of what ledger.Findings lists.
+type Finding struct {
+	CloudID  string `json:"cloudId"`
+	UsageDay string `json:"usageDay"`
+	Kind     string `json:"kind"`
+	Text     string `json:"text"`
+}
+
+// maxFindings bounds how many findings the status shows.
+const maxFindings = 100
+
+// Landing lists and opens what the stacks dropped.
+type Landing interface {
+	Containers(ctx context.Context, prefix string) ([]string, error)
+	ListPrefix(ctx context.Context, container, prefix string, each func(name string, storedAt time.Time) error) error
+	Open(ctx context.Context, container, name string) (body io.ReadCloser, storedAt time.Time, err error)
+}
+
+// Queues says about how many messages a queue has.
+type Queues interface {
+	Depth(ctx context.Context, queue string) (int64, error)
+}
+
+// Reader reads the status. All fields are set before Read is called.
+type Reader struct {
+	Ledger        *ledger.Ledger
+	Registrations registration.Store
+	Blobs         ledger.Blobs
+	Landing       Landing
+	Queues        Queues
+	Log           *slog.Logger
+	Now           func() time.Time
+}
+
+// Read reads the status.
+func (r Reader) Read(ctx context.Context) (Status, error) {
+	s := Status{Now: r.Now().UTC(), OpenDays: []OpenDay{}, OpenRevisions: []OpenDay{}, Findings: []Finding{}, Queues: map[string]int64{}}
+	marks, err := r.Ledger.OpenMarks(ctx)
+	if err != nil {
+		return s, err
+	}
+	for _, m := range marks {
+		open := OpenDay{CloudID: m.CloudID, UsageDay: m.Day.String(), Revision: m.Revision, Since: m.Since, Declined: m.Declined}
+		if m.Revision == 0 {
+			s.OpenDays = append(s.OpenDays, open)
+			continue
+		}
+		_, batches, err := r.Ledger.Batches(ctx, m.CloudID, m.Day, m.Revision)
+		if err != nil {
+			return s, err
+		}
+		for _, b := range batches {
+			if b.State != ledger.BatchAnswered {
+				open.Unanswered++
+				open.LastAnswer = b.LastAnswer
+			}
+		}
+		s.OpenRevisions = append(s.OpenRevisions, open)
+	}
+	if s.Findings, err = r.findings(ctx); err != nil {
+		return s, err
+	}
+	if s.Agents, err = r.heartbeats(ctx); err != nil {
+		return s, err
+	}
+	if s.FailedMessages, err = r.Ledger.CountFailed(ctx); err != nil {
+		return s, err
+	}
+	names, err := queue.Names()
+	if err != nil {
+		return s, err
+	}
+	for _, name := range names {
+		if s.Queues[name], err = r.Queues.Depth(ctx, name); err != nil {
+			return s, err
+		}
+	}
+	return s, nil
+}
+
+func (r Reader) findings(ctx context.Context) ([]Finding, error) {
+	books, err := r.Registrations.Books(ctx)
+	if err != nil {
+		return nil, err
+	}
+	found, err := r.Ledger.Findings(ctx, r.Blobs, books, maxFindings)
+	shown := make([]Finding, len(found))
+	for i, f := range found {
+		shown[i] = Finding{CloudID: f.CloudID, UsageDay: f.Day.String(), Kind: f.Kind, Text: f.String()}
+	}
+	return shown, err
+}
+
+func (r Reader) foreign(container string) {
+	r.Log.Warn("container with a foreign name", slog.String("container", container))
+}
