@@ -16,25 +16,67 @@ import (
 
 const module = "stackusage/"
 
-// layers lists what each package may import from this module. A package that
-// is not listed may import nothing of ours. Programs under cmd/ may import
-// everything: wiring is their job.
+// floors are the house, from the ground up. A package imports its own floor and
+// those below that the floor lists; a package of the product that is on no floor is
+// an error.
+//
+//	cmd         handler   stackusage   stackusage-agent   devstack      wiring and printing
+//	handlers    router, HTTP resources, reply          agent, agent/... (layers below)
+//	edges       commerce azurestore activation invoke
+//	workflows   ingest closing forward sweep redrive queue status reconcile
+//	domain      usage meter landing registration daily outcome table ledger
+//	base        strictjson telemetry content
+//
+// Workflows never import edges: they declare the small interfaces that they use.
+// shared/verify stands alone beside the house.
+var floors = []floor{
+	{"base", nil, []string{"shared/strictjson", "shared/telemetry", "shared/content", "functions"}},
+	{"domain", []string{"base"}, []string{
+		"shared/usage", "shared/meter", "shared/landing", "shared/registration", "shared/registration/resource", "shared/registry",
+		"shared/daily", "shared/outcome", "shared/table", "shared/ledger",
+	}},
+	{"workflows", []string{"base", "domain"}, []string{
+		"shared/queue", "shared/intake", "shared/ingest", "shared/closing", "shared/forward", "shared/sweep", "shared/redrive",
+		"shared/status", "shared/reconcile",
+	}},
+	{"edges", []string{"base", "domain", "workflows"}, []string{
+		"shared/commerce", "shared/azurestore", "shared/activation", "shared/activation/issue", "shared/invoke",
+	}},
+	{"handlers", []string{"base", "domain", "workflows"}, []string{"handlers"}},
+}
+
+type floor struct {
+	name     string
+	uses     []string // floors
+	packages []string
+}
+
+// floorOf is the floor of a package; nil if it has none.
+func floorOf(pkg string) *floor {
+	for i, f := range floors {
+		if slices.Contains(f.packages, pkg) {
+			return &floors[i]
+		}
+	}
+	return nil
+}
+
+// allowed reports whether a package may import another of this module.
+func allowed(pkg, name string) bool {
+	if slices.Contains(layers[pkg], name) {
+		return true
+	}
+	on, of := floorOf(pkg), floorOf(name)
+	return on != nil && of != nil && (on == of || slices.Contains(on.uses, of.name))
+}
+
+// layers lists what packages may import beside what their floor allows. A package
+// that is on no floor and not listed may import nothing of ours. Programs under cmd/
+// may import everything: wiring is their job.
 var layers = map[string][]string{
-	"shared/usage":      {"shared/strictjson"},
-	"shared/invoke":     {"shared/strictjson"},
-	"shared/landing":    {"shared/usage", "shared/strictjson"},
-	"shared/daily":      {"shared/usage", "shared/meter", "shared/registration"},
-	"shared/ledger":     {"shared/outcome", "shared/table", "shared/usage", "shared/daily", "shared/landing", "shared/registration"},
-	"shared/verify":     {"shared/table"}, // nothing else, also indirectly: decision 0018
-	"shared/intake":     {"shared/table", "shared/content", "shared/usage", "shared/landing", "shared/daily", "shared/ledger"},
-	"shared/outcome":    {"shared/usage"},
-	"shared/queue":      {"functions", "shared/strictjson", "shared/usage", "shared/landing", "shared/ledger"},
-	"shared/status":     {"shared/strictjson", "shared/landing", "shared/ledger", "shared/queue", "shared/registration"},
-	"shared/reconcile":  {"shared/outcome", "shared/table", "shared/usage", "shared/strictjson", "shared/meter", "shared/landing", "shared/daily", "shared/ledger"},
-	"shared/commerce":   {"shared/outcome", "shared/strictjson"},
-	"shared/activation": {"shared/usage", "shared/strictjson"},
-	"shared/registry":   {"shared/table", "shared/registration"},
-	"shared/azurestore": {"shared/table"},
+	"handlers":      {"shared/invoke", "shared/activation", "shared/activation/issue"},
+	"shared/verify": {"shared/table"}, // nothing else, also indirectly: decision 0018
+
 	"agent":             {"shared/usage", "shared/landing", "agent/spool", "agent/stackapi", "agent/metrics"},
 	"agent/blobdrop":    {"agent", "shared/landing"},
 	"agent/inspection":  {"agent", "agent/spool", "shared/usage"},
@@ -43,12 +85,7 @@ var layers = map[string][]string{
 	"agent/config":      {"agent/stackapi", "shared/activation", "shared/landing", "shared/usage"},
 	"agent/signin":      {"agent/transport"},
 	"agent/doctor":      {"agent/inspection", "agent/config", "agent/durable", "agent/signin", "agent/spool", "agent/stackapi", "agent/transport", "shared/landing"},
-	"handlers":          {"shared/outcome", "shared/table", "functions", "shared/activation", "shared/invoke", "shared/strictjson", "shared/usage", "shared/landing", "shared/meter", "shared/registration", "shared/daily", "shared/ledger", "shared/commerce", "shared/content", "shared/queue", "shared/intake", "shared/status", "shared/registration/resource", "shared/activation/issue"},
-
-	"shared/activation/issue":      {"shared/activation", "shared/landing", "shared/registration", "shared/registration/resource", "shared/usage"},
-	"shared/registration/resource": {"shared/registration", "shared/usage"},
-
-	"internal/memstore": {"shared/table"}, // only tests import it
+	"internal/memstore": {"shared/table", "shared/content"}, // only tests import it
 
 	// Chaos is no stand-in: it looks for the product's work, and repeats its messages.
 	"internal/devstack/chaos": {"internal/devstack/azurite", "internal/devstack/balance", "internal/devstack/functionhost", "internal/devstack/storagefaults", "shared/landing", "shared/ledger", "shared/queue", "shared/table", "shared/usage"},
@@ -82,9 +119,12 @@ func TestLayers(t *testing.T) {
 		if strings.HasPrefix(pkg, "cmd/") {
 			return
 		}
+		if strings.HasPrefix(pkg, "shared/") && pkg != "shared/verify" && floorOf(pkg) == nil {
+			t.Errorf("%s is of a package that is on no floor", file)
+		}
 		for _, spec := range f.Imports {
 			imp, _ := strconv.Unquote(spec.Path.Value)
-			if name, ours := strings.CutPrefix(imp, module); ours && !slices.Contains(layers[pkg], name) {
+			if name, ours := strings.CutPrefix(imp, module); ours && !allowed(pkg, name) {
 				t.Errorf("%s imports %s, which its layer does not allow", file, name)
 			}
 			for prefix, pkgs := range foreign {

@@ -165,7 +165,7 @@ func (a *App) writeDay(ctx context.Context, c *ledger.Closing, book registration
 		return none(err)
 	}
 	defer f.Discard()
-	prefix := fmt.Sprintf("%s/%s/%04d", c.CloudID, dayPath(c.Day), number)
+	prefix := fmt.Sprintf("%s/%s/%04d", c.CloudID, c.Day.Path(), number)
 	sequences := make([]iter.Seq2[daily.Sum, error], len(partials))
 	for i, p := range partials {
 		sequences[i] = p.Sums()

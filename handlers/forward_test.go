@@ -212,7 +212,7 @@ func TestATamperedBatchIsNotSent(t *testing.T) {
 	b := r.batch(t)
 	b.Blob = table.ContainerOutbox + "/tampered"
 	ok(t, r.Ledger.UpdateBatch(t.Context(), id, b))
-	if body := r.fails(t, "ForwardBatch", batchMessage(theDay, 1)); !strings.Contains(body, "other bytes than were committed") {
+	if body := r.fails(t, "ForwardBatch", batchMessage(theDay, 1)); !strings.Contains(body, "its SHA-256 is") {
 		t.Errorf("body %s", body)
 	}
 	if len(r.commerce.bodies) != 0 {

@@ -28,13 +28,13 @@ import (
 	"golang.org/x/sync/semaphore"
 
 	"stackusage/functions"
-	"stackusage/shared/commerce"
+	"stackusage/shared/forward"
 	"stackusage/shared/invoke"
 	"stackusage/shared/landing"
 	"stackusage/shared/ledger"
 	"stackusage/shared/meter"
-	"stackusage/shared/outcome"
 	"stackusage/shared/registration"
+	"stackusage/shared/telemetry"
 )
 
 // Blobs keeps contents under names made from them. Put of a name that is there
@@ -60,13 +60,6 @@ type Queues interface {
 	Drain(ctx context.Context, queue string, take func(text string) error) error
 }
 
-// Sender takes one request with records, and reads back which of some records of a
-// usage day it accepted. Failures are *commerce.Error.
-type Sender interface {
-	Send(ctx context.Context, id string, body []byte) (map[string]outcome.Result, error)
-	Accepted(ctx context.Context, cloudID, usageDate string, recordIDs []string) (map[string]commerce.AcceptedRecord, error)
-}
-
 // App is the function app. All fields are set before Router is called.
 type App struct {
 	Ledger         *ledger.Ledger
@@ -75,7 +68,7 @@ type App struct {
 	Blobs          Blobs
 	Queues         Queues
 	Registrations  registration.Store
-	Commerce       Sender
+	Commerce       forward.Commerce
 	Meters         *meter.Catalogue
 	NoBlob         error // what Open fails with when there is no blob
 	Log            *slog.Logger
@@ -218,7 +211,7 @@ func (a *App) invoked(f functions.Function, fn function) http.Handler {
 			if err = slots.Acquire(ctx, 1); err == nil {
 				err = func() error {
 					defer slots.Release(1)
-					return fn.work(withLog(ctx, log), req)
+					return fn.work(telemetry.WithLogger(ctx, log), req)
 				}()
 			}
 		}
@@ -226,16 +219,5 @@ func (a *App) invoked(f functions.Function, fn function) http.Handler {
 	})
 }
 
-type logKey struct{}
-
-func withLog(ctx context.Context, log *slog.Logger) context.Context {
-	return context.WithValue(ctx, logKey{}, log)
-}
-
 // log is the logger of the running invocation.
-func (a *App) log(ctx context.Context) *slog.Logger {
-	if log, ok := ctx.Value(logKey{}).(*slog.Logger); ok {
-		return log
-	}
-	return a.Log
-}
+func (a *App) log(ctx context.Context) *slog.Logger { return telemetry.Logger(ctx) }

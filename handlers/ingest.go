@@ -152,8 +152,6 @@ func RegionOf(book registration.Book) intake.RegisteredRegion {
 	}
 }
 
-func dayPath(day usage.Day) string { return day.Start().Format("2006/01/02") }
-
 // clip keeps a text of the stamp's own within a table property: a blob must not
 // fail for ever because of its header.
 func clip(s string) string { return fmt.Sprintf("%.256s", s) }

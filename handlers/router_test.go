@@ -15,7 +15,7 @@ import (
 
 	"stackusage/functions"
 	"stackusage/handlers"
-	"stackusage/shared/commerce"
+	"stackusage/shared/forward"
 	"stackusage/shared/outcome"
 	"stackusage/shared/queue"
 )
@@ -101,7 +101,7 @@ func (f senderFunc) Send(ctx context.Context, id string, body []byte) (map[strin
 	return f(ctx, id, body)
 }
 
-func (senderFunc) Accepted(context.Context, string, string, []string) (map[string]commerce.AcceptedRecord, error) {
+func (senderFunc) Accepted(context.Context, string, string, []string) (map[string]forward.AcceptedRecord, error) {
 	return nil, nil // it accepted nothing yet
 }
 
@@ -155,7 +155,7 @@ func TestSlots(t *testing.T) {
 		lock.Lock()
 		running--
 		lock.Unlock()
-		return nil, &commerce.Error{Kind: commerce.Busy, Status: 503}
+		return nil, &forward.Failure{Kind: forward.Busy, Status: 503}
 	})
 	r.listBatches(t, int(4*slots))
 	var wait sync.WaitGroup

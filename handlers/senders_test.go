@@ -12,8 +12,8 @@ import (
 
 	"github.com/Azure/azure-sdk-for-go/sdk/azcore/policy"
 
-	"stackusage/shared/commerce"
 	"stackusage/shared/daily"
+	"stackusage/shared/forward"
 	"stackusage/shared/ledger"
 	"stackusage/shared/outcome"
 	"stackusage/shared/queue"
@@ -145,7 +145,7 @@ func TestARequestEndsWithItsClaim(t *testing.T) {
 			t.Errorf("the request may take %s more, the claim holds for %s", left, claimed)
 		}
 		<-ctx.Done()
-		return nil, &commerce.Error{Kind: commerce.Unknown, Err: ctx.Err()}
+		return nil, &forward.Failure{Kind: forward.Unknown, Err: ctx.Err()}
 	})
 	r.done(t, "ForwardBatch", batchMessage(theDay, 1))
 	if b := r.batch(t); b.State != ledger.BatchWaiting || b.Unknowns != 1 || !b.ClaimedUntil.IsZero() {

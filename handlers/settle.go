@@ -168,7 +168,7 @@ func (a *App) keepSettlement(ctx context.Context, s *settling, r *ledger.Revisio
 		return err
 	}
 	sum := sha256.Sum256(text)
-	blob := fmt.Sprintf("%s/%s/settlement-%x.json", s.closing.CloudID, dayPath(s.closing.Day), sum[:8])
+	blob := fmt.Sprintf("%s/%s/settlement-%x.json", s.closing.CloudID, s.closing.Day.Path(), sum[:8])
 	r.Settlement, r.SettlementSHA256 = table.ContainerDaily+"/"+blob, hex.EncodeToString(sum[:])
 	r.Change, r.Catalogue, r.Findings = int64(settled.Change), settled.Catalogue, int64(settled.Findings())
 	return a.putBytes(ctx, table.ContainerDaily, blob, text)

@@ -12,7 +12,7 @@ import (
 	"testing"
 
 	"stackusage/internal/bicep"
-	"stackusage/shared/commerce"
+	"stackusage/shared/forward"
 	"stackusage/shared/ledger"
 )
 
@@ -87,8 +87,8 @@ func logged(n ast.Node) (message string, line logLine) {
 // values that fields have, where a rule asks for one.
 var values = map[string][]string{
 	"verdict": {string(ledger.Counted), string(ledger.Duplicate), string(ledger.Conflict), string(ledger.Rejected)},
-	"kind": {string(commerce.Refused), string(commerce.Credentials), string(commerce.Busy), string(commerce.Unknown),
-		string(commerce.Endpoint), string(commerce.Unreadable)},
+	"kind": {string(forward.Refused), string(forward.Credentials), string(forward.Busy), string(forward.Unknown),
+		string(forward.Endpoint), string(forward.Unreadable)},
 	"reason": {"message: "},
 }
 

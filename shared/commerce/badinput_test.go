@@ -11,6 +11,7 @@ import (
 	"unicode/utf8"
 
 	"stackusage/shared/commerce"
+	"stackusage/shared/forward"
 )
 
 // badAnswers came with 200, and may not be taken for an answer to any record.
@@ -49,7 +50,7 @@ func TestBadAnswersAreUnreadable(t *testing.T) {
 	for name, answer := range badAnswers() {
 		t.Run(name, func(t *testing.T) {
 			e := failure(t, serve(t, reply(200, answer)))
-			if e.Kind != commerce.Unreadable || e.Status != 200 || e.Err == nil || len(e.Error()) > 1000 || !utf8.ValidString(e.Error()) {
+			if e.Kind != forward.Unreadable || e.Status != 200 || e.Err == nil || len(e.Error()) > 1000 || !utf8.ValidString(e.Error()) {
 				t.Errorf("got %+v", e)
 			}
 		})
@@ -69,7 +70,7 @@ func TestABadBodyOfARefusalIsQuoted(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			e := failure(t, serve(t, reply(400, body)))
-			if e.Kind != commerce.Refused || e.Code != "" || e.Message != "" || e.Reason == "" || len(e.Reason) > 1000 || !utf8.ValidString(e.Reason) {
+			if e.Kind != forward.Refused || e.Code != "" || e.Message != "" || e.Reason == "" || len(e.Reason) > 1000 || !utf8.ValidString(e.Reason) {
 				t.Errorf("got %+v", e)
 			}
 		})
@@ -94,8 +95,8 @@ func TestBadPagesAreUnknown(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			_, err := readAll(t, serve(t, reply(200, page)))
-			var e *commerce.Error
-			if !errors.As(err, &e) || e.Kind != commerce.Unknown || len(err.Error()) > 1000 || !utf8.ValidString(err.Error()) {
+			var e *forward.Failure
+			if !errors.As(err, &e) || e.Kind != forward.Unknown || len(err.Error()) > 1000 || !utf8.ValidString(err.Error()) {
 				t.Errorf("%.300v", err)
 			}
 		})
@@ -129,8 +130,8 @@ func TestAnswersWithoutEndTakeBoundedMemory(t *testing.T) {
 			runtime.ReadMemStats(&before)
 			err := ask()
 			runtime.ReadMemStats(&after)
-			var e *commerce.Error
-			if !errors.As(err, &e) || e.Kind != commerce.Unreadable {
+			var e *forward.Failure
+			if !errors.As(err, &e) || e.Kind != forward.Unreadable {
 				t.Errorf("%v", err)
 			}
 			if took := after.TotalAlloc - before.TotalAlloc; took > 64<<20 {
@@ -154,8 +155,8 @@ func FuzzRetryAfter(f *testing.F) {
 	f.Fuzz(func(t *testing.T, text string) {
 		c := &commerce.Client{Endpoint: "https://commerce.example.com", HTTP: &http.Client{Transport: later(text)}}
 		_, err := c.Send(t.Context(), "b", nil)
-		var e *commerce.Error
-		if !errors.As(err, &e) || e.Kind != commerce.Busy || e.RetryAfter < 0 || e.RetryAfter > 7*24*time.Hour {
+		var e *forward.Failure
+		if !errors.As(err, &e) || e.Kind != forward.Busy || e.RetryAfter < 0 || e.RetryAfter > 7*24*time.Hour {
 			t.Fatalf("%q: %+v", text, err)
 		}
 	})

@@ -15,54 +15,10 @@ import (
 	"strconv"
 	"time"
 
+	"stackusage/shared/forward"
 	"stackusage/shared/outcome"
 	"stackusage/shared/strictjson"
 )
-
-// Kind says what a failed request means for its sender.
-type Kind string
-
-// Kinds of failure.
-const (
-	Unknown     Kind = "unknown"     // no answer, or a failure of the service: it may have been taken
-	Unreadable  Kind = "unreadable"  // 200 without a result that can be read, of the request or of a record: it may have been taken
-	Busy        Kind = "busy"        // 429, 503: later
-	Credentials Kind = "credentials" // 401, 403: keep and alarm
-	Endpoint    Kind = "endpoint"    // 404, 405, 407, 408, 410: it is not about the records; keep and alarm
-	Refused     Kind = "refused"     // any other 4xx: nothing was taken, the same bytes will not do
-)
-
-// Error is a request that brought no results. Nothing it says deletes a batch.
-type Error struct {
-	Kind       Kind
-	Status     int           // HTTP status; 0 if there was no answer
-	RetryAfter time.Duration // 0 if commerce did not say
-	Code       string        // commerce's own, where it gave one
-	Message    string        // commerce's own, where it gave a code
-	Reason     string        // code and message, or the beginning of what came instead
-	Err        error
-
-	cut bool // the answer ended too early
-}
-
-// Answered reports whether a whole answer came, and not a gateway's that did not
-// wait for commerce's own: then no request is on its way any more.
-func (e *Error) Answered() bool {
-	switch e.Status {
-	case 0, http.StatusRequestTimeout, http.StatusBadGateway, http.StatusGatewayTimeout:
-		return false
-	}
-	return !e.cut
-}
-
-func (e *Error) Error() string {
-	if e.Err != nil {
-		return fmt.Sprintf("%s: %v", e.Kind, e.Err)
-	}
-	return fmt.Sprintf("%s: HTTP %d: %s", e.Kind, e.Status, e.Reason)
-}
-
-func (e *Error) Unwrap() error { return e.Err }
 
 // Client sends batches to one commerce endpoint. Safe for concurrent use.
 type Client struct {
@@ -88,11 +44,11 @@ const maxRetryAfter = 7 * 24 * time.Hour
 const maxAnswer = 1 << 20
 
 // Send posts the body of one batch. id goes to commerce's logs. A record
-// without a result has no known answer. Failures are *Error.
+// without a result has no known answer. Failures are *forward.Failure.
 func (c *Client) Send(ctx context.Context, id string, body []byte) (map[string]outcome.Result, error) {
 	target, err := c.target()
 	if err != nil {
-		return nil, &Error{Kind: Unknown, Err: err}
+		return nil, &forward.Failure{Kind: forward.Unknown, Err: err}
 	}
 	resp, err := c.do(ctx, target.String(), id, body)
 	if err != nil {
@@ -105,7 +61,7 @@ func (c *Client) Send(ctx context.Context, id string, body []byte) (map[string]o
 	}
 	results, err := DecodeResults(answer)
 	if err != nil {
-		return nil, &Error{Kind: Unreadable, Status: resp.StatusCode, Err: err}
+		return nil, &forward.Failure{Kind: forward.Unreadable, Status: resp.StatusCode, Err: err}
 	}
 	return results, nil
 }
@@ -122,11 +78,11 @@ func (c *Client) target() (*url.URL, error) {
 // not take the sender's whole time.
 const maxToken = time.Minute
 
-// do posts one body. Its failures are *Error: no answer came.
+// do posts one body. Its failures are *forward.Failure: no answer came.
 func (c *Client) do(ctx context.Context, target, id string, body []byte) (*http.Response, error) {
 	req, err := http.NewRequestWithContext(ctx, http.MethodPost, target, bytes.NewReader(body))
 	if err != nil {
-		return nil, &Error{Kind: Unknown, Err: err}
+		return nil, &forward.Failure{Kind: forward.Unknown, Err: err}
 	}
 	req.Header.Set("Accept", "application/json")
 	req.Header.Set("Content-Type", "application/json")
@@ -138,7 +94,7 @@ func (c *Client) do(ctx context.Context, target, id string, body []byte) (*http.
 		defer cancel()
 		token, err := c.Token(limited)
 		if err != nil {
-			return nil, &Error{Kind: Credentials, Err: fmt.Errorf("get token: %w", err)}
+			return nil, &forward.Failure{Kind: forward.Credentials, Err: fmt.Errorf("get token: %w", err)}
 		}
 		req.Header.Set("Authorization", "Bearer "+token)
 	}
@@ -148,13 +104,13 @@ func (c *Client) do(ctx context.Context, target, id string, body []byte) (*http.
 	direct.CheckRedirect = func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }
 	resp, err := direct.Do(req)
 	if err != nil {
-		return nil, &Error{Kind: Unknown, Err: err}
+		return nil, &forward.Failure{Kind: forward.Unknown, Err: err}
 	}
 	return resp, nil
 }
 
-func judge(resp *http.Response, answer []byte) *Error {
-	e := &Error{Kind: Unknown, Status: resp.StatusCode, RetryAfter: retryAfter(resp.Header.Get("Retry-After"))}
+func judge(resp *http.Response, answer []byte) *forward.Failure {
+	e := &forward.Failure{Kind: forward.Unknown, Status: resp.StatusCode, RetryAfter: retryAfter(resp.Header.Get("Retry-After"))}
 	var body struct {
 		Error struct{ Code, Message string } `json:"error"`
 	}
@@ -166,14 +122,14 @@ func judge(resp *http.Response, answer []byte) *Error {
 	}
 	switch status := resp.StatusCode; status {
 	case http.StatusUnauthorized, http.StatusForbidden:
-		e.Kind = Credentials
+		e.Kind = forward.Credentials
 	case http.StatusTooManyRequests, http.StatusServiceUnavailable:
-		e.Kind = Busy
+		e.Kind = forward.Busy
 	case http.StatusNotFound, http.StatusMethodNotAllowed, http.StatusProxyAuthRequired, http.StatusRequestTimeout, http.StatusGone:
-		e.Kind = Endpoint
+		e.Kind = forward.Endpoint
 	default:
 		if status >= 400 && status < 500 {
-			e.Kind = Refused
+			e.Kind = forward.Refused
 		}
 	}
 	return e

@@ -13,6 +13,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"stackusage/shared/commerce"
+	"stackusage/shared/forward"
 	"stackusage/shared/outcome"
 )
 
@@ -35,12 +36,12 @@ func reply(status int, body string, headers ...string) http.HandlerFunc {
 }
 
 // failure sends a batch and expects a failure.
-func failure(t *testing.T, c *commerce.Client) *commerce.Error {
+func failure(t *testing.T, c *commerce.Client) *forward.Failure {
 	t.Helper()
 	results, err := c.Send(t.Context(), "batch-1", []byte(`{"records":[]}`))
-	var e *commerce.Error
+	var e *forward.Failure
 	if !errors.As(err, &e) || results != nil {
-		t.Fatalf("got %v, %v; want a *commerce.Error", results, err)
+		t.Fatalf("got %v, %v; want a *forward.Failure", results, err)
 	}
 	return e
 }
@@ -105,13 +106,13 @@ func TestSendReadsAnAnswerPerRecord(t *testing.T) {
 
 func TestWhatAStatusMeans(t *testing.T) {
 	const because = `{"error":{"code":"Because","message":"of reasons"}}`
-	for status, kind := range map[int]commerce.Kind{
-		400: commerce.Refused, 402: commerce.Refused, 406: commerce.Refused, 409: commerce.Refused, 411: commerce.Refused, 413: commerce.Refused,
-		415: commerce.Refused, 418: commerce.Refused, 422: commerce.Refused, 451: commerce.Refused, 499: commerce.Refused,
-		404: commerce.Endpoint, 405: commerce.Endpoint, 407: commerce.Endpoint, 408: commerce.Endpoint, 410: commerce.Endpoint,
-		401: commerce.Credentials, 403: commerce.Credentials,
-		429: commerce.Busy, 503: commerce.Busy,
-		201: commerce.Unknown, 202: commerce.Unknown, 204: commerce.Unknown, 304: commerce.Unknown, 500: commerce.Unknown, 502: commerce.Unknown, 504: commerce.Unknown, 599: commerce.Unknown,
+	for status, kind := range map[int]forward.Kind{
+		400: forward.Refused, 402: forward.Refused, 406: forward.Refused, 409: forward.Refused, 411: forward.Refused, 413: forward.Refused,
+		415: forward.Refused, 418: forward.Refused, 422: forward.Refused, 451: forward.Refused, 499: forward.Refused,
+		404: forward.Endpoint, 405: forward.Endpoint, 407: forward.Endpoint, 408: forward.Endpoint, 410: forward.Endpoint,
+		401: forward.Credentials, 403: forward.Credentials,
+		429: forward.Busy, 503: forward.Busy,
+		201: forward.Unknown, 202: forward.Unknown, 204: forward.Unknown, 304: forward.Unknown, 500: forward.Unknown, 502: forward.Unknown, 504: forward.Unknown, 599: forward.Unknown,
 	} {
 		t.Run(http.StatusText(status)+" is "+string(kind), func(t *testing.T) {
 			e := failure(t, serve(t, reply(status, because)))
@@ -161,7 +162,7 @@ func TestRetryAfter(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			e := failure(t, serve(t, reply(429, "", "Retry-After", tt.text)))
-			if e.Kind != commerce.Busy || e.RetryAfter < tt.min || e.RetryAfter > tt.max {
+			if e.Kind != forward.Busy || e.RetryAfter < tt.min || e.RetryAfter > tt.max {
 				t.Errorf("%q: wait %s", tt.text, e.RetryAfter)
 			}
 		})
@@ -192,7 +193,7 @@ func TestAnAnswerThatCannotBeRead(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			e := failure(t, serve(t, answer))
 			cut := name == "a reply that is cut"
-			if e.Kind != commerce.Unreadable && !cut || e.Kind != commerce.Unknown && cut || e.Answered() == cut || e.Status != 200 || e.Err == nil || len(e.Error()) > 1000 {
+			if e.Kind != forward.Unreadable && !cut || e.Kind != forward.Unknown && cut || e.Answered() == cut || e.Status != 200 || e.Err == nil || len(e.Error()) > 1000 {
 				t.Errorf("got %+v", e)
 			}
 		})
@@ -202,7 +203,7 @@ func TestAnAnswerThatCannotBeRead(t *testing.T) {
 func TestNoAnswerIsUnknown(t *testing.T) {
 	t.Run("a connection that is dropped", func(t *testing.T) {
 		e := failure(t, serve(t, func(http.ResponseWriter, *http.Request) { panic(http.ErrAbortHandler) }))
-		if e.Kind != commerce.Unknown || e.Status != 0 {
+		if e.Kind != forward.Unknown || e.Status != 0 {
 			t.Errorf("got %+v", e)
 		}
 	})
@@ -217,7 +218,7 @@ func TestNoAnswerIsUnknown(t *testing.T) {
 		c.HTTP.Timeout = 20 * time.Millisecond
 		e := failure(t, c)
 		close(release)
-		if e.Kind != commerce.Unknown || e.Status != 0 {
+		if e.Kind != forward.Unknown || e.Status != 0 {
 			t.Errorf("got %+v", e)
 		}
 	})
@@ -232,7 +233,7 @@ func TestNoAnswerIsUnknown(t *testing.T) {
 	t.Run("an endpoint that is no URL", func(t *testing.T) {
 		for _, endpoint := range []string{"", ":", "http://[::1", "commerce.example.com"} {
 			c := &commerce.Client{Endpoint: endpoint, HTTP: http.DefaultClient}
-			if e := failure(t, c); e.Kind != commerce.Unknown {
+			if e := failure(t, c); e.Kind != forward.Unknown {
 				t.Errorf("%q: got %+v", endpoint, e)
 			}
 		}
@@ -244,7 +245,7 @@ func TestWithoutATokenNothingIsSent(t *testing.T) {
 	c := serve(t, func(http.ResponseWriter, *http.Request) { t.Error("a request was sent") })
 	c.Token = func(context.Context) (string, error) { return "", cause }
 	e := failure(t, c)
-	if e.Kind != commerce.Credentials || !errors.Is(e, cause) || !strings.Contains(e.Error(), "get token") {
+	if e.Kind != forward.Credentials || !errors.Is(e, cause) || !strings.Contains(e.Error(), "get token") {
 		t.Errorf("got %+v", e)
 	}
 }

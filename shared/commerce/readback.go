@@ -9,18 +9,10 @@ import (
 	"io"
 	"net/http"
 	"slices"
-	"time"
 
+	"stackusage/shared/forward"
 	"stackusage/shared/strictjson"
 )
-
-// AcceptedRecord is a record that commerce has accepted, as it is read back.
-type AcceptedRecord struct {
-	RecordID   string    `json:"recordId"`
-	Quantity   string    `json:"quantity"`
-	AcceptedAt time.Time `json:"acceptedAt"`
-	SHA256     string    `json:"sha256"` // of the record's bytes, 64 hex digits
-}
 
 // MaxQuery is how many records one read-back may ask for: those of a batch.
 const MaxQuery = 500
@@ -30,19 +22,19 @@ const maxReadText = 200
 
 // Accepted reads back which of some records of one usage day (2019-12-10) commerce
 // has accepted, by recordId. It asks for no more than these, however many the day
-// has. Failures are *Error.
-func (c *Client) Accepted(ctx context.Context, cloudID, usageDate string, recordIDs []string) (map[string]AcceptedRecord, error) {
+// has. Failures are *forward.Failure.
+func (c *Client) Accepted(ctx context.Context, cloudID, usageDate string, recordIDs []string) (map[string]forward.AcceptedRecord, error) {
 	if len(recordIDs) > MaxQuery {
-		return nil, &Error{Kind: Unknown, Err: fmt.Errorf("read back %d records: at most %d at once", len(recordIDs), MaxQuery)}
+		return nil, &forward.Failure{Kind: forward.Unknown, Err: fmt.Errorf("read back %d records: at most %d at once", len(recordIDs), MaxQuery)}
 	}
 	ids := slices.Sorted(slices.Values(recordIDs))
 	body, err := json.Marshal(map[string]any{"cloudId": cloudID, "usageDate": usageDate, "recordIds": ids})
 	if err != nil {
-		return nil, &Error{Kind: Unknown, Err: err}
+		return nil, &forward.Failure{Kind: forward.Unknown, Err: err}
 	}
 	target, err := c.target()
 	if err != nil {
-		return nil, &Error{Kind: Unknown, Err: err}
+		return nil, &forward.Failure{Kind: forward.Unknown, Err: err}
 	}
 	resp, err := c.do(ctx, target.JoinPath("query").String(), "", body)
 	if err != nil {
@@ -55,7 +47,7 @@ func (c *Client) Accepted(ctx context.Context, cloudID, usageDate string, record
 	}
 	found, err := decodeAccepted(answer, ids)
 	if err != nil {
-		return nil, &Error{Kind: Unknown, Status: resp.StatusCode, Err: fmt.Errorf("read back: %w", err)}
+		return nil, &forward.Failure{Kind: forward.Unknown, Status: resp.StatusCode, Err: fmt.Errorf("read back: %w", err)}
 	}
 	return found, nil
 }
@@ -66,9 +58,9 @@ var errPage = errors.New("the answer is not a list of accepted records")
 // decodeAccepted reads the body of a 200: records that were asked for, in
 // ascending order. Anything else makes the answer unusable: what it leaves out
 // counts as not accepted.
-func decodeAccepted(answer []byte, asked []string) (map[string]AcceptedRecord, error) {
+func decodeAccepted(answer []byte, asked []string) (map[string]forward.AcceptedRecord, error) {
 	var body struct {
-		Value []AcceptedRecord `json:"value"`
+		Value []forward.AcceptedRecord `json:"value"`
 	}
 	if err := strictjson.Unmarshal(answer, &body); err != nil {
 		return nil, fmt.Errorf("%w: %w", errPage, err)
@@ -76,7 +68,7 @@ func decodeAccepted(answer []byte, asked []string) (map[string]AcceptedRecord, e
 	if body.Value == nil {
 		return nil, fmt.Errorf("%w: no value", errPage)
 	}
-	found := make(map[string]AcceptedRecord, len(body.Value))
+	found := make(map[string]forward.AcceptedRecord, len(body.Value))
 	last := ""
 	for _, r := range body.Value {
 		sum, err := hex.DecodeString(r.SHA256)
@@ -94,16 +86,16 @@ func decodeAccepted(answer []byte, asked []string) (map[string]AcceptedRecord, e
 	return found, nil
 }
 
-// readAnswer reads the body of a response. Any status but 200 is an *Error.
+// readAnswer reads the body of a response. Any status but 200 is an *forward.Failure.
 func readAnswer(resp *http.Response) ([]byte, error) {
 	answer, err := io.ReadAll(io.LimitReader(resp.Body, maxAnswer+1))
 	switch {
 	case err != nil:
-		return nil, &Error{Kind: Unknown, Status: resp.StatusCode, Err: err, cut: true}
+		return nil, &forward.Failure{Kind: forward.Unknown, Status: resp.StatusCode, Err: err, Cut: true}
 	case resp.StatusCode != http.StatusOK:
 		return nil, judge(resp, answer)
 	case len(answer) > maxAnswer:
-		return nil, &Error{Kind: Unreadable, Status: resp.StatusCode, Err: fmt.Errorf("the answer is longer than %d bytes", maxAnswer)}
+		return nil, &forward.Failure{Kind: forward.Unreadable, Status: resp.StatusCode, Err: fmt.Errorf("the answer is longer than %d bytes", maxAnswer)}
 	}
 	return answer, nil
 }

@@ -14,6 +14,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"stackusage/shared/commerce"
+	"stackusage/shared/forward"
 )
 
 const readCloud = "b31316d4-de02-43a4-903d-eb74f8258b01"
@@ -85,7 +86,7 @@ func TestAReadBackThatCannotBeUsed(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			ids, err := readAll(t, serve(t, reply(200, answer)))
-			var e *commerce.Error
+			var e *forward.Failure
 			if !errors.As(err, &e) || len(ids) != 0 || len(err.Error()) > 1000 {
 				t.Errorf("%v %v", ids, err)
 			}
@@ -94,16 +95,16 @@ func TestAReadBackThatCannotBeUsed(t *testing.T) {
 }
 
 func TestReadBackThatFails(t *testing.T) {
-	for status, kind := range map[int]commerce.Kind{400: commerce.Refused, 401: commerce.Credentials, 404: commerce.Endpoint, 503: commerce.Busy, 500: commerce.Unknown} {
-		var e *commerce.Error
+	for status, kind := range map[int]forward.Kind{400: forward.Refused, 401: forward.Credentials, 404: forward.Endpoint, 503: forward.Busy, 500: forward.Unknown} {
+		var e *forward.Failure
 		if _, err := readAll(t, serve(t, reply(status, ""))); !errors.As(err, &e) || e.Kind != kind || e.Status != status {
 			t.Errorf("%d: %v", status, err)
 		}
 	}
 	c := serve(t, reply(200, ""))
 	c.Endpoint = "http://127.0.0.1:1"
-	var e *commerce.Error
-	if _, err := readAll(t, c); !errors.As(err, &e) || e.Kind != commerce.Unknown || e.Answered() {
+	var e *forward.Failure
+	if _, err := readAll(t, c); !errors.As(err, &e) || e.Kind != forward.Unknown || e.Answered() {
 		t.Errorf("%v", err)
 	}
 }
@@ -112,7 +113,7 @@ func TestRedirectsAreNotFollowed(t *testing.T) {
 	elsewhere := serve(t, func(http.ResponseWriter, *http.Request) { t.Error("usage was taken elsewhere") })
 	for _, status := range []int{301, 302, 303, 307, 308} {
 		e := failure(t, serve(t, reply(status, "", "Location", elsewhere.Endpoint)))
-		if e.Kind != commerce.Unknown || e.Status != status {
+		if e.Kind != forward.Unknown || e.Status != status {
 			t.Errorf("%d: %+v", status, e)
 		}
 	}
@@ -139,7 +140,7 @@ func FuzzAccepted(f *testing.F) {
 				t.Errorf("%+v", r)
 			}
 		}
-		var e *commerce.Error
+		var e *forward.Failure
 		if err != nil && (!errors.As(err, &e) || found != nil) {
 			t.Errorf("an error of another kind, or records: %v", err)
 		}

@@ -123,6 +123,9 @@ func (d Day) String() string { return d.Start().Format(time.DateOnly) }
 // Compact is the day as row keys write it: 20191210.
 func (d Day) Compact() string { return d.Start().Format("20060102") }
 
+// Path is the day as names of blobs have it: 2019/12/10.
+func (d Day) Path() string { return d.Start().Format("2006/01/02") }
+
 // MarshalText writes the day as String does.
 func (d Day) MarshalText() ([]byte, error) { return []byte(d.String()), nil }
 

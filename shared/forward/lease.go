@@ -1,4 +1,4 @@
-package handlers
+package forward
 
 import (
 	"context"
@@ -8,6 +8,7 @@ import (
 
 	"stackusage/shared/ledger"
 	"stackusage/shared/table"
+	"stackusage/shared/telemetry"
 )
 
 // claim notes that this invocation alone asks commerce for the batch, before
@@ -15,38 +16,38 @@ import (
 // back what commerce has, and is told Rejected, could have a record taken that
 // DailyUsage calls Rejected, and the next revision would bill it again. Who dies
 // holds the batch up for SendLimit. ErrChanged means that somebody was faster.
-func (a *App) claim(ctx context.Context, s *sending) error {
-	return a.holdBatch(ctx, s, a.Settings.SendLimit)
+func (f *Forwarder) claim(ctx context.Context, s *sending) error {
+	return f.holdBatch(ctx, s, f.SendLimit)
 }
 
 // claimPartial notes, before the first of several requests and before an answer
 // that leaves a record unbilled, that answers may be in DailyUsage: who takes
 // over after a crash must look there. It also holds the batch until this
 // invocation must have ended.
-func (a *App) claimPartial(ctx context.Context, s *sending) error {
+func (f *Forwarder) claimPartial(ctx context.Context, s *sending) error {
 	if s.whole {
 		return nil
 	}
 	s.batch.Partial, s.whole = true, true
-	return a.holdBatch(ctx, s, a.Settings.InvocationLimit)
+	return f.holdBatch(ctx, s, f.InvocationLimit)
 }
 
 // holdTries bounds how often an operator's changes to the row are taken in.
 const holdTries = 3
 
-func (a *App) holdBatch(ctx context.Context, s *sending, limit time.Duration) error {
+func (f *Forwarder) holdBatch(ctx context.Context, s *sending, limit time.Duration) error {
 	id, held := s.id, s.claimed
 	s.claimed = true
 	s.ends = time.Now().Add(limit)
-	s.claimedUntil = a.Now().Add(limit + time.Second).Truncate(time.Second) // a column holds whole seconds
+	s.claimedUntil = f.Now().Add(limit + time.Second).Truncate(time.Second) // a column holds whole seconds
 	for try := 1; ; try++ {
 		b := s.batch
 		b.ClaimedUntil, b.ClaimedBy = s.claimedUntil, s.claim
-		failed := a.Ledger.UpdateBatch(ctx, id, b)
+		failed := f.Ledger.UpdateBatch(ctx, id, b)
 		if failed != nil && (!errors.Is(failed, table.ErrChanged) || !held || try == holdTries) {
 			return failed
 		}
-		now, err := a.Ledger.Batch(ctx, id)
+		now, err := f.Ledger.Batch(ctx, id)
 		if err != nil {
 			return err
 		}
@@ -64,7 +65,7 @@ func (a *App) holdBatch(ctx context.Context, s *sending, limit time.Duration) er
 
 // release lets others have a batch that is still claimed, after an error: no
 // request is on its way any more. What cannot be noted ends by itself.
-func (a *App) release(ctx context.Context, s *sending) {
+func (f *Forwarder) release(ctx context.Context, s *sending) {
 	if !s.claimed {
 		return
 	}
@@ -72,8 +73,8 @@ func (a *App) release(ctx context.Context, s *sending) {
 	defer cancel()
 	b := s.batch
 	b.ClaimedUntil, b.ClaimedBy = time.Time{}, ""
-	if err := a.updateBatch(ctx, s, b); err != nil {
-		a.log(ctx).WarnContext(ctx, "batch stays claimed", slog.String("batch", s.id.String()),
+	if err := f.updateBatch(ctx, s, b); err != nil {
+		telemetry.Logger(ctx).WarnContext(ctx, "batch stays claimed", slog.String("batch", s.id.String()),
 			slog.Time("until", s.claimedUntil), slog.String("cause", err.Error()))
 	}
 }

@@ -1,4 +1,4 @@
-package handlers
+package forward
 
 import (
 	"bytes"
@@ -13,11 +13,11 @@ import (
 
 	"github.com/google/uuid"
 
-	"stackusage/shared/commerce"
 	"stackusage/shared/daily"
 	"stackusage/shared/ledger"
 	"stackusage/shared/outcome"
 	"stackusage/shared/table"
+	"stackusage/shared/telemetry"
 	"stackusage/shared/usage"
 )
 
@@ -94,33 +94,33 @@ const readBackAfter = 2
 // ask gets answers from commerce until each record has one or cause says why
 // the rest must wait. An err is storage's; ledger.ErrChanged among them means
 // that another sender has the batch.
-func (a *App) ask(ctx context.Context, s *sending) (cause, err error) {
+func (f *Forwarder) ask(ctx context.Context, s *sending) (cause, err error) {
 	if s.batch.Partial {
-		if err := a.recall(ctx, s); err != nil {
+		if err := f.recall(ctx, s); err != nil {
 			return nil, err
 		}
 	}
 	if from := s.batch.SettleFrom; s.batch.SettledAs() == ledger.SettleDeclined && !from.IsZero() {
-		if a.Now().Before(from) || a.onItsWay(s) > 0 {
+		if f.Now().Before(from) || f.onItsWay(s) > 0 {
 			return errOnItsWay, nil
 		}
-		return a.settleOpen(ctx, s)
+		return f.settleOpen(ctx, s)
 	}
 	if s.batch.Unknowns >= readBackAfter {
-		if cause, err := a.readBack(ctx, s, s.open()); cause != nil || err != nil {
-			if failure := failureOf(cause); err != nil || failure != nil && (failure.Kind == commerce.Busy || failure.Kind == commerce.Credentials) {
+		if cause, err := f.readBack(ctx, s, s.open()); cause != nil || err != nil {
+			if failure := failureOf(cause); err != nil || failure != nil && (failure.Kind == Busy || failure.Kind == Credentials) {
 				return cause, err
 			}
 			// Sending goes on without it: nothing that commerce has is taken twice.
-			a.log(ctx).WarnContext(ctx, "read-back failed", slog.String("batch", s.id.String()), slog.String("cause", cause.Error()))
+			telemetry.Logger(ctx).WarnContext(ctx, "read-back failed", slog.String("batch", s.id.String()), slog.String("cause", cause.Error()))
 		} else {
 			s.batch.Unknowns = 0
 		}
 	}
 	if open := s.open(); len(open) > 0 {
-		cause, err = a.post(ctx, s, open)
-		if a.apart(s, cause) {
-			cause, err = a.askApart(ctx, s, open, cause)
+		cause, err = f.post(ctx, s, open)
+		if f.apart(s, cause) {
+			cause, err = f.askApart(ctx, s, open, cause)
 		}
 	}
 	if err != nil {
@@ -140,39 +140,39 @@ func (s *sending) leftOut(open []int) error {
 	if len(open) == 0 {
 		return nil
 	}
-	return &commerce.Error{Kind: commerce.Unreadable, Status: http.StatusOK, Err: fmt.Errorf("%d of %d records have no answer", len(open), len(s.records))}
+	return &Failure{Kind: Unreadable, Status: http.StatusOK, Err: fmt.Errorf("%d of %d records have no answer", len(open), len(s.records))}
 }
 
 // failureOf is the failure of commerce in an error; nil if there is none.
-func failureOf(err error) *commerce.Error {
-	var failure *commerce.Error
+func failureOf(err error) *Failure {
+	var failure *Failure
 	errors.As(err, &failure)
 	return failure
 }
 
 func unreadable(cause error) bool {
 	failure := failureOf(cause)
-	return failure != nil && failure.Kind == commerce.Unreadable
+	return failure != nil && failure.Kind == Unreadable
 }
 
 // post sends some of the records and keeps their answers.
-func (a *App) post(ctx context.Context, s *sending, some []int) (cause, err error) {
+func (f *Forwarder) post(ctx context.Context, s *sending, some []int) (cause, err error) {
 	id, body := s.request(some)
 	// Not one request may be on its way when somebody else takes over.
 	limited, cancel := context.WithDeadline(ctx, s.ends)
 	defer cancel()
-	results, cause := a.Commerce.Send(limited, id, body)
+	results, cause := f.Commerce.Send(limited, id, body)
 	if unanswered(cause) != nil {
-		s.batch.UnansweredAt = table.UTC(a.Now())
+		s.batch.UnansweredAt = table.UTC(f.Now())
 	}
 	waits := false
 	if cause == nil && s.batch.Tries > 1 {
-		if waits, cause, err = a.readUnbilled(ctx, s, some, results); cause != nil || err != nil {
+		if waits, cause, err = f.readUnbilled(ctx, s, some, results); cause != nil || err != nil {
 			return cause, err
 		}
 	}
 	if cause == nil {
-		if err := a.keep(ctx, s, some, results, true); err != nil {
+		if err := f.keep(ctx, s, some, results, true); err != nil {
 			return nil, err
 		}
 		if cause = s.leftOut(s.openOf(some)); waits {
@@ -189,7 +189,7 @@ func (a *App) post(ctx context.Context, s *sending, some []int) (cause, err erro
 // keep records the answers to some of the records. Results for others are
 // ignored, and a conflict that does not say what is stored is no answer yet:
 // the next revision could not be stated against it.
-func (a *App) keep(ctx context.Context, s *sending, some []int, results map[string]outcome.Result, taken bool) error {
+func (f *Forwarder) keep(ctx context.Context, s *sending, some []int, results map[string]outcome.Result, taken bool) error {
 	records := make([]daily.Record, 0, len(some))
 	answers := make(map[string]ledger.Answer, len(some))
 	billed := true
@@ -218,17 +218,17 @@ func (a *App) keep(ctx context.Context, s *sending, some []int, results map[stri
 	// A billed record may be sent again: the answer is Duplicate. One that is not
 	// could be taken the next time, and be billed while DailyUsage says it is not.
 	if !billed {
-		if err := a.claimPartial(ctx, s); err != nil {
+		if err := f.claimPartial(ctx, s); err != nil {
 			return err
 		}
 	}
-	stand, err := a.Ledger.KeepAnswers(ctx, s.id, records, answers)
+	stand, err := f.Ledger.KeepAnswers(ctx, s.id, records, answers)
 	if err != nil {
 		return err
 	}
 	for id, k := range stand {
 		if was, is := outcome.InBill(k.Status), outcome.InBill(answers[id].Status); was != is {
-			a.log(ctx).ErrorContext(ctx, "final answer changed; the first one stands", slog.String("batch", s.id.String()),
+			telemetry.Logger(ctx).ErrorContext(ctx, "final answer changed; the first one stands", slog.String("batch", s.id.String()),
 				slog.String("recordId", id), slog.String("first", k.Status), slog.String("now", answers[id].Status))
 		}
 		s.answers[id] = resultOf(id, k)
@@ -252,8 +252,8 @@ func resultOf(id string, k ledger.Answer) outcome.Result {
 
 // recall reads the answers that earlier tries recorded. A record that has one
 // is not sent again: another answer would contradict the row.
-func (a *App) recall(ctx context.Context, s *sending) error {
-	answers, err := a.Ledger.Answers(ctx, s.id, s.records)
+func (f *Forwarder) recall(ctx context.Context, s *sending) error {
+	answers, err := f.Ledger.Answers(ctx, s.id, s.records)
 	for id, k := range answers {
 		s.answers[id] = resultOf(id, k)
 	}

@@ -1,4 +1,4 @@
-package handlers
+package forward
 
 import (
 	"context"
@@ -7,9 +7,9 @@ import (
 	"log/slog"
 	"time"
 
-	"stackusage/shared/commerce"
 	"stackusage/shared/ledger"
 	"stackusage/shared/outcome"
+	"stackusage/shared/telemetry"
 )
 
 // settled reports whether an operator decided how the records end that commerce
@@ -22,17 +22,17 @@ var errOnItsWay = errors.New("requests that had no answer may be on their way")
 // onItsWay is for how long a request that had no answer may still be taken by
 // commerce. Until then no record is called Rejected or Expired because a read-back
 // does not show it.
-func (a *App) onItsWay(s *sending) time.Duration {
+func (f *Forwarder) onItsWay(s *sending) time.Duration {
 	if s.batch.UnansweredAt.IsZero() {
 		return 0
 	}
-	return max(0, s.batch.UnansweredAt.Add(a.Settings.SendLimit+time.Second).Sub(a.Now())) // the column has whole seconds
+	return max(0, s.batch.UnansweredAt.Add(f.SendLimit+time.Second).Sub(f.Now())) // the column has whole seconds
 }
 
 // settleOpen ends all open records as an operator decided, without sending any:
 // requests with them end without an answer again and again, and none is on its way.
-func (a *App) settleOpen(ctx context.Context, s *sending) (cause, err error) {
-	said := &commerce.Error{Kind: commerce.Unknown, Reason: s.batch.LastAnswer}
+func (f *Forwarder) settleOpen(ctx context.Context, s *sending) (cause, err error) {
+	said := &Failure{Kind: Unknown, Reason: s.batch.LastAnswer}
 	var open []lone
 	for _, i := range s.open() {
 		open = append(open, lone{i, said})
@@ -40,27 +40,27 @@ func (a *App) settleOpen(ctx context.Context, s *sending) (cause, err error) {
 	if len(open) == 0 {
 		return nil, nil
 	}
-	if err := a.claimPartial(ctx, s); err != nil {
+	if err := f.claimPartial(ctx, s); err != nil {
 		return nil, err
 	}
-	return a.endLone(ctx, s, open, false)
+	return f.endLone(ctx, s, open, false)
 }
 
 // endLone gives records without an answer a final one, by what a read-back shows:
 // an earlier try may have been taken while its answer got lost, and a record that
 // is billed must not be called Rejected, or the next revision would bill it again.
 // proven: what commerce refuses is refused for the record's sake.
-func (a *App) endLone(ctx context.Context, s *sending, alone []lone, proven bool) (cause, err error) {
+func (f *Forwarder) endLone(ctx context.Context, s *sending, alone []lone, proven bool) (cause, err error) {
 	some := make([]int, len(alone))
 	for i, l := range alone {
 		some[i] = l.record
 	}
-	if cause, err := a.readBack(ctx, s, some); cause != nil || err != nil {
+	if cause, err := f.readBack(ctx, s, some); cause != nil || err != nil {
 		return cause, err
 	}
 	results := map[string]outcome.Result{}
 	var rest []int
-	waits, silent, early, decided := 0, 0, a.onItsWay(s) > 0, false
+	waits, silent, early, decided := 0, 0, f.onItsWay(s) > 0, false
 	for _, l := range alone {
 		id := s.records[l.record].RecordID
 		if _, known := s.answers[id]; known {
@@ -74,7 +74,7 @@ func (a *App) endLone(ctx context.Context, s *sending, alone []lone, proven bool
 		case early:
 			silent++
 			continue
-		case proven && l.refusal.Kind == commerce.Refused:
+		case proven && l.refusal.Kind == Refused:
 		case s.batch.SettledAs() == ledger.SettleDeclined:
 			decided = true
 			if l.refusal.Err != nil {
@@ -91,7 +91,7 @@ func (a *App) endLone(ctx context.Context, s *sending, alone []lone, proven bool
 	}
 	last := alone[len(alone)-1].refusal
 	if len(rest) > 0 {
-		a.log(ctx).ErrorContext(ctx, "records refused", slog.String("batch", s.id.String()), slog.Int("records", len(rest)),
+		telemetry.Logger(ctx).ErrorContext(ctx, "records refused", slog.String("batch", s.id.String()), slog.Int("records", len(rest)),
 			slog.String("cause", last.Error()), slog.Bool("decided", decided))
 	}
 	switch {
@@ -100,7 +100,7 @@ func (a *App) endLone(ctx context.Context, s *sending, alone []lone, proven bool
 	case silent > 0:
 		cause = fmt.Errorf("%w: %d records are not answered: %w", last, silent, errOnItsWay)
 	}
-	err = a.keep(ctx, s, rest, results, false)
+	err = f.keep(ctx, s, rest, results, false)
 	s.silent = s.batch.SettledAs() == ledger.SettleDeclined && silent > 0 && len(s.open()) == silent
 	return cause, err
 }

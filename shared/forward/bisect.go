@@ -1,4 +1,4 @@
-package handlers
+package forward
 
 import (
 	"cmp"
@@ -10,9 +10,9 @@ import (
 	"slices"
 	"time"
 
-	"stackusage/shared/commerce"
 	"stackusage/shared/ledger"
 	"stackusage/shared/outcome"
+	"stackusage/shared/telemetry"
 )
 
 // Bounds of looking for what commerce refuses in a batch, in one invocation.
@@ -36,18 +36,18 @@ type part struct {
 // lone is a record that was refused in a request of its own.
 type lone struct {
 	record  int
-	refusal *commerce.Error
+	refusal *Failure
 }
 
 // bisect sends the halves of a request that commerce refused as a whole, and
 // their halves, until what it refuses is alone. What is refused alone is
 // Rejected, but only when commerce takes other requests of the same batch: an
 // endpoint that refuses everything must not cost a day. Decision 0005.
-func (a *App) bisect(ctx context.Context, s *sending, some []int, refusal error) (cause, err error) {
-	if err := a.claimPartial(ctx, s); err != nil {
+func (f *Forwarder) bisect(ctx context.Context, s *sending, some []int, refusal error) (cause, err error) {
+	if err := f.claimPartial(ctx, s); err != nil {
 		return nil, err
 	}
-	stop := time.Now().Add(a.Settings.InvocationLimit / 2)
+	stop := time.Now().Add(f.InvocationLimit / 2)
 	decided, most := s.settled(), maxRequests
 	if decided {
 		most = maxDecided
@@ -95,16 +95,16 @@ func (a *App) bisect(ctx context.Context, s *sending, some []int, refusal error)
 		}
 		next := pending[len(pending)-1]
 		pending = pending[:len(pending)-1]
-		failure, err := a.post(ctx, s, next.records)
+		failure, err := f.post(ctx, s, next.records)
 		if err != nil {
 			return nil, err
 		}
 		hung = cmp.Or(unanswered(failure), hung)
-		if a.apart(s, failure) && (away(refusal) || !away(failure)) {
+		if f.apart(s, failure) && (away(refusal) || !away(failure)) {
 			split(next, failure)
 		} else if decided && errors.Is(failure, errOnItsWay) {
 			for _, i := range s.openOf(next.records) {
-				alone = append(alone, lone{i, cmp.Or(hung, &commerce.Error{Kind: commerce.Unknown, Err: errOnItsWay})})
+				alone = append(alone, lone{i, cmp.Or(hung, &Failure{Kind: Unknown, Err: errOnItsWay})})
 			}
 		} else if failure != nil && !unreadable(failure) {
 			cause = failure // away in the middle of it: the rest later
@@ -114,7 +114,7 @@ func (a *App) bisect(ctx context.Context, s *sending, some []int, refusal error)
 	if len(alone) == 0 || cause != nil && !s.taken && !decided {
 		return cause, nil
 	}
-	verdict, err := a.judgeLone(ctx, s, alone)
+	verdict, err := f.judgeLone(ctx, s, alone)
 	if cause == nil {
 		cause = verdict
 	}
@@ -123,8 +123,8 @@ func (a *App) bisect(ctx context.Context, s *sending, some []int, refusal error)
 
 // unanswered is the failure of a request that commerce may still be at; nil if it
 // is not.
-func unanswered(err error) *commerce.Error {
-	if failure := failureOf(err); failure != nil && failure.Kind != commerce.Credentials && !failure.Answered() {
+func unanswered(err error) *Failure {
+	if failure := failureOf(err); failure != nil && failure.Kind != Credentials && !failure.Answered() {
 		return failure
 	}
 	return nil
@@ -133,34 +133,34 @@ func unanswered(err error) *commerce.Error {
 // judgeLone ends the records that commerce did not answer in a request of their
 // own: what it refuses is Rejected, if it is about the record; and what an operator
 // settles ends as he decided. What has no result that can be read stays open.
-func (a *App) judgeLone(ctx context.Context, s *sending, alone []lone) (cause, err error) {
+func (f *Forwarder) judgeLone(ctx context.Context, s *sending, alone []lone) (cause, err error) {
 	if !s.settled() {
-		alone = slices.DeleteFunc(alone, func(l lone) bool { return l.refusal.Kind != commerce.Refused })
+		alone = slices.DeleteFunc(alone, func(l lone) bool { return l.refusal.Kind != Refused })
 	}
 	if len(alone) == 0 {
 		return nil, nil
 	}
 	proven := s.taken
 	if !proven && !s.settled() {
-		if cause := a.proven(ctx, s, alone); cause != nil {
+		if cause := f.proven(ctx, s, alone); cause != nil {
 			return cause, nil
 		}
 		proven = true
 	}
-	return a.endLone(ctx, s, alone, proven)
+	return f.endLone(ctx, s, alone, proven)
 }
 
 // proven says why it may be commerce, not the records, that records sent alone are
 // refused; nil if it is the records.
-func (a *App) proven(ctx context.Context, s *sending, alone []lone) (cause error) {
+func (f *Forwarder) proven(ctx context.Context, s *sending, alone []lone) (cause error) {
 	var tellable bool
-	if s.taken, tellable = a.control(ctx, s); s.taken {
+	if s.taken, tellable = f.control(ctx, s); s.taken {
 		return nil
 	}
 	if s.batch.RefusedSince.IsZero() {
-		s.batch.RefusedSince = a.Now()
+		s.batch.RefusedSince = f.Now()
 	}
-	if tellable || len(s.open()) > 1 || a.Now().Sub(s.batch.RefusedSince) < aloneFor {
+	if tellable || len(s.open()) > 1 || f.Now().Sub(s.batch.RefusedSince) < aloneFor {
 		return fmt.Errorf("%w: each of %d records sent alone is refused and none is taken: it may be commerce, not the records", alone[len(alone)-1].refusal, len(alone))
 	}
 	return nil
@@ -169,15 +169,15 @@ func (a *App) proven(ctx context.Context, s *sending, alone []lone) (cause error
 // control sends a record again that commerce has taken already. The answer
 // Duplicate shows that it takes requests of this batch now, where none of the
 // open records can. It is not possible where commerce has taken none.
-func (a *App) control(ctx context.Context, s *sending) (taken, possible bool) {
+func (f *Forwarder) control(ctx context.Context, s *sending) (taken, possible bool) {
 	for i, r := range s.records {
 		if !outcome.Taken(s.answers[r.RecordID].Status) {
 			continue
 		}
 		id, body := s.request([]int{i})
-		results, err := a.Commerce.Send(ctx, id, body)
+		results, err := f.Commerce.Send(ctx, id, body)
 		if err != nil {
-			a.log(ctx).WarnContext(ctx, "control request failed", slog.String("batch", s.id.String()), slog.String("cause", err.Error()))
+			telemetry.Logger(ctx).WarnContext(ctx, "control request failed", slog.String("batch", s.id.String()), slog.String("cause", err.Error()))
 		}
 		return outcome.Taken(results[r.RecordID].Status), true
 	}
@@ -192,17 +192,17 @@ const awayFor = 24 * time.Hour
 // apart reports whether a request that ended so is sent again in parts: commerce
 // refuses it as a whole, or gives no result that can be read again and again. Where
 // an operator settles the batch, any other is, too, unless commerce is away.
-func (a *App) apart(s *sending, cause error) bool {
+func (f *Forwarder) apart(s *sending, cause error) bool {
 	failure := failureOf(cause)
 	if failure == nil {
 		return false
 	}
 	switch failure.Kind {
-	case commerce.Refused:
+	case Refused:
 		return true
-	case commerce.Busy, commerce.Credentials:
-		return s.settled() && away(cause) && a.Now().Sub(s.batch.DecidedAt) >= awayFor
-	case commerce.Unreadable:
+	case Busy, Credentials:
+		return s.settled() && away(cause) && f.Now().Sub(s.batch.DecidedAt) >= awayFor
+	case Unreadable:
 		return s.settled() || s.batch.Unread >= ledger.UnreadTries
 	}
 	return s.settled()
@@ -224,11 +224,11 @@ func away(cause error) bool {
 
 // askApart is bisect. Where it may be that commerce is away, a read-back must show
 // that it is not.
-func (a *App) askApart(ctx context.Context, s *sending, some []int, refusal error) (cause, err error) {
+func (f *Forwarder) askApart(ctx context.Context, s *sending, some []int, refusal error) (cause, err error) {
 	if away(refusal) {
-		if cause, err := a.readBack(ctx, s, some); cause != nil || err != nil {
+		if cause, err := f.readBack(ctx, s, some); cause != nil || err != nil {
 			return cause, err
 		}
 	}
-	return a.bisect(ctx, s, some, refusal)
+	return f.bisect(ctx, s, some, refusal)
 }

@@ -1,4 +1,4 @@
-package handlers
+package forward
 
 import (
 	"context"
@@ -7,7 +7,6 @@ import (
 	"fmt"
 	"net/http"
 
-	"stackusage/shared/commerce"
 	"stackusage/shared/outcome"
 	"stackusage/shared/usage"
 )
@@ -18,12 +17,12 @@ const codeReadBack = "ReadBack"
 
 // readBack asks which of some records commerce has accepted already, and keeps
 // that as their answers.
-func (a *App) readBack(ctx context.Context, s *sending, some []int) (cause, err error) {
+func (f *Forwarder) readBack(ctx context.Context, s *sending, some []int) (cause, err error) {
 	ids := make([]string, len(some))
 	for i, n := range some {
 		ids[i] = s.records[n].RecordID
 	}
-	accepted, cause := a.Commerce.Accepted(ctx, s.id.CloudID, s.id.Day.String(), ids)
+	accepted, cause := f.Commerce.Accepted(ctx, s.id.CloudID, s.id.Day.String(), ids)
 	if cause != nil || len(accepted) == 0 {
 		return cause, nil
 	}
@@ -38,15 +37,15 @@ func (a *App) readBack(ctx context.Context, s *sending, some []int) (cause, err 
 		if sum := sha256.Sum256(s.raw[i]); r.SHA256 != hex.EncodeToString(sum[:]) {
 			result.Status, result.Quantity, result.Message = outcome.Conflict, r.Quantity, "commerce has other bytes under this recordId"
 			if _, err := usage.ParseForeignSum(r.Quantity); err != nil { // it must not count as one that commerce has not got
-				unreadable = &commerce.Error{Kind: commerce.Unknown, Status: http.StatusOK, Err: fmt.Errorf("read back record %s: stored quantity: %w", r.RecordID, err)}
+				unreadable = &Failure{Kind: Unknown, Status: http.StatusOK, Err: fmt.Errorf("read back record %s: stored quantity: %w", r.RecordID, err)}
 			}
 		}
 		found[r.RecordID] = result
 	}
-	if err := a.claimPartial(ctx, s); err != nil {
+	if err := f.claimPartial(ctx, s); err != nil {
 		return nil, err
 	}
-	return unreadable, a.keep(ctx, s, some, found, false)
+	return unreadable, f.keep(ctx, s, some, found, false)
 }
 
 // readUnbilled reads back records that are told Rejected or Expired now: an
@@ -54,7 +53,7 @@ func (a *App) readBack(ctx context.Context, s *sending, some []int) (cause, err 
 // What commerce has is billed, whatever it says of a repeat, and the next
 // revision must not bill it again. While a request may still be on its way, what is
 // told so has no answer yet: waits.
-func (a *App) readUnbilled(ctx context.Context, s *sending, some []int, results map[string]outcome.Result) (waits bool, cause, err error) {
+func (f *Forwarder) readUnbilled(ctx context.Context, s *sending, some []int, results map[string]outcome.Result) (waits bool, cause, err error) {
 	var unbilled []int
 	for _, i := range some {
 		if r, ok := results[s.records[i].RecordID]; ok && !outcome.InBill(r.Status) {
@@ -64,10 +63,10 @@ func (a *App) readUnbilled(ctx context.Context, s *sending, some []int, results 
 	if len(unbilled) == 0 {
 		return false, nil, nil
 	}
-	if cause, err = a.readBack(ctx, s, unbilled); cause != nil || err != nil {
+	if cause, err = f.readBack(ctx, s, unbilled); cause != nil || err != nil {
 		return false, cause, err
 	}
-	early := a.onItsWay(s) > 0
+	early := f.onItsWay(s) > 0
 	for _, i := range unbilled {
 		_, has := s.answers[s.records[i].RecordID]
 		if has || early {
