@@ -167,7 +167,9 @@ func join(failures []error) error {
 }
 
 // due says whether an hour may be asked for.
-func (a *Agent) due(h usage.Hour) bool { return !a.Now().Before(a.Settings.Due(h)) }
+func (a *Agent) due(h usage.Hour) bool {
+	return !a.Now().Before(a.Settings.Due(h)) && (a.Settings.Until == 0 || h < a.Settings.Until)
+}
 
 func (a *Agent) collectLoop(ctx context.Context, sealed chan<- struct{}) {
 	failures := 0

@@ -34,6 +34,10 @@ type Settings struct {
 	// no default: Run and Once refuse to start without it.
 	First usage.Hour
 
+	// Until is the first hour that Once leaves alone; 0 means that it takes all that
+	// is due.
+	Until usage.Hour
+
 	// Delay is the wait after an hour's end before it is asked for: DefaultDelay.
 	Delay time.Duration
 

@@ -42,7 +42,8 @@ type site struct {
 	azurite  *azurite.Server
 	settings map[string]string // of the function app
 	stack    *azurestack.Stack
-	stackURL string
+	stackURL string // without TLS, for its doors: /_devstack
+	front    front  // what the agent meets
 	commerce string // URL
 	host     *functionhost.Host
 	usage    *azurestore.Account
@@ -155,7 +156,7 @@ func (s *site) startStorage(ctx context.Context) error {
 	if s.usage, err = azurestore.Connect(s.setting, "UsageStorage"); err != nil {
 		return err
 	}
-	return nil
+	return s.startLanding()
 }
 
 // sweepSchedule keeps the timer quiet during run, which sweeps by itself once
@@ -178,7 +179,16 @@ func (s *site) startStack() error {
 	if err != nil {
 		return err
 	}
-	if s.stack, err = azurestack.New(source, azurestack.Options{Token: stackToken, Now: s.stackTime}); err != nil {
+	if err := s.startIssuer(); err != nil {
+		return err
+	}
+	s.stack, err = azurestack.New(source, azurestack.Options{
+		KeysURL: s.front.issuer.KeysURL(), KeysClient: s.front.client, LoginEndpoint: s.front.issuer.LoginEndpoint(), Audience: stackAudience, Now: s.stackTime,
+	})
+	if err != nil {
+		return err
+	}
+	if s.front.stackURL, err = s.serveTLS(s.stack); err != nil {
 		return err
 	}
 	s.stackURL, err = s.serve(s.stack)
@@ -194,9 +204,6 @@ func (s *site) stackTime() time.Time {
 	}
 	return now
 }
-
-// stackToken stands for what a sign-in to the stack would give.
-const stackToken = "local-stack"
 
 func (s *site) startCommerce() error {
 	return s.startCommerceAt(filepath.Join(s.dir, "commerce.db"))

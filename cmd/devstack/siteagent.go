@@ -3,45 +3,125 @@ package main
 import (
 	"context"
 	"fmt"
+	"maps"
 	"os"
 	"os/exec"
 	"path/filepath"
 	"strings"
 	"time"
+
+	"go.yaml.in/yaml/v3"
+
+	"stackusage/shared/activation"
+	"stackusage/shared/landing"
+	"stackusage/shared/usage"
 )
 
 // runAgent runs the real agent over all reported hours of the stack.
-func (s *site) runAgent(ctx context.Context) error {
-	spool, err := s.folder("spool")
-	if err != nil {
-		return err
-	}
-	return s.agent(ctx, spool)
-}
-
-func (s *site) agent(ctx context.Context, spool string) error {
-	return s.agentUntil(ctx, spool, s.stack.End())
-}
+func (s *site) runAgent(ctx context.Context) error { return s.agentUntil(ctx, s.stack.End()) }
 
 // agentUntil runs it over the reported hours before end.
-func (s *site) agentUntil(ctx context.Context, spool string, end time.Time) error {
-	first := s.stack.First()
-	s.progress("agent collects %d reported hours, %s to %s", int(end.Sub(first)/time.Hour), first.Format(time.RFC3339), end.Format(time.RFC3339))
-	program, err := filepath.Abs(s.o.agent)
+func (s *site) agentUntil(ctx context.Context, end time.Time) error {
+	return s.agent(ctx, firstAgent, end)
+}
+
+// firstAgent is the folder of the agent's configuration and spool.
+const firstAgent = "agent"
+
+// agent runs the agent of a folder.
+func (s *site) agent(ctx context.Context, name string, end time.Time) error {
+	config, err := s.activateAgent(ctx, name)
 	if err != nil {
 		return err
 	}
-	cmd := exec.CommandContext(ctx, program, "collect",
-		"--endpoint", s.stackURL, "--provider", s.stack.Provider(), "--cloud-id", cloudID,
-		"--region", s.stack.Region(), "--domain", s.stack.Domain(),
-		"--infrastructure", strings.Join(s.stack.InfrastructureSubscriptions(), ","),
-		"--from", first.Format(time.RFC3339), "--to", end.Format(time.RFC3339),
-		"--spool", spool, "--log-level", "warn")
-	cmd.Env = append(os.Environ(), "STACK_TOKEN="+stackToken, "LandingStorage="+s.settings["LandingStorage"])
+	first := s.stack.First()
+	s.progress("agent collects %d reported hours, %s to %s", int(end.Sub(first)/time.Hour), first.Format(time.RFC3339), end.Format(time.RFC3339))
+	out, err := s.command(ctx, "once", "--config", config, "--to", end.Format(time.RFC3339))
+	if err == nil {
+		s.progress("agent: %s", out)
+	}
+	return err
+}
+
+// command runs one of the agent's commands as an operator does.
+func (s *site) command(ctx context.Context, args ...string) (said string, err error) {
+	program, err := filepath.Abs(s.o.agent)
+	if err != nil {
+		return "", err
+	}
+	cmd := exec.CommandContext(ctx, program, args...)
+	cmd.Env = append(os.Environ(), s.front.agentEnvironment()...)
 	out, err := cmd.CombinedOutput()
 	if err != nil {
-		return fmt.Errorf("run agent: %w\n%s", err, out)
+		return "", fmt.Errorf("stackusage-agent %s: %w\n%s", args[0], err, out)
 	}
-	s.progress("agent: %s", strings.TrimSpace(string(out)))
-	return nil
+	return strings.TrimSpace(string(out)), nil
+}
+
+// activateAgent makes the configuration of an agent from an activation key, and fills
+// in what an operator has to. One that is there already stays.
+func (s *site) activateAgent(ctx context.Context, name string) (config string, err error) {
+	folder, err := s.folder(name)
+	if err != nil {
+		return "", err
+	}
+	config = filepath.Join(folder, "config.yaml")
+	if _, err := os.Stat(config); err == nil {
+		return config, nil
+	}
+	key, err := s.activationKey()
+	if err != nil {
+		return "", err
+	}
+	if _, err := s.command(ctx, "activate", key, "--config", config); err != nil {
+		return "", err
+	}
+	if err := s.front.writeSecret(config); err != nil {
+		return "", err
+	}
+	if err := fillIn(config, s.front.settings(filepath.Join(folder, "spool"), s.stack.InfrastructureSubscriptions()[1:])); err != nil {
+		return "", fmt.Errorf("fill in %s: %w", config, err)
+	}
+	_, err = s.command(ctx, "config", "check", "--config", config)
+	return config, err
+}
+
+// activationKey is the key of the registration.
+func (s *site) activationKey() (string, error) {
+	first := usage.HourOf(s.stack.First())
+	return activation.Encode(activation.Key{
+		BlobServiceURI: s.front.landingURL, Container: landing.Container(cloudID), CloudID: cloudID,
+		Identity: activation.Identity{Method: activation.ManagedIdentity, ClientID: s.front.managed},
+		Stamp: activation.Stamp{
+			Region: s.stack.Region(), Domain: s.stack.Domain(), Endpoint: s.front.stackURL, ProviderSubscription: s.stack.Provider(),
+		},
+		Rules: &activation.Rules{FirstHour: &first},
+	})
+}
+
+// fillIn sets keys of the sections of a configuration file.
+func fillIn(file string, sections map[string]map[string]any) error {
+	text, err := os.ReadFile(file)
+	if err != nil {
+		return err
+	}
+	all := map[string]any{}
+	if err := yaml.Unmarshal(text, &all); err != nil {
+		return err
+	}
+	for name, values := range sections {
+		section, ok := all[name].(map[string]any)
+		if !ok {
+			return fmt.Errorf("no section %s", name)
+		}
+		maps.Copy(section, values)
+	}
+	if text, err = yaml.Marshal(all); err != nil {
+		return err
+	}
+	next := file + ".next" // agents may be activated side by side
+	if err := os.WriteFile(next, text, 0o644); err != nil {
+		return err
+	}
+	return os.Rename(next, file)
 }

@@ -28,16 +28,27 @@ func beginByHand(path string, getenv func(string) string, stderr io.Writer) (*jo
 
 // once collects and drops all that is due.
 func once(ctx context.Context, args []string, getenv func(string) string, stdout, stderr io.Writer) error {
-	path, err := configOnly("once", args, getenv, stderr)
-	if err != nil {
+	fs := flagSet("once", stderr)
+	path := configFlag(fs, getenv)
+	to := fs.String("to", "", "hour after the last reported hour to collect, RFC 3339 `time` in UTC (default: all that is due)")
+	if _, err := parse(fs, args); err != nil {
 		return err
 	}
+	var until usage.Hour
+	if *to != "" {
+		h, err := hourFlag("once: --to", *to)
+		if err != nil {
+			return err
+		}
+		until = h
+	}
 	stderr = &lockedWriter{w: stderr}
-	j, err := beginByHand(path, getenv, stderr)
+	j, err := beginByHand(*path, getenv, stderr)
 	if err != nil {
 		return err
 	}
 	defer j.Spool.Close()
+	j.Settings.Until = until
 	stop := tellProgress(j.Agent, stderr, tellEvery)
 	report, err := catchUp(ctx, j.Agent)
 	stop()
@@ -97,8 +108,8 @@ func backfill(ctx context.Context, args []string, getenv func(string) string, st
 	if _, err := parse(fs, args); err != nil {
 		return err
 	}
-	from, errFrom := hourFlag("--from", *first)
-	to, errTo := hourFlag("--to", *end)
+	from, errFrom := hourFlag("backfill: --from", *first)
+	to, errTo := hourFlag("backfill: --to", *end)
 	if err := errors.Join(errFrom, errTo); err != nil {
 		return err
 	}
@@ -135,11 +146,11 @@ conflict: the first file counts until somebody decides there. To see which:
 
 func hourFlag(name, text string) (usage.Hour, error) {
 	if text == "" {
-		return 0, fmt.Errorf("backfill: %s is missing", name)
+		return 0, fmt.Errorf("%s is missing", name)
 	}
 	h, err := usage.ParseHour(text)
 	if err != nil {
-		return 0, fmt.Errorf("backfill: %s: %w%s", name, err, hourForm)
+		return 0, fmt.Errorf("%s: %w%s", name, err, hourForm)
 	}
 	return h, nil
 }

@@ -50,8 +50,9 @@ type Site struct {
 	Log             *slog.Logger
 	Progress        func(format string, args ...any)
 
-	// Agent runs the agent over the reported hours before end.
-	Agent func(ctx context.Context, spool string, end time.Time) error
+	// Agent runs the agent over the reported hours before end; each time with the same
+	// configuration and spool.
+	Agent func(ctx context.Context, end time.Time) error
 	// Ingested counts the landed files that were ingested.
 	Ingested func(ctx context.Context) (int, error)
 	// Balance waits until host has billed everything, and returns the balance sheet. A

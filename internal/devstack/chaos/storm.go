@@ -3,7 +3,6 @@ package chaos
 import (
 	"context"
 	"errors"
-	"path/filepath"
 	"strings"
 	"time"
 
@@ -135,7 +134,7 @@ func (r *run) agentAtLast(ctx context.Context) error {
 // agentRepeated runs the agent until it succeeds, as its timer does.
 func (r *run) agentRepeated(ctx context.Context, end time.Time) error {
 	for {
-		err := r.Agent(ctx, filepath.Join(r.Dir, "spool"), end)
+		err := r.Agent(ctx, end)
 		if err == nil || ctx.Err() != nil {
 			return err
 		}
