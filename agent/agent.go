@@ -15,8 +15,6 @@ package agent
 
 import (
 	"context"
-	"errors"
-	"fmt"
 	"io"
 	"log/slog"
 	"sync"
@@ -25,7 +23,6 @@ import (
 	"stackusage/agent/metrics"
 	"stackusage/agent/spool"
 	"stackusage/shared/landing"
-	"stackusage/shared/usage"
 )
 
 // Source is the stack's usage API. Hour hands on each row of one reported hour
@@ -99,57 +96,4 @@ func (a *Agent) prepare(ctx context.Context) {
 		a.recallMemory(ctx)
 		a.recallStatus(ctx)
 	})
-}
-
-// Collect makes sure that every reported hour from the first up to but without
-// the last is sealed and dropped, oldest first. It stops at the first hour that
-// fails: a later run goes on there.
-func (a *Agent) Collect(ctx context.Context, from, to usage.Hour) (Report, error) {
-	a.prepare(ctx)
-	report := Report{Hours: int(to - from)}
-	defer a.publish(context.WithoutCancel(ctx))
-	defer a.keepMemorySoon(ctx, false, true)
-	for h := from; h < to; h++ {
-		if err := a.collectAndDrop(ctx, h, &report); err != nil {
-			return report, fmt.Errorf("hour %s: %w", h, err)
-		}
-	}
-	return report, nil
-}
-
-func (a *Agent) collectAndDrop(ctx context.Context, h usage.Hour, report *Report) error {
-	found, err := a.Spool.Find(h)
-	if err != nil || found.State == spool.Sent {
-		return err
-	}
-	if found.State == spool.Sealed {
-		err = a.dropFiles(ctx, found.Sealed, report)
-		if torn := (*spool.DamagedError)(nil); !errors.As(err, &torn) {
-			return err
-		}
-		if found, err = a.Spool.Find(h); err != nil || found.State == spool.Sent {
-			return err
-		}
-	}
-	if found.State == spool.Absent {
-		err := a.seal(ctx, h, report)
-		if a.ended(ctx, metrics.StepCollect, err); err != nil {
-			return err
-		}
-	}
-	if found, err = a.Spool.Find(h); err != nil {
-		return err
-	}
-	return a.dropFiles(ctx, found.Sealed, report)
-}
-
-// dropFiles drops the given files, and stops at the first that fails.
-func (a *Agent) dropFiles(ctx context.Context, entries []spool.Entry, report *Report) error {
-	for _, e := range entries {
-		err := a.drop(ctx, e, report)
-		if a.ended(ctx, metrics.StepDrop, err); err != nil {
-			return err
-		}
-	}
-	return nil
 }

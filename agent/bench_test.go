@@ -48,7 +48,7 @@ func allocated(t testing.TB, a *agent.Agent, h usage.Hour) uint64 {
 	t.Helper()
 	var before, after runtime.MemStats
 	runtime.ReadMemStats(&before)
-	if _, err := a.Collect(t.Context(), h, h+1); err != nil {
+	if _, err := collect(t.Context(), a, h, h+1); err != nil {
 		t.Fatal(err)
 	}
 	runtime.ReadMemStats(&after)
@@ -130,7 +130,7 @@ func TestALargeHourTakesLittleMemory(t *testing.T) {
 	a := newAgent(t, t.TempDir(), endless(t, rows), blobdrop.Drop{Client: box(t)})
 	var report agent.Report
 	var err error
-	peak := peakHeap(func() { report, err = a.Collect(t.Context(), burst, burst+1) })
+	peak := peakHeap(func() { report, err = collect(t.Context(), a, burst, burst+1) })
 	if err != nil || report.Rows != rows {
 		t.Fatalf("%+v, %v", report, err)
 	}

@@ -122,6 +122,13 @@ func newAgent(t testing.TB, dir string, source agent.Source, drop agent.Drop) *a
 	}
 }
 
+// collect makes sure that the hours from the first up to but without the last are
+// collected and dropped, in one round.
+func collect(ctx context.Context, a *agent.Agent, from, to usage.Hour) (agent.Report, error) {
+	a.Settings = agent.Settings{First: from, Until: to, Delay: -1, MaxCatchUp: 10_000}
+	return a.Once(ctx)
+}
+
 // served is what the stack has to tell of an hour, a row a line.
 func (s *stand) served(h usage.Hour) string {
 	w := httptest.NewRecorder()

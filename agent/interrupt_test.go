@@ -110,8 +110,8 @@ func TestAnInterruptedHourLandsOnce(t *testing.T) {
 			from := third - at
 			a := s.agent(t)
 			tt.prepare(t, s, a)
-			report, err := a.Collect(t.Context(), from, from+hours)
-			if err == nil || !strings.HasPrefix(err.Error(), "hour "+third.String()+": ") {
+			report, err := collect(t.Context(), a, from, third+1)
+			if err == nil || tt.asked && !strings.HasPrefix(err.Error(), "hour "+third.String()+": ") {
 				t.Fatalf("the run ended with %v", err)
 			}
 			if report.Dropped != at {
@@ -121,11 +121,11 @@ func TestAnInterruptedHourLandsOnce(t *testing.T) {
 				tt.mend(t, s)
 			}
 
-			want := agent.Report{Hours: hours, Collected: hours - at - 1, Dropped: hours - at}
+			want := agent.Report{Hours: hours - at - 1, Collected: hours - at - 1, Dropped: hours - at}
 			if tt.asked {
-				want.Collected++
+				want.Hours, want.Collected = want.Hours+1, want.Collected+1
 			}
-			report, err = s.agent(t).Collect(t.Context(), from, from+hours)
+			report, err = collect(t.Context(), s.agent(t), from, from+hours)
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -151,14 +151,19 @@ func (s *stand) faulting(t *testing.T, hour time.Time, fault string) agent.Sourc
 	}}
 }
 
-// dropping is the real drop, with one hour's Put replaced. put is the real one.
+// dropping is the real drop, with the first Put of one hour replaced and its others
+// failing. put is the real one.
 func (s *stand) dropping(hour time.Time, instead func(ctx context.Context, put func() error) error) agent.Drop {
-	real := blobdrop.Drop{Client: s.blobs}
+	real, done := blobdrop.Drop{Client: s.blobs}, false
 	return drop(func(ctx context.Context, name landing.Name, body io.ReadSeekCloser) error {
 		put := func() error { return real.Put(ctx, name, body) }
 		if !name.Hour.Start().Equal(hour) {
 			return put()
 		}
+		if done {
+			return errBroken
+		}
+		done = true
 		return instead(ctx, put)
 	})
 }
@@ -218,7 +223,7 @@ func TestWhateverBreaksEachHourLandsOnce(t *testing.T) {
 		})
 		for tries := 0; ; tries++ {
 			a := newAgent(t, dir, src, put)
-			_, err := a.Collect(t.Context(), first, first+hours)
+			_, err := collect(t.Context(), a, first, first+hours)
 			if err == nil {
 				break
 			}

@@ -199,7 +199,7 @@ func TestASubscriberLeavesAfterSixtyDays(t *testing.T) {
 		h := smallFirst + usage.Hour(day*24)
 		a := newAgent(t, dir, src, drop((&played{}).drop()))
 		a.Now = func() time.Time { return h.End().Add(time.Hour) }
-		if _, err := a.Collect(t.Context(), h, h+1); err != nil {
+		if _, err := collect(t.Context(), a, h, h+1); err != nil {
 			t.Fatal(err)
 		}
 		return len(asked) > 0

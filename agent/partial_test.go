@@ -207,7 +207,7 @@ func TestRowsOutsideAnySaneHourAreToldAndKept(t *testing.T) {
 	a := newAgent(t, t.TempDir(), src, keepIn(t, &got))
 	a.Log = slog.New(slog.NewTextHandler(&log, nil))
 	h := usage.HourOf(time.Date(2019, 12, 20, 6, 0, 0, 0, time.UTC))
-	if _, err := a.Collect(t.Context(), h, h+1); err != nil {
+	if _, err := collect(t.Context(), a, h, h+1); err != nil {
 		t.Fatal(err)
 	}
 	if want := strings.Join(rows, "\n") + "\n"; got.Rows != want {

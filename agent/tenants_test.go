@@ -47,7 +47,7 @@ func TestTenants(t *testing.T) {
 			header = got.Header
 			return nil
 		})
-		if _, err := a.Collect(t.Context(), h, h+1); err != nil {
+		if _, err := collect(t.Context(), a, h, h+1); err != nil {
 			t.Fatal(err)
 		}
 		return header
@@ -91,7 +91,7 @@ func TestTenants(t *testing.T) {
 	})
 	t.Run("have the time when they were read, and keep it while they are stale", func(t *testing.T) {
 		dir := t.TempDir()
-		now := time.Date(2019, 12, 10, 21, 0, 0, 0, time.UTC)
+		now := time.Date(2020, 12, 11, 21, 0, 0, 0, time.UTC)
 		at := func(dir string) *agent.Agent {
 			a := newAgent(t, dir, src, nil)
 			a.Now = func() time.Time { return now }

@@ -27,7 +27,8 @@ timeouts.shutdown.
 `,
 	"once": `stackusage-agent once collects and drops all that is due now, and ends. What
 failed before is tried again at once, and files that storage refused are offered
-again. It is refused beside a service that runs on the same spool.
+again. With --to it leaves that hour and those after it alone. It is refused beside a
+service that runs on the same spool.
 
 Exit code: 0 all is done, 2 an hour failed, the stack or storage was away, or it
 was interrupted: run it again to go on. 1 it could not begin.

@@ -8,6 +8,8 @@ import (
 	"log/slog"
 	"os"
 	"path/filepath"
+	"slices"
+	"strings"
 	"sync"
 	"time"
 
@@ -134,6 +136,18 @@ func stamp(conf config.Config) agent.Stamp {
 		CloudID: conf.CloudID, Region: conf.Stack.Region, Domain: conf.Stack.Domain, AgentVersion: version,
 		ProviderSubscriptions: ownSubscriptions(conf.Stack.ProviderSubscription, conf.Stack.InfrastructureSubscriptions),
 	}
+}
+
+// ownSubscriptions is what the stack's own services run under: the default provider
+// subscription, whoever forgets to name it, and the others, each once.
+func ownSubscriptions(provider string, others []string) []string {
+	list := []string{provider}
+	for _, id := range others {
+		if !slices.ContainsFunc(list, func(have string) bool { return strings.EqualFold(have, id) }) {
+			list = append(list, id)
+		}
+	}
+	return list
 }
 
 // checkUser refuses to write into the spool of another user's agent. Only root

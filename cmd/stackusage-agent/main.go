@@ -50,11 +50,10 @@ Storage, one blob per reported hour.
   stackusage-agent config sample
   stackusage-agent doctor [--config FILE] [--json] [--timeout 1m]
   stackusage-agent run [--config FILE]
-  stackusage-agent once [--config FILE]
+  stackusage-agent once [--to 2019-12-11T06:00:00Z] [--config FILE]
   stackusage-agent backfill --from 2019-12-10T19:00:00Z --to 2019-12-11T06:00:00Z [--config FILE]
   stackusage-agent status [--json] [--config FILE]
   stackusage-agent service install|uninstall|run [--config FILE]    on Windows
-  stackusage-agent collect --from 2019-12-10T19:00:00Z --to 2019-12-11T06:00:00Z ...
   stackusage-agent version
 
 activate writes the configuration from an activation key and says what is left
@@ -76,26 +75,12 @@ spool, changes nothing and may be called at any time.
 Exit codes:
   0  done
   1  could not run: a wrong call, the configuration, a spool that another agent
-     uses (the message has its pid) or that belongs to another user. collect:
-     anything failed
+     uses (the message has its pid) or that belongs to another user
   2  could run, and something is open. doctor: a link is broken. once, backfill:
      an hour failed, the stack or storage was away, or it was interrupted. run: the
      end took longer than timeouts.shutdown. status: an hour is late, fails or is
      not stored, nothing can be collected or stored, the spool is over a limit, or
      no agent runs
-
-collect needs no configuration. It asks for each reported hour from --from up
-to, but not including, --to, oldest first. What is sealed in the spool is not
-asked for again and what was dropped is not dropped again: run it again after an
-interruption.
-
-Secrets come by environment, never by flag:
-  STACK_TOKEN      bearer token for the stack's Resource Manager
-  LandingStorage   connection string of the landing storage; or
-                   LandingStorage__blobServiceUri, signed in to by the default
-                   chain of azidentity. Both at once are refused
-
-Flags of collect:
 `
 
 func run(ctx context.Context, args []string, getenv func(string) string, stdout, stderr io.Writer) error {
@@ -123,13 +108,11 @@ func run(ctx context.Context, args []string, getenv func(string) string, stdout,
 		return status(args[1:], getenv, stdout, stderr)
 	case "service":
 		return service(ctx, args[1:], getenv, stdout, stderr, work)
-	case "collect":
-		return collect(ctx, args[1:], getenv, stdout, stderr)
 	case "version":
 		fmt.Fprintf(stdout, "stackusage-agent %s (%s)\n", version, build())
 		return nil
 	case "help", "-h", "-help", "--help":
-		newFlags(stdout).fs.Usage()
+		fmt.Fprint(stdout, help)
 		return nil
 	}
 	return fmt.Errorf("command %q is not known; stackusage-agent --help lists them", args[0])

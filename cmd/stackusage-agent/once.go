@@ -144,6 +144,9 @@ conflict: the first file counts until somebody decides there. To see which:
   stackusage hours list --verdict conflict
 `
 
+// hourForm ends the error of a flag that is no hour.
+const hourForm = ": write it as 2019-12-10T19:00:00Z"
+
 func hourFlag(name, text string) (usage.Hour, error) {
 	if text == "" {
 		return 0, fmt.Errorf("%s is missing", name)
