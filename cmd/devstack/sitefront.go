@@ -8,7 +8,6 @@ import (
 	"log"
 	"net"
 	"net/http"
-	"net/http/httputil"
 	"net/url"
 	"os"
 	"path/filepath"
@@ -22,6 +21,7 @@ import (
 	"stackusage/agent/transport"
 	"stackusage/internal/devstack/bearer"
 	"stackusage/internal/devstack/identity"
+	"stackusage/internal/devstack/storagerights"
 	"stackusage/shared/landing"
 )
 
@@ -87,16 +87,16 @@ func (s *site) serveTLS(h http.Handler) (url string, err error) {
 	return "https://" + ln.Addr().String(), nil
 }
 
-// startLanding serves the landing storage by sign-in. The emulator knows keys without
-// TLS, or tokens with it for whoever else comes; so who has the right token is let
-// through with a signature of the one container that allows only to create blobs, as
-// the agent's role does.
+// startLanding serves the landing storage by sign-in, to a role that may only create
+// blobs. Storage that takes tokens takes no requests without TLS, which everything else
+// here makes; so whoever has the right token is let through with a signature for the one
+// container.
 func (s *site) startLanding() error {
 	client, err := container.NewClientFromConnectionString(s.settings["LandingStorage"], landing.Container(cloudID), nil)
 	if err != nil {
 		return err
 	}
-	signed, err := client.GetSASURL(sas.ContainerPermissions{Create: true}, time.Now().Add(48*time.Hour), nil)
+	signed, err := client.GetSASURL(sas.ContainerPermissions{Create: true, Write: true}, time.Now().Add(48*time.Hour), nil)
 	if err != nil {
 		return err
 	}
@@ -105,27 +105,28 @@ func (s *site) startLanding() error {
 		return err
 	}
 	keys := bearer.Keys{URL: s.front.issuer.KeysURL(), Client: s.front.client}
-	proxy := &httputil.ReverseProxy{
-		Rewrite: func(r *httputil.ProxyRequest) {
-			r.Out.URL.Scheme, r.Out.URL.Host, r.Out.Host = target.Scheme, target.Host, target.Host
-			r.Out.URL.RawQuery = strings.TrimPrefix(r.Out.URL.RawQuery+"&"+target.RawQuery, "&")
-			r.Out.Header.Del("Authorization")
-		},
-		ErrorLog: log.New(io.Discard, "", 0), // of an emulator that is started again
-	}
-	f := &s.front
-	f.landingURL, err = s.serveTLS(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+	gate := storagerights.New(target, signing(target.RawQuery), storagerights.CreateOnly, 0)
+	address, err := s.serveTLS(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		token, _ := strings.CutPrefix(r.Header.Get("Authorization"), "Bearer ")
 		if _, err := keys.Check(r.Context(), token, "", storageAudience); err != nil {
 			w.Header().Set("x-ms-error-code", "InvalidAuthenticationInfo")
 			http.Error(w, err.Error(), http.StatusUnauthorized)
 			return
 		}
-		proxy.ServeHTTP(w, r)
+		gate.ServeHTTP(w, r)
 	}))
 	account, _, _ := strings.Cut(strings.TrimPrefix(target.Path, "/"), "/")
-	f.landingURL += "/" + account
+	s.front.landingURL = address + "/" + account
 	return err
+}
+
+// signing replaces the token of a request by a signature in its query.
+type signing string
+
+func (s signing) RoundTrip(r *http.Request) (*http.Response, error) {
+	r.Header.Del("Authorization")
+	r.URL.RawQuery = strings.TrimPrefix(r.URL.RawQuery+"&"+string(s), "&")
+	return http.DefaultTransport.RoundTrip(r)
 }
 
 // agentEnvironment is what the platform gives the agent's process, for its managed
