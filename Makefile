@@ -92,7 +92,7 @@ test: lint stage ## run everything: checks, unit tests, end-to-end scripts
 test-windows: ## run the agent for Windows, under wine
 	STACKUSAGE_WINE=1 $(GO) test -timeout 20m ./test -run TestTheAgentOnWindows
 
-soak: ## run the random and the exhaustive tests of the handlers with all their cases
+soak: ## run the tests of the handlers on Azurite, the random and the exhaustive ones with all their cases
 	STACKUSAGE_SOAK=1 $(GO) test -timeout 60m ./handlers
 
 lint: ## gofmt, vet, staticcheck

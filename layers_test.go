@@ -89,6 +89,7 @@ var layers = map[string][]string{
 
 	// Chaos is no stand-in: it looks for the product's work, and repeats its messages.
 	"internal/devstack/chaos": {"internal/devstack/azurite", "internal/devstack/balance", "internal/devstack/functionhost", "internal/devstack/storagefaults", "shared/landing", "shared/ledger", "shared/queue", "shared/table", "shared/usage"},
+	"internal/faultstore":     {"shared/table"}, // only tests import it
 
 	// Stand-ins know nothing of the product: they meet it over HTTP and storage.
 	"internal/bicep":                        {"internal/npm"},

@@ -9,7 +9,7 @@ import (
 	"strings"
 	"testing"
 
-	"github.com/Azure/azure-sdk-for-go/sdk/azcore/policy"
+	"stackusage/internal/faultstore"
 )
 
 // errKilled ends an actor where a killed process would end.
@@ -38,24 +38,21 @@ const (
 
 type actorKey struct{}
 
-// stopAtRequests is the policy by which actors stop.
-func stopAtRequests(req *policy.Request) (*http.Response, error) {
-	a, ours := req.Raw().Context().Value(actorKey{}).(*actor)
+// stopAtRequests is the hook by which actors stop.
+func stopAtRequests(op faultstore.Operation, do func() error) error {
+	a, ours := op.Context.Value(actorKey{}).(*actor)
 	if !ours {
-		return req.Next()
+		return do()
 	}
 	a.state <- true
 	switch <-a.step {
 	case killBefore:
-		return nil, errKilled
+		return errKilled
 	case killAfter:
-		resp, err := req.Next()
-		if err == nil {
-			resp.Body.Close()
-		}
-		return nil, errKilled
+		_ = do()
+		return errKilled
 	}
-	return req.Next()
+	return do()
 }
 
 // begin starts the actor's work and waits for its first stop.

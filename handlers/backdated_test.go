@@ -9,9 +9,8 @@ import (
 	"testing"
 	"time"
 
-	"github.com/Azure/azure-sdk-for-go/sdk/azcore/policy"
-
 	"stackusage/handlers"
+	"stackusage/internal/faultstore"
 	"stackusage/shared/ledger"
 	"stackusage/shared/registration"
 	"stackusage/shared/table"
@@ -202,11 +201,11 @@ func TestACloserThatReadTheRegistrationBefore(t *testing.T) {
 				ok(t, err)
 			}
 			var once sync.Once
-			r.through(func(req *policy.Request) (*http.Response, error) {
-				if req.Raw().Method == http.MethodPost && strings.Contains(req.Raw().URL.Path, table.UsageDays) {
+			r.through(func(op faultstore.Operation, do func() error) error {
+				if op.Write && op.Name == table.UsageDays {
 					once.Do(func() { ok(t, r.recharge(t, true)) })
 				}
-				return req.Next()
+				return do()
 			})
 			r.done(t, "CloseDay", dayMessage(theDay))
 			r.through(nil)
@@ -274,19 +273,19 @@ func TestSweepThatFailsToAskForARestatement(t *testing.T) {
 			ok(t, r.recharge(t, true))
 			r.advance(time.Hour) // Sweep asks once an hour
 			var once sync.Once
-			r.through(func(req *policy.Request) (*http.Response, error) {
+			r.through(func(op faultstore.Operation, do func() error) error {
 				fails := false
-				if req.Raw().Method != http.MethodGet && strings.Contains(req.Raw().URL.Path, table.OpenDays) {
+				if op.Write && op.Name == table.OpenDays {
 					once.Do(func() { fails = true })
 				}
 				if fails && !stored {
-					return nil, errFault
+					return errFault
 				}
-				response, err := req.Next()
+				err := do()
 				if fails {
-					return nil, errFault
+					return errFault
 				}
-				return response, err
+				return err
 			})
 			if status, _ := r.post("/Sweep", `{"Data":{"timer":{"IsPastDue":false}},"Metadata":{}}`); status != http.StatusInternalServerError {
 				t.Errorf("Sweep: %d", status)

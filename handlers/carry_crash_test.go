@@ -6,8 +6,7 @@ import (
 	"sync"
 	"testing"
 
-	"github.com/Azure/azure-sdk-for-go/sdk/azcore/policy"
-
+	"stackusage/internal/faultstore"
 	"stackusage/shared/landing"
 )
 
@@ -88,7 +87,7 @@ func TestTwoClosersCarry(t *testing.T) {
 			name = l.land(t, hour00+4, added...)
 		}
 		beside := l.beside(t)
-		l.through(func(req *policy.Request) (*http.Response, error) {
+		l.through(func(op faultstore.Operation, do func() error) error {
 			if requests++; requests == at {
 				if which == other {
 					beside.done(t, "IngestHour", landedMessage(name))
@@ -98,7 +97,7 @@ func TestTwoClosersCarry(t *testing.T) {
 				}
 				beside.done(t, "CloseDay", dayMessage(december(12)))
 			}
-			return req.Next()
+			return do()
 		})
 		status, body := l.call("CloseDay", dayMessage(theDay))
 		l.through(nil)

@@ -9,9 +9,9 @@ import (
 	"testing"
 	"time"
 
-	"github.com/Azure/azure-sdk-for-go/sdk/azcore/policy"
 	"github.com/google/go-cmp/cmp"
 
+	"stackusage/internal/faultstore"
 	"stackusage/shared/daily"
 	"stackusage/shared/ledger"
 	"stackusage/shared/queue"
@@ -218,11 +218,11 @@ func TestAnHourThatCommitsWhileADayCloses(t *testing.T) {
 		late := r.land(t, hour00, rowsOf(hour00)...)
 		beside := r.beside(t)
 		r.advance(50 * time.Hour) // past the deadline: the day closes, whatever is missing
-		r.through(func(req *policy.Request) (*http.Response, error) {
+		r.through(func(op faultstore.Operation, do func() error) error {
 			if requests++; requests == at {
 				beside.done(t, "IngestHour", landedMessage(late))
 			}
-			return req.Next()
+			return do()
 		})
 		r.done(t, "CloseDay", dayMessage(theDay))
 		r.through(nil)

@@ -1,20 +1,18 @@
 package handlers_test
 
 import (
-	"net/http"
 	"testing"
 
-	"github.com/Azure/azure-sdk-for-go/sdk/azcore/policy"
-
+	"stackusage/internal/faultstore"
 	"stackusage/shared/table"
 )
 
 // count says how many storage requests a piece of work makes.
 func (r *rig) count(work func()) int {
 	requests := 0
-	r.through(func(req *policy.Request) (*http.Response, error) {
+	r.through(func(op faultstore.Operation, do func() error) error {
 		requests++
-		return req.Next()
+		return do()
 	})
 	work()
 	r.through(nil)

@@ -3,13 +3,11 @@ package handlers_test
 import (
 	"fmt"
 	"math/rand/v2"
-	"net/http"
 	"strings"
 	"testing"
 	"time"
 
-	"github.com/Azure/azure-sdk-for-go/sdk/azcore/policy"
-
+	"stackusage/internal/faultstore"
 	"stackusage/shared/table"
 	"stackusage/shared/usage"
 )
@@ -47,11 +45,11 @@ func TestAnHourWithoutRowsWhileADayCloses(t *testing.T) {
 		r.ingest(t, hour23, rowsOf(hour23)...)
 		r.advance(100 * time.Hour)
 		last, beside := r.land(t, hour00), r.beside(t)
-		r.through(func(req *policy.Request) (*http.Response, error) {
+		r.through(func(op faultstore.Operation, do func() error) error {
 			if requests++; requests == at {
 				beside.done(t, "IngestHour", landedMessage(last))
 			}
-			return req.Next()
+			return do()
 		})
 		r.done(t, "CloseDay", dayMessage(theDay))
 		r.through(nil)

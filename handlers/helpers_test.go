@@ -7,18 +7,13 @@ import (
 	"log/slog"
 	"net/http"
 	"net/http/httptest"
-	"os"
 	"strings"
 	"sync/atomic"
 	"testing"
 	"time"
 
-	"github.com/Azure/azure-sdk-for-go/sdk/azcore/policy"
-	"github.com/Azure/azure-sdk-for-go/sdk/storage/azqueue"
-
 	"stackusage/handlers"
-	"stackusage/internal/devstack/azurite/azuritetest"
-	"stackusage/shared/azurestore"
+	"stackusage/internal/faultstore"
 	"stackusage/shared/commerce"
 	"stackusage/shared/landing"
 	"stackusage/shared/ledger"
@@ -29,17 +24,6 @@ import (
 	"stackusage/shared/table"
 	"stackusage/shared/usage"
 )
-
-func TestMain(m *testing.M) { azuritetest.Main(m) }
-
-// soak is how many cases a random or an exhaustive test runs: few by default,
-// all in make soak.
-func soak(few, all int) int {
-	if os.Getenv("STACKUSAGE_SOAK") != "" {
-		return all
-	}
-	return few
-}
 
 const (
 	cloudID      = "b31316d4-de02-43a4-903d-eb74f8258b01"
@@ -62,31 +46,14 @@ var (
 type rig struct {
 	*handlers.App
 	router   http.Handler
-	store    *azurestore.Account // the same storage, without what front does
-	raw      *azqueue.ServiceClient
+	store    storage // what the app stands on, without what front does
 	commerce *commerceServer
 	offset   atomic.Int64 // of the app's clock
-	front    atomic.Pointer[policyFunc]
+	front    faultstore.Front
 }
 
-// policyFunc is a policy in front of every storage request of the app.
-type policyFunc func(req *policy.Request) (*http.Response, error)
-
-func (r *rig) Do(req *policy.Request) (*http.Response, error) {
-	if front := r.front.Load(); front != nil {
-		return (*front)(req)
-	}
-	return req.Next()
-}
-
-// through puts p in front of the app's storage requests; nil takes it away.
-func (r *rig) through(p policyFunc) {
-	if p == nil {
-		r.front.Store(nil)
-		return
-	}
-	r.front.Store(&p)
-}
+// through puts a hook in front of the app's storage operations; nil takes it away.
+func (r *rig) through(h faultstore.Hook) { r.front.Through(h) }
 
 // registry is where the registrations are.
 func (r *rig) registry() registry.Registry { return registry.Registry{Tables: r.store.Tables} }
@@ -94,24 +61,16 @@ func (r *rig) registry() registry.Registry { return registry.Registry{Tables: r.
 func newRig(t testing.TB) *rig {
 	t.Helper()
 	ctx := context.Background()
-	connection := azuritetest.Account(t)
-	r := &rig{commerce: newCommerce(t)}
-	connect := func(options ...azurestore.Option) *azurestore.Account {
-		account, err := azurestore.Connect(azuritetest.Setting(connection), "UsageStorage", options...)
-		ok(t, err)
-		return account
-	}
-	r.store = connect()
-	front := connect(azurestore.Through(r), azurestore.WithoutRetries())
-	var err error
-	r.raw, err = azqueue.NewServiceClientFromConnectionString(connection, nil)
-	ok(t, err)
+	r := &rig{commerce: newCommerce(t), store: newStorage(t)}
+	tables := faultstore.Tables{Front: &r.front, Inner: r.store.Tables}
+	blobs := faultstore.Blobs{Front: &r.front, Inner: r.store.Blobs}
 	meters, err := meter.BuiltIn()
 	ok(t, err)
 	started := time.Now()
 	r.App = &handlers.App{
-		Ledger: &ledger.Ledger{Store: front.Tables}, Landing: front.Blobs, Blobs: front.Blobs, Queues: front.Queues,
-		Registrations: registry.Registry{Tables: front.Tables}, Meters: meters, NoBlob: azurestore.ErrNoBlob,
+		Ledger: &ledger.Ledger{Store: tables}, Landing: blobs, Blobs: blobs,
+		Queues:        faultstore.Queues{Front: &r.front, Inner: r.store.Queues},
+		Registrations: registry.Registry{Tables: tables}, Meters: meters, NoBlob: r.store.noBlob,
 		Commerce: &commerce.Client{Endpoint: r.commerce.URL, HTTP: &http.Client{Timeout: 20 * time.Second}},
 		Log:      slog.New(slog.DiscardHandler),
 		Now:      func() time.Time { return started.Add(time.Duration(r.offset.Load())) },

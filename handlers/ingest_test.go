@@ -4,13 +4,11 @@ import (
 	"bytes"
 	"encoding/json"
 	"io"
-	"net/http"
 	"slices"
 	"strings"
 	"testing"
 	"time"
 
-	"github.com/Azure/azure-sdk-for-go/sdk/azcore/policy"
 	"github.com/google/go-cmp/cmp"
 	"github.com/google/go-cmp/cmp/cmpopts"
 
@@ -180,16 +178,9 @@ func TestIngestHourWhenTheDownloadBreaks(t *testing.T) {
 	name := r.land(t, hour22, rows...)
 	for _, after := range []int{0, 5, len(file) / 2, len(file) - 1} {
 		was := r.dump(t)
-		left := after
-		r.through(func(req *policy.Request) (*http.Response, error) {
-			resp, err := req.Next()
-			if err == nil && strings.Contains(req.Raw().URL.Path, "/landing-") {
-				resp.Body = &cut{resp.Body, &left}
-			}
-			return resp, err
-		})
+		r.Landing = &breaking{r.store.Blobs, after}
 		body := r.fails(t, "IngestHour", landedMessage(name))
-		r.through(nil)
+		r.Landing = r.store.Blobs
 		if strings.Contains(body, landing.RejectedCutShort) {
 			t.Errorf("after %d bytes the blob is blamed: %s", after, body)
 		}
@@ -201,21 +192,6 @@ func TestIngestHourWhenTheDownloadBreaks(t *testing.T) {
 	if got := r.hourRow(t, name); got.Verdict != ledger.Counted || got.Accepted != 200 {
 		t.Errorf("%+v", got)
 	}
-}
-
-// cut is a body whose connection breaks once so many bytes came, over all tries.
-type cut struct {
-	io.ReadCloser
-	left *int
-}
-
-func (c *cut) Read(p []byte) (int, error) {
-	if *c.left == 0 {
-		return 0, io.ErrUnexpectedEOF
-	}
-	n, err := c.ReadCloser.Read(p[:min(len(p), *c.left)])
-	*c.left -= n
-	return n, err
 }
 
 func TestIngestHourCrashes(t *testing.T) {

@@ -5,15 +5,11 @@ import (
 	"context"
 	"io"
 	"math/rand/v2"
-	"net/http"
-	"strings"
 	"testing"
 	"time"
 
-	"github.com/Azure/azure-sdk-for-go/sdk/azcore/policy"
-
 	"stackusage/handlers"
-	"stackusage/shared/azurestore"
+	"stackusage/internal/faultstore"
 	"stackusage/shared/landing"
 	"stackusage/shared/ledger"
 	"stackusage/shared/registration"
@@ -28,11 +24,11 @@ func TestAnEndAfterAnInterruptedIngest(t *testing.T) {
 	r, rnd := longRegistered(t), rand.New(rand.NewPCG(1, 1))
 	b := newBilling(t, r)
 	name := r.land(t, hour22, rowsOf(hour22)...)
-	r.through(func(req *policy.Request) (*http.Response, error) {
-		if req.Raw().Method != http.MethodGet && strings.Contains(req.Raw().URL.Path, "$batch") { // the transaction that commits
-			return nil, errFault
+	r.through(func(op faultstore.Operation, do func() error) error {
+		if len(op.Rows) > 1 { // the transaction that commits
+			return errFault
 		}
-		return req.Next()
+		return do()
 	})
 	r.fails(t, "IngestHour", landedMessage(name))
 	r.through(nil)
@@ -68,11 +64,11 @@ func TestAnEndAfterAnInterruptedIngestBesideAnother(t *testing.T) {
 	r, rnd := longRegistered(t), rand.New(rand.NewPCG(1, 1))
 	newBilling(t, r)
 	name := r.land(t, hour22, row(1, hour22-1, "5"))
-	r.through(func(req *policy.Request) (*http.Response, error) {
-		if req.Raw().Method != http.MethodGet && strings.Contains(req.Raw().URL.Path, "$batch") { // the transaction that commits
-			return nil, errFault
+	r.through(func(op faultstore.Operation, do func() error) error {
+		if len(op.Rows) > 1 { // the transaction that commits
+			return errFault
 		}
-		return req.Next()
+		return do()
 	})
 	r.fails(t, "IngestHour", landedMessage(name))
 	r.through(nil)
@@ -144,13 +140,12 @@ func TestAnEndAfterAnInterruptedReturn(t *testing.T) {
 		ok(t, err)
 	}
 	again()
-	r.through(func(req *policy.Request) (*http.Response, error) {
-		resp, err := req.Next()
-		if err == nil && req.Raw().Method == http.MethodPut && strings.Contains(req.Raw().URL.Path, table.OpenDays) { // the mark is there
-			resp.Body.Close()
-			return nil, errFault
+	r.through(func(op faultstore.Operation, do func() error) error {
+		err := do()
+		if err == nil && op.Name == table.OpenDays && len(op.Rows) == 1 && op.Rows[0].Verb != table.Insert { // the mark is there
+			return errFault
 		}
-		return resp, err
+		return err
 	})
 	r.fails(t, "IngestHour", landedMessage(name))
 	r.through(nil)
@@ -175,12 +170,13 @@ func TestAnEndAfterAnInterruptedReturn(t *testing.T) {
 // unreadable are landed blobs that nobody can read any more.
 type unreadable struct {
 	handlers.Landing
-	content []byte // nil: they are gone
+	content []byte // nil: they are gone, by the error none
+	none    error
 }
 
 func (u unreadable) Open(context.Context, string, string) (io.ReadCloser, time.Time, error) {
 	if u.content == nil {
-		return nil, time.Time{}, azurestore.ErrNoBlob
+		return nil, time.Time{}, u.none
 	}
 	return io.NopCloser(bytes.NewReader(u.content)), hour22.End(), nil
 }
@@ -213,7 +209,7 @@ func TestAFileThatCannotReturn(t *testing.T) {
 			if standing, err := r.Ledger.CountedHour(t.Context(), hourID(name)); err != nil || standing.Challenger != name.SHA16 {
 				t.Fatalf("it did not die on the way: %+v, %v", standing, err)
 			}
-			r.Landing = unreadable{r.Landing, content}
+			r.Landing = unreadable{r.Landing, content, r.store.noBlob}
 			r.done(t, "IngestHour", landedMessage(name))
 			r.advance(100 * time.Hour)
 			r.done(t, "CloseDay", dayMessage(theDay))

@@ -4,14 +4,12 @@ import (
 	"fmt"
 	"maps"
 	"math/rand/v2"
-	"net/http"
 	"slices"
 	"sync"
 	"testing"
 	"time"
 
-	"github.com/Azure/azure-sdk-for-go/sdk/azcore/policy"
-
+	"stackusage/internal/faultstore"
 	"stackusage/shared/landing"
 	"stackusage/shared/ledger"
 	"stackusage/shared/queue"
@@ -223,20 +221,18 @@ func TestMessagesLostAtWork(t *testing.T) {
 				}
 				var lock sync.Mutex
 				at, stored, requests := 1+rnd.IntN(most), rnd.IntN(2) == 0, 0
-				r.through(func(req *policy.Request) (*http.Response, error) {
+				r.through(func(op faultstore.Operation, do func() error) error {
 					lock.Lock()
 					requests++
 					now := requests
 					lock.Unlock()
 					if now < at {
-						return req.Next()
+						return do()
 					}
 					if now == at && stored {
-						if resp, err := req.Next(); err == nil {
-							resp.Body.Close()
-						}
+						_ = do()
 					}
-					return nil, errFault
+					return errFault
 				})
 				work()
 				r.through(nil)

@@ -45,7 +45,7 @@ func TestPartialsThatAreGoneAreRebuilt(t *testing.T) {
 		r.ingest(t, hour22, rowsOf(hour22)...)
 		r.ingest(t, hour00, rowsOf(hour00)...)
 		r.untilNothingIsOpen(t, rand.New(rand.NewPCG(1, 1)))
-		r.App.Blobs = withoutPartials{r.store.Blobs}
+		r.App.Blobs = r.withoutPartials()
 		r.reroute(t)
 		// Today's rules would take the row: the registration names a region by now.
 		r.registerAs(t, func(*registration.Registration) {})
@@ -80,7 +80,7 @@ func TestPartialsThatAreGoneAreRebuilt(t *testing.T) {
 		r.daysPass(t) // the corrected blob is ingested
 		r.untilNothingIsOpen(t, rnd)
 		was := bill.sums(t)
-		r.App.Blobs = withoutPartials{r.store.Blobs}
+		r.App.Blobs = r.withoutPartials()
 		r.reroute(t)
 		if status, body := r.restateDay(t, "look again"); status != 200 {
 			t.Fatal(body)

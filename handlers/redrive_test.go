@@ -12,9 +12,8 @@ import (
 	"sync/atomic"
 	"testing"
 
-	"github.com/Azure/azure-sdk-for-go/sdk/azcore/policy"
-
 	"stackusage/handlers"
+	"stackusage/internal/faultstore"
 	"stackusage/shared/intake"
 	"stackusage/shared/landing"
 	"stackusage/shared/ledger"
@@ -223,11 +222,11 @@ func TestARedriveThatWasKilledIsFinished(t *testing.T) {
 // result counts the writes.
 func (r *rig) killAfter(n int64) *atomic.Int64 {
 	var writes atomic.Int64
-	r.through(func(req *policy.Request) (*http.Response, error) {
-		if req.Raw().Method != http.MethodGet && writes.Add(1) > n && n > 0 {
-			return nil, errFault
+	r.through(func(op faultstore.Operation, do func() error) error {
+		if op.Write && writes.Add(1) > n && n > 0 {
+			return errFault
 		}
-		return req.Next()
+		return do()
 	})
 	return &writes
 }

@@ -5,8 +5,7 @@ import (
 	"strings"
 	"testing"
 
-	"github.com/Azure/azure-sdk-for-go/sdk/azcore/policy"
-
+	"stackusage/internal/faultstore"
 	"stackusage/shared/ledger"
 	"stackusage/shared/table"
 )
@@ -50,7 +49,7 @@ func TestReplies(t *testing.T) {
 	t.Run("what storage does not take fails the invocation", func(t *testing.T) {
 		r := registered(t)
 		name := r.land(t, hour22, rowsOf(hour22)...)
-		r.through(func(*policy.Request) (*http.Response, error) { return nil, errFault })
+		r.through(func(op faultstore.Operation, do func() error) error { return errFault })
 		for function, message := range map[string]string{
 			"IngestHour": landedMessage(name), "CloseDay": dayMessage(theDay), "ForwardBatch": batchMessage(theDay, 1),
 		} {
@@ -116,7 +115,7 @@ func TestGarbageMessages(t *testing.T) {
 		})
 	}
 	t.Run("if it cannot be recorded the host must come again", func(t *testing.T) {
-		r.through(func(*policy.Request) (*http.Response, error) { return nil, errFault })
+		r.through(func(op faultstore.Operation, do func() error) error { return errFault })
 		r.fails(t, "IngestHour", "lost?")
 		r.through(nil)
 	})

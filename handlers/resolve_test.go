@@ -3,13 +3,12 @@ package handlers_test
 import (
 	"fmt"
 	"math/rand/v2"
-	"net/http"
 	"testing"
 	"time"
 
-	"github.com/Azure/azure-sdk-for-go/sdk/azcore/policy"
 	"github.com/google/go-cmp/cmp"
 
+	"stackusage/internal/faultstore"
 	"stackusage/shared/landing"
 	"stackusage/shared/ledger"
 	"stackusage/shared/queue"
@@ -181,11 +180,11 @@ func TestATakeOverWhileADayCloses(t *testing.T) {
 		r.complete(t)
 		second := r.ingest(t, hour23, row(2, hour22, "40"))
 		beside := r.beside(t)
-		r.through(func(req *policy.Request) (*http.Response, error) {
+		r.through(func(op faultstore.Operation, do func() error) error {
 			if requests++; requests == at {
 				beside.supersede(t, second)
 			}
-			return req.Next()
+			return do()
 		})
 		r.done(t, "CloseDay", dayMessage(theDay))
 		r.through(nil)

@@ -3,15 +3,12 @@ package handlers_test
 import (
 	"context"
 	"encoding/base64"
-	"fmt"
 	"net/http"
-	"strings"
 	"sync"
 	"testing"
 	"time"
 
-	"github.com/Azure/azure-sdk-for-go/sdk/azcore/policy"
-
+	"stackusage/internal/faultstore"
 	"stackusage/shared/daily"
 	"stackusage/shared/forward"
 	"stackusage/shared/ledger"
@@ -38,8 +35,8 @@ func TestTwoSendersAtOnce(t *testing.T) {
 	var lock sync.Mutex
 	reads := 0
 	both := make(chan struct{})
-	r.through(func(req *policy.Request) (*http.Response, error) {
-		if req.Raw().Method == http.MethodPut && strings.Contains(req.Raw().URL.Path, table.UsageBatches) {
+	r.through(func(op faultstore.Operation, do func() error) error {
+		if op.Write && op.Name == table.UsageBatches {
 			lock.Lock()
 			if reads++; reads == 2 { // both have read the row before either claims it
 				close(both)
@@ -47,10 +44,10 @@ func TestTwoSendersAtOnce(t *testing.T) {
 			lock.Unlock()
 			select {
 			case <-both:
-			case <-req.Raw().Context().Done():
+			case <-op.Context.Done():
 			}
 		}
-		return req.Next()
+		return do()
 	})
 	var wait sync.WaitGroup
 	for range 2 {
@@ -113,17 +110,17 @@ func TestAClaimByAClockThatRanAhead(t *testing.T) {
 	b := r.batch(t)
 	b.ClaimedUntil = r.Now().Add(9 * time.Hour)
 	ok(t, r.Ledger.UpdateBatch(t.Context(), id, b))
-	hidden := ""
-	r.through(func(req *policy.Request) (*http.Response, error) {
-		if raw := req.Raw(); strings.Contains(raw.URL.Path, queue.Batches) {
-			hidden = raw.URL.Query().Get("visibilitytimeout")
+	hidden := time.Duration(0)
+	r.through(func(op faultstore.Operation, do func() error) error {
+		if op.Name == queue.Batches {
+			hidden = op.Delay
 		}
-		return req.Next()
+		return do()
 	})
 	r.done(t, "ForwardBatch", batchMessage(theDay, 1))
 	r.through(nil)
-	if want := fmt.Sprint(int((r.Settings.InvocationLimit + 2*time.Second).Seconds())); hidden != want || len(r.commerce.bodies) != 0 {
-		t.Errorf("hidden for %q seconds, want %s; %d requests", hidden, want, len(r.commerce.bodies))
+	if want := r.Settings.InvocationLimit + 2*time.Second; hidden.Truncate(time.Second) != want || len(r.commerce.bodies) != 0 {
+		t.Errorf("hidden for %s, want %s; %d requests", hidden, want, len(r.commerce.bodies))
 	}
 	r.advance(10 * time.Hour)
 	r.done(t, "ForwardBatch", batchMessage(theDay, 1))
@@ -165,11 +162,11 @@ func TestAFailedSenderLetsGo(t *testing.T) {
 		t.Run("the write to "+what+" fails", func(t *testing.T) {
 			t.Parallel()
 			r := stated(t)
-			r.through(func(req *policy.Request) (*http.Response, error) {
-				if raw := req.Raw(); raw.Method != http.MethodGet && strings.Contains(raw.URL.Path, what) || strings.Contains(raw.URL.Path, "$batch") && what == "DailyUsage" {
-					return nil, errFault
+			r.through(func(op faultstore.Operation, do func() error) error {
+				if op.Write && op.Name == what {
+					return errFault
 				}
-				return req.Next()
+				return do()
 			})
 			r.fails(t, "ForwardBatch", batchMessage(theDay, 1))
 			r.through(nil)

@@ -5,14 +5,12 @@ import (
 	"encoding/json"
 	"fmt"
 	"math/rand/v2"
-	"net/http"
 	"slices"
 	"strings"
 	"testing"
 	"time"
 
-	"github.com/Azure/azure-sdk-for-go/sdk/azcore/policy"
-
+	"stackusage/internal/faultstore"
 	"stackusage/shared/daily"
 	"stackusage/shared/landing"
 	"stackusage/shared/ledger"
@@ -259,11 +257,11 @@ func TestTwoDaysAtOnceRecordOneListOfInfrastructure(t *testing.T) {
 		beside := r.beside(t)
 		r.advance(90 * time.Hour) // past the deadlines
 		beside.offset.Store(r.offset.Load())
-		r.through(func(req *policy.Request) (*http.Response, error) {
+		r.through(func(op faultstore.Operation, do func() error) error {
 			if requests++; requests == at {
 				beside.done(t, "CloseDay", dayMessage(next))
 			}
-			return req.Next()
+			return do()
 		})
 		r.done(t, "CloseDay", dayMessage(theDay))
 		r.through(nil)
@@ -302,13 +300,13 @@ func TestADaySaysByWhichChangeItIsSettled(t *testing.T) {
 		for _, h := range allDay {
 			r.tenantHour(t, h, map[string]string{subscription: contoso}, rowsOf(h)...)
 		}
-		r.through(func(req *policy.Request) (*http.Response, error) {
+		r.through(func(op faultstore.Operation, do func() error) error {
 			if requests++; requests == at {
 				r.mapTenant(t, contoso, fabrikamPays, "20191210")
 				_, err := r.registrar().SetInfrastructure(t.Context(), "hamburg", registration.InfrastructureEntry{EffectiveDay: "20191210", Subscriptions: []string{deleted}})
 				ok(t, err)
 			}
-			return req.Next()
+			return do()
 		})
 		r.done(t, "CloseDay", dayMessage(theDay))
 		r.through(nil)

@@ -7,10 +7,10 @@ import (
 	"testing"
 	"time"
 
-	"github.com/Azure/azure-sdk-for-go/sdk/azcore/policy"
 	"github.com/google/go-cmp/cmp"
 	"github.com/google/go-cmp/cmp/cmpopts"
 
+	"stackusage/internal/faultstore"
 	"stackusage/shared/landing"
 	"stackusage/shared/queue"
 	"stackusage/shared/status"
@@ -77,7 +77,7 @@ func TestStatus(t *testing.T) {
 	})
 	t.Run("a storage that does not answer is a 500 that says no secrets", func(t *testing.T) {
 		r := newRig(t)
-		r.through(func(req *policy.Request) (*http.Response, error) { return nil, errFault })
+		r.through(func(op faultstore.Operation, do func() error) error { return errFault })
 		if got := r.status(t, http.StatusInternalServerError); got != `{"error":"storage does not answer; the log says more"}` {
 			t.Errorf("body %s", got)
 		}

@@ -15,9 +15,7 @@ import (
 	"testing"
 	"time"
 
-	"github.com/Azure/azure-sdk-for-go/sdk/azcore/policy"
-	"github.com/Azure/azure-sdk-for-go/sdk/storage/azqueue"
-
+	"stackusage/internal/faultstore"
 	"stackusage/shared/landing"
 	"stackusage/shared/ledger"
 	"stackusage/shared/table"
@@ -147,8 +145,7 @@ func (r *rig) take(t testing.TB, queue string) []string {
 // lose empties a queue, of hidden messages too.
 func (r *rig) lose(t testing.TB, queue string) {
 	t.Helper()
-	_, err := r.raw.NewQueueClient(queue).ClearMessages(context.Background(), nil)
-	ok(t, err)
+	ok(t, r.store.Queues.Clear(context.Background(), queue))
 }
 
 // depth counts the messages of a queue, hidden ones too.
@@ -162,8 +159,7 @@ func (r *rig) depth(t testing.TB, queue string) int64 {
 // poison puts a message where the host puts those that failed for good.
 func (r *rig) poison(t testing.TB, queue, raw string) {
 	t.Helper()
-	_, err := r.raw.NewQueueClient(queue+"-poison").EnqueueMessage(context.Background(), raw, &azqueue.EnqueueMessageOptions{})
-	ok(t, err)
+	ok(t, r.store.Queues.PutRaw(context.Background(), queue+"-poison", raw))
 }
 
 var errFault = errors.New("the storage fails, as the test wants it")
@@ -172,16 +168,16 @@ var errFault = errors.New("the storage fails, as the test wants it")
 // reported as failed. The result counts the writes.
 func (r *rig) failWrite(n int64, stored bool) *atomic.Int64 {
 	var writes atomic.Int64
-	r.through(func(req *policy.Request) (*http.Response, error) {
-		if req.Raw().Method == http.MethodGet || writes.Add(1) != n {
-			return req.Next()
+	r.through(func(op faultstore.Operation, do func() error) error {
+		if !op.Write || writes.Add(1) != n {
+			return do()
 		}
 		if stored {
-			if _, err := req.Next(); err != nil {
-				return nil, err
+			if err := do(); err != nil {
+				return err
 			}
 		}
-		return nil, errFault
+		return errFault
 	})
 	return &writes
 }

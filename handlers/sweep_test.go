@@ -9,9 +9,9 @@ import (
 	"testing"
 	"time"
 
-	"github.com/Azure/azure-sdk-for-go/sdk/azcore/policy"
 	"github.com/google/go-cmp/cmp"
 
+	"stackusage/internal/faultstore"
 	"stackusage/shared/landing"
 	"stackusage/shared/ledger"
 	"stackusage/shared/queue"
@@ -182,11 +182,11 @@ func TestSweepPoison(t *testing.T) {
 	})
 	t.Run("a message that cannot be recorded stays", func(t *testing.T) {
 		r.poison(t, queue.Days, "stays")
-		r.through(func(req *policy.Request) (*http.Response, error) {
-			if req.Raw().Method != http.MethodGet && strings.Contains(req.Raw().URL.Path, table.FailedMessages) {
-				return nil, errFault
+		r.through(func(op faultstore.Operation, do func() error) error {
+			if op.Write && op.Name == table.FailedMessages {
+				return errFault
 			}
-			return req.Next()
+			return do()
 		})
 		if status, _ := r.post("/Sweep", `{"Data":{},"Metadata":{}}`); status != http.StatusInternalServerError {
 			t.Errorf("status %d", status)
@@ -236,24 +236,24 @@ func TestSweepGoesOn(t *testing.T) {
 	r := registered(t)
 	r.complete(t)
 	r.land(t, hour00+1) // nobody announced it
-	for path, works := range map[string]string{
+	for suffix, works := range map[string]string{
 		landing.Container(cloudID): queue.Days, // blobs cannot be listed: days are queued
-		"/" + table.OpenDays:       queue.Landed,
+		table.OpenDays:             queue.Landed,
 		"-poison":                  queue.Days,
 	} {
 		r.advance(25 * time.Hour) // old hours are looked at once a day
-		r.through(func(req *policy.Request) (*http.Response, error) {
-			if strings.Contains(req.Raw().URL.Path, path) {
-				return nil, errFault
+		r.through(func(op faultstore.Operation, do func() error) error {
+			if strings.HasSuffix(op.Name, suffix) {
+				return errFault
 			}
-			return req.Next()
+			return do()
 		})
 		if status, _ := r.post("/Sweep", `{"Data":{},"Metadata":{}}`); status != http.StatusInternalServerError {
-			t.Errorf("%s fails: status %d", path, status)
+			t.Errorf("%s fails: status %d", suffix, status)
 		}
 		r.through(nil)
 		if got := r.take(t, works); len(got) == 0 {
-			t.Errorf("%s fails: nothing in %s", path, works)
+			t.Errorf("%s fails: nothing in %s", suffix, works)
 		}
 		r.take(t, queue.Landed)
 		r.take(t, queue.Days)

@@ -7,9 +7,8 @@ import (
 	"testing"
 	"time"
 
-	"github.com/Azure/azure-sdk-for-go/sdk/azcore/policy"
-
 	"stackusage/handlers"
+	"stackusage/internal/faultstore"
 	"stackusage/shared/ledger"
 	"stackusage/shared/queue"
 	"stackusage/shared/table"
@@ -20,22 +19,18 @@ import (
 // event got lost is announced as soon as it is not.
 func TestSweepComesBackToATurnThatFailed(t *testing.T) {
 	t.Parallel()
-	busy := func(which func(*http.Request) bool) policyFunc {
-		return func(req *policy.Request) (*http.Response, error) {
-			if which(req.Raw()) {
-				return nil, errors.New("503 server busy")
+	busy := func(which func(faultstore.Operation) bool) faultstore.Hook {
+		return func(op faultstore.Operation, do func() error) error {
+			if which(op) {
+				return errors.New("503 server busy")
 			}
-			return req.Next()
+			return do()
 		}
 	}
-	for name, front := range map[string]policyFunc{
-		"the landing storage": busy(func(req *http.Request) bool {
-			return strings.Contains(req.URL.RawQuery, "comp=list") && strings.Contains(req.URL.Path, "landing-")
-		}),
-		"the table of verdicts": busy(func(req *http.Request) bool { return strings.Contains(req.URL.Path, "/UsageHours") }),
-		"the queue": busy(func(req *http.Request) bool {
-			return req.Method == http.MethodPost && strings.Contains(req.URL.Path, "/"+queue.Landed+"/messages")
-		}),
+	for name, front := range map[string]faultstore.Hook{
+		"the landing storage":   busy(func(op faultstore.Operation) bool { return op.List && strings.HasPrefix(op.Name, "landing-") }),
+		"the table of verdicts": busy(func(op faultstore.Operation) bool { return op.Name == table.UsageHours }),
+		"the queue":             busy(func(op faultstore.Operation) bool { return op.Write && op.Name == queue.Landed }),
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
@@ -89,17 +84,14 @@ func TestSweepNotesItsTurns(t *testing.T) {
 		r := registered(t)
 		r.quiet(t)
 		r.land(t, hour22, rowsOf(hour22)...)
-		r.through(func(req *policy.Request) (*http.Response, error) {
-			if req.Raw().Method == http.MethodGet || !strings.Contains(req.Raw().URL.Path, "$batch") && !strings.Contains(req.Raw().URL.Path, "/Sweeps") {
-				return req.Next()
+		r.through(func(op faultstore.Operation, do func() error) error {
+			if !op.Write || op.Name != table.Sweeps {
+				return do()
 			}
 			if stored {
-				resp, err := req.Next()
-				if err == nil {
-					resp.Body.Close()
-				}
+				_ = do()
 			}
-			return nil, errFault
+			return errFault
 		})
 		body := `{"Data":{"timer":{}},"Metadata":{}}`
 		if status, _ := r.post("/Sweep", body); status == http.StatusOK {

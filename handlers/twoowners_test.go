@@ -36,7 +36,7 @@ func TestADayOfTwoRegistrations(t *testing.T) {
 			r.advance(72 * time.Hour)
 			want := map[string]string{"2019-12-10 " + payer: "257/2", "2019-12-10 " + other: "3"}
 			if gone {
-				r.App.Blobs = withoutPartials{r.store.Blobs}
+				r.App.Blobs = r.withoutPartials()
 				r.reroute(t)
 			}
 			r.untilNothingIsOpen(t, rand.New(rand.NewPCG(1, 1)))

@@ -2,12 +2,11 @@ package handlers_test
 
 import (
 	"math/rand/v2"
-	"net/http"
 	"strings"
 	"testing"
 
-	"github.com/Azure/azure-sdk-for-go/sdk/azcore/policy"
-
+	"stackusage/internal/faultstore"
+	"stackusage/shared/queue"
 	"stackusage/shared/table"
 )
 
@@ -16,20 +15,19 @@ import (
 // after the revision is tried.
 func TestUnlistedBatches(t *testing.T) {
 	t.Parallel()
-	for _, lost := range []string{"OpenDays", "UsageBatches", "usage-batches/messages"} {
+	for _, lost := range []string{table.OpenDays, table.UsageBatches, queue.Batches} {
 		t.Run("the closer dies before it writes "+lost, func(t *testing.T) {
 			t.Parallel()
 			r := registered(t)
 			commerce := newBilling(t, r)
 			r.complete(t)
 			stated := false
-			r.through(func(req *policy.Request) (*http.Response, error) {
-				url, read := req.Raw().URL.Path, req.Raw().Method == http.MethodGet
-				stated = stated || !read && strings.HasSuffix(url, "/UsageDays")
-				if stated && !read && strings.Contains(url, "/"+lost) {
-					return nil, errFault
+			r.through(func(op faultstore.Operation, do func() error) error {
+				stated = stated || op.Write && op.Name == table.UsageDays
+				if stated && op.Write && op.Name == lost {
+					return errFault
 				}
-				return req.Next()
+				return do()
 			})
 			r.fails(t, "CloseDay", dayMessage(theDay))
 			r.through(nil)

@@ -8,27 +8,33 @@ import (
 	"testing"
 	"time"
 
-	"stackusage/shared/azurestore"
 	"stackusage/shared/table"
 	"stackusage/shared/usage"
 	"stackusage/shared/verify"
 )
 
 // withoutPartials is storage after lifecycle.
-type withoutPartials struct{ *azurestore.Blobs }
+type withoutPartials struct {
+	blobStore
+	none error
+}
+
+func (r *rig) withoutPartials() withoutPartials {
+	return withoutPartials{r.store.Blobs, r.store.noBlob}
+}
 
 func (n withoutPartials) Open(ctx context.Context, container, name string) (io.ReadCloser, time.Time, error) {
 	if container == table.ContainerPartials {
-		return nil, time.Time{}, azurestore.ErrNoBlob
+		return nil, time.Time{}, n.none
 	}
-	return n.Blobs.Open(ctx, container, name)
+	return n.blobStore.Open(ctx, container, name)
 }
 
 // TestVerifyWithoutPartials: what lifecycle removes is not needed.
 func TestVerifyWithoutPartials(t *testing.T) {
 	t.Parallel()
 	r := corrected(t)
-	if report := r.auditWith(t, withoutPartials{r.store.Blobs}, verify.Options{}); !report.Agrees() || report.Records == 0 {
+	if report := r.auditWith(t, r.withoutPartials(), verify.Options{}); !report.Agrees() || report.Records == 0 {
 		t.Errorf("%+v", report)
 	}
 }

@@ -12,7 +12,6 @@ import (
 	"testing"
 	"time"
 
-	"stackusage/shared/azurestore"
 	"stackusage/shared/landing"
 	"stackusage/shared/ledger"
 	"stackusage/shared/registration"
@@ -29,7 +28,7 @@ func (r *rig) audit(t testing.TB) verify.Report {
 func (r *rig) auditWith(t testing.TB, blobs verify.Blobs, o verify.Options) verify.Report {
 	t.Helper()
 	o.SettlingHours, o.CloseDelay, o.SweepGrace, o.Now, o.TempDir = r.Settings.SettlingHours, r.Settings.CloseDelay, r.Settings.SweepGrace, r.Now(), r.Settings.TempDir
-	report, err := verify.Run(t.Context(), verify.Stores{Tables: r.store.Tables, Landing: blobs, App: blobs, NoBlob: azurestore.ErrNoBlob}, o)
+	report, err := verify.Run(t.Context(), verify.Stores{Tables: r.store.Tables, Landing: blobs, App: blobs, NoBlob: r.store.noBlob}, o)
 	ok(t, err)
 	return report
 }
@@ -44,14 +43,15 @@ func names(report verify.Report, where string) bool {
 // blobs are the blobs as they are, but for one: the first of a container whose name
 // ends so. Nil in place of its content: it is gone.
 type altered struct {
-	*azurestore.Blobs
+	blobStore
 	container, suffix string
 	change            func([]byte) []byte
 	named             string
+	none              error
 }
 
 func (a *altered) Open(ctx context.Context, container, name string) (io.ReadCloser, time.Time, error) {
-	body, at, err := a.Blobs.Open(ctx, container, name)
+	body, at, err := a.blobStore.Open(ctx, container, name)
 	if err != nil || container != a.container || !strings.HasSuffix(name, a.suffix) || a.named != "" && a.named != name {
 		return body, at, err
 	}
@@ -59,7 +59,7 @@ func (a *altered) Open(ctx context.Context, container, name string) (io.ReadClos
 	defer body.Close()
 	content, err := io.ReadAll(body)
 	if content = a.change(content); content == nil {
-		return nil, at, fmt.Errorf("%s: %w", name, azurestore.ErrNoBlob)
+		return nil, at, fmt.Errorf("%s: %w", name, a.none)
 	}
 	return io.NopCloser(bytes.NewReader(content)), at, err
 }
@@ -130,7 +130,7 @@ func TestVerifyNamesDamage(t *testing.T) {
 		"a lost catalogue":                       {container: "daily", suffix: ".csv", change: lost},
 	} {
 		t.Run(name, func(t *testing.T) {
-			a.Blobs, a.suffix = r.store.Blobs, strings.Replace(a.suffix, "Z.json", ".json", 1)
+			a.blobStore, a.none, a.suffix = r.store.Blobs, r.store.noBlob, strings.Replace(a.suffix, "Z.json", ".json", 1)
 			if strings.Contains(name, "settlement") {
 				a.named = strings.TrimPrefix(r.rows(t, table.UsageDays)[cloudID+"/20191210_0001"]["settlement"].(string), "daily/")
 			}

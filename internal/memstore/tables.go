@@ -1,5 +1,3 @@
-// Package memstore is a table.Store in memory, for tests of rules that do not depend
-// on Azure Tables. The tests of shared/azurestore hold it to what the service does.
 package memstore
 
 import (
@@ -10,7 +8,10 @@ import (
 	"maps"
 	"slices"
 	"strconv"
+	"strings"
 	"sync"
+	"time"
+	"unicode/utf16"
 
 	"stackusage/shared/table"
 )
@@ -33,8 +34,28 @@ func NewTables(names ...string) *Tables {
 	return s
 }
 
+func (s *Tables) clone() *Tables {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return &Tables{tables: copies(s.tables), writes: s.writes}
+}
+
+// Create makes the tables that do not exist.
+func (s *Tables) Create(ctx context.Context, names ...string) error {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	for _, name := range names {
+		if s.tables[name] == nil {
+			s.tables[name] = map[key]table.Row{}
+		}
+	}
+	return ctx.Err()
+}
+
 // ready is an error that is no sentinel if the table does not exist.
 func (s *Tables) ready(ctx context.Context, name string) error {
+	s.mu.Lock()
+	defer s.mu.Unlock()
 	if s.tables[name] == nil {
 		return fmt.Errorf("no table %q", name)
 	}
@@ -114,6 +135,14 @@ func (s *Tables) Apply(ctx context.Context, name, partition string, ops ...table
 	if len(ops) > maxOps {
 		return fmt.Errorf("%d writes in a transaction", len(ops))
 	}
+	columns := make(map[key]table.Props, len(ops))
+	for _, op := range ops {
+		props, err := stored(op.Row)
+		if err != nil {
+			return err
+		}
+		columns[key{op.Row.Partition, op.Row.Key}] = props
+	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	rows, once := s.tables[name], map[key]bool{}
@@ -138,9 +167,40 @@ func (s *Tables) Apply(ctx context.Context, name, partition string, ops ...table
 			continue
 		}
 		s.writes++
-		r := copied(op.Row)
-		r.Tag = table.Tag(strconv.Itoa(s.writes))
-		rows[at] = r
+		rows[at] = table.Row{Partition: at.partition, Key: at.row, Props: columns[at], Tag: table.Tag(strconv.Itoa(s.writes))}
 	}
 	return nil
+}
+
+// Bounds of the service.
+const (
+	maxText   = 32 << 10 // UTF-16 units of a column
+	firstYear = 1601
+	precision = 100 * time.Nanosecond
+)
+
+// stored are the columns of a row as they are read back.
+func stored(row table.Row) (table.Props, error) {
+	if strings.ContainsAny(row.Partition+row.Key, "/\\#?\t\n\r") {
+		return nil, fmt.Errorf("row %s/%s: a character that no key has", row.Partition, row.Key)
+	}
+	props := make(table.Props, len(row.Props))
+	for name, v := range row.Props {
+		switch x := v.(type) {
+		case string:
+			if len(x) > maxText && len(utf16.Encode([]rune(x))) > maxText {
+				return nil, fmt.Errorf("row %s/%s: column %s is too long", row.Partition, row.Key, name)
+			}
+		case time.Time:
+			if x.Year() < firstYear {
+				return nil, fmt.Errorf("row %s/%s: column %s is before the year %d", row.Partition, row.Key, name, firstYear)
+			}
+			v = x.UTC().Truncate(precision)
+		case bool, int64:
+		default:
+			return nil, fmt.Errorf("row %s/%s: column %s has type %T", row.Partition, row.Key, name, v)
+		}
+		props[name] = v
+	}
+	return props, nil
 }

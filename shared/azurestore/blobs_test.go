@@ -16,7 +16,9 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"stackusage/internal/devstack/azurite/azuritetest"
+	"stackusage/internal/memstore"
 	"stackusage/shared/azurestore"
+	"stackusage/shared/content"
 )
 
 const box = "box"
@@ -25,12 +27,40 @@ type body struct{ *strings.Reader }
 
 func (body) Close() error { return nil }
 
-func put(t testing.TB, blobs *azurestore.Blobs, name, text string) {
+// blobStore is what others use of blobs.
+type blobStore interface {
+	Create(ctx context.Context, containers ...string) error
+	Put(ctx context.Context, container, name string, body io.ReadSeekCloser, size int64) error
+	Open(ctx context.Context, container, name string) (body io.ReadCloser, storedAt time.Time, err error)
+	Containers(ctx context.Context, prefix string) ([]string, error)
+	List(ctx context.Context, container string, each func(name string, storedAt time.Time) error) error
+	ListPrefix(ctx context.Context, container, prefix string, each func(name string, storedAt time.Time) error) error
+}
+
+// eachBlobs runs a part of the contract of blobs on Azure, and on the blobs in memory
+// that other tests rely on. A blob that is not there is the error none.
+func eachBlobs(t *testing.T, contract func(t *testing.T, blobs blobStore, none error)) {
+	t.Parallel()
+	t.Run("Azure Blobs", func(t *testing.T) {
+		t.Parallel()
+		blobs := connect(t).Blobs
+		ok(t, blobs.Create(t.Context(), box))
+		contract(t, blobs, azurestore.ErrNoBlob)
+	})
+	t.Run("in memory", func(t *testing.T) {
+		t.Parallel()
+		blobs := memstore.NewBlobs()
+		ok(t, blobs.Create(t.Context(), box))
+		contract(t, blobs, content.ErrNoBlob)
+	})
+}
+
+func put(t testing.TB, blobs blobStore, name, text string) {
 	t.Helper()
 	ok(t, blobs.Put(context.Background(), box, name, body{strings.NewReader(text)}, int64(len(text))))
 }
 
-func read(t testing.TB, blobs *azurestore.Blobs, name string) string {
+func read(t testing.TB, blobs blobStore, name string) string {
 	t.Helper()
 	r, _, err := blobs.Open(context.Background(), box, name)
 	ok(t, err)
@@ -40,24 +70,12 @@ func read(t testing.TB, blobs *azurestore.Blobs, name string) string {
 	return string(text)
 }
 
-func TestBlobs(t *testing.T) {
-	t.Parallel()
+func TestBlobs(t *testing.T) { eachBlobs(t, storeAndRead) }
+
+func storeAndRead(t *testing.T, blobs blobStore, none error) {
 	ctx := context.Background()
-	blobs := connect(t).Blobs
-	ok(t, blobs.Create(ctx, box))
 	t.Run("a container may be created twice", func(t *testing.T) {
 		ok(t, blobs.Create(ctx, box, "landing-b", "landing-a"))
-	})
-	t.Run("who may only create finds what is there, and hears of other refusals", func(t *testing.T) {
-		for code, want := range map[string]bool{"UnauthorizedBlobOverwrite": true, "AuthorizationPermissionMismatch": false} {
-			refuse := policyFunc(func(req *policy.Request) (*http.Response, error) {
-				return &http.Response{StatusCode: http.StatusForbidden, Status: "403 Forbidden", Header: http.Header{"X-Ms-Error-Code": {code}}, Body: http.NoBody, Request: req.Raw()}, nil
-			})
-			store := reconnect(t, azuritetest.Account(t), azurestore.Through(refuse), azurestore.WithoutRetries()).Blobs
-			if err := store.Put(ctx, box, "there", body{strings.NewReader("text")}, 4); (err == nil) != want {
-				t.Errorf("%s: %v", code, err)
-			}
-		}
 	})
 	t.Run("what was put is read back, with the time it was stored", func(t *testing.T) {
 		before := time.Now().Add(-2 * time.Second) // a blob's time has whole seconds
@@ -85,21 +103,9 @@ func TestBlobs(t *testing.T) {
 			t.Errorf("the blob says %q", got)
 		}
 	})
-	t.Run("a blob of several blocks is kept too when it is put again", func(t *testing.T) {
-		if testing.Short() {
-			t.Skip("moves 130 MB")
-		}
-		const size = 64<<20 + 1
-		for _, text := range []string{"a", "b"} {
-			ok(t, blobs.Put(ctx, box, "large", body{strings.NewReader(strings.Repeat(text, size))}, size))
-		}
-		if got := read(t, blobs, "large"); len(got) != size || strings.Trim(got, "a") != "" {
-			t.Errorf("the blob has %d bytes, or others", len(got))
-		}
-	})
 	t.Run("a missing blob or container is ErrNoBlob", func(t *testing.T) {
 		for _, container := range []string{box, "no-such-box"} {
-			if _, _, err := blobs.Open(ctx, container, "missing"); !errors.Is(err, azurestore.ErrNoBlob) {
+			if _, _, err := blobs.Open(ctx, container, "missing"); !errors.Is(err, none) {
 				t.Errorf("%s: got %v, want ErrNoBlob", container, err)
 			}
 		}
@@ -118,11 +124,41 @@ func TestBlobs(t *testing.T) {
 	})
 }
 
-func TestBlobsList(t *testing.T) {
+// A blob of several blocks is kept, too, when it is put again.
+func TestALargeBlob(t *testing.T) {
 	t.Parallel()
-	ctx := context.Background()
 	blobs := connect(t).Blobs
-	ok(t, blobs.Create(ctx, box))
+	ok(t, blobs.Create(t.Context(), box))
+	if testing.Short() {
+		t.Skip("moves 130 MB")
+	}
+	const size = 64<<20 + 1
+	for _, text := range []string{"a", "b"} {
+		ok(t, blobs.Put(t.Context(), box, "large", body{strings.NewReader(strings.Repeat(text, size))}, size))
+	}
+	if got := read(t, blobs, "large"); len(got) != size || strings.Trim(got, "a") != "" {
+		t.Errorf("the blob has %d bytes, or others", len(got))
+	}
+}
+
+// Who may only create finds what is there, and hears of other refusals.
+func TestRefusedPuts(t *testing.T) {
+	t.Parallel()
+	for code, want := range map[string]bool{"UnauthorizedBlobOverwrite": true, "AuthorizationPermissionMismatch": false} {
+		refuse := policyFunc(func(req *policy.Request) (*http.Response, error) {
+			return &http.Response{StatusCode: http.StatusForbidden, Status: "403 Forbidden", Header: http.Header{"X-Ms-Error-Code": {code}}, Body: http.NoBody, Request: req.Raw()}, nil
+		})
+		store := reconnect(t, azuritetest.Account(t), azurestore.Through(refuse), azurestore.WithoutRetries()).Blobs
+		if err := store.Put(t.Context(), box, "there", body{strings.NewReader("text")}, 4); (err == nil) != want {
+			t.Errorf("%s: %v", code, err)
+		}
+	}
+}
+
+func TestBlobsList(t *testing.T) { eachBlobs(t, listBlobs) }
+
+func listBlobs(t *testing.T, blobs blobStore, _ error) {
+	ctx := context.Background()
 	var want []string
 	for i := range 12 {
 		name := fmt.Sprintf("2019/12/%02d/00", i)
