@@ -92,11 +92,13 @@ var layers = map[string][]string{
 	"internal/faultstore":     {"shared/table"}, // only tests import it
 
 	// Stand-ins know nothing of the product: they meet it over HTTP and storage.
-	"internal/bicep":                        {"internal/npm"},
-	"internal/devstack/azurite":             {"internal/npm"},
-	"internal/devstack/azurite/azuritetest": {"internal/devstack/azurite"},
-	"internal/devstack/azurestack":          {"internal/devstack/bearer"},
-	"internal/devstack/easyauth":            {"internal/devstack/bearer"},
+	"internal/bicep":                         {"internal/npm"},
+	"internal/devstack/azurite":              {"internal/npm"},
+	"internal/devstack/azurite/azuritetest":  {"internal/devstack/azurite"},
+	"internal/devstack/azurestack":           {"internal/devstack/bearer"},
+	"internal/devstack/functionhost":         {"internal/devstack/functionhost/app", "internal/devstack/functionhost/envelope", "internal/devstack/functionhost/process", "internal/devstack/functionhost/storage"},
+	"internal/devstack/functionhost/storage": {"internal/devstack/functionhost/app", "internal/devstack/functionhost/envelope"},
+	"internal/devstack/easyauth":             {"internal/devstack/bearer"},
 }
 
 // foreign lists the only packages that may import certain modules.
@@ -105,7 +107,7 @@ var foreign = map[string][]string{
 		"shared/azurestore", "agent/blobdrop", "agent/stackapi", "agent/signin", "agent/doctor",
 		// The Functions host and Event Grid reach storage by themselves, and so
 		// must what stands in for them: decision 0002.
-		"internal/devstack/functionhost", "internal/devstack/blobevents", "internal/devstack/chaos",
+		"internal/devstack/functionhost", "internal/devstack/functionhost/storage", "internal/devstack/blobevents", "internal/devstack/chaos",
 	},
 	"github.com/spf13/":                  {}, // programs only
 	"github.com/gorilla/mux":             {"handlers"},

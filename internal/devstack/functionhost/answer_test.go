@@ -12,7 +12,7 @@ import (
 // TestAnswers is the table of what the host makes of a handler's answers.
 func TestAnswers(t *testing.T) {
 	t.Parallel()
-	r := stage(t, map[string]string{"host.json": hostJSON("00:10:00", ""), "F": manual}).start()
+	r := stage(t, map[string]string{"host.json": hostJSON("00:10:00", ""), "F": byHand}).start()
 	tests := []struct {
 		name, input string
 		succeeds    bool
@@ -61,7 +61,7 @@ func TestEmptyAnswersHang(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			r := stage(t, map[string]string{"host.json": hostJSON("00:00:20", ""), "F": manual})
+			r := stage(t, map[string]string{"host.json": hostJSON("00:00:20", ""), "F": byHand})
 			r.opts.TimeScale = 20 // a second each
 			r.start()
 			pid := r.HandlerPID()
@@ -88,7 +88,7 @@ func TestEmptyAnswersHang(t *testing.T) {
 
 func TestTimeoutKillsNeighbours(t *testing.T) {
 	t.Parallel()
-	r := stage(t, map[string]string{"host.json": hostJSON("00:00:20", ""), "Slow": manual, "Neighbour": manual})
+	r := stage(t, map[string]string{"host.json": hostJSON("00:00:20", ""), "Slow": byHand, "Neighbour": byHand})
 	r.opts.TimeScale = 20
 	r.start()
 	r.invoke("Slow", "sleep:1m")
@@ -106,7 +106,7 @@ func TestTimeoutKillsNeighbours(t *testing.T) {
 
 func TestUnboundedTimeout(t *testing.T) {
 	t.Parallel()
-	r := stage(t, map[string]string{"host.json": hostJSON("-1", ""), "F": manual})
+	r := stage(t, map[string]string{"host.json": hostJSON("-1", ""), "F": byHand})
 	r.opts.TimeScale = 100_000 // the default of 30 minutes would take 18 ms
 	r.start()
 	r.invoke("F", "sleep:300ms")
@@ -117,7 +117,7 @@ func TestUnboundedTimeout(t *testing.T) {
 
 func TestRequestForm(t *testing.T) {
 	t.Parallel()
-	r := stage(t, map[string]string{"host.json": hostJSON("00:10:00", ""), "CaseKept": manual}).start()
+	r := stage(t, map[string]string{"host.json": hostJSON("00:10:00", ""), "CaseKept": byHand}).start()
 	r.invoke("casekept", `{"id":"831e1650"}`)
 	r.finished("CaseKept", 1)
 	got := r.requests()[0]
@@ -144,7 +144,7 @@ func TestRequestForm(t *testing.T) {
 	}
 	var body struct{ Metadata map[string]json.RawMessage }
 	must(t, json.Unmarshal([]byte(got.Body), &body))
-	if string(body.Metadata["id"]) != `"\"831e1650\""` {
+	if string(body.Metadata["Id"]) != `"\"831e1650\""` {
 		t.Errorf("metadata: %s", got.Body)
 	}
 }

@@ -3,7 +3,13 @@ package functionhost
 import (
 	"context"
 	"errors"
+
+	"stackusage/internal/devstack/functionhost/process"
 )
+
+// ErrTooManyCrashes ends a host whose handler crashed, or did not start, three times
+// without half an hour of host time between two of them.
+var ErrTooManyCrashes = process.ErrTooManyCrashes
 
 // URL is where the host listens: "http://127.0.0.1:<port>", without a slash at
 // the end.
@@ -56,20 +62,20 @@ func (h *Host) KillHost() {
 // KillHandler sends SIGKILL to the handler, which the host takes for a crash.
 // It reports whether there was a process to kill.
 func (h *Host) KillHandler() bool {
-	w := h.sup.running()
-	if w == nil {
+	p := h.sup.Running()
+	if p == nil {
 		return false
 	}
-	w.kill()
+	p.Kill()
 	return true
 }
 
 // HandlerPID is the process id of the handler; 0 while there is none, as during
 // a restart. A handler that exited with code 0 keeps its id.
 func (h *Host) HandlerPID() int {
-	w := h.sup.running()
-	if w == nil {
+	p := h.sup.Running()
+	if p == nil {
 		return 0
 	}
-	return w.cmd.Process.Pid
+	return p.PID()
 }

@@ -12,7 +12,7 @@
 //	   | /admin/... ------+       |          by the supervisor)   |
 //	   +--------------------------+-------------------------------+
 //	                              v
-//	     delete, release or poison the message; write the outputs;
+//	     delete, release or poison the message;
 //	     note the timer's status; answer the HTTP caller
 //
 // The point of the stand-in is to be as unforgiving as the real host. An app
@@ -21,7 +21,10 @@
 // with everything that runs in it; exit code 0 leaves the app dead while the
 // host claims to be running; three crashes within half an hour stop the host;
 // the process is only ever ended by SIGKILL; message properties overwrite
-// trigger metadata; output strings that look like base64 are decoded.
+// trigger metadata.
+//
+// Package app reads the folder, package envelope writes what a function is sent, and
+// package process runs the handler.
 //
 // # Time
 //
@@ -38,8 +41,8 @@
 //
 // Timers follow a clock that runs scaled from Options.Epoch: "0 0 * * * *" is due
 // when that clock shows a full hour, which at a scale of 60 is once a minute. The
-// status blob, and UtcNow in envelopes, are by this clock. Options.TimerScale sets
-// it apart from the durations. The times of queue messages are storage's own.
+// status blob, and UtcNow in envelopes, are by this clock. The times of queue messages
+// are storage's own.
 //
 // Not scaled: the time the handler needs to start (initializationTimeout and the
 // probe every 25 ms), because a process does not start faster; and whatever the
@@ -51,9 +54,9 @@
 //     around timers. Two hosts on one storage account both run every timer.
 //   - An identity is what Options.Identity says, the same for all connections;
 //     __clientId is the handler's business.
-//   - Triggers: queue, timer, HTTP and manual. Outputs: HTTP and queue.
-//     Anything else is an error of Start.
-//   - retry in function.json is not carried out; a warning says so.
+//   - Triggers are queue, timer and HTTP; the requests of HTTP functions pass through to
+//     the handler. There are no output bindings. Anything else in host.json and
+//     function.json is an error of Start.
 //   - The 230 s limit of the Azure front end on HTTP answers does not exist.
 //   - functionTimeout runs from when the handler is ready, not from when the
 //     message was taken.

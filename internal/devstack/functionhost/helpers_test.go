@@ -20,18 +20,17 @@ import (
 // patience is how long a test waits for what must happen.
 const patience = 30 * time.Second
 
-const (
-	manual     = `{"bindings":[{"type":"manualTrigger","direction":"in","name":"input"}]}`
-	hostPrefix = `{"version":"2.0","extensionBundle":{"id":"Microsoft.Azure.Functions.ExtensionBundle","version":"[4.*, 5.0.0)"},`
-	described  = `"description":{"defaultExecutablePath":"bin/handler"}`
-)
+// byHand is a function that tests call by the admin interface: a queue's, whose queue
+// is not listened to.
+const byHand = `{"bindings":[{"type":"queueTrigger","direction":"in","name":"input","queueName":"by-hand"}]}`
 
 // hostJSON is a host.json with this functionTimeout and more members.
 func hostJSON(timeout, more string) string {
 	if more != "" {
 		more = "," + more
 	}
-	return hostPrefix + `"functionTimeout":"` + timeout + `","customHandler":{` + described + `}` + more + `}`
+	return `{"version":"2.0","extensionBundle":{},"functionTimeout":"` + timeout + `","customHandler":{"description":{"defaultExecutablePath":"bin/handler"},` +
+		`"enableProxyingHttpRequest":true,"initializationTimeout":"00:00:01"}` + more + `}`
 }
 
 // rig is a host under test, its app, and what both noted.
@@ -54,7 +53,12 @@ func stage(t testing.TB, files map[string]string) *rig {
 	}
 	must(t, os.Mkdir(filepath.Join(app, "bin"), 0o755))
 	must(t, os.Symlink(self, filepath.Join(app, "bin", "handler")))
+	// A race-built handler would linger for a second after os.Exit.
+	settings := map[string]string{"PROBE_DIR": r.dir, "GORACE": "atexit_sleep_ms=0", "AzureWebJobsStorage": "not used"}
 	for name, content := range files {
+		if content == byHand {
+			settings["AzureWebJobs."+name+".Disabled"] = "true"
+		}
 		if !strings.Contains(name, ".") {
 			name += "/function.json"
 		}
@@ -63,9 +67,8 @@ func stage(t testing.TB, files map[string]string) *rig {
 		must(t, os.WriteFile(path, []byte(content), 0o644))
 	}
 	r.opts = functionhost.Options{
-		AppDir: app,
-		// A race-built handler would linger for a second after os.Exit.
-		Settings:  map[string]string{"PROBE_DIR": r.dir, "GORACE": "atexit_sleep_ms=0"},
+		AppDir:    app,
+		Settings:  settings,
 		TimeScale: 1,
 		Log:       slog.New(slog.NewJSONHandler(r.log, &slog.HandlerOptions{Level: slog.LevelDebug})),
 	}

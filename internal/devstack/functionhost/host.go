@@ -5,13 +5,20 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"maps"
 	"net"
 	"net/http"
+	"os"
+	"slices"
 	"sync"
 	"time"
 
 	"github.com/Azure/azure-sdk-for-go/sdk/azcore"
 	"github.com/Azure/azure-sdk-for-go/sdk/azcore/policy"
+
+	"stackusage/internal/devstack/functionhost/app"
+	"stackusage/internal/devstack/functionhost/process"
+	"stackusage/internal/devstack/functionhost/storage"
 )
 
 // drainLimit is how much host time Stop gives the invocations under way.
@@ -28,17 +35,12 @@ type Options struct {
 	// environment only: so a test puts something between the handler and what the
 	// host itself reaches directly.
 	HandlerSettings map[string]string
-	// Addr is where HTTP functions and the admin interface listen; default
-	// "127.0.0.1:0".
-	Addr string
 	// Key is the x-functions-key (or code=) that HTTP functions of authLevel
 	// function and admin, and the admin interface, ask for. Empty: nobody asks.
 	Key string
 	// TimeScale is how many times faster host time passes; 0 and 1 mean real time.
 	// See the package comment for what it touches.
 	TimeScale int
-	// TimerScale replaces TimeScale for the clock that timers follow; 0: TimeScale.
-	TimerScale int
 	// Epoch is the instant at which the host's clock agrees with the real one;
 	// zero: the time of Start. Hosts with the same Epoch and scale, one after the
 	// other, share one clock, so that timer status written by one makes sense to
@@ -57,13 +59,12 @@ type Options struct {
 // Host is a running stand-in.
 type Host struct {
 	opts    Options
-	app     *app
-	set     settings
+	app     *app.App
+	set     app.Settings
 	log     *slog.Logger
-	clock   *clock // durations
-	timers  *clock // schedules and the times in envelopes
+	clock   *clock
 	stats   *counters
-	sup     *supervisor
+	sup     *process.Supervisor
 	invoker *invoker
 	gate    *gate
 	server  *http.Server
@@ -91,40 +92,29 @@ func Start(ctx context.Context, opts Options) (*Host, error) {
 	}
 	h := &Host{
 		opts:  opts,
-		set:   settings(opts.Settings),
+		set:   app.Settings(opts.Settings),
 		log:   opts.Log,
 		clock: newClock(opts.Epoch, int64(opts.TimeScale)),
 		gate:  newGate(),
 		done:  make(chan struct{}),
 	}
-	h.timers = h.clock
-	if opts.TimerScale != 0 {
-		h.timers = newClock(opts.Epoch, int64(opts.TimerScale))
-	}
 	if h.log == nil {
 		h.log = slog.New(slog.DiscardHandler)
 	}
 	var err error
-	if h.app, err = loadApp(opts.AppDir, h.set, h.log); err != nil {
+	if h.app, err = app.Load(opts.AppDir, h.set); err != nil {
 		return nil, err
 	}
-	addr := opts.Addr
-	if addr == "" {
-		addr = "127.0.0.1:0"
-	}
-	ln, err := net.Listen("tcp", addr)
+	ln, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
 		return nil, fmt.Errorf("start host: %w", err)
 	}
-	if err := h.assemble(ln.Addr().String()); err != nil {
-		ln.Close()
-		return nil, err
-	}
+	h.assemble(ln.Addr().String())
 	h.launch(ln)
 	first, cancel := context.WithCancel(ctx)
 	defer cancel()
 	defer context.AfterFunc(h.working, cancel)()
-	if _, err := h.sup.await(first); err != nil {
+	if _, err := h.sup.Await(first); err != nil {
 		h.KillHost()
 		if own := h.Err(); own != nil {
 			err = own
@@ -135,51 +125,46 @@ func Start(ctx context.Context, opts Options) (*Host, error) {
 }
 
 // assemble makes the parts that do not run yet.
-func (h *Host) assemble(addr string) error {
+func (h *Host) assemble(addr string) {
 	h.url = "http://" + addr
 	h.stats = newCounters(h.app)
-	h.sup = newSupervisor(&workerSpec{app: h.app, set: h.set, own: h.opts.HandlerSettings, addr: addr, log: h.log}, h.clock, h.log, h.stats)
-	out, err := h.openOutputs()
-	if err != nil {
-		return err
-	}
-	h.invoker = &invoker{
-		sup: h.sup, clock: h.clock, log: h.log, stats: h.stats,
-		outputs: out, timeout: h.app.config.functionTimeout,
-	}
-	handler, err := h.routes()
-	if err != nil {
-		return err
-	}
-	h.server = &http.Server{Handler: handler, ReadHeaderTimeout: 30 * time.Second, ErrorLog: slog.NewLogLogger(h.log.Handler(), slog.LevelDebug)}
+	h.sup = process.NewSupervisor(&process.Spec{
+		Dir: h.app.Dir, Executable: h.app.Config.Executable, Env: h.environment(addr),
+		InitTimeout: h.app.Config.InitTimeout, Log: h.log,
+	}, h.clock.now, h.stats.restarted)
+	h.invoker = &invoker{sup: h.sup, clock: h.clock, log: h.log, stats: h.stats, timeout: h.app.Config.FunctionTimeout}
+	h.server = &http.Server{Handler: h.handler(), ReadHeaderTimeout: 30 * time.Second, ErrorLog: slog.NewLogLogger(h.log.Handler(), slog.LevelDebug)}
 	h.listening, h.stopListening = context.WithCancel(context.Background())
 	h.working, h.stopWork = context.WithCancelCause(context.Background())
-	return nil
 }
 
-func (h *Host) openOutputs() (*outputWriter, error) {
-	out := &outputWriter{queues: make(map[string]*queueClient), base64: h.app.config.queues.base64}
-	for _, fn := range h.app.functions {
-		for _, b := range fn.outputs {
-			if b.Type != queueOutput {
-				continue
-			}
-			q, err := h.openQueue(b, b.QueueName)
-			if err != nil {
-				return nil, err
-			}
-			out.queues[outputKey(fn, b)] = q
+// environment is what the handler sees: this process's environment, the app settings
+// verbatim, those that only the handler has, and what the host adds.
+func (h *Host) environment(addr string) []string {
+	env := os.Environ()
+	for _, m := range []map[string]string{h.opts.Settings, h.opts.HandlerSettings, {
+		"FUNCTIONS_APP_ROOT_PATH":  h.app.Dir,
+		"AzureWebJobsScriptRoot":   h.app.Dir,
+		"FUNCTIONS_WORKER_RUNTIME": "custom",
+		"WEBSITE_HOSTNAME":         addr,
+	}} {
+		for _, k := range slices.Sorted(maps.Keys(m)) {
+			env = append(env, k+"="+m[k])
 		}
 	}
-	return out, nil
+	return env
 }
 
-func (h *Host) openQueue(b binding, name string) (*queueClient, error) {
-	connection, err := h.set.connection(b.Connection)
+func (h *Host) storage() storage.Access {
+	return storage.Access{Identity: h.opts.Identity, Transport: h.opts.Transport}
+}
+
+func (h *Host) openQueue(b app.Binding, name string) (*storage.Queue, error) {
+	connection, err := h.set.Connection(b.Connection)
 	if err != nil {
 		return nil, err
 	}
-	return h.opts.newQueueClient(connection, name)
+	return h.storage().Queue(connection, name)
 }
 
 // launch starts everything at once, as the real host does: messages and
@@ -191,18 +176,18 @@ func (h *Host) launch(ln net.Listener) {
 		}
 	})
 	h.running.Go(func() {
-		if err := h.sup.run(h.working); err != nil {
+		if err := h.sup.Run(h.working); err != nil {
 			h.end(err)
 		}
 	})
-	for _, fn := range h.app.functions {
-		if fn.disabled {
-			h.log.Info("Function '" + fn.name + "' is disabled")
+	for _, fn := range h.app.Functions {
+		if fn.Disabled {
+			h.log.Info("Function '" + fn.Name + "' is disabled")
 			continue
 		}
 		run, err := h.listener(fn)
 		if err != nil {
-			h.end(fmt.Errorf("start listener of %s: %w", fn.name, err))
+			h.end(fmt.Errorf("start listener of %s: %w", fn.Name, err))
 			break
 		}
 		if run != nil {
@@ -222,43 +207,32 @@ func (h *Host) launch(ln net.Listener) {
 
 // listener is what watches for a function's trigger; nil for triggers that come
 // over HTTP.
-func (h *Host) listener(fn *function) (func(ctx, work context.Context), error) {
-	switch fn.trigger.Type {
-	case queueTrigger:
-		q, err := h.openQueue(fn.trigger, fn.trigger.QueueName)
+func (h *Host) listener(fn *app.Function) (func(ctx, work context.Context), error) {
+	switch fn.Trigger.Type {
+	case app.QueueTrigger:
+		q, err := h.openQueue(fn.Trigger, fn.Trigger.QueueName)
+		if err != nil {
+			return nil, err
+		}
+		p, err := h.openQueue(fn.Trigger, q.Name+poisonSuffix)
 		if err != nil {
 			return nil, err
 		}
 		l := &queueListener{
-			fn: fn, queue: q, config: h.app.config.queues, invoker: h.invoker,
-			gate: h.gate, clock: h.clock, log: h.log, stats: h.stats, now: h.timers.now,
-			poisonName: poisonQueueFor(q.name),
-		}
-		if l.poisonName != "" {
-			p, err := h.openQueue(fn.trigger, l.poisonName)
-			if err != nil {
-				return nil, err
-			}
-			l.poison = p
+			fn: fn, queue: q, poison: p, config: h.app.Config.Queues, call: h.invoker.call, envelope: h.envelope,
+			gate: h.gate, clock: h.clock, log: h.log, stats: h.stats,
 		}
 		return l.run, nil
-	case timerTrigger:
-		s, err := parseSchedule(fn.trigger.Schedule)
+	case app.TimerTrigger:
+		connection, err := h.set.Connection(app.HostConnection)
 		if err != nil {
 			return nil, err
 		}
-		l := &timerListener{fn: fn, schedule: s, invoker: h.invoker, gate: h.gate, clock: h.timers, log: h.log}
-		if orElse(fn.trigger.UseMonitor, true) && !s.tooFast(h.timers.now()) {
-			connection, err := h.set.connection(defaultConnection)
-			if err != nil {
-				return nil, err
-			}
-			store, err := h.opts.newBlobStatus(connection, hostID(h.set, h.app.dir))
-			if err != nil {
-				return nil, err
-			}
-			l.store = store
+		store, err := h.storage().Timers(connection, storage.HostID(h.set, h.app.Dir))
+		if err != nil {
+			return nil, err
 		}
+		l := &timerListener{fn: fn, store: store, call: h.invoker.call, envelope: h.envelope, gate: h.gate, clock: h.clock, log: h.log}
 		return l.run, nil
 	}
 	return nil, nil

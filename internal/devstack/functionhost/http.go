@@ -7,6 +7,10 @@ import (
 	"io"
 	"net/http"
 	"strings"
+	"time"
+
+	"stackusage/internal/devstack/functionhost/app"
+	"stackusage/internal/devstack/functionhost/envelope"
 )
 
 const (
@@ -14,20 +18,9 @@ const (
 	maxRequestBody = 100 << 20 // the real host's limit
 )
 
-// routes is the host's own HTTP interface.
-func (h *Host) routes() (http.Handler, error) {
-	var routes []*route
-	for _, fn := range h.app.functions {
-		if fn.trigger.Type != httpTrigger || fn.disabled {
-			continue
-		}
-		r, err := parseRoute(fn, h.app.config.routePrefix)
-		if err != nil {
-			return nil, err
-		}
-		routes = append(routes, r)
-	}
-	sortRoutes(routes)
+// handler is the host's own HTTP interface.
+func (h *Host) handler() http.Handler {
+	functions := newRoutes(h.app)
 	mux := http.NewServeMux()
 	mux.HandleFunc("GET /admin/host/status", h.admin(h.serveStatus))
 	mux.HandleFunc("POST /admin/functions/{name}", h.admin(h.serveInvoke))
@@ -37,16 +30,12 @@ func (h *Host) routes() (http.Handler, error) {
 		// arrive as they are.
 		if strings.HasPrefix(r.URL.Path, "/admin/") {
 			mux.ServeHTTP(w, r)
-			return
+		} else if fn := functions.find(r); fn != nil {
+			h.serveFunction(w, r, fn)
+		} else {
+			http.NotFound(w, r)
 		}
-		for _, route := range routes {
-			if params, ok := route.match(r); ok {
-				h.serveFunction(w, r, route.fn, params)
-				return
-			}
-		}
-		http.NotFound(w, r)
-	}), nil
+	})
 }
 
 func (h *Host) allowed(r *http.Request) bool {
@@ -77,32 +66,31 @@ func (h *Host) serveStatus(w http.ResponseWriter, _ *http.Request) {
 		state = "Error"
 	}
 	w.Header().Set("Content-Type", "application/json; charset=utf-8")
-	_, _ = io.WriteString(w, string(object{{"state", quote(state)}, {"version", quote(Version)}}.json()))
+	_ = json.NewEncoder(w).Encode(map[string]string{"state": state, "version": Version}) // the caller may have gone
 }
 
-// serveInvoke runs a function now, disabled or not, and does not wait for it.
+// serveInvoke runs a function now, disabled or not, and does not wait for it. A queue
+// function gets the input as the content of a message.
 func (h *Host) serveInvoke(w http.ResponseWriter, r *http.Request) {
-	fn := h.app.find(r.PathValue("name"))
+	fn := h.app.Find(r.PathValue("name"))
 	if fn == nil {
 		http.NotFound(w, r)
 		return
 	}
 	var in struct {
-		Input *string `json:"input"`
+		Input string `json:"input"`
 	}
-	body, err := io.ReadAll(http.MaxBytesReader(w, r.Body, maxAdminBody))
-	if err == nil && len(body) > 0 {
-		err = json.Unmarshal(body, &in)
+	err := json.NewDecoder(http.MaxBytesReader(w, r.Body, maxAdminBody)).Decode(&in)
+	if errors.Is(err, io.EOF) {
+		err = nil // no body at all
 	}
-	if err != nil || fn.trigger.Type == httpTrigger {
+	if err != nil || fn.Trigger.Type == app.HTTPTrigger {
 		w.WriteHeader(http.StatusBadRequest)
 		return
 	}
-	envelope, err := h.adminEnvelope(fn, orElse(in.Input, ""))
-	if err != nil {
-		h.log.Error("invoke by hand", "function", fn.name, "error", err)
-		w.WriteHeader(http.StatusInternalServerError)
-		return
+	body := h.envelope(fn).Timer(nil, false)
+	if fn.Trigger.Type == app.QueueTrigger {
+		body = h.envelope(fn).Queue([]byte(in.Input), envelope.Message{Expires: maxTime, Inserted: h.clock.now(), Visible: maxTime})
 	}
 	if !h.gate.enter() {
 		w.WriteHeader(http.StatusServiceUnavailable)
@@ -110,29 +98,18 @@ func (h *Host) serveInvoke(w http.ResponseWriter, r *http.Request) {
 	}
 	go func() {
 		defer h.gate.leave()
-		_, _ = h.invoker.call(h.working, fn, callReason, envelope) // logged there
+		_ = h.invoker.call(h.working, fn, callReason, body) // logged there
 	}()
 	w.WriteHeader(http.StatusAccepted)
 }
 
-func (h *Host) adminEnvelope(fn *function, input string) ([]byte, error) {
-	now := h.timers.now()
-	switch fn.trigger.Type {
-	case timerTrigger:
-		s, err := parseSchedule(fn.trigger.Schedule)
-		if err != nil {
-			return nil, err
-		}
-		return timerEnvelope(fn, s, nil, false, now), nil
-	case queueTrigger:
-		return queueEnvelope(fn, []byte(input), &message{expires: maxTime, inserted: now, visible: maxTime}, now), nil
-	default:
-		return manualEnvelope(fn, input, now), nil
-	}
+// envelope makes the body of a call now.
+func (h *Host) envelope(fn *app.Function) envelope.Call {
+	return envelope.Call{Function: fn.Name, Binding: fn.Trigger.Name, Now: h.clock.now()}
 }
 
-func (h *Host) serveFunction(w http.ResponseWriter, r *http.Request, fn *function, params map[string]string) {
-	if !strings.EqualFold(fn.trigger.AuthLevel, "anonymous") && !h.allowed(r) {
+func (h *Host) serveFunction(w http.ResponseWriter, r *http.Request, fn *app.Function) {
+	if !strings.EqualFold(fn.Trigger.AuthLevel, "anonymous") && !h.allowed(r) {
 		w.WriteHeader(http.StatusUnauthorized)
 		return
 	}
@@ -142,31 +119,9 @@ func (h *Host) serveFunction(w http.ResponseWriter, r *http.Request, fn *functio
 	}
 	defer h.gate.leave()
 	r.Body = http.MaxBytesReader(w, r.Body, maxRequestBody)
-	switch {
-	case fn.simpleHTTP() && h.app.config.proxying:
-		h.pass(w, r, fn, proxy)
-	case fn.simpleHTTP() && h.app.config.forwarding:
-		h.pass(w, r, fn, forward)
-	default:
-		h.serveEnvelope(w, r, fn, params)
-	}
-}
-
-func (h *Host) serveEnvelope(w http.ResponseWriter, r *http.Request, fn *function, params map[string]string) {
-	body, err := io.ReadAll(r.Body)
-	if err != nil {
-		w.WriteHeader(http.StatusRequestEntityTooLarge)
-		return
-	}
-	resp, err := h.invoker.call(h.working, fn, callReason, httpEnvelope(fn, r, params, body, h.timers.now()))
-	switch {
-	case errors.Is(err, errHostEnded):
-		w.WriteHeader(http.StatusServiceUnavailable)
-	case err != nil:
-		w.WriteHeader(http.StatusInternalServerError)
-	default:
-		writeHTTPOutput(w, fn, resp)
-	}
+	h.pass(w, r, fn)
 }
 
 const callReason = "This function was programmatically called via the host APIs."
+
+var maxTime = time.Date(9999, 12, 31, 23, 59, 59, 0, time.UTC)

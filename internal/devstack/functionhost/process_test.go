@@ -20,7 +20,7 @@ const nilSignal = syscall.Signal(0)
 
 func TestExitCodes(t *testing.T) {
 	t.Parallel()
-	app := map[string]string{"host.json": hostJSON("00:10:00", ""), "F": manual}
+	app := map[string]string{"host.json": hostJSON("00:10:00", ""), "F": byHand}
 
 	t.Run("exit 0 leaves the app dead while the host is Running", func(t *testing.T) {
 		t.Parallel()
@@ -131,11 +131,11 @@ func (r *rig) ended(want error) {
 
 func TestStart(t *testing.T) {
 	t.Parallel()
-	quick := `{"version":"2.0","customHandler":{` + described + `,"initializationTimeout":"00:00:01"}}`
+	quick := hostJSON("00:10:00", "")
 
 	t.Run("a handler that is slow three times stops the host", func(t *testing.T) {
 		t.Parallel()
-		r := stage(t, map[string]string{"host.json": quick, "F": manual})
+		r := stage(t, map[string]string{"host.json": quick, "F": byHand})
 		r.opts.Settings["PROBE_START_DELAY"] = "1m"
 		begin := time.Now()
 		_, err := r.tryStart()
@@ -151,7 +151,7 @@ func TestStart(t *testing.T) {
 	})
 	t.Run("a handler that crashes at its start stops the host", func(t *testing.T) {
 		t.Parallel()
-		r := stage(t, map[string]string{"host.json": quick, "F": manual})
+		r := stage(t, map[string]string{"host.json": quick, "F": byHand})
 		r.opts.Settings["PROBE_EXIT"] = "7"
 		_, err := r.tryStart()
 		if !errors.Is(err, functionhost.ErrTooManyCrashes) || !strings.Contains(err.Error(), "leaving at once") {
@@ -160,7 +160,7 @@ func TestStart(t *testing.T) {
 	})
 	t.Run("a handler that exits with 0 at its start is waited for", func(t *testing.T) {
 		t.Parallel()
-		r := stage(t, map[string]string{"host.json": quick, "F": manual})
+		r := stage(t, map[string]string{"host.json": quick, "F": byHand})
 		r.opts.Settings["PROBE_EXIT"] = "0"
 		begin := time.Now()
 		_, err := r.tryStart()
@@ -170,7 +170,7 @@ func TestStart(t *testing.T) {
 	})
 	t.Run("a file that may not be executed stops the host", func(t *testing.T) {
 		t.Parallel()
-		r := stage(t, map[string]string{"host.json": quick, "F": manual})
+		r := stage(t, map[string]string{"host.json": quick, "F": byHand})
 		bin := filepath.Join(r.opts.AppDir, "bin", "handler")
 		must(t, os.Remove(bin))
 		must(t, os.WriteFile(bin, []byte("#!/bin/sh\n"), 0o644))
@@ -181,7 +181,7 @@ func TestStart(t *testing.T) {
 	})
 	t.Run("the caller's context bounds the start", func(t *testing.T) {
 		t.Parallel()
-		r := stage(t, map[string]string{"host.json": hostJSON("00:10:00", ""), "F": manual})
+		r := stage(t, map[string]string{"host.json": hostJSON("00:10:00", ""), "F": byHand})
 		r.opts.Settings["PROBE_START_DELAY"] = "1m"
 		ctx, cancel := context.WithTimeout(context.Background(), time.Second)
 		defer cancel()
@@ -189,21 +189,11 @@ func TestStart(t *testing.T) {
 			t.Errorf("error %v", err)
 		}
 	})
-	t.Run("arguments are joined unquoted, with settings expanded", func(t *testing.T) {
-		t.Parallel()
-		r := stage(t, map[string]string{"F": manual, "host.json": `{"version":"2.0","customHandler":{"description":{
-			"defaultExecutablePath":"%WHERE%/handler","arguments":["--x","a b","%SET%","%UNSET%","end"]}}}`})
-		r.opts.Settings["WHERE"], r.opts.Settings["SET"] = "bin", "y"
-		r.start()
-		if got := strings.Fields(r.lines("starts")[0])[1]; got != "--x|a|b|y|end" {
-			t.Errorf("arguments %s", got)
-		}
-	})
 }
 
 func TestStop(t *testing.T) {
 	t.Parallel()
-	app := map[string]string{"host.json": hostJSON("01:00:00", ""), "F": manual}
+	app := map[string]string{"host.json": hostJSON("01:00:00", ""), "F": byHand}
 
 	t.Run("what ends within the drain succeeds, and the handler gets SIGKILL only", func(t *testing.T) {
 		t.Parallel()
@@ -269,7 +259,7 @@ func TestStop(t *testing.T) {
 
 func TestLog(t *testing.T) {
 	t.Parallel()
-	r := stage(t, map[string]string{"host.json": hostJSON("00:10:00", ""), "F": manual}).start()
+	r := stage(t, map[string]string{"host.json": hostJSON("00:10:00", ""), "F": byHand}).start()
 	r.invoke("F", "print:x")
 	r.finished("F", 1)
 	r.eventually("a last line", func() bool { return r.log.find("Executed 'Functions.F' (Succeeded)") != nil })

@@ -2,79 +2,57 @@ package functionhost
 
 import (
 	"context"
+	"encoding/base64"
 	"errors"
 	"log/slog"
 	"math/rand/v2"
 	"strings"
 	"sync"
 	"time"
+
+	"stackusage/internal/devstack/functionhost/app"
+	"stackusage/internal/devstack/functionhost/envelope"
+	"stackusage/internal/devstack/functionhost/storage"
 )
 
 const (
-	messageLease = 10 * time.Minute       // fixed in the real host
-	minPolling   = 100 * time.Millisecond // host time
-	fastestPoll  = 10 * time.Millisecond  // real time: a scaled clock must not hammer storage
+	messageLease = 10 * time.Minute      // fixed in the real host
+	fastestPoll  = 10 * time.Millisecond // real time: a scaled clock must not hammer storage
 
 	poisonSuffix = "-poison"
 )
 
-// messages is the queue that a listener serves.
-type messages interface {
-	receive(ctx context.Context, n, seconds int32) ([]*message, error)
-	hide(ctx context.Context, m *message, seconds int32) error
-	delete(ctx context.Context, m *message) error
-}
-
-// poison takes the messages that nobody could process.
-type poison interface {
-	addCreating(ctx context.Context, text string) error
-}
-
-// caller runs one invocation of a function.
-type caller interface {
-	call(ctx context.Context, fn *function, reason string, body []byte) (*response, error)
-}
-
 // queueListener receives from one queue and calls one function.
 type queueListener struct {
-	fn         *function
-	queue      messages
-	poison     poison // nil: the queue gets none
-	poisonName string
-	config     queueConfig
-	invoker    caller
-	gate       *gate
-	clock      *clock
-	log        *slog.Logger
-	stats      *counters
-	now        func() time.Time // as envelopes show it
-}
-
-// poisonQueueFor is the name of a queue's poison queue, or "" if it has none.
-func poisonQueueFor(name string) string {
-	if strings.HasSuffix(name, poisonSuffix) || len(name)+len(poisonSuffix) > 63 {
-		return ""
-	}
-	return name + poisonSuffix
+	fn       *app.Function
+	queue    *storage.Queue
+	poison   *storage.Queue // takes the messages that nobody could process
+	config   app.Queues
+	call     func(ctx context.Context, fn *app.Function, reason string, body []byte) error
+	envelope func(fn *app.Function) envelope.Call
+	gate     *gate
+	clock    *clock
+	log      *slog.Logger
+	stats    *counters
 }
 
 // run receives until ctx ends. Messages under way are not waited for: they hold
 // the gate, and go on under work.
 func (l *queueListener) run(ctx, work context.Context) {
-	wait := backoff{max: l.config.maxPolling}
+	wait := backoff{max: l.config.MaxPolling}
 	slots := newSlots()
 	for ctx.Err() == nil {
-		if err := slots.atMost(ctx, l.config.newBatchThreshold); err != nil {
+		if err := slots.atMost(ctx, l.config.NewBatchThreshold); err != nil {
 			return
 		}
-		batch, err := l.queue.receive(ctx, int32(l.config.batchSize), l.clock.seconds(messageLease))
+		batch, err := l.queue.Receive(ctx, int32(l.config.BatchSize), l.clock.seconds(messageLease))
 		if err != nil && ctx.Err() == nil {
 			// A queue that does not exist yet is nothing unusual.
 			level := slog.LevelWarn
-			if leaseLost(err) {
+			if storage.LeaseLost(err) {
 				level = slog.LevelDebug
 			}
-			l.log.Log(ctx, level, "receive messages", "function", l.fn.name, "error", err)
+			l.log.Log(ctx, level, "receive messages", "function", l.fn.Name, "error", err)
 		}
 		if len(batch) == 0 {
 			pause := max(l.clock.real(wait.next()), fastestPoll)
@@ -100,13 +78,13 @@ func (l *queueListener) run(ctx, work context.Context) {
 
 // process takes one message to its end: deleted, released or poisoned. If the
 // host ends in between, the message keeps its lease and comes back after it.
-func (l *queueListener) process(ctx context.Context, m *message) {
-	log := l.log.With("function", l.fn.name, "message", m.id, "dequeueCount", m.count)
-	if m.count > l.config.maxDequeueCount {
+func (l *queueListener) process(ctx context.Context, m *storage.Message) {
+	log := l.log.With("function", l.fn.Name, "message", m.ID, "dequeueCount", m.Count)
+	if m.Count > l.config.MaxDequeueCount {
 		l.toPoison(ctx, log, m)
 		return
 	}
-	body, err := l.body(m)
+	content, err := base64.StdEncoding.DecodeString(spaces.Replace(m.Text))
 	if err != nil {
 		log.Error("Message decoding has failed! Check MessageEncoding settings.", "error", err)
 		l.stats.update(l.fn, func(s *FunctionStats) { s.Undecodable++ })
@@ -114,44 +92,30 @@ func (l *queueListener) process(ctx context.Context, m *message) {
 		return
 	}
 	stop := l.keepLease(ctx, log, m)
-	_, err = l.invoker.call(ctx, l.fn, "New queue message detected.", body)
+	err = l.call(ctx, l.fn, "New queue message detected.", l.envelope(l.fn).Queue(content, m.Message))
 	stop()
 	switch {
 	case errors.Is(err, errHostEnded):
 	case err == nil:
-		l.settle(log, "delete message", l.queue.delete(ctx, m))
-	case l.poison == nil:
-		// Releasing it would make a fast endless loop.
-	case m.count >= l.config.maxDequeueCount:
-		log.Warn("Message has reached MaxDequeueCount. Moving message to queue '"+l.poisonName+"'.", "maxDequeueCount", l.config.maxDequeueCount)
+		l.settle(log, "delete message", l.queue.Delete(ctx, m))
+	case m.Count >= l.config.MaxDequeueCount:
+		log.Warn("Message has reached MaxDequeueCount. Moving message to queue '"+l.fn.Trigger.QueueName+poisonSuffix+"'.", "maxDequeueCount", l.config.MaxDequeueCount)
 		l.toPoison(ctx, log, m)
 	default:
-		l.settle(log, "release message", l.queue.hide(ctx, m, l.clock.seconds(l.config.visibilityTimeout)))
+		l.settle(log, "release message", l.queue.Hide(ctx, m, l.clock.seconds(l.config.VisibilityTimeout)))
 	}
 }
 
-// body is the envelope of a message, or an error if its text is not base64.
-func (l *queueListener) body(m *message) ([]byte, error) {
-	content := []byte(m.text)
-	if l.config.base64 {
-		var err error
-		if content, err = decodeBase64(m.text); err != nil {
-			return nil, err
-		}
-	}
-	return queueEnvelope(l.fn, content, m, l.now()), nil
-}
+// spaces are what Convert.FromBase64String passes over.
+var spaces = strings.NewReplacer(" ", "", "\t", "", "\r", "", "\n", "")
 
-func (l *queueListener) toPoison(ctx context.Context, log *slog.Logger, m *message) {
-	if l.poison == nil {
-		return
-	}
-	if err := l.poison.addCreating(ctx, m.text); err != nil {
+func (l *queueListener) toPoison(ctx context.Context, log *slog.Logger, m *storage.Message) {
+	if err := l.poison.AddCreating(ctx, m.Text); err != nil {
 		log.Error("move message to poison queue", "error", err)
 		return
 	}
 	l.stats.update(l.fn, func(s *FunctionStats) { s.Poisoned++ })
-	l.settle(log, "delete message", l.queue.delete(ctx, m))
+	l.settle(log, "delete message", l.queue.Delete(ctx, m))
 }
 
 // settle notes the outcome of the last operation on a message. A lost lease
@@ -159,7 +123,7 @@ func (l *queueListener) toPoison(ctx context.Context, log *slog.Logger, m *messa
 func (l *queueListener) settle(log *slog.Logger, what string, err error) {
 	switch {
 	case err == nil:
-	case leaseLost(err):
+	case storage.LeaseLost(err):
 		log.Debug(what, "error", err)
 	default:
 		log.Error(what, "error", err)
@@ -168,7 +132,7 @@ func (l *queueListener) settle(log *slog.Logger, what string, err error) {
 
 // keepLease renews the lease on m at half time until stop is called. Stop
 // returns once nobody else uses m.
-func (l *queueListener) keepLease(ctx context.Context, log *slog.Logger, m *message) (stop func()) {
+func (l *queueListener) keepLease(ctx context.Context, log *slog.Logger, m *storage.Message) (stop func()) {
 	ctx, cancel := context.WithCancel(ctx)
 	seconds := l.clock.seconds(messageLease)
 	half := time.Duration(seconds) * time.Second / 2
@@ -179,11 +143,11 @@ func (l *queueListener) keepLease(ctx context.Context, log *slog.Logger, m *mess
 			// Not under ctx: a renewal that is cut off would leave us with a receipt
 			// that may or may not hold.
 			renew, done := context.WithTimeout(context.WithoutCancel(ctx), half)
-			err := l.queue.hide(renew, m, seconds)
+			err := l.queue.Hide(renew, m, seconds)
 			done()
 			pause = half
 			if err != nil {
-				if leaseLost(err) {
+				if storage.LeaseLost(err) {
 					log.Debug("renew lease", "error", err)
 					return
 				}
@@ -212,10 +176,10 @@ func (b *backoff) next() time.Duration {
 	if b.current == b.max {
 		return b.max
 	}
-	d := minPolling
+	d := app.MinPolling
 	if b.exponent > 0 {
 		percent := time.Duration(80 + rand.IntN(41))
-		d += minPolling << (b.exponent - 1) * percent / 100
+		d += app.MinPolling << (b.exponent - 1) * percent / 100
 	}
 	b.exponent++
 	b.current = min(d, b.max)

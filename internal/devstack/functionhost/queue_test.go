@@ -17,13 +17,10 @@ func TestQueueEnvelope(t *testing.T) {
 	r := queueRig(t, map[string]string{
 		"host.json": queueHost("00:10:00", ""),
 		"Text":      onQueue("text", ""),
-		"Binary":    onQueue("binary", `,"dataType":"binary"`),
 	})
 	r.send("text", b64(`{"a":1,"id":"mine","dequeuecount":"77","queueTrigger":"x"}`))
-	r.send("binary", b64(`{"a":1}`))
 	r.start()
 	r.finished("Text", 1)
-	r.finished("Binary", 1)
 	const (
 		when = `"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\+00:00"`
 		sys  = `"sys":\{"MethodName":"%s","UtcNow":"[-\dT:.]+Z","RandGuid":"[-0-9a-f]{36}"\}`
@@ -31,10 +28,7 @@ func TestQueueEnvelope(t *testing.T) {
 	want := map[string]string{
 		"/Text": `^\{"Data":\{"msg":"\\"\{\\\\\\"a\\\\\\":1,\\\\\\"id\\\\\\":\\\\\\"mine\\\\\\",\\\\\\"dequeuecount\\\\\\":\\\\\\"77\\\\\\",\\\\\\"queueTrigger\\\\\\":\\\\\\"x\\\\\\"\}\\""\},` +
 			`"Metadata":\{"DequeueCount":"\\"77\\"","ExpirationTime":` + when + `,"Id":"\\"mine\\"","InsertionTime":` + when +
-			`,"NextVisibleTime":` + when + `,"PopReceipt":"\\"[^"]+\\"","a":"\\"1\\"",` + fmt.Sprintf(sys, "Text") + `\}\}$`,
-		"/Binary": `^\{"Data":\{"msg":"` + regexp.QuoteMeta(b64(`{"a":1}`)) + `"\},` +
-			`"Metadata":\{"DequeueCount":"1","ExpirationTime":` + when + `,"Id":"\\"[-0-9a-f]{36}\\"","InsertionTime":` + when +
-			`,"NextVisibleTime":` + when + `,"PopReceipt":"\\"[^"]+\\"",` + fmt.Sprintf(sys, "Binary") + `\}\}$`,
+			`,"NextVisibleTime":` + when + `,"PopReceipt":"\\"[^"]+\\"",` + fmt.Sprintf(sys, "Text") + `,"a":"\\"1\\""\}\}$`,
 	}
 	for _, s := range r.requests() {
 		if !regexp.MustCompile(want[s.URI]).MatchString(s.Body) {
@@ -67,6 +61,9 @@ func TestQueueMessages(t *testing.T) {
 			t.Errorf("poison text %q", got[0])
 		}
 		r.eventually("an empty queue", func() bool { return r.left("work") == 0 })
+		if r.log.find("Message has reached MaxDequeueCount. Moving message to queue 'work-poison'.") == nil {
+			t.Error("the third failure itself does not move it")
+		}
 		if got := r.stats("F"); got.Poisoned != 1 || got.Failed != 3 {
 			t.Errorf("%+v", got)
 		}
@@ -102,16 +99,6 @@ func TestQueueMessages(t *testing.T) {
 			t.Errorf("%+v", got)
 		}
 	})
-	t.Run("messageEncoding none takes the text as it is", func(t *testing.T) {
-		t.Parallel()
-		r := queueRig(t, map[string]string{"host.json": queueHost("00:10:00", `"messageEncoding":"none"`), "F": onQueue("work", "")})
-		r.send("work", "plain text")
-		r.start()
-		r.finished("F", 1)
-		if got := r.requests()[0].text(); got != "plain text" {
-			t.Errorf("handler got %q", got)
-		}
-	})
 	t.Run("visibilityTimeout delays the next try", func(t *testing.T) {
 		t.Parallel()
 		r := queueRig(t, map[string]string{"host.json": queueHost("00:10:00", `"visibilityTimeout":"00:00:02"`), "F": onQueue("work", "")})
@@ -143,21 +130,6 @@ func TestQueueMessages(t *testing.T) {
 		r.send("name-abc", b64("ok"))
 		r.start()
 		r.finished("F", 1)
-	})
-	t.Run("a queue whose name ends in -poison gets no poison queue", func(t *testing.T) {
-		t.Parallel()
-		r := queueRig(t, map[string]string{"host.json": queueHost("10:00:00", `"maxDequeueCount":2`), "F": onQueue("work-poison", "")})
-		r.opts.TimeScale = 600 // the lease, which alone brings the message back, is a second
-		r.send("work-poison", b64("status:500"))
-		r.start()
-		r.finished("F", 2)
-		time.Sleep(2 * time.Second)
-		if got := r.dequeueCounts(); !slices.Equal(got, []string{"1", "2"}) {
-			t.Errorf("dequeue counts of the calls: %v", got)
-		}
-		if r.left("work-poison") != 1 || r.peek("work-poison-poison") != nil {
-			t.Error("the message did not stay in its queue")
-		}
 	})
 }
 
@@ -193,7 +165,7 @@ func TestDisabled(t *testing.T) {
 		"host.json": queueHost("00:10:00", ""),
 		"Off":       onQueue("off", ""),
 		"OffToo":    onQueue("offtoo", ""),
-		"On":        `{"disabled":true,` + onQueue("still-on", "")[1:],
+		"On":        onQueue("still-on", ""),
 	})
 	r.opts.Settings["AzureWebJobs.Off.Disabled"] = "true"
 	r.opts.Settings["AzureWebJobs_OffToo_Disabled"] = "1"
@@ -201,7 +173,7 @@ func TestDisabled(t *testing.T) {
 	r.send("offtoo", b64("x"))
 	r.send("still-on", b64("x"))
 	r.start()
-	r.finished("On", 1) // "disabled" in the file means nothing
+	r.finished("On", 1)
 	if r.stats("Off").Invocations != 0 || r.stats("OffToo").Invocations != 0 {
 		t.Errorf("%+v", r.Stats())
 	}

@@ -3,6 +3,8 @@ package functionhost
 import (
 	"maps"
 	"sync"
+
+	"stackusage/internal/devstack/functionhost/app"
 )
 
 // Stats are counts since Start.
@@ -28,20 +30,20 @@ type counters struct {
 	stats Stats
 }
 
-func newCounters(a *app) *counters {
+func newCounters(a *app.App) *counters {
 	c := &counters{stats: Stats{Functions: make(map[string]FunctionStats)}}
-	for _, fn := range a.functions {
-		c.stats.Functions[fn.name] = FunctionStats{}
+	for _, fn := range a.Functions {
+		c.stats.Functions[fn.Name] = FunctionStats{}
 	}
 	return c
 }
 
-func (c *counters) update(fn *function, change func(*FunctionStats)) {
+func (c *counters) update(fn *app.Function, change func(*FunctionStats)) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	s := c.stats.Functions[fn.name]
+	s := c.stats.Functions[fn.Name]
 	change(&s)
-	c.stats.Functions[fn.name] = s
+	c.stats.Functions[fn.Name] = s
 }
 
 func (c *counters) restarted() {

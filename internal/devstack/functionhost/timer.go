@@ -3,41 +3,20 @@ package functionhost
 import (
 	"context"
 	"errors"
-	"fmt"
 	"log/slog"
 	"time"
+
+	"stackusage/internal/devstack/functionhost/app"
+	"stackusage/internal/devstack/functionhost/envelope"
+	"stackusage/internal/devstack/functionhost/storage"
 )
-
-// timerStatus is what the host remembers of a timer between its runs, in the
-// form of the status blob.
-type timerStatus struct {
-	Last        time.Time // zero: never
-	Next        time.Time
-	LastUpdated time.Time
-}
-
-const offsetZone = "-07:00"
-
-func (s *timerStatus) json() raw {
-	return object{
-		{"Last", quote(ticks(s.Last, offsetZone))},
-		{"Next", quote(ticks(s.Next, offsetZone))},
-		{"LastUpdated", quote(ticks(s.LastUpdated, offsetZone))},
-	}.json()
-}
-
-// statusStore keeps the status of timers. Load returns nil if there is none.
-type statusStore interface {
-	load(ctx context.Context, fn string) (*timerStatus, error)
-	save(ctx context.Context, fn string, s *timerStatus) error
-}
 
 // timerListener runs one timer function. Runs do not overlap.
 type timerListener struct {
-	fn       *function
-	schedule schedule
-	store    statusStore // nil: not monitored
-	invoker  caller
+	fn       *app.Function
+	store    *storage.Timers
+	call     func(ctx context.Context, fn *app.Function, reason string, body []byte) error
+	envelope func(fn *app.Function) envelope.Call
 	gate     *gate
 	clock    *clock
 	log      *slog.Logger
@@ -49,13 +28,13 @@ func (l *timerListener) run(ctx, work context.Context) {
 	status, pastDue, err := l.begin(ctx, now)
 	if err != nil {
 		// The real host goes on without knowing the past.
-		l.log.Error("read timer status", "function", l.fn.name, "error", err)
+		l.log.Error("read timer status", "function", l.fn.Name, "error", err)
 	}
 	if status == nil {
-		status = &timerStatus{Next: l.schedule.next(now)}
+		status = &envelope.TimerStatus{Next: l.fn.Trigger.Due.Next(now)}
 	}
-	if pastDue || l.fn.trigger.RunOnStartup {
-		if status = l.fire(work, status, pastDue, true); status == nil {
+	if pastDue {
+		if status = l.fire(work, status, true); status == nil {
 			return
 		}
 	}
@@ -63,7 +42,7 @@ func (l *timerListener) run(ctx, work context.Context) {
 		if err := l.clock.sleep(ctx, status.Next.Sub(l.clock.now())); err != nil {
 			return
 		}
-		if status = l.fire(work, status, false, false); status == nil {
+		if status = l.fire(work, status, false); status == nil {
 			return
 		}
 	}
@@ -72,30 +51,27 @@ func (l *timerListener) run(ctx, work context.Context) {
 // begin reads the status of an earlier host and reports whether a run was
 // missed. For a timer never seen before it writes a first status, so that its
 // first run cannot be missed either, and returns nil.
-func (l *timerListener) begin(ctx context.Context, now time.Time) (*timerStatus, bool, error) {
-	if l.store == nil {
-		return nil, false, nil
-	}
-	status, err := l.store.load(ctx, l.fn.name)
+func (l *timerListener) begin(ctx context.Context, now time.Time) (*envelope.TimerStatus, bool, error) {
+	status, err := l.store.Load(ctx, l.fn.Name)
 	if err != nil {
 		return nil, false, err
 	}
 	if status == nil {
-		first := &timerStatus{Next: l.schedule.next(now), LastUpdated: now}
-		return nil, false, l.store.save(ctx, l.fn.name, first)
+		first := &envelope.TimerStatus{Next: l.fn.Trigger.Due.Next(now), LastUpdated: now}
+		return nil, false, l.store.Save(ctx, l.fn.Name, first)
 	}
 	since := status.Last
 	if since.IsZero() {
 		since = status.LastUpdated
 	}
-	if expected := l.schedule.next(since); !expected.Equal(status.Next) {
+	if expected := l.fn.Trigger.Due.Next(since); !expected.Equal(status.Next) {
 		// The schedule was changed. A run that only the new one would have had in
 		// the past is not made up for.
 		if now.After(expected) {
-			expected = l.schedule.next(now)
+			expected = l.fn.Trigger.Due.Next(now)
 		}
-		status = &timerStatus{Next: expected, LastUpdated: since}
-		if err := l.store.save(ctx, l.fn.name, status); err != nil {
+		status = &envelope.TimerStatus{Next: expected, LastUpdated: since}
+		if err := l.store.Save(ctx, l.fn.Name, status); err != nil {
 			return status, false, err
 		}
 	}
@@ -104,32 +80,26 @@ func (l *timerListener) begin(ctx context.Context, now time.Time) (*timerStatus,
 
 // fire runs the function once and returns the new status, or nil if the host is
 // ending. A failed run does not disturb the schedule.
-func (l *timerListener) fire(ctx context.Context, status *timerStatus, pastDue, startup bool) *timerStatus {
+func (l *timerListener) fire(ctx context.Context, status *envelope.TimerStatus, pastDue bool) *envelope.TimerStatus {
 	if !l.gate.enter() {
 		return nil
 	}
 	defer l.gate.leave()
-	at := l.clock.now()
-	shown := status
-	if l.store == nil {
-		shown = nil
-	}
-	body := timerEnvelope(l.fn, l.schedule, shown, pastDue, at)
-	_, err := l.invoker.call(ctx, l.fn, fmt.Sprintf("Timer fired at %s", ticks(at, offsetZone)), body)
+	call := l.envelope(l.fn)
+	at := call.Now
+	err := l.call(ctx, l.fn, "Timer fired at "+at.Format(time.RFC3339Nano), call.Timer(status, pastDue))
 	if errors.Is(err, errHostEnded) {
 		return nil
 	}
 	// Next is counted from the beginning of the run: a tick that fell into it is
 	// due at once, any others are skipped. A run a moment before its time counts
 	// as on time, or the same tick would be due again.
-	if !startup && status.Next.After(at) {
+	if status.Next.After(at) {
 		at = status.Next
 	}
-	after := &timerStatus{Last: at, Next: l.schedule.next(at), LastUpdated: at}
-	if l.store != nil {
-		if err := l.store.save(ctx, l.fn.name, after); err != nil {
-			l.log.Error("save timer status", "function", l.fn.name, "error", err)
-		}
+	after := &envelope.TimerStatus{Last: at, Next: l.fn.Trigger.Due.Next(at), LastUpdated: at}
+	if err := l.store.Save(ctx, l.fn.Name, after); err != nil {
+		l.log.Error("save timer status", "function", l.fn.Name, "error", err)
 	}
 	return after
 }

@@ -18,7 +18,7 @@ func timer(schedule, more string) string {
 func timerRig(t *testing.T, function string, at time.Time, scale int) *rig {
 	r := queueRig(t, map[string]string{"host.json": hostJSON("01:00:00", ""), "T": function})
 	r.opts.Settings["AzureFunctionsWebHost__hostid"] = "timers"
-	r.opts.TimerScale = scale
+	r.opts.TimeScale = scale
 	r.setClock(at)
 	return r
 }
@@ -27,7 +27,7 @@ func timerRig(t *testing.T, function string, at time.Time, scale int) *rig {
 func (r *rig) setClock(at time.Time) {
 	// Host time is Epoch + (now - Epoch) * scale.
 	now := time.Now()
-	r.opts.Epoch = now.Add(-at.Sub(now) / time.Duration(max(r.opts.TimerScale-1, 1)))
+	r.opts.Epoch = now.Add(-at.Sub(now) / time.Duration(max(r.opts.TimeScale-1, 1)))
 }
 
 type tick struct {
@@ -134,51 +134,10 @@ func TestTimer(t *testing.T) {
 			t.Errorf("%d runs", n)
 		}
 	})
-	t.Run("runOnStartup runs at every start", func(t *testing.T) {
-		t.Parallel()
-		r := timerRig(t, timer("0 0 0 1 1 *", `,"runOnStartup":true`), start, 2).start()
-		r.finished("T", 1)
-		must(t, r.Stop(context.Background()))
-		r.start()
-		r.finished("T", 1)
-		for i, got := range r.ticks() {
-			if got.IsPastDue {
-				t.Errorf("run %d is past due", i)
-			}
-		}
-	})
-	t.Run("useMonitor false keeps no status", func(t *testing.T) {
-		t.Parallel()
-		r := timerRig(t, timer("0 0 * * * *", `,"useMonitor":false,"runOnStartup":true`), start, 2).start()
-		r.finished("T", 1)
-		if r.ticks()[0].ScheduleStatus != nil || r.status() != "" {
-			t.Errorf("%s, status %s", r.requests()[0].Body, r.status())
-		}
-	})
-	t.Run("more often than once a minute keeps no status", func(t *testing.T) {
-		t.Parallel()
-		r := timerRig(t, timer("*/5 * * * * *", ""), start, 60).start()
-		r.finished("T", 2)
-		if r.ticks()[0].ScheduleStatus != nil || r.status() != "" {
-			t.Errorf("%s, status %s", r.requests()[0].Body, r.status())
-		}
-	})
-	t.Run("five fields and time spans are schedules too", func(t *testing.T) {
-		t.Parallel()
-		r := queueRig(t, map[string]string{
-			"host.json": hostJSON("01:00:00", ""),
-			"Five":      timer("* * * * *", ""),
-			"Span":      timer("00:01:00", ""),
-		})
-		r.opts.TimerScale = 120
-		r.start()
-		r.finished("Five", 1)
-		r.finished("Span", 1)
-	})
 	t.Run("a failure does not stop the schedule, and runs do not overlap", func(t *testing.T) {
 		t.Parallel()
 		r := queueRig(t, map[string]string{"host.json": hostJSON("01:00:00", ""), "FailingTimer": timer("0 * * * * *", "")})
-		r.opts.TimerScale = 300 // a minute is 200 ms, a run takes 500 ms
+		r.opts.TimeScale = 300 // a minute is 200 ms, a run takes 500 ms
 		r.start()
 		if got := r.finished("FailingTimer", 3); got.Failed < 3 {
 			t.Errorf("%+v", got)

@@ -1,6 +1,6 @@
 //go:build !linux
 
-package functionhost
+package process
 
 import "os/exec"
 

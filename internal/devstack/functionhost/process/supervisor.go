@@ -1,10 +1,13 @@
-package functionhost
+// Package process runs the handler of a function app as the Functions host does: one
+// process at a time, ended by SIGKILL only. Exit code 0 is an intended end, after which
+// the handler is not restarted and nobody is told; 200 is a free restart; everything
+// else is an error, and the third error stops the host.
+package process
 
 import (
 	"context"
 	"errors"
 	"fmt"
-	"log/slog"
 	"sync"
 	"time"
 )
@@ -20,55 +23,56 @@ var ErrTooManyCrashes = errors.New("exceeded http worker restart retry count")
 
 var errReplace = errors.New("the process is to be replaced")
 
-// supervisor owns the handler process. At any time there is at most one.
-type supervisor struct {
-	spec  *workerSpec
-	clock *clock
-	log   *slog.Logger
-	stats *counters
+// Supervisor owns the handler process. At any time there is at most one.
+type Supervisor struct {
+	spec      *Spec
+	now       func() time.Time // host time
+	restarted func()
 
 	restarts chan struct{} // a request to replace the process, whichever it is
 
 	mu      sync.Mutex
-	current *worker
+	current *Process
 	ready   chan struct{} // closed once current answers; replaced at a restart
 	isReady bool
 
 	errors []time.Time
 }
 
-func newSupervisor(spec *workerSpec, c *clock, log *slog.Logger, stats *counters) *supervisor {
-	return &supervisor{
-		spec: spec, clock: c, log: log, stats: stats,
+// NewSupervisor makes one that runs nothing yet. Restarted is called for each process
+// after the first.
+func NewSupervisor(spec *Spec, now func() time.Time, restarted func()) *Supervisor {
+	return &Supervisor{
+		spec: spec, now: now, restarted: restarted,
 		restarts: make(chan struct{}, 1),
 		ready:    make(chan struct{}),
 	}
 }
 
-// run keeps a handler alive until ctx ends, which returns nil, or until the
+// Run keeps a handler alive until ctx ends, which returns nil, or until the
 // handler has failed too often.
-func (s *supervisor) run(ctx context.Context) error {
+func (s *Supervisor) Run(ctx context.Context) error {
 	for {
 		err := s.runOne(ctx)
 		switch {
 		case ctx.Err() != nil:
 			return nil
 		case err == nil:
-			s.log.Debug("Restarting http invoker channel")
+			s.spec.Log.Debug("Restarting http invoker channel")
 		default:
-			s.log.Error("the handler failed", "error", err)
+			s.spec.Log.Error("the handler failed", "error", err)
 			if s.countError() >= maxErrors {
-				s.log.Error("Exceeded http worker restart retry count. Shutting down Functions Host")
+				s.spec.Log.Error("Exceeded http worker restart retry count. Shutting down Functions Host")
 				return fmt.Errorf("%w: %w", ErrTooManyCrashes, err)
 			}
 		}
-		s.stats.restarted()
+		s.restarted()
 	}
 }
 
 // countError notes an error now and returns how many count together.
-func (s *supervisor) countError() int {
-	now := s.clock.now()
+func (s *Supervisor) countError() int {
+	now := s.now()
 	if n := len(s.errors); n > 0 && now.Sub(s.errors[n-1]) > errorWindow {
 		s.errors = nil
 	}
@@ -78,21 +82,21 @@ func (s *supervisor) countError() int {
 
 // runOne starts one process and returns when another should take its place:
 // nil if that counts as nothing, else the error to count.
-func (s *supervisor) runOne(ctx context.Context) error {
-	w, err := s.spec.start()
+func (s *Supervisor) runOne(ctx context.Context) error {
+	p, err := s.spec.start()
 	if err != nil {
 		return err
 	}
-	defer w.kill()
-	s.setCurrent(w)
+	defer p.Kill()
+	s.setCurrent(p)
 	defer s.setCurrent(nil)
-	if err := s.initialize(ctx, w); err != nil {
+	if err := s.initialize(ctx, p); err != nil {
 		if errors.Is(err, errReplace) {
 			return nil
 		}
 		return err
 	}
-	exited := w.exited
+	exited := p.exited
 	for {
 		select {
 		case <-ctx.Done():
@@ -100,12 +104,12 @@ func (s *supervisor) runOne(ctx context.Context) error {
 		case <-s.restarts:
 			return nil
 		case <-exited:
-			if w.code != 0 {
-				return w.exitError()
+			if p.code != 0 {
+				return p.exitError()
 			}
 			// The real host takes 0 for an intended end. It neither restarts the
 			// handler nor tells anybody: calls meet a closed port from here on.
-			s.log.Debug("the handler exited with code 0 and is not restarted")
+			s.spec.Log.Debug("the handler exited with code 0 and is not restarted")
 			exited = nil
 		}
 	}
@@ -113,13 +117,13 @@ func (s *supervisor) runOne(ctx context.Context) error {
 
 // initialize waits until the handler answers. Exit codes count here too, except
 // that a process which ends with 0 is waited for until the time is up.
-func (s *supervisor) initialize(ctx context.Context, w *worker) error {
-	limit := s.spec.app.config.initTimeout
+func (s *Supervisor) initialize(ctx context.Context, p *Process) error {
+	limit := s.spec.InitTimeout
 	probeCtx, cancel := context.WithTimeout(ctx, limit)
 	defer cancel()
 	answered := make(chan error, 1)
-	go func() { answered <- w.probe(probeCtx) }()
-	exited := w.exited
+	go func() { answered <- p.probe(probeCtx) }()
+	exited := p.exited
 	for {
 		select {
 		case err := <-answered:
@@ -130,13 +134,13 @@ func (s *supervisor) initialize(ctx context.Context, w *worker) error {
 			s.isReady = true
 			close(s.ready)
 			s.mu.Unlock()
-			s.log.Debug("the handler is ready", "pid", w.cmd.Process.Pid, "port", w.port)
+			s.spec.Log.Debug("the handler is ready", "pid", p.PID(), "port", p.port)
 			return nil
 		case <-s.restarts:
 			return errReplace
 		case <-exited:
-			if w.code != 0 {
-				return w.exitError() // nil: the caller sees the exit again
+			if p.code != 0 {
+				return p.exitError() // nil: the caller sees the exit again
 			}
 			exited = nil
 		}
@@ -144,45 +148,45 @@ func (s *supervisor) initialize(ctx context.Context, w *worker) error {
 }
 
 // exitError is nil for the code that asks for a restart.
-func (w *worker) exitError() error {
-	switch w.code {
+func (p *Process) exitError() error {
+	switch p.code {
 	case 200:
 		return nil
 	case -1:
-		return fmt.Errorf("run handler: ended by a signal (%v): %s", w.cmd.ProcessState, w.stderr.tail())
+		return fmt.Errorf("run handler: ended by a signal (%v): %s", p.cmd.ProcessState, p.stderr.tail())
 	default:
-		return fmt.Errorf("run handler: exited with code %d: %s", w.code, w.stderr.tail())
+		return fmt.Errorf("run handler: exited with code %d: %s", p.code, p.stderr.tail())
 	}
 }
 
-func (s *supervisor) setCurrent(w *worker) {
+func (s *Supervisor) setCurrent(p *Process) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	s.current = w
+	s.current = p
 	if s.isReady {
 		s.isReady = false
 		s.ready = make(chan struct{})
 	}
 }
 
-// restart replaces the process, be it another one than the caller meant: so
+// Restart replaces the process, be it another one than the caller meant: so
 // does the real host when an invocation times out late.
-func (s *supervisor) restart() {
+func (s *Supervisor) Restart() {
 	select {
 	case s.restarts <- struct{}{}:
 	default: // one is asked for already
 	}
 }
 
-// await returns the process once it answers. A dead one that is not restarted
+// Await returns the process once it answers. A dead one that is not restarted
 // is returned too.
-func (s *supervisor) await(ctx context.Context) (*worker, error) {
+func (s *Supervisor) Await(ctx context.Context) (*Process, error) {
 	for {
 		s.mu.Lock()
-		w, ready, ok := s.current, s.ready, s.isReady
+		p, ready, ok := s.current, s.ready, s.isReady
 		s.mu.Unlock()
-		if ok && w != nil {
-			return w, nil
+		if ok && p != nil {
+			return p, nil
 		}
 		select {
 		case <-ready:
@@ -192,8 +196,8 @@ func (s *supervisor) await(ctx context.Context) (*worker, error) {
 	}
 }
 
-// running is the process there is now, ready or not.
-func (s *supervisor) running() *worker {
+// Running is the process there is now, ready or not.
+func (s *Supervisor) Running() *Process {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	return s.current

@@ -1,4 +1,4 @@
-package functionhost
+package envelope
 
 import (
 	"bytes"
@@ -6,11 +6,9 @@ import (
 	"strings"
 	"time"
 	"unicode/utf8"
-
-	"github.com/google/uuid"
 )
 
-// raw is JSON text, written by this package in the form that the real host's
+// raw is JSON text in the form that the real host's
 // serializer (Newtonsoft) gives it.
 type raw string
 
@@ -112,51 +110,6 @@ func (d *bindingData) set(name string, value raw) {
 	}
 	d.at[key] = len(d.members)
 	d.members = append(d.members, member{name, value})
-}
-
-func (d *bindingData) has(name string) bool {
-	_, ok := d.at[strings.ToLower(name)]
-	return ok
-}
-
-// envelope is the body of POST /<Function>. Names that end in "trigger" are
-// not passed on.
-func envelope(fn *function, data raw, meta *bindingData, now time.Time) []byte {
-	if !meta.has("sys") {
-		meta.set("sys", object{
-			{"MethodName", quote(fn.name)},
-			{"UtcNow", quote(ticks(now, "Z07:00"))},
-			{"RandGuid", quote(uuid.NewString())},
-		}.json())
-	}
-	var kept object
-	for _, m := range meta.members {
-		if !strings.HasSuffix(strings.ToLower(m.name), "trigger") {
-			kept = append(kept, m)
-		}
-	}
-	return []byte(object{
-		{"Data", object{{fn.trigger.Name, data}}.json()},
-		{"Metadata", kept.json()},
-	}.json())
-}
-
-// ticks formats a time to at most 100 ns, as .NET does.
-func ticks(t time.Time, zone string) string {
-	return t.UTC().Format("2006-01-02T15:04:05.9999999" + zone)
-}
-
-// timerValue is what a timer function is given.
-func timerValue(s schedule, status *timerStatus, pastDue bool) raw {
-	shown := raw("null")
-	if status != nil {
-		shown = status.json()
-	}
-	return object{
-		{"Schedule", object{{"AdjustForDST", raw(strconv.FormatBool(s.adjusts()))}}.json()},
-		{"ScheduleStatus", shown},
-		{"IsPastDue", raw(strconv.FormatBool(pastDue))},
-	}.json()
 }
 
 // validText is bytes as .NET decodes UTF-8: what is not valid is replaced.

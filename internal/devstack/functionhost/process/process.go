@@ -1,4 +1,4 @@
-package functionhost
+package process
 
 import (
 	"bytes"
@@ -9,9 +9,9 @@ import (
 	"math/rand/v2"
 	"net"
 	"net/http"
-	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"strconv"
 	"strings"
 	"sync"
@@ -20,17 +20,17 @@ import (
 	"github.com/google/uuid"
 )
 
-// workerSpec is how the handler is started, again and again.
-type workerSpec struct {
-	app  *app
-	set  settings
-	own  settings // of the handler only
-	addr string   // where the host listens
-	log  *slog.Logger
+// Spec says what to run.
+type Spec struct {
+	Dir         string   // working directory
+	Executable  string   // below Dir
+	Env         []string // all but what is different for each process
+	InitTimeout time.Duration
+	Log         *slog.Logger
 }
 
-// worker is one handler process.
-type worker struct {
+// Process is one handler process.
+type Process struct {
 	port   int
 	cmd    *exec.Cmd
 	client *http.Client
@@ -41,101 +41,90 @@ type worker struct {
 }
 
 // start launches the handler. It does not wait until it answers.
-func (s *workerSpec) start() (*worker, error) {
-	port, err := s.pickPort()
+func (s *Spec) start() (*Process, error) {
+	port, err := pickPort()
 	if err != nil {
 		return nil, err
 	}
 	id, portText := uuid.NewString(), strconv.Itoa(port)
-	c := s.app.config
-	exe := s.set.expandLoose(c.executable)
-	if full := filepath.Join(s.app.dir, exe); isFile(full) {
-		exe = full
-	}
-	// The real host joins the arguments with spaces and does not quote them.
-	args := strings.Fields(s.set.expandLoose(strings.Join(c.arguments, " ")))
-	w := &worker{
+	p := &Process{
 		port:   port,
-		cmd:    exec.Command(exe, args...),
+		cmd:    exec.Command(filepath.Join(s.Dir, s.Executable)),
 		stderr: &lineWriter{line: s.stderrLine},
 		exited: make(chan struct{}),
 	}
-	w.cmd.Dir = filepath.Join(s.app.dir, c.workingDir)
-	w.cmd.Env = s.set.environment(s.own, map[string]string{
-		"FUNCTIONS_CUSTOMHANDLER_PORT":      portText,
-		"FUNCTIONS_HTTPWORKER_PORT":         portText,
-		"FUNCTIONS_CUSTOMHANDLER_WORKER_ID": id,
-		"FUNCTIONS_HTTPWORKER_ID":           id,
-		"FUNCTIONS_APP_ROOT_PATH":           s.app.dir,
-		"AzureWebJobsScriptRoot":            s.app.dir,
-		"FUNCTIONS_WORKER_RUNTIME":          "custom",
-		"WEBSITE_HOSTNAME":                  s.addr,
-	})
+	p.cmd.Dir = s.Dir
+	p.cmd.Env = append(slices.Clip(s.Env), "FUNCTIONS_CUSTOMHANDLER_PORT="+portText, "FUNCTIONS_HTTPWORKER_PORT="+portText,
+		"FUNCTIONS_CUSTOMHANDLER_WORKER_ID="+id, "FUNCTIONS_HTTPWORKER_ID="+id)
 	stdout := &lineWriter{line: s.stdoutLine}
-	w.cmd.Stdout, w.cmd.Stderr = stdout, w.stderr
-	w.cmd.WaitDelay = time.Second // for a grandchild that holds the pipes
-	dieWithParent(w.cmd)
+	p.cmd.Stdout, p.cmd.Stderr = stdout, p.stderr
+	p.cmd.WaitDelay = time.Second // for a grandchild that holds the pipes
+	dieWithParent(p.cmd)
 	transport := &http.Transport{DisableCompression: true, MaxIdleConnsPerHost: 64}
-	w.client = &http.Client{Transport: transport}
-	if err := w.cmd.Start(); err != nil {
+	p.client = &http.Client{Transport: transport}
+	if err := p.cmd.Start(); err != nil {
 		releasePort(port)
 		return nil, fmt.Errorf("start handler: %w", err)
 	}
 	go func() {
-		_ = w.cmd.Wait() // the exit code says it all
+		_ = p.cmd.Wait() // the exit code says it all
 		stdout.flush()
-		w.stderr.flush()
-		w.code = w.cmd.ProcessState.ExitCode()
+		p.stderr.flush()
+		p.code = p.cmd.ProcessState.ExitCode()
 		transport.CloseIdleConnections()
 		releasePort(port)
-		close(w.exited)
+		close(p.exited)
 	}()
-	return w, nil
+	return p, nil
 }
 
-// kill ends the process with SIGKILL and waits for it. There is no other way in
+// PID is the process id.
+func (p *Process) PID() int { return p.cmd.Process.Pid }
+
+// Client reaches the handler.
+func (p *Process) Client() *http.Client { return p.client }
+
+// Kill ends the process with SIGKILL and waits for it. There is no other way in
 // which the host ends a handler.
-func (w *worker) kill() {
-	_ = w.cmd.Process.Kill() // only fails when the process has ended
-	<-w.exited
+func (p *Process) Kill() {
+	_ = p.cmd.Process.Kill() // only fails when the process has ended
+	<-p.exited
 }
 
-func (w *worker) url(path string) string {
-	return "http://" + net.JoinHostPort("127.0.0.1", strconv.Itoa(w.port)) + path
+// URL is that of a path of the handler.
+func (p *Process) URL(path string) string {
+	return "http://" + net.JoinHostPort("127.0.0.1", strconv.Itoa(p.port)) + path
 }
 
 // probe asks GET / until there is any HTTP answer.
-func (w *worker) probe(ctx context.Context) error {
+func (p *Process) probe(ctx context.Context) error {
 	for {
-		req, err := http.NewRequestWithContext(ctx, http.MethodGet, w.url("/"), nil)
+		req, err := http.NewRequestWithContext(ctx, http.MethodGet, p.URL("/"), nil)
 		if err != nil {
 			return fmt.Errorf("probe handler: %w", err)
 		}
-		resp, err := w.client.Transport.RoundTrip(req)
+		resp, err := p.client.Transport.RoundTrip(req)
 		if err == nil {
 			resp.Body.Close()
 			return nil
 		}
-		if err := sleep(ctx, 25*time.Millisecond); err != nil {
-			return fmt.Errorf("probe handler: %w", err)
+		select {
+		case <-ctx.Done():
+			return fmt.Errorf("probe handler: %w", context.Cause(ctx))
+		case <-time.After(25 * time.Millisecond):
 		}
 	}
 }
 
-func isFile(path string) bool {
-	info, err := os.Stat(path)
-	return err == nil && info.Mode().IsRegular()
-}
-
-func (s *workerSpec) stdoutLine(line string) {
+func (s *Spec) stdoutLine(line string) {
 	level := slog.LevelInfo
 	if strings.HasPrefix(line, "LanguageWorkerConsoleLog") {
 		level = slog.LevelDebug // a system log, which users do not see
 	}
-	s.log.Log(context.Background(), level, line, "category", consoleCategory, "stream", "stdout")
+	s.Log.Log(context.Background(), level, line, "category", consoleCategory, "stream", "stdout")
 }
 
-func (s *workerSpec) stderrLine(line string) {
+func (s *Spec) stderrLine(line string) {
 	level := slog.LevelError
 	switch {
 	case strings.HasPrefix(line, "LanguageWorkerConsoleLog"):
@@ -143,7 +132,7 @@ func (s *workerSpec) stderrLine(line string) {
 	case strings.Contains(strings.ToLower(line), "warn"):
 		level = slog.LevelWarn
 	}
-	s.log.Log(context.Background(), level, line, "category", consoleCategory, "stream", "stderr")
+	s.Log.Log(context.Background(), level, line, "category", consoleCategory, "stream", "stderr")
 }
 
 const consoleCategory = "Host.Function.Console"
@@ -204,14 +193,7 @@ var ports = struct {
 
 // pickPort finds a free port below the range from which the kernel gives ports
 // to clients, because such a client could take it before the handler does.
-func (s *workerSpec) pickPort() (int, error) {
-	if text := s.set.expandLoose(s.app.config.port); text != "" {
-		port, err := strconv.Atoi(text)
-		if err != nil {
-			return 0, fmt.Errorf("start handler: customHandler.port %q is not a number", text)
-		}
-		return port, nil
-	}
+func pickPort() (int, error) {
 	ports.Lock()
 	defer ports.Unlock()
 	for range 1000 {

@@ -1,4 +1,4 @@
-package functionhost
+package storage
 
 import (
 	"context"
@@ -11,41 +11,44 @@ import (
 
 	"github.com/Azure/azure-sdk-for-go/sdk/storage/azblob"
 	"github.com/Azure/azure-sdk-for-go/sdk/storage/azblob/bloberror"
+
+	"stackusage/internal/devstack/functionhost/app"
+	"stackusage/internal/devstack/functionhost/envelope"
 )
 
 // hostsContainer is where the host keeps what it must remember.
 const hostsContainer = "azure-webjobs-hosts"
 
-// blobStatus keeps the status of timers where the real host does.
-type blobStatus struct {
+// Timers keeps the status of timers where the real host does.
+type Timers struct {
 	client *azblob.Client
 	hostID string
 }
 
-var _ statusStore = (*blobStatus)(nil)
-
-func (o Options) newBlobStatus(conn connection, hostID string) (*blobStatus, error) {
-	opts := &azblob.ClientOptions{ClientOptions: o.clientOptions()}
+// Timers opens the status of the timers of an app.
+func (a Access) Timers(conn app.Connection, hostID string) (*Timers, error) {
+	opts := &azblob.ClientOptions{ClientOptions: a.clientOptions()}
 	var c *azblob.Client
 	var err error
-	if conn.text != "" {
-		c, err = azblob.NewClientFromConnectionString(conn.text, opts)
-	} else if uri, unknown := conn.uri("blob", o.Identity); unknown != nil {
+	if conn.Text != "" {
+		c, err = azblob.NewClientFromConnectionString(conn.Text, opts)
+	} else if uri, unknown := a.uri(conn, "blob"); unknown != nil {
 		err = unknown
 	} else {
-		c, err = azblob.NewClient(uri, o.Identity, opts)
+		c, err = azblob.NewClient(uri, a.Identity, opts)
 	}
 	if err != nil {
 		return nil, fmt.Errorf("open timer status: %w", err)
 	}
-	return &blobStatus{c, hostID}, nil
+	return &Timers{c, hostID}, nil
 }
 
-func (s *blobStatus) path(fn string) string {
+func (s *Timers) path(fn string) string {
 	return "timers/" + s.hostID + "/Host.Functions." + fn + "/status"
 }
 
-func (s *blobStatus) load(ctx context.Context, fn string) (*timerStatus, error) {
+// Load returns nil for a timer that has none.
+func (s *Timers) Load(ctx context.Context, fn string) (*envelope.TimerStatus, error) {
 	buf := make([]byte, 4096)
 	n, err := s.client.DownloadBuffer(ctx, hostsContainer, s.path(fn), buf, nil)
 	if bloberror.HasCode(err, bloberror.BlobNotFound, bloberror.ContainerNotFound) {
@@ -54,15 +57,16 @@ func (s *blobStatus) load(ctx context.Context, fn string) (*timerStatus, error) 
 	if err != nil {
 		return nil, fmt.Errorf("load timer status of %s: %w", fn, err)
 	}
-	var status timerStatus
+	var status envelope.TimerStatus
 	if err := json.Unmarshal(buf[:n], &status); err != nil {
 		return nil, fmt.Errorf("load timer status of %s: %w", fn, err)
 	}
 	return &status, nil
 }
 
-func (s *blobStatus) save(ctx context.Context, fn string, status *timerStatus) error {
-	body := []byte(status.json())
+// Save replaces the status of a timer.
+func (s *Timers) Save(ctx context.Context, fn string, status *envelope.TimerStatus) error {
+	body := status.JSON()
 	_, err := s.client.UploadBuffer(ctx, hostsContainer, s.path(fn), body, nil)
 	if bloberror.HasCode(err, bloberror.ContainerNotFound) {
 		_, err = s.client.CreateContainer(ctx, hostsContainer, nil)
@@ -76,14 +80,11 @@ func (s *blobStatus) save(ctx context.Context, fn string, status *timerStatus) e
 	return nil
 }
 
-// hostID names this app's part of the container: what the settings say, the
-// site's name, or the machine and the app's folder.
-func hostID(set settings, appDir string) string {
-	if id := set.get("AzureFunctionsWebHost__hostid"); id != "" {
+// HostID names this app's part of the container: what the settings say, or the machine
+// and the app's folder.
+func HostID(set app.Settings, appDir string) string {
+	if id := set.Get("AzureFunctionsWebHost__hostid"); id != "" {
 		return strings.ToLower(id)
-	}
-	if site := strings.ToLower(set.get("WEBSITE_SITE_NAME")); site != "" {
-		return strings.TrimRight(site[:min(len(site), 32)], "-")
 	}
 	machine, err := os.Hostname()
 	if err != nil {

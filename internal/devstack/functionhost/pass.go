@@ -12,23 +12,23 @@ import (
 	"strings"
 	"syscall"
 	"time"
+
+	"stackusage/internal/devstack/functionhost/app"
+	"stackusage/internal/devstack/functionhost/process"
 )
 
-// passer sends a request through to the handler and its answer back. Any answer
-// is a success of the invocation.
-type passer func(ctx context.Context, in *invocation, handler *worker, w http.ResponseWriter, r *http.Request) error
-
-// pass runs an HTTP function whose requests go through to the handler.
-func (h *Host) pass(w http.ResponseWriter, r *http.Request, fn *function, how passer) {
+// pass runs an HTTP function: its requests go through to the handler. Any response is
+// a success of the invocation.
+func (h *Host) pass(w http.ResponseWriter, r *http.Request, fn *app.Function) {
 	finished := make(chan struct{})
 	answer := &trackedWriter{ResponseWriter: w}
 	in := h.invoker.newInvocation(fn)
-	err := h.invoker.run(h.working, in, callReason, func(ctx context.Context, in *invocation, handler *worker) error {
+	err := h.invoker.run(h.working, in, callReason, func(ctx context.Context, in *invocation, handler *process.Process) error {
 		defer close(finished)
 		ctx, cancel := context.WithCancel(ctx)
 		defer cancel()
 		defer context.AfterFunc(r.Context(), cancel)()
-		return how(ctx, in, handler, answer, r)
+		return proxy(ctx, in, handler, answer, r)
 	})
 	if in.started {
 		// After a timeout the work goes on until the process is killed, and it may
@@ -38,7 +38,7 @@ func (h *Host) pass(w http.ResponseWriter, r *http.Request, fn *function, how pa
 	switch {
 	case err == nil:
 	case answer.written:
-		panic(http.ErrAbortHandler) // so that the caller sees that the answer is cut short
+		panic(http.ErrAbortHandler) // so that the caller sees that the response is cut short
 	default:
 		w.WriteHeader(http.StatusInternalServerError)
 	}
@@ -63,23 +63,23 @@ func (t *trackedWriter) Write(b []byte) (int, error) {
 func (t *trackedWriter) Unwrap() http.ResponseWriter { return t.ResponseWriter }
 
 // proxy is enableProxyingHttpRequest: bodies stream both ways.
-func proxy(ctx context.Context, in *invocation, handler *worker, w http.ResponseWriter, r *http.Request) (failed error) {
+func proxy(ctx context.Context, in *invocation, handler *process.Process, w http.ResponseWriter, r *http.Request) (failed error) {
 	defer func() {
 		if p := recover(); p != nil && p != http.ErrAbortHandler {
 			panic(p)
 		} else if p != nil {
-			failed = errors.New("proxy request: the answer was cut short")
+			failed = errors.New("proxy request: the response was cut short")
 		}
 	}()
 	// The real proxy escapes the percent sign of an escaped slash once more.
 	path := strings.ReplaceAll(strings.ReplaceAll(r.URL.EscapedPath(), "%2F", "%252F"), "%2f", "%252f")
-	target, err := url.Parse(handler.url(path))
+	target, err := url.Parse(handler.URL(path))
 	if err != nil {
 		return fmt.Errorf("proxy request: %w", err)
 	}
 	target.RawQuery = r.URL.RawQuery
 	p := &httputil.ReverseProxy{
-		Transport:     retryRefused{handler.client.Transport},
+		Transport:     retryRefused{handler.Client().Transport},
 		FlushInterval: -1,
 		Rewrite: func(pr *httputil.ProxyRequest) {
 			pr.Out.URL = target
@@ -122,63 +122,4 @@ func (t retryRefused) RoundTrip(r *http.Request) (*http.Response, error) {
 		}
 		pause = min(pause*2, 250*time.Millisecond)
 	}
-}
-
-// errChunked refuses what the real host cannot forward.
-var errChunked = errors.New("forward request: a chunked body cannot be forwarded")
-
-// forward is enableForwardingHttpRequest: the request is built anew, and loses
-// some of itself on the way.
-func forward(ctx context.Context, in *invocation, handler *worker, w http.ResponseWriter, r *http.Request) error {
-	if r.ContentLength < 0 {
-		return errChunked
-	}
-	var body io.Reader
-	if r.ContentLength > 0 {
-		body = r.Body
-	}
-	out, err := http.NewRequestWithContext(ctx, r.Method, handler.url(r.URL.EscapedPath()+joinedQuery(r)), body)
-	if err != nil {
-		return fmt.Errorf("forward request: %w", err)
-	}
-	out.ContentLength = r.ContentLength
-	out.Host = r.Host
-	for name, v := range r.Header {
-		if !strings.HasPrefix(name, "Content-") || name == "Content-Type" {
-			out.Header[name] = v
-		}
-	}
-	out.Header.Del("Connection")
-	setHostHeaders(out.Header, strings.TrimSpace(r.UserAgent()+" "+userAgent), in.id)
-	resp, err := handler.client.Transport.RoundTrip(out) // follows no redirects
-	if err != nil {
-		return fmt.Errorf("forward request: %w", err)
-	}
-	defer resp.Body.Close()
-	answer, err := io.ReadAll(resp.Body) // the real host buffers it
-	if err != nil {
-		return fmt.Errorf("forward request: read answer: %w", err)
-	}
-	for name, v := range resp.Header {
-		w.Header()[name] = v
-	}
-	w.WriteHeader(resp.StatusCode)
-	_, _ = w.Write(answer) // the caller may have gone
-	return nil
-}
-
-// joinedQuery is the query with the values of a repeated name joined.
-func joinedQuery(r *http.Request) string {
-	var pairs []string
-	for _, q := range parseQuery(r.URL.RawQuery) {
-		var escaped []string
-		for _, v := range q.values {
-			escaped = append(escaped, strings.ReplaceAll(url.QueryEscape(v), "+", "%20"))
-		}
-		pairs = append(pairs, strings.ReplaceAll(url.QueryEscape(q.name), "+", "%20")+"="+strings.Join(escaped, ","))
-	}
-	if pairs == nil {
-		return ""
-	}
-	return "?" + strings.Join(pairs, "&")
 }

@@ -1,4 +1,4 @@
-package functionhost
+package process
 
 import (
 	"os/exec"

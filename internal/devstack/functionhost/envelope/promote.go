@@ -1,4 +1,4 @@
-package functionhost
+package envelope
 
 import (
 	"encoding/json"
