@@ -27,6 +27,7 @@ import (
 	"html/template"
 	"log/slog"
 	"net/http"
+	"path"
 	"time"
 
 	"github.com/google/uuid"
@@ -77,6 +78,11 @@ func New(opts Options) (*Page, error) {
 		}
 		p.views[name] = view
 	}
+	drawing, err := template.ParseFS(web, "web/costs.svg")
+	if err != nil {
+		return nil, fmt.Errorf("account page: %w", err)
+	}
+	p.views["costs.svg"] = drawing
 	mux := http.NewServeMux()
 	mux.HandleFunc("GET /style.css", p.style)
 	mux.HandleFunc("GET /signin", p.showSignIn)
@@ -154,14 +160,18 @@ type view struct {
 }
 
 // render writes a page whole or not at all.
-func (p *Page) render(w http.ResponseWriter, r *http.Request, status int, name string, v view) {
+func (p *Page) render(w http.ResponseWriter, r *http.Request, status int, name string, v any) {
 	var page bytes.Buffer
-	if err := p.views[name].ExecuteTemplate(&page, "layout.html", v); err != nil {
+	if err := p.views[name].Execute(&page, v); err != nil {
 		p.opts.Log.ErrorContext(r.Context(), "page not rendered", slog.String("page", name), slog.Any("error", err))
 		http.Error(w, "the page could not be made", http.StatusInternalServerError)
 		return
 	}
-	w.Header().Set("Content-Type", "text/html; charset=utf-8")
+	kind := "text/html; charset=utf-8"
+	if path.Ext(name) == ".svg" {
+		kind = "image/svg+xml"
+	}
+	w.Header().Set("Content-Type", kind)
 	w.WriteHeader(status)
 	w.Write(page.Bytes())
 }

@@ -1,109 +1,141 @@
 package accountpage
 
 import (
-	"bytes"
-	"encoding/xml"
-	"errors"
 	"fmt"
-	"image/color"
+	"math"
 	"strconv"
 	"strings"
-
-	"gonum.org/v1/plot"
-	"gonum.org/v1/plot/font"
-	"gonum.org/v1/plot/plotter"
-	"gonum.org/v1/plot/vg"
-	"gonum.org/v1/plot/vg/draw"
-	"gonum.org/v1/plot/vg/vgsvg"
-)
-
-// Size of the chart, in points. A page shows it as wide as it has room.
-const (
-	chartWidth  = 680
-	chartHeight = 280
+	"unicode/utf8"
 )
 
 // palette has a colour for each meter with a bar of its own. Each has at least
 // 4.5 to 1 against white, and bars are parted by white.
-var palette = []color.RGBA{
-	{0x00, 0x5a, 0x9e, 0xff}, {0xb3, 0x41, 0x0b, 0xff}, {0x10, 0x7c, 0x10, 0xff}, {0x6b, 0x3f, 0xa0, 0xff}, {0x7d, 0x5a, 0x00, 0xff},
-}
+var palette = []string{"#005a9e", "#b3410b", "#107c10", "#6b3fa0", "#7d5a00"}
 
 // otherColor is of all further meters together.
-var otherColor = color.RGBA{0x5c, 0x66, 0x70, 0xff}
+const otherColor = "#5c6670"
 
-var ink = color.RGBA{0x32, 0x31, 0x30, 0xff}
+// Edges of the bars' area in the drawing of web/costs.svg, which is 680 wide.
+const (
+	chartLeft, chartTop = 58.0, 14.0
+	chartBottom         = 230.0
+	chartWidth          = 680.0
+)
 
-// series is one colour of the chart. Floating point is for drawing only.
-type series struct {
-	name   string
-	color  color.Color
-	values []float64 // by day
+// point is a coordinate as the drawing shows it. Floating point is for drawing only.
+type point float64
+
+func (p point) String() string { return strconv.FormatFloat(float64(p), 'f', 1, 64) }
+
+// chart is what web/costs.svg shows.
+type chart struct {
+	Title, Description, XLabel, YLabel string
+	Left, Right, Middle, Zero          point
+	LegendX, BarWidth                  point
+	Rows, Columns                      []mark
+	Bars                               []bar
+	Legend                             []entry
 }
 
-// drawCosts draws what each meter cost on each day as stacked bars, in SVG.
-// What is below zero, because of corrections, hangs below the axis.
-func drawCosts(costs dailyCosts, period string) ([]byte, error) {
+// mark is a label of an axis.
+type mark struct {
+	At    point
+	Label string
+}
+
+type bar struct {
+	X, Y, Height point
+	Color        string
+}
+
+type entry struct {
+	Y           point
+	Color, Name string
+}
+
+// series is one colour of the chart.
+type series struct {
+	name, color string
+	values      []float64 // by day
+}
+
+// chartOf shows what each meter cost on each day as stacked bars. What is below zero,
+// because of corrections, hangs below the axis.
+func chartOf(costs dailyCosts, period string) (chart, error) {
 	all, err := seriesOf(costs)
 	if err != nil {
-		return nil, err
+		return chart{}, err
 	}
-	p := plot.New()
-	p.BackgroundColor = color.White
-	p.Y.Label.Text = costs.Currency + " per day"
-	p.X.Label.Text = "usage days of " + period + ", UTC"
-	p.Y.Min = 0
-	// Colours left of the names: a browser may write wider than it was measured.
-	p.Legend.Top, p.Legend.Left = true, true
-	styleText(p)
-	grid := plotter.NewGrid()
-	grid.Vertical.Width = 0
-	grid.Horizontal.Color = color.RGBA{0xd6, 0xd9, 0xdc, 0xff}
-	p.Add(grid)
-	width := vg.Length(chartWidth-160) / vg.Length(max(len(costs.Days), 6)) * 0.7
-	if err := addBars(p, all, width); err != nil {
-		return nil, err
+	c := chart{
+		Title: "Daily cost by meter, " + period, Description: describe(costs),
+		XLabel: "usage days of " + period + ", UTC", YLabel: costs.Currency + " per day", Left: chartLeft,
 	}
-	p.NominalX(dayLabels(costs.Days)...)
-	p.X.Min, p.X.Max = -0.6, float64(len(costs.Days))-0.4
-	if p.Y.Max <= p.Y.Min {
-		p.Y.Max = 1
+	longest := 0
+	for i, s := range all {
+		longest = max(longest, utf8.RuneCountInString(s.name))
+		c.Legend = append(c.Legend, entry{point(chartTop + 17*float64(i)), s.color, s.name})
 	}
-	p.Y.Max += (p.Y.Max - p.Y.Min) * 0.08
-
-	canvas := vgsvg.New(chartWidth, chartHeight)
-	dc := draw.New(canvas)
-	// The legend stands beside the bars, not over them.
-	legend := p.Legend
-	p.Legend = plot.NewLegend()
-	r := legend.Rectangle(dc)
-	gap := vg.Length(14)
-	room := (r.Max.X-r.Min.X)*1.15 + gap
-	legend.Draw(draw.Crop(dc, chartWidth-room, 0, 0, -gap))
-	p.Draw(draw.Crop(dc, 0, -room-gap, 0, -gap/2))
-	var out bytes.Buffer
-	if _, err := canvas.WriteTo(&out); err != nil {
-		return nil, fmt.Errorf("draw costs: %w", err)
+	// A letter is about 5 wide. A browser may write wider than that: the legend stands
+	// beside the bars, and has some room.
+	c.Right = point(chartWidth - min(5.5*float64(longest)+30, 260))
+	c.LegendX, c.Middle = c.Right+12, (c.Left+c.Right)/2
+	low, high := extremes(all, len(costs.Days))
+	step := tickStep(high - low)
+	low, high = step*math.Floor(low/step), step*math.Ceil(high/step)
+	at := func(v float64) point { return point(chartTop + (high-v)/(high-low)*(chartBottom-chartTop)) }
+	for n := math.Round(low / step); n*step <= high+step/2; n++ {
+		c.Rows = append(c.Rows, mark{at(n * step), strconv.FormatFloat(n*step, 'f', decimals(step), 64)})
 	}
-	return titled(out.Bytes(), "Daily cost by meter, "+period, describe(costs))
+	c.Zero = at(0)
+	width := (float64(c.Right) - chartLeft) / float64(max(len(costs.Days), 6))
+	c.BarWidth = point(width * 0.7)
+	for day, label := range dayLabels(costs.Days) {
+		middle := chartLeft + (float64(c.Right)-chartLeft)*(float64(day)+0.5)/float64(len(costs.Days))
+		c.Columns = append(c.Columns, mark{point(middle), label})
+		above, below := 0.0, 0.0
+		for _, s := range all {
+			from, v := &above, s.values[day]
+			if v < 0 {
+				from = &below
+			}
+			if top := max(*from, *from+v); v != 0 {
+				c.Bars = append(c.Bars, bar{point(middle - width*0.35), at(top), at(top-math.Abs(v)) - at(top), s.color})
+			}
+			*from += v
+		}
+	}
+	return c, nil
 }
 
-func styleText(p *plot.Plot) {
-	sans := func(size vg.Length) font.Font {
-		return font.From(font.Font{Typeface: "Liberation", Variant: "Sans"}, size)
+// extremes are the lowest and the highest point of the stacked bars, zero between them.
+func extremes(all []series, days int) (low, high float64) {
+	for day := range days {
+		above, below := 0.0, 0.0
+		for _, s := range all {
+			above += max(s.values[day], 0)
+			below += min(s.values[day], 0)
+		}
+		low, high = min(low, below), max(high, above)
 	}
-	p.TextHandler = plot.DefaultTextHandler
-	p.X.Tick.Label.Font, p.Y.Tick.Label.Font = sans(9), sans(9)
-	p.X.Label.TextStyle.Font, p.Y.Label.TextStyle.Font = sans(9.5), sans(9.5)
-	p.Legend.TextStyle.Font = sans(9.5)
-	for _, c := range []*color.Color{&p.X.Tick.Label.Color, &p.Y.Tick.Label.Color, &p.X.Label.TextStyle.Color, &p.Y.Label.TextStyle.Color, &p.Legend.TextStyle.Color,
-		&p.X.LineStyle.Color, &p.Y.LineStyle.Color, &p.Y.Tick.LineStyle.Color} {
-		*c = ink
+	if low == high {
+		high = 1
 	}
-	p.X.Label.Padding = 5
-	p.Y.Padding, p.Legend.Padding = 2, 3
-	p.Legend.ThumbnailWidth = 12
+	return low, high
 }
+
+// tickStep is 1, 2 or 5 times a power of ten, and parts a range into four to ten.
+func tickStep(span float64) float64 {
+	step := math.Pow(10, math.Floor(math.Log10(span/4)))
+	for _, factor := range []float64{5, 2} {
+		if span/(step*factor) >= 4 {
+			return step * factor
+		}
+	}
+	return step
+}
+
+// decimals is how many a multiple of a step needs.
+func decimals(step float64) int { return max(0, -int(math.Floor(math.Log10(step*1.0001)))) }
 
 // seriesOf gives the dearest meters a colour of their own and adds up the rest.
 func seriesOf(costs dailyCosts) ([]series, error) {
@@ -132,48 +164,6 @@ func seriesOf(costs dailyCosts) ([]series, error) {
 	return all, nil
 }
 
-// addBars stacks what is above zero and what is below each on its own side.
-func addBars(p *plot.Plot, all []series, width vg.Length) error {
-	var top, bottom *plotter.BarChart
-	for _, s := range all {
-		above, below := make(plotter.Values, len(s.values)), make(plotter.Values, len(s.values))
-		credit := false
-		for i, v := range s.values {
-			above[i], below[i] = max(v, 0), min(v, 0)
-			credit = credit || v < 0
-		}
-		bars, err := newBars(above, width, s.color, top)
-		if err != nil {
-			return err
-		}
-		p.Add(bars)
-		p.Legend.Add(s.name, bars)
-		top = bars
-		if !credit {
-			continue
-		}
-		if bars, err = newBars(below, width, s.color, bottom); err != nil {
-			return err
-		}
-		p.Add(bars)
-		bottom = bars
-	}
-	return nil
-}
-
-func newBars(values plotter.Values, width vg.Length, c color.Color, on *plotter.BarChart) (*plotter.BarChart, error) {
-	bars, err := plotter.NewBarChart(values, width)
-	if err != nil {
-		return nil, fmt.Errorf("draw bars: %w", err)
-	}
-	bars.Color = c
-	bars.LineStyle.Color, bars.LineStyle.Width = color.White, 0.75
-	if on != nil {
-		bars.StackOn(on)
-	}
-	return bars, nil
-}
-
 // dayLabels are short enough to stand side by side: days of the month, and the
 // whole date where there is room.
 func dayLabels(days []string) []string {
@@ -196,26 +186,4 @@ func describe(costs dailyCosts) string {
 		}
 	}
 	return fmt.Sprintf("Stacked bars, one for each of %d days. In %s over all days: %s.", len(costs.Days), costs.Currency, strings.Join(parts, ", "))
-}
-
-// titled puts title and description into a drawing, for those who cannot see it.
-func titled(drawing []byte, title, description string) ([]byte, error) {
-	start := bytes.Index(drawing, []byte("<svg"))
-	if start < 0 {
-		return nil, errors.New("draw costs: the library drew no SVG")
-	}
-	end := bytes.IndexByte(drawing[start:], '>')
-	if end < 0 {
-		return nil, errors.New("draw costs: the library drew no SVG")
-	}
-	var out bytes.Buffer
-	out.WriteString(`<?xml version="1.0" encoding="UTF-8"?>` + "\n")
-	out.Write(drawing[start : start+end])
-	out.WriteString(` role="img" aria-labelledby="title description"><title id="title">`)
-	xml.EscapeText(&out, []byte(title))
-	out.WriteString(`</title><desc id="description">`)
-	xml.EscapeText(&out, []byte(description))
-	out.WriteString(`</desc>`)
-	out.Write(drawing[start+end+1:])
-	return out.Bytes(), nil
 }

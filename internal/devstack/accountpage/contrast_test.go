@@ -87,7 +87,7 @@ func TestContrastOfTheChart(t *testing.T) {
 	r.signIn()
 	chart := r.get("/subscriptions/" + payer + "/costs.svg?period=2019-12").text
 	seen := map[string]bool{}
-	for _, m := range regexp.MustCompile(`fill:(#[0-9A-Fa-f]{6})`).FindAllStringSubmatch(chart, -1) {
+	for _, m := range regexp.MustCompile(`fill="(#[0-9A-Fa-f]{6})"`).FindAllStringSubmatch(chart, -1) {
 		if color := strings.ToLower(m[1]); color != "#ffffff" && !seen[color] {
 			seen[color] = true
 			if ratio := contrast(t, color, "#ffffff"); ratio < 4.5 {

@@ -213,8 +213,9 @@ func TestTheChartIsSVGWithTitleAndDescription(t *testing.T) {
 			elements[start.Name.Local]++
 		}
 	}
-	// 4 meters on 14 days, of which one, the correction, pulls no bar below zero.
-	if elements["svg"] != 1 || elements["title"] != 1 || elements["desc"] != 1 || elements["path"] < 4*14 {
+	// 4 meters on 14 days, of which one, the correction, pulls no bar below zero; a
+	// background and a legend.
+	if elements["svg"] != 1 || elements["title"] != 1 || elements["desc"] != 1 || elements["rect"] != 4*14+1+4 {
 		t.Errorf("%v", elements)
 	}
 	for _, want := range []string{`role="img"`, "Daily cost by meter, December 2019", "Windows VM Size Hours", "USD per day"} {
