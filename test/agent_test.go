@@ -61,7 +61,7 @@ func TestTheAgentByItsConfiguration(t *testing.T) {
 		}
 	})
 	t.Run("backfill collects a range again, and says what that means in Azure", func(t *testing.T) {
-		expect(t, 0, `^3 hours are asked for, `+at(4)+` up to `+at(7)+`\n3 hours collected with 9 rows: 0 for the first time, 3 again; 3 dropped\n(?s).*\n  stackusage hours list --verdict conflict\n$`,
+		expect(t, 0, `^3 hours are asked for, `+at(4)+` up to `+at(7)+`\n3 hours collected with 9 rows: 0 for the first time, 3 again; 3 dropped\n(?s).*\n  stackusage hour list --verdict conflict\n$`,
 			`^$`, "backfill", "--from", at(4), "--to", at(7))
 		want := map[time.Time]int{}
 		for n := range hours {

@@ -201,7 +201,7 @@ func TestNoKeys(t *testing.T) {
 	t.Run("their usage comes to the receipt", func(t *testing.T) { s.awaitReceipts(t) })
 	t.Run("the operator's check, by certificate, finds that the deployment works", func(t *testing.T) {
 		check := &appSite{} // the tool must not get the app's settings
-		code, out, errs := check.tool(t, s.operator, "check-deployment", "--app-url", s.front.URL, "--app-scope", appAudience+"/.default", "--subscription", payer, "--wait", "2m")
+		code, out, errs := check.tool(t, s.operator, "smoke-test", "--app-url", s.front.URL, "--app-scope", appAudience+"/.default", "--subscription", payer, "--wait", "2m")
 		if code != 0 || errs != "" {
 			t.Errorf("exit code %d\n%s%s", code, out, errs)
 		}

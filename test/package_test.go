@@ -89,7 +89,7 @@ func TestPackage(t *testing.T) {
 		s := newAppSite(t)
 		s.startHost(t, functionhost.Options{AppDir: app, Key: "smoke-key"})
 		s.announceByKey(t)
-		code, out, errs := s.tool(t, []string{"STACKUSAGE_FUNCTION_KEY=smoke-key"}, "check-deployment", "--app-url", s.host.URL(), "--subscription", payer, "--wait", "2m")
+		code, out, errs := s.tool(t, []string{"STACKUSAGE_FUNCTION_KEY=smoke-key"}, "smoke-test", "--app-url", s.host.URL(), "--subscription", payer, "--wait", "2m")
 		if code != 0 || errs != "" {
 			t.Errorf("exit code %d\n%s%s", code, out, errs)
 		}

@@ -74,7 +74,7 @@ func TestMidnight(t *testing.T) {
 		t.Helper()
 		ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
 		defer cancel()
-		cmd := exec.CommandContext(ctx, program, append([]string{"reconcile", "--cloud-id", cloudID, "--from", "2020-02-01", "--to", "2020-02-02"}, args...)...)
+		cmd := exec.CommandContext(ctx, program, append([]string{"reconcile", "--registration", cloudID, "--from", "2020-02-01", "--to", "2020-02-02"}, args...)...)
 		cmd.Env = append(os.Environ(), "UsageStorage="+s.settings["UsageStorage"], "LandingStorage="+s.settings["LandingStorage"])
 		text, err := cmd.CombinedOutput()
 		got := 0
@@ -161,6 +161,6 @@ func TestMidnight(t *testing.T) {
 	})
 	t.Run("a number that somebody changed everywhere in the file is UNEXPLAINED", func(t *testing.T) {
 		changed := strings.NewReplacer("vCPU hours,7.12,", "vCPU hours,8.12,", "vCPU hours,6.12,", "vCPU hours,7.12,").Replace(text)
-		says(t, reconcile(t, 2, "--bill", edited(t, changed)), vm+"2020-02-01 UNEXPLAINED +1 vCPU hours +0.008 USD", "1 lines are UNEXPLAINED: run stackusage verify")
+		says(t, reconcile(t, 2, "--bill", edited(t, changed)), vm+"2020-02-01 UNEXPLAINED +1 vCPU hours +0.008 USD", "1 UNEXPLAINED line: run stackusage verify")
 	})
 }

@@ -141,7 +141,7 @@ func backfill(ctx context.Context, args []string, getenv func(string) string, st
 const afterBackfill = `An hour that was collected again has a second file in Azure once that is dropped.
 With the same rows it is a duplicate, and changes nothing. With other rows it is a
 conflict: the first file counts until somebody decides there. To see which:
-  stackusage hours list --verdict conflict
+  stackusage hour list --verdict conflict
 `
 
 // hourForm ends the error of a flag that is no hour.

@@ -7,10 +7,13 @@ import (
 	"testing"
 	"time"
 
+	"stackusage/cmd/stackusage/batches"
 	"stackusage/shared/azurestore"
 	"stackusage/shared/daily"
 	"stackusage/shared/ledger"
 	"stackusage/shared/queue"
+	"stackusage/shared/registration"
+	"stackusage/shared/registry"
 )
 
 // sent is storage with a revision of three batches: the first is refused whole,
@@ -21,6 +24,8 @@ func sent(t *testing.T) (func(string) string, *azurestore.Account) {
 	queues, err := queue.Names()
 	ok(t, err)
 	ok(t, account.Queues.Create(t.Context(), queues...))
+	ok(t, registry.Registry{Tables: account.Tables}.Put(t.Context(), registration.Registration{CloudID: cloudID, SubscriptionID: cloudID,
+		BillingModel: registration.PayAsYouUse, EffectiveDay: "20191210", Start: hour19.Start(), Region: "local"}))
 	l := ledger.Ledger{Store: account.Tables}
 	at := time.Date(2019, 12, 12, 9, 0, 0, 0, time.UTC)
 	m := ledger.Manifest{CloudID: cloudID, UsageDay: hour19.Day(), Revision: 1}
@@ -52,32 +57,32 @@ func batchID(n int) ledger.BatchID {
 }
 
 func settleArgs(more ...string) []string {
-	return append([]string{"batches", "settle", "--as", "declined", "--cloud-id", cloudID, "--day", "2019-12-10", "--revision", "1", "--batch", "1", "--by", "olga"}, more...)
+	return append([]string{"batch", "settle", "--as", "declined", "--registration", cloudID, "--day", "2019-12-10", "--revision", "1", "--batch", "1", "--by", "olga"}, more...)
 }
 
 func TestBatchesList(t *testing.T) {
 	t.Parallel()
 	getenv, _ := sent(t)
 	t.Run("what is not answered, in columns and in one line each", func(t *testing.T) {
-		lines := strings.Split(strings.TrimSpace(tool(t, getenv, "batches", "list")), "\n")
+		lines := strings.Split(strings.TrimSpace(tool(t, getenv, "batch", "list")), "\n")
 		if len(lines) != 3 || strings.Index(lines[0], "LAST ANSWER") != strings.Index(lines[2], "busy") ||
-			!strings.Contains(lines[1], "2019-12-10  1    1      waiting  500      4      0       2019-12-12T09:00Z  2019-12-12T10:30Z  refused: HTTP 400: BadRecord: a gateway  [31mdoes") {
+			!strings.Contains(lines[1], "2019-12-10    1      1  waiting      500      4       0  2019-12-12T09:00Z  2019-12-12T10:30Z  refused: HTTP 400: BadRecord: a gateway  [31mdoes") {
 			t.Errorf("output:\n%s", strings.Join(lines, "\n"))
 		}
 	})
 	t.Run("all of them, or some", func(t *testing.T) {
 		for args, want := range map[string]string{
-			"--all": "500 accepted, 0 duplicate", "--all --cloud-id " + cloudID: "500 accepted", "--batch 3": "no such batch waits",
+			"--all": "500 accepted, 0 duplicate", "--all --registration " + cloudID: "500 accepted", "--batch 3": "no such batch waits",
 			"--day 2019-12-11 --all": "there is no such batch", "--day 2019-12-10 --batch 2": "busy: HTTP 503", "--revision 2": "no such batch waits",
 		} {
-			if out := tool(t, getenv, append([]string{"batches", "list"}, strings.Fields(args)...)...); !strings.Contains(out, want) {
+			if out := tool(t, getenv, append([]string{"batch", "list"}, strings.Fields(args)...)...); !strings.Contains(out, want) {
 				t.Errorf("%s:\n%s", args, out)
 			}
 		}
 	})
 	t.Run("JSON holds all that is known", func(t *testing.T) {
-		var line listedBatch
-		ok(t, json.Unmarshal([]byte(tool(t, getenv, "batches", "list", "--json", "--batch", "1")), &line))
+		var line batches.Row
+		ok(t, json.Unmarshal([]byte(tool(t, getenv, "batch", "list", "--output", "json", "--batch", "1")), &line))
 		if line.RefusedSince == nil || line.NotBefore == nil || line.Tries != 4 || line.State != "waiting" || line.Day != "2019-12-10" {
 			t.Errorf("%+v", line)
 		}
@@ -89,7 +94,7 @@ func TestBatchesRetry(t *testing.T) {
 	getenv, account := sent(t)
 	l := ledger.Ledger{Store: account.Tables}
 	for range 2 {
-		out := tool(t, getenv, "batches", "retry", "--reason", "commerce is back", "--by", "olga")
+		out := tool(t, getenv, "batch", "retry", "--reason", "commerce is back", "--by", "olga")
 		if strings.Count(out, "is tried now\n") != 2 {
 			t.Errorf("output:\n%s", out)
 		}
@@ -102,7 +107,7 @@ func TestBatchesRetry(t *testing.T) {
 	if ok(t, err); !b.NotBefore.IsZero() || b.RetriedBy != "olga" || b.RetryReason != "commerce is back" || b.RetriedAt.IsZero() {
 		t.Errorf("%+v", b)
 	}
-	if out := tool(t, getenv, "batches", "retry", "--reason", "x", "--batch", "3"); !strings.Contains(out, "no such batch waits") {
+	if out := tool(t, getenv, "batch", "retry", "--reason", "x", "--batch", "3"); !strings.Contains(out, "no such batch waits") {
 		t.Errorf("output:\n%s", out)
 	}
 }
@@ -120,7 +125,7 @@ func TestBatchesSettle(t *testing.T) {
 			t.Errorf("queued %v", got)
 		}
 	}
-	if out := tool(t, getenv, "batches", "list", "--batch", "1"); !strings.Contains(out, "settle as declined by olga 20") || !strings.Contains(out, ": the meter was withdrawn; refused: HTTP 400") {
+	if out := tool(t, getenv, "batch", "list", "--batch", "1"); !strings.Contains(out, "settle as declined by olga 20") || !strings.Contains(out, ": the meter was withdrawn; refused: HTTP 400") {
 		t.Errorf("output:\n%s", out)
 	}
 	b, err := l.Batch(t.Context(), batchID(1))
@@ -130,13 +135,13 @@ func TestBatchesSettle(t *testing.T) {
 	}
 	b.State, b.Rejected = ledger.BatchAnswered, 500
 	ok(t, l.UpdateBatch(t.Context(), batchID(1), b))
-	if out := tool(t, getenv, settleArgs("--reason", "once more")...); !strings.Contains(out, "this decision: the meter was withdrawn (olga, ") || len(queued(t, account, queue.Batches)) > 0 {
+	if out := tool(t, getenv, settleArgs("--reason", "once more")...); !strings.Contains(out, "this decision is recorded: the meter was withdrawn (olga, ") || len(queued(t, account, queue.Batches)) > 0 {
 		t.Errorf("output:\n%s", out)
 	}
 	for want, args := range map[string][]string{
 		"commerce may still answer it; try 1 met: \"busy: HTTP 503\"": settleArgs("--reason", "x", "--batch", "2"),
 		"every record of it has a final answer":                       settleArgs("--reason", "x", "--batch", "3"),
-		"no such row: stackusage batches list --all":                  settleArgs("--reason", "x", "--batch", "4"),
+		"no such row: stackusage batch list --all":                    settleArgs("--reason", "x", "--batch", "4"),
 	} {
 		var out bytes.Buffer
 		if err := run(t.Context(), args, getenv, &out, &out); err == nil || !strings.Contains(err.Error(), want) {
@@ -148,16 +153,15 @@ func TestBatchesSettle(t *testing.T) {
 func TestBatchesAreRefusedBeforeStorageIsAsked(t *testing.T) {
 	t.Parallel()
 	for want, args := range map[string][]string{
-		"--reason is missing":                     settleArgs(),
-		"--as \"rejected\"":                       settleArgs("--reason", "x", "--as", "rejected"),
-		"name one batch":                          {"batches", "settle", "--as", "declined", "--cloud-id", cloudID, "--reason", "x"},
-		"--cloud-id \"x\"":                        settleArgs("--reason", "x", "--cloud-id", "x"),
-		"must be 1 or more":                       settleArgs("--reason", "x", "--batch", "-1"),
-		"not of the form":                         {"batches", "list", "--day", "yesterday"},
-		`batches: subcommand "drop" is not known`: {"batches", "drop"},
-		"batches: a subcommand is missing: list, retry, settle": {"batches"},
-		"argument \"1\" is not":                                 {"batches", "list", "1"},
-		"--reason is missing: it ":                              {"batches", "retry"},
+		"--reason is missing":                                      settleArgs(),
+		"want one of accepted, declined":                           settleArgs("--reason", "x", "--as", "rejected"),
+		"name one batch":                                           {"batch", "settle", "--as", "declined", "--registration", cloudID, "--reason", "x"},
+		"must be 1 or more":                                        {"batch", "retry", "--reason", "x", "--batch", "-1"},
+		"not of the form":                                          {"batch", "list", "--day", "yesterday"},
+		`unknown command "drop"; stackusage batch has`:             {"batch", "drop"},
+		"stackusage batch needs a subcommand: list, retry, settle": {"batch"},
+		"unexpected argument \"1\"":                                {"batch", "list", "1"},
+		"--reason is missing: it ":                                 {"batch", "retry"},
 	} {
 		var out bytes.Buffer
 		if err := run(t.Context(), args, unset, &out, &out); err == nil || !strings.Contains(err.Error(), want) {

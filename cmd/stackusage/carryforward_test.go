@@ -8,6 +8,7 @@ import (
 	"testing"
 	"time"
 
+	"stackusage/cmd/stackusage/days"
 	"stackusage/shared/azurestore"
 	"stackusage/shared/daily"
 	"stackusage/shared/ledger"
@@ -50,7 +51,7 @@ func TestCarryForward(t *testing.T) {
 	t.Parallel()
 	getenv, account := expired(t)
 	ask := func(more ...string) []string {
-		return append([]string{"carry-forward", "--cloud-id", cloudID, "--day", "2019-12-10", "--by", "olga", "--reason", "commerce was away"}, more...)
+		return append([]string{"day", "carry-forward", "--registration", cloudID, "--day", "2019-12-10", "--by", "olga", "--reason", "commerce was away"}, more...)
 	}
 	fails := func(t *testing.T, want string, args []string) {
 		t.Helper()
@@ -67,10 +68,10 @@ func TestCarryForward(t *testing.T) {
 	}
 	today := usage.HourOf(time.Now()).Day()
 	t.Run("a list shows what expired, by meter, in columns", func(t *testing.T) {
-		lines := strings.Split(strings.TrimSpace(tool(t, getenv, "carry-forward", "--list")), "\n")
+		lines := strings.Split(strings.TrimSpace(tool(t, getenv, "day", "list-declined")), "\n")
 		if len(lines) != 3 || strings.Index(lines[0], "STATE") != strings.Index(lines[1], "declined") ||
-			!strings.Contains(lines[1], "2019-12-10  1    1        p1            BaseVM         full   2                   hours     declined") ||
-			!strings.Contains(lines[2], "2019-12-10  1    2        p1            TableCapacity  full   16.561425899527967  GB*hours  declined") {
+			!strings.Contains(lines[1], "2019-12-10    1        1  p1            BaseVM         full    2                  hours     declined") ||
+			!strings.Contains(lines[2], "2019-12-10    1        2  p1            TableCapacity  full   16.561425899527967  GB*hours  declined") {
 			t.Errorf("output:\n%s", strings.Join(lines, "\n"))
 		}
 	})
@@ -95,10 +96,10 @@ func TestCarryForward(t *testing.T) {
 				t.Errorf("queued %v", got)
 			}
 		}
-		if out := tool(t, getenv, "carry-forward", "--list", "--cloud-id", cloudID); !strings.Contains(out, "asked to "+today.String()+"  olga: commerce was away") {
+		if out := tool(t, getenv, "day", "list-declined", "--registration", cloudID); !strings.Contains(out, "asked to "+today.String()+"  olga: commerce was away") {
 			t.Errorf("output:\n%s", out)
 		}
-		if out := tool(t, getenv, "days", "list"); !strings.Contains(out, "carry") {
+		if out := tool(t, getenv, "day", "list"); !strings.Contains(out, "carry") {
 			t.Errorf("output:\n%s", out)
 		}
 	})
@@ -111,36 +112,32 @@ func TestCarryForward(t *testing.T) {
 		ok(t, err)
 		ok(t, l.CommitRevision(t.Context(), c, c.Answer(ledger.Revision{Number: 2, Inputs: ledger.InputList(c.Counted), InputCount: 1, Rows: 3,
 			Carried: 3, File: "daily/x", SHA256: strings.Repeat("0", 64)})))
-		var line declinedDay
-		ok(t, json.Unmarshal([]byte(tool(t, getenv, "carry-forward", "--list", "--json")), &line))
+		var line days.DeclinedDay
+		ok(t, json.Unmarshal([]byte(tool(t, getenv, "day", "list-declined", "--output", "json")), &line))
 		if line.State != "carried" || line.To != today.String() || line.By != "olga" || line.Records != 3 || len(line.Meters) != 2 || line.Meters[1].Quantity.String() != "16.561425899527967" {
 			t.Errorf("line %+v", line)
 		}
 		fails(t, "revision 2 has carried it to usage day "+today.Compact(), ask())
-		if out := tool(t, getenv, "days", "list", "--from", "2019-12-10", "--to", "2019-12-10"); !strings.Contains(out, "carried to "+today.String()+"; olga: commerce was away") {
+		if out := tool(t, getenv, "day", "list", "--from", "2019-12-10", "--to", "2019-12-10"); !strings.Contains(out, "carried to "+today.String()+"; olga: commerce was away") {
 			t.Errorf("output:\n%s", out)
 		}
 	})
-	t.Run("nothing is listed of another registration", func(t *testing.T) {
-		out := tool(t, getenv, "carry-forward", "--list", "--cloud-id", "00000000-de02-43a4-903d-eb74f8258b01")
-		if !strings.Contains(out, "no record is declined") {
-			t.Errorf("output:\n%s", out)
-		}
+	t.Run("a registration of which nothing is stored is an error", func(t *testing.T) {
+		const other = "00000000-de02-43a4-903d-eb74f8258b01"
+		fails(t, "nothing of registration "+other+" is stored", []string{"day", "list-declined", "--registration", other})
 	})
 }
 
 func TestACarryIsRefusedBeforeStorageIsAsked(t *testing.T) {
 	t.Parallel()
 	for want, args := range map[string]string{
-		"--cloud-id":          "--day 2019-12-10 --reason x",
-		"--day is missing":    "--cloud-id " + cloudID + " --reason x",
-		"--reason is missing": "--cloud-id " + cloudID + " --day 2019-12-10",
-		"--list shows all":    "--list --day 2019-12-10",
-		"--json is for":       "--json --cloud-id " + cloudID + " --day 2019-12-10 --reason x",
-		"2019-12-1":           "--cloud-id " + cloudID + " --day 2019-12-1 --reason x",
+		"set UsageStorage":    "--day 2019-12-10 --reason x",
+		"--day is missing":    "--registration " + cloudID + " --reason x",
+		"--reason is missing": "--registration " + cloudID + " --day 2019-12-10",
+		"2019-12-1":           "--registration " + cloudID + " --day 2019-12-1 --reason x",
 	} {
 		var out bytes.Buffer
-		if err := run(t.Context(), append([]string{"carry-forward"}, strings.Fields(args)...), unset, &out, &out); err == nil || !strings.Contains(err.Error(), want) {
+		if err := run(t.Context(), append([]string{"day", "carry-forward"}, strings.Fields(args)...), unset, &out, &out); err == nil || !strings.Contains(err.Error(), want) {
 			t.Errorf("%v: error %v, want %q", args, err, want)
 		}
 	}

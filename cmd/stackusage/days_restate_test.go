@@ -27,7 +27,7 @@ func TestRestateARange(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	args := []string{"days", "restate", "--cloud-id", cloudID, "--reason", "a newer catalogue", "--by", "olga"}
+	args := []string{"day", "restate", "--registration", cloudID, "--reason", "a newer catalogue", "--by", "olga"}
 	try := func(more ...string) error {
 		var out bytes.Buffer
 		return run(t.Context(), append(args, more...), getenv, &out, &out)

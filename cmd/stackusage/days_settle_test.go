@@ -24,10 +24,10 @@ func TestSettleDay(t *testing.T) {
 			ok(t, err)
 		}
 	}
-	if out := tool(t, getenv, "days", "list"); !strings.Contains(out, "declined") {
+	if out := tool(t, getenv, "day", "list"); !strings.Contains(out, "declined") {
 		t.Errorf("output:\n%s", out)
 	}
-	settle := []string{"days", "settle", "--cloud-id", cloudID, "--day", "2019-12-10", "--by", "olga", "--reason", "agreed"}
+	settle := []string{"day", "settle", "--registration", cloudID, "--day", "2019-12-10", "--by", "olga", "--reason", "agreed"}
 	for range 2 {
 		if out := tool(t, getenv, settle...); !strings.Contains(out, "What commerce declined of usage day 2019-12-10 is not billed: agreed (olga, ") {
 			t.Errorf("output:\n%s", out)
@@ -36,34 +36,20 @@ func TestSettleDay(t *testing.T) {
 			t.Errorf("queued %v", got)
 		}
 	}
-	if out := tool(t, getenv, "days", "list"); !strings.Contains(out, "declined, settle") {
+	if out := tool(t, getenv, "day", "list"); !strings.Contains(out, "declined, settle") {
 		t.Errorf("output:\n%s", out)
 	}
 	for want, args := range map[string][]string{
 		"another request is open, of olga: agreed":            append(settle[:len(settle):len(settle)], "--reason", "no"),
-		"another request is open, of olga: agreed; repeat it": {"days", "restate", "--cloud-id", cloudID, "--day", "2019-12-10", "--reason", "no"},
+		"another request is open, of olga: agreed; repeat it": {"day", "restate", "--registration", cloudID, "--day", "2019-12-10", "--reason", "no"},
 		"never closed":        append(settle[:len(settle):len(settle)], "--day", "2019-12-11"),
-		"--day is missing":    {"days", "settle", "--cloud-id", cloudID, "--reason", "x"},
-		"--reason is missing": {"days", "settle", "--cloud-id", cloudID, "--day", "2019-12-10"},
-		"--cloud-id":          {"days", "settle", "--day", "2019-12-10", "--reason", "x"},
+		"--day is missing":    {"day", "settle", "--registration", cloudID, "--reason", "x"},
+		"--reason is missing": {"day", "settle", "--registration", cloudID, "--day", "2019-12-10"},
+		"--registration":      {"day", "settle", "--day", "2019-12-10", "--reason", "x"},
 	} {
 		var out bytes.Buffer
 		if err := run(t.Context(), args, getenv, &out, &out); err == nil || !strings.Contains(err.Error(), want) {
 			t.Errorf("%v: error %v, want %q", args, err, want)
-		}
-	}
-}
-
-// TestDaysListNamesWaivedLines: a settled day is closed, and looks like any other but
-// for this.
-func TestDaysListNamesWaivedLines(t *testing.T) {
-	for want, line := range map[string]listedDay{
-		"2 lines not billed by decision; olga: agreed\n": {Waived: 2, By: "olga", Reason: "agreed"},
-		"2 lines not billed by decision\n":               {Waived: 2}, // of a revision after it
-	} {
-		var out strings.Builder
-		if err := printDays(environment{stdout: &out}, []listedDay{line}, false); err != nil || !strings.HasSuffix(out.String(), want) {
-			t.Errorf("output:\n%s\nerror %v, want %q", &out, err, want)
 		}
 	}
 }

@@ -7,6 +7,7 @@ import (
 	"strings"
 	"testing"
 
+	"stackusage/cmd/stackusage/cli"
 	"stackusage/shared/ledger"
 )
 
@@ -26,7 +27,7 @@ func TestDismiss(t *testing.T) {
 		if _, _, err := dismiss("--line", "2", "--line", "4"); !errors.Is(err, ledger.ErrDecided) {
 			t.Errorf("error %v", err)
 		}
-		if out := tool(t, getenv, "quarantine", "list", "--state", "refused"); !strings.Contains(out, "refused  2     4") {
+		if out := tool(t, getenv, "quarantine", "list", "--state", "refused"); !strings.Contains(out, "refused     2           4") {
 			t.Errorf("output %s", out)
 		}
 	})
@@ -35,7 +36,7 @@ func TestDismiss(t *testing.T) {
 		if _, _, err := dismiss("--code", "QuantityNegative"); !errors.Is(err, ledger.ErrDecided) || !strings.Contains(err.Error(), "file aaaaaaaaaaaaaaaa is to take its place") {
 			t.Errorf("error %v", err)
 		}
-		if out := tool(t, getenv, "hours", "resolve", "--cloud-id", cloudID, "--hour", "2019-12-10T19:00:00Z", "--sha16", way.SHA16, "--keep", "--reason", "it died", "--by", "olga"); !strings.Contains(out, "is kept-out: it died (olga") {
+		if out := tool(t, getenv, "hour", "resolve", "--registration", cloudID, "--hour", "2019-12-10T19:00:00Z", "--sha16", way.SHA16, "--keep", "--reason", "it died", "--by", "olga"); !strings.Contains(out, "is kept-out: it died (olga") {
 			t.Errorf("output %s", out)
 		}
 		if h, err := l.CountedHour(t.Context(), way); err != nil || h.Challenger != "" {
@@ -45,23 +46,23 @@ func TestDismiss(t *testing.T) {
 	t.Run("rows that count or are dismissed are no obstacle", func(t *testing.T) {
 		out, errOut, err := dismiss("--code", "QuantityNegative")
 		ok(t, err)
-		for _, want := range []string{"line 2 is left as it is: it counts, by a redrive\n", "line 3 is left as it is: it was dismissed by ivan\n"} {
+		for _, want := range []string{"line 2 is left as it is: it is in the bill, by a redrive\n", "line 3 is left as it is: it was dismissed by ivan\n"} {
 			if !strings.Contains(errOut, want) {
 				t.Errorf("said %s, want %q", errOut, want)
 			}
 		}
-		if out != "2 rows dismissed\n2 rows left as they are: 1 count by a redrive, 1 are dismissed already\n" {
+		if out != "2 rows dismissed\n2 rows left unchanged: 1 in the bill by a redrive, 1 dismissed already\n" {
 			t.Errorf("output %s", out)
 		}
 		if _, _, err := dismiss("--code", "QuantityNegative"); !errors.Is(err, ledger.ErrDecided) {
 			t.Errorf("with none left to dismiss: error %v", err)
 		}
-		if out := tool(t, getenv, "quarantine", "list", "--state", "dismissed"); !strings.Contains(out, "dismissed  3     3") {
+		if out := tool(t, getenv, "quarantine", "list", "--state", "dismissed"); !strings.Contains(out, "dismissed     3           3") {
 			t.Errorf("output %s", out)
 		}
 		var report strings.Builder
 		err = run(t.Context(), []string{"verify"}, getenv, &report, io.Discard) // nobody is registered here, and no such file was made
-		if !errors.Is(err, errDifferences) || strings.Contains(report.String(), "DIFFERS Quarantine") {
+		if !errors.Is(err, cli.ErrDifferences) || strings.Contains(report.String(), "DIFFERS Quarantine") {
 			t.Errorf("%v\n%s", err, report.String())
 		}
 	})

@@ -7,6 +7,7 @@ import (
 	"strings"
 	"testing"
 
+	"stackusage/cmd/stackusage/cli"
 	"stackusage/shared/landing"
 	"stackusage/shared/ledger"
 	"stackusage/shared/queue"
@@ -16,7 +17,7 @@ func TestExcludeAndReingest(t *testing.T) {
 	t.Parallel()
 	getenv, account := conflict(t)
 	about := func(verb, sha16 string, more ...string) []string {
-		return append([]string{"hours", verb, "--cloud-id", cloudID, "--hour", "2019-12-10T19:00:00Z", "--sha16", sha16, "--by", "olga"}, more...)
+		return append([]string{"hour", verb, "--registration", cloudID, "--hour", "2019-12-10T19:00:00Z", "--sha16", sha16, "--by", "olga"}, more...)
 	}
 	l := ledger.Ledger{Store: account.Tables}
 	id := ledger.HourID{CloudID: cloudID, Hour: hour19, SHA16: fileA}
@@ -39,14 +40,14 @@ func TestExcludeAndReingest(t *testing.T) {
 				t.Errorf("output %s", out)
 			}
 		}
-		if out := tool(t, getenv, "hours", "list", "--verdict", "excluded"); !strings.Contains(out, "exclude by olga") {
+		if out := tool(t, getenv, "hour", "list", "--verdict", "excluded"); !strings.Contains(out, "exclude by olga") {
 			t.Errorf("output %s", out)
 		}
-		if out := tool(t, getenv, "days", "list", "--cloud-id", cloudID); !strings.Contains(out, "2019-12-10") {
+		if out := tool(t, getenv, "day", "list", "--registration", cloudID); !strings.Contains(out, "2019-12-10") {
 			t.Errorf("output %s", out)
 		}
-		err := run(t.Context(), []string{"quarantine", "show", "--cloud-id", cloudID, "--hour", "2019-12-10T19:00:00Z"}, getenv, io.Discard, io.Discard)
-		if err == nil || !strings.Contains(err.Error(), "no file counts for the hour") {
+		err := run(t.Context(), []string{"quarantine", "show", "--registration", cloudID, "--hour", "2019-12-10T19:00:00Z"}, getenv, io.Discard, io.Discard)
+		if err == nil || !strings.Contains(err.Error(), "no file is accepted for the hour") {
 			t.Errorf("error %v", err)
 		}
 	})
@@ -75,27 +76,12 @@ func TestExcludeAndReingest(t *testing.T) {
 				t.Errorf("queued %v", got)
 			}
 		}
-		if out := tool(t, getenv, "hours", "list", "--verdict", "rejected"); !strings.Contains(out, "about to be ingested again; olga decided") {
+		if out := tool(t, getenv, "hour", "list", "--verdict", "rejected"); !strings.Contains(out, "about to be ingested again; olga decided") {
 			t.Errorf("output %s", out)
 		}
 	})
 	var out bytes.Buffer
-	if err := run(t.Context(), []string{"hours"}, getenv, io.Discard, &out); err == nil || errors.Is(err, errDifferences) || !strings.Contains(out.String(), "stackusage hours exclude") {
+	if err := run(t.Context(), []string{"hour"}, getenv, io.Discard, &out); err == nil || errors.Is(err, cli.ErrDifferences) || !strings.Contains(err.Error(), "needs a subcommand: exclude, list, reingest, resolve") {
 		t.Errorf("error %v, output %s", err, out.String())
-	}
-}
-
-// TestHoursListNamesAReingest: a file that is rejected again looks as before, but for
-// this.
-func TestHoursListNamesAReingest(t *testing.T) {
-	for want, h := range map[string]ledger.Hour{
-		"no gzip": {Reason: "no gzip"},
-		"no gzip; 2019-12-11 reingest by olga: fixed": {Reason: "no gzip", Earlier: "2019-12-10 reingest by olga: a try\n2019-12-11 reingest by olga: fixed"},
-		"2019-12-11 reingest by olga: fixed":          {Earlier: "2019-12-11 reingest by olga: fixed"},
-		"":                                            {},
-	} {
-		if got := listed(ledger.LandedHour{Hour: h}).why(); got != want {
-			t.Errorf("%q, want %q", got, want)
-		}
 	}
 }

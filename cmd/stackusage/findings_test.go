@@ -9,6 +9,7 @@ import (
 	"strings"
 	"testing"
 
+	"stackusage/cmd/stackusage/cli"
 	"stackusage/shared/azurestore"
 	"stackusage/shared/daily"
 	"stackusage/shared/ledger"
@@ -42,31 +43,31 @@ func found(t *testing.T) (func(string) string, *azurestore.Account) {
 	return getenv, account
 }
 
-func TestDaysFindingsAndConfirm(t *testing.T) {
+func TestFindings(t *testing.T) {
 	getenv, _ := found(t)
 	tool := func(args ...string) (string, error) {
 		var out, errOut bytes.Buffer
-		err := run(t.Context(), append([]string{"days"}, args...), getenv, &out, &errOut)
+		err := run(t.Context(), append([]string{"finding"}, args...), getenv, &out, &errOut)
 		return out.String(), err
 	}
 	expect := func(wantErr error, want string, args ...string) {
 		t.Helper()
 		if got, err := tool(args...); !errors.Is(err, wantErr) || !strings.Contains(got, want) {
-			t.Errorf("days %v: %v\n%s\nwant %s", args, err, got, want)
+			t.Errorf("finding %v: %v\n%s\nwant %s", args, err, got, want)
 		}
 	}
-	expect(errDifferences, "09065051-cfe9-4fcf-b90c-87f2af292fc9 is settled as of no tenant, and was of dbab3982-796f-4d03-9908-044c08aef8a2", "findings")
-	expect(errDifferences, `"kind":"tenant"`, "findings", "--cloud-id", cloudID, "--json")
-	if _, err := tool("findings", "--cloud-id", "11111111-de02-43a4-903d-eb74f8258b01"); err == nil || !strings.Contains(err.Error(), "nothing of registration 11111111-de02-43a4-903d-eb74f8258b01 is stored") {
+	expect(cli.ErrDifferences, "09065051-cfe9-4fcf-b90c-87f2af292fc9 is settled as of no tenant, and was of dbab3982-796f-4d03-9908-044c08aef8a2", "list")
+	expect(cli.ErrDifferences, `"kind":"tenant"`, "list", "--registration", cloudID, "--output", "json")
+	if _, err := tool("list", "--registration", "11111111-de02-43a4-903d-eb74f8258b01"); err == nil || !strings.Contains(err.Error(), "nothing of registration 11111111-de02-43a4-903d-eb74f8258b01 is stored") {
 		t.Errorf("a registration that does not exist: %v", err)
 	}
-	if _, err := tool("confirm", "--cloud-id", cloudID, "--day", "2019-12-10", "--by", "olga"); err == nil || !strings.Contains(err.Error(), "reason") {
+	if _, err := tool("confirm", "--registration", cloudID, "--day", "2019-12-10", "--by", "olga"); err == nil || !strings.Contains(err.Error(), "reason") {
 		t.Errorf("confirmed without a reason: %v", err)
 	}
-	if _, err := tool("confirm", "--cloud-id", cloudID, "--day", "2019-12-11", "--by", "olga", "--reason", "x"); err == nil {
+	if _, err := tool("confirm", "--registration", cloudID, "--day", "2019-12-11", "--by", "olga", "--reason", "x"); err == nil {
 		t.Error("confirmed a day that was never closed")
 	}
-	expect(nil, "of tenant dbab3982-796f-4d03-9908-044c08aef8a2", "confirm", "--cloud-id", cloudID, "--day", "2019-12-10", "--by", "olga", "--reason", "it moved later")
-	expect(nil, "no finding of kind tenant to confirm", "confirm", "--cloud-id", cloudID, "--day", "2019-12-10", "--by", "olga", "--reason", "it moved later")
-	expect(nil, "there are no findings", "findings")
+	expect(nil, "of tenant dbab3982-796f-4d03-9908-044c08aef8a2", "confirm", "--registration", cloudID, "--day", "2019-12-10", "--by", "olga", "--reason", "it moved later")
+	expect(nil, "no finding of kind tenant to confirm", "confirm", "--registration", cloudID, "--day", "2019-12-10", "--by", "olga", "--reason", "it moved later")
+	expect(nil, "there are no findings", "list")
 }

@@ -7,6 +7,8 @@ import (
 	"testing"
 	"time"
 
+	"stackusage/cmd/stackusage/days"
+	"stackusage/cmd/stackusage/hours"
 	"stackusage/shared/azurestore"
 	"stackusage/shared/landing"
 	"stackusage/shared/ledger"
@@ -71,7 +73,7 @@ func tool(t *testing.T, getenv func(string) string, args ...string) string {
 }
 
 func resolve(more ...string) []string {
-	return append([]string{"hours", "resolve", "--cloud-id", cloudID, "--hour", "2019-12-10T19:00:00Z", "--sha16", fileB, "--by", "olga"}, more...)
+	return append([]string{"hour", "resolve", "--registration", cloudID, "--hour", "2019-12-10T19:00:00Z", "--sha16", fileB, "--by", "olga"}, more...)
 }
 
 func queued(t *testing.T, account *azurestore.Account, queue string) (texts []string) {
@@ -87,24 +89,24 @@ func TestHours(t *testing.T) {
 	t.Parallel()
 	getenv, account := conflict(t)
 	t.Run("a list shows what became of each file, in columns", func(t *testing.T) {
-		lines := strings.Split(strings.TrimSpace(tool(t, getenv, "hours", "list")), "\n")
+		lines := strings.Split(strings.TrimSpace(tool(t, getenv, "hour", "list")), "\n")
 		if len(lines) != 3 || strings.Index(lines[0], "VERDICT") != strings.Index(lines[1], "counted") ||
-			!strings.Contains(lines[2], "2019-12-10T19:00:00Z  "+fileB+"  conflict  3     2019-12-10T20:05Z  other rows than") {
+			!strings.Contains(lines[2], "2019-12-10T19:00Z  "+fileB+"  conflict     3  2019-12-10T20:05Z  other rows than") {
 			t.Errorf("output:\n%s", strings.Join(lines, "\n"))
 		}
 	})
 	t.Run("only what is asked for is listed", func(t *testing.T) {
-		if out := tool(t, getenv, "hours", "list", "--verdict", "conflict", "--cloud-id", cloudID); strings.Contains(out, fileA+" ") || !strings.Contains(out, fileB) {
+		if out := tool(t, getenv, "hour", "list", "--verdict", "conflict", "--registration", cloudID); strings.Contains(out, fileA+" ") || !strings.Contains(out, fileB) {
 			t.Errorf("output:\n%s", out)
 		}
-		if out := tool(t, getenv, "hours", "list", "--verdict", "voided"); !strings.Contains(out, "no such file has landed") {
+		if out := tool(t, getenv, "hour", "list", "--verdict", "voided"); !strings.Contains(out, "no such file has landed") {
 			t.Errorf("output:\n%s", out)
 		}
 	})
 	t.Run("a file that shall take over is announced again, as often as the command runs", func(t *testing.T) {
 		for range 2 {
 			out := tool(t, getenv, resolve("--supersede", "--reason", "the stack mended its rows")...)
-			if !strings.Contains(out, "is to take the place") || !strings.Contains(out, "the stack mended its rows (olga, ") {
+			if !strings.Contains(out, "will replace the accepted file") || !strings.Contains(out, "the stack mended its rows (olga, ") {
 				t.Errorf("output:\n%s", out)
 			}
 			want := queue.LandedMessage(landing.Name{CloudID: cloudID, Hour: hour19, SHA16: fileB})
@@ -112,7 +114,7 @@ func TestHours(t *testing.T) {
 				t.Errorf("queued %v", got)
 			}
 		}
-		if out := tool(t, getenv, "hours", "list", "--verdict", "conflict"); !strings.Contains(out, "about to take the hour over; olga decided") {
+		if out := tool(t, getenv, "hour", "list", "--verdict", "conflict"); !strings.Contains(out, "about to replace the accepted file; olga decided") {
 			t.Errorf("output:\n%s", out)
 		}
 	})
@@ -120,8 +122,8 @@ func TestHours(t *testing.T) {
 		if out := tool(t, getenv, resolve("--keep", "--reason", "no, it did not")...); !strings.Contains(out, "No bill changes") {
 			t.Errorf("output:\n%s", out)
 		}
-		var line listedHour
-		ok(t, json.Unmarshal([]byte(tool(t, getenv, "hours", "list", "--verdict", "kept-out", "--json")), &line))
+		var line hours.Row
+		ok(t, json.Unmarshal([]byte(tool(t, getenv, "hour", "list", "--verdict", "kept-out", "--output", "json")), &line))
 		if d := line.Decided; d == nil || d.By != "olga" || d.Reason != "no, it did not" || d.At.IsZero() || !d.Done || !strings.Contains(d.Earlier, "the stack mended its rows") {
 			t.Errorf("line %+v, decision %+v", line, line.Decided)
 		}
@@ -131,13 +133,13 @@ func TestHours(t *testing.T) {
 func TestDays(t *testing.T) {
 	t.Parallel()
 	getenv, account := conflict(t)
-	restate := []string{"days", "restate", "--cloud-id", cloudID, "--day", "2019-12-10", "--reason", "the payer changed", "--by", "olga"}
+	restate := []string{"day", "restate", "--registration", cloudID, "--day", "2019-12-10", "--reason", "the payer changed", "--by", "olga"}
 	t.Run("a list shows revisions and the hours that they miss", func(t *testing.T) {
-		out := tool(t, getenv, "days", "list", "--cloud-id", cloudID, "--from", "2019-12-10", "--to", "2019-12-10")
-		if !strings.Contains(out, "2019-12-10  1    2019-12-12T20:05Z  4 missing, 2019121000 2019121001 2019121002 ...  1       3     2        1") {
+		out := tool(t, getenv, "day", "list", "--registration", cloudID, "--from", "2019-12-10", "--to", "2019-12-10")
+		if !strings.Contains(out, "2019-12-10    1  2019-12-12T20:05Z  4 missing, 2019-12-10T00:00Z 2019-12-10T01:00Z 2019-12-10T02:00Z ...       1     3        2        1") {
 			t.Errorf("output:\n%s", out)
 		}
-		if out := tool(t, getenv, "days", "list", "--from", "2019-12-11"); !strings.Contains(out, "no such usage day was closed") {
+		if out := tool(t, getenv, "day", "list", "--from", "2019-12-11"); !strings.Contains(out, "no such usage day was closed") {
 			t.Errorf("output:\n%s", out)
 		}
 	})
@@ -150,8 +152,8 @@ func TestDays(t *testing.T) {
 				t.Errorf("queued %v", got)
 			}
 		}
-		var line listedDay
-		ok(t, json.Unmarshal([]byte(tool(t, getenv, "days", "list", "--json")), &line))
+		var line days.Row
+		ok(t, json.Unmarshal([]byte(tool(t, getenv, "day", "list", "--output", "json")), &line))
 		if line.State != "restate" || len(line.Missing) != 4 {
 			t.Errorf("line %+v", line)
 		}
@@ -168,17 +170,17 @@ func TestDays(t *testing.T) {
 func TestDecisionsAreRefusedBeforeStorageIsAsked(t *testing.T) {
 	t.Parallel()
 	for want, args := range map[string][]string{
-		"--keep or --supersede is missing":      resolve("--reason", "x"),
-		"or both are given":                     resolve("--reason", "x", "--keep", "--supersede"),
-		"--reason is missing":                   resolve("--keep"),
-		"--sha16":                               resolve("--keep", "--reason", "x", "--sha16", "AAAA"),
-		"want for example 2019-12-10T19:00:00Z": resolve("--keep", "--reason", "x", "--hour", "2019-12-10"),
-		"--hour":                                resolve("--keep", "--reason", "x", "--hour", "2019-12-10T19:30:00Z"),
-		"--cloud-id":                            {"days", "restate", "--day", "2019-12-10", "--reason", "x"},
-		"--day":                                 {"days", "restate", "--cloud-id", cloudID, "--reason", "x"},
-		"--to 2019-12-09 is before":             {"days", "list", "--from", "2019-12-10", "--to", "2019-12-09"},
-		`hours: subcommand "drop" is not known: want exclude, list, reingest, resolve; stackusage hours --help`: {"hours", "drop"},
-		"days: a subcommand is missing: confirm, findings, list, restate, settle":                               {"days"},
+		"--keep or --supersede is missing":   resolve("--reason", "x"),
+		"or both are given":                  resolve("--reason", "x", "--keep", "--supersede"),
+		"--reason is missing":                resolve("--keep"),
+		"--sha16":                            resolve("--keep", "--reason", "x", "--sha16", "AAAA"),
+		"want for example 2019-12-10T19:00Z": resolve("--keep", "--reason", "x", "--hour", "2019-12-10"),
+		"--hour":                             resolve("--keep", "--reason", "x", "--hour", "2019-12-10T19:30:00Z"),
+		"set UsageStorage":                   {"day", "restate", "--day", "2019-12-10", "--reason", "x"},
+		"--day":                              {"day", "restate", "--registration", cloudID, "--reason", "x"},
+		"--to 2019-12-09 is before":          {"day", "list", "--from", "2019-12-10", "--to", "2019-12-09"},
+		`unknown command "drop"; stackusage hour has: exclude, list, reingest, resolve`:          {"hour", "drop"},
+		"stackusage day needs a subcommand: carry-forward, list, list-declined, restate, settle": {"day"},
 	} {
 		var out bytes.Buffer
 		if err := run(t.Context(), args, unset, &out, &out); err == nil || !strings.Contains(err.Error(), want) {

@@ -14,12 +14,12 @@ func TestInfrastructureSubscriptions(t *testing.T) {
 	t.Parallel()
 	getenv, account := storage(t)
 	const provider = "db1b3a0a-5e19-4f4c-8a3f-2b3a4f0c9d11"
-	tool(t, getenv, "register", "--name", "hamburg", "--cloud-id", cloudID, "--subscription", "7a1f6e0c-2a53-4a8e-9a43-0c2d4c9f1b11",
+	tool(t, getenv, "registration", "create", "--name", "hamburg", "--cloud-id", cloudID, "--subscription", "7a1f6e0c-2a53-4a8e-9a43-0c2d4c9f1b11",
 		"--kind", "EA", "--model", "PayAsYouUse", "--region", "northwest", "--start", "2019-12-01T00:00:00Z", "--from", "2019-12-01", "--reason", "x", "--by", "olga")
 	change := func(verb string, args ...string) string {
-		return tool(t, getenv, append([]string{"registrations", "infrastructure", verb, "--name", "hamburg", "--reason", "looked", "--by", "olga"}, args...)...)
+		return tool(t, getenv, append([]string{"infrastructure", verb, "--registration", "hamburg", "--reason", "looked", "--by", "olga"}, args...)...)
 	}
-	list := func() string { return tool(t, getenv, "registrations", "infrastructure", "list", "--name", "hamburg") }
+	list := func() string { return tool(t, getenv, "infrastructure", "list", "--registration", "hamburg") }
 	hash := registration.ListHash([]string{provider})
 	for _, step := range []struct{ name, got, want string }{
 		{"none at first", list(), "no infrastructure subscriptions are recorded"},
@@ -35,7 +35,7 @@ func TestInfrastructureSubscriptions(t *testing.T) {
 	t.Run("a list needs its subscriptions, or the word that there are none", func(t *testing.T) {
 		var out bytes.Buffer
 		for _, args := range [][]string{{}, {"--none", "--subscription", provider}} {
-			err := run(t.Context(), append([]string{"registrations", "infrastructure", "set", "--name", "hamburg", "--reason", "x"}, args...), getenv, &out, &out)
+			err := run(t.Context(), append([]string{"infrastructure", "set", "--registration", "hamburg", "--reason", "x"}, args...), getenv, &out, &out)
 			if err == nil || !strings.Contains(err.Error(), "--none") {
 				t.Errorf("%v: %v", args, err)
 			}
@@ -45,7 +45,7 @@ func TestInfrastructureSubscriptions(t *testing.T) {
 		if err := account.Blobs.Create(t.Context(), landing.Container(cloudID)); err != nil {
 			t.Fatal(err)
 		}
-		tool(t, getenv, "registrations", "key", "--name", "hamburg", "--domain", "azurestack.external", "--tenant-id", provider, "--client-id", provider, "--provider-subscription", provider)
+		tool(t, getenv, "registration", "issue-key", "--registration", "hamburg", "--domain", "azurestack.external", "--tenant-id", provider, "--client-id", provider, "--provider-subscription", provider)
 		book, err := registry.Registry{Tables: account.Tables}.Book(t.Context(), cloudID)
 		if err != nil || len(book.Providers) != 1 || book.Providers[0] != provider {
 			t.Errorf("%+v, %v", book.Providers, err)

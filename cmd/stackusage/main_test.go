@@ -4,12 +4,12 @@ import (
 	"bytes"
 	"encoding/json"
 	"errors"
-	"flag"
 	"net"
 	"strings"
 	"testing"
 	"time"
 
+	"stackusage/cmd/stackusage/cli"
 	"stackusage/internal/devstack/azurite/azuritetest"
 	"stackusage/shared/azurestore"
 	"stackusage/shared/table"
@@ -40,61 +40,6 @@ func storage(t *testing.T) (func(string) string, *azurestore.Account) {
 
 func unset(string) string { return "" }
 
-func TestHoursAreReadAsListsShowThem(t *testing.T) {
-	for _, text := range []string{"2019-12-10T19:00Z", "2019-12-10T19:00:00Z", "2019-12-10T20:00+01:00"} {
-		if h, err := parseHour(text); err != nil || stamp(h.Start()) != "2019-12-10T19:00Z" {
-			t.Errorf("%s: %s, %v", text, h, err)
-		}
-	}
-	for text, want := range map[string]string{"": "--hour is missing", "noon": "for example 2019-12-10T19:00:00Z", "2019-12-10T19:30Z": "not on the hour"} {
-		if _, err := parseHour(text); err == nil || !strings.Contains(err.Error(), want) {
-			t.Errorf("%q: %v, want %q", text, err, want)
-		}
-	}
-}
-
-func TestCommands(t *testing.T) {
-	var out, errOut bytes.Buffer
-	t.Run("help lists every command and needs no settings", func(t *testing.T) {
-		for _, args := range [][]string{nil, {"help"}, {"--help"}} {
-			out.Reset()
-			if err := run(t.Context(), args, unset, &out, &errOut); err != nil {
-				t.Fatal(err)
-			}
-			for _, c := range commands {
-				if !strings.Contains(out.String(), "stackusage "+c.name) {
-					t.Errorf("%v: help does not name %s:\n%s", args, c.name, &out)
-				}
-			}
-		}
-	})
-	t.Run("a synopsis fits its line and is no sentence", func(t *testing.T) {
-		for _, c := range commands {
-			if len(c.synopsis) > 60 || strings.HasSuffix(c.synopsis, ".") {
-				t.Errorf("%s: %q: want up to 60 characters and no full stop", c.name, c.synopsis)
-			}
-		}
-	})
-	t.Run("every command explains its flags without settings", func(t *testing.T) {
-		for _, c := range commands {
-			if err := run(t.Context(), []string{c.name, "--help"}, unset, &out, &errOut); !errors.Is(err, flag.ErrHelp) {
-				t.Errorf("%s --help: %v", c.name, err)
-			}
-		}
-	})
-	t.Run("what is not known is refused by name", func(t *testing.T) {
-		for want, args := range map[string]string{
-			`command "vérify" is not known`: "vérify", `argument "now"`: "verify now", `--cloud-id "x"`: "verify --cloud-id x",
-			"--to 2019-12-09 is before": "verify --from 2019-12-10 --to 2019-12-09", "--limit 0": "verify --limit 0",
-			"not of the form 2019-12-10": "verify --from yesterday", "set UsageStorage": "verify",
-		} {
-			if err := run(t.Context(), strings.Fields(args), unset, &out, &errOut); err == nil || !strings.Contains(err.Error(), want) {
-				t.Errorf("%s: error %v; want %s", args, err, want)
-			}
-		}
-	})
-}
-
 func TestWhereNothingAnswers(t *testing.T) {
 	listener, err := net.Listen("tcp", "127.0.0.1:0")
 	ok(t, err)
@@ -107,7 +52,7 @@ func TestWhereNothingAnswers(t *testing.T) {
 		return ""
 	}
 	var out bytes.Buffer
-	err = run(t.Context(), []string{"days", "list"}, getenv, &out, &out)
+	err = run(t.Context(), []string{"day", "list"}, getenv, &out, &out)
 	if err == nil || !strings.HasPrefix(err.Error(), "list revisions: list rows of UsageDays: ") || !strings.HasSuffix(err.Error(), "name the right storage, and that it runs") {
 		t.Errorf("error %v", err)
 	}
@@ -118,8 +63,8 @@ func TestAMistypedRegistrationIsNotVerified(t *testing.T) {
 	getenv, _ := storage(t)
 	for _, days := range []string{"", " --from 2019-12-10 --to 2019-12-11"} {
 		var out bytes.Buffer
-		err := run(t.Context(), strings.Fields("verify --cloud-id "+cloudID+days), getenv, &out, &out)
-		if err == nil || !strings.Contains(err.Error(), "nothing of registration "+cloudID+" is stored") || errors.Is(err, errDifferences) {
+		err := run(t.Context(), strings.Fields("verify --registration "+cloudID+days), getenv, &out, &out)
+		if err == nil || !strings.Contains(err.Error(), "nothing of registration "+cloudID+" is stored") || errors.Is(err, cli.ErrDifferences) {
 			t.Errorf("%s: error %v\n%s", days, err, &out)
 		}
 	}
@@ -149,29 +94,30 @@ func TestVerify(t *testing.T) {
 	}
 	t.Run("a difference is printed and is an error of its own", func(t *testing.T) {
 		var out, errOut bytes.Buffer
-		err := run(t.Context(), []string{"verify", "--cloud-id", "b31316d4-de02-43a4-903d-eb74f8258b01"}, getenv, &out, &errOut)
-		if !errors.Is(err, errDifferences) || !strings.Contains(out.String(), "DIFFERS UsageHours "+row.Partition+"/19: ") {
+		err := run(t.Context(), []string{"verify", "--registration", "b31316d4-de02-43a4-903d-eb74f8258b01"}, getenv, &out, &errOut)
+		if !errors.Is(err, cli.ErrDifferences) || !strings.Contains(out.String(), "DIFFERS UsageHours "+row.Partition+"/19: ") {
 			t.Errorf("error %v, output:\n%s", err, &out)
 		}
 	})
 	t.Run("JSON holds the same", func(t *testing.T) {
 		var out, errOut bytes.Buffer
-		err := run(t.Context(), []string{"verify", "--json", "--from", "2019-12-10", "--to", "2019-12-10"}, getenv, &out, &errOut)
+		err := run(t.Context(), []string{"verify", "--output", "json", "--from", "2019-12-10", "--to", "2019-12-10"}, getenv, &out, &errOut)
 		var report verify.Report
-		if jsonErr := json.Unmarshal(out.Bytes(), &report); jsonErr != nil || !errors.Is(err, errDifferences) || len(report.Differences) != 1 {
+		if jsonErr := json.Unmarshal(out.Bytes(), &report); jsonErr != nil || !errors.Is(err, cli.ErrDifferences) || len(report.Differences) != 1 {
 			t.Errorf("error %v, %v, output:\n%s", err, jsonErr, &out)
 		}
 	})
 	t.Run("a line for each day", func(t *testing.T) {
 		var out, errOut bytes.Buffer
-		if err := run(t.Context(), []string{"verify", "--days"}, getenv, &out, &errOut); !errors.Is(err, errDifferences) || !strings.HasPrefix(out.String(), "2019-12-10  "+row.Partition[:36]) {
+		if err := run(t.Context(), []string{"verify", "--days"}, getenv, &out, &errOut); !errors.Is(err, cli.ErrDifferences) || !strings.HasPrefix(out.String(), "2019-12-10  "+row.Partition[:36]) {
 			t.Errorf("error %v, output:\n%s", err, &out)
 		}
 	})
-	t.Run("other days are not looked at", func(t *testing.T) {
+	t.Run("days of which nothing is stored are no success", func(t *testing.T) {
 		var out, errOut bytes.Buffer
-		if err := run(t.Context(), []string{"verify", "--from", "2019-12-11"}, getenv, &out, &errOut); err != nil {
-			t.Error(err)
+		err := run(t.Context(), []string{"verify", "--from", "2019-12-11"}, getenv, &out, &errOut)
+		if err == nil || !strings.Contains(err.Error(), "nothing was checked") || cli.ExitCode(err) != 1 || out.Len() > 0 {
+			t.Errorf("error %v, output:\n%s", err, &out)
 		}
 	})
 }
@@ -179,9 +125,9 @@ func TestVerify(t *testing.T) {
 func TestARegistrationShowsDaysAsItTakesThem(t *testing.T) {
 	t.Parallel()
 	getenv, _ := storage(t)
-	args := strings.Fields("register --name hamburg --subscription 7a1f6e0c-2a53-4a8e-9a43-0c2d4c9f1b11 --kind EA --model PayAsYouUse --region local --from 2019-12-10 --reason new --cloud-id " + cloudID)
+	args := strings.Fields("registration create --name hamburg --subscription 7a1f6e0c-2a53-4a8e-9a43-0c2d4c9f1b11 --kind EA --model PayAsYouUse --region local --from 2019-12-10 --reason new --cloud-id " + cloudID)
 	tool(t, getenv, args...)
-	if got := tool(t, getenv, "registrations", "show", "--name", "hamburg"); !strings.Contains(got, "\n2019-12-10  7a1f6e0c-") {
+	if got := tool(t, getenv, "registration", "show", "--registration", "hamburg"); !strings.Contains(got, "\n2019-12-10  7a1f6e0c-") {
 		t.Errorf("it shows\n%s", got)
 	}
 }

@@ -10,6 +10,7 @@ import (
 	"strings"
 	"testing"
 
+	"stackusage/cmd/stackusage/cli"
 	"stackusage/shared/azurestore"
 	"stackusage/shared/intake"
 	"stackusage/shared/landing"
@@ -75,7 +76,7 @@ func commitFile(t *testing.T, account *azurestore.Account, name landing.Name, fi
 
 // about is a command about the rows of that hour.
 func about(verb string, more ...string) []string {
-	return append([]string{"quarantine", verb, "--cloud-id", cloudID, "--hour", "2019-12-10T19:00:00Z"}, more...)
+	return append([]string{"quarantine", verb, "--registration", cloudID, "--hour", "2019-12-10T19:00:00Z"}, more...)
 }
 
 func TestQuarantine(t *testing.T) {
@@ -101,7 +102,7 @@ func TestQuarantine(t *testing.T) {
 	t.Run("as they came they are refused again, with an exit code of its own", func(t *testing.T) {
 		var out, errOut bytes.Buffer
 		err := run(t.Context(), about("redrive", "--reason", "again", "--by", "olga"), getenv, &out, &errOut)
-		if !errors.Is(err, errDifferences) || !strings.Contains(errOut.String(), "line 3 is rejected again: QuantityNegative") {
+		if !errors.Is(err, cli.ErrDifferences) || !strings.Contains(errOut.String(), "line 3 is rejected again: QuantityNegative") {
 			t.Errorf("error %v, output %s%s", err, &out, &errOut)
 		}
 		list(t, "refused 2 2")
@@ -109,26 +110,26 @@ func TestQuarantine(t *testing.T) {
 	first, _, _ := strings.Cut(shown, "\n")
 	fixed := filepath.Join(t.TempDir(), "rows.ndjson")
 	ok(t, os.WriteFile(fixed, []byte(strings.Replace(first, `"quantity":-2`, `"quantity":2`, 1)+"\n"), 0o600))
-	t.Run("a row put right counts, once", func(t *testing.T) {
-		if out := tool(t, getenv, about("redrive", "--fixed", fixed, "--dry-run")...); !strings.Contains(out, "1 rows would count; nothing was written") {
+	t.Run("a corrected row is accepted, once", func(t *testing.T) {
+		if out := tool(t, getenv, about("redrive", "--fixed", fixed, "--dry-run")...); !strings.Contains(out, "1 row would be accepted; nothing was written") {
 			t.Errorf("output %s", out)
 		}
 		list(t, "refused 2 2")
-		if out := tool(t, getenv, about("redrive", "--fixed", fixed, "--reason", "read again", "--by", "olga")...); !strings.Contains(out, "1 rows count now, in corrected blob") || !strings.Contains(out, "The usage days of the hour, 2019-12-10, are") {
+		if out := tool(t, getenv, about("redrive", "--fixed", fixed, "--reason", "read again", "--by", "olga")...); !strings.Contains(out, "1 row accepted, in corrected blob") || !strings.Contains(out, "The usage days of the hour, 2019-12-10, are") {
 			t.Errorf("output %s", out)
 		}
 		list(t, "redriven 1 2", "refused 1 3")
-		if out := tool(t, getenv, about("redrive", "--fixed", fixed, "--reason", "once more", "--by", "ivan")...); !strings.HasPrefix(out, "1 rows count already, in corrected blob") || !strings.HasSuffix(out, "(read again, olga); nothing changes\n") {
+		if out := tool(t, getenv, about("redrive", "--fixed", fixed, "--reason", "once more", "--by", "ivan")...); !strings.HasPrefix(out, "1 row in the bill already, in corrected blob") || !strings.HasSuffix(out, "(read again, olga); nothing changes\n") {
 			t.Errorf("output %s", out)
 		}
 		other := rowsFile(t, strings.Replace(first, `"quantity":-2`, `"quantity":4`, 1))
 		err := run(t.Context(), about("redrive", "--fixed", other, "--reason", "read again", "--by", "olga"), getenv, io.Discard, io.Discard)
-		if err == nil || !strings.Contains(err.Error(), "row 2 counts already") || !strings.HasSuffix(err.Error(), "and which of them counts") {
+		if err == nil || !strings.Contains(err.Error(), "row 2 counts already") || !strings.HasSuffix(err.Error(), "and which of them is accepted") {
 			t.Errorf("error %v", err)
 		}
 	})
 	t.Run("the rest is dismissed", func(t *testing.T) {
-		if out := tool(t, getenv, about("dismiss", "--line", "3", "--reason", "a test of the stack", "--by", "olga")...); out != "1 rows dismissed\n" {
+		if out := tool(t, getenv, about("dismiss", "--line", "3", "--reason", "a test of the stack", "--by", "olga")...); out != "1 row dismissed\n" {
 			t.Errorf("output %s", out)
 		}
 		list(t, "redriven 1 2", "dismissed 1 3")
@@ -154,12 +155,12 @@ func TestQuarantine(t *testing.T) {
 			"the reason is missing":            about("dismiss", "--line", "3", "--reason", "  "),
 			"matches --line and --code; stack": about("redrive", "--line", "99", "--reason", "x"),
 			"comes twice":                      about("redrive", "--fixed", rowsFile(t, `{"line":2,"line":3,"row":{}}`), "--reason", "x"),
-			"nothing of registration":          {"verify", "--cloud-id", "00000000-0000-4000-8000-000000000001"},
-			"no such file has a verdict":       {"hours", "resolve", "--cloud-id", cloudID, "--hour", "2019-12-10T20:00:00Z", "--sha16", strings.Repeat("a", 16), "--keep", "--reason", "x"},
-			`--state "bogus" is none of`:       {"quarantine", "list", "--state", "bogus"},
-			`--verdict "conflicts" is none`:    {"hours", "list", "--verdict", "conflicts"},
-			"no file counts for the hour":      {"quarantine", "show", "--cloud-id", cloudID, "--hour", "2019-12-10T20:00:00Z"},
-			"--hour":                           {"quarantine", "show", "--cloud-id", cloudID, "--hour", "19"},
+			"nothing of registration":          {"verify", "--registration", "00000000-0000-4000-8000-000000000001"},
+			"no such file has a verdict":       {"hour", "resolve", "--registration", cloudID, "--hour", "2019-12-10T20:00:00Z", "--sha16", strings.Repeat("a", 16), "--keep", "--reason", "x"},
+			"want one of refused, redriven":    {"quarantine", "list", "--state", "bogus"},
+			`invalid argument "conflicts" for`: {"hour", "list", "--verdict", "conflicts"},
+			"no file is accepted for the hour": {"quarantine", "show", "--registration", cloudID, "--hour", "2019-12-10T20:00:00Z"},
+			"--hour":                           {"quarantine", "show", "--registration", cloudID, "--hour", "19"},
 			`needs "line", each once, and "r`:  about("redrive", "--fixed", rowsFile(t, `{"line":2}`), "--reason", "x"),
 		} {
 			if err := run(t.Context(), args, getenv, io.Discard, io.Discard); err == nil || !strings.Contains(err.Error(), want) {

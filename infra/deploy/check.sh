@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# Sees that what make deploy made works: stackusage check-deployment with the
+# Checks that what make deploy made works: stackusage smoke-test with the
 # connections of the deployment, as who is signed in to az. Keeps the function
 # key to itself.
 set -euo pipefail
@@ -27,4 +27,4 @@ export STACKUSAGE_FUNCTION_KEY
 for left in "${!UsageStorage@}" "${!LandingStorage@}"; do unset "$left"; done
 
 exec env "UsageStorage__accountName=$usage" "LandingStorage__accountName=${landing%%.*}" \
-  "$TOOL" check-deployment --app-url "https://$host" --subscription "$SUBSCRIPTION" ${APP_SCOPE:+--app-scope "$APP_SCOPE"} ${CHECK_FLAGS:-}
+  "$TOOL" smoke-test --app-url "https://$host" --subscription "$SUBSCRIPTION" ${APP_SCOPE:+--app-scope "$APP_SCOPE"} ${CHECK_FLAGS:-}

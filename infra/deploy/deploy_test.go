@@ -122,7 +122,7 @@ func TestDeployCheck(t *testing.T) {
 	t.Run("the tool gets the deployment's connections and the key, and says how it ends", func(t *testing.T) {
 		code, out, calls := script(t, "check.sh", "SUBSCRIPTION="+subscription, "APP_SCOPE=api://app/.default", "CHECK_FLAGS=--wait 5m")
 		want := []string{
-			"stackusage check-deployment --app-url https://susage-app.azurewebsites.net --subscription SUB --app-scope api://app/.default --wait 5m",
+			"stackusage smoke-test --app-url https://susage-app.azurewebsites.net --subscription SUB --app-scope api://app/.default --wait 5m",
 			"LandingStorage__accountName=susagelanding", "UsageStorage__accountName=susageledger", "with the key",
 		}
 		if diff := cmp.Diff(want, calls[max(0, len(calls)-4):]); code != 2 || diff != "" {

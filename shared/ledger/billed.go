@@ -53,6 +53,7 @@ type BilledLine struct {
 	MeterName      string
 	Unit           string
 	MeterClass     string
+	Flags          string         // what is odd about the line, separated by commas
 	Quantity       usage.Quantity // that was sent
 	Stands         usage.Quantity // that commerce has of it
 }
@@ -83,7 +84,7 @@ func billedLine(row table.Row) (b BilledLine, err error) {
 	}
 	b = BilledLine{RecordID: have.RecordID, Revision: have.Revision, Answer: have.Answer, AnswerCode: have.AnswerCode, AnswerMessage: have.AnswerMessage,
 		BillingModel: have.BillingModel, Payer: have.BillingSubscriptionID, SubscriptionID: have.SubscriptionID,
-		MeterID: have.MeterID, MeterName: have.MeterName, Unit: have.Unit, MeterClass: have.MeterClass}
+		MeterID: have.MeterID, MeterName: have.MeterName, Unit: have.Unit, MeterClass: have.MeterClass, Flags: have.Flags}
 	if b.Quantity, err = usage.ParseSum(have.Quantity); err != nil {
 		return b, fmt.Errorf("row %s/%s: column quantity: %w", row.Partition, row.Key, err)
 	}

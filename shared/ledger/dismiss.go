@@ -61,7 +61,7 @@ func (l *Ledger) dismiss(ctx context.Context, id HourID, rows []RefusedRow, why 
 func (l *Ledger) moved(ctx context.Context, id HourID) (bool, error) {
 	standing, err := l.CountedHour(ctx, id)
 	if err == nil && standing.Counts == id.SHA16 && standing.Challenger != "" {
-		err = fmt.Errorf("the hour is about to change: file %s is to take its place, or to leave it; run the command again when hours list shows that it did: %w",
+		err = fmt.Errorf("the hour is about to change: file %s is to take its place, or to leave it; run the command again when hour list shows that it did: %w",
 			standing.Challenger, ErrDecided)
 	}
 	return standing.Counts != id.SHA16, err

@@ -33,7 +33,7 @@ func (r *run) readHours(ctx context.Context) error {
 		case h.Verdict == ledger.Unregistered:
 			odd[h.ID.Hour] = append(odd[h.ID.Hour], "landed, and waits for its registration")
 		case h.Verdict == ledger.Conflict:
-			odd[h.ID.Hour] = append(odd[h.ID.Hour], "file "+h.ID.SHA16+" is in conflict and does not count (stackusage hours resolve)")
+			odd[h.ID.Hour] = append(odd[h.ID.Hour], "file "+h.ID.SHA16+" is in conflict and does not count (stackusage hour resolve)")
 		}
 	}
 	for day := r.o.From; day <= r.o.To; day = day.Next() {

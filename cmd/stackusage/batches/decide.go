@@ -1,0 +1,128 @@
+package batches
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"strings"
+
+	"github.com/spf13/cobra"
+
+	"stackusage/cmd/stackusage/cli"
+	"stackusage/shared/ledger"
+	"stackusage/shared/queue"
+	"stackusage/shared/table"
+)
+
+func retry(e *cli.Env) *cobra.Command {
+	var f filter
+	var why ledger.Reasoned
+	var reason func() error
+	cmd := cli.Command("retry", "Send waiting batches again at once", `Use it when commerce is back, or when the cause of its response is fixed. Without
+--registration, --day, --revision and --batch, all waiting batches are sent. Each is
+sent as it was committed, byte for byte. A batch that does not wait is announced again,
+which does no harm.`, `
+stackusage batch retry --reason "commerce is back"`, func(ctx context.Context) (err error) {
+		if err := errors.Join(f.check(), reason()); err != nil {
+			return err
+		}
+		if f.id.CloudID, err = f.only.Filter(ctx); err != nil {
+			return err
+		}
+		storage, err := e.Storage()
+		if err != nil {
+			return err
+		}
+		var sent []Row
+		var text strings.Builder
+		for b, err := range f.find(ctx, storage.Ledger) {
+			if err == nil {
+				b.Batch, err = storage.Ledger.AskRetry(ctx, b.ID, why)
+			}
+			if err == nil {
+				err = storage.Usage.Queues.Enqueue(ctx, queue.Batches, queue.BatchMessage(b.ID), 0)
+			}
+			if err != nil {
+				return errors.Join(cli.Results(e, sent, text.String()),
+					fmt.Errorf("%s on their way; run the command again for the rest: %w", cli.Count(len(sent), "batch"), err))
+			}
+			sent = append(sent, rowOf(b))
+			fmt.Fprintf(&text, "batch %d of revision %d of %s of %s is tried now\n", b.ID.Number, b.ID.Revision, b.ID.Day, b.ID.CloudID)
+		}
+		if len(sent) == 0 {
+			text.WriteString("no such batch waits for a response\n")
+		}
+		return cli.Results(e, sent, text.String())
+	})
+	f.only = e.AnyRegistration(cmd)
+	f.flags(cmd)
+	reason = cli.ReasonFlags(cmd, &why)
+	return cmd
+}
+
+func settle(e *cli.Env) *cobra.Command {
+	var f filter
+	var as ledger.Outcome
+	var why ledger.Reasoned
+	var reason func() error
+	cmd := cli.Command("settle", "Settle records that commerce does not answer", `For a batch that commerce refuses whole (REFUSED SINCE in batch list), gives no
+results for that can be read (UNREAD), or has not answered in five tries, where an
+operator knows how it ends. ForwardBatch sends it once more, record by record, and then
+reads back which of the rest commerce has. What it has is Accepted, either way:
+
+  --as accepted   what the read-back does not show waits on
+  --as declined   what the read-back does not show is Rejected for good, with who
+                  decided and why, and is not billed: later revisions leave it out
+                  until stackusage day restate drops the decision
+
+While commerce cannot be read back, the decision waits. The other decision may take
+its place until the batch is answered.`, `
+stackusage batch settle --day 2019-12-10 --revision 1 --batch 1 --as declined --reason "test resource"`, func(ctx context.Context) (err error) {
+		if f.id.Day == 0 || f.id.Revision <= 0 || f.id.Number <= 0 {
+			return errors.New("name one batch: --day, --revision and --batch, as batch list shows them")
+		}
+		if as == "" {
+			return fmt.Errorf("--as is missing: %s or %s", ledger.SettleAccepted, ledger.SettleDeclined)
+		}
+		if err := reason(); err != nil {
+			return err
+		}
+		if f.id.CloudID, err = f.only.CloudID(ctx); err != nil {
+			return err
+		}
+		storage, err := e.Storage()
+		if err != nil {
+			return err
+		}
+		return decide(ctx, e, storage, f.id, as, why)
+	})
+	f.only = e.OneRegistration(cmd)
+	f.flags(cmd)
+	cli.EnumVar(cmd, &as, "as", "`outcome` of the records", ledger.SettleAccepted, ledger.SettleDeclined)
+	reason = cli.ReasonFlags(cmd, &why)
+	return cmd
+}
+
+func decide(ctx context.Context, e *cli.Env, storage *cli.Storage, id ledger.BatchID, as ledger.Outcome, why ledger.Reasoned) error {
+	b, err := storage.Ledger.AskSettleBatch(ctx, id, as, why)
+	if errors.Is(err, table.ErrNotFound) {
+		err = fmt.Errorf("%w: stackusage batch list --all shows which there are", err)
+	}
+	if err != nil {
+		return err
+	}
+	row := rowOf(ledger.ListedBatch{ID: id, Batch: b})
+	decided := fmt.Sprintf("%s (%s, %s)", b.DecisionReason, b.DecidedBy, cli.Stamp(b.DecidedAt))
+	if b.State == ledger.BatchAnswered {
+		return cli.Result(e, row, "The batch is answered, and this decision is recorded: %s. %s rejected.\n", decided, cli.Count(b.Rejected, "record"))
+	}
+	// Should the message get lost, Sweep or the same command sends it again.
+	if err := storage.Usage.Queues.Enqueue(ctx, queue.Batches, queue.BatchMessage(id), 0); err != nil {
+		return fmt.Errorf("the decision is recorded, and Sweep will find it: %w", err)
+	}
+	return cli.Result(e, row, `What commerce does not answer of this batch is settled as %s: %s.
+ForwardBatch sends it once more now; what commerce has is billed all the same.
+Watch:
+  stackusage batch list --all --registration %s --day %s --revision %d --batch %d
+`, as, decided, id.CloudID, id.Day, id.Revision, id.Number)
+}

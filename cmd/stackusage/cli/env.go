@@ -1,0 +1,154 @@
+// Package cli is what the commands of stackusage share: storage, flags, the choice
+// of a registration, and printing.
+package cli
+
+import (
+	"cmp"
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"net"
+	"strconv"
+	"strings"
+	"sync"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"stackusage/shared/azurestore"
+	"stackusage/shared/ledger"
+	"stackusage/shared/registration"
+	"stackusage/shared/registry"
+)
+
+var (
+	// ErrDifferences: a check came to its end and found differences, which are
+	// printed already.
+	ErrDifferences = errors.New("differences were found")
+	// ErrCheckFailed: a step of a check failed, and is printed already.
+	ErrCheckFailed = errors.New("the deployment does not work yet")
+)
+
+// ExitCode is 0 for success, 2 for a check that found something and 1 for
+// everything else.
+func ExitCode(err error) int {
+	switch {
+	case err == nil:
+		return 0
+	case errors.Is(err, ErrDifferences), errors.Is(err, ErrCheckFailed):
+		return 2
+	}
+	return 1
+}
+
+// Env is what a command may use.
+type Env struct {
+	Getenv         func(string) string
+	Stdout, Stderr io.Writer
+	// Storage connects at the first call: help needs no settings.
+	Storage func() (*Storage, error)
+
+	output string // of --output
+}
+
+// New returns what commands use.
+func New(getenv func(string) string, stdout, stderr io.Writer) *Env {
+	return &Env{Getenv: getenv, Stdout: stdout, Stderr: stderr,
+		Storage: sync.OnceValues(func() (*Storage, error) { return connect(getenv) })}
+}
+
+// Storage is the storage of the function app and of the stacks.
+type Storage struct {
+	Usage, Landing *azurestore.Account
+	Ledger         *ledger.Ledger
+	Settling       time.Duration // how long after an end reported hours are accepted, as the function app has it
+}
+
+func connect(getenv func(string) string) (*Storage, error) {
+	usage, err := azurestore.Connect(getenv, "UsageStorage")
+	if err != nil {
+		return nil, err
+	}
+	landed, err := azurestore.Connect(getenv, "LandingStorage")
+	if err != nil {
+		return nil, err
+	}
+	hours, err := strconv.Atoi(cmp.Or(getenv("SETTLING_HOURS"), "6"))
+	if err != nil || hours < 0 {
+		return nil, fmt.Errorf("setting SETTLING_HOURS %q: must be a number of hours, as the function app has it", getenv("SETTLING_HOURS"))
+	}
+	return &Storage{Usage: usage, Landing: landed, Ledger: &ledger.Ledger{Store: usage.Tables}, Settling: time.Duration(hours) * time.Hour}, nil
+}
+
+// Registry is where the registrations are.
+func (s *Storage) Registry() registry.Registry { return registry.Registry{Tables: s.Usage.Tables} }
+
+// Command is a command without arguments. Its example is shown by --help.
+func Command(name, synopsis, about, example string, run func(ctx context.Context) error) *cobra.Command {
+	return &cobra.Command{
+		Use: name, Short: synopsis, Long: synopsis + "\n\n" + about, Example: indent(example),
+		Args: func(_ *cobra.Command, args []string) error {
+			if len(args) > 0 { // a flag that lost its dashes must not go unheard
+				return fmt.Errorf("unexpected argument %q", args[0])
+			}
+			return nil
+		},
+		RunE: func(cmd *cobra.Command, _ []string) error { return withHint(run(cmd.Context())) },
+	}
+}
+
+// Group is a noun with its verbs.
+func Group(name, synopsis, example string, verbs ...*cobra.Command) *cobra.Command {
+	group := &cobra.Command{Use: name, Short: synopsis, Example: indent(example), Args: cobra.ArbitraryArgs, RunE: Choose}
+	group.FParseErrWhitelist.UnknownFlags = true // the subcommand that is missing or unknown is the error
+	group.AddCommand(verbs...)
+	return group
+}
+
+// Choose is the error of a command that is called without one of its subcommands.
+func Choose(cmd *cobra.Command, args []string) error {
+	var names []string
+	for _, c := range cmd.Commands() {
+		if c.IsAvailableCommand() {
+			names = append(names, c.Name())
+		}
+	}
+	if len(args) == 0 {
+		return fmt.Errorf("%s needs a subcommand: %s", cmd.CommandPath(), strings.Join(names, ", "))
+	}
+	cmd.SuggestionsMinimumDistance = 2
+	if near := cmd.SuggestionsFor(args[0]); len(near) > 0 {
+		return fmt.Errorf("unknown command %q; did you mean %q?", args[0], near[0])
+	}
+	return fmt.Errorf("unknown command %q; %s has: %s", args[0], cmd.CommandPath(), strings.Join(names, ", "))
+}
+
+func indent(example string) string {
+	return "  " + strings.ReplaceAll(strings.TrimSpace(example), "\n", "\n  ")
+}
+
+// withHint adds what to do where nothing answers: the SDK's error has the address,
+// and not whose it is.
+func withHint(err error) error {
+	if op, ok := errors.AsType[*net.OpError](err); ok && op.Op == "dial" {
+		return fmt.Errorf("%w: nothing answers there; check that UsageStorage and LandingStorage name the right storage, and that it runs", err)
+	}
+	return err
+}
+
+// WhyOf shows who made a change, and why.
+func WhyOf(n registration.Note) string {
+	if n.By == "" && n.Reason == "" {
+		return ""
+	}
+	return n.By + ": " + n.Reason
+}
+
+// Message is what to tell of an error; empty if everything is printed already.
+func Message(err error) string {
+	if err == nil || errors.Is(err, ErrDifferences) {
+		return ""
+	}
+	return err.Error()
+}

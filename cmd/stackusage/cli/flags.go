@@ -1,0 +1,191 @@
+package cli
+
+import (
+	"cmp"
+	"errors"
+	"fmt"
+	"os/user"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"stackusage/shared/ledger"
+	"stackusage/shared/registration"
+	"stackusage/shared/usage"
+)
+
+// Stamp is a time as lists show it and flags read it.
+func Stamp(t time.Time) string { return t.UTC().Format("2006-01-02T15:04Z") }
+
+// StampOr is Stamp; empty for nil.
+func StampOr(t *time.Time) string {
+	if t == nil {
+		return ""
+	}
+	return Stamp(*t)
+}
+
+// Known is a time that a column holds; nil if it holds none.
+func Known(t time.Time) *time.Time {
+	if t.IsZero() {
+		return nil
+	}
+	t = t.UTC()
+	return &t
+}
+
+// value is a flag of a type of our own.
+type value struct {
+	kind string
+	text string
+	set  func(text string) error
+}
+
+func (v *value) Type() string   { return v.kind }
+func (v *value) String() string { return v.text }
+
+func (v *value) Set(text string) error {
+	err := v.set(text)
+	if err == nil {
+		v.text = text
+	}
+	return err
+}
+
+// DayVar adds a flag for a usage day.
+func DayVar(cmd *cobra.Command, day *usage.Day, name, about string) {
+	cmd.Flags().Var(&value{kind: "day", set: func(text string) (err error) {
+		*day, err = usage.ParseDay(text)
+		return err
+	}}, name, about)
+}
+
+// Range is a range of days; a bound that is zero is open.
+type Range struct{ First, Last usage.Day }
+
+// Flags adds --from and --to.
+func (r *Range) Flags(cmd *cobra.Command, day string) {
+	DayVar(cmd, &r.First, "from", "first "+day+" to include (YYYY-MM-DD, UTC)")
+	DayVar(cmd, &r.Last, "to", "last "+day+" to include (YYYY-MM-DD, UTC)")
+}
+
+// Check is called after the flags are parsed.
+func (r *Range) Check() error {
+	if r.Last != 0 && r.Last < r.First {
+		return fmt.Errorf("--to %s is before --from %s", r.Last, r.First)
+	}
+	return nil
+}
+
+// Has reports whether a day is in the range.
+func (r *Range) Has(day usage.Day) bool {
+	return day >= r.First && (r.Last == 0 || day <= r.Last)
+}
+
+// HourVar adds a flag for a reported hour, or for a time at which one begins.
+func HourVar(cmd *cobra.Command, hour *time.Time, name, about string) {
+	cmd.Flags().Var(&value{kind: "hour", set: func(text string) (err error) {
+		*hour, err = ParseTime(text)
+		return err
+	}}, name, about)
+}
+
+// ParseTime reads a time as lists show it, or with seconds or an offset.
+func ParseTime(text string) (time.Time, error) {
+	for _, layout := range []string{"2006-01-02T15:04Z07:00", time.RFC3339} {
+		if t, err := time.Parse(layout, text); err == nil {
+			return t.UTC(), nil
+		}
+	}
+	return time.Time{}, fmt.Errorf("parse hour %.40q: want for example 2019-12-10T19:00Z", text)
+}
+
+// ParseHour reads flag --hour.
+func ParseHour(text string) (usage.Hour, error) {
+	if text == "" {
+		return 0, errors.New("--hour is missing: the reported hour, for example 2019-12-10T19:00Z")
+	}
+	t, err := ParseTime(text)
+	if err != nil {
+		return 0, fmt.Errorf("--hour: %w", err)
+	}
+	if hour := usage.HourOf(t); hour.Start().Equal(t) {
+		return hour, nil
+	}
+	return 0, fmt.Errorf("--hour: %q is not on the hour; want for example 2019-12-10T19:00Z", text)
+}
+
+// EnumVar adds a flag that takes one of some values. A list that is empty because of
+// a slip would read as all clear.
+func EnumVar[T ~string](cmd *cobra.Command, into *T, name, about string, values ...T) {
+	names := make([]string, len(values))
+	for i, v := range values {
+		names[i] = string(v)
+	}
+	cmd.Flags().Var(&value{kind: "string", text: string(*into), set: func(text string) error {
+		if !slices.Contains(names, text) {
+			return fmt.Errorf("want one of %s", strings.Join(names, ", "))
+		}
+		*into = T(text)
+		return nil
+	}}, name, about+": "+strings.Join(names, ", "))
+	_ = cmd.RegisterFlagCompletionFunc(name, cobra.FixedCompletions(names, cobra.ShellCompDirectiveNoFileComp)) // the flag is there
+}
+
+// ReasonFlags adds --reason and --by. The result is called after the flags are
+// parsed.
+func ReasonFlags(cmd *cobra.Command, why *ledger.Reasoned) func() error {
+	cmd.Flags().StringVar(&why.Reason, "reason", "", "reason recorded in the audit trail, a `text`")
+	by := ByFlag(cmd, &why.By)
+	return func() error {
+		if why.Reason == "" {
+			return errors.New("--reason is missing: it is what an auditor will ask for")
+		}
+		why.At = time.Now()
+		return by()
+	}
+}
+
+// ByFlag adds --by. The result is called after the flags are parsed.
+func ByFlag(cmd *cobra.Command, by *string) func() error {
+	cmd.Flags().StringVar(by, "by", "", "operator recorded in the audit trail (default: the signed-in user)")
+	return func() error {
+		if *by != "" {
+			return nil
+		}
+		var err error
+		if *by, err = SignedIn(); err != nil {
+			return fmt.Errorf("--by is missing, and the signed-in user is not known: %w", err)
+		}
+		return nil
+	}
+}
+
+// SignedIn is the user who runs the command.
+func SignedIn() (string, error) {
+	u, err := user.Current()
+	if err != nil {
+		return "", err
+	}
+	return cmp.Or(u.Username, u.Uid), nil
+}
+
+// NoteOf is why in the form that registrations keep.
+func NoteOf(why ledger.Reasoned) registration.Note {
+	return registration.Note{By: why.By, Reason: why.Reason}
+}
+
+// ConfirmFlag adds --confirm.
+func ConfirmFlag(cmd *cobra.Command) *bool {
+	return cmd.Flags().Bool("confirm", false, "change the registration although closed usage days are affected, and restate these")
+}
+
+// CompactOr is a day as rows name it; empty if there is none.
+func CompactOr(day usage.Day) string {
+	if day == 0 {
+		return ""
+	}
+	return day.Compact()
+}

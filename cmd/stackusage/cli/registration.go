@@ -1,0 +1,164 @@
+package cli
+
+import (
+	"cmp"
+	"context"
+	"fmt"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"stackusage/shared/registration"
+	"stackusage/shared/usage"
+)
+
+// The smoke test's registration is of a stack that does not exist. Its cloudId is the
+// same in every deployment, so that deployments can make its container and reports can
+// leave it out. No agent ever has it.
+const (
+	SmokeTestCloudID = "ca7a5700-0000-4000-8000-000000000001"
+	SmokeTestName    = "stackusage-canary"
+)
+
+// registrationSetting names a registration for all commands of a shell.
+const registrationSetting = "STACKUSAGE_REGISTRATION"
+
+// Registration is the registration that a command is about.
+type Registration struct {
+	env  *Env
+	text string
+}
+
+// OneRegistration adds --registration to a command that is about one.
+func (e *Env) OneRegistration(cmd *cobra.Command) *Registration {
+	return e.registration(cmd, "registration, its `name` or cloudId (default: "+registrationSetting+", or the only one)")
+}
+
+// AnyRegistration adds --registration to a command that is about all of them, or one.
+func (e *Env) AnyRegistration(cmd *cobra.Command) *Registration {
+	return e.registration(cmd, "only this registration, its `name` or cloudId (default: "+registrationSetting+", or all)")
+}
+
+func (e *Env) registration(cmd *cobra.Command, about string) *Registration {
+	r := &Registration{env: e}
+	cmd.Flags().StringVar(&r.text, "registration", e.Getenv(registrationSetting), about)
+	cmd.Flags().Lookup("registration").DefValue = ""                    // the text above says it
+	_ = cmd.RegisterFlagCompletionFunc("registration", e.completeNames) // the flag is there
+	return r
+}
+
+// completeNames lists the names of the registrations to a shell.
+func (e *Env) completeNames(cmd *cobra.Command, _ []string, _ string) ([]string, cobra.ShellCompDirective) {
+	ctx, cancel := context.WithTimeout(cmd.Context(), 5*time.Second)
+	defer cancel()
+	var names []string
+	if storage, err := e.Storage(); err == nil {
+		books, _ := storage.Registry().Books(ctx) // a shell shows no errors
+		for _, b := range books {
+			names = append(names, b.Name())
+		}
+	}
+	return names, cobra.ShellCompDirectiveNoFileComp
+}
+
+// parseGUID reads any spelling of a GUID.
+func parseGUID(text string) (dashed string, ok bool) {
+	text = strings.TrimPrefix(strings.ToLower(strings.TrimSpace(text)), "urn:uuid:")
+	text = strings.Trim(text, "{}()")
+	return usage.DashedGUID(text), usage.CheckGUID(text) == nil
+}
+
+// GUID reads a flag in any spelling of a GUID.
+func GUID(flag, text string) (string, error) {
+	dashed, ok := parseGUID(text)
+	if !ok {
+		return "", fmt.Errorf("%s %q: not a GUID", flag, text)
+	}
+	return dashed, nil
+}
+
+// CloudID is that of the one registration.
+func (r *Registration) CloudID(ctx context.Context) (string, error) {
+	if id, ok := parseGUID(r.text); ok {
+		return id, nil
+	}
+	book, err := r.Book(ctx)
+	return book.CloudID, err
+}
+
+// Given is the cloudId of the registration that is named; empty for all.
+func (r *Registration) Given(ctx context.Context) (string, error) {
+	if r.text == "" {
+		return "", nil
+	}
+	return r.CloudID(ctx)
+}
+
+// Filter is the cloudId of the registration that is named; empty for all. A GUID of which nothing is
+// stored is an error: one that was mistyped must not read as one of which nothing
+// differs, or of which nothing is to be decided.
+func (r *Registration) Filter(ctx context.Context) (string, error) {
+	id, err := r.Given(ctx)
+	if err != nil || id == "" {
+		return "", err
+	}
+	storage, err := r.env.Storage()
+	if err != nil {
+		return "", err
+	}
+	return id, storage.checkStored(ctx, id)
+}
+
+// checkStored is an error if nothing of a registration is stored.
+func (s *Storage) checkStored(ctx context.Context, cloudID string) error {
+	for _, err := range s.Ledger.LandedHours(ctx, cloudID) {
+		return err
+	}
+	book, err := s.Registry().Book(ctx, cloudID)
+	if err != nil || len(book.Registrations) > 0 {
+		return err
+	}
+	return fmt.Errorf("nothing of registration %s is stored; stackusage registration list shows the cloudId of each", cloudID)
+}
+
+// Book is all that is recorded of the one registration.
+func (r *Registration) Book(ctx context.Context) (registration.Book, error) {
+	storage, err := r.env.Storage()
+	if err != nil {
+		return registration.Book{}, err
+	}
+	if r.text == "" {
+		return storage.only(ctx)
+	}
+	if id, ok := parseGUID(r.text); ok {
+		book, err := storage.Registry().Book(ctx, id)
+		if err == nil && len(book.Registrations) == 0 {
+			err = fmt.Errorf("no registration has cloudId %s; stackusage registration list shows them", id)
+		}
+		return book, err
+	}
+	registrar := registration.Registrar{Store: storage.Registry(), Now: time.Now}
+	return registrar.Named(ctx, r.text)
+}
+
+// only is the one registration that there is beside the smoke test's.
+func (s *Storage) only(ctx context.Context) (registration.Book, error) {
+	books, err := s.Registry().Books(ctx)
+	if err != nil {
+		return registration.Book{}, err
+	}
+	books = slices.DeleteFunc(books, func(b registration.Book) bool { return b.CloudID == SmokeTestCloudID || len(b.Registrations) == 0 })
+	if len(books) == 1 {
+		return books[0], nil
+	}
+	if len(books) == 0 {
+		return registration.Book{}, fmt.Errorf("--registration is missing, and no stack is registered; stackusage registration create registers one")
+	}
+	names := make([]string, len(books))
+	for i, b := range books {
+		names[i] = cmp.Or(b.Name(), b.CloudID)
+	}
+	return registration.Book{}, fmt.Errorf("--registration is missing; there are: %s", strings.Join(names, ", "))
+}

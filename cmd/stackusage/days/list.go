@@ -1,0 +1,166 @@
+package days
+
+import (
+	"context"
+	"fmt"
+	"strings"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"stackusage/cmd/stackusage/cli"
+	"stackusage/shared/ledger"
+	"stackusage/shared/usage"
+)
+
+// Row is one line of day list.
+type Row struct {
+	CloudID   string    `json:"cloudId"`
+	Day       string    `json:"usageDay"`
+	Revision  int64     `json:"revision"`
+	Closed    time.Time `json:"statedAt"`
+	Complete  bool      `json:"complete"`
+	Missing   []string  `json:"missingHours,omitempty"`
+	Inputs    int64     `json:"inputs"`
+	Rows      int64     `json:"rows"`
+	Records   int64     `json:"records"`
+	Batches   int64     `json:"batches"`
+	Declined  int64     `json:"declinedRecords,omitempty"` // while the day is open because of them
+	Waived    int64     `json:"waivedLines,omitempty"`     // of which an operator decided not to bill something
+	Payer     string    `json:"billingSubscriptionId"`
+	Reporting string    `json:"reporting,omitempty"` // off: counted and forwarded nowhere
+	CarriedTo string    `json:"carriedTo,omitempty"` // the day that bills what this revision carries
+	Reason    string    `json:"reason,omitempty"`
+	By        string    `json:"by,omitempty"`
+	State     string    `json:"state,omitempty"`
+}
+
+func list(e *cli.Env) *cobra.Command {
+	var days cli.Range
+	var only *cli.Registration
+	cmd := cli.Command("list", "List the revisions of usage days", `STATE names what is not finished; it is empty for a closed day:
+  open      usage is not in a revision yet
+  restate   an operator asked for the next revision
+  carry     an operator asked for the next revision; another day bills it
+  settle    an operator decided not to bill what is declined
+  sending   commerce has not answered all batches
+  declined  commerce declined records of the last revision. Sweep has the difference
+            sent again while commerce takes the day. Otherwise use stackusage
+            day carry-forward or stackusage day settle`, `
+stackusage day list --from 2019-12-01 --to 2019-12-31
+stackusage day list --registration hamburg --output json`, func(ctx context.Context) error {
+		if err := days.Check(); err != nil {
+			return err
+		}
+		cloudID, err := only.Filter(ctx)
+		if err != nil {
+			return err
+		}
+		storage, err := e.Storage()
+		if err != nil {
+			return err
+		}
+		rows, err := revisions(ctx, storage.Ledger, cloudID, days)
+		if err != nil {
+			return err
+		}
+		return cli.List(e, cli.Each(rows), cli.Table[Row]{
+			Head:  []string{"CLOUD ID", "USAGE DAY", "REV", "CLOSED", "COMPLETE", "INPUTS", "ROWS", "RECORDS", "BATCHES", "STATE", "WHY"},
+			Cells: Row.cells,
+			None:  "no such usage day was closed",
+		})
+	})
+	only = e.AnyRegistration(cmd)
+	days.Flags(cmd, "usage `day`")
+	return cmd
+}
+
+// revisions reads the revisions first: a day that is closed meanwhile is not listed, and
+// is shown as open or as done, not as something that never was.
+func revisions(ctx context.Context, l *ledger.Ledger, cloudID string, days cli.Range) (rows []Row, err error) {
+	for s, err := range l.Statements(ctx, cloudID, days.First, days.Last) {
+		if err != nil {
+			return nil, err
+		}
+		rows = append(rows, rowOf(s))
+	}
+	marks, err := l.OpenMarks(ctx)
+	for _, m := range marks {
+		setState(rows, m)
+	}
+	return rows, err
+}
+
+func rowOf(s ledger.Statement) Row {
+	r := Row{
+		CloudID: s.CloudID, Day: s.Day.String(), Revision: s.Number, Closed: s.StatedAt.UTC(), Complete: s.Complete,
+		Inputs: s.InputCount, Rows: s.Rows, Records: s.Records, Batches: s.Batches, Waived: s.Waived,
+		Payer: s.BillingSubscriptionID, Reporting: s.Reporting, Reason: s.Reason, By: s.By,
+	}
+	if to, err := usage.ParseDay(s.CarriedTo); err == nil {
+		r.CarriedTo = to.String()
+	}
+	if s.MissingHours != "" {
+		r.Missing = strings.Split(s.MissingHours, ",")
+	}
+	return r
+}
+
+// setState shows a mark at the revision that it is about: a day that has something to
+// close, at its last one.
+func setState(rows []Row, m ledger.OpenMark) {
+	for i := len(rows) - 1; i >= 0; i-- {
+		r := &rows[i]
+		if r.CloudID != m.CloudID || r.Day != m.Day.String() || m.Revision > 0 && r.Revision != int64(m.Revision) {
+			continue
+		}
+		declined := m.Revision == 0 && m.DeclinedRevision == r.Revision && m.Declined > 0
+		if declined {
+			r.State, r.Declined = strings.TrimPrefix(r.State+", declined", ", "), m.Declined
+		}
+		state := "open"
+		switch {
+		case m.Revision > 0:
+			state = "sending"
+		case m.Waive:
+			state = "settle"
+		case m.CarryTo != "":
+			state = "carry"
+		case m.Restate != "":
+			state = "restate"
+		case declined && m.LastInput == "":
+			return
+		}
+		r.State = strings.TrimPrefix(r.State+", "+state, ", ")
+		return
+	}
+}
+
+func (r Row) cells() []any {
+	complete, why := "yes", ""
+	if !r.Complete {
+		complete = fmt.Sprintf("%d missing,", len(r.Missing))
+		for _, text := range r.Missing[:min(len(r.Missing), 3)] {
+			if h, err := usage.ParseCompactHour(text); err == nil {
+				text = cli.Stamp(h.Start())
+			}
+			complete += " " + text
+		}
+		if len(r.Missing) > 3 {
+			complete += " ..."
+		}
+	}
+	if r.Reason != "" {
+		why = r.By + ": " + r.Reason
+	}
+	if r.Waived > 0 {
+		why = strings.TrimSuffix(fmt.Sprintf("%s not billed by decision; %s", cli.Count(r.Waived, "line"), why), "; ")
+	}
+	if r.CarriedTo != "" {
+		why = "carried to " + r.CarriedTo + "; " + why
+	}
+	if r.Reporting == ledger.ReportingOff {
+		why = strings.TrimSuffix("reporting is off; "+why, "; ")
+	}
+	return []any{r.CloudID, r.Day, r.Revision, cli.Stamp(r.Closed), complete, r.Inputs, r.Rows, r.Records, r.Batches, r.State, why}
+}

@@ -1,0 +1,190 @@
+// Package hours is stackusage hour: hour blobs, and the decisions about them.
+package hours
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"regexp"
+	"strings"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"stackusage/cmd/stackusage/cli"
+	"stackusage/shared/landing"
+	"stackusage/shared/ledger"
+	"stackusage/shared/queue"
+	"stackusage/shared/table"
+)
+
+// Command is stackusage hour.
+func Command(e *cli.Env) *cobra.Command {
+	return cli.Group("hour", "List hour blobs and decide which are accepted", `
+stackusage hour list --verdict conflict
+stackusage hour resolve --hour 2019-12-10T19:00Z --sha16 0123456789abcdef --keep --reason "sent twice"`,
+		list(e), resolve(e), reingest(e), exclude(e))
+}
+
+// Row is one line of hour list.
+type Row struct {
+	CloudID string    `json:"cloudId"`
+	Hour    string    `json:"hour"`
+	SHA16   string    `json:"sha16"`
+	Verdict string    `json:"verdict"`
+	Code    string    `json:"code,omitempty"`
+	Reason  string    `json:"reason,omitempty"`
+	Records int64     `json:"records"`
+	Landed  time.Time `json:"landedAt"`
+	Decided *Decision `json:"decision,omitempty"`
+	Earlier string    `json:"earlier,omitempty"` // decisions that were carried out, where none stands
+	Blob    string    `json:"blob"`
+}
+
+// Decision is what an operator decided about a file.
+type Decision struct {
+	Decision     string    `json:"decision"`
+	Reason       string    `json:"reason"`
+	By           string    `json:"by"`
+	At           time.Time `json:"at"`
+	Done         bool      `json:"done"`
+	SupersededBy string    `json:"supersededBy,omitempty"`
+	Earlier      string    `json:"earlier,omitempty"`
+}
+
+func list(e *cli.Env) *cobra.Command {
+	var verdict ledger.Verdict
+	var days cli.Range
+	var only *cli.Registration
+	cmd := cli.Command("list", "List hour blobs with their verdicts", `A file in conflict claims an hour for which another file with other rows is accepted.
+It is in no bill until an operator decides with stackusage hour resolve.`, `
+stackusage hour list --from 2019-12-10 --to 2019-12-10
+stackusage hour list --registration hamburg --verdict conflict`, func(ctx context.Context) error {
+		if err := days.Check(); err != nil {
+			return err
+		}
+		cloudID, err := only.Filter(ctx)
+		if err != nil {
+			return err
+		}
+		storage, err := e.Storage()
+		if err != nil {
+			return err
+		}
+		return cli.List(e, func(yield func(Row, error) bool) {
+			for h, err := range storage.Ledger.LandedHours(ctx, cloudID) {
+				if err == nil && (verdict != "" && h.Verdict != verdict || !days.Has(h.ID.Hour.Day())) {
+					continue
+				}
+				if !yield(rowOf(h), err) || err != nil {
+					return
+				}
+			}
+		}, cli.Table[Row]{
+			Head: []string{"CLOUD ID", "HOUR", "SHA16", "VERDICT", "ROWS", "LANDED", "WHY"},
+			Cells: func(r Row) []any {
+				return []any{r.CloudID, strings.Replace(r.Hour, ":00:00Z", ":00Z", 1), r.SHA16, r.Verdict, r.Records, cli.Stamp(r.Landed), r.why()}
+			},
+			None: "no such file has landed",
+		})
+	})
+	only = e.AnyRegistration(cmd)
+	days.Flags(cmd, "reported `day`")
+	cli.EnumVar(cmd, &verdict, "verdict", "only files with this `verdict`", ledger.Counted, ledger.Duplicate, ledger.Conflict, ledger.KeptOut,
+		ledger.Voided, ledger.Excluded, ledger.Rejected, ledger.Unregistered)
+	return cmd
+}
+
+func rowOf(h ledger.LandedHour) Row {
+	r := Row{
+		CloudID: h.ID.CloudID, Hour: h.ID.Hour.String(), SHA16: h.ID.SHA16, Verdict: string(h.Verdict), Code: h.Code, Reason: h.Reason,
+		Records: h.Records, Landed: h.LandedAt.UTC(), Blob: h.Blob,
+	}
+	if h.Decision != "" {
+		r.Decided = &Decision{
+			Decision: string(h.Decision), Reason: h.DecisionReason, By: h.DecidedBy, At: h.DecidedAt.UTC(),
+			Done: !h.TakesOver() && !h.Leaves() && !h.AwaitsReingest(), SupersededBy: h.SupersededBy, Earlier: h.Earlier,
+		}
+	} else {
+		r.Earlier = h.Earlier
+	}
+	return r
+}
+
+func (r Row) why() string {
+	d := r.Decided
+	switch {
+	case d == nil: // that a file was ingested again shows in the last decision of before alone
+		return strings.Trim(r.Reason+"; "+r.Earlier[strings.LastIndex(r.Earlier, "\n")+1:], "; ")
+	case !d.Done && d.Decision == string(ledger.Exclude):
+		return fmt.Sprintf("about to be excluded; %s decided %s: %s", d.By, cli.Stamp(d.At), d.Reason)
+	case !d.Done && d.Decision == string(ledger.Reingest):
+		return fmt.Sprintf("about to be ingested again; %s decided %s: %s", d.By, cli.Stamp(d.At), d.Reason)
+	case !d.Done:
+		return fmt.Sprintf("about to replace the accepted file; %s decided %s: %s", d.By, cli.Stamp(d.At), d.Reason)
+	}
+	return fmt.Sprintf("%s by %s %s: %s", d.Decision, d.By, cli.Stamp(d.At), d.Reason)
+}
+
+// decision is a decision about one file.
+type decision struct {
+	env   *cli.Env
+	of    *cli.Registration
+	hour  string
+	id    ledger.HourID
+	why   ledger.Reasoned
+	check func() error
+}
+
+// flags adds the flags of the decision.
+func (d *decision) flags(e *cli.Env, cmd *cobra.Command) {
+	d.env, d.of = e, e.OneRegistration(cmd)
+	cmd.Flags().StringVar(&d.hour, "hour", "", "reported `hour`, for example 2019-12-10T19:00Z")
+	cmd.Flags().StringVar(&d.id.SHA16, "sha16", "", "`hash` in the name of the file, as hour list shows it")
+	d.check = cli.ReasonFlags(cmd, &d.why)
+}
+
+// begin checks the flags, and connects.
+func (d *decision) begin(ctx context.Context) (storage *cli.Storage, err error) {
+	if d.id.Hour, err = cli.ParseHour(d.hour); err != nil {
+		return nil, err
+	}
+	if !sha16Pattern.MatchString(d.id.SHA16) {
+		return nil, fmt.Errorf("--sha16 %q: must be 16 hex digits in lower case", d.id.SHA16)
+	}
+	if err := d.check(); err != nil {
+		return nil, err
+	}
+	if d.id.CloudID, err = d.of.CloudID(ctx); err != nil {
+		return nil, err
+	}
+	return d.env.Storage()
+}
+
+var sha16Pattern = regexp.MustCompile(`^[0-9a-f]{16}$`)
+
+// done prints what was decided.
+func (d *decision) done(h ledger.Hour, format string, args ...any) error {
+	return cli.Result(d.env, rowOf(ledger.LandedHour{ID: d.id, Hour: h}), format, args...)
+}
+
+// unresolved adds to the error of a decision where to look next.
+func unresolved(err error) error {
+	switch {
+	case errors.Is(err, table.ErrNotFound):
+		return fmt.Errorf("%w: no such file has a verdict, or none is accepted for the hour yet; stackusage hour list shows what landed, and the hours of a stack that is not registered are accepted once it is", err)
+	case errors.Is(err, ledger.ErrDecided):
+		return fmt.Errorf("%w; stackusage hour list shows the verdict of each file", err)
+	}
+	return err
+}
+
+// announce has IngestHour read a file: it has the disk and the limits for it. Should the
+// message get lost, Sweep or the same command sends it again.
+func announce(ctx context.Context, s *cli.Storage, id ledger.HourID) error {
+	name := landing.Name{CloudID: id.CloudID, Hour: id.Hour, SHA16: id.SHA16}
+	if err := s.Usage.Queues.Enqueue(ctx, queue.Landed, queue.LandedMessage(name), 0); err != nil {
+		return fmt.Errorf("the decision is recorded, but not announced; run the command again: %w", err)
+	}
+	return nil
+}

@@ -1,0 +1,185 @@
+// Package quarantine is stackusage quarantine: rejected rows, and the decisions about
+// them.
+package quarantine
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"strconv"
+	"strings"
+
+	"github.com/spf13/cobra"
+
+	"stackusage/cmd/stackusage/cli"
+	"stackusage/handlers"
+	"stackusage/shared/daily"
+	"stackusage/shared/intake"
+	"stackusage/shared/ledger"
+	"stackusage/shared/table"
+)
+
+// Command is stackusage quarantine.
+func Command(e *cli.Env) *cobra.Command {
+	return cli.Group("quarantine", "List, show, resubmit and dismiss rejected rows", `
+stackusage quarantine list
+stackusage quarantine show --hour 2019-12-10T19:00Z > rows.ndjson
+stackusage quarantine redrive --hour 2019-12-10T19:00Z --fixed rows.ndjson --reason "agent 0.2.1 wrote 4,0"`,
+		list(e), show(e), redrive(e), dismiss(e))
+}
+
+// Group is one line of quarantine list: rejected rows of an hour with one code and state.
+type Group struct {
+	CloudID string           `json:"cloudId"`
+	Hour    string           `json:"hour"`
+	SHA16   string           `json:"sha16"`
+	Code    string           `json:"code"`
+	State   ledger.RowStatus `json:"state"`
+	Rows    int64            `json:"rows"`
+	First   int64            `json:"firstLine"`
+	Reason  string           `json:"reason"`            // of the first
+	Decided string           `json:"decided,omitempty"` // who dismissed the first, and why
+}
+
+func list(e *cli.Env) *cobra.Command {
+	var state ledger.RowStatus
+	var only *cli.Registration
+	cmd := cli.Command("list", "Count rejected rows by hour, code and state", `STATE: refused (in no bill), redriven (in the bill, by a corrected hour blob),
+dismissed (an operator decided that they are no usage).`, `
+stackusage quarantine list
+stackusage quarantine list --registration hamburg --state refused`, func(ctx context.Context) error {
+		cloudID, err := only.Filter(ctx)
+		if err != nil {
+			return err
+		}
+		storage, err := e.Storage()
+		if err != nil {
+			return err
+		}
+		return cli.List(e, func(yield func(Group, error) bool) {
+			for h, err := range storage.Ledger.QuarantinedHours(ctx, cloudID) {
+				var groups []*Group
+				if err == nil {
+					groups, err = groupsOf(ctx, storage, h.ID)
+				}
+				if err != nil {
+					yield(Group{}, err)
+					return
+				}
+				for _, g := range groups {
+					if (state == "" || g.State == state) && !yield(*g, nil) {
+						return
+					}
+				}
+			}
+		}, cli.Table[Group]{
+			Head: []string{"CLOUD ID", "HOUR", "SHA16", "CODE", "STATE", "ROWS", "FIRST LINE", "WHY"},
+			Cells: func(g Group) []any {
+				why := fmt.Sprintf("%.100s", g.Reason)
+				if g.Decided != "" {
+					why += "; dismissed by " + g.Decided
+				}
+				return []any{g.CloudID, strings.Replace(g.Hour, ":00:00Z", ":00Z", 1), g.SHA16, g.Code, g.State, g.Rows, g.First, why}
+			},
+			None: "no such row is in quarantine",
+		})
+	})
+	only = e.AnyRegistration(cmd)
+	cli.EnumVar(cmd, &state, "state", "only rows in this `state`", ledger.Refused, ledger.Redriven, ledger.Dismissed)
+	return cmd
+}
+
+// groupsOf counts the rejected rows of an hour blob by code and state, in order of their
+// first line.
+func groupsOf(ctx context.Context, storage *cli.Storage, id ledger.HourID) (groups []*Group, err error) {
+	for row, err := range storage.Ledger.RefusedRows(ctx, id) {
+		if err != nil {
+			return nil, err
+		}
+		i := slices.IndexFunc(groups, func(g *Group) bool { return g.Code == row.Code && g.State == row.State })
+		if i < 0 {
+			i = len(groups)
+			groups = append(groups, &Group{
+				CloudID: id.CloudID, Hour: id.Hour.String(), SHA16: id.SHA16, Code: row.Code, State: row.State, First: row.Line, Reason: row.Reason, Decided: dismissedBy(row),
+			})
+		}
+		groups[i].Rows++
+	}
+	return groups, nil
+}
+
+// dismissedBy is who dismissed a row, and why; empty if nobody did.
+func dismissedBy(row ledger.RefusedRow) string {
+	if row.State != ledger.Dismissed {
+		return ""
+	}
+	return row.DecidedBy + ": " + row.DecisionReason
+}
+
+// selection is which rejected rows of an hour a command is about.
+type selection struct {
+	env   *cli.Env
+	of    *cli.Registration
+	id    ledger.HourID
+	hour  string // as it was asked for
+	code  string
+	texts []string
+	lines map[int64]bool
+}
+
+// flags adds the flags of a selection.
+func (s *selection) flags(e *cli.Env, cmd *cobra.Command) {
+	s.env, s.of = e, e.OneRegistration(cmd)
+	cmd.Flags().StringVar(&s.hour, "hour", "", "reported `hour`, for example 2019-12-10T19:00Z")
+	cmd.Flags().StringVar(&s.code, "code", "", "only rows rejected with this `code`")
+	cmd.Flags().StringSliceVar(&s.texts, "line", nil, "only this `line` (repeatable)")
+}
+
+// check reads what the flags say.
+func (s *selection) check() (err error) {
+	if s.id.Hour, err = cli.ParseHour(s.hour); err != nil {
+		return err
+	}
+	for _, text := range s.texts {
+		n, err := strconv.ParseInt(text, 10, 64)
+		if err != nil || n < 1 {
+			return fmt.Errorf("--line %q: want the number of a line", text)
+		}
+		if s.lines == nil {
+			s.lines = map[int64]bool{}
+		}
+		s.lines[n] = true
+	}
+	return nil
+}
+
+// find finds the accepted file of the hour.
+func (s *selection) find(ctx context.Context) (storage *cli.Storage, err error) {
+	if s.id.CloudID, err = s.of.CloudID(ctx); err != nil {
+		return nil, err
+	}
+	if storage, err = s.env.Storage(); err != nil {
+		return nil, err
+	}
+	standing, err := storage.Ledger.CountedHour(ctx, s.id)
+	if errors.Is(err, table.ErrNotFound) || err == nil && standing.Counts == "" {
+		err = fmt.Errorf("no file is accepted for the hour %s of %s; stackusage hour list shows what landed", cli.Stamp(s.id.Hour.Start()), s.id.CloudID)
+	}
+	s.id.SHA16 = standing.Counts
+	return storage, err
+}
+
+func (s *selection) wants(q ledger.RefusedRow) bool {
+	return (s.code == "" || q.Code == s.code) && (s.lines == nil || s.lines[q.Line])
+}
+
+func redriver(s *cli.Storage) intake.Redriver {
+	return intake.Redriver{
+		Ledger: s.Ledger, Landing: s.Landing.Blobs, App: s.Usage.Blobs, Settings: intake.Settings{SpillSums: daily.DefaultSpill},
+		Region: func(ctx context.Context, cloudID string) (intake.RegisteredRegion, error) {
+			book, err := s.Registry().Book(ctx, cloudID)
+			return handlers.RegionOf(book), err
+		},
+	}
+}

@@ -1,0 +1,79 @@
+package quarantine
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"unicode/utf8"
+
+	"github.com/spf13/cobra"
+
+	"stackusage/cmd/stackusage/cli"
+	"stackusage/shared/intake"
+	"stackusage/shared/ledger"
+)
+
+// Shown is one line of quarantine show, and what redrive --fixed reads.
+type Shown struct {
+	Line   int64            `json:"line"`
+	State  ledger.RowStatus `json:"state,omitempty"`
+	Code   string           `json:"code,omitempty"`
+	Reason string           `json:"reason,omitempty"`
+	By     string           `json:"decidedBy,omitempty"`
+	Why    string           `json:"decisionReason,omitempty"`
+	Cut    bool             `json:"cut,omitempty"`    // the row is only its beginning
+	Row    json.RawMessage  `json:"row,omitempty"`    // the row, where it is JSON
+	Text   string           `json:"text,omitempty"`   // the row, where it is other text
+	Base64 []byte           `json:"base64,omitempty"` // the row, where it is no text
+}
+
+func show(e *cli.Env) *cobra.Command {
+	var s selection
+	cmd := cli.Command("show", "Print rejected rows", `Prints one JSON object a line, unless --output says otherwise. The row is under "row"
+if it is JSON, "text" if it is not, "base64" if it is not even text. Correct "row" in an
+editor, leave out the lines that are not to be resubmitted, and pass the file to
+stackusage quarantine redrive --fixed.`, `
+stackusage quarantine show --hour 2019-12-10T19:00Z > rows.ndjson
+stackusage quarantine show --hour 2019-12-10T19:00Z --output table`, func(ctx context.Context) error {
+		if err := s.check(); err != nil {
+			return err
+		}
+		storage, err := s.find(ctx)
+		if err != nil {
+			return err
+		}
+		e.DefaultOutput("json")
+		return cli.List(e, func(yield func(Shown, error) bool) {
+			for q, err := range redriver(storage).Refused(ctx, s.id) {
+				if err == nil && !s.wants(q.RefusedRow) {
+					continue
+				}
+				if !yield(shownOf(q), err) || err != nil {
+					return
+				}
+			}
+		}, cli.Table[Shown]{
+			Head: []string{"LINE", "STATE", "CODE", "REASON", "ROW"},
+			Cells: func(r Shown) []any {
+				row := string(r.Row) + r.Text
+				return []any{r.Line, r.State, r.Code, r.Reason, fmt.Sprintf("%.100s", row)}
+			},
+			None: "no such row is in quarantine",
+		})
+	})
+	s.flags(e, cmd)
+	return cmd
+}
+
+func shownOf(q intake.RefusedRow) Shown {
+	out := Shown{Line: q.Line, State: q.State, Code: q.Code, Reason: q.Reason, By: q.DecidedBy, Why: q.DecisionReason, Cut: q.Cut}
+	switch {
+	case !q.Cut && json.Valid(q.Row) && utf8.Valid(q.Row):
+		out.Row = q.Row
+	case utf8.Valid(q.Row):
+		out.Text = string(q.Row)
+	default:
+		out.Base64 = q.Row
+	}
+	return out
+}

@@ -1,0 +1,185 @@
+package registrations
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"stackusage/cmd/stackusage/cli"
+	"stackusage/shared/ledger"
+	"stackusage/shared/registration"
+	"stackusage/shared/usage"
+)
+
+// change are the flags of a new registration, and of a change to one.
+type change struct {
+	env       *cli.Env
+	cmd       *cobra.Command
+	wish      registration.Wish
+	day       usage.Day
+	reporting string
+	end       string
+	why       ledger.Reasoned
+	confirm   *bool
+	reason    func() error
+}
+
+// flags adds the flags that create and update have in common.
+func (c *change) flags(e *cli.Env, cmd *cobra.Command, w *registration.Wish) {
+	c.env, c.cmd = e, cmd
+	f := cmd.Flags()
+	f.StringVar(&w.SubscriptionID, "subscription", "", "billing subscription in Azure, a `GUID`")
+	cli.EnumVar(cmd, &w.SubscriptionKind, "kind", "`kind` of the billing subscription", registration.EA, registration.CSP, registration.PayAsYouGo, registration.MSDN)
+	f.StringVar(&w.Cloud, "cloud", "", "Azure `cloud` of the billing subscription (default: "+registration.AzureCloud+")")
+	cli.EnumVar(cmd, &w.StampKind, "stack", "`kind` of stack (default: "+string(registration.Integrated)+")", registration.Integrated, registration.ASDK)
+	cli.EnumVar(cmd, &w.BillingModel, "model", "billing `model`", registration.PayAsYouUse, registration.Capacity, registration.Development)
+	cli.EnumVar(cmd, &c.reporting, "reporting", "usage reporting (default: on for PayAsYouUse and Development, off for Capacity)", "on", "off")
+	f.StringVar(&w.Region, "region", "", "`name` of the stack's region")
+	cli.DayVar(cmd, &c.day, "from", "first usage `day` of the change (YYYY-MM-DD, UTC; default: today)")
+	cli.HourVar(cmd, &w.Start, "start", "first expected reported `hour`, for example 2019-12-10T19:00Z")
+	f.StringVar(&c.end, "end", "", "first reported `hour` that is not expected any more, or none")
+	f.BoolVar(&w.NoHoursExpected, "no-hours-expected", false, "no reported hour is ever missed; a day closes by the hours that come")
+	c.confirm = cli.ConfirmFlag(cmd)
+	c.reason = cli.ReasonFlags(cmd, &c.why)
+}
+
+// read completes what is wished by the flags that need more than their text.
+func (c *change) read(w *registration.Wish) error {
+	if err := c.reason(); err != nil {
+		return err
+	}
+	if err := guids(map[string]*string{"--subscription": &w.SubscriptionID, "--cloud-id": &w.CloudID}); err != nil {
+		return err
+	}
+	if c.reporting != "" {
+		on := c.reporting == "on"
+		w.Reporting = &on
+	}
+	if c.end != "" && c.end != "none" {
+		t, err := cli.ParseTime(c.end)
+		if err != nil {
+			return fmt.Errorf("--end: %w, or none", err)
+		}
+		w.End = t
+	}
+	w.EffectiveDay, w.Note = cli.CompactOr(c.day), cli.NoteOf(c.why)
+	return nil
+}
+
+func create(e *cli.Env) *cobra.Command {
+	var c change
+	w := &c.wish
+	cmd := cli.Command("create", "Register a stack", `--cloud-id is the stack's own: Get-AzureStackStampInformation shows it. A stack that is
+registered already is changed by stackusage registration update.`, `
+stackusage registration create --name hamburg --cloud-id b31316d4-de02-43a4-903d-eb74f8258b01 \
+  --subscription 7a1f6e0c-2a53-4a8e-9a43-0c2d4c9f1b11 --kind EA --model PayAsYouUse \
+  --region local --reason "stack is live"`, func(ctx context.Context) error {
+		if w.Name == "" || w.CloudID == "" || w.SubscriptionID == "" || w.SubscriptionKind == "" || w.BillingModel == "" {
+			return errors.New("--name, --cloud-id, --subscription, --kind or --model is missing")
+		}
+		if err := c.read(w); err != nil {
+			return err
+		}
+		storage, err := e.Storage()
+		if err != nil {
+			return err
+		}
+		before, err := storage.Registry().Book(ctx, w.CloudID)
+		if err != nil {
+			return err
+		}
+		if len(before.Registrations) > 0 {
+			return fmt.Errorf("create registration %s: cloudId %s is registered as %s; change it by stackusage registration update --registration %[3]s", w.Name, w.CloudID, before.Name())
+		}
+		w.Match.New = true
+		book, _, err := storage.Registrar(*c.confirm).Put(ctx, *w)
+		if err != nil {
+			return err
+		}
+		return printBook(e, book, fmt.Sprintf("Registration %s is created.\n", book.Name())+cli.RestatedText(*c.confirm))
+	})
+	cmd.Flags().StringVar(&w.Name, "name", "", "`name` of the new registration")
+	cmd.Flags().StringVar(&w.CloudID, "cloud-id", "", "the stack's cloudId, a `GUID`")
+	c.flags(e, cmd, w)
+	return cmd
+}
+
+func update(e *cli.Env) *cobra.Command {
+	var c change
+	var given registration.Wish
+	var of *cli.Registration
+	cmd := cli.Command("update", "Change a registration from a usage day on", `Omitted flags keep the values that hold on the day --from; --end none removes an end.
+Omitted --reporting keeps its value, too, unless --model changes the model. Usage days
+before --from keep what holds for them. A change that affects closed usage days lists
+them and needs --confirm; they are restated after it. Days that were closed with usage
+reporting off and have it on now need no confirmation.`, `
+stackusage registration update --registration hamburg --model Capacity --from 2020-02-01 --reason "new contract"
+stackusage registration update --registration hamburg --end none --reason "stack stays"`, func(ctx context.Context) error {
+		if err := c.read(&given); err != nil {
+			return err
+		}
+		before, err := of.Book(ctx)
+		if err != nil {
+			return err
+		}
+		w, err := c.over(before, given)
+		if err != nil {
+			return err
+		}
+		storage, err := e.Storage()
+		if err != nil {
+			return err
+		}
+		book, _, err := storage.Registrar(*c.confirm).Put(ctx, w)
+		if err != nil {
+			return err
+		}
+		if book.Version == before.Version {
+			return printBook(e, book, fmt.Sprintf("Registration %s has these values already; nothing is changed.\n", book.Name()))
+		}
+		return printBook(e, book, fmt.Sprintf("Registration %s is changed.\n", book.Name())+cli.RestatedText(*c.confirm))
+	})
+	of = e.OneRegistration(cmd)
+	cmd.Flags().StringVar(&given.Name, "name", "", "new `name` of the registration")
+	c.flags(e, cmd, &given)
+	return cmd
+}
+
+// over lays the flags that are given over what holds on the day of the change.
+func (c *change) over(book registration.Book, given registration.Wish) (registration.Wish, error) {
+	day := given.EffectiveDay
+	if day == "" {
+		day = usage.HourOf(time.Now()).Day().Compact()
+	}
+	held, err := book.On(day)
+	if err != nil {
+		return given, err
+	}
+	w := registration.Wish{Registration: held.Registration, Match: registration.Condition{Version: &book.Version}}
+	w.EffectiveDay, w.Note, w.End = given.EffectiveDay, given.Note, book.End(day)
+	keep := !held.ReportingOff
+	w.Reporting = &keep
+	if given.Reporting != nil || given.BillingModel != "" && given.BillingModel != held.BillingModel {
+		w.Reporting = given.Reporting
+	}
+	for flag, set := range map[string]func(){
+		"name":              func() { w.Name = given.Name },
+		"subscription":      func() { w.SubscriptionID = given.SubscriptionID },
+		"kind":              func() { w.SubscriptionKind = given.SubscriptionKind },
+		"cloud":             func() { w.Cloud = given.Cloud },
+		"stack":             func() { w.StampKind = given.StampKind },
+		"model":             func() { w.BillingModel = given.BillingModel },
+		"region":            func() { w.Region = given.Region },
+		"start":             func() { w.Start = given.Start },
+		"end":               func() { w.End = given.End },
+		"no-hours-expected": func() { w.NoHoursExpected = given.NoHoursExpected },
+	} {
+		if c.cmd.Flags().Changed(flag) {
+			set()
+		}
+	}
+	return w, nil
+}

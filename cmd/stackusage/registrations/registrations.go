@@ -1,0 +1,236 @@
+// Package registrations is stackusage registration: which stacks report, and who pays.
+package registrations
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"strings"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"stackusage/cmd/stackusage/cli"
+	"stackusage/shared/activation"
+	"stackusage/shared/activation/issue"
+	"stackusage/shared/ledger"
+	"stackusage/shared/registration"
+	"stackusage/shared/registration/resource"
+	"stackusage/shared/usage"
+)
+
+// Command is stackusage registration.
+func Command(e *cli.Env) *cobra.Command {
+	return cli.Group("registration", "Create, change, show and end registrations", `
+stackusage registration list
+stackusage registration update --registration hamburg --model Capacity --from 2020-02-01 --reason "new contract"`,
+		create(e), update(e), list(e), show(e), end(e), issueKey(e))
+}
+
+func list(e *cli.Env) *cobra.Command {
+	return cli.Command("list", "List what is registered today", `Shows what holds today of each registration. stackusage registration show has its history.`, `
+stackusage registration list
+stackusage registration list --output csv`, func(ctx context.Context) error {
+		storage, err := e.Storage()
+		if err != nil {
+			return err
+		}
+		books, err := storage.Registry().Books(ctx)
+		if err != nil {
+			return err
+		}
+		today := time.Now().UTC().Format("20060102")
+		if !e.Tables() {
+			return cli.List(e, resources(books, today), cli.Table[resource.Registration]{})
+		}
+		var shown []registration.Holding
+		names := map[string]string{}
+		for _, b := range books {
+			held, err := b.On(today)
+			if errors.Is(err, registration.ErrUnknown) {
+				continue
+			}
+			if err != nil {
+				return err
+			}
+			shown, names[held.CloudID] = append(shown, held), b.Name()
+		}
+		return cli.List(e, cli.Each(shown), cli.Table[registration.Holding]{
+			Head: []string{"NAME", "CLOUD ID", "SUBSCRIPTION", "KIND", "STACK", "MODEL", "REPORTING", "REGION", "START", "END", "HOURS", "TENANTS"},
+			Cells: func(h registration.Holding) []any {
+				return []any{names[h.CloudID], h.CloudID, h.SubscriptionID, h.SubscriptionKind, h.StampKind, h.BillingModel,
+					onOff(h.Registration), h.Region, cli.StampOr(cli.Known(h.Start)), cli.StampOr(cli.Known(h.End)), hoursOf(h.Registration), len(h.Tenants)}
+			},
+			None: "no stack is registered",
+		})
+	})
+}
+
+// resources are the registrations as the API shows them.
+func resources(books []registration.Book, today string) func(yield func(resource.Registration, error) bool) {
+	return func(yield func(resource.Registration, error) bool) {
+		for _, b := range books {
+			if _, err := b.On(today); errors.Is(err, registration.ErrUnknown) {
+				continue
+			}
+			shown, err := resource.Of(b, time.Now())
+			if !yield(shown, err) {
+				return
+			}
+		}
+	}
+}
+
+func onOff(r registration.Registration) string {
+	if r.ReportingOff {
+		return "off"
+	}
+	return "on"
+}
+
+// hoursOf tells whether a registration's reported hours are missed where they do not come.
+func hoursOf(r registration.Registration) string {
+	if r.NoHoursExpected {
+		return "not expected"
+	}
+	return "expected"
+}
+
+func show(e *cli.Env) *cobra.Command {
+	var of *cli.Registration
+	cmd := cli.Command("show", "Show the history of a registration", `The last entry for a usage day is the one that holds.`, `
+stackusage registration show --registration hamburg`, func(ctx context.Context) error {
+		book, err := of.Book(ctx)
+		if err != nil {
+			return err
+		}
+		return printBook(e, book, "")
+	})
+	of = e.OneRegistration(cmd)
+	return cmd
+}
+
+// printBook prints the entries of a registration under a text; the last entry for a day
+// holds.
+func printBook(e *cli.Env, book registration.Book, text string) error {
+	if !e.Tables() {
+		shown, err := resource.Of(book, time.Now())
+		if err != nil {
+			return err
+		}
+		return cli.List(e, cli.Each([]resource.Registration{shown}), cli.Table[resource.Registration]{})
+	}
+	if _, err := io.WriteString(e.Stdout, text); err != nil {
+		return err
+	}
+	return cli.List(e, cli.Each(book.Registrations), cli.Table[registration.Registration]{
+		Head: []string{"FROM", "SUBSCRIPTION", "KIND", "STACK", "MODEL", "REPORTING", "REGION", "START", "END", "HOURS", "WHY"},
+		Cells: func(r registration.Registration) []any {
+			return []any{usage.ShowDay(r.EffectiveDay), r.SubscriptionID, r.SubscriptionKind, r.StampKind, r.BillingModel, onOff(r), r.Region,
+				cli.StampOr(cli.Known(r.Start)), cli.StampOr(cli.Known(r.End)), hoursOf(r), cli.WhyOf(r.Note)}
+		},
+	})
+}
+
+func end(e *cli.Env) *cobra.Command {
+	var at time.Time
+	var why ledger.Reasoned
+	var of *cli.Registration
+	var reason func() error
+	var confirm *bool
+	cmd := cli.Command("end", "End a registration, and keep its history", `From --at on no reported hour is expected. The first SETTLING_HOURS hours after it are
+still accepted, because they hold the last usage. If usage days after --at are closed
+already, the command lists them and needs --confirm: the hours after the end then
+leave the bill, and these days are restated.`, `
+stackusage registration end --registration hamburg --at 2020-02-01T00:00Z --reason "stack is dismantled"`, func(ctx context.Context) error {
+		if err := reason(); err != nil {
+			return err
+		}
+		if at.IsZero() {
+			at = registration.DefaultEnd(time.Now())
+		}
+		book, err := of.Book(ctx)
+		if err != nil {
+			return err
+		}
+		storage, err := e.Storage()
+		if err != nil {
+			return err
+		}
+		book, err = storage.Registrar(*confirm).End(ctx, book.Name(), at, cli.NoteOf(why), registration.Condition{})
+		if err != nil {
+			return err
+		}
+		last, err := book.Current()
+		if err != nil {
+			return err
+		}
+		return printBook(e, book, fmt.Sprintf("Registration %s ends at %s.\n", book.Name(), cli.Stamp(last.End))+cli.RestatedText(*confirm))
+	})
+	of = e.OneRegistration(cmd)
+	cli.HourVar(cmd, &at, "at", "first reported `hour` that is not expected any more (default: the next hour)")
+	confirm = cli.ConfirmFlag(cmd)
+	reason = cli.ReasonFlags(cmd, &why)
+	return cmd
+}
+
+// Key is an activation key.
+type Key struct {
+	Key string `json:"activationKey"`
+}
+
+func issueKey(e *cli.Env) *cobra.Command {
+	var req issue.Request
+	var by string
+	var of *cli.Registration
+	var check func() error
+	cmd := cli.Command("issue-key", "Issue the activation key that configures the agent", `The key holds no secret. The deployment must have made the stack's container. The
+provider subscription is recorded with the registration: its usage is free.`, `
+stackusage registration issue-key --registration hamburg --domain azurestack.external \
+  --tenant-id 39c82aed-b2b7-4a66-abdb-611de00bf11e --client-id 39c82aed-b2b7-4a66-abdb-611de00bf11f`, func(ctx context.Context) error {
+		if err := check(); err != nil {
+			return err
+		}
+		book, err := of.Book(ctx)
+		if err != nil {
+			return err
+		}
+		storage, err := e.Storage()
+		if err != nil {
+			return err
+		}
+		issuer := issue.Issuer{Registrar: storage.Registrar(false), Containers: storage.Landing.Blobs, Service: storage.Landing.Blobs.Service()}
+		key, err := issuer.Key(ctx, book.Name(), req, by)
+		if err != nil {
+			return err
+		}
+		return cli.Result(e, Key{key}, "%s\n", key)
+	})
+	of = e.OneRegistration(cmd)
+	f := cmd.Flags()
+	f.StringVar(&req.Identity.TenantID, "tenant-id", "", "`GUID` of the directory that the agent signs in to")
+	f.StringVar(&req.Identity.ClientID, "client-id", "", "`GUID` of the identity that the agent signs in as")
+	req.Identity.Method = activation.ClientSecret
+	cli.EnumVar(cmd, &req.Identity.Method, "method", "sign-in `method` of the agent", activation.ClientSecret, activation.ClientCertificate, activation.ManagedIdentity)
+	f.StringVar(&req.Stamp.Domain, "domain", "", "external domain `name` of the stack, for example azurestack.external")
+	f.StringVar(&req.Stamp.Endpoint, "endpoint", "", "`URL` of the stack's admin Resource Manager (default: adminmanagement.<region>.<domain>)")
+	f.StringVar(&req.Stamp.ProviderSubscription, "provider-subscription", "", "`GUID` of the stack's default provider subscription")
+	check = cli.ByFlag(cmd, &by)
+	return cmd
+}
+
+// guids brings flags that hold GUIDs into their one form.
+func guids(flags map[string]*string) error {
+	for name, into := range flags {
+		if strings.TrimSpace(*into) == "" {
+			continue
+		}
+		dashed, err := cli.GUID(name, *into)
+		if err != nil {
+			return err
+		}
+		*into = dashed
+	}
+	return nil
+}
