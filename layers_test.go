@@ -30,7 +30,7 @@ const module = "stackusage/"
 // Workflows never import edges: they declare the small interfaces that they use.
 // shared/verify stands alone beside the house.
 var floors = []floor{
-	{"base", nil, []string{"shared/strictjson", "shared/telemetry", "shared/content", "functions"}},
+	{"base", nil, []string{"shared/strictjson", "shared/telemetry", "shared/content", "shared/gz", "functions"}},
 	{"domain", []string{"base"}, []string{
 		"shared/usage", "shared/meter", "shared/landing", "shared/registration", "shared/registration/resource", "shared/registry",
 		"shared/daily", "shared/outcome", "shared/table", "shared/ledger",

@@ -12,6 +12,8 @@ import (
 	"fmt"
 	"hash"
 	"io"
+
+	"stackusage/shared/gz"
 )
 
 // A line file is gzip of lines of JSON: a header, the lines, and a trailer that
@@ -46,7 +48,7 @@ type File struct {
 }
 
 type lineWriter struct {
-	gz   *gzip.Writer
+	gz   *gz.Writer
 	enc  *json.Encoder // of header and trailer
 	body *json.Encoder // of the lines
 	text hash.Hash     // of the lines
@@ -67,7 +69,7 @@ func (c *countWriter) Write(p []byte) (int, error) {
 
 func newLineWriter(w io.Writer, header any) (*lineWriter, error) {
 	out := &lineWriter{sum: sha256.New(), text: sha256.New()}
-	out.gz = gzip.NewWriter(io.MultiWriter(w, out.sum, &out.size))
+	out.gz = gz.NewWriter(io.MultiWriter(w, out.sum, &out.size))
 	out.enc, out.body = json.NewEncoder(out.gz), json.NewEncoder(io.MultiWriter(out.gz, out.text))
 	out.enc.SetEscapeHTML(false)
 	out.body.SetEscapeHTML(false)

@@ -11,6 +11,7 @@ import (
 	"iter"
 
 	"stackusage/shared/content"
+	"stackusage/shared/gz"
 	"stackusage/shared/landing"
 	"stackusage/shared/ledger"
 	"stackusage/shared/table"
@@ -22,7 +23,7 @@ import (
 // wait on disk, not in memory.
 type refusals struct {
 	file *content.File
-	gz   *gzip.Writer
+	gz   *gz.Writer
 	enc  *json.Encoder
 }
 
@@ -41,7 +42,7 @@ func newRefusals(dir string) (*refusals, error) {
 	if err != nil {
 		return nil, err
 	}
-	q := &refusals{file: file, gz: gzip.NewWriter(file)}
+	q := &refusals{file: file, gz: gz.NewWriter(file)}
 	q.enc = json.NewEncoder(q.gz)
 	return q, nil
 }

@@ -3,7 +3,6 @@ package landing
 import (
 	"bufio"
 	"bytes"
-	"compress/gzip"
 	"crypto/sha256"
 	"encoding/json"
 	"errors"
@@ -11,12 +10,13 @@ import (
 	"hash"
 	"io"
 
+	"stackusage/shared/gz"
 	"stackusage/shared/usage"
 )
 
 // Writer writes one hour blob as a stream.
 type Writer struct {
-	gz      *gzip.Writer
+	gz      *gz.Writer
 	file    hash.Hash // of the compressed bytes
 	name    Name
 	rows    RowSet
@@ -35,7 +35,7 @@ func NewWriter(w io.Writer, header Header) (*Writer, error) {
 		return nil, fmt.Errorf("write header of hour %s: %w", hour, err)
 	}
 	sum := sha256.New()
-	out := &Writer{gz: gzip.NewWriter(io.MultiWriter(w, sum)), file: sum, name: Name{CloudID: header.CloudID, Hour: hour}}
+	out := &Writer{gz: gz.NewWriter(io.MultiWriter(w, sum)), file: sum, name: Name{CloudID: header.CloudID, Hour: hour}}
 	if err := out.line(line); err != nil {
 		return nil, fmt.Errorf("write header of hour %s: %w", hour, err)
 	}
