@@ -65,7 +65,7 @@ func TestExamplesAreCalls(t *testing.T) {
 
 func TestCallsThatAreWrong(t *testing.T) {
 	for call, want := range map[string]string{
-		"vérify": `unknown command "vérify"; did you mean "verify"?`, "hour lst": `unknown command "lst"; did you mean "list"?`,
+		"vérify": `unknown command "vérify"; did you mean "verify"?`, "hour lst": `unknown command "lst"; did you mean "list"?`, "stauts": `unknown command "stauts"; did you mean "status"?`,
 		"frobnicate --x": `unknown command "frobnicate"; stackusage has: batch, `, "tenant": "stackusage tenant needs a subcommand: list, map, unmap",
 		"verify now": `unexpected argument "now"`, "verify --dys": "unknown flag: --dys; stackusage verify --help lists the flags",
 		"verify --to 2019-12-09 --from 2019-12-10": "--to 2019-12-09 is before", "verify --limit 0": "--limit 0",

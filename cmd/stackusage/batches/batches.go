@@ -104,17 +104,15 @@ of the batch unacceptable. UNREAD: in how many tries a response had no result th
 could be read. Such a batch waits until the cause is fixed, or an operator decides
 with stackusage batch settle.`, `
 stackusage batch list
-stackusage batch list --all --day 2019-12-10`, func(ctx context.Context) (err error) {
+stackusage batch list --all --day 2019-12-10`, func(ctx context.Context) error {
 		if err := f.check(); err != nil {
 			return err
 		}
-		if f.id.CloudID, err = f.only.Filter(ctx); err != nil {
-			return err
-		}
-		storage, err := e.Storage()
+		storage, cloudID, err := f.only.Filter(ctx)
 		if err != nil {
 			return err
 		}
+		f.id.CloudID = cloudID
 		none := "no such batch waits for a response"
 		if f.all {
 			none = "there is no such batch"

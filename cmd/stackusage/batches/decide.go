@@ -22,17 +22,15 @@ func retry(e *cli.Env) *cobra.Command {
 --registration, --day, --revision and --batch, all waiting batches are sent. Each is
 sent as it was committed, byte for byte. A batch that does not wait is announced again,
 which does no harm.`, `
-stackusage batch retry --reason "commerce is back"`, func(ctx context.Context) (err error) {
+stackusage batch retry --reason "commerce is back"`, func(ctx context.Context) error {
 		if err := errors.Join(f.check(), reason()); err != nil {
 			return err
 		}
-		if f.id.CloudID, err = f.only.Filter(ctx); err != nil {
-			return err
-		}
-		storage, err := e.Storage()
+		storage, cloudID, err := f.only.Filter(ctx)
 		if err != nil {
 			return err
 		}
+		f.id.CloudID = cloudID
 		var sent []Row
 		var text strings.Builder
 		for b, err := range f.find(ctx, storage.Ledger) {
@@ -77,7 +75,7 @@ reads back which of the rest commerce has. What it has is Accepted, either way:
 
 While commerce cannot be read back, the decision waits. The other decision may take
 its place until the batch is answered.`, `
-stackusage batch settle --day 2019-12-10 --revision 1 --batch 1 --as declined --reason "test resource"`, func(ctx context.Context) (err error) {
+stackusage batch settle --day 2019-12-10 --revision 1 --batch 1 --as declined --reason "test resource"`, func(ctx context.Context) error {
 		if f.id.Day == 0 || f.id.Revision <= 0 || f.id.Number <= 0 {
 			return errors.New("name one batch: --day, --revision and --batch, as batch list shows them")
 		}
@@ -87,13 +85,11 @@ stackusage batch settle --day 2019-12-10 --revision 1 --batch 1 --as declined --
 		if err := reason(); err != nil {
 			return err
 		}
-		if f.id.CloudID, err = f.only.CloudID(ctx); err != nil {
-			return err
-		}
-		storage, err := e.Storage()
+		storage, cloudID, err := f.only.CloudID(ctx)
 		if err != nil {
 			return err
 		}
+		f.id.CloudID = cloudID
 		return decide(ctx, e, storage, f.id, as, why)
 	})
 	f.only = e.OneRegistration(cmd)

@@ -48,11 +48,7 @@ stackusage reconcile --from 2019-12-10 --to 2019-12-11 --bill usage-details.csv 
 		if err := f.Check(); err != nil {
 			return err
 		}
-		cloudID, err := f.Registration.CloudID(ctx)
-		if err != nil {
-			return err
-		}
-		o := reconcile.Options{CloudID: cloudID, From: f.First, To: f.Last, MeterID: f.MeterID, Subscription: f.Subscription}
+		o := reconcile.Options{From: f.First, To: f.Last, MeterID: f.MeterID, Subscription: f.Subscription}
 		if bill != "" {
 			o.Bill = func() (io.ReadCloser, error) { return os.Open(bill) }
 		}
@@ -62,12 +58,17 @@ stackusage reconcile --from 2019-12-10 --to 2019-12-11 --bill usage-details.csv 
 			}
 			o.Stack = os.DirFS(stack)
 		}
-		report, err := reconciled(ctx, e, o)
+		storage, cloudID, err := f.Registration.CloudID(ctx)
+		if err != nil {
+			return err
+		}
+		o.CloudID = cloudID
+		report, err := reconciled(ctx, e, storage, o)
 		if err != nil {
 			return err
 		}
 		if len(report.Lines) == 0 {
-			if _, err := f.Registration.Filter(ctx); err != nil {
+			if _, _, err := f.Registration.Filter(ctx); err != nil {
 				return err
 			}
 		}
@@ -86,12 +87,8 @@ stackusage reconcile --from 2019-12-10 --to 2019-12-11 --bill usage-details.csv 
 	return cmd
 }
 
-func reconciled(ctx context.Context, e *cli.Env, o reconcile.Options) (reconcile.Report, error) {
+func reconciled(ctx context.Context, e *cli.Env, storage *cli.Storage, o reconcile.Options) (reconcile.Report, error) {
 	catalogue, err := meter.BuiltIn()
-	if err != nil {
-		return reconcile.Report{}, err
-	}
-	storage, err := e.Storage()
 	if err != nil {
 		return reconcile.Report{}, err
 	}

@@ -1,5 +1,5 @@
-// Package checks is what compares the bill with usage: stackusage verify and
-// stackusage reconcile.
+// Package checks is what looks at everything: stackusage status, verify and
+// reconcile.
 package checks
 
 import (
@@ -49,14 +49,11 @@ stackusage verify --registration hamburg --from 2019-12-01 --to 2019-12-31`, fun
 		if err := verifySettings(e.Getenv, &o); err != nil {
 			return err
 		}
-		var err error
-		if o.CloudID, err = only.Given(ctx); err != nil {
-			return err
-		}
-		storage, err := e.Storage()
+		storage, cloudID, err := only.Given(ctx)
 		if err != nil {
 			return err
 		}
+		o.CloudID = cloudID
 		last, total := time.Now(), int64(0)
 		o.Each = func(d verify.Day) {
 			if total += d.Rows; byDay {
@@ -71,7 +68,7 @@ stackusage verify --registration hamburg --from 2019-12-01 --to 2019-12-31`, fun
 			return err
 		}
 		if report.Files == 0 && report.Days == 0 && report.Agrees() && (o.CloudID != "" || days != cli.Range{}) {
-			if _, err := only.Filter(ctx); err != nil {
+			if _, _, err := only.Filter(ctx); err != nil {
 				return err
 			}
 			return errors.New("nothing was checked: no hour blob landed and no usage day was closed in the range; stackusage day list shows which days there are")

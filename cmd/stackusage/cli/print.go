@@ -212,7 +212,7 @@ func Count[N int | int64](n N, what string) string {
 	if n == 1 {
 		return "1 " + what
 	}
-	if strings.HasSuffix(what, "ch") {
+	if strings.HasSuffix(what, "ch") { // batch
 		what += "e"
 	}
 	return fmt.Sprintf("%d %ss", n, what)

@@ -80,35 +80,32 @@ func GUID(flag, text string) (string, error) {
 }
 
 // CloudID is that of the one registration.
-func (r *Registration) CloudID(ctx context.Context) (string, error) {
+func (r *Registration) CloudID(ctx context.Context) (*Storage, string, error) {
 	if id, ok := parseGUID(r.text); ok {
-		return id, nil
+		storage, err := r.env.Storage()
+		return storage, id, err
 	}
-	book, err := r.Book(ctx)
-	return book.CloudID, err
+	storage, book, err := r.Book(ctx)
+	return storage, book.CloudID, err
 }
 
 // Given is the cloudId of the registration that is named; empty for all.
-func (r *Registration) Given(ctx context.Context) (string, error) {
+func (r *Registration) Given(ctx context.Context) (*Storage, string, error) {
 	if r.text == "" {
-		return "", nil
+		storage, err := r.env.Storage()
+		return storage, "", err
 	}
 	return r.CloudID(ctx)
 }
 
-// Filter is the cloudId of the registration that is named; empty for all. A GUID of which nothing is
-// stored is an error: one that was mistyped must not read as one of which nothing
-// differs, or of which nothing is to be decided.
-func (r *Registration) Filter(ctx context.Context) (string, error) {
-	id, err := r.Given(ctx)
-	if err != nil || id == "" {
-		return "", err
+// Filter is Given. A GUID of which nothing is stored is an error: one that was mistyped
+// must not read as one of which nothing differs, or of which nothing is to be decided.
+func (r *Registration) Filter(ctx context.Context) (*Storage, string, error) {
+	storage, id, err := r.Given(ctx)
+	if err == nil && id != "" {
+		err = storage.checkStored(ctx, id)
 	}
-	storage, err := r.env.Storage()
-	if err != nil {
-		return "", err
-	}
-	return id, storage.checkStored(ctx, id)
+	return storage, id, err
 }
 
 // checkStored is an error if nothing of a registration is stored.
@@ -124,23 +121,23 @@ func (s *Storage) checkStored(ctx context.Context, cloudID string) error {
 }
 
 // Book is all that is recorded of the one registration.
-func (r *Registration) Book(ctx context.Context) (registration.Book, error) {
-	storage, err := r.env.Storage()
-	if err != nil {
-		return registration.Book{}, err
+func (r *Registration) Book(ctx context.Context) (storage *Storage, book registration.Book, err error) {
+	if storage, err = r.env.Storage(); err != nil {
+		return nil, book, err
 	}
 	if r.text == "" {
-		return storage.only(ctx)
+		book, err = storage.only(ctx)
+		return storage, book, err
 	}
 	if id, ok := parseGUID(r.text); ok {
-		book, err := storage.Registry().Book(ctx, id)
+		book, err = storage.Registry().Book(ctx, id)
 		if err == nil && len(book.Registrations) == 0 {
 			err = fmt.Errorf("no registration has cloudId %s; stackusage registration list shows them", id)
 		}
-		return book, err
+		return storage, book, err
 	}
-	registrar := registration.Registrar{Store: storage.Registry(), Now: time.Now}
-	return registrar.Named(ctx, r.text)
+	book, err = storage.Registrar(false).Named(ctx, r.text)
+	return storage, book, err
 }
 
 // only is the one registration that there is beside the smoke test's.

@@ -48,11 +48,11 @@ stackusage day carry-forward --day 2019-12-10 --reason "commerce was down for a 
 		if to == 0 {
 			to = usage.HourOf(why.At).Day()
 		}
-		cloudID, err := of.CloudID(ctx)
+		storage, cloudID, err := of.CloudID(ctx)
 		if err != nil {
 			return err
 		}
-		return carry(ctx, e, cloudID, day, to, lateness, why)
+		return carry(ctx, e, storage, cloudID, day, to, lateness, why)
 	})
 	of = e.OneRegistration(cmd)
 	cli.DayVar(cmd, &day, "day", "usage `day` of which commerce declined records (YYYY-MM-DD, UTC)")
@@ -70,11 +70,7 @@ func latenessLimit(e *cli.Env) (limit time.Duration, err error) {
 	return limit, nil
 }
 
-func carry(ctx context.Context, e *cli.Env, cloudID string, day, to usage.Day, lateness time.Duration, why ledger.Reasoned) error {
-	storage, err := e.Storage()
-	if err != nil {
-		return err
-	}
+func carry(ctx context.Context, e *cli.Env, storage *cli.Storage, cloudID string, day, to usage.Day, lateness time.Duration, why ledger.Reasoned) error {
 	if err := checkReports(ctx, storage, cloudID, to); err != nil {
 		return fmt.Errorf("carry day %s of %s forward to %s: %w", day, cloudID, to, err)
 	}
@@ -142,11 +138,7 @@ that bills it instead). stackusage day carry-forward and stackusage day settle d
 what becomes of it.`, `
 stackusage day list-declined
 stackusage day list-declined --registration hamburg --output json`, func(ctx context.Context) error {
-		cloudID, err := only.Filter(ctx)
-		if err != nil {
-			return err
-		}
-		storage, err := e.Storage()
+		storage, cloudID, err := only.Filter(ctx)
 		if err != nil {
 			return err
 		}

@@ -52,11 +52,7 @@ stackusage day list --registration hamburg --output json`, func(ctx context.Cont
 		if err := days.Check(); err != nil {
 			return err
 		}
-		cloudID, err := only.Filter(ctx)
-		if err != nil {
-			return err
-		}
-		storage, err := e.Storage()
+		storage, cloudID, err := only.Filter(ctx)
 		if err != nil {
 			return err
 		}

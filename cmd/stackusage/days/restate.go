@@ -71,11 +71,7 @@ stackusage day restate --from 2019-12-01 --to 2019-12-31 --reason "tenant mapped
 		if err := errors.Join(r.check(), reason()); err != nil {
 			return err
 		}
-		cloudID, err := of.CloudID(ctx)
-		if err != nil {
-			return err
-		}
-		storage, err := e.Storage()
+		storage, cloudID, err := of.CloudID(ctx)
 		if err != nil {
 			return err
 		}
@@ -126,11 +122,7 @@ stackusage day settle --day 2019-12-10 --reason "credited by hand"`, func(ctx co
 		if err := reason(); err != nil {
 			return err
 		}
-		cloudID, err := of.CloudID(ctx)
-		if err != nil {
-			return err
-		}
-		storage, err := e.Storage()
+		storage, cloudID, err := of.CloudID(ctx)
 		if err != nil {
 			return err
 		}

@@ -57,11 +57,7 @@ KIND tells what to do:
 Exit code: 0 there is none, 2 there are some, 1 anything else.`, `
 stackusage finding list
 stackusage finding list --registration hamburg --output json`, func(ctx context.Context) error {
-		cloudID, err := only.Filter(ctx)
-		if err != nil {
-			return err
-		}
-		storage, err := e.Storage()
+		storage, cloudID, err := only.Filter(ctx)
 		if err != nil {
 			return err
 		}
@@ -121,11 +117,7 @@ stackusage finding confirm --day 2019-12-10 --reason "tenant moved on 2019-12-11
 		if err := reason(); err != nil {
 			return err
 		}
-		cloudID, err := of.CloudID(ctx)
-		if err != nil {
-			return err
-		}
-		storage, err := e.Storage()
+		storage, cloudID, err := of.CloudID(ctx)
 		if err != nil {
 			return err
 		}

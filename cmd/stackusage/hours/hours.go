@@ -63,11 +63,7 @@ stackusage hour list --registration hamburg --verdict conflict`, func(ctx contex
 		if err := days.Check(); err != nil {
 			return err
 		}
-		cloudID, err := only.Filter(ctx)
-		if err != nil {
-			return err
-		}
-		storage, err := e.Storage()
+		storage, cloudID, err := only.Filter(ctx)
 		if err != nil {
 			return err
 		}
@@ -155,10 +151,8 @@ func (d *decision) begin(ctx context.Context) (storage *cli.Storage, err error) 
 	if err := d.check(); err != nil {
 		return nil, err
 	}
-	if d.id.CloudID, err = d.of.CloudID(ctx); err != nil {
-		return nil, err
-	}
-	return d.env.Storage()
+	storage, d.id.CloudID, err = d.of.CloudID(ctx)
+	return storage, err
 }
 
 var sha16Pattern = regexp.MustCompile(`^[0-9a-f]{16}$`)

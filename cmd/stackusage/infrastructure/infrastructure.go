@@ -45,7 +45,7 @@ func list(e *cli.Env) *cobra.Command {
 when a usage day is closed, CloseDay records one from the activation key's provider
 subscription and the headers of the day's hours.`, `
 stackusage infrastructure list --registration hamburg`, func(ctx context.Context) error {
-		book, err := of.Book(ctx)
+		_, book, err := of.Book(ctx)
 		if err != nil {
 			return err
 		}
@@ -96,11 +96,7 @@ stackusage infrastructure set --none --reason "test stack"`, func(ctx context.Co
 			entry.Subscriptions = append(entry.Subscriptions, id)
 		}
 		entry.EffectiveDay, entry.Note = cli.CompactOr(day), cli.NoteOf(why)
-		book, err := of.Book(ctx)
-		if err != nil {
-			return err
-		}
-		storage, err := e.Storage()
+		storage, book, err := of.Book(ctx)
 		if err != nil {
 			return err
 		}
@@ -133,11 +129,7 @@ stackusage infrastructure confirm --day 2019-12-10 --reason "checked on the stac
 		if err := reason(); err != nil {
 			return err
 		}
-		book, err := of.Book(ctx)
-		if err != nil {
-			return err
-		}
-		storage, err := e.Storage()
+		storage, book, err := of.Book(ctx)
 		if err != nil {
 			return err
 		}

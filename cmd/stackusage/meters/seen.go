@@ -45,11 +45,7 @@ stackusage meter seen --from 2019-12-01 --to 2019-12-31 --meter 9cd92d4c-bafd-44
 		if err := f.Check(); err != nil {
 			return err
 		}
-		cloudID, err := f.Registration.Filter(ctx)
-		if err != nil {
-			return err
-		}
-		storage, err := e.Storage()
+		storage, cloudID, err := f.Registration.Filter(ctx)
 		if err != nil {
 			return err
 		}

@@ -49,11 +49,7 @@ func list(e *cli.Env) *cobra.Command {
 dismissed (an operator decided that they are no usage).`, `
 stackusage quarantine list
 stackusage quarantine list --registration hamburg --state refused`, func(ctx context.Context) error {
-		cloudID, err := only.Filter(ctx)
-		if err != nil {
-			return err
-		}
-		storage, err := e.Storage()
+		storage, cloudID, err := only.Filter(ctx)
 		if err != nil {
 			return err
 		}
@@ -156,10 +152,7 @@ func (s *selection) check() (err error) {
 
 // find finds the accepted file of the hour.
 func (s *selection) find(ctx context.Context) (storage *cli.Storage, err error) {
-	if s.id.CloudID, err = s.of.CloudID(ctx); err != nil {
-		return nil, err
-	}
-	if storage, err = s.env.Storage(); err != nil {
+	if storage, s.id.CloudID, err = s.of.CloudID(ctx); err != nil {
 		return nil, err
 	}
 	standing, err := storage.Ledger.CountedHour(ctx, s.id)

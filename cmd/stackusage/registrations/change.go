@@ -121,15 +121,11 @@ stackusage registration update --registration hamburg --end none --reason "stack
 		if err := c.read(&given); err != nil {
 			return err
 		}
-		before, err := of.Book(ctx)
+		storage, before, err := of.Book(ctx)
 		if err != nil {
 			return err
 		}
 		w, err := c.over(before, given)
-		if err != nil {
-			return err
-		}
-		storage, err := e.Storage()
 		if err != nil {
 			return err
 		}

@@ -101,7 +101,7 @@ func show(e *cli.Env) *cobra.Command {
 	var of *cli.Registration
 	cmd := cli.Command("show", "Show the history of a registration", `The last entry for a usage day is the one that holds.`, `
 stackusage registration show --registration hamburg`, func(ctx context.Context) error {
-		book, err := of.Book(ctx)
+		_, book, err := of.Book(ctx)
 		if err != nil {
 			return err
 		}
@@ -150,11 +150,7 @@ stackusage registration end --registration hamburg --at 2020-02-01T00:00Z --reas
 		if at.IsZero() {
 			at = registration.DefaultEnd(time.Now())
 		}
-		book, err := of.Book(ctx)
-		if err != nil {
-			return err
-		}
-		storage, err := e.Storage()
+		storage, book, err := of.Book(ctx)
 		if err != nil {
 			return err
 		}
@@ -192,11 +188,7 @@ stackusage registration issue-key --registration hamburg --domain azurestack.ext
 		if err := check(); err != nil {
 			return err
 		}
-		book, err := of.Book(ctx)
-		if err != nil {
-			return err
-		}
-		storage, err := e.Storage()
+		storage, book, err := of.Book(ctx)
 		if err != nil {
 			return err
 		}

@@ -40,7 +40,7 @@ func list(e *cli.Env) *cobra.Command {
 	var of *cli.Registration
 	cmd := cli.Command("list", "List the mappings of a registration", `The last entry for a usage day is the one that holds.`, `
 stackusage tenant list --registration hamburg`, func(ctx context.Context) error {
-		book, err := of.Book(ctx)
+		_, book, err := of.Book(ctx)
 		if err != nil {
 			return err
 		}
@@ -91,11 +91,7 @@ func (c *change) make(ctx context.Context, do func(g *registration.Registrar, na
 	if c.subscription, err = cli.GUID("--subscription", c.subscription); err != nil {
 		return err
 	}
-	book, err := c.of.Book(ctx)
-	if err != nil {
-		return err
-	}
-	storage, err := c.env.Storage()
+	storage, book, err := c.of.Book(ctx)
 	if err != nil {
 		return err
 	}
