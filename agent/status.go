@@ -249,9 +249,9 @@ func (s Status) Ending(now time.Time) (warnings []string) {
 	for _, what := range slices.Sorted(maps.Keys(s.Ends)) {
 		switch left := s.Ends[what].Sub(now); {
 		case left <= 0:
-			warnings = append(warnings, fmt.Sprintf("the %s has ended at %s: replace it", what, Point(s.Ends[what])))
+			warnings = append(warnings, fmt.Sprintf("the %s has ended at %s: replace it", what, usage.Point(s.Ends[what])))
 		case left < endsSoon:
-			warnings = append(warnings, fmt.Sprintf("the %s ends in %d days, at %s: replace it; no restart is needed", what, left/(24*time.Hour), Point(s.Ends[what])))
+			warnings = append(warnings, fmt.Sprintf("the %s ends in %d days, at %s: replace it; no restart is needed", what, left/(24*time.Hour), usage.Point(s.Ends[what])))
 		}
 	}
 	return warnings
@@ -290,6 +290,3 @@ func ReadStatus(dir string) (Status, error) {
 	}
 	return s, nil
 }
-
-// Point is how a point in time is shown to people.
-func Point(at time.Time) string { return at.UTC().Format("2006-01-02 15:04:05 UTC") }

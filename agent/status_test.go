@@ -127,8 +127,8 @@ func TestWhatEndsSoonIsWarnedOf(t *testing.T) {
 		"stack secret": now.Add(31 * 24 * time.Hour), "storage certificate": now.Add(29*24*time.Hour + time.Hour), "stack certificate": now.Add(-time.Hour),
 	}}
 	want := []string{
-		"the stack certificate has ended at 2024-03-02 11:00:00 UTC: replace it",
-		"the storage certificate ends in 29 days, at 2024-03-31 13:00:00 UTC: replace it; no restart is needed",
+		"the stack certificate has ended at 2024-03-02T11:00Z: replace it",
+		"the storage certificate ends in 29 days, at 2024-03-31T13:00Z: replace it; no restart is needed",
 	}
 	if got := s.Ending(now); strings.Join(got, "\n") != strings.Join(want, "\n") {
 		t.Errorf("got %q", got)

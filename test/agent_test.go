@@ -17,6 +17,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"stackusage/shared/landing"
+	"stackusage/shared/usage"
 )
 
 // TestTheAgentByItsConfiguration runs the program as an operator does, command by
@@ -32,7 +33,8 @@ func TestTheAgentByItsConfiguration(t *testing.T) {
 		}
 		return out
 	}
-	at := func(n int) string { return s.first.Add(time.Duration(n) * time.Hour).Format(time.RFC3339) }
+	at := func(n int) string { return usage.Point(s.first.Add(time.Duration(n) * time.Hour)) }
+	rfc := func(n int) string { return s.first.Add(time.Duration(n) * time.Hour).Format(time.RFC3339) } // as JSON has it
 	once := map[time.Time]int{}
 	for n := range hours {
 		once[s.first.Add(time.Duration(n)*time.Hour)] = 1
@@ -42,26 +44,26 @@ func TestTheAgentByItsConfiguration(t *testing.T) {
 		expect(t, 2, `^registration +`+cloudID+`\nspool +\S+\nopen +no agent has run: .*\n$`, `^stackusage-agent: 1 open\n$`, "status")
 	})
 	t.Run("once collects all that is due, in as many rounds as it takes", func(t *testing.T) {
-		expect(t, 0, fmt.Sprintf(`^%d hours collected with %d rows, %[1]d dropped; 0 wait to be dropped; next hour %[3]s\n$`, hours, 3*hours, at(hours)), `^$`, "once")
+		expect(t, 0, fmt.Sprintf(`^%d hours collected with %d rows, %[1]d uploaded; 0 wait to be uploaded; next hour %[3]s\n$`, hours, 3*hours, at(hours)), `^$`, "once")
 		if diff := cmp.Diff(once, s.landed(t)); diff != "" {
 			t.Errorf("landed (-want +got)\n%s", diff)
 		}
 	})
 	t.Run("status tells what is there", func(t *testing.T) {
-		expect(t, 0, `(?s)\nlast hour dropped +`+at(hours-1)+`, at \d{4}-\d\d-\d\d \d\d:\d\d:\d\d UTC\nnext hour +`+at(hours)+
-			`\nwait to be dropped +0 hours, 0 bytes\nlast error +none\nopen +nothing\n$`, `^$`, "status")
+		expect(t, 0, `(?s)\nlast hour uploaded +`+at(hours-1)+`, at \d{4}-\d\d-\d\dT\d\d:\d\dZ\nnext hour +`+at(hours)+
+			`\nwaiting for upload +0 hours, 0 bytes\nlast error +none\nopen +nothing\n$`, `^$`, "status")
 		var got struct {
 			CloudID, NextHour, LastDroppedHour string
 			BacklogHours                       int
 			Open                               []string
 		}
 		must(t, json.Unmarshal([]byte(expect(t, 0, ``, `^$`, "status", "--json")), &got))
-		if got.CloudID != cloudID || got.NextHour != at(hours) || got.LastDroppedHour != at(hours-1) || got.BacklogHours != 0 || got.Open == nil || len(got.Open) > 0 {
+		if got.CloudID != cloudID || got.NextHour != rfc(hours) || got.LastDroppedHour != rfc(hours-1) || got.BacklogHours != 0 || got.Open == nil || len(got.Open) > 0 {
 			t.Errorf("got %+v", got)
 		}
 	})
 	t.Run("backfill collects a range again, and says what that means in Azure", func(t *testing.T) {
-		expect(t, 0, `^3 hours are asked for, `+at(4)+` up to `+at(7)+`\n3 hours collected with 9 rows: 0 for the first time, 3 again; 3 dropped\n(?s).*\n  stackusage hour list --verdict conflict\n$`,
+		expect(t, 0, `^collecting 3 hours from `+at(4)+` up to `+at(7)+`\n3 hours collected with 9 rows: 0 for the first time, 3 again; 3 uploaded\n(?s).*\n  stackusage hour list --verdict conflict\n$`,
 			`^$`, "backfill", "--from", at(4), "--to", at(7))
 		want := map[time.Time]int{}
 		for n := range hours {
@@ -74,16 +76,16 @@ func TestTheAgentByItsConfiguration(t *testing.T) {
 			t.Errorf("landed (-want +got)\n%s", diff)
 		}
 	})
-	t.Run("what cannot be dropped is open until it is", func(t *testing.T) {
+	t.Run("what cannot be uploaded is open until it is", func(t *testing.T) {
 		_, err := s.blobs.DeleteContainer(t.Context(), landing.Container(cloudID), nil)
 		must(t, err)
-		expect(t, 2, `1 hours collected .* 0 dropped`, `ContainerNotFound`, "backfill", "--from", at(0), "--to", at(1))
-		expect(t, 2, `wait to be dropped +1 hours, [1-9]\d* bytes\noldest of them +`+at(0)+`\nopen +dropping fails, last at .* UTC: drop landing-\S+: 404 ContainerNotFound \(.*\)\n$`, `^stackusage-agent: 1 open\n$`, "status")
-		expect(t, 2, `^0 hours collected with 0 rows, 0 dropped; 1 wait to be dropped; `, `ContainerNotFound`, "once")
+		expect(t, 2, `1 hours collected .* 0 uploaded`, `ContainerNotFound`, "backfill", "--from", at(0), "--to", at(1))
+		expect(t, 2, `waiting for upload +1 hours, [1-9]\d* bytes\noldest of these +`+at(0)+`\nopen +uploading fails, last at .*Z: drop landing-\S+: 404 ContainerNotFound \(.*\)\n$`, `^stackusage-agent: 1 open\n$`, "status")
+		expect(t, 2, `^0 hours collected with 0 rows, 0 uploaded; 1 wait to be uploaded; `, `ContainerNotFound`, "once")
 		_, err = s.blobs.CreateContainer(t.Context(), landing.Container(cloudID), nil)
 		must(t, err)
-		expect(t, 0, `^0 hours collected with 0 rows, 1 dropped; 0 wait to be dropped; `, `^$`, "once")
-		expect(t, 0, `\nlast error .*\(mended since\)\nopen +nothing\n$`, `^$`, "status")
+		expect(t, 0, `^0 hours collected with 0 rows, 1 uploaded; 0 wait to be uploaded; `, `^$`, "once")
+		expect(t, 0, `\nlast error .*\(fixed since\)\nopen +nothing\n$`, `^$`, "status")
 	})
 	t.Run("run keeps others from its spool, and ends when it is told to", func(t *testing.T) {
 		agent := s.start(t)

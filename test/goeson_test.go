@@ -39,11 +39,11 @@ func TestTheAgentGoesOnBesideHoursThatFail(t *testing.T) {
 	}
 	code, out, _ := s.agent(t, "status")
 	for n := range faults {
-		if line := "hour " + usage.HourOf(at(n)).String() + " is not collected after "; code != 2 || !strings.Contains(out, line) {
+		if line := "hour " + usage.Point(at(n)) + " is not collected after "; code != 2 || !strings.Contains(out, line) {
 			t.Errorf("status: %d, without %q\n%s", code, line, out)
 		}
 	}
-	if code, out, _ := s.agent(t, "doctor"); code != 2 || !strings.Contains(out, "agent                     FAILED   hour "+usage.HourOf(at(0)).String()+" is not collected, ") {
+	if code, out, _ := s.agent(t, "doctor"); code != 2 || !strings.Contains(out, "agent                     FAILED   hour "+usage.Point(at(0))+" is not collected, ") {
 		t.Errorf("doctor: %d\n%s", code, out)
 	}
 	w := httptest.NewRecorder()
@@ -51,7 +51,7 @@ func TestTheAgentGoesOnBesideHoursThatFail(t *testing.T) {
 	if code, out, errs := s.agent(t, "once"); code != 0 || !strings.HasPrefix(out, fmt.Sprint(len(faults))+" hours collected") {
 		t.Errorf("once, mended: %d\n%s%s", code, out, errs)
 	}
-	if code, out, _ := s.agent(t, "status"); code != 0 || !strings.Contains(out, "(mended since)") && !strings.Contains(out, "none") {
+	if code, out, _ := s.agent(t, "status"); code != 0 || !strings.Contains(out, "(fixed since)") && !strings.Contains(out, "none") {
 		t.Errorf("status, mended: %d\n%s", code, out)
 	}
 	if len(s.landed(t)) != hours {
@@ -90,7 +90,7 @@ func TestTheAgentGoesOnBesideFilesThatStorageRefuses(t *testing.T) {
 	s.file(t, "config.yaml", strings.Replace(s.description, s.storage.BlobURL(0), gate.URL+behind.Path, 1))
 	for try := range 3 { // after the third they are set aside
 		code, out, errs := s.agent(t, "once")
-		if code != 2 || try == 0 && !strings.Contains(out, fmt.Sprintf("%d hours collected with %d rows, %d dropped; %d wait", hours, 3*hours, hours-refused, refused)) {
+		if code != 2 || try == 0 && !strings.Contains(out, fmt.Sprintf("%d hours collected with %d rows, %d uploaded; %d wait", hours, 3*hours, hours-refused, refused)) {
 			t.Errorf("once: %d\n%s%s", code, out, errs)
 		}
 	}
@@ -106,7 +106,7 @@ func TestTheAgentGoesOnBesideFilesThatStorageRefuses(t *testing.T) {
 		t.Errorf("status: %d\n%s", code, out)
 	}
 	refuses.Store(false)
-	if code, out, errs := s.agent(t, "once"); code != 0 || !strings.Contains(out, fmt.Sprintf("%d dropped", refused)) {
+	if code, out, errs := s.agent(t, "once"); code != 0 || !strings.Contains(out, fmt.Sprintf("%d uploaded", refused)) {
 		t.Errorf("once, mended: %d\n%s%s", code, out, errs)
 	}
 	if n := len(s.landed(t)); n != hours {

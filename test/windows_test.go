@@ -127,7 +127,7 @@ func TestTheAgentOnWindows(t *testing.T) {
 	}
 	t.Run("commands, from a spool with spaces and umlauts in its path", func(t *testing.T) {
 		s := windowsSite(t, hours, "Spül ordner Ж", "")
-		if code, out, errs := w.agent(t, s, "config check"); code != 0 || !strings.Contains(out, "nothing is wrong") {
+		if code, out, errs := w.agent(t, s, "config check"); code != 0 || !strings.Contains(out, " is valid") {
 			t.Fatalf("config check: %d\n%s%s", code, out, errs)
 		}
 		outcomes := func(code int, out, errs string) map[string]string {

@@ -129,11 +129,11 @@ func (i Inspection) concern(settings agent.Settings, full error, now time.Time) 
 	if trouble != nil && trouble.Waiting {
 		most = behindDay
 	}
-	missing := fmt.Sprintf("hour %s is not collected, %s after it was due", i.Next, i.Lag.Round(time.Minute))
+	missing := fmt.Sprintf("hour %s is not collected, %s after it was due", i.Next.Point(), i.Lag.Round(time.Minute))
 	f := func(cause, advice string) *Finding { return &Finding{missing + ", as " + cause, advice} }
 	switch {
 	case settings.First.Start().After(now):
-		return &Finding{fmt.Sprintf("firstHour %s is in the future, nothing is collected until then", settings.First), "set it to the hour in which the stack was registered"}
+		return &Finding{fmt.Sprintf("firstHour %s is in the future, nothing is collected until then", settings.First.Point()), "set it to the hour in which the stack was registered"}
 	case s == nil && i.Unread == nil:
 		return &Finding{"no agent has run", "start the service, or stackusage-agent once"}
 	case i.Lag <= most:
@@ -143,11 +143,11 @@ func (i Inspection) concern(settings agent.Settings, full error, now time.Time) 
 	case s == nil:
 		return f(oneText(i.Unread.Error()), seeLog)
 	case !alive(*s, now):
-		return f("the agent has said nothing since "+agent.Point(s.Updated), seeLog)
+		return f("the agent has reported nothing since "+usage.Point(s.Updated), seeLog)
 	case s.CollectError != nil:
 		advice := "see which link stackusage-agent doctor finds broken; the agent tries again by itself"
 		if !s.NextRound.IsZero() {
-			advice += ", next at " + agent.Point(s.NextRound)
+			advice += ", next at " + usage.Point(s.NextRound)
 		}
 		return f("collecting fails: "+oneText(s.CollectError.Text), advice)
 	case trouble != nil:
@@ -172,34 +172,34 @@ func (i Inspection) openOf(s agent.Status, full error, now time.Time) (points []
 		add("%s", oneText(full.Error()))
 	}
 	if s.Old {
-		add("the oldest hour that waits to be dropped, %s, has done so for longer than spool.maxAge: mend what keeps it", s.OldestSpooled)
+		add("hour %s has waited for upload for longer than spool.maxAge: fix what prevents it", s.OldestSpooled.Point())
 	}
 	if at := s.NextRound; i.Behind == nil && !at.IsZero() && !alive(s, now) {
-		add("the service is overdue since %s: see whether it runs, and its log", agent.Point(at))
+		add("the service is overdue since %s: see whether it runs, and its log", usage.Point(at))
 	}
 	if e := s.CollectError; e != nil {
-		add("collecting fails, last at %s: %s", agent.Point(e.Time), e.Text)
+		add("collecting fails, last at %s: %s", usage.Point(e.Time), e.Text)
 	}
 	if e := s.DropError; e != nil {
-		add("dropping fails, last at %s: %s", agent.Point(e.Time), e.Text)
+		add("uploading fails, last at %s: %s", usage.Point(e.Time), e.Text)
 	}
 	for _, h := range s.FailingHours {
 		if !h.Waiting {
-			add("hour %s is not collected after %s: %s", h.Hour, tried(h.Trouble), h.Text)
+			add("hour %s is not collected after %s: %s", h.Hour.Point(), tried(h.Trouble), h.Text)
 		}
 	}
 	for _, f := range s.FailingFiles {
 		if f.Refused {
-			add("hour %s is refused by storage and set aside as refused/%s, offered again once a day and by once: %s", f.Hour, f.File, f.Text)
+			add("hour %s is refused by storage and set aside as refused/%s, offered again once a day and by once: %s", f.Hour.Point(), f.File, f.Text)
 		} else {
-			add("hour %s is not stored after %s: %s", f.Hour, tried(f.Trouble), f.Text)
+			add("hour %s is not uploaded after %s: %s", f.Hour.Point(), tried(f.Trouble), f.Text)
 		}
 	}
 	return points
 }
 
 func tried(t agent.Trouble) string {
-	return fmt.Sprintf("%s since %s, next at %s", tries(t.Tries), agent.Point(t.Since), agent.Point(t.Next))
+	return fmt.Sprintf("%s since %s, next at %s", tries(t.Tries), usage.Point(t.Since), usage.Point(t.Next))
 }
 
 func tries(n int) string {

@@ -34,9 +34,9 @@ func TestConcern(t *testing.T) {
 		"in time":                               {&agent.Status{Updated: now}, time.Hour, 0, nil, ""},
 		"a few hours":                           {&agent.Status{Updated: now}, 5 * time.Hour, 0, nil, ""},
 		"never run":                             {nil, 0, 0, nil, "no agent has run"},
-		"dead":                                  {&agent.Status{Updated: now.Add(-7 * time.Hour), NextRound: now.Add(-6 * time.Hour)}, 7 * time.Hour, 0, nil, "the agent has said nothing since 2024-03-12 05:00:00 UTC"},
-		"dead, and its clock was set back":      {&agent.Status{Updated: now.Add(30 * day), NextRound: now.Add(30 * day)}, 7 * time.Hour, 0, nil, "the agent has said nothing since"},
-		"stopped cleanly ten days ago":          {&agent.Status{Updated: now.Add(-10 * day)}, 10 * day, 0, nil, "240h0m0s after it was due, as the agent has said nothing since"},
+		"dead":                                  {&agent.Status{Updated: now.Add(-7 * time.Hour), NextRound: now.Add(-6 * time.Hour)}, 7 * time.Hour, 0, nil, "the agent has reported nothing since 2024-03-12T05:00Z"},
+		"dead, and its clock was set back":      {&agent.Status{Updated: now.Add(30 * day), NextRound: now.Add(30 * day)}, 7 * time.Hour, 0, nil, "the agent has reported nothing since"},
+		"stopped cleanly ten days ago":          {&agent.Status{Updated: now.Add(-10 * day)}, 10 * day, 0, nil, "240h0m0s after it was due, as the agent has reported nothing since"},
 		"crash-looping, with an old error":      {&agent.Status{Updated: now.Add(-9 * time.Hour), NextRound: now.Add(-9 * time.Hour), CollectError: failure}, 9 * time.Hour, 0, nil, "see whether it runs, and its log"},
 		"refused":                               {&agent.Status{Updated: now, CollectError: failure}, 9 * time.Hour, 0, nil, "collecting fails: sign in: the secret is wrong: see which link stackusage-agent doctor finds broken"},
 		"one hour that fails":                   {&agent.Status{Updated: now, FailingHours: failing(next(9*time.Hour), false)}, 9 * time.Hour, 0, nil, "7 tries failed: 504 GatewayTimeout: look at the stack's health"},
@@ -44,7 +44,7 @@ func TestConcern(t *testing.T) {
 		"stalled on not yet":                    {&agent.Status{Updated: now, FailingHours: failing(next(31*time.Hour), true)}, 31 * time.Hour, 0, nil, "7 tries failed"},
 		"full":                                  {&agent.Status{Updated: now}, 9 * time.Hour, 0, errors.New("x"), "the spool is full: x"},
 		"catching up":                           {&agent.Status{Updated: now}, 9 * time.Hour, 0, nil, "the agent catches up"},
-		"firstHour in the future":               {&agent.Status{Updated: now}, 0, usage.HourOf(now.Add(400 * day)), nil, "firstHour 2025-04-16T12:00:00Z is in the future"},
+		"firstHour in the future":               {&agent.Status{Updated: now}, 0, usage.HourOf(now.Add(400 * day)), nil, "firstHour 2025-04-16T12:00Z is in the future"},
 		"firstHour in the future, before a run": {nil, 0, usage.HourOf(now.Add(day)), nil, "firstHour"},
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -67,15 +67,15 @@ func TestOpenPoints(t *testing.T) {
 		want   []string
 	}{
 		"nothing":                         {agent.Status{LastError: failure}, nil, nil},
-		"collecting fails":                {agent.Status{CollectError: failure}, nil, []string{"collecting fails, last at 2024-03-02 12:00:00 UTC: a"}},
-		"both fail":                       {agent.Status{CollectError: failure, DropError: failure}, nil, []string{"collecting fails, last at 2024-03-02 12:00:00 UTC: a", "dropping fails, last at 2024-03-02 12:00:00 UTC: a"}},
-		"an hour":                         {agent.Status{FailingHours: []agent.FailingHour{{Hour: hour, Trouble: agent.Trouble{Tries: 2, Since: now, Next: now, Text: "b"}}}}, nil, []string{"hour 2024-03-02T12:00:00Z is not collected after 2 tries since 2024-03-02 12:00:00 UTC, next at 2024-03-02 12:00:00 UTC: b"}},
+		"collecting fails":                {agent.Status{CollectError: failure}, nil, []string{"collecting fails, last at 2024-03-02T12:00Z: a"}},
+		"both fail":                       {agent.Status{CollectError: failure, DropError: failure}, nil, []string{"collecting fails, last at 2024-03-02T12:00Z: a", "uploading fails, last at 2024-03-02T12:00Z: a"}},
+		"an hour":                         {agent.Status{FailingHours: []agent.FailingHour{{Hour: hour, Trouble: agent.Trouble{Tries: 2, Since: now, Next: now, Text: "b"}}}}, nil, []string{"hour 2024-03-02T12:00Z is not collected after 2 tries since 2024-03-02T12:00Z, next at 2024-03-02T12:00Z: b"}},
 		"an hour that is young":           {agent.Status{FailingHours: []agent.FailingHour{{Hour: hour, Trouble: agent.Trouble{Waiting: true}}}}, nil, nil},
-		"a file":                          {agent.Status{FailingFiles: []agent.FailingFile{{Hour: hour, File: "f", Refused: true, Trouble: agent.Trouble{Text: "b"}}}}, nil, []string{"hour 2024-03-02T12:00:00Z is refused by storage and set aside as refused/f, offered again once a day and by once: b"}},
+		"a file":                          {agent.Status{FailingFiles: []agent.FailingFile{{Hour: hour, File: "f", Refused: true, Trouble: agent.Trouble{Text: "b"}}}}, nil, []string{"hour 2024-03-02T12:00Z is refused by storage and set aside as refused/f, offered again once a day and by once: b"}},
 		"a limit":                         {agent.Status{}, errors.New("full\nx"), []string{"full; x"}},
-		"an old one":                      {agent.Status{Old: true, OldestSpooled: &hour}, nil, []string{"the oldest hour that waits to be dropped, 2024-03-02T12:00:00Z, has done so for longer than spool.maxAge: mend what keeps it"}},
+		"an old one":                      {agent.Status{Old: true, OldestSpooled: &hour}, nil, []string{"hour 2024-03-02T12:00Z has waited for upload for longer than spool.maxAge: fix what prevents it"}},
 		"a service that is late":          {agent.Status{NextRound: now.Add(-time.Hour)}, nil, nil},
-		"a service that is overdue":       {agent.Status{NextRound: now.Add(-3 * time.Hour)}, nil, []string{"the service is overdue since 2024-03-02 09:00:00 UTC: see whether it runs, and its log"}},
+		"a service that is overdue":       {agent.Status{NextRound: now.Add(-3 * time.Hour)}, nil, []string{"the service is overdue since 2024-03-02T09:00Z: see whether it runs, and its log"}},
 		"a service that is at long work":  {agent.Status{NextRound: now.Add(-3 * time.Hour), Updated: now.Add(-time.Hour)}, nil, nil},
 		"a service that was told to stop": {agent.Status{Updated: now.Add(-30 * time.Hour)}, nil, nil},
 	} {
@@ -148,7 +148,7 @@ func TestDamagedStatus(t *testing.T) {
 	first := usage.HourOf(time.Date(2024, 3, 2, 12, 0, 0, 0, time.UTC))
 	for lag, want := range map[time.Duration]string{
 		time.Hour:     "read status of " + dir,
-		9 * time.Hour: "hour 2024-03-02T12:00:00Z is not collected, 9h0m0s after it was due, as read status of ",
+		9 * time.Hour: "hour 2024-03-02T12:00Z is not collected, 9h0m0s after it was due, as read status of ",
 	} {
 		settings := agent.Settings{First: first}
 		i, err := Inspect(dir, settings, spool.Limits{MinFree: -1}, settings.Due(first).Add(lag))

@@ -11,32 +11,46 @@ import (
 	"stackusage/agent/config"
 	"stackusage/agent/durable"
 	"stackusage/shared/activation"
+
+	"github.com/spf13/cobra"
 )
 
-func activate(args []string, getenv func(string) string, stdout, stderr io.Writer) error {
-	fs := flagSet("activate", stderr)
-	path := configFlag(fs, getenv)
-	force := fs.Bool("force", false, "replace a file that is there, and keep it as .bak")
-	values, err := parse(fs, args, "KEY")
+func (p *program) activateCommand() *cobra.Command {
+	force := false
+	cmd := &cobra.Command{
+		Use:   "activate KEY",
+		Short: "Write the configuration from an activation key",
+		Long: `Write the configuration from the activation key that the registration shows, and list
+the settings that are left to fill in. A key holds no secret. An existing file is kept
+unless you add --force.`,
+		Example: `  stackusage-agent activate eyJmb3JtYXQiOiJzdGFj...
+  stackusage-agent activate --force eyJmb3JtYXQiOiJzdGFj...`,
+		Args: one("KEY"),
+		RunE: func(cmd *cobra.Command, args []string) error {
+			return p.activate(args[0], force, cmd.OutOrStdout())
+		},
+	}
+	cmd.Flags().BoolVar(&force, "force", false, "replace an existing file and keep it as .bak")
+	return cmd
+}
+
+func (p *program) activate(text string, force bool, stdout io.Writer) error {
+	path := p.config
+	key, err := activation.Decode(text)
 	if err != nil {
 		return err
 	}
-	key, err := activation.Decode(values[0])
-	if err != nil {
+	if text, err = config.FillSample(filled(key)); err != nil {
 		return err
 	}
-	text, err := config.FillSample(filled(key))
-	if err != nil {
-		return err
-	}
-	secrets := filepath.Join(filepath.Dir(*path), "secrets")
-	if err := errors.Join(os.MkdirAll(filepath.Dir(*path), 0o755), os.MkdirAll(secrets, 0o750)); err != nil {
+	secrets := filepath.Join(filepath.Dir(path), "secrets")
+	if err := errors.Join(os.MkdirAll(filepath.Dir(path), 0o755), os.MkdirAll(secrets, 0o750)); err != nil {
 		return fmt.Errorf("write configuration: %w", err)
 	}
-	if err := replace(*path, []byte(text), *force); err != nil {
+	if err := replace(path, []byte(text), force); err != nil {
 		return fmt.Errorf("write configuration: %w", err)
 	}
-	fmt.Fprintf(stdout, "wrote %s\nregistration %s\nstack %s\nstorage %s, container %s\n", *path, key.CloudID, key.Stamp.AdminEndpoint(), cmp.Or(key.Account, key.BlobServiceURI), key.Container)
+	fmt.Fprintf(stdout, "wrote %s\nregistration %s\nstack %s\nstorage %s, container %s\n", path, key.CloudID, key.Stamp.AdminEndpoint(), cmp.Or(key.Account, key.BlobServiceURI), key.Container)
 	if key.Rules != nil && key.Rules.BillingModel != "" {
 		fmt.Fprintf(stdout, "billing model %s\n", key.Rules.BillingModel)
 	}
@@ -48,13 +62,13 @@ func activate(args []string, getenv func(string) string, stdout, stderr io.Write
 	}
 	// What is left to do is what Load finds wrong.
 	var left *config.Error
-	if _, err := config.Load(*path, getenv); errors.As(err, &left) {
+	if _, err := config.Load(path, p.getenv); errors.As(err, &left) {
 		fmt.Fprintln(stdout, "left to fill in:")
-		for _, p := range left.Problems {
-			fmt.Fprintln(stdout, " ", p)
+		for _, problem := range left.Problems {
+			fmt.Fprintln(stdout, " ", problem)
 		}
 	}
-	fmt.Fprintln(stdout, "then see whether it is right: stackusage-agent config check --config", *path)
+	fmt.Fprintln(stdout, "then check it: stackusage-agent config check --config", path)
 	return nil
 }
 

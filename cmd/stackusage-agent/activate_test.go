@@ -60,7 +60,7 @@ func TestActivate(t *testing.T) {
 		"put the secret of application " + guid + " into " + filepath.Join(dir, "secrets", "storage-client-secret") + ", mode 0640, group stackusage-agent\n",
 		": stack.signIn.method: must be one of clientSecret, clientCertificate, managedIdentity\n",
 		": storage.signIn.secretFile: there is no such file",
-		"then see whether it is right: stackusage-agent config check --config " + path + "\n",
+		"then check it: stackusage-agent config check --config " + path + "\n",
 	} {
 		if !strings.Contains(got.stdout, want) {
 			t.Errorf("nothing says %q:\n%s", want, got.stdout)
@@ -120,7 +120,7 @@ func TestAConfigurationThatIsFilledInIsRight(t *testing.T) {
 	mustEqual(t, nil, os.WriteFile(path, []byte(stack), 0o640))
 	check := call(t, map[string]string{"STACK_CLIENT_SECRET": "hidden-value"}, "config", "check", "--config", path)
 	mustEqual(t, nil, check.err)
-	if !strings.HasPrefix(check.stdout, path+": nothing is wrong\nregistration "+cloudID+" from 2019-12-10T19:00:00Z on\nstack https://adminmanagement.local.azurestack.external by clientSecret\n") ||
+	if !strings.HasPrefix(check.stdout, path+" is valid\nregistration "+cloudID+" from 2019-12-10T19:00Z on\nstack https://adminmanagement.local.azurestack.external by clientSecret\n") ||
 		strings.Contains(check.text(), "hidden-value") {
 		t.Errorf("printed %s", check.stdout)
 	}
@@ -160,13 +160,8 @@ func TestRefusalsOfTheConfigurationCommands(t *testing.T) {
 		args []string
 		says string
 	}{
-		{"no key", []string{"activate", "--config", absent}, "activate: KEY is missing"},
-		{"two keys", []string{"activate", "a", "b", "--config", absent}, `activate: argument "b" is not known`},
 		{"half a key", []string{"activate", keyOf(t, nil)[:100], "--config", absent}, "read activation key: not the JSON of a key"},
-		{"no command", []string{"config"}, "config: a command is missing"},
-		{"another command", []string{"config", "show"}, `config: command "show" is not known`},
 		{"no file", []string{"config", "check", "--config", absent}, "stackusage-agent activate KEY"},
-		{"a flag that is not known", []string{"config", "check", "--colour"}, "flag provided but not defined"},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			got := call(t, nil, tt.args...)

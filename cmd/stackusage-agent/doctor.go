@@ -7,70 +7,77 @@ import (
 	"time"
 
 	"github.com/Azure/azure-sdk-for-go/sdk/azcore/policy"
+	"github.com/spf13/cobra"
 
 	"stackusage/agent/doctor"
 	"stackusage/agent/inspection"
 	"stackusage/agent/signin"
 )
 
-const doctorHelp = `stackusage-agent doctor looks at every link between the stack's usage and Azure
-Storage. Of a link that is broken it says why, and below it what to do. What
-needs a broken link is skipped: mend what failed, and look again.
+const doctorHelp = `Test each link between the stack's usage and Azure Storage. For each link that fails, print
+the cause and what to do. Checks that need a failed link are skipped: fix what failed, then
+run it again.
 
-  configuration      the file, secrets and authorities that it names
-  spool folder       a file is written, synced, renamed and removed
-  disk space         against spool.minFree
-  agent              what the agent says that uses the spool, as status does
-  ... name           DNS, of the stack, its sign-in service, storage and its
-                     sign-in service; of the proxy alone for what is behind one
-  ... connection     to the port
-  ... TLS            version, certificate, who signed it, how long it is valid
-  stack endpoints    where the stack says that tokens are issued, and for whom
-  clock              of this machine, against all that answered: a warning from
-                     one minute on, a failure from five
+  configuration      the file, and the secrets and authorities that it names
+  spool folder       write, sync, rename and remove a file
+  disk space         free space against spool.minFree
+  agent              what is open of the agent that uses the spool, as status shows
+  ... name           DNS name of the stack, its token issuer, storage and storage's token
+                     issuer; behind a proxy, of the proxy only
+  ... connection     TCP connection to the port
+  ... TLS            version, certificate, its authority and its end
+  stack endpoints    token issuer and audience that the stack announces
+  clock              this machine against every server: warning from one minute, failure
+                     from five
   storage sign-in    a token for Azure Storage
-  storage create     a blob of a few bytes is put below _probe/ in the landing
-                     container, which everything downstream ignores
-  create only        overwriting, reading, listing and deleting that blob must be
-                     refused: an agent needs no such right
+  storage create     create a small blob below _probe/ in the landing container; nothing
+                     ingests it
+  create only        overwrite, read, list and delete that blob: each must be refused
   stack sign-in      a token for the stack
-  stack usage API    one hour of the past is asked for; no row is kept
+  stack usage API    read one past hour; no row is kept
 
-Run it as the user that the agent runs as: root may write where the agent may not.
-It changes nothing but for the blob. It prints no secrets.
+Run it as the agent's user: root may write where the agent may not. It changes nothing
+but that blob, and prints no secrets.
 
-Exit code: 0 nothing failed, 2 something failed, 1 the doctor itself could not run.
-`
+Exit code: 0 nothing failed, 2 a check failed, 1 the doctor itself could not run.`
 
-// examine is the command doctor.
-func examine(ctx context.Context, args []string, getenv func(string) string, stdout, stderr io.Writer) error {
-	fs := flagSet("doctor", stderr)
-	path := configFlag(fs, getenv)
-	asJSON := fs.Bool("json", false, `print {"ok","checks":[{"check","outcome","at","found","cause","advice"}]} instead of a table`)
-	timeout := fs.Duration("timeout", doctor.DefaultTimeout, "how long all checks together may take")
-	if _, err := parse(fs, args); err != nil {
-		return err
+func (p *program) doctorCommand() *cobra.Command {
+	asJSON, timeout := false, doctor.DefaultTimeout
+	cmd := &cobra.Command{
+		Use: "doctor", Short: "Test each link from the stack to Azure Storage", Long: doctorHelp,
+		Example: `  stackusage-agent doctor
+  stackusage-agent doctor --json --timeout 20s`,
+		Args: cobra.NoArgs,
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			return p.examine(cmd.Context(), asJSON, timeout, cmd.OutOrStdout())
+		},
 	}
-	if *timeout <= 0 {
-		return fmt.Errorf("doctor: --timeout %s is no time", *timeout)
+	cmd.Flags().BoolVar(&asJSON, "json", false, `print {"ok","checks":[{"check","outcome","at","found","cause","advice"}]} instead of a table`)
+	cmd.Flags().DurationVar(&timeout, "timeout", timeout, "longest `time` of all checks together")
+	return cmd
+}
+
+func (p *program) examine(ctx context.Context, asJSON bool, timeout time.Duration, stdout io.Writer) error {
+	if timeout <= 0 {
+		return fmt.Errorf("read --timeout %s: want more than 0", timeout)
 	}
-	opts := doctor.Options{Path: *path, Timeout: *timeout, Load: func() (doctor.Parts, error) {
-		p, err := load(*path, getenv)
+	opts := doctor.Options{Path: p.config, Timeout: timeout, Load: func() (doctor.Parts, error) {
+		all, err := load(p.config, p.getenv)
 		if err != nil {
 			return doctor.Parts{}, err
 		}
-		return p.patient(), nil
+		return all.patient(), nil
 	}}
-	if !*asJSON {
+	if !asJSON {
 		doctor.Header(stdout)
 		opts.Report = func(r doctor.Result) { r.Print(stdout) }
 	}
 	results, err := doctor.Run(ctx, opts)
 	if err != nil {
-		return fmt.Errorf("doctor: not all was looked at: %w", err)
+		return fmt.Errorf("doctor: not every check ran: %w", err)
 	}
 	n := doctor.Count(results)
-	if *asJSON {
+	if asJSON {
 		if err := doctor.WriteJSON(stdout, results); err != nil {
 			return fmt.Errorf("doctor: %w", err)
 		}

@@ -2,7 +2,6 @@ package main
 
 import (
 	"crypto/tls"
-	"flag"
 	"net"
 	"net/http"
 	"os"
@@ -254,31 +253,6 @@ func TestDoctor(t *testing.T) {
 		expect{}.compare(t, v.diagnose(t))
 		if made, err := filepath.Glob(filepath.Join(v.dir, "not*")); err != nil || len(made) > 0 {
 			t.Errorf("%v, %v", made, err)
-		}
-	})
-}
-
-func TestDoctorThatCannotRun(t *testing.T) {
-	for _, tt := range []struct {
-		name string
-		args []string
-		says string
-	}{
-		{"a flag that is not known", []string{"--colour"}, "flag provided but not defined"},
-		{"an argument", []string{"storage"}, `argument "storage" is not known`},
-		{"no time", []string{"--timeout", "0s"}, "is no time"},
-	} {
-		t.Run(tt.name, func(t *testing.T) {
-			got := call(t, nil, append([]string{"doctor"}, tt.args...)...)
-			if got.err == nil || !strings.Contains(got.err.Error(), tt.says) || exitCode(got.err) != 1 || got.stdout != "" {
-				t.Errorf("got %+v", got)
-			}
-		})
-	}
-	t.Run("help teaches", func(t *testing.T) {
-		got := call(t, nil, "doctor", "--help")
-		if got.err != flag.ErrHelp || !strings.Contains(got.stderr, "Exit code: 0") || !strings.Contains(got.stderr, "-timeout") {
-			t.Errorf("got %+v", got)
 		}
 	})
 }

@@ -2,11 +2,12 @@ package main
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"io"
 	"sync"
 	"time"
+
+	"github.com/spf13/cobra"
 
 	"stackusage/agent"
 	"stackusage/shared/usage"
@@ -17,8 +18,8 @@ const tellEvery = 10 * time.Second
 
 // beginByHand is begin for a person: the log has no line for what goes well,
 // unless everything is asked for.
-func beginByHand(path string, getenv func(string) string, stderr io.Writer) (*job, error) {
-	return begin(path, getenv, stderr, func(level string) string {
+func (p *program) beginByHand(stderr io.Writer) (*job, error) {
+	return begin(p.config, p.getenv, stderr, func(level string) string {
 		if level == "info" {
 			return "warn"
 		}
@@ -26,37 +27,45 @@ func beginByHand(path string, getenv func(string) string, stderr io.Writer) (*jo
 	})
 }
 
-// once collects and drops all that is due.
-func once(ctx context.Context, args []string, getenv func(string) string, stdout, stderr io.Writer) error {
-	fs := flagSet("once", stderr)
-	path := configFlag(fs, getenv)
-	to := fs.String("to", "", "hour after the last reported hour to collect, RFC 3339 `time` in UTC (default: all that is due)")
-	if _, err := parse(fs, args); err != nil {
-		return err
+func (p *program) onceCommand() *cobra.Command {
+	var to usage.HourFlag
+	cmd := &cobra.Command{
+		Use: "once", Short: "Collect and upload all usage that is due",
+		Long: `Collect and upload all usage that is due, then exit. Hours that failed before are tried
+again at once, and files that storage refused are offered again. It cannot run beside a
+service that uses the same spool.
+
+Exit code: 0 done; 2 an hour failed, the stack or storage was not available, or it was
+interrupted: run it again to continue; 1 it could not start.`,
+		Example: `  stackusage-agent once
+  stackusage-agent once --to 2026-11-29T10:00Z`,
+		Args: cobra.NoArgs,
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			return p.once(cmd.Context(), to.Hour, cmd.OutOrStdout(), cmd.ErrOrStderr())
+		},
 	}
-	var until usage.Hour
-	if *to != "" {
-		h, err := hourFlag("once: --to", *to)
-		if err != nil {
-			return err
-		}
-		until = h
-	}
+	cmd.Flags().Var(&to, "to", "first reported `hour` to leave out (default: the next one that is not due)")
+	return cmd
+}
+
+func (p *program) once(ctx context.Context, to *usage.Hour, stdout, stderr io.Writer) error {
 	stderr = &lockedWriter{w: stderr}
-	j, err := beginByHand(*path, getenv, stderr)
+	j, err := p.beginByHand(stderr)
 	if err != nil {
 		return err
 	}
 	defer j.Spool.Close()
-	j.Settings.Until = until
+	if to != nil {
+		j.Settings.Until = *to
+	}
 	stop := tellProgress(j.Agent, stderr, tellEvery)
 	report, err := catchUp(ctx, j.Agent)
 	stop()
-	line := fmt.Sprintf("%d hours collected with %d rows, %d dropped", report.Collected, report.Rows, report.Dropped)
+	line := fmt.Sprintf("%d hours collected with %d rows, %d uploaded", report.Collected, report.Rows, report.Dropped)
 	if s, err := j.Status(); err == nil {
-		line += fmt.Sprintf("; %d wait to be dropped; next hour %s", s.BacklogHours, *s.NextHour)
+		line += fmt.Sprintf("; %d wait to be uploaded; next hour %s", s.BacklogHours, s.NextHour.Point())
 		if report.NotReady {
-			line += ", which the stack does not tell yet"
+			line += ", which the stack does not report yet"
 		}
 	}
 	fmt.Fprintln(stdout, line)
@@ -94,69 +103,70 @@ func open(ctx context.Context, err error, again string) error {
 	case err == nil:
 		return nil
 	case ctx.Err() != nil:
-		return openError{fmt.Errorf("interrupted; what is sealed stays in the spool: run %s again to go on", again)}
+		return openError{fmt.Errorf("interrupted; what was collected stays in the spool: run %s again to continue", again)}
 	}
 	return openError{err}
 }
 
-// backfill collects a range of hours again.
-func backfill(ctx context.Context, args []string, getenv func(string) string, stdout, stderr io.Writer) error {
-	fs := flagSet("backfill", stderr)
-	path := configFlag(fs, getenv)
-	first := fs.String("from", "", "first reported hour, RFC 3339 `time` in UTC")
-	end := fs.String("to", "", "hour after the last reported hour, RFC 3339 `time` in UTC")
-	if _, err := parse(fs, args); err != nil {
-		return err
+func (p *program) backfillCommand() *cobra.Command {
+	var from, to usage.HourFlag
+	cmd := &cobra.Command{
+		Use: "backfill", Short: "Collect a range of reported hours again",
+		Long: `Collect the reported hours from --from up to, but not including, --to again, whether or
+not they were collected, and upload them. An hour before firstHour, or one that is not
+over, is refused. If it is interrupted, run it again with the same range. It cannot run
+beside a service that uses the same spool.
+
+Exit code: 0 done; 2 an hour failed, the stack or storage was not available, or it was
+interrupted; 1 it could not start.`,
+		Example: "  stackusage-agent backfill --from 2026-11-29T10:00Z --to 2026-11-29T12:00Z",
+		Args:    cobra.NoArgs,
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			return p.backfill(cmd.Context(), *from.Hour, *to.Hour, cmd.OutOrStdout(), cmd.ErrOrStderr())
+		},
 	}
-	from, errFrom := hourFlag("backfill: --from", *first)
-	to, errTo := hourFlag("backfill: --to", *end)
-	if err := errors.Join(errFrom, errTo); err != nil {
-		return err
+	cmd.Flags().Var(&from, "from", "first reported `hour` (UTC)")
+	cmd.Flags().Var(&to, "to", "`hour` after the last reported one (UTC)")
+	for _, name := range []string{"from", "to"} {
+		if err := cmd.MarkFlagRequired(name); err != nil {
+			panic(err) // the flag was not made
+		}
 	}
+	return cmd
+}
+
+func (p *program) backfill(ctx context.Context, from, to usage.Hour, stdout, stderr io.Writer) error {
 	stderr = &lockedWriter{w: stderr}
-	j, err := beginByHand(*path, getenv, stderr)
+	j, err := p.beginByHand(stderr)
 	if err != nil {
 		return err
 	}
 	defer j.Spool.Close()
+	start, end := from.Point(), to.Point()
 	switch {
 	case to <= from:
-		return fmt.Errorf("--to %s is not after --from %s", to, from)
+		return fmt.Errorf("--to %s is not after --from %s", end, start)
 	case from < j.Settings.First:
-		return fmt.Errorf("--from %s is before %s, the firstHour of the configuration: hours before the registration are not taken", from, j.Settings.First)
+		return fmt.Errorf("--from %s is before %s, the firstHour of the configuration: hours before the registration are not collected", start, j.Settings.First.Point())
 	case to.Start().After(j.Now()):
-		return fmt.Errorf("--to %s is in the future: the stack tells no hour before its end", to)
+		return fmt.Errorf("--to %s is in the future: the stack reports no hour before its end", end)
 	}
-	fmt.Fprintf(stdout, "%d hours are asked for, %s up to %s\n", to-from, from, to)
+	fmt.Fprintf(stdout, "collecting %d hours from %s up to %s\n", to-from, start, end)
 	stop := tellProgress(j.Agent, stderr, tellEvery)
 	r, err := j.Backfill(ctx, from, to)
 	stop()
-	fmt.Fprintf(stdout, "%d hours collected with %d rows: %d for the first time, %d again; %d dropped\n", r.Collected, r.Rows, r.Collected-r.Again, r.Again, r.Dropped)
+	fmt.Fprintf(stdout, "%d hours collected with %d rows: %d for the first time, %d again; %d uploaded\n", r.Collected, r.Rows, r.Collected-r.Again, r.Again, r.Dropped)
 	if r.Again > 0 {
 		fmt.Fprint(stdout, afterBackfill)
 	}
-	return open(ctx, err, fmt.Sprintf("stackusage-agent backfill --from %s --to %s", from, to))
+	return open(ctx, err, fmt.Sprintf("stackusage-agent backfill --from %s --to %s", start, end))
 }
 
-const afterBackfill = `An hour that was collected again has a second file in Azure once that is dropped.
-With the same rows it is a duplicate, and changes nothing. With other rows it is a
-conflict: the first file counts until somebody decides there. To see which:
+const afterBackfill = `An hour that was collected again has a second file in Azure once that is uploaded. With
+the same rows it is a duplicate and changes nothing. With other rows it is a conflict:
+the first file stays in the bill until someone decides. To list conflicts:
   stackusage hour list --verdict conflict
 `
-
-// hourForm ends the error of a flag that is no hour.
-const hourForm = ": write it as 2019-12-10T19:00:00Z"
-
-func hourFlag(name, text string) (usage.Hour, error) {
-	if text == "" {
-		return 0, fmt.Errorf("%s is missing", name)
-	}
-	h, err := usage.ParseHour(text)
-	if err != nil {
-		return 0, fmt.Errorf("%s: %w%s", name, err, hourForm)
-	}
-	return h, nil
-}
 
 // tellProgress says now and then how far an agent has come, until stop is called.
 func tellProgress(a *agent.Agent, w io.Writer, every time.Duration) (stop func()) {
@@ -172,7 +182,7 @@ func tellProgress(a *agent.Agent, w io.Writer, every time.Duration) (stop func()
 			case <-ticker.C:
 			}
 			if s, err := a.Status(); err == nil {
-				fmt.Fprintf(w, "stackusage-agent: at work; next hour %s, %d wait to be dropped\n", *s.NextHour, s.BacklogHours)
+				fmt.Fprintf(w, "stackusage-agent: working; next hour %s, %d wait to be uploaded\n", s.NextHour.Point(), s.BacklogHours)
 			}
 		}
 	})

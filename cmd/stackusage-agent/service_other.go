@@ -3,16 +3,22 @@
 package main
 
 import (
-	"context"
 	"errors"
 	"fmt"
-	"io"
 	"os"
 	"syscall"
+
+	"github.com/spf13/cobra"
 )
 
-func service(context.Context, []string, func(string) string, io.Writer, io.Writer, func(context.Context, string, func(string) string, io.Writer) error) error {
-	return errors.New("service: is for Windows; here systemd starts the agent: see stackusage-agent.service")
+func (p *program) serviceCommand() *cobra.Command {
+	return &cobra.Command{
+		Use: "service", Short: "Manage the Windows service", Hidden: true,
+		Example: "  stackusage-agent service install",
+		RunE: func(*cobra.Command, []string) error {
+			return errors.New("service: is for Windows; here systemd starts the agent: see stackusage-agent.service")
+		},
+	}
 }
 
 // toJournal says whether standard error is what systemd's journal reads: the variable

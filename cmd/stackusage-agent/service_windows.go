@@ -4,11 +4,11 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"io"
 	"os"
 	"path/filepath"
 	"time"
 
+	"github.com/spf13/cobra"
 	"golang.org/x/sys/windows"
 	"golang.org/x/sys/windows/svc"
 	"golang.org/x/sys/windows/svc/mgr"
@@ -20,42 +20,52 @@ const serviceName = "stackusage-agent"
 // stopHint is how long the service manager is asked to wait for the end.
 const stopHint = 30 * time.Second
 
-func service(ctx context.Context, args []string, getenv func(string) string, stdout, stderr io.Writer, work func(context.Context, string, func(string) string, io.Writer) error) error {
-	if len(args) == 0 {
-		return errors.New("service: a command is missing: install, uninstall or run")
-	}
-	fs := flagSet("service "+args[0], stderr)
-	path := configFlag(fs, getenv)
-	if _, err := parse(fs, args[1:]); err != nil {
-		return err
-	}
-	full, err := filepath.Abs(*path) // the service starts in another folder
-	if err != nil {
-		return err
-	}
-	switch args[0] {
-	case "install":
-		err = install(full)
-	case "uninstall":
-		err = uninstall()
-	case "run":
-		return runService(ctx, func(ctx context.Context) error {
-			log := &lumberjack.Logger{Filename: filepath.Join(filepath.Dir(full), "logs", "agent.log"), MaxSize: 20, MaxBackups: 5}
-			defer log.Close()
-			err := work(ctx, full, getenv, log)
-			if err != nil && ctx.Err() == nil {
-				fmt.Fprintln(log, "stackusage-agent:", err)
+func (p *program) serviceCommand() *cobra.Command {
+	return group(&cobra.Command{
+		Use: "service", Short: "Install, remove or run the Windows service",
+		Example: "  stackusage-agent service install",
+	}, &cobra.Command{
+		Use: "install", Short: "Install the service, to start with the machine",
+		Example: "  stackusage-agent service install", Args: cobra.NoArgs,
+		RunE: p.manage("installed", install),
+	}, &cobra.Command{
+		Use: "uninstall", Short: "Stop and remove the service",
+		Example: "  stackusage-agent service uninstall", Args: cobra.NoArgs,
+		RunE: p.manage("uninstalled", func(string) error { return uninstall() }),
+	}, &cobra.Command{
+		Use: "run", Short: "Run as the service; the service manager calls this",
+		Example: "  sc start stackusage-agent", Args: cobra.NoArgs,
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			path, err := filepath.Abs(p.config) // the service starts in another folder
+			if err != nil {
+				return err
 			}
-			return err
-		})
-	default:
-		err = fmt.Errorf("command %.40q is not known: install, uninstall or run", args[0])
+			return runService(cmd.Context(), func(ctx context.Context) error {
+				log := &lumberjack.Logger{Filename: filepath.Join(filepath.Dir(path), "logs", "agent.log"), MaxSize: 20, MaxBackups: 5}
+				defer log.Close()
+				err := work(ctx, path, p.getenv, log)
+				if err != nil && ctx.Err() == nil {
+					fmt.Fprintln(log, "stackusage-agent:", err)
+				}
+				return err
+			})
+		},
+	})
+}
+
+// manage does what the service manager is asked for, and says that it is done.
+func (p *program) manage(done string, what func(path string) error) func(*cobra.Command, []string) error {
+	return func(cmd *cobra.Command, _ []string) error {
+		path, err := filepath.Abs(p.config)
+		if err == nil {
+			err = what(path)
+		}
+		if err != nil {
+			return fmt.Errorf("service: %w", err)
+		}
+		fmt.Fprintln(cmd.OutOrStdout(), "service", serviceName, done)
+		return nil
 	}
-	if err != nil {
-		return fmt.Errorf("service: %w", err)
-	}
-	fmt.Fprintln(stdout, "service", serviceName, args[0]+"ed")
-	return nil
 }
 
 func install(path string) error {

@@ -13,6 +13,8 @@ import (
 	"stackusage/agent/config"
 	"stackusage/agent/inspection"
 	"stackusage/shared/usage"
+
+	"github.com/spf13/cobra"
 )
 
 // shown is what status shows; without an agent that has run, only what is known
@@ -27,14 +29,27 @@ type shown struct {
 	*agent.Status
 }
 
-func status(args []string, getenv func(string) string, stdout, stderr io.Writer) error {
-	fs := flagSet("status", stderr)
-	path := configFlag(fs, getenv)
-	asJSON := fs.Bool("json", false, "print JSON")
-	if _, err := parse(fs, args); err != nil {
-		return err
+func (p *program) statusCommand() *cobra.Command {
+	asJSON := false
+	cmd := &cobra.Command{
+		Use: "status", Short: "Show the last hour, the next one, and what is open",
+		Long: `Show the last hour, the next one, what waits and what failed. It reads the files of the
+spool, changes nothing, and may run at any time.
+
+Exit code: 0 nothing is open; 2 an hour is late, fails or is not uploaded, nothing can be
+collected or uploaded, the spool is over a limit, or no agent runs; 1 it could not read the
+spool.`,
+		Example: `  stackusage-agent status
+  stackusage-agent status --json`,
+		Args: cobra.NoArgs,
+		RunE: func(cmd *cobra.Command, _ []string) error { return p.status(asJSON, cmd.OutOrStdout()) },
 	}
-	conf, err := config.Read(*path, getenv)
+	cmd.Flags().BoolVar(&asJSON, "json", false, "print JSON instead of a table")
+	return cmd
+}
+
+func (p *program) status(asJSON bool, stdout io.Writer) error {
+	conf, err := config.Read(p.config, p.getenv)
 	if err != nil {
 		return err
 	}
@@ -48,7 +63,7 @@ func status(args []string, getenv func(string) string, stdout, stderr io.Writer)
 	for _, what := range found.Open {
 		view.Open = append(view.Open, oneLine(what))
 	}
-	if *asJSON {
+	if asJSON {
 		out := json.NewEncoder(stdout)
 		out.SetIndent("", "  ")
 		err = out.Encode(view)
@@ -67,28 +82,28 @@ func (v shown) print(w io.Writer, now time.Time) error {
 	row("registration", "%s", v.CloudID)
 	row("spool", "%s", v.Spool)
 	if s := v.Status; s != nil {
-		row("told", "%s, %s ago, by pid %d, version %s", point(s.Updated), now.Sub(s.Updated).Round(time.Second), s.PID, oneLine(s.Version))
+		row("reported", "%s, %s ago, by pid %d, version %s", usage.Point(s.Updated), now.Sub(s.Updated).Round(time.Second), s.PID, oneLine(s.Version))
 		row("last hour collected", "%s", hourAt(s.LastSealed, s.LastCollected))
-		row("last hour dropped", "%s", hourAt(s.LastDropped, s.LastDrop))
-		row("next hour", "%s", v.NextDue)
+		row("last hour uploaded", "%s", hourAt(s.LastDropped, s.LastDrop))
+		row("next hour", "%s", v.NextDue.Point())
 		if v.Behind > 0 {
 			row("behind", "%s", (time.Duration(v.Behind) * time.Second).Round(time.Minute))
 		}
 		if !s.NextRound.IsZero() {
-			row("next round", "%s", point(s.NextRound))
+			row("next round", "%s", usage.Point(s.NextRound))
 		}
 		if s.Waiting != "" {
-			row("the stack says", "%s", oneLine(s.Waiting))
+			row("stack response", "%s", oneLine(s.Waiting))
 		}
-		row("wait to be dropped", "%d hours, %d bytes", s.BacklogHours, s.BacklogBytes)
+		row("waiting for upload", "%d hours, %d bytes", s.BacklogHours, s.BacklogBytes)
 		if s.OldestSpooled != nil {
-			row("oldest of them", "%s", *s.OldestSpooled)
+			row("oldest of these", "%s", s.OldestSpooled.Point())
 		}
 		if !s.PartsSince.IsZero() {
-			row("asked", "subscriber by subscriber since %s, as the stack is too slow for all at once", point(s.PartsSince))
+			row("requests", "subscriber by subscriber since %s, as the stack is too slow for all at once", usage.Point(s.PartsSince))
 		}
 		if s.TenantsStale {
-			row("subscriptions", "the stack's list could not be read; hours have the last known one")
+			row("subscriptions", "the stack's list could not be read; the last known one is used")
 		}
 		if s.Damaged > 0 {
 			row("damaged files", "%d, set aside: look at the disk", s.Damaged)
@@ -97,7 +112,7 @@ func (v shown) print(w io.Writer, now time.Time) error {
 		case f == nil:
 			row("last error", "none")
 		case s.CollectError == nil && s.DropError == nil && len(s.FailingHours)+len(s.FailingFiles) == 0:
-			row("last error", "%s, %s: %s (mended since)", point(f.Time), oneLine(f.Step), oneLine(f.Text))
+			row("last error", "%s, %s: %s (fixed since)", usage.Point(f.Time), oneLine(f.Step), oneLine(f.Text))
 		}
 	}
 	if v.Status != nil {
@@ -114,17 +129,14 @@ func (v shown) print(w io.Writer, now time.Time) error {
 	return t.Flush()
 }
 
-// point is a point in time, and an hour by hourAt one that --from takes.
-func point(at time.Time) string { return at.UTC().Format("2006-01-02 15:04:05 UTC") }
-
 func hourAt(h *usage.Hour, at time.Time) string {
 	switch {
 	case h == nil:
 		return "none"
 	case at.IsZero():
-		return h.String()
+		return h.Point()
 	}
-	return h.String() + ", at " + point(at)
+	return h.Point() + ", at " + usage.Point(at)
 }
 
 // oneLine makes text of others fit for a table and a terminal.

@@ -7,7 +7,26 @@ import (
 	"log/slog"
 	"sync"
 	"time"
+
+	"github.com/spf13/cobra"
 )
+
+func (p *program) runCommand() *cobra.Command {
+	return &cobra.Command{
+		Use: "run", Short: "Collect and upload each hour when it is due",
+		Long: `Run the service: collect each reported hour when it is due, oldest first, and upload it,
+until the program is told to stop (SIGTERM or an interrupt). What fails is logged and
+tried again.
+
+Exit code: 0 it was told to stop, 1 it could not start, 2 stopping took longer than
+timeouts.shutdown.`,
+		Example: "  stackusage-agent run",
+		Args:    cobra.NoArgs,
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			return work(cmd.Context(), p.config, p.getenv, cmd.ErrOrStderr())
+		},
+	}
+}
 
 // work is what the service does until ctx ends. It writes its log to log.
 func work(ctx context.Context, path string, getenv func(string) string, log io.Writer) error {

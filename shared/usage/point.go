@@ -1,0 +1,51 @@
+package usage
+
+import (
+	"fmt"
+	"time"
+)
+
+// Point is how a point in time is shown to people, in UTC: 2019-12-10T19:00Z.
+// ParsePoint reads it back.
+func Point(t time.Time) string { return t.UTC().Format("2006-01-02T15:04Z") }
+
+// Point is the start of the hour as Point shows it.
+func (h Hour) Point() string { return Point(h.Start()) }
+
+// ParsePoint reads what people write: an RFC 3339 time of any offset, with seconds or
+// without. Stored texts are read by ParseHour, which wants seconds.
+func ParsePoint(text string) (time.Time, error) {
+	for _, layout := range []string{"2006-01-02T15:04Z07:00", time.RFC3339Nano} {
+		if t, err := time.Parse(layout, text); err == nil {
+			return t.UTC(), nil
+		}
+	}
+	return time.Time{}, fmt.Errorf("parse time %.40q: want RFC 3339 in UTC, for example 2019-12-10T19:00Z", text)
+}
+
+// HourFlag is an hour that people write, for the flags of a program.
+type HourFlag struct{ Hour *Hour } // nil until it is set
+
+// Set reads a full hour, as ParsePoint reads times.
+func (f *HourFlag) Set(text string) error {
+	t, err := ParsePoint(text)
+	if err != nil {
+		return err
+	}
+	h, err := ParseHour(t.Format(time.RFC3339Nano))
+	if err == nil {
+		f.Hour = &h
+	}
+	return err
+}
+
+// String is the hour, empty until it is set.
+func (f *HourFlag) String() string {
+	if f.Hour == nil {
+		return ""
+	}
+	return f.Hour.Point()
+}
+
+// Type is what help calls the value.
+func (f *HourFlag) Type() string { return "hour" }
