@@ -94,7 +94,7 @@ func (a *App) tryClose(ctx context.Context, m queue.Day) error {
 	if err != nil {
 		return err
 	}
-	a.log(ctx).InfoContext(ctx, "day stated", slog.String("cloudId", c.CloudID), slog.String("usageDay", c.Day.String()),
+	a.log(ctx).InfoContext(ctx, "day closed", slog.String("cloudId", c.CloudID), slog.String("usageDay", c.Day.String()),
 		slog.Int64("revision", c.Last.Number), slog.Bool("complete", c.Last.Complete), slog.Int64("records", c.Last.Records),
 		slog.Int64("rows", c.Last.Rows), slog.Int64("batches", c.Last.Batches), slog.Bool("done", done))
 	return nil

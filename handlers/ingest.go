@@ -52,7 +52,7 @@ func (a *App) ingestHour(ctx context.Context, req invoke.Request) error {
 	if err != nil {
 		return err
 	}
-	a.log(ctx).InfoContext(ctx, "hour judged", slog.String("blob", name.String()), slog.String("verdict", string(verdict)),
+	a.log(ctx).InfoContext(ctx, "hour ingested", slog.String("blob", name.String()), slog.String("verdict", string(verdict)),
 		slog.String("code", hour.Code), slog.String("reason", hour.Reason),
 		slog.Int64("records", hour.Records), slog.Int64("accepted", hour.Accepted), slog.Int64("quarantined", hour.Quarantined))
 	return nil

@@ -224,7 +224,7 @@ func placed(all templates) (problems []string) {
 
 // The rule of messages that cannot be read looks for how their errors begin.
 func TestUnreadableMessagesAreNamedSo(t *testing.T) {
-	if want := `return "` + values["reason"][0] + `" + b.reason.Error()`; !strings.Contains(read(t, "handlers/replies.go"), want) {
-		t.Errorf("handlers/replies.go has no %s", want)
+	if want := `return "` + values["reason"][0] + `" + b.Reason.Error()`; !strings.Contains(read(t, "shared/queue/queue.go"), want) {
+		t.Errorf("shared/queue/queue.go has no %s", want)
 	}
 }

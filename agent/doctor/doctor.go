@@ -209,7 +209,7 @@ func (e *examination) check(name, at string, needs []string, look func(context.C
 			r = look(ctx)
 		case !e.late:
 			e.late = true
-			r = failed(timeUp+": "+e.opts.Timeout.String(), "Mend what took so long, or give it more: --timeout 5m.")
+			r = failed(timeUp+": "+e.opts.Timeout.String(), "Fix what took so long, or give it more: --timeout 5m.")
 		default:
 			r = Result{Outcome: Skipped, Cause: "because " + timeUp}
 		}
@@ -245,7 +245,7 @@ func (e *examination) configuration(context.Context) Result {
 		}
 		return failed(fmt.Sprintf("wrong or missing in it: %d", len(lines)), strings.Join(lines, "\n"))
 	case err != nil:
-		return failed(err.Error(), "Mend that; stackusage-agent config sample explains every key.")
+		return failed(err.Error(), "Fix that; stackusage-agent config sample explains every key.")
 	}
 	e.parts = parts
 	return ok("registration " + parts.Config.CloudID)

@@ -33,7 +33,7 @@ type FullError struct {
 }
 
 func (e *FullError) Error() string {
-	todo := "mend what keeps hours from being dropped, or raise " + e.Bound
+	todo := "fix what keeps hours from being dropped, or raise " + e.Bound
 	if e.Bound == "MinFree" || e.Bound == "disk" {
 		todo = "free space on the disk, or give the spool a larger one"
 	}

@@ -21,7 +21,7 @@ az account show --subscription "$SUBSCRIPTION" --output none ||
 
 echo "What a deployment would change in subscription $SUBSCRIPTION:"
 az deployment sub what-if --subscription "$SUBSCRIPTION" --location "$LOCATION" --name "$DEPLOYMENT" --parameters "$PARAMETERS" ||
-  die "what-if failed: mend what it names in $PARAMETERS or in the rights of who deploys; nothing is changed"
+  die "what-if failed: fix what it names in $PARAMETERS or in the rights of who deploys; nothing is changed"
 
 if [ "${CONFIRM:-}" != yes ]; then
   [ -t 0 ] || die "not confirmed: nobody can be asked here; read the above, then set CONFIRM=yes; nothing is changed"

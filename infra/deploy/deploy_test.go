@@ -98,7 +98,7 @@ func TestDeploy(t *testing.T) {
 		{"no parameters", append(settings, "PARAMETERS=nowhere.bicepparam"), 1, 0, "PARAMETERS nowhere.bicepparam: no such file"},
 		{"no package", append(settings, "PACKAGE=nowhere.zip"), 1, 0, "make it with: make package"},
 		{"nobody is signed in", append(settings, "FAIL=account show"), 1, 1, "sign in with az login, or check the id; nothing is changed"},
-		{"what-if fails", append(settings, "FAIL=what-if"), 1, 2, "what-if failed: mend what it names in main.bicepparam or in the rights of who deploys; nothing is changed"},
+		{"what-if fails", append(settings, "FAIL=what-if"), 1, 2, "what-if failed: fix what it names in main.bicepparam or in the rights of who deploys; nothing is changed"},
 		{"nobody says yes", settings[:2], 1, 2, "not confirmed: nobody can be asked here; read the above, then set CONFIRM=yes; nothing is changed"},
 		{"somebody says no", append(settings[:2:2], "CONFIRM=no"), 1, 2, "not confirmed"},
 		{"the deployment fails", append(settings, "FAIL=sub create"), 1, 3, "may be half there: see az deployment sub show --name stackusage"},

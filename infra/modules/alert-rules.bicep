@@ -19,17 +19,17 @@ var rules = [
     windowSize: 'PT6H'
     evaluationFrequency: 'PT1H'
     query: '''
-let judged = lines
-| where msg == 'hour judged' and tostring(e.verdict) in ('counted', 'duplicate')
+let ingested = lines
+| where msg == 'hour ingested' and tostring(e.verdict) in ('counted', 'duplicate')
 | extend cloudId = extract('landing-([0-9a-f-]{36})', 1, tostring(e.blob))
 | distinct cloudId;
 let silent = print cloudId = dynamic(EXPECTED)
 | mv-expand cloudId to typeof(string)
 | where isnotempty(cloudId)
-| join kind=leftanti judged on cloudId
+| join kind=leftanti ingested on cloudId
 | project cloudId, usageDay = '';
 let gaps = lines
-| where msg == 'day stated' and tobool(e.complete) == false
+| where msg == 'day closed' and tobool(e.complete) == false
 | project cloudId = tostring(e.cloudId), usageDay = tostring(e.usageDay);
 union silent, gaps
 '''
@@ -41,7 +41,7 @@ union silent, gaps
     evaluationFrequency: 'PT15M'
     query: '''
 lines
-| where msg == 'hour judged' and tostring(e.verdict) == 'conflict'
+| where msg == 'hour ingested' and tostring(e.verdict) == 'conflict'
 | project TimeGenerated, blob = tostring(e.blob), reason = tostring(e.reason)
 '''
   }
@@ -52,7 +52,7 @@ lines
     evaluationFrequency: 'PT1H'
     query: '''
 lines
-| where msg == 'hour judged'
+| where msg == 'hour ingested'
 | summarize refusedRows = sum(tolong(e.quarantined)), refusedFiles = countif(tostring(e.verdict) == 'rejected')
 | where refusedRows > QUARANTINE or refusedFiles > 0
 '''

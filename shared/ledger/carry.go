@@ -79,7 +79,7 @@ func (l *Ledger) carryVerdict(ctx context.Context, c Carry) (counts, pending boo
 		err = table.Decode(row.Props, &r)
 	}
 	if err != nil {
-		return false, false, fmt.Errorf("judge %s: %w", c.key(), err)
+		return false, false, fmt.Errorf("check %s: %w", c.key(), err)
 	}
 	return r.File == c.File && r.SHA256 == c.SHA256 && r.CarriedTo == c.To.Compact(), false, nil
 }

@@ -98,7 +98,7 @@ var words = map[Kind]string{
 	HourDiffers:    "the file that counts says otherwise than the stack: %s",
 	Quarantined:    "refused rows: %s (stackusage quarantine list)",
 	Redriven:       "refused rows that were sent again%s",
-	NotStated:      "counts; the usage day is not stated yet%s",
+	NotStated:      "counts; the usage day is not closed yet%s",
 	NotCorrected:   "counts since %s; its correction is to come",
 	StillStated:    "does not count any more since %s; its correction is to come",
 	CarriedIn:      "usage of %s, carried forward into this day",

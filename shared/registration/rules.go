@@ -134,7 +134,7 @@ var rules = []rule{
 		return unless(guid.MatchString(c.reg.SubscriptionID), "subscriptionId %.60q: %s", c.reg.SubscriptionID, guidForm)
 	}},
 	{"the cloudId is one", "InvalidCloudId", Invalid, false, func(c change) string {
-		return unless(c.reg.CloudID != noGUID, "cloudId %s: names no stamp; the stamp's portal shows its own", noGUID)
+		return unless(c.reg.CloudID != noGUID, "cloudId %s: names no stack; the stack's portal shows its own", noGUID)
 	}},
 	{"the charged subscription is one", "InvalidSubscriptionId", Invalid, false, func(c change) string {
 		return unless(c.reg.SubscriptionID != noGUID, "subscriptionId %s: names nobody, and commerce would refuse every record; say which subscription is charged", noGUID)
@@ -164,7 +164,7 @@ var rules = []rule{
 		return unless(resource.MatchString(c.reg.Name), "name %.80q: must be 1 to 63 letters, digits, dots, dashes and underscores, beginning with a letter or digit and not ending with a dot", c.reg.Name)
 	}},
 	{"a region is a name", "InvalidRegion", Invalid, false, func(c change) string {
-		return unless(regionName.MatchString(c.reg.Region), "region %.80q: must be the stamp's region name, such as local", c.reg.Region)
+		return unless(regionName.MatchString(c.reg.Region), "region %.80q: must be the stack's region name, such as local", c.reg.Region)
 	}},
 	{"sovereign clouds are refused by name", "CloudNotAllowed", Invalid, false, func(c change) string {
 		allowed, known := clouds[c.reg.Cloud]
@@ -173,18 +173,18 @@ var rules = []rule{
 		}
 		return fmt.Sprintf("cloud %.60q is not known; register with a subscription in %s", c.reg.Cloud, AzureCloud)
 	}},
-	{"a stamp is an integrated system or a Development Kit", "InvalidStampKind", Invalid, false, func(c change) string {
+	{"a stack is an integrated system or a Development Kit", "InvalidStampKind", Invalid, false, func(c change) string {
 		_, known := kindsOf[c.reg.StampKind]
-		return unless(known, "stamp kind %.60q: must be one of %s", c.reg.StampKind, list(keys(kindsOf)))
+		return unless(known, "stack kind %.60q: must be one of %s", c.reg.StampKind, list(keys(kindsOf)))
 	}},
 	{"an integrated system is charged to EA or CSP, a Development Kit to any kind", "SubscriptionKindNotAllowed", Invalid, false, func(c change) string {
 		kinds := kindsOf[c.reg.StampKind]
-		return unless(slices.Contains(kinds, c.reg.SubscriptionKind), "a subscription of kind %.60q cannot be charged for a stamp of kind %s; register with one of %s",
+		return unless(slices.Contains(kinds, c.reg.SubscriptionKind), "a subscription of kind %.60q cannot be charged for a stack of kind %s; register with one of %s",
 			c.reg.SubscriptionKind, c.reg.StampKind, list(kinds))
 	}},
 	{"only a Development Kit is under the development model, and always", "BillingModelNotAllowed", Invalid, false, func(c change) string {
 		models := modelsOf[c.reg.StampKind]
-		return unless(slices.Contains(models, c.reg.BillingModel), "billing model %s is not for a stamp of kind %s; choose from %s",
+		return unless(slices.Contains(models, c.reg.BillingModel), "billing model %s is not for a stack of kind %s; choose from %s",
 			c.reg.BillingModel, c.reg.StampKind, list(models))
 	}},
 	{"pay-as-you-use must report", "UsageReportingRequired", Invalid, false, func(c change) string {

@@ -21,7 +21,7 @@ var broken = []struct {
 	{"a cloudId is a GUID in lower case", "InvalidCloudId", "must be a GUID", func(r *reg) { r.CloudID += "\n" }},
 	{"the charged subscription is a GUID in lower case", "InvalidSubscriptionId", `subscriptionId "prod": must be`, func(r *reg) { r.SubscriptionID = "prod" }},
 	{"the charged subscription is one", "InvalidSubscriptionId", "names nobody", func(r *reg) { r.SubscriptionID = nobody }},
-	{"the cloudId is one", "InvalidCloudId", "names no stamp", func(r *reg) { r.CloudID = nobody }},
+	{"the cloudId is one", "InvalidCloudId", "names no stack", func(r *reg) { r.CloudID = nobody }},
 	{"the effective day is a day", "InvalidEffectiveDay", "must be of the form 20191210", func(r *reg) { r.EffectiveDay = "2019-12-10" }},
 	{"the effective day is a day", "InvalidEffectiveDay", "must be of the form 20191210", func(r *reg) { r.EffectiveDay = "20191310" }},
 	{"the start is a full hour", "InvalidStart", "must be a full hour", func(r *reg) { r.Start = time.Time{} }},
@@ -44,7 +44,7 @@ var broken = []struct {
 	{"sovereign clouds are refused by name", "CloudNotAllowed", "AzureUSGovernment cannot be charged", func(r *reg) { r.Cloud = "AzureUSGovernment" }},
 	{"sovereign clouds are refused by name", "CloudNotAllowed", "AzureGermanCloud cannot be charged", func(r *reg) { r.Cloud = "AzureGermanCloud" }},
 	{"sovereign clouds are refused by name", "CloudNotAllowed", "is not known", func(r *reg) { r.Cloud = "Moon" }},
-	{"a stamp is an integrated system or a Development Kit", "InvalidStampKind", "ASDK, integrated", func(r *reg) { r.StampKind = "rack" }},
+	{"a stack is an integrated system or a Development Kit", "InvalidStampKind", "ASDK, integrated", func(r *reg) { r.StampKind = "rack" }},
 	{"an integrated system is charged to EA or CSP, a Development Kit to any kind", "SubscriptionKindNotAllowed", "one of CSP, EA", func(r *reg) { r.SubscriptionKind = registration.MSDN }},
 	{"an integrated system is charged to EA or CSP, a Development Kit to any kind", "SubscriptionKindNotAllowed", "one of CSP, EA", func(r *reg) { r.SubscriptionKind = registration.PayAsYouGo }},
 	{"an integrated system is charged to EA or CSP, a Development Kit to any kind", "SubscriptionKindNotAllowed", "CSP, EA, MSDN, PayAsYouGo", func(r *reg) {
