@@ -36,7 +36,7 @@ var floors = []floor{
 		"shared/daily", "shared/outcome", "shared/table", "shared/ledger",
 	}},
 	{"workflows", []string{"base", "domain"}, []string{
-		"shared/queue", "shared/intake", "shared/ingest", "shared/closing", "shared/forward", "shared/sweep", "shared/redrive",
+		"shared/queue", "shared/ingest", "shared/closing", "shared/forward", "shared/sweep", "shared/redrive",
 		"shared/status", "shared/reconcile",
 	}},
 	{"edges", []string{"base", "domain", "workflows"}, []string{

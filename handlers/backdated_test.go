@@ -9,8 +9,8 @@ import (
 	"testing"
 	"time"
 
-	"stackusage/handlers"
 	"stackusage/internal/faultstore"
+	"stackusage/shared/closing"
 	"stackusage/shared/ledger"
 	"stackusage/shared/registration"
 	"stackusage/shared/table"
@@ -19,7 +19,7 @@ import (
 // operator makes changes that may reach closed days.
 func (r *rig) operator(confirmed bool) *registration.Registrar {
 	g := r.registrar()
-	g.Closed, g.Confirmed = handlers.ClosedDays(&ledger.Ledger{Store: r.store.Tables}), confirmed
+	g.Closed, g.Confirmed = closing.ClosedDays(&ledger.Ledger{Store: r.store.Tables}), confirmed
 	return g
 }
 

@@ -28,36 +28,28 @@ import (
 	"golang.org/x/sync/semaphore"
 
 	"stackusage/functions"
+	"stackusage/shared/closing"
+	"stackusage/shared/content"
 	"stackusage/shared/forward"
 	"stackusage/shared/invoke"
 	"stackusage/shared/landing"
 	"stackusage/shared/ledger"
 	"stackusage/shared/meter"
 	"stackusage/shared/registration"
+	"stackusage/shared/sweep"
 	"stackusage/shared/telemetry"
 )
 
-// Blobs keeps contents under names made from them. Put of a name that is there
-// succeeds without writing. Open fails with an error that App.NoBlob knows when
-// the blob is not there, and says when it was stored.
+// Blobs keeps contents under names made from them.
 type Blobs interface {
-	Put(ctx context.Context, container, name string, body io.ReadSeekCloser, size int64) error
-	Open(ctx context.Context, container, name string) (body io.ReadCloser, storedAt time.Time, err error)
+	content.Putter
+	content.Opener
 }
 
-// Landing lists what the stacks dropped.
+// Landing is the storage that the stacks drop hour blobs in.
 type Landing interface {
-	Containers(ctx context.Context, prefix string) ([]string, error)
-	ListPrefix(ctx context.Context, container, prefix string, each func(name string, storedAt time.Time) error) error
-	Open(ctx context.Context, container, name string) (body io.ReadCloser, storedAt time.Time, err error)
-}
-
-// Queues carries names between functions. Drain deletes a message once take
-// has returned nil for it.
-type Queues interface {
-	Enqueue(ctx context.Context, queue, text string, delay time.Duration) error
-	Depth(ctx context.Context, queue string) (int64, error)
-	Drain(ctx context.Context, queue string, take func(text string) error) error
+	sweep.Landing
+	content.Opener
 }
 
 // App is the function app. All fields are set before Router is called.
@@ -66,11 +58,10 @@ type App struct {
 	Landing        Landing
 	LandingService string // URL of the landing storage's blobs, without a signature: what activation keys name
 	Blobs          Blobs
-	Queues         Queues
+	Queues         sweep.Queues
 	Registrations  registration.Store
 	Commerce       forward.Commerce
 	Meters         *meter.Catalogue
-	NoBlob         error // what Open fails with when there is no blob
 	Log            *slog.Logger
 	Now            func() time.Time
 	Settings       Settings
@@ -78,13 +69,10 @@ type App struct {
 
 // Settings are the rules and bounds that a deployment may change.
 type Settings struct {
+	closing.Rules
 	Limits         landing.Limits
 	SpillSums      int           // sums in memory before a run goes to disk
 	TempDir        string        // for runs and files on their way to storage
-	SettlingHours  int           // first reported hours of the next day that a usage day waits for
-	CloseDelay     time.Duration // after which a day closes with hours missing
-	LatenessLimit  time.Duration // how long after its end commerce takes a usage day; 0: for ever
-	ReopenDelay    time.Duration // between two revisions of a day that is complete, or still incomplete
 	ForwardRetry   time.Duration // first delay after a failed send; doubles up to an hour
 	SendLimit      time.Duration // how long one sender alone asks commerce for a batch
 	SweepGrace     time.Duration // how long a message may be on its way before Sweep sends another

@@ -14,6 +14,7 @@ import (
 
 	"stackusage/handlers"
 	"stackusage/internal/faultstore"
+	"stackusage/shared/closing"
 	"stackusage/shared/commerce"
 	"stackusage/shared/landing"
 	"stackusage/shared/ledger"
@@ -70,12 +71,13 @@ func newRig(t testing.TB) *rig {
 	r.App = &handlers.App{
 		Ledger: &ledger.Ledger{Store: tables}, Landing: blobs, Blobs: blobs,
 		Queues:        faultstore.Queues{Front: &r.front, Inner: r.store.Queues},
-		Registrations: registry.Registry{Tables: tables}, Meters: meters, NoBlob: r.store.noBlob,
+		Registrations: registry.Registry{Tables: tables}, Meters: meters,
 		Commerce: &commerce.Client{Endpoint: r.commerce.URL, HTTP: &http.Client{Timeout: 20 * time.Second}},
 		Log:      slog.New(slog.DiscardHandler),
 		Now:      func() time.Time { return started.Add(time.Duration(r.offset.Load())) },
 		Settings: handlers.Settings{
-			SpillSums: 1000, TempDir: t.TempDir(), SettlingHours: 1, CloseDelay: 48 * time.Hour, ForwardRetry: 30 * time.Second, SendLimit: 5 * time.Minute,
+			Rules:     closing.Rules{SettlingHours: 1, CloseDelay: 48 * time.Hour},
+			SpillSums: 1000, TempDir: t.TempDir(), ForwardRetry: 30 * time.Second, SendLimit: 5 * time.Minute,
 			SweepGrace: 15 * time.Minute, SweepLookback: 336 * time.Hour, InstanceMemory: 2048, InvocationLimit: time.Minute,
 		},
 	}

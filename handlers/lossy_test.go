@@ -6,7 +6,7 @@ import (
 	"testing"
 	"time"
 
-	"stackusage/handlers"
+	"stackusage/shared/sweep"
 )
 
 // message is what makes a queue message a distinct one. The same text means
@@ -20,7 +20,7 @@ type message struct {
 // lossy is queues that lose the first of each distinct message: it is reported
 // as sent and is nowhere. Others wait their delay by the app's clock.
 type lossy struct {
-	handlers.Queues
+	sweep.Queues
 	rig *rig
 
 	honest bool // loses none

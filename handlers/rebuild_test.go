@@ -1,11 +1,11 @@
 package handlers_test
 
 import (
-	"io"
 	"math/rand/v2"
 	"strings"
 	"testing"
 
+	"stackusage/internal/faultstore"
 	"stackusage/shared/landing"
 	"stackusage/shared/registration"
 	"stackusage/shared/table"
@@ -122,7 +122,12 @@ func TestPartialsThatAreGoneAreRebuilt(t *testing.T) {
 	t.Run("storage that fails is not a partial that is gone", func(t *testing.T) {
 		t.Parallel()
 		r, _ := gone(t)
-		r.App.NoBlob = io.ErrNoProgress
+		r.through(func(op faultstore.Operation, do func() error) error {
+			if op.Name == table.ContainerPartials && !op.Write {
+				return errFault
+			}
+			return do()
+		})
 		r.reroute(t)
 		if status, body := r.restateDay(t, "look again"); status == 200 {
 			t.Error(body)

@@ -12,30 +12,30 @@ import (
 	"sync/atomic"
 	"testing"
 
-	"stackusage/handlers"
 	"stackusage/internal/faultstore"
-	"stackusage/shared/intake"
+	"stackusage/shared/ingest"
 	"stackusage/shared/landing"
 	"stackusage/shared/ledger"
+	"stackusage/shared/redrive"
 	"stackusage/shared/table"
 	"stackusage/shared/usage"
 )
 
 // redriver is what the operator's tool redrives with.
-func (r *rig) redriver() intake.Redriver {
-	return intake.Redriver{
+func (r *rig) redriver() redrive.Redriver {
+	return redrive.Redriver{
 		Ledger: r.Ledger, Landing: r.Landing, App: r.Blobs,
-		Settings: intake.Settings{TempDir: r.Settings.TempDir, SpillSums: r.Settings.SpillSums},
-		Region: func(ctx context.Context, cloudID string) (intake.RegisteredRegion, error) {
+		Settings: ingest.Settings{TempDir: r.Settings.TempDir, SpillSums: r.Settings.SpillSums},
+		Region: func(ctx context.Context, cloudID string) (ingest.RegisteredRegion, error) {
 			book, err := r.Registrations.Book(ctx, cloudID)
-			return handlers.RegionOf(book), err
+			return ingest.RegionOf(book), err
 		},
 	}
 }
 
 // fix asks for one row of a file to be sent again, put right.
-func fix(name landing.Name, line int64, text string) intake.Request {
-	return intake.Request{ID: hourID(name), Why: because("the meter was read again"), Fixed: map[int64][]byte{line: []byte(text)}}
+func fix(name landing.Name, line int64, text string) redrive.Request {
+	return redrive.Request{ID: hourID(name), Why: because("the meter was read again"), Fixed: map[int64][]byte{line: []byte(text)}}
 }
 
 // refusedHour is a rig of a whole day, one hour of which has two refused rows:
@@ -60,7 +60,7 @@ func TestRedrive(t *testing.T) {
 
 	t.Run("rows that are refused again change nothing", func(t *testing.T) {
 		was := len(r.dump(t))
-		out, err := r.redriver().Redrive(t.Context(), intake.Request{ID: hourID(name), Why: because("again")})
+		out, err := r.redriver().Redrive(t.Context(), redrive.Request{ID: hourID(name), Why: because("again")})
 		ok(t, err)
 		if out.Rows != 0 || out.Still != 2 || len(r.dump(t)) != was {
 			t.Errorf("outcome %+v", out)
@@ -99,7 +99,7 @@ func TestRedrive(t *testing.T) {
 		}
 		more := fix(name, 4, row(4, hour22, "8"))
 		more.Fixed[5] = []byte(row(5, hour22, "1"))
-		for _, req := range []intake.Request{fix(name, 4, row(4, hour22, "9")), more} {
+		for _, req := range []redrive.Request{fix(name, 4, row(4, hour22, "9")), more} {
 			if _, err := r.redriver().Redrive(t.Context(), req); !errors.Is(err, ledger.ErrDecided) {
 				t.Errorf("%d rows: error %v", len(req.Fixed), err)
 			}
@@ -140,7 +140,7 @@ func TestRedrive(t *testing.T) {
 				t.Errorf("line %d, %s: %v", q.Line, q.State, err)
 			}
 		}
-		out, err := r.redriver().Redrive(t.Context(), intake.Request{ID: hourID(name), Why: because("again")})
+		out, err := r.redriver().Redrive(t.Context(), redrive.Request{ID: hourID(name), Why: because("again")})
 		ok(t, err)
 		if out.Rows+out.Still != 0 {
 			t.Errorf("outcome %+v", out)
@@ -276,7 +276,7 @@ func (r *rig) redriveOne(t *testing.T, h usage.Hour, text string) bool {
 		if q.State != ledger.Refused {
 			continue
 		}
-		req := intake.Request{ID: id, Why: because("read again"), Fixed: map[int64][]byte{q.Line: []byte(text)}}
+		req := redrive.Request{ID: id, Why: because("read again"), Fixed: map[int64][]byte{q.Line: []byte(text)}}
 		_, err := r.redriver().Redrive(t.Context(), req)
 		ok(t, err)
 		return true

@@ -9,9 +9,10 @@ import (
 	"sync"
 	"testing"
 
-	"stackusage/shared/intake"
+	"stackusage/shared/ingest"
 	"stackusage/shared/landing"
 	"stackusage/shared/ledger"
+	"stackusage/shared/redrive"
 )
 
 // TestTheSameRedriveTwiceAtOnce: a redrive is overtaken by one of the same rows,
@@ -48,7 +49,7 @@ func TestRowsAsTheyCameTwice(t *testing.T) {
 	file, name := blobOf(t, hour23, append(rowsOf(hour23), row(4, hour22, "8"))...)
 	r.drop(t, name, file)
 	r.commitRejecting(t, name, file, 4)
-	req := intake.Request{ID: hourID(name), Why: because("the rules take it now")}
+	req := redrive.Request{ID: hourID(name), Why: because("the rules take it now")}
 	dry := req
 	dry.DryRun = true
 	was := len(r.dump(t))
@@ -71,7 +72,7 @@ func TestRowsAsTheyCameTwice(t *testing.T) {
 // commitRejecting makes a file count as rules would that reject some of its lines.
 func (r *rig) commitRejecting(t *testing.T, name landing.Name, file []byte, rejected ...int64) {
 	t.Helper()
-	in, err := intake.New(intake.Settings{TempDir: t.TempDir(), SpillSums: 100, Days: ledger.OwnDays(name.Hour, r.Settings.SettlingHours)}, hourID(name))
+	in, err := ingest.New(ingest.Settings{TempDir: t.TempDir(), SpillSums: 100, Days: ledger.OwnDays(name.Hour, r.Settings.SettlingHours)}, hourID(name))
 	ok(t, err)
 	defer in.Close()
 	reader, err := landing.NewReader(bytes.NewReader(file), name, landing.Limits{})
@@ -89,7 +90,7 @@ func (r *rig) commitRejecting(t *testing.T, name landing.Name, file []byte, reje
 		Accepted: in.Accepted, Quarantined: in.Refused, LandedAt: name.Hour.End()}
 	inputs, err := in.PutPartials(t.Context(), r.Blobs, h, reader.Header())
 	ok(t, err)
-	h.UsageDays = intake.UsageDays(inputs)
+	h.UsageDays = ingest.UsageDays(inputs)
 	h.Refusals, err = in.PutRefused(t.Context(), r.Blobs, r.Ledger, h.Blob)
 	ok(t, err)
 	_, err = r.Ledger.CommitHour(t.Context(), hourID(name), h, inputs)

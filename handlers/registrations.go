@@ -6,6 +6,7 @@ import (
 
 	"github.com/gorilla/mux"
 
+	"stackusage/shared/closing"
 	"stackusage/shared/registration"
 	"stackusage/shared/registration/resource"
 )
@@ -37,7 +38,7 @@ func wish(p resource.Properties, name string, r *http.Request) (w registration.W
 }
 
 func (a *App) registrar() *registration.Registrar {
-	return &registration.Registrar{Store: a.Registrations, Now: a.Now, Closed: ClosedDays(a.Ledger), Grace: a.settling()}
+	return &registration.Registrar{Store: a.Registrations, Now: a.Now, Closed: closing.ClosedDays(a.Ledger), Grace: a.Settings.Settling()}
 }
 
 // changing is the registrar of a request, which may confirm that closed days are

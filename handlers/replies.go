@@ -6,17 +6,11 @@ import (
 	"log/slog"
 
 	"stackusage/functions"
+	"stackusage/shared/closing"
 	"stackusage/shared/invoke"
 	"stackusage/shared/ledger"
 	"stackusage/shared/queue"
 )
-
-// errNotDue means that a day still waits for hours; Sweep asks again.
-var errNotDue = errors.New("the day still waits for hours")
-
-// errUnanswered means that a day was re-opened while commerce still owes answers
-// to its last revision; Sweep asks again.
-var errUnanswered = errors.New("the last revision has records without an answer")
 
 // replies says what the host is told for an error: the first row that matches.
 // What matches none fails the invocation; the host tries again after the
@@ -27,10 +21,10 @@ var replies = []struct {
 	level   slog.Level
 	record  bool // in FailedMessages
 }{
-	{is(ledger.ErrNotOpen), slog.LevelInfo, false}, // another closer, or an old message
-	{is(errNotDue), slog.LevelInfo, false},         // Sweep asks again
-	{is(errUnanswered), slog.LevelInfo, false},     // Sweep asks again
-	{as[queue.Bad], slog.LevelError, true},         // nothing to repeat
+	{is(ledger.ErrNotOpen), slog.LevelInfo, false},     // another closer, or an old message
+	{as[*closing.NotDue], slog.LevelInfo, false},       // Sweep asks again
+	{is(closing.ErrUnanswered), slog.LevelInfo, false}, // Sweep asks again
+	{as[queue.Bad], slog.LevelError, true},             // nothing to repeat
 }
 
 func is(target error) func(error) bool {

@@ -79,7 +79,7 @@ func newStorage(t testing.TB) storage {
 	ok(t, err)
 	raw, err := azqueue.NewServiceClientFromConnectionString(connection, nil)
 	ok(t, err)
-	return storage{account.Tables, account.Blobs, azureQueues{account.Queues, raw}, azurestore.ErrNoBlob}
+	return storage{account.Tables, account.Blobs, azureQueues{account.Queues, raw}, content.ErrNoBlob}
 }
 
 // azureQueues are queues in Azure, and what others than the app do with them.

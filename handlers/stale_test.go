@@ -8,9 +8,9 @@ import (
 	"testing"
 	"time"
 
-	"stackusage/shared/intake"
 	"stackusage/shared/landing"
 	"stackusage/shared/ledger"
+	"stackusage/shared/redrive"
 	"stackusage/shared/table"
 )
 
@@ -209,7 +209,7 @@ func TestADismissalBeforeARedriveIsAnnounced(t *testing.T) {
 	slow.Ledger = &ledger.Ledger{Store: &beforeWrite{r.Ledger.Store, table.UsageHours, func() {
 		ok(t, r.Ledger.Dismiss(t.Context(), hourID(name), r.refusedRows(t, name)[:1], because("noise")))
 	}}}
-	out, err := slow.Redrive(t.Context(), intake.Request{ID: hourID(name), Why: because("the rules take it now")})
+	out, err := slow.Redrive(t.Context(), redrive.Request{ID: hourID(name), Why: because("the rules take it now")})
 	if err != nil || out.Rows != 1 {
 		t.Errorf("outcome %+v, error %v", out, err)
 	}

@@ -5,10 +5,10 @@ import (
 	"testing"
 	"time"
 
-	"stackusage/handlers"
 	"stackusage/shared/landing"
 	"stackusage/shared/ledger"
 	"stackusage/shared/queue"
+	"stackusage/shared/sweep"
 	"stackusage/shared/table"
 	"stackusage/shared/usage"
 )
@@ -19,8 +19,8 @@ func (r *rig) quiet(t testing.TB) {
 	t.Helper()
 	began := time.Now().Add(time.Hour)
 	for now := began; now.Before(began.Add(24 * time.Hour)); now = now.Add(time.Minute) {
-		all, _ := handlers.Turn(cloudID, now.Add(-62*time.Minute), now)
-		_, undecided := handlers.Turn(cloudID, now.Add(-5*time.Minute), now)
+		all, _ := sweep.Turns(cloudID, now.Add(-62*time.Minute), now)
+		_, undecided := sweep.Turns(cloudID, now.Add(-5*time.Minute), now)
 		if !all && !undecided {
 			r.Now = func() time.Time { return now.Add(time.Duration(r.offset.Load())) }
 			return
@@ -45,7 +45,7 @@ func TestSweepTurns(t *testing.T) {
 			id := fmt.Sprintf("%08d-de02-43a4-903d-eb74f8258b01", n)
 			alls, undecideds := 0, 0
 			for now := start; now.Before(start.Add(10 * 24 * time.Hour)); now = now.Add(every) {
-				all, undecided := handlers.Turn(id, now.Add(-every), now)
+				all, undecided := sweep.Turns(id, now.Add(-every), now)
 				if all {
 					alls++
 				}
@@ -58,7 +58,7 @@ func TestSweepTurns(t *testing.T) {
 			}
 		}
 	}
-	if all, undecided := handlers.Turn(cloudID, time.Time{}, start); !all || !undecided {
+	if all, undecided := sweep.Turns(cloudID, time.Time{}, start); !all || !undecided {
 		t.Error("a timer that never fired before skips something")
 	}
 }

@@ -7,10 +7,10 @@ import (
 	"testing"
 	"time"
 
-	"stackusage/handlers"
 	"stackusage/internal/faultstore"
 	"stackusage/shared/ledger"
 	"stackusage/shared/queue"
+	"stackusage/shared/sweep"
 	"stackusage/shared/table"
 )
 
@@ -51,7 +51,7 @@ func TestSweepComesBackToATurnThatFailed(t *testing.T) {
 			}
 			// The turn of the day comes within 24 hours; storage is busy at its time.
 			for range 24 * 12 {
-				if all, _ := handlers.Turn(cloudID, last, r.Now()); all {
+				if all, _ := sweep.Turns(cloudID, last, r.Now()); all {
 					r.through(front)
 				}
 				run()

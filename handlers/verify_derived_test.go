@@ -8,13 +8,13 @@ import (
 	"testing"
 	"time"
 
-	"stackusage/shared/intake"
+	"stackusage/shared/content"
 	"stackusage/shared/registration"
 )
 
 // otherwise gives other bytes of a blob when it is opened for the second time.
 type otherwise struct {
-	intake.Opener
+	content.Opener
 	opened int
 	file   []byte
 }

@@ -10,6 +10,7 @@ import (
 
 	"stackusage/internal/devstack/balance"
 	"stackusage/shared/azurestore"
+	"stackusage/shared/content"
 	"stackusage/shared/verify"
 )
 
@@ -92,7 +93,7 @@ func (s *site) verify(ctx context.Context, sheet *balance.Sheet) error {
 	if err != nil {
 		return err
 	}
-	report, err := verify.Run(ctx, verify.Stores{Tables: s.usage.Tables, Landing: landed.Blobs, App: s.usage.Blobs, NoBlob: azurestore.ErrNoBlob}, verify.Options{
+	report, err := verify.Run(ctx, verify.Stores{Tables: s.usage.Tables, Landing: landed.Blobs, App: s.usage.Blobs, NoBlob: content.ErrNoBlob}, verify.Options{
 		SettlingHours: 6, CloseDelay: 48 * time.Hour, SweepGrace: 15 * time.Minute, Now: time.Now(), TempDir: s.dir,
 	})
 	if err != nil {

@@ -21,6 +21,7 @@ import (
 
 	"stackusage/handlers"
 	"stackusage/shared/azurestore"
+	"stackusage/shared/closing"
 	"stackusage/shared/commerce"
 	"stackusage/shared/landing"
 	"stackusage/shared/ledger"
@@ -125,17 +126,13 @@ func newApp(getenv func(string) string, c Config, stdout io.Writer) (*app, error
 		Registrations:  registry.Registry{Tables: usage.Tables},
 		Commerce:       client,
 		Meters:         meters,
-		NoBlob:         azurestore.ErrNoBlob,
 		Log:            log,
 		Now:            now,
 		Settings: handlers.Settings{
+			Rules:           closing.Rules{SettlingHours: c.SettlingHours, LatenessLimit: c.LatenessLimit, CloseDelay: c.CloseDelay, ReopenDelay: c.ReopenDelay},
 			Limits:          landing.Limits{Bytes: c.MaxHourBytes, Rows: c.MaxHourRows},
 			SpillSums:       c.SpillSums,
 			TempDir:         temp,
-			SettlingHours:   c.SettlingHours,
-			LatenessLimit:   c.LatenessLimit,
-			CloseDelay:      c.CloseDelay,
-			ReopenDelay:     c.ReopenDelay,
 			ForwardRetry:    c.ForwardRetry,
 			SendLimit:       c.SendLimit,
 			SweepGrace:      c.SweepGrace,

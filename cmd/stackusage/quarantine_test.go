@@ -12,7 +12,7 @@ import (
 
 	"stackusage/cmd/stackusage/cli"
 	"stackusage/shared/azurestore"
-	"stackusage/shared/intake"
+	"stackusage/shared/ingest"
 	"stackusage/shared/landing"
 	"stackusage/shared/ledger"
 	"stackusage/shared/table"
@@ -50,7 +50,7 @@ func commitFile(t *testing.T, account *azurestore.Account, name landing.Name, fi
 	t.Helper()
 	id := ledger.HourID{CloudID: cloudID, Hour: hour19, SHA16: name.SHA16}
 	l := &ledger.Ledger{Store: account.Tables}
-	in, err := intake.New(intake.Settings{TempDir: t.TempDir(), SpillSums: 100}, id)
+	in, err := ingest.New(ingest.Settings{TempDir: t.TempDir(), SpillSums: 100}, id)
 	ok(t, err)
 	defer in.Close()
 	r, err := landing.NewReader(bytes.NewReader(file), name, landing.Limits{})
@@ -67,7 +67,7 @@ func commitFile(t *testing.T, account *azurestore.Account, name landing.Name, fi
 		Accepted: in.Accepted, Quarantined: in.Refused, LandedAt: hour19.End()}
 	inputs, err := in.PutPartials(t.Context(), account.Blobs, h, r.Header())
 	ok(t, err)
-	h.UsageDays = intake.UsageDays(inputs)
+	h.UsageDays = ingest.UsageDays(inputs)
 	h.Refusals, err = in.PutRefused(t.Context(), account.Blobs, l, h.Blob)
 	ok(t, err)
 	_, err = l.CommitHour(t.Context(), id, h, inputs)

@@ -2,7 +2,6 @@ package azurestore
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"io"
 	"net/http"
@@ -15,13 +14,12 @@ import (
 	"github.com/Azure/azure-sdk-for-go/sdk/storage/azblob/blob"
 	"github.com/Azure/azure-sdk-for-go/sdk/storage/azblob/bloberror"
 	"github.com/Azure/azure-sdk-for-go/sdk/storage/azblob/blockblob"
+
+	"stackusage/shared/content"
 )
 
 // Blobs keeps contents under names that are made from them.
 type Blobs struct{ client *azblob.Client }
-
-// ErrNoBlob means that there is no such blob or container.
-var ErrNoBlob = errors.New("no such blob")
 
 // Create makes the containers that do not exist.
 func (b *Blobs) Create(ctx context.Context, containers ...string) error {
@@ -60,12 +58,12 @@ func anyETag() *azcore.ETag {
 }
 
 // Open reads a blob as a stream and says when it was stored (UTC). A cut
-// connection is taken up again where it broke. ErrNoBlob if it is not there.
+// connection is taken up again where it broke. content.ErrNoBlob if it is not there.
 func (b *Blobs) Open(ctx context.Context, containerName, name string) (body io.ReadCloser, storedAt time.Time, err error) {
 	resp, err := b.client.DownloadStream(ctx, containerName, name, nil)
 	if err != nil {
 		if bloberror.HasCode(err, bloberror.BlobNotFound, bloberror.ContainerNotFound) || hasStatus(err, http.StatusNotFound) {
-			err = ErrNoBlob
+			err = content.ErrNoBlob
 		}
 		return nil, time.Time{}, fmt.Errorf("open blob %s/%s: %w", containerName, name, err)
 	}

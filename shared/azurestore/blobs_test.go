@@ -45,7 +45,7 @@ func eachBlobs(t *testing.T, contract func(t *testing.T, blobs blobStore, none e
 		t.Parallel()
 		blobs := connect(t).Blobs
 		ok(t, blobs.Create(t.Context(), box))
-		contract(t, blobs, azurestore.ErrNoBlob)
+		contract(t, blobs, content.ErrNoBlob)
 	})
 	t.Run("in memory", func(t *testing.T) {
 		t.Parallel()

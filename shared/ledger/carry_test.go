@@ -132,7 +132,7 @@ func TestVerifyCarries(t *testing.T) {
 		w.ingest(t, h, usageRow(1, hour(t, "2019121023"), "1"))
 		w.settle(t)
 		w.carry(t, "20191210", "20191212", "an hour came late")
-		w.call(t, "CloseDay", `{"cloudId":"`+cloudID+`","usageDay":"2019-12-10"}`)
+		w.close(t, day(t, "20191210"))
 		if r := w.verify(t); len(r.Differences) > 0 {
 			t.Errorf("while the day is open: %q", r.Differences)
 		}

@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"stackusage/shared/daily"
+	"stackusage/shared/registration"
 	"stackusage/shared/table"
 	"stackusage/shared/usage"
 )
@@ -236,4 +237,12 @@ func EncodeManifest(m Manifest) ([]byte, error) {
 
 func revisionKey(day usage.Day, revision int) string {
 	return fmt.Sprintf("%s_%04d", day.Compact(), revision)
+}
+
+// ReportingOf is what tables and files say where usage reporting is off.
+func ReportingOf(held registration.Holding) string {
+	if held.ReportingOff {
+		return ReportingOff
+	}
+	return ""
 }

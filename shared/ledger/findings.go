@@ -2,24 +2,17 @@ package ledger
 
 import (
 	"context"
-	"crypto/sha256"
-	"encoding/hex"
 	"fmt"
-	"io"
 	"slices"
 	"strings"
 	"time"
 
+	"stackusage/shared/content"
 	"stackusage/shared/daily"
 	"stackusage/shared/registration"
 	"stackusage/shared/table"
 	"stackusage/shared/usage"
 )
-
-// Blobs opens the files of the app.
-type Blobs interface {
-	Open(ctx context.Context, container, name string) (body io.ReadCloser, storedAt time.Time, err error)
-}
 
 // maxSettlement bounds a settlement file: a day of 100,000 subscriptions has some
 // 20 MiB.
@@ -27,22 +20,13 @@ const maxSettlement = 256 << 20
 
 // ReadSettlement reads what a revision was charged by; nil if nothing was settled
 // then: the day was only ever closed with reporting off, and has charged nobody.
-func ReadSettlement(ctx context.Context, blobs Blobs, r Revision) (*daily.Settlement, error) {
+func ReadSettlement(ctx context.Context, blobs content.Opener, r Revision) (*daily.Settlement, error) {
 	if r.Settlement == "" {
 		return nil, nil
 	}
-	container, name, _ := strings.Cut(r.Settlement, "/")
-	body, _, err := blobs.Open(ctx, container, name)
+	text, err := content.At(r.Settlement, r.SettlementSHA256).Bytes(ctx, blobs, maxSettlement)
 	if err != nil {
 		return nil, err
-	}
-	defer body.Close()
-	text, err := io.ReadAll(io.LimitReader(body, maxSettlement+1))
-	if err != nil {
-		return nil, fmt.Errorf("read blob %s: %w", r.Settlement, err)
-	}
-	if sum := sha256.Sum256(text); hex.EncodeToString(sum[:]) != r.SettlementSHA256 {
-		return nil, fmt.Errorf("read blob %s: its SHA-256 is %x, UsageDays says %s", r.Settlement, sum, r.SettlementSHA256)
 	}
 	settled, err := daily.DecodeSettlement(text)
 	if err != nil {
@@ -97,7 +81,7 @@ func listText(list []string) string {
 
 // Findings lists, registration by registration, what no operator has decided yet.
 // It stops after limit; 0 is none.
-func (l *Ledger) Findings(ctx context.Context, blobs Blobs, books []registration.Book, limit int) ([]DayFinding, error) {
+func (l *Ledger) Findings(ctx context.Context, blobs content.Opener, books []registration.Book, limit int) ([]DayFinding, error) {
 	var found []DayFinding
 	for _, b := range books {
 		list, err := l.findings(ctx, blobs, b, limit)
@@ -111,7 +95,7 @@ func (l *Ledger) Findings(ctx context.Context, blobs Blobs, books []registration
 	return found, nil
 }
 
-func (l *Ledger) findings(ctx context.Context, blobs Blobs, book registration.Book, limit int) ([]DayFinding, error) {
+func (l *Ledger) findings(ctx context.Context, blobs content.Opener, book registration.Book, limit int) ([]DayFinding, error) {
 	found := unconfirmed(book)
 	confirmed, err := l.confirmed(ctx, book.CloudID)
 	if err != nil {
@@ -245,7 +229,7 @@ func (l *Ledger) confirmed(ctx context.Context, cloudID string) (map[string]bool
 // headers name other tenants. It returns the observations that are no findings any
 // more; none if there were none. Another one, that a later revision lists, is a finding
 // again.
-func (l *Ledger) ConfirmDay(ctx context.Context, blobs Blobs, cloudID string, day usage.Day, why Reasoned) ([]daily.Observation, error) {
+func (l *Ledger) ConfirmDay(ctx context.Context, blobs content.Opener, cloudID string, day usage.Day, why Reasoned) ([]daily.Observation, error) {
 	differs, err := l.confirmDay(ctx, blobs, cloudID, day, why)
 	if err != nil {
 		return nil, fmt.Errorf("confirm day %s of %s: %w", day, cloudID, err)
@@ -253,7 +237,7 @@ func (l *Ledger) ConfirmDay(ctx context.Context, blobs Blobs, cloudID string, da
 	return differs, nil
 }
 
-func (l *Ledger) confirmDay(ctx context.Context, blobs Blobs, cloudID string, day usage.Day, why Reasoned) ([]daily.Observation, error) {
+func (l *Ledger) confirmDay(ctx context.Context, blobs content.Opener, cloudID string, day usage.Day, why Reasoned) ([]daily.Observation, error) {
 	if err := why.check(); err != nil {
 		return nil, err
 	}

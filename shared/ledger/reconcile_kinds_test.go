@@ -8,11 +8,11 @@ import (
 	"testing"
 	"time"
 
-	"stackusage/shared/intake"
+	"stackusage/shared/ingest"
 	"stackusage/shared/landing"
 	"stackusage/shared/ledger"
-	"stackusage/shared/queue"
 	"stackusage/shared/reconcile"
+	"stackusage/shared/redrive"
 	"stackusage/shared/registration"
 	"stackusage/shared/registry"
 	"stackusage/shared/usage"
@@ -37,8 +37,8 @@ func TestReconcileRedriven(t *testing.T) {
 	w.ingest(t, h22, usageRow(1, h22-1, "1"))
 	name := w.ingest(t, h22+2, usageRow(1, h22+1, "-2"), usageRow(1, h22+2, "8"))
 	w.settle(t)
-	redriver := intake.Redriver{Ledger: w.Ledger, Landing: w.account.Blobs, App: w.account.Blobs, Settings: intake.Settings{SpillSums: 10, TempDir: t.TempDir()}}
-	_, err := redriver.Redrive(t.Context(), intake.Request{ID: ledger.HourID{CloudID: cloudID, Hour: h22 + 2, SHA16: name.SHA16}, Why: because("a sign too many"),
+	redriver := redrive.Redriver{Ledger: w.Ledger, Landing: w.account.Blobs, App: w.account.Blobs, Settings: ingest.Settings{SpillSums: 10, TempDir: t.TempDir()}}
+	_, err := redriver.Redrive(t.Context(), redrive.Request{ID: ledger.HourID{CloudID: cloudID, Hour: h22 + 2, SHA16: name.SHA16}, Why: because("a sign too many"),
 		Fixed: map[int64][]byte{1: []byte(usageRow(1, h22+1, "2"))}})
 	ok(t, err)
 	mustTell(t, w.reconcile(t, "20191210", "20191210", nil), map[string][]string{"2019-12-10": {"stack 1", "redriven 2", "notCorrected -2", "bill 1"}})
@@ -183,9 +183,9 @@ func TestReconcileOtherFiles(t *testing.T) {
 	t.Run("what commerce took while its answer got lost is in the file", func(t *testing.T) {
 		w.ingest(t, h22+1, usageRow(1, h22, "2"))
 		w.now = w.now.Add(60 * time.Hour)
-		w.call(t, "CloseDay", queue.DayMessage(cloudID, day(t, "20191210")))
+		w.close(t, day(t, "20191210"))
 		w.fault(t, "POST", `{"next":1,"cut":"after"}`)
-		w.call(t, "ForwardBatch", `{"cloudId":"`+cloudID+`","usageDay":"2019-12-10","revision":2,"batch":1}`)
+		ok(t, w.forwarder.Forward(t.Context(), ledger.BatchID{CloudID: cloudID, Day: day(t, "20191210"), Revision: 2, Number: 1}))
 		mustTell(t, w.reconcile(t, "20191210", "20191210", nil), map[string][]string{"2019-12-10": {"stack 3.25", "unanswered -2", "bill 1.25"}})
 		mustTell(t, w.reconcile(t, "20191210", "20191210", withBill(w.details(t))),
 			map[string][]string{"2019-12-10": {"stack 3.25", "unanswered -2", "answerNotReadYet 2", "bill 3.25"}})
@@ -197,7 +197,7 @@ func TestReconcileOtherFiles(t *testing.T) {
 func TestReconcileBesideTheApp(t *testing.T) {
 	t.Parallel()
 	w := startWorks(t)
-	sources := reconcile.Sources{Ledger: w.Ledger, Files: w.files(), Meters: w.Meters}
+	sources := reconcile.Sources{Ledger: w.Ledger, Files: w.files(), Meters: w.sweeper.Closer.Meters}
 	o := reconcile.Options{CloudID: cloudID, From: day(t, "20191210"), To: day(t, "20191211")}
 	w.beside(t, func(n int) {
 		if r, err := sources.Run(t.Context(), o); err != nil || r.Unexplained > 0 {

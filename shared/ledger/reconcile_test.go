@@ -13,7 +13,6 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"stackusage/shared/ledger"
-	"stackusage/shared/queue"
 	"stackusage/shared/reconcile"
 	"stackusage/shared/table"
 	"stackusage/shared/usage"
@@ -26,7 +25,7 @@ func (w *works) reconcile(t *testing.T, from, to string, change func(*reconcile.
 	if change != nil {
 		change(&o)
 	}
-	report, err := reconcile.Sources{Ledger: w.Ledger, Files: w.files(), Meters: w.Meters}.Run(t.Context(), o)
+	report, err := reconcile.Sources{Ledger: w.Ledger, Files: w.files(), Meters: w.sweeper.Closer.Meters}.Run(t.Context(), o)
 	ok(t, err)
 	return report
 }
@@ -168,7 +167,7 @@ func TestReconcileOnTheWay(t *testing.T) {
 	mustTell(t, w.reconcile(t, "20191210", "20191210", nil), map[string][]string{"2019-12-10": {"stack 7", "reportedLater 1 8", "notStated -15", "bill 0"}})
 
 	w.now = w.now.Add(60 * time.Hour)
-	w.call(t, "CloseDay", queue.DayMessage(cloudID, day(t, "20191210")))
+	w.close(t, day(t, "20191210"))
 	mustTell(t, w.reconcile(t, "20191210", "20191210", nil), map[string][]string{"2019-12-10": {"stack 7", "reportedLater 1 8", "unanswered -15", "bill 0"}})
 	w.settle(t)
 	mustTell(t, w.reconcile(t, "20191210", "20191210", nil), map[string][]string{"2019-12-10": {"stack 7", "reportedLater 1 8", "bill 15"}})
@@ -192,7 +191,7 @@ func TestReconcileOnTheWay(t *testing.T) {
 	id := ledger.HourID{CloudID: cloudID, Hour: h00, SHA16: second.SHA16}
 	_, err := w.Ledger.AskTakeOver(t.Context(), id, because("the stack mended its rows"))
 	ok(t, err)
-	w.call(t, "IngestHour", queue.LandedMessage(second))
+	ok(t, w.sweeper.Ingester.IngestHour(t.Context(), second))
 	mustTell(t, w.reconcile(t, "20191210", "20191210", nil), map[string][]string{
 		"2019-12-10": {"stack 7", "reportedLater 1 9", "reportedLater 6 16", "notCorrected -9", "stillStated 8", "bill 31"}})
 	w.settle(t)

@@ -2,8 +2,8 @@ package ledger_test
 
 import (
 	"encoding/json"
+	"errors"
 	"fmt"
-	"log/slog"
 	"maps"
 	"net/http"
 	"net/http/httptest"
@@ -14,11 +14,14 @@ import (
 
 	"github.com/Azure/azure-sdk-for-go/sdk/storage/azblob"
 
-	"stackusage/handlers"
 	"stackusage/internal/devstack/azurite/azuritetest"
 	standin "stackusage/internal/devstack/commerce"
 	"stackusage/shared/azurestore"
+	"stackusage/shared/closing"
 	"stackusage/shared/commerce"
+	"stackusage/shared/content"
+	"stackusage/shared/forward"
+	"stackusage/shared/ingest"
 	"stackusage/shared/landing"
 	"stackusage/shared/ledger"
 	"stackusage/shared/meter"
@@ -26,21 +29,23 @@ import (
 	"stackusage/shared/reconcile"
 	"stackusage/shared/registration"
 	"stackusage/shared/registry"
+	"stackusage/shared/sweep"
 	"stackusage/shared/table"
 	"stackusage/shared/usage"
 	"stackusage/shared/verify"
 )
 
-// works is the function app with commerce behind it.
+// works is the app's work, with commerce behind it.
 type works struct {
-	*handlers.App
-	account *azurestore.Account
-	tables  table.Store    // of the account, or a copy
-	blobs   verify.Blobs   // of the account
-	raw     *azblob.Client // overwrites, which the app never does
-	router  http.Handler
-	billing string // URL of commerce
-	now     time.Time
+	*ledger.Ledger
+	sweeper   sweep.Sweeper
+	forwarder forward.Forwarder
+	account   *azurestore.Account
+	tables    table.Store    // of the account, or a copy
+	blobs     verify.Blobs   // of the account
+	raw       *azblob.Client // overwrites, which the app never does
+	billing   string         // URL of commerce
+	now       time.Time
 }
 
 const (
@@ -69,15 +74,22 @@ func startWorksWith(t *testing.T, options standin.Options) *works {
 	meters, err := meter.BuiltIn()
 	ok(t, err)
 	w := &works{account: account, tables: account.Tables, blobs: account.Blobs, raw: raw, billing: web.URL, now: time.Now()}
-	w.App = &handlers.App{
-		Ledger: &ledger.Ledger{Store: account.Tables}, Landing: account.Blobs, Blobs: account.Blobs, Queues: account.Queues,
-		Registrations: registry.Registry{Tables: account.Tables}, Meters: meters, NoBlob: azurestore.ErrNoBlob,
-		Commerce: &commerce.Client{Endpoint: web.URL, HTTP: &http.Client{Timeout: 5 * time.Second}},
-		Log:      slog.New(slog.DiscardHandler), Now: func() time.Time { return w.now },
-		Settings: handlers.Settings{
-			SpillSums: 1000, TempDir: t.TempDir(), SettlingHours: 1, CloseDelay: 48 * time.Hour, ForwardRetry: time.Millisecond, SendLimit: time.Minute,
-			SweepGrace: 15 * time.Minute, SweepLookback: 336 * time.Hour, InstanceMemory: 2048, InvocationLimit: time.Minute,
+	w.Ledger = &ledger.Ledger{Store: account.Tables}
+	now, registrations := func() time.Time { return w.now }, registry.Registry{Tables: account.Tables}
+	w.sweeper = sweep.Sweeper{
+		Ledger: w.Ledger, Landing: account.Blobs, Queues: account.Queues, Registrations: registrations, Now: now, Grace: 15 * time.Minute, Lookback: 336 * time.Hour,
+		Ingester: ingest.Ingester{
+			Ledger: w.Ledger, Hours: account.Blobs, App: account.Blobs, Registrations: registrations, Now: now, SettlingHours: 1,
+			Settings: ingest.Settings{SpillSums: 1000, TempDir: t.TempDir()},
 		},
+		Closer: &closing.Closer{
+			Ledger: w.Ledger, Hours: account.Blobs, Blobs: account.Blobs, Queues: account.Queues, Registrations: registrations, Meters: meters, Now: now,
+			Rules: closing.Rules{SettlingHours: 1, CloseDelay: 48 * time.Hour}, SpillSums: 1000, TempDir: t.TempDir(),
+		},
+	}
+	w.forwarder = forward.Forwarder{
+		Ledger: w.Ledger, Blobs: account.Blobs, Queues: account.Queues, Now: now, Retry: time.Millisecond, SendLimit: time.Minute, InvocationLimit: time.Minute,
+		Commerce: &commerce.Client{Endpoint: web.URL, HTTP: &http.Client{Timeout: 5 * time.Second}},
 	}
 	queues, err := queue.Names()
 	ok(t, err)
@@ -88,19 +100,15 @@ func startWorksWith(t *testing.T, options standin.Options) *works {
 		CloudID: cloudID, EffectiveDay: "20191210", SubscriptionID: "7a1f6e0c-2a53-4a8e-9a43-0c2d4c9f1b11",
 		BillingModel: registration.PayAsYouUse, Region: "northwest", Start: hour(t, "2019121022").Start(),
 	}))
-	w.router, err = w.Router()
-	ok(t, err)
 	return w
 }
 
-func (w *works) call(t *testing.T, function, message string) {
+// close closes a day, unless it is not due or not open.
+func (w *works) close(t *testing.T, d usage.Day) {
 	t.Helper()
-	once, _ := json.Marshal(message)
-	twice, _ := json.Marshal(string(once))
-	rec := httptest.NewRecorder()
-	w.router.ServeHTTP(rec, httptest.NewRequest(http.MethodPost, "/"+function, strings.NewReader(fmt.Sprintf(`{"Data":{"message":%s,"timer":{}},"Metadata":{}}`, twice))))
-	if rec.Code != http.StatusOK {
-		t.Fatalf("%s %s: %d %s", function, message, rec.Code, rec.Body)
+	err := w.sweeper.Closer.Close(t.Context(), cloudID, d)
+	if _, waits := errors.AsType[*closing.NotDue](err); !waits && !errors.Is(err, ledger.ErrNotOpen) && !errors.Is(err, closing.ErrUnanswered) {
+		ok(t, err)
 	}
 }
 
@@ -137,7 +145,7 @@ func (w *works) ingestWith(t *testing.T, header landing.Header, rows ...string) 
 	ok(t, err)
 	_, err = w.raw.UploadBuffer(t.Context(), name.Container(), name.Blob(), []byte(file.String()), nil)
 	ok(t, err)
-	w.call(t, "IngestHour", queue.LandedMessage(name))
+	ok(t, w.sweeper.Ingester.IngestHour(t.Context(), name))
 	return name
 }
 
@@ -153,16 +161,16 @@ func (w *works) settle(t *testing.T) {
 		}
 		for _, m := range marks {
 			if m.Revision == 0 {
-				w.call(t, "CloseDay", queue.DayMessage(m.CloudID, m.Day))
+				w.close(t, m.Day)
 				continue
 			}
 			ids, _, err := w.Ledger.Batches(t.Context(), m.CloudID, m.Day, m.Revision)
 			ok(t, err)
 			for _, id := range ids {
-				w.call(t, "ForwardBatch", fmt.Sprintf(`{"cloudId":"%s","usageDay":"%s","revision":%d,"batch":%d}`, id.CloudID, id.Day, id.Revision, id.Number))
+				ok(t, w.forwarder.Forward(t.Context(), id))
 			}
 		}
-		w.call(t, "Sweep", "")
+		ok(t, w.sweeper.Sweep(t.Context(), time.Time{}))
 	}
 	t.Fatal("something stays open for ever")
 }
@@ -195,15 +203,15 @@ func (w *works) fault(t *testing.T, method, text string) {
 }
 
 func (w *works) files() reconcile.Files {
-	return reconcile.Files{Landing: w.account.Blobs, App: w.account.Blobs, NoBlob: azurestore.ErrNoBlob}
+	return reconcile.Files{Landing: w.account.Blobs, App: w.account.Blobs}
 }
 
 // verify is what the auditor finds.
 func (w *works) verify(t *testing.T) verify.Report {
 	t.Helper()
-	report, err := verify.Run(t.Context(), verify.Stores{Tables: w.tables, Landing: w.blobs, App: w.blobs, NoBlob: azurestore.ErrNoBlob}, verify.Options{
-		SettlingHours: w.Settings.SettlingHours, CloseDelay: 1000 * time.Hour, SweepGrace: w.Settings.SweepGrace, Now: w.now, // this clock leaps
-		TempDir: w.Settings.TempDir})
+	report, err := verify.Run(t.Context(), verify.Stores{Tables: w.tables, Landing: w.blobs, App: w.blobs, NoBlob: content.ErrNoBlob}, verify.Options{
+		SettlingHours: 1, CloseDelay: 1000 * time.Hour, SweepGrace: w.sweeper.Grace, Now: w.now, // this clock leaps
+		TempDir: t.TempDir()})
 	ok(t, err)
 	return report
 }

@@ -10,6 +10,7 @@ import (
 	"math"
 	"strings"
 
+	"stackusage/shared/content"
 	"stackusage/shared/daily"
 	"stackusage/shared/landing"
 	"stackusage/shared/ledger"
@@ -102,16 +103,12 @@ func (r *run) blob(ctx context.Context, id ledger.HourID, h ledger.Hour) (*blobS
 	if sums := r.blobs[id]; sums != nil {
 		return sums, nil
 	}
-	container, name, _ := strings.Cut(h.Blob, "/")
-	where, err := landing.ParseName(container, name)
+	blob := content.At(h.Blob, h.SHA256)
+	where, err := landing.ParseName(blob.Container, blob.Name)
 	if err != nil {
 		return nil, err
 	}
-	from := r.Files.Landing
-	if where.Corrected {
-		from = r.Files.App
-	}
-	body, err := r.open(ctx, from, h.Blob)
+	body, err := r.open(ctx, landing.Files{Landed: r.Files.Landing, Corrected: r.Files.App}, h.Blob)
 	if err != nil {
 		return nil, err
 	}
@@ -172,10 +169,10 @@ func (r *run) counted() {
 }
 
 // open opens a blob by container and name.
-func (r *run) open(ctx context.Context, from Opener, path string) (io.ReadCloser, error) {
-	container, name, _ := strings.Cut(path, "/")
-	body, _, err := from.Open(ctx, container, name)
-	if errors.Is(err, r.Files.NoBlob) {
+func (r *run) open(ctx context.Context, from content.Opener, path string) (io.ReadCloser, error) {
+	blob := content.At(path, "")
+	body, _, err := from.Open(ctx, blob.Container, blob.Name)
+	if errors.Is(err, content.ErrNoBlob) {
 		err = fmt.Errorf("%w: restore it; stackusage verify says what else is missing", err)
 	}
 	return body, err

@@ -5,7 +5,6 @@ import (
 	"context"
 	"fmt"
 	"io"
-	"io/fs"
 	"testing"
 	"time"
 
@@ -69,7 +68,7 @@ func TestRejectedIsWhatQuarantineSays(t *testing.T) {
 		t.Fatal(err)
 	}
 	report, err := reconcile.Sources{
-		Ledger: l, Meters: meters, Files: reconcile.Files{Landing: files{name.String(): file.Bytes()}, NoBlob: fs.ErrNotExist},
+		Ledger: l, Meters: meters, Files: reconcile.Files{Landing: files{name.String(): file.Bytes()}},
 	}.Run(t.Context(),
 		reconcile.Options{CloudID: cloudID, From: tenth.Day(), To: tenth.Day()})
 	if err != nil {

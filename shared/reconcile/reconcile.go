@@ -22,8 +22,8 @@ import (
 	"fmt"
 	"io"
 	"io/fs"
-	"time"
 
+	"stackusage/shared/content"
 	"stackusage/shared/daily"
 	"stackusage/shared/ledger"
 	"stackusage/shared/meter"
@@ -56,16 +56,10 @@ type Progress struct {
 	Bill      int64 // rows read of the usage details file
 }
 
-// Opener opens a blob as a stream and says when it was stored.
-type Opener interface {
-	Open(ctx context.Context, container, name string) (body io.ReadCloser, storedAt time.Time, err error)
-}
-
 // Files is where the contents are that the tables speak of.
 type Files struct {
-	Landing Opener // hour blobs
-	App     Opener // daily files, outbox, receipts, quarantine, corrected blobs
-	NoBlob  error  // what Open fails with when there is no blob
+	Landing content.Opener // hour blobs
+	App     content.Opener // daily files, outbox, receipts, quarantine, corrected blobs
 }
 
 // Sources are where a run reads: tables and blobs. It only reads.

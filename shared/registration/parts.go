@@ -217,3 +217,16 @@ func (b Book) heldOn(usageDay string) Registration {
 	r, _ := On(b.Registrations, usageDay) // the zero entry if there is none
 	return r
 }
+
+// NotAccepted is why a reported hour does not count; empty if it does.
+func (b Book) NotAccepted(hour time.Time, grace time.Duration) string {
+	switch begins := b.Begins(); {
+	case len(b.Registrations) == 0:
+		return "no registration has this cloudId; the hour counts once there is one"
+	case b.Accepts(hour, grace):
+		return ""
+	case hour.Before(begins):
+		return "the hour is before the registration's start, " + begins.UTC().Format(time.RFC3339) + "; it counts once that is earlier"
+	}
+	return "the registration had ended; the hour counts once it is registered again from that hour on"
+}

@@ -7,6 +7,7 @@ import (
 	"log/slog"
 	"time"
 
+	"stackusage/shared/content"
 	"stackusage/shared/ledger"
 	"stackusage/shared/queue"
 	"stackusage/shared/registration"
@@ -61,7 +62,7 @@ type Queues interface {
 type Reader struct {
 	Ledger        *ledger.Ledger
 	Registrations registration.Store
-	Blobs         ledger.Blobs
+	Blobs         content.Opener
 	Landing       Landing
 	Queues        Queues
 	Log           *slog.Logger

@@ -75,10 +75,10 @@ func WithLogger(ctx context.Context, log *slog.Logger) context.Context {
 	return context.WithValue(ctx, loggerKey{}, log)
 }
 
-// Logger is the logger of what runs with the context; slog's default if there is none.
+// Logger is the logger of what runs with the context. Without one nothing is logged.
 func Logger(ctx context.Context) *slog.Logger {
 	if log, ok := ctx.Value(loggerKey{}).(*slog.Logger); ok {
 		return log
 	}
-	return slog.Default()
+	return slog.New(slog.DiscardHandler)
 }

@@ -11,7 +11,6 @@ import (
 	"github.com/spf13/cobra"
 
 	"stackusage/cmd/stackusage/cli"
-	"stackusage/shared/azurestore"
 	"stackusage/shared/meter"
 	"stackusage/shared/reconcile"
 	"stackusage/shared/usage"
@@ -100,7 +99,7 @@ func reconciled(ctx context.Context, e *cli.Env, storage *cli.Storage, o reconci
 		}
 	}
 	return reconcile.Sources{Ledger: storage.Ledger, Meters: catalogue,
-		Files: reconcile.Files{Landing: storage.Landing.Blobs, App: storage.Usage.Blobs, NoBlob: azurestore.ErrNoBlob}}.Run(ctx, o)
+		Files: reconcile.Files{Landing: storage.Landing.Blobs, App: storage.Usage.Blobs}}.Run(ctx, o)
 }
 
 func printReconciled(e *cli.Env, r reconcile.Report) error {

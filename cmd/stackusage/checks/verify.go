@@ -13,7 +13,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"stackusage/cmd/stackusage/cli"
-	"stackusage/shared/azurestore"
+	"stackusage/shared/content"
 	"stackusage/shared/verify"
 )
 
@@ -63,7 +63,7 @@ stackusage verify --registration hamburg --from 2019-12-01 --to 2019-12-31`, fun
 				fmt.Fprintf(e.Stderr, "verify: %s of %s, %d rows so far\n", d.Day, d.CloudID, total)
 			}
 		}
-		report, err := verify.Run(ctx, verify.Stores{Tables: storage.Usage.Tables, Landing: storage.Landing.Blobs, App: storage.Usage.Blobs, NoBlob: azurestore.ErrNoBlob}, o)
+		report, err := verify.Run(ctx, verify.Stores{Tables: storage.Usage.Tables, Landing: storage.Landing.Blobs, App: storage.Usage.Blobs, NoBlob: content.ErrNoBlob}, o)
 		if err != nil {
 			return err
 		}

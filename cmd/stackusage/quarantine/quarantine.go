@@ -13,10 +13,10 @@ import (
 	"github.com/spf13/cobra"
 
 	"stackusage/cmd/stackusage/cli"
-	"stackusage/handlers"
 	"stackusage/shared/daily"
-	"stackusage/shared/intake"
+	"stackusage/shared/ingest"
 	"stackusage/shared/ledger"
+	"stackusage/shared/redrive"
 	"stackusage/shared/table"
 )
 
@@ -26,7 +26,7 @@ func Command(e *cli.Env) *cobra.Command {
 stackusage quarantine list
 stackusage quarantine show --hour 2019-12-10T19:00Z > rows.ndjson
 stackusage quarantine redrive --hour 2019-12-10T19:00Z --fixed rows.ndjson --reason "agent 0.2.1 wrote 4,0"`,
-		list(e), show(e), redrive(e), dismiss(e))
+		list(e), show(e), redriveRows(e), dismiss(e))
 }
 
 // Group is one line of quarantine list: rejected rows of an hour with one code and state.
@@ -167,12 +167,12 @@ func (s *selection) wants(q ledger.RefusedRow) bool {
 	return (s.code == "" || q.Code == s.code) && (s.lines == nil || s.lines[q.Line])
 }
 
-func redriver(s *cli.Storage) intake.Redriver {
-	return intake.Redriver{
-		Ledger: s.Ledger, Landing: s.Landing.Blobs, App: s.Usage.Blobs, Settings: intake.Settings{SpillSums: daily.DefaultSpill},
-		Region: func(ctx context.Context, cloudID string) (intake.RegisteredRegion, error) {
+func redriver(s *cli.Storage) redrive.Redriver {
+	return redrive.Redriver{
+		Ledger: s.Ledger, Landing: s.Landing.Blobs, App: s.Usage.Blobs, Settings: ingest.Settings{SpillSums: daily.DefaultSpill},
+		Region: func(ctx context.Context, cloudID string) (ingest.RegisteredRegion, error) {
 			book, err := s.Registry().Book(ctx, cloudID)
-			return handlers.RegionOf(book), err
+			return ingest.RegionOf(book), err
 		},
 	}
 }

@@ -13,8 +13,9 @@ import (
 	"github.com/spf13/cobra"
 
 	"stackusage/cmd/stackusage/cli"
-	"stackusage/shared/intake"
+	"stackusage/shared/ingest"
 	"stackusage/shared/ledger"
+	"stackusage/shared/redrive"
 	"stackusage/shared/strictjson"
 	"stackusage/shared/usage"
 )
@@ -33,10 +34,10 @@ type Redriven struct {
 	By        string `json:"by,omitempty"`
 }
 
-func redrive(e *cli.Env) *cobra.Command {
+func redriveRows(e *cli.Env) *cobra.Command {
 	var s selection
 	var fixed string
-	var req intake.Request
+	var req redrive.Request
 	var reason func() error
 	cmd := cli.Command("redrive", "Resubmit quarantined rows", `Without --fixed the rows are read as they came, by the current rules. With it the rows
 of the file replace them: one JSON object a line with "line" and "row", as show prints
@@ -72,7 +73,7 @@ stackusage quarantine redrive --hour 2019-12-10T19:00Z --fixed rows.ndjson --dry
 		if s.code != "" || s.lines != nil {
 			req.Want = s.wants
 		}
-		req.Still = func(r intake.Refused) {
+		req.Still = func(r ingest.Refused) {
 			fmt.Fprintf(e.Stderr, "line %d is rejected again: %s: %s\n", r.Line, r.Code, r.Reason)
 		}
 		last := time.Now()
@@ -98,7 +99,7 @@ stackusage quarantine redrive --hour 2019-12-10T19:00Z --fixed rows.ndjson --dry
 }
 
 // redriven prints what a redrive did.
-func (s *selection) redriven(out intake.Outcome, dryRun bool) error {
+func (s *selection) redriven(out redrive.Outcome, dryRun bool) error {
 	did := Redriven{CloudID: s.id.CloudID, Hour: s.id.Hour.String(), Rows: out.Rows, Rejected: out.Still, Corrected: out.Corrected,
 		UsageDays: listOfDays(out.UsageDays), Already: out.Already, DryRun: dryRun, Reason: out.Why.Reason, By: out.Why.By}
 	hour, rows, text := cli.Stamp(s.id.Hour.Start()), cli.Count(out.Rows, "row"), ""

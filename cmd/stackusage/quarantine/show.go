@@ -9,8 +9,8 @@ import (
 	"github.com/spf13/cobra"
 
 	"stackusage/cmd/stackusage/cli"
-	"stackusage/shared/intake"
 	"stackusage/shared/ledger"
+	"stackusage/shared/redrive"
 )
 
 // Shown is one line of quarantine show, and what redrive --fixed reads.
@@ -65,7 +65,7 @@ stackusage quarantine show --hour 2019-12-10T19:00Z --output table`, func(ctx co
 	return cmd
 }
 
-func shownOf(q intake.RefusedRow) Shown {
+func shownOf(q redrive.RefusedRow) Shown {
 	out := Shown{Line: q.Line, State: q.State, Code: q.Code, Reason: q.Reason, By: q.DecidedBy, Why: q.DecisionReason, Cut: q.Cut}
 	switch {
 	case !q.Cut && json.Valid(q.Row) && utf8.Valid(q.Row):

@@ -1,19 +1,18 @@
-package handlers
+package sweep
 
 import (
 	"context"
-	"encoding/json"
 	"errors"
 	"hash/fnv"
 	"iter"
 	"log/slog"
 	"time"
 
-	"stackusage/shared/invoke"
 	"stackusage/shared/landing"
 	"stackusage/shared/ledger"
 	"stackusage/shared/queue"
 	"stackusage/shared/registration"
+	"stackusage/shared/telemetry"
 	"stackusage/shared/usage"
 )
 
@@ -31,15 +30,10 @@ const (
 // which stays as long, is not listed with them.
 var years = []string{"1", "2"}
 
-// lastRun is when the timer last fired, as the host remembers it; the zero time
-// if it does not say. It decides which messages of the hour are sent again, and
-// nothing that must not be lost: the host remembers a run that failed, too.
-func lastRun(req invoke.Request) time.Time {
-	var timer struct{ ScheduleStatus *struct{ Last time.Time } }
-	if err := json.Unmarshal(req.Data["timer"], &timer); err != nil || timer.ScheduleStatus == nil {
-		return time.Time{}
-	}
-	return timer.ScheduleStatus.Last
+// Turns reports whether a registration's turn came between two runs: to be compared
+// with all that landed, and to be asked for verdicts that may change.
+func Turns(cloudID string, last, now time.Time) (compare, undecided bool) {
+	return turn(cloudID, last, now, compareAllEvery), turn(cloudID, last, now, undecidedEvery)
 }
 
 // turn reports whether name's moment of a period fell between last and now. Names
@@ -56,14 +50,14 @@ func turn(name string, last, now time.Time, period time.Duration) bool {
 
 // sweepLanded announces blobs that landed and have no verdict, because their
 // event was lost, or have one that may change now.
-func (a *App) sweepLanded(ctx context.Context, r *resending) (done []turnsDone, err error) {
-	cloudIDs, err := a.landed(ctx)
+func (sw *Sweeper) sweepLanded(ctx context.Context, r *resending) (done []turnsDone, err error) {
+	cloudIDs, err := sw.landed(ctx)
 	if err != nil {
 		return nil, err
 	}
 	var errs []error
 	for _, cloudID := range cloudIDs {
-		turns, err := a.sweepContainer(ctx, r, cloudID)
+		turns, err := sw.sweepContainer(ctx, r, cloudID)
 		if err != nil {
 			errs = append(errs, err)
 		} else if len(turns.turns) > 0 {
@@ -74,9 +68,9 @@ func (a *App) sweepLanded(ctx context.Context, r *resending) (done []turnsDone, 
 }
 
 // landed are the cloudIds of the landing containers.
-func (a *App) landed(ctx context.Context) (cloudIDs []string, err error) {
-	return landing.Stacks(ctx, a.Landing, func(container string) {
-		a.log(ctx).WarnContext(ctx, "container with a foreign name", slog.String("container", container))
+func (sw *Sweeper) landed(ctx context.Context) (cloudIDs []string, err error) {
+	return landing.Stacks(ctx, sw.Landing, func(container string) {
+		telemetry.Logger(ctx).WarnContext(ctx, "container with a foreign name", slog.String("container", container))
 	})
 }
 
@@ -88,22 +82,23 @@ type turnsDone struct {
 	turns   []ledger.SweepTurn
 }
 
-func (a *App) sweepContainer(ctx context.Context, r *resending, cloudID string) (turnsDone, error) {
-	s := landedSweep{app: a, resend: r, cloudID: cloudID, now: a.Now()}
+func (sw *Sweeper) sweepContainer(ctx context.Context, r *resending, cloudID string) (turnsDone, error) {
+	s := landedSweep{sweeper: sw, resend: r, cloudID: cloudID, now: sw.Now()}
 	done := turnsDone{cloudID: cloudID, began: s.now}
-	last, err := a.Ledger.Sweeps(ctx, cloudID)
+	last, err := sw.Ledger.Sweeps(ctx, cloudID)
 	if err != nil {
 		return done, err
 	}
-	all := turn(cloudID, last[ledger.TurnCompare], s.now, compareAllEvery)
-	s.asked = all || turn(cloudID, last[ledger.TurnUndecided], s.now, undecidedEvery)
+	all, _ := Turns(cloudID, last[ledger.TurnCompare], s.now)
+	_, s.asked = Turns(cloudID, last[ledger.TurnUndecided], s.now)
+	s.asked = s.asked || all
 	if all {
 		done.turns = append(done.turns, ledger.TurnCompare)
-		err = s.compare(ctx, a.Ledger.LandedHours(ctx, cloudID), years, func(usage.Day) bool { return true })
+		err = s.compare(ctx, sw.Ledger.LandedHours(ctx, cloudID), years, func(usage.Day) bool { return true })
 	} else {
-		first := usage.HourOf(s.now.Add(-a.Settings.SweepLookback)).Day()
+		first := usage.HourOf(s.now.Add(-sw.Lookback)).Day()
 		final := usage.HourOf(s.now).Day().Next() // a stamp's clock may be ahead
-		err = s.compare(ctx, a.Ledger.LandedBetween(ctx, cloudID, first, final), months(first, final),
+		err = s.compare(ctx, sw.Ledger.LandedBetween(ctx, cloudID, first, final), months(first, final),
 			func(d usage.Day) bool { return first <= d && d <= final })
 	}
 	if s.asked {
@@ -126,7 +121,7 @@ func months(first, last usage.Day) (prefixes []string) {
 
 // landedSweep looks at one registration's blobs.
 type landedSweep struct {
-	app     *App
+	sweeper *Sweeper
 	resend  *resending
 	cloudID string
 	now     time.Time
@@ -142,13 +137,13 @@ func (s *landedSweep) compare(ctx context.Context, rows iter.Seq2[ledger.LandedH
 	row, err, more := next()
 	container := landing.Container(s.cloudID)
 	for _, prefix := range prefixes {
-		listErr := s.app.Landing.ListPrefix(ctx, container, prefix, func(blob string, storedAt time.Time) error {
+		listErr := s.sweeper.Landing.ListPrefix(ctx, container, prefix, func(blob string, storedAt time.Time) error {
 			if landing.Aside(blob) {
 				return nil
 			}
 			name, parseErr := landing.ParseName(container, blob)
 			if parseErr != nil {
-				s.app.log(ctx).WarnContext(ctx, "blob with a foreign name", slog.String("container", container), slog.String("blob", blob))
+				telemetry.Logger(ctx).WarnContext(ctx, "blob with a foreign name", slog.String("container", container), slog.String("blob", blob))
 				return nil
 			}
 			if !looked(name.Hour.Day()) {
@@ -165,7 +160,7 @@ func (s *landedSweep) compare(ctx context.Context, rows iter.Seq2[ledger.LandedH
 					return nil
 				}
 				return s.announceAgain(ctx, row)
-			case s.now.Sub(storedAt) < s.app.Settings.SweepGrace:
+			case s.now.Sub(storedAt) < s.sweeper.Grace:
 				s.resend.wait(queue.Landed) // its event may be on its way
 				return nil
 			}
@@ -185,7 +180,7 @@ func before(id ledger.HourID, name landing.Name) bool {
 
 // undecided announces blobs whose verdict may change, however old.
 func (s *landedSweep) undecided(ctx context.Context) error {
-	for row, err := range s.app.Ledger.UndecidedHours(ctx, s.cloudID) {
+	for row, err := range s.sweeper.Ledger.UndecidedHours(ctx, s.cloudID) {
 		if err == nil {
 			err = s.announceAgain(ctx, row)
 		}
@@ -199,14 +194,14 @@ func (s *landedSweep) undecided(ctx context.Context) error {
 // announceAgain announces a blob that has a verdict, if another look could
 // change it.
 func (s *landedSweep) announceAgain(ctx context.Context, row ledger.LandedHour) error {
-	if !s.app.judgedAgain(row.Hour) {
+	if !s.sweeper.Ingester.Again(row.Hour) {
 		return nil
 	}
 	book, err := s.registration(ctx)
 	if err != nil {
 		return err
 	}
-	if s.app.unregistered(book, row.ID.Hour) != "" && !row.TakesOver() && !row.Leaves() {
+	if book.NotAccepted(row.ID.Hour.Start(), s.sweeper.Closer.Rules.Settling()) != "" && !row.TakesOver() && !row.Leaves() {
 		return nil // what was decided is carried out, or ended, all the same
 	}
 	s.announce(landing.Name{CloudID: row.ID.CloudID, Hour: row.ID.Hour, SHA16: row.ID.SHA16})
@@ -215,4 +210,16 @@ func (s *landedSweep) announceAgain(ctx context.Context, row ledger.LandedHour) 
 
 func (s *landedSweep) announce(name landing.Name) {
 	s.resend.send(queue.Landed, queue.LandedMessage(name))
+}
+
+// registration reads the book of the sweep's registration, once.
+func (s *landedSweep) registration(ctx context.Context) (registration.Book, error) {
+	if s.book == nil {
+		book, err := s.sweeper.Registrations.Book(ctx, s.cloudID)
+		if err != nil {
+			return book, err
+		}
+		s.book = &book
+	}
+	return *s.book, nil
 }

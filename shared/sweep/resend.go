@@ -1,4 +1,4 @@
-package handlers
+package sweep
 
 import (
 	"context"
@@ -7,6 +7,8 @@ import (
 	"maps"
 	"slices"
 	"time"
+
+	"stackusage/shared/telemetry"
 )
 
 // resending collects what one run of Sweep finds open, and sends the messages
@@ -17,18 +19,18 @@ import (
 // long may stand for one that is lost. They end by themselves, since work that is
 // done or not due lets its message go.
 type resending struct {
-	app  *App
-	last time.Time           // when Sweep last ran; zero if the host does not say
-	open map[string]int      // by queue: pieces of work that have a message, if none is lost
-	due  map[string][]string // by queue: messages of which it is time
+	sweeper *Sweeper
+	last    time.Time           // when Sweep last ran; zero if the host does not say
+	open    map[string]int      // by queue: pieces of work that have a message, if none is lost
+	due     map[string][]string // by queue: messages of which it is time
 }
 
 // maxResent bounds what one run sends to a queue, and keeps in memory. What is
 // beyond it the next run finds.
 const maxResent = 10_000
 
-func (a *App) newResending(last time.Time) *resending {
-	return &resending{app: a, last: last, open: map[string]int{}, due: map[string][]string{}}
+func (sw *Sweeper) newResending(last time.Time) *resending {
+	return &resending{sweeper: sw, last: last, open: map[string]int{}, due: map[string][]string{}}
 }
 
 // wait counts a piece of work whose message may still be on its way.
@@ -63,8 +65,8 @@ func (r *resending) flush(ctx context.Context) error {
 const resentAnyway = time.Hour
 
 func (r *resending) flushQueue(ctx context.Context, queue string, texts []string) error {
-	a := r.app
-	depth, err := a.Queues.Depth(ctx, queue)
+	sw := r.sweeper
+	depth, err := sw.Queues.Depth(ctx, queue)
 	if err != nil {
 		return err
 	}
@@ -72,12 +74,12 @@ func (r *resending) flushQueue(ctx context.Context, queue string, texts []string
 	if depth >= open {
 		waiting := len(texts)
 		texts = r.itsTurn(texts)
-		a.log(ctx).InfoContext(ctx, "messages wait on their queue", slog.String("queue", queue), slog.Int64("messages", depth),
+		telemetry.Logger(ctx).InfoContext(ctx, "messages wait on their queue", slog.String("queue", queue), slog.Int64("messages", depth),
 			slog.Int64("open", open), slog.Int("overdue", waiting), slog.Int("sentAnyway", len(texts)))
 	}
 	var again []string
 	for _, text := range texts {
-		failed, err := a.Ledger.Failed(ctx, queue, text)
+		failed, err := sw.Ledger.Failed(ctx, queue, text)
 		if err != nil {
 			return err
 		}
@@ -85,11 +87,11 @@ func (r *resending) flushQueue(ctx context.Context, queue string, texts []string
 		case failed.Times == 0:
 			again = append(again, text)
 			continue
-		case a.Now().Sub(failed.Tried()) >= failedRest:
+		case sw.Now().Sub(failed.Tried()) >= failedRest:
 			if err := r.enqueue(ctx, queue, text); err != nil {
 				return err
 			}
-			if err := a.Ledger.NoteResent(ctx, failed, a.Now()); err != nil {
+			if err := sw.Ledger.NoteResent(ctx, failed, sw.Now()); err != nil {
 				return err
 			}
 		}
@@ -111,11 +113,11 @@ func (r *resending) itsTurn(texts []string) []string {
 	if r.last.IsZero() {
 		return nil
 	}
-	now := r.app.Now()
+	now := r.sweeper.Now()
 	return slices.DeleteFunc(slices.Clone(texts), func(text string) bool { return !turn(text, r.last, now, resentAnyway) })
 }
 
 func (r *resending) enqueue(ctx context.Context, queue, text string) error {
-	r.app.log(ctx).InfoContext(ctx, "message sent again", slog.String("queue", queue), slog.String("text", text))
-	return r.app.Queues.Enqueue(ctx, queue, text, 0)
+	telemetry.Logger(ctx).InfoContext(ctx, "message sent again", slog.String("queue", queue), slog.String("text", text))
+	return r.sweeper.Queues.Enqueue(ctx, queue, text, 0)
 }

@@ -1,4 +1,4 @@
-package handlers
+package closing
 
 import (
 	"context"
@@ -14,7 +14,7 @@ import (
 // with reporting on.
 func ClosedDays(l *ledger.Ledger) func(ctx context.Context, cloudID string) ([]registration.ClosedDay, error) {
 	return func(ctx context.Context, cloudID string) (closed []registration.ClosedDay, err error) {
-		last, err := lastRevisions(ctx, l, cloudID)
+		last, err := LastRevisions(ctx, l, cloudID)
 		if err != nil {
 			return nil, err
 		}
@@ -26,14 +26,14 @@ func ClosedDays(l *ledger.Ledger) func(ctx context.Context, cloudID string) ([]r
 			if err != nil {
 				return nil, err
 			}
-			closed = append(closed, registration.ClosedDay{Day: day.Compact(), Change: settledBy(revision), Hours: hours})
+			closed = append(closed, registration.ClosedDay{Day: day.Compact(), Change: SettledBy(revision), Hours: hours})
 		}
 		return closed, nil
 	}
 }
 
-// lastRevisions is the last revision of each usage day of a registration.
-func lastRevisions(ctx context.Context, l *ledger.Ledger, cloudID string) (map[usage.Day]ledger.Revision, error) {
+// LastRevisions is the last revision of each usage day of a registration.
+func LastRevisions(ctx context.Context, l *ledger.Ledger, cloudID string) (map[usage.Day]ledger.Revision, error) {
 	last := map[usage.Day]ledger.Revision{}
 	for st, err := range l.Statements(ctx, cloudID, 0, 0) {
 		if err != nil {
@@ -44,9 +44,9 @@ func lastRevisions(ctx context.Context, l *ledger.Ledger, cloudID string) (map[u
 	return last, nil
 }
 
-// settledBy is the number of the change of the registration that a revision was
+// SettledBy is the number of the change of the registration that a revision was
 // settled by; -1 if it was settled by none.
-func settledBy(r ledger.Revision) int {
+func SettledBy(r ledger.Revision) int {
 	if r.Settlement == "" {
 		return -1
 	}

@@ -1,4 +1,4 @@
-package intake
+package redrive
 
 import (
 	"bytes"
@@ -14,6 +14,7 @@ import (
 	"slices"
 
 	"stackusage/shared/content"
+	"stackusage/shared/ingest"
 	"stackusage/shared/landing"
 	"stackusage/shared/ledger"
 	"stackusage/shared/table"
@@ -56,7 +57,7 @@ func (d *draft) read(ctx context.Context) error {
 		if err != nil {
 			return err
 		}
-		d.Settings.Region = region.or(d.header)
+		d.Settings.Region = region.Or(d.header)
 	}
 	next, stop := iter.Pull2(d.Refused(ctx, d.id))
 	defer stop()
@@ -110,7 +111,7 @@ func (d *draft) refused(row RefusedRow, line landing.Line) (counts bool) {
 		}
 		return d.accepted(line)
 	}
-	_, refusal := d.Settings.parse(landing.Line{Bytes: text, TooLong: line.TooLong && !is}, d.id.Hour)
+	_, refusal := d.Settings.Parse(landing.Line{Bytes: text, TooLong: line.TooLong && !is}, d.id.Hour)
 	if refusal != nil {
 		d.still(line.Number, refusal, text)
 		return false
@@ -125,7 +126,7 @@ func (d *draft) refused(row RefusedRow, line landing.Line) (counts bool) {
 // accepted decides about a row that counts: it goes on, unless the rules of today
 // reject it.
 func (d *draft) accepted(line landing.Line) bool {
-	_, refusal := d.Settings.parse(line, d.id.Hour)
+	_, refusal := d.Settings.Parse(line, d.id.Hour)
 	if refusal != nil {
 		d.still(line.Number, refusal, line.Bytes)
 	}
@@ -135,7 +136,7 @@ func (d *draft) accepted(line landing.Line) bool {
 func (d *draft) still(line int64, refusal *usage.Refusal, text []byte) {
 	d.out.Still++
 	if d.req.Still != nil {
-		d.req.Still(Refused{Line: line, Code: refusal.Code, Reason: refusal.Reason, Row: bytes.Clone(text)})
+		d.req.Still(ingest.Refused{Line: line, Code: refusal.Code, Reason: refusal.Reason, Row: bytes.Clone(text)})
 	}
 }
 

@@ -1,4 +1,4 @@
-package handlers
+package closing
 
 import (
 	"cmp"
@@ -9,6 +9,7 @@ import (
 	"fmt"
 	"slices"
 
+	"stackusage/shared/content"
 	"stackusage/shared/daily"
 	"stackusage/shared/ledger"
 	"stackusage/shared/meter"
@@ -32,8 +33,8 @@ type settling struct {
 
 // beginSettling reads what the revisions before have settled, as far as the
 // request leaves it.
-func (a *App) beginSettling(ctx context.Context, c *ledger.Closing, book registration.Book, number int) (*settling, error) {
-	s := &settling{closing: c, meters: a.Meters}
+func (cl *Closer) beginSettling(ctx context.Context, c *ledger.Closing, book registration.Book, number int) (*settling, error) {
+	s := &settling{closing: c, meters: cl.Meters}
 	parts, err := partsOf(book, c.Day)
 	if err != nil {
 		return nil, err
@@ -42,14 +43,14 @@ func (a *App) beginSettling(ctx context.Context, c *ledger.Closing, book registr
 		s.reporting = ledger.ReportingOff
 	}
 	if c.Last != nil {
-		if s.before, err = ledger.ReadSettlement(ctx, a.Blobs, *c.Last); err != nil {
+		if s.before, err = ledger.ReadSettlement(ctx, cl.Blobs, *c.Last); err != nil {
 			return nil, err
 		}
 	}
 	start := daily.Settlement{CloudID: c.CloudID, UsageDay: c.Day}
 	if s.before != nil && s.settles() != ledger.SettleAll {
 		start = *s.before
-		s.meters, err = a.catalogue(ctx, start.Catalogue)
+		s.meters, err = cl.catalogue(ctx, start.Catalogue)
 	}
 	s.Settler = daily.NewSettler(start, number)
 	return s, err
@@ -72,14 +73,14 @@ func (s *settling) observe(in ledger.DayInput, h daily.PartialHeader) {
 
 // settleParts settles what the registration says, unless it is, after all headers
 // were observed.
-func (a *App) settleParts(ctx context.Context, s *settling, book registration.Book) error {
+func (cl *Closer) settleParts(ctx context.Context, s *settling, book registration.Book) error {
 	if s.before != nil && s.settles() == ledger.SettleNothing {
 		s.parts = s.before.Parts
 		return nil
 	}
 	var err error
 	if s.reporting != ledger.ReportingOff && len(s.closing.Counted) > 0 { // a day of nothing says nothing of the stack
-		if book, err = a.recordInfrastructure(ctx, s, book); err != nil {
+		if book, err = cl.recordInfrastructure(ctx, s, book); err != nil {
 			return err
 		}
 	}
@@ -90,7 +91,7 @@ func (a *App) settleParts(ctx context.Context, s *settling, book registration.Bo
 	if s.reporting == ledger.ReportingOff {
 		return nil
 	}
-	return a.putBytes(ctx, table.ContainerDaily, catalogueBlob(s.meters.SHA256()), s.meters.Bytes())
+	return content.PutBytes(ctx, cl.Blobs, table.ContainerDaily, catalogueBlob(s.meters.SHA256()), s.meters.Bytes())
 }
 
 // recordInfrastructure gives a registration that has no list of the stack's own
@@ -98,8 +99,8 @@ func (a *App) settleParts(ctx context.Context, s *settling, book registration.Bo
 // and what the stack said nearest to the end of the day. Of two closers at once
 // the second begins again, and goes by what the first recorded. A registration that
 // ended inside the day goes by the list of the one after it, if it has none.
-func (a *App) recordInfrastructure(ctx context.Context, s *settling, book registration.Book) (registration.Book, error) {
-	registrar := registration.Registrar{Store: a.Registrations, Now: a.Now}
+func (cl *Closer) recordInfrastructure(ctx context.Context, s *settling, book registration.Book) (registration.Book, error) {
+	registrar := registration.Registrar{Store: cl.Registrations, Now: cl.Now}
 	named := slices.Concat(book.Providers, s.Infrastructure())
 	if !registration.KeepsList(named) { // a header's list does not keep the day from being closed
 		named = book.Providers
@@ -155,7 +156,7 @@ func (s *settling) rules(number int, incomplete bool) daily.Rules {
 
 // keepSettlement stores the settlement after all usage was asked for, and notes it in the
 // revision's row. Content comes first: the row is not there yet.
-func (a *App) keepSettlement(ctx context.Context, s *settling, r *ledger.Revision) error {
+func (cl *Closer) keepSettlement(ctx context.Context, s *settling, r *ledger.Revision) error {
 	if s.reporting == ledger.ReportingOff {
 		if last := s.closing.Last; last != nil {
 			r.Settlement, r.SettlementSHA256, r.Change, r.Catalogue, r.Findings = last.Settlement, last.SettlementSHA256, last.Change, last.Catalogue, last.Findings
@@ -171,7 +172,7 @@ func (a *App) keepSettlement(ctx context.Context, s *settling, r *ledger.Revisio
 	blob := fmt.Sprintf("%s/%s/settlement-%x.json", s.closing.CloudID, s.closing.Day.Path(), sum[:8])
 	r.Settlement, r.SettlementSHA256 = table.ContainerDaily+"/"+blob, hex.EncodeToString(sum[:])
 	r.Change, r.Catalogue, r.Findings = int64(settled.Change), settled.Catalogue, int64(settled.Findings())
-	return a.putBytes(ctx, table.ContainerDaily, blob, text)
+	return content.PutBytes(ctx, cl.Blobs, table.ContainerDaily, blob, text)
 }
 
 const maxCatalogue = 64 << 20
@@ -180,17 +181,13 @@ func catalogueBlob(sum string) string { return "catalogue/" + sum + ".csv" }
 
 // catalogue is the catalogue of meters with a hash: today's, or the one that was
 // kept when a day was settled.
-func (a *App) catalogue(ctx context.Context, sum string) (*meter.Catalogue, error) {
-	if sum == a.Meters.SHA256() {
-		return a.Meters, nil
+func (cl *Closer) catalogue(ctx context.Context, sum string) (*meter.Catalogue, error) {
+	if sum == cl.Meters.SHA256() {
+		return cl.Meters, nil
 	}
-	text, err := a.readBytes(ctx, table.ContainerDaily+"/"+catalogueBlob(sum), maxCatalogue)
+	text, err := content.Blob{Container: table.ContainerDaily, Name: catalogueBlob(sum), SHA256: sum}.Bytes(ctx, cl.Blobs, maxCatalogue)
 	if err != nil {
 		return nil, err
 	}
-	kept, err := meter.Parse(text)
-	if err == nil && kept.SHA256() != sum {
-		err = fmt.Errorf("read catalogue of meters: its SHA-256 is %s, the settlement says %s", kept.SHA256(), sum)
-	}
-	return kept, err
+	return meter.Parse(text)
 }

@@ -1,31 +1,20 @@
-package handlers
+package closing
 
 import (
 	"context"
-	"crypto/sha256"
-	"encoding/hex"
 	"encoding/json"
+	"errors"
 	"fmt"
-	"io"
 	"iter"
 
+	"stackusage/shared/content"
 	"stackusage/shared/daily"
 	"stackusage/shared/ledger"
-	"stackusage/shared/usage"
 )
 
-// dueAgain is errNotDue if a day that was stated should rather wait: it closes
-// again when the last missing hour has come, else at most once in ReopenDelay,
-// so that a backfill of old hours makes one revision and not thirty.
-func (a *App) dueAgain(cloudID string, day usage.Day, last ledger.Revision, missing []usage.Hour) error {
-	if len(missing) == 0 && !last.Complete {
-		return nil
-	}
-	if rest := last.StatedAt.Add(a.Settings.ReopenDelay).Sub(a.Now()); rest > 0 {
-		return fmt.Errorf("close day %s of %s again: %s to go: %w", day, cloudID, rest, errNotDue)
-	}
-	return nil
-}
+// ErrUnanswered means that a day has something to close while commerce still owes
+// outcomes of its last revision.
+var ErrUnanswered = errors.New("the last revision has records without an answer")
 
 // standing is what commerce accepted of a day before its next revision: the
 // last daily file and the receipts of its batches, read as streams.
@@ -34,42 +23,39 @@ type standing struct {
 	lines    iter.Seq2[daily.Standing, error]
 	sources  []ledger.Source
 
-	file *hashed
+	file *content.Body
 }
 
 // standing opens what stands of a day. A next revision waits until every record
 // of the last one has its final answer: the difference is against what was
 // accepted, not against what was sent.
-func (a *App) standing(ctx context.Context, c *ledger.Closing) (*standing, error) {
+func (cl *Closer) standing(ctx context.Context, c *ledger.Closing) (*standing, error) {
 	if c.Last == nil {
 		return &standing{}, nil
 	}
-	_, batches, err := a.Ledger.Batches(ctx, c.CloudID, c.Day, int(c.Last.Number))
+	_, batches, err := cl.Ledger.Batches(ctx, c.CloudID, c.Day, int(c.Last.Number))
 	if err != nil {
 		return nil, err
 	}
 	s := &standing{revision: int(c.Last.Number), sources: []ledger.Source{{Blob: c.Last.File, SHA256: c.Last.SHA256}}}
 	for _, b := range batches {
 		if b.State != ledger.BatchAnswered {
-			return nil, fmt.Errorf("close day %s of %s again: %w", c.Day, c.CloudID, errUnanswered)
+			return nil, fmt.Errorf("close day %s of %s again: %w", c.Day, c.CloudID, ErrUnanswered)
 		}
 		s.sources = append(s.sources, ledger.Source{Blob: b.Receipt, SHA256: b.ReceiptSHA256})
 	}
 	if int64(len(batches)) < c.Last.Batches {
-		return nil, fmt.Errorf("close day %s of %s again: %w", c.Day, c.CloudID, errUnanswered)
+		return nil, fmt.Errorf("close day %s of %s again: %w", c.Day, c.CloudID, ErrUnanswered)
 	}
-	container, name := splitPath(c.Last.File)
-	body, _, err := a.Blobs.Open(ctx, container, name)
-	if err != nil {
+	if s.file, err = content.At(c.Last.File, c.Last.SHA256).Open(ctx, cl.Blobs); err != nil {
 		return nil, err
 	}
-	s.file = &hashed{ReadCloser: body, sum: sha256.New()}
 	day, err := daily.OpenDay(s.file)
 	if err != nil {
 		s.close()
 		return nil, fmt.Errorf("open daily file %s: %w", c.Last.File, err)
 	}
-	s.lines = day.Standings(a.answers(ctx, s.sources[1:]))
+	s.lines = day.Standings(cl.answers(ctx, s.sources[1:]))
 	return s, nil
 }
 
@@ -84,13 +70,7 @@ func (s *standing) check() error {
 	if s.file == nil {
 		return nil
 	}
-	if _, err := io.Copy(io.Discard, s.file); err != nil {
-		return fmt.Errorf("read daily file %s: %w", s.sources[0].Blob, err)
-	}
-	if sum := hex.EncodeToString(s.file.sum.Sum(nil)); sum != s.sources[0].SHA256 {
-		return fmt.Errorf("read daily file %s: its SHA-256 is %s, UsageDays says %s", s.sources[0].Blob, sum, s.sources[0].SHA256)
-	}
-	return nil
+	return s.file.Check()
 }
 
 // maxReceipt bounds a receipt: 500 answers whose code and message are clipped to
@@ -101,10 +81,10 @@ const maxReceipt = 64 << 20
 
 // answers goes through the receipts' answers in the order of the records. It
 // holds one receipt at a time.
-func (a *App) answers(ctx context.Context, receipts []ledger.Source) iter.Seq2[daily.Answer, error] {
+func (cl *Closer) answers(ctx context.Context, receipts []ledger.Source) iter.Seq2[daily.Answer, error] {
 	return func(yield func(daily.Answer, error) bool) {
 		for _, source := range receipts {
-			receipt, err := a.readReceipt(ctx, source)
+			receipt, err := cl.readReceipt(ctx, source)
 			if err != nil {
 				yield(daily.Answer{}, err)
 				return
@@ -118,14 +98,11 @@ func (a *App) answers(ctx context.Context, receipts []ledger.Source) iter.Seq2[d
 	}
 }
 
-func (a *App) readReceipt(ctx context.Context, source ledger.Source) (ledger.Receipt, error) {
+func (cl *Closer) readReceipt(ctx context.Context, source ledger.Source) (ledger.Receipt, error) {
 	var receipt ledger.Receipt
-	text, err := a.readBytes(ctx, source.Blob, maxReceipt)
+	text, err := content.At(source.Blob, source.SHA256).Bytes(ctx, cl.Blobs, maxReceipt)
 	if err != nil {
 		return receipt, err
-	}
-	if sum := sha256.Sum256(text); hex.EncodeToString(sum[:]) != source.SHA256 {
-		return receipt, fmt.Errorf("read receipt %s: other bytes than UsageBatches says", source.Blob)
 	}
 	if err := json.Unmarshal(text, &receipt); err != nil {
 		return receipt, fmt.Errorf("read receipt %s: %w", source.Blob, err)

@@ -1,13 +1,19 @@
-// Package intake turns rows of the usage API into what usage days are made of:
-// each row either adds to the sums of its usage day, which become partials, or
-// is refused and kept in quarantine with the reason.
+// Package ingest turns rows of the usage API into what usage days are made of: each
+// row either adds to the sums of its usage day, which become partials, or is rejected
+// and kept in quarantine with the reason.
 //
-//	rows of an hour blob                -> partials, quarantine     Ingester
-//	refused rows, sent again by people  -> a corrected hour blob    Redriver
+// The order of its writes, of one hour blob:
 //
-// Files are stored under names made from their bytes, and nothing here makes
-// anything count: that is the ledger's, and comes last.
-package intake
+//	partials     one for each usage day, under names made from their bytes
+//	quarantine   the rejected rows
+//	Quarantine   a row for each of them, with its code
+//	DayInputs    what each usage day is made of; nothing counts yet
+//	OpenDays     the days have something to close
+//	UsageHours   the verdict: from here the hour counts
+//
+// A crash before the last leaves files and rows that count nowhere: the blob has no
+// verdict, and Sweep announces it again. Decisions 0014, 0024.
+package ingest
 
 import (
 	"context"
@@ -22,6 +28,12 @@ import (
 	"stackusage/shared/table"
 	"stackusage/shared/usage"
 )
+
+// Store keeps the app's own files.
+type Store interface {
+	content.Opener
+	content.Putter
+}
 
 // Settings bound what an intake holds.
 type Settings struct {
@@ -61,7 +73,7 @@ func (in *Intake) Close() {
 // Row takes in one row of the hour blob: it is added up, or refused and set
 // aside.
 func (in *Intake) Row(line landing.Line) error {
-	record, refusal := in.settings.parse(line, in.id.Hour)
+	record, refusal := in.settings.Parse(line, in.id.Hour)
 	if refusal == nil && line.LeftOut {
 		refusal = &usage.Refusal{Code: usage.RefusedLeftOut, Reason: "the corrected blob leaves the row out, which the rules of today take: redrive it, or dismiss it"}
 	}
@@ -78,8 +90,8 @@ func (in *Intake) Row(line landing.Line) error {
 	return in.refused.add(line, *refusal)
 }
 
-// parse reads a row by the rules of today.
-func (s Settings) parse(line landing.Line, reported usage.Hour) (usage.Record, *usage.Refusal) {
+// Parse reads a row by the rules of today.
+func (s Settings) Parse(line landing.Line, reported usage.Hour) (usage.Record, *usage.Refusal) {
 	record, refusal := usage.ParseRecord(line.Bytes, reported)
 	if line.TooLong {
 		refusal = &usage.Refusal{Code: usage.RefusedLine, Reason: fmt.Sprintf("the row is longer than %d bytes", usage.MaxLine)}

@@ -1,4 +1,4 @@
-package handlers
+package sweep
 
 import (
 	"cmp"
@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"time"
 
+	"stackusage/shared/closing"
 	"stackusage/shared/landing"
 	"stackusage/shared/ledger"
 	"stackusage/shared/registration"
@@ -41,7 +42,7 @@ func (s *landedSweep) resettle(ctx context.Context, book registration.Book, late
 	if off, on := registration.Reporting(book.Registrations); !lately && !(off && on) {
 		return nil
 	}
-	last, err := lastRevisions(ctx, s.app.Ledger, s.cloudID)
+	last, err := closing.LastRevisions(ctx, s.sweeper.Ledger, s.cloudID)
 	if err != nil {
 		return err
 	}
@@ -51,12 +52,12 @@ func (s *landedSweep) resettle(ctx context.Context, book registration.Book, late
 			errs = append(errs, s.unforwarded(ctx, book, day))
 			continue
 		}
-		since := settledBy(revision)
+		since := closing.SettledBy(revision)
 		if since < 0 || !book.Affected(day.Compact(), since) {
 			continue
 		}
 		why := book.Cause(day.Compact(), since)
-		_, err := s.app.Ledger.AskRevision(ctx, s.cloudID, day, ledger.SettleRegistration, ledger.Reasoned{
+		_, err := s.sweeper.Ledger.AskRevision(ctx, s.cloudID, day, ledger.SettleRegistration, ledger.Reasoned{
 			By: cmp.Or(why.By, "Sweep"), At: s.now,
 			Reason: fmt.Sprintf("change %d of the registration: %.900s", why.Change, cmp.Or(why.Reason, "no reason is recorded")),
 		})
@@ -72,7 +73,7 @@ func (s *landedSweep) unforwarded(ctx context.Context, book registration.Book, d
 	if err != nil || on == nil {
 		return err
 	}
-	_, err = s.app.Ledger.AskRevision(ctx, s.cloudID, day, ledger.SettleNothing, ledger.Reasoned{
+	_, err = s.sweeper.Ledger.AskRevision(ctx, s.cloudID, day, ledger.SettleNothing, ledger.Reasoned{
 		By: cmp.Or(on.By, "Sweep"), At: s.now,
 		Reason: fmt.Sprintf("usage reporting is on from %s: %.900s", on.EffectiveDay, cmp.Or(on.Reason, "the registration says so")),
 	})
@@ -91,11 +92,11 @@ func (s *landedSweep) outside(ctx context.Context, book registration.Book) error
 		if err != nil {
 			return err
 		}
-		for row, err := range s.app.Ledger.LandedBetween(ctx, s.cloudID, first, last) {
+		for row, err := range s.sweeper.Ledger.LandedBetween(ctx, s.cloudID, first, last) {
 			if err != nil {
 				return err
 			}
-			if row.Verdict == ledger.Counted && s.app.unregistered(book, row.ID.Hour) != "" {
+			if row.Verdict == ledger.Counted && book.NotAccepted(row.ID.Hour.Start(), s.sweeper.Closer.Rules.Settling()) != "" {
 				s.announce(landing.Name{CloudID: row.ID.CloudID, Hour: row.ID.Hour, SHA16: row.ID.SHA16})
 			}
 		}

@@ -1,4 +1,4 @@
-package intake
+package ingest
 
 import (
 	"context"
@@ -7,7 +7,6 @@ import (
 	"io"
 	"iter"
 	"math"
-	"strings"
 
 	"stackusage/shared/content"
 	"stackusage/shared/daily"
@@ -20,7 +19,7 @@ import (
 // is kept: the hour blob that counts.
 type Rebuilder struct {
 	Ledger   *ledger.Ledger
-	Hours    Opener // hour blobs
+	Hours    content.Opener // hour blobs
 	Settings Settings
 }
 
@@ -66,8 +65,8 @@ func (r Rebuilder) partial(ctx context.Context, in ledger.DayInput) (*content.Fi
 
 // add reads the hour blob and adds up the rows of one usage day.
 func (r Rebuilder) add(ctx context.Context, id ledger.HourID, h ledger.Hour, day usage.Day, sums *Intake) (landing.Header, error) {
-	container, name, _ := strings.Cut(h.Blob, "/")
-	body, _, err := r.Hours.Open(ctx, container, name)
+	blob := content.At(h.Blob, h.SHA256)
+	body, _, err := r.Hours.Open(ctx, blob.Container, blob.Name)
 	if err != nil {
 		return landing.Header{}, err
 	}

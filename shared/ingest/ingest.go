@@ -1,4 +1,4 @@
-package intake
+package ingest
 
 import (
 	"context"
@@ -8,9 +8,12 @@ import (
 	"math"
 	"slices"
 	"strings"
+	"time"
 
+	"stackusage/shared/content"
 	"stackusage/shared/landing"
 	"stackusage/shared/ledger"
+	"stackusage/shared/registration"
 	"stackusage/shared/table"
 	"stackusage/shared/usage"
 )
@@ -20,6 +23,9 @@ import (
 // carry out a take-over by this code, and each finishes what the other began.
 type Ingester struct {
 	Ledger        *ledger.Ledger
+	Hours         content.Opener // hour blobs
+	Registrations registration.Store
+	Now           func() time.Time
 	App           Store // partials, quarantine and corrected blobs
 	Settings      Settings
 	Limits        landing.Limits
@@ -30,9 +36,9 @@ type Ingester struct {
 // RegisteredRegion says what the registration calls the stack's region on a usage day.
 type RegisteredRegion func(day usage.Day) string
 
-// or is the region of rows that name no location: the header's, else that of the
+// Or is the region of rows that name no location: the header's, else that of the
 // registration on the usage day.
-func (of RegisteredRegion) or(header landing.Header) func(usage.Day) string {
+func (of RegisteredRegion) Or(header landing.Header) func(usage.Day) string {
 	if header.Region == "" {
 		return of
 	}
@@ -120,7 +126,7 @@ func (i *ingesting) beside(ctx context.Context, name landing.Name, standing ledg
 // that counts the same inputs.
 func (i *ingesting) rows(standing ledger.Hour, r *landing.Reader, header landing.Header) (*Intake, error) {
 	settings := i.Settings
-	settings.Region = i.Region.or(header)
+	settings.Region = i.Region.Or(header)
 	settings.Days = ledger.OwnDays(i.id.Hour, i.SettlingHours)
 	if i.hour.Original != "" {
 		days, err := daysOf(standing.UsageDays)

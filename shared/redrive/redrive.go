@@ -1,4 +1,16 @@
-package intake
+// Package redrive ingests rejected rows of an hour blob again, as they came or as an
+// operator fixed them.
+//
+// The order of its writes:
+//
+//	corrected    a corrected hour blob: the rows that count and those that are accepted now
+//	UsageHours   the decision that it takes the place of the file that counts
+//	...          what ingest writes of any file that supersedes another
+//	Quarantine   dismissals of rows that were decided meanwhile
+//
+// A crash between two of them costs nothing: a repeat, or whoever redrives the hour
+// next, carries out what was decided. Decision 0014.
+package redrive
 
 import (
 	"context"
@@ -6,33 +18,21 @@ import (
 	"fmt"
 	"io"
 	"iter"
-	"strings"
-	"time"
 
 	"stackusage/shared/content"
+	"stackusage/shared/ingest"
 	"stackusage/shared/landing"
 	"stackusage/shared/ledger"
 	"stackusage/shared/table"
 )
 
-// Opener opens a blob as a stream.
-type Opener interface {
-	Open(ctx context.Context, container, name string) (body io.ReadCloser, storedAt time.Time, err error)
-}
-
-// Store keeps the app's own files.
-type Store interface {
-	Opener
-	content.Putter
-}
-
 // Redriver sends rejected rows again.
 type Redriver struct {
 	Ledger   *ledger.Ledger
-	Landing  Opener // hour blobs
-	App      Store  // quarantine, partials and corrected blobs
-	Settings Settings
-	Region   func(ctx context.Context, cloudID string) (RegisteredRegion, error) // nil: see Ingester
+	Landing  content.Opener // hour blobs
+	App      ingest.Store   // quarantine, partials and corrected blobs
+	Settings ingest.Settings
+	Region   func(ctx context.Context, cloudID string) (ingest.RegisteredRegion, error) // nil: see ingest.Ingester
 }
 
 // Request says which rejected rows of an hour are sent again, and how. Lines are
@@ -42,9 +42,9 @@ type Request struct {
 	Want     func(ledger.RefusedRow) bool // nil: all that are still rejected
 	Fixed    map[int64][]byte             // by line, in place of the row as it came
 	Why      ledger.Reasoned
-	DryRun   bool             // only say which rows would count
-	Still    func(Refused)    // a row that is rejected again
-	Progress func(rows int64) // rows looked at
+	DryRun   bool                 // only say which rows would count
+	Still    func(ingest.Refused) // a row that is rejected again
+	Progress func(rows int64)     // rows looked at
 }
 
 // wants reports whether a row is sent again as it came.
@@ -179,7 +179,7 @@ func (r Redriver) carryOut(ctx context.Context, id ledger.HourID) error {
 	defer body.Close()
 	h := ledger.Hour{Blob: have.Blob, LandedAt: have.LandedAt, Reporting: have.Reporting}
 	h.Inherit(have)
-	g := Ingester{Ledger: r.Ledger, App: r.App, Settings: r.Settings}
+	g := ingest.Ingester{Ledger: r.Ledger, App: r.App, Settings: r.Settings}
 	if r.Region != nil {
 		if g.Region, err = r.Region(ctx, id.CloudID); err != nil {
 			return err
@@ -194,16 +194,12 @@ func (r Redriver) carryOut(ctx context.Context, id ledger.HourID) error {
 
 // open opens a landed or a corrected blob by its path.
 func (r Redriver) open(ctx context.Context, path string) (landing.Name, io.ReadCloser, error) {
-	container, blob, _ := strings.Cut(path, "/")
-	name, err := landing.ParseName(container, blob)
+	blob := content.At(path, "")
+	name, err := landing.ParseName(blob.Container, blob.Name)
 	if err != nil {
 		return name, nil, err
 	}
-	from := r.Landing
-	if name.Corrected {
-		from = r.App
-	}
-	body, _, err := from.Open(ctx, container, blob)
+	body, _, err := landing.Files{Landed: r.Landing, Corrected: r.App}.Open(ctx, blob.Container, blob.Name)
 	return name, body, err
 }
 
@@ -235,7 +231,7 @@ func (r Redriver) Refused(ctx context.Context, id ledger.HourID) iter.Seq2[Refus
 				files[row.Bytes], err = r.openKept(ctx, row.Bytes)
 			}
 			if err == nil {
-				var kept Refused
+				var kept ingest.Refused
 				kept, err = files[row.Bytes].at(row.Line)
 				out.Cut, out.Row = kept.Cut, kept.Row
 			}
@@ -249,23 +245,23 @@ func (r Redriver) Refused(ctx context.Context, id ledger.HourID) iter.Seq2[Refus
 // keptRows reads a file of rejected rows in order.
 type keptRows struct {
 	path string
-	next func() (Refused, error, bool)
+	next func() (ingest.Refused, error, bool)
 	stop func()
 }
 
 func (r Redriver) openKept(ctx context.Context, path string) (*keptRows, error) {
-	container, name, _ := strings.Cut(path, "/")
-	body, _, err := r.App.Open(ctx, container, name)
+	blob := content.At(path, "")
+	body, _, err := r.App.Open(ctx, blob.Container, blob.Name)
 	if err != nil {
 		return nil, err
 	}
 	k := &keptRows{path: path}
-	next, stop := iter.Pull2(ReadRefused(body))
+	next, stop := iter.Pull2(ingest.ReadRefused(body))
 	k.next, k.stop = next, func() { stop(); body.Close() }
 	return k, nil
 }
 
-func (k *keptRows) at(line int64) (Refused, error) {
+func (k *keptRows) at(line int64) (ingest.Refused, error) {
 	for {
 		kept, err, more := k.next()
 		if err != nil {

@@ -1,4 +1,4 @@
-package intake_test
+package redrive_test
 
 import (
 	"bytes"
@@ -10,9 +10,10 @@ import (
 	"time"
 
 	"stackusage/internal/memstore"
-	"stackusage/shared/intake"
+	"stackusage/shared/ingest"
 	"stackusage/shared/landing"
 	"stackusage/shared/ledger"
+	"stackusage/shared/redrive"
 	"stackusage/shared/table"
 	"stackusage/shared/usage"
 )
@@ -83,8 +84,8 @@ func TestADismissalBeforeAKilledRedrive(t *testing.T) {
 	region := ""
 	regionOf := func(usage.Day) string { return region }
 	l, blobs := &ledger.Ledger{Store: memstore.NewTables(table.Names()...)}, files{}
-	g := intake.Ingester{Ledger: l, App: blobs, Settings: intake.Settings{SpillSums: 10, TempDir: t.TempDir()}, SettlingHours: 1, Region: regionOf}
-	ingest := func(path string, h ledger.Hour) (ledger.HourID, ledger.Hour) {
+	g := ingest.Ingester{Ledger: l, App: blobs, Settings: ingest.Settings{SpillSums: 10, TempDir: t.TempDir()}, SettlingHours: 1, Region: regionOf}
+	take := func(path string, h ledger.Hour) (ledger.HourID, ledger.Hour) {
 		t.Helper()
 		container, blob, _ := bytes.Cut([]byte(path), []byte("/"))
 		name, err := landing.ParseName(string(container), string(blob))
@@ -103,7 +104,7 @@ func TestADismissalBeforeAKilledRedrive(t *testing.T) {
 	name, _, err := w.Close(1)
 	ok(err)
 	blobs[name.String()] = file.Bytes()
-	id, h := ingest(name.String(), ledger.Hour{})
+	id, h := take(name.String(), ledger.Hour{})
 	if h.Quarantined != 2 {
 		t.Fatalf("row %+v", h)
 	}
@@ -120,10 +121,10 @@ func TestADismissalBeforeAKilledRedrive(t *testing.T) {
 		}
 		return rows
 	}
-	r := intake.Redriver{Ledger: &ledger.Ledger{Store: &killed{Store: l.Store, name: table.UsageHours, before: func() {
+	r := redrive.Redriver{Ledger: &ledger.Ledger{Store: &killed{Store: l.Store, name: table.UsageHours, before: func() {
 		ok(l.Dismiss(t.Context(), id, rows()[:1], why))
-	}}}, Landing: blobs, App: blobs, Settings: g.Settings, Region: func(context.Context, string) (intake.RegisteredRegion, error) { return regionOf, nil }}
-	if _, err := r.Redrive(t.Context(), intake.Request{ID: id, Why: why}); !errors.Is(err, errKilled) {
+	}}}, Landing: blobs, App: blobs, Settings: g.Settings, Region: func(context.Context, string) (ingest.RegisteredRegion, error) { return regionOf, nil }}
+	if _, err := r.Redrive(t.Context(), redrive.Request{ID: id, Why: why}); !errors.Is(err, errKilled) {
 		t.Fatal(err)
 	}
 	standing, err := l.CountedHour(t.Context(), id)
@@ -134,7 +135,7 @@ func TestADismissalBeforeAKilledRedrive(t *testing.T) {
 
 	inherited := ledger.Hour{}
 	inherited.Inherit(before)
-	ingest(before.Blob, inherited) // as IngestHour finishes it
+	take(before.Blob, inherited) // as IngestHour finishes it
 	if standing, err := l.CountedHour(t.Context(), id); err != nil || standing.Counts != id.SHA16 || standing.Challenger != "" {
 		t.Errorf("pointer %+v, error %v", standing, err)
 	}
@@ -142,11 +143,11 @@ func TestADismissalBeforeAKilledRedrive(t *testing.T) {
 		t.Errorf("row %+v, error %v", h, err)
 	}
 	r.Ledger = l
-	out, err := r.Redrive(t.Context(), intake.Request{ID: id, Why: why})
+	out, err := r.Redrive(t.Context(), redrive.Request{ID: id, Why: why})
 	if rows := rows(); err != nil || out.Rows != 1 || rows[0].State != ledger.Dismissed || rows[1].State != ledger.Redriven {
 		t.Errorf("outcome %+v, error %v, rows %+v", out, err, rows)
 	}
-	if _, err := r.Redrive(t.Context(), intake.Request{ID: id, Why: why, Want: func(r ledger.RefusedRow) bool { return r.Line == 1 }}); err != nil {
+	if _, err := r.Redrive(t.Context(), redrive.Request{ID: id, Why: why, Want: func(r ledger.RefusedRow) bool { return r.Line == 1 }}); err != nil {
 		t.Error(err) // somebody chose it
 	}
 	if rows := rows(); rows[0].State != ledger.Redriven {

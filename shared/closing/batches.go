@@ -1,0 +1,55 @@
+package closing
+
+import (
+	"context"
+
+	"stackusage/shared/ledger"
+	"stackusage/shared/queue"
+)
+
+// listBatches lists and queues the batches of the last revision if its closer
+// died before it could. Nobody else would, once hours have come that the
+// revision does not state: the day would wait for answers to batches that
+// commerce never gets.
+func (cl *Closer) listBatches(ctx context.Context, c *ledger.Closing) error {
+	if c.Last == nil {
+		return nil
+	}
+	_, listed, err := cl.Ledger.Batches(ctx, c.CloudID, c.Day, int(c.Last.Number))
+	if err != nil || int64(len(listed)) >= c.Last.Batches {
+		return err
+	}
+	manifest, err := cl.readManifest(ctx, c.Last.Manifest)
+	if err != nil {
+		return err
+	}
+	return cl.sendBatches(ctx, manifest)
+}
+
+// sendBatches lists the batches of a stated day and queues those that have no
+// final answer. A repeat for a day that is all answered does nothing.
+func (cl *Closer) sendBatches(ctx context.Context, m ledger.Manifest) error {
+	ids, batches, err := cl.Ledger.Batches(ctx, m.CloudID, m.UsageDay, m.Revision)
+	if err != nil {
+		return err
+	}
+	answered := map[int]bool{}
+	for i, b := range batches {
+		answered[ids[i].Number] = b.State == ledger.BatchAnswered
+	}
+	if len(batches) < len(m.Batches) {
+		if err := cl.Ledger.OpenBatches(ctx, m, cl.Now()); err != nil {
+			return err
+		}
+	}
+	for _, b := range m.Batches {
+		if answered[b.Number] {
+			continue
+		}
+		id := ledger.BatchID{CloudID: m.CloudID, Day: m.UsageDay, Revision: m.Revision, Number: b.Number}
+		if err := cl.Queues.Enqueue(ctx, queue.Batches, queue.BatchMessage(id), 0); err != nil {
+			return err
+		}
+	}
+	return nil
+}

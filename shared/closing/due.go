@@ -1,0 +1,179 @@
+package closing
+
+import (
+	"context"
+	"fmt"
+	"slices"
+	"time"
+
+	"stackusage/shared/ledger"
+	"stackusage/shared/registration"
+	"stackusage/shared/usage"
+)
+
+// Rules are when usage days are closed.
+type Rules struct {
+	SettlingHours int           // first reported hours of the next day that a usage day waits for
+	CloseDelay    time.Duration // after which a day closes with hours missing
+	ReopenDelay   time.Duration // between two revisions of a day that is complete, or still incomplete
+	LatenessLimit time.Duration // how long after its end commerce takes a usage day; 0: for ever
+}
+
+// Settling is how long after an end of a registration reported hours are accepted: the
+// rows of the last hours before it are reported after it.
+func (r Rules) Settling() time.Duration { return time.Duration(r.SettlingHours) * time.Hour }
+
+// State is all that decides when a usage day gets its next revision.
+type State struct {
+	CloudID      string
+	Day          usage.Day
+	Registered   time.Time        // when the registration that holds on the day was made
+	Missing      []usage.Hour     // reported hours that the day waits for
+	FirstLanding time.Time        // of the day's inputs; the zero time if none came
+	Last         *ledger.Revision // nil: the day was never closed
+	Requested    bool             // somebody asked for a revision, and there is none yet
+
+	Declined      bool      // commerce declined a part of the last revision
+	OnlyDeclined  bool      // and nothing else keeps the day open
+	DeclinedSince time.Time // when the last record of it had its outcome
+	ReportingOff  bool      // the day has usage reporting off by now
+	Expired       bool      // commerce takes the day no more
+}
+
+// NotDue means that a usage day has to wait for its next revision.
+type NotDue struct {
+	CloudID string
+	Day     usage.Day
+	Reason  string
+	Until   time.Time // the zero time: for something else than time
+}
+
+func (n *NotDue) Error() string {
+	text := fmt.Sprintf("close day %s of %s: %s", n.Day, n.CloudID, n.Reason)
+	if !n.Until.IsZero() {
+		text += "; due at " + n.Until.UTC().Format(time.RFC3339)
+	}
+	return text
+}
+
+// repeatAfter is how long after its last outcome a revision of which commerce
+// declined a part is closed again: the first, the second and each later time.
+var repeatAfter = []time.Duration{time.Hour, 6 * time.Hour, 24 * time.Hour}
+
+// Due is the one rule for when a day gets its next revision: nil if it is now, else a
+// *NotDue.
+//
+// The first revision waits for missing hours until Deadline. A later one is made at
+// once if somebody asked for it or the last missing hour has come, else at most once
+// in ReopenDelay, so that a backfill of old hours makes one revision and not thirty.
+// What commerce declined is sent again with growing delays, as long as commerce takes
+// the day: after that an operator carries it forward or settles it. A revision without
+// records would hide that what commerce has is not what the day has: so a day of which
+// a part was declined waits while usage reporting is off.
+func (r Rules) Due(s State, now time.Time) error {
+	until, reason := time.Time{}, ""
+	switch {
+	case s.Last == nil:
+		if until = r.Deadline(s); len(s.Missing) > 0 {
+			reason = fmt.Sprintf("%d hours missing, the first is %s", len(s.Missing), s.Missing[0])
+		}
+	case s.Declined && s.ReportingOff:
+		reason = "commerce declined a part of it, and usage reporting is off"
+	case s.Requested: // who asks does not wait for hours
+	case s.OnlyDeclined && (s.Expired || r.LatenessLimit > 0 && !now.Before(s.Day.End().Add(r.LatenessLimit))):
+		reason = "commerce declined a part of it, and takes the day no more: carry it forward, or settle it"
+	case s.OnlyDeclined:
+		until = s.DeclinedSince.Add(repeatAfter[min(s.Last.Attempt, int64(len(repeatAfter)-1))])
+		reason = "commerce declined a part of it"
+	case len(s.Missing) > 0 || s.Last.Complete:
+		until, reason = s.Last.StatedAt.Add(r.ReopenDelay), "it was closed a short time ago"
+	}
+	if reason == "" || !until.IsZero() && !now.Before(until) {
+		return nil
+	}
+	return &NotDue{CloudID: s.CloudID, Day: s.Day, Reason: reason, Until: until}
+}
+
+// Deadline is when a day that was never closed closes even with hours missing.
+func (r Rules) Deadline(s State) time.Time {
+	return ledger.Deadline(s.Day, s.Registered, s.FirstLanding, r.CloseDelay)
+}
+
+// Due is Rules.Due of a day as it is now.
+func (cl *Closer) Due(ctx context.Context, s State) error {
+	err := cl.Rules.Due(s, cl.Now())
+	if err != nil || !s.OnlyDeclined || s.Requested {
+		return err
+	}
+	_, batches, err := cl.Ledger.Batches(ctx, s.CloudID, s.Day, int(s.Last.Number))
+	if err != nil {
+		return err
+	}
+	s.Expired = slices.ContainsFunc(batches, func(b ledger.Batch) bool { return b.Expired > 0 })
+	return cl.Rules.Due(s, cl.Now())
+}
+
+// Open is the state of a day that is open. The mark's first landing stands for that
+// of the day's inputs, which Close reads: of inputs that do not count it may be
+// earlier, never later.
+func (cl *Closer) Open(ctx context.Context, m ledger.OpenMark, book registration.Book) (State, error) {
+	s, err := cl.state(ctx, m.CloudID, m.Day, book)
+	if err != nil {
+		return s, err
+	}
+	if s.Last, s.Requested, err = cl.Ledger.Asked(ctx, m); err != nil {
+		return s, err
+	}
+	s.FirstLanding = m.Since
+	if s.Last != nil {
+		s.Declined, s.OnlyDeclined, s.DeclinedSince = m.DeclinedIn(*s.Last), m.OnlyDeclined(*s.Last), m.DeclinedSince
+	}
+	return s, s.reporting(book)
+}
+
+// read takes the rest of the state from a day that is being closed.
+func (s *State) read(c *ledger.Closing, book registration.Book) error {
+	s.Missing = slices.DeleteFunc(s.Missing, func(h usage.Hour) bool {
+		return slices.ContainsFunc(c.Counted, func(in ledger.DayInput) bool { return in.Hour == h })
+	})
+	s.FirstLanding = ledger.FirstLanding(c.Counted)
+	s.Last, s.Requested = c.Last, c.Request != nil
+	s.Declined, s.DeclinedSince = c.Declined(), c.DeclinedSince()
+	s.OnlyDeclined = s.Declined && c.States() && !s.Requested
+	return s.reporting(book)
+}
+
+// reporting reads whether usage reporting is off, where it matters.
+func (s *State) reporting(book registration.Book) error {
+	if !s.Declined {
+		return nil
+	}
+	on, err := book.Reporting(s.Day.Compact())
+	if err != nil {
+		return fmt.Errorf("close day %s of %s: %w", s.Day, s.CloudID, err)
+	}
+	s.ReportingOff = on == nil
+	return nil
+}
+
+// state is what the registration says of a day, and which hours it waits for: those
+// on the registration's calendar that have not come.
+func (cl *Closer) state(ctx context.Context, cloudID string, day usage.Day, book registration.Book) (State, error) {
+	s := State{CloudID: cloudID, Day: day, Registered: book.Made(day.Compact())}
+	if len(book.Registrations) == 0 {
+		return s, nil // a day of an unknown stack is not closed at all
+	}
+	missing, err := cl.Ledger.Missing(ctx, cloudID, day, day.First(), cl.Rules.SettlingHours)
+	s.Missing = slices.DeleteFunc(missing, func(h usage.Hour) bool { return !book.Expects(h.Start()) })
+	return s, err
+}
+
+// onCalendar reports whether some hour of a day is expected.
+func onCalendar(book registration.Book, day usage.Day) bool {
+	for h := day.First(); h < day.Next().First(); h++ {
+		if book.Expects(h.Start()) {
+			return true
+		}
+	}
+	return false
+}

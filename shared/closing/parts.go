@@ -1,0 +1,32 @@
+package closing
+
+import (
+	"fmt"
+	"maps"
+
+	"stackusage/shared/daily"
+	"stackusage/shared/ledger"
+	"stackusage/shared/registration"
+	"stackusage/shared/usage"
+)
+
+// partsOf is what a registration says of the parts of a usage day.
+func partsOf(book registration.Book, day usage.Day) ([]daily.SettledPart, error) {
+	parts, err := book.Parts(day.Compact())
+	if err != nil {
+		return nil, fmt.Errorf("close day %s of %s: %w", day, book.CloudID, err)
+	}
+	settled := make([]daily.SettledPart, len(parts))
+	for i := len(parts) - 1; i >= 0; i-- {
+		if !parts[i].InfrastructureKnown && i+1 < len(parts) { // it is the same stack
+			parts[i].Infrastructure = parts[i+1].Infrastructure
+		}
+		p := parts[i]
+		settled[i] = daily.SettledPart{
+			Until: p.Until, Registration: p.Name, BillingSubscriptionID: p.SubscriptionID, BillingModel: p.BillingModel,
+			Region: p.Region, Reporting: ledger.ReportingOf(p.Holding), Infrastructure: registration.NormalList(p.Infrastructure), Mappings: map[string]string{},
+		}
+		maps.Copy(settled[i].Mappings, p.Tenants)
+	}
+	return settled, nil
+}
