@@ -65,7 +65,7 @@ func TestOtherBytesThanTheTablesSay(t *testing.T) {
 		t.Parallel()
 		r := registered(t)
 		r.complete(t)
-		refused(t, r, table.ContainerPartials, "2019/12/10/2019121023", dayMessage(theDay), "read partial "+cloudID)
+		refused(t, r, table.ContainerPartials, "2019/12/10/2019121023", dayMessage(theDay), "DayInputs says")
 		r.onlyOfDay(t, table.UsageDays)
 	})
 	t.Run("the daily file before", func(t *testing.T) {

@@ -1,11 +1,13 @@
 package handlers_test
 
 import (
+	"context"
+	"io"
 	"math/rand/v2"
 	"strings"
 	"testing"
+	"time"
 
-	"stackusage/internal/faultstore"
 	"stackusage/shared/landing"
 	"stackusage/shared/registration"
 	"stackusage/shared/table"
@@ -122,15 +124,20 @@ func TestPartialsThatAreGoneAreRebuilt(t *testing.T) {
 	t.Run("storage that fails is not a partial that is gone", func(t *testing.T) {
 		t.Parallel()
 		r, _ := gone(t)
-		r.through(func(op faultstore.Operation, do func() error) error {
-			if op.Name == table.ContainerPartials && !op.Write {
-				return errFault
-			}
-			return do()
-		})
+		r.App.Blobs = failingPartials{r.store.Blobs}
 		r.reroute(t)
 		if status, body := r.restateDay(t, "look again"); status == 200 {
 			t.Error(body)
 		}
 	})
+}
+
+// failingPartials is storage that fails where partials are read.
+type failingPartials struct{ blobStore }
+
+func (f failingPartials) Open(ctx context.Context, container, name string) (io.ReadCloser, time.Time, error) {
+	if container == table.ContainerPartials {
+		return nil, time.Time{}, errFault
+	}
+	return f.blobStore.Open(ctx, container, name)
 }

@@ -8,6 +8,7 @@ import (
 	"stackusage/shared/content"
 	"stackusage/shared/daily"
 	"stackusage/shared/ledger"
+	"stackusage/shared/table"
 	"stackusage/shared/usage"
 )
 
@@ -26,7 +27,7 @@ func (cl *Closer) openCarries(ctx context.Context, to usage.Day, carries []ledge
 	var in carriedInto
 	sequences := make([]iter.Seq2[daily.Carried, error], len(carries))
 	for i, c := range carries {
-		h, err := content.At(c.File, c.SHA256).Open(ctx, cl.Blobs)
+		h, err := content.At(c.File).With(c.SHA256, table.DayInputs).Open(ctx, cl.Blobs)
 		if err != nil {
 			return &in, err
 		}

@@ -58,7 +58,7 @@ func (cl *Closer) openPartials(ctx context.Context, inputs []ledger.DayInput, lo
 // openPartial opens a stored partial, or one that is made again where it is not kept
 // any more.
 func (cl *Closer) openPartial(ctx context.Context, in ledger.DayInput) (*content.Body, error) {
-	kept := content.Blob{Container: table.ContainerPartials, Name: in.Partial, SHA256: in.SHA256}
+	kept := content.Blob{Container: table.ContainerPartials, Name: in.Partial, SHA256: in.SHA256, NamedIn: table.DayInputs}
 	body, err := kept.Open(ctx, cl.Blobs)
 	if !errors.Is(err, content.ErrNoBlob) {
 		return body, err

@@ -185,7 +185,7 @@ func (cl *Closer) catalogue(ctx context.Context, sum string) (*meter.Catalogue, 
 	if sum == cl.Meters.SHA256() {
 		return cl.Meters, nil
 	}
-	text, err := content.Blob{Container: table.ContainerDaily, Name: catalogueBlob(sum), SHA256: sum}.Bytes(ctx, cl.Blobs, maxCatalogue)
+	text, err := content.Blob{Container: table.ContainerDaily, Name: catalogueBlob(sum), SHA256: sum, NamedIn: "the settlement"}.Bytes(ctx, cl.Blobs, maxCatalogue)
 	if err != nil {
 		return nil, err
 	}

@@ -10,6 +10,7 @@ import (
 	"stackusage/shared/content"
 	"stackusage/shared/daily"
 	"stackusage/shared/ledger"
+	"stackusage/shared/table"
 )
 
 // ErrUnanswered means that a day has something to close while commerce still owes
@@ -47,7 +48,7 @@ func (cl *Closer) standing(ctx context.Context, c *ledger.Closing) (*standing, e
 	if int64(len(batches)) < c.Last.Batches {
 		return nil, fmt.Errorf("close day %s of %s again: %w", c.Day, c.CloudID, ErrUnanswered)
 	}
-	if s.file, err = content.At(c.Last.File, c.Last.SHA256).Open(ctx, cl.Blobs); err != nil {
+	if s.file, err = content.At(c.Last.File).With(c.Last.SHA256, table.UsageDays).Open(ctx, cl.Blobs); err != nil {
 		return nil, err
 	}
 	day, err := daily.OpenDay(s.file)
@@ -100,7 +101,7 @@ func (cl *Closer) answers(ctx context.Context, receipts []ledger.Source) iter.Se
 
 func (cl *Closer) readReceipt(ctx context.Context, source ledger.Source) (ledger.Receipt, error) {
 	var receipt ledger.Receipt
-	text, err := content.At(source.Blob, source.SHA256).Bytes(ctx, cl.Blobs, maxReceipt)
+	text, err := content.At(source.Blob).With(source.SHA256, table.UsageBatches).Bytes(ctx, cl.Blobs, maxReceipt)
 	if err != nil {
 		return receipt, err
 	}

@@ -114,7 +114,7 @@ const maxManifest = 64 << 20
 
 func (cl *Closer) readManifest(ctx context.Context, path string) (ledger.Manifest, error) {
 	_, sum, _ := strings.Cut(strings.TrimSuffix(path, manifestSuffix), "-") // no row has it
-	text, err := content.At(path, sum[max(0, len(sum)-16):]).Bytes(ctx, cl.Blobs, maxManifest)
+	text, err := content.At(path).With(sum[max(0, len(sum)-16):], "its name").Bytes(ctx, cl.Blobs, maxManifest)
 	if err != nil {
 		return ledger.Manifest{}, err
 	}

@@ -26,12 +26,19 @@ type Opener interface {
 type Blob struct {
 	Container, Name string
 	SHA256          string // 64 hex digits, or the first 16 of them, where only the blob's name has them
+	NamedIn         string // what has the hash: a table, for errors
 }
 
 // At is a blob by its path, container and name, as tables show it.
-func At(path, sha256 string) Blob {
+func At(path string) Blob {
 	container, name, _ := strings.Cut(path, "/")
-	return Blob{Container: container, Name: name, SHA256: sha256}
+	return Blob{Container: container, Name: name}
+}
+
+// With is the blob with the hash that a table, or whatever names it, says it has.
+func (b Blob) With(sha256, namedIn string) Blob {
+	b.SHA256, b.NamedIn = sha256, namedIn
+	return b
 }
 
 // Path is container and name, as tables show them.
@@ -89,7 +96,7 @@ func (b *Body) Check() error {
 	}
 	sum := hex.EncodeToString(b.sum.Sum(nil))
 	if want := b.blob.SHA256; sum != want && (len(want) != 16 || sum[:16] != want) {
-		return fmt.Errorf("read blob %s: its SHA-256 is %s, recorded is %q", b.blob.Path(), sum, want)
+		return fmt.Errorf("read blob %s: its SHA-256 is %s, %s says %q", b.blob.Path(), sum, b.blob.NamedIn, want)
 	}
 	return nil
 }

@@ -42,7 +42,7 @@ func TestBytes(t *testing.T) {
 		"one byte more":           {strings.NewReader(text), sum, int64(len(text)) - 1, "longer than 11 bytes"},
 		"a connection that ends":  {iotest.TimeoutReader(iotest.OneByteReader(strings.NewReader(text))), sum, 100, "timeout"},
 	} {
-		got, err := content.At("daily/a/b.gz", c.sum).Bytes(t.Context(), opener{"daily/a/b.gz": c.body}, c.limit)
+		got, err := content.At("daily/a/b.gz").With(c.sum, "UsageDays").Bytes(t.Context(), opener{"daily/a/b.gz": c.body}, c.limit)
 		switch {
 		case c.fails == "" && (err != nil || string(got) != text):
 			t.Errorf("%s: %q, %v", name, got, err)
@@ -50,7 +50,7 @@ func TestBytes(t *testing.T) {
 			t.Errorf("%s: %v, want %q", name, err, c.fails)
 		}
 	}
-	if _, err := content.At("daily/x", sum).Bytes(t.Context(), opener{}, 1); !errors.Is(err, content.ErrNoBlob) {
+	if _, err := content.At("daily/x").With(sum, "UsageDays").Bytes(t.Context(), opener{}, 1); !errors.Is(err, content.ErrNoBlob) {
 		t.Errorf("%v", err)
 	}
 }
@@ -59,7 +59,7 @@ func TestBytes(t *testing.T) {
 // those that are recorded.
 func TestCheckReadsTheRest(t *testing.T) {
 	const text = "a daily file"
-	blob := content.At("daily/b", fmt.Sprintf("%x", sha256.Sum256([]byte(text))))
+	blob := content.At("daily/b").With(fmt.Sprintf("%x", sha256.Sum256([]byte(text))), "UsageDays")
 	for _, end := range []string{"", "x"} {
 		body, err := blob.Open(t.Context(), opener{"daily/b": strings.NewReader(text + end)})
 		if err != nil {

@@ -85,7 +85,7 @@ func (f *Forwarder) Forward(ctx context.Context, id ledger.BatchID) error {
 		wait = min(wait, f.InvocationLimit)
 		return f.Queues.Enqueue(ctx, queue.Batches, queue.BatchMessage(id), wait.Truncate(time.Second)+2*time.Second)
 	}
-	body, err := content.At(batch.Blob, batch.SHA256).Bytes(ctx, f.Blobs, daily.MaxBatchBytes)
+	body, err := content.At(batch.Blob).With(batch.SHA256, table.UsageBatches).Bytes(ctx, f.Blobs, daily.MaxBatchBytes)
 	if err != nil {
 		return fmt.Errorf("send batch %s: %w", id, err)
 	}

@@ -65,7 +65,7 @@ func (r Rebuilder) partial(ctx context.Context, in ledger.DayInput) (*content.Fi
 
 // add reads the hour blob and adds up the rows of one usage day.
 func (r Rebuilder) add(ctx context.Context, id ledger.HourID, h ledger.Hour, day usage.Day, sums *Intake) (landing.Header, error) {
-	blob := content.At(h.Blob, h.SHA256)
+	blob := content.At(h.Blob)
 	body, _, err := r.Hours.Open(ctx, blob.Container, blob.Name)
 	if err != nil {
 		return landing.Header{}, err

@@ -24,7 +24,7 @@ func ReadSettlement(ctx context.Context, blobs content.Opener, r Revision) (*dai
 	if r.Settlement == "" {
 		return nil, nil
 	}
-	text, err := content.At(r.Settlement, r.SettlementSHA256).Bytes(ctx, blobs, maxSettlement)
+	text, err := content.At(r.Settlement).With(r.SettlementSHA256, table.UsageDays).Bytes(ctx, blobs, maxSettlement)
 	if err != nil {
 		return nil, err
 	}

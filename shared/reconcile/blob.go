@@ -103,7 +103,7 @@ func (r *run) blob(ctx context.Context, id ledger.HourID, h ledger.Hour) (*blobS
 	if sums := r.blobs[id]; sums != nil {
 		return sums, nil
 	}
-	blob := content.At(h.Blob, h.SHA256)
+	blob := content.At(h.Blob)
 	where, err := landing.ParseName(blob.Container, blob.Name)
 	if err != nil {
 		return nil, err
@@ -170,7 +170,7 @@ func (r *run) counted() {
 
 // open opens a blob by container and name.
 func (r *run) open(ctx context.Context, from content.Opener, path string) (io.ReadCloser, error) {
-	blob := content.At(path, "")
+	blob := content.At(path)
 	body, _, err := from.Open(ctx, blob.Container, blob.Name)
 	if errors.Is(err, content.ErrNoBlob) {
 		err = fmt.Errorf("%w: restore it; stackusage verify says what else is missing", err)

@@ -194,7 +194,7 @@ func (r Redriver) carryOut(ctx context.Context, id ledger.HourID) error {
 
 // open opens a landed or a corrected blob by its path.
 func (r Redriver) open(ctx context.Context, path string) (landing.Name, io.ReadCloser, error) {
-	blob := content.At(path, "")
+	blob := content.At(path)
 	name, err := landing.ParseName(blob.Container, blob.Name)
 	if err != nil {
 		return name, nil, err
@@ -250,7 +250,7 @@ type keptRows struct {
 }
 
 func (r Redriver) openKept(ctx context.Context, path string) (*keptRows, error) {
-	blob := content.At(path, "")
+	blob := content.At(path)
 	body, _, err := r.App.Open(ctx, blob.Container, blob.Name)
 	if err != nil {
 		return nil, err
