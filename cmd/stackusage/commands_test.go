@@ -70,6 +70,8 @@ func TestCallsThatAreWrong(t *testing.T) {
 		"verify now": `unexpected argument "now"`, "verify --dys": "unknown flag: --dys; stackusage verify --help lists the flags",
 		"verify --to 2019-12-09 --from 2019-12-10": "--to 2019-12-09 is before", "verify --limit 0": "--limit 0",
 		"verify --from yesterday": "not of the form 2019-12-10", "verify": "set UsageStorage", "hour list --verdict x": "want one of counted, ",
+		"hour exclude": "--hour is missing", "hour exclude --hour noon": "for example 2019-12-10T19:00Z", "hour exclude --hour 2019-12-10T19:30Z": `"--hour" flag`,
+		"hour exclude --sha16 x --hour 2019-12-10T20:00+01:00": "must be 16 hex digits", "hour exclude --sha16 x --hour 2019-12-10T19:00Z": "must be 16 hex digits",
 		"verify --output xml": "want one of table, json, csv", "meter show --meter x,y": "not in the catalogue",
 	} {
 		var out, errOut bytes.Buffer
@@ -184,7 +186,7 @@ func TestUpdateKeepsWhatIsOmitted(t *testing.T) {
 	}
 	for want, args := range map[string]string{
 		"is registered as hamburg; change it by stackusage registration update": "create --name other --cloud-id " + cloudID + " --subscription " + payer + " --kind EA --model PayAsYouUse --reason x",
-		"or --model is missing": "create --name other --reason x", "--reason is missing": "update --region x", "--end: parse hour": "update --end never --reason x",
+		"or --model is missing": "create --name other --reason x", "--reason is missing": "update --region x", "--end: parse time": "update --end never --reason x",
 	} {
 		var out bytes.Buffer
 		if err := run(t.Context(), append([]string{"registration"}, strings.Fields(args)...), getenv, &out, &out); err == nil || !strings.Contains(err.Error(), want) {

@@ -170,15 +170,15 @@ func TestDays(t *testing.T) {
 func TestDecisionsAreRefusedBeforeStorageIsAsked(t *testing.T) {
 	t.Parallel()
 	for want, args := range map[string][]string{
-		"--keep or --supersede is missing":   resolve("--reason", "x"),
-		"or both are given":                  resolve("--reason", "x", "--keep", "--supersede"),
-		"--reason is missing":                resolve("--keep"),
-		"--sha16":                            resolve("--keep", "--reason", "x", "--sha16", "AAAA"),
-		"want for example 2019-12-10T19:00Z": resolve("--keep", "--reason", "x", "--hour", "2019-12-10"),
-		"--hour":                             resolve("--keep", "--reason", "x", "--hour", "2019-12-10T19:30:00Z"),
-		"set UsageStorage":                   {"day", "restate", "--day", "2019-12-10", "--reason", "x"},
-		"--day":                              {"day", "restate", "--registration", cloudID, "--reason", "x"},
-		"--to 2019-12-09 is before":          {"day", "list", "--from", "2019-12-10", "--to", "2019-12-09"},
+		"--keep or --supersede is missing": resolve("--reason", "x"),
+		"or both are given":                resolve("--reason", "x", "--keep", "--supersede"),
+		"--reason is missing":              resolve("--keep"),
+		"--sha16":                          resolve("--keep", "--reason", "x", "--sha16", "AAAA"),
+		"for example 2019-12-10T19:00Z":    resolve("--keep", "--reason", "x", "--hour", "2019-12-10"),
+		"--hour":                           resolve("--keep", "--reason", "x", "--hour", "2019-12-10T19:30:00Z"),
+		"set UsageStorage":                 {"day", "restate", "--day", "2019-12-10", "--reason", "x"},
+		"--day":                            {"day", "restate", "--registration", cloudID, "--reason", "x"},
+		"--to 2019-12-09 is before":        {"day", "list", "--from", "2019-12-10", "--to", "2019-12-09"},
 		`unknown command "drop"; stackusage hour has: exclude, list, reingest, resolve`:          {"hour", "drop"},
 		"stackusage day needs a subcommand: carry-forward, list, list-declined, restate, settle": {"day"},
 	} {

@@ -15,6 +15,7 @@ import (
 
 	"stackusage/cmd/stackusage/cli"
 	"stackusage/shared/ledger"
+	"stackusage/shared/usage"
 )
 
 // Command is stackusage batch.
@@ -120,7 +121,7 @@ stackusage batch list --all --day 2019-12-10`, func(ctx context.Context) error {
 		return cli.List(e, rows(f.find(ctx, storage.Ledger)), cli.Table[Row]{
 			Head: []string{"CLOUD ID", "USAGE DAY", "REV", "BATCH", "STATE", "RECORDS", "TRIES", "UNREAD", "REFUSED SINCE", "NOT BEFORE", "LAST ANSWER"},
 			Cells: func(r Row) []any {
-				return []any{r.CloudID, r.Day, r.Revision, r.Batch, r.State, r.Records, r.Tries, r.Unread, cli.StampOr(r.RefusedSince), cli.StampOr(r.NotBefore), r.why()}
+				return []any{r.CloudID, r.Day, r.Revision, r.Batch, r.State, r.Records, r.Tries, r.Unread, cli.PointOr(r.RefusedSince), cli.PointOr(r.NotBefore), r.why()}
 			},
 			None: none,
 		})
@@ -164,7 +165,7 @@ func (r Row) why() string {
 		text = fmt.Sprintf("%d accepted, %d duplicate, %d conflict, %d rejected, %d expired", r.Accepted, r.Duplicate, r.Conflict, r.Rejected, r.Expired)
 	}
 	if d := r.Decided; d != nil {
-		text = fmt.Sprintf("%s by %s %s: %s; %s", d.Decision, d.By, cli.Stamp(d.At), d.Reason, text)
+		text = fmt.Sprintf("%s by %s %s: %s; %s", d.Decision, d.By, usage.Point(d.At), d.Reason, text)
 	}
 	text = strings.Map(func(r rune) rune {
 		if unicode.IsControl(r) {

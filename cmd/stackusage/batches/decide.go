@@ -12,6 +12,7 @@ import (
 	"stackusage/shared/ledger"
 	"stackusage/shared/queue"
 	"stackusage/shared/table"
+	"stackusage/shared/usage"
 )
 
 func retry(e *cli.Env) *cobra.Command {
@@ -108,7 +109,7 @@ func decide(ctx context.Context, e *cli.Env, storage *cli.Storage, id ledger.Bat
 		return err
 	}
 	row := rowOf(ledger.ListedBatch{ID: id, Batch: b})
-	decided := fmt.Sprintf("%s (%s, %s)", b.DecisionReason, b.DecidedBy, cli.Stamp(b.DecidedAt))
+	decided := fmt.Sprintf("%s (%s, %s)", b.DecisionReason, b.DecidedBy, usage.Point(b.DecidedAt))
 	if b.State == ledger.BatchAnswered {
 		return cli.Result(e, row, "The batch is answered, and this decision is recorded: %s. %s rejected.\n", decided, cli.Count(b.Rejected, "record"))
 	}

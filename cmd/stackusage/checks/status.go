@@ -13,6 +13,7 @@ import (
 
 	"stackusage/cmd/stackusage/cli"
 	"stackusage/shared/status"
+	"stackusage/shared/usage"
 )
 
 // Item is one line of stackusage status.
@@ -92,14 +93,14 @@ func itemsOf(s status.Status) (items []Item) {
 		items = append(items, Item{"agent", a.CloudID, "", agentText(a)})
 	}
 	for _, d := range s.OpenDays {
-		text := "open since " + cli.Stamp(d.Since)
+		text := "open since " + usage.Point(d.Since)
 		if d.Declined > 0 {
 			text += fmt.Sprintf("; commerce declined %s (stackusage day list-declined)", cli.Count(d.Declined, "record"))
 		}
 		items = append(items, Item{"openDay", d.CloudID, d.UsageDay, text})
 	}
 	for _, d := range s.OpenRevisions {
-		text := fmt.Sprintf("revision %d open since %s; %s without a response", d.Revision, cli.Stamp(d.Since), cli.Count(d.Unanswered, "batch"))
+		text := fmt.Sprintf("revision %d open since %s; %s without a response", d.Revision, usage.Point(d.Since), cli.Count(d.Unanswered, "batch"))
 		if d.LastAnswer != "" {
 			text += fmt.Sprintf("; the last response: %.200q", d.LastAnswer)
 		}
@@ -127,16 +128,16 @@ func agentText(a status.Agent) string {
 	case h == nil:
 		return "no heartbeat in this month or the last"
 	}
-	parts := []string{"heartbeat " + cli.Stamp(h.At), fmt.Sprintf("behind %s", time.Duration(h.SecondsBehind)*time.Second)}
+	parts := []string{"heartbeat " + usage.Point(h.At), fmt.Sprintf("behind %s", time.Duration(h.SecondsBehind)*time.Second)}
 	if h.NextHour != nil {
-		parts = append(parts, "next hour "+cli.Stamp(h.NextHour.Start()))
+		parts = append(parts, "next hour "+h.NextHour.Point())
 	}
 	parts = append(parts, cli.Count(h.BacklogHours, "file")+" to be stored")
 	if h.FailingHours+h.FailingFiles > 0 {
 		parts = append(parts, fmt.Sprintf("failing: %s, %s", cli.Count(h.FailingHours, "hour"), cli.Count(h.FailingFiles, "file")))
 	}
 	if !h.CredentialEnd.IsZero() {
-		parts = append(parts, "credential ends "+cli.Stamp(h.CredentialEnd))
+		parts = append(parts, "credential ends "+usage.Point(h.CredentialEnd))
 	}
 	return strings.Join(parts, ", ")
 }

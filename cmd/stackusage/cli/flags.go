@@ -16,15 +16,12 @@ import (
 	"stackusage/shared/usage"
 )
 
-// Stamp is a time as lists show it and flags read it.
-func Stamp(t time.Time) string { return t.UTC().Format("2006-01-02T15:04Z") }
-
-// StampOr is Stamp; empty for nil.
-func StampOr(t *time.Time) string {
+// PointOr is usage.Point; empty for nil.
+func PointOr(t *time.Time) string {
 	if t == nil {
 		return ""
 	}
-	return Stamp(*t)
+	return usage.Point(*t)
 }
 
 // Known is a time that a column holds; nil if it holds none.
@@ -87,34 +84,25 @@ func (r *Range) Has(day usage.Day) bool {
 // HourVar adds a flag for a reported hour, or for a time at which one begins.
 func HourVar(cmd *cobra.Command, hour *time.Time, name, about string) {
 	cmd.Flags().Var(&value{kind: "hour", set: func(text string) (err error) {
-		*hour, err = ParseTime(text)
+		*hour, err = usage.ParsePoint(text)
 		return err
 	}}, name, about)
 }
 
-// ParseTime reads a time as lists show it, or with seconds or an offset.
-func ParseTime(text string) (time.Time, error) {
-	for _, layout := range []string{"2006-01-02T15:04Z07:00", time.RFC3339} {
-		if t, err := time.Parse(layout, text); err == nil {
-			return t.UTC(), nil
-		}
-	}
-	return time.Time{}, fmt.Errorf("parse hour %.40q: want for example 2019-12-10T19:00Z", text)
+// Hour is the reported hour that a command is about.
+type Hour struct{ flag usage.HourFlag }
+
+// Flag adds --hour.
+func (h *Hour) Flag(cmd *cobra.Command) {
+	cmd.Flags().Var(&h.flag, "hour", "reported `hour`, for example 2019-12-10T19:00Z")
 }
 
-// ParseHour reads flag --hour.
-func ParseHour(text string) (usage.Hour, error) {
-	if text == "" {
+// Get is the hour, once the flags are parsed.
+func (h *Hour) Get() (usage.Hour, error) {
+	if h.flag.Hour == nil {
 		return 0, errors.New("--hour is missing: the reported hour, for example 2019-12-10T19:00Z")
 	}
-	t, err := ParseTime(text)
-	if err != nil {
-		return 0, fmt.Errorf("--hour: %w", err)
-	}
-	if hour := usage.HourOf(t); hour.Start().Equal(t) {
-		return hour, nil
-	}
-	return 0, fmt.Errorf("--hour: %q is not on the hour; want for example 2019-12-10T19:00Z", text)
+	return *h.flag.Hour, nil
 }
 
 // EnumVar adds a flag that takes one of some values. A list that is empty because of

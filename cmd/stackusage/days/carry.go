@@ -87,7 +87,7 @@ when it closes or, if it is closed already, at most once in REOPEN_DELAY.
 Watch:
   stackusage day list-declined --registration %[6]s
   stackusage day list --registration %[6]s --from %[1]s --to %[2]s
-`, day, to, mark.RestateReason, mark.RestateBy, cli.Stamp(mark.RestateAt), cloudID)
+`, day, to, mark.RestateReason, mark.RestateBy, usage.Point(mark.RestateAt), cloudID)
 }
 
 // checkReports refuses a day of which nothing is forwarded: what is carried to it

@@ -138,7 +138,7 @@ func (r Row) cells() []any {
 		complete = fmt.Sprintf("%d missing,", len(r.Missing))
 		for _, text := range r.Missing[:min(len(r.Missing), 3)] {
 			if h, err := usage.ParseCompactHour(text); err == nil {
-				text = cli.Stamp(h.Start())
+				text = h.Point()
 			}
 			complete += " " + text
 		}
@@ -158,5 +158,5 @@ func (r Row) cells() []any {
 	if r.Reporting == ledger.ReportingOff {
 		why = strings.TrimSuffix("reporting is off; "+why, "; ")
 	}
-	return []any{r.CloudID, r.Day, r.Revision, cli.Stamp(r.Closed), complete, r.Inputs, r.Rows, r.Records, r.Batches, r.State, why}
+	return []any{r.CloudID, r.Day, r.Revision, usage.Point(r.Closed), complete, r.Inputs, r.Rows, r.Records, r.Batches, r.State, why}
 }

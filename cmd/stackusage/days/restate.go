@@ -90,7 +90,7 @@ stackusage day restate --from 2019-12-01 --to 2019-12-31 --reason "tenant mapped
 				return err
 			}
 			asked = append(asked, requestOf(cloudID, day, mark))
-			fmt.Fprintf(&text, "Usage day %s is to be restated: %s (%s, %s).\n", day, mark.RestateReason, mark.RestateBy, cli.Stamp(mark.RestateAt))
+			fmt.Fprintf(&text, "Usage day %s is to be restated: %s (%s, %s).\n", day, mark.RestateReason, mark.RestateBy, usage.Point(mark.RestateAt))
 		}
 		fmt.Fprintf(&text, `CloseDay does so once commerce has answered all of its last revision.
 Watch:
@@ -137,7 +137,7 @@ stackusage day settle --day 2019-12-10 --reason "credited by hand"`, func(ctx co
 CloseDay records that in the next revision once commerce has answered all of the last one.
 Watch:
   stackusage day list --registration %s --from %[1]s --to %[1]s
-`, day, mark.RestateReason, mark.RestateBy, cli.Stamp(mark.RestateAt), cloudID)
+`, day, mark.RestateReason, mark.RestateBy, usage.Point(mark.RestateAt), cloudID)
 	})
 	of = e.OneRegistration(cmd)
 	cli.DayVar(cmd, &day, "day", "usage `day` (YYYY-MM-DD, UTC)")

@@ -136,7 +136,7 @@ stackusage finding confirm --day 2019-12-10 --reason "tenant moved on 2019-12-11
 		}
 		rows := make([]Confirmed, len(confirmed))
 		for i, o := range confirmed {
-			rows[i] = Confirmed{cloudID, day.String(), o.Subscription, o.Tenant, cli.Stamp(o.ObservedAt), why.Reason, why.By}
+			rows[i] = Confirmed{cloudID, day.String(), o.Subscription, o.Tenant, usage.Point(o.ObservedAt), why.Reason, why.By}
 			fmt.Fprintf(&text, "  subscription %s of tenant %s, observed %s\n", o.Subscription, o.Tenant, rows[i].ObservedAt)
 		}
 		return cli.Results(e, rows, text.String())

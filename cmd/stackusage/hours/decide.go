@@ -7,6 +7,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"stackusage/cmd/stackusage/cli"
+	"stackusage/shared/usage"
 )
 
 func resolve(e *cli.Env) *cobra.Command {
@@ -33,7 +34,7 @@ stackusage hour resolve --hour 2019-12-10T19:00Z --sha16 0123456789abcdef --supe
 			if err != nil {
 				return unresolved(err)
 			}
-			return d.done(h, "%s is %s: %s (%s, %s). No bill changes.\n", h.Blob, h.Verdict, h.DecisionReason, h.DecidedBy, cli.Stamp(h.DecidedAt))
+			return d.done(h, "%s is %s: %s (%s, %s). No bill changes.\n", h.Blob, h.Verdict, h.DecisionReason, h.DecidedBy, usage.Point(h.DecidedAt))
 		}
 		h, err := storage.Ledger.AskTakeOver(ctx, d.id, d.why)
 		if err != nil {
@@ -53,7 +54,7 @@ Watch:
   stackusage hour list --registration %[5]s
   stackusage day list --registration %[5]s
 Until IngestHour has done so, hour resolve --keep withdraws the decision.
-`, h.Blob, h.DecisionReason, h.DecidedBy, cli.Stamp(h.DecidedAt), d.id.CloudID)
+`, h.Blob, h.DecisionReason, h.DecidedBy, usage.Point(h.DecidedAt), d.id.CloudID)
 	})
 	cmd.Flags().BoolVar(&keep, "keep", false, "keep the accepted file")
 	cmd.Flags().BoolVar(&supersede, "supersede", false, "replace the accepted file by the one that --sha16 names")
@@ -83,7 +84,7 @@ stackusage hour exclude --hour 2019-12-10T19:00Z --sha16 0123456789abcdef --reas
 		return d.done(h, `%s is %s: %s (%s, %s).
 Its usage days are closed again without it, by correction, at most once in REOPEN_DELAY:
   stackusage day list --registration %s
-`, h.Blob, verdict, h.DecisionReason, h.DecidedBy, cli.Stamp(h.DecidedAt), d.id.CloudID)
+`, h.Blob, verdict, h.DecisionReason, h.DecidedBy, usage.Point(h.DecidedAt), d.id.CloudID)
 	})
 	d.flags(e, cmd)
 	return cmd
@@ -107,7 +108,7 @@ stackusage hour reingest --hour 2019-12-10T19:00Z --sha16 0123456789abcdef --rea
 			return err
 		}
 		return d.done(h, "%s is to be ingested again: %s (%s, %s). Watch:\n  stackusage hour list --registration %s\n",
-			h.Blob, h.DecisionReason, h.DecidedBy, cli.Stamp(h.DecidedAt), d.id.CloudID)
+			h.Blob, h.DecisionReason, h.DecidedBy, usage.Point(h.DecidedAt), d.id.CloudID)
 	})
 	d.flags(e, cmd)
 	return cmd

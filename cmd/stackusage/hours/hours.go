@@ -16,6 +16,7 @@ import (
 	"stackusage/shared/ledger"
 	"stackusage/shared/queue"
 	"stackusage/shared/table"
+	"stackusage/shared/usage"
 )
 
 // Command is stackusage hour.
@@ -28,17 +29,17 @@ stackusage hour resolve --hour 2019-12-10T19:00Z --sha16 0123456789abcdef --keep
 
 // Row is one line of hour list.
 type Row struct {
-	CloudID string    `json:"cloudId"`
-	Hour    string    `json:"hour"`
-	SHA16   string    `json:"sha16"`
-	Verdict string    `json:"verdict"`
-	Code    string    `json:"code,omitempty"`
-	Reason  string    `json:"reason,omitempty"`
-	Records int64     `json:"records"`
-	Landed  time.Time `json:"landedAt"`
-	Decided *Decision `json:"decision,omitempty"`
-	Earlier string    `json:"earlier,omitempty"` // decisions that were carried out, where none stands
-	Blob    string    `json:"blob"`
+	CloudID string     `json:"cloudId"`
+	Hour    usage.Hour `json:"hour"`
+	SHA16   string     `json:"sha16"`
+	Verdict string     `json:"verdict"`
+	Code    string     `json:"code,omitempty"`
+	Reason  string     `json:"reason,omitempty"`
+	Records int64      `json:"records"`
+	Landed  time.Time  `json:"landedAt"`
+	Decided *Decision  `json:"decision,omitempty"`
+	Earlier string     `json:"earlier,omitempty"` // decisions that were carried out, where none stands
+	Blob    string     `json:"blob"`
 }
 
 // Decision is what an operator decided about a file.
@@ -79,7 +80,7 @@ stackusage hour list --registration hamburg --verdict conflict`, func(ctx contex
 		}, cli.Table[Row]{
 			Head: []string{"CLOUD ID", "HOUR", "SHA16", "VERDICT", "ROWS", "LANDED", "WHY"},
 			Cells: func(r Row) []any {
-				return []any{r.CloudID, strings.Replace(r.Hour, ":00:00Z", ":00Z", 1), r.SHA16, r.Verdict, r.Records, cli.Stamp(r.Landed), r.why()}
+				return []any{r.CloudID, r.Hour.Point(), r.SHA16, r.Verdict, r.Records, usage.Point(r.Landed), r.why()}
 			},
 			None: "no such file has landed",
 		})
@@ -93,7 +94,7 @@ stackusage hour list --registration hamburg --verdict conflict`, func(ctx contex
 
 func rowOf(h ledger.LandedHour) Row {
 	r := Row{
-		CloudID: h.ID.CloudID, Hour: h.ID.Hour.String(), SHA16: h.ID.SHA16, Verdict: string(h.Verdict), Code: h.Code, Reason: h.Reason,
+		CloudID: h.ID.CloudID, Hour: h.ID.Hour, SHA16: h.ID.SHA16, Verdict: string(h.Verdict), Code: h.Code, Reason: h.Reason,
 		Records: h.Records, Landed: h.LandedAt.UTC(), Blob: h.Blob,
 	}
 	if h.Decision != "" {
@@ -113,20 +114,20 @@ func (r Row) why() string {
 	case d == nil: // that a file was ingested again shows in the last decision of before alone
 		return strings.Trim(r.Reason+"; "+r.Earlier[strings.LastIndex(r.Earlier, "\n")+1:], "; ")
 	case !d.Done && d.Decision == string(ledger.Exclude):
-		return fmt.Sprintf("about to be excluded; %s decided %s: %s", d.By, cli.Stamp(d.At), d.Reason)
+		return fmt.Sprintf("about to be excluded; %s decided %s: %s", d.By, usage.Point(d.At), d.Reason)
 	case !d.Done && d.Decision == string(ledger.Reingest):
-		return fmt.Sprintf("about to be ingested again; %s decided %s: %s", d.By, cli.Stamp(d.At), d.Reason)
+		return fmt.Sprintf("about to be ingested again; %s decided %s: %s", d.By, usage.Point(d.At), d.Reason)
 	case !d.Done:
-		return fmt.Sprintf("about to replace the accepted file; %s decided %s: %s", d.By, cli.Stamp(d.At), d.Reason)
+		return fmt.Sprintf("about to replace the accepted file; %s decided %s: %s", d.By, usage.Point(d.At), d.Reason)
 	}
-	return fmt.Sprintf("%s by %s %s: %s", d.Decision, d.By, cli.Stamp(d.At), d.Reason)
+	return fmt.Sprintf("%s by %s %s: %s", d.Decision, d.By, usage.Point(d.At), d.Reason)
 }
 
 // decision is a decision about one file.
 type decision struct {
 	env   *cli.Env
 	of    *cli.Registration
-	hour  string
+	hour  cli.Hour
 	id    ledger.HourID
 	why   ledger.Reasoned
 	check func() error
@@ -135,14 +136,14 @@ type decision struct {
 // flags adds the flags of the decision.
 func (d *decision) flags(e *cli.Env, cmd *cobra.Command) {
 	d.env, d.of = e, e.OneRegistration(cmd)
-	cmd.Flags().StringVar(&d.hour, "hour", "", "reported `hour`, for example 2019-12-10T19:00Z")
+	d.hour.Flag(cmd)
 	cmd.Flags().StringVar(&d.id.SHA16, "sha16", "", "`hash` in the name of the file, as hour list shows it")
 	d.check = cli.ReasonFlags(cmd, &d.why)
 }
 
 // begin checks the flags, and connects.
 func (d *decision) begin(ctx context.Context) (storage *cli.Storage, err error) {
-	if d.id.Hour, err = cli.ParseHour(d.hour); err != nil {
+	if d.id.Hour, err = d.hour.Get(); err != nil {
 		return nil, err
 	}
 	if !sha16Pattern.MatchString(d.id.SHA16) {

@@ -9,17 +9,18 @@ import (
 
 	"stackusage/cmd/stackusage/cli"
 	"stackusage/shared/ledger"
+	"stackusage/shared/usage"
 )
 
 // Dismissed is what quarantine dismiss did.
 type Dismissed struct {
-	CloudID     string `json:"cloudId"`
-	Hour        string `json:"hour"`
-	Rows        int    `json:"dismissedRows"`
-	Redriven    int    `json:"redrivenRows"` // that are left as they are
-	AlreadyDone int    `json:"dismissedBefore"`
-	Reason      string `json:"reason"`
-	By          string `json:"by"`
+	CloudID     string     `json:"cloudId"`
+	Hour        usage.Hour `json:"hour"`
+	Rows        int        `json:"dismissedRows"`
+	Redriven    int        `json:"redrivenRows"` // that are left as they are
+	AlreadyDone int        `json:"dismissedBefore"`
+	Reason      string     `json:"reason"`
+	By          string     `json:"by"`
 }
 
 func dismiss(e *cli.Env) *cobra.Command {
@@ -58,7 +59,7 @@ stackusage quarantine dismiss --hour 2019-12-10T19:00Z --line 17 --reason "test 
 		if err := chosen.nothing(); err != nil {
 			return err
 		}
-		did := Dismissed{s.id.CloudID, s.id.Hour.String(), len(chosen.rows), chosen.states[ledger.Redriven], chosen.states[ledger.Dismissed], why.Reason, why.By}
+		did := Dismissed{s.id.CloudID, s.id.Hour, len(chosen.rows), chosen.states[ledger.Redriven], chosen.states[ledger.Dismissed], why.Reason, why.By}
 		text := cli.Count(did.Rows, "row") + " dismissed\n"
 		if len(chosen.left) > 0 {
 			text += fmt.Sprintf("%s left unchanged: %d in the bill by a redrive, %d dismissed already\n", cli.Count(len(chosen.left), "row"), did.Redriven, did.AlreadyDone)

@@ -8,7 +8,6 @@ import (
 	"fmt"
 	"slices"
 	"strconv"
-	"strings"
 
 	"github.com/spf13/cobra"
 
@@ -18,6 +17,7 @@ import (
 	"stackusage/shared/ledger"
 	"stackusage/shared/redrive"
 	"stackusage/shared/table"
+	"stackusage/shared/usage"
 )
 
 // Command is stackusage quarantine.
@@ -32,7 +32,7 @@ stackusage quarantine redrive --hour 2019-12-10T19:00Z --fixed rows.ndjson --rea
 // Group is one line of quarantine list: rejected rows of an hour with one code and state.
 type Group struct {
 	CloudID string           `json:"cloudId"`
-	Hour    string           `json:"hour"`
+	Hour    usage.Hour       `json:"hour"`
 	SHA16   string           `json:"sha16"`
 	Code    string           `json:"code"`
 	State   ledger.RowStatus `json:"state"`
@@ -76,7 +76,7 @@ stackusage quarantine list --registration hamburg --state refused`, func(ctx con
 				if g.Decided != "" {
 					why += "; dismissed by " + g.Decided
 				}
-				return []any{g.CloudID, strings.Replace(g.Hour, ":00:00Z", ":00Z", 1), g.SHA16, g.Code, g.State, g.Rows, g.First, why}
+				return []any{g.CloudID, g.Hour.Point(), g.SHA16, g.Code, g.State, g.Rows, g.First, why}
 			},
 			None: "no such row is in quarantine",
 		})
@@ -97,7 +97,7 @@ func groupsOf(ctx context.Context, storage *cli.Storage, id ledger.HourID) (grou
 		if i < 0 {
 			i = len(groups)
 			groups = append(groups, &Group{
-				CloudID: id.CloudID, Hour: id.Hour.String(), SHA16: id.SHA16, Code: row.Code, State: row.State, First: row.Line, Reason: row.Reason, Decided: dismissedBy(row),
+				CloudID: id.CloudID, Hour: id.Hour, SHA16: id.SHA16, Code: row.Code, State: row.State, First: row.Line, Reason: row.Reason, Decided: dismissedBy(row),
 			})
 		}
 		groups[i].Rows++
@@ -118,7 +118,7 @@ type selection struct {
 	env   *cli.Env
 	of    *cli.Registration
 	id    ledger.HourID
-	hour  string // as it was asked for
+	hour  cli.Hour
 	code  string
 	texts []string
 	lines map[int64]bool
@@ -127,14 +127,14 @@ type selection struct {
 // flags adds the flags of a selection.
 func (s *selection) flags(e *cli.Env, cmd *cobra.Command) {
 	s.env, s.of = e, e.OneRegistration(cmd)
-	cmd.Flags().StringVar(&s.hour, "hour", "", "reported `hour`, for example 2019-12-10T19:00Z")
+	s.hour.Flag(cmd)
 	cmd.Flags().StringVar(&s.code, "code", "", "only rows rejected with this `code`")
 	cmd.Flags().StringSliceVar(&s.texts, "line", nil, "only this `line` (repeatable)")
 }
 
 // check reads what the flags say.
 func (s *selection) check() (err error) {
-	if s.id.Hour, err = cli.ParseHour(s.hour); err != nil {
+	if s.id.Hour, err = s.hour.Get(); err != nil {
 		return err
 	}
 	for _, text := range s.texts {
@@ -157,7 +157,7 @@ func (s *selection) find(ctx context.Context) (storage *cli.Storage, err error) 
 	}
 	standing, err := storage.Ledger.CountedHour(ctx, s.id)
 	if errors.Is(err, table.ErrNotFound) || err == nil && standing.Counts == "" {
-		err = fmt.Errorf("no file is accepted for the hour %s of %s; stackusage hour list shows what landed", cli.Stamp(s.id.Hour.Start()), s.id.CloudID)
+		err = fmt.Errorf("no file is accepted for the hour %s of %s; stackusage hour list shows what landed", s.id.Hour.Point(), s.id.CloudID)
 	}
 	s.id.SHA16 = standing.Counts
 	return storage, err

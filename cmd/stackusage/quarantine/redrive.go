@@ -22,16 +22,16 @@ import (
 
 // Redriven is what quarantine redrive did.
 type Redriven struct {
-	CloudID   string `json:"cloudId"`
-	Hour      string `json:"hour"`
-	Rows      int64  `json:"acceptedRows"`
-	Rejected  int64  `json:"rejectedRows"`
-	Corrected string `json:"correctedBlob,omitempty"`
-	UsageDays string `json:"usageDays,omitempty"`
-	Already   bool   `json:"already"` // an earlier redrive accepted them
-	DryRun    bool   `json:"dryRun"`
-	Reason    string `json:"reason,omitempty"`
-	By        string `json:"by,omitempty"`
+	CloudID   string     `json:"cloudId"`
+	Hour      usage.Hour `json:"hour"`
+	Rows      int64      `json:"acceptedRows"`
+	Rejected  int64      `json:"rejectedRows"`
+	Corrected string     `json:"correctedBlob,omitempty"`
+	UsageDays string     `json:"usageDays,omitempty"`
+	Already   bool       `json:"already"` // an earlier redrive accepted them
+	DryRun    bool       `json:"dryRun"`
+	Reason    string     `json:"reason,omitempty"`
+	By        string     `json:"by,omitempty"`
 }
 
 func redriveRows(e *cli.Env) *cobra.Command {
@@ -100,9 +100,9 @@ stackusage quarantine redrive --hour 2019-12-10T19:00Z --fixed rows.ndjson --dry
 
 // redriven prints what a redrive did.
 func (s *selection) redriven(out redrive.Outcome, dryRun bool) error {
-	did := Redriven{CloudID: s.id.CloudID, Hour: s.id.Hour.String(), Rows: out.Rows, Rejected: out.Still, Corrected: out.Corrected,
+	did := Redriven{CloudID: s.id.CloudID, Hour: s.id.Hour, Rows: out.Rows, Rejected: out.Still, Corrected: out.Corrected,
 		UsageDays: listOfDays(out.UsageDays), Already: out.Already, DryRun: dryRun, Reason: out.Why.Reason, By: out.Why.By}
-	hour, rows, text := cli.Stamp(s.id.Hour.Start()), cli.Count(out.Rows, "row"), ""
+	hour, rows, text := s.id.Hour.Point(), cli.Count(out.Rows, "row"), ""
 	switch {
 	case out.Already:
 		text = fmt.Sprintf("%s in the bill already, in corrected blob %s of the hour %s (%s, %s); nothing changes\n", rows, out.Corrected, hour, did.Reason, did.By)

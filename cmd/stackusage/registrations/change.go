@@ -59,7 +59,7 @@ func (c *change) read(w *registration.Wish) error {
 		w.Reporting = &on
 	}
 	if c.end != "" && c.end != "none" {
-		t, err := cli.ParseTime(c.end)
+		t, err := usage.ParsePoint(c.end)
 		if err != nil {
 			return fmt.Errorf("--end: %w, or none", err)
 		}

@@ -60,7 +60,7 @@ stackusage registration list --output csv`, func(ctx context.Context) error {
 			Head: []string{"NAME", "CLOUD ID", "SUBSCRIPTION", "KIND", "STACK", "MODEL", "REPORTING", "REGION", "START", "END", "HOURS", "TENANTS"},
 			Cells: func(h registration.Holding) []any {
 				return []any{names[h.CloudID], h.CloudID, h.SubscriptionID, h.SubscriptionKind, h.StampKind, h.BillingModel,
-					onOff(h.Registration), h.Region, cli.StampOr(cli.Known(h.Start)), cli.StampOr(cli.Known(h.End)), hoursOf(h.Registration), len(h.Tenants)}
+					onOff(h.Registration), h.Region, cli.PointOr(cli.Known(h.Start)), cli.PointOr(cli.Known(h.End)), hoursOf(h.Registration), len(h.Tenants)}
 			},
 			None: "no stack is registered",
 		})
@@ -128,7 +128,7 @@ func printBook(e *cli.Env, book registration.Book, text string) error {
 		Head: []string{"FROM", "SUBSCRIPTION", "KIND", "STACK", "MODEL", "REPORTING", "REGION", "START", "END", "HOURS", "WHY"},
 		Cells: func(r registration.Registration) []any {
 			return []any{usage.ShowDay(r.EffectiveDay), r.SubscriptionID, r.SubscriptionKind, r.StampKind, r.BillingModel, onOff(r), r.Region,
-				cli.StampOr(cli.Known(r.Start)), cli.StampOr(cli.Known(r.End)), hoursOf(r), cli.WhyOf(r.Note)}
+				cli.PointOr(cli.Known(r.Start)), cli.PointOr(cli.Known(r.End)), hoursOf(r), cli.WhyOf(r.Note)}
 		},
 	})
 }
@@ -162,7 +162,7 @@ stackusage registration end --registration hamburg --at 2020-02-01T00:00Z --reas
 		if err != nil {
 			return err
 		}
-		return printBook(e, book, fmt.Sprintf("Registration %s ends at %s.\n", book.Name(), cli.Stamp(last.End))+cli.RestatedText(*confirm))
+		return printBook(e, book, fmt.Sprintf("Registration %s ends at %s.\n", book.Name(), usage.Point(last.End))+cli.RestatedText(*confirm))
 	})
 	of = e.OneRegistration(cmd)
 	cli.HourVar(cmd, &at, "at", "first reported `hour` that is not expected any more (default: the next hour)")

@@ -122,14 +122,14 @@ func (c *canary) harmless(ctx context.Context) error {
 	case held.ReportingOff:
 		wrong = "reports no usage"
 	case !held.NoHoursExpected:
-		wrong = "expects hours from " + cli.Stamp(held.Start)
+		wrong = "expects hours from " + usage.Point(held.Start)
 	case !book.Accepts(c.id.Hour.Start(), 0):
-		wrong = "does not accept hours before " + cli.Stamp(held.Start)
+		wrong = "does not accept hours before " + usage.Point(held.Start)
 	default:
 		return nil
 	}
 	return fmt.Errorf("somebody changed registration %s: on usage day %s it %s; nothing was dropped; restore it with: stackusage registration update --registration %[1]s --kind %[4]s --stack ASDK --model Development --reporting on --no-hours-expected --start %[5]s --from %[2]s --reason TEXT",
-		canaryName, c.day, wrong, held.SubscriptionKind, cli.Stamp(canaryStart))
+		canaryName, c.day, wrong, held.SubscriptionKind, usage.Point(canaryStart))
 }
 
 // drop stores the hour, unless it was ingested already.
@@ -166,7 +166,8 @@ func (c *canary) counted(ctx context.Context) (*ledger.Hour, error) {
 		return nil, err
 	}
 	h, err = c.app.Ledger.Hour(ctx, c.id)
-	if errors.Is(err, table.ErrNotFound) || err == nil && !h.Verdict.Final() {
+	// One that is accepted was so between the two reads: the next look finds it.
+	if errors.Is(err, table.ErrNotFound) || err == nil && (!h.Verdict.Final() || h.Verdict == ledger.Counted) {
 		return nil, nil
 	}
 	if err == nil {

@@ -230,6 +230,15 @@ func TestSmokeTestStops(t *testing.T) {
 		}
 		expect(t, getenv, "ingest", "is rejected: TooLarge larger than the limit")
 	})
+	t.Run("the hour is ingested between the two looks at it", func(t *testing.T) {
+		_, c := begin(t)
+		if _, err := c.app.Ledger.DecideHour(t.Context(), c.id, ledger.Hour{Blob: c.name().String(), Verdict: ledger.Counted}); err != nil {
+			t.Fatal(err)
+		}
+		if h, err := c.counted(t.Context()); h != nil || err != nil {
+			t.Errorf("%+v, %v", h, err)
+		}
+	})
 	t.Run("the day is not closed", func(t *testing.T) {
 		getenv, c := begin(t)
 		if _, err := c.app.Ledger.CommitHour(t.Context(), c.id, ledger.Hour{Blob: c.name().String(), Records: 1, Accepted: 1}, nil); err != nil {
