@@ -14,6 +14,7 @@ import (
 	"github.com/Azure/azure-sdk-for-go/sdk/azcore/policy"
 
 	"stackusage/internal/devstack/azurite/azuritetest"
+	"stackusage/internal/faultstore"
 	"stackusage/internal/memstore"
 	"stackusage/shared/azurestore"
 	"stackusage/shared/ledger"
@@ -31,6 +32,13 @@ var landed = time.Date(2019, 12, 11, 0, 10, 0, 0, time.UTC)
 // inMemory is a ledger on a store in memory: for all that does not depend on what
 // Azure Tables does with a request.
 func inMemory() *ledger.Ledger { return &ledger.Ledger{Store: memstore.NewTables(table.Names()...)} }
+
+// inFront is a ledger on the same store, with a hook before each operation.
+func inFront(l *ledger.Ledger, hook faultstore.Hook) *ledger.Ledger {
+	front := new(faultstore.Front)
+	front.Through(hook)
+	return &ledger.Ledger{Store: faultstore.Tables{Front: front, Inner: l.Store}}
+}
 
 // open makes the tables in an account that no other test uses, and returns its
 // connection string with a ledger on it.

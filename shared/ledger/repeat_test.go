@@ -3,14 +3,12 @@ package ledger_test
 import (
 	"context"
 	"fmt"
-	"net/http"
 	"sync/atomic"
 	"testing"
 
-	"github.com/Azure/azure-sdk-for-go/sdk/azcore/policy"
 	"github.com/google/go-cmp/cmp"
 
-	"stackusage/shared/azurestore"
+	"stackusage/internal/faultstore"
 	"stackusage/shared/ledger"
 )
 
@@ -19,12 +17,11 @@ import (
 func TestRepeatedAnswersAreCheap(t *testing.T) {
 	t.Parallel()
 	ctx := context.Background()
-	_, connection := open(t)
 	var requests atomic.Int64
-	l := reopen(t, connection, azurestore.Through(policyFunc(func(req *policy.Request) (*http.Response, error) {
+	l := inFront(inMemory(), func(_ faultstore.Operation, do func() error) error {
 		requests.Add(1)
-		return req.Next()
-	})))
+		return do()
+	})
 	d := day(t, "20191210")
 	id := ledger.BatchID{CloudID: cloudID, Day: d, Revision: 1, Number: 1}
 	all := records(t, d, 500)
@@ -91,21 +88,21 @@ func TestAnswersInALargeDay(t *testing.T) {
 func TestTwoSendersKeepAnswers(t *testing.T) {
 	t.Parallel()
 	ctx := context.Background()
-	first, connection := open(t)
+	first := inMemory()
 	d := day(t, "20191210")
 	id := ledger.BatchID{CloudID: cloudID, Day: d, Revision: 1, Number: 1}
 	all := records(t, d, 90)
 	step := 0
-	second := reopen(t, connection, azurestore.Through(policyFunc(func(req *policy.Request) (*http.Response, error) {
-		if req.Raw().Method == http.MethodPost && step < 4 { // before each of the first transactions
+	second := inFront(first, func(op faultstore.Operation, do func() error) error {
+		if op.Write && step < 4 { // before each of the first transactions
 			part := all[step*10 : step*10+10]
 			step++
 			if err := first.PutAnswers(ctx, id, part, accept(part)); err != nil {
-				return nil, fmt.Errorf("the other sender: %w", err)
+				return fmt.Errorf("the other sender: %w", err)
 			}
 		}
-		return req.Next()
-	})))
+		return do()
+	})
 	answers := map[string]ledger.Answer{}
 	for _, r := range all {
 		answers[r.RecordID] = ledger.Answer{Status: "Rejected"}

@@ -1,6 +1,7 @@
 package ledger_test
 
 import (
+	"bytes"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -12,11 +13,8 @@ import (
 	"testing"
 	"time"
 
-	"github.com/Azure/azure-sdk-for-go/sdk/storage/azblob"
-
-	"stackusage/internal/devstack/azurite/azuritetest"
 	standin "stackusage/internal/devstack/commerce"
-	"stackusage/shared/azurestore"
+	"stackusage/internal/memstore"
 	"stackusage/shared/closing"
 	"stackusage/shared/commerce"
 	"stackusage/shared/content"
@@ -40,11 +38,10 @@ type works struct {
 	*ledger.Ledger
 	sweeper   sweep.Sweeper
 	forwarder forward.Forwarder
-	account   *azurestore.Account
-	tables    table.Store    // of the account, or a copy
-	blobs     verify.Blobs   // of the account
-	raw       *azblob.Client // overwrites, which the app never does
-	billing   string         // URL of commerce
+	account   *memstore.Account
+	tables    table.Store  // of the account
+	blobs     verify.Blobs // of the account
+	billing   string       // URL of commerce
 	now       time.Time
 }
 
@@ -62,18 +59,14 @@ func startWorks(t *testing.T) *works {
 
 func startWorksWith(t *testing.T, options standin.Options) *works {
 	t.Helper()
-	connection := azuritetest.Account(t)
-	account, err := azurestore.Connect(azuritetest.Setting(connection), "UsageStorage")
-	ok(t, err)
-	raw, err := azblob.NewClientFromConnectionString(connection, nil)
-	ok(t, err)
+	account := memstore.New()
 	server, err := standin.Open(filepath.Join(t.TempDir(), "commerce.db"), options)
 	ok(t, err)
 	web := httptest.NewServer(server)
 	t.Cleanup(func() { web.Close(); server.Close() })
 	meters, err := meter.BuiltIn()
 	ok(t, err)
-	w := &works{account: account, tables: account.Tables, blobs: account.Blobs, raw: raw, billing: web.URL, now: time.Now()}
+	w := &works{account: account, tables: account.Tables, blobs: account.Blobs, billing: web.URL, now: time.Now()}
 	w.Ledger = &ledger.Ledger{Store: account.Tables}
 	now, registrations := func() time.Time { return w.now }, registry.Registry{Tables: account.Tables}
 	w.sweeper = sweep.Sweeper{
@@ -143,10 +136,18 @@ func (w *works) ingestWith(t *testing.T, header landing.Header, rows ...string) 
 	}
 	name, _, err := out.Close(1)
 	ok(t, err)
-	_, err = w.raw.UploadBuffer(t.Context(), name.Container(), name.Blob(), []byte(file.String()), nil)
-	ok(t, err)
+	w.put(t, name.Container(), name.Blob(), []byte(file.String()))
 	ok(t, w.sweeper.Ingester.IngestHour(t.Context(), name))
 	return name
+}
+
+type body struct{ *bytes.Reader }
+
+func (body) Close() error { return nil }
+
+func (w *works) put(t *testing.T, container, name string, content []byte) {
+	t.Helper()
+	ok(t, w.account.Blobs.Put(t.Context(), container, name, body{bytes.NewReader(content)}, int64(len(content))))
 }
 
 // settle closes and forwards until nothing is open.
