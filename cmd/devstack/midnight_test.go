@@ -109,16 +109,16 @@ func TestMidnight(t *testing.T) {
 	const vm = "Base VM Size Hours "
 	walk := []string{
 		vm + "2020-02-01 the stack: reported on the day 4 vCPU hours",
-		vm + "2020-02-01 used in it, reported later, 1 h after (at 2020-02-02T00Z) +2 vCPU hours",
-		vm + "2020-02-01 used in it, reported later, 2 h after (at 2020-02-02T00Z) +0.1 vCPU hours",
-		vm + "2020-02-01 used in it, reported later, 5 h after (at 2020-02-02T04Z) +0.02 vCPU hours",
+		vm + "2020-02-01 used in it, reported later, 1 h after (at 2020-02-02T00:00Z) +2 vCPU hours",
+		vm + "2020-02-01 used in it, reported later, 2 h after (at 2020-02-02T00:00Z) +0.1 vCPU hours",
+		vm + "2020-02-01 used in it, reported later, 5 h after (at 2020-02-02T04:00Z) +0.02 vCPU hours",
 		vm + "2020-02-01 the bill: used on the day 6.12 vCPU hours",
 		vm + "2020-02-02 the stack: reported on the day 2.12 vCPU hours",
-		vm + "2020-02-02 refused rows: QuantityNegative (stackusage quarantine list) +1 vCPU hours",
-		vm + "2020-02-02 used before, reported in it, 1 h after (at 2020-02-02T00Z) -2 vCPU hours",
+		vm + "2020-02-02 rejected rows: QuantityNegative (stackusage quarantine list) +1 vCPU hours",
+		vm + "2020-02-02 used before, reported in it, 1 h after (at 2020-02-02T00:00Z) -2 vCPU hours",
 		vm + "2020-02-02 the bill: used on the day 1 vCPU hours",
 		vm + "total difference, bill less stack +1 vCPU hours",
-		vm + "(admin) 2020-02-01 used in it, reported later, 1 h after (at 2020-02-02T00Z) +3 vCPU hours",
+		vm + "(admin) 2020-02-01 used in it, reported later, 1 h after (at 2020-02-02T00:00Z) +3 vCPU hours",
 		vm + "(admin) total the stack and the bill agree 3 vCPU hours",
 		"every difference is explained",
 	}
@@ -126,12 +126,12 @@ func TestMidnight(t *testing.T) {
 		says(t, reconcile(t, 0), walk...)
 	})
 	t.Run("so do the stack's own answers", func(t *testing.T) {
-		says(t, reconcile(t, 0, "--stack", answers), append(walk, "The stack's numbers: saved answers of the usage API")...)
+		says(t, reconcile(t, 0, "--stack", answers), append(walk, "Reported usage: saved responses of the usage API")...)
 	})
 	t.Run("with the file the parts have amounts, and the stack's own are free", func(t *testing.T) {
 		text := reconcile(t, 0, "--bill", bill, "--stack", answers)
-		says(t, text, append(walk, "1 h after (at 2020-02-02T00Z) +2 vCPU hours +0.016 USD", "the bill: used on the day 6.12 vCPU hours 0.04896 USD",
-			vm+"(admin) 2020-02-01 used in it, reported later, 1 h after (at 2020-02-02T00Z) +3 vCPU hours 0 USD", "The bill: usage details file.")...)
+		says(t, text, append(walk, "1 h after (at 2020-02-02T00:00Z) +2 vCPU hours +0.016 USD", "the bill: used on the day 6.12 vCPU hours 0.04896 USD",
+			vm+"(admin) 2020-02-01 used in it, reported later, 1 h after (at 2020-02-02T00:00Z) +3 vCPU hours 0 USD", "Billed usage: usage details file.")...)
 	})
 	t.Run("an hour that the stack has otherwise is named", func(t *testing.T) {
 		other := t.TempDir()
@@ -141,7 +141,7 @@ func TestMidnight(t *testing.T) {
 		if err := os.WriteFile(filepath.Join(other, "2020-02-01T07.json"), []byte(`{"value":[`+midnightRow(midnightUser, "7", day.First()+6)+`]}`), 0o600); err != nil {
 			t.Fatal(err)
 		}
-		says(t, reconcile(t, 0, "--stack", other), vm+"2020-02-01 the file that counts says otherwise than the stack: 2020-02-01T07Z -7 vCPU hours")
+		says(t, reconcile(t, 0, "--stack", other), vm+"2020-02-01 the accepted file differs from the stack: 2020-02-01T07:00Z -7 vCPU hours")
 		if err := os.Remove(filepath.Join(other, "2020-02-02T03.json")); err != nil {
 			t.Fatal(err)
 		}

@@ -49,7 +49,7 @@ func TestReconcile(t *testing.T) {
 		for _, want := range []string{
 			"Windows VM Size Hours  2019-12-10  the stack: reported on the day  0  vCPU", "2019-12-10    UNEXPLAINED  +0.1  vCPU hours", "the bill: used on these days  0.3  ",
 			"11111111-2222-3333-4444-555555555555  2019-12-10  the bill: used on the day  5",
-			"reported hour 2019-12-10T00Z to 2019-12-11T23Z: no file counts: nothing landed", "4 UNEXPLAINED lines: run stackusage verify --registration " + cloudID,
+			"reported hour 2019-12-10T00:00Z to 2019-12-11T23:00Z: no file is accepted: nothing landed", "4 UNEXPLAINED lines: run stackusage verify --registration " + cloudID,
 		} {
 			if !strings.Contains(strings.Join(strings.Fields(text), " "), strings.Join(strings.Fields(want), " ")) {
 				t.Errorf("want %q in\n%s", want, text)

@@ -91,12 +91,12 @@ func TestReconcileMidnight(t *testing.T) {
 		if r.Unexplained != 0 || r.Lines[0].Name != "TableCapacity" || r.Lines[0].Unit != "GB*hours" || r.Lines[0].Rate != "" {
 			t.Errorf("%+v", r)
 		}
-		notes := []string{"2019-12-10T00Z to 2019-12-10T21Z no file counts: nothing landed", "2019-12-11T03Z to 2019-12-11T23Z no file counts: nothing landed"}
+		notes := []string{"2019-12-10T00:00Z to 2019-12-10T21:00Z no file is accepted: nothing landed", "2019-12-11T03:00Z to 2019-12-11T23:00Z no file is accepted: nothing landed"}
 		var got []string
 		for _, h := range r.Hours {
 			got = append(got, reconcile.HourSpan{First: h.First, Last: h.Last}.String()+" "+h.What)
 		}
-		if diff := cmp.Diff(notes, got); diff != "" || len(r.Notes) != 1 || !strings.Contains(r.Notes[0], "2019-12-10T22Z: 1 refused rows") {
+		if diff := cmp.Diff(notes, got); diff != "" || len(r.Notes) != 1 || !strings.Contains(r.Notes[0], "2019-12-10T22:00Z: 1 rejected rows") {
 			t.Errorf("%v\n%s", r.Notes, diff)
 		}
 	})

@@ -63,16 +63,14 @@ type HourSpan struct {
 	Last  usage.Hour `json:"last"`
 }
 
-// String is 2019-12-11T00Z, or 2019-12-11T00Z to 2019-12-11T05Z.
+// String is 2019-12-11T00:00Z, or 2019-12-11T00:00Z to 2019-12-11T05:00Z.
 func (s HourSpan) String() string {
-	text := shortHour(s.First)
+	text := s.First.Point()
 	if s.Last != s.First {
-		text += " to " + shortHour(s.Last)
+		text += " to " + s.Last.Point()
 	}
 	return text
 }
-
-func shortHour(h usage.Hour) string { return h.Start().Format("2006-01-02T15Z") }
 
 func (c Cause) hours() int {
 	if c.Delay == nil {
@@ -94,23 +92,23 @@ func (c Cause) String() string {
 
 // words of the other kinds; %s is the detail.
 var words = map[Kind]string{
-	HourOut:        "reported, and does not count: %s",
-	HourDiffers:    "the file that counts says otherwise than the stack: %s",
-	Quarantined:    "refused rows: %s (stackusage quarantine list)",
-	Redriven:       "refused rows that were sent again%s",
-	NotStated:      "counts; the usage day is not closed yet%s",
-	NotCorrected:   "counts since %s; its correction is to come",
-	StillStated:    "does not count any more since %s; its correction is to come",
+	HourOut:        "reported, and not accepted: %s",
+	HourDiffers:    "the accepted file differs from the stack: %s",
+	Quarantined:    "rejected rows: %s (stackusage quarantine list)",
+	Redriven:       "rejected rows that were resubmitted%s",
+	NotStated:      "accepted; the usage day is not closed yet%s",
+	NotCorrected:   "accepted since %s; its correction is to come",
+	StillStated:    "not accepted any more since %s; its correction is to come",
 	CarriedIn:      "usage of %s, carried forward into this day",
 	CarriedAway:    "carried forward to %s, which bills it",
 	Waived:         "not billed by an operator's decision%s (stackusage day list)",
-	ReportingOff:   "counted and not forwarded: reporting is off%s",
+	ReportingOff:   "accepted and not forwarded: reporting is off%s",
 	Unanswered:     "not answered by commerce yet, %s",
-	Rejected:       "refused by commerce, %s",
+	Rejected:       "declined by commerce, %s",
 	Expired:        "too late for commerce, %s (stackusage day list-declined)",
 	Conflict:       "commerce keeps another quantity, %s",
 	Reclassified:   "stands on the meter's other line: user's, or the stack's own%s",
 	OtherPayer:     "charged to %s, which the file is not of",
 	NotInFile:      "accepted by commerce, and not in the file, %s",
-	AnswerNotKnown: "in the file, and commerce's answer not read yet, %s",
+	AnswerNotKnown: "in the file, and commerce's response not read yet, %s",
 }

@@ -22,7 +22,7 @@ func quantity(t testing.TB, text string) usage.Quantity {
 	return q
 }
 
-// tenth is 2019-12-10T00Z.
+// tenth is 2019-12-10T00:00Z.
 var tenth = usage.HourOf(time.Date(2019, 12, 10, 0, 0, 0, 0, time.UTC))
 
 // short is a line in one text.
@@ -65,12 +65,12 @@ func TestDelays(t *testing.T) {
 	row(next, next+1, "64")
 	a.Refused(next-3, quantity(t, "-8"))
 	want := []string{
-		"2019-12-10: 29; quarantined 8; usedEarlier -32 1h at 2019-12-10T00Z; " +
-			"reportedLater 4 1h at 2019-12-11T00Z; reportedLater 0.1 2h at 2019-12-11T00Z; " +
-			"reportedLater 0.2002 5h at 2019-12-11T03Z to 2019-12-11T04Z; reportedLater 16 30h at 2019-12-12T05Z; unexplained 0; bill 25.3002",
-		"2019-12-11: 68.3002; usedEarlier -4 1h at 2019-12-11T00Z; usedEarlier -0.1 2h at 2019-12-11T00Z; " +
-			"usedEarlier -0.2002 5h at 2019-12-11T03Z to 2019-12-11T04Z; unexplained 0; bill 64",
-		"total: 97.3002; quarantined 8; usedEarlier -32 1h at 2019-12-10T00Z; reportedLater 16 30h at 2019-12-12T05Z; unexplained 0; bill 89.3002",
+		"2019-12-10: 29; quarantined 8; usedEarlier -32 1h at 2019-12-10T00:00Z; " +
+			"reportedLater 4 1h at 2019-12-11T00:00Z; reportedLater 0.1 2h at 2019-12-11T00:00Z; " +
+			"reportedLater 0.2002 5h at 2019-12-11T03:00Z to 2019-12-11T04:00Z; reportedLater 16 30h at 2019-12-12T05:00Z; unexplained 0; bill 25.3002",
+		"2019-12-11: 68.3002; usedEarlier -4 1h at 2019-12-11T00:00Z; usedEarlier -0.1 2h at 2019-12-11T00:00Z; " +
+			"usedEarlier -0.2002 5h at 2019-12-11T03:00Z to 2019-12-11T04:00Z; unexplained 0; bill 64",
+		"total: 97.3002; quarantined 8; usedEarlier -32 1h at 2019-12-10T00:00Z; reportedLater 16 30h at 2019-12-12T05:00Z; unexplained 0; bill 89.3002",
 	}
 	if diff := cmp.Diff(want, shorts(a.Draw(tenth.Day(), tenth.Day()+1))); diff != "" {
 		t.Errorf("(-want +got):\n%s", diff)

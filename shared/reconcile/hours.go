@@ -25,7 +25,7 @@ func (r *run) readHours(ctx context.Context) error {
 		case h.Verdict == ledger.Counted:
 			r.counting[h.ID.Hour], count[h.ID] = landedOf(h.ID, h.Hour), h.Hour
 		case h.TakesOver():
-			odd[h.ID.Hour] = append(odd[h.ID.Hour], "file "+h.ID.SHA16+" is to take the place of the one that counts")
+			odd[h.ID.Hour] = append(odd[h.ID.Hour], "file "+h.ID.SHA16+" will replace the accepted one")
 		case h.Verdict == ledger.Excluded:
 			odd[h.ID.Hour] = append(odd[h.ID.Hour], "file "+h.ID.SHA16+" is excluded by an operator's decision")
 		case h.Verdict == ledger.Rejected:
@@ -33,7 +33,7 @@ func (r *run) readHours(ctx context.Context) error {
 		case h.Verdict == ledger.Unregistered:
 			odd[h.ID.Hour] = append(odd[h.ID.Hour], "landed, and waits for its registration")
 		case h.Verdict == ledger.Conflict:
-			odd[h.ID.Hour] = append(odd[h.ID.Hour], "file "+h.ID.SHA16+" is in conflict and does not count (stackusage hour resolve)")
+			odd[h.ID.Hour] = append(odd[h.ID.Hour], "file "+h.ID.SHA16+" is in conflict and not accepted (stackusage hour resolve)")
 		}
 	}
 	for day := r.o.From; day <= r.o.To; day = day.Next() {
@@ -71,7 +71,7 @@ func (r *run) readHours(ctx context.Context) error {
 }
 
 // noFile begins the note of an hour of which the stack's number is not known.
-const noFile = "no file counts: "
+const noFile = "no file is accepted: "
 
 // noteHours notes which reported hours of the days need a word, the same of
 // several hours in a row once.
@@ -139,7 +139,7 @@ func (r *run) enterBlob(ctx context.Context, id ledger.HourID, h ledger.Hour, su
 
 func (r *run) enterSums(id ledger.HourID, sums *blobSums) {
 	if r.within(id.Hour.Day()) && sums.unreadable > 0 {
-		r.note("reported hour %s: %d refused rows say no meter or no quantity that can be read; they are in neither number", shortHour(id.Hour), sums.unreadable)
+		r.note("reported hour %s: %d rejected rows have no meter or no quantity that can be read; neither number includes them", id.Hour.Point(), sums.unreadable)
 	}
 	for key, byHour := range sums.counted {
 		b := r.books.of(key)

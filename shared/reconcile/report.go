@@ -22,7 +22,7 @@ type Report struct {
 // Where the two numbers come from.
 const (
 	FromRows       = "rows that landed"
-	FromFolder     = "saved answers of the usage API"
+	FromFolder     = "saved responses of the usage API"
 	FromDailyUsage = "table DailyUsage"
 	FromFile       = "usage details file"
 )

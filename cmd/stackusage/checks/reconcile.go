@@ -20,11 +20,11 @@ const aboutReconcile = `The stack's usage API is queried by the hour in which us
 usage on the day it was used, UTC. So what was used from 23:00 and reported after
 midnight is on the next day for the stack, and on its own day on the bill:
 
-  METER               DAY         WHAT                                                          QUANTITY  UNIT
-  Base VM Size Hours  2024-03-03  the stack: reported on the day                                     402  vCPU hours
-  Base VM Size Hours  2024-03-03    used before, reported in it, 1 h after (at 2024-03-03T00Z)       -10  vCPU hours
-  Base VM Size Hours  2024-03-03    used in it, reported later, 1 h after (at 2024-03-04T00Z)        +16  vCPU hours
-  Base VM Size Hours  2024-03-03  the bill: used on the day                                          408  vCPU hours
+  METER               DAY         WHAT                                                             QUANTITY  UNIT
+  Base VM Size Hours  2024-03-03  the stack: reported on the day                                        402  vCPU hours
+  Base VM Size Hours  2024-03-03    used before, reported in it, 1 h after (at 2024-03-03T00:00Z)       -10  vCPU hours
+  Base VM Size Hours  2024-03-03    used in it, reported later, 1 h after (at 2024-03-04T00:00Z)        +16  vCPU hours
+  Base VM Size Hours  2024-03-03  the bill: used on the day                                             408  vCPU hours
 
 Each cause is measured by itself, and they add up to the last digit. What is left
 over is UNEXPLAINED: run stackusage verify, which names the row.
