@@ -229,7 +229,7 @@ func checkProgram(t testing.TB, words []string) (problems []string) {
 
 func TestPages(t *testing.T) {
 	deploy, operations := read(t, "docs/deploy.md"), read(t, "docs/operations.md")
-	for name, page := range map[string]string{"docs/deploy.md": deploy, "docs/operations.md": operations, "infra/README.md": read(t, "infra/README.md")} {
+	for name, page := range map[string]string{"docs/deploy.md": deploy, "docs/operations.md": operations, "infra/README.md": read(t, "infra/README.md"), "docs/stackusage.md": read(t, "docs/stackusage.md")} {
 		t.Run("commands and files of "+name+" are there", func(t *testing.T) {
 			for _, problem := range check(t, page) {
 				t.Error(problem)

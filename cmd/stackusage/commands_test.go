@@ -3,6 +3,7 @@ package main
 import (
 	"bytes"
 	"encoding/csv"
+	"os"
 	"regexp"
 	"strings"
 	"testing"
@@ -59,6 +60,23 @@ func TestExamplesAreCalls(t *testing.T) {
 					t.Errorf("%s: example %q: %s has no flag %s", cmd.CommandPath(), line, target.CommandPath(), name)
 				}
 			}
+		}
+	})
+}
+
+// TestThePageHasEveryCommand: docs/stackusage.md names nouns and verbs.
+func TestThePageHasEveryCommand(t *testing.T) {
+	page, err := os.ReadFile("../../docs/stackusage.md")
+	ok(t, err)
+	everyCommand(t, func(t *testing.T, cmd *cobra.Command, path []string) {
+		noun := ""
+		for line := range strings.Lines(string(page)) {
+			if len(path) > 0 && strings.HasPrefix(line, "| `stackusage "+path[0]+"` |") {
+				noun = line
+			}
+		}
+		if len(path) > 0 && (noun == "" || len(path) > 1 && !strings.Contains(noun, "`"+path[1]+"`")) {
+			t.Errorf("no %s in docs/stackusage.md", cmd.CommandPath())
 		}
 	})
 }
