@@ -98,6 +98,8 @@ var layers = map[string][]string{
 	"internal/devstack/azurestack":           {"internal/devstack/bearer"},
 	"internal/devstack/functionhost":         {"internal/devstack/functionhost/app", "internal/devstack/functionhost/envelope", "internal/devstack/functionhost/process", "internal/devstack/functionhost/storage"},
 	"internal/devstack/functionhost/storage": {"internal/devstack/functionhost/app", "internal/devstack/functionhost/envelope"},
+	"internal/devstack/commerce":             {"internal/devstack/commerce/rating", "internal/devstack/commerce/record"},
+	"internal/devstack/commerce/rating":      {"internal/devstack/commerce/record"},
 	"internal/devstack/easyauth":             {"internal/devstack/bearer"},
 }
 

@@ -8,24 +8,15 @@ import (
 	"net/http"
 	"strings"
 	"time"
+
+	"stackusage/internal/devstack/commerce/rating"
+	"stackusage/internal/devstack/commerce/record"
 )
 
 const (
 	meterRegion   = "Azure Stack"
 	meterCategory = "Azure Stack Hub" // as in the rate card of December 2019
 )
-
-// subCategories are those that were seen on commerce's side; there is no
-// published list, so every other meter has none.
-var subCategories = map[string]string{
-	"9cd92d4c-bafd-4492-b278-bedc2de8232a": "Windows VM",
-	"fb8c0713-ea20-40bf-901f-5560fd3f6330": "Windows VM",
-	"190c935e-9ada-48ff-9ab8-56ea1cf9adaa": "App Service",
-	"8b251e8f-ce5e-4a58-a6e5-2b8f0d176e3a": "Managed Disks",
-	"09f8879e-87e9-4305-a572-4b7be209f857": "Block Blob",
-	"8a913f38-33b4-4772-9488-e89522fc09e5": "Block Blob",
-	"8767aeb3-6909-4db2-9927-3f51e9a9085e": "Block Blob",
-}
 
 var billColumns = []string{"row", "month", "billing_subscription_id", "meter_id", "meter_name", "unit",
 	"meter_class", "billing_model", "quantity", "rate", "amount", "currency", "note"}
@@ -44,7 +35,7 @@ var (
 // billQuery reads the filters that the bill and the usage details share.
 func billQuery(query map[string]string) (entryFilter, *problem) {
 	only := entryFilter{subscription: strings.ToLower(query["subscription"]), month: query["month"]}
-	if only.subscription != "" && !isGUID(only.subscription) {
+	if only.subscription != "" && !record.IsGUID(only.subscription) {
 		return only, &problem{"InvalidQuery", "subscription must be a GUID or absent"}
 	}
 	if _, err := time.Parse("2006-01", only.month); only.month != "" && err != nil {
@@ -100,7 +91,7 @@ func (s *Server) bill(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	defer q.tx.Rollback()
-	bill, err := rateAll(r.Context(), q.tx, s.prices, q.only)
+	bill, err := s.prices.Bill(q.rated(r.Context()))
 	if err != nil {
 		s.internal(w, r, err)
 		return
@@ -115,7 +106,7 @@ func (s *Server) bill(w http.ResponseWriter, r *http.Request) {
 
 // writeBillCSV writes a "line" row for each bill line, a "total" row below each
 // statement and one "grandTotal" row.
-func writeBillCSV(out *csv.Writer, bill *invoice) error {
+func writeBillCSV(out *csv.Writer, bill *rating.Invoice) error {
 	out.Write(billColumns)
 	for _, st := range bill.Statements {
 		for _, l := range st.Lines {
@@ -141,7 +132,7 @@ func (s *Server) usageDetails(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	defer q.tx.Rollback()
-	bill, err := rateAll(r.Context(), q.tx, s.prices, q.only)
+	bill, err := s.prices.Bill(q.rated(r.Context()))
 	if err != nil {
 		s.internal(w, r, err)
 		return
@@ -152,19 +143,19 @@ func (s *Server) usageDetails(w http.ResponseWriter, r *http.Request) {
 	s.finish(r, s.writeDaily(r.Context(), q.tx, out, q.only))
 }
 
-// writeStatements writes the first section of each payer. The documented
-// columns do not name the payer, because such a file is downloaded for one; a
+// writeStatements writes the first section of each subscription. The documented
+// columns do not name the subscription, because such a file is downloaded for one; a
 // title row does, so that a file over all of them can still be read.
-func writeStatements(out *csv.Writer, bill *invoice) {
-	payer := ""
+func writeStatements(out *csv.Writer, bill *rating.Invoice) {
+	subscription := ""
 	for _, st := range bill.Statements {
-		if st.Subscription != payer {
-			payer = st.Subscription
-			out.Write([]string{"Statement", payer})
+		if st.Subscription != subscription {
+			subscription = st.Subscription
+			out.Write([]string{"Statement", subscription})
 			out.Write(statementColumns)
 		}
 		for _, l := range st.Lines {
-			out.Write([]string{billingPeriod(l.Month), meterCategory, subCategories[l.MeterID], l.MeterName,
+			out.Write([]string{billingPeriod(l.Month), meterCategory, rating.SubCategories[l.MeterID], l.MeterName,
 				meterRegion, l.MeterID, l.Unit, l.Quantity, "0", l.Quantity,
 				"0", l.Currency, l.Amount, "0", l.Rate, l.Amount})
 		}
@@ -180,35 +171,35 @@ func billingPeriod(month string) string {
 	return first.Format(time.DateOnly) + "/" + first.AddDate(0, 1, -1).Format(time.DateOnly)
 }
 
-// writeDaily writes the second section of each payer: one row for each record,
+// writeDaily writes the second section of each subscription: one row for each record,
 // so that the rows of a meter add up to its statement lines. Service Info 1 is
 // the kind and the revision, such as "correction/2"; Service Info 2 is the
 // recordId, and for a correction the one it corrects behind it; of what was
 // carried forward, the day of the usage and the reason.
 func (s *Server) writeDaily(ctx context.Context, tx *sql.Tx, out *csv.Writer, only entryFilter) error {
-	payer := ""
+	subscription := ""
 	err := eachEntry(ctx, tx, only, true, func(e entry) error {
-		if e.payer != payer {
-			payer = e.payer
-			out.Write([]string{"Daily Usage", payer})
+		if e.Subscription != subscription {
+			subscription = e.Subscription
+			out.Write([]string{"Daily Usage", subscription})
 			out.Write(dailyColumns)
 		}
-		rec, bad := parseRecord(e.raw)
+		rec, bad := record.Parse(e.raw)
 		if bad != nil {
-			return fmt.Errorf("read stored record %s: %s", rec.recordID, bad.message)
+			return fmt.Errorf("read stored record %s: %s", rec.RecordID, bad.Message)
 		}
-		meter := s.prices.rate(e)
-		group, service := resourceParts(rec.resourceURI)
-		ids := rec.recordID
-		if rec.corrects != "" {
-			ids += " corrects " + rec.corrects
+		meter := s.prices.Rate(e.Entry)
+		group, service := resourceParts(rec.ResourceURI)
+		ids := rec.RecordID
+		if rec.Corrects != "" {
+			ids += " corrects " + rec.Corrects
 		}
-		if rec.carriedFrom != "" {
-			ids += " carried from " + rec.carriedFrom + ": " + rec.reason
+		if rec.CarriedFrom != "" {
+			ids += " carried from " + rec.CarriedFrom + ": " + rec.Reason
 		}
-		return out.Write([]string{rec.usageDate, meterCategory, meter.meterID, subCategories[meter.meterID], meter.meterName,
-			meterRegion, meter.unit, rec.quantity, rec.location, service,
-			group, rec.resourceURI, rec.tags, string(rec.additionalInfo), fmt.Sprintf("%s/%d", rec.kind, rec.revision), ids})
+		return out.Write([]string{rec.UsageDate, meterCategory, meter.MeterID, rating.SubCategories[meter.MeterID], meter.MeterName,
+			meterRegion, meter.Unit, rec.Quantity, rec.Location, service,
+			group, rec.ResourceURI, rec.Tags, string(rec.AdditionalInfo), fmt.Sprintf("%s/%d", rec.Kind, rec.Revision), ids})
 	})
 	out.Flush()
 	if err == nil {
@@ -231,4 +222,23 @@ func resourceParts(uri string) (group, provider string) {
 		}
 	}
 	return group, provider
+}
+
+func (s *Server) dailyCosts(w http.ResponseWriter, r *http.Request) {
+	q, ok := s.ask(w, r, func(q question) *problem {
+		if q.only.subscription == "" || q.only.month == "" {
+			return &problem{"InvalidQuery", "subscription and month must be given"}
+		}
+		return nil
+	}, "subscription", "month")
+	if !ok {
+		return
+	}
+	defer q.tx.Rollback()
+	costs, err := s.prices.DailyCosts(q.rated(r.Context()), q.only.subscription, q.only.month)
+	if err != nil {
+		s.internal(w, r, err)
+		return
+	}
+	writeJSON(w, http.StatusOK, costs)
 }

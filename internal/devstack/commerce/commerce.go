@@ -36,6 +36,8 @@ import (
 	"strings"
 	"sync"
 	"time"
+
+	"stackusage/internal/devstack/commerce/rating"
 )
 
 const (
@@ -68,7 +70,7 @@ type Options struct {
 type Server struct {
 	opts   Options
 	store  *store
-	prices sheet
+	prices rating.Sheet
 	mux    *http.ServeMux
 
 	// taking is held for a whole batch: SQLite has one writer, and waiting
@@ -92,7 +94,7 @@ func Open(path string, opts Options) (*Server, error) {
 	if opts.Log == nil {
 		opts.Log = slog.New(slog.DiscardHandler)
 	}
-	prices, err := parseSheet(strings.NewReader(priceSheet))
+	prices, err := rating.Published()
 	if err != nil {
 		return nil, fmt.Errorf("read price sheet: %w", err)
 	}

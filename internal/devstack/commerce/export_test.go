@@ -1,24 +1,20 @@
 package commerce
 
 import (
-	"io"
 	"strings"
+
+	"stackusage/internal/devstack/commerce/rating"
+	"stackusage/internal/devstack/commerce/record"
 )
 
-// Codes returns every code that a rule can refuse a record with.
-func Codes() []string {
-	var out []string
-	for _, r := range rules {
-		out = append(out, r.code)
-	}
-	return append(out, "NotOneLine", "DuplicateField", "UnknownField", "MissingField", "WrongType")
-}
+// Codes returns every code that a rule can reject a record with.
+func Codes() []string { return record.Codes() }
 
 // Refusal returns the code with which raw, which must be valid JSON, would be
-// refused, or "".
+// rejected, or "".
 func Refusal(raw []byte) string {
-	if _, bad := parseRecord(raw); bad != nil {
-		return bad.code
+	if _, bad := record.Parse(raw); bad != nil {
+		return bad.Code
 	}
 	return ""
 }
@@ -26,8 +22,8 @@ func Refusal(raw []byte) string {
 // ResourceParts is resourceParts.
 func ResourceParts(uri string) (group, provider string) { return resourceParts(uri) }
 
-// IsCanonical is isCanonical.
-func IsCanonical(text string) bool { return isCanonical(text) }
+// IsCanonical is record.IsCanonical.
+func IsCanonical(text string) bool { return record.IsCanonical(text) }
 
 // CheckFault reads a fault order.
 func CheckFault(body []byte) error {
@@ -36,22 +32,22 @@ func CheckFault(body []byte) error {
 }
 
 // Price returns the rate of a meter on a usage day by the given sheet, or by the
-// embedded one when csv is empty.
+// published one when csv is empty.
 func Price(csv, meterID, usageDate string) (rate, note string, found bool, err error) {
-	if csv == "" {
-		csv = priceSheet
+	s, err := rating.Published()
+	if csv != "" {
+		s, err = rating.ParseSheet(strings.NewReader(csv))
 	}
-	s, err := parseSheet(io.Reader(strings.NewReader(csv)))
 	if err != nil {
 		return "", "", false, err
 	}
-	p, found := s.on(meterID, usageDate)
-	return p.rateText, p.note, found, nil
+	rate, note, found = s.Price(meterID, usageDate)
+	return rate, note, found, nil
 }
 
 // SetPrices puts another price sheet under a server.
 func (s *Server) SetPrices(csv string) error {
-	prices, err := parseSheet(strings.NewReader(csv))
+	prices, err := rating.ParseSheet(strings.NewReader(csv))
 	s.prices = prices
 	return err
 }

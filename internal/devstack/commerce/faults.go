@@ -9,6 +9,8 @@ import (
 	"net/http"
 	"strings"
 	"sync"
+
+	"stackusage/internal/devstack/commerce/record"
 )
 
 // maxFaultBytes bounds the body of a fault order.
@@ -86,10 +88,10 @@ func decodeFault(body []byte) (fault, error) {
 	case f.DropResults < 0 || f.DropResults > maxFaultCount:
 		return fault{}, fmt.Errorf("read fault: dropResults is from 1 to %d", maxFaultCount)
 	case f.Cut != "" && f.Cut != "before" && f.Cut != "after" && f.Cut != "middle":
-		return fault{}, fmt.Errorf("read fault: cut %s is not before, after or middle", quote(f.Cut))
+		return fault{}, fmt.Errorf("read fault: cut %s is not before, after or middle", record.Quote(f.Cut))
 	case f.WrongResult != "" && f.WrongResult != "status" && f.WrongResult != "twice" && f.WrongResult != "stranger":
-		return fault{}, fmt.Errorf("read fault: wrongResult %s is not status, twice or stranger", quote(f.WrongResult))
-	case f.RejectMeter != "" && !isGUID(f.RejectMeter):
+		return fault{}, fmt.Errorf("read fault: wrongResult %s is not status, twice or stranger", record.Quote(f.WrongResult))
+	case f.RejectMeter != "" && !record.IsGUID(f.RejectMeter):
 		return fault{}, fmt.Errorf("read fault: rejectMeter is not a GUID with dashes")
 	}
 	return f, nil

@@ -4,6 +4,7 @@ import (
 	"bufio"
 	"bytes"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"io"
 	"log/slog"
@@ -11,6 +12,8 @@ import (
 	"slices"
 	"strings"
 	"time"
+
+	"stackusage/internal/devstack/commerce/record"
 )
 
 // maxQuery is how many records one read-back may ask for, as in the wire contract.
@@ -50,13 +53,13 @@ func decodeQuery(body []byte) (query, *problem) {
 	err := dec.Decode(&q)
 	if err == nil {
 		if _, end := dec.Token(); end != io.EOF {
-			err = errNotObject
+			err = errors.New("something follows it")
 		}
 	}
 	if _, badDay := time.Parse(time.DateOnly, q.UsageDate); err == nil {
 		err = badDay
 	}
-	if err != nil || !isGUID(q.CloudID) || q.RecordIDs == nil || slices.ContainsFunc(q.RecordIDs, func(id string) bool { return !isGUID(id) }) {
+	if err != nil || !record.IsGUID(q.CloudID) || q.RecordIDs == nil || slices.ContainsFunc(q.RecordIDs, func(id string) bool { return !record.IsGUID(id) }) {
 		return q, &problem{"InvalidQuery", `the body must be {"cloudId":<GUID>,"usageDate":"2019-12-10","recordIds":[<GUID>,...]}`}
 	}
 	if len(q.RecordIDs) > maxQuery {
@@ -70,7 +73,7 @@ func decodeQuery(body []byte) (query, *problem) {
 func (s *Server) export(w http.ResponseWriter, r *http.Request) {
 	query, bad := params(r, "cloudId")
 	cloudID := strings.ToLower(query["cloudId"])
-	if bad == nil && cloudID != "" && !isGUID(cloudID) {
+	if bad == nil && cloudID != "" && !record.IsGUID(cloudID) {
 		bad = &problem{"InvalidQuery", "cloudId must be a GUID or absent"}
 	}
 	if bad != nil {

@@ -13,6 +13,8 @@ import (
 	"net/http"
 	"strconv"
 	"time"
+
+	"stackusage/internal/devstack/commerce/record"
 )
 
 const (
@@ -116,13 +118,13 @@ func answerBatch(w http.ResponseWriter, results []result, cut string) {
 	writeJSON(w, http.StatusOK, answer)
 }
 
-// take judges the records in their order and keeps what it accepts, all in one
+// take checks the records in their order and keeps what it accepts, all in one
 // transaction. On an error nothing was kept.
 func (s *Server) take(ctx context.Context, batchID string, records []json.RawMessage) ([]result, error) {
-	parsed := make([]*record, len(records))
-	refused := make([]*refusal, len(records))
+	parsed := make([]*record.Record, len(records))
+	faults := make([]*record.Fault, len(records))
 	for i, raw := range records {
-		parsed[i], refused[i] = parseRecord(raw)
+		parsed[i], faults[i] = record.Parse(raw)
 	}
 
 	s.taking.Lock()
@@ -135,12 +137,12 @@ func (s *Server) take(ctx context.Context, batchID string, records []json.RawMes
 	defer w.rollback()
 	results := make([]result, len(records))
 	for i, r := range parsed {
-		results[i] = result{RecordID: r.recordID, Status: rejected}
-		if bad := refused[i]; bad != nil {
-			results[i].Code, results[i].Message = bad.code, fmt.Sprintf("record %d: %s", i, bad.message)
+		results[i] = result{RecordID: r.RecordID, Status: rejected}
+		if bad := faults[i]; bad != nil {
+			results[i].Code, results[i].Message = bad.Code, fmt.Sprintf("record %d: %s", i, bad.Message)
 			continue
 		}
-		if err := s.judge(ctx, w, r, now, &results[i]); err != nil {
+		if err := s.decide(ctx, w, r, now, &results[i]); err != nil {
 			return nil, fmt.Errorf("take batch %s: %w", batchID, err)
 		}
 	}
@@ -150,25 +152,25 @@ func (s *Server) take(ctx context.Context, batchID string, records []json.RawMes
 	return results, nil
 }
 
-// judge answers a record that is well formed, and keeps it if it is accepted.
+// decide answers a record that is well formed, and keeps it if it is accepted.
 // What was accepted before is answered first: a repeat of it is a success
 // however late it comes.
-func (s *Server) judge(ctx context.Context, w *writer, r *record, now time.Time, out *result) error {
+func (s *Server) decide(ctx context.Context, w *writer, r *record.Record, now time.Time, out *result) error {
 	known, same, quantity, err := w.known(ctx, r)
 	switch {
 	case err != nil:
 		return err
 	case known && same:
 		out.Status = duplicate
-	case known && quantity != r.quantity:
+	case known && quantity != r.Quantity:
 		out.Status, out.Quantity = conflict, quantity
 		out.Code, out.Message = "QuantityDiffers", "the recordId is known with another quantity"
 	case known:
 		out.Status, out.Quantity = conflict, quantity
 		out.Code, out.Message = "ContentDiffers", "the recordId is known with the same quantity and other content"
-	case s.hooks.rejectsMeter(r.meterID, r.commerceMeterID):
+	case s.hooks.rejectsMeter(r.MeterID, r.CommerceMeterID):
 		out.Status, out.Code, out.Message = rejected, "MeterRejected", "this meter is refused on request"
-	case s.opts.LatenessLimit > 0 && now.Sub(r.end()) > s.opts.LatenessLimit:
+	case s.opts.LatenessLimit > 0 && now.Sub(r.End()) > s.opts.LatenessLimit:
 		out.Status, out.Code = expired, "TooLate"
 		out.Message = fmt.Sprintf("the usage day ended more than %s ago", s.opts.LatenessLimit)
 	default:

@@ -11,6 +11,8 @@ import (
 	"time"
 
 	_ "modernc.org/sqlite" // the "sqlite" driver
+
+	"stackusage/internal/devstack/commerce/record"
 )
 
 // schemaVersion is kept in the file's user_version. Zero is an empty file.
@@ -38,7 +40,7 @@ CREATE TABLE records (
 ) STRICT;
 CREATE INDEX by_cloud_day ON records (cloud_id, usage_date, record_id);
 CREATE INDEX by_day ON records (usage_date, record_id);
-CREATE INDEX by_payer ON records (billing_subscription_id, usage_date, record_id);
+CREATE INDEX by_subscription ON records (billing_subscription_id, usage_date, record_id);
 `
 
 // store is the SQLite file. Records are inserted and never changed.
@@ -113,24 +115,24 @@ func (st *store) begin(ctx context.Context, batchID string, now time.Time) (*wri
 
 // known reports whether the record's id was taken before, with which quantity,
 // and whether the bytes were the same.
-func (w *writer) known(ctx context.Context, r *record) (known, same bool, quantity string, err error) {
-	err = w.find.QueryRowContext(ctx, r.raw, r.recordID).Scan(&quantity, &same)
+func (w *writer) known(ctx context.Context, r *record.Record) (known, same bool, quantity string, err error) {
+	err = w.find.QueryRowContext(ctx, r.Raw, r.RecordID).Scan(&quantity, &same)
 	if errors.Is(err, sql.ErrNoRows) {
 		return false, false, "", nil
 	}
 	if err != nil {
-		return false, false, "", fmt.Errorf("find record %s: %w", r.recordID, err)
+		return false, false, "", fmt.Errorf("find record %s: %w", r.RecordID, err)
 	}
 	return true, same, quantity, nil
 }
 
-func (w *writer) take(ctx context.Context, r *record) error {
-	sum := sha256.Sum256(r.raw)
-	_, err := w.insert.ExecContext(ctx, r.recordID, r.cloudID, r.usageDate, r.billingSubscriptionID,
-		r.meterID, r.commerceMeterID, r.meterName, r.unit, r.meterClass, r.billingModel,
-		r.quantity, w.acceptedAt, hex.EncodeToString(sum[:]), w.batchID, r.raw)
+func (w *writer) take(ctx context.Context, r *record.Record) error {
+	sum := sha256.Sum256(r.Raw)
+	_, err := w.insert.ExecContext(ctx, r.RecordID, r.CloudID, r.UsageDate, r.BillingSubscriptionID,
+		r.MeterID, r.CommerceMeterID, r.MeterName, r.Unit, r.MeterClass, r.BillingModel,
+		r.Quantity, w.acceptedAt, hex.EncodeToString(sum[:]), w.batchID, r.Raw)
 	if err != nil {
-		return fmt.Errorf("insert record %s: %w", r.recordID, err)
+		return fmt.Errorf("insert record %s: %w", r.RecordID, err)
 	}
 	return nil
 }
@@ -168,7 +170,7 @@ func (st *store) receipts(ctx context.Context, q query) ([]receipt, error) {
 	return out, nil
 }
 
-// eachRaw calls f with the bytes of every accepted record, of one stamp or of
+// eachRaw calls f with the bytes of every accepted record, of one stack or of
 // all (empty cloudID), by usage day and id. f must not keep raw.
 func (st *store) eachRaw(ctx context.Context, cloudID string, f func(raw []byte) error) error {
 	where, args := "", []any{}

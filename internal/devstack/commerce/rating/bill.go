@@ -1,15 +1,18 @@
-package commerce
+// Package rating prices accepted records by a dated price sheet: the bill, and what
+// each meter cost on each day. Money is exact until each bill line is rounded to
+// cents, half-even.
+package rating
 
 import (
 	"cmp"
-	"context"
-	"database/sql"
 	"fmt"
 	"maps"
 	"slices"
 	"strings"
 
 	"github.com/cockroachdb/apd/v3"
+
+	"stackusage/internal/devstack/commerce/record"
 )
 
 const (
@@ -29,69 +32,38 @@ var cents = func() *apd.Context {
 	return c
 }()
 
-// entry is what rating needs to know of an accepted record. quantity is
-// canonical decimal text; raw is nil unless it was asked for.
-type entry struct {
-	payer, usageDate         string
-	meterID, commerceMeterID string
-	meterName, unit          string
-	meterClass, billingModel string
-	quantity                 string
-	raw                      []byte
+// Entry is what rating needs to know of an accepted record.
+type Entry struct {
+	Subscription, UsageDate  string // Subscription is the billing subscription
+	MeterID, CommerceMeterID string
+	MeterName, Unit          string
+	MeterClass, BillingModel string
+	Quantity                 string // canonical decimal text
 }
 
-// entryFilter narrows what is billed; empty fields let everything through.
-type entryFilter struct {
-	subscription string
-	month        string // 2019-12
-}
+// Entries calls f with each of some accepted records, by billing subscription, usage
+// day and id.
+type Entries func(f func(Entry) error) error
 
-// eachEntry calls f with every accepted record, by payer, usage day and id.
-func eachEntry(ctx context.Context, tx *sql.Tx, only entryFilter, withRaw bool, f func(entry) error) error {
-	raw := "NULL"
-	if withRaw {
-		raw = "raw"
-	}
-	rows, err := tx.QueryContext(ctx, `SELECT billing_subscription_id, usage_date, meter_id, commerce_meter_id,
-		meter_name, unit, meter_class, billing_model, quantity, `+raw+` FROM records
-		WHERE (?1 = '' OR billing_subscription_id = ?1) AND (?2 = '' OR substr(usage_date, 1, 7) = ?2)
-		ORDER BY billing_subscription_id, usage_date, record_id`, only.subscription, only.month)
-	if err != nil {
-		return err
-	}
-	defer rows.Close()
-	for rows.Next() {
-		var e entry
-		if err := rows.Scan(&e.payer, &e.usageDate, &e.meterID, &e.commerceMeterID,
-			&e.meterName, &e.unit, &e.meterClass, &e.billingModel, &e.quantity, &e.raw); err != nil {
-			return err
-		}
-		if err := f(e); err != nil {
-			return err
-		}
-	}
-	return rows.Err()
-}
-
-// lineKey is what one bill line stands for: a month, a payer and a meter. Class,
+// lineKey is what one bill line stands for: a month, a billing subscription and a meter. Class,
 // model and rate are part of it so that quantity times rate is the amount on
 // every line, also where a rate changed in mid-month or one meter served
 // tenants and infrastructure.
 type lineKey struct {
-	payer, month, meterID, meterClass, billingModel, rate, note string
+	subscription, month, meterID, meterClass, billingModel, rate, note string
 }
 
 func (k lineKey) compare(o lineKey) int {
-	return cmp.Or(strings.Compare(k.payer, o.payer), strings.Compare(k.month, o.month),
+	return cmp.Or(strings.Compare(k.subscription, o.subscription), strings.Compare(k.month, o.month),
 		strings.Compare(k.meterID, o.meterID), strings.Compare(k.meterClass, o.meterClass),
 		strings.Compare(k.billingModel, o.billingModel), strings.Compare(k.rate, o.rate),
 		strings.Compare(k.note, o.note))
 }
 
-// billLine is one line of a bill. Numbers are decimal text: quantity and rate
+// Line is one line of a bill. Numbers are decimal text: quantity and rate
 // exact, amount with two decimals, rounded half-even. A line without a known
 // price has neither rate nor amount.
-type billLine struct {
+type Line struct {
 	Month          string `json:"month"` // 2019-12
 	Subscription   string `json:"billingSubscriptionId"`
 	MeterID        string `json:"meterId"`
@@ -111,19 +83,19 @@ type billLine struct {
 	roundedDollars apd.Decimal
 }
 
-// statement is what one payer owes for one month: the sum of its lines, which
+// Statement is what one billing subscription is charged for one month: the sum of its lines, which
 // are already in cents.
-type statement struct {
-	Month        string     `json:"month"`
-	Subscription string     `json:"billingSubscriptionId"`
-	Lines        []billLine `json:"lines"`
-	Unpriced     int        `json:"unpriced"` // lines without a known price: they are not in the total
-	Total        string     `json:"total"`
-	Currency     string     `json:"currency"`
+type Statement struct {
+	Month        string `json:"month"`
+	Subscription string `json:"billingSubscriptionId"`
+	Lines        []Line `json:"lines"`
+	Unpriced     int    `json:"unpriced"` // lines without a known price: they are not in the total
+	Total        string `json:"total"`
+	Currency     string `json:"currency"`
 }
 
-// unratedMeter is a meter that would be charged but has no price.
-type unratedMeter struct {
+// Unrated is a meter that would be charged but has no price.
+type Unrated struct {
 	MeterID   string `json:"meterId"`
 	MeterName string `json:"meterName"`
 	Unit      string `json:"unit"`
@@ -132,26 +104,26 @@ type unratedMeter struct {
 	Quantity  string `json:"quantity"`
 }
 
-// invoice is the whole bill.
-type invoice struct {
-	Rounding   string         `json:"rounding"`
-	Statements []statement    `json:"statements"`
-	Unrated    []unratedMeter `json:"unrated"`
-	Total      string         `json:"total"`
-	Currency   string         `json:"currency"`
+// Invoice is the whole bill.
+type Invoice struct {
+	Rounding   string      `json:"rounding"`
+	Statements []Statement `json:"statements"`
+	Unrated    []Unrated   `json:"unrated"`
+	Total      string      `json:"total"`
+	Currency   string      `json:"currency"`
 }
 
-// rateAll adds up what was accepted and prices it.
-func rateAll(ctx context.Context, tx *sql.Tx, prices sheet, only entryFilter) (*invoice, error) {
-	lines := make(map[lineKey]*billLine)
-	err := eachEntry(ctx, tx, only, false, func(e entry) error {
-		r := prices.rate(e)
-		key := lineKey{e.payer, e.usageDate[:7], r.meterID, e.meterClass, e.billingModel, r.price.rateText, r.price.note}
+// Bill adds up what was accepted and prices it.
+func (s Sheet) Bill(entries Entries) (*Invoice, error) {
+	lines := make(map[lineKey]*Line)
+	err := entries(func(e Entry) error {
+		r := s.Rate(e)
+		key := lineKey{e.Subscription, e.UsageDate[:7], r.MeterID, e.MeterClass, e.BillingModel, r.price.rateText, r.price.note}
 		line := lines[key]
 		if line == nil {
-			line = &billLine{
-				Month: key.month, Subscription: key.payer, MeterID: r.meterID, MeterName: r.meterName, SubCategory: subCategories[r.meterID], Unit: r.unit,
-				MeterClass: e.meterClass, BillingModel: e.billingModel, Rate: r.price.rateText, Currency: currency,
+			line = &Line{
+				Month: key.month, Subscription: key.subscription, MeterID: r.MeterID, MeterName: r.MeterName, SubCategory: SubCategories[r.MeterID], Unit: r.Unit,
+				MeterClass: e.MeterClass, BillingModel: e.BillingModel, Rate: r.price.rateText, Currency: currency,
 				rate: r.price.rate, unrated: r.unrated,
 			}
 			if line.rate.IsZero() {
@@ -159,14 +131,14 @@ func rateAll(ctx context.Context, tx *sql.Tx, prices sheet, only entryFilter) (*
 			}
 			lines[key] = line
 		}
-		return addText(&line.quantity, e.quantity)
+		return addText(&line.quantity, e.Quantity)
 	})
 	if err != nil {
 		return nil, fmt.Errorf("rate records: %w", err)
 	}
-	bill := &invoice{
+	bill := &Invoice{
 		Rounding:   rounding,
-		Statements: []statement{}, Unrated: []unratedMeter{}, Currency: currency,
+		Statements: []Statement{}, Unrated: []Unrated{}, Currency: currency,
 	}
 	var total, owed apd.Decimal
 	for _, key := range slices.SortedFunc(maps.Keys(lines), lineKey.compare) {
@@ -175,8 +147,8 @@ func rateAll(ctx context.Context, tx *sql.Tx, prices sheet, only entryFilter) (*
 			return nil, fmt.Errorf("rate meter %s: %w", line.MeterID, err)
 		}
 		n := len(bill.Statements)
-		if n == 0 || bill.Statements[n-1].Month != key.month || bill.Statements[n-1].Subscription != key.payer {
-			bill.Statements = append(bill.Statements, statement{Month: key.month, Subscription: key.payer, Currency: currency})
+		if n == 0 || bill.Statements[n-1].Month != key.month || bill.Statements[n-1].Subscription != key.subscription {
+			bill.Statements = append(bill.Statements, Statement{Month: key.month, Subscription: key.subscription, Currency: currency})
 			owed.SetInt64(0)
 			n++
 		}
@@ -192,7 +164,7 @@ func rateAll(ctx context.Context, tx *sql.Tx, prices sheet, only entryFilter) (*
 		if line.unrated {
 			st.Unpriced++
 			bill.Unrated = append(bill.Unrated,
-				unratedMeter{line.MeterID, line.MeterName, line.Unit, line.Month, line.Subscription, line.Quantity})
+				Unrated{line.MeterID, line.MeterName, line.Unit, line.Month, line.Subscription, line.Quantity})
 		}
 	}
 	bill.Total = money(&total)
@@ -200,7 +172,7 @@ func rateAll(ctx context.Context, tx *sql.Tx, prices sheet, only entryFilter) (*
 }
 
 // settle sets the texts of a line whose quantity is complete.
-func (l *billLine) settle() error {
+func (l *Line) settle() error {
 	var amount apd.Decimal
 	if _, err := exact.Mul(&amount, &l.quantity, &l.rate); err != nil {
 		return err
@@ -219,7 +191,7 @@ func (l *billLine) settle() error {
 func addText(sum *apd.Decimal, text string) error {
 	var d apd.Decimal
 	if _, _, err := d.SetString(text); err != nil {
-		return fmt.Errorf("read quantity %s: %w", quote(text), err)
+		return fmt.Errorf("read quantity %s: %w", record.Quote(text), err)
 	}
 	_, err := exact.Add(sum, sum, &d)
 	return err
@@ -245,4 +217,16 @@ func money(d *apd.Decimal) string {
 		out.Negative = false
 	}
 	return out.Text('f')
+}
+
+// SubCategories are those that were seen on commerce's side; there is no
+// published list, so every other meter has none.
+var SubCategories = map[string]string{
+	"9cd92d4c-bafd-4492-b278-bedc2de8232a": "Windows VM",
+	"fb8c0713-ea20-40bf-901f-5560fd3f6330": "Windows VM",
+	"190c935e-9ada-48ff-9ab8-56ea1cf9adaa": "App Service",
+	"8b251e8f-ce5e-4a58-a6e5-2b8f0d176e3a": "Managed Disks",
+	"09f8879e-87e9-4305-a572-4b7be209f857": "Block Blob",
+	"8a913f38-33b4-4772-9488-e89522fc09e5": "Block Blob",
+	"8767aeb3-6909-4db2-9927-3f51e9a9085e": "Block Blob",
 }

@@ -1,4 +1,4 @@
-package commerce
+package rating
 
 import (
 	_ "embed"
@@ -11,6 +11,8 @@ import (
 	"time"
 
 	"github.com/cockroachdb/apd/v3"
+
+	"stackusage/internal/devstack/commerce/record"
 )
 
 // priceSheet is the dated list of what a unit of each meter costs, in US
@@ -32,6 +34,9 @@ import (
 //go:embed prices.csv
 var priceSheet string
 
+// Published is the price sheet of this package.
+func Published() (Sheet, error) { return ParseSheet(strings.NewReader(priceSheet)) }
+
 var priceColumns = []string{"effective", "meter_id", "meter_name", "unit", "usd_rate", "source_note"}
 
 // price is what a meter costs from a usage day on.
@@ -43,12 +48,12 @@ type price struct {
 	note            string
 }
 
-// sheet holds the prices of each meter, the latest first.
-type sheet map[string][]price
+// Sheet holds the prices of each meter, the latest first.
+type Sheet map[string][]price
 
-// parseSheet reads a price sheet. A row that cannot be read, a rate below zero
+// ParseSheet reads a price sheet. A row that cannot be read, a rate below zero
 // or two rates for one meter and day are errors that name the line.
-func parseSheet(in io.Reader) (sheet, error) {
+func ParseSheet(in io.Reader) (Sheet, error) {
 	reader := csv.NewReader(in)
 	reader.FieldsPerRecord = len(priceColumns)
 	header, err := reader.Read()
@@ -58,7 +63,7 @@ func parseSheet(in io.Reader) (sheet, error) {
 	if !slices.Equal(header, priceColumns) {
 		return nil, fmt.Errorf("columns are not %s", strings.Join(priceColumns, ","))
 	}
-	out := make(sheet)
+	out := make(Sheet)
 	for {
 		row, err := reader.Read()
 		if errors.Is(err, io.EOF) {
@@ -73,11 +78,11 @@ func parseSheet(in io.Reader) (sheet, error) {
 		_, dateErr := time.Parse(time.DateOnly, p.effective)
 		switch {
 		case dateErr != nil:
-			return nil, fmt.Errorf("line %d: effective %s is not a date", line, quote(p.effective))
-		case !isGUID(id):
-			return nil, fmt.Errorf("line %d: meter_id %s is not a GUID", line, quote(id))
-		case p.rateText != "" && (!isCanonical(p.rateText) || strings.HasPrefix(p.rateText, "-")):
-			return nil, fmt.Errorf("line %d: usd_rate %s is not a rate", line, quote(p.rateText))
+			return nil, fmt.Errorf("line %d: effective %s is not a date", line, record.Quote(p.effective))
+		case !record.IsGUID(id):
+			return nil, fmt.Errorf("line %d: meter_id %s is not a GUID", line, record.Quote(id))
+		case p.rateText != "" && (!record.IsCanonical(p.rateText) || strings.HasPrefix(p.rateText, "-")):
+			return nil, fmt.Errorf("line %d: usd_rate %s is not a rate", line, record.Quote(p.rateText))
 		case slices.ContainsFunc(out[id], func(q price) bool { return q.effective == p.effective }):
 			return nil, fmt.Errorf("line %d: meter_id %s has two rates from %s", line, id, p.effective)
 		}
@@ -95,13 +100,19 @@ func parseSheet(in io.Reader) (sheet, error) {
 }
 
 // on returns what the meter costs on a usage day.
-func (s sheet) on(meterID, usageDate string) (price, bool) {
+func (s Sheet) on(meterID, usageDate string) (price, bool) {
 	for _, p := range s[meterID] {
 		if p.effective <= usageDate {
 			return p, true
 		}
 	}
 	return price{}, false
+}
+
+// Price returns the rate of a meter on a usage day, and where it comes from.
+func (s Sheet) Price(meterID, usageDate string) (rate, note string, found bool) {
+	p, found := s.on(meterID, usageDate)
+	return p.rateText, p.note, found
 }
 
 // freeClasses and freeModels rate at zero whatever the sheet says, with the
@@ -122,29 +133,29 @@ var (
 // were known. It has neither rate nor amount: 0.00 would say that it is free.
 const unratedNote = "no known price: "
 
-// rated is how one record is charged.
-type rated struct {
-	meterID, meterName, unit string
+// Rated is how one record is charged.
+type Rated struct {
+	MeterID, MeterName, Unit string
 	price                    price // of one unit; zero with a note when free; without rateText when unrated
 	unrated                  bool  // it would be charged, but no price is known
 }
 
-// rate finds the meter a record is billed under, commerce's own where the sheet
+// Rate finds the meter a record is billed under, commerce's own where the sheet
 // knows it and the stack's otherwise, and what a unit of it costs.
-func (s sheet) rate(e entry) rated {
-	out := rated{meterID: e.commerceMeterID}
-	p, found := s.on(out.meterID, e.usageDate)
+func (s Sheet) Rate(e Entry) Rated {
+	out := Rated{MeterID: e.CommerceMeterID}
+	p, found := s.on(out.MeterID, e.UsageDate)
 	if !found {
-		out.meterID = e.meterID
-		p, found = s.on(out.meterID, e.usageDate)
+		out.MeterID = e.MeterID
+		p, found = s.on(out.MeterID, e.UsageDate)
 	}
-	out.meterName, out.unit = e.meterName, e.unit
+	out.MeterName, out.Unit = e.MeterName, e.Unit
 	if found {
-		out.meterName, out.unit = p.meterName, p.unit
+		out.MeterName, out.Unit = p.meterName, p.unit
 	}
-	free, isFree := freeModels[e.billingModel]
+	free, isFree := freeModels[e.BillingModel]
 	if !isFree {
-		free, isFree = freeClasses[e.meterClass]
+		free, isFree = freeClasses[e.MeterClass]
 	}
 	switch {
 	case isFree:

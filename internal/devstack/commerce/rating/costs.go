@@ -1,11 +1,8 @@
-package commerce
+package rating
 
 import (
-	"context"
-	"database/sql"
 	"fmt"
 	"maps"
-	"net/http"
 	"slices"
 	"strings"
 	"time"
@@ -13,21 +10,22 @@ import (
 	"github.com/cockroachdb/apd/v3"
 )
 
-// dailyCosts is what each charged meter cost one payer on each usage day of a
+// DailyCosts is what each charged meter cost one billing subscription on each usage day of a
 // month. Amounts are exact decimal text, not rounded to cents: the days of a
 // meter add up to quantity times rate of its bill lines to the last digit.
 // Meters at no price, and those without a known one, are left out.
-type dailyCosts struct {
+type DailyCosts struct {
 	Month        string      `json:"month"`
 	Subscription string      `json:"billingSubscriptionId"`
 	Currency     string      `json:"currency"`
 	Days         []string    `json:"days"`   // every day from the first to the last with usage
-	Meters       []meterCost `json:"meters"` // the dearest first
+	Meters       []MeterCost `json:"meters"` // the dearest first
 	Amounts      []string    `json:"amounts"`
 	Amount       string      `json:"amount"`
 }
 
-type meterCost struct {
+// MeterCost is one of its meters.
+type MeterCost struct {
 	MeterID     string   `json:"meterId"`
 	MeterName   string   `json:"meterName"`
 	SubCategory string   `json:"meterSubCategory,omitempty"`
@@ -37,47 +35,29 @@ type meterCost struct {
 	sum         apd.Decimal
 }
 
-func (s *Server) dailyCosts(w http.ResponseWriter, r *http.Request) {
-	q, ok := s.ask(w, r, func(q question) *problem {
-		if q.only.subscription == "" || q.only.month == "" {
-			return &problem{"InvalidQuery", "subscription and month must be given"}
-		}
-		return nil
-	}, "subscription", "month")
-	if !ok {
-		return
-	}
-	defer q.tx.Rollback()
-	costs, err := costByDay(r.Context(), q.tx, s.prices, q.only)
-	if err != nil {
-		s.internal(w, r, err)
-		return
-	}
-	writeJSON(w, http.StatusOK, costs)
-}
-
-func costByDay(ctx context.Context, tx *sql.Tx, prices sheet, only entryFilter) (*dailyCosts, error) {
-	meters := make(map[string]*meterCost)
+// DailyCosts adds up a month of one billing subscription by meter and day.
+func (s Sheet) DailyCosts(entries Entries, subscription, month string) (*DailyCosts, error) {
+	meters := make(map[string]*MeterCost)
 	used := make(map[string]bool)
-	err := eachEntry(ctx, tx, only, false, func(e entry) error {
-		r := prices.rate(e)
-		used[e.usageDate] = true
+	err := entries(func(e Entry) error {
+		r := s.Rate(e)
+		used[e.UsageDate] = true
 		if r.price.rate.IsZero() {
 			return nil
 		}
-		m := meters[r.meterID]
+		m := meters[r.MeterID]
 		if m == nil {
-			m = &meterCost{MeterID: r.meterID, MeterName: r.meterName, SubCategory: subCategories[r.meterID], byDay: make(map[string]*apd.Decimal)}
-			meters[r.meterID] = m
+			m = &MeterCost{MeterID: r.MeterID, MeterName: r.MeterName, SubCategory: SubCategories[r.MeterID], byDay: make(map[string]*apd.Decimal)}
+			meters[r.MeterID] = m
 		}
 		var amount apd.Decimal
-		if err := addText(&amount, e.quantity); err != nil {
+		if err := addText(&amount, e.Quantity); err != nil {
 			return err
 		}
 		if _, err := exact.Mul(&amount, &amount, &r.price.rate); err != nil {
 			return err
 		}
-		return m.add(e.usageDate, &amount)
+		return m.add(e.UsageDate, &amount)
 	})
 	if err != nil {
 		return nil, fmt.Errorf("rate days: %w", err)
@@ -86,9 +66,9 @@ func costByDay(ctx context.Context, tx *sql.Tx, prices sheet, only entryFilter) 
 	if err != nil {
 		return nil, err
 	}
-	out := &dailyCosts{Month: only.month, Subscription: only.subscription, Currency: currency, Days: days, Meters: []meterCost{}, Amounts: []string{}}
-	total := &meterCost{byDay: make(map[string]*apd.Decimal)}
-	byCost := func(a, b *meterCost) int {
+	out := &DailyCosts{Month: month, Subscription: subscription, Currency: currency, Days: days, Meters: []MeterCost{}, Amounts: []string{}}
+	total := &MeterCost{byDay: make(map[string]*apd.Decimal)}
+	byCost := func(a, b *MeterCost) int {
 		if c := b.sum.Cmp(&a.sum); c != 0 {
 			return c
 		}
@@ -108,7 +88,7 @@ func costByDay(ctx context.Context, tx *sql.Tx, prices sheet, only entryFilter) 
 	return out, nil
 }
 
-func (m *meterCost) add(day string, amount *apd.Decimal) error {
+func (m *MeterCost) add(day string, amount *apd.Decimal) error {
 	if m.byDay[day] == nil {
 		m.byDay[day] = new(apd.Decimal)
 	}
@@ -120,7 +100,7 @@ func (m *meterCost) add(day string, amount *apd.Decimal) error {
 }
 
 // settle sets the texts of a meter whose days are complete.
-func (m *meterCost) settle(days []string) {
+func (m *MeterCost) settle(days []string) {
 	m.Amounts = make([]string, len(days))
 	for i, day := range days {
 		m.Amounts[i] = "0"
