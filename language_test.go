@@ -11,8 +11,8 @@ import (
 	"testing"
 )
 
-// oldWords have no other meaning in this product than the one that another word has
-// now: docs/language.md is not needed to read a text without them.
+// oldWords are private words of earlier versions, for each of which there is a plain one:
+// stack, ingest, fix, atomic, close a day, billing subscription.
 var oldWords = regexp.MustCompile(`(?i)\b(stamps?|judge[ds]?|put right|takes? in|taken in|took in|mend(ed|s)?|whole or not there|` +
 	`stated|states? (a|the) day|counts nowhere|in the open|died on its way|what counts|payer|unheard)\b`)
 

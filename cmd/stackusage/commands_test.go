@@ -100,22 +100,6 @@ func TestCallsThatAreWrong(t *testing.T) {
 	}
 }
 
-// todayWords have no other meaning in this product than the one that language.md
-// replaces.
-var todayWords = regexp.MustCompile(`(?i)\b(stamps?|judged?|judges|put right|takes? in|taken in|mend(ed|s)?|whole or not there|states a day|state a day|stated|counts nowhere|in the open|died on its way|what counts|payer)\b`)
-
-func TestHelpSpeaksPlainly(t *testing.T) {
-	everyCommand(t, func(t *testing.T, cmd *cobra.Command, path []string) {
-		var out, errOut bytes.Buffer
-		if err := run(t.Context(), append(path[:len(path):len(path)], "--help"), unset, &out, &errOut); err != nil {
-			t.Fatal(err)
-		}
-		if words := todayWords.FindAllString(out.String(), -1); words != nil {
-			t.Errorf("%s --help has %q", cmd.CommandPath(), words)
-		}
-	})
-}
-
 // TestRegistrationIsNamed: by name, by its cloudId in any spelling, by the environment,
 // or not at all where there is only one.
 func TestRegistrationIsNamed(t *testing.T) {

@@ -125,7 +125,7 @@ func EnumVar[T ~string](cmd *cobra.Command, into *T, name, about string, values 
 // ReasonFlags adds --reason and --by. The result is called after the flags are
 // parsed.
 func ReasonFlags(cmd *cobra.Command, why *ledger.Reasoned) func() error {
-	cmd.Flags().StringVar(&why.Reason, "reason", "", "reason recorded in the audit trail, a `text`")
+	cmd.Flags().StringVar(&why.Reason, "reason", "", "`reason` recorded in the audit trail")
 	by := ByFlag(cmd, &why.By)
 	return func() error {
 		if why.Reason == "" {
@@ -138,7 +138,7 @@ func ReasonFlags(cmd *cobra.Command, why *ledger.Reasoned) func() error {
 
 // ByFlag adds --by. The result is called after the flags are parsed.
 func ByFlag(cmd *cobra.Command, by *string) func() error {
-	cmd.Flags().StringVar(by, "by", "", "operator recorded in the audit trail (default: the signed-in user)")
+	cmd.Flags().StringVar(by, "by", "", "`operator` recorded in the audit trail (default: the signed-in user)")
 	return func() error {
 		if *by != "" {
 			return nil

@@ -33,12 +33,12 @@ type Registration struct {
 
 // OneRegistration adds --registration to a command that is about one.
 func (e *Env) OneRegistration(cmd *cobra.Command) *Registration {
-	return e.registration(cmd, "registration, its `name` or cloudId (default: "+registrationSetting+", or the only one)")
+	return e.registration(cmd, "registration, by `name` or cloudId (default: "+registrationSetting+", or the only one)")
 }
 
 // AnyRegistration adds --registration to a command that is about all of them, or one.
 func (e *Env) AnyRegistration(cmd *cobra.Command) *Registration {
-	return e.registration(cmd, "only this registration, its `name` or cloudId (default: "+registrationSetting+", or all)")
+	return e.registration(cmd, "only this registration, by `name` or cloudId (default: "+registrationSetting+", or all)")
 }
 
 func (e *Env) registration(cmd *cobra.Command, about string) *Registration {

@@ -16,7 +16,6 @@ import (
 
 // change are the flags of a new registration, and of a change to one.
 type change struct {
-	env       *cli.Env
 	cmd       *cobra.Command
 	wish      registration.Wish
 	day       usage.Day
@@ -27,16 +26,23 @@ type change struct {
 	reason    func() error
 }
 
-// flags adds the flags that create and update have in common.
-func (c *change) flags(e *cli.Env, cmd *cobra.Command, w *registration.Wish) {
-	c.env, c.cmd = e, cmd
+// flags adds the flags that create and update have in common. fresh: what is omitted
+// has a default; else it keeps its value.
+func (c *change) flags(cmd *cobra.Command, w *registration.Wish, fresh bool) {
+	c.cmd = cmd
 	f := cmd.Flags()
+	byDefault := func(text string) string {
+		if fresh {
+			return " (default: " + text + ")"
+		}
+		return ""
+	}
 	f.StringVar(&w.SubscriptionID, "subscription", "", "billing subscription in Azure, a `GUID`")
 	cli.EnumVar(cmd, &w.SubscriptionKind, "kind", "`kind` of the billing subscription", registration.EA, registration.CSP, registration.PayAsYouGo, registration.MSDN)
-	f.StringVar(&w.Cloud, "cloud", "", "Azure `cloud` of the billing subscription (default: "+registration.AzureCloud+")")
-	cli.EnumVar(cmd, &w.StampKind, "stack", "`kind` of stack (default: "+string(registration.Integrated)+")", registration.Integrated, registration.ASDK)
+	f.StringVar(&w.Cloud, "cloud", "", "Azure `cloud` of the billing subscription"+byDefault(registration.AzureCloud))
+	cli.EnumVar(cmd, &w.StampKind, "stack", "`kind` of stack"+byDefault(string(registration.Integrated)), registration.Integrated, registration.ASDK)
 	cli.EnumVar(cmd, &w.BillingModel, "model", "billing `model`", registration.PayAsYouUse, registration.Capacity, registration.Development)
-	cli.EnumVar(cmd, &c.reporting, "reporting", "usage reporting (default: on for PayAsYouUse and Development, off for Capacity)", "on", "off")
+	cli.EnumVar(cmd, &c.reporting, "reporting", "usage reporting, a `switch`"+byDefault("on for PayAsYouUse and Development, off for Capacity"), "on", "off")
 	f.StringVar(&w.Region, "region", "", "`name` of the stack's region")
 	cli.DayVar(cmd, &c.day, "from", "first usage `day` of the change (YYYY-MM-DD, UTC; default: today)")
 	cli.HourVar(cmd, &w.Start, "start", "first expected reported `hour`, for example 2019-12-10T19:00Z")
@@ -103,7 +109,7 @@ stackusage registration create --name hamburg --cloud-id b31316d4-de02-43a4-903d
 	})
 	cmd.Flags().StringVar(&w.Name, "name", "", "`name` of the new registration")
 	cmd.Flags().StringVar(&w.CloudID, "cloud-id", "", "the stack's cloudId, a `GUID`")
-	c.flags(e, cmd, w)
+	c.flags(cmd, w, true)
 	return cmd
 }
 
@@ -140,7 +146,7 @@ stackusage registration update --registration hamburg --end none --reason "stack
 	})
 	of = e.OneRegistration(cmd)
 	cmd.Flags().StringVar(&given.Name, "name", "", "new `name` of the registration")
-	c.flags(e, cmd, &given)
+	c.flags(cmd, &given, false)
 	return cmd
 }
 
