@@ -62,8 +62,7 @@ stackusage batch retry --reason "commerce is back"`, func(ctx context.Context) e
 func settle(e *cli.Env) *cobra.Command {
 	var f filter
 	var as ledger.Outcome
-	var why ledger.Reasoned
-	var reason func() error
+	var d cli.Decision
 	cmd := cli.Command("settle", "Settle records that commerce does not answer", `For a batch that commerce refuses whole (REFUSED SINCE in batch list), gives no
 results for that can be read (UNREAD), or has not answered in five tries, where an
 operator knows how it ends. ForwardBatch sends it once more, record by record, and then
@@ -83,20 +82,16 @@ stackusage batch settle --day 2019-12-10 --revision 1 --batch 1 --as declined --
 		if as == "" {
 			return fmt.Errorf("--as is missing: %s or %s", ledger.SettleAccepted, ledger.SettleDeclined)
 		}
-		if err := reason(); err != nil {
-			return err
-		}
-		storage, cloudID, err := f.only.CloudID(ctx)
+		storage, cloudID, err := d.CloudID(ctx)
 		if err != nil {
 			return err
 		}
 		f.id.CloudID = cloudID
-		return decide(ctx, e, storage, f.id, as, why)
+		return decide(ctx, e, storage, f.id, as, d.Why)
 	})
-	f.only = e.OneRegistration(cmd)
+	d.Flags(e, cmd)
 	f.flags(cmd)
 	cli.EnumVar(cmd, &as, "as", "`outcome` of the records", ledger.SettleAccepted, ledger.SettleDeclined)
-	reason = cli.ReasonFlags(cmd, &why)
 	return cmd
 }
 

@@ -10,6 +10,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"stackusage/shared/ledger"
 	"stackusage/shared/registration"
 	"stackusage/shared/usage"
 )
@@ -158,4 +159,33 @@ func (s *Storage) only(ctx context.Context) (registration.Book, error) {
 		names[i] = cmp.Or(b.Name(), b.CloudID)
 	}
 	return registration.Book{}, fmt.Errorf("--registration is missing; there are: %s", strings.Join(names, ", "))
+}
+
+// Decision is a decision about one registration: of which, by whom and why.
+type Decision struct {
+	Why ledger.Reasoned
+
+	of     *Registration
+	reason func() error
+}
+
+// Flags adds --registration, --reason and --by.
+func (d *Decision) Flags(e *Env, cmd *cobra.Command) {
+	d.of, d.reason = e.OneRegistration(cmd), ReasonFlags(cmd, &d.Why)
+}
+
+// CloudID checks the flags, and is the cloudId of the registration.
+func (d *Decision) CloudID(ctx context.Context) (*Storage, string, error) {
+	if err := d.reason(); err != nil {
+		return nil, "", err
+	}
+	return d.of.CloudID(ctx)
+}
+
+// Book checks the flags, and is all that is recorded of the registration.
+func (d *Decision) Book(ctx context.Context) (*Storage, registration.Book, error) {
+	if err := d.reason(); err != nil {
+		return nil, registration.Book{}, err
+	}
+	return d.of.Book(ctx)
 }

@@ -17,9 +17,7 @@ import (
 
 func carryForward(e *cli.Env) *cobra.Command {
 	var day, to usage.Day
-	var why ledger.Reasoned
-	var of *cli.Registration
-	var reason func() error
+	var d cli.Decision
 	cmd := cli.Command("carry-forward", "Bill declined usage on a later, open day", `A record that reaches commerce too late after its usage day is Expired: final, and not
 billed. Others are Rejected, or in Conflict with what commerce has.
 stackusage day list-declined shows the days of which commerce declined something.
@@ -38,26 +36,22 @@ stackusage day carry-forward --day 2019-12-10 --reason "commerce was down for a 
 		if day == 0 {
 			return errors.New("--day is missing; stackusage day list-declined shows what is declined")
 		}
-		if err := reason(); err != nil {
-			return err
-		}
 		lateness, err := latenessLimit(e)
 		if err != nil {
 			return err
 		}
-		if to == 0 {
-			to = usage.HourOf(why.At).Day()
-		}
-		storage, cloudID, err := of.CloudID(ctx)
+		storage, cloudID, err := d.CloudID(ctx)
 		if err != nil {
 			return err
 		}
-		return carry(ctx, e, storage, cloudID, day, to, lateness, why)
+		if to == 0 {
+			to = usage.HourOf(d.Why.At).Day()
+		}
+		return carry(ctx, e, storage, cloudID, day, to, lateness, d.Why)
 	})
-	of = e.OneRegistration(cmd)
+	d.Flags(e, cmd)
 	cli.DayVar(cmd, &day, "day", "usage `day` of which commerce declined records (YYYY-MM-DD, UTC)")
 	cli.DayVar(cmd, &to, "to", "open `day` that bills it instead (YYYY-MM-DD, UTC; default: today)")
-	reason = cli.ReasonFlags(cmd, &why)
 	return cmd
 }
 

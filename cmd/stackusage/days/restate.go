@@ -59,19 +59,17 @@ func (r *restated) list(ctx context.Context, l *ledger.Ledger, cloudID string) (
 
 func restate(e *cli.Env) *cobra.Command {
 	var r restated
-	var why ledger.Reasoned
-	var of *cli.Registration
-	var reason func() error
+	var d cli.Decision
 	cmd := cli.Command("restate", "Restate usage days by the current settings", `The next revision goes by the registration, the catalogue of meters and the stack's
 tenants as they are now, and bills the difference to what commerce accepted. It is
 made once, and its row records who asked and why. A range lists its closed days, and
 needs --confirm.`, `
 stackusage day restate --day 2019-12-10 --reason "tenant mapped late"
 stackusage day restate --from 2019-12-01 --to 2019-12-31 --reason "tenant mapped late" --confirm`, func(ctx context.Context) error {
-		if err := errors.Join(r.check(), reason()); err != nil {
+		if err := r.check(); err != nil {
 			return err
 		}
-		storage, cloudID, err := of.CloudID(ctx)
+		storage, cloudID, err := d.CloudID(ctx)
 		if err != nil {
 			return err
 		}
@@ -82,7 +80,7 @@ stackusage day restate --from 2019-12-01 --to 2019-12-31 --reason "tenant mapped
 		var asked []Request
 		var text strings.Builder
 		for _, day := range days {
-			mark, err := storage.Ledger.AskRestate(ctx, cloudID, day, why)
+			mark, err := storage.Ledger.AskRestate(ctx, cloudID, day, d.Why)
 			if err != nil {
 				return orClosed(err)
 			}
@@ -98,19 +96,16 @@ Watch:
 `, cloudID, days[0], days[len(days)-1])
 		return cli.Results(e, asked, text.String())
 	})
-	of = e.OneRegistration(cmd)
+	d.Flags(e, cmd)
 	cli.DayVar(cmd, &r.day, "day", "usage `day` (YYYY-MM-DD, UTC)")
 	r.days.Flags(cmd, "usage `day` of a range")
 	cmd.Flags().BoolVar(&r.confirmed, "confirm", false, "restate all closed usage days of the range")
-	reason = cli.ReasonFlags(cmd, &why)
 	return cmd
 }
 
 func settle(e *cli.Env) *cobra.Command {
 	var day usage.Day
-	var why ledger.Reasoned
-	var of *cli.Registration
-	var reason func() error
+	var d cli.Decision
 	cmd := cli.Command("settle", "Leave declined usage of a day out of the bill", `For a usage day in the state declined. Its next revision has no records; each line
 records how much was waived, and the revision's row who decided and why. Later
 revisions bill only what is new, until stackusage day restate drops the decision.
@@ -119,14 +114,11 @@ stackusage day settle --day 2019-12-10 --reason "credited by hand"`, func(ctx co
 		if day == 0 {
 			return errors.New("--day is missing; stackusage day list shows which days are declined")
 		}
-		if err := reason(); err != nil {
-			return err
-		}
-		storage, cloudID, err := of.CloudID(ctx)
+		storage, cloudID, err := d.CloudID(ctx)
 		if err != nil {
 			return err
 		}
-		mark, err := storage.Ledger.AskSettle(ctx, cloudID, day, why)
+		mark, err := storage.Ledger.AskSettle(ctx, cloudID, day, d.Why)
 		if err != nil {
 			return orClosed(err)
 		}
@@ -139,8 +131,7 @@ Watch:
   stackusage day list --registration %s --from %[1]s --to %[1]s
 `, day, mark.RestateReason, mark.RestateBy, usage.Point(mark.RestateAt), cloudID)
 	})
-	of = e.OneRegistration(cmd)
+	d.Flags(e, cmd)
 	cli.DayVar(cmd, &day, "day", "usage `day` (YYYY-MM-DD, UTC)")
-	reason = cli.ReasonFlags(cmd, &why)
 	return cmd
 }

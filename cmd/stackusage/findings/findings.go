@@ -12,7 +12,6 @@ import (
 	"github.com/spf13/cobra"
 
 	"stackusage/cmd/stackusage/cli"
-	"stackusage/shared/ledger"
 	"stackusage/shared/registration"
 	"stackusage/shared/table"
 	"stackusage/shared/usage"
@@ -103,10 +102,8 @@ type Confirmed struct {
 }
 
 func confirm(e *cli.Env) *cobra.Command {
-	var of *cli.Registration
 	var day usage.Day
-	var why ledger.Reasoned
-	var reason func() error
+	var d cli.Decision
 	cmd := cli.Command("confirm", "Confirm the tenants that a usage day is charged by", `Ends the findings of kind tenant that the day has now, and changes no bill. A later
 header that names another tenant, or the same one at a moment nearer to the end of the
 day, is a finding again. stackusage finding list shows what there is to confirm.`, `
@@ -114,14 +111,11 @@ stackusage finding confirm --day 2019-12-10 --reason "tenant moved on 2019-12-11
 		if day == 0 {
 			return errors.New("--day is missing; stackusage finding list shows the days with something to confirm")
 		}
-		if err := reason(); err != nil {
-			return err
-		}
-		storage, cloudID, err := of.CloudID(ctx)
+		storage, cloudID, err := d.CloudID(ctx)
 		if err != nil {
 			return err
 		}
-		confirmed, err := storage.Ledger.ConfirmDay(ctx, storage.Usage.Blobs, cloudID, day, why)
+		confirmed, err := storage.Ledger.ConfirmDay(ctx, storage.Usage.Blobs, cloudID, day, d.Why)
 		if errors.Is(err, table.ErrNotFound) {
 			err = fmt.Errorf("%w; stackusage day list shows which usage days were closed", err)
 		}
@@ -132,17 +126,16 @@ stackusage finding confirm --day 2019-12-10 --reason "tenant moved on 2019-12-11
 		fmt.Fprintf(&text, "Usage day %s has no finding of kind tenant to confirm.\n", day)
 		if len(confirmed) > 0 {
 			text.Reset()
-			fmt.Fprintf(&text, "Usage day %s stays as it is settled (%s: %s). These are no findings any more:\n", day, why.By, why.Reason)
+			fmt.Fprintf(&text, "Usage day %s stays as it is settled (%s: %s). These are no findings any more:\n", day, d.Why.By, d.Why.Reason)
 		}
 		rows := make([]Confirmed, len(confirmed))
 		for i, o := range confirmed {
-			rows[i] = Confirmed{cloudID, day.String(), o.Subscription, o.Tenant, usage.Point(o.ObservedAt), why.Reason, why.By}
+			rows[i] = Confirmed{cloudID, day.String(), o.Subscription, o.Tenant, usage.Point(o.ObservedAt), d.Why.Reason, d.Why.By}
 			fmt.Fprintf(&text, "  subscription %s of tenant %s, observed %s\n", o.Subscription, o.Tenant, rows[i].ObservedAt)
 		}
 		return cli.Results(e, rows, text.String())
 	})
-	of = e.OneRegistration(cmd)
+	d.Flags(e, cmd)
 	cli.DayVar(cmd, &day, "day", "usage `day` (YYYY-MM-DD, UTC)")
-	reason = cli.ReasonFlags(cmd, &why)
 	return cmd
 }

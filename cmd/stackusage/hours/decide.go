@@ -30,13 +30,13 @@ stackusage hour resolve --hour 2019-12-10T19:00Z --sha16 0123456789abcdef --supe
 			return err
 		}
 		if keep {
-			h, err := storage.Ledger.KeepOut(ctx, d.id, d.why)
+			h, err := storage.Ledger.KeepOut(ctx, d.id, d.Why)
 			if err != nil {
 				return unresolved(err)
 			}
 			return d.done(h, "%s is %s: %s (%s, %s). No bill changes.\n", h.Blob, h.Verdict, h.DecisionReason, h.DecidedBy, usage.Point(h.DecidedAt))
 		}
-		h, err := storage.Ledger.AskTakeOver(ctx, d.id, d.why)
+		h, err := storage.Ledger.AskTakeOver(ctx, d.id, d.Why)
 		if err != nil {
 			return unresolved(err)
 		}
@@ -73,7 +73,7 @@ stackusage hour exclude --hour 2019-12-10T19:00Z --sha16 0123456789abcdef --reas
 		if err != nil {
 			return err
 		}
-		verdict, err := storage.Ledger.Exclude(ctx, d.id, d.why, false)
+		verdict, err := storage.Ledger.Exclude(ctx, d.id, d.Why, false)
 		if err != nil {
 			return unresolved(err)
 		}
@@ -100,7 +100,7 @@ stackusage hour reingest --hour 2019-12-10T19:00Z --sha16 0123456789abcdef --rea
 		if err != nil {
 			return err
 		}
-		h, err := storage.Ledger.AskReingest(ctx, d.id, d.why)
+		h, err := storage.Ledger.AskReingest(ctx, d.id, d.Why)
 		if err != nil {
 			return unresolved(err)
 		}

@@ -125,20 +125,18 @@ func (r Row) why() string {
 
 // decision is a decision about one file.
 type decision struct {
-	env   *cli.Env
-	of    *cli.Registration
-	hour  cli.Hour
-	id    ledger.HourID
-	why   ledger.Reasoned
-	check func() error
+	cli.Decision
+	env  *cli.Env
+	hour cli.Hour
+	id   ledger.HourID
 }
 
 // flags adds the flags of the decision.
 func (d *decision) flags(e *cli.Env, cmd *cobra.Command) {
-	d.env, d.of = e, e.OneRegistration(cmd)
+	d.env = e
+	d.Flags(e, cmd)
 	d.hour.Flag(cmd)
 	cmd.Flags().StringVar(&d.id.SHA16, "sha16", "", "`hash` in the name of the file, as hour list shows it")
-	d.check = cli.ReasonFlags(cmd, &d.why)
 }
 
 // begin checks the flags, and connects.
@@ -149,10 +147,7 @@ func (d *decision) begin(ctx context.Context) (storage *cli.Storage, err error) 
 	if !sha16Pattern.MatchString(d.id.SHA16) {
 		return nil, fmt.Errorf("--sha16 %q: must be 16 hex digits in lower case", d.id.SHA16)
 	}
-	if err := d.check(); err != nil {
-		return nil, err
-	}
-	storage, d.id.CloudID, err = d.of.CloudID(ctx)
+	storage, d.id.CloudID, err = d.CloudID(ctx)
 	return storage, err
 }
 

@@ -11,7 +11,6 @@ import (
 	"github.com/spf13/cobra"
 
 	"stackusage/cmd/stackusage/cli"
-	"stackusage/shared/ledger"
 	"stackusage/shared/registration"
 	"stackusage/shared/usage"
 )
@@ -74,17 +73,12 @@ func set(e *cli.Env) *cobra.Command {
 	var subscriptions []string
 	var none bool
 	var day usage.Day
-	var why ledger.Reasoned
-	var of *cli.Registration
+	var d cli.Decision
 	var confirm *bool
-	var reason func() error
 	cmd := cli.Command("set", "Set a stack's infrastructure subscriptions", `The list replaces the one before. It holds from --from on, until the day of a later
 entry if there is one.`, `
 stackusage infrastructure set --subscription 1f0c9d11-5e19-4f4c-8a3f-2b3a4f0c9d12 --from 2019-12-10 --reason "from the stack's portal"
 stackusage infrastructure set --none --reason "test stack"`, func(ctx context.Context) error {
-		if err := reason(); err != nil {
-			return err
-		}
 		if none == (len(subscriptions) > 0) {
 			return errors.New("--subscription and --none are missing, or both are given: name each subscription, or use --none")
 		}
@@ -95,8 +89,8 @@ stackusage infrastructure set --none --reason "test stack"`, func(ctx context.Co
 			}
 			entry.Subscriptions = append(entry.Subscriptions, id)
 		}
-		entry.EffectiveDay, entry.Note = cli.CompactOr(day), cli.NoteOf(why)
-		storage, book, err := of.Book(ctx)
+		entry.EffectiveDay, entry.Note = cli.CompactOr(day), cli.NoteOf(d.Why)
+		storage, book, err := d.Book(ctx)
 		if err != nil {
 			return err
 		}
@@ -107,42 +101,35 @@ stackusage infrastructure set --none --reason "test stack"`, func(ctx context.Co
 		return cli.Results(e, []Row{rowOf(entry)}, fmt.Sprintf("From %s on these subscriptions are infrastructure: %s.\n",
 			usage.ShowDay(entry.EffectiveDay), orNone(entry.Subscriptions))+cli.RestatedText(*confirm))
 	})
-	of = e.OneRegistration(cmd)
+	d.Flags(e, cmd)
 	cmd.Flags().StringSliceVar(&subscriptions, "subscription", nil, "infrastructure subscription, a `GUID` (repeatable)")
 	cmd.Flags().BoolVar(&none, "none", false, "the stack has no infrastructure subscriptions")
 	cli.DayVar(cmd, &day, "from", "first usage `day` of the list (YYYY-MM-DD, UTC; default: today)")
 	confirm = cli.ConfirmFlag(cmd)
-	reason = cli.ReasonFlags(cmd, &why)
 	return cmd
 }
 
 func confirm(e *cli.Env) *cobra.Command {
 	var day usage.Day
 	var against string
-	var why ledger.Reasoned
-	var of *cli.Registration
-	var reason func() error
+	var d cli.Decision
 	cmd := cli.Command("confirm", "Confirm a stack's infrastructure subscriptions", `Confirms the list that holds on --day. A finding about a list in the header of an hour
 names the hash of that list. --against keeps the registration's list against it, and
 ends the finding.`, `
 stackusage infrastructure confirm --day 2019-12-10 --reason "checked on the stack"`, func(ctx context.Context) error {
-		if err := reason(); err != nil {
-			return err
-		}
-		storage, book, err := of.Book(ctx)
+		storage, book, err := d.Book(ctx)
 		if err != nil {
 			return err
 		}
-		entry, err := storage.Registrar(false).ConfirmInfrastructure(ctx, book.Name(), cli.CompactOr(day), against, cli.NoteOf(why))
+		entry, err := storage.Registrar(false).ConfirmInfrastructure(ctx, book.Name(), cli.CompactOr(day), against, cli.NoteOf(d.Why))
 		if err != nil {
 			return err
 		}
 		return cli.Result(e, rowOf(entry), "Confirmed: from %s on these subscriptions are infrastructure: %s.\n", usage.ShowDay(entry.EffectiveDay), orNone(entry.Subscriptions))
 	})
-	of = e.OneRegistration(cmd)
+	d.Flags(e, cmd)
 	cli.DayVar(cmd, &day, "day", "usage `day` that the list holds for (YYYY-MM-DD, UTC; default: today)")
 	cmd.Flags().StringVar(&against, "against", "", "`hash` of the list in a header that differs")
-	reason = cli.ReasonFlags(cmd, &why)
 	return cmd
 }
 

@@ -14,7 +14,6 @@ import (
 	"stackusage/cmd/stackusage/cli"
 	"stackusage/shared/activation"
 	"stackusage/shared/activation/issue"
-	"stackusage/shared/ledger"
 	"stackusage/shared/registration"
 	"stackusage/shared/registration/resource"
 	"stackusage/shared/usage"
@@ -135,26 +134,21 @@ func printBook(e *cli.Env, book registration.Book, text string) error {
 
 func end(e *cli.Env) *cobra.Command {
 	var at time.Time
-	var why ledger.Reasoned
-	var of *cli.Registration
-	var reason func() error
+	var d cli.Decision
 	var confirm *bool
 	cmd := cli.Command("end", "End a registration, and keep its history", `From --at on no reported hour is expected. The first SETTLING_HOURS hours after it are
 still accepted, because they hold the last usage. If usage days after --at are closed
 already, the command lists them and needs --confirm: the hours after the end then
 leave the bill, and these days are restated.`, `
 stackusage registration end --registration hamburg --at 2020-02-01T00:00Z --reason "stack is dismantled"`, func(ctx context.Context) error {
-		if err := reason(); err != nil {
-			return err
-		}
 		if at.IsZero() {
 			at = registration.DefaultEnd(time.Now())
 		}
-		storage, book, err := of.Book(ctx)
+		storage, book, err := d.Book(ctx)
 		if err != nil {
 			return err
 		}
-		book, err = storage.Registrar(*confirm).End(ctx, book.Name(), at, cli.NoteOf(why), registration.Condition{})
+		book, err = storage.Registrar(*confirm).End(ctx, book.Name(), at, cli.NoteOf(d.Why), registration.Condition{})
 		if err != nil {
 			return err
 		}
@@ -164,10 +158,9 @@ stackusage registration end --registration hamburg --at 2020-02-01T00:00Z --reas
 		}
 		return printBook(e, book, fmt.Sprintf("Registration %s ends at %s.\n", book.Name(), usage.Point(last.End))+cli.RestatedText(*confirm))
 	})
-	of = e.OneRegistration(cmd)
+	d.Flags(e, cmd)
 	cli.HourVar(cmd, &at, "at", "first reported `hour` that is not expected any more (default: the next hour)")
 	confirm = cli.ConfirmFlag(cmd)
-	reason = cli.ReasonFlags(cmd, &why)
 	return cmd
 }
 

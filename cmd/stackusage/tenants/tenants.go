@@ -9,7 +9,6 @@ import (
 	"github.com/spf13/cobra"
 
 	"stackusage/cmd/stackusage/cli"
-	"stackusage/shared/ledger"
 	"stackusage/shared/registration"
 	"stackusage/shared/usage"
 )
@@ -66,32 +65,27 @@ stackusage tenant list --registration hamburg`, func(ctx context.Context) error 
 
 // change are the flags of a change.
 type change struct {
+	cli.Decision
 	env                  *cli.Env
-	of                   *cli.Registration
 	tenant, subscription string
 	day                  usage.Day
-	why                  ledger.Reasoned
 	confirm              *bool
-	reason               func() error
 }
 
 func (c *change) flags(e *cli.Env, cmd *cobra.Command) {
-	c.env, c.of = e, e.OneRegistration(cmd)
+	c.env = e
+	c.Flags(e, cmd)
 	cmd.Flags().StringVar(&c.subscription, "subscription", "", "the customer's Azure subscription, a `GUID`")
 	cli.DayVar(cmd, &c.day, "from", "first usage `day` of the change (YYYY-MM-DD, UTC; default: today)")
 	c.confirm = cli.ConfirmFlag(cmd)
-	c.reason = cli.ReasonFlags(cmd, &c.why)
 }
 
 // make checks the flags and makes the change by do.
 func (c *change) make(ctx context.Context, do func(g *registration.Registrar, name string) (registration.Mapping, string, error)) (err error) {
-	if err := c.reason(); err != nil {
-		return err
-	}
 	if c.subscription, err = cli.GUID("--subscription", c.subscription); err != nil {
 		return err
 	}
-	storage, book, err := c.of.Book(ctx)
+	storage, book, err := c.Book(ctx)
 	if err != nil {
 		return err
 	}
@@ -121,7 +115,7 @@ stackusage tenant map --tenant db1b3a0a-5e19-4f4c-8a3f-2b3a4f0c9d11 \
 			return err
 		}
 		return c.make(ctx, func(g *registration.Registrar, name string) (registration.Mapping, string, error) {
-			m, made, err := g.Map(ctx, name, registration.Mapping{TenantID: tenant, SubscriptionID: c.subscription, EffectiveDay: cli.CompactOr(c.day), Note: cli.NoteOf(c.why)})
+			m, made, err := g.Map(ctx, name, registration.Mapping{TenantID: tenant, SubscriptionID: c.subscription, EffectiveDay: cli.CompactOr(c.day), Note: cli.NoteOf(c.Why)})
 			when := "now"
 			if made {
 				when = "newly"
@@ -139,7 +133,7 @@ func unmap(e *cli.Env) *cobra.Command {
 	cmd := cli.Command("unmap", "End the mapping to an Azure subscription", `From --from on the tenant's usage is charged to the registration's subscription.`, `
 stackusage tenant unmap --subscription 1f0c9d11-5e19-4f4c-8a3f-2b3a4f0c9d12 --from 2020-01-20 --reason "customer left"`, func(ctx context.Context) error {
 		return c.make(ctx, func(g *registration.Registrar, name string) (registration.Mapping, string, error) {
-			m, err := g.Unmap(ctx, name, c.subscription, cli.CompactOr(c.day), cli.NoteOf(c.why))
+			m, err := g.Unmap(ctx, name, c.subscription, cli.CompactOr(c.day), cli.NoteOf(c.Why))
 			return m, fmt.Sprintf("Tenant %s is charged to the registration's subscription", m.TenantID), err
 		})
 	})
