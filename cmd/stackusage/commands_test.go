@@ -210,6 +210,11 @@ func TestOutputs(t *testing.T) {
 	if out := tool(t, getenv, resolve("--keep", "--reason", "sent twice", "--output", "json")...); !strings.Contains(out, `"verdict":"kept-out"`) || strings.Count(out, "\n") != 1 {
 		t.Errorf("output:\n%s", out)
 	}
+	for _, days := range []string{"--from 2019-12-10 --to 2019-12-10", "--registration " + cloudID + " --from 2019-12-10 --to 2019-12-10", "--to 2019-12-10"} {
+		if out := tool(t, getenv, append([]string{"hour", "list"}, strings.Fields(days)...)...); strings.Count(out, "\n") != 3 {
+			t.Errorf("%s:\n%s", days, out)
+		}
+	}
 	if out := tool(t, getenv, "hour", "list", "--from", "2019-12-11"); out != "no such file has landed\n" {
 		t.Errorf("other days:\n%s", out)
 	}

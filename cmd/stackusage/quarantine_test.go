@@ -99,6 +99,14 @@ func TestQuarantine(t *testing.T) {
 	if strings.Count(shown, "\n") != 2 || !strings.Contains(shown, `"line":2,"state":"refused","code":"QuantityNegative"`) || !strings.Contains(shown, `"quantity":-2`) {
 		t.Fatalf("shown:\n%s", shown)
 	}
+	t.Run("they are shown as a table and as CSV, too", func(t *testing.T) {
+		if out := tool(t, getenv, about("show", "--output", "table")...); !strings.HasPrefix(out, "LINE  STATE    CODE              REASON") || strings.Count(out, "\n") != 3 {
+			t.Errorf("output:\n%s", out)
+		}
+		if out := tool(t, getenv, about("show", "--output", "csv")...); !strings.HasPrefix(out, "line,state,code,reason,") || !strings.Contains(out, `""quantity"":-2`) {
+			t.Errorf("output:\n%s", out)
+		}
+	})
 	t.Run("as they came they are refused again, with an exit code of its own", func(t *testing.T) {
 		var out, errOut bytes.Buffer
 		err := run(t.Context(), about("redrive", "--reason", "again", "--by", "olga"), getenv, &out, &errOut)

@@ -68,8 +68,12 @@ stackusage hour list --registration hamburg --verdict conflict`, func(ctx contex
 		if err != nil {
 			return err
 		}
+		landed := storage.Ledger.LandedHours(ctx, cloudID)
+		if cloudID != "" && days.First != 0 && days.Last != 0 {
+			landed = storage.Ledger.LandedBetween(ctx, cloudID, days.First, days.Last)
+		}
 		return cli.List(e, func(yield func(Row, error) bool) {
-			for h, err := range storage.Ledger.LandedHours(ctx, cloudID) {
+			for h, err := range landed {
 				if err == nil && (verdict != "" && h.Verdict != verdict || !days.Has(h.ID.Hour.Day())) {
 					continue
 				}
