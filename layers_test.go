@@ -83,8 +83,9 @@ var layers = map[string][]string{
 	"agent/spool":       {"shared/usage", "shared/landing", "agent/durable"},
 	"agent/stackapi":    {"shared/strictjson", "shared/activation", "shared/usage"},
 	"agent/config":      {"agent/stackapi", "shared/activation", "shared/landing", "shared/usage"},
-	"agent/signin":      {"agent/transport"},
-	"agent/doctor":      {"agent/inspection", "agent/config", "agent/durable", "agent/signin", "agent/spool", "agent/stackapi", "agent/transport", "shared/landing"},
+	"agent/transport":   {"agent/neterr"},
+	"agent/signin":      {"agent/neterr"},
+	"agent/doctor":      {"agent/inspection", "agent/config", "agent/durable", "agent/neterr", "agent/signin", "agent/spool", "agent/stackapi", "shared/landing"},
 	"internal/memstore": {"shared/table", "shared/content"}, // only tests import it
 
 	// Chaos is no stand-in: it looks for the product's work, and repeats its messages.

@@ -13,7 +13,7 @@ import (
 	"strings"
 	"time"
 
-	"stackusage/agent/transport"
+	"stackusage/agent/neterr"
 )
 
 // host checks the way to one host and returns the name of the check that a user
@@ -92,11 +92,11 @@ func explain(who, address string, proxied bool, err error) Result {
 	if strings.HasPrefix(who, "stack") {
 		key = "stack.caFile"
 	}
-	cause, advice, known := transport.Explain(err, transport.Place{Host: address, Setting: settingOf(who), CASetting: key, Proxied: proxied})
-	if !known {
+	why := neterr.Explain(err, neterr.Place{Host: address, Setting: settingOf(who), CASetting: key, Proxied: proxied})
+	if why.Kind == neterr.None {
 		return failed("the connection fails: "+brief(err), "Check that "+address+" is the address of the right service, and that nothing between cuts TLS.")
 	}
-	return failed(cause, advice)
+	return failed(why.Cause, why.Advice)
 }
 
 func settingOf(who string) string {

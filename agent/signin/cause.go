@@ -6,7 +6,7 @@ import (
 	"strings"
 	"time"
 
-	"stackusage/agent/transport"
+	"stackusage/agent/neterr"
 )
 
 // Kind is what is wrong, for programs.
@@ -25,11 +25,11 @@ const (
 	ClockOff             Kind = "clockOff"
 	NoManagedIdentity    Kind = "noManagedIdentity"
 	Unavailable          Kind = "unavailable"
-	UnknownHost          Kind = "unknownHost"
-	Unreachable          Kind = "unreachable"
-	TimedOut             Kind = "timedOut"
-	ProxyBroken          Kind = "proxyBroken"
-	UntrustedCertificate Kind = "untrustedCertificate" // of the issuer's server
+	UnknownHost          Kind = Kind(neterr.UnknownHost)
+	Unreachable          Kind = Kind(neterr.Unreachable)
+	TimedOut             Kind = Kind(neterr.TimedOut)
+	ProxyBroken          Kind = Kind(neterr.ProxyBroken)
+	UntrustedCertificate Kind = Kind(neterr.UntrustedCertificate) // of the issuer's server
 	Unknown              Kind = "unknown"
 )
 
@@ -145,18 +145,15 @@ func (e *Error) cause() string {
 	case Unavailable:
 		return "the token issuer is out of order or busy"
 	}
-	if cause, _, known := e.connection(); known {
-		return cause
+	if why := e.connection(); why.Cause != "" {
+		return why.Cause
 	}
 	return "the sign-in failed for a reason that is not known here"
 }
 
 // connection explains a connection that broke.
-func (e *Error) connection() (cause, advice string, known bool) {
-	if e.Err == nil {
-		return "", "", false
-	}
-	return transport.Explain(e.Err, transport.Place{Host: e.Host})
+func (e *Error) connection() neterr.Explanation {
+	return neterr.Explain(e.Err, neterr.Place{Host: e.Host})
 }
 
 // offset says by how much the clock is off, if the issuer's answer tells.
@@ -195,8 +192,8 @@ func (e *Error) advice() string {
 	case Unavailable:
 		return "Wait: the agent tries again by itself."
 	}
-	if _, advice, known := e.connection(); known {
-		return advice
+	if why := e.connection(); why.Advice != "" {
+		return why.Advice
 	}
 	if e.Detail != "" {
 		return "The issuer says: " + e.Detail

@@ -6,6 +6,7 @@ import (
 	"io"
 	"net"
 	"net/http"
+	"net/http/httptest"
 	"net/url"
 	"strings"
 	"testing"
@@ -147,6 +148,13 @@ func TestCauseOfABrokenConnection(t *testing.T) {
 		conf := conf
 		conf.LoginEndpoint = "https://" + closed + "/"
 		mustBe(t, s.fail(t, conf, stackAudience), signin.Unreachable, closed+" cannot be reached", "firewall")
+	})
+	t.Run("a server without TLS", func(t *testing.T) {
+		plain := httptest.NewServer(http.NotFoundHandler())
+		defer plain.Close()
+		conf := conf
+		conf.LoginEndpoint = strings.Replace(plain.URL, "http:", "https:", 1)
+		mustBe(t, s.fail(t, conf, stackAudience), signin.Unreachable, "speaks plain HTTP", "port")
 	})
 	t.Run("an authority that is not trusted", func(t *testing.T) {
 		stranger := newStand(t)

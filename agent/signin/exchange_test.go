@@ -34,9 +34,11 @@ func TestTheStackAcceptsWhoSignedIn(t *testing.T) {
 	}{
 		{"client secret", "secret", s.config(signin.ClientSecret)},
 		{"client certificate in PEM", "certificate", s.config(signin.ClientCertificate)},
-		{"client certificate in PFX", "certificate", s.config(signin.ClientCertificate)},
+		{"client certificate in a PFX of today", "certificate", s.config(signin.ClientCertificate)},
+		{"client certificate in a PFX of old, without a password", "certificate", s.config(signin.ClientCertificate)},
 	}
 	classes[2].conf.Certificate, classes[2].conf.CertificatePassword = pfx(t, pkcs12.Modern2023, registered(), "p"), "p"
+	classes[3].conf.Certificate = pfx(t, pkcs12.LegacyDES, registered(), "")
 	issuers := []struct{ name, login, tenant, audience string }{
 		{"Entra ID", s.LoginEndpoint(), tenantID, stackAudience},
 		{"AD FS", s.ADFSEndpoint(), identity.ADFS, adfsAudience},

@@ -2,13 +2,10 @@ package signin
 
 import (
 	"context"
-	"crypto/tls"
-	"crypto/x509"
 	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
-	"net"
 	"net/http"
 	"regexp"
 	"strings"
@@ -16,6 +13,8 @@ import (
 
 	"github.com/Azure/azure-sdk-for-go/sdk/azcore/runtime"
 	"github.com/Azure/azure-sdk-for-go/sdk/azidentity"
+
+	"stackusage/agent/neterr"
 )
 
 // maxAnswerBytes is how much of an issuer's answer is read, which azidentity
@@ -198,24 +197,12 @@ var codes = map[string]Kind{
 
 // kindOf sorts an error of a connection.
 func kindOf(err error) Kind {
-	var dns *net.DNSError
-	var op *net.OpError
-	var invalid *tls.CertificateVerificationError
-	var unknown x509.UnknownAuthorityError
-	var timeout net.Error
-	switch {
-	case errors.As(err, &op) && op.Op == "proxyconnect", strings.Contains(err.Error(), "Proxy Authentication Required"):
-		return ProxyBroken
-	case errors.As(err, &dns) && !dns.IsTimeout:
-		return UnknownHost
-	case errors.As(err, &invalid), errors.As(err, &unknown):
-		return UntrustedCertificate
-	case errors.Is(err, context.Canceled):
+	switch kind := neterr.Explain(err, neterr.Place{}).Kind; kind {
+	case neterr.None:
 		return Unknown
-	case errors.Is(err, context.DeadlineExceeded), errors.As(err, &timeout) && timeout.Timeout():
-		return TimedOut
-	case op != nil || errors.Is(err, io.EOF) || errors.Is(err, io.ErrUnexpectedEOF):
+	case neterr.NoTLS:
 		return Unreachable
+	default:
+		return Kind(kind)
 	}
-	return Unknown
 }

@@ -22,6 +22,8 @@ import (
 	"net/url"
 	"os"
 	"time"
+
+	"stackusage/agent/neterr"
 )
 
 // Defaults of Config.
@@ -187,12 +189,12 @@ func (e *explaining) RoundTrip(req *http.Request) (*http.Response, error) {
 		}
 		return resp, nil
 	}
-	at := Place{Host: req.URL.Hostname(), CASetting: "the setting caFile"}
+	at := neterr.Place{Host: req.URL.Hostname(), CASetting: "the setting caFile"}
 	if e.caFile != "" {
 		at.CASetting = "caFile " + e.caFile
 	}
-	if cause, advice, known := explainTLS(err, at, at.Host, at.CASetting); known {
-		err = fmt.Errorf("%w: %s: %s: %s", err, at.Host, cause, advice)
+	if why := neterr.Explain(err, at); why.Kind.TLS() {
+		err = fmt.Errorf("%w: %s: %s: %s", err, at.Host, why.Cause, why.Advice)
 	}
 	return nil, err
 }

@@ -14,6 +14,7 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
@@ -124,9 +125,12 @@ func (w *ward) serve(t *testing.T, h http.Handler, change func(*tls.Config)) (ad
 }
 
 // stack makes a stack that believes the issuer's tokens.
+// scenario is generated once: sources do not change.
+var scenario = sync.OnceValues(func() (*azurestack.Source, error) { return azurestack.Scenario("three-days", 1) })
+
 func (w *ward) stack(t *testing.T, opts azurestack.Options) *azurestack.Stack {
 	t.Helper()
-	source, err := azurestack.Scenario("three-days", 1)
+	source, err := scenario()
 	must(t, err)
 	opts.KeysURL, opts.KeysClient = w.issuer.KeysURL(), w.client
 	if opts.LoginEndpoint == "" {
