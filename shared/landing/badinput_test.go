@@ -150,21 +150,21 @@ func huge(t testing.TB, head string, n int, character, tail string) []byte {
 // with what a small file unpacks to.
 func TestHugeLinesTakeBoundedMemory(t *testing.T) {
 	b := goodBlob(t)
-	const line, header = 128 << 20, 100 << 20
+	const line, header = 32 << 20, 48 << 20
 	start := b.header[:len(b.header)-1]
 	for _, tt := range []struct {
 		name, code string // "" for a row too long, after which the blob is cut
 		file       []byte
 		bound      uint64
 	}{
-		{"a row of 128 MiB", "", huge(t, b.header+"\n", line, " ", "\n"), 8 << 20},
-		{"a row of 128 MiB without end", landing.RejectedCutShort, huge(t, b.header+"\n", line, " ", ""), 8 << 20},
-		{"a header of 100 MiB of spaces", landing.RejectedHeader, huge(t, "", header, " ", b.header+"\n"), 128 << 20},
-		{"a header with 100 MiB of spaces behind", landing.RejectedHeader, huge(t, b.header, header, " ", "\n"+b.trailer+"\n"), 128 << 20},
-		{"a header of 100 MiB in one text", landing.RejectedHeader, huge(t, start+`,"x":"`, header, "x", `"}`+"\n"), 128 << 20},
+		{"a row of 32 MiB", "", huge(t, b.header+"\n", line, " ", "\n"), 8 << 20},
+		{"a row of 32 MiB without end", landing.RejectedCutShort, huge(t, b.header+"\n", line, " ", ""), 8 << 20},
+		{"a header of 48 MiB of spaces", landing.RejectedHeader, huge(t, "", header, " ", b.header+"\n"), 128 << 20},
+		{"a header with 48 MiB of spaces behind", landing.RejectedHeader, huge(t, b.header, header, " ", "\n"+b.trailer+"\n"), 128 << 20},
+		{"a header of 48 MiB in one text", landing.RejectedHeader, huge(t, start+`,"x":"`, header, "x", `"}`+"\n"), 128 << 20},
 		{"a header of 15 MiB of brackets", landing.RejectedHeader, huge(t, start+`,"x":`, 15<<20, "[", "\n"), 128 << 20},
 		{"a header of 15 MiB of empty lists", landing.RejectedTrailer, huge(t, start+`,"x":[[]`, 15<<20/3*3, ",[]", "]}\n"), 256 << 20},
-		{"128 MiB of line ends", landing.RejectedTooManyRows, huge(t, b.header+"\n", line, "\n", ""), 0},
+		{"32 MiB of line ends", landing.RejectedTooManyRows, huge(t, b.header+"\n", line, "\n", ""), 0},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			if len(tt.file) > 4<<20 {
@@ -198,9 +198,9 @@ func TestHugeLinesTakeBoundedMemory(t *testing.T) {
 	}
 }
 
-func TestARowOf128MiBIsRefusedAlone(t *testing.T) {
+func TestALongRowIsRefusedAlone(t *testing.T) {
 	row := `{"a":1}`
-	long := 128 << 20
+	long := 32 << 20
 	var set landing.RowSet
 	sum := sha256.New()
 	for range long >> 20 {

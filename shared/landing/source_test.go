@@ -92,13 +92,13 @@ func bomb(t *testing.T, n int64, line string) io.Reader {
 }
 
 func TestAZipBombMeetsTheLimitInBoundedMemory(t *testing.T) {
-	const limit = 64 << 20
+	const limit = 16 << 20
 	for name, tt := range map[string]struct {
 		line, code string
 		limits     landing.Limits
 	}{
 		"as one endless line":   {" ", landing.RejectedTooLarge, landing.Limits{Bytes: limit}},
-		"as endless short rows": {"\n", landing.RejectedTooManyRows, landing.Limits{Bytes: limit, Rows: 1_000_000}},
+		"as endless short rows": {"\n", landing.RejectedTooManyRows, landing.Limits{Bytes: limit, Rows: 250_000}},
 	} {
 		t.Run(name, func(t *testing.T) {
 			var before, after runtime.MemStats
