@@ -54,8 +54,8 @@ func TestEveryCodeIsInTheDocument(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	_, after, _ := strings.Cut(string(text), "## Rejected whole")
-	rejected, after, _ := strings.Cut(after, "## Rejected alone")
+	_, after, _ := strings.Cut(string(text), "## Rejected blobs")
+	rejected, after, _ := strings.Cut(after, "## Rejected rows")
 	refused, _, _ := strings.Cut(after, "\n## ")
 	for _, c := range []struct{ dir, prefix, section string }{
 		{".", "Rejected", rejected},
