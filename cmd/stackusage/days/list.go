@@ -15,24 +15,24 @@ import (
 
 // Row is one line of day list.
 type Row struct {
-	CloudID   string    `json:"cloudId"`
-	Day       string    `json:"usageDay"`
-	Revision  int64     `json:"revision"`
-	Closed    time.Time `json:"statedAt"`
-	Complete  bool      `json:"complete"`
-	Missing   []string  `json:"missingHours,omitempty"`
-	Inputs    int64     `json:"inputs"`
-	Rows      int64     `json:"rows"`
-	Records   int64     `json:"records"`
-	Batches   int64     `json:"batches"`
-	Declined  int64     `json:"declinedRecords,omitempty"` // while the day is open because of them
-	Waived    int64     `json:"waivedLines,omitempty"`     // of which an operator decided not to bill something
-	Payer     string    `json:"billingSubscriptionId"`
-	Reporting string    `json:"reporting,omitempty"` // off: counted and forwarded nowhere
-	CarriedTo string    `json:"carriedTo,omitempty"` // the day that bills what this revision carries
-	Reason    string    `json:"reason,omitempty"`
-	By        string    `json:"by,omitempty"`
-	State     string    `json:"state,omitempty"`
+	CloudID   string       `json:"cloudId"`
+	Day       string       `json:"usageDay"`
+	Revision  int64        `json:"revision"`
+	Closed    time.Time    `json:"closedAt"`
+	Complete  bool         `json:"complete"`
+	Missing   []usage.Hour `json:"missingHours,omitempty"`
+	Inputs    int64        `json:"inputs"`
+	Rows      int64        `json:"rows"`
+	Records   int64        `json:"records"`
+	Batches   int64        `json:"batches"`
+	Declined  int64        `json:"declinedRecords,omitempty"` // while the day is open because of them
+	Waived    int64        `json:"waivedLines,omitempty"`     // of which an operator decided not to bill something
+	Payer     string       `json:"billingSubscriptionId"`
+	Reporting string       `json:"reporting,omitempty"` // off: counted and forwarded nowhere
+	CarriedTo string       `json:"carriedTo,omitempty"` // the day that bills what this revision carries
+	Reason    string       `json:"reason,omitempty"`
+	By        string       `json:"by,omitempty"`
+	State     string       `json:"state,omitempty"`
 }
 
 func list(e *cli.Env) *cobra.Command {
@@ -96,8 +96,10 @@ func rowOf(s ledger.Statement) Row {
 	if to, err := usage.ParseDay(s.CarriedTo); err == nil {
 		r.CarriedTo = to.String()
 	}
-	if s.MissingHours != "" {
-		r.Missing = strings.Split(s.MissingHours, ",")
+	for text := range strings.SplitSeq(s.MissingHours, ",") {
+		if h, err := usage.ParseCompactHour(text); err == nil {
+			r.Missing = append(r.Missing, h)
+		}
 	}
 	return r
 }
@@ -136,11 +138,8 @@ func (r Row) cells() []any {
 	complete, why := "yes", ""
 	if !r.Complete {
 		complete = fmt.Sprintf("%d missing,", len(r.Missing))
-		for _, text := range r.Missing[:min(len(r.Missing), 3)] {
-			if h, err := usage.ParseCompactHour(text); err == nil {
-				text = h.Point()
-			}
-			complete += " " + text
+		for _, h := range r.Missing[:min(len(r.Missing), 3)] {
+			complete += " " + h.Point()
 		}
 		if len(r.Missing) > 3 {
 			complete += " ..."
