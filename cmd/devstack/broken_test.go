@@ -21,6 +21,7 @@ import (
 // TestBrokenInput drops what an agent never should, beside what it should, and
 // looks where each ends. The hours that nobody else reports are ours to break.
 func TestBrokenInput(t *testing.T) {
+	t.Parallel()
 	s := testSite(t, options{recordings: recordings(t)})
 	first := usage.HourOf(s.stack.First())
 

@@ -10,14 +10,9 @@ import (
 	"stackusage/shared/usage"
 )
 
-// TestLateHours: hours that land after their usage day was billed become
+// lateHours: hours that land after their usage day was billed become
 // corrections, and the bill is again the exact sum of all rows.
-func TestLateHours(t *testing.T) {
-	s := testSite(t, options{recordings: recordings(t)})
-	if err := s.runAgent(t.Context()); err != nil {
-		t.Fatal(err)
-	}
-	billed(t, s)
+func lateHours(t *testing.T, s *site) {
 	day := usage.HourOf(s.stack.First()).Day()
 	late := usage.HourOf(s.stack.End())
 	subscription := "09065051-cfe9-4fcf-b90c-87f2af292fc9"

@@ -6,6 +6,7 @@ import (
 	"cmp"
 	"context"
 	"encoding/json"
+	"flag"
 	"fmt"
 	"log/slog"
 	"os"
@@ -15,10 +16,13 @@ import (
 	"time"
 )
 
-// staged is the function app and the agent, built once for all tests.
-var staged struct{ app, agent, movedApp string }
+// staged is the function app and the agent, built once for all tests. The handler has
+// a clock that can be moved, which only TestChaos does.
+var staged struct{ app, agent string }
 
 func TestMain(m *testing.M) {
+	flag.Parse()
+	_ = flag.Set("test.parallel", "5") // most of a site's time is waiting
 	dir, err := os.MkdirTemp("", "devstack-test-")
 	if err == nil {
 		err = stage(dir)
@@ -36,7 +40,6 @@ func TestMain(m *testing.M) {
 // the tree and not what was built last.
 func stage(dir string) error {
 	staged.app, staged.agent = filepath.Join(dir, "app"), filepath.Join(dir, "agent")
-	staged.movedApp = filepath.Join(dir, "moved", "app")
 	root := filepath.Join("..", "..")
 	files, err := filepath.Glob(filepath.Join(root, "functions", "*", "function.json"))
 	if err != nil {
@@ -50,19 +53,11 @@ func stage(dir string) error {
 			return err
 		}
 	}
-	if err := os.CopyFS(staged.movedApp, os.DirFS(staged.app)); err != nil {
-		return err
-	}
-	moved := exec.Command("go", "build", "-tags", "movedclock", "-o", filepath.Join(staged.movedApp, "bin", "handler"), "./cmd/handler")
-	moved.Dir = root
-	if text, err := moved.CombinedOutput(); err != nil {
-		return fmt.Errorf("build handler with a clock that moves: %w\n%s", err, text)
-	}
-	for out, pkg := range map[string]string{filepath.Join(staged.app, "bin", "handler"): "handler", staged.agent: "stackusage-agent"} {
-		cmd := exec.Command("go", "build", "-o", out, "./cmd/"+pkg)
+	for _, args := range [][]string{{"-tags", "movedclock", "-o", filepath.Join(staged.app, "bin", "handler"), "./cmd/handler"}, {"-o", staged.agent, "./cmd/stackusage-agent"}} {
+		cmd := exec.Command("go", append([]string{"build"}, args...)...)
 		cmd.Dir = root
 		if text, err := cmd.CombinedOutput(); err != nil {
-			return fmt.Errorf("build %s: %w\n%s", pkg, err, text)
+			return fmt.Errorf("build %v: %w\n%s", args, err, text)
 		}
 	}
 	return nil

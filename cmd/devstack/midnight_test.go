@@ -52,6 +52,7 @@ func midnightAnswers(t *testing.T, first usage.Day) string {
 // TestMidnight: usage of 23:00 that the stack reports on the next day is billed
 // on its own, and stackusage reconcile says how much it is.
 func TestMidnight(t *testing.T) {
+	t.Parallel()
 	day, err := usage.ParseDay("2020-02-01")
 	if err != nil {
 		t.Fatal(err)

@@ -13,10 +13,12 @@ import (
 )
 
 // TestRecordedHour follows a real hour to the bill and compares the bill with
-// sums that this test reads from the file by itself.
+// sums that this test reads from the file by itself. The stack is a
+// Development Kit, which is never charged. Late hours of the same day follow.
 func TestRecordedHour(t *testing.T) {
+	t.Parallel()
 	dir := recordings(t)
-	s := testSite(t, options{recordings: dir})
+	s := testSite(t, options{recordings: dir, registration: asKit})
 	if err := s.runAgent(t.Context()); err != nil {
 		t.Fatal(err)
 	}
@@ -94,4 +96,16 @@ func TestRecordedHour(t *testing.T) {
 			t.Errorf("%d lines name the region; want at least %d", n, len(records))
 		}
 	})
+	t.Run("of a Development Kit the bill says $0.00 for all of it", func(t *testing.T) {
+		st := statement(t, s, billingSubscription)
+		for _, l := range st.Lines {
+			if l.Amount != "0.00" || l.Rate != "0" || l.Quantity == "0" {
+				t.Errorf("%+v", l)
+			}
+		}
+		if page := signedInPage(t, s); len(st.Lines) == 0 || !strings.Contains(page, `id="total">$0.00<`) {
+			t.Errorf("%d lines; the page does not show $0.00:\n%s", len(st.Lines), page)
+		}
+	})
+	t.Run("late hours become corrections", func(t *testing.T) { lateHours(t, s) })
 }

@@ -17,6 +17,7 @@ import (
 // the functions, as the host calls them: PUT, GET, LIST and DELETE, a customer
 // of a CSP, and the key that configures the agent.
 func TestRegistrationAPI(t *testing.T) {
+	t.Parallel()
 	s := testSite(t, options{scenario: "documented-test"})
 	const (
 		second, payer    = "5a0d8d4e-2b0f-4a67-9d0a-3f4b2b9c1f02", "7a1f6e0c-2a53-4a8e-9a43-0c2d4c9f1b11"

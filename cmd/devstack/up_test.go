@@ -37,6 +37,7 @@ func (o *output) String() string {
 }
 
 func TestUpKeepsTheBillOpenInABrowser(t *testing.T) {
+	t.Parallel()
 	hours := filepath.Join(t.TempDir(), "hours")
 	if err := os.MkdirAll(hours, 0o755); err != nil {
 		t.Fatal(err)
