@@ -6,10 +6,8 @@ import (
 	"fmt"
 	"io"
 	"log/slog"
-	"maps"
 	"os"
 	"path/filepath"
-	"slices"
 	"strings"
 	"time"
 
@@ -18,7 +16,6 @@ import (
 	"stackusage/internal/devstack/balance"
 	"stackusage/internal/devstack/chaos"
 	"stackusage/internal/devstack/functionhost"
-	"stackusage/internal/devstack/storagefaults"
 )
 
 // chaosOptions are those of devstack chaos.
@@ -168,32 +165,9 @@ func calmSums(ctx context.Context, o options, log *slog.Logger, progress io.Writ
 	return chaos.Sums(ctx, s.commerce)
 }
 
-// printTally prints the table of faults and writes faults.json.
+// printTally prints what happened and how it ended, and writes faults.json.
 func printTally(out io.Writer, folder string, t chaos.Tally, sheet balance.Sheet) error {
-	total := storagefaults.Counts{Given: map[storagefaults.Action]int{}}
-	fmt.Fprintf(out, "\nSeed %d: what happened to the handlers' writes\n\n%-36s %6s %7s %7s %7s %7s %7s %7s\n", t.Seed,
-		"", "", "not", "not st.", "stored,", "stored,", "killed", "killed")
-	row := func(name string, k storagefaults.Counts) {
-		fmt.Fprintf(out, "%-36s %6d", name, k.Seen)
-		for _, a := range storagefaults.Actions() {
-			fmt.Fprintf(out, " %7d", k.Given[a])
-		}
-		fmt.Fprintln(out)
-	}
-	fmt.Fprintf(out, "%-36s %6s %7s %7s %7s %7s %7s %7s\n", "write", "seen", "stored", "ever", "failed", "f. ever", "before", "after")
-	for _, name := range slices.Sorted(maps.Keys(t.Writes)) {
-		k := t.Writes[name]
-		row(name, k)
-		total.Seen += k.Seen
-		for a, n := range k.Given {
-			total.Given[a] += n
-		}
-	}
-	row("total", total)
-	fmt.Fprintf(out, "\n%-60s %6s\n", "other faults", "times")
-	for _, kind := range slices.Sorted(maps.Keys(t.Faults)) {
-		fmt.Fprintf(out, "%-60s %6d\n", kind, t.Faults[kind])
-	}
+	t.Print(out)
 	printProblems(out, sheet.Problems, 20)
 	if sheet.Balanced {
 		fmt.Fprintf(out, "\nseed %d passed: %d rows billed or quarantined to the last digit, verified, nothing pending\n", t.Seed, sheet.RowsServed)

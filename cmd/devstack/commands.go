@@ -9,6 +9,7 @@ import (
 	"os"
 	"path/filepath"
 	"runtime/debug"
+	"slices"
 	"strings"
 	"time"
 
@@ -141,8 +142,8 @@ func complete(cmd *cobra.Command, flag string, values []string) {
 
 // logged does the work of run or up with a log below --out.
 func logged(ctx context.Context, o options, stdout io.Writer, work func(context.Context, options, *slog.Logger, io.Writer) error) error {
-	if err := checkRegisteredAs(o.registration); err != nil {
-		return err
+	if !slices.Contains(registeredAs, o.registration) {
+		return fmt.Errorf("--registration %q: must be one of %s", o.registration, strings.Join(registeredAs, ", "))
 	}
 	// What a failed run leaves must not be taken for its results.
 	for _, old := range []string{"balance.json", "commerce-records.ndjson", "usage-details.csv", "tables"} {

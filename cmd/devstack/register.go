@@ -2,9 +2,7 @@ package main
 
 import (
 	"context"
-	"fmt"
 	"slices"
-	"strings"
 	"time"
 
 	"github.com/google/uuid"
@@ -33,15 +31,8 @@ const (
 
 var registeredAs = []string{asIntegrated, asKit, asCSP}
 
-func checkRegisteredAs(as string) error {
-	if !slices.Contains(registeredAs, as) {
-		return fmt.Errorf("--registration %q: must be one of %s", as, strings.Join(registeredAs, ", "))
-	}
-	return nil
-}
-
 // register does what a deployment and a registration do: the container, the rows
-// that say who is charged, and by the same rules.
+// that name the billing subscription, and by the same rules.
 func (s *site) register(ctx context.Context) error {
 	landed, err := azurestore.Connect(s.setting, "LandingStorage")
 	if err != nil {

@@ -15,6 +15,7 @@ import (
 	"github.com/Azure/azure-sdk-for-go/sdk/storage/azblob"
 	"github.com/Azure/azure-sdk-for-go/sdk/storage/azqueue"
 
+	"stackusage/cmd/devstack/front"
 	"stackusage/internal/devstack/azurestack"
 	"stackusage/internal/devstack/azurite"
 	"stackusage/internal/devstack/blobevents"
@@ -42,11 +43,13 @@ type site struct {
 	azurite  *azurite.Server
 	settings map[string]string // of the function app
 	stack    *azurestack.Stack
-	stackURL string // without TLS, for its doors: /_devstack
-	front    front  // what the agent meets
-	commerce string // URL
-	host     *functionhost.Host
-	usage    *azurestore.Account
+	stackURL string       // without TLS, for its doors: /_devstack
+	front    *front.Front // what the agent meets
+
+	stackTLS, landingURL string // of it
+	commerce             string // URL
+	host                 *functionhost.Host
+	usage                *azurestore.Account
 
 	// sweepEvery is the least time between two sweeps while all is waited for.
 	sweepEvery time.Duration
@@ -145,7 +148,7 @@ func (s *site) startStorage(ctx context.Context) error {
 		"AzureWebJobsStorage": s.azurite.ConnectionString(usageAccount),
 		"UsageStorage":        s.azurite.ConnectionString(usageAccount),
 		"LandingStorage":      s.azurite.ConnectionString(landingAccount),
-		"SWEEP_SCHEDULE":      s.sweepSchedule(),
+		"SWEEP_SCHEDULE":      quietTimer,
 		"SWEEP_GRACE":         "20s",
 		"FORWARD_RETRY":       "1s",
 		"SEND_LIMIT":          "10s",
@@ -153,21 +156,20 @@ func (s *site) startStorage(ctx context.Context) error {
 		"INVOCATION_LIMIT":    invocationLimit,
 		"TMPDIR":              tmp,
 	}
+	if s.o.up {
+		s.settings["SWEEP_SCHEDULE"] = "0 */5 * * * *"
+	}
 	if s.usage, err = azurestore.Connect(s.setting, "UsageStorage"); err != nil {
 		return err
 	}
-	return s.startLanding()
+	s.landingURL, err = s.front.Landing(s.settings["LandingStorage"], landing.Container(cloudID))
+	return err
 }
 
-// sweepSchedule keeps the timer quiet during run, which sweeps by itself once
+// quietTimer keeps the timer quiet during run, which sweeps by itself once
 // all hours are in: a timer in the middle would close a day before its late
 // rows come, and the same recording would give other revisions each time.
-func (s *site) sweepSchedule() string {
-	if s.o.up {
-		return "0 */5 * * * *"
-	}
-	return "0 0 0 1 1 *"
-}
+const quietTimer = "0 0 0 1 1 *"
 
 func (s *site) setting(name string) string { return s.settings[name] }
 
@@ -179,16 +181,17 @@ func (s *site) startStack() error {
 	if err != nil {
 		return err
 	}
-	if err := s.startIssuer(); err != nil {
+	if s.front, err = front.Start(s.dir); err != nil {
 		return err
 	}
+	s.closers = append(s.closers, s.front.Stop)
 	s.stack, err = azurestack.New(source, azurestack.Options{
-		KeysURL: s.front.issuer.KeysURL(), KeysClient: s.front.client, LoginEndpoint: s.front.issuer.LoginEndpoint(), Audience: stackAudience, Now: s.stackTime,
+		KeysURL: s.front.Issuer.KeysURL(), KeysClient: s.front.Client, LoginEndpoint: s.front.Issuer.LoginEndpoint(), Audience: front.StackAudience, Now: s.stackTime,
 	})
 	if err != nil {
 		return err
 	}
-	if s.front.stackURL, err = s.serveTLS(s.stack); err != nil {
+	if s.stackTLS, err = s.front.Serve(s.stack); err != nil {
 		return err
 	}
 	s.stackURL, err = s.serve(s.stack)
@@ -206,11 +209,7 @@ func (s *site) stackTime() time.Time {
 }
 
 func (s *site) startCommerce() error {
-	return s.startCommerceAt(filepath.Join(s.dir, "commerce.db"))
-}
-
-func (s *site) startCommerceAt(file string) error {
-	server, err := commerce.Open(file, commerce.Options{})
+	server, err := commerce.Open(filepath.Join(s.dir, "commerce.db"), commerce.Options{})
 	if err != nil {
 		return err
 	}

@@ -3,14 +3,11 @@ package main
 import (
 	"context"
 	"fmt"
-	"maps"
 	"os"
 	"os/exec"
 	"path/filepath"
 	"strings"
 	"time"
-
-	"go.yaml.in/yaml/v3"
 
 	"stackusage/shared/activation"
 	"stackusage/shared/landing"
@@ -50,7 +47,7 @@ func (s *site) command(ctx context.Context, args ...string) (said string, err er
 		return "", err
 	}
 	cmd := exec.CommandContext(ctx, program, args...)
-	cmd.Env = append(os.Environ(), s.front.agentEnvironment()...)
+	cmd.Env = append(os.Environ(), s.front.Environment()...)
 	out, err := cmd.CombinedOutput()
 	if err != nil {
 		return "", fmt.Errorf("stackusage-agent %s: %w\n%s", args[0], err, out)
@@ -76,11 +73,8 @@ func (s *site) activateAgent(ctx context.Context, name string) (config string, e
 	if _, err := s.command(ctx, "activate", key, "--config", config); err != nil {
 		return "", err
 	}
-	if err := s.front.writeSecret(config); err != nil {
+	if err := s.front.FillIn(config, filepath.Join(folder, "spool"), s.stack.InfrastructureSubscriptions()[1:]); err != nil {
 		return "", err
-	}
-	if err := fillIn(config, s.front.settings(filepath.Join(folder, "spool"), s.stack.InfrastructureSubscriptions()[1:])); err != nil {
-		return "", fmt.Errorf("fill in %s: %w", config, err)
 	}
 	_, err = s.command(ctx, "config", "check", "--config", config)
 	return config, err
@@ -90,38 +84,11 @@ func (s *site) activateAgent(ctx context.Context, name string) (config string, e
 func (s *site) activationKey() (string, error) {
 	first := usage.HourOf(s.stack.First())
 	return activation.Encode(activation.Key{
-		BlobServiceURI: s.front.landingURL, Container: landing.Container(cloudID), CloudID: cloudID,
-		Identity: activation.Identity{Method: activation.ManagedIdentity, ClientID: s.front.managed},
+		BlobServiceURI: s.landingURL, Container: landing.Container(cloudID), CloudID: cloudID,
+		Identity: activation.Identity{Method: activation.ManagedIdentity, ClientID: s.front.Managed},
 		Stamp: activation.Stamp{
-			Region: s.stack.Region(), Domain: s.stack.Domain(), Endpoint: s.front.stackURL, ProviderSubscription: s.stack.Provider(),
+			Region: s.stack.Region(), Domain: s.stack.Domain(), Endpoint: s.stackTLS, ProviderSubscription: s.stack.Provider(),
 		},
 		Rules: &activation.Rules{FirstHour: &first},
 	})
-}
-
-// fillIn sets keys of the sections of a configuration file.
-func fillIn(file string, sections map[string]map[string]any) error {
-	text, err := os.ReadFile(file)
-	if err != nil {
-		return err
-	}
-	all := map[string]any{}
-	if err := yaml.Unmarshal(text, &all); err != nil {
-		return err
-	}
-	for name, values := range sections {
-		section, ok := all[name].(map[string]any)
-		if !ok {
-			return fmt.Errorf("no section %s", name)
-		}
-		maps.Copy(section, values)
-	}
-	if text, err = yaml.Marshal(all); err != nil {
-		return err
-	}
-	next := file + ".next" // agents may be activated side by side
-	if err := os.WriteFile(next, text, 0o644); err != nil {
-		return err
-	}
-	return os.Rename(next, file)
 }

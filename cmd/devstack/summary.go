@@ -124,9 +124,9 @@ func (s *site) printAddresses(out io.Writer) {
 	for _, line := range [][2]string{
 		{"status of the app", s.host.URL() + "/api/status"},
 		{"run Sweep now", "curl -X POST " + s.host.URL() + "/admin/functions/Sweep -H 'Content-Type: application/json' -d '{\"input\":\"\"}'"},
-		{"stack", s.front.stackURL},
+		{"stack", s.stackTLS},
 		{"provider subscription", s.stack.Provider()},
-		{"look at the agent", strings.Join(s.front.agentEnvironment(), " ") + " " + s.o.agent + " doctor --config " + filepath.Join(s.dir, firstAgent, "config.yaml")},
+		{"look at the agent", strings.Join(s.front.Environment(), " ") + " " + s.o.agent + " doctor --config " + filepath.Join(s.dir, firstAgent, "config.yaml")},
 		{"bill", s.commerce + "/v1/bill?format=csv"},
 		{"usage details file", s.commerce + "/v1/usage-details.csv"},
 		{"storage of the app", s.settings["UsageStorage"]},

@@ -60,14 +60,6 @@ type Site struct {
 	Balance func(ctx context.Context, host *functionhost.Host, done func(ctx context.Context, text string) bool) (balance.Sheet, error)
 }
 
-// Tally is what happened in a run, as faults.json has it.
-type Tally struct {
-	Seed   uint64                          `json:"seed"`
-	Passed bool                            `json:"passed"`
-	Faults map[string]int                  `json:"faults"`
-	Writes map[string]storagefaults.Counts `json:"writes"` // of the handler, by kind
-}
-
 // Host time passes fast enough for a lease of ten minutes to end in six
 // seconds: a handler that is killed with its host leaves its messages leased.
 const (
