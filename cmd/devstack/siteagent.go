@@ -41,7 +41,7 @@ func (s *site) agent(ctx context.Context, name string, end time.Time) error {
 }
 
 // command runs one of the agent's commands as an operator does.
-func (s *site) command(ctx context.Context, args ...string) (said string, err error) {
+func (s *site) command(ctx context.Context, args ...string) (output string, err error) {
 	program, err := filepath.Abs(s.o.agent)
 	if err != nil {
 		return "", err

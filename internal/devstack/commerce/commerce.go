@@ -48,7 +48,7 @@ const (
 // Options says how commerce behaves. The zero value is the wire contract with
 // no lateness limit and no credentials.
 type Options struct {
-	// Now is the clock that stamps acceptance and decides lateness.
+	// Now is the clock of acceptance and lateness.
 	// Default: time.Now.
 	Now func() time.Time
 	// LatenessLimit is how long after the end of its usage day a record is

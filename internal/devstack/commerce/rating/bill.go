@@ -96,12 +96,12 @@ type Statement struct {
 
 // Unrated is a meter that would be charged but has no price.
 type Unrated struct {
-	MeterID   string `json:"meterId"`
-	MeterName string `json:"meterName"`
-	Unit      string `json:"unit"`
-	Month     string `json:"month"`
-	Payer     string `json:"billingSubscriptionId"`
-	Quantity  string `json:"quantity"`
+	MeterID      string `json:"meterId"`
+	MeterName    string `json:"meterName"`
+	Unit         string `json:"unit"`
+	Month        string `json:"month"`
+	Subscription string `json:"billingSubscriptionId"`
+	Quantity     string `json:"quantity"`
 }
 
 // Invoice is the whole bill.

@@ -10,8 +10,8 @@ import (
 )
 
 const (
-	// maxText is how long tags and the stamp's own text may be, in bytes;
-	// above it the sender states a hash instead.
+	// maxText is how long tags and the stack's own text may be, in bytes;
+	// above it the sender sends a hash instead.
 	maxText = 16 << 10
 	// maxReason is how long the reason of a carry may be, in bytes.
 	maxReason = 1000
@@ -49,7 +49,7 @@ var rules = []rule{
 		func(r *Record) bool { return slices.Contains(knownKinds, r.Kind) }},
 	{"InvalidRevision", "revision is not 1 or more",
 		func(r *Record) bool { return r.Revision >= 1 }},
-	{"InvalidRevision", "revision 1 states the day, so a correction has 2 or more",
+	{"InvalidRevision", "revision 1 is the first of its day, so a correction has 2 or more",
 		func(r *Record) bool { return r.Kind != "correction" || r.Revision >= 2 }},
 	{"InvalidCorrects", "a correction must name the recordId before it in corrects",
 		func(r *Record) bool {
@@ -75,7 +75,7 @@ var rules = []rule{
 		func(r *Record) bool { return IsCanonical(r.Quantity) }},
 	{"QuantityTooLong", "quantity has more than 128 characters",
 		func(r *Record) bool { return len(r.Quantity) <= maxQuantity }},
-	{"NegativeQuantity", "usage cannot be negative; only what changes an earlier statement can",
+	{"NegativeQuantity", "usage cannot be negative; only what changes an earlier revision can",
 		func(r *Record) bool { return r.Kind != "usage" || !strings.HasPrefix(r.Quantity, "-") }},
 	{"InvalidUsageDate", "usageDate is not a date like 2019-12-10",
 		func(r *Record) (ok bool) {
@@ -188,7 +188,7 @@ func IsGUID(text string) bool {
 	return err == nil && id != uuid.Nil && id.String() == text
 }
 
-// sameGUID compares a GUID as a stamp wrote it, in whatever case and with or
+// sameGUID compares a GUID as a stack wrote it, in whatever case and with or
 // without dashes, with one in canonical form.
 func sameGUID(own, canonical string) bool {
 	id, err := uuid.Parse(own)
