@@ -10,7 +10,6 @@ import (
 	"time"
 
 	"stackusage/internal/faultstore"
-	"stackusage/shared/closing"
 	"stackusage/shared/ledger"
 	"stackusage/shared/registration"
 	"stackusage/shared/table"
@@ -19,7 +18,7 @@ import (
 // operator makes changes that may reach closed days.
 func (r *rig) operator(confirmed bool) *registration.Registrar {
 	g := r.registrar()
-	g.Closed, g.Confirmed = closing.ClosedDays(&ledger.Ledger{Store: r.store.Tables}), confirmed
+	g.Closed, g.Confirmed = (&ledger.Ledger{Store: r.store.Tables}).ClosedDays, confirmed
 	return g
 }
 

@@ -4,7 +4,6 @@ import (
 	"testing"
 
 	"stackusage/internal/memstore"
-	"stackusage/shared/closing"
 	"stackusage/shared/ledger"
 	"stackusage/shared/table"
 	"stackusage/shared/usage"
@@ -25,7 +24,7 @@ func TestClosedDaysOfManyInputs(t *testing.T) {
 	r := ledger.Revision{Number: 1, Inputs: ledger.InputList(inputs), Settlement: "daily/settlement", Change: 1}
 	ok(t, l.Store.Apply(t.Context(), table.UsageDays, cloudID, table.Op{Verb: table.Put, Row: table.Row{
 		Partition: cloudID, Key: theDay.Compact() + "_0001", Props: table.Encode(r)}}))
-	closed, err := closing.ClosedDays(l)(t.Context(), cloudID)
+	closed, err := l.ClosedDays(t.Context(), cloudID)
 	if err != nil || len(closed) != 1 || len(closed[0].Hours) != 1200 || !closed[0].Hours[1199].Equal((hour22 + 1199).Start()) {
 		t.Errorf("closed %+v, error %v", closed, err)
 	}

@@ -6,7 +6,6 @@ import (
 
 	"github.com/gorilla/mux"
 
-	"stackusage/shared/closing"
 	"stackusage/shared/registration"
 	"stackusage/shared/registration/resource"
 )
@@ -38,7 +37,7 @@ func wish(p resource.Properties, name string, r *http.Request) (w registration.W
 }
 
 func (a *App) registrar() *registration.Registrar {
-	return &registration.Registrar{Store: a.Registrations, Now: a.Now, Closed: closing.ClosedDays(a.Ledger), Grace: a.Settings.Settling()}
+	return &registration.Registrar{Store: a.Registrations, Now: a.Now, Closed: a.Ledger.ClosedDays, Grace: a.Settings.Settling()}
 }
 
 // changing is the registrar of a request, which may confirm that closed days are

@@ -7,7 +7,6 @@ import (
 	"fmt"
 	"time"
 
-	"stackusage/shared/closing"
 	"stackusage/shared/landing"
 	"stackusage/shared/ledger"
 	"stackusage/shared/registration"
@@ -42,7 +41,7 @@ func (s *landedSweep) resettle(ctx context.Context, book registration.Book, late
 	if off, on := registration.Reporting(book.Registrations); !lately && !(off && on) {
 		return nil
 	}
-	last, err := closing.LastRevisions(ctx, s.sweeper.Ledger, s.cloudID)
+	last, err := s.sweeper.Ledger.LastRevisions(ctx, s.cloudID)
 	if err != nil {
 		return err
 	}
@@ -52,7 +51,7 @@ func (s *landedSweep) resettle(ctx context.Context, book registration.Book, late
 			errs = append(errs, s.unforwarded(ctx, book, day))
 			continue
 		}
-		since := closing.SettledBy(revision)
+		since := revision.SettledBy()
 		if since < 0 || !book.Affected(day.Compact(), since) {
 			continue
 		}

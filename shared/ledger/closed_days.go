@@ -1,40 +1,37 @@
-package closing
+package ledger
 
 import (
 	"context"
 	"strings"
 	"time"
 
-	"stackusage/shared/ledger"
 	"stackusage/shared/registration"
 	"stackusage/shared/usage"
 )
 
 // ClosedDays lists the usage days of a registration whose last revision was made
 // with reporting on.
-func ClosedDays(l *ledger.Ledger) func(ctx context.Context, cloudID string) ([]registration.ClosedDay, error) {
-	return func(ctx context.Context, cloudID string) (closed []registration.ClosedDay, err error) {
-		last, err := LastRevisions(ctx, l, cloudID)
+func (l *Ledger) ClosedDays(ctx context.Context, cloudID string) (closed []registration.ClosedDay, err error) {
+	last, err := l.LastRevisions(ctx, cloudID)
+	if err != nil {
+		return nil, err
+	}
+	for day, revision := range last {
+		if revision.Reporting == ReportingOff {
+			continue
+		}
+		hours, err := l.reportedHours(ctx, cloudID, day, revision)
 		if err != nil {
 			return nil, err
 		}
-		for day, revision := range last {
-			if revision.Reporting == ledger.ReportingOff {
-				continue
-			}
-			hours, err := reportedHours(ctx, l, cloudID, day, revision)
-			if err != nil {
-				return nil, err
-			}
-			closed = append(closed, registration.ClosedDay{Day: day.Compact(), Change: SettledBy(revision), Hours: hours})
-		}
-		return closed, nil
+		closed = append(closed, registration.ClosedDay{Day: day.Compact(), Change: revision.SettledBy(), Hours: hours})
 	}
+	return closed, nil
 }
 
 // LastRevisions is the last revision of each usage day of a registration.
-func LastRevisions(ctx context.Context, l *ledger.Ledger, cloudID string) (map[usage.Day]ledger.Revision, error) {
-	last := map[usage.Day]ledger.Revision{}
+func (l *Ledger) LastRevisions(ctx context.Context, cloudID string) (map[usage.Day]Revision, error) {
+	last := map[usage.Day]Revision{}
 	for st, err := range l.Statements(ctx, cloudID, 0, 0) {
 		if err != nil {
 			return nil, err
@@ -46,7 +43,7 @@ func LastRevisions(ctx context.Context, l *ledger.Ledger, cloudID string) (map[u
 
 // SettledBy is the number of the change of the registration that a revision was
 // settled by; -1 if it was settled by none.
-func SettledBy(r ledger.Revision) int {
+func (r Revision) SettledBy() int {
 	if r.Settlement == "" {
 		return -1
 	}
@@ -56,7 +53,7 @@ func SettledBy(r ledger.Revision) int {
 // reportedHours are the reported hours of a revision's inputs. Of a list that was too
 // long for its column they are those of all inputs of the day, also of such as do not
 // count any more: an hour may be reported at any time after its usage.
-func reportedHours(ctx context.Context, l *ledger.Ledger, cloudID string, day usage.Day, r ledger.Revision) (hours []time.Time, err error) {
+func (l *Ledger) reportedHours(ctx context.Context, cloudID string, day usage.Day, r Revision) (hours []time.Time, err error) {
 	if strings.HasPrefix(r.Inputs, "sha256:") {
 		inputs, err := l.Inputs(ctx, cloudID, day)
 		for _, in := range inputs {
