@@ -249,7 +249,7 @@ func TestPages(t *testing.T) {
 		{"a command of the agent", deploy, "stackusage-agent backfill", "stackusage-agent refill", "stackusage-agent refill"},
 		{"a flag of the agent", deploy, "backfill --from", "backfill --since", "has no flag --since"},
 		{"a file", deploy, "cp infra/main.bicepparam", "cp infra/base.bicepparam", "no file infra/base.bicepparam"},
-		{"a file in the text", deploy, "`docs/agent.md`", "`docs/agents.md`", "no file docs/agents.md"},
+		{"a file in the text", deploy, "`infra/bicepconfig.json`", "`infra/bicepconfigs.json`", "no file infra/bicepconfigs.json"},
 	} {
 		t.Run("noticed: "+m.name+" that is not there", func(t *testing.T) {
 			if !strings.Contains(m.page, m.old) {
