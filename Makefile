@@ -95,10 +95,11 @@ test-windows: ## run the agent for Windows, under wine
 soak: ## run the tests of the handlers on Azurite, the random and the exhaustive ones with all their cases
 	STACKUSAGE_SOAK=1 $(GO) test -timeout 60m ./handlers
 
-lint: ## gofmt, vet, staticcheck
+lint: ## gofmt, vet, staticcheck; markdownlint, links and words of the pages
 	@test -z "$$(gofmt -l . | tee /dev/stderr)" || { echo "gofmt: run gofmt -w on these files"; exit 1; }
 	$(GO) vet ./...
 	$(GO) tool staticcheck ./...
+	$(GO) test -run 'TestMarkdown|TestLinks|TestPagesSpeakPlainly' .
 
 bench: ## measure: rows per second of each step
 	$(GO) test -run '^$$' -bench . -benchmem ./shared/... ./agent/...

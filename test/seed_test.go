@@ -47,7 +47,7 @@ func uncovered(page, document string) (problems []string) {
 	document = plain(document)
 	behaviour := true
 	for line := range strings.Lines(page) {
-		behaviour = behaviour && !strings.HasPrefix(line, "## Nothing to show")
+		behaviour = behaviour && !strings.HasPrefix(line, "## Sentences without tests")
 		cells := strings.Split(strings.Trim(strings.TrimSpace(line), "|"), " | ")
 		if !strings.HasPrefix(line, "| ") || strings.HasPrefix(line, "| sentence ") {
 			continue
