@@ -21,13 +21,17 @@ func (r *run) outageOnce(ctx context.Context) {
 	if time.Now().Before(r.outageEnd.Add(2*outageLength)) || r.countPoisoned() > 0 {
 		return
 	}
-	waiting := 0
+	waiting := int32(0) // those that a handler has are counted, too
 	for _, name := range []string{queue.Landed, queue.Days} {
-		texts, err := r.peek(ctx, name)
+		client, err := r.open(name)
 		if err != nil {
 			return
 		}
-		waiting += len(texts)
+		properties, err := client.GetProperties(ctx, nil)
+		if err != nil {
+			return // not made yet
+		}
+		waiting += *properties.ApproximateMessagesCount
 	}
 	if waiting < 2 {
 		return
