@@ -33,6 +33,9 @@ var (
 func decodePage(body *gauge, row func(raw []byte) error) (header, error) {
 	var head header
 	body.skipBOM()
+	if err := htmlPage(body.start()); err != nil {
+		return head, err
+	}
 	d := decoder{body: body, json: json.NewDecoder(body)}
 	if err := d.delim('{'); err != nil {
 		return head, err
@@ -203,6 +206,12 @@ func (g *gauge) skipBOM() {
 	if start, err := g.r.Peek(len(bom)); err == nil && bytes.Equal(start, bom) {
 		g.r.Discard(len(bom)) // just peeked: cannot fail
 	}
+}
+
+// start is what of the answer has come already.
+func (g *gauge) start() []byte {
+	text, _ := g.r.Peek(g.r.Buffered()) // cannot fail
+	return text
 }
 
 func (g *gauge) Read(p []byte) (int, error) {

@@ -169,7 +169,26 @@ func reason(text []byte) (code, message string) {
 			return cut(body.Code), cut(body.Message)
 		}
 	}
+	if page := htmlPage(text); page != nil {
+		return "", page.Error()
+	}
 	return "", cut(string(text))
+}
+
+var title = regexp.MustCompile(`(?is)<title[^>]*>(.*?)</title>`)
+
+// htmlPage is the error of an answer that begins as HTML does; nil for any other. It has
+// the page's title, which often says who answered.
+func htmlPage(text []byte) error {
+	text = bytes.TrimSpace(bytes.TrimPrefix(text, bom))
+	if len(text) == 0 || text[0] != '<' {
+		return nil
+	}
+	what := "an HTML page"
+	if m := title.FindSubmatch(text); m != nil {
+		what += fmt.Sprintf(" %.100q", strings.Join(strings.Fields(cut(string(m[1]))), " "))
+	}
+	return errors.New(what + " in place of JSON: a proxy, a load balancer or a sign-in page answers for the stack; check stack.endpoint and proxy.url")
 }
 
 // token is what a token looks like in an answer that repeats the request.

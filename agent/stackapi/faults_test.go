@@ -155,7 +155,9 @@ func TestOtherAnswersAreErrorsAtOnce(t *testing.T) {
 	}{
 		{"forbidden", 403, "\ufeff" + `{"error":{"code":"AuthorizationFailed","message":"no"}}`, `403 AuthorizationFailed "no"`},
 		{"a flat error", 400, `{"code":"InvalidProperty","message":"bad"}`, `400 InvalidProperty "bad"`},
-		{"not JSON", 501, `<html>` + strings.Repeat("x", 9999), `501 "<html>xxx`},
+		{"not JSON", 501, strings.Repeat("x", 9999), `501 "xxx`},
+		{"a page", 501, "<html><title>\n Not\timplemented</title>" + strings.Repeat("x", 9999), `501 "an HTML page \"Not implemented\" in place of JSON: a proxy`},
+		{"a page with status 200", 200, "\ufeff\r\n<!DOCTYPE html><html><head><TITLE>Sign in</TITLE>", `200 InvalidAnswer: an HTML page "Sign in" in place of JSON: a proxy, a load balancer or a sign-in page answers for the stack; check stack.endpoint`},
 		{"empty", 404, ``, `page 1: 404`},
 		{"an error with status 200", 200, `{"error":{"code":"Odd","message":"why"}}`, `200 Odd "why": the answer has no value`},
 	} {

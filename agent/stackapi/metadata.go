@@ -89,6 +89,9 @@ func parseMetadata(text []byte) (Metadata, error) {
 			Audiences     []string
 		}
 	}
+	if err := htmlPage(text); err != nil {
+		return Metadata{}, err
+	}
 	if err := strictjson.Unmarshal(bytes.TrimPrefix(text, bom), &body); err != nil {
 		return Metadata{}, err
 	}

@@ -117,7 +117,7 @@ const goodAuthentication = `"loginEndpoint":"https://login.windows.net/","audien
 
 func TestParseMetadata(t *testing.T) {
 	for name, tc := range map[string]struct{ text, says string }{
-		"a page of HTML":             {"<html>", "byte 0"},
+		"a page of HTML":             {"<html>", "an HTML page in place of JSON"},
 		"nothing":                    {"", "byte 0"},
 		"no authentication":          {`{}`, "loginEndpoint"},
 		"two login endpoints":        {`{"authentication":{` + goodAuthentication + `,"loginEndpoint":"https://evil.invalid/"}}`, "twice"},
