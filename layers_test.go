@@ -77,9 +77,11 @@ var layers = map[string][]string{
 	"handlers":      {"shared/invoke", "shared/activation", "shared/activation/issue"},
 	"shared/verify": {"shared/table"}, // nothing else, also indirectly: decision 0018
 
-	"agent":             {"shared/usage", "shared/landing", "agent/spool", "agent/stackapi", "agent/metrics"},
+	"agent":             {"shared/usage", "shared/landing", "agent/spool", "agent/stackapi", "agent/metrics", "agent/status", "agent/subscribers"},
+	"agent/status":      {"shared/usage", "agent/metrics", "agent/spool"},
+	"agent/subscribers": {"shared/usage"},
 	"agent/blobdrop":    {"agent", "shared/landing"},
-	"agent/inspection":  {"agent", "agent/spool", "shared/usage"},
+	"agent/inspection":  {"agent", "agent/spool", "agent/status", "shared/usage"},
 	"agent/spool":       {"shared/usage", "shared/landing", "agent/durable"},
 	"agent/stackapi":    {"shared/strictjson", "shared/activation", "shared/usage"},
 	"agent/config":      {"agent/stackapi", "shared/activation", "shared/landing", "shared/usage"},

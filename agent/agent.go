@@ -17,6 +17,7 @@ import (
 	"context"
 	"io"
 	"log/slog"
+	"stackusage/agent/subscribers"
 	"sync"
 	"time"
 
@@ -66,7 +67,7 @@ type Agent struct {
 	Ends func() map[string]time.Time
 
 	ready    sync.Once
-	known    subscriptions // used by what collects only
+	known    subscribers.Known // used by what collects only
 	memory   memory
 	offerAll bool // also what was set aside just now
 	state    state

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"log/slog"
 	"slices"
+	"stackusage/agent/status"
 
 	"stackusage/agent/metrics"
 	"stackusage/agent/spool"
@@ -89,7 +90,7 @@ func (a *Agent) Backfill(ctx context.Context, from, to usage.Hour) (Report, erro
 	a.publish(ctx)
 	if len(failed) > 0 || away != nil {
 		a.keepNote(ctx, backfillNote, p)
-		return report, errors.Join(join(failed), away, dropErr)
+		return report, errors.Join(status.Join(failed), away, dropErr)
 	}
 	return report, errors.Join(a.Spool.Forget(backfillNote), dropErr)
 }

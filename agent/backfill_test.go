@@ -6,6 +6,7 @@ import (
 	"log/slog"
 	"net/http"
 	"net/http/httptest"
+	"stackusage/agent/status"
 	"strings"
 	"testing"
 	"time"
@@ -116,7 +117,7 @@ func TestBackfill(t *testing.T) {
 		if !errors.Is(err, errBroken) || report.Collected != 3 {
 			t.Errorf("%+v, %v", report, err)
 		}
-		if s, err := agent.ReadStatus(dir); err != nil || s.BacklogHours != 3 || s.DropError == nil {
+		if s, err := status.Read(dir); err != nil || s.BacklogHours != 3 || s.DropError == nil {
 			t.Errorf("%+v, %v", s, err)
 		}
 	})

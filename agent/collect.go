@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"stackusage/agent/subscribers"
 	"sync"
 
 	"stackusage/agent/spool"
@@ -60,11 +61,11 @@ func (a *Agent) take(ctx context.Context, h usage.Hour, same string) (rows int64
 		a.Log.WarnContext(ctx, "the stack gives up on all subscribers at once, it is asked one by one", slog.String("hour", h.String()), slog.String("error", err.Error()))
 		a.probed(ctx)
 	}
-	subscribers := a.known.list(h, a.Stamp.ProviderSubscriptions)
-	if len(subscribers) == 0 {
+	ids := a.known.List(h, a.Stamp.ProviderSubscriptions)
+	if len(ids) == 0 {
 		return 0, true, cmp.Or(err, errors.New("no subscriber is known to ask for"))
 	}
-	rows, err = a.sealUnchanged(ctx, h, stale, subscribers, same)
+	rows, err = a.sealUnchanged(ctx, h, stale, ids, same)
 	if !inParts && (err == nil || err == errSame) {
 		a.setParts(ctx, true)
 	}
@@ -73,9 +74,9 @@ func (a *Agent) take(ctx context.Context, h usage.Hour, same string) (rows int64
 
 // sealUnchanged asks for the hour anew when a page changed between two answers:
 // the rows kept are those of one telling.
-func (a *Agent) sealUnchanged(ctx context.Context, h usage.Hour, stale bool, subscribers []string, same string) (rows int64, err error) {
+func (a *Agent) sealUnchanged(ctx context.Context, h usage.Hour, stale bool, ids []string, same string) (rows int64, err error) {
 	for try := 1; ; try++ {
-		rows, err = a.sealOnce(ctx, h, stale, subscribers, same)
+		rows, err = a.sealOnce(ctx, h, stale, ids, same)
 		if !errors.Is(err, stackapi.ErrChanged) {
 			return rows, err
 		}
@@ -88,7 +89,7 @@ func (a *Agent) sealUnchanged(ctx context.Context, h usage.Hour, stale bool, sub
 	}
 }
 
-func (a *Agent) sealOnce(ctx context.Context, h usage.Hour, stale bool, subscribers []string, same string) (rows int64, err error) {
+func (a *Agent) sealOnce(ctx context.Context, h usage.Hour, stale bool, ids []string, same string) (rows int64, err error) {
 	f, err := a.Spool.Create(h)
 	if err != nil {
 		return 0, err
@@ -99,14 +100,14 @@ func (a *Agent) sealOnce(ctx context.Context, h usage.Hour, stale bool, subscrib
 		CloudID: a.Stamp.CloudID, Region: a.Stamp.Region, Domain: a.Stamp.Domain,
 		ReportedStart: h.Start(), ReportedEnd: h.End(), CollectedAt: a.Now(), AgentVersion: a.Stamp.AgentVersion,
 		ProviderSubscriptions: a.Stamp.ProviderSubscriptions, Tenants: a.known.Tenants, TenantsStale: stale, TenantsAt: a.known.ReadAt,
-		PartialSource: subscribers,
+		PartialSource: ids,
 	})
 	if err != nil {
 		return 0, err
 	}
-	look := &look{reported: h, known: &a.known}
-	pages, err := a.ask(ctx, h, subscribers, func(raw []byte) error {
-		look.row(raw)
+	look := &subscribers.Look{Reported: h, Known: &a.known}
+	pages, err := a.ask(ctx, h, ids, func(raw []byte) error {
+		look.Row(raw)
 		return w.Row(raw)
 	})
 	if err != nil {
@@ -125,7 +126,7 @@ func (a *Agent) sealOnce(ctx context.Context, h usage.Hour, stale bool, subscrib
 		return 0, errSame
 	}
 	if same == "" {
-		a.checkLater(ctx, h, trailer.RowSetHash, subscribers != nil)
+		a.checkLater(ctx, h, trailer.RowSetHash, ids != nil)
 	}
 	if err := a.Spool.Seal(f, spool.Entry{Hour: h, SHA16: name.SHA16}.Name()); err != nil {
 		return 0, err
@@ -133,10 +134,10 @@ func (a *Agent) sealOnce(ctx context.Context, h usage.Hour, stale bool, subscrib
 	a.Metrics.HoursCollected.Inc()
 	a.Metrics.Rows.Add(float64(trailer.Records))
 	a.Metrics.Pages.Add(float64(pages))
-	if look.odd > 0 {
-		a.Metrics.OddRows.Add(float64(look.odd))
+	if look.Odd > 0 {
+		a.Metrics.OddRows.Add(float64(look.Odd))
 		a.Log.WarnContext(ctx, "rows whose usage hour is not plausible, kept as sent", slog.String("hour", h.String()),
-			slog.Int64("rows", look.odd), slog.String("first", look.oddest))
+			slog.Int64("rows", look.Odd), slog.String("first", look.Oddest))
 	}
 	a.Log.InfoContext(ctx, "hour collected", slog.String("hour", h.String()), slog.Int64("rows", trailer.Records), slog.Int("pages", pages))
 	return trailer.Records, nil
@@ -149,8 +150,8 @@ const atOnce = 4
 // One that the stack refuses as no direct tenant of its own is left out: a
 // delegated provider's, whose usage the whole stamp's answer does not have
 // either.
-func (a *Agent) ask(ctx context.Context, h usage.Hour, subscribers []string, row func([]byte) error) (pages int, err error) {
-	if subscribers == nil {
+func (a *Agent) ask(ctx context.Context, h usage.Hour, ids []string, row func([]byte) error) (pages int, err error) {
+	if ids == nil {
 		return a.Source.Hour(ctx, h.Start(), row)
 	}
 	ctx, cancel := context.WithCancel(ctx)
@@ -178,7 +179,7 @@ func (a *Agent) ask(ctx context.Context, h usage.Hour, subscribers []string, row
 	}
 	var all sync.WaitGroup
 	turns := make(chan struct{}, atOnce)
-	for _, id := range subscribers {
+	for _, id := range ids {
 		turns <- struct{}{}
 		if ctx.Err() != nil {
 			break
@@ -191,7 +192,7 @@ func (a *Agent) ask(ctx context.Context, h usage.Hour, subscribers []string, row
 		return 0, first
 	case ctx.Err() != nil:
 		return 0, context.Cause(ctx)
-	case refused == len(subscribers):
+	case refused == len(ids):
 		return 0, errors.New("the stack refuses every subscriber as no direct tenant")
 	}
 	a.Metrics.Refused.Add(float64(refused))

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"log/slog"
 	"slices"
+	"stackusage/agent/status"
 	"time"
 
 	"stackusage/agent/metrics"
@@ -87,7 +88,7 @@ func (a *Agent) dropSealed(ctx context.Context, report *Report) error {
 			continue
 		}
 		if ctx.Err() != nil || errors.Is(err, ErrStorage) {
-			return join(slices.Insert(failures, 0, err)) // first: it is what the others wait for
+			return status.Join(slices.Insert(failures, 0, err)) // first: it is what the others wait for
 		}
 		failures = append(failures, a.fileFailed(ctx, e, err))
 		switch {
@@ -101,7 +102,7 @@ func (a *Agent) dropSealed(ctx context.Context, report *Report) error {
 			break
 		}
 	}
-	return join(failures)
+	return status.Join(failures)
 }
 
 // refusedDue are the files set aside that are to be offered again.

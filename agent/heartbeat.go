@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"log/slog"
 	"math/rand/v2"
+	"stackusage/agent/status"
 	"time"
 
 	"stackusage/shared/landing"
@@ -29,7 +30,7 @@ func (a *Agent) beat(ctx context.Context) {
 		return
 	}
 	now := a.Now()
-	body, err := json.Marshal(s.heartbeat(a.Settings, now))
+	body, err := json.Marshal(heartbeat(s, a.Settings, now))
 	if err == nil {
 		err = heart.Beat(ctx, landing.Container(a.Stamp.CloudID), landing.HeartbeatName(usage.HourOf(now)), body)
 	}
@@ -38,7 +39,7 @@ func (a *Agent) beat(ctx context.Context) {
 	}
 }
 
-func (s Status) heartbeat(settings Settings, now time.Time) landing.Heartbeat {
+func heartbeat(s status.Status, settings Settings, now time.Time) landing.Heartbeat {
 	h := landing.Heartbeat{
 		Format: landing.HeartbeatFormat, At: now.UTC(), AgentVersion: s.Version, NextHour: s.NextHour,
 		BacklogHours: s.BacklogHours, OldestUnstored: s.OldestSpooled, FailingFiles: len(s.FailingFiles),

@@ -9,6 +9,7 @@ import (
 	"os"
 	"path/filepath"
 	"slices"
+	"stackusage/agent/status"
 	"strings"
 	"testing"
 	"time"
@@ -78,7 +79,7 @@ func TestStorageThatRefusesSomeFiles(t *testing.T) {
 			if err != nil || len(aside) != tc.aside {
 				t.Errorf("%d files set aside, %v", len(aside), err)
 			}
-			s, err := agent.ReadStatus(dir)
+			s, err := status.Read(dir)
 			if err != nil || len(s.FailingFiles) != 10 || *s.NextHour != smallFirst+44 {
 				t.Errorf("%+v, %v", s, err)
 			}

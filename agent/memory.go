@@ -9,6 +9,7 @@ import (
 	"maps"
 	"math/rand/v2"
 	"slices"
+	"stackusage/agent/status"
 	"sync"
 	"time"
 
@@ -25,22 +26,13 @@ const memoryNote = "memory.json"
 type memory struct {
 	mu sync.Mutex
 
-	Hours  map[usage.Hour]*Trouble `json:"hours,omitempty"`  // due, and not collected
-	Files  map[string]*Trouble     `json:"files,omitempty"`  // sealed, and not stored
-	Parts  *parts                  `json:"parts,omitempty"`  // nil: the stack is asked for all subscribers at once
-	Checks map[usage.Hour]*check   `json:"checks,omitempty"` // collected, and to be asked for once more
+	Hours  map[usage.Hour]*status.Trouble `json:"hours,omitempty"`  // due, and not collected
+	Files  map[string]*status.Trouble     `json:"files,omitempty"`  // sealed, and not stored
+	Parts  *parts                         `json:"parts,omitempty"`  // nil: the stack is asked for all subscribers at once
+	Checks map[usage.Hour]*check          `json:"checks,omitempty"` // collected, and to be asked for once more
 
 	kept   time.Time // when the note was written
 	unkept bool      // there is more than it has
-}
-
-// Trouble is an hour or a file that failed.
-type Trouble struct {
-	Tries   int       `json:"tries"`
-	Since   time.Time `json:"since"`             // of the first failure
-	Next    time.Time `json:"next"`              // of the next try; the past: at the next round
-	Text    string    `json:"text"`              // of the last failure
-	Waiting bool      `json:"waiting,omitempty"` // the stack says "not yet" of an hour that is young enough for that
 }
 
 // again is the wait after the n-th failure in a row: doubled for each one, less up
@@ -57,12 +49,12 @@ func (s Settings) again(n int, failing, asked time.Duration) time.Duration {
 }
 
 // failed notes a failure in one of the memory's maps.
-func failed[K comparable](a *Agent, ctx context.Context, of *map[K]*Trouble, key K, err error, waiting bool) Trouble {
+func failed[K comparable](a *Agent, ctx context.Context, of *map[K]*status.Trouble, key K, err error, waiting bool) status.Trouble {
 	a.memory.mu.Lock()
 	t := (*of)[key]
 	now := a.Now().UTC()
 	if t == nil || t.Waiting && !waiting {
-		t = &Trouble{Since: now}
+		t = &status.Trouble{Since: now}
 	}
 	t.Tries++
 	t.Text, t.Waiting = err.Error(), waiting
@@ -72,7 +64,7 @@ func failed[K comparable](a *Agent, ctx context.Context, of *map[K]*Trouble, key
 	}
 	t.Next = now.Add(a.Settings.again(t.Tries, now.Sub(t.Since), asked))
 	if *of == nil {
-		*of = map[K]*Trouble{}
+		*of = map[K]*status.Trouble{}
 	}
 	(*of)[key] = t
 	is := *t
@@ -82,7 +74,7 @@ func failed[K comparable](a *Agent, ctx context.Context, of *map[K]*Trouble, key
 }
 
 // mended forgets a failure.
-func mended[K comparable](a *Agent, ctx context.Context, of map[K]*Trouble, key K) {
+func mended[K comparable](a *Agent, ctx context.Context, of map[K]*status.Trouble, key K) {
 	a.memory.mu.Lock()
 	_, was := of[key]
 	delete(of, key)
@@ -101,7 +93,7 @@ const maxWait = 31 * 24 * time.Hour // collect.checkAfter may be 30 days
 // fresh orders what is to be done: first what has not failed, in the order given,
 // then what is to be tried again. What waits is left out. So what fails never holds
 // up the rest.
-func fresh[K comparable, T any](a *Agent, all []T, of map[K]*Trouble, key func(T) K) (todo []T) {
+func fresh[K comparable, T any](a *Agent, all []T, of map[K]*status.Trouble, key func(T) K) (todo []T) {
 	a.memory.mu.Lock()
 	defer a.memory.mu.Unlock()
 	var again []T
@@ -117,7 +109,7 @@ func fresh[K comparable, T any](a *Agent, all []T, of map[K]*Trouble, key func(T
 }
 
 // nextTry is when the first of them is tried again; zero for none.
-func nextTry[K comparable](a *Agent, of map[K]*Trouble) (first time.Time) {
+func nextTry[K comparable](a *Agent, of map[K]*status.Trouble) (first time.Time) {
 	a.memory.mu.Lock()
 	defer a.memory.mu.Unlock()
 	for _, t := range of {
@@ -154,10 +146,10 @@ func (a *Agent) keepMemorySoon(ctx context.Context, changed, always bool) {
 // one are forgotten: the configuration does not want them any more.
 func (a *Agent) recallMemory(ctx context.Context) {
 	a.recallNote(ctx, memoryNote, &a.memory)
-	old := func(h usage.Hour, _ *Trouble) bool { return h < a.Settings.First }
+	old := func(h usage.Hour, _ *status.Trouble) bool { return h < a.Settings.First }
 	maps.DeleteFunc(a.memory.Hours, old)
-	maps.DeleteFunc(a.memory.Hours, func(_ usage.Hour, t *Trouble) bool { return t == nil })
-	maps.DeleteFunc(a.memory.Files, func(_ string, t *Trouble) bool { return t == nil })
+	maps.DeleteFunc(a.memory.Hours, func(_ usage.Hour, t *status.Trouble) bool { return t == nil })
+	maps.DeleteFunc(a.memory.Files, func(_ string, t *status.Trouble) bool { return t == nil })
 	maps.DeleteFunc(a.memory.Checks, func(_ usage.Hour, c *check) bool { return c == nil })
 	for _, t := range slices.Concat(slices.Collect(maps.Values(a.memory.Hours)), slices.Collect(maps.Values(a.memory.Files))) {
 		t.Next = time.Time{}

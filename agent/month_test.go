@@ -6,6 +6,7 @@ import (
 	"net/http"
 	"net/http/httptest"
 	"path/filepath"
+	"stackusage/agent/status"
 	"strings"
 	"sync"
 	"testing"
@@ -125,7 +126,7 @@ func TestAMonthOfFaultsThatNeverEnd(t *testing.T) {
 	if _, err := a.Once(t.Context()); err == nil {
 		t.Error("no word of the hours that fail")
 	}
-	s, err := agent.ReadStatus(dir)
+	s, err := status.Read(dir)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -3,9 +3,8 @@ package agent_test
 import (
 	"os"
 	"path/filepath"
+	"stackusage/agent/status"
 	"testing"
-
-	"stackusage/agent"
 )
 
 // TestNotesOfAnyKindCostNoHour: whatever lies in the place of a note, the hour is
@@ -23,7 +22,7 @@ func TestNotesOfAnyKindCostNoHour(t *testing.T) {
 			if err != nil || report.Collected != 1 || report.Dropped != 1 {
 				t.Errorf("%s is %s: %+v, %v", note, text, report, err)
 			}
-			if s, err := agent.ReadStatus(dir); err != nil || len(s.FailingHours) > 0 {
+			if s, err := status.Read(dir); err != nil || len(s.FailingHours) > 0 {
 				t.Errorf("%s is %s: %+v, %v", note, text, s.FailingHours, err)
 			}
 		}

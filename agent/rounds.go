@@ -7,6 +7,7 @@ import (
 	"log/slog"
 	"math/rand/v2"
 	"slices"
+	"stackusage/agent/status"
 	"sync"
 	"time"
 
@@ -68,12 +69,12 @@ func (a *Agent) Once(ctx context.Context) (Report, error) {
 		drop()
 	}
 	a.ended(ctx, metrics.StepCollect, away)
-	a.ended(ctx, metrics.StepDrop, join(undropped))
+	a.ended(ctx, metrics.StepDrop, status.Join(undropped))
 	a.publish(ctx)
 	if !errors.Is(dropErr, ErrStorage) {
 		a.beat(ctx)
 	}
-	return report, errors.Join(join(failed), away, join(undropped))
+	return report, errors.Join(status.Join(failed), away, status.Join(undropped))
 }
 
 // maxRow is after how many hours in a row that fail a round ends: a stack that
@@ -155,15 +156,6 @@ func (a *Agent) gaps(n int) ([]usage.Hour, error) {
 		return nil, err
 	}
 	return fresh(a, hours, a.memory.Hours, func(h usage.Hour) usage.Hour { return h }), nil
-}
-
-// join keeps an error readable where many failed for one reason.
-func join(failures []error) error {
-	const shown = 3
-	if more := len(failures) - shown; more > 0 {
-		failures = append(failures[:shown:shown], fmt.Errorf("and %d more", more))
-	}
-	return errors.Join(failures...)
 }
 
 // due says whether an hour may be asked for.

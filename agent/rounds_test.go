@@ -10,6 +10,7 @@ import (
 	"os"
 	"path/filepath"
 	"slices"
+	"stackusage/agent/status"
 	"strings"
 	"sync"
 	"testing"
@@ -154,7 +155,7 @@ func TestOnce(t *testing.T) {
 		}
 		mustOnce(t, p.agent(t, dir, clock(3)), agent.Report{Hours: 4, Collected: 3, Dropped: 3, Rows: 3, NotReady: true})
 		p.mustHave(t, hours(0, 1, 2, 3), hours(0, 2, 3))
-		s, err := agent.ReadStatus(dir)
+		s, err := status.Read(dir)
 		if err != nil || s.CollectError != nil || s.LastError != nil || len(s.FailingHours) != 1 || !s.FailingHours[0].Waiting {
 			t.Errorf("%+v, %v", s, err)
 		}
@@ -164,7 +165,7 @@ func TestOnce(t *testing.T) {
 			if _, err := a.Once(t.Context()); err == nil || !strings.HasPrefix(err.Error(), "hour "+(smallFirst+1).String()+": ") {
 				t.Errorf("got %v", err)
 			}
-			if s, err := agent.ReadStatus(dir); err != nil || len(s.FailingHours) != 1 || s.FailingHours[0].Waiting || s.FailingHours[0].Tries != 1 {
+			if s, err := status.Read(dir); err != nil || len(s.FailingHours) != 1 || s.FailingHours[0].Waiting || s.FailingHours[0].Tries != 1 {
 				t.Errorf("%+v, %v", s, err)
 			}
 		})
@@ -239,7 +240,7 @@ func TestOnce(t *testing.T) {
 			t.Errorf("got %v", err)
 		}
 		p.mustHave(t, hours(0, 1, 2), hours(1, 2))
-		s, err := agent.ReadStatus(dir)
+		s, err := status.Read(dir)
 		if err != nil || s.DropError == nil || s.CollectError != nil || len(s.FailingFiles) != 1 || s.BacklogHours != 1 || *s.OldestSpooled != smallFirst {
 			t.Errorf("%+v, %v", s, err)
 		}
@@ -274,7 +275,7 @@ func TestOnce(t *testing.T) {
 		if !strings.Contains(log.String(), "level=ERROR") || !strings.Contains(log.String(), filepath.Join(dir, "damaged")) {
 			t.Errorf("the operator reads %s", &log)
 		}
-		if s, err := agent.ReadStatus(dir); err != nil || s.Damaged != 1 {
+		if s, err := status.Read(dir); err != nil || s.Damaged != 1 {
 			t.Errorf("%+v, %v", s, err)
 		}
 	})

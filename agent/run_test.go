@@ -3,6 +3,7 @@ package agent_test
 import (
 	"context"
 	"slices"
+	"stackusage/agent/status"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -85,7 +86,7 @@ func TestRun(t *testing.T) {
 		p := &played{}
 		p.stack = func(h usage.Hour) error {
 			if h == smallFirst+1 {
-				s, err := agent.ReadStatus(dir)
+				s, err := status.Read(dir)
 				if err != nil {
 					t.Error(err)
 				}
@@ -97,7 +98,7 @@ func TestRun(t *testing.T) {
 		if next.Before(clock(1)) || next.After(clock(1).Add(agent.DefaultJitter)) {
 			t.Errorf("the second round was announced for %s", next)
 		}
-		if s, err := agent.ReadStatus(dir); err != nil || !s.NextRound.IsZero() || *s.LastDropped != smallFirst+1 || *s.NextHour != smallFirst+2 {
+		if s, err := status.Read(dir); err != nil || !s.NextRound.IsZero() || *s.LastDropped != smallFirst+1 || *s.NextHour != smallFirst+2 {
 			t.Errorf("%+v, %v", s, err)
 		}
 	})

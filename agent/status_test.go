@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"stackusage/agent/status"
 	"strings"
 	"testing"
 	"time"
@@ -20,9 +21,9 @@ import (
 func TestStatus(t *testing.T) {
 	p, dir := &played{}, t.TempDir()
 	at := func(n int) *usage.Hour { h := smallFirst + usage.Hour(n); return &h }
-	check := func(t *testing.T, want agent.Status) {
+	check := func(t *testing.T, want status.Status) {
 		t.Helper()
-		got, err := agent.ReadStatus(dir) // as another process does: the agent has the lock
+		got, err := status.Read(dir) // as another process does: the agent has the lock
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -44,15 +45,15 @@ func TestStatus(t *testing.T) {
 		}
 	}
 	t.Run("is not there before an agent was", func(t *testing.T) {
-		if _, err := agent.ReadStatus(dir); !errors.Is(err, agent.ErrNoStatus) || !strings.Contains(err.Error(), dir) {
+		if _, err := status.Read(dir); !errors.Is(err, status.ErrNone) || !strings.Contains(err.Error(), dir) {
 			t.Errorf("got %v", err)
 		}
 	})
 	t.Run("tells the last hours and the next one", func(t *testing.T) {
 		mustOnce(t, p.agent(t, dir, clock(1)), agent.Report{Hours: 2, Collected: 2, Dropped: 2, Rows: 2})
-		check(t, agent.Status{Updated: clock(1), LastSealed: at(1), LastDropped: at(1), NextHour: at(2), LastCollected: clock(1), LastDrop: clock(1)})
+		check(t, status.Status{Updated: clock(1), LastSealed: at(1), LastDropped: at(1), NextHour: at(2), LastCollected: clock(1), LastDrop: clock(1)})
 	})
-	failed := &agent.Failure{Step: "drop", Text: errBroken.Error(), Time: clock(3)}
+	failed := &status.Failure{Step: "drop", Text: errBroken.Error(), Time: clock(3)}
 	t.Run("tells the backlog and what keeps it", func(t *testing.T) {
 		p.storage = func(h usage.Hour) error { return errBroken }
 		a := p.agent(t, dir, clock(3))
@@ -60,7 +61,7 @@ func TestStatus(t *testing.T) {
 			t.Fatal("dropped")
 		}
 		failed.Text += "\n" + errBroken.Error()
-		check(t, agent.Status{
+		check(t, status.Status{
 			Updated: clock(3), LastSealed: at(3), LastDropped: at(1), NextHour: at(4), LastCollected: clock(3), LastDrop: clock(1),
 			BacklogHours: 2, OldestSpooled: at(2), DropError: failed, LastError: failed,
 		})
@@ -81,7 +82,7 @@ func TestStatus(t *testing.T) {
 		p.storage = nil
 		p.stack = func(usage.Hour) error { return &stackapi.Error{Status: 202, Err: stackapi.ErrNotReady} }
 		mustOnce(t, p.agent(t, dir, clock(4)), agent.Report{Hours: 1, Dropped: 2, NotReady: true})
-		check(t, agent.Status{
+		check(t, status.Status{
 			Updated: clock(4), LastSealed: at(3), LastDropped: at(3), NextHour: at(4), LastCollected: clock(3), LastDrop: clock(4),
 			LastError: failed, Waiting: ": 202: usage is not ready",
 		})
@@ -91,7 +92,7 @@ func TestStatus(t *testing.T) {
 			if err := os.WriteFile(filepath.Join(dir, "status.json"), []byte(text), 0o600); err != nil {
 				t.Fatal(err)
 			}
-			if s, err := agent.ReadStatus(dir); err == nil || errors.Is(err, agent.ErrNoStatus) {
+			if s, err := status.Read(dir); err == nil || errors.Is(err, status.ErrNone) {
 				t.Errorf("%q: %+v, %v", text, s, err)
 			}
 		}
@@ -115,7 +116,7 @@ func FuzzStatus(f *testing.F) {
 		if err := os.WriteFile(filepath.Join(dir, "status.json"), text, 0o600); err != nil {
 			t.Fatal(err)
 		}
-		if s, err := agent.ReadStatus(dir); err == nil && s.Format != "stackusage-agent-status/1" {
+		if s, err := status.Read(dir); err == nil && s.Format != "stackusage-agent-status/1" {
 			t.Errorf("%+v", s)
 		}
 	})
@@ -123,7 +124,7 @@ func FuzzStatus(f *testing.F) {
 
 func TestWhatEndsSoonIsWarnedOf(t *testing.T) {
 	now := time.Date(2024, 3, 2, 12, 0, 0, 0, time.UTC)
-	s := agent.Status{Ends: map[string]time.Time{
+	s := status.Status{Ends: map[string]time.Time{
 		"stack secret": now.Add(31 * 24 * time.Hour), "storage certificate": now.Add(29*24*time.Hour + time.Hour), "stack certificate": now.Add(-time.Hour),
 	}}
 	want := []string{
@@ -133,7 +134,7 @@ func TestWhatEndsSoonIsWarnedOf(t *testing.T) {
 	if got := s.Ending(now); strings.Join(got, "\n") != strings.Join(want, "\n") {
 		t.Errorf("got %q", got)
 	}
-	if got := (agent.Status{}).Ending(now); len(got) > 0 {
+	if got := (status.Status{}).Ending(now); len(got) > 0 {
 		t.Errorf("got %q", got)
 	}
 }

@@ -6,8 +6,8 @@ import (
 	"log/slog"
 	"maps"
 	"slices"
+	"stackusage/agent/subscribers"
 	"strings"
-	"time"
 
 	"stackusage/shared/usage"
 )
@@ -16,51 +16,6 @@ const (
 	subscriptionsNote = "subscriptions.json"
 	tenantsNote       = "tenants.json" // of earlier agents, which kept the map in a note of its own
 )
-
-// maxSubscriptions bounds what is remembered: rows could name any number.
-const maxSubscriptions = 100_000
-
-// goneAfter is how many days after it left the stack's list and had its last row a
-// subscription is not asked for any more: usage of deleted ones comes late.
-const goneAfter = 60
-
-// subscriptions is what the agent remembers of them between hours and runs.
-type subscriptions struct {
-	ReadAt  time.Time             `json:"readAt,omitzero"` // when the stack was asked for the tenants
-	Tenants map[string]string     `json:"tenants"`         // directory tenants, last known
-	Seen    map[string]usage.Hour `json:"seen"`            // the last day in the list or with a row, by its first hour; lower case with dashes
-
-	fresh bool // there is more than the note has
-}
-
-func (s *subscriptions) add(id string, at usage.Hour) {
-	day := at.Day().First()
-	if usage.CheckGUID(id) != nil { // it would be refused, and with it the hour that it is asked for
-		return
-	}
-	if was, ok := s.Seen[id]; !ok && len(s.Seen) >= maxSubscriptions || ok && was >= day {
-		return
-	}
-	s.Seen[id], s.fresh = day, true
-}
-
-// list is every subscription to ask for where the whole stamp cannot be: seen up to
-// 60 days before the hour, or given as the stamp's own. Each is in it once, however
-// it was spelled, or its rows would come twice.
-func (s *subscriptions) list(h usage.Hour, own []string) []string {
-	all := map[string]bool{}
-	for id, day := range s.Seen {
-		if day+goneAfter*24 >= h {
-			all[id] = true
-		}
-	}
-	for _, id := range own {
-		if usage.CheckGUID(id) == nil {
-			all[usage.DashedGUID(id)] = true
-		}
-	}
-	return slices.Sorted(maps.Keys(all))
-}
 
 // lookUpTenants renews the subscription -> directory tenant map, before an hour is
 // asked for. Its failure must not cost the hour: the last known map is used and
@@ -75,17 +30,14 @@ func (a *Agent) lookUpTenants(ctx context.Context, h usage.Hour) (stale bool) {
 	}
 	merged := maps.Clone(a.known.Tenants)
 	for id, tenant := range now {
-		a.known.add(id, usage.HourOf(asked))
+		a.known.Add(id, usage.HourOf(asked))
 		if tenant != "" {
 			merged[id] = tenant
 		}
 	}
-	maps.DeleteFunc(a.known.Seen, func(id string, day usage.Hour) bool {
-		_, listed := now[id]
-		return !listed && day+goneAfter*24 < min(h, usage.HourOf(asked))
-	})
+	a.known.Leave(now, min(h, usage.HourOf(asked)))
 	a.known.Tenants, a.known.ReadAt = merged, asked
-	a.known.fresh = true
+	a.known.Fresh = true
 	a.keepSubscriptions(ctx)
 	return false
 }
@@ -97,13 +49,13 @@ func (a *Agent) recallSubscriptions(ctx context.Context) {
 	var note json.RawMessage
 	a.recallNote(ctx, subscriptionsNote, &note)
 	var ever []string
-	a.known = subscriptions{}
+	a.known = subscribers.Known{}
 	if note != nil && json.Unmarshal(note, &ever) != nil {
 		a.warnNote(ctx, subscriptionsNote, json.Unmarshal(note, &a.known))
 	}
 	if note = nil; a.recallNote(ctx, tenantsNote, &note) {
 		if json.Unmarshal(note, &a.known) != nil || a.known.Tenants == nil {
-			a.known = subscriptions{}
+			a.known = subscribers.Known{}
 			a.warnNote(ctx, tenantsNote, json.Unmarshal(note, &a.known.Tenants))
 		}
 		ever = slices.AppendSeq(ever, maps.Keys(a.known.Tenants))
@@ -114,17 +66,17 @@ func (a *Agent) recallSubscriptions(ctx context.Context) {
 	seen := a.known.Seen
 	a.known.Seen = map[string]usage.Hour{}
 	for id, day := range seen {
-		a.known.add(usage.DashedGUID(strings.ToLower(id)), day)
+		a.known.Add(usage.DashedGUID(strings.ToLower(id)), day)
 	}
-	a.known.fresh = false
+	a.known.Fresh = false
 	for _, id := range ever {
-		a.known.add(usage.DashedGUID(strings.ToLower(id)), usage.HourOf(a.Now()))
+		a.known.Add(usage.DashedGUID(strings.ToLower(id)), usage.HourOf(a.Now()))
 	}
 }
 
 func (a *Agent) keepSubscriptions(ctx context.Context) {
-	if a.known.fresh && a.keepNote(ctx, subscriptionsNote, a.known) {
-		a.known.fresh = false
+	if a.known.Fresh && a.keepNote(ctx, subscriptionsNote, a.known) {
+		a.known.Fresh = false
 		if err := a.Spool.Forget(tenantsNote); err != nil {
 			a.warnNote(ctx, tenantsNote, err)
 		}

@@ -8,6 +8,7 @@ import (
 	"net"
 	"net/url"
 	"os"
+	"stackusage/agent/status"
 	"strings"
 	"syscall"
 	"testing"
@@ -16,7 +17,6 @@ import (
 	"github.com/Azure/azure-sdk-for-go/sdk/azcore"
 	"github.com/google/go-cmp/cmp"
 
-	"stackusage/agent"
 	"stackusage/agent/config"
 	"stackusage/agent/doctor"
 	"stackusage/agent/inspection"
@@ -195,7 +195,7 @@ func TestWhatTheAgentSaysIsShort(t *testing.T) {
 			open[i] = fmt.Sprintf("hour %d is not stored", i)
 		}
 		r := doctor.Agent(doctor.Parts{Inspect: func() (inspection.Inspection, error) {
-			return inspection.Inspection{Status: &agent.Status{}, Open: open}, nil
+			return inspection.Inspection{Status: &status.Status{}, Open: open}, nil
 		}})
 		if lines := strings.Count(r.Advice, "\n") + 1; lines > 5 || !strings.Contains(r.Advice, more) || r.Outcome != doctor.Failed {
 			t.Errorf("of %d: %+v", n, r)

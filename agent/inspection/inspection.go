@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io/fs"
 	"slices"
+	"stackusage/agent/status"
 	"strings"
 	"time"
 
@@ -28,12 +29,12 @@ const (
 
 // Inspection is how a spool stands, as read from its files, whoever uses it.
 type Inspection struct {
-	Status *agent.Status // what an agent has said of itself last; nil if none has
-	Next   usage.Hour    // the oldest hour that is not collected
-	Lag    time.Duration // since that was due; 0 if it is not yet
-	Behind *Finding      // nil if Lag is no cause for concern
-	Open   []string      // what somebody has to look at, Behind first
-	Unread error         // of what an agent has said, if that is damaged
+	Status *status.Status // what an agent has said of itself last; nil if none has
+	Next   usage.Hour     // the oldest hour that is not collected
+	Lag    time.Duration  // since that was due; 0 if it is not yet
+	Behind *Finding       // nil if Lag is no cause for concern
+	Open   []string       // what somebody has to look at, Behind first
+	Unread error          // of what an agent has said, if that is damaged
 }
 
 // Finding is what is wrong and what to do.
@@ -46,13 +47,13 @@ func (f Finding) String() string { return f.Cause + ": " + f.Advice }
 // only the explanation: whether hours are missing follows from the files.
 func Inspect(dir string, settings agent.Settings, limits spool.Limits, now time.Time) (Inspection, error) {
 	i := Inspection{Next: settings.First}
-	s, err := agent.ReadStatus(dir)
+	s, err := status.Read(dir)
 	switch {
 	case err == nil:
 		i.Status = &s
 	case errors.As(err, new(*fs.PathError)): // who looks may not
 		return i, err
-	case !errors.Is(err, agent.ErrNoStatus):
+	case !errors.Is(err, status.ErrNone):
 		i.Unread = err
 	}
 	sp, err := spool.Peek(dir)
@@ -89,7 +90,7 @@ func Inspect(dir string, settings agent.Settings, limits spool.Limits, now time.
 
 // correct replaces what an agent has said of files by what is there: one that is
 // killed, or has a full disk, says nothing of what it stored since.
-func correct(s *agent.Status, sp *spool.Spool) error {
+func correct(s *status.Status, sp *spool.Spool) error {
 	sealed, err := sp.Sealed()
 	if err != nil {
 		return err
@@ -109,7 +110,7 @@ func correct(s *agent.Status, sp *spool.Spool) error {
 	if s.Old = s.Old && len(sealed) > 0; len(sealed) > 0 {
 		s.OldestSpooled = &sealed[0].Hour
 	}
-	s.FailingFiles = slices.DeleteFunc(s.FailingFiles, func(f agent.FailingFile) bool { return !there[f.File] })
+	s.FailingFiles = slices.DeleteFunc(s.FailingFiles, func(f status.FailingFile) bool { return !there[f.File] })
 	return nil
 }
 
@@ -118,7 +119,7 @@ const seeLog = "see whether it runs, and its log (systemctl status stackusage-ag
 // concern explains why hours are missing.
 func (i Inspection) concern(settings agent.Settings, full error, now time.Time) *Finding {
 	s, most := i.Status, behind
-	var trouble *agent.FailingHour
+	var trouble *status.FailingHour
 	if s != nil {
 		for n := range s.FailingHours {
 			if s.FailingHours[n].Hour == i.Next {
@@ -158,7 +159,7 @@ func (i Inspection) concern(settings agent.Settings, full error, now time.Time) 
 
 // alive says whether the agent that wrote the status seems to run, or ran just now.
 // What it said in the future, by a clock that was set back since, shows neither.
-func alive(s agent.Status, now time.Time) bool {
+func alive(s status.Status, now time.Time) bool {
 	if s.Updated.Sub(now) > overdue {
 		return false
 	}
@@ -166,7 +167,7 @@ func alive(s agent.Status, now time.Time) bool {
 }
 
 // openOf are the other reasons for somebody to look.
-func (i Inspection) openOf(s agent.Status, full error, now time.Time) (points []string) {
+func (i Inspection) openOf(s status.Status, full error, now time.Time) (points []string) {
 	add := func(format string, args ...any) { points = append(points, fmt.Sprintf(format, args...)) }
 	if full != nil {
 		add("%s", oneText(full.Error()))
@@ -198,7 +199,7 @@ func (i Inspection) openOf(s agent.Status, full error, now time.Time) (points []
 	return points
 }
 
-func tried(t agent.Trouble) string {
+func tried(t status.Trouble) string {
 	return fmt.Sprintf("%s since %s, next at %s", tries(t.Tries), usage.Point(t.Since), usage.Point(t.Next))
 }
 

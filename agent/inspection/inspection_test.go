@@ -5,6 +5,7 @@ import (
 	"errors"
 	"os"
 	"path/filepath"
+	"stackusage/agent/status"
 	"strings"
 	"testing"
 	"time"
@@ -19,32 +20,32 @@ import (
 func TestConcern(t *testing.T) {
 	now := time.Date(2024, 3, 12, 12, 0, 0, 0, time.UTC)
 	next := func(ago time.Duration) usage.Hour { return usage.HourOf(now.Add(-ago - 2*time.Hour)) } // due so long ago
-	failure := &agent.Failure{Step: "collect", Text: "sign in: the secret is wrong", Time: now}
-	failing := func(h usage.Hour, waiting bool) []agent.FailingHour {
-		return []agent.FailingHour{{Hour: h, Trouble: agent.Trouble{Tries: 7, Text: "504 GatewayTimeout", Waiting: waiting}}}
+	failure := &status.Failure{Step: "collect", Text: "sign in: the secret is wrong", Time: now}
+	failing := func(h usage.Hour, waiting bool) []status.FailingHour {
+		return []status.FailingHour{{Hour: h, Trouble: status.Trouble{Tries: 7, Text: "504 GatewayTimeout", Waiting: waiting}}}
 	}
 	day := 24 * time.Hour
 	for name, tt := range map[string]struct {
-		status *agent.Status
+		status *status.Status
 		lag    time.Duration
 		first  usage.Hour
 		full   error
 		want   string // how it begins, or what is in it; empty for no concern
 	}{
-		"in time":                               {&agent.Status{Updated: now}, time.Hour, 0, nil, ""},
-		"a few hours":                           {&agent.Status{Updated: now}, 5 * time.Hour, 0, nil, ""},
+		"in time":                               {&status.Status{Updated: now}, time.Hour, 0, nil, ""},
+		"a few hours":                           {&status.Status{Updated: now}, 5 * time.Hour, 0, nil, ""},
 		"never run":                             {nil, 0, 0, nil, "no agent has run"},
-		"dead":                                  {&agent.Status{Updated: now.Add(-7 * time.Hour), NextRound: now.Add(-6 * time.Hour)}, 7 * time.Hour, 0, nil, "the agent has reported nothing since 2024-03-12T05:00Z"},
-		"dead, and its clock was set back":      {&agent.Status{Updated: now.Add(30 * day), NextRound: now.Add(30 * day)}, 7 * time.Hour, 0, nil, "the agent has reported nothing since"},
-		"stopped cleanly ten days ago":          {&agent.Status{Updated: now.Add(-10 * day)}, 10 * day, 0, nil, "240h0m0s after it was due, as the agent has reported nothing since"},
-		"crash-looping, with an old error":      {&agent.Status{Updated: now.Add(-9 * time.Hour), NextRound: now.Add(-9 * time.Hour), CollectError: failure}, 9 * time.Hour, 0, nil, "see whether it runs, and its log"},
-		"refused":                               {&agent.Status{Updated: now, CollectError: failure}, 9 * time.Hour, 0, nil, "collecting fails: sign in: the secret is wrong: see which link stackusage-agent doctor finds broken"},
-		"one hour that fails":                   {&agent.Status{Updated: now, FailingHours: failing(next(9*time.Hour), false)}, 9 * time.Hour, 0, nil, "7 tries failed: 504 GatewayTimeout: look at the stack's health"},
-		"a day that is not told yet":            {&agent.Status{Updated: now, FailingHours: failing(next(25*time.Hour), true)}, 25 * time.Hour, 0, nil, ""},
-		"stalled on not yet":                    {&agent.Status{Updated: now, FailingHours: failing(next(31*time.Hour), true)}, 31 * time.Hour, 0, nil, "7 tries failed"},
-		"full":                                  {&agent.Status{Updated: now}, 9 * time.Hour, 0, errors.New("x"), "the spool is full: x"},
-		"catching up":                           {&agent.Status{Updated: now}, 9 * time.Hour, 0, nil, "the agent catches up"},
-		"firstHour in the future":               {&agent.Status{Updated: now}, 0, usage.HourOf(now.Add(400 * day)), nil, "firstHour 2025-04-16T12:00Z is in the future"},
+		"dead":                                  {&status.Status{Updated: now.Add(-7 * time.Hour), NextRound: now.Add(-6 * time.Hour)}, 7 * time.Hour, 0, nil, "the agent has reported nothing since 2024-03-12T05:00Z"},
+		"dead, and its clock was set back":      {&status.Status{Updated: now.Add(30 * day), NextRound: now.Add(30 * day)}, 7 * time.Hour, 0, nil, "the agent has reported nothing since"},
+		"stopped cleanly ten days ago":          {&status.Status{Updated: now.Add(-10 * day)}, 10 * day, 0, nil, "240h0m0s after it was due, as the agent has reported nothing since"},
+		"crash-looping, with an old error":      {&status.Status{Updated: now.Add(-9 * time.Hour), NextRound: now.Add(-9 * time.Hour), CollectError: failure}, 9 * time.Hour, 0, nil, "see whether it runs, and its log"},
+		"refused":                               {&status.Status{Updated: now, CollectError: failure}, 9 * time.Hour, 0, nil, "collecting fails: sign in: the secret is wrong: see which link stackusage-agent doctor finds broken"},
+		"one hour that fails":                   {&status.Status{Updated: now, FailingHours: failing(next(9*time.Hour), false)}, 9 * time.Hour, 0, nil, "7 tries failed: 504 GatewayTimeout: look at the stack's health"},
+		"a day that is not told yet":            {&status.Status{Updated: now, FailingHours: failing(next(25*time.Hour), true)}, 25 * time.Hour, 0, nil, ""},
+		"stalled on not yet":                    {&status.Status{Updated: now, FailingHours: failing(next(31*time.Hour), true)}, 31 * time.Hour, 0, nil, "7 tries failed"},
+		"full":                                  {&status.Status{Updated: now}, 9 * time.Hour, 0, errors.New("x"), "the spool is full: x"},
+		"catching up":                           {&status.Status{Updated: now}, 9 * time.Hour, 0, nil, "the agent catches up"},
+		"firstHour in the future":               {&status.Status{Updated: now}, 0, usage.HourOf(now.Add(400 * day)), nil, "firstHour 2025-04-16T12:00Z is in the future"},
 		"firstHour in the future, before a run": {nil, 0, usage.HourOf(now.Add(day)), nil, "firstHour"},
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -60,24 +61,24 @@ func TestConcern(t *testing.T) {
 func TestOpenPoints(t *testing.T) {
 	now := time.Date(2024, 3, 2, 12, 0, 0, 0, time.UTC)
 	hour := usage.HourOf(now)
-	failure := &agent.Failure{Step: "drop", Text: "a", Time: now}
+	failure := &status.Failure{Step: "drop", Text: "a", Time: now}
 	for name, tt := range map[string]struct {
-		status agent.Status
+		status status.Status
 		full   error
 		want   []string
 	}{
-		"nothing":                         {agent.Status{LastError: failure}, nil, nil},
-		"collecting fails":                {agent.Status{CollectError: failure}, nil, []string{"collecting fails, last at 2024-03-02T12:00Z: a"}},
-		"both fail":                       {agent.Status{CollectError: failure, DropError: failure}, nil, []string{"collecting fails, last at 2024-03-02T12:00Z: a", "uploading fails, last at 2024-03-02T12:00Z: a"}},
-		"an hour":                         {agent.Status{FailingHours: []agent.FailingHour{{Hour: hour, Trouble: agent.Trouble{Tries: 2, Since: now, Next: now, Text: "b"}}}}, nil, []string{"hour 2024-03-02T12:00Z is not collected after 2 tries since 2024-03-02T12:00Z, next at 2024-03-02T12:00Z: b"}},
-		"an hour that is young":           {agent.Status{FailingHours: []agent.FailingHour{{Hour: hour, Trouble: agent.Trouble{Waiting: true}}}}, nil, nil},
-		"a file":                          {agent.Status{FailingFiles: []agent.FailingFile{{Hour: hour, File: "f", Refused: true, Trouble: agent.Trouble{Text: "b"}}}}, nil, []string{"hour 2024-03-02T12:00Z is refused by storage and set aside as refused/f, offered again once a day and by once: b"}},
-		"a limit":                         {agent.Status{}, errors.New("full\nx"), []string{"full; x"}},
-		"an old one":                      {agent.Status{Old: true, OldestSpooled: &hour}, nil, []string{"hour 2024-03-02T12:00Z has waited for upload for longer than spool.maxAge: fix what prevents it"}},
-		"a service that is late":          {agent.Status{NextRound: now.Add(-time.Hour)}, nil, nil},
-		"a service that is overdue":       {agent.Status{NextRound: now.Add(-3 * time.Hour)}, nil, []string{"the service is overdue since 2024-03-02T09:00Z: see whether it runs, and its log"}},
-		"a service that is at long work":  {agent.Status{NextRound: now.Add(-3 * time.Hour), Updated: now.Add(-time.Hour)}, nil, nil},
-		"a service that was told to stop": {agent.Status{Updated: now.Add(-30 * time.Hour)}, nil, nil},
+		"nothing":                         {status.Status{LastError: failure}, nil, nil},
+		"collecting fails":                {status.Status{CollectError: failure}, nil, []string{"collecting fails, last at 2024-03-02T12:00Z: a"}},
+		"both fail":                       {status.Status{CollectError: failure, DropError: failure}, nil, []string{"collecting fails, last at 2024-03-02T12:00Z: a", "uploading fails, last at 2024-03-02T12:00Z: a"}},
+		"an hour":                         {status.Status{FailingHours: []status.FailingHour{{Hour: hour, Trouble: status.Trouble{Tries: 2, Since: now, Next: now, Text: "b"}}}}, nil, []string{"hour 2024-03-02T12:00Z is not collected after 2 tries since 2024-03-02T12:00Z, next at 2024-03-02T12:00Z: b"}},
+		"an hour that is young":           {status.Status{FailingHours: []status.FailingHour{{Hour: hour, Trouble: status.Trouble{Waiting: true}}}}, nil, nil},
+		"a file":                          {status.Status{FailingFiles: []status.FailingFile{{Hour: hour, File: "f", Refused: true, Trouble: status.Trouble{Text: "b"}}}}, nil, []string{"hour 2024-03-02T12:00Z is refused by storage and set aside as refused/f, offered again once a day and by once: b"}},
+		"a limit":                         {status.Status{}, errors.New("full\nx"), []string{"full; x"}},
+		"an old one":                      {status.Status{Old: true, OldestSpooled: &hour}, nil, []string{"hour 2024-03-02T12:00Z has waited for upload for longer than spool.maxAge: fix what prevents it"}},
+		"a service that is late":          {status.Status{NextRound: now.Add(-time.Hour)}, nil, nil},
+		"a service that is overdue":       {status.Status{NextRound: now.Add(-3 * time.Hour)}, nil, []string{"the service is overdue since 2024-03-02T09:00Z: see whether it runs, and its log"}},
+		"a service that is at long work":  {status.Status{NextRound: now.Add(-3 * time.Hour), Updated: now.Add(-time.Hour)}, nil, nil},
+		"a service that was told to stop": {status.Status{Updated: now.Add(-30 * time.Hour)}, nil, nil},
 	} {
 		t.Run(name, func(t *testing.T) {
 			if got := (Inspection{}).openOf(tt.status, tt.full, now); strings.Join(got, "\n") != strings.Join(tt.want, "\n") {
@@ -109,9 +110,9 @@ func TestFilesAreCounted(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	text, err := json.Marshal(agent.Status{
+	text, err := json.Marshal(status.Status{
 		Format: "stackusage-agent-status/1", Updated: first.End(), BacklogHours: 3, BacklogBytes: 12, OldestSpooled: &first, Old: true,
-		FailingFiles: []agent.FailingFile{{Hour: first, File: name(0)}, {Hour: first + 1, File: name(1)}, {Hour: first + 2, File: name(2)}},
+		FailingFiles: []status.FailingFile{{Hour: first, File: name(0)}, {Hour: first + 1, File: name(1)}, {Hour: first + 2, File: name(2)}},
 	})
 	if err == nil {
 		err = sp.Keep("status.json", text)

@@ -4,12 +4,12 @@ import (
 	"encoding/json"
 	"fmt"
 	"io"
+	"stackusage/agent/status"
 	"strings"
 	"text/tabwriter"
 	"time"
 	"unicode"
 
-	"stackusage/agent"
 	"stackusage/agent/config"
 	"stackusage/agent/inspection"
 	"stackusage/shared/usage"
@@ -26,7 +26,7 @@ type shown struct {
 
 	NextDue usage.Hour `json:"nextHourDue"`   // read from the files
 	Behind  int64      `json:"secondsBehind"` // since that was due
-	*agent.Status
+	*status.Status
 }
 
 func (p *program) statusCommand() *cobra.Command {

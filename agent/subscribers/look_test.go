@@ -1,10 +1,10 @@
-package agent_test
+package subscribers_test
 
 import (
 	"bytes"
 	"testing"
 
-	"stackusage/agent"
+	"stackusage/agent/subscribers"
 )
 
 func TestTextAfter(t *testing.T) {
@@ -21,7 +21,7 @@ func TestTextAfter(t *testing.T) {
 		"{\"a\"\t:\t\"x\"}":          "x",
 		`{"b":{"a":"deep"},"a":"x"}`: "deep",
 	} {
-		if got := agent.TextAfter([]byte(row), `"a"`); string(got) != want {
+		if got := subscribers.TextAfter([]byte(row), `"a"`); string(got) != want {
 			t.Errorf("%s: %q, want %q", row, got, want)
 		}
 	}
@@ -32,7 +32,7 @@ func FuzzTextAfter(f *testing.F) {
 	f.Add([]byte(`{"subscriptionId":"x"}`))
 	f.Add([]byte(`{"subscriptionId" :  `))
 	f.Fuzz(func(t *testing.T, row []byte) {
-		if got := agent.TextAfter(row, `"subscriptionId"`); !bytes.Contains(row, got) || bytes.IndexByte(got, '"') >= 0 {
+		if got := subscribers.TextAfter(row, `"subscriptionId"`); !bytes.Contains(row, got) || bytes.IndexByte(got, '"') >= 0 {
 			t.Errorf("%q has %q", row, got)
 		}
 	})

@@ -1,4 +1,4 @@
-package agent
+package subscribers
 
 import (
 	"bytes"
@@ -12,38 +12,39 @@ import (
 // a word in the log; the stack's own documentation speaks of several hours.
 const oldestUsage = 31 * 24 * time.Hour
 
-// look is a glance at the rows of an hour as they pass: for the memory of
+// Look is a glance at the rows of an hour as they pass: for the memory of
 // subscriptions, and for a warning about usage hours that are not plausible. It
 // changes no row, keeps none back and decides nothing; what a row means is
 // judged on the Azure side. It finds fields by their text, as reading every row
 // as JSON would cost as much as all the rest, and a field that it takes wrongly
 // is one subscription too many in the memory.
-type look struct {
-	reported usage.Hour
-	known    *subscriptions
+type Look struct {
+	Reported usage.Hour
+	Known    *Known
 
 	subscription []byte // of the row before; most rows repeat it
 	start        []byte
 	startIsOdd   bool
-	odd          int64  // rows
-	oddest       string // the first odd start
+	Odd          int64  // rows
+	Oddest       string // the first odd start
 }
 
-func (l *look) row(raw []byte) {
+// Row looks at one row.
+func (l *Look) Row(raw []byte) {
 	if id := textAfter(raw, `"subscriptionId"`); len(id) == 36 && !bytes.Equal(id, l.subscription) {
 		l.subscription = append(l.subscription[:0], id...)
 		if text := strings.ToLower(string(id)); usage.CheckGUID(text) == nil {
-			l.known.add(usage.DashedGUID(text), l.reported)
+			l.Known.Add(usage.DashedGUID(text), l.Reported)
 		}
 	}
 	if start := textAfter(raw, `"usageStartTime"`); start == nil || !bytes.Equal(start, l.start) {
 		l.start = append(l.start[:0], start...)
 		at, err := time.Parse(time.RFC3339, string(start))
-		l.startIsOdd = err != nil || !at.Before(l.reported.End()) || at.Before(l.reported.Start().Add(-oldestUsage))
+		l.startIsOdd = err != nil || !at.Before(l.Reported.End()) || at.Before(l.Reported.Start().Add(-oldestUsage))
 	}
 	if l.startIsOdd {
-		if l.odd++; l.odd == 1 {
-			l.oddest = string(l.start[:min(len(l.start), 40)])
+		if l.Odd++; l.Odd == 1 {
+			l.Oddest = string(l.start[:min(len(l.start), 40)])
 		}
 	}
 }
