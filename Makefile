@@ -1,6 +1,6 @@
 # The targets only call go, npm and the programs built here.
 .DEFAULT_GOAL := help
-.PHONY: help test-windows stage stage-chaos demo chaos package deploy deploy-check package-agent test soak lint bench fuzz clean
+.PHONY: help check test-windows stage stage-chaos demo chaos package deploy deploy-check package-agent test soak lint bench fuzz clean
 SHELL := /bin/bash
 
 GO ?= go
@@ -84,6 +84,11 @@ package-agent: ## build the agent for Linux and Windows, and its Debian package
 	CGO_ENABLED=0 GOOS=linux GOARCH=amd64 $(GO) build -trimpath -ldflags "-X main.version=$(VERSION)" -o $(DIST)/stackusage-agent ./cmd/stackusage-agent
 	CGO_ENABLED=0 GOOS=windows GOARCH=amd64 $(GO) build -trimpath -ldflags "-X main.version=$(VERSION)" -o $(DIST)/stackusage-agent.exe ./cmd/stackusage-agent
 	$(NFPM) package --config infra/agent/nfpm.yaml --packager deb --target $(DIST)/stackusage-agent_$(VERSION)_amd64.deb
+
+# Not the packages whose tests build and run programs.
+CHECKED = $(shell $(GO) list ./... | grep -vE '/(test|infra(/.*)?|cmd/devstack|cmd/stackusage-agent|internal/devstack/(functionhost|azurite|accountpage)|internal/(bicep|appzip|npm))$$')
+check: lint ## the inner loop: lint, vet, and the tests that need neither Azurite nor programs
+	STACKUSAGE_CHECK=1 $(GO) test -short $(CHECKED)
 
 test: lint stage ## run everything: checks, unit tests, end-to-end scripts
 	$(GO) test -race -p 3 -timeout 70m ./...

@@ -9,7 +9,6 @@ import (
 	"io"
 	"net/http"
 	"net/http/httptest"
-	"path/filepath"
 	"strings"
 	"sync"
 	"testing"
@@ -38,8 +37,7 @@ type gate struct {
 
 func newGate(t *testing.T, r *rig, options standin.Options) *gate {
 	t.Helper()
-	server, err := standin.Open(filepath.Join(t.TempDir(), "commerce.db"), options)
-	ok(t, err)
+	server := openCommerce(t, options)
 	g := &gate{inner: server}
 	web := httptest.NewServer(g)
 	t.Cleanup(func() { web.Close(); server.Close() })
