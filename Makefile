@@ -69,7 +69,7 @@ deploy: package ## deploy to Azure: SUBSCRIPTION, LOCATION; asks after what-if (
 	@infra/deploy/deploy.sh
 
 deploy-check: export TOOL = $(DIST)/bin/stackusage
-deploy-check: stage ## see that the deployment works: SUBSCRIPTION; APP_SCOPE behind App Service authentication
+deploy-check: stage ## smoke-test the deployment: SUBSCRIPTION; APP_SCOPE behind App Service authentication
 	@infra/deploy/check.sh
 
 # nfpm has a module of its own, so that what it is made of is no part of ours.
