@@ -3,10 +3,12 @@ package status
 
 import (
 	"context"
+	"errors"
 	"io"
 	"log/slog"
 	"time"
 
+	"stackusage/shared/closing"
 	"stackusage/shared/content"
 	"stackusage/shared/ledger"
 	"stackusage/shared/queue"
@@ -30,6 +32,8 @@ type OpenDay struct {
 	UsageDay   string    `json:"usageDay"`
 	Revision   int       `json:"revision,omitempty"`
 	Since      time.Time `json:"since"`
+	WaitsFor   string    `json:"waitsFor,omitempty"`        // why the day has no next revision yet; empty: it is due, or the rules are not known
+	DueAt      time.Time `json:"dueAt,omitzero"`            // when it has one all the same
 	Declined   int64     `json:"declinedRecords,omitempty"` // of the last revision, by commerce
 	Unanswered int       `json:"unansweredBatches,omitempty"`
 	LastAnswer string    `json:"lastAnswer,omitempty"` // of a batch that waits
@@ -60,6 +64,7 @@ type Queues interface {
 
 // Reader reads the status. All fields are set before Read is called.
 type Reader struct {
+	Closer        *closing.Closer // when days are due; nil: not said
 	Ledger        *ledger.Ledger
 	Registrations registration.Store
 	Blobs         content.Opener
@@ -79,6 +84,9 @@ func (r Reader) Read(ctx context.Context) (Status, error) {
 	for _, m := range marks {
 		open := OpenDay{CloudID: m.CloudID, UsageDay: m.Day.String(), Revision: m.Revision, Since: m.Since, Declined: m.Declined}
 		if m.Revision == 0 {
+			if err := r.due(ctx, m, &open); err != nil {
+				return s, err
+			}
 			s.OpenDays = append(s.OpenDays, open)
 			continue
 		}
@@ -113,6 +121,27 @@ func (r Reader) Read(ctx context.Context) (Status, error) {
 		}
 	}
 	return s, nil
+}
+
+// due says why an open day waits for its next revision.
+func (r Reader) due(ctx context.Context, m ledger.OpenMark, open *OpenDay) error {
+	if r.Closer == nil {
+		return nil
+	}
+	book, err := r.Registrations.Book(ctx, m.CloudID)
+	if err != nil {
+		return err
+	}
+	state, err := r.Closer.Open(ctx, m, book)
+	if err != nil {
+		return err
+	}
+	err = r.Closer.Due(ctx, state)
+	if waits, is := errors.AsType[*closing.NotDue](err); is {
+		open.WaitsFor, open.DueAt = waits.Reason, waits.Until.UTC()
+		return nil
+	}
+	return err
 }
 
 func (r Reader) findings(ctx context.Context) ([]Finding, error) {
