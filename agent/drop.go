@@ -63,7 +63,7 @@ func (a *Agent) dropSealed(ctx context.Context, report *Report) error {
 	}
 	todo := append(fresh(a, entries, a.memory.Files, spool.Entry.Name), refused...)
 	var failures []error
-	var suspect func() // blames the first file, if storage takes another one
+	var suspect suspicion
 	row, takes := 0, false
 	for i := 0; i < len(todo); i++ {
 		e := todo[i]
@@ -73,19 +73,17 @@ func (a *Agent) dropSealed(ctx context.Context, report *Report) error {
 		case err == nil || torn:
 			mended(a, ctx, a.memory.Files, e.Name())
 			row, takes = 0, takes || !torn
-			if suspect != nil && takes {
-				suspect()
-				suspect = nil
+			if takes {
+				suspect.confirm()
 			}
 			continue
 		case errors.Is(err, ErrAccount) && takes:
 			err = fmt.Errorf("%w: %v", ErrRefused, err) // for this very file: the account takes others
-		case errors.Is(err, ErrAccount) && suspect == nil && i+1 < len(todo) && ctx.Err() == nil:
-			// The newest file shows whether the refusal is of this one alone.
-			suspect = func() { failures = append(failures, a.fileFailed(ctx, e, fmt.Errorf("%w: %v", ErrRefused, err))) }
-			newest := todo[len(todo)-1]
-			todo = slices.Insert(todo[:len(todo)-1], i+1, newest)
-			continue
+		case errors.Is(err, ErrAccount) && ctx.Err() == nil:
+			raised := false
+			if todo, raised = raise(&suspect, todo, i, func() { failures = append(failures, a.fileFailed(ctx, e, fmt.Errorf("%w: %v", ErrRefused, err))) }); raised {
+				continue
+			}
 		}
 		if ctx.Err() != nil || errors.Is(err, ErrStorage) {
 			return status.Join(slices.Insert(failures, 0, err)) // first: it is what the others wait for

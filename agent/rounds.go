@@ -101,7 +101,7 @@ func (a *Agent) round(ctx context.Context, report *Report, sealed func()) (faile
 	}
 	hours = slices.DeleteFunc(hours, func(h usage.Hour) bool { return !a.due(h) })
 	collected, row := 0, 0
-	var suspect func() // blames the first hour, if the stack tells another one
+	var suspect suspicion
 	blame := func(h usage.Hour, err error) {
 		if failure := a.hourFailed(ctx, h, err); failure != nil {
 			failed = append(failed, failure)
@@ -117,25 +117,25 @@ func (a *Agent) round(ctx context.Context, report *Report, sealed func()) (faile
 		}
 		report.Hours++
 		err := a.seal(ctx, h, report)
-		refused := (*stackapi.Error)(nil)
-		switch {
-		case err == nil:
+		if err == nil {
 			collected, row = collected+1, 0
-			if suspect != nil {
-				suspect()
-				suspect = nil
-			}
+			suspect.confirm()
 			sealed()
-		case ctx.Err() == nil && errors.As(err, &refused) && refused.Refused() && collected == 0 && suspect == nil && i+1 < len(hours):
-			// The newest hour shows whether the refusal is of this one alone.
-			suspect = func() { blame(h, err) }
-			hours = slices.Insert(hours[:len(hours)-1], i+1, hours[len(hours)-1])
-		case ctx.Err() != nil || ofTheStack(err) && (collected == 0 || refused == nil || !refused.Refused()):
-			return failed, fmt.Errorf("hour %s: %w", h, err)
-		default:
-			row++
-			blame(h, err)
+			continue
 		}
+		answer := (*stackapi.Error)(nil)
+		refused := errors.As(err, &answer) && answer.Refused()
+		if ctx.Err() == nil && refused && collected == 0 {
+			raised := false
+			if hours, raised = raise(&suspect, hours, i, func() { blame(h, err) }); raised {
+				continue
+			}
+		}
+		if ctx.Err() != nil || ofTheStack(err) && (collected == 0 || !refused) {
+			return failed, fmt.Errorf("hour %s: %w", h, err)
+		}
+		row++
+		blame(h, err)
 	}
 	// Where hours have failed, there may be more than were looked at.
 	next, err := a.gaps(1)

@@ -28,6 +28,9 @@ func (e *LockedError) Error() string {
 
 var errLocked = errors.New("locked")
 
+// The lock is not gofrs/flock's: on Windows that locks the first byte of the file, and
+// the next agent could not read the pid there, which its refusal names.
+
 // takeLock holds the folder until the file is closed, which the kernel does for
 // a process that is killed. The file stays: to delete it would let a third agent
 // lock another file of the same name.
