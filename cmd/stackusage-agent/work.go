@@ -37,7 +37,7 @@ func work(ctx context.Context, path string, getenv func(string) string, log io.W
 	ctx, cancel := context.WithCancel(ctx)
 	var serving sync.WaitGroup
 	if listen := j.conf.Metrics.Listen; listen != "" {
-		serving.Go(func() { serveMetrics(ctx, listen, j.Metrics.Handler(), j.Log) })
+		serving.Go(func() { j.Metrics.Serve(ctx, listen, j.Log) })
 	}
 	j.Log.InfoContext(ctx, "agent starts", slog.String("version", version), slog.String("cloudId", j.conf.CloudID), slog.String("spool", j.Spool.Dir()))
 	done := make(chan error, 1)

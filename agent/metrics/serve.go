@@ -1,4 +1,4 @@
-package main
+package metrics
 
 import (
 	"context"
@@ -12,11 +12,11 @@ import (
 // listenAgain is how long a port that is taken is left alone.
 const listenAgain = time.Minute
 
-// serveMetrics answers scrapes until ctx ends. A port that somebody else has must
+// Serve answers scrapes until ctx ends. A port that somebody else has must
 // not keep hours from being collected: it is logged and tried again.
-func serveMetrics(ctx context.Context, listen string, metrics http.Handler, log *slog.Logger) {
+func (m *Metrics) Serve(ctx context.Context, listen string, log *slog.Logger) {
 	mux := http.NewServeMux()
-	mux.Handle("GET /metrics", metrics)
+	mux.Handle("GET /metrics", m.Handler())
 	for ctx.Err() == nil {
 		err := serve(ctx, listen, mux, log)
 		if ctx.Err() != nil {
