@@ -16,7 +16,7 @@ import (
 // random moments: what agent's own test kills is the package in a process of the
 // test.
 func TestTheAgentProgramIsKilled(t *testing.T) {
-	const trials, hours = 200, 3000
+	const trials, hours = 80, 1200
 	s := newAgentSite(t, hours, "  maxCatchUp: 10000\n  jitter: 0s", "  keepSent: 0s")
 	s.file(t, "config.yaml", strings.Replace(s.description, "format: text", "level: error", 1))
 	rng := rand.New(rand.NewPCG(1, 3))
