@@ -1,5 +1,5 @@
 metadata name = 'stackusage'
-metadata description = 'All that the app needs in the registration subscription. docs/deploy.md says how to deploy it.'
+metadata description = 'Everything that the app needs in the registration subscription. To deploy it, follow docs/deploy.md.'
 
 targetScope = 'subscription'
 
@@ -11,27 +11,27 @@ import { scaling } from 'modules/function-app.bicep'
 @description('Required. Region of everything.')
 param location string
 
-@description('Optional. Name of the resource group; it is made.')
+@description('Optional. Name of the resource group; the deployment creates it.')
 param resourceGroupName string = 'rg-stackusage'
 
-@description('Optional. Beginning of all names: letters and digits in lower case.')
+@description('Optional. Prefix of all names: letters and digits in lower case.')
 @minLength(2)
 @maxLength(7)
 param prefix string = 'susage'
 
-@description('Required. Registered stamps. One that is taken out keeps its container and its blobs.')
+@description('Required. Registered stacks. A stack that is removed from the list keeps its container and its blobs.')
 param registrations registration[]
 
 @description('Required. URL of commerce, before /v1/records.')
 param commerceEndpoint string
 
-@description('Required. Audience of tokens for commerce; empty sends none.')
+@description('Required. Audience of tokens for commerce; empty sends no token.')
 param commerceAudience string
 
-@description('Required. Who may call the HTTP functions.')
+@description('Required. Who can call the HTTP functions.')
 param auth authentication
 
-@description('Required. Groups of people, and who is told when an alert fires.')
+@description('Required. Groups of people, and recipient of alerts.')
 param who people
 
 @description('Optional. How far the app scales.')
@@ -44,14 +44,14 @@ param scale scaling = {
 @description('Optional. Days that hour blobs and daily files are kept, the former immutable: seven years.')
 param retentionDays int = 2557
 
-@description('Optional. Days that partials are kept. A day that is stated again needs those of all its hours.')
+@description('Optional. Days that partials are kept. A day that is closed again needs the partials of all its hours.')
 @minValue(120)
 param partialDays int = 400
 
 @description('Optional. Days that logs are kept.')
 param logDays int = 90
 
-@description('Optional. Redundancy of what is evidence. GRS keeps a second copy in the paired region.')
+@description('Optional. Redundancy of evidence. GRS keeps a second copy in the paired region.')
 @allowed(['Standard_LRS', 'Standard_ZRS', 'Standard_GRS', 'Standard_GZRS'])
 param evidenceSku string = 'Standard_GRS'
 
@@ -124,14 +124,14 @@ module around 'modules/around.bicep' = {
 @description('Name of the resource group.')
 output resourceGroupName string = group.name
 
-@description('Name of the function app: what a package is deployed to.')
+@description('Name of the function app, to which a package is deployed.')
 output appName string = app.outputs.name
 
 @description('Host name of the HTTP functions.')
 output appHostName string = app.outputs.hostName
 
-@description('Blobs of the storage that hour blobs land in: what agents are told.')
+@description('Blob endpoint of the landing account, for agents.')
 output landingBlobEndpoint string = stores.outputs.landing.endpoints.blob
 
-@description('Storage of the app: where auditors look.')
+@description('Storage account of the app, for auditors.')
 output ledgerAccountName string = stores.outputs.ledger.name

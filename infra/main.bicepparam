@@ -1,7 +1,7 @@
 using 'main.bicep'
 
-// An example. Replace what is made of zeros, and commit the file where you keep
-// such things: it holds no secret.
+// An example. Replace the values made of zeros, and keep the file in version
+// control: it holds no secret.
 
 param location = 'westeurope'
 
@@ -11,8 +11,8 @@ param registrations = [
     agentPrincipalId: '00000000-0000-0000-0000-00000000000a'
   }
   {
-    // The canary of make deploy-check: no stamp, billing model Development. Whoever
-    // runs the check drops its hours, which are no stamp's.
+    // The canary of make deploy-check: no real stack, billing model Development.
+    // Whoever runs the check adds its hours.
     cloudId: 'ca7a5700-0000-4000-8000-000000000001'
     agentPrincipalId: '00000000-0000-0000-0000-00000000000b'
     agentPrincipalType: 'User'

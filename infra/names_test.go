@@ -42,8 +42,8 @@ func TestNames(t *testing.T) {
 		mutant{"a table with another name", edit{names, "'OpenDays'", "'Opendays'"}, "tables (-code +templates)"},
 		mutant{"a container that nothing uses", edit{names, "  'daily'\n", "  'daily'\n  'weekly'\n"}, "weekly"},
 		mutant{"events on another queue", edit{names, "var landedQueue = 'usage-landed'", "var landedQueue = 'usage-days'"}, "IngestHour does not read"},
-		mutant{"a landing container with another name", edit{"modules/landing.bicep", "'landing-${stamp", "'landed-${stamp"}, "landing containers are named"},
-		mutant{"an agent's role on another container", edit{"modules/access-agents.bicep", "'landing-${stamp", "'landed-${stamp"}, "landing containers are named"},
+		mutant{"a landing container with another name", edit{"modules/landing.bicep", "'landing-${stack", "'landed-${stack"}, "landing containers are named"},
+		mutant{"an agent's role on another container", edit{"modules/access-agents.bicep", "'landing-${stack", "'landed-${stack"}, "landing containers are named"},
 		mutant{"a filter that lets nothing through", edit{"modules/events.bicep", "containers/landing-'", "containers/landed-'"}, "events are filtered by"},
 		mutant{"events of another type", edit{"modules/events.bicep", "'Microsoft.Storage.BlobCreated'", "'Microsoft.Storage.BlobDeleted'"}, "BlobDeleted"},
 		mutant{"delivery to a name of its own", edit{"modules/events.bicep", "queueName: landedQueue", "queueName: 'usage-landed'"}, "delivered to 'usage-landed'"},
@@ -78,7 +78,7 @@ func events(t testing.TB, all templates) (problems []string) {
 	prefix := landing.Container("")
 	for _, name := range []string{"modules/landing.bicep", "modules/access-agents.bicep"} {
 		container := bicep.Find(bicep.Body(all[name].Decl("resource", "containers").Value), "name").Text()
-		if container != "'"+prefix+"${stamp.cloudId}'" {
+		if container != "'"+prefix+"${stack.cloudId}'" {
 			problems = append(problems, "landing containers are named "+container+" in "+name)
 		}
 	}

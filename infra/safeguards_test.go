@@ -60,8 +60,8 @@ func TestSafeguards(t *testing.T) {
 		}
 		for _, want := range []struct{ file, text, why string }{
 			{"modules/app.bicep", "dependsOn: [access]", "the app is made before it may read its package"},
-			{"modules/landing.bicep", "if (!(stamp.?locked ?? false))", "a locked policy is written again, which is refused"},
-			{"modules/alerts.bicep", "stamp.?watched ?? true", "a stack that says nothing is not watched"},
+			{"modules/landing.bicep", "if (!(stack.?locked ?? false))", "a locked policy is written again, which is refused"},
+			{"modules/alerts.bicep", "stack.?watched ?? true", "a stack that says nothing is not watched"},
 			{"modules/function-app.bicep", "    name: 'FC1'\n    tier: 'FlexConsumption'\n", "functionAppConfig needs the Flex Consumption plan"},
 			{"modules/function-app.bicep", "    type: 'UserAssigned'\n    userAssignedIdentities: { '${identityId}': {} }\n", "the app has not got the identity that has its rights"},
 			{"modules/stores.bicep", "var landingName = '${prefix}land${suffix}'\nvar ledgerName = '${prefix}data${suffix}'\n", "other names make empty accounts beside those with the evidence"},
@@ -87,7 +87,7 @@ func TestSafeguards(t *testing.T) {
 		mutant{"HTTP functions open to all", edit{"modules/sign-in.bicep", "requireAuthentication: true", "requireAuthentication: false"}, "requireAuthentication must be true"},
 		mutant{"a property that the plan refuses", edit{"modules/function-app.bicep", "      minTlsVersion: '1.2'\n", "      minTlsVersion: '1.2'\n      ftpsState: 'Disabled'\n"}, "siteConfig.ftpsState is not known"},
 		mutant{"an app before its rights", edit{"modules/app.bicep", "  dependsOn: [access]", "  //"}, "before it may read its package"},
-		mutant{"a locked policy", edit{"modules/landing.bicep", "if (!(stamp.?locked ?? false)) ", ""}, "is written again"},
+		mutant{"a locked policy", edit{"modules/landing.bicep", "if (!(stack.?locked ?? false)) ", ""}, "is written again"},
 		mutant{"accounts of another name", edit{"modules/stores.bicep", "'${prefix}data", "'${prefix}ledger"}, "empty accounts beside those with the evidence"},
 		mutant{"another plan", edit{"modules/function-app.bicep", "'FC1'", "'Y1'"}, "needs the Flex Consumption plan"},
 		mutant{"an identity without rights", edit{"modules/function-app.bicep", "type: 'UserAssigned'\n", "type: 'SystemAssigned'\n"}, "has not got the identity"},

@@ -151,7 +151,7 @@ func TestTemplates(t *testing.T) {
 		mutant{"a parameter that is not set", edit{"modules/app.bicep", "    clientId: identity.outputs.clientId\n", ""}, "does not set param clientId"},
 		mutant{"a module that is not there", edit{"modules/app.bicep", "'identity.bicep'", "'identities.bicep'"}, "identities.bicep is not there"},
 		mutant{"a registration without a principal", edit{"main.bicepparam", "    agentPrincipalId: '00000000-0000-0000-0000-00000000000a'\n", ""}, "agentPrincipalId is missing"},
-		mutant{"a property of a registration that does not exist", edit{"modules/landing.bicep", "landing-${stamp.cloudId}", "landing-${stamp.cloud}"}, "stamp.cloud: the type has no property cloud"},
+		mutant{"a property of a registration that does not exist", edit{"modules/landing.bicep", "landing-${stack.cloudId}", "landing-${stack.cloud}"}, "stack.cloud: the type has no property cloud"},
 		mutant{"a long file", edit{"modules/identity.bicep", "\n\n", strings.Repeat("\n", 120)}, "too long"},
 	)
 }

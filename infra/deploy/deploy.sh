@@ -39,8 +39,8 @@ app=$(output appName)
 for ((try = 1; ; try++)); do
   az functionapp deployment source config-zip --subscription "$SUBSCRIPTION" --resource-group "$group" --name "$app" --src "$PACKAGE" --output none && break
   [ "$try" -lt "$TRIES" ] || die "the package was not deployed to $app: its infrastructure is there, its code is the one before; roles take up to ten minutes to hold: run this again"
-  echo "The package was refused; again in $PAUSE seconds ($try of $TRIES)"
+  echo "Azure rejected the package; next try in $PAUSE seconds ($try of $TRIES)"
   sleep "$PAUSE"
 done
 
-echo "Deployed $PACKAGE to $app in resource group $group. See that it works: make deploy-check"
+echo "Deployed $PACKAGE to $app in resource group $group. Smoke-test it: make deploy-check"

@@ -92,7 +92,7 @@ func TestDeploy(t *testing.T) {
 		done int // calls of deploys
 		says string
 	}{
-		{"everything in order", settings, 0, 6, "Deployed app.zip to susage-app in resource group rg-stackusage. See that it works: make deploy-check\n"},
+		{"everything in order", settings, 0, 6, "Deployed app.zip to susage-app in resource group rg-stackusage. Smoke-test it: make deploy-check\n"},
 		{"no subscription", []string{"LOCATION=westeurope"}, 1, 0, "set SUBSCRIPTION to the id of the registration subscription"},
 		{"no location", settings[:1], 1, 0, "set LOCATION to the region"},
 		{"no parameters", append(settings, "PARAMETERS=nowhere.bicepparam"), 1, 0, "PARAMETERS nowhere.bicepparam: no such file"},

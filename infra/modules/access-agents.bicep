@@ -1,12 +1,12 @@
 metadata name = 'Access of agents'
-metadata description = 'Each agent may add blobs to the container of its own stamp, and do nothing else anywhere.'
+metadata description = 'Each agent can add blobs to the container of its own stack, and nothing else.'
 
 import { registration } from 'landing.bicep'
 
-@description('Required. Name of the storage account that hour blobs land in.')
+@description('Required. Name of the landing storage account, for hour blobs.')
 param landingAccountName string
 
-@description('Required. Registered stamps.')
+@description('Required. Registered stacks.')
 param registrations registration[]
 
 @description('Required. Resource id of the custom role that adds blobs.')
@@ -21,21 +21,21 @@ resource account 'Microsoft.Storage/storageAccounts@2025-01-01' existing = {
 }
 
 resource containers 'Microsoft.Storage/storageAccounts/blobServices/containers@2025-01-01' existing = [
-  for stamp in registrations: {
+  for stack in registrations: {
     parent: account::blobs
-    name: 'landing-${stamp.cloudId}'
+    name: 'landing-${stack.cloudId}'
   }
 ]
 
-// The credentials of an agent lie in a customer's datacentre. Whoever takes them
-// can drop hours for this stamp, and neither read nor change what was reported.
+// The credentials of an agent lie in a customer's datacenter. Whoever steals them
+// can add hours for this stack, and neither read nor change what was reported.
 resource adds 'Microsoft.Authorization/roleAssignments@2022-04-01' = [
-  for (stamp, i) in registrations: {
+  for (stack, i) in registrations: {
     scope: containers[i]
-    name: guid(landingAccountName, stamp.cloudId, stamp.agentPrincipalId, 'stackusage-add-blobs')
+    name: guid(landingAccountName, stack.cloudId, stack.agentPrincipalId, 'stackusage-add-blobs')
     properties: {
-      principalId: stamp.agentPrincipalId
-      principalType: stamp.?agentPrincipalType ?? 'ServicePrincipal'
+      principalId: stack.agentPrincipalId
+      principalType: stack.?agentPrincipalType ?? 'ServicePrincipal'
       roleDefinitionId: addBlobsId
     }
   }

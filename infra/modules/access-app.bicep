@@ -1,5 +1,5 @@
 metadata name = 'Access of the app'
-metadata description = 'What the app\'s identity may do: what its bindings and its code need, and no more.'
+metadata description = 'Rights of the app\'s identity: what its bindings and its code need, and no more.'
 
 import { builtInRoles } from 'roles.bicep'
 
@@ -12,13 +12,13 @@ param hostAccountName string
 @description('Required. Name of the storage account of the app.')
 param ledgerAccountName string
 
-@description('Required. Name of the storage account that hour blobs land in.')
+@description('Required. Name of the landing storage account, for hour blobs.')
 param landingAccountName string
 
 @description('Required. Name of Application Insights.')
 param insightsName string
 
-@description('Required. Resource id of the custom role that writes contents and deletes none.')
+@description('Required. Resource id of the custom role that writes blobs and deletes none.')
 param keepContentsId string
 
 resource host 'Microsoft.Storage/storageAccounts@2025-01-01' existing = {
@@ -77,7 +77,7 @@ resource onLedger 'Microsoft.Authorization/roleAssignments@2022-04-01' = [
   }
 ]
 
-// UsageStorage, blobs: partials, daily files, batches, receipts, refused rows. The
+// UsageStorage, blobs: partials, daily files, batches, receipts, rejected rows. The
 // code never deletes a blob, so it may not.
 resource contents 'Microsoft.Authorization/roleAssignments@2022-04-01' = {
   scope: ledger
@@ -90,7 +90,7 @@ resource contents 'Microsoft.Authorization/roleAssignments@2022-04-01' = {
 }
 
 // LandingStorage: reads hour blobs and lists containers, which is asked of the
-// account. It writes nothing there: what a stamp reported is its word alone.
+// account. It writes nothing there: what a stack reported stays as it is.
 resource hours 'Microsoft.Authorization/roleAssignments@2022-04-01' = {
   scope: landing
   name: guid(landing.id, principalId, builtInRoles.blobReader)

@@ -1,5 +1,5 @@
 metadata name = 'Access of events'
-metadata description = 'What Event Grid may do with the identity of the topic. A module of its own, since names of assignments hold that identity: a topic that is made again has another, and no assignment can change hands.'
+metadata description = 'Rights of Event Grid, by the identity of the topic. A module of its own, because names of assignments contain that identity: a topic that is created again has another one, and an assignment cannot be moved.'
 
 import { landedQueue } from 'names.bicep'
 import { builtInRoles } from 'roles.bicep'
@@ -7,7 +7,7 @@ import { builtInRoles } from 'roles.bicep'
 @description('Required. Object id of the topic\'s identity.')
 param principalId string
 
-@description('Required. Name of the storage account that hour blobs land in.')
+@description('Required. Name of the landing storage account, for hour blobs.')
 param landingAccountName string
 
 @description('Required. Name of the storage account of the app.')

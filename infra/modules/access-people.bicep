@@ -1,18 +1,18 @@
 metadata name = 'Access of people'
-metadata description = 'What auditors and operators may do. Groups: who is in them is decided elsewhere.'
+metadata description = 'Rights of auditors and operators. They are groups; their members are managed elsewhere.'
 
 import { builtInRoles } from 'roles.bicep'
 
 @export()
-@description('Groups of people, and who is told when an alert fires.')
+@description('Groups of people, and recipient of alerts.')
 type people = {
   @description('Required. Object id of the group of auditors; empty for none.')
   auditorGroupId: string
   @description('Required. Object id of the group of operators; empty for none.')
   operatorGroupId: string
-  @description('Required. Who is told when an alert fires; empty tells nobody, and the portal alone shows it.')
+  @description('Required. Email address for alerts; if it is empty, only the portal shows them.')
   alertEmail: string
-  @description('Required. Refused rows within a day that nobody has to be told of.')
+  @description('Required. Rejected rows within a day that raise no alert.')
   quarantineRows: int
 }
 
@@ -22,10 +22,10 @@ param who people
 @description('Required. Name of the storage account of the app.')
 param ledgerAccountName string
 
-@description('Required. Name of the storage account that hour blobs land in.')
+@description('Required. Name of the landing storage account, for hour blobs.')
 param landingAccountName string
 
-@description('Required. Resource id of the custom role that writes contents and deletes none.')
+@description('Required. Resource id of the custom role that writes blobs and deletes none.')
 param keepContentsId string
 
 resource ledger 'Microsoft.Storage/storageAccounts@2025-01-01' existing = {

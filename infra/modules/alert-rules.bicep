@@ -1,8 +1,8 @@
 metadata name = 'Alert rules'
-metadata description = 'What somebody has to be told. Each query looks for lines that the app writes, fields by their name in the code: a test compares them.'
+metadata description = 'Alert rules. Each query reads log lines of the app, with fields as the code names them; a test compares them.'
 
 @export()
-@description('What all queries begin with: a line of the app is one JSON object.')
+@description('Beginning of all queries: a line of the app is one JSON object.')
 var logLines = '''
 let lines = AppTraces
 | where Message startswith '{'
@@ -11,7 +11,7 @@ let lines = AppTraces
 '''
 
 @export()
-@description('Rules: severity 1 if money is at stake, 2 if it soon is. A row of the result is a reason to tell. Windows overlap, since lines come late. EXPECTED is the list of cloudIds, QUARANTINE a number of rows.')
+@description('Rules: severity 1 if money is at stake, 2 if it soon is. Each row of a result is a reason for the alert. Windows overlap, because lines arrive late. EXPECTED is the list of cloudIds, QUARANTINE a number of rows.')
 var rules = [
   {
     name: 'hours-missing'

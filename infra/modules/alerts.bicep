@@ -1,10 +1,10 @@
 metadata name = 'Alerts'
-metadata description = 'The alert rules, and who is told. docs/operations.md says for each what to do.'
+metadata description = 'Alert rules and their recipient. docs/operations.md explains what to do about each.'
 
 import { logLines, rules } from 'alert-rules.bicep'
 import { registration } from 'landing.bicep'
 
-@description('Required. Beginning of the rules\' names.')
+@description('Required. Prefix of the rules\' names.')
 param prefix string
 
 @description('Required. Region of the workspace.')
@@ -13,16 +13,16 @@ param location string
 @description('Required. Resource id of the workspace.')
 param workspaceId string
 
-@description('Required. Registered stamps.')
+@description('Required. Registered stacks.')
 param registrations registration[]
 
-@description('Required. Refused rows within a day that nobody has to be told of.')
+@description('Required. Rejected rows within a day that raise no alert.')
 param quarantineRows int
 
-@description('Required. Who is told; empty tells nobody, and the portal alone shows what fired.')
+@description('Required. Email address for alerts; if it is empty, only the portal shows them.')
 param alertEmail string
 
-var expected = map(filter(registrations, stamp => stamp.?watched ?? true), stamp => stamp.cloudId)
+var expected = map(filter(registrations, stack => stack.?watched ?? true), stack => stack.cloudId)
 
 resource group 'Microsoft.Insights/actionGroups@2023-01-01' = if (!empty(alertEmail)) {
   name: prefix

@@ -11,7 +11,7 @@ param name string
 @description('Required. Region.')
 param location string
 
-@description('Required. Storage that hour blobs land in.')
+@description('Required. Landing storage, for hour blobs.')
 param landing storageAccount
 
 @description('Required. Storage of the app.')
@@ -23,16 +23,16 @@ param host storageAccount
 @description('Required. URL of the container of the package.')
 param packageContainerUrl string
 
-@description('Required. Resource id of the custom role that writes contents and deletes none.')
+@description('Required. Resource id of the custom role that writes blobs and deletes none.')
 param keepContentsId string
 
 @description('Required. URL of commerce, before /v1/records.')
 param commerceEndpoint string
 
-@description('Required. Audience of tokens for commerce; empty sends none.')
+@description('Required. Audience of tokens for commerce; empty sends no token.')
 param commerceAudience string
 
-@description('Required. Who may call the HTTP functions.')
+@description('Required. Who can call the HTTP functions.')
 param auth authentication
 
 @description('Required. How far the app scales.')

@@ -1,22 +1,22 @@
 metadata name = 'Around the app'
-metadata description = 'Who may what beside the app, what announces blobs, and who is told of what.'
+metadata description = 'Rights beside those of the app, events of new blobs, and alerts.'
 
 import { people } from 'access-people.bicep'
 import { registration } from 'landing.bicep'
 
-@description('Required. Beginning of names.')
+@description('Required. Prefix of names.')
 param prefix string
 
 @description('Required. Region.')
 param location string
 
-@description('Required. Registered stamps.')
+@description('Required. Registered stacks.')
 param registrations registration[]
 
-@description('Required. Groups of people, and who is told when an alert fires.')
+@description('Required. Groups of people, and recipient of alerts.')
 param who people
 
-@description('Required. Name of the storage account that hour blobs land in.')
+@description('Required. Name of the landing storage account, for hour blobs.')
 param landingAccountName string
 
 @description('Required. Name of the storage account of the app.')
@@ -28,7 +28,7 @@ param deadLetterContainer string
 @description('Required. Resource id of the custom role that adds blobs.')
 param addBlobsId string
 
-@description('Required. Resource id of the custom role that writes contents and deletes none.')
+@description('Required. Resource id of the custom role that writes blobs and deletes none.')
 param keepContentsId string
 
 @description('Required. Resource id of the workspace of the logs.')

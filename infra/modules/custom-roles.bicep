@@ -1,5 +1,5 @@
 metadata name = 'Custom roles'
-metadata description = 'What no built-in role says: to add a blob and nothing else; to write contents and delete none.'
+metadata description = 'Two roles that are not built in: add blobs and nothing else; write blobs and delete none.'
 
 var here = resourceGroup().id
 
@@ -53,5 +53,5 @@ resource keepContents 'Microsoft.Authorization/roleDefinitions@2022-04-01' = {
 @description('Resource id of the role of agents.')
 output addBlobsId string = subscriptionResourceId('Microsoft.Authorization/roleDefinitions', addBlobs.name)
 
-@description('Resource id of the role of who writes contents: the app, and operators who redrive.')
+@description('Resource id of the role that writes blobs: of the app, and of operators who redrive.')
 output keepContentsId string = subscriptionResourceId('Microsoft.Authorization/roleDefinitions', keepContents.name)

@@ -1,5 +1,5 @@
 metadata name = 'Events'
-metadata description = 'Announces each blob that lands, by a message on a queue.'
+metadata description = 'Puts a message on a queue for each blob that lands.'
 
 import { landedQueue } from 'names.bicep'
 
@@ -9,10 +9,10 @@ param topicName string
 @description('Required. Region of the landing storage.')
 param location string
 
-@description('Required. Name of the storage account that hour blobs land in.')
+@description('Required. Name of the landing storage account, for hour blobs.')
 param landingAccountName string
 
-@description('Required. Container of it for events that could not be delivered.')
+@description('Required. Its container for events that could not be delivered.')
 param deadLetterContainer string
 
 @description('Required. Name of the storage account of the app.')

@@ -1,5 +1,5 @@
 metadata name = 'Function app'
-metadata description = 'The plan and the app on it, of the runtime of custom handlers.'
+metadata description = 'The plan and the app on it, with the runtime of custom handlers.'
 
 @description('Required. Name of the app; it is part of a host name.')
 @maxLength(60)
@@ -22,19 +22,19 @@ param settings object
 type scaling = {
   @description('Required. Memory of one instance in MiB.')
   instanceMemoryMB: 512 | 2048 | 4096
-  @description('Required. Most instances of each scale group.')
+  @description('Required. Maximum of instances of each scale group.')
   @minValue(40)
   @maxValue(1000)
   maximumInstanceCount: int
-  @description('Required. Scale groups with instances that never go away.')
+  @description('Required. Scale groups with always-ready instances.')
   alwaysReady: scaleGroup[]
 }
 
-@description('A scale group with instances that never go away.')
+@description('A scale group with always-ready instances.')
 type scaleGroup = {
   @description('Required. http, or function:<Name>.')
   name: string
-  @description('Required. How many.')
+  @description('Required. Number of instances.')
   instanceCount: int
 }
 

@@ -1,5 +1,5 @@
 metadata name = 'Host'
-metadata description = 'The Functions host\'s own storage, with the package. One copy will do: what is lost with it is made again by the next deployment.'
+metadata description = 'The Functions host\'s own storage, with the package. It needs one copy only: the next deployment creates it again.'
 
 import { storageAccount } from 'storage-account.bicep'
 

@@ -1,5 +1,5 @@
 metadata name = 'Identity'
-metadata description = 'The identity of the app. It outlives the app, so that roles need not be given again.'
+metadata description = 'The identity of the app. It outlives the app, so its roles stay.'
 
 @description('Required. Name of the identity.')
 param name string
@@ -15,8 +15,8 @@ resource identity 'Microsoft.ManagedIdentity/userAssignedIdentities@2024-11-30' 
 @description('Resource id.')
 output id string = identity.id
 
-@description('Client id: what settings name.')
+@description('Client id, which settings name.')
 output clientId string = identity.properties.clientId
 
-@description('Object id: what roles are given to.')
+@description('Object id, to which roles are assigned.')
 output principalId string = identity.properties.principalId

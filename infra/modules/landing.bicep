@@ -1,8 +1,8 @@
 metadata name = 'Landing'
-metadata description = 'A container for each registration, whose blobs nobody can change, and the place of events that could not be delivered.'
+metadata description = 'A container for each registration, with blobs that nobody can change, and one for events that could not be delivered.'
 
 @export()
-@description('One registered stamp.')
+@description('One registered stack.')
 type registration = {
   @description('Required. The cloudId: a GUID in lower case with dashes.')
   @minLength(36)
@@ -10,18 +10,18 @@ type registration = {
   cloudId: string
   @description('Required. Object id of the principal that the agent signs in as.')
   agentPrincipalId: string
-  @description('Optional. What that principal is. Default ServicePrincipal.')
+  @description('Optional. Type of that principal. Default ServicePrincipal.')
   agentPrincipalType: ('ServicePrincipal' | 'User' | 'Group')?
-  @description('Optional. False where no usage is expected any more, or not every hour: nobody is told when hours are missing. Default true.')
+  @description('Optional. False if no usage is expected any more, or not every hour: missing hours then raise no alert. Default true.')
   watched: bool?
-  @description('Optional. True once the policy of the container is locked: a locked policy cannot be written again. Default false.')
+  @description('Optional. True once the policy of the container is locked: a deployment cannot write a locked policy. Default false.')
   locked: bool?
 }
 
 @description('Required. Name of the storage account.')
 param accountName string
 
-@description('Required. Registered stamps.')
+@description('Required. Registered stacks.')
 param registrations registration[]
 
 @description('Required. Days that an hour blob cannot be changed or deleted.')
@@ -38,9 +38,9 @@ resource account 'Microsoft.Storage/storageAccounts@2025-01-01' existing = {
 }
 
 resource containers 'Microsoft.Storage/storageAccounts/blobServices/containers@2025-01-01' = [
-  for stamp in registrations: {
+  for stack in registrations: {
     parent: account::blobs
-    name: 'landing-${stamp.cloudId}'
+    name: 'landing-${stack.cloudId}'
     properties: {
       publicAccess: 'None'
     }
@@ -48,9 +48,9 @@ resource containers 'Microsoft.Storage/storageAccounts/blobServices/containers@2
 ]
 
 // Not yet locked: whoever may manage the account can still take it away.
-// docs/deploy.md says when and how to lock it, which is for good.
+// docs/deploy.md explains when and how to lock it, which cannot be undone.
 resource policies 'Microsoft.Storage/storageAccounts/blobServices/containers/immutabilityPolicies@2025-01-01' = [
-  for (stamp, i) in registrations: if (!(stamp.?locked ?? false)) {
+  for (stack, i) in registrations: if (!(stack.?locked ?? false)) {
     parent: containers[i]
     name: 'default'
     properties: {

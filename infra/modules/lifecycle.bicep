@@ -1,5 +1,5 @@
 metadata name = 'Lifecycle'
-metadata description = 'Where blobs go as they grow old: hot, cool, cold, and away when nobody has to keep them any more. Never archive: evidence is read at once.'
+metadata description = 'Tiers of blobs by age: hot, cool, cold, and deleted after their retention. Never archive: evidence must be readable at once.'
 
 @description('Required. Name of the storage account.')
 param accountName string
@@ -7,13 +7,13 @@ param accountName string
 @description('Required. Containers whose blobs are kept for retentionDays; empty for all. At most ten.')
 param kept string[]
 
-@description('Optional. Containers whose blobs are removed after partialDays.')
+@description('Optional. Containers whose blobs are deleted after partialDays.')
 param passing string[] = []
 
 @description('Required. Days that evidence is kept.')
 param retentionDays int
 
-@description('Optional. Days that passing blobs are kept.')
+@description('Optional. Days that these blobs are kept.')
 param partialDays int = 400
 
 var blocks = {

@@ -1,5 +1,5 @@
 metadata name = 'Monitoring'
-metadata description = 'Where the logs go.'
+metadata description = 'Workspace and Application Insights for the logs.'
 
 @description('Required. Name of the workspace and of Application Insights.')
 param name string
@@ -7,7 +7,7 @@ param name string
 @description('Required. Region.')
 param location string
 
-@description('Required. Days that logs are kept. They are no evidence: that is in tables and blobs.')
+@description('Required. Days that logs are kept. Logs are no evidence; tables and blobs are.')
 @minValue(30)
 @maxValue(730)
 param retentionDays int
@@ -34,11 +34,11 @@ resource insights 'Microsoft.Insights/components@2020-02-02' = {
   }
 }
 
-@description('Resource id of the workspace: where alert rules look.')
+@description('Resource id of the workspace, which alert rules query.')
 output workspaceId string = workspace.id
 
 @description('Name of Application Insights.')
 output insightsName string = insights.name
 
-@description('Where the app sends its logs. With local authentication off it is an address and no secret.')
+@description('Connection string for logs. With local authentication off, it is an address and no secret.')
 output connectionString string = insights.properties.ConnectionString

@@ -1,8 +1,8 @@
 metadata name = 'Names'
-metadata description = 'Names that the code knows: of containers, queues and tables. A test compares them with it.'
+metadata description = 'Names of containers, queues and tables, as in the code. A test compares them.'
 
 @export()
-@description('Containers of the app\'s storage: contents that rows name.')
+@description('Containers of the app\'s storage, with the blobs that rows name.')
 var containerNames = [
   'partials'
   'daily'
@@ -13,11 +13,11 @@ var containerNames = [
 ]
 
 @export()
-@description('The queue that Event Grid announces blobs on.')
+@description('The queue for the events of new blobs.')
 var landedQueue = 'usage-landed'
 
 @export()
-@description('Queues of the app\'s storage. The poison queues are made before they are needed.')
+@description('Queues of the app\'s storage. The poison queues are created before they are needed.')
 var queueNames = [
   'usage-landed'
   'usage-landed-poison'

@@ -1,5 +1,5 @@
 metadata name = 'Package container'
-metadata description = 'Where the plan keeps the deployed package, in the host\'s own storage.'
+metadata description = 'Container of the deployed package, in the host\'s own storage.'
 
 @description('Required. Name of the storage account.')
 param accountName string

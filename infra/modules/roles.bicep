@@ -1,5 +1,5 @@
 metadata name = 'Roles'
-metadata description = 'Built-in roles that are given to somebody, by what they are for. The one place with their GUIDs.'
+metadata description = 'Built-in roles, by their purpose. The only place with their GUIDs.'
 
 @export()
 @description('GUIDs of built-in roles.')

@@ -12,19 +12,19 @@ param host storageEndpoints
 @description('Required. Storage of the app.')
 param usage storageEndpoints
 
-@description('Required. Storage that hour blobs land in.')
+@description('Required. Landing storage, for hour blobs.')
 param landing storageEndpoints
 
 @description('Required. URL of commerce, before /v1/records.')
 param commerceEndpoint string
 
-@description('Required. Audience of tokens for commerce; empty sends none.')
+@description('Required. Audience of tokens for commerce; empty sends no token.')
 param commerceAudience string
 
 @description('Required. Memory of one instance in MiB.')
 param instanceMemoryMB int
 
-@description('Required. Where logs go.')
+@description('Required. Connection string for logs.')
 param insightsConnectionString string
 
 @description('Required. Settings that differ from their default, by name.')

@@ -1,23 +1,23 @@
 metadata name = 'Sign-in'
-metadata description = 'Who may call the HTTP functions: Easy Auth in front of the app. The function key is asked for too.'
+metadata description = 'Who can call the HTTP functions: Easy Auth in front of the app. The app requires the function key, too.'
 
 @description('Required. Name of the app.')
 param appName string
 
 @export()
-@description('Who may call the HTTP functions.')
+@description('Who can call the HTTP functions.')
 type authentication = {
   @description('Required. Client id of their Entra app registration.')
   clientId: string
   @description('Required. Audiences of tokens for them.')
   audiences: string[]
-  @description('Required. Client ids of the applications that may call; empty lets every one of the tenant.')
+  @description('Required. Client ids of the applications that can call; empty lets in every application of the tenant.')
   callers: string[]
-  @description('Required. Object ids of the users and service principals that may call; empty lets all of the tenant.')
+  @description('Required. Object ids of the users and service principals that can call; empty lets in all of the tenant.')
   principals: string[]
 }
 
-@description('Required. Who may call.')
+@description('Required. Who can call.')
 param auth authentication
 
 resource app 'Microsoft.Web/sites@2024-11-01' existing = {

@@ -2,7 +2,7 @@ metadata name = 'Storage account'
 metadata description = 'One storage account, reached with Entra ID only.'
 
 @export()
-@description('Where the services of a storage account are.')
+@description('Endpoints of a storage account.')
 type storageEndpoints = {
   @description('Required. URL of the blobs.')
   blob: string
@@ -13,11 +13,11 @@ type storageEndpoints = {
 }
 
 @export()
-@description('A storage account, for who uses it.')
+@description('A storage account, as other modules use it.')
 type storageAccount = {
   @description('Required. Its name.')
   name: string
-  @description('Required. Where its services are.')
+  @description('Required. Its endpoints.')
   endpoints: storageEndpoints
 }
 
@@ -32,7 +32,7 @@ param location string
 @description('Required. Redundancy, as an SKU.')
 param sku string
 
-@description('Required. Keep what is overwritten or deleted as versions.')
+@description('Required. Keep overwritten or deleted blobs as versions.')
 param versioning bool
 
 @description('Optional. Days in which a deleted blob or container can be restored.')

@@ -5,17 +5,17 @@ import { containerNames } from 'names.bicep'
 import { registration } from 'landing.bicep'
 import { storageAccount } from 'storage-account.bicep'
 
-@description('Required. Beginning of the accounts\' names.')
+@description('Required. Prefix of the accounts\' names.')
 @maxLength(7)
 param prefix string
 
-@description('Required. What makes the names unique.')
+@description('Required. Suffix that makes the names unique.')
 param suffix string
 
 @description('Required. Region.')
 param location string
 
-@description('Required. Registered stamps.')
+@description('Required. Registered stacks.')
 param registrations registration[]
 
 @description('Required. Days that evidence is kept.')
@@ -24,7 +24,7 @@ param retentionDays int
 @description('Required. Days that partials are kept.')
 param partialDays int
 
-@description('Required. Redundancy of what is evidence.')
+@description('Required. Redundancy of evidence.')
 param evidenceSku string
 
 // Names, not outputs of modules: what-if looks into a module only where all its
@@ -85,7 +85,7 @@ module ledgerLifecycle 'lifecycle.bicep' = {
   dependsOn: [ledgerAccount]
   params: {
     accountName: ledgerName
-    kept: filter(containerNames, name => !contains(['partials', 'quarantine'], name)) // refused rows wait for a decision
+    kept: filter(containerNames, name => !contains(['partials', 'quarantine'], name)) // rejected rows wait for a decision
     passing: ['partials']
     retentionDays: retentionDays
     partialDays: partialDays
@@ -100,7 +100,7 @@ module hostStore 'host.bicep' = {
   }
 }
 
-@description('Storage that hour blobs land in.')
+@description('Landing storage, for hour blobs.')
 output landing storageAccount = landingAccount.outputs.account
 
 @description('Storage of the app.')
