@@ -1,6 +1,7 @@
 package handlers_test
 
 import (
+	"context"
 	"math/rand/v2"
 	"net/http"
 	"slices"
@@ -75,14 +76,27 @@ func TestARequestThatIsTakenLater(t *testing.T) {
 	}
 }
 
+// impatient gives a request to send 0.2 s; what is read back may take longer, on a
+// machine that is busy.
+type impatient struct{}
+
+func (impatient) RoundTrip(req *http.Request) (*http.Response, error) {
+	if req.URL.Path == queryPath {
+		return http.DefaultTransport.RoundTrip(req)
+	}
+	ctx, cancel := context.WithCancel(req.Context())
+	time.AfterFunc(200*time.Millisecond, cancel)
+	return http.DefaultTransport.RoundTrip(req.WithContext(ctx))
+}
+
 // settledOf is a rig with a batch that had no answer often enough, and an operator
 // who settled it as declined.
 func settledOf(t *testing.T, n int, answer func(http.ResponseWriter, *http.Request, []byte) bool) (*rig, *gate) {
 	t.Helper()
 	r := statedWith(t, n)
 	g := newGate(t, r, standin.Options{})
-	r.Commerce = &commerce.Client{Endpoint: g.url, HTTP: &http.Client{Timeout: 200 * time.Millisecond}}
-	r.Settings.InvocationLimit = time.Second
+	r.Commerce = &commerce.Client{Endpoint: g.url, HTTP: &http.Client{Transport: impatient{}}}
+	r.Settings.InvocationLimit = 2 * time.Second
 	r.reroute(t)
 	g.answer = answer
 	for range ledger.SettleTries {
