@@ -42,7 +42,7 @@ type Drop interface {
 	Put(ctx context.Context, name landing.Name, body io.ReadSeekCloser) error
 }
 
-// Stamp is what an hour's header says about the stack.
+// Stack is what an hour's header says about the stack.
 type Stamp struct {
 	CloudID               string
 	Region                string

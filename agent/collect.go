@@ -146,9 +146,9 @@ func (a *Agent) sealOnce(ctx context.Context, h usage.Hour, stale bool, ids []st
 // atOnce is how many subscribers are asked at a time.
 const atOnce = 4
 
-// ask hands on the rows of the hour: of the whole stamp, or of each subscriber.
+// ask hands on the rows of the hour: of the whole stack, or of each subscriber.
 // One that the stack refuses as no direct tenant of its own is left out: a
-// delegated provider's, whose usage the whole stamp's answer does not have
+// delegated provider's, whose usage the whole stack's answer does not have
 // either.
 func (a *Agent) ask(ctx context.Context, h usage.Hour, ids []string, row func([]byte) error) (pages int, err error) {
 	if ids == nil {

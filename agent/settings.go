@@ -10,11 +10,11 @@ import (
 
 // Defaults of Settings.
 const (
-	// DefaultDelay leaves what the stack still takes in an hour to be booked.
+	// DefaultDelay leaves what the stack still reads an hour to be booked.
 	// The time an hour is asked by is when a row entered the usage system, so in
 	// principle an hour is whole when it is over; but nobody documents how soon
 	// it can be read, and what comes into an hour after it was asked for is
-	// never seen. An hour costs nothing: a usage day is stated six reported
+	// never seen. An hour costs nothing: a usage day is closed six reported
 	// hours after its end at the earliest. Stamps that refuse the current UTC
 	// day answer "not yet", whatever the delay.
 	DefaultDelay      = time.Hour

@@ -43,7 +43,7 @@ func TestLinesOfAlerts(t *testing.T) {
 		r.take(t, queue.Days)
 		said(t, 0)
 	})
-	for status, kind := range map[int]string{http.StatusBadRequest: "refused", http.StatusForbidden: "credentials", http.StatusServiceUnavailable: "busy"} {
+	for status, kind := range map[int]string{http.StatusBadRequest: "declined", http.StatusForbidden: "credentials", http.StatusServiceUnavailable: "busy"} {
 		t.Run(fmt.Sprintf("a batch that waits after %d says that the cause is %s", status, kind), func(t *testing.T) {
 			r.commerce.answer = func(w http.ResponseWriter, _ []byte) bool {
 				w.WriteHeader(status)

@@ -37,12 +37,12 @@ type answer struct {
 // page is the work of one HTTP function.
 type page func(ctx context.Context, r *http.Request) (answer, error)
 
-// refuse is a Refusal of our own.
+// refuse is a Rejection of our own.
 func refuse(kind registration.Kind, code, format string, args ...any) error {
-	return &registration.Refusal{Code: code, Kind: kind, Message: fmt.Sprintf(format, args...)}
+	return &registration.Rejection{Code: code, Kind: kind, Message: fmt.Sprintf(format, args...)}
 }
 
-var errTooLarge = &registration.Refusal{Code: "RequestEntityTooLarge", Message: fmt.Sprintf("the body is longer than %d bytes", maxRequest)}
+var errTooLarge = &registration.Rejection{Code: "RequestEntityTooLarge", Message: fmt.Sprintf("the body is longer than %d bytes", maxRequest)}
 
 var statusOf = map[registration.Kind]int{
 	registration.Invalid: http.StatusBadRequest, registration.NotFound: http.StatusNotFound,
@@ -56,7 +56,7 @@ func (a *App) arm(do page) http.Handler {
 		defer cancel()
 		log := a.Log.With(slog.String("method", r.Method), slog.String("path", r.URL.Path), slog.String("invocation", r.Header.Get(invoke.HeaderInvocationID)))
 		got, err := do(ctx, r)
-		var refusal *registration.Refusal
+		var refusal *registration.Rejection
 		switch {
 		case err == nil:
 			log.InfoContext(ctx, "request answered", slog.Int("status", got.status), slog.String("by", caller(r)))

@@ -19,7 +19,7 @@ import (
 func longRegistered(t testing.TB) *rig {
 	t.Helper()
 	r := newRig(t)
-	_, _, err := r.registrar().Put(t.Context(), registration.Wish{Registration: registration.Registration{
+	_, _, err := r.registrar().Put(t.Context(), registration.Change{Registration: registration.Registration{
 		CloudID: cloudID, Name: "hamburg", EffectiveDay: "20191205", SubscriptionID: payer, SubscriptionKind: registration.EA,
 		BillingModel: registration.PayAsYouUse, Region: "northwest", Start: hour22.Start().AddDate(0, 0, -5)}})
 	ok(t, err)
@@ -91,11 +91,11 @@ func TestABackdatedEnd(t *testing.T) {
 				}
 			}
 			t.Run("registered again, the hours count again", func(t *testing.T) {
-				book, err := r.registry().Book(t.Context(), cloudID)
+				history, err := r.registry().History(t.Context(), cloudID)
 				ok(t, err)
-				reg := book.Registrations[0]
-				reg.EffectiveDay = book.Registrations[1].EffectiveDay // the end is taken back
-				_, _, err = r.operator(false).Put(t.Context(), registration.Wish{Registration: reg})
+				reg := history.Registrations[0]
+				reg.EffectiveDay = history.Registrations[1].EffectiveDay // the end is taken back
+				_, _, err = r.operator(false).Put(t.Context(), registration.Change{Registration: reg})
 				ok(t, err)
 				r.sweep(t)
 				r.announced(t)
@@ -179,7 +179,7 @@ func TestAStackRegisteredToSomebodyElseOnTheDayOfAnEnd(t *testing.T) {
 			sold := func(t *testing.T, confirmed bool) {
 				t.Helper()
 				ok(t, r.end(t, day+10, confirmed))
-				_, _, err := r.operator(confirmed).Put(t.Context(), registration.Wish{Registration: registration.Registration{
+				_, _, err := r.operator(confirmed).Put(t.Context(), registration.Change{Registration: registration.Registration{
 					CloudID: cloudID, Name: "newowner", EffectiveDay: "20191210", SubscriptionID: buyer, SubscriptionKind: registration.EA,
 					BillingModel: registration.PayAsYouUse, Region: "northwest", Start: (day + 15).Start()}})
 				ok(t, err)
@@ -228,18 +228,18 @@ func TestExpectedHoursOfTwoRegistrationsOnADay(t *testing.T) {
 	r := longRegistered(t)
 	day := theDay.First()
 	ok(t, r.end(t, day+10, false))
-	_, _, err := r.registrar().Put(t.Context(), registration.Wish{Registration: registration.Registration{
+	_, _, err := r.registrar().Put(t.Context(), registration.Change{Registration: registration.Registration{
 		CloudID: cloudID, Name: "newowner", EffectiveDay: "20191210", SubscriptionID: otherPayer, SubscriptionKind: registration.EA,
 		BillingModel: registration.PayAsYouUse, Region: "northwest", Start: (day + 15).Start()}})
 	ok(t, err)
-	book, err := r.registry().Book(t.Context(), cloudID)
+	history, err := r.registry().History(t.Context(), cloudID)
 	ok(t, err)
 	expected, accepted := "", ""
 	for h := day - 1; h < day+24; h++ {
-		if book.Expects(h.Start()) {
+		if history.Expects(h.Start()) {
 			expected += fmt.Sprintf(" %d", h-day)
 		}
-		if book.Accepts(h.Start(), time.Hour) {
+		if history.Accepts(h.Start(), time.Hour) {
 			accepted += fmt.Sprintf(" %d", h-day)
 		}
 	}

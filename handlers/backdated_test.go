@@ -25,11 +25,11 @@ func (r *rig) operator(confirmed bool) *registration.Registrar {
 // recharge has another Azure subscription charged from the usage day on.
 func (r *rig) recharge(t testing.TB, confirmed bool) error {
 	t.Helper()
-	book, err := r.registry().Book(t.Context(), cloudID)
+	history, err := r.registry().History(t.Context(), cloudID)
 	ok(t, err)
-	reg := book.Registrations[0]
+	reg := history.Registrations[0]
 	reg.SubscriptionID, reg.Note = otherPayer, registration.Note{By: "olga", Reason: "the contract moved"}
-	_, _, err = r.operator(confirmed).Put(t.Context(), registration.Wish{Registration: reg})
+	_, _, err = r.operator(confirmed).Put(t.Context(), registration.Change{Registration: reg})
 	return err
 }
 
@@ -37,7 +37,7 @@ func (r *rig) recharge(t testing.TB, confirmed bool) error {
 // the usage day.
 func needsConfirmation(t testing.TB, err error) {
 	t.Helper()
-	var refusal *registration.Refusal
+	var refusal *registration.Rejection
 	if !errors.As(err, &refusal) || refusal.Code != "ClosedDaysAffected" || !strings.Contains(refusal.Message, "2019-12-10") || !strings.Contains(refusal.Message, "--confirm") {
 		t.Fatalf("got %v, want a refusal that lists the day", err)
 	}
@@ -58,9 +58,9 @@ func (r *rig) revision(t testing.TB) ledger.Revision {
 // version is the number of the registration's last change.
 func (r *rig) version(t testing.TB) int64 {
 	t.Helper()
-	book, err := r.registry().Book(t.Context(), cloudID)
+	history, err := r.registry().History(t.Context(), cloudID)
 	ok(t, err)
-	return int64(book.Version)
+	return int64(history.Version)
 }
 
 // finished fails the test unless nothing is open, after another Sweep too.
@@ -83,9 +83,9 @@ func TestABackdatedPayerReachesClosedDays(t *testing.T) {
 	before := paid(t, b)
 	t.Run("it is refused until it is confirmed, and nothing is recorded", func(t *testing.T) {
 		needsConfirmation(t, r.recharge(t, false))
-		book, err := r.registry().Book(t.Context(), cloudID)
-		if err != nil || book.Version != 2 { // made, and the list that CloseDay recorded
-			t.Errorf("%+v, %v", book, err)
+		history, err := r.registry().History(t.Context(), cloudID)
+		if err != nil || history.Version != 2 { // made, and the list that CloseDay recorded
+			t.Errorf("%+v, %v", history, err)
 		}
 		r.finished(t)
 	})
@@ -104,12 +104,12 @@ func TestABackdatedPayerReachesClosedDays(t *testing.T) {
 		ok(t, r.recharge(t, false))
 	})
 	t.Run("a change that does not reach the day needs none", func(t *testing.T) {
-		book, err := r.registry().Book(t.Context(), cloudID)
+		history, err := r.registry().History(t.Context(), cloudID)
 		ok(t, err)
-		held, err := book.Current()
+		held, err := history.Current()
 		ok(t, err)
 		held.EffectiveDay, held.SubscriptionID = "20191215", payer
-		_, _, err = r.operator(false).Put(t.Context(), registration.Wish{Registration: held})
+		_, _, err = r.operator(false).Put(t.Context(), registration.Change{Registration: held})
 		ok(t, err)
 		r.finished(t)
 	})
@@ -127,7 +127,7 @@ func TestAnyBackdatedChangeNeedsConfirmation(t *testing.T) {
 	for name, change := range map[string]func(g *registration.Registrar) error{
 		"billing model": func(g *registration.Registrar) error {
 			on := true
-			_, _, err := g.Put(t.Context(), registration.Wish{Reporting: &on, Registration: registration.Registration{CloudID: cloudID, Name: "hamburg", EffectiveDay: "20191210", SubscriptionID: payer,
+			_, _, err := g.Put(t.Context(), registration.Change{Reporting: &on, Registration: registration.Registration{CloudID: cloudID, Name: "hamburg", EffectiveDay: "20191210", SubscriptionID: payer,
 				SubscriptionKind: registration.CSP, BillingModel: registration.Capacity, Region: "northwest", Start: hour22.Start()}})
 			return err
 		},
@@ -166,9 +166,9 @@ func TestABackdatedChangeOfADayThatReportedNothing(t *testing.T) {
 	r.registerAs(t, func(reg *registration.Registration) { reg.BillingModel, reg.ReportingOff = registration.Capacity, true })
 	r.complete(t)
 	r.settle(t, rnd)
-	ok(t, r.operator(false).Store.Append(t.Context(), registration.Book{CloudID: cloudID, Version: 1}, registration.Added{})) // a change of nothing
+	ok(t, r.operator(false).Store.Append(t.Context(), registration.History{CloudID: cloudID, Version: 1}, registration.Added{})) // a change of nothing
 	on := true
-	_, _, err := r.operator(false).Put(t.Context(), registration.Wish{Reporting: &on, Registration: registration.Registration{CloudID: cloudID, Name: "hamburg", EffectiveDay: "20191210",
+	_, _, err := r.operator(false).Put(t.Context(), registration.Change{Reporting: &on, Registration: registration.Registration{CloudID: cloudID, Name: "hamburg", EffectiveDay: "20191210",
 		SubscriptionID: otherPayer, SubscriptionKind: registration.CSP, BillingModel: registration.PayAsYouUse, Region: "northwest", Start: hour22.Start()}})
 	ok(t, err) // it has charged nobody
 	r.sweep(t)

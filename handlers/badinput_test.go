@@ -44,7 +44,7 @@ func TestBadRowsAreSetAside(t *testing.T) {
 			if set {
 				t.Errorf("%s: refused: %v", row.Name, got)
 			}
-		case !set || got["code"] != row.Code || got["status"] != "refused" || got["blob"] != name.String():
+		case !set || got["code"] != row.Code || got["status"] != "rejected" || got["blob"] != name.String():
 			t.Errorf("%s: want code %s, have %v", row.Name, row.Code, got)
 		}
 	}
@@ -64,8 +64,8 @@ func TestBadRowsAreSetAside(t *testing.T) {
 		t.Errorf("billed %s, the rows that count say %s", billed.FloatString(50), want.FloatString(50))
 	}
 	for key, line := range r.rows(t, table.DailyUsage) {
-		if line["answer"] != "Accepted" {
-			t.Errorf("%s: %v %v: %v", key, line["answer"], line["answerCode"], line["answerMessage"])
+		if line["outcome"] != "Accepted" {
+			t.Errorf("%s: %v %v: %v", key, line["outcome"], line["outcomeCode"], line["outcomeMessage"])
 		}
 	}
 }

@@ -20,7 +20,7 @@ func TestTheBillingModelOfAStatedDayChanges(t *testing.T) {
 		r.registerAs(t, func(reg *registration.Registration) {
 			reg.SubscriptionKind, reg.BillingModel = registration.EA, m
 			if m == registration.Development {
-				reg.StampKind = registration.ASDK
+				reg.StackKind = registration.ASDK
 			}
 		})
 		_, err := r.Ledger.AskRestate(t.Context(), cloudID, theDay, because(why))
@@ -76,13 +76,13 @@ func TestTheBillingModelOfAStatedDayChanges(t *testing.T) {
 func TestCarriedUsageKeepsItsBillingModel(t *testing.T) {
 	t.Parallel()
 	l := expired(t) // stated under pay-as-you-use, and taken by nobody
-	book, err := l.Registrations.Book(t.Context(), cloudID)
+	history, err := l.Registrations.History(t.Context(), cloudID)
 	ok(t, err)
-	kit, stamp := book.Registrations[0], book.Registrations[0]
-	kit.EffectiveDay, kit.BillingModel, kit.StampKind = "20191210", registration.Development, registration.ASDK
+	kit, stamp := history.Registrations[0], history.Registrations[0]
+	kit.EffectiveDay, kit.BillingModel, kit.StackKind = "20191210", registration.Development, registration.ASDK
 	stamp.EffectiveDay = "20191213"
 	for _, reg := range []registration.Registration{kit, stamp} {
-		_, _, err = l.registrar().Put(t.Context(), registration.Wish{Registration: reg})
+		_, _, err = l.registrar().Put(t.Context(), registration.Change{Registration: reg})
 		ok(t, err)
 	}
 	l.carried(t, theDay, december(14), "commerce was away")

@@ -54,7 +54,7 @@ func TestARefusedRecordIsFoundAlone(t *testing.T) {
 				t.Errorf("%d requests for one record in 40", len(g.posts))
 			}
 			for _, line := range r.rows(t, table.DailyUsage) {
-				if line["answer"] == "Rejected" && (line["answerCode"] != "BadRecord" || line["answerMessage"] != "a gateway does not like it") {
+				if line["outcome"] == "Rejected" && (line["outcomeCode"] != "BadRecord" || line["outcomeMessage"] != "a gateway does not like it") {
 					t.Errorf("%v", line)
 				}
 			}
@@ -118,7 +118,7 @@ func TestCommerceRefusesEverything(t *testing.T) {
 					t.Errorf("%d requests until it gives up", got)
 				}
 				b := r.batch(t)
-				if b.State != ledger.BatchWaiting || !strings.Contains(b.LastAnswer, "refused: HTTP 400: BadRecord") || !strings.Contains(b.LastAnswer, "it may be commerce") || b.RefusedSince.IsZero() {
+				if b.State != ledger.BatchWaiting || !strings.Contains(b.LastResponse, "declined: HTTP 400: BadRecord") || !strings.Contains(b.LastResponse, "it may be commerce") || b.DeclinedSince.IsZero() {
 					t.Errorf("%+v", b)
 				}
 				if !strings.Contains(log.String(), `level=ERROR msg="batch waits"`) {

@@ -40,7 +40,7 @@ func TestCost(t *testing.T) {
 
 	name = r.land(t, hour00, append(rowsOf(hour00), row(1, hour00, "1"), "{}")...)
 	// As above, and for a second usage day: its partial, its input, reading and
-	// writing its mark. For refused rows, however many up to 100: their file and
+	// writing its mark. For rejected rows, however many up to 100: their file and
 	// one write of their rows.
 	pin("an hour of two usage days with a refused row", 9+4+2, func() { r.done(t, "IngestHour", landedMessage(name)) })
 

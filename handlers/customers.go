@@ -36,11 +36,11 @@ func customerOf(r registration.Registration, tenant, subscription string) Custom
 
 // customers lists who is mapped today.
 func (a *App) customers(ctx context.Context, name string) (list []CustomerResource, err error) {
-	book, err := a.registrar().Named(ctx, name)
+	history, err := a.registrar().Named(ctx, name)
 	if err != nil {
 		return nil, err
 	}
-	held, err := book.On(usage.HourOf(a.Now()).Day().Compact())
+	held, err := history.On(usage.HourOf(a.Now()).Day().Compact())
 	if err != nil {
 		return nil, err
 	}
@@ -106,11 +106,11 @@ func (a *App) putCustomer(ctx context.Context, r *http.Request, name, subscripti
 	if err != nil {
 		return answer{}, err
 	}
-	book, err := registrar.Named(ctx, name)
+	history, err := registrar.Named(ctx, name)
 	if err != nil {
 		return answer{}, err
 	}
-	held, err := book.On(m.EffectiveDay)
+	held, err := history.On(m.EffectiveDay)
 	if err != nil {
 		return answer{}, err
 	}

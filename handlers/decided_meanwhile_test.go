@@ -53,7 +53,7 @@ func TestADecisionMeanwhile(t *testing.T) {
 					if end != nil {
 						g.set(refuseAll)
 					}
-					if b.ClaimedUntil.After(r.Now()) {
+					if b.LeasedUntil.After(r.Now()) {
 						t.Errorf("still claimed: %+v", b)
 					}
 					r.forward(t, 1)

@@ -23,7 +23,7 @@ func refused(t *testing.T, n int) (*rig, *gate) {
 	g := newGate(t, r, standin.Options{})
 	g.set(refuseAll)
 	r.done(t, "ForwardBatch", batchMessage(theDay, 1))
-	if b := r.batch(t); b.State != ledger.BatchWaiting || b.RefusedSince.IsZero() {
+	if b := r.batch(t); b.State != ledger.BatchWaiting || b.DeclinedSince.IsZero() {
 		t.Fatalf("%+v", b)
 	}
 	r.reject(t)
@@ -42,12 +42,12 @@ func (r *rig) checkDecided(t *testing.T, want int) {
 	t.Helper()
 	n := 0
 	for key, line := range r.rows(t, table.DailyUsage) {
-		if line["answerCode"] != "RejectedByDecision" {
+		if line["outcomeCode"] != "RejectedByDecision" {
 			continue
 		}
 		n++
-		if line["answer"] != "Rejected" || line["answerMessage"] != "2019-12-12T09:00:00Z, decided by olga: the meter was withdrawn. Commerce said BadRecord: a gateway does not like it" {
-			t.Errorf("%s: %v %v", key, line["answer"], line["answerMessage"])
+		if line["outcome"] != "Rejected" || line["outcomeMessage"] != "2019-12-12T09:00:00Z, decided by olga: the meter was withdrawn. Commerce said BadRecord: a gateway does not like it" {
+			t.Errorf("%s: %v %v", key, line["outcome"], line["outcomeMessage"])
 		}
 	}
 	if n != want {

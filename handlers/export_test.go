@@ -16,11 +16,11 @@ func (a *App) Route(all []functions.Function) (http.Handler, error) {
 // Slots is how many invocations of a function run at once.
 func (a *App) Slots(function string) int64 { return a.functions()[function].slots }
 
-// DecodeWish reads the body of a request to change a registration.
-func DecodeWish(text []byte) (registration.Wish, error) {
+// DecodeChange reads the body of a request to change a registration.
+func DecodeChange(text []byte) (registration.Change, error) {
 	var wanted resource.Registration
 	if err := decodeRequest(text, &wanted); err != nil {
-		return registration.Wish{}, err
+		return registration.Change{}, err
 	}
 	return wish(wanted.Properties, "hamburg", &http.Request{Header: http.Header{}})
 }

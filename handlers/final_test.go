@@ -30,7 +30,7 @@ func (g *gate) agree(t *testing.T, r *rig, n int) map[string]string {
 	ok(t, json.Unmarshal(r.blob(t, b.Receipt), &receipt))
 	said := map[string]string{}
 	for _, line := range r.rows(t, table.DailyUsage) {
-		said[line["recordId"].(string)] = line["answer"].(string)
+		said[line["recordId"].(string)] = line["outcome"].(string)
 	}
 	has := map[string]bool{}
 	for _, record := range g.records(t) {
@@ -150,8 +150,8 @@ func TestNobodySendsInBetween(t *testing.T) {
 	if answers := g.agree(t, r, 5); answers["sa003"] != "Rejected" {
 		t.Errorf("%v", answers)
 	}
-	if b := r.batch(t); !b.ClaimedUntil.IsZero() {
-		t.Errorf("claimed until %s", b.ClaimedUntil)
+	if b := r.batch(t); !b.LeasedUntil.IsZero() {
+		t.Errorf("claimed until %s", b.LeasedUntil)
 	}
 }
 

@@ -21,9 +21,9 @@ import (
 // found lists the findings as operators see them: kind, and what was seen.
 func (r *rig) found(t *testing.T) (texts []string) {
 	t.Helper()
-	books, err := r.registry().Books(t.Context())
+	histories, err := r.registry().Histories(t.Context())
 	ok(t, err)
-	all, err := r.Ledger.Findings(t.Context(), r.store.Blobs, books, 0)
+	all, err := r.Ledger.Findings(t.Context(), r.store.Blobs, histories, 0)
 	ok(t, err)
 	for _, f := range all {
 		texts = append(texts, strings.Join(append([]string{f.Kind, f.Day.String(), f.Observed.Tenant}, f.List...), " "))

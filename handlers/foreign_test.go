@@ -49,7 +49,7 @@ func TestQuantitiesOfCommerce(t *testing.T) {
 	}
 	ok(t, r.settleBatch(t, ledger.SettleDeclined, "they do not say"))
 	r.done(t, "ForwardBatch", batchMessage(theDay, 1))
-	if b := r.batch(t); b.State != ledger.BatchWaiting || len(r.answers(t)) != 4 || !strings.Contains(b.LastAnswer, "stored quantity") {
+	if b := r.batch(t); b.State != ledger.BatchWaiting || len(r.answers(t)) != 4 || !strings.Contains(b.LastResponse, "stored quantity") {
 		t.Fatalf("%v %+v", r.answers(t), b)
 	}
 	shown = "21.250E-1"

@@ -33,7 +33,7 @@ func (r *rig) answers(t testing.TB) map[string]string {
 	all := map[string]string{}
 	for _, line := range r.rows(t, table.DailyUsage) {
 		uri := line["resourceUri"].(string)
-		all[uri[strings.LastIndex(uri, "/")+1:]] = line["answer"].(string)
+		all[uri[strings.LastIndex(uri, "/")+1:]] = line["outcome"].(string)
 	}
 	return all
 }
@@ -92,7 +92,7 @@ func TestCommerceAway(t *testing.T) {
 		{"429 that asks for a week", status(429, "Retry-After", "604800", ""), 23 * time.Hour, 24 * time.Hour, "busy: HTTP 429", "Accepted", 0},
 		{"500", status(500, "", "", "oops"), 14 * time.Second, 30 * time.Second, `unknown: HTTP 500: "oops"`, "Accepted", 0},
 		{"401", status(401, "", "", `{"error":{"code":"Expired","message":"token"}}`), 14 * time.Second, 30 * time.Second, "credentials: HTTP 401: Expired: token", "Accepted", 0},
-		{"400", status(400, "", "", `{"error":{"code":"Bad","message":"no"}}`), 14 * time.Second, 30 * time.Second, "refused: HTTP 400: Bad: no", "Accepted", 0},
+		{"400", status(400, "", "", `{"error":{"code":"Bad","message":"no"}}`), 14 * time.Second, 30 * time.Second, "declined: HTTP 400: Bad: no", "Accepted", 0},
 		{"a cut reply to a batch that was taken", func(r *rig, w http.ResponseWriter, body []byte) {
 			text, _ := json.Marshal(map[string]any{"results": r.commerce.take(body)})
 			w.Header().Set("Content-Length", fmt.Sprint(len(text)))
@@ -113,7 +113,7 @@ func TestCommerceAway(t *testing.T) {
 			if delay := b.NotBefore.Sub(r.Now()); delay < c.least-time.Second || delay > c.most {
 				t.Errorf("the batch waits %s, want %s to %s", delay, c.least, c.most)
 			}
-			if b.State != ledger.BatchWaiting || b.Tries != 1 || !strings.Contains(b.LastAnswer, c.note) {
+			if b.State != ledger.BatchWaiting || b.Tries != 1 || !strings.Contains(b.LastResponse, c.note) {
 				t.Errorf("%+v, want %q noted", b, c.note)
 			}
 			if seen := r.take(t, queue.Batches); len(seen) != 0 || r.depth(t, queue.Batches) != 1 {
@@ -194,7 +194,7 @@ func TestFinalRefusals(t *testing.T) {
 		t.Errorf("answers (-want +got):\n%s", diff)
 	}
 	for _, line := range r.rows(t, table.DailyUsage) {
-		if line["answer"] == "Conflict" && (line["storedQuantity"] != "12.5" || line["answerCode"] != "QuantityDiffers" || line["answerMessage"] != "other") {
+		if line["outcome"] == "Conflict" && (line["storedQuantity"] != "12.5" || line["outcomeCode"] != "QuantityDiffers" || line["outcomeMessage"] != "other") {
 			t.Errorf("%v", line)
 		}
 	}

@@ -157,7 +157,7 @@ func (g *gate) checkEnd(t *testing.T, r *rig, n int, rest string, named map[int]
 		t.Errorf("answers (-want +got):\n%s", diff)
 	}
 	b := r.batch(t)
-	if sum := b.Accepted + b.Duplicate + b.Conflict + b.Rejected + b.Expired; b.State != ledger.BatchAnswered || sum != int64(n) || b.Unknowns != 0 || b.Partial || !b.RefusedSince.IsZero() {
+	if sum := b.Accepted + b.Duplicate + b.Conflict + b.Rejected + b.Expired; b.State != ledger.BatchAnswered || sum != int64(n) || b.Unknowns != 0 || b.Partial || !b.DeclinedSince.IsZero() {
 		t.Errorf("%+v", b)
 	}
 	var receipt ledger.Receipt

@@ -33,7 +33,7 @@ const (
 	tableMeter   = "b4438d5d-453b-4ee1-b42a-dc72e377f1e4"
 )
 
-// The stamp of the tests is registered from the 22nd hour of the usage day on,
+// The stack of the tests is registered from the 22nd hour of the usage day on,
 // and a day waits for one hour of the next: three reported hours complete it.
 var (
 	theDay = usage.HourOf(time.Date(2019, 12, 10, 0, 0, 0, 0, time.UTC)).Day()
@@ -90,7 +90,7 @@ func newRig(t testing.TB) *rig {
 	return r
 }
 
-// registered is a rig whose stamp is registered.
+// registered is a rig whose stack is registered.
 func registered(t testing.TB) *rig {
 	t.Helper()
 	r := newRig(t)
@@ -199,13 +199,13 @@ func row(n int, h usage.Hour, quantity string) string {
 	return string(text)
 }
 
-// rowsOf is what the stamp reports in hour h: three resources, used in the hour
+// rowsOf is what the stack reports in hour h: three resources, used in the hour
 // before.
 func rowsOf(h usage.Hour) []string {
 	return []string{row(1, h-1, "1.5"), row(2, h-1, "0.25"), row(3, h-1, "16.461425899527967")}
 }
 
-// ingest lands an hour and lets it be judged.
+// ingest lands an hour and lets it be ingested.
 func (r *rig) ingest(t testing.TB, h usage.Hour, rows ...string) landing.Name {
 	t.Helper()
 	name := r.land(t, h, rows...)

@@ -76,11 +76,11 @@ func (a *App) infrastructure(ctx context.Context, r *http.Request) (answer, erro
 }
 
 func (a *App) shownInfrastructure(ctx context.Context, name string) (answer, error) {
-	book, err := a.registrar().Named(ctx, name)
+	history, err := a.registrar().Named(ctx, name)
 	if err != nil {
 		return answer{}, err
 	}
-	held, err := book.On(a.Now().UTC().Format("20060102"))
+	held, err := history.On(a.Now().UTC().Format("20060102"))
 	if err != nil {
 		return answer{}, err
 	}
@@ -90,8 +90,8 @@ func (a *App) shownInfrastructure(ctx context.Context, name string) (answer, err
 	if held.InfrastructureKnown {
 		shown.Properties.Hash = registration.ListHash(held.Infrastructure)
 	}
-	for _, e := range book.Infrastructure {
+	for _, e := range history.Infrastructure {
 		shown.Properties.History = append(shown.Properties.History, infrastructureOf(e))
 	}
-	return answer{status: http.StatusOK, body: shown, etag: resource.ETag(book)}, nil
+	return answer{status: http.StatusOK, body: shown, etag: resource.ETag(history)}, nil
 }

@@ -31,9 +31,9 @@ func TestInfrastructureAPI(t *testing.T) {
 		r.LandingService = "https://landingusage.blob.core.windows.net/"
 		r.asks(t, 200, "POST", "/hamburg/getActivationKey", strings.NewReplacer("REGION", "northwest", "PROVIDER", strings.ToUpper(providerSubscription)).Replace(
 			`{"identity":{"tenantId":"`+contoso+`","clientId":"`+fabrikam+`","method":"clientSecret"},"stamp":{"domain":"azurestack.external","region":"REGION","providerSubscription":"PROVIDER"}}`))
-		book, err := r.registry().Book(t.Context(), cloudID)
-		if err != nil || len(book.Providers) != 1 || book.Providers[0] != providerSubscription || book.Version != 2 {
-			t.Errorf("%+v, %v", book, err)
+		history, err := r.registry().History(t.Context(), cloudID)
+		if err != nil || len(history.Providers) != 1 || history.Providers[0] != providerSubscription || history.Version != 2 {
+			t.Errorf("%+v, %v", history, err)
 		}
 	})
 	t.Run("a list is set with a reason, and shown", func(t *testing.T) {
@@ -73,12 +73,12 @@ func TestInfrastructureWhoseWriteFails(t *testing.T) {
 				r.LandingService = "https://landingusage.blob.core.windows.net/"
 				r.reroute(t)
 				r.asks(t, 201, "PUT", "/hamburg", wished())
-				book, err := r.registry().Book(t.Context(), cloudID)
+				history, err := r.registry().History(t.Context(), cloudID)
 				ok(t, err)
-				parts, err := book.Parts("20191210")
+				parts, err := history.Parts("20191210")
 				ok(t, err)
 				if c.name == "confirm" {
-					_, err = r.registrar().RecordInfrastructure(t.Context(), book, parts[0], []string{operators}, registration.Note{By: "CloseDay"})
+					_, err = r.registrar().RecordInfrastructure(t.Context(), history, parts[0], []string{operators}, registration.Note{By: "CloseDay"})
 					ok(t, err)
 				}
 				was := r.version(t)

@@ -31,7 +31,7 @@ func TestIngestHour(t *testing.T) {
 			UsageDays: "20191210,20191211", Region: "northwest", AgentVersion: "1.2.3", CollectedAt: hour00.End().Add(time.Minute),
 		}
 		got := r.hourRow(t, name)
-		if diff := cmp.Diff(want, got, cmpopts.IgnoreFields(ledger.Hour{}, "SHA256", "RowSetHash", "LandedAt", "Refusals")); diff != "" {
+		if diff := cmp.Diff(want, got, cmpopts.IgnoreFields(ledger.Hour{}, "SHA256", "RowSetHash", "LandedAt", "RejectedFile")); diff != "" {
 			t.Errorf("row (-want +got):\n%s", diff)
 		}
 		if !strings.HasPrefix(got.SHA256, name.SHA16) || len(got.RowSetHash) != 64 || time.Since(got.LandedAt).Abs() > time.Hour {
@@ -58,8 +58,8 @@ func TestIngestHour(t *testing.T) {
 		rowsOf := r.rows(t, table.Quarantine)
 		first := rowsOf[cloudID+"_20191211/00_"+name.SHA16+"_0000000005"]
 		second := rowsOf[cloudID+"_20191211/00_"+name.SHA16+"_0000000006"]
-		if len(rowsOf) != 2 || first["code"] != usage.RefusedJSON || second["code"] != usage.RefusedNegative ||
-			first["line"] != int64(5) || first["bytes"] != r.hourRow(t, name).Refusals || first["blob"] != name.String() || first["status"] != "refused" {
+		if len(rowsOf) != 2 || first["code"] != usage.RejectedJSON || second["code"] != usage.RejectedNegative ||
+			first["line"] != int64(5) || first["bytes"] != r.hourRow(t, name).RejectedFile || first["blob"] != name.String() || first["status"] != "rejected" {
 			t.Fatalf("rows %v", rowsOf)
 		}
 		var kept []string
@@ -76,7 +76,7 @@ func TestIngestHour(t *testing.T) {
 			}
 			kept = append(kept, line.Code+" "+string(line.Row))
 		}
-		want := []string{usage.RefusedJSON + ` {"no":"usage"}`, usage.RefusedNegative + " " + rows[5]}
+		want := []string{usage.RejectedJSON + ` {"no":"usage"}`, usage.RejectedNegative + " " + rows[5]}
 		if diff := cmp.Diff(want, kept); diff != "" {
 			t.Errorf("quarantine file (-want +got):\n%s", diff)
 		}
@@ -136,7 +136,7 @@ func TestARowThatIsTooLongIsRefusedWithItsBeginning(t *testing.T) {
 		t.Errorf("%+v", got)
 	}
 	refused := r.only(t, table.Quarantine)
-	if refused["code"] != usage.RefusedLine {
+	if refused["code"] != usage.RejectedLine {
 		t.Errorf("refused as %v", refused)
 	}
 	if text := unzip(t, r.blob(t, refused["bytes"].(string))); !strings.Contains(text, `"cut":true`) {

@@ -42,11 +42,11 @@ func TestAnEndAfterAnInterruptedIngest(t *testing.T) {
 		t.Fatal(got)
 	}
 	r.sweptOut(t, rnd)
-	book, err := r.registry().Book(t.Context(), cloudID)
+	history, err := r.registry().History(t.Context(), cloudID)
 	ok(t, err)
-	reg := book.Registrations[0]
-	reg.EffectiveDay = book.Registrations[1].EffectiveDay
-	_, _, err = r.operator(false).Put(t.Context(), registration.Wish{Registration: reg})
+	reg := history.Registrations[0]
+	reg.EffectiveDay = history.Registrations[1].EffectiveDay
+	_, _, err = r.operator(false).Put(t.Context(), registration.Change{Registration: reg})
 	ok(t, err)
 	r.sweep(t)
 	r.announced(t)
@@ -105,11 +105,11 @@ func TestAnEndTakesOutACorrectedHour(t *testing.T) {
 	ok(t, r.end(t, hour22-48, true))
 	r.sweptOut(t, rnd)
 	check(t, "charged after the end", map[string]string{"2019-12-10 " + payer: "0"}, paid(t, b))
-	book, err := r.registry().Book(t.Context(), cloudID)
+	history, err := r.registry().History(t.Context(), cloudID)
 	ok(t, err)
-	reg := book.Registrations[0]
-	reg.EffectiveDay = book.Registrations[1].EffectiveDay
-	_, _, err = r.operator(false).Put(t.Context(), registration.Wish{Registration: reg})
+	reg := history.Registrations[0]
+	reg.EffectiveDay = history.Registrations[1].EffectiveDay
+	_, _, err = r.operator(false).Put(t.Context(), registration.Change{Registration: reg})
 	ok(t, err)
 	r.sweptOut(t, rnd)
 	check(t, "charged again", all, paid(t, b))
@@ -130,13 +130,13 @@ func TestAnEndAfterAnInterruptedReturn(t *testing.T) {
 	r.sweptOut(t, rnd)
 	none := map[string]string{"2019-12-10 " + payer: "0"}
 	check(t, "charged after the end", none, paid(t, b))
-	book, err := r.registry().Book(t.Context(), cloudID)
+	history, err := r.registry().History(t.Context(), cloudID)
 	ok(t, err)
-	reg := book.Registrations[0]
-	reg.EffectiveDay = book.Registrations[1].EffectiveDay
+	reg := history.Registrations[0]
+	reg.EffectiveDay = history.Registrations[1].EffectiveDay
 	again := func() {
 		t.Helper()
-		_, _, err = r.operator(true).Put(t.Context(), registration.Wish{Registration: reg})
+		_, _, err = r.operator(true).Put(t.Context(), registration.Change{Registration: reg})
 		ok(t, err)
 	}
 	again()

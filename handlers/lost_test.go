@@ -74,8 +74,8 @@ func (r *rig) pending(t *testing.T) (n int64) {
 	return n
 }
 
-// scene is a stamp's first days: hours, one that comes late, a conflict that is
-// decided, an outage of commerce, and a day that is stated again by hand. After
+// scene is a stack's first days: hours, one that comes late, a conflict that is
+// decided, an outage of commerce, and a day that is closed again by hand. After
 // each part all is billed exactly.
 type scene struct {
 	r      *rig

@@ -126,13 +126,13 @@ func (m *month) anything(t *testing.T) string {
 		return m.redrive(t, h)
 	case n < 11:
 		what := oneOf(m.rnd, monthPayers)
-		book, err := m.registry().Book(t.Context(), cloudID)
+		history, err := m.registry().History(t.Context(), cloudID)
 		ok(t, err)
-		held, err := book.On(day)
+		held, err := history.On(day)
 		ok(t, err)
 		reg, reporting := held.Registration, true
 		reg.EffectiveDay, reg.SubscriptionID, reg.Note = day, what, registration.Note{By: "olga", Reason: "another contract"}
-		_, _, err = m.operator(true).Put(t.Context(), registration.Wish{Registration: reg, Reporting: &reporting})
+		_, _, err = m.operator(true).Put(t.Context(), registration.Change{Registration: reg, Reporting: &reporting})
 		ok(t, err)
 		m.oracle.charge(day, what)
 		return fmt.Sprintf("%.8s is charged from %s", what, day)

@@ -55,8 +55,8 @@ func TestARowWithoutALocationIsRejectedAlone(t *testing.T) {
 			r.untilNothingIsOpen(t, rand.New(rand.NewPCG(1, 1)))
 			locations := map[any]bool{}
 			for _, line := range r.rows(t, table.DailyUsage) {
-				if line["answer"] != "Accepted" {
-					t.Errorf("%v %v: %v", line["answer"], line["answerCode"], line["answerMessage"])
+				if line["outcome"] != "Accepted" {
+					t.Errorf("%v %v: %v", line["outcome"], line["outcomeCode"], line["outcomeMessage"])
 				}
 				locations[line["azureStackLocation"]] = true
 			}

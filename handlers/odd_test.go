@@ -46,8 +46,8 @@ func TestWhatIsAcceptedIsBilled(t *testing.T) {
 		t.Errorf("%v of %d rows count; quarantine: %v", day["rows"], len(rows), r.rows(t, "Quarantine"))
 	}
 	for key, line := range r.rows(t, "DailyUsage") {
-		if line["answer"] != "Accepted" {
-			t.Errorf("%s: %v %v: %v", key, line["answer"], line["answerCode"], line["answerMessage"])
+		if line["outcome"] != "Accepted" {
+			t.Errorf("%s: %v %v: %v", key, line["outcome"], line["outcomeCode"], line["outcomeMessage"])
 		}
 	}
 	if n := int64(len(bill.records(t))); n != day["records"] {

@@ -60,7 +60,7 @@ func TestARequestThatIsTakenLater(t *testing.T) {
 			g.set(c.answer(g))
 			r.done(t, "ForwardBatch", batchMessage(theDay, 1))
 			b := r.batch(t)
-			if b.State != ledger.BatchWaiting || !strings.Contains(b.LastAnswer, "may be on their way") || b.NotBefore.Sub(r.Now()) > r.Settings.SendLimit {
+			if b.State != ledger.BatchWaiting || !strings.Contains(b.LastResponse, "may be on their way") || b.NotBefore.Sub(r.Now()) > r.Settings.SendLimit {
 				t.Fatalf("%v %+v", r.answers(t), b)
 			}
 			for _, take := range later {

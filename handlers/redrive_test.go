@@ -27,8 +27,8 @@ func (r *rig) redriver() redrive.Redriver {
 		Ledger: r.Ledger, Landing: r.Landing, App: r.Blobs,
 		Settings: ingest.Settings{TempDir: r.Settings.TempDir, SpillSums: r.Settings.SpillSums},
 		Region: func(ctx context.Context, cloudID string) (ingest.RegisteredRegion, error) {
-			book, err := r.Registrations.Book(ctx, cloudID)
-			return ingest.RegionOf(book), err
+			history, err := r.Registrations.History(ctx, cloudID)
+			return ingest.RegionOf(history), err
 		},
 	}
 }
@@ -38,7 +38,7 @@ func fix(name landing.Name, line int64, text string) redrive.Request {
 	return redrive.Request{ID: hourID(name), Why: because("the meter was read again"), Fixed: map[int64][]byte{line: []byte(text)}}
 }
 
-// refusedHour is a rig of a whole day, one hour of which has two refused rows:
+// refusedHour is a rig of a whole day, one hour of which has two rejected rows:
 // line 4 of the usage day, line 5 of the day before.
 func refusedHour(t testing.TB) (*rig, landing.Name) {
 	t.Helper()
@@ -82,7 +82,7 @@ func TestRedrive(t *testing.T) {
 		if h.Counts != out.Corrected || h.Decision != ledger.Redrive || h.DecidedBy != "olga" || h.Original != name.SHA16 || h.Accepted != 4 || h.Quarantined != 1 {
 			t.Errorf("pointer %+v", h)
 		}
-		if rows := r.refusedRows(t, name); len(rows) != 2 || rows[0].State != ledger.Redriven || rows[1].State != ledger.Refused || rows[1].Line != 5 {
+		if rows := r.refusedRows(t, name); len(rows) != 2 || rows[0].State != ledger.Redriven || rows[1].State != ledger.RowRejected || rows[1].Line != 5 {
 			t.Errorf("rows %+v", rows)
 		}
 		for path, rows := range map[string][]string{"the rows of the corrected blob": append(rowsOf(hour23), row(4, hour22, "8"), `{"no":"usage"}`), "of the original": append(rowsOf(hour23), row(4, hour22, "-8"), `{"no":"usage"}`)} {
@@ -135,7 +135,7 @@ func TestRedrive(t *testing.T) {
 	})
 	t.Run("what is dismissed stays out", func(t *testing.T) {
 		for _, q := range r.refusedRows(t, name) {
-			err := r.Ledger.Dismiss(t.Context(), r.counting(t, name), []ledger.RefusedRow{q}, because("noise"))
+			err := r.Ledger.Dismiss(t.Context(), r.counting(t, name), []ledger.RejectedRow{q}, because("noise"))
 			if dismissed := err == nil; dismissed != (q.Line == 5) {
 				t.Errorf("line %d, %s: %v", q.Line, q.State, err)
 			}
@@ -160,7 +160,7 @@ func (r *rig) counting(t testing.TB, name landing.Name) ledger.HourID {
 }
 
 // refusedRows are the rejected rows of the hour of a file.
-func (r *rig) refusedRows(t testing.TB, name landing.Name) []ledger.RefusedRow {
+func (r *rig) refusedRows(t testing.TB, name landing.Name) []ledger.RejectedRow {
 	t.Helper()
 	return rowsRefused(t, r.Ledger, r.counting(t, name))
 }
@@ -264,16 +264,16 @@ func TestRedrivesThatOverlap(t *testing.T) {
 	t.Errorf("the bill is %v", sum)
 }
 
-// redriveOne sends text in place of a refused row of the hour, if it has one.
+// redriveOne sends text in place of a rejected row of the hour, if it has one.
 func (r *rig) redriveOne(t *testing.T, h usage.Hour, text string) bool {
 	t.Helper()
 	id := ledger.HourID{CloudID: cloudID, Hour: h}
 	standing, err := r.Ledger.CountedHour(t.Context(), id)
 	ok(t, err)
 	id.SHA16 = standing.Counts
-	for q, err := range r.Ledger.RefusedRows(t.Context(), id) {
+	for q, err := range r.Ledger.RejectedRows(t.Context(), id) {
 		ok(t, err)
-		if q.State != ledger.Refused {
+		if q.State != ledger.RowRejected {
 			continue
 		}
 		req := redrive.Request{ID: id, Why: because("read again"), Fixed: map[int64][]byte{q.Line: []byte(text)}}

@@ -91,7 +91,7 @@ func (r *rig) commitRejecting(t *testing.T, name landing.Name, file []byte, reje
 	inputs, err := in.PutPartials(t.Context(), r.Blobs, h, reader.Header())
 	ok(t, err)
 	h.UsageDays = ingest.UsageDays(inputs)
-	h.Refusals, err = in.PutRefused(t.Context(), r.Blobs, r.Ledger, h.Blob)
+	h.RejectedFile, err = in.PutRejected(t.Context(), r.Blobs, r.Ledger, h.Blob)
 	ok(t, err)
 	_, err = r.Ledger.CommitHour(t.Context(), hourID(name), h, inputs)
 	ok(t, err)

@@ -53,11 +53,11 @@ func TestAnHourBeforeTheStart(t *testing.T) {
 // registerFrom changes the entry that stands first.
 func (r *rig) registerFrom(t testing.TB, change func(*registration.Registration)) {
 	t.Helper()
-	book, err := r.registry().Book(t.Context(), cloudID)
+	history, err := r.registry().History(t.Context(), cloudID)
 	ok(t, err)
-	reg := book.Registrations[0]
+	reg := history.Registrations[0]
 	change(&reg)
-	_, _, err = r.operator(true).Put(t.Context(), registration.Wish{Registration: reg})
+	_, _, err = r.operator(true).Put(t.Context(), registration.Change{Registration: reg})
 	ok(t, err)
 }
 

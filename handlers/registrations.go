@@ -13,10 +13,10 @@ import (
 const typeCustomer = resource.Type + "/customerSubscriptions"
 
 // wish reads what a request wants of a registration.
-func wish(p resource.Properties, name string, r *http.Request) (w registration.Wish, err error) {
+func wish(p resource.Properties, name string, r *http.Request) (w registration.Change, err error) {
 	reg := registration.Registration{
 		CloudID: p.CloudID, Name: name, Note: note(r, p.Reason), SubscriptionID: p.SubscriptionID, SubscriptionKind: registration.SubscriptionKind(p.SubscriptionKind),
-		Cloud: p.Cloud, StampKind: registration.StampKind(p.StampKind), BillingModel: registration.BillingModel(p.BillingModel), Region: p.Region,
+		Cloud: p.Cloud, StackKind: registration.StackKind(p.StackKind), BillingModel: registration.BillingModel(p.BillingModel), Region: p.Region,
 	}
 	reg.NoHoursExpected = p.ExpectsHours != nil && !*p.ExpectsHours
 	if p.SubscriptionKind == "" {
@@ -31,7 +31,7 @@ func wish(p resource.Properties, name string, r *http.Request) (w registration.W
 	if reg.End, err = apiTime("end", p.End); err != nil {
 		return w, err
 	}
-	w = registration.Wish{Registration: reg, Reporting: p.Reporting}
+	w = registration.Change{Registration: reg, Reporting: p.Reporting}
 	w.Match, err = condition(r)
 	return w, err
 }
@@ -55,19 +55,19 @@ func (a *App) changing(r *http.Request) (*registration.Registrar, error) {
 }
 
 // shown answers with a registration.
-func (a *App) shown(status int, b registration.Book) (answer, error) {
+func (a *App) shown(status int, b registration.History) (answer, error) {
 	shown, err := resource.Of(b, a.Now())
 	return answer{status: status, body: shown, etag: resource.ETag(b)}, err
 }
 
 // registrations lists them.
 func (a *App) registrations(ctx context.Context, _ *http.Request) (answer, error) {
-	books, err := a.Registrations.Books(ctx)
+	histories, err := a.Registrations.Histories(ctx)
 	if err != nil {
 		return answer{}, err
 	}
 	list := []resource.Registration{}
-	for _, b := range books {
+	for _, b := range histories {
 		if len(b.Registrations) == 0 {
 			continue
 		}
@@ -98,14 +98,14 @@ func (a *App) registration(ctx context.Context, r *http.Request) (answer, error)
 		if err != nil {
 			return answer{}, err
 		}
-		book, made, err := registrar.Put(ctx, wish)
+		history, made, err := registrar.Put(ctx, wish)
 		if err != nil {
 			return answer{}, err
 		}
 		if made {
-			return a.shown(http.StatusCreated, book)
+			return a.shown(http.StatusCreated, history)
 		}
-		return a.shown(http.StatusOK, book)
+		return a.shown(http.StatusOK, history)
 	case http.MethodDelete:
 		end, err := apiTime("end", r.URL.Query().Get("end"))
 		if err != nil {
@@ -122,16 +122,16 @@ func (a *App) registration(ctx context.Context, r *http.Request) (answer, error)
 		if err != nil {
 			return answer{}, err
 		}
-		book, err := registrar.End(ctx, name, end, note(r, r.URL.Query().Get("reason")), match)
+		history, err := registrar.End(ctx, name, end, note(r, r.URL.Query().Get("reason")), match)
 		if err != nil {
 			return answer{}, err
 		}
-		return a.shown(http.StatusOK, book)
+		return a.shown(http.StatusOK, history)
 	default:
-		book, err := a.registrar().Named(ctx, name)
+		history, err := a.registrar().Named(ctx, name)
 		if err != nil {
 			return answer{}, err
 		}
-		return a.shown(http.StatusOK, book)
+		return a.shown(http.StatusOK, history)
 	}
 }

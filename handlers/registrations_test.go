@@ -248,7 +248,7 @@ func FuzzRegistrationRequest(f *testing.F) {
 		f.Add([]byte(seed))
 	}
 	f.Fuzz(func(t *testing.T, text []byte) {
-		w, err := handlers.DecodeWish(text)
+		w, err := handlers.DecodeChange(text)
 		if err != nil {
 			if !strings.Contains(err.Error(), ": ") {
 				t.Errorf("%v", err)

@@ -169,7 +169,7 @@ func TestTakeOverCrashes(t *testing.T) {
 }
 
 // A file that takes over while a day closes, between any two requests of the
-// closer: the day is stated with one of the two files, and never with both or
+// closer: the day is closed with one of the two files, and never with both or
 // neither; in the end it is stated with the one that counts.
 func TestATakeOverWhileADayCloses(t *testing.T) {
 	t.Parallel()

@@ -63,7 +63,7 @@ func (r *rig) registerAs(t testing.TB, change func(*registration.Registration)) 
 		SubscriptionKind: registration.CSP, BillingModel: registration.PayAsYouUse, Region: "northwest", Start: hour22.Start()}
 	change(&reg)
 	reporting := !reg.ReportingOff
-	_, _, err := r.registrar().Put(t.Context(), registration.Wish{Registration: reg, Reporting: &reporting})
+	_, _, err := r.registrar().Put(t.Context(), registration.Change{Registration: reg, Reporting: &reporting})
 	ok(t, err)
 }
 

@@ -21,7 +21,7 @@ import (
 // commerce, and that all who remember say the same.
 func (r *rig) checkSent(t *testing.T, requests int) {
 	t.Helper()
-	if b := r.batch(t); b.State != ledger.BatchAnswered || b.Accepted+b.Duplicate != 3 || !b.ClaimedUntil.IsZero() {
+	if b := r.batch(t); b.State != ledger.BatchAnswered || b.Accepted+b.Duplicate != 3 || !b.LeasedUntil.IsZero() {
 		t.Errorf("%+v", b)
 	}
 	if len(r.commerce.accepted) != 3 || len(r.commerce.bodies) != requests || len(r.answers(t)) != 3 {
@@ -89,7 +89,7 @@ func TestASenderThatDied(t *testing.T) {
 	r := stated(t)
 	id := ledger.BatchID{CloudID: cloudID, Day: theDay, Revision: 1, Number: 1}
 	b := r.batch(t)
-	b.ClaimedUntil = r.Now().Add(r.Settings.SendLimit)
+	b.LeasedUntil = r.Now().Add(r.Settings.SendLimit)
 	ok(t, r.Ledger.UpdateBatch(t.Context(), id, b))
 	r.done(t, "ForwardBatch", batchMessage(theDay, 1))
 	if n := len(r.commerce.bodies); n != 0 {
@@ -108,7 +108,7 @@ func TestAClaimByAClockThatRanAhead(t *testing.T) {
 	r.lose(t, queue.Batches)
 	id := ledger.BatchID{CloudID: cloudID, Day: theDay, Revision: 1, Number: 1}
 	b := r.batch(t)
-	b.ClaimedUntil = r.Now().Add(9 * time.Hour)
+	b.LeasedUntil = r.Now().Add(9 * time.Hour)
 	ok(t, r.Ledger.UpdateBatch(t.Context(), id, b))
 	hidden := time.Duration(0)
 	r.through(func(op faultstore.Operation, do func() error) error {
@@ -138,14 +138,14 @@ func TestARequestEndsWithItsClaim(t *testing.T) {
 	r.Commerce = senderFunc(func(ctx context.Context, _ string, _ []byte) (map[string]outcome.Result, error) {
 		ends, bounded := ctx.Deadline()
 		// The app's clock stands still in a test: what is left is compared, not times.
-		if left, claimed := time.Until(ends), r.batch(t).ClaimedUntil.Sub(r.Now()); !bounded || left > claimed {
+		if left, claimed := time.Until(ends), r.batch(t).LeasedUntil.Sub(r.Now()); !bounded || left > claimed {
 			t.Errorf("the request may take %s more, the claim holds for %s", left, claimed)
 		}
 		<-ctx.Done()
 		return nil, &forward.Failure{Kind: forward.Unknown, Err: ctx.Err()}
 	})
 	r.done(t, "ForwardBatch", batchMessage(theDay, 1))
-	if b := r.batch(t); b.State != ledger.BatchWaiting || b.Unknowns != 1 || !b.ClaimedUntil.IsZero() {
+	if b := r.batch(t); b.State != ledger.BatchWaiting || b.Unknowns != 1 || !b.LeasedUntil.IsZero() {
 		t.Errorf("%+v", b)
 	}
 	r.Commerce = inner
@@ -170,7 +170,7 @@ func TestAFailedSenderLetsGo(t *testing.T) {
 			})
 			r.fails(t, "ForwardBatch", batchMessage(theDay, 1))
 			r.through(nil)
-			if b := r.batch(t); !b.ClaimedUntil.IsZero() || b.Tries != 1 {
+			if b := r.batch(t); !b.LeasedUntil.IsZero() || b.Tries != 1 {
 				t.Errorf("%+v", b)
 			}
 			r.done(t, "ForwardBatch", batchMessage(theDay, 1))

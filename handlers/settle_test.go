@@ -272,14 +272,14 @@ func TestTwoDaysAtOnceRecordOneListOfInfrastructure(t *testing.T) {
 		t.Run(fmt.Sprintf("before request %d of %d", at, requests), func(t *testing.T) {
 			t.Parallel()
 			_, r := closeBeside(t, at)
-			book, err := r.registry().Book(t.Context(), cloudID)
+			history, err := r.registry().History(t.Context(), cloudID)
 			ok(t, err)
-			if len(book.Infrastructure) != 1 || book.Infrastructure[0].Confirmed || book.Infrastructure[0].EffectiveDay != "20191210" {
-				t.Fatalf("recorded %+v", book.Infrastructure)
+			if len(history.Infrastructure) != 1 || history.Infrastructure[0].Confirmed || history.Infrastructure[0].EffectiveDay != "20191210" {
+				t.Fatalf("recorded %+v", history.Infrastructure)
 			}
 			for _, day := range []usage.Day{theDay, next} {
-				if _, settled := r.settlement(t, day); !slices.Equal(settled.Parts[0].Infrastructure, book.Infrastructure[0].Subscriptions) || settled.Change != book.Version {
-					t.Errorf("%s is settled by %v of change %d, recorded is %v of change %d", day, settled.Parts[0].Infrastructure, settled.Change, book.Infrastructure[0].Subscriptions, book.Version)
+				if _, settled := r.settlement(t, day); !slices.Equal(settled.Parts[0].Infrastructure, history.Infrastructure[0].Subscriptions) || settled.Change != history.Version {
+					t.Errorf("%s is settled by %v of change %d, recorded is %v of change %d", day, settled.Parts[0].Infrastructure, settled.Change, history.Infrastructure[0].Subscriptions, history.Version)
 				}
 			}
 		})
@@ -317,14 +317,14 @@ func TestADaySaysByWhichChangeItIsSettled(t *testing.T) {
 		t.Run(fmt.Sprintf("before request %d of %d", at, requests), func(t *testing.T) {
 			t.Parallel()
 			_, r := closeBeside(t, at)
-			book, err := r.registry().Book(t.Context(), cloudID)
+			history, err := r.registry().History(t.Context(), cloudID)
 			ok(t, err)
 			last, settled := r.settlement(t, theDay)
-			parts, err := book.At(int(last.Change)).Parts("20191210")
+			parts, err := history.At(int(last.Change)).Parts("20191210")
 			ok(t, err)
 			if last.Change != int64(settled.Change) || len(parts) != 1 || settled.Parts[0].Mappings[contoso] != parts[0].Tenants[contoso] ||
 				!slices.Equal(settled.Parts[0].Infrastructure, parts[0].Infrastructure) {
-				t.Errorf("settled by change %d of %d: %+v; the registration was then %+v", last.Change, book.Version, settled.Parts, parts)
+				t.Errorf("settled by change %d of %d: %+v; the registration was then %+v", last.Change, history.Version, settled.Parts, parts)
 			}
 		})
 	}
@@ -350,10 +350,10 @@ func TestTheListOfInfrastructureIsRecordedOnce(t *testing.T) {
 	if last.Findings != 1 || !slices.Equal(settled.Seen[0].Subscriptions, []string{operators}) {
 		t.Errorf("the headers' list is found as %+v", settled.Seen)
 	}
-	book, err := r.registry().Book(t.Context(), cloudID)
+	history, err := r.registry().History(t.Context(), cloudID)
 	ok(t, err)
-	if settled.Change != book.Version || book.Infrastructure[0].By != "CloseDay" {
-		t.Errorf("change %d of %d by %+v", settled.Change, book.Version, book.Infrastructure)
+	if settled.Change != history.Version || history.Infrastructure[0].By != "CloseDay" {
+		t.Errorf("change %d of %d by %+v", settled.Change, history.Version, history.Infrastructure)
 	}
 }
 
@@ -403,10 +403,10 @@ func TestADayOfNothingRecordsNoInfrastructure(t *testing.T) {
 	}
 	r.settle(t, rand.New(rand.NewPCG(1, 1)))
 	check(t, "classes of a day of nothing", map[string]string{}, paidBy(t, b, "meterClass"))
-	book, err := r.registry().Book(t.Context(), cloudID)
+	history, err := r.registry().History(t.Context(), cloudID)
 	ok(t, err)
-	if len(book.Infrastructure) != 0 {
-		t.Fatalf("recorded %v", book.Infrastructure)
+	if len(history.Infrastructure) != 0 {
+		t.Fatalf("recorded %v", history.Infrastructure)
 	}
 	h := hour23 + 48
 	r.headedHour(t, landing.Header{ReportedStart: h.Start(), CollectedAt: h.End(), ProviderSubscriptions: []string{operators}}, of(operators, row(1, h-1, "1")))

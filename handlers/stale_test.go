@@ -22,7 +22,7 @@ type pausing struct {
 }
 
 // pausing is the app's ledger, which calls hook before the at-th time that it
-// lists refused rows.
+// lists rejected rows.
 func (r *rig) pausing(at int, hook func()) *ledger.Ledger {
 	return &ledger.Ledger{Store: &pausing{Store: r.Ledger.Store, at: at, hook: hook}}
 }
@@ -86,9 +86,9 @@ func TestARowThatCountsIsNotDismissed(t *testing.T) {
 }
 
 // rowsRefused are the rejected rows of an hour as l reads them.
-func rowsRefused(t testing.TB, l *ledger.Ledger, id ledger.HourID) (rows []ledger.RefusedRow) {
+func rowsRefused(t testing.TB, l *ledger.Ledger, id ledger.HourID) (rows []ledger.RejectedRow) {
 	t.Helper()
-	for q, err := range l.RefusedRows(t.Context(), id) {
+	for q, err := range l.RejectedRows(t.Context(), id) {
 		ok(t, err)
 		rows = append(rows, q)
 	}
@@ -232,8 +232,8 @@ func TestDismissFailsBothWays(t *testing.T) {
 			return r
 		},
 		func(r *rig) (int, string) {
-			var rows []ledger.RefusedRow
-			for row, err := range r.Ledger.RefusedRows(t.Context(), hourID(name)) {
+			var rows []ledger.RejectedRow
+			for row, err := range r.Ledger.RejectedRows(t.Context(), hourID(name)) {
 				if err != nil {
 					return 500, err.Error()
 				}

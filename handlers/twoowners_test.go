@@ -26,7 +26,7 @@ func TestADayOfTwoRegistrations(t *testing.T) {
 			})
 			_, err := r.registrar().End(t.Context(), "hamburg", (day + 10).Start(), registration.Note{By: "o", Reason: "sold"}, registration.Condition{})
 			ok(t, err)
-			_, _, err = r.registrar().Put(t.Context(), registration.Wish{Registration: registration.Registration{CloudID: cloudID, Name: "newowner",
+			_, _, err = r.registrar().Put(t.Context(), registration.Change{Registration: registration.Registration{CloudID: cloudID, Name: "newowner",
 				EffectiveDay: "20191210", SubscriptionID: other, SubscriptionKind: registration.EA, BillingModel: registration.PayAsYouUse,
 				Region: "northwest", Start: (day + 15).Start()}})
 			ok(t, err)

@@ -77,7 +77,7 @@ func TestRepliesThatAreAlwaysLost(t *testing.T) {
 			}
 			g.checkEnd(t, r, 5, c.rest, c.named)
 			for _, line := range r.rows(t, table.DailyUsage) {
-				if line["answer"] == "Conflict" && line["storedQuantity"] != "7.5" {
+				if line["outcome"] == "Conflict" && line["storedQuantity"] != "7.5" {
 					t.Errorf("%v", line)
 				}
 			}

@@ -95,7 +95,7 @@ func TestAResultThatCannotBeRead(t *testing.T) {
 				log = r.logged(func() { r.done(t, "ForwardBatch", batchMessage(theDay, 1)) })
 				r.advance(2 * time.Hour)
 			}
-			if b := r.batch(t); len(r.answers(t)) != 4 || b.State != ledger.BatchWaiting || b.Unread != ledger.UnreadTries || !strings.Contains(b.LastAnswer, "unreadable: 1 of 5 records have no answer") {
+			if b := r.batch(t); len(r.answers(t)) != 4 || b.State != ledger.BatchWaiting || b.Unread != ledger.UnreadTries || !strings.Contains(b.LastResponse, "unreadable: 1 of 5 records have no answer") {
 				t.Fatalf("%v %+v", r.answers(t), b)
 			}
 			if !strings.Contains(log, `"level":"ERROR","msg":"batch waits"`) || !strings.Contains(log, `"kind":"unreadable"`) {
@@ -111,7 +111,7 @@ func TestAResultThatCannotBeRead(t *testing.T) {
 			}
 			ok(t, r.settleBatch(t, ledger.SettleAccepted, "they say that they have it"))
 			r.done(t, "ForwardBatch", batchMessage(theDay, 1))
-			if b := r.batch(t); b.State != ledger.BatchWaiting || !strings.Contains(b.LastAnswer, "a read-back does not show 1 records") {
+			if b := r.batch(t); b.State != ledger.BatchWaiting || !strings.Contains(b.LastResponse, "a read-back does not show 1 records") {
 				t.Errorf("%+v", b)
 			}
 			ok(t, r.settleBatch(t, ledger.SettleDeclined, "they have not"))
@@ -212,7 +212,7 @@ func TestStatusesOfTheEndpoint(t *testing.T) {
 		}
 		r.advance(25 * time.Hour)
 	}
-	if b := r.batch(t); len(r.answers(t)) != 0 || b.State != ledger.BatchWaiting || !b.RefusedSince.IsZero() {
+	if b := r.batch(t); len(r.answers(t)) != 0 || b.State != ledger.BatchWaiting || !b.DeclinedSince.IsZero() {
 		t.Errorf("%v %+v", r.answers(t), b)
 	}
 	g.set(nil)
@@ -259,7 +259,7 @@ func TestARecordThatBreaksCommerce(t *testing.T) {
 			r.done(t, "ForwardBatch", batchMessage(theDay, 1))
 			if c.silent {
 				b := r.batch(t)
-				if len(r.answers(t)) != 4 || b.SettleFrom.IsZero() || !strings.Contains(b.LastAnswer, "may be on their way") {
+				if len(r.answers(t)) != 4 || b.SettleFrom.IsZero() || !strings.Contains(b.LastResponse, "may be on their way") {
 					t.Fatalf("%v %+v", r.answers(t), b)
 				}
 				posts := len(g.posts)

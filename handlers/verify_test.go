@@ -156,7 +156,7 @@ func (r *rig) damageRows(t *testing.T) {
 	}{
 		"a missing row of DailyUsage":            {table.DailyUsage, "", gone},
 		"a changed quantity in DailyUsage":       {table.DailyUsage, "", set("quantity", "8.000000000000000000000001")},
-		"a changed outcome in DailyUsage":        {table.DailyUsage, "", set("answer", "Expired")},
+		"a changed outcome in DailyUsage":        {table.DailyUsage, "", set("outcome", "Expired")},
 		"a missing row of DayInputs":             {table.DayInputs, "", gone},
 		"a changed hash in DayInputs":            {table.DayInputs, "2019121100", set("sha256", strings.Repeat("0", 64))},
 		"a wrong number of lines in DayInputs":   {table.DayInputs, "", set("lines", int64(77))},
@@ -241,7 +241,7 @@ func TestVerifyColumns(t *testing.T) {
 				columns = append(columns, name)
 			}
 		}
-		for _, name := range []string{"commerceMeterId", "flags", "answerCode", "answerMessage", "storedQuantity", "corrects", "carriedFrom", "reason", "tags", "additionalInfo"} {
+		for _, name := range []string{"commerceMeterId", "flags", "outcomeCode", "outcomeMessage", "storedQuantity", "corrects", "carriedFrom", "reason", "tags", "additionalInfo"} {
 			edited[name] = "x"
 			columns = append(columns, name)
 		}

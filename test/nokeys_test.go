@@ -163,7 +163,7 @@ func TestNoKeys(t *testing.T) {
 	})
 	t.Run("the storage asks for a token, and for one that is meant for it", func(t *testing.T) { s.checkStorage(t, operator) })
 	t.Run("the registration is made through the front, and says by whom", func(t *testing.T) {
-		body := fmt.Sprintf(`{"properties":{"cloudId":%q,"subscriptionId":%q,"subscriptionKind":"EA","billingModel":"PayAsYouUse","stampKind":"integrated","region":"local",`+
+		body := fmt.Sprintf(`{"properties":{"cloudId":%q,"subscriptionId":%q,"subscriptionKind":"EA","billingModel":"PayAsYouUse","stackKind":"integrated","region":"local",`+
 			`"effectiveDay":%q,"start":%q,"end":%q,"reason":"went live"}}`, cloudID, payer, s.first.Add(-time.Hour).Format(time.DateOnly), s.first.Format(time.RFC3339), s.end.Format(time.RFC3339))
 		for name, headers := range map[string][]string{
 			"nobody":              nil,

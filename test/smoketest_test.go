@@ -103,7 +103,7 @@ func TestSmokeTest(t *testing.T) {
 				}
 			}
 		}
-		book, err := registry.Registry{Tables: account.Tables}.Book(t.Context(), canary)
+		book, err := registry.Registry{Tables: account.Tables}.History(t.Context(), canary)
 		must(t, err)
 		if n := len(book.Registrations); n != 1 || book.Registrations[0].BillingModel != registration.Development {
 			t.Errorf("%d entries: %+v", n, book.Registrations)

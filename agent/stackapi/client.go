@@ -42,7 +42,7 @@ const (
 	DefaultRetries      = 4
 	DefaultBackoff      = time.Second
 	DefaultMaxWait      = 5 * time.Minute
-	DefaultTimeout      = 5 * time.Minute // a stamp's gateway gives up after about 85 s
+	DefaultTimeout      = 5 * time.Minute // a stack's gateway gives up after about 85 s
 	DefaultMaxPageBytes = 256 << 20
 	DefaultMaxPages     = 200_000 // the Azure side takes 20 million rows: 100 on each
 )
@@ -205,7 +205,7 @@ func (c *Client) Subscriptions(ctx context.Context) (map[string]string, error) {
 		if s.SubscriptionID == "" {
 			return fmt.Errorf("%s: read entry: no subscriptionId", op)
 		}
-		// The default provider subscription of some stamps has no tenant.
+		// The default provider subscription of some stacks has no tenant.
 		id, tenant := strings.ToLower(usage.DashedGUID(s.SubscriptionID)), strings.ToLower(s.TenantID)
 		other := tenants[id]
 		if other != "" && tenant != "" && other != tenant {

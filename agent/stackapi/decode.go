@@ -28,7 +28,7 @@ var (
 // skipped. An answer that ends early is io.ErrUnexpectedEOF.
 //
 // value and nextLink decide whether the hour is whole: each may come once, and
-// spelled in no other way. What is inside a row is not judged here: a bad row is
+// spelled in no other way. What is inside a row is not validated here: a bad row is
 // refused on the Azure side, alone, and must not cost its hour.
 func decodePage(body *gauge, row func(raw []byte) error) (header, error) {
 	var head header

@@ -25,7 +25,7 @@ type Metadata struct {
 	GalleryEndpoint, GraphEndpoint, PortalEndpoint string
 }
 
-// MaxMetadataBytes is the largest metadata that is read; a stamp's has about 500
+// MaxMetadataBytes is the largest metadata that is read; a stack's has about 500
 // bytes.
 const MaxMetadataBytes = 64 << 10
 

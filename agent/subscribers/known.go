@@ -39,8 +39,8 @@ func (s *Known) Add(id string, at usage.Hour) {
 	s.Seen[id], s.Fresh = day, true
 }
 
-// List is every subscription to ask for where the whole stamp cannot be: seen up to
-// 60 days before the hour, or given as the stamp's own. Each is in it once, however
+// List is every subscription to ask for where the whole stack cannot be: seen up to
+// 60 days before the hour, or given as the stack's own. Each is in it once, however
 // it was spelled, or its rows would come twice.
 func (s *Known) List(h usage.Hour, own []string) []string {
 	all := map[string]bool{}

@@ -15,7 +15,7 @@ const oldestUsage = 31 * 24 * time.Hour
 // Look is a glance at the rows of an hour as they pass: for the memory of
 // subscriptions, and for a warning about usage hours that are not plausible. It
 // changes no row, keeps none back and decides nothing; what a row means is
-// judged on the Azure side. It finds fields by their text, as reading every row
+// validated on the Azure side. It finds fields by their text, as reading every row
 // as JSON would cost as much as all the rest, and a field that it takes wrongly
 // is one subscription too many in the memory.
 type Look struct {

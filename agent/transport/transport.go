@@ -30,7 +30,7 @@ import (
 const (
 	DefaultDialTimeout   = 20 * time.Second
 	DefaultTLSTimeout    = 15 * time.Second
-	DefaultHeaderTimeout = 2 * time.Minute // a stamp's gateway gives up after about 85 s
+	DefaultHeaderTimeout = 2 * time.Minute // a stack's gateway gives up after about 85 s
 )
 
 // MaxCABytes is the largest CA file that is read; a system's whole bundle has

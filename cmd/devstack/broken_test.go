@@ -97,7 +97,7 @@ func TestBrokenInput(t *testing.T) {
 			t.Errorf("quarantined line %v has no reason or no bytes", q["line"])
 		}
 	}
-	want := map[string]string{"2": usage.RefusedSubscription, "3": usage.RefusedNegative, "4": usage.RefusedJSON, "5": usage.RefusedOutOfBounds, "6": usage.RefusedFuture}
+	want := map[string]string{"2": usage.RejectedSubscription, "3": usage.RejectedNegative, "4": usage.RejectedJSON, "5": usage.RejectedOutOfBounds, "6": usage.RejectedFuture}
 	if diff := cmp.Diff(want, codes); diff != "" {
 		t.Errorf("quarantine (-want +got):\n%s", diff)
 	}

@@ -84,7 +84,7 @@ func TestRecordedHour(t *testing.T) {
 	t.Run("DailyUsage has every record and its answer", func(t *testing.T) {
 		answers := map[string]int{}
 		for _, row := range readLines[map[string]any](t, s, "tables/DailyUsage.ndjson") {
-			answers[row["answer"].(string)]++
+			answers[row["outcome"].(string)]++
 		}
 		if diff := cmp.Diff(map[string]int{"Accepted": len(records)}, answers); diff != "" {
 			t.Errorf("answers (-want +got):\n%s", diff)

@@ -47,9 +47,9 @@ func (s *site) register(ctx context.Context) error {
 	first := s.stack.First()
 	day := usage.HourOf(first).Day().Compact()
 	why := registration.Note{By: "devstack", Reason: "the stack that is simulated here"}
-	w := registration.Wish{Registration: registration.Registration{
+	w := registration.Change{Registration: registration.Registration{
 		CloudID: cloudID, SubscriptionID: billingSubscription, SubscriptionKind: registration.EA,
-		StampKind: registration.Integrated, BillingModel: registration.PayAsYouUse,
+		StackKind: registration.Integrated, BillingModel: registration.PayAsYouUse,
 		EffectiveDay: day, Start: first, Region: s.stack.Region(), Note: why,
 		// The hours that settle the last usage day are of a day of their own, which
 		// expects no more than them.
@@ -57,7 +57,7 @@ func (s *site) register(ctx context.Context) error {
 	}}
 	switch s.o.registration {
 	case asKit:
-		w.StampKind, w.BillingModel = registration.ASDK, registration.Development
+		w.StackKind, w.BillingModel = registration.ASDK, registration.Development
 	case asCSP:
 		w.SubscriptionKind = registration.CSP
 	}

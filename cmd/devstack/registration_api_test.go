@@ -13,7 +13,7 @@ import (
 	"stackusage/shared/azurestore"
 )
 
-// TestRegistrationAPI is a day of an operator who registers a second stamp through
+// TestRegistrationAPI is a day of an operator who registers a second stack through
 // the functions, as the host calls them: PUT, GET, LIST and DELETE, a customer
 // of a CSP, and the key that configures the agent.
 func TestRegistrationAPI(t *testing.T) {

@@ -139,7 +139,7 @@ func (c Config) validate(bad map[string]bool) error {
 	)
 }
 
-// checkLateness reports deadlines that let a day expire before it is stated. A
+// checkLateness reports deadlines that let a day expire before it is closed. A
 // day with hours missing closes CLOSE_DELAY after its end, or after its first
 // landing where that is later.
 func (c Config) checkLateness(bad map[string]bool) error {

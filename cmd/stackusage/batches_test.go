@@ -35,11 +35,11 @@ func sent(t *testing.T) (func(string) string, *azurestore.Account) {
 	ok(t, l.OpenBatches(t.Context(), m, at))
 	for n, change := range []func(*ledger.Batch){
 		func(b *ledger.Batch) {
-			b.State, b.Tries, b.RefusedSince, b.NotBefore = ledger.BatchWaiting, 4, at, at.Add(90*time.Minute)
-			b.LastAnswer = "refused: HTTP 400: BadRecord: a gateway\n\x1b[31mdoes not like it"
+			b.State, b.Tries, b.DeclinedSince, b.NotBefore = ledger.BatchWaiting, 4, at, at.Add(90*time.Minute)
+			b.LastResponse = "refused: HTTP 400: BadRecord: a gateway\n\x1b[31mdoes not like it"
 		},
 		func(b *ledger.Batch) {
-			b.State, b.Tries, b.NotBefore, b.LastAnswer = ledger.BatchWaiting, 1, at.Add(time.Hour), "busy: HTTP 503"
+			b.State, b.Tries, b.NotBefore, b.LastResponse = ledger.BatchWaiting, 1, at.Add(time.Hour), "busy: HTTP 503"
 		},
 		func(b *ledger.Batch) { b.State, b.Tries, b.Accepted = ledger.BatchAnswered, 1, 500 },
 	} {
@@ -83,7 +83,7 @@ func TestBatchesList(t *testing.T) {
 	t.Run("JSON holds all that is known", func(t *testing.T) {
 		var line batches.Row
 		ok(t, json.Unmarshal([]byte(tool(t, getenv, "batch", "list", "--output", "json", "--batch", "1")), &line))
-		if line.RefusedSince == nil || line.NotBefore == nil || line.Tries != 4 || line.State != "waiting" || line.Day != "2019-12-10" {
+		if line.DeclinedSince == nil || line.NotBefore == nil || line.Tries != 4 || line.State != "waiting" || line.Day != "2019-12-10" {
 			t.Errorf("%+v", line)
 		}
 	})

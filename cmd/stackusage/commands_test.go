@@ -160,9 +160,9 @@ func TestUpdateKeepsWhatIsOmitted(t *testing.T) {
 		" --kind EA --stack ASDK --model Development --reporting off --region local --start 2019-12-01T00:00Z --end 2020-06-01T00:00Z --no-hours-expected --from 2019-12-01 --reason new")...)
 	held := func(day string) registration.Registration {
 		t.Helper()
-		book, err := registry.Registry{Tables: account.Tables}.Book(t.Context(), cloudID)
+		history, err := registry.Registry{Tables: account.Tables}.History(t.Context(), cloudID)
 		ok(t, err)
-		h, err := book.On(day)
+		h, err := history.On(day)
 		ok(t, err)
 		return h.Registration
 	}
@@ -176,7 +176,7 @@ func TestUpdateKeepsWhatIsOmitted(t *testing.T) {
 	}
 	update("--region north")
 	if got := held("20200102"); got.Region != "north" || !got.ReportingOff || !got.NoHoursExpected || !got.End.Equal(before.End) || !got.Start.Equal(before.Start) ||
-		got.SubscriptionID != payer || got.StampKind != before.StampKind || got.BillingModel != before.BillingModel || got.Name != "hamburg" {
+		got.SubscriptionID != payer || got.StackKind != before.StackKind || got.BillingModel != before.BillingModel || got.Name != "hamburg" {
 		t.Errorf("%+v", got)
 	}
 	if got := held("20191210"); got.Region != "local" {

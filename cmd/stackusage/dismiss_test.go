@@ -27,7 +27,7 @@ func TestDismiss(t *testing.T) {
 		if _, _, err := dismiss("--line", "2", "--line", "4"); !errors.Is(err, ledger.ErrDecided) {
 			t.Errorf("error %v", err)
 		}
-		if out := tool(t, getenv, "quarantine", "list", "--state", "refused"); !strings.Contains(out, "refused     2           4") {
+		if out := tool(t, getenv, "quarantine", "list", "--state", "rejected"); !strings.Contains(out, "rejected     2           4") {
 			t.Errorf("output %s", out)
 		}
 	})

@@ -48,7 +48,7 @@ func conflict(t *testing.T) (func(string) string, *azurestore.Account) {
 	ok(t, err)
 	c, err := l.BeginClose(t.Context(), cloudID, day)
 	ok(t, err)
-	ok(t, l.CommitRevision(t.Context(), c, ledger.Revision{Number: 1, StatedAt: landed.Add(48 * time.Hour), Inputs: ledger.InputList(c.Counted),
+	ok(t, l.CommitRevision(t.Context(), c, ledger.Revision{Number: 1, ClosedAt: landed.Add(48 * time.Hour), Inputs: ledger.InputList(c.Counted),
 		MissingHours: "2019121000,2019121001,2019121002,2019121003", InputCount: 1, Rows: 3, Records: 2, Batches: 1}))
 	_, err = l.FinishClose(t.Context(), c)
 	ok(t, err)

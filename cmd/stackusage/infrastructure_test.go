@@ -46,9 +46,9 @@ func TestInfrastructureSubscriptions(t *testing.T) {
 			t.Fatal(err)
 		}
 		tool(t, getenv, "registration", "issue-key", "--registration", "hamburg", "--domain", "azurestack.external", "--tenant-id", provider, "--client-id", provider, "--provider-subscription", provider)
-		book, err := registry.Registry{Tables: account.Tables}.Book(t.Context(), cloudID)
-		if err != nil || len(book.Providers) != 1 || book.Providers[0] != provider {
-			t.Errorf("%+v, %v", book.Providers, err)
+		history, err := registry.Registry{Tables: account.Tables}.History(t.Context(), cloudID)
+		if err != nil || len(history.Providers) != 1 || history.Providers[0] != provider {
+			t.Errorf("%+v, %v", history.Providers, err)
 		}
 	})
 }

@@ -68,7 +68,7 @@ func commitFile(t *testing.T, account *azurestore.Account, name landing.Name, fi
 	inputs, err := in.PutPartials(t.Context(), account.Blobs, h, r.Header())
 	ok(t, err)
 	h.UsageDays = ingest.UsageDays(inputs)
-	h.Refusals, err = in.PutRefused(t.Context(), account.Blobs, l, h.Blob)
+	h.RejectedFile, err = in.PutRejected(t.Context(), account.Blobs, l, h.Blob)
 	ok(t, err)
 	_, err = l.CommitHour(t.Context(), id, h, inputs)
 	ok(t, err)
@@ -94,13 +94,13 @@ func TestQuarantine(t *testing.T) {
 			}
 		}
 	}
-	list(t, "refused 2 2")
+	list(t, "rejected 2 2")
 	shown := tool(t, getenv, about("show")...)
-	if strings.Count(shown, "\n") != 2 || !strings.Contains(shown, `"line":2,"state":"refused","code":"QuantityNegative"`) || !strings.Contains(shown, `"quantity":-2`) {
+	if strings.Count(shown, "\n") != 2 || !strings.Contains(shown, `"line":2,"state":"rejected","code":"QuantityNegative"`) || !strings.Contains(shown, `"quantity":-2`) {
 		t.Fatalf("shown:\n%s", shown)
 	}
 	t.Run("they are shown as a table and as CSV, too", func(t *testing.T) {
-		if out := tool(t, getenv, about("show", "--output", "table")...); !strings.HasPrefix(out, "LINE  STATE    CODE              REASON") || strings.Count(out, "\n") != 3 {
+		if out := tool(t, getenv, about("show", "--output", "table")...); !strings.HasPrefix(out, "LINE  STATE     CODE              REASON") || strings.Count(out, "\n") != 3 {
 			t.Errorf("output:\n%s", out)
 		}
 		if out := tool(t, getenv, about("show", "--output", "csv")...); !strings.HasPrefix(out, "line,state,code,reason,") || !strings.Contains(out, `""quantity"":-2`) {
@@ -113,7 +113,7 @@ func TestQuarantine(t *testing.T) {
 		if !errors.Is(err, cli.ErrDifferences) || !strings.Contains(errOut.String(), "line 3 is rejected again: QuantityNegative") {
 			t.Errorf("error %v, output %s%s", err, &out, &errOut)
 		}
-		list(t, "refused 2 2")
+		list(t, "rejected 2 2")
 	})
 	first, _, _ := strings.Cut(shown, "\n")
 	fixed := filepath.Join(t.TempDir(), "rows.ndjson")
@@ -122,11 +122,11 @@ func TestQuarantine(t *testing.T) {
 		if out := tool(t, getenv, about("redrive", "--fixed", fixed, "--dry-run")...); !strings.Contains(out, "1 row would be accepted; nothing was written") {
 			t.Errorf("output %s", out)
 		}
-		list(t, "refused 2 2")
+		list(t, "rejected 2 2")
 		if out := tool(t, getenv, about("redrive", "--fixed", fixed, "--reason", "read again", "--by", "olga")...); !strings.Contains(out, "1 row accepted, in corrected blob") || !strings.Contains(out, "The usage days of the hour, 2019-12-10, are") {
 			t.Errorf("output %s", out)
 		}
-		list(t, "redriven 1 2", "refused 1 3")
+		list(t, "redriven 1 2", "rejected 1 3")
 		if out := tool(t, getenv, about("redrive", "--fixed", fixed, "--reason", "once more", "--by", "ivan")...); !strings.HasPrefix(out, "1 row in the bill already, in corrected blob") || !strings.HasSuffix(out, "(read again, olga); nothing changes\n") {
 			t.Errorf("output %s", out)
 		}
@@ -165,7 +165,7 @@ func TestQuarantine(t *testing.T) {
 			"comes twice":                      about("redrive", "--fixed", rowsFile(t, `{"line":2,"line":3,"row":{}}`), "--reason", "x"),
 			"nothing of registration":          {"verify", "--registration", "00000000-0000-4000-8000-000000000001"},
 			"no such file has a verdict":       {"hour", "resolve", "--registration", cloudID, "--hour", "2019-12-10T20:00:00Z", "--sha16", strings.Repeat("a", 16), "--keep", "--reason", "x"},
-			"want one of refused, redriven":    {"quarantine", "list", "--state", "bogus"},
+			"want one of rejected, redriven":   {"quarantine", "list", "--state", "bogus"},
 			`invalid argument "conflicts" for`: {"hour", "list", "--verdict", "conflicts"},
 			"no file is accepted for the hour": {"quarantine", "show", "--registration", cloudID, "--hour", "2019-12-10T20:00:00Z"},
 			"--hour":                           {"quarantine", "show", "--registration", cloudID, "--hour", "19"},

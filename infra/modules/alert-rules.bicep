@@ -53,8 +53,8 @@ lines
     query: '''
 lines
 | where msg == 'hour ingested'
-| summarize refusedRows = sum(tolong(e.quarantined)), refusedFiles = countif(tostring(e.verdict) == 'rejected')
-| where refusedRows > QUARANTINE or refusedFiles > 0
+| summarize rejectedRows = sum(tolong(e.quarantined)), rejectedFiles = countif(tostring(e.verdict) == 'rejected')
+| where rejectedRows > QUARANTINE or rejectedFiles > 0
 '''
   }
   {
@@ -76,7 +76,7 @@ lines
     evaluationFrequency: 'PT15M'
     query: '''
 let waits = lines
-| where msg == 'batch waits' and (tostring(e.kind) in ('refused', 'endpoint') or tostring(e.kind) == 'unreadable' and tolong(e.tries) > 2 or tostring(e.kind) != 'credentials' and tolong(e.tries) > iff(tostring(e.kind) == 'busy', 20, 4))
+| where msg == 'batch waits' and (tostring(e.kind) in ('declined', 'endpoint') or tostring(e.kind) == 'unreadable' and tolong(e.tries) > 2 or tostring(e.kind) != 'credentials' and tolong(e.tries) > iff(tostring(e.kind) == 'busy', 20, 4))
 | project TimeGenerated, batch = tostring(e.batch), what = tostring(e.cause);
 let answers = lines
 | where msg == 'batch answered' and tolong(e.rejected) + tolong(e.expired) + tolong(e.conflict) > 0

@@ -124,7 +124,7 @@ func (s *Tables) rows(ctx context.Context, name string, wanted func(table.Row) b
 	}
 }
 
-// maxOps is what Azure Tables takes in a transaction.
+// maxOps is what Azure Tables reads a transaction.
 const maxOps = 100
 
 // Apply implements table.Store. What Azure Tables would not take is an error.

@@ -3,7 +3,7 @@
 //
 //	key = base64url, without padding, of
 //	{"format":"stackusage-activation/1","account":...,"container":...,
-//	 "cloudId":...,"identity":{...},"stamp":{...},"rules":{...}}
+//	 "cloudId":...,"identity":{...},"stack":{...},"rules":{...}}
 //
 // A key holds no secret: who reads it knows where usage goes, and can send none.
 // docs/formats/activation-key.md describes it.
@@ -61,7 +61,7 @@ type Identity struct {
 	Method   string `json:"method"`             // one of Methods
 }
 
-// Stamp is the stack, as it was registered.
+// Stack is the stack, as it was registered.
 type Stamp struct {
 	Region               string `json:"region"`                         // local
 	Domain               string `json:"domain"`                         // azurestack.external
@@ -75,7 +75,7 @@ type Rules struct {
 	FirstHour    *usage.Hour `json:"firstHour,omitempty"`    // the first reported hour that is expected
 }
 
-// AdminEndpoint is the address of the stamp's administrative Resource Manager.
+// AdminEndpoint is the address of the stack's administrative Resource Manager.
 func (s Stamp) AdminEndpoint() string {
 	if s.Endpoint != "" {
 		return s.Endpoint

@@ -26,7 +26,7 @@ func (cl *Closer) listBatches(ctx context.Context, c *ledger.Closing) error {
 	return cl.sendBatches(ctx, manifest)
 }
 
-// sendBatches lists the batches of a stated day and queues those that have no
+// sendBatches lists the batches of a closed day and queues those that have no
 // final answer. A repeat for a day that is all answered does nothing.
 func (cl *Closer) sendBatches(ctx context.Context, m ledger.Manifest) error {
 	ids, batches, err := cl.Ledger.Batches(ctx, m.CloudID, m.UsageDay, m.Revision)

@@ -73,14 +73,14 @@ func (cl *Closer) Close(ctx context.Context, cloudID string, day usage.Day) (err
 const closeTries = 3
 
 func (cl *Closer) tryClose(ctx context.Context, cloudID string, day usage.Day) error {
-	book, err := cl.Registrations.Book(ctx, cloudID)
+	history, err := cl.Registrations.History(ctx, cloudID)
 	if err != nil {
 		return err
 	}
 	// What is missing is read before the inputs: an hour that commits in between
 	// is among the inputs then. The other way round it would be in neither, and
-	// the day would be stated as complete without it.
-	s, err := cl.state(ctx, cloudID, day, book)
+	// the day would be closed as complete without it.
+	s, err := cl.state(ctx, cloudID, day, history)
 	if err != nil {
 		return err
 	}
@@ -88,11 +88,11 @@ func (cl *Closer) tryClose(ctx context.Context, cloudID string, day usage.Day) e
 	if err != nil {
 		return err
 	}
-	c.OffCalendar = !onCalendar(book, day)
-	if err := cl.pendingOutside(ctx, book, c.Pending); err != nil {
+	c.OffCalendar = !onCalendar(history, day)
+	if err := cl.pendingOutside(ctx, history, c.Pending); err != nil {
 		return err
 	}
-	if err := s.read(c, book); err != nil {
+	if err := s.read(c, history); err != nil {
 		return err
 	}
 	due := cl.Due(ctx, s)
@@ -115,7 +115,7 @@ func (cl *Closer) tryClose(ctx context.Context, cloudID string, day usage.Day) e
 		if due != nil {
 			return due
 		}
-		manifest, err = cl.closeDay(ctx, c, book, s)
+		manifest, err = cl.closeDay(ctx, c, history, s)
 	}
 	if err != nil {
 		return err
@@ -135,13 +135,13 @@ func (cl *Closer) tryClose(ctx context.Context, cloudID string, day usage.Day) e
 
 // closeDay makes the next revision of a day that is due: the first is all of it,
 // later ones are the difference to what commerce accepted.
-func (cl *Closer) closeDay(ctx context.Context, c *ledger.Closing, book registration.Book, s State) (ledger.Manifest, error) {
+func (cl *Closer) closeDay(ctx context.Context, c *ledger.Closing, history registration.History, s State) (ledger.Manifest, error) {
 	before, err := cl.standing(ctx, c)
 	if err != nil {
 		return ledger.Manifest{}, err
 	}
 	defer before.close()
-	manifest, revision, err := cl.writeDay(ctx, c, book, s.Missing, before)
+	manifest, revision, err := cl.writeDay(ctx, c, history, s.Missing, before)
 	if err != nil {
 		return ledger.Manifest{}, err
 	}
@@ -154,9 +154,9 @@ func (cl *Closer) closeDay(ctx context.Context, c *ledger.Closing, book registra
 // pendingOutside announces inputs that the day waits for although their hour is not
 // accepted: whoever worked on them died, and no turn of Sweep comes back to a file
 // that is not registered. IngestHour ends what was begun.
-func (cl *Closer) pendingOutside(ctx context.Context, book registration.Book, pending []ledger.DayInput) error {
+func (cl *Closer) pendingOutside(ctx context.Context, history registration.History, pending []ledger.DayInput) error {
 	for _, in := range pending {
-		if book.NotAccepted(in.Hour.Start(), cl.Rules.Settling()) == "" {
+		if history.NotAccepted(in.Hour.Start(), cl.Rules.Settling()) == "" {
 			continue
 		}
 		name := landing.Name{CloudID: in.CloudID, Hour: in.Hour, SHA16: in.SHA16}

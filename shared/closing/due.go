@@ -86,7 +86,7 @@ func (r Rules) Due(s State, now time.Time) error {
 		until = s.DeclinedSince.Add(repeatAfter[min(s.Last.Attempt, int64(len(repeatAfter)-1))])
 		reason = "commerce declined a part of it"
 	case len(s.Missing) > 0 || s.Last.Complete:
-		until, reason = s.Last.StatedAt.Add(r.ReopenDelay), "it was closed a short time ago"
+		until, reason = s.Last.ClosedAt.Add(r.ReopenDelay), "it was closed a short time ago"
 	}
 	if reason == "" || !until.IsZero() && !now.Before(until) {
 		return nil
@@ -116,8 +116,8 @@ func (cl *Closer) Due(ctx context.Context, s State) error {
 // Open is the state of a day that is open. The mark's first landing stands for that
 // of the day's inputs, which Close reads: of inputs that do not count it may be
 // earlier, never later.
-func (cl *Closer) Open(ctx context.Context, m ledger.OpenMark, book registration.Book) (State, error) {
-	s, err := cl.state(ctx, m.CloudID, m.Day, book)
+func (cl *Closer) Open(ctx context.Context, m ledger.OpenMark, history registration.History) (State, error) {
+	s, err := cl.state(ctx, m.CloudID, m.Day, history)
 	if err != nil {
 		return s, err
 	}
@@ -128,11 +128,11 @@ func (cl *Closer) Open(ctx context.Context, m ledger.OpenMark, book registration
 	if s.Last != nil {
 		s.Declined, s.OnlyDeclined, s.DeclinedSince = m.DeclinedIn(*s.Last), m.OnlyDeclined(*s.Last), m.DeclinedSince
 	}
-	return s, s.reporting(book)
+	return s, s.reporting(history)
 }
 
 // read takes the rest of the state from a day that is being closed.
-func (s *State) read(c *ledger.Closing, book registration.Book) error {
+func (s *State) read(c *ledger.Closing, history registration.History) error {
 	s.Missing = slices.DeleteFunc(s.Missing, func(h usage.Hour) bool {
 		return slices.ContainsFunc(c.Counted, func(in ledger.DayInput) bool { return in.Hour == h })
 	})
@@ -140,15 +140,15 @@ func (s *State) read(c *ledger.Closing, book registration.Book) error {
 	s.Last, s.Requested = c.Last, c.Request != nil
 	s.Declined, s.DeclinedSince = c.Declined(), c.DeclinedSince()
 	s.OnlyDeclined = s.Declined && c.States() && !s.Requested
-	return s.reporting(book)
+	return s.reporting(history)
 }
 
 // reporting reads whether usage reporting is off, where it matters.
-func (s *State) reporting(book registration.Book) error {
+func (s *State) reporting(history registration.History) error {
 	if !s.Declined {
 		return nil
 	}
-	on, err := book.Reporting(s.Day.Compact())
+	on, err := history.Reporting(s.Day.Compact())
 	if err != nil {
 		return fmt.Errorf("close day %s of %s: %w", s.Day, s.CloudID, err)
 	}
@@ -158,20 +158,20 @@ func (s *State) reporting(book registration.Book) error {
 
 // state is what the registration says of a day, and which hours it waits for: those
 // on the registration's calendar that have not come.
-func (cl *Closer) state(ctx context.Context, cloudID string, day usage.Day, book registration.Book) (State, error) {
-	s := State{CloudID: cloudID, Day: day, Registered: book.Made(day.Compact())}
-	if len(book.Registrations) == 0 {
+func (cl *Closer) state(ctx context.Context, cloudID string, day usage.Day, history registration.History) (State, error) {
+	s := State{CloudID: cloudID, Day: day, Registered: history.Made(day.Compact())}
+	if len(history.Registrations) == 0 {
 		return s, nil // a day of an unknown stack is not closed at all
 	}
 	missing, err := cl.Ledger.Missing(ctx, cloudID, day, day.First(), cl.Rules.SettlingHours)
-	s.Missing = slices.DeleteFunc(missing, func(h usage.Hour) bool { return !book.Expects(h.Start()) })
+	s.Missing = slices.DeleteFunc(missing, func(h usage.Hour) bool { return !history.Expects(h.Start()) })
 	return s, err
 }
 
 // onCalendar reports whether some hour of a day is expected.
-func onCalendar(book registration.Book, day usage.Day) bool {
+func onCalendar(history registration.History, day usage.Day) bool {
 	for h := day.First(); h < day.Next().First(); h++ {
-		if book.Expects(h.Start()) {
+		if history.Expects(h.Start()) {
 			return true
 		}
 	}

@@ -21,7 +21,7 @@ func TestDue(t *testing.T) {
 	missing := []usage.Hour{day.First() + 23}
 	closed := end.Add(72 * time.Hour)
 	last := func(change func(*ledger.Revision)) *ledger.Revision {
-		r := ledger.Revision{Number: 1, StatedAt: closed, Complete: true}
+		r := ledger.Revision{Number: 1, ClosedAt: closed, Complete: true}
 		change(&r)
 		return &r
 	}

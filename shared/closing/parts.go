@@ -11,10 +11,10 @@ import (
 )
 
 // partsOf is what a registration says of the parts of a usage day.
-func partsOf(book registration.Book, day usage.Day) ([]daily.SettledPart, error) {
-	parts, err := book.Parts(day.Compact())
+func partsOf(history registration.History, day usage.Day) ([]daily.SettledPart, error) {
+	parts, err := history.Parts(day.Compact())
 	if err != nil {
-		return nil, fmt.Errorf("close day %s of %s: %w", day, book.CloudID, err)
+		return nil, fmt.Errorf("close day %s of %s: %w", day, history.CloudID, err)
 	}
 	settled := make([]daily.SettledPart, len(parts))
 	for i := len(parts) - 1; i >= 0; i-- {
@@ -24,7 +24,7 @@ func partsOf(book registration.Book, day usage.Day) ([]daily.SettledPart, error)
 		p := parts[i]
 		settled[i] = daily.SettledPart{
 			Until: p.Until, Registration: p.Name, BillingSubscriptionID: p.SubscriptionID, BillingModel: p.BillingModel,
-			Region: p.Region, Reporting: ledger.ReportingOf(p.Holding), Infrastructure: registration.NormalList(p.Infrastructure), Mappings: map[string]string{},
+			Region: p.Region, Reporting: ledger.ReportingOf(p.Effective), Infrastructure: registration.NormalList(p.Infrastructure), Mappings: map[string]string{},
 		}
 		maps.Copy(settled[i].Mappings, p.Tenants)
 	}

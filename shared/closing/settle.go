@@ -33,9 +33,9 @@ type settling struct {
 
 // beginSettling reads what the revisions before have settled, as far as the
 // request leaves it.
-func (cl *Closer) beginSettling(ctx context.Context, c *ledger.Closing, book registration.Book, number int) (*settling, error) {
+func (cl *Closer) beginSettling(ctx context.Context, c *ledger.Closing, history registration.History, number int) (*settling, error) {
 	s := &settling{closing: c, meters: cl.Meters}
-	parts, err := partsOf(book, c.Day)
+	parts, err := partsOf(history, c.Day)
 	if err != nil {
 		return nil, err
 	}
@@ -65,7 +65,7 @@ func (s *settling) settles() string {
 	return s.closing.Request.Settle
 }
 
-// observe takes in what the header of a counted input says.
+// observe reads what the header of a counted input says.
 func (s *settling) observe(in ledger.DayInput, h daily.PartialHeader) {
 	s.Observe(in.Hour.Compact()+"_"+in.SHA16, h)
 	s.region = cmp.Or(h.Region, s.region)
@@ -73,21 +73,21 @@ func (s *settling) observe(in ledger.DayInput, h daily.PartialHeader) {
 
 // settleParts settles what the registration says, unless it is, after all headers
 // were observed.
-func (cl *Closer) settleParts(ctx context.Context, s *settling, book registration.Book) error {
+func (cl *Closer) settleParts(ctx context.Context, s *settling, history registration.History) error {
 	if s.before != nil && s.settles() == ledger.SettleNothing {
 		s.parts = s.before.Parts
 		return nil
 	}
 	var err error
 	if s.reporting != ledger.ReportingOff && len(s.closing.Counted) > 0 { // a day of nothing says nothing of the stack
-		if book, err = cl.recordInfrastructure(ctx, s, book); err != nil {
+		if history, err = cl.recordInfrastructure(ctx, s, history); err != nil {
 			return err
 		}
 	}
-	if s.parts, err = partsOf(book, s.closing.Day); err != nil {
+	if s.parts, err = partsOf(history, s.closing.Day); err != nil {
 		return err
 	}
-	s.By(book.Version, s.meters.SHA256(), s.parts)
+	s.By(history.Version, s.meters.SHA256(), s.parts)
 	if s.reporting == ledger.ReportingOff {
 		return nil
 	}
@@ -99,15 +99,15 @@ func (cl *Closer) settleParts(ctx context.Context, s *settling, book registratio
 // and what the stack said nearest to the end of the day. Of two closers at once
 // the second begins again, and goes by what the first recorded. A registration that
 // ended inside the day goes by the list of the one after it, if it has none.
-func (cl *Closer) recordInfrastructure(ctx context.Context, s *settling, book registration.Book) (registration.Book, error) {
+func (cl *Closer) recordInfrastructure(ctx context.Context, s *settling, history registration.History) (registration.History, error) {
 	registrar := registration.Registrar{Store: cl.Registrations, Now: cl.Now}
-	named := slices.Concat(book.Providers, s.Infrastructure())
+	named := slices.Concat(history.Providers, s.Infrastructure())
 	if !registration.KeepsList(named) { // a header's list does not keep the day from being closed
-		named = book.Providers
+		named = history.Providers
 	}
-	parts, err := book.Parts(s.closing.Day.Compact())
+	parts, err := history.Parts(s.closing.Day.Compact())
 	if err == nil {
-		book, err = registrar.RecordInfrastructure(ctx, book, parts[len(parts)-1], named, registration.Note{
+		history, err = registrar.RecordInfrastructure(ctx, history, parts[len(parts)-1], named, registration.Note{
 			By: "CloseDay", Reason: fmt.Sprintf("found when usage day %s was closed; to be confirmed", s.closing.Day),
 		})
 	}
@@ -117,7 +117,7 @@ func (cl *Closer) recordInfrastructure(ctx context.Context, s *settling, book re
 	if err != nil {
 		err = fmt.Errorf("close day %s of %s: %w", s.closing.Day, s.closing.CloudID, err)
 	}
-	return book, err
+	return history, err
 }
 
 // header is the first line of the day's file.

@@ -20,19 +20,19 @@ import (
 
 // writeDay merges the counted partials and stores daily file, batches, settlement
 // and manifest, all under names made from their bytes.
-func (cl *Closer) writeDay(ctx context.Context, c *ledger.Closing, book registration.Book, missing []usage.Hour, before *standing) (ledger.Manifest, ledger.Revision, error) {
+func (cl *Closer) writeDay(ctx context.Context, c *ledger.Closing, history registration.History, missing []usage.Hour, before *standing) (ledger.Manifest, ledger.Revision, error) {
 	number := before.revision + 1
 	none := func(err error) (ledger.Manifest, ledger.Revision, error) {
 		return ledger.Manifest{}, ledger.Revision{}, err
 	}
-	s, err := cl.beginSettling(ctx, c, book, number)
+	s, err := cl.beginSettling(ctx, c, history, number)
 	if err != nil {
 		return none(err)
 	}
 	partials, bodies, err := cl.openPartials(ctx, c.Counted, s.observe)
 	defer closeAll(bodies)
 	if err == nil {
-		err = cl.settleParts(ctx, s, book)
+		err = cl.settleParts(ctx, s, history)
 	}
 	if err != nil {
 		return none(err)
@@ -71,7 +71,7 @@ func (cl *Closer) writeDay(ctx context.Context, c *ledger.Closing, book registra
 	}
 	m.File, m.SHA256 = table.ContainerDaily+"/"+blob, file.SHA256
 	revision := ledger.Revision{
-		Number: int64(number), StatedAt: cl.Now(), Complete: len(missing) == 0, MissingHours: hourList(missing),
+		Number: int64(number), ClosedAt: cl.Now(), Complete: len(missing) == 0, MissingHours: hourList(missing),
 		Inputs: ledger.InputList(c.Counted, c.Carries...), InputCount: int64(len(c.Counted) + len(c.Carries)),
 		Rows: file.Rows, Records: file.Records, Batches: int64(len(m.Batches)), Carried: file.Carried, Waived: file.Waived, File: m.File, SHA256: m.SHA256,
 		BillingModel: string(header.BillingModel), BillingSubscriptionID: header.BillingSubscriptionID, Reporting: header.Reporting,

@@ -70,7 +70,7 @@ func TestABadBodyOfARefusalIsQuoted(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			e := failure(t, serve(t, reply(400, body)))
-			if e.Kind != forward.Refused || e.Code != "" || e.Message != "" || e.Reason == "" || len(e.Reason) > 1000 || !utf8.ValidString(e.Reason) {
+			if e.Kind != forward.Declined || e.Code != "" || e.Message != "" || e.Reason == "" || len(e.Reason) > 1000 || !utf8.ValidString(e.Reason) {
 				t.Errorf("got %+v", e)
 			}
 		})

@@ -129,7 +129,7 @@ func judge(resp *http.Response, answer []byte) *forward.Failure {
 		e.Kind = forward.Endpoint
 	default:
 		if status >= 400 && status < 500 {
-			e.Kind = forward.Refused
+			e.Kind = forward.Declined
 		}
 	}
 	return e

@@ -107,8 +107,8 @@ func TestSendReadsAnAnswerPerRecord(t *testing.T) {
 func TestWhatAStatusMeans(t *testing.T) {
 	const because = `{"error":{"code":"Because","message":"of reasons"}}`
 	for status, kind := range map[int]forward.Kind{
-		400: forward.Refused, 402: forward.Refused, 406: forward.Refused, 409: forward.Refused, 411: forward.Refused, 413: forward.Refused,
-		415: forward.Refused, 418: forward.Refused, 422: forward.Refused, 451: forward.Refused, 499: forward.Refused,
+		400: forward.Declined, 402: forward.Declined, 406: forward.Declined, 409: forward.Declined, 411: forward.Declined, 413: forward.Declined,
+		415: forward.Declined, 418: forward.Declined, 422: forward.Declined, 451: forward.Declined, 499: forward.Declined,
 		404: forward.Endpoint, 405: forward.Endpoint, 407: forward.Endpoint, 408: forward.Endpoint, 410: forward.Endpoint,
 		401: forward.Credentials, 403: forward.Credentials,
 		429: forward.Busy, 503: forward.Busy,

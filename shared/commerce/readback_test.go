@@ -95,7 +95,7 @@ func TestAReadBackThatCannotBeUsed(t *testing.T) {
 }
 
 func TestReadBackThatFails(t *testing.T) {
-	for status, kind := range map[int]forward.Kind{400: forward.Refused, 401: forward.Credentials, 404: forward.Endpoint, 503: forward.Busy, 500: forward.Unknown} {
+	for status, kind := range map[int]forward.Kind{400: forward.Declined, 401: forward.Credentials, 404: forward.Endpoint, 503: forward.Busy, 500: forward.Unknown} {
 		var e *forward.Failure
 		if _, err := readAll(t, serve(t, reply(status, ""))); !errors.As(err, &e) || e.Kind != kind || e.Status != status {
 			t.Errorf("%d: %v", status, err)

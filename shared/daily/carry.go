@@ -52,7 +52,7 @@ func MergeCarried(sequences ...iter.Seq2[Carried, error]) iter.Seq2[Carried, err
 	return merged(sequences, func(a, b Carried) int { return a.Shown.Key().Compare(b.Shown.Key()) }, nil)
 }
 
-// add takes in what another revision carried of the same line. The record says
+// add reads what another revision carried of the same line. The record says
 // why it was carried last.
 func (c *Carried) add(d Carried) {
 	c.Quantity = c.Quantity.Add(d.Quantity)

@@ -1,6 +1,6 @@
 // Package daily adds usage up per UTC day and states it as daily records.
 //
-//	rows of an hour -> Summer -> partials, one per usage day   (sorted by key, spills to disk)
+//	rows of an hour -> Aggregator -> partials, one per usage day   (sorted by key, spills to disk)
 //	partials of a day -> Merge -> sums -> Rules.Record -> daily file, batches
 //
 // Everything is sorted by key, so that closing a day is a streaming merge whose
@@ -46,7 +46,7 @@ func (s Sum) FirstHour() usage.Hour {
 // Key is the normal form of what the sum is of.
 func (s Sum) Key() usage.Key { return s.key }
 
-// add takes in another sum of the same key and day.
+// add reads another sum of the same key and day.
 func (s *Sum) add(t Sum) {
 	s.Shown = s.Shown.Least(t.Shown)
 	s.Quantity = s.Quantity.Add(t.Quantity)

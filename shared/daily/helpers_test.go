@@ -74,10 +74,10 @@ func rules(t testing.TB) daily.Rules {
 	}
 }
 
-// summer is a Summer that holds records.
-func summer(t failer, dir string, spill int, records []usage.Record) *daily.Summer {
+// summer is a Aggregator that holds records.
+func summer(t failer, dir string, spill int, records []usage.Record) *daily.Aggregator {
 	t.Helper()
-	s, err := daily.NewSummer(dir, spill)
+	s, err := daily.NewAggregator(dir, spill)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -13,7 +13,7 @@ import (
 const PartialFormat = "stackusage-partial/1"
 
 // PartialHeader is the first line of a partial: which hour blob it came from,
-// and what that blob's header said about the stamp.
+// and what that blob's header said about the stack.
 type PartialHeader struct {
 	Format       string     `json:"format"`
 	CloudID      string     `json:"cloudId"`

@@ -19,7 +19,7 @@ import (
 )
 
 // Region and Location are what every Azure Stack record says on Azure's side;
-// the stamp's own location goes to azureStack.Location.
+// the stack's own location goes to azureStack.Location.
 const (
 	Region   = "Azure Stack"
 	Location = "azurestack"
@@ -46,7 +46,7 @@ const (
 	FlagIncompleteDay   = "incompleteDay"   // the day was closed with hours missing
 )
 
-// maxOwnText is how much of the stamp's own text a record carries; beyond it
+// maxOwnText is how much of the stack's own text a record carries; beyond it
 // carries the text's hash, because a table property ends at 32 KiB.
 const maxOwnText = 16 << 10
 
@@ -80,7 +80,7 @@ type Record struct {
 	AdditionalInfo        AdditionalInfo            `json:"additionalInfo"`
 }
 
-// AdditionalInfo is the stamp's own text and the four keys by which Azure's
+// AdditionalInfo is the stack's own text and the four keys by which Azure's
 // billing side knows an Azure Stack record.
 type AdditionalInfo struct {
 	Stamp          string `json:"stamp,omitempty"`
@@ -106,7 +106,7 @@ type Rules struct {
 	Terms                                       // of the day, or of its last part
 	Earlier    []Terms                          // of the parts before it, in order
 	Tenant     func(subscription string) string // of the stack's subscription; both in normal form. Nil: nobody's tenant is known
-	Region     string                           // the stamp's own name, for rows that name none
+	Region     string                           // the stack's own name, for rows that name none
 	Incomplete bool                             // closed with hours missing
 	Meters     *meter.Catalogue
 

@@ -69,7 +69,7 @@ func texts(totals map[string]*big.Rat) map[string]string {
 }
 
 // TestARealHourFromRowsToBatches takes every row through all of the package:
-// sums that spill, a partial, a merge, a stated day, batches.
+// sums that spill, a partial, a merge, a closed day, batches.
 func TestARealHourFromRowsToBatches(t *testing.T) {
 	rows := realRows(t)
 	reported := hour(t, "2019-12-10T19:00:00Z")

@@ -101,7 +101,7 @@ func (j *join) least() usage.Key {
 // stating is a line on its way to its record.
 type stating struct {
 	DayLine
-	isNew  bool   // its rows were never stated before
+	isNew  bool   // its rows were never closed before
 	reason string // why it was carried into the day
 }
 
@@ -155,7 +155,7 @@ func (j *join) group(rules Rules) ([]DayLine, error) {
 	return stated, nil
 }
 
-// add takes in usage of the same line in other hours.
+// add reads usage of the same line in other hours.
 func (l *stating) add(m DayLine) {
 	l.Shown = l.Shown.Least(m.Shown)
 	l.Total = l.Total.Add(m.Total)

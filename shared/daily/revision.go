@@ -37,7 +37,7 @@ type Waiving string
 const (
 	WaivedKept Waiving = ""     // they stay, as far as there is a difference
 	WaivedAll  Waiving = "all"  // the whole difference is waived: an operator settles the day
-	WaivedNone Waiving = "none" // they are stated again: an operator restates the day
+	WaivedNone Waiving = "none" // they are closed again: an operator recloses the day
 )
 
 // ReportingOff in a header: usage reporting was switched off, and the revision
@@ -68,7 +68,7 @@ type DayLine struct {
 	Record   json.RawMessage `json:"record,omitempty"`   // absent where nothing changes
 }
 
-// WriteDay states a usage day: it writes the daily file to w and hands each
+// WriteDay writes a usage day: it writes the daily file to w and hands each
 // batch to keep as soon as it is full. The sources must come in key order. A
 // record states the difference to what stands; under a header with CarriedTo
 // there are no records, and the differences are carried; with reporting off they

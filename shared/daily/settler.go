@@ -57,7 +57,7 @@ func NewSettler(settled Settlement, revision int) *Settler {
 	return s
 }
 
-// Observe takes in the header of a counted input. Inputs come in order.
+// Observe reads the header of a counted input. Inputs come in order.
 func (s *Settler) Observe(input string, h PartialHeader) {
 	first, before := s.looked[input]
 	if !before {

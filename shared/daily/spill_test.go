@@ -12,7 +12,7 @@ import (
 // Few sums may hold much text: they spill by bytes too.
 func TestSummerSpillsByBytes(t *testing.T) {
 	dir := t.TempDir()
-	s, err := daily.NewSummer(dir, 1_000_000)
+	s, err := daily.NewAggregator(dir, 1_000_000)
 	if err != nil {
 		t.Fatal(err)
 	}

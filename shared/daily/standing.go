@@ -168,10 +168,10 @@ func (s *Standing) take(l DayLine, next func() (Answer, error, bool)) error {
 	return nil
 }
 
-// carry takes in what another day states of the line. Where commerce has no
+// carry reads what another day states of the line. Where commerce has no
 // record of it to name, a later correction names the id that the carrying
 // revision would have given one: it cannot be usage, for it changes something
-// that was stated, and may be below zero.
+// that was closed, and may be below zero.
 func (s *Standing) carry(l DayLine, h DayHeader) {
 	s.Accepted = s.Accepted.Add(l.Carried)
 	if s.RecordID == "" {

@@ -31,14 +31,14 @@ type sending struct {
 	answers map[string]outcome.Result // final ones, by recordId
 	taken   bool                      // commerce answered a request of this try record by record
 
-	claim        string    // the name of this try; its row says whose claim holds
-	claimed      bool      // this try may have claimed the batch, and has not noted how it ended
-	claimedUntil time.Time // as its row says: nobody else sends before that
-	ends         time.Time // just before that, by the process's own clock
-	whole        bool      // claimed until this invocation must have ended
-	unread       bool      // an answer of this try had no result that could be read
-	silent       bool      // an operator settles what is open, and requests with it had no answer
-	again        bool      // an operator asked for another try while this one was under way
+	claim       string    // the name of this try; its row says whose claim holds
+	claimed     bool      // this try may have claimed the batch, and has not noted how it ended
+	leasedUntil time.Time // as its row says: nobody else sends before that
+	ends        time.Time // just before that, by the process's own clock
+	whole       bool      // claimed until this invocation must have ended
+	unread      bool      // an answer of this try had no result that could be read
+	silent      bool      // an operator settles what is open, and requests with it had no answer
+	again       bool      // an operator asked for another try while this one was under way
 }
 
 func newSending(id ledger.BatchID, batch ledger.Batch, body []byte) (*sending, error) {
@@ -127,7 +127,7 @@ func (f *Forwarder) ask(ctx context.Context, s *sending) (cause, err error) {
 		return nil, err
 	}
 	if s.taken {
-		s.batch.RefusedSince = time.Time{}
+		s.batch.DeclinedSince = time.Time{}
 	}
 	if cause == nil {
 		cause = s.leftOut(s.open())
@@ -218,7 +218,7 @@ func (f *Forwarder) keep(ctx context.Context, s *sending, some []int, results ma
 	// A billed record may be sent again: the answer is Duplicate. One that is not
 	// could be taken the next time, and be billed while DailyUsage says it is not.
 	if !billed {
-		if err := f.claimPartial(ctx, s); err != nil {
+		if err := f.leasePartial(ctx, s); err != nil {
 			return err
 		}
 	}

@@ -44,7 +44,7 @@ type lone struct {
 // Rejected, but only when commerce takes other requests of the same batch: an
 // endpoint that refuses everything must not cost a day. Decision 0005.
 func (f *Forwarder) bisect(ctx context.Context, s *sending, some []int, refusal error) (cause, err error) {
-	if err := f.claimPartial(ctx, s); err != nil {
+	if err := f.leasePartial(ctx, s); err != nil {
 		return nil, err
 	}
 	stop := time.Now().Add(f.InvocationLimit / 2)
@@ -135,7 +135,7 @@ func unanswered(err error) *Failure {
 // settles ends as he decided. What has no result that can be read stays open.
 func (f *Forwarder) judgeLone(ctx context.Context, s *sending, alone []lone) (cause, err error) {
 	if !s.settled() {
-		alone = slices.DeleteFunc(alone, func(l lone) bool { return l.refusal.Kind != Refused })
+		alone = slices.DeleteFunc(alone, func(l lone) bool { return l.refusal.Kind != Declined })
 	}
 	if len(alone) == 0 {
 		return nil, nil
@@ -157,10 +157,10 @@ func (f *Forwarder) proven(ctx context.Context, s *sending, alone []lone) (cause
 	if s.taken, tellable = f.control(ctx, s); s.taken {
 		return nil
 	}
-	if s.batch.RefusedSince.IsZero() {
-		s.batch.RefusedSince = f.Now()
+	if s.batch.DeclinedSince.IsZero() {
+		s.batch.DeclinedSince = f.Now()
 	}
-	if tellable || len(s.open()) > 1 || f.Now().Sub(s.batch.RefusedSince) < aloneFor {
+	if tellable || len(s.open()) > 1 || f.Now().Sub(s.batch.DeclinedSince) < aloneFor {
 		return fmt.Errorf("%w: each of %d records sent alone is refused and none is taken: it may be commerce, not the records", alone[len(alone)-1].refusal, len(alone))
 	}
 	return nil
@@ -198,7 +198,7 @@ func (f *Forwarder) apart(s *sending, cause error) bool {
 		return false
 	}
 	switch failure.Kind {
-	case Refused:
+	case Declined:
 		return true
 	case Busy, Credentials:
 		return s.settled() && away(cause) && f.Now().Sub(s.batch.DecidedAt) >= awayFor

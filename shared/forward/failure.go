@@ -16,7 +16,7 @@ const (
 	Busy        Kind = "busy"        // 429, 503: later
 	Credentials Kind = "credentials" // 401, 403: keep and alarm
 	Endpoint    Kind = "endpoint"    // 404, 405, 407, 408, 410: it is not about the records; keep and alarm
-	Refused     Kind = "refused"     // any other 4xx: nothing was taken, the same bytes will not do
+	Declined    Kind = "declined"    // any other 4xx: nothing was taken, the same bytes will not do
 )
 
 // Failure is a request that brought no results. Nothing it says deletes a batch.

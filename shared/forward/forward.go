@@ -78,7 +78,7 @@ func (f *Forwarder) Forward(ctx context.Context, id ledger.BatchID) error {
 	if batch.State == ledger.BatchWaiting && f.Now().Before(batch.NotBefore) {
 		return nil // another message of this batch comes when it is time
 	}
-	if wait := batch.ClaimedUntil.Sub(f.Now()); wait > 0 {
+	if wait := batch.LeasedUntil.Sub(f.Now()); wait > 0 {
 		// Another sender is at it, or died of it; then this message takes over. No
 		// claim holds longer than an invocation: one that seems to is of a clock that
 		// ran ahead, and must not hide the message for as long as that.
@@ -127,8 +127,8 @@ func (f *Forwarder) finish(ctx context.Context, s *sending) error {
 	if batch.Receipt, batch.ReceiptSHA256, err = f.putReceipt(ctx, id, receipt); err != nil {
 		return err
 	}
-	batch.State, batch.LastAnswer, batch.NotBefore = ledger.BatchAnswered, "answered", time.Time{}
-	batch.Unknowns, batch.Unread, batch.Partial, batch.RefusedSince, batch.ClaimedUntil, batch.ClaimedBy = 0, 0, false, time.Time{}, time.Time{}, ""
+	batch.State, batch.LastResponse, batch.NotBefore = ledger.BatchAnswered, "answered", time.Time{}
+	batch.Unknowns, batch.Unread, batch.Partial, batch.DeclinedSince, batch.LeasedUntil, batch.LeasedBy = 0, 0, false, time.Time{}, time.Time{}, ""
 	batch.SettleFrom, batch.UnansweredAt = time.Time{}, time.Time{}
 	tally(&batch, s.records, receipt)
 	if err := f.updateBatch(ctx, s, batch); err != nil {
@@ -158,7 +158,7 @@ func (f *Forwarder) updateBatch(ctx context.Context, s *sending, b ledger.Batch)
 	if err != nil {
 		return err
 	}
-	if now.State == ledger.BatchAnswered || b.State != ledger.BatchAnswered && now.ClaimedBy != s.claim {
+	if now.State == ledger.BatchAnswered || b.State != ledger.BatchAnswered && now.LeasedBy != s.claim {
 		return nil
 	}
 	if now.NotBefore.IsZero() { // it is to be tried at once

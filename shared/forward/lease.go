@@ -17,41 +17,41 @@ import (
 // DailyUsage calls Rejected, and the next revision would bill it again. Who dies
 // holds the batch up for SendLimit. ErrChanged means that somebody was faster.
 func (f *Forwarder) claim(ctx context.Context, s *sending) error {
-	return f.holdBatch(ctx, s, f.SendLimit)
+	return f.leaseBatch(ctx, s, f.SendLimit)
 }
 
-// claimPartial notes, before the first of several requests and before an answer
+// leasePartial notes, before the first of several requests and before an answer
 // that leaves a record unbilled, that answers may be in DailyUsage: who takes
 // over after a crash must look there. It also holds the batch until this
 // invocation must have ended.
-func (f *Forwarder) claimPartial(ctx context.Context, s *sending) error {
+func (f *Forwarder) leasePartial(ctx context.Context, s *sending) error {
 	if s.whole {
 		return nil
 	}
 	s.batch.Partial, s.whole = true, true
-	return f.holdBatch(ctx, s, f.InvocationLimit)
+	return f.leaseBatch(ctx, s, f.InvocationLimit)
 }
 
-// holdTries bounds how often an operator's changes to the row are taken in.
-const holdTries = 3
+// leaseTries bounds how often an operator's changes to the row are taken in.
+const leaseTries = 3
 
-func (f *Forwarder) holdBatch(ctx context.Context, s *sending, limit time.Duration) error {
+func (f *Forwarder) leaseBatch(ctx context.Context, s *sending, limit time.Duration) error {
 	id, held := s.id, s.claimed
 	s.claimed = true
 	s.ends = time.Now().Add(limit)
-	s.claimedUntil = f.Now().Add(limit + time.Second).Truncate(time.Second) // a column holds whole seconds
+	s.leasedUntil = f.Now().Add(limit + time.Second).Truncate(time.Second) // a column holds whole seconds
 	for try := 1; ; try++ {
 		b := s.batch
-		b.ClaimedUntil, b.ClaimedBy = s.claimedUntil, s.claim
+		b.LeasedUntil, b.LeasedBy = s.leasedUntil, s.claim
 		failed := f.Ledger.UpdateBatch(ctx, id, b)
-		if failed != nil && (!errors.Is(failed, table.ErrChanged) || !held || try == holdTries) {
+		if failed != nil && (!errors.Is(failed, table.ErrChanged) || !held || try == leaseTries) {
 			return failed
 		}
 		now, err := f.Ledger.Batch(ctx, id)
 		if err != nil {
 			return err
 		}
-		if now.State == ledger.BatchAnswered || now.ClaimedBy != s.claim {
+		if now.State == ledger.BatchAnswered || now.LeasedBy != s.claim {
 			return table.ErrChanged
 		}
 		asked := !now.DecidedAt.Equal(s.batch.DecidedAt) || !now.RetriedAt.Equal(s.batch.RetriedAt)
@@ -72,9 +72,9 @@ func (f *Forwarder) release(ctx context.Context, s *sending) {
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), putBackLimit)
 	defer cancel()
 	b := s.batch
-	b.ClaimedUntil, b.ClaimedBy = time.Time{}, ""
+	b.LeasedUntil, b.LeasedBy = time.Time{}, ""
 	if err := f.updateBatch(ctx, s, b); err != nil {
 		telemetry.Logger(ctx).WarnContext(ctx, "batch stays claimed", slog.String("batch", s.id.String()),
-			slog.Time("until", s.claimedUntil), slog.String("cause", err.Error()))
+			slog.Time("until", s.leasedUntil), slog.String("cause", err.Error()))
 	}
 }

@@ -38,7 +38,7 @@ func (f *Forwarder) putBack(ctx context.Context, s *sending, cause error) error 
 			delay = min(failure.RetryAfter, maxRetryAfter)
 		}
 		switch failure.Kind {
-		case Credentials, Refused:
+		case Credentials, Declined:
 			level = slog.LevelError
 		case Endpoint:
 			level = slog.LevelError
@@ -61,8 +61,8 @@ func (f *Forwarder) putBack(ctx context.Context, s *sending, cause error) error 
 		delay = f.onItsWay(s)
 	}
 	batch.Partial = batch.Partial || len(s.answers) > 0
-	batch.ClaimedUntil, batch.ClaimedBy = time.Time{}, ""
-	batch.State, batch.NotBefore, batch.LastAnswer = ledger.BatchWaiting, f.Now().Add(delay), cause.Error()
+	batch.LeasedUntil, batch.LeasedBy = time.Time{}, ""
+	batch.State, batch.NotBefore, batch.LastResponse = ledger.BatchWaiting, f.Now().Add(delay), cause.Error()
 	if s.again {
 		batch.NotBefore = time.Time{}
 	}

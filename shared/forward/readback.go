@@ -42,7 +42,7 @@ func (f *Forwarder) readBack(ctx context.Context, s *sending, some []int) (cause
 		}
 		found[r.RecordID] = result
 	}
-	if err := f.claimPartial(ctx, s); err != nil {
+	if err := f.leasePartial(ctx, s); err != nil {
 		return nil, err
 	}
 	return unreadable, f.keep(ctx, s, some, found, false)

@@ -32,7 +32,7 @@ func (f *Forwarder) onItsWay(s *sending) time.Duration {
 // settleOpen ends all open records as an operator decided, without sending any:
 // requests with them end without an answer again and again, and none is on its way.
 func (f *Forwarder) settleOpen(ctx context.Context, s *sending) (cause, err error) {
-	said := &Failure{Kind: Unknown, Reason: s.batch.LastAnswer}
+	said := &Failure{Kind: Unknown, Reason: s.batch.LastResponse}
 	var open []lone
 	for _, i := range s.open() {
 		open = append(open, lone{i, said})
@@ -40,7 +40,7 @@ func (f *Forwarder) settleOpen(ctx context.Context, s *sending) (cause, err erro
 	if len(open) == 0 {
 		return nil, nil
 	}
-	if err := f.claimPartial(ctx, s); err != nil {
+	if err := f.leasePartial(ctx, s); err != nil {
 		return nil, err
 	}
 	return f.endLone(ctx, s, open, false)
@@ -74,7 +74,7 @@ func (f *Forwarder) endLone(ctx context.Context, s *sending, alone []lone, prove
 		case early:
 			silent++
 			continue
-		case proven && l.refusal.Kind == Refused:
+		case proven && l.refusal.Kind == Declined:
 		case s.batch.SettledAs() == ledger.SettleDeclined:
 			decided = true
 			if l.refusal.Err != nil {

@@ -51,7 +51,7 @@ func (g Ingester) IngestHour(ctx context.Context, name landing.Name) error {
 	return nil
 }
 
-// Again reports whether another look could change a verdict: the stamp
+// Again reports whether another look could change a verdict: the stack
 // may be registered by now, a limit may have been raised, an operator may have
 // decided that the file takes the place of the one that counts, or leaves it.
 func (g Ingester) Again(have ledger.Hour) bool {
@@ -83,11 +83,11 @@ func (g Ingester) judgeHour(ctx context.Context, id ledger.HourID, name landing.
 		hour.LandedAt = have.LandedAt
 	}
 
-	book, err := g.Registrations.Book(ctx, name.CloudID)
+	history, err := g.Registrations.History(ctx, name.CloudID)
 	if err != nil {
 		return "", hour, err
 	}
-	if reason := book.NotAccepted(name.Hour.Start(), g.settling()); reason != "" {
+	if reason := history.NotAccepted(name.Hour.Start(), g.settling()); reason != "" {
 		if have.TakesOver() || have.OutByEnd() { // whoever let it count again may have died
 			return g.endTakeOver(ctx, id, reason)
 		}
@@ -95,12 +95,12 @@ func (g Ingester) judgeHour(ctx context.Context, id ledger.HourID, name landing.
 		verdict, err := g.Ledger.DecideHour(ctx, id, hour)
 		return verdict, hour, err
 	}
-	held, err := book.On(name.Hour.Day().Compact())
+	held, err := history.On(name.Hour.Day().Compact())
 	if err != nil {
 		return "", hour, err
 	}
 	hour.Reporting = ledger.ReportingOf(held)
-	g.Region = RegionOf(book)
+	g.Region = RegionOf(history)
 	verdict, hour, err := g.Ingest(ctx, id, name, hour, body)
 	var rejection *landing.Rejection
 	if errors.As(err, &rejection) && !have.TakesOver() && !have.OutByEnd() {
@@ -134,9 +134,9 @@ func (g Ingester) endTakeOver(ctx context.Context, id ledger.HourID, reason stri
 }
 
 // RegionOf is what the registration calls the stack's region on a usage day.
-func RegionOf(book registration.Book) RegisteredRegion {
+func RegionOf(history registration.History) RegisteredRegion {
 	return func(day usage.Day) string {
-		held, err := book.On(day.Compact())
+		held, err := history.On(day.Compact())
 		if err != nil {
 			return ""
 		}
@@ -148,11 +148,11 @@ func RegionOf(book registration.Book) RegisteredRegion {
 // any more: the registration has ended before it, or begins after it. out is false
 // if the hour is accepted.
 func (g Ingester) takenOut(ctx context.Context, id ledger.HourID) (out bool, err error) {
-	book, err := g.Registrations.Book(ctx, id.CloudID)
+	history, err := g.Registrations.History(ctx, id.CloudID)
 	if err != nil {
 		return false, err
 	}
-	reason := book.NotAccepted(id.Hour.Start(), g.settling())
+	reason := history.NotAccepted(id.Hour.Start(), g.settling())
 	if reason == "" {
 		return false, nil
 	}

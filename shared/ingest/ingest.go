@@ -99,7 +99,7 @@ func (i *ingesting) run(ctx context.Context, name landing.Name, body io.Reader) 
 		return "", err
 	}
 	i.hour.UsageDays = UsageDays(inputs)
-	if i.hour.Refusals, err = in.PutRefused(ctx, i.App, i.Ledger, i.hour.Blob); err != nil {
+	if i.hour.RejectedFile, err = in.PutRejected(ctx, i.App, i.Ledger, i.hour.Blob); err != nil {
 		return "", err
 	}
 	if takesOver {
@@ -157,7 +157,7 @@ func (i *ingesting) takeOver(ctx context.Context, standing ledger.Hour, inputs [
 	mine := ledger.Hour{Original: i.hour.Original, Counts: i.id.SHA16}
 	same := standing.Counts != "" && mine.Root() == standing.Root()
 	if same {
-		dismissed, err := i.Ledger.CopyDismissals(ctx, from, i.id, i.hour.Refusals)
+		dismissed, err := i.Ledger.CopyDismissals(ctx, from, i.id, i.hour.RejectedFile)
 		if err != nil {
 			return "", err
 		}
@@ -169,7 +169,7 @@ func (i *ingesting) takeOver(ctx context.Context, standing ledger.Hour, inputs [
 	}
 	verdict, err := i.Ledger.TakeOver(ctx, i.id, i.hour, inputs)
 	if same && err == nil && verdict == ledger.Counted {
-		_, err = i.Ledger.CopyDismissals(ctx, from, i.id, i.hour.Refusals)
+		_, err = i.Ledger.CopyDismissals(ctx, from, i.id, i.hour.RejectedFile)
 	}
 	return verdict, err
 }
@@ -210,6 +210,6 @@ func daysOf(column string) (days []usage.Day, err error) {
 	return days, nil
 }
 
-// clip keeps a text of the stamp's own within a table property: a blob must not
+// clip keeps a text of the stack's own within a table property: a blob must not
 // fail for ever because of its header.
 func clip(s string) string { return fmt.Sprintf("%.256s", s) }

@@ -43,11 +43,11 @@ type Settings struct {
 	Days      []usage.Day            // that get a partial also where no row is of them, in order: ledger.OwnDays
 }
 
-// Intake takes in the rows of one reported hour.
+// Intake reads the rows of one reported hour.
 type Intake struct {
 	settings Settings
 	id       ledger.HourID
-	summer   *daily.Summer
+	summer   *daily.Aggregator
 	refused  *refusals
 
 	Accepted, Refused int64
@@ -55,7 +55,7 @@ type Intake struct {
 
 // New begins with nothing. Whoever makes it closes it.
 func New(settings Settings, id ledger.HourID) (*Intake, error) {
-	summer, err := daily.NewSummer(settings.TempDir, settings.SpillSums)
+	summer, err := daily.NewAggregator(settings.TempDir, settings.SpillSums)
 	if err != nil {
 		return nil, err
 	}
@@ -70,12 +70,12 @@ func (in *Intake) Close() {
 	}
 }
 
-// Row takes in one row of the hour blob: it is added up, or refused and set
+// Row reads one row of the hour blob: it is added up, or refused and set
 // aside.
 func (in *Intake) Row(line landing.Line) error {
 	record, refusal := in.settings.Parse(line, in.id.Hour)
 	if refusal == nil && line.LeftOut {
-		refusal = &usage.Refusal{Code: usage.RefusedLeftOut, Reason: "the corrected blob leaves the row out, which the rules of today take: redrive it, or dismiss it"}
+		refusal = &usage.Rejection{Code: usage.RejectedLeftOut, Reason: "the corrected blob leaves the row out, which the rules of today take: redrive it, or dismiss it"}
 	}
 	if refusal == nil {
 		return in.add(record)
@@ -91,10 +91,10 @@ func (in *Intake) Row(line landing.Line) error {
 }
 
 // Parse reads a row by the rules of today.
-func (s Settings) Parse(line landing.Line, reported usage.Hour) (usage.Record, *usage.Refusal) {
+func (s Settings) Parse(line landing.Line, reported usage.Hour) (usage.Record, *usage.Rejection) {
 	record, refusal := usage.ParseRecord(line.Bytes, reported)
 	if line.TooLong {
-		refusal = &usage.Refusal{Code: usage.RefusedLine, Reason: fmt.Sprintf("the row is longer than %d bytes", usage.MaxLine)}
+		refusal = &usage.Rejection{Code: usage.RejectedLine, Reason: fmt.Sprintf("the row is longer than %d bytes", usage.MaxLine)}
 	}
 	if refusal == nil && s.Region != nil {
 		refusal = record.CheckLocation(s.Region(record.Hour.Day()))
@@ -109,7 +109,7 @@ func (in *Intake) add(record usage.Record) error {
 
 // PutPartials stores one file per usage day: those that rows are of, and those
 // that the hour always has an input of. h says which file the rows are from,
-// header what its stamp said.
+// header what its stack said.
 func (in *Intake) PutPartials(ctx context.Context, blobs content.Putter, h ledger.Hour, header landing.Header) (inputs []ledger.DayInput, err error) {
 	put := func(day usage.Day, sums iter.Seq2[daily.Sum, error]) {
 		if err == nil {

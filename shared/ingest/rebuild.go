@@ -77,7 +77,7 @@ func (r Rebuilder) add(ctx context.Context, id ledger.HourID, h ledger.Hour, day
 	if err != nil {
 		return landing.Header{}, err
 	}
-	next, stop := iter.Pull2(r.Ledger.RejectedRows(ctx, id, h.Refusals))
+	next, stop := iter.Pull2(r.Ledger.RejectedLines(ctx, id, h.RejectedFile))
 	defer stop()
 	rejected, err, more := next()
 	var accepted int64

@@ -18,7 +18,7 @@ import (
 	"stackusage/shared/usage"
 )
 
-// refusals sets refused rows aside: their bytes in one file per hour blob, and
+// refusals sets rejected rows aside: their bytes in one file per hour blob, and
 // a table row each that says why. Any number of rows may be refused, so they
 // wait on disk, not in memory.
 type refusals struct {
@@ -27,7 +27,7 @@ type refusals struct {
 	enc  *json.Encoder
 }
 
-// Refused is one line of the file of refused rows. Base64 keeps bytes that are
+// Refused is one line of the file of rejected rows. Base64 keeps bytes that are
 // not text.
 type Refused struct {
 	Line   int64  `json:"line"` // the row's number in the hour blob, from 1
@@ -47,7 +47,7 @@ func newRefusals(dir string) (*refusals, error) {
 	return q, nil
 }
 
-func (q *refusals) add(line landing.Line, r usage.Refusal) error {
+func (q *refusals) add(line landing.Line, r usage.Rejection) error {
 	err := q.enc.Encode(Refused{Line: line.Number, Code: r.Code, Reason: r.Reason, Cut: line.TooLong, Row: line.Bytes})
 	if err != nil {
 		return fmt.Errorf("quarantine row %d: %w", line.Number, err)
@@ -58,9 +58,9 @@ func (q *refusals) add(line landing.Line, r usage.Refusal) error {
 // putRows is how many table rows are written at a time.
 const putRows = 1000
 
-// PutRefused stores the file of refused rows and then the table rows that point
+// PutRejected stores the file of rejected rows and then the table rows that point
 // at it. It answers the file's path, empty if no row was refused.
-func (in *Intake) PutRefused(ctx context.Context, blobs content.Putter, l *ledger.Ledger, hourBlob string) (path string, err error) {
+func (in *Intake) PutRejected(ctx context.Context, blobs content.Putter, l *ledger.Ledger, hourBlob string) (path string, err error) {
 	if in.refused == nil {
 		return "", nil
 	}
@@ -79,12 +79,12 @@ func (in *Intake) PutRefused(ctx context.Context, blobs content.Putter, l *ledge
 	}
 	defer read.Close()
 	rows := make([]ledger.Quarantined, 0, putRows)
-	for line, err := range ReadRefused(read) {
+	for line, err := range ReadRejected(read) {
 		if err != nil {
 			return "", fmt.Errorf("quarantine rows of hour %s: %w", in.id, err)
 		}
 		rows = append(rows, ledger.Quarantined{
-			Line: line.Line, Code: line.Code, Reason: line.Reason, Blob: hourBlob, Bytes: path, Status: ledger.Refused,
+			Line: line.Line, Code: line.Code, Reason: line.Reason, Blob: hourBlob, Bytes: path, Status: ledger.RowRejected,
 		})
 		if len(rows) == putRows {
 			if err := l.PutQuarantine(ctx, in.id, rows); err != nil {
@@ -102,8 +102,8 @@ func filesOf(id ledger.HourID) string {
 	return id.CloudID + "/" + id.Hour.Start().Format("2006/01/02/15") + "-" + id.SHA16
 }
 
-// ReadRefused goes through a file of refused rows, in order of line.
-func ReadRefused(r io.Reader) iter.Seq2[Refused, error] {
+// ReadRejected goes through a file of rejected rows, in order of line.
+func ReadRejected(r io.Reader) iter.Seq2[Refused, error] {
 	return func(yield func(Refused, error) bool) {
 		gz, err := gzip.NewReader(bufio.NewReader(r))
 		if err != nil {

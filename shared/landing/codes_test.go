@@ -59,7 +59,7 @@ func TestEveryCodeIsInTheDocument(t *testing.T) {
 	refused, _, _ := strings.Cut(after, "\n## ")
 	for _, c := range []struct{ dir, prefix, section string }{
 		{".", "Rejected", rejected},
-		{filepath.Join("..", "usage"), "Refused", refused},
+		{filepath.Join("..", "usage"), "Rejected", refused},
 	} {
 		all := codesOf(t, c.dir, c.prefix)
 		if len(all) < 10 {

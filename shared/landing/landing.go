@@ -3,7 +3,7 @@
 //
 //	gzip( header line, one line per row as the API sent it, trailer line )
 //
-// A blob is rejected whole or its rows are judged one by one; Reader answers the
+// A blob is rejected whole or its rows are validated one by one; Reader answers the
 // first question, package usage the second. Both sides stream: memory does not
 // grow with the number of rows.
 package landing
@@ -38,14 +38,14 @@ const containerPrefix = "landing-"
 type Header struct {
 	Format        string    `json:"format"`
 	CloudID       string    `json:"cloudId"`       // of the registration, lower case with dashes
-	Region        string    `json:"region"`        // the stamp's own name
-	Domain        string    `json:"domain"`        // the stamp's external domain name
+	Region        string    `json:"region"`        // the stack's own name
+	Domain        string    `json:"domain"`        // the stack's external domain name
 	ReportedStart time.Time `json:"reportedStart"` // UTC, on the hour
 	ReportedEnd   time.Time `json:"reportedEnd"`   // one hour later
 	CollectedAt   time.Time `json:"collectedAt"`
 	AgentVersion  string    `json:"agentVersion"`
 
-	// ProviderSubscriptions are the stamp's infrastructure subscriptions, whose
+	// ProviderSubscriptions are the stack's infrastructure subscriptions, whose
 	// usage is reported and free.
 	ProviderSubscriptions []string `json:"providerSubscriptions"`
 	// Tenants maps a stack subscription to its directory tenant, as known when
@@ -77,7 +77,7 @@ type trailerLine struct {
 // is the empty set.
 type RowSet struct{ limbs [4]uint64 } // least significant first
 
-// Add takes in a line by its SHA-256.
+// Add reads a line by its SHA-256.
 func (s *RowSet) Add(sum [sha256.Size]byte) {
 	var carry uint64
 	for i := range s.limbs {
@@ -85,7 +85,7 @@ func (s *RowSet) Add(sum [sha256.Size]byte) {
 	}
 }
 
-// AddRow takes in a row by its bytes.
+// AddRow reads a row by its bytes.
 func (s *RowSet) AddRow(row []byte) { s.Add(sha256.Sum256(row)) }
 
 // String is the hash as 64 hex digits.
@@ -194,7 +194,7 @@ func reject(code, format string, args ...any) *Rejection {
 	return &Rejection{Code: code, Reason: fmt.Sprintf("%.*s", maxReason, fmt.Sprintf(format, args...))}
 }
 
-// maxAhead is how far a stamp's clock may be ahead of the storage's.
+// maxAhead is how far a stack's clock may be ahead of the storage's.
 const maxAhead = time.Hour
 
 // CheckOver rejects a blob whose reported hour was not over when it was stored:

@@ -19,7 +19,7 @@ import (
 	"stackusage/shared/usage"
 )
 
-// Limits bound what a reader takes in. Zero means the default.
+// Limits bound what a reader reads. Zero means the default.
 type Limits struct {
 	Bytes int64 // decompressed; default 2 GiB
 	Rows  int64 // default 20,000,000

@@ -29,9 +29,9 @@ type line struct {
 	Reason                string    `col:"reason,omitempty"`
 	Revision              int64     `col:"revision"`
 	Batch                 int64     `col:"batch"`
-	Answer                string    `col:"answer"`
-	AnswerCode            string    `col:"answerCode,omitempty"`
-	AnswerMessage         string    `col:"answerMessage,omitempty"`
+	Answer                string    `col:"outcome"`
+	OutcomeCode           string    `col:"outcomeCode,omitempty"`
+	OutcomeMessage        string    `col:"outcomeMessage,omitempty"`
 	StoredQuantity        string    `col:"storedQuantity,omitempty"`
 	BillingModel          string    `col:"billingModel"`
 	BillingSubscriptionID string    `col:"billingSubscriptionId"`
@@ -50,7 +50,7 @@ type line struct {
 	Location              string    `col:"location"`
 	ResourceURI           string    `col:"resourceUri"`
 	Tags                  string    `col:"tags,omitempty"`
-	AdditionalInfo        string    `col:"additionalInfo,omitempty"` // the stamp's own text
+	AdditionalInfo        string    `col:"additionalInfo,omitempty"` // the stack's own text
 	StampMeterID          string    `col:"azureStackMeterId"`
 	StampSubscriptionID   string    `col:"azureStackSubscriptionId"`
 	StampLocation         string    `col:"azureStackLocation"`
@@ -78,7 +78,7 @@ func (l *Ledger) KeepAnswers(ctx context.Context, id BatchID, records []daily.Re
 		hours := strings.Trim(strings.ReplaceAll(fmt.Sprint(r.Hours.Hours()), " ", ","), "[]")
 		rows = append(rows, table.Row{Partition: id.partition(), Key: r.Row(), Props: table.Encode(line{
 			RecordID: r.RecordID, Kind: string(r.Kind), Corrects: r.Corrects, CarriedFrom: dayText(r.CarriedFrom), Reason: r.Reason, Revision: int64(r.Revision), Batch: int64(id.Number),
-			Answer: a.Status, AnswerCode: Clip(a.Code), AnswerMessage: Clip(a.Message), StoredQuantity: Clip(a.Quantity),
+			Answer: a.Status, OutcomeCode: Clip(a.Code), OutcomeMessage: Clip(a.Message), StoredQuantity: Clip(a.Quantity),
 			BillingModel: string(r.BillingModel), BillingSubscriptionID: r.BillingSubscriptionID,
 			SubscriptionID: r.SubscriptionID, MeterID: r.MeterID, CommerceMeterID: r.CommerceMeterID,
 			MeterName: r.MeterName, Unit: r.Unit, MeterClass: string(r.MeterClass), Flags: strings.Join(r.Flags, ","),
@@ -119,7 +119,7 @@ func (l *Ledger) Answers(ctx context.Context, id BatchID, records []daily.Record
 		if err := table.Decode(row.Props, &have); err != nil {
 			return nil, fmt.Errorf("read answer %s of batch %s: %w", key, id, err)
 		}
-		answers[have.RecordID] = Answer{have.Answer, have.AnswerCode, have.AnswerMessage, have.StoredQuantity}
+		answers[have.RecordID] = Answer{have.Answer, have.OutcomeCode, have.OutcomeMessage, have.StoredQuantity}
 	}
 	return answers, nil
 }
@@ -134,7 +134,7 @@ func Clip(s string) string {
 
 // CodeDecided is the answer code of a record that an operator settled as declined:
 // what it states is not billed, and no later revision states it again until an
-// operator restates the day.
+// operator recloses the day.
 const CodeDecided = "RejectedByDecision"
 
 // Receipt is the file that keeps commerce's final answers to one batch, in the

@@ -56,8 +56,8 @@ func (l *Ledger) AskSettleBatch(ctx context.Context, id BatchID, as Outcome, why
 			return false, nil
 		case b.State == BatchAnswered:
 			return false, fmt.Errorf("every record of it has a final answer: %w", ErrDecided)
-		case b.RefusedSince.IsZero() && b.Unread < UnreadTries && b.Tries < SettleTries:
-			return false, fmt.Errorf("commerce may still answer it; try %d met: %q: %w", b.Tries, b.LastAnswer, ErrDecided)
+		case b.DeclinedSince.IsZero() && b.Unread < UnreadTries && b.Tries < SettleTries:
+			return false, fmt.Errorf("commerce may still answer it; try %d met: %q: %w", b.Tries, b.LastResponse, ErrDecided)
 		}
 		if before := b.SettledAs(); before != "" {
 			line := fmt.Sprintf("%s %s as %s by %s: %s", b.DecidedAt.UTC().Format(time.RFC3339), Settle, before, b.DecidedBy, b.DecisionReason)

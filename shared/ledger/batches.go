@@ -39,32 +39,32 @@ func (id BatchID) String() string { return id.partition() + "_" + id.key() }
 
 // Batch is a row of UsageBatches.
 type Batch struct {
-	State      BatchState `col:"state"`
-	Blob       string     `col:"blob"`   // the request's body: container and name
-	SHA256     string     `col:"sha256"` // of the body
-	Records    int64      `col:"records"`
-	Tries      int64      `col:"tries"`
-	LastAnswer string     `col:"lastAnswer,omitempty"` // what the last try met, for people
-	NotBefore  time.Time  `col:"notBefore"`
-	Accepted   int64      `col:"accepted"`
-	Duplicate  int64      `col:"duplicate"`
-	Conflict   int64      `col:"conflict"`
-	Rejected   int64      `col:"rejected"`
-	Expired    int64      `col:"expired"`
-	Declined   int64      `col:"declined"` // of which something else stands than was sent, and is not waived
+	State        BatchState `col:"state"`
+	Blob         string     `col:"blob"`   // the request's body: container and name
+	SHA256       string     `col:"sha256"` // of the body
+	Records      int64      `col:"records"`
+	Tries        int64      `col:"tries"`
+	LastResponse string     `col:"lastResponse,omitempty"` // what the last try met, for people
+	NotBefore    time.Time  `col:"notBefore"`
+	Accepted     int64      `col:"accepted"`
+	Duplicate    int64      `col:"duplicate"`
+	Conflict     int64      `col:"conflict"`
+	Rejected     int64      `col:"rejected"`
+	Expired      int64      `col:"expired"`
+	Declined     int64      `col:"declined"` // of which something else stands than was sent, and is not waived
 
 	Receipt       string `col:"receipt,omitempty"`       // the answers, in the order of the records: container and name
 	ReceiptSHA256 string `col:"receiptSha256,omitempty"` // of the receipt
 
 	// Of a batch that is not answered yet.
-	Unknowns     int64     `col:"unknowns,omitempty"`  // tries with an unknown outcome since the last read-back
-	Unread       int64     `col:"unread,omitempty"`    // tries in which an answer had no result that could be read, of some record
-	UnansweredAt time.Time `col:"unansweredAt"`        // when a request of it last ended without an answer
-	SettleFrom   time.Time `col:"settleFrom"`          // an operator has settled it, and no request is sent any more; none is on its way from then on
-	Partial      bool      `col:"partial,omitempty"`   // some of its records may be answered in DailyUsage
-	RefusedSince time.Time `col:"refusedSince"`        // commerce refuses each request of it; absent if it does not
-	ClaimedUntil time.Time `col:"claimedUntil"`        // one sender alone asks until then
-	ClaimedBy    string    `col:"claimedBy,omitempty"` // a name that no other try has
+	Unknowns      int64     `col:"unknowns,omitempty"` // tries with an unknown outcome since the last read-back
+	Unread        int64     `col:"unread,omitempty"`   // tries in which an answer had no result that could be read, of some record
+	UnansweredAt  time.Time `col:"unansweredAt"`       // when a request of it last ended without an answer
+	SettleFrom    time.Time `col:"settleFrom"`         // an operator has settled it, and no request is sent any more; none is on its way from then on
+	Partial       bool      `col:"partial,omitempty"`  // some of its records may be answered in DailyUsage
+	DeclinedSince time.Time `col:"declinedSince"`      // commerce refuses each request of it; absent if it does not
+	LeasedUntil   time.Time `col:"leasedUntil"`        // one sender alone asks until then
+	LeasedBy      string    `col:"leasedBy,omitempty"` // a name that no other try has
 
 	// What an operator decided or asked for.
 	Decision       Decision  `col:"decision,omitempty"` // Settle, Reject

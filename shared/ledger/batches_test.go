@@ -86,7 +86,7 @@ func TestBatches(t *testing.T) {
 		one, err := l.Batch(ctx, id)
 		ok(t, err)
 		two := one
-		one.State, one.Tries, one.LastAnswer, one.NotBefore = ledger.BatchWaiting, 1, "busy", landed.Add(time.Minute)
+		one.State, one.Tries, one.LastResponse, one.NotBefore = ledger.BatchWaiting, 1, "busy", landed.Add(time.Minute)
 		ok(t, l.UpdateBatch(ctx, id, one))
 		two.State = ledger.BatchAnswered
 		is(t, l.UpdateBatch(ctx, id, two), table.ErrChanged)
@@ -147,16 +147,16 @@ func TestPutAnswers(t *testing.T) {
 		ok(t, l.PutAnswers(ctx, id, rows, accept(rows)))
 		got := lines(t)
 		for record, want := range map[string]string{"record-0000": "Conflict", "record-0001": "Accepted", "record-0002": "Rejected"} {
-			if got[record]["answer"] != want {
-				t.Errorf("%s: %v, want %s", record, got[record]["answer"], want)
+			if got[record]["outcome"] != want {
+				t.Errorf("%s: %v, want %s", record, got[record]["outcome"], want)
 			}
 		}
-		if got["record-0000"]["storedQuantity"] != "12.5" || got["record-0000"]["answerCode"] != "QuantityDiffers" {
+		if got["record-0000"]["storedQuantity"] != "12.5" || got["record-0000"]["outcomeCode"] != "QuantityDiffers" {
 			t.Errorf("conflict: %v", got["record-0000"])
 		}
 	})
 	t.Run("commerce's own texts are bounded, for a table would refuse them", func(t *testing.T) {
-		for _, column := range []string{"answerMessage", "storedQuantity"} {
+		for _, column := range []string{"outcomeMessage", "storedQuantity"} {
 			if text := lines(t)["record-0002"][column].(string); len(text) > 1003 || !strings.HasSuffix(text, "...") {
 				t.Errorf("%s has %d bytes", column, len(text))
 			}
@@ -164,7 +164,7 @@ func TestPutAnswers(t *testing.T) {
 	})
 	t.Run("a row is the record as it was sent", func(t *testing.T) {
 		want := table.Props{
-			"recordId": "record-0001", "kind": "usage", "revision": int64(1), "batch": int64(1), "answer": "Accepted",
+			"recordId": "record-0001", "kind": "usage", "revision": int64(1), "batch": int64(1), "outcome": "Accepted",
 			"billingModel": "PayAsYouUse", "billingSubscriptionId": "", "subscriptionId": "09065051-cfe9-4fcf-b90c-87f2af292fc9",
 			"meterId": "meter", "meterName": "", "unit": "", "meterClass": "full", "flags": "a,b", "quantity": "1.5",
 			"usageStart": d.Start(), "usageEnd": d.End(), "hours": "0,18", "region": "Azure Stack", "location": "azurestack",

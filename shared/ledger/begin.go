@@ -14,7 +14,7 @@ import (
 type Closing struct {
 	CloudID string
 	Day     usage.Day
-	Last    *Revision  // nil: the day was never stated
+	Last    *Revision  // nil: the day was never closed
 	Counted []DayInput // inputs whose hour counts, in order
 	Pending []DayInput // inputs whose hour has no verdict yet, or another file about to take its place
 	Request *OpenDay   // what an operator asked for and no revision has answered
@@ -94,7 +94,7 @@ func (l *Ledger) beginClose(ctx context.Context, cloudID string, day usage.Day) 
 	return c, nil
 }
 
-// readStated reads how the day was stated, and whether an operator asks for
+// readStated reads how the day was closed, and whether an operator asks for
 // more.
 func (l *Ledger) readStated(ctx context.Context, c *Closing, mark table.Row) error {
 	if err := table.Decode(mark.Props, &c.open); err != nil {

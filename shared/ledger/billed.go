@@ -44,8 +44,8 @@ type BilledLine struct {
 	RecordID       string
 	Revision       int64
 	Answer         string // Accepted, Duplicate, Conflict, Rejected, Expired
-	AnswerCode     string // of a refusal
-	AnswerMessage  string
+	OutcomeCode    string // of a refusal
+	OutcomeMessage string
 	BillingModel   string
 	Payer          string // the Azure subscription that is charged
 	SubscriptionID string // the stack's
@@ -82,7 +82,7 @@ func billedLine(row table.Row) (b BilledLine, err error) {
 	if err := table.Decode(row.Props, &have); err != nil {
 		return b, fmt.Errorf("row %s/%s: %w", row.Partition, row.Key, err)
 	}
-	b = BilledLine{RecordID: have.RecordID, Revision: have.Revision, Answer: have.Answer, AnswerCode: have.AnswerCode, AnswerMessage: have.AnswerMessage,
+	b = BilledLine{RecordID: have.RecordID, Revision: have.Revision, Answer: have.Answer, OutcomeCode: have.OutcomeCode, OutcomeMessage: have.OutcomeMessage,
 		BillingModel: have.BillingModel, Payer: have.BillingSubscriptionID, SubscriptionID: have.SubscriptionID,
 		MeterID: have.MeterID, MeterName: have.MeterName, Unit: have.Unit, MeterClass: have.MeterClass, Flags: have.Flags}
 	if b.Quantity, err = usage.ParseSum(have.Quantity); err != nil {

@@ -81,7 +81,7 @@ func TestTransactionsStayWithinTheirBounds(t *testing.T) {
 		id, _ := blobOf(cloudID, d.First(), "a")
 		var rows []ledger.Quarantined
 		for i := range 230 {
-			rows = append(rows, ledger.Quarantined{Line: int64(i + 1), Code: "QuantityNegative", Reason: fmt.Sprint("row ", i), Status: "refused"})
+			rows = append(rows, ledger.Quarantined{Line: int64(i + 1), Code: "QuantityNegative", Reason: fmt.Sprint("row ", i), Status: "rejected"})
 		}
 		sizes = nil
 		for range 2 {

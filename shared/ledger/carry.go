@@ -22,7 +22,7 @@ import (
 type Carry struct {
 	CloudID  string
 	To       usage.Day // whose input it is
-	From     usage.Day // the usage day that was stated
+	From     usage.Day // the usage day that was closed
 	Revision int       // of From
 	SHA16    string    // of the daily file; in the key, so that closers side by side do not touch each other's
 	File     string    `col:"file"`   // the revision's daily file: container and name

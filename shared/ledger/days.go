@@ -19,7 +19,7 @@ import (
 // Revision is a row of UsageDays: one statement of a usage day.
 type Revision struct {
 	Number       int64     `col:"revision"`
-	StatedAt     time.Time `col:"statedAt"` // by the closer's clock: when a day that was re-opened may close again
+	ClosedAt     time.Time `col:"closedAt"` // by the closer's clock: when a day that was re-opened may close again
 	Complete     bool      `col:"complete"`
 	MissingHours string    `col:"missingHours,omitempty"` // reported hours that never came: 2019121019,2019121020
 	Inputs       string    `col:"inputs"`                 // RowKey in DayInputs of each input, in order; or sha256:... if too long
@@ -33,7 +33,7 @@ type Revision struct {
 
 	BillingModel          string `col:"billingModel"`
 	BillingSubscriptionID string `col:"billingSubscriptionId"`
-	Reporting             string `col:"reporting,omitempty"` // ReportingOff: stated without records, and forwarded nowhere
+	Reporting             string `col:"reporting,omitempty"` // ReportingOff: closed without records, and forwarded nowhere
 
 	// Who pays and what is free, as it was settled. Absent where the day was only
 	// ever closed with reporting off: then nothing is.
@@ -148,7 +148,7 @@ func (c *Closing) States() bool {
 // Empty reports whether there is nothing to state: the day never was, and
 // nothing counts for it, or ever did. Where something did, a closer that read it
 // before it left may still be on its way to state it as the first revision. So the
-// day is stated as nothing, and of the two one finds the number taken. Of a day of
+// day is closed as nothing, and of the two one finds the number taken. Of a day of
 // which no hour is expected an hour without rows of it is nothing; any other day
 // closes with no records, so that it differs from one that is not closed.
 func (c *Closing) Empty() bool {
@@ -156,10 +156,10 @@ func (c *Closing) Empty() bool {
 	return c.Last == nil && !slices.ContainsFunc(c.Counted, counts) && len(c.Carries) == 0 && !c.left
 }
 
-// ErrOtherCloser means that another closer stated the day first: begin again.
+// ErrOtherCloser means that another closer closed the day first: begin again.
 var ErrOtherCloser = errors.New("another closer was first")
 
-// CommitRevision states the day: from here commerce will be told. The daily
+// CommitRevision closes the day: from here commerce will be told. The daily
 // file, the batches and the manifest must be stored.
 func (l *Ledger) CommitRevision(ctx context.Context, c *Closing, r Revision) error {
 	key := revisionKey(c.Day, int(r.Number))
@@ -181,8 +181,8 @@ func (l *Ledger) CommitRevision(ctx context.Context, c *Closing, r Revision) err
 }
 
 // FinishClose takes the day off the list of open days, unless something came
-// since BeginClose, is still undecided, is asked for, or counts and is not stated. A day that
-// was never stated and of which nothing counts is done too. A day of which
+// since BeginClose, is still undecided, is asked for, or counts and is not closed. A day that
+// was never closed and of which nothing counts is done too. A day of which
 // commerce declined a part stays, with nothing else to close.
 func (l *Ledger) FinishClose(ctx context.Context, c *Closing) (done bool, err error) {
 	if len(c.Pending) > 0 || c.carryPending || c.Request != nil || !c.Empty() && !c.States() {
@@ -240,7 +240,7 @@ func revisionKey(day usage.Day, revision int) string {
 }
 
 // ReportingOf is what tables and files say where usage reporting is off.
-func ReportingOf(held registration.Holding) string {
+func ReportingOf(held registration.Effective) string {
 	if held.ReportingOff {
 		return ReportingOff
 	}

@@ -180,7 +180,7 @@ func (l *Ledger) AskTakeOver(ctx context.Context, id HourID, why Reasoned) (Hour
 // TakeOver makes id's file count in place of the one that does, as AskTakeOver
 // decided. Like CommitHour it may be repeated at any time, and writes in its
 // order: inputs, marks, and then one transaction that moves the pointer. The
-// usage days of the file that leaves are marked too, for they must be stated
+// usage days of the file that leaves are marked too, for they must be closed
 // again without it. While the pointer names a challenger no closer takes a mark
 // away, so that whoever looks before the commit leaves the days open.
 func (l *Ledger) TakeOver(ctx context.Context, id HourID, h Hour, inputs []DayInput) (Verdict, error) {

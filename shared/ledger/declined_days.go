@@ -115,7 +115,7 @@ func (l *Ledger) declinedMeters(ctx context.Context, id dayID, revision int64) (
 		if err != nil {
 			return nil, err
 		}
-		if have.Revision != revision || have.Stands.Equal(have.Quantity) || have.AnswerCode == CodeDecided {
+		if have.Revision != revision || have.Stands.Equal(have.Quantity) || have.OutcomeCode == CodeDecided {
 			continue
 		}
 		key := have.Payer + have.MeterID + have.MeterClass

@@ -19,7 +19,7 @@ import (
 // the rows are written: where a corrected blob counts by then, which may have copied
 // the rows before, the same lines of that one are dismissed; and where one is about
 // to, nothing is promised.
-func (l *Ledger) Dismiss(ctx context.Context, id HourID, rows []RefusedRow, why Reasoned) error {
+func (l *Ledger) Dismiss(ctx context.Context, id HourID, rows []RejectedRow, why Reasoned) error {
 	err := why.check()
 	for try := 1; err == nil; try++ {
 		var moved bool
@@ -38,7 +38,7 @@ func (l *Ledger) Dismiss(ctx context.Context, id HourID, rows []RefusedRow, why 
 	return nil
 }
 
-func (l *Ledger) dismiss(ctx context.Context, id HourID, rows []RefusedRow, why Reasoned) (moved bool, err error) {
+func (l *Ledger) dismiss(ctx context.Context, id HourID, rows []RejectedRow, why Reasoned) (moved bool, err error) {
 	if moved, err := l.moved(ctx, id); moved || err != nil {
 		return moved, err
 	}
@@ -68,7 +68,7 @@ func (l *Ledger) moved(ctx context.Context, id HourID) (bool, error) {
 }
 
 // sameLines finds rows that were read of id's file in the one that counts now.
-func (l *Ledger) sameLines(ctx context.Context, id HourID, rows []RefusedRow) (HourID, []RefusedRow, error) {
+func (l *Ledger) sameLines(ctx context.Context, id HourID, rows []RejectedRow) (HourID, []RejectedRow, error) {
 	before, err := l.Hour(ctx, id)
 	if err != nil {
 		return id, nil, err
@@ -86,7 +86,7 @@ func (l *Ledger) sameLines(ctx context.Context, id HourID, rows []RefusedRow) (H
 		lines[r.Line] = true
 	}
 	id.SHA16, rows = standing.Counts, nil
-	for r, err := range l.RefusedRows(ctx, id) {
+	for r, err := range l.RejectedRows(ctx, id) {
 		if err != nil {
 			return id, nil, err
 		}
@@ -124,7 +124,7 @@ func (l *Ledger) copyDismissals(ctx context.Context, from, to HourID, refusals s
 	defer stop()
 	row, err, more := next()
 	var ops []table.Op
-	for r, rowErr := range l.rejected(ctx, from, source.Refusals) {
+	for r, rowErr := range l.rejected(ctx, from, source.RejectedFile) {
 		if rowErr != nil {
 			return 0, rowErr
 		}
@@ -156,7 +156,7 @@ func (l *Ledger) copyDismissals(ctx context.Context, from, to HourID, refusals s
 }
 
 // write writes the row over the version that was read.
-func (r RefusedRow) write() table.Op {
+func (r RejectedRow) write() table.Op {
 	r.row.Props = table.Encode(r.Quarantined)
 	return table.Op{Verb: table.Update, Row: r.row}
 }

@@ -81,9 +81,9 @@ func listText(list []string) string {
 
 // Findings lists, registration by registration, what no operator has decided yet.
 // It stops after limit; 0 is none.
-func (l *Ledger) Findings(ctx context.Context, blobs content.Opener, books []registration.Book, limit int) ([]DayFinding, error) {
+func (l *Ledger) Findings(ctx context.Context, blobs content.Opener, histories []registration.History, limit int) ([]DayFinding, error) {
 	var found []DayFinding
-	for _, b := range books {
+	for _, b := range histories {
 		list, err := l.findings(ctx, blobs, b, limit)
 		if err != nil {
 			return nil, fmt.Errorf("look for findings of %s: %w", b.CloudID, err)
@@ -95,9 +95,9 @@ func (l *Ledger) Findings(ctx context.Context, blobs content.Opener, books []reg
 	return found, nil
 }
 
-func (l *Ledger) findings(ctx context.Context, blobs content.Opener, book registration.Book, limit int) ([]DayFinding, error) {
-	found := unconfirmed(book)
-	confirmed, err := l.confirmed(ctx, book.CloudID)
+func (l *Ledger) findings(ctx context.Context, blobs content.Opener, history registration.History, limit int) ([]DayFinding, error) {
+	found := unconfirmed(history)
+	confirmed, err := l.confirmed(ctx, history.CloudID)
 	if err != nil {
 		return nil, err
 	}
@@ -114,16 +114,16 @@ func (l *Ledger) findings(ctx context.Context, blobs content.Opener, book regist
 		for _, o := range settled.Differs {
 			if !confirmed[confirmedKey(s.Day, o)] {
 				tenant := settled.Subscriptions[o.Subscription].Tenant
-				found = append(found, DayFinding{Kind: FindingTenant, CloudID: book.CloudID, Day: s.Day, Observed: o, Settled: tenant})
+				found = append(found, DayFinding{Kind: FindingTenant, CloudID: history.CloudID, Day: s.Day, Observed: o, Settled: tenant})
 			}
 		}
 		for _, seen := range settled.Seen {
-			if infrastructureDecided(book, s.Day, seen.Hash) {
+			if infrastructureDecided(history, s.Day, seen.Hash) {
 				continue
 			}
 			f, before := lists[seen.Hash]
 			if !before {
-				f = &DayFinding{Kind: FindingInfrastructure, CloudID: book.CloudID, Day: s.Day, List: seen.Subscriptions, Hash: seen.Hash}
+				f = &DayFinding{Kind: FindingInfrastructure, CloudID: history.CloudID, Day: s.Day, List: seen.Subscriptions, Hash: seen.Hash}
 				lists[seen.Hash], order = f, append(order, f)
 			}
 			f.Days++
@@ -132,7 +132,7 @@ func (l *Ledger) findings(ctx context.Context, blobs content.Opener, book regist
 		return nil
 	}
 	var last *Statement
-	for s, err := range l.Statements(ctx, book.CloudID, 0, 0) {
+	for s, err := range l.Statements(ctx, history.CloudID, 0, 0) {
 		if err == nil && last != nil && last.Day != s.Day {
 			err = look(last)
 		}
@@ -154,12 +154,12 @@ func (l *Ledger) findings(ctx context.Context, blobs content.Opener, book regist
 // unconfirmed are the lists that hold from some day on and were recorded by
 // CloseDay. That of a registration of which no hours are expected decides nothing
 // that anybody pays for.
-func unconfirmed(book registration.Book) (found []DayFinding) {
-	for i, e := range book.Infrastructure {
-		last := i+1 == len(book.Infrastructure) || book.Infrastructure[i+1].EffectiveDay != e.EffectiveDay
-		if held, err := book.On(e.EffectiveDay); err == nil && last && !e.Confirmed && !held.NoHoursExpected {
-			day, _ := usage.ParseDay(e.EffectiveDay) // the book's own check
-			found = append(found, DayFinding{Kind: FindingUnconfirmed, CloudID: book.CloudID, Day: day, List: e.Subscriptions, Hash: registration.ListHash(e.Subscriptions)})
+func unconfirmed(history registration.History) (found []DayFinding) {
+	for i, e := range history.Infrastructure {
+		last := i+1 == len(history.Infrastructure) || history.Infrastructure[i+1].EffectiveDay != e.EffectiveDay
+		if held, err := history.On(e.EffectiveDay); err == nil && last && !e.Confirmed && !held.NoHoursExpected {
+			day, _ := usage.ParseDay(e.EffectiveDay) // the history's own check
+			found = append(found, DayFinding{Kind: FindingUnconfirmed, CloudID: history.CloudID, Day: day, List: e.Subscriptions, Hash: registration.ListHash(e.Subscriptions)})
 		}
 	}
 	return found
@@ -167,8 +167,8 @@ func unconfirmed(book registration.Book) (found []DayFinding) {
 
 // infrastructureDecided reports whether an operator has confirmed the
 // registration's list of a day against another one, or has made it that one.
-func infrastructureDecided(book registration.Book, day usage.Day, hash string) bool {
-	parts, err := book.Parts(day.Compact())
+func infrastructureDecided(history registration.History, day usage.Day, hash string) bool {
+	parts, err := history.Parts(day.Compact())
 	return err == nil && slices.ContainsFunc(parts, func(p registration.Part) bool {
 		return slices.Contains(p.InfrastructureAgainst, hash) || p.InfrastructureKnown && registration.ListHash(p.Infrastructure) == hash
 	})

@@ -41,14 +41,14 @@ func TestAConfirmedObservation(t *testing.T) {
 		revision++
 		name := fmt.Sprint("settlement-", revision)
 		blobs["daily/"+name] = text
-		r := ledger.Revision{Number: int64(revision), StatedAt: d.End(), Settlement: "daily/" + name,
+		r := ledger.Revision{Number: int64(revision), ClosedAt: d.End(), Settlement: "daily/" + name,
 			SettlementSHA256: fmt.Sprintf("%x", sha256.Sum256(text)), Findings: int64(len(after))}
 		ok(t, l.Store.Apply(t.Context(), table.UsageDays, cloudID,
 			table.Op{Row: table.Row{Partition: cloudID, Key: fmt.Sprintf("20191210_%04d", revision), Props: table.Encode(r)}}))
 	}
 	found := func(want int) {
 		t.Helper()
-		all, err := l.Findings(t.Context(), blobs, []registration.Book{{CloudID: cloudID}}, 0)
+		all, err := l.Findings(t.Context(), blobs, []registration.History{{CloudID: cloudID}}, 0)
 		if err != nil || len(all) != want {
 			t.Errorf("found %+v, error %v; want %d", all, err, want)
 		}

@@ -51,7 +51,7 @@ type Hour struct {
 	Verdict      Verdict   `col:"verdict"`
 	Code         string    `col:"code,omitempty"` // of a rejection
 	Reason       string    `col:"reason,omitempty"`
-	Limit        int64     `col:"limit,omitempty"` // that the blob was over; a higher one has it judged again
+	Limit        int64     `col:"limit,omitempty"` // that the blob was over; a higher one has it ingested again
 	Blob         string    `col:"blob"`            // container and name
 	SHA256       string    `col:"sha256,omitempty"`
 	RowSetHash   string    `col:"rowSetHash,omitempty"`
@@ -59,10 +59,10 @@ type Hour struct {
 	Records      int64     `col:"records"` // rows in the blob
 	Accepted     int64     `col:"accepted"`
 	Quarantined  int64     `col:"quarantined"`
-	Refusals     string    `col:"refusals,omitempty"` // the file of the refused rows: container and name
+	RejectedFile string    `col:"rejectedFile,omitempty"` // the file of the rejected rows: container and name
 	Pages        int64     `col:"pages"`
 	UsageDays    string    `col:"usageDays,omitempty"` // that it has an input of: those of the accepted rows, and OwnDays
-	Reporting    string    `col:"reporting,omitempty"` // ReportingOff: it was, for the reported day, when the blob was judged
+	Reporting    string    `col:"reporting,omitempty"` // ReportingOff: it was, for the reported day, when the blob was ingested
 	Region       string    `col:"region,omitempty"`
 	AgentVersion string    `col:"agentVersion,omitempty"`
 	CollectedAt  time.Time `col:"collectedAt"`
@@ -222,7 +222,7 @@ func Beside(standing, h Hour) Hour {
 	default:
 		h.Verdict, h.Reason = Conflict, "other rows than "+standing.Blob+", "+which+"; decide which one is right"
 	}
-	h.Accepted, h.Quarantined, h.UsageDays, h.Refusals = 0, 0, "", ""
+	h.Accepted, h.Quarantined, h.UsageDays, h.RejectedFile = 0, 0, "", ""
 	return h
 }
 

@@ -53,7 +53,7 @@ func TestDeclinedByClass(t *testing.T) {
 	ok(t, l.Store.Apply(t.Context(), table.UsageBatches, have.Partition, table.Op{Verb: table.Update, Row: have}))
 	for class, quantity := range map[string]string{"admin": "-16.5", "full": "16.5"} {
 		ok(t, l.Store.Apply(t.Context(), table.DailyUsage, cloudID+"_20191210", table.Op{Row: table.Row{Partition: cloudID + "_20191210", Key: class,
-			Props: table.Props{"revision": int64(id.Revision), "billingSubscriptionId": cloudID, "meterId": cloudID, "meterClass": class, "quantity": quantity, "answer": "Rejected"}}}))
+			Props: table.Props{"revision": int64(id.Revision), "billingSubscriptionId": cloudID, "meterId": cloudID, "meterClass": class, "quantity": quantity, "outcome": "Rejected"}}}))
 	}
 	days, err := l.DeclinedDays(t.Context(), cloudID)
 	if err != nil || len(days) != 1 || len(days[0].Meters) != 2 || days[0].Meters[0].Class != "admin" || days[0].Meters[1].Quantity.String() != "16.5" {

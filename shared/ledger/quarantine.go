@@ -16,9 +16,9 @@ type RowStatus string
 
 // Statuses of rejected rows.
 const (
-	Refused   RowStatus = "refused"
-	Dismissed RowStatus = "dismissed" // an operator decided that it is no usage
-	Redriven  RowStatus = "redriven"  // no status of a row: it counts by the corrected blob (RefusedRow.State)
+	RowRejected RowStatus = "rejected"
+	Dismissed   RowStatus = "dismissed" // an operator decided that it is no usage
+	Redriven    RowStatus = "redriven"  // no status of a row: it counts by the corrected blob (RejectedRow.State)
 )
 
 // Quarantined is a row of Quarantine: a rejected row, why, and what became of it.
@@ -37,9 +37,9 @@ type Quarantined struct {
 
 func quarantineKey(id HourID, line int64) string { return fmt.Sprintf("%s_%010d", id.key(), line) }
 
-// PutQuarantine stores refused rows of one blob. It may be repeated: what became
-// of a row since stays. Only where the blob was judged by other rules before, and
-// its refused rows are another file now, are the rows replaced.
+// PutQuarantine stores rejected rows of one blob. It may be repeated: what became
+// of a row since stays. Only where the blob was ingested by other rules before, and
+// its rejected rows are another file now, are the rows replaced.
 func (l *Ledger) PutQuarantine(ctx context.Context, id HourID, rows []Quarantined) error {
 	ops := make([]table.Op, len(rows))
 	for i, q := range rows {
@@ -75,20 +75,20 @@ func (l *Ledger) putAgain(ctx context.Context, ops []table.Op) error {
 	return nil
 }
 
-// RefusedRow is a row of Quarantine with what follows from the rest: whether it
+// RejectedRow is a row of Quarantine with what follows from the rest: whether it
 // is still out of the bill.
-type RefusedRow struct {
+type RejectedRow struct {
 	Quarantined
 	State RowStatus // Status, or Redriven: the corrected blob that counts has it
 
 	row table.Row
 }
 
-// RefusedRows goes through the rejected rows of an hour blob that counts, in order of
+// RejectedRows goes through the rejected rows of an hour blob that counts, in order of
 // line: of a corrected blob those of the original too, which it has redriven. Rows of
 // an earlier judgement of the same blob are left out.
-func (l *Ledger) RefusedRows(ctx context.Context, id HourID) iter.Seq2[RefusedRow, error] {
-	return func(yield func(RefusedRow, error) bool) {
+func (l *Ledger) RejectedRows(ctx context.Context, id HourID) iter.Seq2[RejectedRow, error] {
+	return func(yield func(RejectedRow, error) bool) {
 		standing, err := l.CountedHour(ctx, id)
 		if err == nil && standing.Counts != id.SHA16 {
 			err = fmt.Errorf("file %s counts for the hour: %w", standing.Counts, ErrDecided)
@@ -99,10 +99,10 @@ func (l *Ledger) RefusedRows(ctx context.Context, id HourID) iter.Seq2[RefusedRo
 			original, err = l.Hour(ctx, first)
 		}
 		if err != nil {
-			yield(RefusedRow{}, fmt.Errorf("list rejected rows of hour %s: %w", id, err))
+			yield(RejectedRow{}, fmt.Errorf("list rejected rows of hour %s: %w", id, err))
 			return
 		}
-		before, stop := iter.Pull2(l.rejected(ctx, first, original.Refusals))
+		before, stop := iter.Pull2(l.rejected(ctx, first, original.RejectedFile))
 		defer stop()
 		old, err, more := before()
 		redriven := func(until int64) bool {
@@ -113,11 +113,11 @@ func (l *Ledger) RefusedRows(ctx context.Context, id HourID) iter.Seq2[RefusedRo
 				}
 			}
 			if more && err != nil {
-				yield(RefusedRow{}, err)
+				yield(RejectedRow{}, err)
 			}
 			return !more || err == nil
 		}
-		for r, err := range l.rejected(ctx, id, standing.Refusals) {
+		for r, err := range l.rejected(ctx, id, standing.RejectedFile) {
 			if err == nil && !redriven(r.Line) {
 				return
 			}
@@ -129,10 +129,10 @@ func (l *Ledger) RefusedRows(ctx context.Context, id HourID) iter.Seq2[RefusedRo
 	}
 }
 
-// RejectedRows goes through the rows of a file that were rejected when it was
+// RejectedLines goes through the rows of a file that were rejected when it was
 // ingested, in order of line. refusals is the file of them that its row in UsageHours
 // names; what was decided about a row since does not matter.
-func (l *Ledger) RejectedRows(ctx context.Context, id HourID, refusals string) iter.Seq2[Quarantined, error] {
+func (l *Ledger) RejectedLines(ctx context.Context, id HourID, refusals string) iter.Seq2[Quarantined, error] {
 	return func(yield func(Quarantined, error) bool) {
 		for row, err := range l.rejected(ctx, id, refusals) {
 			if !yield(row.Quarantined, err) {
@@ -144,13 +144,13 @@ func (l *Ledger) RejectedRows(ctx context.Context, id HourID, refusals string) i
 
 // rejected goes through the rows of Quarantine of one blob that belong to the given
 // file of its rejected rows.
-func (l *Ledger) rejected(ctx context.Context, id HourID, refusals string) iter.Seq2[RefusedRow, error] {
-	return func(yield func(RefusedRow, error) bool) {
+func (l *Ledger) rejected(ctx context.Context, id HourID, refusals string) iter.Seq2[RejectedRow, error] {
+	return func(yield func(RejectedRow, error) bool) {
 		if refusals == "" {
 			return
 		}
 		for row, err := range l.Store.List(ctx, table.Quarantine, id.partition(), id.key()+"_", id.key()+afterUnderscore) {
-			r := RefusedRow{row: row}
+			r := RejectedRow{row: row}
 			if err == nil {
 				err = table.Decode(row.Props, &r.Quarantined)
 			}

@@ -19,7 +19,7 @@ func TestARepeatKeepsWhatBecameOfARow(t *testing.T) {
 	put := func(file string) {
 		t.Helper()
 		ok(t, l.PutQuarantine(ctx, id, []ledger.Quarantined{
-			{Line: 1, Code: "a", Bytes: file, Status: ledger.Refused}, {Line: 7, Code: "b", Bytes: file, Status: ledger.Refused}}))
+			{Line: 1, Code: "a", Bytes: file, Status: ledger.RowRejected}, {Line: 7, Code: "b", Bytes: file, Status: ledger.RowRejected}}))
 	}
 	read := func() (status []string) {
 		t.Helper()
@@ -39,7 +39,7 @@ func TestARepeatKeepsWhatBecameOfARow(t *testing.T) {
 		t.Errorf("after a repeat: %v", got)
 	}
 	put("quarantine/two")
-	if got := read(); len(got) != 2 || got[1] != string(ledger.Refused) {
+	if got := read(); len(got) != 2 || got[1] != string(ledger.RowRejected) {
 		t.Errorf("under other rules: %v", got)
 	}
 }

@@ -29,7 +29,7 @@ func TestReconcileCarriedForward(t *testing.T) {
 	})
 }
 
-// TestReconcileRedriven: a refused row that was put right counts on its day.
+// TestReconcileRedriven: a rejected row that was put right counts on its day.
 func TestReconcileRedriven(t *testing.T) {
 	t.Parallel()
 	w := startWorks(t)

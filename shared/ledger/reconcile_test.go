@@ -73,7 +73,7 @@ func mustTell(t *testing.T, r reconcile.Report, want map[string][]string) {
 	}
 }
 
-// TestReconcileMidnight: rows of one day reported on the next, refused rows,
+// TestReconcileMidnight: rows of one day reported on the next, rejected rows,
 // corrections, and a record that commerce refused once.
 func TestReconcileMidnight(t *testing.T) {
 	t.Parallel()

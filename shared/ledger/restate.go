@@ -128,7 +128,7 @@ func (m *OpenDay) ask(request OpenDay, exists bool) {
 }
 
 // answered lists the requests that the day's revisions answer. It fails for a
-// day that was never stated: there is nothing to state again.
+// day that was never closed: there is nothing to state again.
 func (l *Ledger) answered(ctx context.Context, cloudID string, day usage.Day) (map[string]bool, error) {
 	answered, stated := map[string]bool{}, false
 	for r, err := range l.RevisionsOf(ctx, cloudID, day) {

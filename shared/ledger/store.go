@@ -4,7 +4,7 @@
 //
 //	CommitHour    DayInputs -> mark in OpenDays -> UsageHours        the hour counts
 //	BeginClose    mark's ETag -> last revision -> DayInputs -> which of them count
-//	CommitRevision  insert in UsageDays                             the day is stated
+//	CommitRevision  insert in UsageDays                             the day is closed
 //	FinishClose   delete the mark, if nothing came in between
 //
 // Content is written before the row that commits it; a commit is an insert or

@@ -15,7 +15,7 @@ type SweepTurn string
 // Turns.
 const (
 	TurnCompare   SweepTurn = "compare"   // all that landed with all verdicts
-	TurnUndecided SweepTurn = "undecided" // verdicts that may change, days that are to be stated again
+	TurnUndecided SweepTurn = "undecided" // verdicts that may change, days that are to be closed again
 )
 
 // Sweeps is when each turn of a registration last began and was done without an

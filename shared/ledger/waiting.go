@@ -21,7 +21,7 @@ func OwnDays(hour usage.Hour, settling int) []usage.Day {
 }
 
 // Missing lists the reported hours that a usage day still waits for: its own
-// and the first settling hours of the next day, as far as the stamp was
+// and the first settling hours of the next day, as far as the stack was
 // registered then, that no blob counts for. An hour that an operator excluded is
 // decided, and not missing.
 func (l *Ledger) Missing(ctx context.Context, cloudID string, day usage.Day, start usage.Hour, settling int) ([]usage.Hour, error) {

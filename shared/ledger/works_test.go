@@ -50,7 +50,7 @@ const (
 	tableMeter = "b4438d5d-453b-4ee1-b42a-dc72e377f1e4"
 )
 
-// startWorks registers a stamp from 22:00 of the usage day on; a day waits for
+// startWorks registers a stack from 22:00 of the usage day on; a day waits for
 // one hour of the next.
 func startWorks(t *testing.T) *works {
 	t.Helper()
@@ -118,7 +118,7 @@ func usageRow(n int, h usage.Hour, quantity string) string {
 	return string(text)
 }
 
-// ingest lands an hour and lets it be judged.
+// ingest lands an hour and lets it be ingested.
 func (w *works) ingest(t *testing.T, h usage.Hour, rows ...string) landing.Name {
 	t.Helper()
 	return w.ingestWith(t, landing.Header{ReportedStart: h.Start(), CollectedAt: h.End()}, rows...)

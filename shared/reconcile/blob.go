@@ -28,7 +28,7 @@ var errMeters = fmt.Errorf("more than %d meters: choose one with --meter", maxMe
 type blobSums struct {
 	counted    map[meterKey]map[usage.Hour]usage.Quantity // by usage hour
 	refused    map[meterKey]map[string]usage.Quantity     // by code, of rows that name a meter and a quantity
-	unreadable int64                                      // refused rows that do not
+	unreadable int64                                      // rejected rows that do not
 	own        map[string]bool                            // the stack's own subscriptions, as the header has them, in normal form
 }
 
@@ -77,7 +77,7 @@ func sum[K comparable](sums map[meterKey]map[K]usage.Quantity, key meterKey, at 
 	return nil
 }
 
-// measure reads of a refused row what the stack would count: meter and
+// measure reads of a rejected row what the stack would count: meter and
 // subscription, in normal form, and quantity.
 func measure(line []byte) (meter, subscription string, q usage.Quantity, ok bool) {
 	var row struct {
@@ -137,7 +137,7 @@ func (r *run) blob(ctx context.Context, id ledger.HourID, h ledger.Hour) (*blobS
 // sumRows adds the rows up. Which were rejected is what Quarantine says: the rules may
 // be others by now, and some ask the registration.
 func (r *run) sumRows(ctx context.Context, id ledger.HourID, h ledger.Hour, reader *landing.Reader, sums *blobSums) error {
-	next, stop := iter.Pull2(r.Ledger.RejectedRows(ctx, id, h.Refusals))
+	next, stop := iter.Pull2(r.Ledger.RejectedLines(ctx, id, h.RejectedFile))
 	defer stop()
 	rejected, err, more := next()
 	for err == nil {

@@ -17,9 +17,9 @@ const (
 	Quarantined    Kind = "quarantined"      // the row is refused
 	UsedEarlier    Kind = "usedEarlier"      // used on an earlier day, reported on this one
 	ReportedLater  Kind = "reportedLater"    // used on this day, reported on a later one
-	Redriven       Kind = "redriven"         // a refused row that was sent again
+	Redriven       Kind = "redriven"         // a rejected row that was sent again
 	NotStated      Kind = "notStated"        // counts, and the usage day is not closed yet
-	NotCorrected   Kind = "notCorrected"     // counts since the day was stated; the correction is still to come
+	NotCorrected   Kind = "notCorrected"     // counts since the day was closed; the correction is still to come
 	StillStated    Kind = "stillStated"      // does not count any more; the correction is still to come
 	CarriedIn      Kind = "carriedIn"        // usage of another day that this day bills
 	CarriedAway    Kind = "carriedAway"      // billed on another day

@@ -121,7 +121,7 @@ func (r *run) readDaily(ctx context.Context, day usage.Day, rev ledger.Revision,
 	return header, records, nil
 }
 
-// enterInputs enters what counts and is not stated, and what is stated and does
+// enterInputs enters what counts and is not closed, and what is stated and does
 // not count any more.
 func (r *run) enterInputs(ctx context.Context, day usage.Day, inputs []ledger.DayInput, stated map[string]bool, revision int) error {
 	for _, in := range inputs {

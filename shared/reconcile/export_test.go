@@ -52,7 +52,7 @@ func EachAnswered(in io.Reader, row func([]byte) error) error { return eachAnswe
 // MaxBillRow is the bound of a row of a usage details file.
 const MaxBillRow = maxBillRow
 
-// Measure reads of a refused row what the stack would count.
+// Measure reads of a rejected row what the stack would count.
 func Measure(line []byte) (meter, subscription string, q usage.Quantity, ok bool) {
 	return measure(line)
 }

@@ -66,7 +66,7 @@ func (r *run) readFolder() error {
 	return nil
 }
 
-// landedIn is what the file says that counts for a reported hour, refused rows
+// landedIn is what the file says that counts for a reported hour, rejected rows
 // included.
 func (r *run) landedIn(hour usage.Hour) map[meterKey]usage.Quantity {
 	id, there := r.counting[hour]
@@ -76,7 +76,7 @@ func (r *run) landedIn(hour usage.Hour) map[meterKey]usage.Quantity {
 	return r.blobs[id].all()
 }
 
-// all is what the file says of each meter, refused rows included.
+// all is what the file says of each meter, rejected rows included.
 func (s *blobSums) all() map[meterKey]usage.Quantity {
 	all := map[meterKey]usage.Quantity{}
 	for key, byHour := range s.counted {

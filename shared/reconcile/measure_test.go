@@ -33,7 +33,7 @@ func FuzzMeasure(f *testing.F) {
 	})
 }
 
-// TestMeasure: what is wrong with a refused row may be elsewhere than in its
+// TestMeasure: what is wrong with a rejected row may be elsewhere than in its
 // number, which the stack counts then.
 func TestMeasure(t *testing.T) {
 	measured := map[string]string{}
@@ -42,12 +42,12 @@ func TestMeasure(t *testing.T) {
 			measured[row.Code] = q.String()
 		}
 	}
-	for _, code := range []string{usage.RefusedNegative, usage.RefusedResource, usage.RefusedSubscription, usage.RefusedAmbiguous, usage.RefusedJSON} {
+	for _, code := range []string{usage.RejectedNegative, usage.RejectedResource, usage.RejectedSubscription, usage.RejectedAmbiguous, usage.RejectedJSON} {
 		if measured[code] == "" {
 			t.Errorf("no row with %s has a quantity", code)
 		}
 	}
-	for _, code := range []string{usage.RefusedMeter, usage.RefusedNotNumeric, usage.RefusedOutOfBounds} {
+	for _, code := range []string{usage.RejectedMeter, usage.RejectedNotNumeric, usage.RejectedOutOfBounds} {
 		if q := measured[code]; q != "" {
 			t.Errorf("a row with %s has the quantity %s", code, q)
 		}

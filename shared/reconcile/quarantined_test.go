@@ -53,14 +53,14 @@ func TestRejectedIsWhatQuarantineSays(t *testing.T) {
 	l := &ledger.Ledger{Store: memstore.NewTables(tables.Names()...)}
 	id := ledger.HourID{CloudID: cloudID, Hour: tenth, SHA16: name.SHA16}
 	if err := l.PutQuarantine(t.Context(), id, []ledger.Quarantined{
-		{Line: 2, Code: usage.RefusedLocation, Bytes: "quarantine/rows"},
-		{Line: 3, Code: usage.RefusedResource, Bytes: "quarantine/rows"}, // by a rule of then
-		{Line: 4, Code: usage.RefusedNegative, Bytes: "quarantine/rows"},
+		{Line: 2, Code: usage.RejectedLocation, Bytes: "quarantine/rows"},
+		{Line: 3, Code: usage.RejectedResource, Bytes: "quarantine/rows"}, // by a rule of then
+		{Line: 4, Code: usage.RejectedNegative, Bytes: "quarantine/rows"},
 	}); err != nil {
 		t.Fatal(err)
 	}
 	input := ledger.DayInput{CloudID: cloudID, Day: tenth.Day(), Hour: tenth, SHA16: name.SHA16, Rows: 1}
-	if _, err := l.CommitHour(t.Context(), id, ledger.Hour{Blob: name.String(), Refusals: "quarantine/rows"}, []ledger.DayInput{input}); err != nil {
+	if _, err := l.CommitHour(t.Context(), id, ledger.Hour{Blob: name.String(), RejectedFile: "quarantine/rows"}, []ledger.DayInput{input}); err != nil {
 		t.Fatal(err)
 	}
 	meters, err := meter.BuiltIn()

@@ -8,8 +8,8 @@
 //	what the stack says of the day           rows reported in its 24 hours
 //	- used before, reported in it            by hours of delay
 //	+ used in it, reported later             by hours of delay
-//	- refused rows, + those sent again
-//	- not stated yet, not forwarded, refused by commerce, carried to another day ...
+//	- rejected rows, + those sent again
+//	- not closed yet, not forwarded, refused by commerce, carried to another day ...
 //	= what the bill says of the day
 //
 // Every cause is measured by itself, from the rows that landed, the daily files

@@ -91,14 +91,14 @@ func (d *draft) read(ctx context.Context) error {
 }
 
 // refused decides about a row that was rejected, or redriven since.
-func (d *draft) refused(row RefusedRow, line landing.Line) (counts bool) {
+func (d *draft) refused(row RejectedRow, line landing.Line) (counts bool) {
 	fixed, is := d.req.Fixed[line.Number]
 	if is {
 		d.known++
 	}
 	text := fixed
 	if !is {
-		if text = line.Bytes; !d.req.wants(row.RefusedRow) {
+		if text = line.Bytes; !d.req.wants(row.RejectedRow) {
 			return row.State == ledger.Redriven && d.accepted(line)
 		}
 	}
@@ -133,7 +133,7 @@ func (d *draft) accepted(line landing.Line) bool {
 	return refusal == nil
 }
 
-func (d *draft) still(line int64, refusal *usage.Refusal, text []byte) {
+func (d *draft) still(line int64, refusal *usage.Rejection, text []byte) {
 	d.out.Still++
 	if d.req.Still != nil {
 		d.req.Still(ingest.Refused{Line: line, Code: refusal.Code, Reason: refusal.Reason, Row: bytes.Clone(text)})

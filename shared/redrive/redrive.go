@@ -38,9 +38,9 @@ type Redriver struct {
 // Request says which rejected rows of an hour are sent again, and how. Lines are
 // those of the landed blob, whatever was corrected since.
 type Request struct {
-	ID       ledger.HourID                // of the file that counts, or counted when it was looked at
-	Want     func(ledger.RefusedRow) bool // nil: all that are still rejected
-	Fixed    map[int64][]byte             // by line, in place of the row as it came
+	ID       ledger.HourID                 // of the file that counts, or counted when it was looked at
+	Want     func(ledger.RejectedRow) bool // nil: all that are still rejected
+	Fixed    map[int64][]byte              // by line, in place of the row as it came
 	Why      ledger.Reasoned
 	DryRun   bool                 // only say which rows would count
 	Still    func(ingest.Refused) // a row that is rejected again
@@ -48,7 +48,7 @@ type Request struct {
 }
 
 // wants reports whether a row is sent again as it came.
-func (q Request) wants(row ledger.RefusedRow) bool {
+func (q Request) wants(row ledger.RejectedRow) bool {
 	if q.Want == nil {
 		return q.Fixed == nil && row.State != ledger.Dismissed
 	}
@@ -60,7 +60,7 @@ type Outcome struct {
 	Corrected string          // hash in the name of the corrected blob; empty if no row counts
 	Rows      int64           // that count now
 	Still     int64           // rejected again
-	UsageDays string          // that are stated again
+	UsageDays string          // that are closed again
 	Already   bool            // an earlier run did it
 	Why       ledger.Reasoned // of the run that did it
 }
@@ -117,7 +117,7 @@ func (r Redriver) redrive(ctx context.Context, req Request) (Outcome, error) {
 	if d.out.Already {
 		// Whoever did it may have died before it copied dismissals the second time.
 		if h, err = r.Ledger.Hour(ctx, corrected); err == nil {
-			_, err = r.Ledger.CopyDismissals(ctx, id, corrected, h.Refusals)
+			_, err = r.Ledger.CopyDismissals(ctx, id, corrected, h.RejectedFile)
 		}
 	} else {
 		err = r.carryOut(ctx, corrected)
@@ -208,25 +208,25 @@ func whyOf(h ledger.Hour) ledger.Reasoned {
 	return ledger.Reasoned{Reason: h.DecisionReason, By: h.DecidedBy, At: h.DecidedAt}
 }
 
-// RefusedRow is a rejected row with its bytes.
-type RefusedRow struct {
-	ledger.RefusedRow
+// RejectedRow is a rejected row with its bytes.
+type RejectedRow struct {
+	ledger.RejectedRow
 	Cut bool // Row is only the beginning; the hour blob has all of it
 	Row []byte
 }
 
 // Refused goes through the rejected rows of an hour blob that counts, with the bytes
 // that they came with, in order of line; redriven rows of what it corrects too.
-func (r Redriver) Refused(ctx context.Context, id ledger.HourID) iter.Seq2[RefusedRow, error] {
-	return func(yield func(RefusedRow, error) bool) {
+func (r Redriver) Refused(ctx context.Context, id ledger.HourID) iter.Seq2[RejectedRow, error] {
+	return func(yield func(RejectedRow, error) bool) {
 		files := map[string]*keptRows{}
 		defer func() {
 			for _, f := range files {
 				f.stop()
 			}
 		}()
-		for row, err := range r.Ledger.RefusedRows(ctx, id) {
-			out := RefusedRow{RefusedRow: row}
+		for row, err := range r.Ledger.RejectedRows(ctx, id) {
+			out := RejectedRow{RejectedRow: row}
 			if err == nil && files[row.Bytes] == nil {
 				files[row.Bytes], err = r.openKept(ctx, row.Bytes)
 			}
@@ -256,7 +256,7 @@ func (r Redriver) openKept(ctx context.Context, path string) (*keptRows, error) 
 		return nil, err
 	}
 	k := &keptRows{path: path}
-	next, stop := iter.Pull2(ingest.ReadRefused(body))
+	next, stop := iter.Pull2(ingest.ReadRejected(body))
 	k.next, k.stop = next, func() { stop(); body.Close() }
 	return k, nil
 }

@@ -110,12 +110,12 @@ func TestADismissalBeforeAKilledRedrive(t *testing.T) {
 	}
 	region = "northwest" // and now the rules take the rows
 	why := ledger.Reasoned{By: "olga", Reason: "the region is set", At: reported.End()}
-	rows := func() (rows []ledger.RefusedRow) {
+	rows := func() (rows []ledger.RejectedRow) {
 		id := id
 		h, err := l.CountedHour(t.Context(), id)
 		ok(err)
 		id.SHA16 = h.Counts
-		for r, err := range l.RefusedRows(t.Context(), id) {
+		for r, err := range l.RejectedRows(t.Context(), id) {
 			ok(err)
 			rows = append(rows, r)
 		}
@@ -147,7 +147,7 @@ func TestADismissalBeforeAKilledRedrive(t *testing.T) {
 	if rows := rows(); err != nil || out.Rows != 1 || rows[0].State != ledger.Dismissed || rows[1].State != ledger.Redriven {
 		t.Errorf("outcome %+v, error %v, rows %+v", out, err, rows)
 	}
-	if _, err := r.Redrive(t.Context(), redrive.Request{ID: id, Why: why, Want: func(r ledger.RefusedRow) bool { return r.Line == 1 }}); err != nil {
+	if _, err := r.Redrive(t.Context(), redrive.Request{ID: id, Why: why, Want: func(r ledger.RejectedRow) bool { return r.Line == 1 }}); err != nil {
 		t.Error(err) // somebody chose it
 	}
 	if rows := rows(); rows[0].State != ledger.Redriven {

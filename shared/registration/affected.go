@@ -11,13 +11,13 @@ import (
 
 // Affected reports whether what decides who pays for a usage day and what of it
 // is free is another now than it was after so many changes.
-func (b Book) Affected(usageDay string, since int) bool {
+func (b History) Affected(usageDay string, since int) bool {
 	return since < b.Version && b.differs(b.At(since), usageDay)
 }
 
 // Cause is what was said with the last change after so many that makes the
 // difference for a usage day which Affected reports.
-func (b Book) Cause(usageDay string, since int) (why Note) {
+func (b History) Cause(usageDay string, since int) (why Note) {
 	for n := b.Version; n > since; n-- {
 		if b.At(n).differs(b.At(n-1), usageDay) {
 			return b.said(n)
@@ -27,7 +27,7 @@ func (b Book) Cause(usageDay string, since int) (why Note) {
 }
 
 // said is what was said with a change.
-func (b Book) said(change int) (why Note) {
+func (b History) said(change int) (why Note) {
 	for _, n := range b.notes() {
 		if n.Change == change {
 			why = n
@@ -37,7 +37,7 @@ func (b Book) said(change int) (why Note) {
 }
 
 // Changed is when the last change was recorded; the zero time if none was.
-func (b Book) Changed() (last time.Time) {
+func (b History) Changed() (last time.Time) {
 	for _, n := range b.notes() {
 		if n.At.After(last) {
 			last = n.At
@@ -46,7 +46,7 @@ func (b Book) Changed() (last time.Time) {
 	return last
 }
 
-func (b Book) notes() (notes []Note) {
+func (b History) notes() (notes []Note) {
 	for _, r := range b.Registrations {
 		notes = append(notes, r.Note)
 	}
@@ -59,8 +59,8 @@ func (b Book) notes() (notes []Note) {
 	return notes
 }
 
-// differs reports whether two books charge a usage day differently.
-func (b Book) differs(other Book, usageDay string) bool {
+// differs reports whether two histories charge a usage day differently.
+func (b History) differs(other History, usageDay string) bool {
 	ours, err := b.Parts(usageDay)
 	theirs, otherErr := other.Parts(usageDay)
 	if (err == nil) != (otherErr == nil) || !slices.EqualFunc(ours, theirs, samePart) {
@@ -86,7 +86,7 @@ type ClosedDay struct {
 
 // reached reports whether a change reaches the day: it is to be charged
 // differently from how it was settled, or an hour of it does not count any more.
-func (d ClosedDay) reached(before, after Book, grace time.Duration) bool {
+func (d ClosedDay) reached(before, after History, grace time.Duration) bool {
 	if after.differs(before, d.Day) && (d.Change < 0 || after.Affected(d.Day, d.Change)) {
 		return true
 	}
@@ -94,7 +94,7 @@ func (d ClosedDay) reached(before, after Book, grace time.Duration) bool {
 }
 
 // confirmed refuses a change that reaches closed days until it is confirmed.
-func (g *Registrar) confirmed(ctx context.Context, before, after Book) error {
+func (g *Registrar) confirmed(ctx context.Context, before, after History) error {
 	if g.Confirmed || g.Closed == nil {
 		return nil
 	}
@@ -112,7 +112,7 @@ func (g *Registrar) confirmed(ctx context.Context, before, after Book) error {
 		return nil
 	}
 	slices.Sort(days)
-	return &Refusal{"ClosedDaysAffected", Clash, fmt.Sprintf("the change reaches %d closed usage days: %s; they are restated, and what was billed for them is corrected. "+
+	return &Rejection{"ClosedDaysAffected", Clash, fmt.Sprintf("the change reaches %d closed usage days: %s; they are restated, and what was billed for them is corrected. "+
 		"Repeat the change with --confirm (in the API: confirm=true) to make it", len(days), ranges(days))}
 }
 

@@ -33,25 +33,25 @@ func TestAffectedDays(t *testing.T) {
 		{"another billing subscription", func(ctx context.Context, g *registration.Registrar) error {
 			r := csp()
 			r.EffectiveDay, r.SubscriptionID = "20191220", buyer
-			_, _, err := g.Put(ctx, registration.Wish{Registration: r})
+			_, _, err := g.Put(ctx, registration.Change{Registration: r})
 			return err
 		}, "3 closed usage days: 2019-12-20 to 2019-12-21, 2020-01-10;"},
 		{"another billing model", func(ctx context.Context, g *registration.Registrar) error {
 			r := csp()
 			r.EffectiveDay, r.BillingModel = "20191221", registration.Capacity
-			_, _, err := g.Put(ctx, registration.Wish{Registration: r, Reporting: &on})
+			_, _, err := g.Put(ctx, registration.Change{Registration: r, Reporting: &on})
 			return err
 		}, "2 closed usage days: 2019-12-21, 2020-01-10;"},
 		{"another kind of subscription that nobody is mapped under", func(ctx context.Context, g *registration.Registrar) error {
 			r := good()
 			r.EffectiveDay = "20191221"
-			_, _, err := g.Put(ctx, registration.Wish{Registration: r})
+			_, _, err := g.Put(ctx, registration.Change{Registration: r})
 			return err
 		}, ""},
 		{"region", func(ctx context.Context, g *registration.Registrar) error {
 			r := csp()
 			r.Region = "elsewhere"
-			_, _, err := g.Put(ctx, registration.Wish{Registration: r})
+			_, _, err := g.Put(ctx, registration.Change{Registration: r})
 			return err
 		}, ""},
 		{"a mapping that ends before a later one", func(ctx context.Context, g *registration.Registrar) error {
@@ -74,7 +74,7 @@ func TestAffectedDays(t *testing.T) {
 		{"a later start", func(ctx context.Context, g *registration.Registrar) error {
 			r := csp()
 			r.Start = at("2019-12-15T00:00:00Z")
-			_, _, err := g.Put(ctx, registration.Wish{Registration: r})
+			_, _, err := g.Put(ctx, registration.Change{Registration: r})
 			return err
 		}, "1 closed usage days: 2019-12-11;"},
 	} {
@@ -87,12 +87,12 @@ func TestAffectedDays(t *testing.T) {
 				ok(t, err)
 				return
 			}
-			if refusal := refusalOf(t, err); refusal.Code != "ClosedDaysAffected" || refusal.Kind != registration.Clash || !strings.Contains(refusal.Message, c.want) || s.books[cloudID].Version != 1 {
-				t.Fatalf("%v, version %d; want %s", refusal, s.books[cloudID].Version, c.want)
+			if refusal := refusalOf(t, err); refusal.Code != "ClosedDaysAffected" || refusal.Kind != registration.Clash || !strings.Contains(refusal.Message, c.want) || s.histories[cloudID].Version != 1 {
+				t.Fatalf("%v, version %d; want %s", refusal, s.histories[cloudID].Version, c.want)
 			}
 			g.Confirmed = true
 			ok(t, c.change(t.Context(), g))
-			if s.books[cloudID].Version != 2 {
+			if s.histories[cloudID].Version != 2 {
 				t.Error("not recorded")
 			}
 		})
@@ -107,30 +107,30 @@ func TestWhatADayWasSettledBy(t *testing.T) {
 	moved.SubscriptionID, moved.Note = buyer, registration.Note{By: "olga", Reason: "the contract moved"}
 	put(t, g, moved)
 	put(t, g, func() reg { r := moved; r.Region = "elsewhere"; return r }())
-	book := s.books[cloudID]
+	history := s.histories[cloudID]
 	for since, want := range map[int]bool{1: true, 2: false, 3: false} {
-		if got := book.Affected("20191211", since); got != want {
+		if got := history.Affected("20191211", since); got != want {
 			t.Errorf("settled by change %d: affected is %t", since, got)
 		}
 	}
-	if why := book.Cause("20191211", 1); why.By != "olga" || why.Change != 2 || why.Reason != "the contract moved" {
+	if why := history.Cause("20191211", 1); why.By != "olga" || why.Change != 2 || why.Reason != "the contract moved" {
 		t.Errorf("%+v", why)
 	}
-	if !book.Changed().Equal(now) {
-		t.Error(book.Changed())
+	if !history.Changed().Equal(now) {
+		t.Error(history.Changed())
 	}
 	t.Run("a change back to it needs no confirmation, and one of a day that nothing settled goes by what holds", func(t *testing.T) {
 		g.Closed = closed(1, "20191211")
 		put(t, g, good())
 		g.Closed = closed(-1, "20191211")
-		if _, _, err := g.Put(t.Context(), registration.Wish{Registration: moved}); refusalOf(t, err).Code != "ClosedDaysAffected" {
+		if _, _, err := g.Put(t.Context(), registration.Change{Registration: moved}); refusalOf(t, err).Code != "ClosedDaysAffected" {
 			t.Error(err)
 		}
 	})
 	t.Run("days that cannot be listed are an error, and nothing is recorded", func(t *testing.T) {
-		was := s.books[cloudID].Version
+		was := s.histories[cloudID].Version
 		g.Closed = func(context.Context, string) ([]registration.ClosedDay, error) { return nil, context.DeadlineExceeded }
-		if _, _, err := g.Put(t.Context(), registration.Wish{Registration: moved}); err == nil || s.books[cloudID].Version != was {
+		if _, _, err := g.Put(t.Context(), registration.Change{Registration: moved}); err == nil || s.histories[cloudID].Version != was {
 			t.Error(err)
 		}
 	})
@@ -146,11 +146,11 @@ func TestReportingOfAPart(t *testing.T) {
 	r := good()
 	r.Name, r.EffectiveDay, r.Start, r.BillingModel = "bremen", "20200115", at("2020-01-15T12:00:00Z"), registration.Capacity
 	put(t, g, r) // reports nothing
-	was, on := s.books[cloudID].Version, true
-	_, _, err = g.Put(t.Context(), registration.Wish{Registration: r, Reporting: &on})
+	was, on := s.histories[cloudID].Version, true
+	_, _, err = g.Put(t.Context(), registration.Change{Registration: r, Reporting: &on})
 	ok(t, err)
 	for day, want := range map[string]bool{"20200114": false, "20200115": true, "20200116": false} {
-		if got := s.books[cloudID].Affected(day, was); got != want {
+		if got := s.histories[cloudID].Affected(day, was); got != want {
 			t.Errorf("%s: affected is %t", day, got)
 		}
 	}
@@ -172,16 +172,16 @@ func TestOutsideHasEveryHourThatIsNotAccepted(t *testing.T) {
 		put(t, g, r)
 		_, err = g.End(t.Context(), "bremen", r.Start.Add(20*time.Hour), registration.Note{}, registration.Condition{})
 		ok(t, err)
-		book := s.books[cloudID]
+		history := s.histories[cloudID]
 		for h := range 24 * 10 {
 			hour := begin.Add(time.Duration(h) * time.Hour)
 			listed := false
-			for _, r := range book.Outside() {
+			for _, r := range history.Outside() {
 				day := hour.Format("20060102")
 				listed = listed || r[0] <= day && (r[1] == "" || day <= r[1])
 			}
-			if !book.Accepts(hour, time.Hour) && !listed {
-				t.Fatalf("start %d: hour %s is not accepted, and its day is not in %v", first, hour, book.Outside())
+			if !history.Accepts(hour, time.Hour) && !listed {
+				t.Fatalf("start %d: hour %s is not accepted, and its day is not in %v", first, hour, history.Outside())
 			}
 		}
 	}

@@ -16,15 +16,15 @@ func TestAnEndToCome(t *testing.T) {
 		return g
 	}
 	end := time.Date(2020, 2, 1, 15, 0, 0, 0, time.UTC)
-	ended := func(t *testing.T, g *registration.Registrar) registration.Book {
+	ended := func(t *testing.T, g *registration.Registrar) registration.History {
 		t.Helper()
-		book, err := g.End(t.Context(), "hamburg", end, registration.Note{Reason: "scrapped"}, registration.Condition{})
+		history, err := g.End(t.Context(), "hamburg", end, registration.Note{Reason: "scrapped"}, registration.Condition{})
 		ok(t, err)
-		return book
+		return history
 	}
 	t.Run("is known before its day", func(t *testing.T) {
-		book := ended(t, start(t))
-		if got := book.End("20200115"); !got.Equal(end) {
+		history := ended(t, start(t))
+		if got := history.End("20200115"); !got.Equal(end) {
 			t.Errorf("ends at %s", got)
 		}
 	})
@@ -33,10 +33,10 @@ func TestAnEndToCome(t *testing.T) {
 		ended(t, g)
 		r := good()
 		r.EffectiveDay, r.SubscriptionID = "20200115", buyer
-		book := put(t, g, r)
-		held, _ := book.On("20200201")
-		if !book.Expects(end) || !book.End("20200115").IsZero() || held.SubscriptionID != buyer {
-			t.Errorf("%+v", book.Registrations)
+		history := put(t, g, r)
+		held, _ := history.On("20200201")
+		if !history.Expects(end) || !history.End("20200115").IsZero() || held.SubscriptionID != buyer {
+			t.Errorf("%+v", history.Registrations)
 		}
 	})
 	t.Run("stays with a change that names it, which holds for the last day too", func(t *testing.T) {
@@ -44,14 +44,14 @@ func TestAnEndToCome(t *testing.T) {
 		was := ended(t, g)
 		r := good()
 		r.EffectiveDay, r.End = "20200115", end
-		if book := put(t, g, r); book.Version != was.Version {
-			t.Errorf("what was read is sent back, and changes %+v", book.Registrations)
+		if history := put(t, g, r); history.Version != was.Version {
+			t.Errorf("what was read is sent back, and changes %+v", history.Registrations)
 		}
 		r.SubscriptionID = buyer
-		book := put(t, g, r)
-		held, _ := book.On("20200201")
-		if book.Expects(end) || !book.Expects(end.Add(-time.Hour)) || held.SubscriptionID != buyer {
-			t.Errorf("%+v", book.Registrations)
+		history := put(t, g, r)
+		held, _ := history.On("20200201")
+		if history.Expects(end) || !history.Expects(end.Add(-time.Hour)) || held.SubscriptionID != buyer {
+			t.Errorf("%+v", history.Registrations)
 		}
 	})
 	t.Run("a change to come stands again when it is taken back", func(t *testing.T) {
@@ -62,9 +62,9 @@ func TestAnEndToCome(t *testing.T) {
 		ended(t, g)
 		r = good()
 		r.EffectiveDay = "20200116"
-		book := put(t, g, r)
+		history := put(t, g, r)
 		for day, want := range map[string]string{"20200202": payer, "20200301": buyer} {
-			if held, _ := book.On(day); held.SubscriptionID != want || !held.End.IsZero() {
+			if held, _ := history.On(day); held.SubscriptionID != want || !held.End.IsZero() {
 				t.Errorf("%s: %+v", day, held)
 			}
 		}
@@ -78,9 +78,9 @@ func TestAnEndToCome(t *testing.T) {
 			put(t, g, r)
 		}
 		r.EffectiveDay, r.SubscriptionID = "20200116", buyer
-		book := put(t, g, r)
+		history := put(t, g, r)
 		for _, day := range []string{"20200116", "20200201", "20200301"} {
-			if held, _ := book.On(day); held.SubscriptionID != buyer || !held.End.IsZero() {
+			if held, _ := history.On(day); held.SubscriptionID != buyer || !held.End.IsZero() {
 				t.Errorf("%s: %+v", day, held)
 			}
 		}
@@ -89,9 +89,9 @@ func TestAnEndToCome(t *testing.T) {
 		g := start(t)
 		r := good()
 		r.EffectiveDay, r.SubscriptionID, r.Start = "20191201", buyer, r.Start.AddDate(0, 0, -9)
-		book := put(t, g, r)
+		history := put(t, g, r)
 		for day, want := range map[string]string{"20191205": buyer, "20191211": payer} {
-			if held, _ := book.On(day); held.SubscriptionID != want {
+			if held, _ := history.On(day); held.SubscriptionID != want {
 				t.Errorf("%s: %+v", day, held)
 			}
 		}
@@ -119,9 +119,9 @@ func TestAnyChangesAndEnds(t *testing.T) {
 			r.EffectiveDay, r.Start = fmt.Sprintf("202001%02d", from), time.Time{}
 			r.SubscriptionID = []string{payer, buyer}[rnd.IntN(2)]
 			log += fmt.Sprintf("put %s %s; ", r.EffectiveDay, r.SubscriptionID)
-			book := put(t, g, r)
+			history := put(t, g, r)
 			for _, day := range []string{r.EffectiveDay, "20200120", "20200210", "20200301", "20200401"} {
-				if held, _ := book.On(day); held.SubscriptionID != r.SubscriptionID || !held.End.IsZero() {
+				if held, _ := history.On(day); held.SubscriptionID != r.SubscriptionID || !held.End.IsZero() {
 					t.Fatalf("seed %d: %s%s: %+v", seed, log, day, held)
 				}
 			}

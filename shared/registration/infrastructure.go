@@ -55,7 +55,7 @@ func KeepsList(subscriptions []string) bool {
 
 // infrastructure is the entry that holds for a registration on a usage day. One
 // that holds from its first day holds for the usage before that day, too.
-func (b Book) infrastructure(usageDay string, of tenure) (held InfrastructureEntry, known bool) {
+func (b History) infrastructure(usageDay string, of tenure) (held InfrastructureEntry, known bool) {
 	day := max(usageDay, of.first.EffectiveDay)
 	for _, e := range b.Infrastructure {
 		own := of.has(e.EffectiveDay, e.Note) && (!of.later || e.EffectiveDay >= of.first.EffectiveDay)
@@ -78,20 +78,20 @@ func (g *Registrar) SetInfrastructure(ctx context.Context, name string, e Infras
 }
 
 func (g *Registrar) setInfrastructure(ctx context.Context, name string, e InfrastructureEntry) (InfrastructureEntry, error) {
-	book, err := g.Named(ctx, name)
+	history, err := g.Named(ctx, name)
 	if err != nil {
 		return e, err
 	}
 	e.EffectiveDay = cmp.Or(e.EffectiveDay, dayOf(g.Now()))
-	e.CloudID, e.Confirmed, e.Subscriptions = book.CloudID, true, NormalList(e.Subscriptions)
-	held, known := book.infrastructure(e.EffectiveDay, book.tenure(book.heldOn(e.EffectiveDay)))
+	e.CloudID, e.Confirmed, e.Subscriptions = history.CloudID, true, NormalList(e.Subscriptions)
+	held, known := history.infrastructure(e.EffectiveDay, history.tenure(history.heldOn(e.EffectiveDay)))
 	if known && held.Confirmed && slices.Equal(held.Subscriptions, e.Subscriptions) && held.EffectiveDay <= e.EffectiveDay {
 		return held, nil
 	}
 	if known && slices.Equal(held.Subscriptions, e.Subscriptions) {
 		e.Against = held.Against
 	}
-	return g.addInfrastructure(ctx, book, e)
+	return g.addInfrastructure(ctx, history, e)
 }
 
 // ConfirmInfrastructure confirms the list that holds on a usage day, today if it
@@ -106,14 +106,14 @@ func (g *Registrar) ConfirmInfrastructure(ctx context.Context, name, day, agains
 }
 
 func (g *Registrar) confirmInfrastructure(ctx context.Context, name, day, against string, why Note) (InfrastructureEntry, error) {
-	book, err := g.Named(ctx, name)
+	history, err := g.Named(ctx, name)
 	if err != nil {
 		return InfrastructureEntry{}, err
 	}
 	day = cmp.Or(day, dayOf(g.Now()))
-	e, known := book.infrastructure(day, book.tenure(book.heldOn(day)))
+	e, known := history.infrastructure(day, history.tenure(history.heldOn(day)))
 	if !known {
-		return e, &Refusal{"InfrastructureNotFound", NotFound, fmt.Sprintf("registration %s has no infrastructure subscriptions on %.40s that could be confirmed; set them first", book.Name(), day)}
+		return e, &Rejection{"InfrastructureNotFound", NotFound, fmt.Sprintf("registration %s has no infrastructure subscriptions on %.40s that could be confirmed; set them first", history.Name(), day)}
 	}
 	if e.Confirmed && (against == "" || slices.Contains(e.Against, against)) {
 		return e, nil
@@ -121,51 +121,51 @@ func (g *Registrar) confirmInfrastructure(ctx context.Context, name, day, agains
 	if e.Confirmed, e.Note = true, why; against != "" {
 		e.Against = append(slices.Clone(e.Against), against)
 	}
-	return g.addInfrastructure(ctx, book, e)
+	return g.addInfrastructure(ctx, history, e)
 }
 
-func (g *Registrar) addInfrastructure(ctx context.Context, book Book, e InfrastructureEntry) (InfrastructureEntry, error) {
-	if err := judge(infrastructureRules, change{book: book, infrastructure: &e}, false); err != nil {
+func (g *Registrar) addInfrastructure(ctx context.Context, history History, e InfrastructureEntry) (InfrastructureEntry, error) {
+	if err := firstBroken(infrastructureRules, change{history: history, infrastructure: &e}, false); err != nil {
 		return e, err
 	}
 	added := Added{Infrastructure: []InfrastructureEntry{e}}
-	_, err := g.add(ctx, book, added)
+	_, err := g.add(ctx, history, added)
 	return added.Infrastructure[0], err
 }
 
 // RecordInfrastructure keeps what a closer found to be the stack's own
 // subscriptions where the registration of a part of a usage day has no list: from
 // its first day on, not confirmed. Where somebody else has changed the
-// registration since the book was read it fails with ErrChanged: read the book
+// registration since the history was read it fails with ErrChanged: read the history
 // again, and use what stands there.
-func (g *Registrar) RecordInfrastructure(ctx context.Context, book Book, part Part, subscriptions []string, why Note) (Book, error) {
+func (g *Registrar) RecordInfrastructure(ctx context.Context, history History, part Part, subscriptions []string, why Note) (History, error) {
 	if part.InfrastructureKnown {
-		return book, nil
+		return history, nil
 	}
-	e := InfrastructureEntry{CloudID: book.CloudID, EffectiveDay: part.FirstDay, Note: why, Subscriptions: NormalList(subscriptions)}
-	if err := judge(infrastructureRules, change{book: book, infrastructure: &e}, false); err != nil {
-		return book, err
+	e := InfrastructureEntry{CloudID: history.CloudID, EffectiveDay: part.FirstDay, Note: why, Subscriptions: NormalList(subscriptions)}
+	if err := firstBroken(infrastructureRules, change{history: history, infrastructure: &e}, false); err != nil {
+		return history, err
 	}
-	return g.add(ctx, book, Added{Infrastructure: []InfrastructureEntry{e}})
+	return g.add(ctx, history, Added{Infrastructure: []InfrastructureEntry{e}})
 }
 
 // RecordProvider keeps the provider subscription that an activation key names.
-func (g *Registrar) RecordProvider(ctx context.Context, name, subscription string, why Note) (book Book, err error) {
+func (g *Registrar) RecordProvider(ctx context.Context, name, subscription string, why Note) (history History, err error) {
 	err = g.retry(ctx, func() error {
-		if book, err = g.Named(ctx, name); err != nil {
+		if history, err = g.Named(ctx, name); err != nil {
 			return err
 		}
-		provider := Provider{CloudID: book.CloudID, Note: why, Subscription: NormalList([]string{subscription})[0]}
-		if slices.Contains(book.Providers, provider.Subscription) {
+		provider := Provider{CloudID: history.CloudID, Note: why, Subscription: NormalList([]string{subscription})[0]}
+		if slices.Contains(history.Providers, provider.Subscription) {
 			return nil
 		}
-		if err := judge(providerRules, change{book: book, provider: &provider}, false); err != nil {
+		if err := firstBroken(providerRules, change{history: history, provider: &provider}, false); err != nil {
 			return err
 		}
-		book, err = g.add(ctx, book, Added{Providers: []Provider{provider}})
+		history, err = g.add(ctx, history, Added{Providers: []Provider{provider}})
 		return err
 	})
-	return book, err
+	return history, err
 }
 
 // Provider is the provider subscription of an activation key.
@@ -177,5 +177,5 @@ type Provider struct {
 
 // Check reports what makes an entry unreadable.
 func (e InfrastructureEntry) Check() error {
-	return judge(infrastructureRules, change{infrastructure: &e}, true)
+	return firstBroken(infrastructureRules, change{infrastructure: &e}, true)
 }

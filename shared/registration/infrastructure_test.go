@@ -29,15 +29,15 @@ func TestListHash(t *testing.T) {
 func TestInfrastructure(t *testing.T) {
 	g, s := desk()
 	put(t, g, good())
-	on := func(day string) registration.Holding {
+	on := func(day string) registration.Effective {
 		t.Helper()
-		held, err := s.books[cloudID].On(day)
+		held, err := s.histories[cloudID].On(day)
 		ok(t, err)
 		return held
 	}
 	part := func(day string) registration.Part {
 		t.Helper()
-		parts, err := s.books[cloudID].Parts(day)
+		parts, err := s.histories[cloudID].Parts(day)
 		ok(t, err)
 		return parts[0]
 	}
@@ -50,14 +50,14 @@ func TestInfrastructure(t *testing.T) {
 		}
 	})
 	t.Run("of two closers the second finds that another was first, and reads again", func(t *testing.T) {
-		book, first := s.books[cloudID], part("20200110")
-		_, err := g.RecordInfrastructure(t.Context(), book, first, []string{provider}, registration.Note{})
+		history, first := s.histories[cloudID], part("20200110")
+		_, err := g.RecordInfrastructure(t.Context(), history, first, []string{provider}, registration.Note{})
 		ok(t, err)
 		s.clash = 1
-		if _, err := g.RecordInfrastructure(t.Context(), book, first, []string{secondProvider}, registration.Note{}); !errors.Is(err, registration.ErrChanged) {
+		if _, err := g.RecordInfrastructure(t.Context(), history, first, []string{secondProvider}, registration.Note{}); !errors.Is(err, registration.ErrChanged) {
 			t.Errorf("got %v", err)
 		}
-		again, err := g.RecordInfrastructure(t.Context(), s.books[cloudID], part("20200110"), []string{secondProvider}, registration.Note{})
+		again, err := g.RecordInfrastructure(t.Context(), s.histories[cloudID], part("20200110"), []string{secondProvider}, registration.Note{})
 		ok(t, err)
 		if again.Version != 2 || len(again.Infrastructure) != 1 {
 			t.Errorf("%+v", again)
@@ -77,7 +77,7 @@ func TestInfrastructure(t *testing.T) {
 		ok(t, err)
 		_, err = g.ConfirmInfrastructure(t.Context(), "hamburg", "20200101", "", registration.Note{By: "olga", Reason: "again"})
 		ok(t, err)
-		if held := on("20200101"); !held.InfrastructureConfirmed || len(held.InfrastructureAgainst) != 0 || s.books[cloudID].Version != 3 {
+		if held := on("20200101"); !held.InfrastructureConfirmed || len(held.InfrastructureAgainst) != 0 || s.histories[cloudID].Version != 3 {
 			t.Errorf("%+v", held)
 		}
 		_, err = g.ConfirmInfrastructure(t.Context(), "hamburg", "20200101", hash, registration.Note{By: "olga", Reason: "the agent is wrong"})
@@ -94,15 +94,15 @@ func TestInfrastructure(t *testing.T) {
 			ok(t, err)
 		}
 		before, after := on("20191231"), on("20200101")
-		if len(before.Infrastructure) != 1 || len(after.Infrastructure) != 2 || !after.InfrastructureConfirmed || s.books[cloudID].Version != 5 {
+		if len(before.Infrastructure) != 1 || len(after.Infrastructure) != 2 || !after.InfrastructureConfirmed || s.histories[cloudID].Version != 5 {
 			t.Errorf("before %+v, after %+v", before, after)
 		}
 	})
 	t.Run("what the registration was at an earlier change can be asked", func(t *testing.T) {
-		book := s.books[cloudID]
+		history := s.histories[cloudID]
 		for n, want := range map[int]int{1: 0, 2: 1, 4: 1, 5: 2, 99: 2} {
-			held, err := book.At(n).On("20200101")
-			if err != nil || len(held.Infrastructure) != want || book.At(n).Version != min(n, 5) {
+			held, err := history.At(n).On("20200101")
+			if err != nil || len(held.Infrastructure) != want || history.At(n).Version != min(n, 5) {
 				t.Errorf("after %d changes: %+v, %v", n, held, err)
 			}
 		}
@@ -112,9 +112,9 @@ func TestInfrastructure(t *testing.T) {
 			_, err := g.RecordProvider(t.Context(), "hamburg", id, registration.Note{})
 			ok(t, err)
 		}
-		book := s.books[cloudID]
-		if diff := cmp.Diff([]string{provider, secondProvider}, book.Providers); diff != "" || book.Version != 7 {
-			t.Errorf("version %d (-want +got):\n%s", book.Version, diff)
+		history := s.histories[cloudID]
+		if diff := cmp.Diff([]string{provider, secondProvider}, history.Providers); diff != "" || history.Version != 7 {
+			t.Errorf("version %d (-want +got):\n%s", history.Version, diff)
 		}
 	})
 }

@@ -11,7 +11,7 @@ import (
 // end, or had its end moved to a later hour, is made anew. An entry that was put
 // by hand and does not say when counts from its start. The zero time if there is
 // no registration.
-func (b Book) Made(usageDay string) (made time.Time) {
+func (b History) Made(usageDay string) (made time.Time) {
 	held, err := On(b.Registrations, usageDay)
 	if err != nil {
 		return made

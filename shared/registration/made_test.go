@@ -34,7 +34,7 @@ func TestMade(t *testing.T) {
 		{"an end that moved to a later hour", []registration.Registration{entry("a", "20200102", at(3), at(8)), numbered(entry("a", "20200102", at(9), at(12)), 1)}, "20200102", at(9)},
 		{"an end that moved to an earlier hour", []registration.Registration{entry("a", "20200102", at(3), at(12)), numbered(entry("a", "20200102", at(9), at(8)), 1)}, "20200102", at(3)},
 	} {
-		if got := (registration.Book{Registrations: c.history}).Made(c.day); !got.Equal(c.want) {
+		if got := (registration.History{Registrations: c.history}).Made(c.day); !got.Equal(c.want) {
 			t.Errorf("%s: %s, want %s", c.name, got, c.want)
 		}
 	}

@@ -9,7 +9,7 @@ import (
 // hours before Until that are of no earlier part.
 type Part struct {
 	Until time.Time // a full hour; zero in the last part: to the end of the day
-	Holding
+	Effective
 }
 
 // Parts says whom the usage hours of a day belong to, in order of time. Normally
@@ -18,7 +18,7 @@ type Part struct {
 // whenever they are reported, and those from the end on to the next. Usage from
 // before the first registration belongs to the first, and usage from after the
 // last end to the last. ErrUnknown if there is no registration.
-func (b Book) Parts(usageDay string) (parts []Part, err error) {
+func (b History) Parts(usageDay string) (parts []Part, err error) {
 	from := dayTime(usageDay)
 	to := from.AddDate(0, 0, 1)
 	spans := b.spans()
@@ -31,7 +31,7 @@ func (b Book) Parts(usageDay string) (parts []Part, err error) {
 		if err != nil {
 			return nil, err
 		}
-		p := Part{Holding: b.holding(r, usageDay)}
+		p := Part{Effective: b.holding(r, usageDay)}
 		if !last && s.end.Before(to) {
 			p.Until = s.end
 		}
@@ -44,7 +44,7 @@ func (b Book) Parts(usageDay string) (parts []Part, err error) {
 
 // Reporting is the first part of a usage day in which usage reporting is on; nil if it
 // is off in each of them.
-func (b Book) Reporting(usageDay string) (*Part, error) {
+func (b History) Reporting(usageDay string) (*Part, error) {
 	parts, err := b.Parts(usageDay)
 	for i := range parts {
 		if !parts[i].ReportingOff {
@@ -55,9 +55,9 @@ func (b Book) Reporting(usageDay string) (*Part, error) {
 }
 
 // holding is what holds on a usage day under one entry of the history.
-func (b Book) holding(r Registration, usageDay string) Holding {
+func (b History) holding(r Registration, usageDay string) Effective {
 	t := b.tenure(r)
-	h := Holding{Registration: r, FirstDay: t.first.EffectiveDay}
+	h := Effective{Registration: r, FirstDay: t.first.EffectiveDay}
 	if mappable(r) {
 		h.Tenants = b.mapped(usageDay, t)
 	}
@@ -81,7 +81,7 @@ type span struct {
 // spans divides the history at the ends that another entry follows. An entry
 // that begins before the end of the one before it takes that end back, moves it,
 // or repeats it for a later day.
-func (b Book) spans() (spans []span) {
+func (b History) spans() (spans []span) {
 	var held []Registration
 	for _, r := range slices.SortedFunc(slices.Values(b.Registrations), Registration.compare) {
 		for n := len(held); n > 0 && held[n-1].EffectiveDay == r.EffectiveDay && !r.follows(held[n-1]); n = len(held) {
@@ -106,7 +106,7 @@ func (r Registration) follows(before Registration) bool {
 
 // Expects reports whether a reported hour is on the calendar of the registration:
 // from the start to the end that the entry of its day says.
-func (b Book) Expects(hour time.Time) bool {
+func (b History) Expects(hour time.Time) bool {
 	return b.any(hour, func(r Registration) bool {
 		return !r.NoHoursExpected && (r.End.IsZero() || hour.Before(r.End))
 	})
@@ -114,13 +114,13 @@ func (b Book) Expects(hour time.Time) bool {
 
 // Accepts reports whether a reported hour counts. Rows of the last hours before
 // an end are reported after it: grace is how long they are accepted.
-func (b Book) Accepts(hour time.Time, grace time.Duration) bool {
+func (b History) Accepts(hour time.Time, grace time.Duration) bool {
 	return b.any(hour, func(r Registration) bool { return r.End.IsZero() || hour.Before(r.End.Add(grace)) })
 }
 
 // Begins is the first reported hour that counts, of all; the zero time if there is
 // no registration.
-func (b Book) Begins() (begins time.Time) {
+func (b History) Begins() (begins time.Time) {
 	for _, s := range b.spans() {
 		for _, r := range s.entries {
 			if begins.IsZero() || r.Start.Before(begins) {
@@ -133,7 +133,7 @@ func (b Book) Begins() (begins time.Time) {
 
 // Outside lists ranges of days, first and last, outside of which every reported
 // hour is accepted. An empty day leaves an end open.
-func (b Book) Outside() (ranges [][2]string) {
+func (b History) Outside() (ranges [][2]string) {
 	from, over := "", false // the day of the last end
 	for _, s := range b.spans() {
 		for i, r := range s.entries {
@@ -157,7 +157,7 @@ func (b Book) Outside() (ranges [][2]string) {
 
 // any looks for a stay that has begun by an hour and of which a condition holds
 // on the hour's day.
-func (b Book) any(hour time.Time, holds func(Registration) bool) bool {
+func (b History) any(hour time.Time, holds func(Registration) bool) bool {
 	for _, s := range b.spans() {
 		if r, err := On(s.entries, dayOf(hour)); err == nil && !hour.Before(r.Start) && holds(r) {
 			return true
@@ -175,7 +175,7 @@ type tenure struct {
 }
 
 // tenure is that of an entry of the history.
-func (b Book) tenure(r Registration) (t tenure) {
+func (b History) tenure(r Registration) (t tenure) {
 	t.first = r
 	for i, have := range b.Registrations {
 		if i > 0 && !sameName(have.Name, b.Registrations[i-1].Name) {
@@ -213,13 +213,13 @@ func (n Note) since(day string, began Registration) bool {
 }
 
 // heldOn is the entry that holds at the end of a usage day.
-func (b Book) heldOn(usageDay string) Registration {
+func (b History) heldOn(usageDay string) Registration {
 	r, _ := On(b.Registrations, usageDay) // the zero entry if there is none
 	return r
 }
 
 // NotAccepted is why a reported hour does not count; empty if it does.
-func (b Book) NotAccepted(hour time.Time, grace time.Duration) string {
+func (b History) NotAccepted(hour time.Time, grace time.Duration) string {
 	switch begins := b.Begins(); {
 	case len(b.Registrations) == 0:
 		return "no registration has this cloudId; the hour counts once there is one"

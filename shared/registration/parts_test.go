@@ -13,7 +13,7 @@ func TestPartsOfADay(t *testing.T) {
 	ends, begins := at("2020-01-15T10:00:00Z"), at("2020-01-15T12:00:00Z")
 	g, s := desk()
 	put(t, g, good())
-	_, err := g.RecordInfrastructure(t.Context(), s.books[cloudID], registration.Part{Holding: registration.Holding{FirstDay: "20191210"}}, []string{provider}, registration.Note{})
+	_, err := g.RecordInfrastructure(t.Context(), s.histories[cloudID], registration.Part{Effective: registration.Effective{FirstDay: "20191210"}}, []string{provider}, registration.Note{})
 	ok(t, err)
 	_, err = g.End(t.Context(), "hamburg", ends, registration.Note{}, registration.Condition{})
 	ok(t, err)
@@ -25,8 +25,8 @@ func TestPartsOfADay(t *testing.T) {
 	_, err = g.SetInfrastructure(t.Context(), "bremen", registration.InfrastructureEntry{Subscriptions: []string{secondProvider}})
 	ok(t, err)
 	t.Run("the hours before the end are the old one's, with all that it had, and the others the new one's", func(t *testing.T) {
-		book := s.books[cloudID]
-		parts, err := book.Parts("20200115")
+		history := s.histories[cloudID]
+		parts, err := history.Parts("20200115")
 		ok(t, err)
 		if len(parts) != 2 {
 			t.Fatalf("%+v", parts)
@@ -38,7 +38,7 @@ func TestPartsOfADay(t *testing.T) {
 		if held.Name != "bremen" || !held.Until.IsZero() || held.SubscriptionID != buyer || held.Tenants[tenant] != payer || held.FirstDay != "20200115" || held.Infrastructure[0] != secondProvider {
 			t.Errorf("new: %+v", held)
 		}
-		if on, err := book.On("20200115"); err != nil || on.Name != "bremen" {
+		if on, err := history.On("20200115"); err != nil || on.Name != "bremen" {
 			t.Errorf("at the end of the day: %+v, %v", on, err)
 		}
 	})
@@ -46,7 +46,7 @@ func TestPartsOfADay(t *testing.T) {
 		{"the day before the end", "20200114", "hamburg"}, {"before all", "20191201", "hamburg"}, {"the day after", "20200116", "bremen"},
 	} {
 		t.Run(c.name, func(t *testing.T) {
-			parts, err := s.books[cloudID].Parts(c.day)
+			parts, err := s.histories[cloudID].Parts(c.day)
 			if err != nil || len(parts) != 1 || parts[0].Name != c.owner || !parts[0].Until.IsZero() {
 				t.Errorf("%+v, %v", parts, err)
 			}
@@ -58,11 +58,11 @@ func TestPartsOfADay(t *testing.T) {
 		_, err := g.End(t.Context(), "hamburg", ends, registration.Note{}, registration.Condition{})
 		ok(t, err)
 		put(t, g, r)
-		parts, err := s.books[cloudID].Parts("20200115")
+		parts, err := s.histories[cloudID].Parts("20200115")
 		ok(t, err)
-		_, err = g.RecordInfrastructure(t.Context(), s.books[cloudID], parts[0], []string{provider}, registration.Note{})
+		_, err = g.RecordInfrastructure(t.Context(), s.histories[cloudID], parts[0], []string{provider}, registration.Note{})
 		ok(t, err)
-		parts, err = s.books[cloudID].Parts("20200115")
+		parts, err = s.histories[cloudID].Parts("20200115")
 		if err != nil || !parts[0].InfrastructureKnown || parts[1].InfrastructureKnown {
 			t.Errorf("%+v, %v", parts, err)
 		}
@@ -76,7 +76,7 @@ func TestPartsOfADay(t *testing.T) {
 		later.EffectiveDay, later.Start = "20200120", at("2020-01-20T05:00:00Z")
 		put(t, g, later)
 		for day, want := range map[string]int{"20200115": 2, "20200117": 1, "20200120": 1} {
-			parts, err := s.books[cloudID].Parts(day)
+			parts, err := s.histories[cloudID].Parts(day)
 			if err != nil || len(parts) != want || parts[len(parts)-1].Name != "bremen" {
 				t.Errorf("%s: %+v, %v", day, parts, err)
 			}
@@ -90,7 +90,7 @@ func TestPartsOfADay(t *testing.T) {
 		again := good()
 		again.EffectiveDay, again.SubscriptionID = "20200115", buyer
 		put(t, g, again)
-		parts, err := s.books[cloudID].Parts("20200115")
+		parts, err := s.histories[cloudID].Parts("20200115")
 		if err != nil || len(parts) != 1 || parts[0].SubscriptionID != buyer {
 			t.Errorf("%+v, %v", parts, err)
 		}
@@ -103,7 +103,7 @@ func TestPartsOfADay(t *testing.T) {
 		later := r
 		later.Start = time.Time{}
 		put(t, g, later)
-		parts, err := s.books[cloudID].Parts("20200115")
+		parts, err := s.histories[cloudID].Parts("20200115")
 		if err != nil || len(parts) != 2 || !parts[1].Start.Equal(at("2020-01-15T14:00:00Z")) {
 			t.Errorf("%+v, %v", parts, err)
 		}
@@ -113,7 +113,7 @@ func TestPartsOfADay(t *testing.T) {
 		}
 	})
 	t.Run("of no registration there is none", func(t *testing.T) {
-		if _, err := (registration.Book{}).Parts("20200115"); !errors.Is(err, registration.ErrUnknown) {
+		if _, err := (registration.History{}).Parts("20200115"); !errors.Is(err, registration.ErrUnknown) {
 			t.Error(err)
 		}
 	})

@@ -13,19 +13,19 @@ import (
 // shelf is a Store in memory, for rules alone; what Azure Tables does with the
 // same calls is tested where they are.
 type shelf struct {
-	books map[string]registration.Book
-	names map[string]string
-	clash int // how many appends find another one was first
+	histories map[string]registration.History
+	names     map[string]string
+	clash     int // how many appends find another one was first
 }
 
-func (s *shelf) Book(_ context.Context, cloudID string) (registration.Book, error) {
-	b := s.books[cloudID]
+func (s *shelf) History(_ context.Context, cloudID string) (registration.History, error) {
+	b := s.histories[cloudID]
 	b.CloudID = cloudID
 	return b, nil
 }
 
-func (s *shelf) Books(context.Context) (all []registration.Book, err error) {
-	for _, b := range s.books {
+func (s *shelf) Histories(context.Context) (all []registration.History, err error) {
+	for _, b := range s.histories {
 		all = append(all, b)
 	}
 	return all, nil
@@ -35,12 +35,12 @@ func (s *shelf) Holder(_ context.Context, name string) (string, error) {
 	return s.names[strings.ToLower(name)], nil
 }
 
-func (s *shelf) Append(_ context.Context, b registration.Book, added registration.Added) error {
+func (s *shelf) Append(_ context.Context, b registration.History, added registration.Added) error {
 	if s.clash > 0 {
 		s.clash--
 		return registration.ErrChanged
 	}
-	have := s.books[b.CloudID]
+	have := s.histories[b.CloudID]
 	have.CloudID, have.Version = b.CloudID, b.Version+1
 	for _, r := range added.Registrations {
 		s.names[strings.ToLower(r.Name)] = b.CloudID
@@ -52,22 +52,22 @@ func (s *shelf) Append(_ context.Context, b registration.Book, added registratio
 		have.Providers = append(have.Providers, p.Subscription)
 	}
 	have.Sort()
-	s.books[b.CloudID] = have
+	s.histories[b.CloudID] = have
 	return nil
 }
 
 var now = time.Date(2020, 1, 15, 13, 30, 0, 0, time.UTC)
 
 func desk() (*registration.Registrar, *shelf) {
-	s := &shelf{books: map[string]registration.Book{}, names: map[string]string{}}
+	s := &shelf{histories: map[string]registration.History{}, names: map[string]string{}}
 	return &registration.Registrar{Store: s, Now: func() time.Time { return now }}, s
 }
 
-func put(t *testing.T, g *registration.Registrar, r reg) registration.Book {
+func put(t *testing.T, g *registration.Registrar, r reg) registration.History {
 	t.Helper()
-	book, _, err := g.Put(t.Context(), registration.Wish{Registration: r})
+	history, _, err := g.Put(t.Context(), registration.Change{Registration: r})
 	ok(t, err)
-	return book
+	return history
 }
 
 func ok(t *testing.T, err error) {
@@ -87,16 +87,16 @@ func TestPut(t *testing.T) {
 	t.Run("the same again changes nothing, and a change keeps what was", func(t *testing.T) {
 		g, _ := desk()
 		put(t, g, good())
-		book := put(t, g, good())
-		if book.Version != 1 || len(book.Registrations) != 1 {
-			t.Errorf("%+v", book)
+		history := put(t, g, good())
+		if history.Version != 1 || len(history.Registrations) != 1 {
+			t.Errorf("%+v", history)
 		}
 		r := good()
 		r.SubscriptionID, r.EffectiveDay = buyer, "20200101"
-		book = put(t, g, r)
-		before, _ := book.On("20191231")
-		after, _ := book.On("20200101")
-		if before.SubscriptionID != payer || after.SubscriptionID != buyer || book.Version != 2 {
+		history = put(t, g, r)
+		before, _ := history.On("20191231")
+		after, _ := history.On("20200101")
+		if before.SubscriptionID != payer || after.SubscriptionID != buyer || history.Version != 2 {
 			t.Errorf("before %+v, after %+v", before, after)
 		}
 	})
@@ -104,15 +104,15 @@ func TestPut(t *testing.T) {
 		g, _ := desk()
 		r := good()
 		r.EffectiveDay, r.Start, r.BillingModel = "", time.Time{}, registration.Capacity
-		book := put(t, g, r)
-		held, _ := book.On("20200115")
+		history := put(t, g, r)
+		held, _ := history.On("20200115")
 		if held.EffectiveDay != "20200115" || !held.Start.Equal(now.Truncate(time.Hour)) || !held.ReportingOff {
 			t.Errorf("%+v", held)
 		}
 		r.EffectiveDay = "20200201" // the start is not asked for, and stays
-		book = put(t, g, r)
-		if len(book.Registrations) != 1 {
-			t.Errorf("%+v", book.Registrations)
+		history = put(t, g, r)
+		if len(history.Registrations) != 1 {
+			t.Errorf("%+v", history.Registrations)
 		}
 	})
 	t.Run("conditions", func(t *testing.T) {
@@ -129,7 +129,7 @@ func TestPut(t *testing.T) {
 			{"another version", registration.Condition{Version: &zero}, "has changed"},
 			{"this version", registration.Condition{Version: &one}, ""},
 		} {
-			_, _, err := g.Put(t.Context(), registration.Wish{Registration: good(), Match: c.match})
+			_, _, err := g.Put(t.Context(), registration.Change{Registration: good(), Match: c.match})
 			if c.want == "" && err != nil || c.want != "" && !strings.Contains(refusalOf(t, err).Message, c.want) {
 				t.Errorf("%s: %v", c.name, err)
 			}
@@ -138,13 +138,13 @@ func TestPut(t *testing.T) {
 	t.Run("another change that was first is looked at again", func(t *testing.T) {
 		g, s := desk()
 		s.clash = 2
-		if book := put(t, g, good()); book.Version != 1 {
-			t.Errorf("%+v", book)
+		if history := put(t, g, good()); history.Version != 1 {
+			t.Errorf("%+v", history)
 		}
 		s.clash = 100
 		r := good()
 		r.Region = "elsewhere"
-		if _, _, err := g.Put(t.Context(), registration.Wish{Registration: r}); !errors.Is(err, registration.ErrChanged) {
+		if _, _, err := g.Put(t.Context(), registration.Change{Registration: r}); !errors.Is(err, registration.ErrChanged) {
 			t.Errorf("got %v", err)
 		}
 	})
@@ -157,11 +157,11 @@ func TestEnd(t *testing.T) {
 	later.EffectiveDay, later.Region = "20200301", "elsewhere"
 	put(t, g, later)
 	end := time.Date(2020, 2, 1, 15, 0, 0, 0, time.UTC)
-	book, err := g.End(t.Context(), "Hamburg", end, registration.Note{By: "olga", Reason: "scrapped"}, registration.Condition{})
+	history, err := g.End(t.Context(), "Hamburg", end, registration.Note{By: "olga", Reason: "scrapped"}, registration.Condition{})
 	ok(t, err)
 	t.Run("no hour is expected from the end on, and changes that were to come do not begin it anew", func(t *testing.T) {
 		for at, want := range map[time.Time]bool{end.Add(-time.Hour): true, end: false, end.AddDate(0, 0, 1): false, end.AddDate(0, 3, 0): false} {
-			if got := book.Expects(at); got != want {
+			if got := history.Expects(at); got != want {
 				t.Errorf("%s: expected is %t", at, got)
 			}
 		}
@@ -171,27 +171,27 @@ func TestEnd(t *testing.T) {
 			at   time.Time
 			want bool
 		}{{end.Add(5 * time.Hour), false}, {end.Add(6 * time.Hour), true}, {end.AddDate(0, 2, 0), true}} {
-			if got := !book.Accepts(c.at, 6*time.Hour); got != c.want {
+			if got := !history.Accepts(c.at, 6*time.Hour); got != c.want {
 				t.Errorf("%s: ended is %t", c.at, got)
 			}
 		}
 	})
 	t.Run("a second time changes nothing", func(t *testing.T) {
 		again, err := g.End(t.Context(), "hamburg", end.Add(time.Hour), registration.Note{}, registration.Condition{})
-		if err != nil || again.Version != book.Version+1 && again.Version != book.Version {
+		if err != nil || again.Version != history.Version+1 && again.Version != history.Version {
 			t.Errorf("%+v, %v", again, err)
 		}
 	})
 	t.Run("after it the cloudId may be registered by another name", func(t *testing.T) {
 		r := good()
 		r.Name, r.EffectiveDay, r.Start = "bremen", "20200301", time.Time{}
-		book := put(t, g, r)
+		history := put(t, g, r)
 		if _, err := g.Named(t.Context(), "hamburg"); refusalOf(t, err).Code != "RegistrationNotFound" {
 			t.Errorf("the old name: %v", err)
 		}
 		begins := time.Date(2020, 3, 1, 0, 0, 0, 0, time.UTC)
-		if book.Expects(begins.Add(-time.Hour)) || !book.Expects(begins) {
-			t.Errorf("%+v", book.Registrations)
+		if history.Expects(begins.Add(-time.Hour)) || !history.Expects(begins) {
+			t.Errorf("%+v", history.Registrations)
 		}
 	})
 	t.Run("one that is not there", func(t *testing.T) {

@@ -1,8 +1,8 @@
-// Package registration is who is charged: what ties a stamp to the Azure
+// Package registration is who is charged: what ties a stack to the Azure
 // subscription that pays for it, from which usage day on, and under which rules.
 //
 //	Registrar   what an operator may change: refusals, then one insert
-//	Book        everything that was ever said of one cloudId
+//	History        everything that was ever said of one cloudId
 //	On          the entry of a history that holds on a usage day
 //
 // A registration is known by its cloudId and has a history: each change is an
@@ -39,13 +39,13 @@ const (
 	MSDN       SubscriptionKind = "MSDN"
 )
 
-// StampKind is what the stack is.
-type StampKind string
+// StackKind is what the stack is.
+type StackKind string
 
-// Kinds of stamp.
+// Kinds of stack.
 const (
-	Integrated StampKind = "integrated" // an integrated system
-	ASDK       StampKind = "ASDK"       // a Development Kit
+	Integrated StackKind = "integrated" // an integrated system
+	ASDK       StackKind = "ASDK"       // a Development Kit
 )
 
 // AzureCloud is the global Azure cloud.
@@ -70,12 +70,12 @@ type Registration struct {
 	SubscriptionID   string // the Azure subscription that is charged, lower case with dashes
 	SubscriptionKind SubscriptionKind
 	Cloud            string // that the subscription is in
-	StampKind        StampKind
+	StackKind        StackKind
 	BillingModel     BillingModel
 	ReportingOff     bool      // hours are kept and counted, and forwarded nowhere
 	Start            time.Time // the first reported hour that is expected, UTC, on the hour
 	End              time.Time // the first reported hour that is not expected any more; zero: none
-	Region           string    // the stamp's own region name
+	Region           string    // the stack's own region name
 	NoHoursExpected  bool      // none is missed, and a day closes by the hours that come: the canary
 }
 
@@ -84,7 +84,7 @@ func (r Registration) Filled() Registration {
 	r.Name = cmp.Or(r.Name, DefaultName(r.CloudID))
 	r.SubscriptionKind = cmp.Or(r.SubscriptionKind, EA)
 	r.Cloud = cmp.Or(r.Cloud, AzureCloud)
-	r.StampKind = cmp.Or(r.StampKind, Integrated)
+	r.StackKind = cmp.Or(r.StackKind, Integrated)
 	r.Start, r.End = r.Start.UTC(), r.End.UTC()
 	return r
 }
@@ -103,12 +103,12 @@ const namePrefix = "AzureStack-"
 func DefaultName(cloudID string) string { return namePrefix + cloudID }
 
 // ErrUnknown means that no registration has this cloudId. Hours of an unknown
-// stamp are kept and do not count until it is registered.
+// stack are kept and do not count until it is registered.
 var ErrUnknown = errors.New("no registration")
 
 // On picks the entry of a history that holds on a usage day (20191210): the
 // latest that is effective by then. Usage from before the first entry belongs
-// to the first: a stamp's first reported hours hold usage of the hours before.
+// to the first: a stack's first reported hours hold usage of the hours before.
 // An empty history is ErrUnknown.
 func On(history []Registration, usageDay string) (Registration, error) {
 	if len(history) == 0 {

@@ -24,7 +24,7 @@ const (
 func good() registration.Registration {
 	return registration.Registration{
 		CloudID: cloudID, Name: "hamburg", EffectiveDay: "20191210", SubscriptionID: payer, SubscriptionKind: registration.EA, Cloud: registration.AzureCloud,
-		StampKind: registration.Integrated, BillingModel: registration.PayAsYouUse, Start: time.Date(2019, 12, 10, 5, 0, 0, 0, time.UTC), Region: "northwest",
+		StackKind: registration.Integrated, BillingModel: registration.PayAsYouUse, Start: time.Date(2019, 12, 10, 5, 0, 0, 0, time.UTC), Region: "northwest",
 	}
 }
 

@@ -11,11 +11,11 @@ import (
 // What may be charged for what. Later releases of the product allow more; then a
 // row here changes, and no code.
 var (
-	kindsOf = map[StampKind][]SubscriptionKind{
+	kindsOf = map[StackKind][]SubscriptionKind{
 		Integrated: {EA, CSP},
 		ASDK:       {EA, PayAsYouGo, CSP, MSDN},
 	}
-	modelsOf = map[StampKind][]BillingModel{
+	modelsOf = map[StackKind][]BillingModel{
 		Integrated: {PayAsYouUse, Capacity},
 		ASDK:       {Development},
 	}
@@ -40,18 +40,18 @@ const (
 	Stale                // it was made of another version than there is
 )
 
-// Refusal is why a change was not made, and what to do.
-type Refusal struct {
+// Rejection is why a change was not made, and what to do.
+type Rejection struct {
 	Code    string // Azure's own where it has one
 	Kind    Kind
 	Message string
 }
 
-func (r *Refusal) Error() string { return r.Code + ": " + r.Message }
+func (r *Rejection) Error() string { return r.Code + ": " + r.Message }
 
-// change is what a rule judges: an entry that is to join a book.
+// change is what a rule judges: an entry that is to join a history.
 type change struct {
-	book    Book
+	history History
 	holder  string // the cloudId that has the registration's name; empty: none
 	reg     Registration
 	mapping *Mapping // nil: the entry is reg; else reg is what holds on the mapping's day
@@ -174,18 +174,18 @@ var rules = []rule{
 		return fmt.Sprintf("cloud %.60q is not known; register with a subscription in %s", c.reg.Cloud, AzureCloud)
 	}},
 	{"a stack is an integrated system or a Development Kit", "InvalidStampKind", Invalid, false, func(c change) string {
-		_, known := kindsOf[c.reg.StampKind]
-		return unless(known, "stack kind %.60q: must be one of %s", c.reg.StampKind, list(keys(kindsOf)))
+		_, known := kindsOf[c.reg.StackKind]
+		return unless(known, "stack kind %.60q: must be one of %s", c.reg.StackKind, list(keys(kindsOf)))
 	}},
 	{"an integrated system is charged to EA or CSP, a Development Kit to any kind", "SubscriptionKindNotAllowed", Invalid, false, func(c change) string {
-		kinds := kindsOf[c.reg.StampKind]
+		kinds := kindsOf[c.reg.StackKind]
 		return unless(slices.Contains(kinds, c.reg.SubscriptionKind), "a subscription of kind %.60q cannot be charged for a stack of kind %s; register with one of %s",
-			c.reg.SubscriptionKind, c.reg.StampKind, list(kinds))
+			c.reg.SubscriptionKind, c.reg.StackKind, list(kinds))
 	}},
 	{"only a Development Kit is under the development model, and always", "BillingModelNotAllowed", Invalid, false, func(c change) string {
-		models := modelsOf[c.reg.StampKind]
+		models := modelsOf[c.reg.StackKind]
 		return unless(slices.Contains(models, c.reg.BillingModel), "billing model %s is not for a stack of kind %s; choose from %s",
-			c.reg.BillingModel, c.reg.StampKind, list(models))
+			c.reg.BillingModel, c.reg.StackKind, list(models))
 	}},
 	{"pay-as-you-use must report", "UsageReportingRequired", Invalid, false, func(c change) string {
 		return unless(!c.reg.ReportingOff || !mustReport[c.reg.BillingModel], "usage reporting cannot be switched off under %s; leave it on, or register under %s", c.reg.BillingModel, Capacity)
@@ -194,12 +194,12 @@ var rules = []rule{
 		return unless(c.holder == "" || c.holder == c.reg.CloudID, "registration %s is of cloudId %s, which cannot be changed; choose another name for cloudId %s", c.reg.Name, c.holder, c.reg.CloudID)
 	}},
 	{"a cloudId has one registration", "CloudIdUpdateNotAllowed", Clash, false, func(c change) string {
-		name := c.book.Name()
-		return unless(name == "" || strings.EqualFold(name, c.reg.Name) || c.book.over(c.reg.EffectiveDay),
+		name := c.history.Name()
+		return unless(name == "" || strings.EqualFold(name, c.reg.Name) || c.history.over(c.reg.EffectiveDay),
 			"cloudId %s is already registered as %s; change that registration, or delete it first", c.reg.CloudID, name)
 	}},
 	{"a registration begins when the one before it has ended", "InvalidStart", Clash, false, func(c change) string {
-		before, err := c.book.Current()
+		before, err := c.history.Current()
 		return unless(err != nil || sameName(before.Name, c.reg.Name) || !c.reg.Start.Before(before.End), "start %s: registration %s ended at %s; begin at that hour or later",
 			c.reg.Start.Format(time.RFC3339), before.Name, before.End.Format(time.RFC3339))
 	}},
@@ -232,7 +232,7 @@ var mappingRules = []rule{
 		return unless(c.removes || c.reg.BillingModel == PayAsYouUse, "registration %s is under billing model %s on %s; only under %s can tenants be mapped", c.reg.Name, c.reg.BillingModel, dayTime(c.mapping.EffectiveDay).Format(time.DateOnly), PayAsYouUse)
 	}},
 	{"a customer's subscription is of one tenant", "CustomerSubscriptionInUse", Clash, false, func(c change) string {
-		tenant, day := c.book.clash(*c.mapping)
+		tenant, day := c.history.clash(*c.mapping)
 		return unless(tenant == "", "customer subscription %s is mapped for tenant %s on %s; remove that mapping first", c.mapping.SubscriptionID, tenant, day)
 	}},
 	{"who and why fit one line, of a mapping too", "InvalidReason", Invalid, false, func(c change) string { return badWhy(c.mapping.Note) }},
@@ -251,14 +251,14 @@ func badWhy(e Note) string {
 	return ""
 }
 
-// judge is the refusal of the first rule that a change breaks.
-func judge(table []rule, c change, onlyStored bool) error {
+// firstBroken is the refusal of the first rule that a change breaks.
+func firstBroken(table []rule, c change, onlyStored bool) error {
 	for _, r := range table {
 		if onlyStored && !r.stored {
 			continue
 		}
 		if message := r.breaks(c); message != "" {
-			return &Refusal{r.code, r.kind, message}
+			return &Rejection{r.code, r.kind, message}
 		}
 	}
 	return nil
@@ -266,13 +266,13 @@ func judge(table []rule, c change, onlyStored bool) error {
 
 // Validate reports the first thing that is wrong with r by itself, and what to
 // do.
-func (r Registration) Validate() error { return judge(rules, change{reg: r.Filled()}, false) }
+func (r Registration) Validate() error { return firstBroken(rules, change{reg: r.Filled()}, false) }
 
 // Check reports what makes an entry unreadable. A stored one may break other
 // rules: they may have changed since.
-func (r Registration) Check() error { return judge(rules, change{reg: r}, true) }
+func (r Registration) Check() error { return firstBroken(rules, change{reg: r}, true) }
 
 // Check reports what makes an entry unreadable.
 func (m Mapping) Check() error {
-	return judge(mappingRules, change{mapping: &m, removes: m.SubscriptionID == ""}, true)
+	return firstBroken(mappingRules, change{mapping: &m, removes: m.SubscriptionID == ""}, true)
 }

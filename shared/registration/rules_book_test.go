@@ -19,13 +19,13 @@ var brokenInBook = []struct {
 	{"a name has one cloudId", "CloudIdUpdateNotAllowed", "cannot be changed", good(), func(ctx context.Context, g *registration.Registrar) error {
 		r := good()
 		r.Name, r.CloudID = "HAMBURG", strings.Replace(cloudID, "b3", "b4", 1)
-		_, _, err := g.Put(ctx, registration.Wish{Registration: r})
+		_, _, err := g.Put(ctx, registration.Change{Registration: r})
 		return err
 	}},
 	{"a cloudId has one registration", "CloudIdUpdateNotAllowed", "already registered as hamburg", good(), func(ctx context.Context, g *registration.Registrar) error {
 		r := good()
 		r.Name, r.EffectiveDay = "bremen", "20200301"
-		_, _, err := g.Put(ctx, registration.Wish{Registration: r})
+		_, _, err := g.Put(ctx, registration.Change{Registration: r})
 		return err
 	}},
 	{"a registration begins when the one before it has ended", "InvalidStart", "hamburg ended at 2020-01-15T10:00:00Z", good(), func(ctx context.Context, g *registration.Registrar) error {
@@ -33,7 +33,7 @@ var brokenInBook = []struct {
 		if err == nil {
 			r := good()
 			r.Name, r.EffectiveDay, r.Start = "bremen", "20200115", at("2020-01-15T09:00:00Z")
-			_, _, err = g.Put(ctx, registration.Wish{Registration: r})
+			_, _, err = g.Put(ctx, registration.Change{Registration: r})
 		}
 		return err
 	}},
@@ -108,7 +108,7 @@ func TestRulesOfBook(t *testing.T) {
 			g, _ := desk()
 			r := b.there
 			on := true
-			_, _, err := g.Put(t.Context(), registration.Wish{Registration: r, Reporting: &on})
+			_, _, err := g.Put(t.Context(), registration.Change{Registration: r, Reporting: &on})
 			ok(t, err)
 			if refusal := refusalOf(t, b.do(t.Context(), g)); refusal.Code != b.code || !strings.Contains(refusal.Message, b.want) {
 				t.Errorf("got %v, want %s: %s", refusal, b.code, b.want)

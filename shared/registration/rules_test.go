@@ -44,14 +44,14 @@ var broken = []struct {
 	{"sovereign clouds are refused by name", "CloudNotAllowed", "AzureUSGovernment cannot be charged", func(r *reg) { r.Cloud = "AzureUSGovernment" }},
 	{"sovereign clouds are refused by name", "CloudNotAllowed", "AzureGermanCloud cannot be charged", func(r *reg) { r.Cloud = "AzureGermanCloud" }},
 	{"sovereign clouds are refused by name", "CloudNotAllowed", "is not known", func(r *reg) { r.Cloud = "Moon" }},
-	{"a stack is an integrated system or a Development Kit", "InvalidStampKind", "ASDK, integrated", func(r *reg) { r.StampKind = "rack" }},
+	{"a stack is an integrated system or a Development Kit", "InvalidStampKind", "ASDK, integrated", func(r *reg) { r.StackKind = "rack" }},
 	{"an integrated system is charged to EA or CSP, a Development Kit to any kind", "SubscriptionKindNotAllowed", "one of CSP, EA", func(r *reg) { r.SubscriptionKind = registration.MSDN }},
 	{"an integrated system is charged to EA or CSP, a Development Kit to any kind", "SubscriptionKindNotAllowed", "one of CSP, EA", func(r *reg) { r.SubscriptionKind = registration.PayAsYouGo }},
 	{"an integrated system is charged to EA or CSP, a Development Kit to any kind", "SubscriptionKindNotAllowed", "CSP, EA, MSDN, PayAsYouGo", func(r *reg) {
-		r.StampKind, r.BillingModel, r.SubscriptionKind = registration.ASDK, registration.Development, "Free"
+		r.StackKind, r.BillingModel, r.SubscriptionKind = registration.ASDK, registration.Development, "Free"
 	}},
 	{"only a Development Kit is under the development model, and always", "BillingModelNotAllowed", "choose from Capacity, PayAsYouUse", func(r *reg) { r.BillingModel = registration.Development }},
-	{"only a Development Kit is under the development model, and always", "BillingModelNotAllowed", "choose from Development", func(r *reg) { r.StampKind = registration.ASDK }},
+	{"only a Development Kit is under the development model, and always", "BillingModelNotAllowed", "choose from Development", func(r *reg) { r.StackKind = registration.ASDK }},
 	{"pay-as-you-use must report", "UsageReportingRequired", "cannot be switched off under PayAsYouUse", func(r *reg) { r.ReportingOff = true }},
 	{"who and why fit one line", "InvalidReason", "line break", func(r *reg) { r.Reason = "a\nb" }},
 	{"who and why fit one line", "InvalidReason", "at most 1000", func(r *reg) { r.By = strings.Repeat("a", 1001) }},
@@ -59,9 +59,9 @@ var broken = []struct {
 
 type reg = registration.Registration
 
-func refusalOf(t *testing.T, err error) *registration.Refusal {
+func refusalOf(t *testing.T, err error) *registration.Rejection {
 	t.Helper()
-	var refusal *registration.Refusal
+	var refusal *registration.Rejection
 	if !errors.As(err, &refusal) {
 		t.Fatalf("got %v, want a refusal", err)
 	}
@@ -99,16 +99,16 @@ func TestAllowed(t *testing.T) {
 		"capacity, silent":      func(r *reg) { r.BillingModel, r.ReportingOff = registration.Capacity, true },
 		"capacity that reports": func(r *reg) { r.BillingModel = registration.Capacity },
 		"a Development Kit on MSDN": func(r *reg) {
-			r.StampKind, r.BillingModel, r.SubscriptionKind = registration.ASDK, registration.Development, registration.MSDN
+			r.StackKind, r.BillingModel, r.SubscriptionKind = registration.ASDK, registration.Development, registration.MSDN
 		},
 		"a Development Kit on pay-as-you-go": func(r *reg) {
-			r.StampKind, r.BillingModel, r.SubscriptionKind = registration.ASDK, registration.Development, registration.PayAsYouGo
+			r.StackKind, r.BillingModel, r.SubscriptionKind = registration.ASDK, registration.Development, registration.PayAsYouGo
 		},
 		"a Development Kit that is silent": func(r *reg) {
-			r.StampKind, r.BillingModel, r.ReportingOff = registration.ASDK, registration.Development, true
+			r.StackKind, r.BillingModel, r.ReportingOff = registration.ASDK, registration.Development, true
 		},
 		"no region":               func(r *reg) { r.Region = "" },
-		"what rows said before":   func(r *reg) { r.Name, r.SubscriptionKind, r.Cloud, r.StampKind = "", "", "", "" },
+		"what rows said before":   func(r *reg) { r.Name, r.SubscriptionKind, r.Cloud, r.StackKind = "", "", "", "" },
 		"a start in another zone": func(r *reg) { r.Start = r.Start.In(time.FixedZone("", -5*3600)) },
 	} {
 		t.Run(name, func(t *testing.T) {

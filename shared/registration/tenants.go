@@ -31,56 +31,56 @@ func (g *Registrar) Unmap(ctx context.Context, name, subscriptionID, day string,
 }
 
 func (g *Registrar) unmap(ctx context.Context, name, subscriptionID, day string, why Note) (Mapping, error) {
-	book, err := g.Named(ctx, name)
+	history, err := g.Named(ctx, name)
 	if err != nil {
 		return Mapping{}, err
 	}
 	if day == "" {
 		day = dayOf(g.Now())
 	}
-	if ends := book.endings(subscriptionID, day, why); len(ends) > 0 {
+	if ends := history.endings(subscriptionID, day, why); len(ends) > 0 {
 		for _, m := range ends {
-			held, err := On(book.Registrations, m.EffectiveDay)
+			held, err := On(history.Registrations, m.EffectiveDay)
 			if err == nil {
-				err = judge(mappingRules, change{book: book, reg: held, mapping: &m, removes: true}, false)
+				err = firstBroken(mappingRules, change{history: history, reg: held, mapping: &m, removes: true}, false)
 			}
 			if err != nil {
 				return Mapping{}, err
 			}
 		}
-		_, err := g.add(ctx, book, Added{Tenants: ends})
+		_, err := g.add(ctx, history, Added{Tenants: ends})
 		return ends[0], err
 	}
-	for _, m := range book.Tenants {
+	for _, m := range history.Tenants {
 		if m.SubscriptionID == subscriptionID {
-			return Mapping{CloudID: book.CloudID, TenantID: m.TenantID, EffectiveDay: day, Note: why}, nil // it has ended
+			return Mapping{CloudID: history.CloudID, TenantID: m.TenantID, EffectiveDay: day, Note: why}, nil // it has ended
 		}
 	}
-	return Mapping{}, &Refusal{"CustomerSubscriptionNotFound", NotFound,
-		fmt.Sprintf("customer subscription %.60q is not mapped under registration %s; list its customer subscriptions", subscriptionID, book.Name())}
+	return Mapping{}, &Rejection{"CustomerSubscriptionNotFound", NotFound,
+		fmt.Sprintf("customer subscription %.60q is not mapped under registration %s; list its customer subscriptions", subscriptionID, history.Name())}
 }
 
 func (g *Registrar) mapTenant(ctx context.Context, name string, m Mapping) (Mapping, bool, error) {
-	book, err := g.Named(ctx, name)
+	history, err := g.Named(ctx, name)
 	if err != nil {
 		return m, false, err
 	}
 	if m.EffectiveDay == "" {
 		m.EffectiveDay = dayOf(g.Now())
 	}
-	m.CloudID = book.CloudID
-	held, err := On(book.Registrations, m.EffectiveDay)
+	m.CloudID = history.CloudID
+	held, err := On(history.Registrations, m.EffectiveDay)
 	if err != nil {
 		return m, false, err
 	}
-	if err := judge(mappingRules, change{book: book, reg: held, mapping: &m}, false); err != nil {
+	if err := firstBroken(mappingRules, change{history: history, reg: held, mapping: &m}, false); err != nil {
 		return m, false, err
 	}
-	have, was := book.Mapped(m.EffectiveDay)[m.TenantID]
+	have, was := history.Mapped(m.EffectiveDay)[m.TenantID]
 	if have == m.SubscriptionID {
 		return m, false, nil
 	}
-	book, err = g.add(ctx, book, Added{Tenants: []Mapping{m}})
+	history, err = g.add(ctx, history, Added{Tenants: []Mapping{m}})
 	if err != nil {
 		return m, false, err
 	}

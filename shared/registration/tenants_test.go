@@ -25,29 +25,29 @@ func TestTenants(t *testing.T) {
 	do(second, "20200101")
 	_, err := g.Unmap(t.Context(), "hamburg", second, "20200110", registration.Note{Reason: "left"})
 	ok(t, err)
-	book := s.books[cloudID]
+	history := s.histories[cloudID]
 	t.Run("each day has its own mapping, and a removed one falls back", func(t *testing.T) {
 		got := map[string]string{}
 		for _, day := range []string{"20191214", "20191215", "20191231", "20200101", "20200109", "20200110"} {
-			held, err := book.On(day)
+			held, err := history.On(day)
 			ok(t, err)
 			got[day] = held.Tenants[tenant]
 		}
 		want := map[string]string{"20191214": "", "20191215": buyer, "20191231": buyer, "20200101": second, "20200109": second, "20200110": ""}
-		if diff := cmp.Diff(want, got); diff != "" || len(book.Tenants) != 3 {
-			t.Errorf("(-want +got):\n%s\n%+v", diff, book.Tenants)
+		if diff := cmp.Diff(want, got); diff != "" || len(history.Tenants) != 3 {
+			t.Errorf("(-want +got):\n%s\n%+v", diff, history.Tenants)
 		}
 	})
 	t.Run("an entry holds until its tenant is charged otherwise", func(t *testing.T) {
 		for _, c := range []struct{ subscription, from, until string }{
 			{buyer, "20191215", "20200101"}, {buyer, "20191231", "20200101"}, {second, "20200101", "20200110"}, {"", "20200110", ""}, {"", "20191201", "20191215"},
 		} {
-			if got := book.Until(registration.Mapping{TenantID: tenant, SubscriptionID: c.subscription, EffectiveDay: c.from}); got != c.until {
+			if got := history.Until(registration.Mapping{TenantID: tenant, SubscriptionID: c.subscription, EffectiveDay: c.from}); got != c.until {
 				t.Errorf("%+v: until %q", c, got)
 			}
 		}
-		renamed := book
-		renamed.Registrations = append(slices.Clone(book.Registrations), registration.Registration{CloudID: cloudID, Name: "bremen", EffectiveDay: "20191225"})
+		renamed := history
+		renamed.Registrations = append(slices.Clone(history.Registrations), registration.Registration{CloudID: cloudID, Name: "bremen", EffectiveDay: "20191225"})
 		if got := renamed.Until(registration.Mapping{TenantID: tenant, SubscriptionID: buyer, EffectiveDay: "20191215"}); got != "20191225" {
 			t.Errorf("under a registration that another follows: until %q", got)
 		}
@@ -63,8 +63,8 @@ func TestTenants(t *testing.T) {
 	t.Run("mappings rest while the registration is no CSP's", func(t *testing.T) {
 		r := good()
 		r.EffectiveDay = "20200105"
-		book := put(t, g, r)
-		if held, err := book.On("20200106"); err != nil || held.Tenants != nil {
+		history := put(t, g, r)
+		if held, err := history.On("20200106"); err != nil || held.Tenants != nil {
 			t.Errorf("%+v, %v", held, err)
 		}
 	})
@@ -81,7 +81,7 @@ func TestPlannedMappings(t *testing.T) {
 			return err
 		}
 		on := func(day string) map[string]string {
-			held, err := s.books[cloudID].On(day)
+			held, err := s.histories[cloudID].On(day)
 			ok(t, err)
 			return held.Tenants
 		}
@@ -140,13 +140,13 @@ func TestMappingsBelongToARegistration(t *testing.T) {
 	r.Name, r.EffectiveDay, r.Start = "bremen", "20200115", time.Time{}
 	put(t, g, r)
 	for day, want := range map[string]int{"20200114": 1, "20200115": 0, "20200501": 0} {
-		held, err := s.books[cloudID].On(day)
+		held, err := s.histories[cloudID].On(day)
 		if err != nil || len(held.Tenants) != want {
 			t.Errorf("%s: %v, %v; want %d", day, held.Tenants, err, want)
 		}
 	}
 	_, made, err := g.Map(t.Context(), "bremen", registration.Mapping{TenantID: tenant, SubscriptionID: buyer})
-	if held, _ := s.books[cloudID].On("20200116"); err != nil || !made || held.Tenants[tenant] != buyer {
+	if held, _ := s.histories[cloudID].On("20200116"); err != nil || !made || held.Tenants[tenant] != buyer {
 		t.Errorf("%v, made %t: %v", held.Tenants, made, err)
 	}
 }

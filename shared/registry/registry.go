@@ -33,52 +33,52 @@ var _ registration.Store = Registry{}
 // Registrations reads the history of a registration, oldest first; empty if
 // the cloudId is not registered.
 func (r Registry) Registrations(ctx context.Context, cloudID string) ([]registration.Registration, error) {
-	book, err := r.Book(ctx, cloudID)
-	return book.Registrations, err
+	history, err := r.History(ctx, cloudID)
+	return history.Registrations, err
 }
 
-// Book implements registration.Store.
-func (r Registry) Book(ctx context.Context, cloudID string) (registration.Book, error) {
-	book := registration.Book{CloudID: cloudID}
+// History implements registration.Store.
+func (r Registry) History(ctx context.Context, cloudID string) (registration.History, error) {
+	history := registration.History{CloudID: cloudID}
 	for row, err := range r.Tables.List(ctx, table.Registrations, cloudID, "", "") {
 		if err == nil {
-			err = readEntry(&book, row)
+			err = readEntry(&history, row)
 		}
 		if err != nil {
-			return registration.Book{CloudID: cloudID}, fmt.Errorf("read registration %s: %w", cloudID, err)
+			return registration.History{CloudID: cloudID}, fmt.Errorf("read registration %s: %w", cloudID, err)
 		}
 	}
-	return complete(book), nil
+	return complete(history), nil
 }
 
 // complete drops what a change added that came while the rows were read. The
 // rows of changes are read first.
-func complete(book registration.Book) registration.Book {
-	book.Sort()
-	return book.At(book.Version)
+func complete(history registration.History) registration.History {
+	history.Sort()
+	return history.At(history.Version)
 }
 
 // Books implements registration.Store.
-func (r Registry) Books(ctx context.Context) ([]registration.Book, error) {
-	var books []registration.Book
+func (r Registry) Histories(ctx context.Context) ([]registration.History, error) {
+	var histories []registration.History
 	for row, err := range r.Tables.List(ctx, table.Registrations, "", "", "") {
 		if err == nil && strings.HasPrefix(row.Partition, namePrefix) {
 			continue
 		}
 		if err == nil {
-			if n := len(books); n == 0 || books[n-1].CloudID != row.Partition {
-				books = append(books, registration.Book{CloudID: row.Partition})
+			if n := len(histories); n == 0 || histories[n-1].CloudID != row.Partition {
+				histories = append(histories, registration.History{CloudID: row.Partition})
 			}
-			err = readEntry(&books[len(books)-1], row)
+			err = readEntry(&histories[len(histories)-1], row)
 		}
 		if err != nil {
 			return nil, fmt.Errorf("list registrations: %w", err)
 		}
 	}
-	for i := range books {
-		books[i] = complete(books[i])
+	for i := range histories {
+		histories[i] = complete(histories[i])
 	}
-	return books, nil
+	return histories, nil
 }
 
 // Holder implements registration.Store. A registration without a name of its own
@@ -101,19 +101,19 @@ func (r Registry) Holder(ctx context.Context, name string) (string, error) {
 
 // Append implements registration.Store: the names first, each by an insert of its
 // own, then everything else in one transaction.
-func (r Registry) Append(ctx context.Context, book registration.Book, added registration.Added) error {
-	if err := r.append(ctx, book, added); err != nil {
-		return fmt.Errorf("write registration %s: %w", book.CloudID, err)
+func (r Registry) Append(ctx context.Context, history registration.History, added registration.Added) error {
+	if err := r.append(ctx, history, added); err != nil {
+		return fmt.Errorf("write registration %s: %w", history.CloudID, err)
 	}
 	return nil
 }
 
-func (r Registry) append(ctx context.Context, book registration.Book, added registration.Added) error {
+func (r Registry) append(ctx context.Context, history registration.History, added registration.Added) error {
 	var ops []table.Op
-	change := book.Version + 1
+	change := history.Version + 1
 	insert := func(key string, props table.Props) {
 		props["change"] = int64(change)
-		ops = append(ops, table.Op{Verb: table.Insert, Row: table.Row{Partition: book.CloudID, Key: key, Props: props}})
+		ops = append(ops, table.Op{Verb: table.Insert, Row: table.Row{Partition: history.CloudID, Key: key, Props: props}})
 	}
 	for _, e := range added.Registrations {
 		if err := r.claimName(ctx, e.Name, e.CloudID); err != nil {
@@ -135,7 +135,7 @@ func (r Registry) append(ctx context.Context, book registration.Book, added regi
 		keys[i] = op.Row.Key
 	}
 	insert(fmt.Sprintf("%s%06d", changePrefix, change), table.Props{"rows": strings.Join(keys, ",")})
-	err := r.Tables.Apply(ctx, table.Registrations, book.CloudID, ops...)
+	err := r.Tables.Apply(ctx, table.Registrations, history.CloudID, ops...)
 	if errors.Is(err, table.ErrExists) {
 		return registration.ErrChanged
 	}
@@ -170,21 +170,21 @@ func (r Registry) Put(ctx context.Context, entry registration.Registration) erro
 	entry = entry.Filled()
 	err := registration.ErrChanged
 	for try := 0; try < putTries && errors.Is(err, registration.ErrChanged); try++ {
-		var book registration.Book
-		if book, err = r.Book(ctx, entry.CloudID); err != nil {
+		var history registration.History
+		if history, err = r.History(ctx, entry.CloudID); err != nil {
 			return err
 		}
 		entry.Number = 0
 		var last *registration.Registration
-		for i, have := range book.Registrations {
+		for i, have := range history.Registrations {
 			if have.EffectiveDay == entry.EffectiveDay {
-				last, entry.Number = &book.Registrations[i], have.Number+1
+				last, entry.Number = &history.Registrations[i], have.Number+1
 			}
 		}
 		if last != nil && last.SaysSame(entry) {
 			return nil
 		}
-		err = r.Append(ctx, book, registration.Added{Registrations: []registration.Registration{entry}})
+		err = r.Append(ctx, history, registration.Added{Registrations: []registration.Registration{entry}})
 	}
 	return err
 }

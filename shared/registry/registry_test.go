@@ -115,7 +115,7 @@ func TestRegistrarOnTables(t *testing.T) {
 	want.Name, want.SubscriptionKind = "hamburg", registration.CSP
 	want.Note = registration.Note{By: "olga", Reason: "new stamp"}
 	on := true
-	_, made, err := g.Put(ctx, registration.Wish{Registration: want, Reporting: &on})
+	_, made, err := g.Put(ctx, registration.Change{Registration: want, Reporting: &on})
 	ok(t, err)
 	tenant := registration.Mapping{TenantID: "dbab3982-796f-4d03-9908-044c08aef8a2", SubscriptionID: "e09a4e93-29a7-4eba-a6d4-76202383f07f"}
 	_, _, err = g.Map(ctx, "Hamburg", tenant)
@@ -126,13 +126,13 @@ func TestRegistrarOnTables(t *testing.T) {
 	ok(t, err)
 	_, err = g.RecordProvider(ctx, "hamburg", payer, registration.Note{})
 	ok(t, err)
-	book, err := entries.Book(ctx, cloudID)
+	history, err := entries.History(ctx, cloudID)
 	ok(t, err)
-	parts, err := book.Parts("20191210")
+	parts, err := history.Parts("20191210")
 	ok(t, err)
-	_, err = g.RecordInfrastructure(ctx, book, parts[0], []string{payer}, registration.Note{By: "CloseDay"})
+	_, err = g.RecordInfrastructure(ctx, history, parts[0], []string{payer}, registration.Note{By: "CloseDay"})
 	ok(t, err)
-	_, err = g.RecordInfrastructure(ctx, book, parts[0], []string{tenant.SubscriptionID}, registration.Note{By: "CloseDay"})
+	_, err = g.RecordInfrastructure(ctx, history, parts[0], []string{tenant.SubscriptionID}, registration.Note{By: "CloseDay"})
 	if !errors.Is(err, registration.ErrChanged) {
 		t.Errorf("the second closer: %v", err)
 	}
@@ -140,7 +140,7 @@ func TestRegistrarOnTables(t *testing.T) {
 	_, err = g.ConfirmInfrastructure(ctx, "hamburg", "20191210", hash, registration.Note{By: "olga", Reason: "looked"})
 	ok(t, err)
 	t.Run("what was said is read back, each entry a row and each change a number", func(t *testing.T) {
-		book, err := entries.Book(ctx, cloudID)
+		history, err := entries.History(ctx, cloudID)
 		ok(t, err)
 		at := time.Date(2020, 1, 15, 13, 30, 0, 0, time.UTC)
 		want.At, want.Change = at, 1
@@ -152,25 +152,25 @@ func TestRegistrarOnTables(t *testing.T) {
 		recorded := registration.InfrastructureEntry{CloudID: cloudID, EffectiveDay: "20191210", Note: registration.Note{By: "CloseDay", At: at, Change: 6}, Subscriptions: []string{payer}}
 		confirmed := recorded
 		confirmed.Note, confirmed.Confirmed, confirmed.Against = registration.Note{Number: 1, By: "olga", Reason: "looked", At: at, Change: 7}, true, []string{hash}
-		all := registration.Book{CloudID: cloudID, Version: 7, Registrations: []registration.Registration{want, ended}, Tenants: []registration.Mapping{first, removed},
+		all := registration.History{CloudID: cloudID, Version: 7, Registrations: []registration.Registration{want, ended}, Tenants: []registration.Mapping{first, removed},
 			Infrastructure: []registration.InfrastructureEntry{recorded, confirmed}, Providers: []string{payer}}
-		if diff := cmp.Diff(all, book); diff != "" || !made {
-			t.Errorf("made %t, book (-want +got):\n%s", made, diff)
+		if diff := cmp.Diff(all, history); diff != "" || !made {
+			t.Errorf("made %t, history (-want +got):\n%s", made, diff)
 		}
-		books, err := entries.Books(ctx)
+		histories, err := entries.Histories(ctx)
 		ok(t, err)
-		if diff := cmp.Diff([]registration.Book{all}, books); diff != "" {
-			t.Errorf("books (-want +got):\n%s", diff)
+		if diff := cmp.Diff([]registration.History{all}, histories); diff != "" {
+			t.Errorf("histories (-want +got):\n%s", diff)
 		}
 	})
 	t.Run("of two changes of one version the second is told", func(t *testing.T) {
-		book, err := entries.Book(ctx, cloudID)
+		history, err := entries.History(ctx, cloudID)
 		ok(t, err)
 		later := want
 		later.EffectiveDay = "20200401"
-		ok(t, entries.Append(ctx, book, registration.Added{Registrations: []registration.Registration{later}}))
+		ok(t, entries.Append(ctx, history, registration.Added{Registrations: []registration.Registration{later}}))
 		later.EffectiveDay = "20200501" // another row, and yet too late
-		if err := entries.Append(ctx, book, registration.Added{Registrations: []registration.Registration{later}}); !errors.Is(err, registration.ErrChanged) {
+		if err := entries.Append(ctx, history, registration.Added{Registrations: []registration.Registration{later}}); !errors.Is(err, registration.ErrChanged) {
 			t.Errorf("got %v", err)
 		}
 	})
@@ -181,8 +181,8 @@ func TestRegistrarOnTables(t *testing.T) {
 		ok(t, err)
 		row.Key, row.Props["change"] = "registration_20200101", int64(2) // and change_000002 was not there yet
 		ok(t, tables.Apply(ctx, table.Registrations, torn, table.Op{Verb: table.Insert, Row: row}))
-		if book, err := entries.Book(ctx, torn); err != nil || len(book.Registrations) != 1 || book.Version != 1 {
-			t.Errorf("%+v, %v", book, err)
+		if history, err := entries.History(ctx, torn); err != nil || len(history.Registrations) != 1 || history.Version != 1 {
+			t.Errorf("%+v, %v", history, err)
 		}
 	})
 	t.Run("names", func(t *testing.T) {
@@ -193,7 +193,7 @@ func TestRegistrarOnTables(t *testing.T) {
 		}
 		other := want
 		other.CloudID = "0badcafe-de02-43a4-903d-eb74f8258b01"
-		err := entries.Append(ctx, registration.Book{CloudID: other.CloudID}, registration.Added{Registrations: []registration.Registration{other}})
+		err := entries.Append(ctx, registration.History{CloudID: other.CloudID}, registration.Added{Registrations: []registration.Registration{other}})
 		if !errors.Is(err, registration.ErrTaken) {
 			t.Errorf("got %v", err)
 		}
@@ -203,7 +203,7 @@ func TestRegistrarOnTables(t *testing.T) {
 			const spoilt = "5badcafe-de02-43a4-903d-eb74f8258b01"
 			row := table.Row{Partition: spoilt, Key: key, Props: table.Props{"subscriptionId": payer, "billingModel": "PayAsYouUse", "start": want.Start}}
 			ok(t, tables.Apply(ctx, table.Registrations, spoilt, table.Op{Verb: table.Insert, Row: row}))
-			if _, err := entries.Book(ctx, spoilt); err == nil || !strings.Contains(err.Error(), key) {
+			if _, err := entries.History(ctx, spoilt); err == nil || !strings.Contains(err.Error(), key) {
 				t.Errorf("%s: %v", key, err)
 			}
 			got, err := tables.Get(ctx, table.Registrations, spoilt, key)

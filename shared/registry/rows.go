@@ -32,7 +32,7 @@ func splitNumber(text string) (day string, number int, err error) {
 func registrationProps(r registration.Registration) table.Props {
 	props := table.Props{
 		"name": r.Name, "subscriptionId": r.SubscriptionID, "subscriptionKind": string(r.SubscriptionKind), "cloud": r.Cloud,
-		"stampKind": string(r.StampKind), "billingModel": string(r.BillingModel), "usageReportingEnabled": !r.ReportingOff,
+		"stackKind": string(r.StackKind), "billingModel": string(r.BillingModel), "usageReportingEnabled": !r.ReportingOff,
 		"region": r.Region, "start": r.Start.UTC(),
 	}
 	if !r.End.IsZero() {
@@ -65,32 +65,32 @@ func noted(props table.Props, n registration.Note) table.Props {
 	return props
 }
 
-// readEntry adds a row to its book.
-func readEntry(book *registration.Book, row table.Row) (err error) {
+// readEntry adds a row to its history.
+func readEntry(history *registration.History, row table.Row) (err error) {
 	kind, rest, _ := strings.Cut(row.Key, "_")
 	switch kind + "_" {
 	case registrationPrefix:
-		err = readRegistration(book, row, rest)
+		err = readRegistration(history, row, rest)
 	case tenantPrefix:
 		m := registration.Mapping{CloudID: row.Partition, Note: noteOf(row), SubscriptionID: text(row, "subscriptionId")}
 		m.TenantID, rest, _ = strings.Cut(rest, "_")
 		if m.EffectiveDay, m.Number, err = splitNumber(rest); err == nil {
 			err = m.Check()
 		}
-		book.Tenants = append(book.Tenants, m)
+		history.Tenants = append(history.Tenants, m)
 	case infrastructurePrefix:
 		e := registration.InfrastructureEntry{CloudID: row.Partition, Note: noteOf(row), Subscriptions: splitList(text(row, "subscriptions")), Against: splitList(text(row, "against"))}
 		e.Confirmed, _ = row.Props["confirmed"].(bool)
 		if e.EffectiveDay, e.Number, err = splitNumber(rest); err == nil {
 			err = e.Check()
 		}
-		book.Infrastructure = append(book.Infrastructure, e)
+		history.Infrastructure = append(history.Infrastructure, e)
 	case providerPrefix:
-		book.Providers = append(book.Providers, rest)
+		history.Providers = append(history.Providers, rest)
 	case changePrefix:
 		var n int
 		_, err = fmt.Sscanf(rest, "%06d", &n)
-		book.Version = max(book.Version, n)
+		history.Version = max(history.Version, n)
 	}
 	if err != nil {
 		return fmt.Errorf("row %s: %w", row.Key, err)
@@ -98,12 +98,12 @@ func readEntry(book *registration.Book, row table.Row) (err error) {
 	return nil
 }
 
-func readRegistration(book *registration.Book, row table.Row, rest string) (err error) {
+func readRegistration(history *registration.History, row table.Row, rest string) (err error) {
 	when := func(column string) time.Time { t, _ := row.Props[column].(time.Time); return t }
 	r := registration.Registration{
 		CloudID: row.Partition, Name: text(row, "name"), Note: noteOf(row), SubscriptionID: text(row, "subscriptionId"),
 		SubscriptionKind: registration.SubscriptionKind(text(row, "subscriptionKind")), Cloud: text(row, "cloud"),
-		StampKind: registration.StampKind(text(row, "stampKind")), BillingModel: registration.BillingModel(text(row, "billingModel")),
+		StackKind: registration.StackKind(text(row, "stackKind")), BillingModel: registration.BillingModel(text(row, "billingModel")),
 		Region: text(row, "region"), Start: when("start"), End: when("end"),
 	}
 	if enabled, said := row.Props["usageReportingEnabled"].(bool); said {
@@ -115,7 +115,7 @@ func readRegistration(book *registration.Book, row table.Row, rest string) (err 
 	if r.EffectiveDay, r.Number, err = splitNumber(rest); err == nil {
 		err = r.Check()
 	}
-	book.Registrations = append(book.Registrations, r.Filled())
+	history.Registrations = append(history.Registrations, r.Filled())
 	return err
 }
 

@@ -28,15 +28,15 @@ type Status struct {
 
 // OpenDay is an entry of OpenDays or OpenRevisions.
 type OpenDay struct {
-	CloudID    string    `json:"cloudId"`
-	UsageDay   string    `json:"usageDay"`
-	Revision   int       `json:"revision,omitempty"`
-	Since      time.Time `json:"since"`
-	WaitsFor   string    `json:"waitsFor,omitempty"`        // why the day has no next revision yet; empty: it is due, or the rules are not known
-	DueAt      time.Time `json:"dueAt,omitzero"`            // when it has one all the same
-	Declined   int64     `json:"declinedRecords,omitempty"` // of the last revision, by commerce
-	Unanswered int       `json:"unansweredBatches,omitempty"`
-	LastAnswer string    `json:"lastAnswer,omitempty"` // of a batch that waits
+	CloudID      string    `json:"cloudId"`
+	UsageDay     string    `json:"usageDay"`
+	Revision     int       `json:"revision,omitempty"`
+	Since        time.Time `json:"since"`
+	WaitsFor     string    `json:"waitsFor,omitempty"`        // why the day has no next revision yet; empty: it is due, or the rules are not known
+	DueAt        time.Time `json:"dueAt,omitzero"`            // when it has one all the same
+	Declined     int64     `json:"declinedRecords,omitempty"` // of the last revision, by commerce
+	Unanswered   int       `json:"unansweredBatches,omitempty"`
+	LastResponse string    `json:"lastResponse,omitempty"` // of a batch that waits
 }
 
 // Finding is one of what ledger.Findings lists.
@@ -97,7 +97,7 @@ func (r Reader) Read(ctx context.Context) (Status, error) {
 		for _, b := range batches {
 			if b.State != ledger.BatchAnswered {
 				open.Unanswered++
-				open.LastAnswer = b.LastAnswer
+				open.LastResponse = b.LastResponse
 			}
 		}
 		s.OpenRevisions = append(s.OpenRevisions, open)
@@ -128,11 +128,11 @@ func (r Reader) due(ctx context.Context, m ledger.OpenMark, open *OpenDay) error
 	if r.Closer == nil {
 		return nil
 	}
-	book, err := r.Registrations.Book(ctx, m.CloudID)
+	history, err := r.Registrations.History(ctx, m.CloudID)
 	if err != nil {
 		return err
 	}
-	state, err := r.Closer.Open(ctx, m, book)
+	state, err := r.Closer.Open(ctx, m, history)
 	if err != nil {
 		return err
 	}
@@ -145,11 +145,11 @@ func (r Reader) due(ctx context.Context, m ledger.OpenMark, open *OpenDay) error
 }
 
 func (r Reader) findings(ctx context.Context) ([]Finding, error) {
-	books, err := r.Registrations.Books(ctx)
+	histories, err := r.Registrations.Histories(ctx)
 	if err != nil {
 		return nil, err
 	}
-	found, err := r.Ledger.Findings(ctx, r.Blobs, books, maxFindings)
+	found, err := r.Ledger.Findings(ctx, r.Blobs, histories, maxFindings)
 	shown := make([]Finding, len(found))
 	for i, f := range found {
 		shown[i] = Finding{CloudID: f.CloudID, UsageDay: f.Day.String(), Kind: f.Kind, Text: f.String()}

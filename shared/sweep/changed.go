@@ -21,15 +21,15 @@ const changedLately = 48 * time.Hour
 // changed sees that what was recorded of the registration reaches what came before
 // it: closed days, and hours that do not count any more.
 func (s *landedSweep) changed(ctx context.Context, all bool) error {
-	book, err := s.registration(ctx)
+	history, err := s.registration(ctx)
 	if err != nil {
 		return err
 	}
-	all = all || s.now.Sub(book.Changed()) < changedLately
+	all = all || s.now.Sub(history.Changed()) < changedLately
 	if !all {
-		return s.resettle(ctx, book, false)
+		return s.resettle(ctx, history, false)
 	}
-	return errors.Join(s.resettle(ctx, book, true), s.outside(ctx, book))
+	return errors.Join(s.resettle(ctx, history, true), s.outside(ctx, history))
 }
 
 // resettle asks for the next revision of days that were closed with reporting
@@ -37,8 +37,8 @@ func (s *landedSweep) changed(ctx context.Context, all bool) error {
 // by an earlier registration and are charged differently by that of now, which
 // somebody has confirmed. It costs nothing where reporting was never off, or
 // never on, and the registration did not change lately.
-func (s *landedSweep) resettle(ctx context.Context, book registration.Book, lately bool) error {
-	if off, on := registration.Reporting(book.Registrations); !lately && !(off && on) {
+func (s *landedSweep) resettle(ctx context.Context, history registration.History, lately bool) error {
+	if off, on := registration.Reporting(history.Registrations); !lately && !(off && on) {
 		return nil
 	}
 	last, err := s.sweeper.Ledger.LastRevisions(ctx, s.cloudID)
@@ -48,14 +48,14 @@ func (s *landedSweep) resettle(ctx context.Context, book registration.Book, late
 	var errs []error
 	for day, revision := range last {
 		if revision.Reporting == ledger.ReportingOff {
-			errs = append(errs, s.unforwarded(ctx, book, day))
+			errs = append(errs, s.unforwarded(ctx, history, day))
 			continue
 		}
 		since := revision.SettledBy()
-		if since < 0 || !book.Affected(day.Compact(), since) {
+		if since < 0 || !history.Affected(day.Compact(), since) {
 			continue
 		}
-		why := book.Cause(day.Compact(), since)
+		why := history.Cause(day.Compact(), since)
 		_, err := s.sweeper.Ledger.AskRevision(ctx, s.cloudID, day, ledger.SettleRegistration, ledger.Reasoned{
 			By: cmp.Or(why.By, "Sweep"), At: s.now,
 			Reason: fmt.Sprintf("change %d of the registration: %.900s", why.Change, cmp.Or(why.Reason, "no reason is recorded")),
@@ -67,8 +67,8 @@ func (s *landedSweep) resettle(ctx context.Context, book registration.Book, late
 
 // unforwarded asks for the next revision of a day that was closed with reporting
 // off, if it is on now: it was switched on from the day, or before.
-func (s *landedSweep) unforwarded(ctx context.Context, book registration.Book, day usage.Day) error {
-	on, err := book.Reporting(day.Compact())
+func (s *landedSweep) unforwarded(ctx context.Context, history registration.History, day usage.Day) error {
+	on, err := history.Reporting(day.Compact())
 	if err != nil || on == nil {
 		return err
 	}
@@ -81,8 +81,8 @@ func (s *landedSweep) unforwarded(ctx context.Context, book registration.Book, d
 
 // outside announces files that count for hours that are not accepted any more,
 // after an end or before a start: IngestHour takes them out.
-func (s *landedSweep) outside(ctx context.Context, book registration.Book) error {
-	for _, bounds := range book.Outside() {
+func (s *landedSweep) outside(ctx context.Context, history registration.History) error {
+	for _, bounds := range history.Outside() {
 		first, err := usage.ParseDay(cmp.Or(bounds[0], "00010101"))
 		if err != nil {
 			return err
@@ -95,7 +95,7 @@ func (s *landedSweep) outside(ctx context.Context, book registration.Book) error
 			if err != nil {
 				return err
 			}
-			if row.Verdict == ledger.Counted && book.NotAccepted(row.ID.Hour.Start(), s.sweeper.Closer.Rules.Settling()) != "" {
+			if row.Verdict == ledger.Counted && history.NotAccepted(row.ID.Hour.Start(), s.sweeper.Closer.Rules.Settling()) != "" {
 				s.announce(landing.Name{CloudID: row.ID.CloudID, Hour: row.ID.Hour, SHA16: row.ID.SHA16})
 			}
 		}

@@ -97,7 +97,7 @@ func (sw *Sweeper) sweepContainer(ctx context.Context, r *resending, cloudID str
 		err = s.compare(ctx, sw.Ledger.LandedHours(ctx, cloudID), years, func(usage.Day) bool { return true })
 	} else {
 		first := usage.HourOf(s.now.Add(-sw.Lookback)).Day()
-		final := usage.HourOf(s.now).Day().Next() // a stamp's clock may be ahead
+		final := usage.HourOf(s.now).Day().Next() // a stack's clock may be ahead
 		err = s.compare(ctx, sw.Ledger.LandedBetween(ctx, cloudID, first, final), months(first, final),
 			func(d usage.Day) bool { return first <= d && d <= final })
 	}
@@ -125,8 +125,8 @@ type landedSweep struct {
 	resend  *resending
 	cloudID string
 	now     time.Time
-	asked   bool               // verdicts that may change are asked for in this run: compare leaves them alone
-	book    *registration.Book // nil: not yet asked
+	asked   bool                  // verdicts that may change are asked for in this run: compare leaves them alone
+	history *registration.History // nil: not yet asked
 }
 
 // compare goes through blobs and rows side by side. Both come in order of
@@ -197,11 +197,11 @@ func (s *landedSweep) announceAgain(ctx context.Context, row ledger.LandedHour) 
 	if !s.sweeper.Ingester.Again(row.Hour) {
 		return nil
 	}
-	book, err := s.registration(ctx)
+	history, err := s.registration(ctx)
 	if err != nil {
 		return err
 	}
-	if book.NotAccepted(row.ID.Hour.Start(), s.sweeper.Closer.Rules.Settling()) != "" && !row.TakesOver() && !row.Leaves() {
+	if history.NotAccepted(row.ID.Hour.Start(), s.sweeper.Closer.Rules.Settling()) != "" && !row.TakesOver() && !row.Leaves() {
 		return nil // what was decided is carried out, or ended, all the same
 	}
 	s.announce(landing.Name{CloudID: row.ID.CloudID, Hour: row.ID.Hour, SHA16: row.ID.SHA16})
@@ -212,14 +212,14 @@ func (s *landedSweep) announce(name landing.Name) {
 	s.resend.send(queue.Landed, queue.LandedMessage(name))
 }
 
-// registration reads the book of the sweep's registration, once.
-func (s *landedSweep) registration(ctx context.Context) (registration.Book, error) {
-	if s.book == nil {
-		book, err := s.sweeper.Registrations.Book(ctx, s.cloudID)
+// registration reads the history of the sweep's registration, once.
+func (s *landedSweep) registration(ctx context.Context) (registration.History, error) {
+	if s.history == nil {
+		history, err := s.sweeper.Registrations.History(ctx, s.cloudID)
 		if err != nil {
-			return book, err
+			return history, err
 		}
-		s.book = &book
+		s.history = &history
 	}
-	return *s.book, nil
+	return *s.history, nil
 }

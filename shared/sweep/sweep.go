@@ -101,28 +101,28 @@ func (sw *Sweeper) sweepOpen(ctx context.Context, r *resending) error {
 	if err != nil {
 		return err
 	}
-	books := map[string]registration.Book{}
+	histories := map[string]registration.History{}
 	var errs []error
 	for _, m := range marks {
-		book, ok := books[m.CloudID]
+		history, ok := histories[m.CloudID]
 		if !ok {
-			if book, err = sw.Registrations.Book(ctx, m.CloudID); err != nil {
+			if history, err = sw.Registrations.History(ctx, m.CloudID); err != nil {
 				errs = append(errs, err)
 				continue
 			}
-			books[m.CloudID] = book
+			histories[m.CloudID] = history
 		}
 		if m.Revision > 0 {
 			errs = append(errs, sw.sweepBatches(ctx, r, m))
-		} else if len(book.Registrations) > 0 {
-			errs = append(errs, sw.sweepDay(ctx, r, m, book))
+		} else if len(history.Registrations) > 0 {
+			errs = append(errs, sw.sweepDay(ctx, r, m, history))
 		}
 	}
 	return errors.Join(errs...)
 }
 
-func (sw *Sweeper) sweepDay(ctx context.Context, r *resending, m ledger.OpenMark, book registration.Book) error {
-	s, err := sw.Closer.Open(ctx, m, book)
+func (sw *Sweeper) sweepDay(ctx context.Context, r *resending, m ledger.OpenMark, history registration.History) error {
+	s, err := sw.Closer.Open(ctx, m, history)
 	if err != nil {
 		return err
 	}
@@ -173,6 +173,6 @@ func (sw *Sweeper) sweepBatches(ctx context.Context, r *resending, m ledger.Open
 	return err
 }
 
-// overdueAfter is how long after its deadline a day that is still not stated is
+// overdueAfter is how long after its deadline a day that is still not closed is
 // called overdue: CloseDay had many messages for it by then.
 const overdueAfter = 2 * time.Hour

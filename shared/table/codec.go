@@ -7,7 +7,7 @@ import (
 )
 
 // firstYear is the first that a time column can hold in Azure Tables, which
-// refuses a whole row for an older one. What a stamp's clock says may be older.
+// refuses a whole row for an older one. What a stack's clock says may be older.
 const firstYear = 1601
 
 // Encode makes columns of a struct: one for each field with a col tag. Times

@@ -12,9 +12,9 @@ import (
 
 // codes are all that ParseRecord may refuse with.
 var codes = map[string]bool{
-	usage.RefusedJSON: true, usage.RefusedAmbiguous: true, usage.RefusedLine: true, usage.RefusedSubscription: true, usage.RefusedMeter: true,
-	usage.RefusedNotNumeric: true, usage.RefusedNegative: true, usage.RefusedOutOfBounds: true, usage.RefusedWindow: true,
-	usage.RefusedFuture: true, usage.RefusedResource: true,
+	usage.RejectedJSON: true, usage.RejectedAmbiguous: true, usage.RejectedLine: true, usage.RejectedSubscription: true, usage.RejectedMeter: true,
+	usage.RejectedNotNumeric: true, usage.RejectedNegative: true, usage.RejectedOutOfBounds: true, usage.RejectedWindow: true,
+	usage.RejectedFuture: true, usage.RejectedResource: true,
 }
 
 func TestBadRowsAreRefusedByCode(t *testing.T) {

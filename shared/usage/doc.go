@@ -1,7 +1,7 @@
 // Package usage is the vocabulary of usage reporting: hours and days in UTC,
 // exact quantities, one row of a stack's usage API and the key it is summed by.
 //
-//	line of an hour blob -> ParseRecord -> Record{Shown, Hour, Quantity}   or a Refusal
+//	line of an hour blob -> ParseRecord -> Record{Shown, Hour, Quantity}   or a Rejection
 //	                                         Shown.Key() -> Key           rows with one Key add
 //
 // Rows with the same key add; they never replace one another. Nothing here

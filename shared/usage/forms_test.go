@@ -97,7 +97,7 @@ func TestALineOfExactlyTheLimitIsRead(t *testing.T) {
 	if _, refusal := usage.ParseRecord(line, hour(t, "2019-12-10T19:00:00Z")); refusal != nil {
 		t.Error(refusal)
 	}
-	if _, refusal := usage.ParseRecord(append(line, ' '), hour(t, "2019-12-10T19:00:00Z")); refusal == nil || refusal.Code != usage.RefusedLine {
+	if _, refusal := usage.ParseRecord(append(line, ' '), hour(t, "2019-12-10T19:00:00Z")); refusal == nil || refusal.Code != usage.RejectedLine {
 		t.Errorf("one byte more: %+v", refusal)
 	}
 }

@@ -29,32 +29,32 @@ type Record struct {
 	Quantity Quantity
 }
 
-// Refusal says why a row does not count. It is a value that is stored with the
+// Rejection says why a row does not count. It is a value that is stored with the
 // row, so its codes are public and do not change.
-type Refusal struct {
+type Rejection struct {
 	Code   string // one of the Refused... constants
 	Reason string // a sentence for people; never holds tags
 }
 
 // Codes of refusals.
 const (
-	RefusedJSON         = "UnreadableJson"
-	RefusedAmbiguous    = "AmbiguousKeys"
-	RefusedLine         = "LineTooLong"
-	RefusedSubscription = "InvalidSubscriptionId"
-	RefusedMeter        = "InvalidMeterId"
-	RefusedNotNumeric   = "QuantityNotNumeric"
-	RefusedNegative     = "QuantityNegative"
-	RefusedOutOfBounds  = "QuantityOutOfBounds"
-	RefusedWindow       = "WindowNotOneHour"
-	RefusedFuture       = "WindowAfterReportedHour"
-	RefusedResource     = "InvalidResourceUri"
-	RefusedLocation     = "LocationMissing"
-	RefusedLeftOut      = "LeftOut" // of a corrected blob: not by a rule
+	RejectedJSON         = "UnreadableJson"
+	RejectedAmbiguous    = "AmbiguousKeys"
+	RejectedLine         = "LineTooLong"
+	RejectedSubscription = "InvalidSubscriptionId"
+	RejectedMeter        = "InvalidMeterId"
+	RejectedNotNumeric   = "QuantityNotNumeric"
+	RejectedNegative     = "QuantityNegative"
+	RejectedOutOfBounds  = "QuantityOutOfBounds"
+	RejectedWindow       = "WindowNotOneHour"
+	RejectedFuture       = "WindowAfterReportedHour"
+	RejectedResource     = "InvalidResourceUri"
+	RejectedLocation     = "LocationMissing"
+	RejectedLeftOut      = "LeftOut" // of a corrected blob: not by a rule
 )
 
-func refuse(code, format string, args ...any) *Refusal {
-	return &Refusal{Code: code, Reason: fmt.Sprintf(format, args...)}
+func refuse(code, format string, args ...any) *Rejection {
+	return &Rejection{Code: code, Reason: fmt.Sprintf(format, args...)}
 }
 
 // row is the part of the API's answer that usage is made of. Quantity is kept
@@ -83,12 +83,12 @@ type instance struct {
 
 // ParseRecord checks one row that was reported in the given hour. It answers
 // either a record or the reason why the row is refused, never both.
-func ParseRecord(line []byte, reported Hour) (Record, *Refusal) {
+func ParseRecord(line []byte, reported Hour) (Record, *Rejection) {
 	if len(line) > MaxLine {
-		return Record{}, refuse(RefusedLine, "the row has %d bytes; at most %d are read", len(line), MaxLine)
+		return Record{}, refuse(RejectedLine, "the row has %d bytes; at most %d are read", len(line), MaxLine)
 	}
 	if !utf8.Valid(line) {
-		return Record{}, refuse(RefusedJSON, "the row is not valid UTF-8")
+		return Record{}, refuse(RejectedJSON, "the row is not valid UTF-8")
 	}
 	var r row
 	if err := strictjson.Unmarshal(line, &r); err != nil {
@@ -96,16 +96,16 @@ func ParseRecord(line []byte, reported Hour) (Record, *Refusal) {
 	}
 	p := r.Properties
 	if p == nil {
-		return Record{}, refuse(RefusedJSON, "the row has no properties")
+		return Record{}, refuse(RejectedJSON, "the row has no properties")
 	}
 	if err := CheckGUID(p.SubscriptionID); err != nil {
-		return Record{}, refuse(RefusedSubscription, "subscriptionId %.60q: %v", p.SubscriptionID, err)
+		return Record{}, refuse(RejectedSubscription, "subscriptionId %.60q: %v", p.SubscriptionID, err)
 	}
 	if err := CheckGUID(p.MeterID); err != nil {
-		return Record{}, refuse(RefusedMeter, "meterId %.60q: %v", p.MeterID, err)
+		return Record{}, refuse(RejectedMeter, "meterId %.60q: %v", p.MeterID, err)
 	}
 	rec := Record{Shown: Shown{SubscriptionID: p.SubscriptionID, MeterID: p.MeterID}}
-	var refusal *Refusal
+	var refusal *Rejection
 	if rec.Quantity, refusal = parseRowQuantity(p.Quantity); refusal != nil {
 		return Record{}, refusal
 	}
@@ -119,30 +119,30 @@ func ParseRecord(line []byte, reported Hour) (Record, *Refusal) {
 }
 
 // refuseJSON tells a row that says two things from one that says none.
-func refuseJSON(what string, err error) *Refusal {
+func refuseJSON(what string, err error) *Rejection {
 	var bad *strictjson.Error
 	if errors.As(err, &bad) && bad.Ambiguous {
-		return refuse(RefusedAmbiguous, "%s: %v", what, err)
+		return refuse(RejectedAmbiguous, "%s: %v", what, err)
 	}
-	return refuse(RefusedJSON, "%s: %v", what, err)
+	return refuse(RejectedJSON, "%s: %v", what, err)
 }
 
-func parseRowQuantity(raw strictjson.Value) (Quantity, *Refusal) {
+func parseRowQuantity(raw strictjson.Value) (Quantity, *Rejection) {
 	text := string(raw)
 	if strings.HasPrefix(text, `"`) {
 		var err error
 		if text, err = strictjson.Text(raw); err != nil {
-			return Quantity{}, refuse(RefusedNotNumeric, "quantity %.60q is not a decimal number", raw)
+			return Quantity{}, refuse(RejectedNotNumeric, "quantity %.60q is not a decimal number", raw)
 		}
 	}
 	q, err := ParseQuantity(text)
 	switch {
 	case errors.Is(err, ErrOutOfBounds):
-		return Quantity{}, refuse(RefusedOutOfBounds, "quantity %.60q is %v", text, ErrOutOfBounds)
+		return Quantity{}, refuse(RejectedOutOfBounds, "quantity %.60q is %v", text, ErrOutOfBounds)
 	case err != nil:
-		return Quantity{}, refuse(RefusedNotNumeric, "quantity %.60q is not a decimal number", text)
+		return Quantity{}, refuse(RejectedNotNumeric, "quantity %.60q is not a decimal number", text)
 	case q.Sign() < 0:
-		return Quantity{}, refuse(RefusedNegative, "quantity %.60q is below zero", text)
+		return Quantity{}, refuse(RejectedNegative, "quantity %.60q is below zero", text)
 	}
 	return q, nil
 }
@@ -151,23 +151,23 @@ func parseRowQuantity(raw strictjson.Value) (Quantity, *Refusal) {
 // must not open a usage day of its own. The first preview came out in 2016.
 var earliest = HourOf(time.Date(2016, 1, 1, 0, 0, 0, 0, time.UTC))
 
-func parseWindow(start, end string, reported Hour) (Hour, *Refusal) {
+func parseWindow(start, end string, reported Hour) (Hour, *Rejection) {
 	h, err := ParseHour(start)
 	if err != nil {
-		return 0, refuse(RefusedWindow, "usageStartTime: %v", err)
+		return 0, refuse(RejectedWindow, "usageStartTime: %v", err)
 	}
 	e, err := time.Parse(time.RFC3339Nano, end)
 	if err != nil {
-		return 0, refuse(RefusedWindow, "usageEndTime %.40q: not an RFC 3339 time", end)
+		return 0, refuse(RejectedWindow, "usageEndTime %.40q: not an RFC 3339 time", end)
 	}
 	if !e.Equal(h.End()) {
-		return 0, refuse(RefusedWindow, "the usage window %.40s to %.40s is not exactly one hour", start, end)
+		return 0, refuse(RejectedWindow, "the usage window %.40s to %.40s is not exactly one hour", start, end)
 	}
 	if h < earliest {
-		return 0, refuse(RefusedWindow, "the usage window starts %s, before there was any Azure Stack", h)
+		return 0, refuse(RejectedWindow, "the usage window starts %s, before there was any Azure Stack", h)
 	}
 	if h > reported {
-		return 0, refuse(RefusedFuture, "the usage window ends %s, after the end of the reported hour %s", h.End().Format(time.RFC3339), reported)
+		return 0, refuse(RejectedFuture, "the usage window ends %s, after the end of the reported hour %s", h.End().Format(time.RFC3339), reported)
 	}
 	return h, nil
 }
@@ -175,14 +175,14 @@ func parseWindow(start, end string, reported Hour) (Hour, *Refusal) {
 // CheckLocation rejects a row that names no location where nobody else does: region
 // is the stack's name for itself, as the file's header or the registration has it.
 // Commerce declines a record without one, so the row waits until it can be billed.
-func (r Record) CheckLocation(region string) *Refusal {
+func (r Record) CheckLocation(region string) *Rejection {
 	if orEmpty(r.Location) == "" && region == "" {
-		return refuse(RefusedLocation, "the row names no location, and neither the file's header nor the registration names the region of the stack")
+		return refuse(RejectedLocation, "the row names no location, and neither the file's header nor the registration names the region of the stack")
 	}
 	return nil
 }
 
-func parseInstance(raw strictjson.Value, shown *Shown) *Refusal {
+func parseInstance(raw strictjson.Value, shown *Shown) *Rejection {
 	inner := []byte(raw)
 	if bytes.HasPrefix(inner, []byte(`"`)) {
 		text, err := strictjson.Text(raw)
@@ -192,21 +192,21 @@ func parseInstance(raw strictjson.Value, shown *Shown) *Refusal {
 		inner = []byte(text)
 	}
 	if len(inner) == 0 {
-		return refuse(RefusedResource, "instanceData is missing, so the row names no resource")
+		return refuse(RejectedResource, "instanceData is missing, so the row names no resource")
 	}
 	var inst instance
 	if err := strictjson.Unmarshal(inner, &inst); err != nil {
 		return refuseJSON("instanceData is not JSON", err)
 	}
 	if inst.Resource == nil {
-		return refuse(RefusedResource, "instanceData has no Microsoft.Resources, so the row names no resource")
+		return refuse(RejectedResource, "instanceData has no Microsoft.Resources, so the row names no resource")
 	}
 	shown.ResourceURI, shown.Location = inst.Resource.ResourceURI, inst.Resource.Location
 	if err := checkResourceURI(shown.ResourceURI); err != nil {
-		return refuse(RefusedResource, "resourceUri %.200q: %v", shown.ResourceURI, err)
+		return refuse(RejectedResource, "resourceUri %.200q: %v", shown.ResourceURI, err)
 	}
 	if len(shown.Location) > maxLocation {
-		return refuse(RefusedJSON, "instanceData: a location of %d bytes; at most %d are read", len(shown.Location), maxLocation)
+		return refuse(RejectedJSON, "instanceData: a location of %d bytes; at most %d are read", len(shown.Location), maxLocation)
 	}
 	shown.Tags = ownText(inst.Resource.Tags)
 	shown.AdditionalInfo = ownText(inst.Resource.AdditionalInfo)

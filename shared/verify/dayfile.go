@@ -39,7 +39,7 @@ type item struct {
 	N        int64 // of the line in the file
 }
 
-// Add takes in more of the line. What the day says of it now goes before what it said.
+// Add reads more of the line. What the day says of it now goes before what it said.
 func (i item) Add(j item) item {
 	if i.Total == "" && j.Total != "" {
 		i.line, i.Hours = j.line, nil
@@ -221,7 +221,7 @@ func (r *revision) usage() iter.Seq[usage] {
 	}
 }
 
-// readCarries takes in what other days carried into this one.
+// readCarries reads what other days carried into this one.
 func (r *revision) readCarries(items *sorter[item]) {
 	for _, c := range r.Carries {
 		var head struct{ CloudID, UsageDay, CarriedTo, Reason string }

@@ -71,7 +71,7 @@ func (l *look) checkHours() {
 func (l *look) checkFile(r row) *file {
 	f := newFile(r)
 	need(f.path == r.text("blob"), f.where, "blob is %q, which is the name of another one", r.text("blob"))
-	rejected, refusals := &sorter[pair]{dir: l.o.TempDir}, f.text("refusals")
+	rejected, refusals := &sorter[pair]{dir: l.o.TempDir}, f.text("rejectedFile")
 	defer rejected.close()
 	l.readUsage(f, func(n int64, code string) {
 		line := fmt.Sprint(n)

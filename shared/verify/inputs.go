@@ -129,7 +129,7 @@ func (l *look) checkMissing(last *revision) {
 	for _, h := range l.hoursOfDay() {
 		pointer := l.hours[h.compact()[8:]]
 		excluded := pointer.found() && pointer.text("counts") == ""
-		l.check(!l.book.expects(h) || excluded || strings.Contains(known, h.compact()) || !last.when("statedAt").After(l.book.changed()),
+		l.check(!l.book.expects(h) || excluded || strings.Contains(known, h.compact()) || !last.when("closedAt").After(l.book.changed()),
 			last.where, "the reported hour %s is neither among its inputs nor missing", h.compact())
 	}
 }
@@ -141,7 +141,7 @@ func (l *look) checkDeadline() {
 	m := l.mark
 	since := m.when("since")
 	if n := len(l.revisions); n > 0 {
-		since = later(since, m.when("lastLanding"), m.when("restateAt"), l.revisions[n-1].when("statedAt"))
+		since = later(since, m.when("lastLanding"), m.when("restateAt"), l.revisions[n-1].when("closedAt"))
 	}
 	deadline := later(since, endOf(l.day), l.book.changed()).Add(l.o.CloseDelay + 2*time.Hour)
 	l.check(len(l.book["registration"]) == 0 || !l.o.Now.After(deadline), m.where, "the day is still open; it had to close by %s", show(deadline))

@@ -46,7 +46,7 @@ type manifest struct {
 	Batches []batch
 }
 
-// carry is a revision of another day whose differences the day takes in.
+// carry is a revision of another day whose differences the day reads.
 type carry struct {
 	UsageDay, File, SHA256 string
 	Revision               int
@@ -183,8 +183,8 @@ func (r *revision) answers(b batch, records []json.RawMessage) []outcome {
 		r.waiting[number] = true
 		r.out.Unsettled += int64(b.Records)
 		r.check(r.get(table.OpenDays, r.cloudID, r.Key).found(), row.where, "it has no final outcome, and OpenDays has no row %s", r.Key)
-		settleable := !row.when("refusedSince").IsZero() || row.count("unread") >= 3 || row.count("tries") >= 5 // by an operator
-		r.waits(!settleable, row.where, "%d records have no outcome after %d tries; the last met: %.300s", b.Records, row.count("tries"), row.text("lastAnswer"))
+		settleable := !row.when("declinedSince").IsZero() || row.count("unread") >= 3 || row.count("tries") >= 5 // by an operator
+		r.waits(!settleable, row.where, "%d records have no outcome after %d tries; the last met: %.300s", b.Records, row.count("tries"), row.text("lastResponse"))
 		return make([]outcome, len(records))
 	}
 	path, sum := row.text("receipt"), row.text("receiptSha256")
@@ -239,7 +239,7 @@ func (r *revision) answered(where string, record []byte, o outcome, batch int) (
 		columns[strings.Replace(name, "azureStack.", "azureStack", 1)] = value
 	}
 	maps.Copy(columns, props{"additionalInfo": was.AdditionalInfo["stamp"], "flags": strings.Join(was.Flags, ","), "hours": strings.Trim(strings.ReplaceAll(fmt.Sprint(was.Hours), " ", ","), "[]"),
-		"batch": fmt.Sprint(batch), "answer": o.Status, "answerCode": clipped(o.Code), "answerMessage": clipped(o.Message), "storedQuantity": clipped(stored), "cloudId": "", "usageDate": "", "stamp": ""})
+		"batch": fmt.Sprint(batch), "outcome": o.Status, "outcomeCode": clipped(o.Code), "outcomeMessage": clipped(o.Message), "storedQuantity": clipped(stored), "cloudId": "", "usageDate": "", "stamp": ""})
 	uri := sha256.Sum256([]byte(strings.ToLower(was.ResourceURI)))
 	r.outcomes.put(fmt.Sprintf("%s_%x_%s", was.SubscriptionID, uri[:4], was.RecordID), pair{Must: &columns}, 1000+2*len(record))
 	return left != "0"

@@ -62,7 +62,7 @@ func dashed(ids ...string) (list []string) {
 	return listOf(list)
 }
 
-// observe takes in what the header of an input says of the stack. That decides first
+// observe reads what the header of an input says of the stack. That decides first
 // which is nearest to the end of the day, then the earlier one; what is not dated
 // comes last.
 func (l *look) observe(in *input, h header) {

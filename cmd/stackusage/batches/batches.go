@@ -67,26 +67,26 @@ func (f *filter) find(ctx context.Context, l *ledger.Ledger) iter.Seq2[ledger.Li
 
 // Row is one line of batch list.
 type Row struct {
-	CloudID      string     `json:"cloudId"`
-	Day          string     `json:"usageDay"`
-	Revision     int        `json:"revision"`
-	Batch        int        `json:"batch"`
-	State        string     `json:"state"`
-	Records      int64      `json:"records"`
-	Accepted     int64      `json:"accepted"`
-	Duplicate    int64      `json:"duplicate"`
-	Conflict     int64      `json:"conflict"`
-	Rejected     int64      `json:"rejected"`
-	Expired      int64      `json:"expired"`
-	Declined     int64      `json:"declined"`
-	Tries        int64      `json:"tries"`
-	Unread       int64      `json:"unread,omitempty"`
-	RefusedSince *time.Time `json:"refusedSince,omitempty"`
-	NotBefore    *time.Time `json:"notBefore,omitempty"`
-	LastAnswer   string     `json:"lastAnswer,omitempty"`
-	Decided      *Decision  `json:"decision,omitempty"`
-	Retried      *Decision  `json:"retry,omitempty"`
-	Blob         string     `json:"blob"`
+	CloudID       string     `json:"cloudId"`
+	Day           string     `json:"usageDay"`
+	Revision      int        `json:"revision"`
+	Batch         int        `json:"batch"`
+	State         string     `json:"state"`
+	Records       int64      `json:"records"`
+	Accepted      int64      `json:"accepted"`
+	Duplicate     int64      `json:"duplicate"`
+	Conflict      int64      `json:"conflict"`
+	Rejected      int64      `json:"rejected"`
+	Expired       int64      `json:"expired"`
+	Declined      int64      `json:"declined"`
+	Tries         int64      `json:"tries"`
+	Unread        int64      `json:"unread,omitempty"`
+	DeclinedSince *time.Time `json:"declinedSince,omitempty"`
+	NotBefore     *time.Time `json:"notBefore,omitempty"`
+	LastResponse  string     `json:"lastResponse,omitempty"`
+	Decided       *Decision  `json:"decision,omitempty"`
+	Retried       *Decision  `json:"retry,omitempty"`
+	Blob          string     `json:"blob"`
 }
 
 // Decision is what an operator decided about a batch.
@@ -121,7 +121,7 @@ stackusage batch list --all --day 2019-12-10`, func(ctx context.Context) error {
 		return cli.List(e, rows(f.find(ctx, storage.Ledger)), cli.Table[Row]{
 			Head: []string{"CLOUD ID", "USAGE DAY", "REV", "BATCH", "STATE", "RECORDS", "TRIES", "UNREAD", "REFUSED SINCE", "NOT BEFORE", "LAST ANSWER"},
 			Cells: func(r Row) []any {
-				return []any{r.CloudID, r.Day, r.Revision, r.Batch, r.State, r.Records, r.Tries, r.Unread, cli.PointOr(r.RefusedSince), cli.PointOr(r.NotBefore), r.why()}
+				return []any{r.CloudID, r.Day, r.Revision, r.Batch, r.State, r.Records, r.Tries, r.Unread, cli.PointOr(r.DeclinedSince), cli.PointOr(r.NotBefore), r.why()}
 			},
 			None: none,
 		})
@@ -146,7 +146,7 @@ func rowOf(b ledger.ListedBatch) Row {
 	r := Row{
 		CloudID: b.ID.CloudID, Day: b.ID.Day.String(), Revision: b.ID.Revision, Batch: b.ID.Number, State: string(b.State),
 		Records: b.Records, Accepted: b.Accepted, Duplicate: b.Duplicate, Conflict: b.Conflict, Rejected: b.Rejected, Expired: b.Expired, Declined: b.Declined,
-		Tries: b.Tries, Unread: b.Unread, RefusedSince: cli.Known(b.RefusedSince), NotBefore: cli.Known(b.NotBefore), LastAnswer: b.LastAnswer, Blob: b.Blob,
+		Tries: b.Tries, Unread: b.Unread, DeclinedSince: cli.Known(b.DeclinedSince), NotBefore: cli.Known(b.NotBefore), LastResponse: b.LastResponse, Blob: b.Blob,
 	}
 	if b.Decision != "" {
 		r.Decided = &Decision{"settle as " + string(b.SettledAs()), b.DecisionReason, b.DecidedBy, b.DecidedAt.UTC()}
@@ -160,7 +160,7 @@ func rowOf(b ledger.ListedBatch) Row {
 // why is what is to be known of a batch, in one line. Commerce's words may hold
 // anything.
 func (r Row) why() string {
-	text := r.LastAnswer
+	text := r.LastResponse
 	if r.State == string(ledger.BatchAnswered) {
 		text = fmt.Sprintf("%d accepted, %d duplicate, %d conflict, %d rejected, %d expired", r.Accepted, r.Duplicate, r.Conflict, r.Rejected, r.Expired)
 	}

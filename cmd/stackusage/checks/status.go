@@ -101,8 +101,8 @@ func itemsOf(s status.Status) (items []Item) {
 	}
 	for _, d := range s.OpenRevisions {
 		text := fmt.Sprintf("revision %d open since %s; %s without a response", d.Revision, usage.Point(d.Since), cli.Count(d.Unanswered, "batch"))
-		if d.LastAnswer != "" {
-			text += fmt.Sprintf("; the last response: %.200q", d.LastAnswer)
+		if d.LastResponse != "" {
+			text += fmt.Sprintf("; the last response: %.200q", d.LastResponse)
 		}
 		items = append(items, Item{"openRevision", d.CloudID, d.UsageDay, text})
 	}

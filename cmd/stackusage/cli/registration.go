@@ -56,8 +56,8 @@ func (e *Env) completeNames(cmd *cobra.Command, _ []string, _ string) ([]string,
 	defer cancel()
 	var names []string
 	if storage, err := e.Storage(); err == nil {
-		books, _ := storage.Registry().Books(ctx) // a shell shows no errors
-		for _, b := range books {
+		histories, _ := storage.Registry().Histories(ctx) // a shell shows no errors
+		for _, b := range histories {
 			names = append(names, b.Name())
 		}
 	}
@@ -86,8 +86,8 @@ func (r *Registration) CloudID(ctx context.Context) (*Storage, string, error) {
 		storage, err := r.env.Storage()
 		return storage, id, err
 	}
-	storage, book, err := r.Book(ctx)
-	return storage, book.CloudID, err
+	storage, history, err := r.History(ctx)
+	return storage, history.CloudID, err
 }
 
 // Given is the cloudId of the registration that is named; empty for all.
@@ -114,51 +114,51 @@ func (s *Storage) checkStored(ctx context.Context, cloudID string) error {
 	for _, err := range s.Ledger.LandedHours(ctx, cloudID) {
 		return err
 	}
-	book, err := s.Registry().Book(ctx, cloudID)
-	if err != nil || len(book.Registrations) > 0 {
+	history, err := s.Registry().History(ctx, cloudID)
+	if err != nil || len(history.Registrations) > 0 {
 		return err
 	}
 	return fmt.Errorf("nothing of registration %s is stored; stackusage registration list shows the cloudId of each", cloudID)
 }
 
 // Book is all that is recorded of the one registration.
-func (r *Registration) Book(ctx context.Context) (storage *Storage, book registration.Book, err error) {
+func (r *Registration) History(ctx context.Context) (storage *Storage, history registration.History, err error) {
 	if storage, err = r.env.Storage(); err != nil {
-		return nil, book, err
+		return nil, history, err
 	}
 	if r.text == "" {
-		book, err = storage.only(ctx)
-		return storage, book, err
+		history, err = storage.only(ctx)
+		return storage, history, err
 	}
 	if id, ok := parseGUID(r.text); ok {
-		book, err = storage.Registry().Book(ctx, id)
-		if err == nil && len(book.Registrations) == 0 {
+		history, err = storage.Registry().History(ctx, id)
+		if err == nil && len(history.Registrations) == 0 {
 			err = fmt.Errorf("no registration has cloudId %s; stackusage registration list shows them", id)
 		}
-		return storage, book, err
+		return storage, history, err
 	}
-	book, err = storage.Registrar(false).Named(ctx, r.text)
-	return storage, book, err
+	history, err = storage.Registrar(false).Named(ctx, r.text)
+	return storage, history, err
 }
 
 // only is the one registration that there is beside the smoke test's.
-func (s *Storage) only(ctx context.Context) (registration.Book, error) {
-	books, err := s.Registry().Books(ctx)
+func (s *Storage) only(ctx context.Context) (registration.History, error) {
+	histories, err := s.Registry().Histories(ctx)
 	if err != nil {
-		return registration.Book{}, err
+		return registration.History{}, err
 	}
-	books = slices.DeleteFunc(books, func(b registration.Book) bool { return b.CloudID == SmokeTestCloudID || len(b.Registrations) == 0 })
-	if len(books) == 1 {
-		return books[0], nil
+	histories = slices.DeleteFunc(histories, func(b registration.History) bool { return b.CloudID == SmokeTestCloudID || len(b.Registrations) == 0 })
+	if len(histories) == 1 {
+		return histories[0], nil
 	}
-	if len(books) == 0 {
-		return registration.Book{}, fmt.Errorf("--registration is missing, and no stack is registered; stackusage registration create registers one")
+	if len(histories) == 0 {
+		return registration.History{}, fmt.Errorf("--registration is missing, and no stack is registered; stackusage registration create registers one")
 	}
-	names := make([]string, len(books))
-	for i, b := range books {
+	names := make([]string, len(histories))
+	for i, b := range histories {
 		names[i] = cmp.Or(b.Name(), b.CloudID)
 	}
-	return registration.Book{}, fmt.Errorf("--registration is missing; there are: %s", strings.Join(names, ", "))
+	return registration.History{}, fmt.Errorf("--registration is missing; there are: %s", strings.Join(names, ", "))
 }
 
 // Decision is a decision about one registration: of which, by whom and why.
@@ -183,9 +183,9 @@ func (d *Decision) CloudID(ctx context.Context) (*Storage, string, error) {
 }
 
 // Book checks the flags, and is all that is recorded of the registration.
-func (d *Decision) Book(ctx context.Context) (*Storage, registration.Book, error) {
+func (d *Decision) History(ctx context.Context) (*Storage, registration.History, error) {
 	if err := d.reason(); err != nil {
-		return nil, registration.Book{}, err
+		return nil, registration.History{}, err
 	}
-	return d.of.Book(ctx)
+	return d.of.History(ctx)
 }

@@ -87,11 +87,11 @@ Watch:
 // checkReports refuses a day of which nothing is forwarded: what is carried to it
 // would be billed by nobody, and the day that it comes from would be closed.
 func checkReports(ctx context.Context, s *cli.Storage, cloudID string, to usage.Day) error {
-	book, err := s.Registry().Book(ctx, cloudID)
+	history, err := s.Registry().History(ctx, cloudID)
 	if err != nil {
 		return err
 	}
-	on, err := book.Reporting(to.Compact())
+	on, err := history.Reporting(to.Compact())
 	if err == nil && on == nil {
 		err = fmt.Errorf("usage reporting is off on that day, and nothing of it is billed; name a day with reporting on by --to: %w", ledger.ErrNotCarried)
 	}

@@ -89,7 +89,7 @@ func revisions(ctx context.Context, l *ledger.Ledger, cloudID string, days cli.R
 
 func rowOf(s ledger.Statement) Row {
 	r := Row{
-		CloudID: s.CloudID, Day: s.Day.String(), Revision: s.Number, Closed: s.StatedAt.UTC(), Complete: s.Complete,
+		CloudID: s.CloudID, Day: s.Day.String(), Revision: s.Number, Closed: s.ClosedAt.UTC(), Complete: s.Complete,
 		Inputs: s.InputCount, Rows: s.Rows, Records: s.Records, Batches: s.Batches, Waived: s.Waived,
 		Payer: s.BillingSubscriptionID, Reporting: s.Reporting, Reason: s.Reason, By: s.By,
 	}

@@ -60,14 +60,14 @@ stackusage finding list --registration hamburg --output json`, func(ctx context.
 		if err != nil {
 			return err
 		}
-		books, err := storage.Registry().Books(ctx)
+		histories, err := storage.Registry().Histories(ctx)
 		if err != nil {
 			return err
 		}
 		if cloudID != "" {
-			books = slices.DeleteFunc(books, func(b registration.Book) bool { return b.CloudID != cloudID })
+			histories = slices.DeleteFunc(histories, func(b registration.History) bool { return b.CloudID != cloudID })
 		}
-		found, err := storage.Ledger.Findings(ctx, storage.Usage.Blobs, books, 0)
+		found, err := storage.Ledger.Findings(ctx, storage.Usage.Blobs, histories, 0)
 		if err != nil {
 			return err
 		}

@@ -44,12 +44,12 @@ func list(e *cli.Env) *cobra.Command {
 when a usage day is closed, CloseDay records one from the activation key's provider
 subscription and the headers of the day's hours.`, `
 stackusage infrastructure list --registration hamburg`, func(ctx context.Context) error {
-		_, book, err := of.Book(ctx)
+		_, history, err := of.History(ctx)
 		if err != nil {
 			return err
 		}
-		rows := make([]Row, len(book.Infrastructure))
-		for i, entry := range book.Infrastructure {
+		rows := make([]Row, len(history.Infrastructure))
+		for i, entry := range history.Infrastructure {
 			rows[i] = rowOf(entry)
 		}
 		return cli.List(e, cli.Each(rows), cli.Table[Row]{
@@ -90,11 +90,11 @@ stackusage infrastructure set --none --reason "test stack"`, func(ctx context.Co
 			entry.Subscriptions = append(entry.Subscriptions, id)
 		}
 		entry.EffectiveDay, entry.Note = cli.CompactOr(day), cli.NoteOf(d.Why)
-		storage, book, err := d.Book(ctx)
+		storage, history, err := d.History(ctx)
 		if err != nil {
 			return err
 		}
-		entry, err = storage.Registrar(*confirm).SetInfrastructure(ctx, book.Name(), entry)
+		entry, err = storage.Registrar(*confirm).SetInfrastructure(ctx, history.Name(), entry)
 		if err != nil {
 			return err
 		}
@@ -117,11 +117,11 @@ func confirm(e *cli.Env) *cobra.Command {
 names the hash of that list. --against keeps the registration's list against it, and
 ends the finding.`, `
 stackusage infrastructure confirm --day 2019-12-10 --reason "checked on the stack"`, func(ctx context.Context) error {
-		storage, book, err := d.Book(ctx)
+		storage, history, err := d.History(ctx)
 		if err != nil {
 			return err
 		}
-		entry, err := storage.Registrar(false).ConfirmInfrastructure(ctx, book.Name(), cli.CompactOr(day), against, cli.NoteOf(d.Why))
+		entry, err := storage.Registrar(false).ConfirmInfrastructure(ctx, history.Name(), cli.CompactOr(day), against, cli.NoteOf(d.Why))
 		if err != nil {
 			return err
 		}

@@ -72,12 +72,12 @@ stackusage meter seen --from 2019-12-01 --to 2019-12-31 --meter 9cd92d4c-bafd-44
 
 // allStacks lists the registrations that there ever were.
 func allStacks(ctx context.Context, s *cli.Storage) ([]string, error) {
-	books, err := s.Registry().Books(ctx)
+	histories, err := s.Registry().Histories(ctx)
 	if err != nil {
 		return nil, err
 	}
-	ids := make([]string, len(books))
-	for i, b := range books {
+	ids := make([]string, len(histories))
+	for i, b := range histories {
 		ids[i] = b.CloudID
 	}
 	return ids, nil

@@ -73,21 +73,21 @@ stackusage quarantine dismiss --hour 2019-12-10T19:00Z --line 17 --reason "test 
 
 // dismissal is what a command to dismiss rows is about.
 type dismissal struct {
-	rows   []ledger.RefusedRow // to be dismissed
-	left   []ledger.RefusedRow // that cannot be, or are already
+	rows   []ledger.RejectedRow // to be dismissed
+	left   []ledger.RejectedRow // that cannot be, or are already
 	states map[ledger.RowStatus]int
 }
 
 // toDismiss chooses among the rejected rows of the hour.
 func (s *selection) toDismiss(ctx context.Context, l *ledger.Ledger) (dismissal, error) {
 	d := dismissal{states: map[ledger.RowStatus]int{}}
-	for q, err := range l.RefusedRows(ctx, s.id) {
+	for q, err := range l.RejectedRows(ctx, s.id) {
 		switch {
 		case err != nil:
 			return d, err
 		case !s.wants(q):
 			continue
-		case q.State == ledger.Refused, s.lines != nil && q.State != ledger.Dismissed: // the ledger reports why not
+		case q.State == ledger.RowRejected, s.lines != nil && q.State != ledger.Dismissed: // the ledger reports why not
 			d.rows = append(d.rows, q)
 		default:
 			d.left = append(d.left, q)
@@ -109,7 +109,7 @@ func (d dismissal) nothing() error {
 }
 
 // becameOf is what became of a row that is not rejected any more.
-func becameOf(q ledger.RefusedRow) string {
+func becameOf(q ledger.RejectedRow) string {
 	if q.State == ledger.Redriven {
 		return "it is in the bill, by a redrive"
 	}

@@ -82,14 +82,14 @@ stackusage quarantine list --registration hamburg --state refused`, func(ctx con
 		})
 	})
 	only = e.AnyRegistration(cmd)
-	cli.EnumVar(cmd, &state, "state", "only rows in this `state`", ledger.Refused, ledger.Redriven, ledger.Dismissed)
+	cli.EnumVar(cmd, &state, "state", "only rows in this `state`", ledger.RowRejected, ledger.Redriven, ledger.Dismissed)
 	return cmd
 }
 
 // groupsOf counts the rejected rows of an hour blob by code and state, in order of their
 // first line.
 func groupsOf(ctx context.Context, storage *cli.Storage, id ledger.HourID) (groups []*Group, err error) {
-	for row, err := range storage.Ledger.RefusedRows(ctx, id) {
+	for row, err := range storage.Ledger.RejectedRows(ctx, id) {
 		if err != nil {
 			return nil, err
 		}
@@ -106,7 +106,7 @@ func groupsOf(ctx context.Context, storage *cli.Storage, id ledger.HourID) (grou
 }
 
 // dismissedBy is who dismissed a row, and why; empty if nobody did.
-func dismissedBy(row ledger.RefusedRow) string {
+func dismissedBy(row ledger.RejectedRow) string {
 	if row.State != ledger.Dismissed {
 		return ""
 	}
@@ -163,7 +163,7 @@ func (s *selection) find(ctx context.Context) (storage *cli.Storage, err error) 
 	return storage, err
 }
 
-func (s *selection) wants(q ledger.RefusedRow) bool {
+func (s *selection) wants(q ledger.RejectedRow) bool {
 	return (s.code == "" || q.Code == s.code) && (s.lines == nil || s.lines[q.Line])
 }
 
@@ -171,8 +171,8 @@ func redriver(s *cli.Storage) redrive.Redriver {
 	return redrive.Redriver{
 		Ledger: s.Ledger, Landing: s.Landing.Blobs, App: s.Usage.Blobs, Settings: ingest.Settings{SpillSums: daily.DefaultSpill},
 		Region: func(ctx context.Context, cloudID string) (ingest.RegisteredRegion, error) {
-			book, err := s.Registry().Book(ctx, cloudID)
-			return ingest.RegionOf(book), err
+			history, err := s.Registry().History(ctx, cloudID)
+			return ingest.RegionOf(history), err
 		},
 	}
 }

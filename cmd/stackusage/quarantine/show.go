@@ -45,7 +45,7 @@ stackusage quarantine show --hour 2019-12-10T19:00Z --output table`, func(ctx co
 		e.DefaultOutput("json")
 		return cli.List(e, func(yield func(Shown, error) bool) {
 			for q, err := range redriver(storage).Refused(ctx, s.id) {
-				if err == nil && !s.wants(q.RefusedRow) {
+				if err == nil && !s.wants(q.RejectedRow) {
 					continue
 				}
 				if !yield(shownOf(q), err) || err != nil {
@@ -65,7 +65,7 @@ stackusage quarantine show --hour 2019-12-10T19:00Z --output table`, func(ctx co
 	return cmd
 }
 
-func shownOf(q redrive.RefusedRow) Shown {
+func shownOf(q redrive.RejectedRow) Shown {
 	out := Shown{Line: q.Line, State: q.State, Code: q.Code, Reason: q.Reason, By: q.DecidedBy, Why: q.DecisionReason, Cut: q.Cut}
 	switch {
 	case !q.Cut && json.Valid(q.Row) && utf8.Valid(q.Row):

@@ -17,7 +17,7 @@ import (
 // change are the flags of a new registration, and of a change to one.
 type change struct {
 	cmd       *cobra.Command
-	wish      registration.Wish
+	wish      registration.Change
 	day       usage.Day
 	reporting string
 	end       string
@@ -28,7 +28,7 @@ type change struct {
 
 // flags adds the flags that create and update have in common. fresh: what is omitted
 // has a default; else it keeps its value.
-func (c *change) flags(cmd *cobra.Command, w *registration.Wish, fresh bool) {
+func (c *change) flags(cmd *cobra.Command, w *registration.Change, fresh bool) {
 	c.cmd = cmd
 	f := cmd.Flags()
 	byDefault := func(text string) string {
@@ -40,7 +40,7 @@ func (c *change) flags(cmd *cobra.Command, w *registration.Wish, fresh bool) {
 	f.StringVar(&w.SubscriptionID, "subscription", "", "billing subscription in Azure, a `GUID`")
 	cli.EnumVar(cmd, &w.SubscriptionKind, "kind", "`kind` of the billing subscription", registration.EA, registration.CSP, registration.PayAsYouGo, registration.MSDN)
 	f.StringVar(&w.Cloud, "cloud", "", "Azure `cloud` of the billing subscription"+byDefault(registration.AzureCloud))
-	cli.EnumVar(cmd, &w.StampKind, "stack", "`kind` of stack"+byDefault(string(registration.Integrated)), registration.Integrated, registration.ASDK)
+	cli.EnumVar(cmd, &w.StackKind, "stack", "`kind` of stack"+byDefault(string(registration.Integrated)), registration.Integrated, registration.ASDK)
 	cli.EnumVar(cmd, &w.BillingModel, "model", "billing `model`", registration.PayAsYouUse, registration.Capacity, registration.Development)
 	cli.EnumVar(cmd, &c.reporting, "reporting", "usage reporting, a `switch`"+byDefault("on for PayAsYouUse and Development, off for Capacity"), "on", "off")
 	f.StringVar(&w.Region, "region", "", "`name` of the stack's region")
@@ -53,7 +53,7 @@ func (c *change) flags(cmd *cobra.Command, w *registration.Wish, fresh bool) {
 }
 
 // read completes what is wished by the flags that need more than their text.
-func (c *change) read(w *registration.Wish) error {
+func (c *change) read(w *registration.Change) error {
 	if err := c.reason(); err != nil {
 		return err
 	}
@@ -93,7 +93,7 @@ stackusage registration create --name hamburg --cloud-id b31316d4-de02-43a4-903d
 		if err != nil {
 			return err
 		}
-		before, err := storage.Registry().Book(ctx, w.CloudID)
+		before, err := storage.Registry().History(ctx, w.CloudID)
 		if err != nil {
 			return err
 		}
@@ -101,11 +101,11 @@ stackusage registration create --name hamburg --cloud-id b31316d4-de02-43a4-903d
 			return fmt.Errorf("create registration %s: cloudId %s is registered as %s; change it by stackusage registration update --registration %[3]s", w.Name, w.CloudID, before.Name())
 		}
 		w.Match.New = true
-		book, _, err := storage.Registrar(*c.confirm).Put(ctx, *w)
+		history, _, err := storage.Registrar(*c.confirm).Put(ctx, *w)
 		if err != nil {
 			return err
 		}
-		return printBook(e, book, fmt.Sprintf("Registration %s is created.\n", book.Name())+cli.RestatedText(*c.confirm))
+		return printBook(e, history, fmt.Sprintf("Registration %s is created.\n", history.Name())+cli.RestatedText(*c.confirm))
 	})
 	cmd.Flags().StringVar(&w.Name, "name", "", "`name` of the new registration")
 	cmd.Flags().StringVar(&w.CloudID, "cloud-id", "", "the stack's cloudId, a `GUID`")
@@ -115,7 +115,7 @@ stackusage registration create --name hamburg --cloud-id b31316d4-de02-43a4-903d
 
 func update(e *cli.Env) *cobra.Command {
 	var c change
-	var given registration.Wish
+	var given registration.Change
 	var of *cli.Registration
 	cmd := cli.Command("update", "Change a registration from a usage day on", `Omitted flags keep the values that hold on the day --from; --end none removes an end.
 Omitted --reporting keeps its value, too, unless --model changes the model. Usage days
@@ -127,7 +127,7 @@ stackusage registration update --registration hamburg --end none --reason "stack
 		if err := c.read(&given); err != nil {
 			return err
 		}
-		storage, before, err := of.Book(ctx)
+		storage, before, err := of.History(ctx)
 		if err != nil {
 			return err
 		}
@@ -135,14 +135,14 @@ stackusage registration update --registration hamburg --end none --reason "stack
 		if err != nil {
 			return err
 		}
-		book, _, err := storage.Registrar(*c.confirm).Put(ctx, w)
+		history, _, err := storage.Registrar(*c.confirm).Put(ctx, w)
 		if err != nil {
 			return err
 		}
-		if book.Version == before.Version {
-			return printBook(e, book, fmt.Sprintf("Registration %s has these values already; nothing is changed.\n", book.Name()))
+		if history.Version == before.Version {
+			return printBook(e, history, fmt.Sprintf("Registration %s has these values already; nothing is changed.\n", history.Name()))
 		}
-		return printBook(e, book, fmt.Sprintf("Registration %s is changed.\n", book.Name())+cli.RestatedText(*c.confirm))
+		return printBook(e, history, fmt.Sprintf("Registration %s is changed.\n", history.Name())+cli.RestatedText(*c.confirm))
 	})
 	of = e.OneRegistration(cmd)
 	cmd.Flags().StringVar(&given.Name, "name", "", "new `name` of the registration")
@@ -151,17 +151,17 @@ stackusage registration update --registration hamburg --end none --reason "stack
 }
 
 // over lays the flags that are given over what holds on the day of the change.
-func (c *change) over(book registration.Book, given registration.Wish) (registration.Wish, error) {
+func (c *change) over(history registration.History, given registration.Change) (registration.Change, error) {
 	day := given.EffectiveDay
 	if day == "" {
 		day = usage.HourOf(time.Now()).Day().Compact()
 	}
-	held, err := book.On(day)
+	held, err := history.On(day)
 	if err != nil {
 		return given, err
 	}
-	w := registration.Wish{Registration: held.Registration, Match: registration.Condition{Version: &book.Version}}
-	w.EffectiveDay, w.Note, w.End = given.EffectiveDay, given.Note, book.End(day)
+	w := registration.Change{Registration: held.Registration, Match: registration.Condition{Version: &history.Version}}
+	w.EffectiveDay, w.Note, w.End = given.EffectiveDay, given.Note, history.End(day)
 	keep := !held.ReportingOff
 	w.Reporting = &keep
 	if given.Reporting != nil || given.BillingModel != "" && given.BillingModel != held.BillingModel {
@@ -172,7 +172,7 @@ func (c *change) over(book registration.Book, given registration.Wish) (registra
 		"subscription":      func() { w.SubscriptionID = given.SubscriptionID },
 		"kind":              func() { w.SubscriptionKind = given.SubscriptionKind },
 		"cloud":             func() { w.Cloud = given.Cloud },
-		"stack":             func() { w.StampKind = given.StampKind },
+		"stack":             func() { w.StackKind = given.StackKind },
 		"model":             func() { w.BillingModel = given.BillingModel },
 		"region":            func() { w.Region = given.Region },
 		"start":             func() { w.Start = given.Start },

@@ -35,17 +35,17 @@ stackusage registration list --output csv`, func(ctx context.Context) error {
 		if err != nil {
 			return err
 		}
-		books, err := storage.Registry().Books(ctx)
+		histories, err := storage.Registry().Histories(ctx)
 		if err != nil {
 			return err
 		}
 		today := time.Now().UTC().Format("20060102")
 		if !e.Tables() {
-			return cli.List(e, resources(books, today), cli.Table[resource.Registration]{})
+			return cli.List(e, resources(histories, today), cli.Table[resource.Registration]{})
 		}
-		var shown []registration.Holding
+		var shown []registration.Effective
 		names := map[string]string{}
-		for _, b := range books {
+		for _, b := range histories {
 			held, err := b.On(today)
 			if errors.Is(err, registration.ErrUnknown) {
 				continue
@@ -55,10 +55,10 @@ stackusage registration list --output csv`, func(ctx context.Context) error {
 			}
 			shown, names[held.CloudID] = append(shown, held), b.Name()
 		}
-		return cli.List(e, cli.Each(shown), cli.Table[registration.Holding]{
+		return cli.List(e, cli.Each(shown), cli.Table[registration.Effective]{
 			Head: []string{"NAME", "CLOUD ID", "SUBSCRIPTION", "KIND", "STACK", "MODEL", "REPORTING", "REGION", "START", "END", "HOURS", "TENANTS"},
-			Cells: func(h registration.Holding) []any {
-				return []any{names[h.CloudID], h.CloudID, h.SubscriptionID, h.SubscriptionKind, h.StampKind, h.BillingModel,
+			Cells: func(h registration.Effective) []any {
+				return []any{names[h.CloudID], h.CloudID, h.SubscriptionID, h.SubscriptionKind, h.StackKind, h.BillingModel,
 					onOff(h.Registration), h.Region, cli.PointOr(cli.Known(h.Start)), cli.PointOr(cli.Known(h.End)), hoursOf(h.Registration), len(h.Tenants)}
 			},
 			None: "no stack is registered",
@@ -67,9 +67,9 @@ stackusage registration list --output csv`, func(ctx context.Context) error {
 }
 
 // resources are the registrations as the API shows them.
-func resources(books []registration.Book, today string) func(yield func(resource.Registration, error) bool) {
+func resources(histories []registration.History, today string) func(yield func(resource.Registration, error) bool) {
 	return func(yield func(resource.Registration, error) bool) {
-		for _, b := range books {
+		for _, b := range histories {
 			if _, err := b.On(today); errors.Is(err, registration.ErrUnknown) {
 				continue
 			}
@@ -100,11 +100,11 @@ func show(e *cli.Env) *cobra.Command {
 	var of *cli.Registration
 	cmd := cli.Command("show", "Show the history of a registration", `The last entry for a usage day is the one that holds.`, `
 stackusage registration show --registration hamburg`, func(ctx context.Context) error {
-		_, book, err := of.Book(ctx)
+		_, history, err := of.History(ctx)
 		if err != nil {
 			return err
 		}
-		return printBook(e, book, "")
+		return printBook(e, history, "")
 	})
 	of = e.OneRegistration(cmd)
 	return cmd
@@ -112,9 +112,9 @@ stackusage registration show --registration hamburg`, func(ctx context.Context) 
 
 // printBook prints the entries of a registration under a text; the last entry for a day
 // holds.
-func printBook(e *cli.Env, book registration.Book, text string) error {
+func printBook(e *cli.Env, history registration.History, text string) error {
 	if !e.Tables() {
-		shown, err := resource.Of(book, time.Now())
+		shown, err := resource.Of(history, time.Now())
 		if err != nil {
 			return err
 		}
@@ -123,10 +123,10 @@ func printBook(e *cli.Env, book registration.Book, text string) error {
 	if _, err := io.WriteString(e.Stdout, text); err != nil {
 		return err
 	}
-	return cli.List(e, cli.Each(book.Registrations), cli.Table[registration.Registration]{
+	return cli.List(e, cli.Each(history.Registrations), cli.Table[registration.Registration]{
 		Head: []string{"FROM", "SUBSCRIPTION", "KIND", "STACK", "MODEL", "REPORTING", "REGION", "START", "END", "HOURS", "WHY"},
 		Cells: func(r registration.Registration) []any {
-			return []any{usage.ShowDay(r.EffectiveDay), r.SubscriptionID, r.SubscriptionKind, r.StampKind, r.BillingModel, onOff(r), r.Region,
+			return []any{usage.ShowDay(r.EffectiveDay), r.SubscriptionID, r.SubscriptionKind, r.StackKind, r.BillingModel, onOff(r), r.Region,
 				cli.PointOr(cli.Known(r.Start)), cli.PointOr(cli.Known(r.End)), hoursOf(r), cli.WhyOf(r.Note)}
 		},
 	})
@@ -144,19 +144,19 @@ stackusage registration end --registration hamburg --at 2020-02-01T00:00Z --reas
 		if at.IsZero() {
 			at = registration.DefaultEnd(time.Now())
 		}
-		storage, book, err := d.Book(ctx)
+		storage, history, err := d.History(ctx)
 		if err != nil {
 			return err
 		}
-		book, err = storage.Registrar(*confirm).End(ctx, book.Name(), at, cli.NoteOf(d.Why), registration.Condition{})
+		history, err = storage.Registrar(*confirm).End(ctx, history.Name(), at, cli.NoteOf(d.Why), registration.Condition{})
 		if err != nil {
 			return err
 		}
-		last, err := book.Current()
+		last, err := history.Current()
 		if err != nil {
 			return err
 		}
-		return printBook(e, book, fmt.Sprintf("Registration %s ends at %s.\n", book.Name(), usage.Point(last.End))+cli.RestatedText(*confirm))
+		return printBook(e, history, fmt.Sprintf("Registration %s ends at %s.\n", history.Name(), usage.Point(last.End))+cli.RestatedText(*confirm))
 	})
 	d.Flags(e, cmd)
 	cli.HourVar(cmd, &at, "at", "first reported `hour` that is not expected any more (default: the next hour)")
@@ -181,12 +181,12 @@ stackusage registration issue-key --registration hamburg --domain azurestack.ext
 		if err := check(); err != nil {
 			return err
 		}
-		storage, book, err := of.Book(ctx)
+		storage, history, err := of.History(ctx)
 		if err != nil {
 			return err
 		}
 		issuer := issue.Issuer{Registrar: storage.Registrar(false), Containers: storage.Landing.Blobs, Service: storage.Landing.Blobs.Service()}
-		key, err := issuer.Key(ctx, book.Name(), req, by)
+		key, err := issuer.Key(ctx, history.Name(), req, by)
 		if err != nil {
 			return err
 		}

@@ -44,10 +44,10 @@ type canary struct {
 func (c *canary) register(ctx context.Context, subscription, kind, by string) (made bool, err error) {
 	why := registration.Note{By: by, Reason: "stackusage smoke-test: synthetic usage, to check that the deployment works"}
 	g := c.app.Registrar(c.confirmed)
-	_, made, err = g.Put(ctx, registration.Wish{Registration: registration.Registration{
+	_, made, err = g.Put(ctx, registration.Change{Registration: registration.Registration{
 		CloudID: canaryCloudID, Name: canaryName, EffectiveDay: "20200101", Start: canaryStart, NoHoursExpected: true,
 		SubscriptionID: subscription, SubscriptionKind: registration.SubscriptionKind(kind), Cloud: registration.AzureCloud,
-		StampKind: registration.ASDK, BillingModel: registration.Development, Region: "canary", Note: why,
+		StackKind: registration.ASDK, BillingModel: registration.Development, Region: "canary", Note: why,
 	}})
 	if err == nil { // so that nobody is asked to confirm that it has none
 		_, err = g.SetInfrastructure(ctx, canaryName, registration.InfrastructureEntry{EffectiveDay: "20200101", Note: why})
@@ -107,11 +107,11 @@ func (c *canary) name() landing.Name {
 // nobody: somebody may have changed the canary's registration from a later day
 // on than register names.
 func (c *canary) harmless(ctx context.Context) error {
-	book, err := c.app.Registry().Book(ctx, canaryCloudID)
+	history, err := c.app.Registry().History(ctx, canaryCloudID)
 	if err != nil {
 		return err
 	}
-	held, err := book.On(c.day.Compact())
+	held, err := history.On(c.day.Compact())
 	if err != nil {
 		return err
 	}
@@ -123,7 +123,7 @@ func (c *canary) harmless(ctx context.Context) error {
 		wrong = "reports no usage"
 	case !held.NoHoursExpected:
 		wrong = "expects hours from " + usage.Point(held.Start)
-	case !book.Accepts(c.id.Hour.Start(), 0):
+	case !history.Accepts(c.id.Hour.Start(), 0):
 		wrong = "does not accept hours before " + usage.Point(held.Start)
 	default:
 		return nil
@@ -198,7 +198,7 @@ func (c *canary) waiting(ctx context.Context, revision int64) string {
 	}
 	for _, b := range batches {
 		if b.State != ledger.BatchAnswered {
-			return fmt.Sprintf("its batch was sent %d times; the last response of commerce: %q", b.Tries, b.LastAnswer)
+			return fmt.Sprintf("its batch was sent %d times; the last response of commerce: %q", b.Tries, b.LastResponse)
 		}
 	}
 	return fmt.Sprintf("%d batches of it are listed", len(batches))

@@ -172,7 +172,7 @@ func (c *smokeTest) runSteps(ctx context.Context, day usage.Day, back int, subsc
 
 func (c *smokeTest) registered(ctx context.Context, subscription, kind, by string) (string, error) {
 	made, err := c.register(ctx, subscription, kind, by)
-	if errors.As(err, new(*registration.Refusal)) { // which tells what to do
+	if errors.As(err, new(*registration.Rejection)) { // which tells what to do
 		return "", err
 	}
 	if err != nil {
@@ -266,7 +266,7 @@ func (c *smokeTest) waitReceipt(ctx context.Context, revision int64) (string, er
 	case got.BillingModel != "Development":
 		return "", fmt.Errorf("record %s was sent under billing model %s, not Development: somebody changed registration %s; restore it", got.RecordID, got.BillingModel, canaryName)
 	case got.Answer != "Accepted" && got.Answer != "Duplicate":
-		return "", fmt.Errorf("commerce has outcome %s for record %s: %s %s; a day that is too old for commerce needs --days below %d or a newer --day", got.Answer, got.RecordID, got.AnswerCode, got.AnswerMessage,
+		return "", fmt.Errorf("commerce has outcome %s for record %s: %s %s; a day that is too old for commerce needs --days below %d or a newer --day", got.Answer, got.RecordID, got.OutcomeCode, got.OutcomeMessage,
 			int(time.Since(c.day.Start())/(24*time.Hour)))
 	}
 	return fmt.Sprintf("commerce has outcome %s for record %s, model %s", got.Answer, got.RecordID, got.BillingModel), nil

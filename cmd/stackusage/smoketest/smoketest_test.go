@@ -161,7 +161,7 @@ func TestSmokeTestStops(t *testing.T) {
 	})
 	t.Run("the canary's name is another's", func(t *testing.T) {
 		getenv, c := begin(t)
-		_, _, err := c.app.Registrar(false).Put(t.Context(), registration.Wish{Registration: registration.Registration{
+		_, _, err := c.app.Registrar(false).Put(t.Context(), registration.Change{Registration: registration.Registration{
 			CloudID: "b31316d4-de02-43a4-903d-eb74f8258b01", Name: canaryName, SubscriptionID: payer, BillingModel: registration.PayAsYouUse,
 		}})
 		if err != nil {
@@ -171,30 +171,30 @@ func TestSmokeTestStops(t *testing.T) {
 	})
 	t.Run("another model was registered: it is put back", func(t *testing.T) {
 		getenv, c := begin(t)
-		_, _, err := c.app.Registrar(false).Put(t.Context(), registration.Wish{Registration: registration.Registration{
+		_, _, err := c.app.Registrar(false).Put(t.Context(), registration.Change{Registration: registration.Registration{
 			CloudID: canaryCloudID, Name: canaryName, EffectiveDay: "20200101", SubscriptionID: payer, SubscriptionKind: registration.EA,
-			Cloud: registration.AzureCloud, StampKind: registration.Integrated, BillingModel: registration.PayAsYouUse,
+			Cloud: registration.AzureCloud, StackKind: registration.Integrated, BillingModel: registration.PayAsYouUse,
 		}})
 		if err != nil {
 			t.Fatal(err)
 		}
 		expect(t, getenv, "ingest", "")
-		book, err := c.app.Registry().Book(t.Context(), canaryCloudID)
+		history, err := c.app.Registry().History(t.Context(), canaryCloudID)
 		if err != nil {
 			t.Fatal(err)
 		}
-		if held, err := book.On("20240101"); err != nil || held.BillingModel != registration.Development {
+		if held, err := history.On("20240101"); err != nil || held.BillingModel != registration.Development {
 			t.Errorf("%+v, %v", held.Registration, err)
 		}
 	})
 	t.Run("it was changed from a later day on: nothing is dropped before it is put back", func(t *testing.T) {
 		off := false
-		for want, w := range map[string]registration.Wish{
-			"has billing model PayAsYouUse": {Registration: registration.Registration{BillingModel: registration.PayAsYouUse, StampKind: registration.Integrated}},
-			"reports no usage":              {Registration: registration.Registration{BillingModel: registration.Development, StampKind: registration.ASDK}, Reporting: &off},
-			"expects hours from 2024-06-01T00:00Z": {Registration: registration.Registration{BillingModel: registration.Development, StampKind: registration.ASDK,
+		for want, w := range map[string]registration.Change{
+			"has billing model PayAsYouUse": {Registration: registration.Registration{BillingModel: registration.PayAsYouUse, StackKind: registration.Integrated}},
+			"reports no usage":              {Registration: registration.Registration{BillingModel: registration.Development, StackKind: registration.ASDK}, Reporting: &off},
+			"expects hours from 2024-06-01T00:00Z": {Registration: registration.Registration{BillingModel: registration.Development, StackKind: registration.ASDK,
 				Start: time.Date(2024, 6, 1, 0, 0, 0, 0, time.UTC)}},
-			"does not accept hours before 2120-01-01T00:00Z": {Registration: registration.Registration{BillingModel: registration.Development, StampKind: registration.ASDK,
+			"does not accept hours before 2120-01-01T00:00Z": {Registration: registration.Registration{BillingModel: registration.Development, StackKind: registration.ASDK,
 				Start: time.Date(2120, 1, 1, 0, 0, 0, 0, time.UTC), NoHoursExpected: true}},
 		} {
 			t.Run(want, func(t *testing.T) {

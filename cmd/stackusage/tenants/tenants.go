@@ -39,12 +39,12 @@ func list(e *cli.Env) *cobra.Command {
 	var of *cli.Registration
 	cmd := cli.Command("list", "List the mappings of a registration", `The last entry for a usage day is the one that holds.`, `
 stackusage tenant list --registration hamburg`, func(ctx context.Context) error {
-		_, book, err := of.Book(ctx)
+		_, history, err := of.History(ctx)
 		if err != nil {
 			return err
 		}
-		rows := make([]Row, len(book.Tenants))
-		for i, m := range book.Tenants {
+		rows := make([]Row, len(history.Tenants))
+		for i, m := range history.Tenants {
 			rows[i] = rowOf(m)
 		}
 		return cli.List(e, cli.Each(rows), cli.Table[Row]{
@@ -85,19 +85,19 @@ func (c *change) make(ctx context.Context, do func(g *registration.Registrar, na
 	if c.subscription, err = cli.GUID("--subscription", c.subscription); err != nil {
 		return err
 	}
-	storage, book, err := c.Book(ctx)
+	storage, history, err := c.History(ctx)
 	if err != nil {
 		return err
 	}
-	m, text, err := do(storage.Registrar(*c.confirm), book.Name())
+	m, text, err := do(storage.Registrar(*c.confirm), history.Name())
 	if err != nil {
 		return err
 	}
-	if book, err = storage.Registry().Book(ctx, book.CloudID); err != nil {
+	if history, err = storage.Registry().History(ctx, history.CloudID); err != nil {
 		return fmt.Errorf("the change is made; read for how long it holds: %w", err)
 	}
 	held := fmt.Sprintf("from %s on", usage.ShowDay(m.EffectiveDay))
-	if end := book.Until(m); end != "" {
+	if end := history.Until(m); end != "" {
 		held = fmt.Sprintf("from %s until %s, when another entry holds (stackusage tenant list)", usage.ShowDay(m.EffectiveDay), usage.ShowDay(end))
 	}
 	return cli.Results(c.env, []Row{rowOf(m)}, text+" "+held+".\n"+cli.RestatedText(*c.confirm))

@@ -53,7 +53,7 @@ func (s *Stack) serveSubscriptions(w http.ResponseWriter, r *http.Request) *apiE
 	return nil
 }
 
-// serveDevstack answers the doors that a real stamp does not have: what was
+// serveDevstack answers the doors that a real stack does not have: what was
 // served, for balance sheets, and what shall go wrong, for tests.
 func (s *Stack) serveDevstack(w http.ResponseWriter, r *http.Request, door string) {
 	switch r.Method + " " + door {

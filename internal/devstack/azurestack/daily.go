@@ -10,11 +10,11 @@ import (
 	"time"
 )
 
-// timeLayout is how a stamp writes the bounds of a usage window: an offset,
+// timeLayout is how a stack writes the bounds of a usage window: an offset,
 // never Z.
 const timeLayout = "2006-01-02T15:04:05+00:00"
 
-// record is a usage row with its fields in the order in which a stamp sends
+// record is a usage row with its fields in the order in which a stack sends
 // them.
 type record struct {
 	ID         string     `json:"id"`
@@ -94,7 +94,7 @@ func byDay(rows []row) ([]row, error) {
 	return days, nil
 }
 
-// encode writes a record or an instance as a stamp does, without the escapes
+// encode writes a record or an instance as a stack does, without the escapes
 // for HTML that json.Marshal adds.
 func encode(v any) []byte {
 	var b bytes.Buffer
@@ -135,7 +135,7 @@ func (s *sum) add(text string) error {
 }
 
 // String returns the sum without an exponent or trailing zeros, but with at
-// least one decimal, as a stamp writes whole numbers.
+// least one decimal, as a stack writes whole numbers.
 func (s *sum) String() string {
 	text := s.rat.FloatString(max(s.places, 1))
 	text = strings.TrimRight(text, "0")

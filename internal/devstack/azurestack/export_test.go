@@ -34,5 +34,5 @@ func Sum(texts ...string) (string, error) {
 	return s.String(), nil
 }
 
-// Amount writes units/per as a stamp would.
+// Amount writes units/per as a stack would.
 func Amount(units, per int64) string { return amount{units, per}.String() }

@@ -19,7 +19,7 @@ type Fault struct {
 	Status int `json:"status"`
 
 	// Only is the kind of request that goes wrong: "subscriptions" for the list
-	// of them, "stamp" for the usage of all subscribers, "subscriber" for that
+	// of them, "stack" for the usage of all subscribers, "subscriber" for that
 	// of one; empty means any. Requests of other kinds are answered well and
 	// counted nowhere.
 	Only string `json:"only"`

@@ -7,7 +7,7 @@ import (
 	"time"
 )
 
-// flawedDays is two days of a smaller stamp on which some things are wrong, so
+// flawedDays is two days of a smaller stack on which some things are wrong, so
 // that every table and container of the receiving side has something to hold:
 //   - contoso/test is the documented test, fabrikam/development runs in the
 //     daytime, and fabrikam/batch makes 260 machines for an hour of each day, so

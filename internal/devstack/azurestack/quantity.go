@@ -14,7 +14,7 @@ type amount struct{ units, per int64 }
 func (a amount) part(percent int64) amount { return amount{a.units * percent / 100, a.per} }
 func (a amount) minus(b amount) amount     { return amount{a.units - b.units, a.per} }
 
-// String writes an amount as a stamp does: at most 17 significant digits,
+// String writes an amount as a stack does: at most 17 significant digits,
 // "1.0" for whole numbers, an exponent below 1E-04.
 func (a amount) String() string {
 	if a.units == 0 {

@@ -23,7 +23,7 @@ type query struct {
 }
 
 // parseQuery reads the parameters of a usage request; now is the stack's clock.
-// Parameters it does not know, such as showDetails, are ignored as a stamp does.
+// Parameters it does not know, such as showDetails, are ignored as a stack does.
 func parseQuery(v url.Values, now time.Time) (query, *apiError) {
 	var q query
 	if err := checkVersion(v.Get("api-version"), usageVersion); err != nil {

@@ -1,6 +1,6 @@
 package azurestack
 
-// Meters, spelled as a stamp spells them: storage in upper case, compute and
+// Meters, spelled as a stack spells them: storage in upper case, compute and
 // disks in lower case, addresses without dashes.
 const (
 	meterStaticIP  = "F271A8A388C44D93956A063E1D2FA80B"

@@ -29,7 +29,7 @@ func ScenarioNames() []string {
 	return names
 }
 
-// Scenario generates the usage of a small stamp. The subscriptions and
+// Scenario generates the usage of a small stack. The subscriptions and
 // resources of a scenario are always the same; quantities and the hour in which
 // each row is reported follow from the seed, and the same seed gives the same
 // bytes.

@@ -14,7 +14,7 @@ import (
 	"github.com/google/uuid"
 )
 
-// Source is what one stamp has to serve: its rows by reported hour and the
+// Source is what one stack has to serve: its rows by reported hour and the
 // facts about it. It does not change once made.
 type Source struct {
 	provider       string
@@ -88,7 +88,7 @@ func Recordings(dir string) (*Source, error) {
 	return src, nil
 }
 
-// answer takes the rows of one recorded answer, and from them the stamp's
+// answer takes the rows of one recorded answer, and from them the stack's
 // provider subscription and region.
 func (s *Source) answer(text []byte) ([]row, error) {
 	var body struct {
@@ -130,7 +130,7 @@ func (s *Source) answer(text []byte) ([]row, error) {
 	return rows, nil
 }
 
-// regionOf reads the stamp's region from instanceData, which is JSON in a
+// regionOf reads the stack's region from instanceData, which is JSON in a
 // string or, in an odd row, JSON.
 func regionOf(raw json.RawMessage) string {
 	var text string

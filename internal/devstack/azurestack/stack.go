@@ -1,7 +1,7 @@
 // Package azurestack is a stand-in for the Resource Manager endpoints of one
 // Azure Stack: the metadata endpoint, the provider and tenant usage APIs and
 // the provider's list of subscriptions. What it serves is either recorded
-// answers of a real stamp or a generated scenario.
+// answers of a real stack or a generated scenario.
 //
 //	Recordings(dir) ─┐
 //	                 ├─> Source ─> New ─> Stack (http.Handler) ─> GET .../subscriberUsageAggregates
@@ -56,11 +56,11 @@ type Options struct {
 	// provider subscription.
 	Audience string
 
-	// PageSize is the number of rows per answer; 0 means 1,000, as on a stamp.
+	// PageSize is the number of rows per answer; 0 means 1,000, as on a stack.
 	PageSize int
 
 	// EmptyLastPage makes every answer with rows carry a nextLink, so that a
-	// listing ends with a page without rows, as on early stamps.
+	// listing ends with a page without rows, as on early stacks.
 	EmptyLastPage bool
 
 	// Endings, if set, is how listings of usage end, in turn hour by hour: some
@@ -72,7 +72,7 @@ type Options struct {
 	Deleted []string
 
 	// OldNamespace serves the provider's usage API under Microsoft.Commerce only,
-	// as stamps of 2017 do.
+	// as stacks of 2017 do.
 	OldNamespace bool
 
 	// LoginEndpoint is what the metadata endpoint names as the place that
@@ -95,7 +95,7 @@ const (
 	EndPage   = "page"   // a page without rows, and no nextLink
 )
 
-// Stack serves one stamp. It is safe for concurrent use.
+// Stack serves one stack. It is safe for concurrent use.
 type Stack struct {
 	source *Source
 	opts   Options
@@ -160,7 +160,7 @@ func (s *Stack) End() time.Time { return s.source.end }
 // Provider returns the default provider subscription, a GUID with dashes.
 func (s *Stack) Provider() string { return s.source.provider }
 
-// InfrastructureSubscriptions returns the stamp's own subscriptions, the
+// InfrastructureSubscriptions returns the stack's own subscriptions, the
 // provider's first.
 func (s *Stack) InfrastructureSubscriptions() []string {
 	return slices.Clone(s.source.infrastructure)
@@ -173,10 +173,10 @@ func (s *Stack) Subscriptions() []Subscription {
 	})
 }
 
-// Region returns the stamp's region name, such as "local".
+// Region returns the stack's region name, such as "local".
 func (s *Stack) Region() string { return s.source.region }
 
-// Domain returns the stamp's external domain, such as "azurestack.external".
+// Domain returns the stack's external domain, such as "azurestack.external".
 func (s *Stack) Domain() string { return s.source.domain }
 
 // ServeHTTP routes by path without regard to case, as Resource Manager does.
@@ -255,7 +255,7 @@ func noSubscription(subscription string) *apiError {
 	return &apiError{http.StatusNotFound, "SubscriptionNotFound", "The subscription '" + subscription + "' could not be found."}
 }
 
-// headers sets what a stamp sends with every answer and operators quote in
+// headers sets what a stack sends with every answer and operators quote in
 // support cases.
 func (s *Stack) headers(w http.ResponseWriter) {
 	s.mu.Lock()

@@ -8,7 +8,7 @@ import (
 // threeDays is the documented test of usage reporting, run for three UTC days
 // on a Development Kit: a storage account, a Windows Server machine, Linux
 // machines of a Basic and of a Standard size, with the other inhabitants of a
-// stamp around them.
+// stack around them.
 //
 // Worth knowing when reading a bill of it:
 //   - contoso/test is the documented test itself, with one machine more that

@@ -71,7 +71,7 @@ func (b *Book) entry(meterID, day string) *entry {
 	return b.sums[key]
 }
 
-// Hour takes in the rows of one reported hour as they were served, a row a
+// Hour reads the rows of one reported hour as they were served, a row a
 // line. quarantined says which of them, counted from 1, were refused.
 func (b *Book) Hour(rows io.Reader, quarantined map[int]bool) error {
 	b.HoursServed++
@@ -118,7 +118,7 @@ func (b *Book) row(text []byte) error {
 	return nil
 }
 
-// Recorded takes in the records that commerce accepted, one a line.
+// Recorded reads the records that commerce accepted, one a line.
 func (b *Book) Recorded(records io.Reader) error {
 	s := bufio.NewScanner(records)
 	s.Buffer(nil, 4<<20)

@@ -153,7 +153,7 @@ func TestReadBack(t *testing.T) {
 	accepted := time.Date(2026, 1, 2, 3, 4, 5, 678, time.FixedZone("", 3600))
 	s := start(t, commerce.Options{Now: func() time.Time { return accepted }})
 	want := make(map[string]string)
-	var others []string // of another day or stamp
+	var others []string // of another day or stack
 	for b := range 5 {
 		var records []fmt.Stringer
 		for i := range 450 {

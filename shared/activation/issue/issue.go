@@ -42,29 +42,29 @@ type Issuer struct {
 // that it names must exist: an agent may not make one, and would fail at its first
 // hour.
 func (i Issuer) Key(ctx context.Context, name string, req Request, by string) (string, error) {
-	book, err := i.Registrar.Named(ctx, name)
+	history, err := i.Registrar.Named(ctx, name)
 	if err != nil {
 		return "", err
 	}
-	key, err := i.make(ctx, book, req)
+	key, err := i.make(ctx, history, req)
 	if err != nil || req.Stamp.ProviderSubscription == "" {
 		return key, err
 	}
-	_, err = i.Registrar.RecordProvider(ctx, book.Name(), req.Stamp.ProviderSubscription, registration.Note{By: by, Reason: "an activation key names it"})
+	_, err = i.Registrar.RecordProvider(ctx, history.Name(), req.Stamp.ProviderSubscription, registration.Note{By: by, Reason: "an activation key names it"})
 	return key, err
 }
 
-func (i Issuer) make(ctx context.Context, book registration.Book, req Request) (string, error) {
+func (i Issuer) make(ctx context.Context, history registration.History, req Request) (string, error) {
 	now := i.Registrar.Now()
-	held, err := book.On(now.UTC().Format("20060102"))
+	held, err := history.On(now.UTC().Format("20060102"))
 	if err != nil {
 		return "", err
 	}
 	if !held.End.IsZero() && !now.Before(held.End) {
-		return "", clash("RegistrationEnded", "registration %s ended at %s; register the stack again first", book.Name(), resource.Time(held.End))
+		return "", clash("RegistrationEnded", "registration %s ended at %s; register the stack again first", history.Name(), resource.Time(held.End))
 	}
 	k := activation.Key{
-		Container: landing.Container(book.CloudID), CloudID: book.CloudID, Identity: req.Identity, Stamp: req.Stamp,
+		Container: landing.Container(history.CloudID), CloudID: history.CloudID, Identity: req.Identity, Stamp: req.Stamp,
 		Rules: &activation.Rules{BillingModel: string(held.BillingModel)},
 	}
 	k.Account, k.BlobServiceURI = accountOf(i.Service)
@@ -81,13 +81,13 @@ func (i Issuer) make(ctx context.Context, book registration.Book, req Request) (
 	}
 	key, err := activation.Encode(k)
 	if err != nil {
-		return "", &registration.Refusal{Code: "InvalidRequestContent", Kind: registration.Invalid, Message: err.Error()}
+		return "", &registration.Rejection{Code: "InvalidRequestContent", Kind: registration.Invalid, Message: err.Error()}
 	}
 	return key, nil
 }
 
 func clash(code, format string, args ...any) error {
-	return &registration.Refusal{Code: code, Kind: registration.Clash, Message: fmt.Sprintf(format, args...)}
+	return &registration.Rejection{Code: code, Kind: registration.Clash, Message: fmt.Sprintf(format, args...)}
 }
 
 // accountOf is the name of an account in the global Azure cloud, or else the URL

@@ -32,7 +32,7 @@ type Properties struct {
 	SubscriptionID   string `json:"subscriptionId"`                 // the Azure subscription that is charged
 	SubscriptionKind string `json:"subscriptionKind"`               // EA, CSP, PayAsYouGo, MSDN
 	Cloud            string `json:"azureEnvironmentName,omitempty"` // AzureCloud
-	StampKind        string `json:"stampKind,omitempty"`            // integrated, ASDK
+	StackKind        string `json:"stackKind,omitempty"`            // integrated, ASDK
 	BillingModel     string `json:"billingModel"`
 	Reporting        *bool  `json:"usageReportingEnabled,omitempty"`
 	Region           string `json:"region,omitempty"`
@@ -56,14 +56,14 @@ func propertiesOf(r registration.Registration) Properties {
 	}
 	return Properties{
 		ExpectsHours: expects,
-		CloudID:      r.CloudID, SubscriptionID: r.SubscriptionID, SubscriptionKind: string(r.SubscriptionKind), Cloud: r.Cloud, StampKind: string(r.StampKind),
+		CloudID:      r.CloudID, SubscriptionID: r.SubscriptionID, SubscriptionKind: string(r.SubscriptionKind), Cloud: r.Cloud, StackKind: string(r.StackKind),
 		BillingModel: string(r.BillingModel), Reporting: &on, Region: r.Region, Start: Time(r.Start), End: Time(r.End),
 		Reason: r.Reason, Since: usage.ShowDay(r.EffectiveDay), By: r.By, At: Time(r.At),
 	}
 }
 
 // Of is a registration as it holds on a day.
-func Of(b registration.Book, now time.Time) (Registration, error) {
+func Of(b registration.History, now time.Time) (Registration, error) {
 	today := now.UTC().Format("20060102")
 	held, err := b.On(today)
 	if err != nil {
@@ -83,7 +83,7 @@ func ID(r registration.Registration) string {
 }
 
 // ETag stands for a version of a registration.
-func ETag(b registration.Book) string { return fmt.Sprintf(`"%d"`, b.Version) }
+func ETag(b registration.History) string { return fmt.Sprintf(`"%d"`, b.Version) }
 
 // Time is a time in a resource; empty if it is zero.
 func Time(t time.Time) string {

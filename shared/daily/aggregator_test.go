@@ -131,7 +131,7 @@ func TestASummerWithoutRecordsHasNoSumsAndNoDays(t *testing.T) {
 }
 
 func TestASummerNeedsItsFolder(t *testing.T) {
-	if s, err := daily.NewSummer(filepath.Join(t.TempDir(), "none"), 10); err == nil {
+	if s, err := daily.NewAggregator(filepath.Join(t.TempDir(), "none"), 10); err == nil {
 		s.Close()
 		t.Error("a folder that does not exist was taken")
 	}

@@ -13,7 +13,7 @@ import (
 	"stackusage/shared/usage"
 )
 
-// DefaultSpill is how many sums a Summer keeps in memory before it writes a
+// DefaultSpill is how many sums a Aggregator keeps in memory before it writes a
 // sorted run: with keys of about 500 bytes, some 50 MiB.
 const DefaultSpill = 50_000
 
@@ -24,10 +24,10 @@ const spillBytes = 32 << 20
 // maxRuns is how many runs one merge opens; more are first merged into one.
 const maxRuns = 64
 
-// Summer adds up records by usage day and key. It keeps a bounded number of
+// Aggregator adds up records by usage day and key. It keeps a bounded number of
 // sums in memory and spills the rest to sorted runs in a folder of temporary
 // files. Not safe for concurrent use.
-type Summer struct {
+type Aggregator struct {
 	dir   string
 	spill int
 	sums  map[sumKey]*Sum
@@ -42,18 +42,18 @@ type sumKey struct {
 	hours usage.HourSet
 }
 
-// NewSummer makes a Summer that spills to a new folder below dir once it holds
+// NewAggregator makes a Aggregator that spills to a new folder below dir once it holds
 // spill sums. Close removes the folder.
-func NewSummer(dir string, spill int) (*Summer, error) {
+func NewAggregator(dir string, spill int) (*Aggregator, error) {
 	own, err := os.MkdirTemp(dir, "sums-")
 	if err != nil {
 		return nil, fmt.Errorf("make temporary folder: %w", err)
 	}
-	return &Summer{dir: own, spill: spill, sums: make(map[sumKey]*Sum)}, nil
+	return &Aggregator{dir: own, spill: spill, sums: make(map[sumKey]*Sum)}, nil
 }
 
 // Add takes in one record.
-func (s *Summer) Add(r usage.Record) error {
+func (s *Aggregator) Add(r usage.Record) error {
 	one := newSum(r)
 	k := sumKey{one.Day, one.key, one.Hours}
 	if have, ok := s.sums[k]; ok {
@@ -93,13 +93,13 @@ func (s *Sum) size() int {
 }
 
 // Sums goes through the totals once, by day and then by key.
-func (s *Summer) Sums() iter.Seq2[Sum, error] {
+func (s *Aggregator) Sums() iter.Seq2[Sum, error] {
 	return Merge(append(sequencesOf(s.runs), s.inMemory())...)
 }
 
 // Days goes through the totals day by day. The inner sequence must be used up
 // before the next day is asked for.
-func (s *Summer) Days() iter.Seq2[usage.Day, iter.Seq2[Sum, error]] {
+func (s *Aggregator) Days() iter.Seq2[usage.Day, iter.Seq2[Sum, error]] {
 	return func(yield func(usage.Day, iter.Seq2[Sum, error]) bool) {
 		next, stop := iter.Pull2(s.Sums())
 		defer stop()
@@ -123,9 +123,9 @@ func (s *Summer) Days() iter.Seq2[usage.Day, iter.Seq2[Sum, error]] {
 }
 
 // Close removes the temporary files.
-func (s *Summer) Close() error { return os.RemoveAll(s.dir) }
+func (s *Aggregator) Close() error { return os.RemoveAll(s.dir) }
 
-func (s *Summer) inMemory() iter.Seq2[Sum, error] {
+func (s *Aggregator) inMemory() iter.Seq2[Sum, error] {
 	sorted := make([]*Sum, 0, len(s.sums))
 	for _, sum := range s.sums {
 		sorted = append(sorted, sum)
@@ -146,7 +146,7 @@ type runLine struct {
 	Day usage.Day `json:"day"`
 }
 
-func (s *Summer) writeRun(sums iter.Seq2[Sum, error]) (err error) {
+func (s *Aggregator) writeRun(sums iter.Seq2[Sum, error]) (err error) {
 	s.files++
 	path := fmt.Sprintf("%s/run-%06d", s.dir, s.files)
 	f, err := os.Create(path)

@@ -20,8 +20,8 @@ func (m Mapping) compare(n Mapping) int {
 	return cmp.Or(cmp.Compare(m.EffectiveDay, n.EffectiveDay), cmp.Compare(m.Number, n.Number))
 }
 
-// Book is everything that was ever said of one cloudId.
-type Book struct {
+// History is everything that was ever said of one cloudId.
+type History struct {
 	CloudID        string
 	Registrations  []Registration        // by effective day and number
 	Tenants        []Mapping             // by tenant, effective day and number
@@ -30,10 +30,10 @@ type Book struct {
 	Version        int                   // changes so far; those of rows that were put by hand are not counted
 }
 
-// At is the book as it was after its first n changes. What was put by hand is of
+// At is the history as it was after its first n changes. What was put by hand is of
 // every version; provider subscriptions have none.
-func (b Book) At(n int) Book {
-	at := Book{CloudID: b.CloudID, Providers: b.Providers, Version: min(n, b.Version)}
+func (b History) At(n int) History {
+	at := History{CloudID: b.CloudID, Providers: b.Providers, Version: min(n, b.Version)}
 	at.Registrations = keep(b.Registrations, func(r Registration) bool { return r.Change <= n })
 	at.Tenants = keep(b.Tenants, func(m Mapping) bool { return m.Change <= n })
 	at.Infrastructure = keep(b.Infrastructure, func(e InfrastructureEntry) bool { return e.Change <= n })
@@ -49,8 +49,8 @@ func keep[E any](all []E, wanted func(E) bool) (kept []E) {
 	return kept
 }
 
-// with is the book with what a change adds to it.
-func (b Book) with(added Added) Book {
+// with is the history with what a change adds to it.
+func (b History) with(added Added) History {
 	b.Registrations = slices.Concat(b.Registrations, added.Registrations)
 	b.Tenants = slices.Concat(b.Tenants, added.Tenants)
 	b.Infrastructure = slices.Concat(b.Infrastructure, added.Infrastructure)
@@ -63,8 +63,8 @@ func (b Book) with(added Added) Book {
 	return b
 }
 
-// Holding is what holds on a usage day.
-type Holding struct {
+// Effective is what holds on a usage day.
+type Effective struct {
 	Registration
 	Tenants                 map[string]string // directory tenant -> the Azure subscription it is mapped to, both lower case with dashes
 	Infrastructure          []string          // the stack's own subscriptions, lower case with dashes, ascending
@@ -78,21 +78,21 @@ type Holding struct {
 // another one begins, it is what holds at the end of the day: Parts has both.
 // Tenants are mapped only under CSP and pay-as-you-use: under anything else the
 // mappings rest.
-func (b Book) On(usageDay string) (Holding, error) {
+func (b History) On(usageDay string) (Effective, error) {
 	r, err := On(b.Registrations, usageDay)
 	if err != nil {
-		return Holding{Registration: r}, err
+		return Effective{Registration: r}, err
 	}
 	return b.holding(r, usageDay), nil
 }
 
 // Mapped is the subscription of each tenant that has one on a usage day. Mappings
 // belong to a registration: one by another name makes its own.
-func (b Book) Mapped(usageDay string) map[string]string {
+func (b History) Mapped(usageDay string) map[string]string {
 	return b.mapped(usageDay, b.tenure(b.heldOn(usageDay)))
 }
 
-func (b Book) mapped(usageDay string, of tenure) map[string]string {
+func (b History) mapped(usageDay string, of tenure) map[string]string {
 	latest := map[string]Mapping{}
 	for _, m := range b.Tenants {
 		have, seen := latest[m.TenantID]
@@ -111,7 +111,7 @@ func (b Book) mapped(usageDay string, of tenure) map[string]string {
 
 // Until is the first usage day after an entry's own on which its tenant is charged
 // to another subscription; empty if there is none so far.
-func (b Book) Until(m Mapping) string {
+func (b History) Until(m Mapping) string {
 	var days []string
 	for _, have := range b.Tenants {
 		if have.TenantID == m.TenantID {
@@ -132,7 +132,7 @@ func (b Book) Until(m Mapping) string {
 
 // endings are the entries that end each mapping to a subscription that holds on a
 // usage day, or begins after it.
-func (b Book) endings(subscription, usageDay string, why Note) (ends []Mapping) {
+func (b History) endings(subscription, usageDay string, why Note) (ends []Mapping) {
 	end := func(tenant, day string) {
 		ends = append(ends, Mapping{CloudID: b.CloudID, TenantID: tenant, EffectiveDay: day, Note: why})
 	}
@@ -152,7 +152,7 @@ func (b Book) endings(subscription, usageDay string, why Note) (ends []Mapping) 
 
 // clash finds another tenant that is mapped to the subscription of a mapping on a
 // day for which that one is to hold; empty if there is none.
-func (b Book) clash(m Mapping) (tenant, day string) {
+func (b History) clash(m Mapping) (tenant, day string) {
 	next := "99999999" // the day from which the tenant has another mapping
 	days := []string{m.EffectiveDay}
 	for _, have := range b.Tenants {
@@ -175,10 +175,10 @@ func (b Book) clash(m Mapping) (tenant, day string) {
 }
 
 // Current is the last entry in the history: what was said of the latest day.
-func (b Book) Current() (Registration, error) { return On(b.Registrations, "99991231") }
+func (b History) Current() (Registration, error) { return On(b.Registrations, "99991231") }
 
 // Name is the name that the registration has now; empty if there is none.
-func (b Book) Name() string {
+func (b History) Name() string {
 	r, err := b.Current()
 	if err != nil {
 		return ""
@@ -187,14 +187,14 @@ func (b Book) Name() string {
 }
 
 // over reports whether the registration had an end that a usage day is past.
-func (b Book) over(usageDay string) bool {
+func (b History) over(usageDay string) bool {
 	r, err := b.Current()
 	return err == nil && !r.End.IsZero() && usageDay >= dayOf(r.End)
 }
 
 // later lists the days after a usage day for which the registration says
 // something, in order.
-func (b Book) later(usageDay string) (days []string) {
+func (b History) later(usageDay string) (days []string) {
 	for _, r := range b.Registrations {
 		if r.EffectiveDay > usageDay && !slices.Contains(days, r.EffectiveDay) {
 			days = append(days, r.EffectiveDay)
@@ -205,7 +205,7 @@ func (b Book) later(usageDay string) (days []string) {
 }
 
 // next is the number of the next entry for a day.
-func (b Book) next(day string) (number int) {
+func (b History) next(day string) (number int) {
 	for _, have := range b.Registrations {
 		if have.EffectiveDay == day {
 			number = max(number, have.Number+1)
@@ -219,7 +219,7 @@ func (r Registration) ends() bool { return !r.End.IsZero() && dayOf(r.End) <= r.
 
 // End is the first hour that is not expected any more, as it is known on a usage
 // day: also where the entry that says so begins later. Zero: none.
-func (b Book) End(usageDay string) time.Time {
+func (b History) End(usageDay string) time.Time {
 	held, err := On(b.Registrations, usageDay)
 	if err != nil || !held.End.IsZero() {
 		return held.End
@@ -235,7 +235,7 @@ func (b Book) End(usageDay string) time.Time {
 // revised are the entries of later days as they have to be once r holds from its
 // day on. An entry that says no more than that the registration ends, or goes on,
 // follows r; a change that was to come stands, and ends when r does.
-func (b Book) revised(r Registration) (entries []Registration) {
+func (b History) revised(r Registration) (entries []Registration) {
 	all := append(slices.Clone(b.Registrations), r)
 	for _, day := range b.later(r.EffectiveDay) {
 		before := dayOf(dayTime(day).AddDate(0, 0, -1))
@@ -264,8 +264,8 @@ func (r Registration) until(end time.Time) Registration {
 	return r
 }
 
-// Sort puts a book's entries into their order.
-func (b Book) Sort() {
+// Sort puts a history's entries into their order.
+func (b History) Sort() {
 	slices.SortFunc(b.Registrations, func(a, c Registration) int { return a.compare(c) })
 	slices.SortFunc(b.Tenants, func(a, c Mapping) int { return cmp.Or(cmp.Compare(a.TenantID, c.TenantID), a.compare(c)) })
 	slices.SortFunc(b.Infrastructure, func(a, c InfrastructureEntry) int { return a.compare(c) })
