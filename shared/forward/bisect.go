@@ -18,7 +18,7 @@ import (
 // Bounds of looking for what commerce refuses in a batch, in one invocation.
 const (
 	maxRequests = 64   // finds one record in 500 with 18
-	maxDecided  = 1000 // asks 500 records one by one, where an operator decided what it comes to
+	maxDecided  = 1000 // sends 500 records one by one, where an operator decided what it comes to
 	maxLone     = 3    // records refused on their own while nothing is taken: it is not the records
 
 	// aloneFor is how long the only open record of a batch must have been refused
@@ -90,7 +90,7 @@ func (f *Forwarder) bisect(ctx context.Context, s *sending, some []int, refusal 
 			}
 			break
 		} else if over {
-			cause = fmt.Errorf("%d of %d records are still to be asked: commerce does not answer them together: %w", len(s.open()), len(s.records), refusal)
+			cause = fmt.Errorf("%d of %d records are still to be sent: commerce does not answer them together: %w", len(s.open()), len(s.records), refusal)
 			break
 		}
 		next := pending[len(pending)-1]
@@ -185,7 +185,7 @@ func (f *Forwarder) control(ctx context.Context, s *sending) (taken, possible bo
 }
 
 // awayFor is how long a batch that an operator settled waits where commerce says
-// that it is busy, or that it may not be asked. Something between may say so of a
+// that it is busy, or that it may not be sent to. Something between may say so of a
 // record for ever.
 const awayFor = 24 * time.Hour
 
@@ -222,9 +222,9 @@ func away(cause error) bool {
 	return false
 }
 
-// askApart is bisect. Where it may be that commerce is away, a read-back must show
+// sendApart is bisect. Where it may be that commerce is away, a read-back must show
 // that it is not.
-func (f *Forwarder) askApart(ctx context.Context, s *sending, some []int, refusal error) (cause, err error) {
+func (f *Forwarder) sendApart(ctx context.Context, s *sending, some []int, refusal error) (cause, err error) {
 	if away(refusal) {
 		if cause, err := f.readBack(ctx, s, some); cause != nil || err != nil {
 			return cause, err

@@ -56,7 +56,7 @@ type Forwarder struct {
 	Commerce        Commerce
 	Now             func() time.Time
 	Retry           time.Duration // first delay after a failed send; doubles up to an hour
-	SendLimit       time.Duration // how long one sender alone asks commerce for a batch
+	SendLimit       time.Duration // how long one sender alone sends a batch
 	InvocationLimit time.Duration // after which an invocation gives up
 }
 
@@ -80,7 +80,7 @@ func (f *Forwarder) Forward(ctx context.Context, id ledger.BatchID) error {
 	}
 	if wait := batch.LeasedUntil.Sub(f.Now()); wait > 0 {
 		// Another sender is at it, or died of it; then this message takes over. No
-		// claim holds longer than an invocation: one that seems to is of a clock that
+		// lease holds longer than an invocation: one that seems to is of a clock that
 		// ran ahead, and must not hide the message for as long as that.
 		wait = min(wait, f.InvocationLimit)
 		return f.Queues.Enqueue(ctx, queue.Batches, queue.BatchMessage(id), wait.Truncate(time.Second)+2*time.Second)
@@ -95,19 +95,19 @@ func (f *Forwarder) Forward(ctx context.Context, id ledger.BatchID) error {
 	}
 	s.batch.Tries++
 	defer f.release(ctx, s) // what has gone wrong, a panic included
-	err = f.claim(ctx, s)
+	err = f.lease(ctx, s)
 	if err == nil {
 		err = f.sendBatch(ctx, s)
 	}
 	if errors.Is(err, table.ErrChanged) {
 		err = nil // another sender has the batch, and a message of its own
 	}
-	s.claimed = s.claimed && err != nil
+	s.leased = s.leased && err != nil
 	return err
 }
 
 func (f *Forwarder) sendBatch(ctx context.Context, s *sending) error {
-	cause, err := f.ask(ctx, s)
+	cause, err := f.send(ctx, s)
 	if err != nil {
 		return err
 	}
@@ -146,7 +146,7 @@ func (f *Forwarder) finish(ctx context.Context, s *sending) error {
 
 // updateBatch notes the outcome. An operator who decided meanwhile changed the
 // row: that must neither be undone nor leave the outcome unsaid. Another sender
-// did if it took over after the claim had ended: then only a final outcome is
+// did if it took over after the lease had ended: then only a final outcome is
 // worth saying, since what it notes of its own try is as true.
 func (f *Forwarder) updateBatch(ctx context.Context, s *sending, b ledger.Batch) error {
 	id := s.id
@@ -158,7 +158,7 @@ func (f *Forwarder) updateBatch(ctx context.Context, s *sending, b ledger.Batch)
 	if err != nil {
 		return err
 	}
-	if now.State == ledger.BatchAnswered || b.State != ledger.BatchAnswered && now.LeasedBy != s.claim {
+	if now.State == ledger.BatchAnswered || b.State != ledger.BatchAnswered && now.LeasedBy != s.lease {
 		return nil
 	}
 	if now.NotBefore.IsZero() { // it is to be tried at once

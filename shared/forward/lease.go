@@ -11,12 +11,12 @@ import (
 	"stackusage/shared/telemetry"
 )
 
-// claim notes that this invocation alone asks commerce for the batch, before
+// lease notes that this invocation alone sends the batch, before
 // its first request. A request that is still on its way when another sender reads
 // back what commerce has, and is told Rejected, could have a record taken that
 // DailyUsage calls Rejected, and the next revision would bill it again. Who dies
 // holds the batch up for SendLimit. ErrChanged means that somebody was faster.
-func (f *Forwarder) claim(ctx context.Context, s *sending) error {
+func (f *Forwarder) lease(ctx context.Context, s *sending) error {
 	return f.leaseBatch(ctx, s, f.SendLimit)
 }
 
@@ -36,13 +36,13 @@ func (f *Forwarder) leasePartial(ctx context.Context, s *sending) error {
 const leaseTries = 3
 
 func (f *Forwarder) leaseBatch(ctx context.Context, s *sending, limit time.Duration) error {
-	id, held := s.id, s.claimed
-	s.claimed = true
+	id, held := s.id, s.leased
+	s.leased = true
 	s.ends = time.Now().Add(limit)
 	s.leasedUntil = f.Now().Add(limit + time.Second).Truncate(time.Second) // a column holds whole seconds
 	for try := 1; ; try++ {
 		b := s.batch
-		b.LeasedUntil, b.LeasedBy = s.leasedUntil, s.claim
+		b.LeasedUntil, b.LeasedBy = s.leasedUntil, s.lease
 		failed := f.Ledger.UpdateBatch(ctx, id, b)
 		if failed != nil && (!errors.Is(failed, table.ErrChanged) || !held || try == leaseTries) {
 			return failed
@@ -51,7 +51,7 @@ func (f *Forwarder) leaseBatch(ctx context.Context, s *sending, limit time.Durat
 		if err != nil {
 			return err
 		}
-		if now.State == ledger.BatchAnswered || now.LeasedBy != s.claim {
+		if now.State == ledger.BatchAnswered || now.LeasedBy != s.lease {
 			return table.ErrChanged
 		}
 		asked := !now.DecidedAt.Equal(s.batch.DecidedAt) || !now.RetriedAt.Equal(s.batch.RetriedAt)
@@ -63,10 +63,10 @@ func (f *Forwarder) leaseBatch(ctx context.Context, s *sending, limit time.Durat
 	}
 }
 
-// release lets others have a batch that is still claimed, after an error: no
+// release lets others have a batch that is still leased, after an error: no
 // request is on its way any more. What cannot be noted ends by itself.
 func (f *Forwarder) release(ctx context.Context, s *sending) {
-	if !s.claimed {
+	if !s.leased {
 		return
 	}
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), putBackLimit)
@@ -74,7 +74,7 @@ func (f *Forwarder) release(ctx context.Context, s *sending) {
 	b := s.batch
 	b.LeasedUntil, b.LeasedBy = time.Time{}, ""
 	if err := f.updateBatch(ctx, s, b); err != nil {
-		telemetry.Logger(ctx).WarnContext(ctx, "batch stays claimed", slog.String("batch", s.id.String()),
+		telemetry.Logger(ctx).WarnContext(ctx, "batch stays leased", slog.String("batch", s.id.String()),
 			slog.Time("until", s.leasedUntil), slog.String("cause", err.Error()))
 	}
 }

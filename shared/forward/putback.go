@@ -20,7 +20,7 @@ const (
 )
 
 // putBackLimit is the time to put a batch back in, also when the invocation's
-// own has run out while commerce was asked.
+// own has run out while commerce had the batch.
 const putBackLimit = time.Minute
 
 // putBack notes why a batch could not be sent and sends its message again,

@@ -35,7 +35,7 @@ type Store interface {
 	content.Putter
 }
 
-// Settings bound what an intake holds.
+// Settings bound what an Intake holds.
 type Settings struct {
 	TempDir   string                 // for runs and files on their way to storage; empty: the system's
 	SpillSums int                    // sums in memory before a run goes to disk

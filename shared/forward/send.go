@@ -31,11 +31,11 @@ type sending struct {
 	answers map[string]outcome.Result // final ones, by recordId
 	taken   bool                      // commerce answered a request of this try record by record
 
-	claim       string    // the name of this try; its row says whose claim holds
-	claimed     bool      // this try may have claimed the batch, and has not noted how it ended
+	lease       string    // the name of this try; its row says whose lease holds
+	leased      bool      // this try may have leased the batch, and has not noted how it ended
 	leasedUntil time.Time // as its row says: nobody else sends before that
 	ends        time.Time // just before that, by the process's own clock
-	whole       bool      // claimed until this invocation must have ended
+	whole       bool      // leased until this invocation must have ended
 	unread      bool      // an answer of this try had no result that could be read
 	silent      bool      // an operator settles what is open, and requests with it had no answer
 	again       bool      // an operator asked for another try while this one was under way
@@ -52,7 +52,7 @@ func newSending(id ledger.BatchID, batch ledger.Batch, body []byte) (*sending, e
 	if err := json.Unmarshal(body, &b); err != nil {
 		return nil, fmt.Errorf("read batch %s: %w", id, err)
 	}
-	return &sending{id: id, batch: batch, body: body, records: records, raw: b.Records, answers: map[string]outcome.Result{}, claim: uuid.NewString()}, nil
+	return &sending{id: id, batch: batch, body: body, records: records, raw: b.Records, answers: map[string]outcome.Result{}, lease: uuid.NewString()}, nil
 }
 
 // open lists the records without a final answer, by their place in the batch.
@@ -91,10 +91,10 @@ func (s *sending) request(some []int) (id string, body []byte) {
 // it does not end where replies are lost on their way every time.
 const readBackAfter = 2
 
-// ask gets answers from commerce until each record has one or cause says why
+// send sends what is open to commerce until each record has an outcome or cause says why
 // the rest must wait. An err is storage's; ledger.ErrChanged among them means
 // that another sender has the batch.
-func (f *Forwarder) ask(ctx context.Context, s *sending) (cause, err error) {
+func (f *Forwarder) send(ctx context.Context, s *sending) (cause, err error) {
 	if s.batch.Partial {
 		if err := f.recall(ctx, s); err != nil {
 			return nil, err
@@ -120,7 +120,7 @@ func (f *Forwarder) ask(ctx context.Context, s *sending) (cause, err error) {
 	if open := s.open(); len(open) > 0 {
 		cause, err = f.post(ctx, s, open)
 		if f.apart(s, cause) {
-			cause, err = f.askApart(ctx, s, open, cause)
+			cause, err = f.sendApart(ctx, s, open, cause)
 		}
 	}
 	if err != nil {
