@@ -89,7 +89,7 @@ func (l *Ledger) KeepAnswers(ctx context.Context, id BatchID, records []daily.Re
 			StampEventDateTime: r.AdditionalInfo.EventDateTime,
 		})})
 	}
-	there, err := l.insertNew(ctx, table.DailyUsage, id.partition(), rows)
+	there, err := table.InsertNew(ctx, l.Store, table.DailyUsage, id.partition(), rows)
 	if err != nil {
 		return nil, fmt.Errorf("write answers of batch %s: %w", id, err)
 	}
@@ -109,7 +109,7 @@ func (l *Ledger) Answers(ctx context.Context, id BatchID, records []daily.Record
 	for i, r := range records {
 		keys[i] = r.Row()
 	}
-	rows, err := l.present(ctx, table.DailyUsage, id.partition(), keys)
+	rows, err := table.Present(ctx, l.Store, table.DailyUsage, id.partition(), keys)
 	if err != nil {
 		return nil, fmt.Errorf("read answers of batch %s: %w", id, err)
 	}

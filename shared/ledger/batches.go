@@ -94,9 +94,9 @@ func (l *Ledger) OpenBatches(ctx context.Context, m Manifest, since time.Time) e
 	}
 	// The mark first: a batch without one would be sent once and, if its
 	// message got lost, never again.
-	err := l.insertAll(ctx, table.OpenDays, m.CloudID, []table.Row{mark})
+	err := table.InsertAll(ctx, l.Store, table.OpenDays, m.CloudID, []table.Row{mark})
 	if err == nil {
-		err = l.insertAll(ctx, table.UsageBatches, dayPartition(m.CloudID, m.UsageDay), rows)
+		err = table.InsertAll(ctx, l.Store, table.UsageBatches, dayPartition(m.CloudID, m.UsageDay), rows)
 	}
 	if err != nil {
 		return fmt.Errorf("list batches of revision %d of day %s of %s: %w", m.Revision, m.UsageDay, m.CloudID, err)

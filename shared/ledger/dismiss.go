@@ -145,7 +145,7 @@ func (l *Ledger) copyDismissals(ctx context.Context, from, to HourID, refusals s
 			continue
 		}
 		row.Status, row.DecisionReason, row.DecidedBy, row.DecidedAt = r.Status, r.DecisionReason, r.DecidedBy, r.DecidedAt
-		if ops = append(ops, row.write()); len(ops) == maxOps {
+		if ops = append(ops, row.write()); len(ops) == table.MaxOps {
 			if err := l.applyAll(ctx, table.Quarantine, to.partition(), ops); err != nil {
 				return 0, err
 			}
@@ -162,7 +162,7 @@ func (r RejectedRow) write() table.Op {
 }
 
 func (l *Ledger) applyAll(ctx context.Context, name, partition string, ops []table.Op) error {
-	for chunk := range chunks(ops) {
+	for chunk := range table.Chunks(ops) {
 		if err := l.Store.Apply(ctx, name, partition, chunk...); err != nil {
 			return err
 		}

@@ -269,5 +269,5 @@ func (l *Ledger) confirmDay(ctx context.Context, blobs content.Opener, cloudID s
 		d := dayDecision{Kind: DecisionConfirm, UsageDay: day.String(), What: strings.Join(texts, ","), Reason: why.Reason, By: why.By, At: table.UTC(why.At)}
 		rows = append(rows, table.Row{Partition: cloudID, Key: confirmPrefix(day) + hexSHA256(d.What)[:16], Props: table.Encode(d)})
 	}
-	return differs, l.insertAll(ctx, table.Decisions, cloudID, rows)
+	return differs, table.InsertAll(ctx, l.Store, table.Decisions, cloudID, rows)
 }

@@ -45,7 +45,7 @@ func (l *Ledger) PutQuarantine(ctx context.Context, id HourID, rows []Quarantine
 	for i, q := range rows {
 		ops[i] = table.Op{Verb: table.Insert, Row: table.Row{Partition: id.partition(), Key: quarantineKey(id, q.Line), Props: table.Encode(q)}}
 	}
-	for chunk := range chunks(ops) {
+	for chunk := range table.Chunks(ops) {
 		err := l.Store.Apply(ctx, table.Quarantine, id.partition(), chunk...)
 		if errors.Is(err, table.ErrExists) {
 			err = l.putAgain(ctx, chunk)
