@@ -1,8 +1,6 @@
 package reconcile
 
 import (
-	"io"
-
 	"stackusage/shared/usage"
 )
 
@@ -45,12 +43,6 @@ func (a Account) Draw(from, to usage.Day) []Line {
 	lines := a.books.of(theMeter).draw(from, to)
 	return append(lines, a.books.of(meterKey{theMeter.meter, true}).draw(from, to)...)
 }
-
-// EachAnswered goes through the rows of a saved answer of at most 1 MiB.
-func EachAnswered(in io.Reader, row func([]byte) error) error { return eachAnswered(in, 1<<20, row) }
-
-// MaxBillRow is the bound of a row of a usage details file.
-const MaxBillRow = maxBillRow
 
 // Measure reads of a rejected row what the stack would count.
 func Measure(line []byte) (meter, subscription string, q usage.Quantity, ok bool) {

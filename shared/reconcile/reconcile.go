@@ -27,6 +27,8 @@ import (
 	"stackusage/shared/daily"
 	"stackusage/shared/ledger"
 	"stackusage/shared/meter"
+	"stackusage/shared/reconcile/details"
+	"stackusage/shared/reconcile/saved"
 	"stackusage/shared/usage"
 )
 
@@ -84,12 +86,12 @@ func (s Sources) run(ctx context.Context, o Options) (Report, error) {
 	r := &run{Sources: s, o: o, blobs: map[ledger.HourID]*blobSums{}, own: map[string]bool{}, known: map[string]bool{}}
 	// A file that cannot be read is found before hours are spent on rows.
 	if o.Bill != nil {
-		if err := r.eachBillRow(func(BillStatement) error { return nil }, func(BillRow) error { return nil }); err != nil {
+		if err := r.eachBillRow(func(details.Statement) error { return nil }, func(details.Row) error { return nil }); err != nil {
 			return Report{}, err
 		}
 	}
 	if o.Stack != nil {
-		if err := checkFolder(o.Stack, o.From, o.To); err != nil {
+		if err := saved.Check(o.Stack, o.From, o.To); err != nil {
 			return Report{}, err
 		}
 	}
@@ -145,7 +147,7 @@ func (r *run) once(ctx context.Context) (Report, error) {
 		r.progress.Days++
 		r.tell()
 	}
-	rates := rateBook{}
+	var rates *details.Rates
 	if r.o.Bill != nil {
 		var err error
 		if rates, err = r.readBill(days); err != nil {

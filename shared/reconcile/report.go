@@ -1,6 +1,9 @@
 package reconcile
 
-import "stackusage/shared/usage"
+import (
+	"stackusage/shared/reconcile/details"
+	"stackusage/shared/usage"
+)
 
 // Report is what a run found.
 type Report struct {
@@ -59,13 +62,13 @@ type Amounts struct {
 const Total = "total"
 
 // price gives the line its amounts.
-func (l *Line) price(rate rate) {
-	per, err := usage.ParseQuantity(rate.text)
+func (l *Line) price(rate details.Rate) {
+	per, err := usage.ParseQuantity(rate.Text)
 	if err != nil {
-		l.NoRate = rate.why
+		l.NoRate = rate.Why
 		return
 	}
-	l.Rate, l.Currency = rate.text, rate.currency
+	l.Rate, l.Currency = rate.Text, rate.Currency
 	l.Amounts = &Amounts{l.Stack.Mul(per), l.Bill.Mul(per), l.Difference.Mul(per), l.Unexplained.Mul(per)}
 	for i := range l.Causes {
 		amount := l.Causes[i].Quantity.Mul(per)

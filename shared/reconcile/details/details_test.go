@@ -1,4 +1,4 @@
-package reconcile_test
+package details_test
 
 import (
 	"errors"
@@ -10,7 +10,7 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
-	"stackusage/shared/reconcile"
+	"stackusage/shared/reconcile/details"
 	"stackusage/shared/usage"
 )
 
@@ -19,6 +19,15 @@ const (
 	table = "b4438d5d-453b-4ee1-b42a-dc72e377f1e4"
 	user  = "09065051-cfe9-4fcf-b90c-87f2af292fc9"
 )
+
+func quantity(t testing.TB, text string) usage.Quantity {
+	t.Helper()
+	q, err := usage.ParseQuantity(text)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return q
+}
 
 const statementHead = "Statement," + payer + "\r\n" +
 	"Billing Period,Meter Category,Meter Sub-Category,Meter Name,Meter Region,SKU,Unit,Consumed Quantity,Included Quantity,Overage Quantity,Within Commitment,Currency,Overage,Commitment Rate,Rate,Value\r\n"
@@ -37,33 +46,37 @@ func dailyRow(day, quantity, info, kind string) string {
 // info is Additional Info as RFC 4180 quotes it.
 const info = `"{""azureStack.MeterId"":""` + table + `"",""azureStack.SubscriptionId"":""` + user + `""}"`
 
-// details is a file with two rows of a stack, and one of another service.
-func details() string {
+// file is one with two rows of a stack, and one of another service.
+func file() string {
 	return statementHead + statementRow("17.75", "0.000025") +
 		"2019-12-01/2019-12-31,Virtual Machines,,D1,West Europe," + table + ",Hours,5,0,5,0,USD,0,0,1,5\r\n" +
 		dailyHead + dailyRow("2019-12-10", "18", info, "usage/1") + dailyRow("2019-12-10", "-0.25", info, "correction/2") +
 		"2019-12-10,Virtual Machines," + table + ",,D1,West Europe,Hours,5,westeurope,Microsoft.Compute,rg,/x,,,,\r\n"
 }
 
-func readBill(in io.Reader) (statements []reconcile.BillStatement, rows []reconcile.BillRow, err error) {
-	err = reconcile.ReadBill(in, func(s reconcile.BillStatement) error {
+func readFile(in io.Reader) (statements []details.Statement, rows []details.Row, err error) {
+	err = details.Read(in, func(s details.Statement) error {
 		statements = append(statements, s)
 		return nil
-	}, func(r reconcile.BillRow) error {
+	}, func(r details.Row) error {
 		rows = append(rows, r)
 		return nil
 	})
 	return statements, rows, err
 }
 
-func TestReadBill(t *testing.T) {
-	statements, rows, err := readBill(strings.NewReader(details()))
+func TestRead(t *testing.T) {
+	statements, rows, err := readFile(strings.NewReader(file()))
 	if err != nil {
 		t.Fatal(err)
 	}
 	n := usage.NormalGUID
-	wantStatements := []reconcile.BillStatement{{Payer: n(payer), Month: "2019-12", SKU: n(table), Quantity: quantity(t, "17.75"), Rate: "0.000025", Currency: "USD"}}
-	row := reconcile.BillRow{Payer: n(payer), SKU: n(table), Day: tenth.Day(), MeterID: n(table), Subscription: n(user), Quantity: quantity(t, "18"), Revision: 1,
+	wantStatements := []details.Statement{{Payer: n(payer), Month: "2019-12", SKU: n(table), Quantity: quantity(t, "17.75"), Rate: "0.000025", Currency: "USD"}}
+	tenth, err := usage.ParseDay("2019-12-10")
+	if err != nil {
+		t.Fatal(err)
+	}
+	row := details.Row{Payer: n(payer), SKU: n(table), Day: tenth, MeterID: n(table), Subscription: n(user), Quantity: quantity(t, "18"), Revision: 1,
 		MeterName: "TableCapacity", Unit: "GB*hours"}
 	correction := row
 	correction.Quantity, correction.Revision = quantity(t, "-0.25"), 2
@@ -71,18 +84,18 @@ func TestReadBill(t *testing.T) {
 	if diff := cmp.Diff(wantStatements, statements, same); diff != "" {
 		t.Errorf("statements (-want +got):\n%s", diff)
 	}
-	if diff := cmp.Diff([]reconcile.BillRow{row, correction}, rows, same); diff != "" {
+	if diff := cmp.Diff([]details.Row{row, correction}, rows, same); diff != "" {
 		t.Errorf("rows (-want +got):\n%s", diff)
 	}
 	t.Run("a file without usage is one, too", func(t *testing.T) {
-		if _, rows, err := readBill(strings.NewReader(statementHead + dailyHead)); err != nil || rows != nil {
+		if _, rows, err := readFile(strings.NewReader(statementHead + dailyHead)); err != nil || rows != nil {
 			t.Errorf("%v, %v", rows, err)
 		}
 	})
 }
 
-func TestReadBillRefuses(t *testing.T) {
-	whole := details()
+func TestReadRefuses(t *testing.T) {
+	whole := file()
 	for name, c := range map[string]struct{ text, want string }{
 		"nothing":                    {"", "not a usage details file, version 2"},
 		"another CSV":                {"Name,Value\r\na,b\r\n", "not a usage details file, version 2"},
@@ -107,32 +120,32 @@ func TestReadBillRefuses(t *testing.T) {
 		"info that is no JSON":       {strings.Replace(whole, info, "a", 1), "line 7: column Additional Info: "},
 		"info that says two things":  {strings.Replace(whole, `"{""azureStack.MeterId""`, `"{""azureStack.MeterId"":""`+user+`"",""azureStack.MeterId""`, 1), "a name comes twice"},
 		"a kind without a revision":  {strings.Replace(whole, "usage/1", "usage", 1), `Service Info 1 "usage"`},
-		"a row without an end":       {statementHead + `"` + strings.Repeat("x", 2*reconcile.MaxBillRow), "a row over 1048576 bytes"},
+		"a row without an end":       {statementHead + `"` + strings.Repeat("x", 2*details.MaxRow), "a row over 1048576 bytes"},
 		"rows in no section's shape": {"Statement," + payer + "\r\n" + statementRow("1", "1"), "line 2: the columns must be Billing Period,"},
 	} {
 		t.Run(name, func(t *testing.T) {
-			if _, _, err := readBill(strings.NewReader(c.text)); err == nil || !strings.Contains(err.Error(), c.want) || len(err.Error()) > 600 {
+			if _, _, err := readFile(strings.NewReader(c.text)); err == nil || !strings.Contains(err.Error(), c.want) || len(err.Error()) > 600 {
 				t.Errorf("error %v; want %s", err, c.want)
 			}
 		})
 	}
 	t.Run("a disk that fails is not the file's fault", func(t *testing.T) {
 		broken := errors.New("input/output error")
-		if _, _, err := readBill(io.MultiReader(strings.NewReader(whole[:900]), iotest.ErrReader(broken))); !errors.Is(err, broken) {
+		if _, _, err := readFile(io.MultiReader(strings.NewReader(whole[:900]), iotest.ErrReader(broken))); !errors.Is(err, broken) {
 			t.Errorf("%v", err)
 		}
 	})
 }
 
-// FuzzReadBill: what is read adds up, and is what the columns may hold.
-func FuzzReadBill(f *testing.F) {
-	f.Add([]byte(details()))
-	f.Add([]byte("\ufeff" + details()))
+// FuzzRead: what is read adds up, and is what the columns may hold.
+func FuzzRead(f *testing.F) {
+	f.Add([]byte(file()))
+	f.Add([]byte("\ufeff" + file()))
 	f.Add([]byte(statementHead + dailyHead))
-	f.Add([]byte(strings.ReplaceAll(details(), "\r\n", "\n")))
-	f.Add([]byte(details()[:700]))
+	f.Add([]byte(strings.ReplaceAll(file(), "\r\n", "\n")))
+	f.Add([]byte(file()[:700]))
 	f.Fuzz(func(t *testing.T, text []byte) {
-		statements, rows, err := readBill(strings.NewReader(string(text)))
+		statements, rows, err := readFile(strings.NewReader(string(text)))
 		if err != nil {
 			if len(err.Error()) > 1000 {
 				t.Fatalf("an error of %d bytes", len(err.Error()))

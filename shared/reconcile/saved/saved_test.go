@@ -1,4 +1,4 @@
-package reconcile_test
+package saved_test
 
 import (
 	"encoding/json"
@@ -8,11 +8,11 @@ import (
 	"testing"
 	"testing/iotest"
 
-	"stackusage/shared/reconcile"
+	"stackusage/shared/reconcile/saved"
 )
 
 func answered(in io.Reader) (rows []string, err error) {
-	err = reconcile.EachAnswered(in, func(row []byte) error {
+	err = saved.EachAnswered(in, func(row []byte) error {
 		rows = append(rows, string(row))
 		return nil
 	})

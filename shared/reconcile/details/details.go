@@ -1,4 +1,6 @@
-package reconcile
+// Package details reads usage details files, version 2, as a user downloads them from
+// the account page (docs/formats/usage-details.md).
+package details
 
 import (
 	"encoding/csv"
@@ -16,12 +18,12 @@ import (
 
 // Bounds of a usage details file, in bytes: what is beyond is no such file.
 const (
-	maxBill    = 4 << 30
-	maxBillRow = 1 << 20
+	maxBytes = 4 << 30
+	maxRow   = 1 << 20
 )
 
-// maxBillGroups bounds how many payers, meters and months a file may have.
-const maxBillGroups = 100_000
+// maxGroups bounds how many payers, meters and months a file may have.
+const maxGroups = 100_000
 
 // stackRegion tells usage of a stack from all other usage of the account.
 const stackRegion = "Azure Stack"
@@ -34,8 +36,8 @@ var (
 		"Resource Location,Consumed Service,Resource Group,Instance ID,Tags,Additional Info,Service Info 1,Service Info 2", ",")
 )
 
-// BillStatement is a row of section Statement.
-type BillStatement struct {
+// Statement is a row of section Statement.
+type Statement struct {
 	Payer          string // the charged subscription, in normal form
 	Month          string // 2019-12
 	SKU            string // the billed meter, in normal form
@@ -43,8 +45,8 @@ type BillStatement struct {
 	Rate, Currency string // Rate is empty where no price is known
 }
 
-// BillRow is a row of section Daily Usage.
-type BillRow struct {
+// Row is a row of section Daily Usage.
+type Row struct {
 	Payer, SKU      string // as above
 	Day             usage.Day
 	MeterID         string // the stack's, in normal form
@@ -54,20 +56,20 @@ type BillRow struct {
 	MeterName, Unit string
 }
 
-// errNoBill: the file is something else.
-var errNoBill = errors.New("not a usage details file, version 2: it must begin with a row Statement,<subscription> and the row of column names below it (docs/formats/usage-details.md)")
+// errNoDetails: the file is something else.
+var errNoDetails = errors.New("not a usage details file, version 2: it must begin with a row Statement,<subscription> and the row of column names below it (docs/formats/usage-details.md)")
 
-// ReadBill reads a usage details file as a stream. Rows of other regions than
+// Read reads a usage details file as a stream. Rows of other regions than
 // Azure Stack are skipped. The daily rows of a meter must add up to its
 // statement, and the last row must have an end: a file that was cut short or
 // edited is refused.
-func ReadBill(in io.Reader, statement func(BillStatement) error, row func(BillRow) error) error {
-	bounded := &boundedReader{r: in, total: maxBill}
-	b := billReader{csv: csv.NewReader(bounded), left: map[billGroup]usage.Quantity{}, statement: statement, row: row}
+func Read(in io.Reader, statement func(Statement) error, row func(Row) error) error {
+	bounded := &boundedReader{r: in, total: maxBytes}
+	b := reader{csv: csv.NewReader(bounded), left: map[group]usage.Quantity{}, statement: statement, row: row}
 	b.csv.FieldsPerRecord = -1
 	b.csv.ReuseRecord = true
 	for first := true; ; first = false {
-		bounded.row = maxBillRow
+		bounded.row = maxRow
 		record, err := b.csv.Read()
 		if errors.Is(err, io.EOF) {
 			break
@@ -77,14 +79,14 @@ func ReadBill(in io.Reader, statement func(BillStatement) error, row func(BillRo
 			case bounded.err != nil:
 				err = bounded.err
 			case first:
-				err = errNoBill
+				err = errNoDetails
 			}
 			return err
 		}
 		if first {
 			record[0] = strings.TrimPrefix(record[0], "\ufeff")
 			if len(record) != 2 || record[0] != "Statement" && record[0] != "Daily Usage" {
-				return errNoBill
+				return errNoDetails
 			}
 		}
 		if err := b.take(record); err != nil {
@@ -93,7 +95,7 @@ func ReadBill(in io.Reader, statement func(BillStatement) error, row func(BillRo
 		}
 	}
 	if b.section == nil {
-		return errNoBill
+		return errNoDetails
 	}
 	return b.finish(bounded.last)
 }
@@ -108,7 +110,7 @@ type boundedReader struct {
 
 func (b *boundedReader) Read(p []byte) (int, error) {
 	if b.row <= 0 || b.total <= 0 {
-		b.err = fmt.Errorf("a row over %d bytes, or a file over %d: %w", maxBillRow, int64(maxBill), errNoBill)
+		b.err = fmt.Errorf("a row over %d bytes, or a file over %d: %w", maxRow, int64(maxBytes), errNoDetails)
 		return 0, b.err
 	}
 	p = p[:min(int64(len(p)), b.row, b.total)]
@@ -123,20 +125,20 @@ func (b *boundedReader) Read(p []byte) (int, error) {
 	return n, err
 }
 
-// billGroup is what a statement row and the daily rows under it have in common.
-type billGroup struct{ payer, sku, month string }
+// group is what a statement row and the daily rows under it have in common.
+type group struct{ payer, sku, month string }
 
-type billReader struct {
+type reader struct {
 	csv       *csv.Reader
 	section   []string // the columns of the section that is read; nil before the first
 	titled    bool     // the row of column names comes next
 	payer     string
-	left      map[billGroup]usage.Quantity // statements less daily rows
-	statement func(BillStatement) error
-	row       func(BillRow) error
+	left      map[group]usage.Quantity // statements less daily rows
+	statement func(Statement) error
+	row       func(Row) error
 }
 
-func (b *billReader) take(record []string) error {
+func (b *reader) take(record []string) error {
 	switch {
 	case len(record) == 2 && !b.titled:
 		return b.title(record[0], record[1])
@@ -154,14 +156,14 @@ func (b *billReader) take(record []string) error {
 	return b.dailyRow(record)
 }
 
-func (b *billReader) title(name, payer string) error {
+func (b *reader) title(name, payer string) error {
 	switch name {
 	case "Statement":
 		b.section = statementColumns
 	case "Daily Usage":
 		b.section = dailyColumns
 	default:
-		return fmt.Errorf("section %.40q is not known: %w", name, errNoBill)
+		return fmt.Errorf("section %.40q is not known: %w", name, errNoDetails)
 	}
 	if err := usage.CheckGUID(payer); err != nil {
 		return fmt.Errorf("section %s of subscription %.40q: %w", name, payer, err)
@@ -170,7 +172,7 @@ func (b *billReader) title(name, payer string) error {
 	return nil
 }
 
-func (b *billReader) statementRow(record []string) error {
+func (b *reader) statementRow(record []string) error {
 	if record[4] != stackRegion {
 		return nil
 	}
@@ -179,8 +181,8 @@ func (b *billReader) statementRow(record []string) error {
 	if err != nil {
 		return fmt.Errorf("column Billing Period %.40q: not of the form 2019-12-01/2019-12-31", record[0])
 	}
-	s := BillStatement{Payer: b.payer, Month: day.Format("2006-01"), SKU: usage.NormalGUID(record[5]), Currency: strings.Clone(record[11]), Rate: strings.Clone(record[14])}
-	if s.Quantity, err = billed(record[7]); err != nil {
+	s := Statement{Payer: b.payer, Month: day.Format("2006-01"), SKU: usage.NormalGUID(record[5]), Currency: strings.Clone(record[11]), Rate: strings.Clone(record[14])}
+	if s.Quantity, err = consumed(record[7]); err != nil {
 		return err
 	}
 	if s.Rate != "" {
@@ -188,14 +190,14 @@ func (b *billReader) statementRow(record []string) error {
 			return fmt.Errorf("column Rate %.40q: not a decimal number from zero on, nor empty", s.Rate)
 		}
 	}
-	if err := b.book(billGroup{s.Payer, s.SKU, s.Month}, s.Quantity); err != nil {
+	if err := b.book(group{s.Payer, s.SKU, s.Month}, s.Quantity); err != nil {
 		return err
 	}
 	return b.statement(s)
 }
 
-// billed reads a Consumed Quantity, which may be below zero.
-func billed(text string) (usage.Quantity, error) {
+// consumed reads a Consumed Quantity, which may be below zero.
+func consumed(text string) (usage.Quantity, error) {
 	q, err := usage.ParseSum(text)
 	if err != nil {
 		return q, fmt.Errorf("column Consumed Quantity: %w", err)
@@ -203,15 +205,15 @@ func billed(text string) (usage.Quantity, error) {
 	return q, nil
 }
 
-func (b *billReader) book(group billGroup, q usage.Quantity) error {
-	if _, there := b.left[group]; !there && len(b.left) == maxBillGroups {
-		return fmt.Errorf("more than %d meters, months and subscriptions: %w", maxBillGroups, errNoBill)
+func (b *reader) book(of group, q usage.Quantity) error {
+	if _, there := b.left[of]; !there && len(b.left) == maxGroups {
+		return fmt.Errorf("more than %d meters, months and subscriptions: %w", maxGroups, errNoDetails)
 	}
-	add(b.left, group, q)
+	b.left[of] = b.left[of].Add(q)
 	return nil
 }
 
-func (b *billReader) dailyRow(record []string) error {
+func (b *reader) dailyRow(record []string) error {
 	if record[5] != stackRegion {
 		return nil
 	}
@@ -219,8 +221,8 @@ func (b *billReader) dailyRow(record []string) error {
 	if err != nil {
 		return fmt.Errorf("column Usage Date: %w", err)
 	}
-	d := BillRow{Payer: b.payer, SKU: usage.NormalGUID(record[2]), Day: day, MeterName: strings.Clone(record[4]), Unit: strings.Clone(record[6])}
-	if d.Quantity, err = billed(record[7]); err != nil {
+	d := Row{Payer: b.payer, SKU: usage.NormalGUID(record[2]), Day: day, MeterName: strings.Clone(record[4]), Unit: strings.Clone(record[6])}
+	if d.Quantity, err = consumed(record[7]); err != nil {
 		return err
 	}
 	var info struct {
@@ -238,21 +240,21 @@ func (b *billReader) dailyRow(record []string) error {
 	if d.Revision, err = strconv.ParseInt(revision, 10, 64); err != nil {
 		return fmt.Errorf("column Service Info 1 %.40q: not of the form usage/1", record[14])
 	}
-	if err := b.book(billGroup{d.Payer, d.SKU, day.Start().Format("2006-01")}, neg(d.Quantity)); err != nil {
+	if err := b.book(group{d.Payer, d.SKU, Month(day)}, usage.Quantity{}.Sub(d.Quantity)); err != nil {
 		return err
 	}
 	return b.row(d)
 }
 
 // finish wants the end of the last row, and statements that add up.
-func (b *billReader) finish(last byte) error {
+func (b *reader) finish(last byte) error {
 	if last != '\n' || b.titled {
 		return errors.New("the last row has no end: the file is cut short; download it again")
 	}
-	for group, left := range b.left {
+	for of, left := range b.left {
 		if left.Sign() != 0 {
 			return fmt.Errorf("the daily rows of meter %s in %s differ by %s from its statement: the file is cut short or was edited; download it again",
-				usage.DashedGUID(group.sku), group.month, left)
+				usage.DashedGUID(of.sku), of.month, left)
 		}
 	}
 	return nil

@@ -1,0 +1,4 @@
+package details
+
+// MaxRow is the bound of a row.
+const MaxRow = maxRow
