@@ -13,6 +13,7 @@ import (
 	"pgregory.net/rapid"
 
 	"stackusage/shared/daily"
+	"stackusage/shared/linefile"
 	"stackusage/shared/meter"
 	"stackusage/shared/registration"
 	"stackusage/shared/usage"
@@ -77,7 +78,7 @@ func (b *books) open(s statedDay) *daily.DayFile {
 
 // state makes the next revision of a day; takes says whether commerce accepts
 // its n-th record. to is the day that the differences are carried to, or 0.
-func (b *books) state(d, to usage.Day, reason string, takes func(n int) bool) daily.File {
+func (b *books) state(d, to usage.Day, reason string, takes func(n int) bool) linefile.File {
 	b.t.Helper()
 	revision := len(b.files[d]) + 1
 	var records []usage.Record

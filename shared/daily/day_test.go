@@ -15,13 +15,14 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"stackusage/shared/daily"
+	"stackusage/shared/linefile"
 	"stackusage/shared/usage"
 )
 
 // day is what WriteDay made.
 type day struct {
 	content []byte
-	file    daily.File
+	file    linefile.File
 	batches []daily.Batch
 }
 

@@ -6,6 +6,7 @@ import (
 	"iter"
 	"time"
 
+	"stackusage/shared/linefile"
 	"stackusage/shared/usage"
 )
 
@@ -31,23 +32,23 @@ type PartialHeader struct {
 
 // WritePartial writes the sums of one hour blob and one usage day, which must
 // come in key order.
-func WritePartial(w io.Writer, header PartialHeader, sums iter.Seq2[Sum, error]) (File, error) {
+func WritePartial(w io.Writer, header PartialHeader, sums iter.Seq2[Sum, error]) (linefile.File, error) {
 	header.Format = PartialFormat
-	out, err := newLineWriter(w, header)
+	out, err := linefile.NewWriter(w, header)
 	if err != nil {
-		return File{}, fmt.Errorf("write partial of %s, hour %s: %w", header.UsageDay, header.ReportedHour, err)
+		return linefile.File{}, fmt.Errorf("write partial of %s, hour %s: %w", header.UsageDay, header.ReportedHour, err)
 	}
 	for s, err := range sums {
 		if err == nil {
-			err = out.line(s, s.Rows)
+			err = out.Line(s, s.Rows)
 		}
 		if err != nil {
-			return File{}, fmt.Errorf("write partial of %s, hour %s: %w", header.UsageDay, header.ReportedHour, err)
+			return linefile.File{}, fmt.Errorf("write partial of %s, hour %s: %w", header.UsageDay, header.ReportedHour, err)
 		}
 	}
-	file, err := out.close()
+	file, err := out.Close()
 	if err != nil {
-		return File{}, fmt.Errorf("write partial of %s, hour %s: %w", header.UsageDay, header.ReportedHour, err)
+		return linefile.File{}, fmt.Errorf("write partial of %s, hour %s: %w", header.UsageDay, header.ReportedHour, err)
 	}
 	return file, nil
 }
@@ -55,14 +56,14 @@ func WritePartial(w io.Writer, header PartialHeader, sums iter.Seq2[Sum, error])
 // Partial reads a partial as a stream.
 type Partial struct {
 	header PartialHeader
-	r      *lineReader
+	r      *linefile.Reader
 }
 
 // OpenPartial reads the header of a partial.
 func OpenPartial(r io.Reader) (*Partial, error) {
 	var p Partial
 	var err error
-	if p.r, err = newLineReader(r, &p.header); err != nil {
+	if p.r, err = linefile.NewReader(r, &p.header); err != nil {
 		return nil, fmt.Errorf("read partial: %w", err)
 	}
 	if p.header.Format != PartialFormat {
@@ -84,14 +85,14 @@ func (p *Partial) Sums() iter.Seq2[Sum, error] {
 		var last Sum
 		for {
 			s := Sum{Day: p.header.UsageDay}
-			err := p.r.next(&s, rows)
+			err := p.r.Next(&s, rows)
 			if err == io.EOF { // bare: a cut connection may wrap io.EOF
 				return
 			}
 			s.key = s.Shown.Key()
 			rows += s.Rows
-			if err == nil && p.r.lines > 1 && compare(last, s) >= 0 {
-				err = fmt.Errorf("%w: line %d is out of order", errDamaged, p.r.lines)
+			if err == nil && p.r.Lines() > 1 && compare(last, s) >= 0 {
+				err = fmt.Errorf("%w: line %d is out of order", linefile.ErrDamaged, p.r.Lines())
 			}
 			if err != nil {
 				yield(Sum{}, fmt.Errorf("read partial of %s, hour %s: %w", p.header.UsageDay, p.header.ReportedHour, err))

@@ -17,6 +17,7 @@ import (
 	"pgregory.net/rapid"
 
 	"stackusage/shared/daily"
+	"stackusage/shared/linefile"
 	"stackusage/shared/usage"
 )
 
@@ -29,7 +30,7 @@ func partialHeader(t failer) daily.PartialHeader {
 	}
 }
 
-func writePartial(t failer, header daily.PartialHeader, sums []daily.Sum) ([]byte, daily.File) {
+func writePartial(t failer, header daily.PartialHeader, sums []daily.Sum) ([]byte, linefile.File) {
 	t.Helper()
 	var b bytes.Buffer
 	file, err := daily.WritePartial(&b, header, sequence(sums))

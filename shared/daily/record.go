@@ -1,7 +1,6 @@
 package daily
 
 import (
-	"bytes"
 	"cmp"
 	"crypto/sha256"
 	"encoding/hex"
@@ -13,6 +12,7 @@ import (
 
 	"github.com/google/uuid"
 
+	"stackusage/shared/linefile"
 	"stackusage/shared/meter"
 	"stackusage/shared/registration"
 	"stackusage/shared/usage"
@@ -242,7 +242,7 @@ func (r Rules) recordID(k lineKey) string {
 	if k.model != r.BillingModel { // left out of the ids of lines under the day's own model, likewise
 		parts = append(parts, string(k.model))
 	}
-	name, err := encode(parts)
+	name, err := linefile.Encode(parts)
 	if err != nil { // strings and a number: cannot happen
 		panic(fmt.Sprintf("daily: record id: %v", err))
 	}
@@ -264,22 +264,13 @@ func (r Record) Row() string {
 	return r.SubscriptionID + "_" + hex.EncodeToString(uri[:4]) + "_" + r.RecordID
 }
 
-// encode writes the record as one line of JSON, without the line feed. HTML
-// characters stay as they are: the bytes are a contract, not a page.
+// encode writes the record as one line of JSON.
 func (r Record) encode() ([]byte, error) {
-	text, err := encode(r)
+	text, err := linefile.Encode(r)
 	if err != nil {
 		return nil, fmt.Errorf("encode record %s: %w", r.RecordID, err)
 	}
 	return text, nil
-}
-
-func encode(v any) ([]byte, error) {
-	var buf bytes.Buffer
-	enc := json.NewEncoder(&buf)
-	enc.SetEscapeHTML(false)
-	err := enc.Encode(v)
-	return bytes.TrimSuffix(buf.Bytes(), []byte{'\n'}), err
 }
 
 // recordIDOf reads the id of an encoded record.
@@ -288,7 +279,7 @@ func recordIDOf(text []byte) (string, error) {
 		RecordID string `json:"recordId"`
 	}
 	if err := json.Unmarshal(text, &r); err != nil || r.RecordID == "" {
-		return "", fmt.Errorf("%w: a record without recordId", errDamaged)
+		return "", fmt.Errorf("%w: a record without recordId", linefile.ErrDamaged)
 	}
 	return r.RecordID, nil
 }

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"io"
 
+	"stackusage/shared/linefile"
 	"stackusage/shared/registration"
 	"stackusage/shared/usage"
 )
@@ -73,19 +74,19 @@ type DayLine struct {
 // record states the difference to what stands; under a header with CarriedTo
 // there are no records, and the differences are carried; with reporting off they
 // are kept. What is waived is no difference any more.
-func WriteDay(w io.Writer, header DayHeader, rules Rules, from Sources, keep func(Batch) error) (File, error) {
+func WriteDay(w io.Writer, header DayHeader, rules Rules, from Sources, keep func(Batch) error) (linefile.File, error) {
 	file, err := writeDay(w, header, rules, from, keep)
 	if err != nil {
-		return File{}, fmt.Errorf("write day %s, revision %d: %w", header.UsageDay, header.Revision, err)
+		return linefile.File{}, fmt.Errorf("write day %s, revision %d: %w", header.UsageDay, header.Revision, err)
 	}
 	return file, nil
 }
 
-func writeDay(w io.Writer, header DayHeader, rules Rules, from Sources, keep func(Batch) error) (File, error) {
+func writeDay(w io.Writer, header DayHeader, rules Rules, from Sources, keep func(Batch) error) (linefile.File, error) {
 	header.Format = DayFormat
-	out, err := newLineWriter(w, header)
+	out, err := linefile.NewWriter(w, header)
 	if err != nil {
-		return File{}, err
+		return linefile.File{}, err
 	}
 	rules.carries = header.CarriedTo != 0
 	rules.unreported = header.Reporting == ReportingOff
@@ -93,27 +94,27 @@ func writeDay(w io.Writer, header DayHeader, rules Rules, from Sources, keep fun
 	batches := batcher{keep: keep}
 	for l, err := range restate(rules, from) {
 		if err != nil {
-			return File{}, err
+			return linefile.File{}, err
 		}
-		if err := out.line(l, l.Rows); err != nil {
-			return File{}, err
+		if err := out.Line(l, l.Rows); err != nil {
+			return linefile.File{}, err
 		}
 		if l.Carried.Sign() != 0 {
-			out.carried++
+			out.Carried++
 		}
 		if l.Waived.Sign() != 0 {
-			out.waived++
+			out.Waived++
 		}
 		if l.Record == nil {
 			continue
 		}
-		out.records++
+		out.Records++
 		if err := batches.add(l.Record); err != nil {
-			return File{}, err
+			return linefile.File{}, err
 		}
 	}
 	if err := batches.flush(); err != nil {
-		return File{}, err
+		return linefile.File{}, err
 	}
-	return out.close()
+	return out.Close()
 }

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"time"
 
+	"stackusage/shared/linefile"
 	"stackusage/shared/registration"
 	"stackusage/shared/usage"
 )
@@ -80,7 +81,7 @@ func (s Settlement) Findings() int { return len(s.Differs) + len(s.Seen) }
 // Encode is the bytes of the settlement file; the same settlement gives the same.
 func (s Settlement) Encode() ([]byte, error) {
 	s.Format = SettlementFormat
-	text, err := encode(s)
+	text, err := linefile.Encode(s)
 	if err != nil {
 		return nil, fmt.Errorf("encode settlement of day %s: %w", s.UsageDay, err)
 	}

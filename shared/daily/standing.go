@@ -7,6 +7,7 @@ import (
 	"io"
 	"iter"
 
+	"stackusage/shared/linefile"
 	"stackusage/shared/meter"
 	"stackusage/shared/registration"
 	"stackusage/shared/usage"
@@ -75,14 +76,14 @@ type Answer struct {
 // DayFile reads a daily file as a stream.
 type DayFile struct {
 	header DayHeader
-	r      *lineReader
+	r      *linefile.Reader
 }
 
 // OpenDay reads the header of a daily file.
 func OpenDay(r io.Reader) (*DayFile, error) {
 	var d DayFile
 	var err error
-	if d.r, err = newLineReader(r, &d.header); err != nil {
+	if d.r, err = linefile.NewReader(r, &d.header); err != nil {
 		return nil, fmt.Errorf("read daily file: %w", err)
 	}
 	if d.header.Format != DayFormat {
@@ -100,7 +101,7 @@ func (d *DayFile) Lines() iter.Seq2[DayLine, error] {
 		var rows int64
 		for {
 			var l DayLine
-			err := d.r.next(&l, rows)
+			err := d.r.Next(&l, rows)
 			if err == io.EOF { // bare: a wrapped one is a connection that broke
 				return
 			}

@@ -25,6 +25,7 @@ import (
 	"stackusage/shared/daily"
 	"stackusage/shared/landing"
 	"stackusage/shared/ledger"
+	"stackusage/shared/linefile"
 	"stackusage/shared/table"
 	"stackusage/shared/usage"
 )
@@ -156,10 +157,10 @@ func (in *Intake) putPartial(ctx context.Context, blobs content.Putter, h ledger
 }
 
 // writePartial makes the file of one usage day. The caller discards it.
-func (in *Intake) writePartial(h ledger.Hour, header landing.Header, day usage.Day, sums iter.Seq2[daily.Sum, error]) (*content.File, daily.File, error) {
+func (in *Intake) writePartial(h ledger.Hour, header landing.Header, day usage.Day, sums iter.Seq2[daily.Sum, error]) (*content.File, linefile.File, error) {
 	f, err := content.New(in.settings.TempDir, "partial-")
 	if err != nil {
-		return nil, daily.File{}, err
+		return nil, linefile.File{}, err
 	}
 	file, err := daily.WritePartial(f, daily.PartialHeader{
 		CloudID: in.id.CloudID, UsageDay: day, ReportedHour: in.id.Hour, HourBlob: h.SHA256,
@@ -168,7 +169,7 @@ func (in *Intake) writePartial(h ledger.Hour, header landing.Header, day usage.D
 	}, sums)
 	if err != nil {
 		f.Discard()
-		return nil, daily.File{}, err
+		return nil, linefile.File{}, err
 	}
 	return f, file, nil
 }

@@ -9,9 +9,9 @@ import (
 	"math"
 
 	"stackusage/shared/content"
-	"stackusage/shared/daily"
 	"stackusage/shared/landing"
 	"stackusage/shared/ledger"
+	"stackusage/shared/linefile"
 	"stackusage/shared/usage"
 )
 
@@ -28,7 +28,7 @@ type Rebuilder struct {
 // rules say today, and the others are in it. It is the same partial if the blob, the
 // number of rows that counted and the lines of the day are the same; the bytes of
 // the file are another compressor's affair.
-func (r Rebuilder) Partial(ctx context.Context, in ledger.DayInput) (*content.File, daily.File, error) {
+func (r Rebuilder) Partial(ctx context.Context, in ledger.DayInput) (*content.File, linefile.File, error) {
 	f, file, err := r.partial(ctx, in)
 	if err != nil {
 		return nil, file, fmt.Errorf("rebuild partial %s: %w", in.Partial, err)
@@ -36,20 +36,20 @@ func (r Rebuilder) Partial(ctx context.Context, in ledger.DayInput) (*content.Fi
 	return f, file, nil
 }
 
-func (r Rebuilder) partial(ctx context.Context, in ledger.DayInput) (*content.File, daily.File, error) {
+func (r Rebuilder) partial(ctx context.Context, in ledger.DayInput) (*content.File, linefile.File, error) {
 	id := ledger.HourID{CloudID: in.CloudID, Hour: in.Hour, SHA16: in.SHA16}
 	h, err := r.Ledger.Hour(ctx, id)
 	if err != nil {
-		return nil, daily.File{}, err
+		return nil, linefile.File{}, err
 	}
 	sums, err := New(Settings{TempDir: r.Settings.TempDir, SpillSums: r.Settings.SpillSums}, id)
 	if err != nil {
-		return nil, daily.File{}, err
+		return nil, linefile.File{}, err
 	}
 	defer sums.Close()
 	header, err := r.add(ctx, id, h, in.Day, sums)
 	if err != nil {
-		return nil, daily.File{}, err
+		return nil, linefile.File{}, err
 	}
 	f, file, err := sums.writePartial(h, header, in.Day, sums.summer.Sums())
 	if err != nil {

@@ -1,4 +1,8 @@
-package daily
+// Package linefile writes and reads line files, of which partials and daily files
+// are: gzip of lines of JSON, a header, the lines, and a trailer that counts them.
+// The same content always gives the same bytes from the same program, so that a
+// repeated step writes the same name.
+package linefile
 
 import (
 	"bufio"
@@ -15,11 +19,6 @@ import (
 
 	"stackusage/shared/gz"
 )
-
-// A line file is gzip of lines of JSON: a header, the lines, and a trailer that
-// counts them. Partials and daily files are line files. The same content always
-// gives the same bytes from the same program, so that a repeated step writes
-// the same name.
 
 // maxFileLine bounds one line of a line file. The longest is a partial's header:
 // it repeats the tenant map of an hour blob's header, which may have 16 MiB, and
@@ -47,7 +46,9 @@ type File struct {
 	Size    int64  // bytes
 }
 
-type lineWriter struct {
+// Writer writes a line file. Who writes it counts its records, and the lines that
+// carry or waive something.
+type Writer struct {
 	gz   *gz.Writer
 	enc  *json.Encoder // of header and trailer
 	body *json.Encoder // of the lines
@@ -55,9 +56,9 @@ type lineWriter struct {
 	sum  hash.Hash
 	size countWriter
 	Trailer
-	records int64
-	carried int64
-	waived  int64
+	Records int64
+	Carried int64
+	Waived  int64
 }
 
 type countWriter int64
@@ -67,8 +68,9 @@ func (c *countWriter) Write(p []byte) (int, error) {
 	return len(p), nil
 }
 
-func newLineWriter(w io.Writer, header any) (*lineWriter, error) {
-	out := &lineWriter{sum: sha256.New(), text: sha256.New()}
+// NewWriter begins a line file by its header.
+func NewWriter(w io.Writer, header any) (*Writer, error) {
+	out := &Writer{sum: sha256.New(), text: sha256.New()}
 	out.gz = gz.NewWriter(io.MultiWriter(w, out.sum, &out.size))
 	out.enc, out.body = json.NewEncoder(out.gz), json.NewEncoder(io.MultiWriter(out.gz, out.text))
 	out.enc.SetEscapeHTML(false)
@@ -79,62 +81,69 @@ func newLineWriter(w io.Writer, header any) (*lineWriter, error) {
 	return out, nil
 }
 
-func (w *lineWriter) line(v any, rows int64) error {
+// Line writes a line that so many rows of the usage API are behind.
+func (w *Writer) Line(v any, rows int64) error {
 	w.Lines++
 	w.Rows += rows
 	return w.body.Encode(v)
 }
 
-func (w *lineWriter) close() (File, error) {
+// Close writes the trailer, and says what the file holds.
+func (w *Writer) Close() (File, error) {
 	if err := w.enc.Encode(trailerLine{&w.Trailer}); err != nil {
 		return File{}, err
 	}
 	if err := w.gz.Close(); err != nil {
 		return File{}, err
 	}
-	return File{Trailer: w.Trailer, Records: w.records, Carried: w.carried, Waived: w.waived, SHA256: hex.EncodeToString(w.sum.Sum(nil)),
+	return File{Trailer: w.Trailer, Records: w.Records, Carried: w.Carried, Waived: w.Waived, SHA256: hex.EncodeToString(w.sum.Sum(nil)),
 		Content: hex.EncodeToString(w.text.Sum(nil)), Size: int64(w.size)}, nil
 }
 
-// errDamaged: a file of ours does not hold what we wrote.
-var errDamaged = errors.New("the file is damaged")
+// ErrDamaged: a file of ours does not hold what we wrote.
+var ErrDamaged = errors.New("the file is damaged")
 
-type lineReader struct {
+// Reader reads a line file as a stream.
+type Reader struct {
 	gz    *gzip.Reader
 	scan  *bufio.Scanner
 	ahead []byte
 	lines int64
 }
 
-func newLineReader(r io.Reader, header any) (*lineReader, error) {
+// NewReader reads the header of a line file.
+func NewReader(r io.Reader, header any) (*Reader, error) {
 	gz, err := gzip.NewReader(r)
 	if err != nil {
 		return nil, err
 	}
-	out := &lineReader{gz: gz, scan: bufio.NewScanner(gz)}
+	out := &Reader{gz: gz, scan: bufio.NewScanner(gz)}
 	out.scan.Buffer(make([]byte, 0, 64<<10), maxFileLine)
 	if !out.scan.Scan() {
-		return nil, cmp.Or(out.scan.Err(), errDamaged)
+		return nil, cmp.Or(out.scan.Err(), ErrDamaged)
 	}
 	if err := json.Unmarshal(out.scan.Bytes(), header); err != nil {
-		return nil, fmt.Errorf("%w: header: %w", errDamaged, err)
+		return nil, fmt.Errorf("%w: header: %w", ErrDamaged, err)
 	}
 	if !out.scan.Scan() {
-		return nil, cmp.Or(out.scan.Err(), errDamaged)
+		return nil, cmp.Or(out.scan.Err(), ErrDamaged)
 	}
 	out.ahead = bytes.Clone(out.scan.Bytes())
 	return out, nil
 }
 
-// next decodes the next line into v, or checks the trailer and returns io.EOF.
+// Lines is how many lines Next has decoded.
+func (r *Reader) Lines() int64 { return r.lines }
+
+// Next decodes the next line into v, or checks the trailer and returns io.EOF.
 // rows is what the lines add up to so far, to be compared with the trailer.
-func (r *lineReader) next(v any, rows int64) error {
+func (r *Reader) Next(v any, rows int64) error {
 	line := r.ahead
 	if r.scan.Scan() {
 		r.ahead = append(make([]byte, 0, len(r.scan.Bytes())), r.scan.Bytes()...)
 		r.lines++
 		if err := json.Unmarshal(line, v); err != nil {
-			return fmt.Errorf("%w: line %d: %w", errDamaged, r.lines, err)
+			return fmt.Errorf("%w: line %d: %w", ErrDamaged, r.lines, err)
 		}
 		return nil
 	}
@@ -143,11 +152,21 @@ func (r *lineReader) next(v any, rows int64) error {
 	}
 	var t trailerLine
 	if err := json.Unmarshal(line, &t); err != nil || t.Trailer == nil {
-		return fmt.Errorf("%w: no trailer", errDamaged)
+		return fmt.Errorf("%w: no trailer", ErrDamaged)
 	}
 	if t.Trailer.Lines != r.lines || t.Trailer.Rows != rows {
 		return fmt.Errorf("%w: the trailer says %d lines of %d rows, the file has %d of %d",
-			errDamaged, t.Trailer.Lines, t.Trailer.Rows, r.lines, rows)
+			ErrDamaged, t.Trailer.Lines, t.Trailer.Rows, r.lines, rows)
 	}
 	return io.EOF
+}
+
+// Encode writes a value as one line of JSON, without the line feed. HTML characters
+// stay as they are: the bytes are a contract, not a page.
+func Encode(v any) ([]byte, error) {
+	var buf bytes.Buffer
+	enc := json.NewEncoder(&buf)
+	enc.SetEscapeHTML(false)
+	err := enc.Encode(v)
+	return bytes.TrimSuffix(buf.Bytes(), []byte{'\n'}), err
 }
