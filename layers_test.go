@@ -24,7 +24,7 @@ const module = "stackusage/"
 //	handlers    router, HTTP resources, reply          agent, agent/... (layers below)
 //	edges       commerce azurestore activation invoke
 //	workflows   ingest closing forward sweep redrive queue status reconcile
-//	domain      usage meter landing registration linefile daily outcome table ledger
+//	domain      usage meter landing registration linefile daily settlement outcome table ledger
 //	base        strictjson telemetry content
 //
 // Workflows never import edges: they declare the small interfaces that they use.
@@ -33,7 +33,7 @@ var floors = []floor{
 	{"base", nil, []string{"shared/strictjson", "shared/telemetry", "shared/content", "shared/gz", "functions"}},
 	{"domain", []string{"base"}, []string{
 		"shared/usage", "shared/meter", "shared/landing", "shared/registration", "shared/registration/resource", "shared/registry",
-		"shared/linefile", "shared/daily", "shared/outcome", "shared/table", "shared/ledger",
+		"shared/linefile", "shared/daily", "shared/settlement", "shared/outcome", "shared/table", "shared/ledger",
 	}},
 	{"workflows", []string{"base", "domain"}, []string{
 		"shared/queue", "shared/ingest", "shared/closing", "shared/forward", "shared/sweep", "shared/redrive",

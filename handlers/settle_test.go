@@ -11,11 +11,11 @@ import (
 	"time"
 
 	"stackusage/internal/faultstore"
-	"stackusage/shared/daily"
 	"stackusage/shared/landing"
 	"stackusage/shared/ledger"
 	"stackusage/shared/meter"
 	"stackusage/shared/registration"
+	"stackusage/shared/settlement"
 	"stackusage/shared/table"
 	"stackusage/shared/usage"
 )
@@ -23,14 +23,14 @@ import (
 const fabrikamPays = "77777777-29a7-4eba-a6d4-76202383f07f"
 
 // settlement is what the last revision of a day has settled.
-func (r *rig) settlement(t *testing.T, day usage.Day) (ledger.Revision, daily.Settlement) {
+func (r *rig) settlement(t *testing.T, day usage.Day) (ledger.Revision, settlement.Settlement) {
 	t.Helper()
 	last, err := r.Ledger.LastRevision(t.Context(), cloudID, day)
 	ok(t, err)
 	if last == nil || last.Settlement == "" {
 		t.Fatalf("nothing is settled: %+v", last)
 	}
-	settled, err := daily.DecodeSettlement(r.blob(t, last.Settlement))
+	settled, err := settlement.DecodeSettlement(r.blob(t, last.Settlement))
 	ok(t, err)
 	return *last, settled
 }
@@ -384,7 +384,7 @@ func TestAListThatNoRegistrationHolds(t *testing.T) {
 			if got := settled.Parts[0].Infrastructure; !slices.Equal(got, want) {
 				t.Errorf("settled %v, want %v", got, want)
 			}
-			if !slices.ContainsFunc(settled.Seen, func(s daily.SeenInfrastructure) bool { return len(s.Subscriptions) == n }) {
+			if !slices.ContainsFunc(settled.Seen, func(s settlement.SeenInfrastructure) bool { return len(s.Subscriptions) == n }) {
 				t.Errorf("the long list is no finding: %d lists", len(settled.Seen))
 			}
 		})

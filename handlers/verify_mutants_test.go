@@ -96,7 +96,7 @@ func TestVerifySeesBrokenRules(t *testing.T) {
 		{"rounding", "shared/usage/quantity.go", `fraction := strings.TrimRight(digits[len(digits)+e:], "0")`, `fraction := strings.TrimRight(fmt.Sprintf("%.10s", digits[len(digits)+e:]), "0")`},
 		{"the meter's class", "shared/meter/meter.go", "Class: Class(row[4]),", "Class: Informational,"},
 		{"a Conflict stands with what was sent", "handlers/correct.go", "answer.Stands, answer.Quantity = true, stored", "answer.Stands, answer.Quantity = stored.Sign() < 9, r.Quantity"},
-		{"the first header decides", "shared/daily/settler.go", "return cmp.Or(distance(a.at, s.end).compare(distance(b.at, s.end)), ", "return cmp.Or("},
+		{"the first header decides", "shared/settlement/settler.go", "return cmp.Or(distance(a.at, s.end).compare(distance(b.at, s.end)), ", "return cmp.Or("},
 		{"records without tags", "shared/daily/record.go", "ownText(key.Tags)", `ownText("")`},
 		{"the payer", "shared/daily/record.go", "return cmp.Or(t.Mapped[tenant], t.BillingSubscriptionID)", `return cmp.Or("", t.BillingSubscriptionID)`},
 	} {

@@ -11,10 +11,10 @@ import (
 
 	"stackusage/cmd/stackusage/cli"
 	"stackusage/shared/azurestore"
-	"stackusage/shared/daily"
 	"stackusage/shared/ledger"
 	"stackusage/shared/registration"
 	"stackusage/shared/registry"
+	"stackusage/shared/settlement"
 	"stackusage/shared/table"
 )
 
@@ -30,9 +30,9 @@ func found(t *testing.T) (func(string) string, *azurestore.Account) {
 	ok(t, account.Blobs.Create(t.Context(), table.ContainerDaily))
 	ok(t, registry.Registry{Tables: account.Tables}.Put(t.Context(), registration.Registration{CloudID: cloudID, EffectiveDay: "20191201",
 		SubscriptionID: "7a1f6e0c-2a53-4a8e-9a43-0c2d4c9f1b11", BillingModel: registration.PayAsYouUse, Start: hour19.Start()}))
-	settled := daily.Settlement{CloudID: cloudID, UsageDay: hour19.Day(), Parts: []daily.SettledPart{{}},
-		Subscriptions: map[string]daily.SettledSubscription{"09065051-cfe9-4fcf-b90c-87f2af292fc9": {Revision: 1}},
-		Differs: []daily.Observation{{Subscription: "09065051-cfe9-4fcf-b90c-87f2af292fc9", Tenant: "dbab3982-796f-4d03-9908-044c08aef8a2",
+	settled := settlement.Settlement{CloudID: cloudID, UsageDay: hour19.Day(), Parts: []settlement.SettledPart{{}},
+		Subscriptions: map[string]settlement.SettledSubscription{"09065051-cfe9-4fcf-b90c-87f2af292fc9": {Revision: 1}},
+		Differs: []settlement.Observation{{Subscription: "09065051-cfe9-4fcf-b90c-87f2af292fc9", Tenant: "dbab3982-796f-4d03-9908-044c08aef8a2",
 			ObservedAt: hour19.End(), Input: "2019121019_aaaaaaaaaaaaaaaa"}}}
 	text, err := settled.Encode()
 	ok(t, err)

@@ -14,6 +14,7 @@ import (
 	"stackusage/shared/ledger"
 	"stackusage/shared/meter"
 	"stackusage/shared/registration"
+	"stackusage/shared/settlement"
 	"stackusage/shared/table"
 	"stackusage/shared/usage"
 )
@@ -22,10 +23,10 @@ import (
 // while a revision is made. Most of it is settled when the day is first closed;
 // the tenants of subscriptions that appear later are settled then.
 type settling struct {
-	*daily.Settler
+	*settlement.Settler
 	closing   *ledger.Closing
-	before    *daily.Settlement // of the revisions before; nil if the day was never settled
-	parts     []daily.SettledPart
+	before    *settlement.Settlement // of the revisions before; nil if the day was never settled
+	parts     []settlement.SettledPart
 	meters    *meter.Catalogue
 	region    string // the stack's name for itself in the latest counted hour that has one
 	reporting string // ledger.ReportingOff: nothing is settled
@@ -39,7 +40,7 @@ func (cl *Closer) beginSettling(ctx context.Context, c *ledger.Closing, history 
 	if err != nil {
 		return nil, err
 	}
-	if !slices.ContainsFunc(parts, func(p daily.SettledPart) bool { return p.Reporting != ledger.ReportingOff }) {
+	if !slices.ContainsFunc(parts, func(p settlement.SettledPart) bool { return p.Reporting != ledger.ReportingOff }) {
 		s.reporting = ledger.ReportingOff
 	}
 	if c.Last != nil {
@@ -47,12 +48,12 @@ func (cl *Closer) beginSettling(ctx context.Context, c *ledger.Closing, history 
 			return nil, err
 		}
 	}
-	start := daily.Settlement{CloudID: c.CloudID, UsageDay: c.Day}
+	start := settlement.Settlement{CloudID: c.CloudID, UsageDay: c.Day}
 	if s.before != nil && s.settles() != ledger.SettleAll {
 		start = *s.before
 		s.meters, err = cl.catalogue(ctx, start.Catalogue)
 	}
-	s.Settler = daily.NewSettler(start, number)
+	s.Settler = settlement.NewSettler(start, number)
 	return s, err
 }
 
@@ -141,7 +142,7 @@ func (s *settling) header(m ledger.Manifest, missing []usage.Hour) (daily.DayHea
 
 // rules are what the lines of the day are made by.
 func (s *settling) rules(number int, incomplete bool) daily.Rules {
-	terms := daily.TermsOf(s.parts)
+	terms := settlement.TermsOf(s.parts)
 	last := len(terms) - 1
 	if s.reporting == ledger.ReportingOff { // of all parts, and the header says so
 		for i := range terms {

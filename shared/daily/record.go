@@ -115,16 +115,6 @@ type Rules struct {
 	waiving    Waiving
 }
 
-// Terms are who pays and what is free in a part of a usage day.
-type Terms struct {
-	Until                 time.Time // end of the part; zero in the last one
-	BillingModel          registration.BillingModel
-	BillingSubscriptionID string            // is charged for what is nobody else's
-	Mapped                map[string]string // who is charged for a tenant instead: tenant in normal form -> Azure subscription
-	Infrastructure        map[string]bool   // the stack's own subscriptions, in normal form: free, and no tenant's
-	Unreported            bool              // usage reporting is off, while it is on in another part
-}
-
 // terms are those of the part that usage of some hours falls in.
 func (r Rules) terms(hours usage.HourSet) Terms {
 	if list := hours.Hours(); len(list) > 0 {

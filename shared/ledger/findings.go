@@ -8,8 +8,8 @@ import (
 	"time"
 
 	"stackusage/shared/content"
-	"stackusage/shared/daily"
 	"stackusage/shared/registration"
+	"stackusage/shared/settlement"
 	"stackusage/shared/table"
 	"stackusage/shared/usage"
 )
@@ -20,7 +20,7 @@ const maxSettlement = 256 << 20
 
 // ReadSettlement reads what a revision was charged by; nil if nothing was settled
 // then: the day was only ever closed with reporting off, and has charged nobody.
-func ReadSettlement(ctx context.Context, blobs content.Opener, r Revision) (*daily.Settlement, error) {
+func ReadSettlement(ctx context.Context, blobs content.Opener, r Revision) (*settlement.Settlement, error) {
 	if r.Settlement == "" {
 		return nil, nil
 	}
@@ -28,7 +28,7 @@ func ReadSettlement(ctx context.Context, blobs content.Opener, r Revision) (*dai
 	if err != nil {
 		return nil, err
 	}
-	settled, err := daily.DecodeSettlement(text)
+	settled, err := settlement.DecodeSettlement(text)
 	if err != nil {
 		return nil, fmt.Errorf("%s: %w", r.Settlement, err)
 	}
@@ -49,7 +49,7 @@ type DayFinding struct {
 	CloudID  string
 	Day      usage.Day // the usage day; of a list the first one that it is about
 	Days     int       // how many closed days have the list; 0 if it is not about closed days
-	Observed daily.Observation
+	Observed settlement.Observation
 	Settled  string   // the tenant that is settled; empty: none was known
 	List     []string // the headers' list, or the one to be confirmed
 	Hash     string   // of the list
@@ -196,11 +196,13 @@ func confirmPrefix(day usage.Day) string { return DecisionConfirm + "_" + day.Co
 // nameOf is what decisions call an observation: a tenant that the stack named at a
 // moment. Of each tenant a settlement lists the observation nearest to the end of the
 // day; one that comes later and is nearer is another one.
-func nameOf(o daily.Observation) string {
+func nameOf(o settlement.Observation) string {
 	return o.Subscription + "=" + o.Tenant + "@" + o.ObservedAt.UTC().Format(time.RFC3339Nano)
 }
 
-func confirmedKey(day usage.Day, o daily.Observation) string { return day.Compact() + " " + nameOf(o) }
+func confirmedKey(day usage.Day, o settlement.Observation) string {
+	return day.Compact() + " " + nameOf(o)
+}
 
 // confirmed are the observations that an operator has confirmed the settlement
 // against, of all days of a registration.
@@ -229,7 +231,7 @@ func (l *Ledger) confirmed(ctx context.Context, cloudID string) (map[string]bool
 // headers name other tenants. It returns the observations that are no findings any
 // more; none if there were none. Another one, that a later revision lists, is a finding
 // again.
-func (l *Ledger) ConfirmDay(ctx context.Context, blobs content.Opener, cloudID string, day usage.Day, why Reasoned) ([]daily.Observation, error) {
+func (l *Ledger) ConfirmDay(ctx context.Context, blobs content.Opener, cloudID string, day usage.Day, why Reasoned) ([]settlement.Observation, error) {
 	differs, err := l.confirmDay(ctx, blobs, cloudID, day, why)
 	if err != nil {
 		return nil, fmt.Errorf("confirm day %s of %s: %w", day, cloudID, err)
@@ -237,7 +239,7 @@ func (l *Ledger) ConfirmDay(ctx context.Context, blobs content.Opener, cloudID s
 	return differs, nil
 }
 
-func (l *Ledger) confirmDay(ctx context.Context, blobs content.Opener, cloudID string, day usage.Day, why Reasoned) ([]daily.Observation, error) {
+func (l *Ledger) confirmDay(ctx context.Context, blobs content.Opener, cloudID string, day usage.Day, why Reasoned) ([]settlement.Observation, error) {
 	if err := why.check(); err != nil {
 		return nil, err
 	}
@@ -259,7 +261,7 @@ func (l *Ledger) confirmDay(ctx context.Context, blobs content.Opener, cloudID s
 	if err != nil {
 		return nil, err
 	}
-	differs := slices.DeleteFunc(settled.Differs, func(o daily.Observation) bool { return before[confirmedKey(day, o)] })
+	differs := slices.DeleteFunc(settled.Differs, func(o settlement.Observation) bool { return before[confirmedKey(day, o)] })
 	var rows []table.Row
 	for chunk := range slices.Chunk(differs, confirmChunk) {
 		texts := make([]string, len(chunk))

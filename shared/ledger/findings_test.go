@@ -10,9 +10,9 @@ import (
 	"time"
 
 	"stackusage/internal/memstore"
-	"stackusage/shared/daily"
 	"stackusage/shared/ledger"
 	"stackusage/shared/registration"
+	"stackusage/shared/settlement"
 	"stackusage/shared/table"
 )
 
@@ -32,9 +32,9 @@ func TestAConfirmedObservation(t *testing.T) {
 	revision := 0
 	lists := func(after ...time.Duration) {
 		t.Helper()
-		settled := daily.Settlement{CloudID: cloudID, UsageDay: d, Parts: []daily.SettledPart{{}}}
+		settled := settlement.Settlement{CloudID: cloudID, UsageDay: d, Parts: []settlement.SettledPart{{}}}
 		for _, dist := range after {
-			settled.Differs = append(settled.Differs, daily.Observation{Subscription: sub, Tenant: contoso, ObservedAt: d.End().Add(dist), Input: "x"})
+			settled.Differs = append(settled.Differs, settlement.Observation{Subscription: sub, Tenant: contoso, ObservedAt: d.End().Add(dist), Input: "x"})
 		}
 		text, err := settled.Encode()
 		ok(t, err)

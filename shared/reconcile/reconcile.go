@@ -29,6 +29,7 @@ import (
 	"stackusage/shared/meter"
 	"stackusage/shared/reconcile/details"
 	"stackusage/shared/reconcile/saved"
+	"stackusage/shared/settlement"
 	"stackusage/shared/usage"
 )
 
@@ -173,7 +174,7 @@ func (r *run) readSettled(ctx context.Context) error {
 			return fmt.Errorf("usage day %s: %w", day, err)
 		}
 		if settled != nil {
-			r.terms[day] = daily.TermsOf(settled.Parts)
+			r.terms[day] = settlement.TermsOf(settled.Parts)
 		}
 	}
 	return nil

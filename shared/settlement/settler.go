@@ -1,4 +1,4 @@
-package daily
+package settlement
 
 import (
 	"cmp"
@@ -7,6 +7,7 @@ import (
 	"strings"
 	"time"
 
+	"stackusage/shared/daily"
 	"stackusage/shared/registration"
 	"stackusage/shared/usage"
 )
@@ -58,7 +59,7 @@ func NewSettler(settled Settlement, revision int) *Settler {
 }
 
 // Observe reads the header of a counted input. Inputs come in order.
-func (s *Settler) Observe(input string, h PartialHeader) {
+func (s *Settler) Observe(input string, h daily.PartialHeader) {
 	first, before := s.looked[input]
 	if !before {
 		first = s.revision

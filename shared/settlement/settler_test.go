@@ -1,4 +1,4 @@
-package daily_test
+package settlement_test
 
 import (
 	"encoding/json"
@@ -14,15 +14,27 @@ import (
 
 	"stackusage/shared/daily"
 	"stackusage/shared/registration"
+	"stackusage/shared/settlement"
+	"stackusage/shared/usage"
 )
 
 const (
+	billing    = "7a1f6e0c-2a53-4a8e-9a43-0c2d4c9f1b11"
 	stackOne   = "09065051-cfe9-4fcf-b90c-87f2af292fc9"
 	stackTwo   = "11111111-cfe9-4fcf-b90c-87f2af292fc9"
 	stackOwn   = "22222222-cfe9-4fcf-b90c-87f2af292fc9"
 	contosoDir = "dbab3982-796f-4d03-9908-044c08aef8a2"
 	fabrikam   = "5f3c1d2e-796f-4d03-9908-044c08aef8a2"
 )
+
+func day10(t testing.TB) usage.Day {
+	t.Helper()
+	day, err := usage.ParseDay("20191210")
+	if err != nil {
+		t.Fatal(err)
+	}
+	return day
+}
 
 // looked is an input and what its header says; hours from the end of the day.
 type looked struct {
@@ -42,14 +54,14 @@ func (l looked) header(end time.Time) daily.PartialHeader {
 }
 
 // settled goes through the headers and asks for the subscriptions.
-func settled(t testing.TB, before daily.Settlement, revision int, inputs []looked, used ...string) daily.Settlement {
+func settled(t testing.TB, before settlement.Settlement, revision int, inputs []looked, used ...string) settlement.Settlement {
 	t.Helper()
-	s := daily.NewSettler(before, revision)
+	s := settlement.NewSettler(before, revision)
 	for _, in := range inputs {
 		s.Observe(in.input, in.header(before.UsageDay.End()))
 	}
 	if len(before.Parts) == 0 {
-		s.By(1, "c", []daily.SettledPart{{BillingSubscriptionID: billing, Infrastructure: []string{stackOwn}, Mappings: map[string]string{}}})
+		s.By(1, "c", []settlement.SettledPart{{BillingSubscriptionID: billing, Infrastructure: []string{stackOwn}, Mappings: map[string]string{}}})
 	}
 	for _, id := range used {
 		s.Tenant(strings.ReplaceAll(id, "-", ""))
@@ -79,7 +91,7 @@ func TestTheNearestObservationSettlesATenant(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			for range 2 {
-				s := settled(t, daily.Settlement{UsageDay: day10(t)}, 1, tt.inputs, stackOne)
+				s := settled(t, settlement.Settlement{UsageDay: day10(t)}, 1, tt.inputs, stackOne)
 				if got := s.Subscriptions[stackOne]; got.Tenant != tt.want || got.Revision != 1 {
 					t.Errorf("settled %+v, want %q", got, tt.want)
 				}
@@ -94,28 +106,28 @@ func TestWhatIsSettledStays(t *testing.T) {
 		return looked{input: input, collected: collected, tenants: map[string]string{stackOne: tenant, stackOwn: fabrikam}, own: own}
 	}
 	first := []looked{at("a", contosoDir, 4, stackOwn), at("b", fabrikam, 9, stackOwn)}
-	before := settled(t, daily.Settlement{UsageDay: day10(t)}, 1, first, stackOne, stackOwn)
+	before := settled(t, settlement.Settlement{UsageDay: day10(t)}, 1, first, stackOne, stackOwn)
 	if before.Findings() != 0 {
 		t.Errorf("findings of the first revision: %+v", before)
 	}
 	later := append(slices.Clone(first), at("c", fabrikam, 7, stackTwo, stackOwn), at("d", fabrikam, 2), at("e", contosoDir, 1, stackOwn))
 	after := settled(t, before, 2, later, stackOne, stackOwn, stackTwo)
 	end := day10(t).End()
-	want := daily.Settlement{
+	want := settlement.Settlement{
 		UsageDay: day10(t), Change: 1, Catalogue: "c", Parts: before.Parts,
-		Inputs: []daily.SettledInput{{Input: "a", Revision: 1}, {Input: "b", Revision: 1}, {Input: "c", Revision: 2}, {Input: "d", Revision: 2}, {Input: "e", Revision: 2}},
-		Subscriptions: map[string]daily.SettledSubscription{
+		Inputs: []settlement.SettledInput{{Input: "a", Revision: 1}, {Input: "b", Revision: 1}, {Input: "c", Revision: 2}, {Input: "d", Revision: 2}, {Input: "e", Revision: 2}},
+		Subscriptions: map[string]settlement.SettledSubscription{
 			stackOne: {Tenant: contosoDir, ObservedAt: end.Add(4), Input: "a", Revision: 1},
 			stackOwn: {Tenant: fabrikam, ObservedAt: end.Add(4), Input: "a", Revision: 1},
 			stackTwo: {Revision: 2},
 		},
-		Differs: []daily.Observation{{Subscription: stackOne, Tenant: fabrikam, ObservedAt: end.Add(2), Input: "d"}},
-		Seen: []daily.SeenInfrastructure{
+		Differs: []settlement.Observation{{Subscription: stackOne, Tenant: fabrikam, ObservedAt: end.Add(2), Input: "d"}},
+		Seen: []settlement.SeenInfrastructure{
 			{Subscriptions: []string{stackTwo, stackOwn}, Hash: registration.ListHash([]string{stackOwn, stackTwo}), Input: "c"},
 			{Subscriptions: []string{}, Hash: registration.ListHash(nil), Input: "d"},
 		},
 	}
-	slices.SortFunc(want.Seen, func(a, b daily.SeenInfrastructure) int { return strings.Compare(a.Hash, b.Hash) })
+	slices.SortFunc(want.Seen, func(a, b settlement.SeenInfrastructure) int { return strings.Compare(a.Hash, b.Hash) })
 	if diff := cmp.Diff(want, after); diff != "" {
 		t.Errorf("(-want +got)\n%s", diff)
 	}
@@ -123,13 +135,13 @@ func TestWhatIsSettledStays(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	again, err := daily.DecodeSettlement(text)
-	want.Format = daily.SettlementFormat
+	again, err := settlement.DecodeSettlement(text)
+	want.Format = settlement.SettlementFormat
 	if diff := cmp.Diff(want, again); diff != "" || err != nil {
 		t.Errorf("read back (-want +got)\n%s%v", diff, err)
 	}
 	for name, bad := range map[string]string{"no JSON": "x", "another format": strings.Replace(string(text), "settlement/1", "settlement/2", 1), "no parts": `{"format":"stackusage-settlement/1"}`} {
-		if _, err := daily.DecodeSettlement([]byte(bad)); err == nil {
+		if _, err := settlement.DecodeSettlement([]byte(bad)); err == nil {
 			t.Errorf("%s is read", name)
 		}
 	}
@@ -153,7 +165,7 @@ func TestAnyObservations(t *testing.T) {
 			inputs = append(inputs, l)
 		}
 		slices.SortFunc(inputs, func(a, b looked) int { return strings.Compare(a.input, b.input) })
-		s := settled(t, daily.Settlement{UsageDay: day10(t)}, 1, inputs, stackOne, stackTwo)
+		s := settled(t, settlement.Settlement{UsageDay: day10(t)}, 1, inputs, stackOne, stackTwo)
 		for _, id := range []string{stackOne, stackTwo} {
 			if got, want := s.Subscriptions[id].Tenant, nearestOf(t, inputs, end, id); got != want {
 				t.Fatalf("seed %d: %s is of %q, want %q\n%+v", seed, id, got, want, inputs)

@@ -1,10 +1,15 @@
-package daily
+// Package settlement is what decides who pays for a usage day and what of it is
+// free: settled when the day is first closed, and kept for every later revision.
+//
+//	headers of the counted inputs -> Settler -> Settlement -> Terms of daily.Rules
+package settlement
 
 import (
 	"encoding/json"
 	"fmt"
 	"time"
 
+	"stackusage/shared/daily"
 	"stackusage/shared/linefile"
 	"stackusage/shared/registration"
 	"stackusage/shared/usage"
@@ -104,26 +109,17 @@ func DecodeSettlement(text []byte) (Settlement, error) {
 }
 
 // TermsOf is how the parts of a day are charged, in order.
-func TermsOf(parts []SettledPart) []Terms {
-	all := make([]Terms, len(parts))
+func TermsOf(parts []SettledPart) []daily.Terms {
+	all := make([]daily.Terms, len(parts))
 	for i, p := range parts {
-		all[i] = Terms{
+		all[i] = daily.Terms{
 			Until: p.Until, BillingModel: p.BillingModel, BillingSubscriptionID: p.BillingSubscriptionID,
-			Infrastructure: Infrastructure(p.Infrastructure), Mapped: make(map[string]string, len(p.Mappings)),
-			Unreported: p.Reporting == ReportingOff,
+			Infrastructure: daily.Infrastructure(p.Infrastructure), Mapped: make(map[string]string, len(p.Mappings)),
+			Unreported: p.Reporting == daily.ReportingOff,
 		}
 		for tenant, subscription := range p.Mappings {
 			all[i].Mapped[usage.NormalGUID(tenant)] = subscription
 		}
 	}
 	return all
-}
-
-// Infrastructure is the set of the stack's own subscriptions, for Terms.
-func Infrastructure(subscriptions []string) map[string]bool {
-	set := make(map[string]bool, len(subscriptions))
-	for _, id := range subscriptions {
-		set[usage.NormalGUID(id)] = true
-	}
-	return set
 }
