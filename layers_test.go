@@ -99,6 +99,7 @@ var layers = map[string][]string{
 	"internal/devstack/azurite":              {"internal/npm"},
 	"internal/devstack/azurite/azuritetest":  {"internal/devstack/azurite"},
 	"internal/devstack/azurestack":           {"internal/devstack/bearer"},
+	"internal/devstack/azurestack/scenarios": {"internal/devstack/azurestack"},
 	"internal/devstack/functionhost":         {"internal/devstack/functionhost/app", "internal/devstack/functionhost/envelope", "internal/devstack/functionhost/process", "internal/devstack/functionhost/storage"},
 	"internal/devstack/functionhost/storage": {"internal/devstack/functionhost/app", "internal/devstack/functionhost/envelope"},
 	"internal/devstack/commerce":             {"internal/devstack/commerce/rating", "internal/devstack/commerce/record"},

@@ -24,6 +24,7 @@ import (
 	"stackusage/agent/spool"
 	"stackusage/agent/stackapi"
 	"stackusage/internal/devstack/azurestack"
+	"stackusage/internal/devstack/azurestack/scenarios"
 	"stackusage/internal/devstack/azurite/azuritetest"
 	"stackusage/shared/landing"
 	"stackusage/shared/usage"
@@ -38,7 +39,7 @@ var collectedAt = time.Date(2024, 3, 5, 6, 7, 8, 0, time.UTC)
 var burst = usage.HourOf(time.Date(2024, 3, 2, 13, 0, 0, 0, time.UTC))
 
 // scenario is generated once: sources do not change.
-var scenario = sync.OnceValues(func() (*azurestack.Source, error) { return azurestack.Scenario("three-days", 1) })
+var scenario = sync.OnceValues(func() (*azurestack.Source, error) { return scenarios.Generate("three-days", 1) })
 
 // stand is a stack, a storage account and a spool folder, which outlive agents.
 type stand struct {

@@ -21,6 +21,7 @@ import (
 	"stackusage/agent/signin"
 	"stackusage/agent/transport"
 	"stackusage/internal/devstack/azurestack"
+	"stackusage/internal/devstack/azurestack/scenarios"
 	"stackusage/internal/devstack/identity"
 )
 
@@ -109,7 +110,7 @@ func (s *stand) through(t *testing.T, conf transport.Config) *http.Client {
 // stack serves a stack over TLS, which the issuer at login signs people in to.
 func (s *stand) stack(t *testing.T, login, audience string) (stack *azurestack.Stack, url string) {
 	t.Helper()
-	source, err := azurestack.Scenario("three-days", 1)
+	source, err := scenarios.Generate("three-days", 1)
 	if err != nil {
 		t.Fatal(err)
 	}

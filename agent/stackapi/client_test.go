@@ -17,6 +17,7 @@ import (
 
 	"stackusage/agent/stackapi"
 	"stackusage/internal/devstack/azurestack"
+	"stackusage/internal/devstack/azurestack/scenarios"
 )
 
 const token = "secret-of-the-stack"
@@ -26,7 +27,7 @@ var burst = time.Date(2024, 3, 2, 13, 0, 0, 0, time.UTC)
 
 // scenario is generated once: sources do not change.
 var scenario = sync.OnceValues(func() (*azurestack.Source, error) {
-	return azurestack.Scenario("three-days", 1)
+	return scenarios.Generate("three-days", 1)
 })
 
 // stand is a client and the stack it talks to.

@@ -15,7 +15,7 @@ import (
 
 	"github.com/spf13/cobra"
 
-	"stackusage/internal/devstack/azurestack"
+	"stackusage/internal/devstack/azurestack/scenarios"
 )
 
 const defaultScenario = "three-days"
@@ -125,7 +125,7 @@ func siteFlags(cmd *cobra.Command, o *options) {
 
 // stackFlags say what the simulated stack serves, and to which agent.
 func stackFlags(cmd *cobra.Command, o *options, scenario string) {
-	names := azurestack.ScenarioNames()
+	names := scenarios.Names()
 	cmd.Flags().StringVar(&o.recordings, "recordings", "", "`folder` of recorded hours to serve instead of a scenario, in files YYYY-MM-DDTHH.json")
 	cmd.Flags().StringVar(&o.scenario, "scenario", scenario, "`name` of the generated scenario to serve: "+strings.Join(names, ", "))
 	cmd.Flags().StringVar(&o.agent, "agent", built("bin", "stackusage-agent"), "`program` of the agent")

@@ -17,6 +17,7 @@ import (
 
 	"stackusage/cmd/devstack/front"
 	"stackusage/internal/devstack/azurestack"
+	"stackusage/internal/devstack/azurestack/scenarios"
 	"stackusage/internal/devstack/azurite"
 	"stackusage/internal/devstack/blobevents"
 	"stackusage/internal/devstack/commerce"
@@ -174,7 +175,7 @@ const quietTimer = "0 0 0 1 1 *"
 func (s *site) setting(name string) string { return s.settings[name] }
 
 func (s *site) startStack() error {
-	source, err := azurestack.Scenario(s.o.scenario, s.o.seed)
+	source, err := scenarios.Generate(s.o.scenario, s.o.seed)
 	if s.o.recordings != "" {
 		source, err = azurestack.Recordings(s.o.recordings)
 	}

@@ -25,6 +25,7 @@ import (
 	"stackusage/agent/doctor"
 	"stackusage/agent/transport"
 	"stackusage/internal/devstack/azurestack"
+	"stackusage/internal/devstack/azurestack/scenarios"
 	"stackusage/internal/devstack/azurite"
 	"stackusage/internal/devstack/identity"
 	"stackusage/internal/devstack/proxy"
@@ -126,7 +127,7 @@ func (w *ward) serve(t *testing.T, h http.Handler, change func(*tls.Config)) (ad
 
 // stack makes a stack that believes the issuer's tokens.
 // scenario is generated once: sources do not change.
-var scenario = sync.OnceValues(func() (*azurestack.Source, error) { return azurestack.Scenario("three-days", 1) })
+var scenario = sync.OnceValues(func() (*azurestack.Source, error) { return scenarios.Generate("three-days", 1) })
 
 func (w *ward) stack(t *testing.T, opts azurestack.Options) *azurestack.Stack {
 	t.Helper()

@@ -35,7 +35,7 @@ func (s *Stack) Audience() string {
 	if s.opts.Audience != "" {
 		return s.opts.Audience
 	}
-	return "https://adminmanagement.contoso.onmicrosoft.com/" + guid("audience", s.source.provider)
+	return "https://adminmanagement.contoso.onmicrosoft.com/" + GUID("audience", s.source.provider)
 }
 
 func (s *Stack) loginEndpoint(r *http.Request) string {
@@ -83,12 +83,12 @@ func (s *Stack) serveRows(w http.ResponseWriter, r *http.Request) {
 	w.Header().Set("Content-Type", "application/x-ndjson")
 	var lines bytes.Buffer
 	for _, row := range s.source.hours[hour] {
-		if bytes.ContainsAny(row.raw, "\r\n") {
-			if err := json.Compact(&lines, row.raw); err != nil {
+		if bytes.ContainsAny(row.Raw, "\r\n") {
+			if err := json.Compact(&lines, row.Raw); err != nil {
 				panic(err) // rows were parsed when they were read
 			}
 		} else {
-			lines.Write(row.raw)
+			lines.Write(row.Raw)
 		}
 		lines.WriteByte('\n')
 	}

@@ -1,7 +1,6 @@
 package azurestack
 
 import (
-	"bytes"
 	"encoding/json"
 	"fmt"
 	"math/big"
@@ -10,68 +9,36 @@ import (
 	"time"
 )
 
-// timeLayout is how a stack writes the bounds of a usage window: an offset,
-// never Z.
-const timeLayout = "2006-01-02T15:04:05+00:00"
-
-// record is a usage row with its fields in the order in which a stack sends
-// them.
-type record struct {
-	ID         string     `json:"id"`
-	Name       string     `json:"name"`
-	Type       string     `json:"type"`
-	Properties properties `json:"properties"`
-}
-
-type properties struct {
-	SubscriptionID string      `json:"subscriptionId"`
-	UsageStartTime string      `json:"usageStartTime"`
-	UsageEndTime   string      `json:"usageEndTime"`
-	InstanceData   string      `json:"instanceData"` // JSON in a string
-	Quantity       json.Number `json:"quantity"`
-	MeterID        string      `json:"meterId"`
-	Name           string      `json:"name"`
-}
-
-type instance struct {
-	Resources struct {
-		ResourceURI    string `json:"resourceUri"`
-		Location       string `json:"location"`
-		Tags           string `json:"tags"`
-		AdditionalInfo string `json:"additionalInfo"`
-	} `json:"Microsoft.Resources"`
-}
-
 // byDay adds up hourly rows per key and usage day, exactly, in the order in
 // which the keys first appear. The days are those of usage within the reported
 // window that was asked for, so that a resource's day is spread over two
 // reported days.
-func byDay(rows []row) ([]row, error) {
+func byDay(rows []Row) ([]Row, error) {
 	type key struct{ subscription, meter, uri, tags, info, day string }
 	type total struct {
-		first record
+		first Record
 		start time.Time
 		sum   sum
 	}
 	totals := map[key]*total{}
 	var order []*total
 	for _, row := range rows {
-		var rec record
-		var inst instance
-		if err := json.Unmarshal(row.raw, &rec); err != nil {
+		var rec Record
+		var inst Instance
+		if err := json.Unmarshal(row.Raw, &rec); err != nil {
 			return nil, fmt.Errorf("read row: %w", err)
 		}
 		if err := json.Unmarshal([]byte(rec.Properties.InstanceData), &inst); err != nil {
 			return nil, fmt.Errorf("read instanceData of %s: %w", rec.Name, err)
 		}
-		day := row.usage.Truncate(24 * time.Hour)
+		day := row.Usage.Truncate(24 * time.Hour)
 		k := key{
 			subscription: strings.ToLower(rec.Properties.SubscriptionID),
 			meter:        strings.ReplaceAll(strings.ToLower(rec.Properties.MeterID), "-", ""),
 			uri:          strings.ToLower(inst.Resources.ResourceURI),
 			tags:         inst.Resources.Tags,
 			info:         inst.Resources.AdditionalInfo,
-			day:          day.Format(timeLayout),
+			day:          day.Format(TimeLayout),
 		}
 		t := totals[k]
 		if t == nil {
@@ -83,27 +50,15 @@ func byDay(rows []row) ([]row, error) {
 			return nil, fmt.Errorf("add quantity of %s: %w", rec.Name, err)
 		}
 	}
-	days := make([]row, len(order))
+	days := make([]Row, len(order))
 	for i, t := range order {
 		rec := t.first
-		rec.Properties.UsageStartTime = t.start.Format(timeLayout)
-		rec.Properties.UsageEndTime = t.start.AddDate(0, 0, 1).Format(timeLayout)
+		rec.Properties.UsageStartTime = t.start.Format(TimeLayout)
+		rec.Properties.UsageEndTime = t.start.AddDate(0, 0, 1).Format(TimeLayout)
 		rec.Properties.Quantity = json.Number(t.sum.String())
-		days[i] = row{raw: encode(rec), subscription: strings.ToLower(rec.Properties.SubscriptionID), usage: t.start}
+		days[i] = Row{Raw: Encode(rec), Subscription: strings.ToLower(rec.Properties.SubscriptionID), Usage: t.start}
 	}
 	return days, nil
-}
-
-// encode writes a record or an instance as a stack does, without the escapes
-// for HTML that json.Marshal adds.
-func encode(v any) []byte {
-	var b bytes.Buffer
-	enc := json.NewEncoder(&b)
-	enc.SetEscapeHTML(false)
-	if err := enc.Encode(v); err != nil {
-		panic(err) // only our own structs come here
-	}
-	return bytes.TrimSuffix(b.Bytes(), []byte("\n"))
 }
 
 // sum adds decimal texts exactly.

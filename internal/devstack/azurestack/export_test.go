@@ -33,6 +33,3 @@ func Sum(texts ...string) (string, error) {
 	}
 	return s.String(), nil
 }
-
-// Amount writes units/per as a stack would.
-func Amount(units, per int64) string { return amount{units, per}.String() }

@@ -74,7 +74,7 @@ func TestRecordedDayAddsUpExactly(t *testing.T) {
 	rows, _ := all(t, s, usage(adminPath, "2019-12-10T00:00:00Z", "reportedEndTime", "2019-12-11T00:00:00Z", "aggregationGranularity", ""))
 	var hourly, daily []string
 	for _, raw := range rows {
-		e := readEntry(t, raw)
+		e := mustDecode[entry](t, raw)
 		daily = append(daily, e.Properties.Quantity.String())
 		if !e.Properties.UsageStartTime.Equal(time.Date(2019, 12, 10, 0, 0, 0, 0, time.UTC)) || e.Properties.UsageEndTime.Sub(e.Properties.UsageStartTime) != 24*time.Hour {
 			t.Fatalf("the window is not the usage day: %s", raw)
@@ -82,7 +82,7 @@ func TestRecordedDayAddsUpExactly(t *testing.T) {
 	}
 	hours, _ := all(t, s, usage(adminPath, recordedHour))
 	for _, raw := range hours {
-		hourly = append(hourly, readEntry(t, raw).Properties.Quantity.String())
+		hourly = append(hourly, mustDecode[entry](t, raw).Properties.Quantity.String())
 	}
 	want, err := azurestack.Sum(hourly...)
 	if err != nil {
@@ -108,7 +108,7 @@ func TestTenantSeesItsOwnRows(t *testing.T) {
 		t.Fatal("no rows")
 	}
 	for _, raw := range own {
-		mustEqual(t, tenant, readEntry(t, raw).Properties.SubscriptionID)
+		mustEqual(t, tenant, mustDecode[entry](t, raw).Properties.SubscriptionID)
 	}
 }
 

@@ -21,17 +21,39 @@ type Source struct {
 	region, domain string
 	infrastructure []string
 	subscriptions  []Subscription
-	hours          map[time.Time][]row
+	hours          map[time.Time][]Row
 	order          []time.Time // keys of hours, ascending
 	first, end     time.Time
 }
 
-// row is one usage row: its bytes, and what is needed to choose it.
-type row struct {
-	raw          json.RawMessage
-	subscription string    // lower case
-	usage        time.Time // start of the usage hour
-	sort         string    // order within a generated hour
+// Row is one usage row: its bytes, and what is needed to choose it.
+type Row struct {
+	Raw          json.RawMessage
+	Subscription string    // lower case
+	Usage        time.Time // start of the usage hour
+}
+
+// Contents are what a source is made of.
+type Contents struct {
+	Provider       string // its subscription
+	Region         string
+	Infrastructure []string // the stack's own subscriptions, the provider's first
+	Subscriptions  []Subscription
+	Hours          map[time.Time][]Row // by reported hour, at least one
+	First          time.Time           // the hour in which the registration starts
+}
+
+// domain is that of every stack.
+const domain = "azurestack.external"
+
+// NewSource returns a source of these contents.
+func NewSource(c Contents) *Source {
+	s := &Source{
+		provider: c.Provider, region: c.Region, domain: domain, infrastructure: c.Infrastructure, subscriptions: c.Subscriptions, hours: c.Hours,
+	}
+	s.settle()
+	s.first = c.First
+	return s
 }
 
 // Subscription is an entry of the provider's list of subscriptions.
@@ -59,7 +81,7 @@ func Recordings(dir string) (*Source, error) {
 	if err != nil {
 		return nil, fmt.Errorf("read recordings: %w", err)
 	}
-	src := &Source{domain: "azurestack.external", hours: map[time.Time][]row{}}
+	src := &Source{domain: domain, hours: map[time.Time][]Row{}}
 	for _, f := range files {
 		hour, err := time.Parse(recordingLayout+".json", f.Name())
 		if err != nil {
@@ -77,7 +99,7 @@ func Recordings(dir string) (*Source, error) {
 		return nil, fmt.Errorf("read recordings %s: no file named YYYY-MM-DDTHH.json", dir)
 	}
 	if src.provider == "" {
-		src.provider = guid("provider", "recordings")
+		src.provider = GUID("provider", "recordings")
 	}
 	if src.region == "" {
 		src.region = "local"
@@ -90,7 +112,7 @@ func Recordings(dir string) (*Source, error) {
 
 // answer takes the rows of one recorded answer, and from them the stack's
 // provider subscription and region.
-func (s *Source) answer(text []byte) ([]row, error) {
+func (s *Source) answer(text []byte) ([]Row, error) {
 	var body struct {
 		Value    []json.RawMessage `json:"value"`
 		NextLink string            `json:"nextLink"`
@@ -104,7 +126,7 @@ func (s *Source) answer(text []byte) ([]row, error) {
 	if body.NextLink != "" {
 		return nil, errors.New("nextLink: the recording is one page of several")
 	}
-	rows := make([]row, len(body.Value))
+	rows := make([]Row, len(body.Value))
 	for i, raw := range body.Value {
 		var rec struct {
 			ID         string `json:"id"`
@@ -114,11 +136,11 @@ func (s *Source) answer(text []byte) ([]row, error) {
 				InstanceData   json.RawMessage `json:"instanceData"`
 			} `json:"properties"`
 		}
-		rows[i] = row{raw: raw}
+		rows[i] = Row{Raw: raw}
 		_ = json.Unmarshal(raw, &rec) // of an odd row as much as can be read
-		rows[i].subscription = strings.ToLower(rec.Properties.SubscriptionID)
+		rows[i].Subscription = strings.ToLower(rec.Properties.SubscriptionID)
 		if usage, err := parseTime(rec.Properties.UsageStartTime); err == nil {
-			rows[i].usage = usage
+			rows[i].Usage = usage
 		}
 		if parts := strings.Split(rec.ID, "/"); s.provider == "" && len(parts) > 2 && parts[1] == "subscriptions" && uuid.Validate(parts[2]) == nil {
 			s.provider = strings.ToLower(parts[2])
@@ -137,7 +159,7 @@ func regionOf(raw json.RawMessage) string {
 	if json.Unmarshal(raw, &text) == nil {
 		raw = json.RawMessage(text)
 	}
-	var inst instance
+	var inst Instance
 	_ = json.Unmarshal(raw, &inst) // "" then
 	return inst.Resources.Location
 }
@@ -152,10 +174,10 @@ func (s *Source) settle() {
 	s.end = s.order[len(s.order)-1].Add(time.Hour)
 	for hour, rows := range s.hours {
 		for _, r := range rows {
-			if r.usage.After(hour) {
+			if r.Usage.After(hour) {
 				continue // no usage: it would have the run go on to the end of time
 			}
-			settled := r.usage.Truncate(24 * time.Hour).Add((24 + SettlingHours) * time.Hour)
+			settled := r.Usage.Truncate(24 * time.Hour).Add((24 + SettlingHours) * time.Hour)
 			if settled.After(s.end) {
 				s.end = settled
 			}
@@ -170,9 +192,9 @@ func (s *Source) list() {
 	ids := []string{s.provider}
 	for _, hour := range s.order {
 		for _, r := range s.hours[hour] {
-			if !seen[r.subscription] && uuid.Validate(r.subscription) == nil {
-				seen[r.subscription] = true
-				ids = append(ids, r.subscription)
+			if !seen[r.Subscription] && uuid.Validate(r.Subscription) == nil {
+				seen[r.Subscription] = true
+				ids = append(ids, r.Subscription)
 			}
 		}
 	}
@@ -182,34 +204,36 @@ func (s *Source) list() {
 		if i > 0 {
 			name = fmt.Sprintf("tenant subscription %03d", i)
 		}
-		s.subscriptions = append(s.subscriptions, s.subscription(id, name, directory("contoso")))
+		s.subscriptions = append(s.subscriptions, NewSubscription(s.provider, id, name, Directory("contoso")))
 	}
 }
 
-func (s *Source) subscription(id, name, tenant string) Subscription {
+// NewSubscription returns an entry of a provider's list: an enabled subscription in a
+// directory tenant.
+func NewSubscription(provider, id, name, tenant string) Subscription {
 	return Subscription{
-		ID:                              "/subscriptions/" + s.provider + "/providers/Microsoft.Subscriptions.Admin/subscriptions/" + id,
+		ID:                              "/subscriptions/" + provider + "/providers/Microsoft.Subscriptions.Admin/subscriptions/" + id,
 		SubscriptionID:                  id,
-		DelegatedProviderSubscriptionID: s.provider,
+		DelegatedProviderSubscriptionID: provider,
 		DisplayName:                     name,
 		Owner:                           "operator@contoso.onmicrosoft.com",
 		TenantID:                        tenant,
 		RoutingResourceManagerType:      "Default",
-		OfferID:                         "/delegatedProviders/" + s.provider + "/offers/standard",
+		OfferID:                         "/delegatedProviders/" + provider + "/offers/standard",
 		State:                           "Enabled",
 	}
 }
 
 // between returns the rows reported in [start, end), of one subscriber unless
 // that is empty, hour by hour in the order in which they are kept.
-func (s *Source) between(start, end time.Time, subscriber string) []row {
-	var rows []row
+func (s *Source) between(start, end time.Time, subscriber string) []Row {
+	var rows []Row
 	for _, hour := range s.order {
 		if hour.Before(start) || !hour.Before(end) {
 			continue
 		}
 		for _, r := range s.hours[hour] {
-			if subscriber == "" || r.subscription == subscriber {
+			if subscriber == "" || r.Subscription == subscriber {
 				rows = append(rows, r)
 			}
 		}
@@ -222,3 +246,12 @@ func (s *Source) knows(subscription string) bool {
 		return known.SubscriptionID == subscription
 	})
 }
+
+// GUID names a thing of the stand-in for ever: it depends on no seed, so that
+// settings and documents can quote it.
+func GUID(kind, name string) string {
+	return uuid.NewSHA1(uuid.NameSpaceURL, []byte("azurestack:"+kind+":"+name)).String()
+}
+
+// Directory returns the directory tenant of a company.
+func Directory(company string) string { return GUID("directory", company+".onmicrosoft.com") }

@@ -3,9 +3,9 @@
 // the provider's list of subscriptions. What it serves is either recorded
 // answers of a real stack or a generated scenario.
 //
-//	Recordings(dir) ─┐
-//	                 ├─> Source ─> New ─> Stack (http.Handler) ─> GET .../subscriberUsageAggregates
-//	Scenario(name) ──┘                      └─ /_devstack/{rows,served,faults}
+//	Recordings(dir) ─────────┐
+//	                         ├─> Source ─> New ─> Stack (http.Handler) ─> GET .../subscriberUsageAggregates
+//	scenarios.Generate(name) ┘                      └─ /_devstack/{rows,served,faults}
 //
 // It is met over HTTP only and imports nothing of this module, so that what a
 // client of it believes about the API is tested against a second reading of

@@ -15,6 +15,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"stackusage/internal/devstack/azurestack"
+	"stackusage/internal/devstack/azurestack/scenarios"
 )
 
 const (
@@ -25,7 +26,7 @@ const (
 
 // scenario is generated once: sources do not change.
 var scenario = sync.OnceValues(func() (*azurestack.Source, error) {
-	return azurestack.Scenario("three-days", 1)
+	return scenarios.Generate("three-days", 1)
 })
 
 func newScenario(t *testing.T, opts azurestack.Options) *azurestack.Stack {
@@ -142,35 +143,10 @@ func mustEqual(t *testing.T, want, got any) {
 
 // entry is a usage row as a reader of the API decodes it.
 type entry struct {
-	ID, Name, Type string
-	Properties     struct {
+	Properties struct {
 		SubscriptionID string    `json:"subscriptionId"`
 		UsageStartTime time.Time `json:"usageStartTime"`
 		UsageEndTime   time.Time `json:"usageEndTime"`
-		InstanceData   string    `json:"instanceData"`
 		Quantity       json.Number
-		MeterID        string `json:"meterId"`
 	}
-	Instance struct {
-		ResourceURI    string `json:"resourceUri"`
-		Location       string
-		Tags           string
-		AdditionalInfo string `json:"additionalInfo"`
-	} `json:"-"`
-}
-
-func (e entry) meter() string {
-	return strings.ReplaceAll(strings.ToLower(e.Properties.MeterID), "-", "")
-}
-
-func (e entry) resource() string { return strings.ToLower(e.Instance.ResourceURI) }
-
-func readEntry(t *testing.T, raw []byte) entry {
-	t.Helper()
-	e := mustDecode[entry](t, raw)
-	inst := mustDecode[map[string]json.RawMessage](t, []byte(e.Properties.InstanceData))
-	if err := json.Unmarshal(inst["Microsoft.Resources"], &e.Instance); err != nil {
-		t.Fatal(err)
-	}
-	return e
 }

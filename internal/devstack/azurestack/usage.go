@@ -58,14 +58,14 @@ func (s *Stack) ending(start time.Time) string {
 }
 
 // writePage writes the envelope by hand: an encoder would rewrite the rows.
-func writePage(w http.ResponseWriter, rows []row, next, end string) {
+func writePage(w http.ResponseWriter, rows []Row, next, end string) {
 	var body bytes.Buffer
 	body.WriteString(`{"value":[`)
 	for i, row := range rows {
 		if i > 0 {
 			body.WriteByte(',')
 		}
-		body.Write(row.raw)
+		body.Write(row.Raw)
 	}
 	body.WriteByte(']')
 	switch {

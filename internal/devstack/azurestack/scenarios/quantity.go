@@ -1,4 +1,4 @@
-package azurestack
+package scenarios
 
 import (
 	"math/big"

@@ -1,4 +1,4 @@
-package azurestack_test
+package scenarios_test
 
 import (
 	"bytes"
@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"stackusage/internal/devstack/azurestack"
+	"stackusage/internal/devstack/azurestack/scenarios"
 )
 
 var decoded map[time.Time][]entry
@@ -24,7 +25,7 @@ func hours(t *testing.T, s *azurestack.Stack) map[time.Time][]entry {
 	}
 	got := map[time.Time][]entry{}
 	for h := s.First(); h.Before(s.End()); h = h.Add(time.Hour) {
-		for raw := range bytes.Lines(get(s, "/_devstack/rows?hour="+h.Format(time.RFC3339)).Body.Bytes()) {
+		for raw := range bytes.Lines(rowsOf(s, h)) {
 			got[h] = append(got[h], readEntry(t, raw))
 		}
 	}
@@ -34,14 +35,14 @@ func hours(t *testing.T, s *azurestack.Stack) map[time.Time][]entry {
 
 func digest(t *testing.T, seed uint64) [32]byte {
 	t.Helper()
-	src, err := azurestack.Scenario("three-days", seed)
+	src, err := scenarios.Generate("three-days", seed)
 	if err != nil {
 		t.Fatal(err)
 	}
-	s := newStack(t, src, azurestack.Options{})
+	s := newStack(t, src)
 	h := sha256.New()
 	for hour := s.First(); hour.Before(s.End()); hour = hour.Add(time.Hour) {
-		h.Write(get(s, "/_devstack/rows?hour="+hour.Format(time.RFC3339)).Body.Bytes())
+		h.Write(rowsOf(s, hour))
 	}
 	return [32]byte(h.Sum(nil))
 }
@@ -57,15 +58,15 @@ func TestSameSeedSameBytes(t *testing.T) {
 }
 
 func TestUnknownScenarioNamesTheKnown(t *testing.T) {
-	_, err := azurestack.Scenario("a-year", 1)
+	_, err := scenarios.Generate("a-year", 1)
 	if err == nil || !strings.Contains(err.Error(), "three-days") {
 		t.Fatalf("got %v", err)
 	}
-	mustEqual(t, []string{"documented-test", "flawed-days", "three-days"}, azurestack.ScenarioNames())
+	mustEqual(t, []string{"documented-test", "flawed-days", "three-days"}, scenarios.Names())
 }
 
 func TestThreeDays(t *testing.T) {
-	s := newScenario(t, azurestack.Options{})
+	s := threeDays(t)
 	mustEqual(t, time.Date(2024, 3, 1, 0, 0, 0, 0, time.UTC), s.First())
 	mustEqual(t, time.Date(2024, 3, 4, 6, 0, 0, 0, time.UTC), s.End())
 	reported := hours(t, s)
@@ -157,7 +158,7 @@ func TestEveryMachineHasHoursAndOneOfBaseAndWindows(t *testing.T) {
 	}
 	meters := map[key][]string{}
 	licences, sizes := map[string]bool{}, map[string]bool{}
-	for _, entries := range hours(t, newScenario(t, azurestack.Options{})) {
+	for _, entries := range hours(t, threeDays(t)) {
 		for _, e := range entries {
 			if !strings.Contains(e.resource(), "/virtualmachines/") {
 				continue
@@ -187,7 +188,7 @@ func TestEveryMachineHasHoursAndOneOfBaseAndWindows(t *testing.T) {
 }
 
 func TestMetersOfEveryKindAreThere(t *testing.T) {
-	s := newScenario(t, azurestack.Options{})
+	s := threeDays(t)
 	got := map[string]json.Number{}
 	infrastructure := 0
 	for _, entries := range hours(t, s) {

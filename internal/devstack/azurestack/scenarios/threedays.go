@@ -1,8 +1,10 @@
-package azurestack
+package scenarios
 
 import (
 	"fmt"
 	"time"
+
+	"stackusage/internal/devstack/azurestack"
 )
 
 // threeDays is the documented test of usage reporting, run for three UTC days
@@ -23,18 +25,18 @@ import (
 func threeDays(g *generator) {
 	g.start = time.Date(2024, time.March, 1, 0, 0, 0, 0, time.UTC)
 	g.end = g.start.AddDate(0, 0, 3)
-	g.src.region = "local"
+	g.src.Region = "local"
 
-	provider := guid("subscription", "provider")
-	metering := guid("subscription", "metering")
-	consumption := guid("subscription", "consumption")
-	test := guid("subscription", "contoso/test")
-	production := guid("subscription", "contoso/production")
-	development := guid("subscription", "fabrikam/development")
-	batch := guid("subscription", "fabrikam/batch")
+	provider := azurestack.GUID("subscription", "provider")
+	metering := azurestack.GUID("subscription", "metering")
+	consumption := azurestack.GUID("subscription", "consumption")
+	test := azurestack.GUID("subscription", "contoso/test")
+	production := azurestack.GUID("subscription", "contoso/production")
+	development := azurestack.GUID("subscription", "fabrikam/development")
+	batch := azurestack.GUID("subscription", "fabrikam/batch")
 
-	g.src.provider = provider
-	g.src.infrastructure = []string{provider, metering, consumption}
+	g.src.Provider = provider
+	g.src.Infrastructure = []string{provider, metering, consumption}
 	for _, s := range []struct{ id, name, company string }{
 		{provider, "Default Provider Subscription", "operator"},
 		{metering, "Metering Subscription", "operator"},
@@ -44,7 +46,7 @@ func threeDays(g *generator) {
 		{development, "fabrikam development", "fabrikam"},
 		{batch, "fabrikam batch", "fabrikam"},
 	} {
-		g.src.subscriptions = append(g.src.subscriptions, g.src.subscription(s.id, s.name, directory(s.company)))
+		g.src.Subscriptions = append(g.src.Subscriptions, azurestack.NewSubscription(provider, s.id, s.name, azurestack.Directory(s.company)))
 	}
 
 	g.documentedTest(test)
@@ -106,7 +108,7 @@ func (g *generator) production(sub string) {
 	g.add(g.address(sub, group, "shop-front", meterStaticIP))
 	g.add(g.address(sub, group, "shop-admin", meterDynamicIP))
 	g.add(g.plan(sub, group, "shop-workers", meterAppService, 2))
-	g.add(g.plan(sub, group, "shop-gpu", guid("worker tier", "GpuLarge"), 1))
+	g.add(g.plan(sub, group, "shop-gpu", azurestack.GUID("worker tier", "GpuLarge"), 1))
 	g.add(g.other(sub, group, "Microsoft.SQLAdapter/databases/orders", &meter{id: meterSQL, quantity: constant(2048)}))
 	g.add(g.other(sub, group, "Microsoft.KeyVault/vaults/shop", &meter{id: meterKeyVault, quantity: g.requests(300)}))
 }

@@ -1,10 +1,12 @@
-package azurestack
+package scenarios
 
 import (
 	"bytes"
 	"encoding/json"
 	"fmt"
 	"time"
+
+	"stackusage/internal/devstack/azurestack"
 )
 
 // flawedDays is two days of a smaller stack on which some things are wrong, so
@@ -18,22 +20,22 @@ import (
 func flawedDays(g *generator) {
 	g.start = time.Date(2024, time.May, 14, 0, 0, 0, 0, time.UTC)
 	g.end = g.start.AddDate(0, 0, 2)
-	g.src.region = "local"
+	g.src.Region = "local"
 
-	provider := guid("subscription", "provider")
-	test := guid("subscription", "contoso/test")
-	development := guid("subscription", "fabrikam/development")
-	batch := guid("subscription", "fabrikam/batch")
+	provider := azurestack.GUID("subscription", "provider")
+	test := azurestack.GUID("subscription", "contoso/test")
+	development := azurestack.GUID("subscription", "fabrikam/development")
+	batch := azurestack.GUID("subscription", "fabrikam/batch")
 
-	g.src.provider = provider
-	g.src.infrastructure = []string{provider}
+	g.src.Provider = provider
+	g.src.Infrastructure = []string{provider}
 	for _, s := range []struct{ id, name, company string }{
 		{provider, "Default Provider Subscription", "operator"},
 		{test, "contoso test", "contoso"},
 		{development, "fabrikam development", "fabrikam"},
 		{batch, "fabrikam batch", "fabrikam"},
 	} {
-		g.src.subscriptions = append(g.src.subscriptions, g.src.subscription(s.id, s.name, directory(s.company)))
+		g.src.Subscriptions = append(g.src.Subscriptions, azurestack.NewSubscription(provider, s.id, s.name, azurestack.Directory(s.company)))
 	}
 
 	g.documentedTest(test)
@@ -74,9 +76,9 @@ func (g *generator) refused(sub string) {
 		} {
 			r := g.address(sub, "broken", fmt.Sprintf("broken%02d", n), meterStaticIP)
 			g.row(r, hour, 1, "/subscriptions/"+sub+"/resourceGroups/broken/"+r.path, meterStaticIP, amount{1, 1})
-			rows := g.src.hours[hour.Add(time.Hour)]
+			rows := g.hours[hour.Add(time.Hour)]
 			bad := &rows[len(rows)-1]
-			bad.raw = json.RawMessage(bytes.Replace(bad.raw, []byte(change[0]), []byte(change[1]), 1))
+			bad.Raw = json.RawMessage(bytes.Replace(bad.Raw, []byte(change[0]), []byte(change[1]), 1))
 		}
 	}
 }

@@ -1,4 +1,6 @@
-package azurestack
+package scenarios
+
+import "stackusage/internal/devstack/azurestack"
 
 // Meters, spelled as a stack spells them: storage in upper case, compute and
 // disks in lower case, addresses without dashes.
@@ -71,7 +73,7 @@ func (g *generator) vm(subscription, group, name, size string, cores int64, img 
 	return &resource{
 		subscription: subscription, group: group, segment: "resourceGroups",
 		path: "providers/Microsoft.Compute/virtualMachines/" + name,
-		tags: tags, info: string(encode(info)),
+		tags: tags, info: string(azurestack.Encode(info)),
 		meters: []*meter{
 			{id: meterVMHours, quantity: constant(1)},
 			{id: meterID, quantity: constant(cores)},
@@ -144,7 +146,7 @@ func (g *generator) plan(subscription, group, name, meterID string, workers int6
 	}
 	return &resource{
 		subscription: subscription, group: group, segment: "resourceGroups",
-		path: path, info: string(encode(info)),
+		path: path, info: string(azurestack.Encode(info)),
 		meters: []*meter{{id: meterID, quantity: constant(workers)}},
 	}
 }

@@ -1,4 +1,6 @@
-package azurestack
+// Package scenarios generates what a stand-in for Azure Stack serves: the usage of small
+// stacks, row by row, as a stack writes it.
+package scenarios
 
 import (
 	"cmp"
@@ -9,53 +11,63 @@ import (
 	"strings"
 	"time"
 
-	"github.com/google/uuid"
+	"stackusage/internal/devstack/azurestack"
 )
 
-// scenarios holds the inventories that can be generated, by name.
-var scenarios = map[string]func(*generator){
+// builders holds the inventories that can be generated, by name.
+var builders = map[string]func(*generator){
 	"three-days":      threeDays,
 	"flawed-days":     flawedDays,
 	"documented-test": documentedDay,
 }
 
-// ScenarioNames returns the names that Scenario knows, sorted.
-func ScenarioNames() []string {
+// Names returns the names that Generate knows, sorted.
+func Names() []string {
 	var names []string
-	for name := range scenarios {
+	for name := range builders {
 		names = append(names, name)
 	}
 	slices.Sort(names)
 	return names
 }
 
-// Scenario generates the usage of a small stack. The subscriptions and
+// Generate returns the usage of a small stack. The subscriptions and
 // resources of a scenario are always the same; quantities and the hour in which
 // each row is reported follow from the seed, and the same seed gives the same
 // bytes.
-func Scenario(name string, seed uint64) (*Source, error) {
-	build, known := scenarios[name]
+func Generate(name string, seed uint64) (*azurestack.Source, error) {
+	build, known := builders[name]
 	if !known {
-		return nil, fmt.Errorf("make scenario %q: unknown; there are %s", name, strings.Join(ScenarioNames(), ", "))
+		return nil, fmt.Errorf("make scenario %q: unknown; there are %s", name, strings.Join(Names(), ", "))
 	}
 	g := &generator{
-		rng: rand.New(rand.NewPCG(seed, 0x75736167)),
-		src: &Source{domain: "azurestack.external", hours: map[time.Time][]row{}},
+		rng:   rand.New(rand.NewPCG(seed, 0x75736167)),
+		hours: map[time.Time][]row{},
 	}
 	build(g)
-	for _, rows := range g.src.hours {
+	g.src.Hours = map[time.Time][]azurestack.Row{}
+	for hour, rows := range g.hours {
 		slices.SortStableFunc(rows, func(a, b row) int { return cmp.Compare(a.sort, b.sort) })
+		for _, r := range rows {
+			g.src.Hours[hour] = append(g.src.Hours[hour], r.Row)
+		}
 	}
-	g.src.settle()
 	// An empty first hour is still the one in which the registration starts.
-	g.src.first = g.start
-	return g.src, nil
+	g.src.First = g.start
+	return azurestack.NewSource(g.src), nil
+}
+
+// row is one usage row, and its order within its reported hour.
+type row struct {
+	azurestack.Row
+	sort string
 }
 
 // generator turns resources into rows.
 type generator struct {
 	rng        *rand.Rand
-	src        *Source
+	src        azurestack.Contents
+	hours      map[time.Time][]row          // by reported hour
 	start, end time.Time                    // usage hours
 	only       struct{ from, to time.Time } // when what is added runs, unless it says so itself; zero means always
 }
@@ -136,32 +148,30 @@ func (g *generator) lag(r *resource) int {
 }
 
 func (g *generator) row(r *resource, hour time.Time, lag int, uri, meterID string, quantity amount) {
-	var inst instance
+	var inst azurestack.Instance
 	inst.Resources.ResourceURI = uri
-	inst.Resources.Location = g.src.region
+	inst.Resources.Location = g.src.Region
 	inst.Resources.Tags = r.tags
 	inst.Resources.AdditionalInfo = r.info
 	name := r.subscription + "-" + meterID
-	rec := record{
-		ID:   "/subscriptions/" + g.src.provider + "/providers/Microsoft.Commerce/UsageAggregate/" + name,
+	rec := azurestack.Record{
+		ID:   "/subscriptions/" + g.src.Provider + "/providers/Microsoft.Commerce/UsageAggregate/" + name,
 		Name: name,
 		Type: "Microsoft.Commerce/UsageAggregate",
-		Properties: properties{
+		Properties: azurestack.Properties{
 			SubscriptionID: r.subscription,
-			UsageStartTime: hour.Format(timeLayout),
-			UsageEndTime:   hour.Add(time.Hour).Format(timeLayout),
-			InstanceData:   string(encode(inst)),
+			UsageStartTime: hour.Format(azurestack.TimeLayout),
+			UsageEndTime:   hour.Add(time.Hour).Format(azurestack.TimeLayout),
+			InstanceData:   string(azurestack.Encode(inst)),
 			Quantity:       json.Number(quantity.String()),
 			MeterID:        meterID,
 			Name:           name,
 		},
 	}
 	reported := hour.Add(time.Duration(lag) * time.Hour)
-	g.src.hours[reported] = append(g.src.hours[reported], row{
-		raw:          encode(rec),
-		subscription: r.subscription,
-		usage:        hour,
-		sort:         strings.ToLower(name),
+	g.hours[reported] = append(g.hours[reported], row{
+		Row:  azurestack.Row{Raw: azurestack.Encode(rec), Subscription: r.subscription, Usage: hour},
+		sort: strings.ToLower(name),
 	})
 }
 
@@ -174,12 +184,3 @@ func swap(text, a, b string) string {
 	}
 	return a
 }
-
-// guid names a thing of the stand-in for ever: it depends on no seed, so that
-// settings and documents can quote it.
-func guid(kind, name string) string {
-	return uuid.NewSHA1(uuid.NameSpaceURL, []byte("azurestack:"+kind+":"+name)).String()
-}
-
-// directory returns the directory tenant of a company.
-func directory(company string) string { return guid("directory", company+".onmicrosoft.com") }
