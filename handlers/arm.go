@@ -13,6 +13,7 @@ import (
 	"time"
 
 	"stackusage/shared/invoke"
+	"stackusage/shared/registrar"
 	"stackusage/shared/registration"
 	"stackusage/shared/strictjson"
 )
@@ -116,7 +117,7 @@ func note(r *http.Request, reason string) registration.Note {
 }
 
 // condition reads If-Match and If-None-Match.
-func condition(r *http.Request) (c registration.Condition, err error) {
+func condition(r *http.Request) (c registrar.Condition, err error) {
 	switch match := r.Header.Get("If-None-Match"); match {
 	case "":
 	case "*":

@@ -11,6 +11,7 @@ import (
 
 	"stackusage/shared/landing"
 	"stackusage/shared/ledger"
+	"stackusage/shared/registrar"
 	"stackusage/shared/registration"
 	"stackusage/shared/usage"
 )
@@ -19,7 +20,7 @@ import (
 func longRegistered(t testing.TB) *rig {
 	t.Helper()
 	r := newRig(t)
-	_, _, err := r.registrar().Put(t.Context(), registration.Change{Registration: registration.Registration{
+	_, _, err := r.registrar().Put(t.Context(), registrar.Change{Registration: registration.Registration{
 		CloudID: cloudID, Name: "hamburg", EffectiveDay: "20191205", SubscriptionID: payer, SubscriptionKind: registration.EA,
 		BillingModel: registration.PayAsYouUse, Region: "northwest", Start: hour22.Start().AddDate(0, 0, -5)}})
 	ok(t, err)
@@ -30,7 +31,7 @@ func (r *rig) end(t testing.TB, at usage.Hour, confirmed bool) error {
 	t.Helper()
 	g := r.operator(confirmed)
 	g.Grace = time.Hour // SettlingHours of the rig
-	_, err := g.End(t.Context(), "hamburg", at.Start(), registration.Note{By: "olga", Reason: "the stack was gone"}, registration.Condition{})
+	_, err := g.End(t.Context(), "hamburg", at.Start(), registration.Note{By: "olga", Reason: "the stack was gone"}, registrar.Condition{})
 	return err
 }
 
@@ -95,7 +96,7 @@ func TestABackdatedEnd(t *testing.T) {
 				ok(t, err)
 				reg := history.Registrations[0]
 				reg.EffectiveDay = history.Registrations[1].EffectiveDay // the end is taken back
-				_, _, err = r.operator(false).Put(t.Context(), registration.Change{Registration: reg})
+				_, _, err = r.operator(false).Put(t.Context(), registrar.Change{Registration: reg})
 				ok(t, err)
 				r.sweep(t)
 				r.announced(t)
@@ -179,7 +180,7 @@ func TestAStackRegisteredToSomebodyElseOnTheDayOfAnEnd(t *testing.T) {
 			sold := func(t *testing.T, confirmed bool) {
 				t.Helper()
 				ok(t, r.end(t, day+10, confirmed))
-				_, _, err := r.operator(confirmed).Put(t.Context(), registration.Change{Registration: registration.Registration{
+				_, _, err := r.operator(confirmed).Put(t.Context(), registrar.Change{Registration: registration.Registration{
 					CloudID: cloudID, Name: "newowner", EffectiveDay: "20191210", SubscriptionID: buyer, SubscriptionKind: registration.EA,
 					BillingModel: registration.PayAsYouUse, Region: "northwest", Start: (day + 15).Start()}})
 				ok(t, err)
@@ -228,7 +229,7 @@ func TestExpectedHoursOfTwoRegistrationsOnADay(t *testing.T) {
 	r := longRegistered(t)
 	day := theDay.First()
 	ok(t, r.end(t, day+10, false))
-	_, _, err := r.registrar().Put(t.Context(), registration.Change{Registration: registration.Registration{
+	_, _, err := r.registrar().Put(t.Context(), registrar.Change{Registration: registration.Registration{
 		CloudID: cloudID, Name: "newowner", EffectiveDay: "20191210", SubscriptionID: otherPayer, SubscriptionKind: registration.EA,
 		BillingModel: registration.PayAsYouUse, Region: "northwest", Start: (day + 15).Start()}})
 	ok(t, err)

@@ -11,12 +11,13 @@ import (
 
 	"stackusage/internal/faultstore"
 	"stackusage/shared/ledger"
+	"stackusage/shared/registrar"
 	"stackusage/shared/registration"
 	"stackusage/shared/table"
 )
 
 // operator makes changes that may reach closed days.
-func (r *rig) operator(confirmed bool) *registration.Registrar {
+func (r *rig) operator(confirmed bool) *registrar.Registrar {
 	g := r.registrar()
 	g.Closed, g.Confirmed = (&ledger.Ledger{Store: r.store.Tables}).ClosedDays, confirmed
 	return g
@@ -29,7 +30,7 @@ func (r *rig) recharge(t testing.TB, confirmed bool) error {
 	ok(t, err)
 	reg := history.Registrations[0]
 	reg.SubscriptionID, reg.Note = otherPayer, registration.Note{By: "olga", Reason: "the contract moved"}
-	_, _, err = r.operator(confirmed).Put(t.Context(), registration.Change{Registration: reg})
+	_, _, err = r.operator(confirmed).Put(t.Context(), registrar.Change{Registration: reg})
 	return err
 }
 
@@ -109,7 +110,7 @@ func TestABackdatedPayerReachesClosedDays(t *testing.T) {
 		held, err := history.Current()
 		ok(t, err)
 		held.EffectiveDay, held.SubscriptionID = "20191215", payer
-		_, _, err = r.operator(false).Put(t.Context(), registration.Change{Registration: held})
+		_, _, err = r.operator(false).Put(t.Context(), registrar.Change{Registration: held})
 		ok(t, err)
 		r.finished(t)
 	})
@@ -124,23 +125,23 @@ func TestAnyBackdatedChangeNeedsConfirmation(t *testing.T) {
 	r.registerAs(t, func(*registration.Registration) {})
 	r.complete(t)
 	r.settle(t, rnd)
-	for name, change := range map[string]func(g *registration.Registrar) error{
-		"billing model": func(g *registration.Registrar) error {
+	for name, change := range map[string]func(g *registrar.Registrar) error{
+		"billing model": func(g *registrar.Registrar) error {
 			on := true
-			_, _, err := g.Put(t.Context(), registration.Change{Reporting: &on, Registration: registration.Registration{CloudID: cloudID, Name: "hamburg", EffectiveDay: "20191210", SubscriptionID: payer,
+			_, _, err := g.Put(t.Context(), registrar.Change{Reporting: &on, Registration: registration.Registration{CloudID: cloudID, Name: "hamburg", EffectiveDay: "20191210", SubscriptionID: payer,
 				SubscriptionKind: registration.CSP, BillingModel: registration.Capacity, Region: "northwest", Start: hour22.Start()}})
 			return err
 		},
-		"tenant": func(g *registration.Registrar) error {
+		"tenant": func(g *registrar.Registrar) error {
 			_, _, err := g.Map(t.Context(), "hamburg", registration.Mapping{TenantID: contoso, SubscriptionID: contosoPays, EffectiveDay: "20191209"})
 			return err
 		},
-		"infrastructure": func(g *registration.Registrar) error {
+		"infrastructure": func(g *registrar.Registrar) error {
 			_, err := g.SetInfrastructure(t.Context(), "hamburg", registration.InfrastructureEntry{Subscriptions: []string{subscription}, EffectiveDay: "20191210"})
 			return err
 		},
-		"end": func(g *registration.Registrar) error {
-			_, err := g.End(t.Context(), "hamburg", hour23.Start(), registration.Note{}, registration.Condition{})
+		"end": func(g *registrar.Registrar) error {
+			_, err := g.End(t.Context(), "hamburg", hour23.Start(), registration.Note{}, registrar.Condition{})
 			return err
 		},
 	} {
@@ -168,7 +169,7 @@ func TestABackdatedChangeOfADayThatReportedNothing(t *testing.T) {
 	r.settle(t, rnd)
 	ok(t, r.operator(false).Store.Append(t.Context(), registration.History{CloudID: cloudID, Version: 1}, registration.Added{})) // a change of nothing
 	on := true
-	_, _, err := r.operator(false).Put(t.Context(), registration.Change{Reporting: &on, Registration: registration.Registration{CloudID: cloudID, Name: "hamburg", EffectiveDay: "20191210",
+	_, _, err := r.operator(false).Put(t.Context(), registrar.Change{Reporting: &on, Registration: registration.Registration{CloudID: cloudID, Name: "hamburg", EffectiveDay: "20191210",
 		SubscriptionID: otherPayer, SubscriptionKind: registration.CSP, BillingModel: registration.PayAsYouUse, Region: "northwest", Start: hour22.Start()}})
 	ok(t, err) // it has charged nobody
 	r.sweep(t)

@@ -5,6 +5,7 @@ import (
 	"strings"
 	"testing"
 
+	"stackusage/shared/registrar"
 	"stackusage/shared/registration"
 )
 
@@ -82,7 +83,7 @@ func TestCarriedUsageKeepsItsBillingModel(t *testing.T) {
 	kit.EffectiveDay, kit.BillingModel, kit.StackKind = "20191210", registration.Development, registration.ASDK
 	stamp.EffectiveDay = "20191213"
 	for _, reg := range []registration.Registration{kit, stamp} {
-		_, _, err = l.registrar().Put(t.Context(), registration.Change{Registration: reg})
+		_, _, err = l.registrar().Put(t.Context(), registrar.Change{Registration: reg})
 		ok(t, err)
 	}
 	l.carried(t, theDay, december(14), "commerce was away")

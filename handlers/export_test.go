@@ -4,7 +4,7 @@ import (
 	"net/http"
 
 	"stackusage/functions"
-	"stackusage/shared/registration"
+	"stackusage/shared/registrar"
 	"stackusage/shared/registration/resource"
 )
 
@@ -17,10 +17,10 @@ func (a *App) Route(all []functions.Function) (http.Handler, error) {
 func (a *App) Slots(function string) int64 { return a.functions()[function].slots }
 
 // DecodeChange reads the body of a request to change a registration.
-func DecodeChange(text []byte) (registration.Change, error) {
+func DecodeChange(text []byte) (registrar.Change, error) {
 	var wanted resource.Registration
 	if err := decodeRequest(text, &wanted); err != nil {
-		return registration.Change{}, err
+		return registrar.Change{}, err
 	}
 	return wish(wanted.Properties, "hamburg", &http.Request{Header: http.Header{}})
 }

@@ -12,7 +12,7 @@ import (
 	"stackusage/internal/faultstore"
 	"stackusage/shared/landing"
 	"stackusage/shared/ledger"
-	"stackusage/shared/registration"
+	"stackusage/shared/registrar"
 	"stackusage/shared/table"
 )
 
@@ -46,7 +46,7 @@ func TestAnEndAfterAnInterruptedIngest(t *testing.T) {
 	ok(t, err)
 	reg := history.Registrations[0]
 	reg.EffectiveDay = history.Registrations[1].EffectiveDay
-	_, _, err = r.operator(false).Put(t.Context(), registration.Change{Registration: reg})
+	_, _, err = r.operator(false).Put(t.Context(), registrar.Change{Registration: reg})
 	ok(t, err)
 	r.sweep(t)
 	r.announced(t)
@@ -109,7 +109,7 @@ func TestAnEndTakesOutACorrectedHour(t *testing.T) {
 	ok(t, err)
 	reg := history.Registrations[0]
 	reg.EffectiveDay = history.Registrations[1].EffectiveDay
-	_, _, err = r.operator(false).Put(t.Context(), registration.Change{Registration: reg})
+	_, _, err = r.operator(false).Put(t.Context(), registrar.Change{Registration: reg})
 	ok(t, err)
 	r.sweptOut(t, rnd)
 	check(t, "charged again", all, paid(t, b))
@@ -136,7 +136,7 @@ func TestAnEndAfterAnInterruptedReturn(t *testing.T) {
 	reg.EffectiveDay = history.Registrations[1].EffectiveDay
 	again := func() {
 		t.Helper()
-		_, _, err = r.operator(true).Put(t.Context(), registration.Change{Registration: reg})
+		_, _, err = r.operator(true).Put(t.Context(), registrar.Change{Registration: reg})
 		ok(t, err)
 	}
 	again()

@@ -13,6 +13,7 @@ import (
 	"stackusage/shared/landing"
 	"stackusage/shared/ledger"
 	"stackusage/shared/queue"
+	"stackusage/shared/registrar"
 	"stackusage/shared/registration"
 	"stackusage/shared/usage"
 )
@@ -132,7 +133,7 @@ func (m *month) anything(t *testing.T) string {
 		ok(t, err)
 		reg, reporting := held.Registration, true
 		reg.EffectiveDay, reg.SubscriptionID, reg.Note = day, what, registration.Note{By: "olga", Reason: "another contract"}
-		_, _, err = m.operator(true).Put(t.Context(), registration.Change{Registration: reg, Reporting: &reporting})
+		_, _, err = m.operator(true).Put(t.Context(), registrar.Change{Registration: reg, Reporting: &reporting})
 		ok(t, err)
 		m.oracle.charge(day, what)
 		return fmt.Sprintf("%.8s is charged from %s", what, day)

@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"stackusage/shared/ledger"
+	"stackusage/shared/registrar"
 	"stackusage/shared/registration"
 )
 
@@ -57,7 +58,7 @@ func (r *rig) registerFrom(t testing.TB, change func(*registration.Registration)
 	ok(t, err)
 	reg := history.Registrations[0]
 	change(&reg)
-	_, _, err = r.operator(true).Put(t.Context(), registration.Change{Registration: reg})
+	_, _, err = r.operator(true).Put(t.Context(), registrar.Change{Registration: reg})
 	ok(t, err)
 }
 

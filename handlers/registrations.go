@@ -6,6 +6,7 @@ import (
 
 	"github.com/gorilla/mux"
 
+	"stackusage/shared/registrar"
 	"stackusage/shared/registration"
 	"stackusage/shared/registration/resource"
 )
@@ -13,7 +14,7 @@ import (
 const typeCustomer = resource.Type + "/customerSubscriptions"
 
 // wish reads what a request wants of a registration.
-func wish(p resource.Properties, name string, r *http.Request) (w registration.Change, err error) {
+func wish(p resource.Properties, name string, r *http.Request) (w registrar.Change, err error) {
 	reg := registration.Registration{
 		CloudID: p.CloudID, Name: name, Note: note(r, p.Reason), SubscriptionID: p.SubscriptionID, SubscriptionKind: registration.SubscriptionKind(p.SubscriptionKind),
 		Cloud: p.Cloud, StackKind: registration.StackKind(p.StackKind), BillingModel: registration.BillingModel(p.BillingModel), Region: p.Region,
@@ -31,18 +32,18 @@ func wish(p resource.Properties, name string, r *http.Request) (w registration.C
 	if reg.End, err = apiTime("end", p.End); err != nil {
 		return w, err
 	}
-	w = registration.Change{Registration: reg, Reporting: p.Reporting}
+	w = registrar.Change{Registration: reg, Reporting: p.Reporting}
 	w.Match, err = condition(r)
 	return w, err
 }
 
-func (a *App) registrar() *registration.Registrar {
-	return &registration.Registrar{Store: a.Registrations, Now: a.Now, Closed: a.Ledger.ClosedDays, Grace: a.Settings.Settling()}
+func (a *App) registrar() *registrar.Registrar {
+	return &registrar.Registrar{Store: a.Registrations, Now: a.Now, Closed: a.Ledger.ClosedDays, Grace: a.Settings.Settling()}
 }
 
 // changing is the registrar of a request, which may confirm that closed days are
 // to be restated.
-func (a *App) changing(r *http.Request) (*registration.Registrar, error) {
+func (a *App) changing(r *http.Request) (*registrar.Registrar, error) {
 	g := a.registrar()
 	switch text := r.URL.Query().Get("confirm"); text {
 	case "", "false":
@@ -112,7 +113,7 @@ func (a *App) registration(ctx context.Context, r *http.Request) (answer, error)
 			return answer{}, err
 		}
 		if end.IsZero() {
-			end = registration.DefaultEnd(a.Now())
+			end = registrar.DefaultEnd(a.Now())
 		}
 		match, err := condition(r)
 		if err != nil {

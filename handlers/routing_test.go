@@ -11,6 +11,7 @@ import (
 
 	"stackusage/shared/landing"
 	"stackusage/shared/ledger"
+	"stackusage/shared/registrar"
 	"stackusage/shared/registration"
 	"stackusage/shared/table"
 	"stackusage/shared/usage"
@@ -53,8 +54,8 @@ func (r *rig) headedHour(t testing.TB, header landing.Header, rows ...string) la
 }
 
 // registrar makes changes as the API and the tool do.
-func (r *rig) registrar() *registration.Registrar {
-	return &registration.Registrar{Store: r.registry(), Now: r.Now}
+func (r *rig) registrar() *registrar.Registrar {
+	return &registrar.Registrar{Store: r.registry(), Now: r.Now}
 }
 
 func (r *rig) registerAs(t testing.TB, change func(*registration.Registration)) {
@@ -63,7 +64,7 @@ func (r *rig) registerAs(t testing.TB, change func(*registration.Registration)) 
 		SubscriptionKind: registration.CSP, BillingModel: registration.PayAsYouUse, Region: "northwest", Start: hour22.Start()}
 	change(&reg)
 	reporting := !reg.ReportingOff
-	_, _, err := r.registrar().Put(t.Context(), registration.Change{Registration: reg, Reporting: &reporting})
+	_, _, err := r.registrar().Put(t.Context(), registrar.Change{Registration: reg, Reporting: &reporting})
 	ok(t, err)
 }
 

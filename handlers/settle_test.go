@@ -14,6 +14,7 @@ import (
 	"stackusage/shared/landing"
 	"stackusage/shared/ledger"
 	"stackusage/shared/meter"
+	"stackusage/shared/registrar"
 	"stackusage/shared/registration"
 	"stackusage/shared/settlement"
 	"stackusage/shared/table"
@@ -423,7 +424,7 @@ func TestAPartOfADayIsChargedByItsOwnRegistration(t *testing.T) {
 	r := newRig(t)
 	b := newBilling(t, r)
 	r.registerAs(t, func(*registration.Registration) {})
-	_, err := r.registrar().End(t.Context(), "hamburg", hour23.Start(), registration.Note{By: "olga", Reason: "sold"}, registration.Condition{})
+	_, err := r.registrar().End(t.Context(), "hamburg", hour23.Start(), registration.Note{By: "olga", Reason: "sold"}, registrar.Condition{})
 	ok(t, err)
 	r.registerAs(t, func(reg *registration.Registration) {
 		reg.Name, reg.SubscriptionID, reg.Start = "bremen", fabrikamPays, hour23.Start()

@@ -5,6 +5,7 @@ import (
 	"testing"
 	"time"
 
+	"stackusage/shared/registrar"
 	"stackusage/shared/registration"
 )
 
@@ -24,9 +25,9 @@ func TestADayOfTwoRegistrations(t *testing.T) {
 				reg.Start, reg.EffectiveDay = day.Start().AddDate(0, 0, -5), "20191205"
 				reg.SubscriptionKind = registration.EA
 			})
-			_, err := r.registrar().End(t.Context(), "hamburg", (day + 10).Start(), registration.Note{By: "o", Reason: "sold"}, registration.Condition{})
+			_, err := r.registrar().End(t.Context(), "hamburg", (day + 10).Start(), registration.Note{By: "o", Reason: "sold"}, registrar.Condition{})
 			ok(t, err)
-			_, _, err = r.registrar().Put(t.Context(), registration.Change{Registration: registration.Registration{CloudID: cloudID, Name: "newowner",
+			_, _, err = r.registrar().Put(t.Context(), registrar.Change{Registration: registration.Registration{CloudID: cloudID, Name: "newowner",
 				EffectiveDay: "20191210", SubscriptionID: other, SubscriptionKind: registration.EA, BillingModel: registration.PayAsYouUse,
 				Region: "northwest", Start: (day + 15).Start()}})
 			ok(t, err)

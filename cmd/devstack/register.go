@@ -10,6 +10,7 @@ import (
 	"stackusage/internal/devstack/azurestack"
 	"stackusage/shared/azurestore"
 	"stackusage/shared/landing"
+	"stackusage/shared/registrar"
 	"stackusage/shared/registration"
 	"stackusage/shared/registry"
 	"stackusage/shared/table"
@@ -47,7 +48,7 @@ func (s *site) register(ctx context.Context) error {
 	first := s.stack.First()
 	day := usage.HourOf(first).Day().Compact()
 	why := registration.Note{By: "devstack", Reason: "the stack that is simulated here"}
-	w := registration.Change{Registration: registration.Registration{
+	w := registrar.Change{Registration: registration.Registration{
 		CloudID: cloudID, SubscriptionID: billingSubscription, SubscriptionKind: registration.EA,
 		StackKind: registration.Integrated, BillingModel: registration.PayAsYouUse,
 		EffectiveDay: day, Start: first, Region: s.stack.Region(), Note: why,
@@ -61,7 +62,7 @@ func (s *site) register(ctx context.Context) error {
 	case asCSP:
 		w.SubscriptionKind = registration.CSP
 	}
-	registrar := &registration.Registrar{Store: registry.Registry{Tables: s.usage.Tables}, Now: time.Now}
+	registrar := &registrar.Registrar{Store: registry.Registry{Tables: s.usage.Tables}, Now: time.Now}
 	book, _, err := registrar.Put(ctx, w)
 	if err != nil || s.o.registration != asCSP {
 		return err

@@ -13,6 +13,7 @@ import (
 	"stackusage/shared/daily"
 	"stackusage/shared/ledger"
 	"stackusage/shared/meter"
+	"stackusage/shared/registrar"
 	"stackusage/shared/registration"
 	"stackusage/shared/settlement"
 	"stackusage/shared/table"
@@ -101,7 +102,7 @@ func (cl *Closer) settleParts(ctx context.Context, s *settling, history registra
 // the second begins again, and goes by what the first recorded. A registration that
 // ended inside the day goes by the list of the one after it, if it has none.
 func (cl *Closer) recordInfrastructure(ctx context.Context, s *settling, history registration.History) (registration.History, error) {
-	registrar := registration.Registrar{Store: cl.Registrations, Now: cl.Now}
+	registrar := registrar.Registrar{Store: cl.Registrations, Now: cl.Now}
 	named := slices.Concat(history.Providers, s.Infrastructure())
 	if !registration.KeepsList(named) { // a header's list does not keep the day from being closed
 		named = history.Providers

@@ -1,11 +1,8 @@
 package registration
 
 import (
-	"context"
-	"fmt"
 	"maps"
 	"slices"
-	"strings"
 	"time"
 )
 
@@ -84,51 +81,11 @@ type ClosedDay struct {
 	Hours  []time.Time // reported hours that count for it
 }
 
-// reached reports whether a change reaches the day: it is to be charged
+// Reached reports whether a change reaches the day: it is to be charged
 // differently from how it was settled, or an hour of it does not count any more.
-func (d ClosedDay) reached(before, after History, grace time.Duration) bool {
+func (d ClosedDay) Reached(before, after History, grace time.Duration) bool {
 	if after.differs(before, d.Day) && (d.Change < 0 || after.Affected(d.Day, d.Change)) {
 		return true
 	}
 	return slices.ContainsFunc(d.Hours, func(hour time.Time) bool { return before.Accepts(hour, grace) && !after.Accepts(hour, grace) })
-}
-
-// confirmed refuses a change that reaches closed days until it is confirmed.
-func (g *Registrar) confirmed(ctx context.Context, before, after History) error {
-	if g.Confirmed || g.Closed == nil {
-		return nil
-	}
-	closed, err := g.Closed(ctx, before.CloudID)
-	if err != nil {
-		return err
-	}
-	var days []string
-	for _, d := range closed {
-		if d.reached(before, after, g.Grace) {
-			days = append(days, d.Day)
-		}
-	}
-	if len(days) == 0 {
-		return nil
-	}
-	slices.Sort(days)
-	return &Rejection{"ClosedDaysAffected", Clash, fmt.Sprintf("the change reaches %d closed usage days: %s; they are restated, and what was billed for them is corrected. "+
-		"Repeat the change with --confirm (in the API: confirm=true) to make it", len(days), ranges(days))}
-}
-
-// ranges writes ascending days, those that follow each other as one range.
-func ranges(days []string) string {
-	var texts []string
-	for len(days) > 0 {
-		n := 1
-		for n < len(days) && dayTime(days[n-1]).AddDate(0, 0, 1).Equal(dayTime(days[n])) {
-			n++
-		}
-		text := dayTime(days[0]).Format(time.DateOnly)
-		if n > 1 {
-			text += " to " + dayTime(days[n-1]).Format(time.DateOnly)
-		}
-		texts, days = append(texts, text), days[n:]
-	}
-	return strings.Join(texts, ", ")
 }

@@ -49,8 +49,8 @@ func keep[E any](all []E, wanted func(E) bool) (kept []E) {
 	return kept
 }
 
-// with is the history with what a change adds to it.
-func (b History) with(added Added) History {
+// With is the history with what a change adds to it.
+func (b History) With(added Added) History {
 	b.Registrations = slices.Concat(b.Registrations, added.Registrations)
 	b.Tenants = slices.Concat(b.Tenants, added.Tenants)
 	b.Infrastructure = slices.Concat(b.Infrastructure, added.Infrastructure)
@@ -130,9 +130,9 @@ func (b History) Until(m Mapping) string {
 	return ""
 }
 
-// endings are the entries that end each mapping to a subscription that holds on a
+// Endings are the entries that end each mapping to a subscription that holds on a
 // usage day, or begins after it.
-func (b History) endings(subscription, usageDay string, why Note) (ends []Mapping) {
+func (b History) Endings(subscription, usageDay string, why Note) (ends []Mapping) {
 	end := func(tenant, day string) {
 		ends = append(ends, Mapping{CloudID: b.CloudID, TenantID: tenant, EffectiveDay: day, Note: why})
 	}
@@ -189,12 +189,12 @@ func (b History) Name() string {
 // over reports whether the registration had an end that a usage day is past.
 func (b History) over(usageDay string) bool {
 	r, err := b.Current()
-	return err == nil && !r.End.IsZero() && usageDay >= dayOf(r.End)
+	return err == nil && !r.End.IsZero() && usageDay >= DayOf(r.End)
 }
 
-// later lists the days after a usage day for which the registration says
+// Later lists the days after a usage day for which the registration says
 // something, in order.
-func (b History) later(usageDay string) (days []string) {
+func (b History) Later(usageDay string) (days []string) {
 	for _, r := range b.Registrations {
 		if r.EffectiveDay > usageDay && !slices.Contains(days, r.EffectiveDay) {
 			days = append(days, r.EffectiveDay)
@@ -204,8 +204,8 @@ func (b History) later(usageDay string) (days []string) {
 	return days
 }
 
-// next is the number of the next entry for a day.
-func (b History) next(day string) (number int) {
+// Next is the number of the next entry for a day.
+func (b History) Next(day string) (number int) {
 	for _, have := range b.Registrations {
 		if have.EffectiveDay == day {
 			number = max(number, have.Number+1)
@@ -215,7 +215,7 @@ func (b History) next(day string) (number int) {
 }
 
 // ends reports whether an entry says no more than that the registration is over.
-func (r Registration) ends() bool { return !r.End.IsZero() && dayOf(r.End) <= r.EffectiveDay }
+func (r Registration) ends() bool { return !r.End.IsZero() && DayOf(r.End) <= r.EffectiveDay }
 
 // End is the first hour that is not expected any more, as it is known on a usage
 // day: also where the entry that says so begins later. Zero: none.
@@ -224,7 +224,7 @@ func (b History) End(usageDay string) time.Time {
 	if err != nil || !held.End.IsZero() {
 		return held.End
 	}
-	for _, day := range b.later(usageDay) {
+	for _, day := range b.Later(usageDay) {
 		if r, _ := On(b.Registrations, day); r.ends() {
 			return r.End
 		}
@@ -232,13 +232,13 @@ func (b History) End(usageDay string) time.Time {
 	return time.Time{}
 }
 
-// revised are the entries of later days as they have to be once r holds from its
+// Revised are the entries of later days as they have to be once r holds from its
 // day on. An entry that says no more than that the registration ends, or goes on,
 // follows r; a change that was to come stands, and ends when r does.
-func (b History) revised(r Registration) (entries []Registration) {
+func (b History) Revised(r Registration) (entries []Registration) {
 	all := append(slices.Clone(b.Registrations), r)
-	for _, day := range b.later(r.EffectiveDay) {
-		before := dayOf(dayTime(day).AddDate(0, 0, -1))
+	for _, day := range b.Later(r.EffectiveDay) {
+		before := DayOf(DayTime(day).AddDate(0, 0, -1))
 		was, _ := On(b.Registrations, day) // there is a history
 		followed, _ := On(b.Registrations, before)
 		said := was
@@ -250,7 +250,7 @@ func (b History) revised(r Registration) (entries []Registration) {
 		}
 		said.Name, said.EffectiveDay, said.Note, said.End = r.Name, day, r.Note, r.End
 		if !said.SaysSame(was) {
-			said.Number = b.next(day)
+			said.Number = b.Next(day)
 			entries = append(entries, said)
 			all = append(all, said)
 		}

@@ -19,7 +19,7 @@ type Part struct {
 // before the first registration belongs to the first, and usage from after the
 // last end to the last. ErrUnknown if there is no registration.
 func (b History) Parts(usageDay string) (parts []Part, err error) {
-	from := dayTime(usageDay)
+	from := DayTime(usageDay)
 	to := from.AddDate(0, 0, 1)
 	spans := b.spans()
 	for i, s := range spans {
@@ -140,14 +140,14 @@ func (b History) Outside() (ranges [][2]string) {
 			if i > 0 {
 				from = r.EffectiveDay
 			}
-			if start := dayOf(r.Start); from <= start {
+			if start := DayOf(r.Start); from <= start {
 				ranges = append(ranges, [2]string{from, start})
 			}
-			if next := i + 1; !r.End.IsZero() && next < len(s.entries) && dayOf(r.End) <= s.entries[next].EffectiveDay {
-				ranges = append(ranges, [2]string{dayOf(r.End), s.entries[next].EffectiveDay})
+			if next := i + 1; !r.End.IsZero() && next < len(s.entries) && DayOf(r.End) <= s.entries[next].EffectiveDay {
+				ranges = append(ranges, [2]string{DayOf(r.End), s.entries[next].EffectiveDay})
 			}
 		}
-		from, over = dayOf(s.end), !s.end.IsZero()
+		from, over = DayOf(s.end), !s.end.IsZero()
 	}
 	if over {
 		ranges = append(ranges, [2]string{from, ""})
@@ -159,7 +159,7 @@ func (b History) Outside() (ranges [][2]string) {
 // on the hour's day.
 func (b History) any(hour time.Time, holds func(Registration) bool) bool {
 	for _, s := range b.spans() {
-		if r, err := On(s.entries, dayOf(hour)); err == nil && !hour.Before(r.Start) && holds(r) {
+		if r, err := On(s.entries, DayOf(hour)); err == nil && !hour.Before(r.Start) && holds(r) {
 			return true
 		}
 	}
@@ -178,7 +178,7 @@ type tenure struct {
 func (b History) tenure(r Registration) (t tenure) {
 	t.first = r
 	for i, have := range b.Registrations {
-		if i > 0 && !sameName(have.Name, b.Registrations[i-1].Name) {
+		if i > 0 && !SameName(have.Name, b.Registrations[i-1].Name) {
 			if t.next = &b.Registrations[i]; have.compare(r) > 0 {
 				return t
 			}

@@ -1,19 +1,19 @@
 // Package registration is who is charged: what ties a stack to the Azure
 // subscription that pays for it, from which usage day on, and under which rules.
 //
-//	Registrar   what an operator may change: refusals, then one insert
-//	History        everything that was ever said of one cloudId
+//	History     everything that was ever said of one cloudId
 //	On          the entry of a history that holds on a usage day
 //
 // A registration is known by its cloudId and has a history: each change is an
 // entry with the usage day from which it holds. Nothing is overwritten. The rules
-// are one table (rules.go).
+// are one table (rules.go). Package registrar makes changes by them.
 package registration
 
 import (
 	"cmp"
 	"errors"
 	"slices"
+	"strings"
 	"time"
 )
 
@@ -140,7 +140,8 @@ func Reporting(history []Registration) (off, on bool) {
 // dayForm is how rows name days.
 const dayForm = "20060102"
 
-func dayOf(t time.Time) string { return t.UTC().Format(dayForm) }
+// DayOf is how rows name the day of a time.
+func DayOf(t time.Time) string { return t.UTC().Format(dayForm) }
 
 // IsCloudID reports whether a text is a cloudId in its form: a GUID in lower case
 // with dashes.
@@ -149,3 +150,7 @@ func IsCloudID(text string) bool { return guid.MatchString(text) }
 // SaysSame reports whether two entries say the same of a registration, whoever
 // said it when.
 func (r Registration) SaysSame(s Registration) bool { return r.says() == s.says() }
+
+// SameName reports whether two names are of one registration: letters in any case
+// are the same.
+func SameName(a, b string) bool { return a != "" && strings.EqualFold(a, b) }

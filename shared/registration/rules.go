@@ -49,16 +49,34 @@ type Rejection struct {
 
 func (r *Rejection) Error() string { return r.Code + ": " + r.Message }
 
-// change is what a rule judges: an entry that is to join a history.
-type change struct {
-	history History
-	holder  string // the cloudId that has the registration's name; empty: none
-	reg     Registration
-	mapping *Mapping // nil: the entry is reg; else reg is what holds on the mapping's day
-	removes bool     // the mapping ends
+// Candidate is what the rules judge: an entry that is to join a history.
+type Candidate struct {
+	History      History
+	Holder       string // the cloudId that has the registration's name; empty: none
+	Registration Registration
+	Mapping      *Mapping // nil: the entry is Registration; else that is what holds on the mapping's day
+	Removes      bool     // the mapping ends
 
-	infrastructure *InfrastructureEntry
-	provider       *Provider
+	Infrastructure *InfrastructureEntry
+	Provider       *Provider
+}
+
+// Judge is the Rejection of the first rule that an entry breaks.
+func Judge(c Candidate) error {
+	switch {
+	case c.Mapping != nil:
+		return firstBroken(mappingRules, c, false)
+	case c.Infrastructure != nil:
+		return firstBroken(infrastructureRules, c, false)
+	case c.Provider != nil:
+		return firstBroken(providerRules, c, false)
+	}
+	return firstBroken(rules, c, false)
+}
+
+// JudgeCloudID is the Rejection of what is not a cloudId, and so has no history.
+func JudgeCloudID(cloudID string) error {
+	return firstBroken(rules[:1], Candidate{Registration: Registration{CloudID: cloudID}}, false)
 }
 
 // rule is one row of the table.
@@ -66,8 +84,8 @@ type rule struct {
 	name   string // what holds; the name of its test
 	code   string
 	kind   Kind
-	stored bool                  // code depends on it: a row that breaks it cannot be read
-	breaks func(c change) string // what is wrong and what to do; "" if it holds
+	stored bool                     // code depends on it: a row that breaks it cannot be read
+	breaks func(c Candidate) string // what is wrong and what to do; "" if it holds
 }
 
 var (
@@ -102,8 +120,8 @@ const age = "must be of the years 2000 to 2999, UTC"
 
 func ofThisAge(t time.Time) bool { return t.UTC().Year() >= 2000 && t.UTC().Year() < 3000 }
 
-// dayTime is when a day begins; the zero time if the text is none.
-func dayTime(text string) time.Time {
+// DayTime is when a day begins; the zero time if the text is none.
+func DayTime(text string) time.Time {
 	t, _ := time.Parse(dayForm, text)
 	return t
 }
@@ -127,115 +145,115 @@ func keys[K ~string, V any](m map[K]V) (all []K) {
 
 // rules of a registration. The first that is broken is the refusal.
 var rules = []rule{
-	{"a cloudId is a GUID in lower case", "InvalidCloudId", Invalid, true, func(c change) string {
-		return unless(guid.MatchString(c.reg.CloudID), "cloudId %.60q: %s", c.reg.CloudID, guidForm)
+	{"a cloudId is a GUID in lower case", "InvalidCloudId", Invalid, true, func(c Candidate) string {
+		return unless(guid.MatchString(c.Registration.CloudID), "cloudId %.60q: %s", c.Registration.CloudID, guidForm)
 	}},
-	{"the charged subscription is a GUID in lower case", "InvalidSubscriptionId", Invalid, true, func(c change) string {
-		return unless(guid.MatchString(c.reg.SubscriptionID), "subscriptionId %.60q: %s", c.reg.SubscriptionID, guidForm)
+	{"the charged subscription is a GUID in lower case", "InvalidSubscriptionId", Invalid, true, func(c Candidate) string {
+		return unless(guid.MatchString(c.Registration.SubscriptionID), "subscriptionId %.60q: %s", c.Registration.SubscriptionID, guidForm)
 	}},
-	{"the cloudId is one", "InvalidCloudId", Invalid, false, func(c change) string {
-		return unless(c.reg.CloudID != noGUID, "cloudId %s: names no stack; the stack's portal shows its own", noGUID)
+	{"the cloudId is one", "InvalidCloudId", Invalid, false, func(c Candidate) string {
+		return unless(c.Registration.CloudID != noGUID, "cloudId %s: names no stack; the stack's portal shows its own", noGUID)
 	}},
-	{"the charged subscription is one", "InvalidSubscriptionId", Invalid, false, func(c change) string {
-		return unless(c.reg.SubscriptionID != noGUID, "subscriptionId %s: names nobody, and commerce would refuse every record; say which subscription is charged", noGUID)
+	{"the charged subscription is one", "InvalidSubscriptionId", Invalid, false, func(c Candidate) string {
+		return unless(c.Registration.SubscriptionID != noGUID, "subscriptionId %s: names nobody, and commerce would refuse every record; say which subscription is charged", noGUID)
 	}},
-	{"the effective day is a day", "InvalidEffectiveDay", Invalid, true, func(c change) string {
-		return unless(isDay(c.reg.EffectiveDay), "effective day %.60q: must be of the form 20191210", c.reg.EffectiveDay)
+	{"the effective day is a day", "InvalidEffectiveDay", Invalid, true, func(c Candidate) string {
+		return unless(isDay(c.Registration.EffectiveDay), "effective day %.60q: must be of the form 20191210", c.Registration.EffectiveDay)
 	}},
-	{"the effective day is of this age", "InvalidEffectiveDay", Invalid, false, func(c change) string {
-		return unless(ofThisAge(dayTime(c.reg.EffectiveDay)), "effective day %s: %s", c.reg.EffectiveDay, age)
+	{"the effective day is of this age", "InvalidEffectiveDay", Invalid, false, func(c Candidate) string {
+		return unless(ofThisAge(DayTime(c.Registration.EffectiveDay)), "effective day %s: %s", c.Registration.EffectiveDay, age)
 	}},
-	{"the start is a full hour", "InvalidStart", Invalid, true, func(c change) string {
-		return unless(fullHour(c.reg.Start), "start %s: must be a full hour", c.reg.Start.Format(time.RFC3339))
+	{"the start is a full hour", "InvalidStart", Invalid, true, func(c Candidate) string {
+		return unless(fullHour(c.Registration.Start), "start %s: must be a full hour", c.Registration.Start.Format(time.RFC3339))
 	}},
-	{"the end is a full hour after the start", "InvalidEnd", Invalid, true, func(c change) string {
-		end := c.reg.End
-		return unless(end.IsZero() || fullHour(end) && end.After(c.reg.Start), "end %s: must be a full hour after the start, %s; leave it out if there is none",
-			end.Format(time.RFC3339), c.reg.Start.Format(time.RFC3339))
+	{"the end is a full hour after the start", "InvalidEnd", Invalid, true, func(c Candidate) string {
+		end := c.Registration.End
+		return unless(end.IsZero() || fullHour(end) && end.After(c.Registration.Start), "end %s: must be a full hour after the start, %s; leave it out if there is none",
+			end.Format(time.RFC3339), c.Registration.Start.Format(time.RFC3339))
 	}},
-	{"start and end are of this age", "InvalidStart", Invalid, false, func(c change) string {
-		return unless(ofThisAge(c.reg.Start) && (c.reg.End.IsZero() || ofThisAge(c.reg.End)), "start or end: %s", age)
+	{"start and end are of this age", "InvalidStart", Invalid, false, func(c Candidate) string {
+		return unless(ofThisAge(c.Registration.Start) && (c.Registration.End.IsZero() || ofThisAge(c.Registration.End)), "start or end: %s", age)
 	}},
-	{"a billing model is known", "InvalidBillingModel", Invalid, true, func(c change) string {
-		return unless(slices.Contains([]BillingModel{PayAsYouUse, Capacity, Development}, c.reg.BillingModel), "billing model %.60q: must be %s, %s or %s",
-			c.reg.BillingModel, PayAsYouUse, Capacity, Development)
+	{"a billing model is known", "InvalidBillingModel", Invalid, true, func(c Candidate) string {
+		return unless(slices.Contains([]BillingModel{PayAsYouUse, Capacity, Development}, c.Registration.BillingModel), "billing model %.60q: must be %s, %s or %s",
+			c.Registration.BillingModel, PayAsYouUse, Capacity, Development)
 	}},
-	{"a name is that of a resource", "InvalidResourceName", Invalid, false, func(c change) string {
-		return unless(resource.MatchString(c.reg.Name), "name %.80q: must be 1 to 63 letters, digits, dots, dashes and underscores, beginning with a letter or digit and not ending with a dot", c.reg.Name)
+	{"a name is that of a resource", "InvalidResourceName", Invalid, false, func(c Candidate) string {
+		return unless(resource.MatchString(c.Registration.Name), "name %.80q: must be 1 to 63 letters, digits, dots, dashes and underscores, beginning with a letter or digit and not ending with a dot", c.Registration.Name)
 	}},
-	{"a region is a name", "InvalidRegion", Invalid, false, func(c change) string {
-		return unless(regionName.MatchString(c.reg.Region), "region %.80q: must be the stack's region name, such as local", c.reg.Region)
+	{"a region is a name", "InvalidRegion", Invalid, false, func(c Candidate) string {
+		return unless(regionName.MatchString(c.Registration.Region), "region %.80q: must be the stack's region name, such as local", c.Registration.Region)
 	}},
-	{"sovereign clouds are refused by name", "CloudNotAllowed", Invalid, false, func(c change) string {
-		allowed, known := clouds[c.reg.Cloud]
+	{"sovereign clouds are refused by name", "CloudNotAllowed", Invalid, false, func(c Candidate) string {
+		allowed, known := clouds[c.Registration.Cloud]
 		if known {
-			return unless(allowed, "a subscription in %s cannot be charged for an Azure Stack; register with one in %s", c.reg.Cloud, AzureCloud)
+			return unless(allowed, "a subscription in %s cannot be charged for an Azure Stack; register with one in %s", c.Registration.Cloud, AzureCloud)
 		}
-		return fmt.Sprintf("cloud %.60q is not known; register with a subscription in %s", c.reg.Cloud, AzureCloud)
+		return fmt.Sprintf("cloud %.60q is not known; register with a subscription in %s", c.Registration.Cloud, AzureCloud)
 	}},
-	{"a stack is an integrated system or a Development Kit", "InvalidStampKind", Invalid, false, func(c change) string {
-		_, known := kindsOf[c.reg.StackKind]
-		return unless(known, "stack kind %.60q: must be one of %s", c.reg.StackKind, list(keys(kindsOf)))
+	{"a stack is an integrated system or a Development Kit", "InvalidStampKind", Invalid, false, func(c Candidate) string {
+		_, known := kindsOf[c.Registration.StackKind]
+		return unless(known, "stack kind %.60q: must be one of %s", c.Registration.StackKind, list(keys(kindsOf)))
 	}},
-	{"an integrated system is charged to EA or CSP, a Development Kit to any kind", "SubscriptionKindNotAllowed", Invalid, false, func(c change) string {
-		kinds := kindsOf[c.reg.StackKind]
-		return unless(slices.Contains(kinds, c.reg.SubscriptionKind), "a subscription of kind %.60q cannot be charged for a stack of kind %s; register with one of %s",
-			c.reg.SubscriptionKind, c.reg.StackKind, list(kinds))
+	{"an integrated system is charged to EA or CSP, a Development Kit to any kind", "SubscriptionKindNotAllowed", Invalid, false, func(c Candidate) string {
+		kinds := kindsOf[c.Registration.StackKind]
+		return unless(slices.Contains(kinds, c.Registration.SubscriptionKind), "a subscription of kind %.60q cannot be charged for a stack of kind %s; register with one of %s",
+			c.Registration.SubscriptionKind, c.Registration.StackKind, list(kinds))
 	}},
-	{"only a Development Kit is under the development model, and always", "BillingModelNotAllowed", Invalid, false, func(c change) string {
-		models := modelsOf[c.reg.StackKind]
-		return unless(slices.Contains(models, c.reg.BillingModel), "billing model %s is not for a stack of kind %s; choose from %s",
-			c.reg.BillingModel, c.reg.StackKind, list(models))
+	{"only a Development Kit is under the development model, and always", "BillingModelNotAllowed", Invalid, false, func(c Candidate) string {
+		models := modelsOf[c.Registration.StackKind]
+		return unless(slices.Contains(models, c.Registration.BillingModel), "billing model %s is not for a stack of kind %s; choose from %s",
+			c.Registration.BillingModel, c.Registration.StackKind, list(models))
 	}},
-	{"pay-as-you-use must report", "UsageReportingRequired", Invalid, false, func(c change) string {
-		return unless(!c.reg.ReportingOff || !mustReport[c.reg.BillingModel], "usage reporting cannot be switched off under %s; leave it on, or register under %s", c.reg.BillingModel, Capacity)
+	{"pay-as-you-use must report", "UsageReportingRequired", Invalid, false, func(c Candidate) string {
+		return unless(!c.Registration.ReportingOff || !mustReport[c.Registration.BillingModel], "usage reporting cannot be switched off under %s; leave it on, or register under %s", c.Registration.BillingModel, Capacity)
 	}},
-	{"a name has one cloudId", "CloudIdUpdateNotAllowed", Clash, false, func(c change) string {
-		return unless(c.holder == "" || c.holder == c.reg.CloudID, "registration %s is of cloudId %s, which cannot be changed; choose another name for cloudId %s", c.reg.Name, c.holder, c.reg.CloudID)
+	{"a name has one cloudId", "CloudIdUpdateNotAllowed", Clash, false, func(c Candidate) string {
+		return unless(c.Holder == "" || c.Holder == c.Registration.CloudID, "registration %s is of cloudId %s, which cannot be changed; choose another name for cloudId %s", c.Registration.Name, c.Holder, c.Registration.CloudID)
 	}},
-	{"a cloudId has one registration", "CloudIdUpdateNotAllowed", Clash, false, func(c change) string {
-		name := c.history.Name()
-		return unless(name == "" || strings.EqualFold(name, c.reg.Name) || c.history.over(c.reg.EffectiveDay),
-			"cloudId %s is already registered as %s; change that registration, or delete it first", c.reg.CloudID, name)
+	{"a cloudId has one registration", "CloudIdUpdateNotAllowed", Clash, false, func(c Candidate) string {
+		name := c.History.Name()
+		return unless(name == "" || strings.EqualFold(name, c.Registration.Name) || c.History.over(c.Registration.EffectiveDay),
+			"cloudId %s is already registered as %s; change that registration, or delete it first", c.Registration.CloudID, name)
 	}},
-	{"a registration begins when the one before it has ended", "InvalidStart", Clash, false, func(c change) string {
-		before, err := c.history.Current()
-		return unless(err != nil || sameName(before.Name, c.reg.Name) || !c.reg.Start.Before(before.End), "start %s: registration %s ended at %s; begin at that hour or later",
-			c.reg.Start.Format(time.RFC3339), before.Name, before.End.Format(time.RFC3339))
+	{"a registration begins when the one before it has ended", "InvalidStart", Clash, false, func(c Candidate) string {
+		before, err := c.History.Current()
+		return unless(err != nil || SameName(before.Name, c.Registration.Name) || !c.Registration.Start.Before(before.End), "start %s: registration %s ended at %s; begin at that hour or later",
+			c.Registration.Start.Format(time.RFC3339), before.Name, before.End.Format(time.RFC3339))
 	}},
-	{"who and why fit one line", "InvalidReason", Invalid, false, func(c change) string { return badWhy(c.reg.Note) }},
+	{"who and why fit one line", "InvalidReason", Invalid, false, func(c Candidate) string { return badWhy(c.Registration.Note) }},
 }
 
 // mappingRules are those of a tenant's mapping. reg is what holds on its day.
 var mappingRules = []rule{
-	{"a tenant is a GUID in lower case", "InvalidTenantId", Invalid, true, func(c change) string {
-		return unless(guid.MatchString(c.mapping.TenantID), "tenantId %.60q: %s: the tenant's directory", c.mapping.TenantID, guidForm)
+	{"a tenant is a GUID in lower case", "InvalidTenantId", Invalid, true, func(c Candidate) string {
+		return unless(guid.MatchString(c.Mapping.TenantID), "tenantId %.60q: %s: the tenant's directory", c.Mapping.TenantID, guidForm)
 	}},
-	{"the customer's subscription is a GUID in lower case", "InvalidCustomerSubscriptionId", Invalid, true, func(c change) string {
-		id := c.mapping.SubscriptionID
-		return unless(c.removes && id == "" || guid.MatchString(id), "customer subscription %.60q: %s; the letters' case matters", id, guidForm)
+	{"the customer's subscription is a GUID in lower case", "InvalidCustomerSubscriptionId", Invalid, true, func(c Candidate) string {
+		id := c.Mapping.SubscriptionID
+		return unless(c.Removes && id == "" || guid.MatchString(id), "customer subscription %.60q: %s; the letters' case matters", id, guidForm)
 	}},
-	{"a tenant and its subscription are some", "InvalidCustomerSubscriptionId", Invalid, false, func(c change) string {
-		return unless(c.mapping.SubscriptionID != noGUID && c.mapping.TenantID != noGUID, "tenantId %s, customer subscription %s: %s names nobody", c.mapping.TenantID, c.mapping.SubscriptionID, noGUID)
+	{"a tenant and its subscription are some", "InvalidCustomerSubscriptionId", Invalid, false, func(c Candidate) string {
+		return unless(c.Mapping.SubscriptionID != noGUID && c.Mapping.TenantID != noGUID, "tenantId %s, customer subscription %s: %s names nobody", c.Mapping.TenantID, c.Mapping.SubscriptionID, noGUID)
 	}},
-	{"a mapping's effective day is a day", "InvalidEffectiveDay", Invalid, true, func(c change) string {
-		return unless(isDay(c.mapping.EffectiveDay), "effective day %.60q: must be of the form 20191210", c.mapping.EffectiveDay)
+	{"a mapping's effective day is a day", "InvalidEffectiveDay", Invalid, true, func(c Candidate) string {
+		return unless(isDay(c.Mapping.EffectiveDay), "effective day %.60q: must be of the form 20191210", c.Mapping.EffectiveDay)
 	}},
-	{"a mapping's effective day is of this age", "InvalidEffectiveDay", Invalid, false, func(c change) string {
-		return unless(ofThisAge(dayTime(c.mapping.EffectiveDay)), "effective day %s: %s", c.mapping.EffectiveDay, age)
+	{"a mapping's effective day is of this age", "InvalidEffectiveDay", Invalid, false, func(c Candidate) string {
+		return unless(ofThisAge(DayTime(c.Mapping.EffectiveDay)), "effective day %s: %s", c.Mapping.EffectiveDay, age)
 	}},
-	{"tenants are mapped under CSP only", "UnauthorizedCspRegistration", Clash, false, func(c change) string {
-		return unless(c.removes || c.reg.SubscriptionKind == CSP, "registration %s is charged to a subscription of kind %s on %s; only a CSP can map tenants: register with a CSP subscription from that day on first",
-			c.reg.Name, c.reg.SubscriptionKind, dayTime(c.mapping.EffectiveDay).Format(time.DateOnly))
+	{"tenants are mapped under CSP only", "UnauthorizedCspRegistration", Clash, false, func(c Candidate) string {
+		return unless(c.Removes || c.Registration.SubscriptionKind == CSP, "registration %s is charged to a subscription of kind %s on %s; only a CSP can map tenants: register with a CSP subscription from that day on first",
+			c.Registration.Name, c.Registration.SubscriptionKind, DayTime(c.Mapping.EffectiveDay).Format(time.DateOnly))
 	}},
-	{"tenants are mapped under pay-as-you-use only", "CustomerSubscriptionsNotAllowed", Clash, false, func(c change) string {
-		return unless(c.removes || c.reg.BillingModel == PayAsYouUse, "registration %s is under billing model %s on %s; only under %s can tenants be mapped", c.reg.Name, c.reg.BillingModel, dayTime(c.mapping.EffectiveDay).Format(time.DateOnly), PayAsYouUse)
+	{"tenants are mapped under pay-as-you-use only", "CustomerSubscriptionsNotAllowed", Clash, false, func(c Candidate) string {
+		return unless(c.Removes || c.Registration.BillingModel == PayAsYouUse, "registration %s is under billing model %s on %s; only under %s can tenants be mapped", c.Registration.Name, c.Registration.BillingModel, DayTime(c.Mapping.EffectiveDay).Format(time.DateOnly), PayAsYouUse)
 	}},
-	{"a customer's subscription is of one tenant", "CustomerSubscriptionInUse", Clash, false, func(c change) string {
-		tenant, day := c.history.clash(*c.mapping)
-		return unless(tenant == "", "customer subscription %s is mapped for tenant %s on %s; remove that mapping first", c.mapping.SubscriptionID, tenant, day)
+	{"a customer's subscription is of one tenant", "CustomerSubscriptionInUse", Clash, false, func(c Candidate) string {
+		tenant, day := c.History.clash(*c.Mapping)
+		return unless(tenant == "", "customer subscription %s is mapped for tenant %s on %s; remove that mapping first", c.Mapping.SubscriptionID, tenant, day)
 	}},
-	{"who and why fit one line, of a mapping too", "InvalidReason", Invalid, false, func(c change) string { return badWhy(c.mapping.Note) }},
+	{"who and why fit one line, of a mapping too", "InvalidReason", Invalid, false, func(c Candidate) string { return badWhy(c.Mapping.Note) }},
 }
 
 // badWhy says what is wrong with who made an entry and why.
@@ -252,7 +270,7 @@ func badWhy(e Note) string {
 }
 
 // firstBroken is the refusal of the first rule that a change breaks.
-func firstBroken(table []rule, c change, onlyStored bool) error {
+func firstBroken(table []rule, c Candidate, onlyStored bool) error {
 	for _, r := range table {
 		if onlyStored && !r.stored {
 			continue
@@ -266,13 +284,15 @@ func firstBroken(table []rule, c change, onlyStored bool) error {
 
 // Validate reports the first thing that is wrong with r by itself, and what to
 // do.
-func (r Registration) Validate() error { return firstBroken(rules, change{reg: r.Filled()}, false) }
+func (r Registration) Validate() error {
+	return firstBroken(rules, Candidate{Registration: r.Filled()}, false)
+}
 
 // Check reports what makes an entry unreadable. A stored one may break other
 // rules: they may have changed since.
-func (r Registration) Check() error { return firstBroken(rules, change{reg: r}, true) }
+func (r Registration) Check() error { return firstBroken(rules, Candidate{Registration: r}, true) }
 
 // Check reports what makes an entry unreadable.
 func (m Mapping) Check() error {
-	return firstBroken(mappingRules, change{mapping: &m, removes: m.SubscriptionID == ""}, true)
+	return firstBroken(mappingRules, Candidate{Mapping: &m, Removes: m.SubscriptionID == ""}, true)
 }

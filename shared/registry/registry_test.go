@@ -11,6 +11,7 @@ import (
 	"github.com/google/go-cmp/cmp/cmpopts"
 
 	"stackusage/internal/memstore"
+	"stackusage/shared/registrar"
 	"stackusage/shared/registration"
 	"stackusage/shared/registry"
 	"stackusage/shared/table"
@@ -110,19 +111,19 @@ func TestRegistrarOnTables(t *testing.T) {
 	ctx := context.Background()
 	tables := memstore.NewTables(table.Registrations)
 	entries := registry.Registry{Tables: tables}
-	g := &registration.Registrar{Store: entries, Now: func() time.Time { return time.Date(2020, 1, 15, 13, 30, 0, 0, time.UTC) }}
+	g := &registrar.Registrar{Store: entries, Now: func() time.Time { return time.Date(2020, 1, 15, 13, 30, 0, 0, time.UTC) }}
 	want := entry("20191210")
 	want.Name, want.SubscriptionKind = "hamburg", registration.CSP
 	want.Note = registration.Note{By: "olga", Reason: "new stamp"}
 	on := true
-	_, made, err := g.Put(ctx, registration.Change{Registration: want, Reporting: &on})
+	_, made, err := g.Put(ctx, registrar.Change{Registration: want, Reporting: &on})
 	ok(t, err)
 	tenant := registration.Mapping{TenantID: "dbab3982-796f-4d03-9908-044c08aef8a2", SubscriptionID: "e09a4e93-29a7-4eba-a6d4-76202383f07f"}
 	_, _, err = g.Map(ctx, "Hamburg", tenant)
 	ok(t, err)
 	_, err = g.Unmap(ctx, "hamburg", tenant.SubscriptionID, "20200115", registration.Note{})
 	ok(t, err)
-	_, err = g.End(ctx, "hamburg", want.Start.AddDate(0, 6, 0), registration.Note{Reason: "scrapped"}, registration.Condition{})
+	_, err = g.End(ctx, "hamburg", want.Start.AddDate(0, 6, 0), registration.Note{Reason: "scrapped"}, registrar.Condition{})
 	ok(t, err)
 	_, err = g.RecordProvider(ctx, "hamburg", payer, registration.Note{})
 	ok(t, err)

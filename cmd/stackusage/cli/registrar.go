@@ -3,13 +3,13 @@ package cli
 import (
 	"time"
 
-	"stackusage/shared/registration"
+	"stackusage/shared/registrar"
 )
 
 // Registrar makes changes by the rules of the registration API. confirmed: they may
 // reach closed days.
-func (s *Storage) Registrar(confirmed bool) *registration.Registrar {
-	return &registration.Registrar{Store: s.Registry(), Now: time.Now, Closed: s.Ledger.ClosedDays, Grace: s.Settling, Confirmed: confirmed}
+func (s *Storage) Registrar(confirmed bool) *registrar.Registrar {
+	return &registrar.Registrar{Store: s.Registry(), Now: time.Now, Closed: s.Ledger.ClosedDays, Grace: s.Settling, Confirmed: confirmed}
 }
 
 // RestatedText tells who confirmed a change what follows from it, and where to see it.

@@ -10,6 +10,7 @@ import (
 
 	"stackusage/cmd/stackusage/cli"
 	"stackusage/shared/ledger"
+	"stackusage/shared/registrar"
 	"stackusage/shared/registration"
 	"stackusage/shared/usage"
 )
@@ -17,7 +18,7 @@ import (
 // change are the flags of a new registration, and of a change to one.
 type change struct {
 	cmd       *cobra.Command
-	wish      registration.Change
+	wish      registrar.Change
 	day       usage.Day
 	reporting string
 	end       string
@@ -28,7 +29,7 @@ type change struct {
 
 // flags adds the flags that create and update have in common. fresh: what is omitted
 // has a default; else it keeps its value.
-func (c *change) flags(cmd *cobra.Command, w *registration.Change, fresh bool) {
+func (c *change) flags(cmd *cobra.Command, w *registrar.Change, fresh bool) {
 	c.cmd = cmd
 	f := cmd.Flags()
 	byDefault := func(text string) string {
@@ -53,7 +54,7 @@ func (c *change) flags(cmd *cobra.Command, w *registration.Change, fresh bool) {
 }
 
 // read completes what is wished by the flags that need more than their text.
-func (c *change) read(w *registration.Change) error {
+func (c *change) read(w *registrar.Change) error {
 	if err := c.reason(); err != nil {
 		return err
 	}
@@ -115,7 +116,7 @@ stackusage registration create --name hamburg --cloud-id b31316d4-de02-43a4-903d
 
 func update(e *cli.Env) *cobra.Command {
 	var c change
-	var given registration.Change
+	var given registrar.Change
 	var of *cli.Registration
 	cmd := cli.Command("update", "Change a registration from a usage day on", `Omitted flags keep the values that hold on the day --from; --end none removes an end.
 Omitted --reporting keeps its value, too, unless --model changes the model. Usage days
@@ -151,7 +152,7 @@ stackusage registration update --registration hamburg --end none --reason "stack
 }
 
 // over lays the flags that are given over what holds on the day of the change.
-func (c *change) over(history registration.History, given registration.Change) (registration.Change, error) {
+func (c *change) over(history registration.History, given registrar.Change) (registrar.Change, error) {
 	day := given.EffectiveDay
 	if day == "" {
 		day = usage.HourOf(time.Now()).Day().Compact()
@@ -160,7 +161,7 @@ func (c *change) over(history registration.History, given registration.Change) (
 	if err != nil {
 		return given, err
 	}
-	w := registration.Change{Registration: held.Registration, Match: registration.Condition{Version: &history.Version}}
+	w := registrar.Change{Registration: held.Registration, Match: registrar.Condition{Version: &history.Version}}
 	w.EffectiveDay, w.Note, w.End = given.EffectiveDay, given.Note, history.End(day)
 	keep := !held.ReportingOff
 	w.Reporting = &keep

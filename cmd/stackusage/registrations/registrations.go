@@ -14,6 +14,7 @@ import (
 	"stackusage/cmd/stackusage/cli"
 	"stackusage/shared/activation"
 	"stackusage/shared/activation/issue"
+	"stackusage/shared/registrar"
 	"stackusage/shared/registration"
 	"stackusage/shared/registration/resource"
 	"stackusage/shared/usage"
@@ -142,13 +143,13 @@ already, the command lists them and needs --confirm: the hours after the end the
 leave the bill, and these days are restated.`, `
 stackusage registration end --registration hamburg --at 2020-02-01T00:00Z --reason "stack is dismantled"`, func(ctx context.Context) error {
 		if at.IsZero() {
-			at = registration.DefaultEnd(time.Now())
+			at = registrar.DefaultEnd(time.Now())
 		}
 		storage, history, err := d.History(ctx)
 		if err != nil {
 			return err
 		}
-		history, err = storage.Registrar(*confirm).End(ctx, history.Name(), at, cli.NoteOf(d.Why), registration.Condition{})
+		history, err = storage.Registrar(*confirm).End(ctx, history.Name(), at, cli.NoteOf(d.Why), registrar.Condition{})
 		if err != nil {
 			return err
 		}

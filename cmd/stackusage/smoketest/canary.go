@@ -11,6 +11,7 @@ import (
 	"stackusage/cmd/stackusage/cli"
 	"stackusage/shared/landing"
 	"stackusage/shared/ledger"
+	"stackusage/shared/registrar"
 	"stackusage/shared/registration"
 	"stackusage/shared/table"
 	"stackusage/shared/usage"
@@ -44,7 +45,7 @@ type canary struct {
 func (c *canary) register(ctx context.Context, subscription, kind, by string) (made bool, err error) {
 	why := registration.Note{By: by, Reason: "stackusage smoke-test: synthetic usage, to check that the deployment works"}
 	g := c.app.Registrar(c.confirmed)
-	_, made, err = g.Put(ctx, registration.Change{Registration: registration.Registration{
+	_, made, err = g.Put(ctx, registrar.Change{Registration: registration.Registration{
 		CloudID: canaryCloudID, Name: canaryName, EffectiveDay: "20200101", Start: canaryStart, NoHoursExpected: true,
 		SubscriptionID: subscription, SubscriptionKind: registration.SubscriptionKind(kind), Cloud: registration.AzureCloud,
 		StackKind: registration.ASDK, BillingModel: registration.Development, Region: "canary", Note: why,

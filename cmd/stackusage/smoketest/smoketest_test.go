@@ -18,6 +18,7 @@ import (
 	"stackusage/shared/azurestore"
 	"stackusage/shared/landing"
 	"stackusage/shared/ledger"
+	"stackusage/shared/registrar"
 	"stackusage/shared/registration"
 	"stackusage/shared/table"
 )
@@ -161,7 +162,7 @@ func TestSmokeTestStops(t *testing.T) {
 	})
 	t.Run("the canary's name is another's", func(t *testing.T) {
 		getenv, c := begin(t)
-		_, _, err := c.app.Registrar(false).Put(t.Context(), registration.Change{Registration: registration.Registration{
+		_, _, err := c.app.Registrar(false).Put(t.Context(), registrar.Change{Registration: registration.Registration{
 			CloudID: "b31316d4-de02-43a4-903d-eb74f8258b01", Name: canaryName, SubscriptionID: payer, BillingModel: registration.PayAsYouUse,
 		}})
 		if err != nil {
@@ -171,7 +172,7 @@ func TestSmokeTestStops(t *testing.T) {
 	})
 	t.Run("another model was registered: it is put back", func(t *testing.T) {
 		getenv, c := begin(t)
-		_, _, err := c.app.Registrar(false).Put(t.Context(), registration.Change{Registration: registration.Registration{
+		_, _, err := c.app.Registrar(false).Put(t.Context(), registrar.Change{Registration: registration.Registration{
 			CloudID: canaryCloudID, Name: canaryName, EffectiveDay: "20200101", SubscriptionID: payer, SubscriptionKind: registration.EA,
 			Cloud: registration.AzureCloud, StackKind: registration.Integrated, BillingModel: registration.PayAsYouUse,
 		}})
@@ -189,7 +190,7 @@ func TestSmokeTestStops(t *testing.T) {
 	})
 	t.Run("it was changed from a later day on: nothing is dropped before it is put back", func(t *testing.T) {
 		off := false
-		for want, w := range map[string]registration.Change{
+		for want, w := range map[string]registrar.Change{
 			"has billing model PayAsYouUse": {Registration: registration.Registration{BillingModel: registration.PayAsYouUse, StackKind: registration.Integrated}},
 			"reports no usage":              {Registration: registration.Registration{BillingModel: registration.Development, StackKind: registration.ASDK}, Reporting: &off},
 			"expects hours from 2024-06-01T00:00Z": {Registration: registration.Registration{BillingModel: registration.Development, StackKind: registration.ASDK,

@@ -9,6 +9,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"stackusage/cmd/stackusage/cli"
+	"stackusage/shared/registrar"
 	"stackusage/shared/registration"
 	"stackusage/shared/usage"
 )
@@ -81,7 +82,7 @@ func (c *change) flags(e *cli.Env, cmd *cobra.Command) {
 }
 
 // make checks the flags and makes the change by do.
-func (c *change) make(ctx context.Context, do func(g *registration.Registrar, name string) (registration.Mapping, string, error)) (err error) {
+func (c *change) make(ctx context.Context, do func(g *registrar.Registrar, name string) (registration.Mapping, string, error)) (err error) {
 	if c.subscription, err = cli.GUID("--subscription", c.subscription); err != nil {
 		return err
 	}
@@ -114,7 +115,7 @@ stackusage tenant map --tenant db1b3a0a-5e19-4f4c-8a3f-2b3a4f0c9d11 \
 		if err != nil {
 			return err
 		}
-		return c.make(ctx, func(g *registration.Registrar, name string) (registration.Mapping, string, error) {
+		return c.make(ctx, func(g *registrar.Registrar, name string) (registration.Mapping, string, error) {
 			m, made, err := g.Map(ctx, name, registration.Mapping{TenantID: tenant, SubscriptionID: c.subscription, EffectiveDay: cli.CompactOr(c.day), Note: cli.NoteOf(c.Why)})
 			when := "now"
 			if made {
@@ -132,7 +133,7 @@ func unmap(e *cli.Env) *cobra.Command {
 	var c change
 	cmd := cli.Command("unmap", "End the mapping to an Azure subscription", `From --from on the tenant's usage is charged to the registration's subscription.`, `
 stackusage tenant unmap --subscription 1f0c9d11-5e19-4f4c-8a3f-2b3a4f0c9d12 --from 2020-01-20 --reason "customer left"`, func(ctx context.Context) error {
-		return c.make(ctx, func(g *registration.Registrar, name string) (registration.Mapping, string, error) {
+		return c.make(ctx, func(g *registrar.Registrar, name string) (registration.Mapping, string, error) {
 			m, err := g.Unmap(ctx, name, c.subscription, cli.CompactOr(c.day), cli.NoteOf(c.Why))
 			return m, fmt.Sprintf("Tenant %s is charged to the registration's subscription", m.TenantID), err
 		})

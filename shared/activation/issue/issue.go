@@ -13,6 +13,7 @@ import (
 
 	"stackusage/shared/activation"
 	"stackusage/shared/landing"
+	"stackusage/shared/registrar"
 	"stackusage/shared/registration"
 	"stackusage/shared/registration/resource"
 	"stackusage/shared/usage"
@@ -32,7 +33,7 @@ type ContainerLister interface {
 
 // Issuer makes keys.
 type Issuer struct {
-	Registrar  *registration.Registrar
+	Registrar  *registrar.Registrar
 	Containers ContainerLister // of the landing storage
 	Service    string          // URL of the landing storage's blobs, without a signature
 }

@@ -1,4 +1,4 @@
-package registration_test
+package registrar_test
 
 import (
 	"slices"
@@ -8,6 +8,7 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
+	"stackusage/shared/registrar"
 	"stackusage/shared/registration"
 )
 
@@ -73,7 +74,7 @@ func TestTenants(t *testing.T) {
 func TestPlannedMappings(t *testing.T) {
 	const second = "f09a4e93-29a7-4eba-a6d4-76202383f07f"
 	other := strings.Replace(tenant, "db", "dc", 1)
-	start := func(t *testing.T) (*registration.Registrar, func(tenant, subscription, day string) error, func(day string) map[string]string) {
+	start := func(t *testing.T) (*registrar.Registrar, func(tenant, subscription, day string) error, func(day string) map[string]string) {
 		g, s := desk()
 		put(t, g, csp())
 		mapping := func(tenant, subscription, day string) error {
@@ -133,7 +134,7 @@ func TestMappingsBelongToARegistration(t *testing.T) {
 		_, _, err := g.Map(t.Context(), "hamburg", m)
 		ok(t, err)
 	}
-	_, err := g.End(t.Context(), "hamburg", now.Truncate(time.Hour), registration.Note{}, registration.Condition{})
+	_, err := g.End(t.Context(), "hamburg", now.Truncate(time.Hour), registration.Note{}, registrar.Condition{})
 	ok(t, err)
 	g.Now = func() time.Time { return now.Add(time.Minute) }
 	r := csp()

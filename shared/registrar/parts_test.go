@@ -1,4 +1,4 @@
-package registration_test
+package registrar_test
 
 import (
 	"errors"
@@ -6,6 +6,7 @@ import (
 	"testing"
 	"time"
 
+	"stackusage/shared/registrar"
 	"stackusage/shared/registration"
 )
 
@@ -15,7 +16,7 @@ func TestPartsOfADay(t *testing.T) {
 	put(t, g, good())
 	_, err := g.RecordInfrastructure(t.Context(), s.histories[cloudID], registration.Part{Effective: registration.Effective{FirstDay: "20191210"}}, []string{provider}, registration.Note{})
 	ok(t, err)
-	_, err = g.End(t.Context(), "hamburg", ends, registration.Note{}, registration.Condition{})
+	_, err = g.End(t.Context(), "hamburg", ends, registration.Note{}, registrar.Condition{})
 	ok(t, err)
 	r := csp()
 	r.Name, r.EffectiveDay, r.Start, r.SubscriptionID = "bremen", "20200115", begins, buyer
@@ -55,7 +56,7 @@ func TestPartsOfADay(t *testing.T) {
 	t.Run("a list that a closer records for the old one does not become the new one's", func(t *testing.T) {
 		g, s := desk()
 		put(t, g, good())
-		_, err := g.End(t.Context(), "hamburg", ends, registration.Note{}, registration.Condition{})
+		_, err := g.End(t.Context(), "hamburg", ends, registration.Note{}, registrar.Condition{})
 		ok(t, err)
 		put(t, g, r)
 		parts, err := s.histories[cloudID].Parts("20200115")
@@ -70,7 +71,7 @@ func TestPartsOfADay(t *testing.T) {
 	t.Run("between an end and the next first hour usage is the next one's", func(t *testing.T) {
 		g, s := desk()
 		put(t, g, good())
-		_, err := g.End(t.Context(), "hamburg", ends, registration.Note{}, registration.Condition{})
+		_, err := g.End(t.Context(), "hamburg", ends, registration.Note{}, registrar.Condition{})
 		ok(t, err)
 		later := r
 		later.EffectiveDay, later.Start = "20200120", at("2020-01-20T05:00:00Z")
@@ -85,7 +86,7 @@ func TestPartsOfADay(t *testing.T) {
 	t.Run("an end that was taken back divides nothing", func(t *testing.T) {
 		g, s := desk()
 		put(t, g, good())
-		_, err := g.End(t.Context(), "hamburg", ends, registration.Note{}, registration.Condition{})
+		_, err := g.End(t.Context(), "hamburg", ends, registration.Note{}, registrar.Condition{})
 		ok(t, err)
 		again := good()
 		again.EffectiveDay, again.SubscriptionID = "20200115", buyer
@@ -98,7 +99,7 @@ func TestPartsOfADay(t *testing.T) {
 	t.Run("one by another name begins at the end of the one before if it names no start, and ends after it", func(t *testing.T) {
 		g, s := desk()
 		put(t, g, good())
-		_, err := g.End(t.Context(), "hamburg", at("2020-01-15T14:00:00Z"), registration.Note{}, registration.Condition{}) // the next hour
+		_, err := g.End(t.Context(), "hamburg", at("2020-01-15T14:00:00Z"), registration.Note{}, registrar.Condition{}) // the next hour
 		ok(t, err)
 		later := r
 		later.Start = time.Time{}
@@ -107,7 +108,7 @@ func TestPartsOfADay(t *testing.T) {
 		if err != nil || len(parts) != 2 || !parts[1].Start.Equal(at("2020-01-15T14:00:00Z")) {
 			t.Errorf("%+v, %v", parts, err)
 		}
-		_, err = g.End(t.Context(), "bremen", at("2020-01-14T14:00:00Z"), registration.Note{}, registration.Condition{})
+		_, err = g.End(t.Context(), "bremen", at("2020-01-14T14:00:00Z"), registration.Note{}, registrar.Condition{})
 		if refusal := refusalOf(t, err); refusal.Code != "InvalidEnd" || !strings.Contains(refusal.Message, "hamburg held then") {
 			t.Error(refusal)
 		}

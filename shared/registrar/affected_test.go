@@ -1,4 +1,4 @@
-package registration_test
+package registrar_test
 
 import (
 	"context"
@@ -6,6 +6,7 @@ import (
 	"testing"
 	"time"
 
+	"stackusage/shared/registrar"
 	"stackusage/shared/registration"
 )
 
@@ -27,54 +28,54 @@ func TestAffectedDays(t *testing.T) {
 	on := true
 	for _, c := range []struct {
 		name   string
-		change func(ctx context.Context, g *registration.Registrar) error
+		change func(ctx context.Context, g *registrar.Registrar) error
 		want   string // the days, as they are listed; empty: no confirmation is needed
 	}{
-		{"another billing subscription", func(ctx context.Context, g *registration.Registrar) error {
+		{"another billing subscription", func(ctx context.Context, g *registrar.Registrar) error {
 			r := csp()
 			r.EffectiveDay, r.SubscriptionID = "20191220", buyer
-			_, _, err := g.Put(ctx, registration.Change{Registration: r})
+			_, _, err := g.Put(ctx, registrar.Change{Registration: r})
 			return err
 		}, "3 closed usage days: 2019-12-20 to 2019-12-21, 2020-01-10;"},
-		{"another billing model", func(ctx context.Context, g *registration.Registrar) error {
+		{"another billing model", func(ctx context.Context, g *registrar.Registrar) error {
 			r := csp()
 			r.EffectiveDay, r.BillingModel = "20191221", registration.Capacity
-			_, _, err := g.Put(ctx, registration.Change{Registration: r, Reporting: &on})
+			_, _, err := g.Put(ctx, registrar.Change{Registration: r, Reporting: &on})
 			return err
 		}, "2 closed usage days: 2019-12-21, 2020-01-10;"},
-		{"another kind of subscription that nobody is mapped under", func(ctx context.Context, g *registration.Registrar) error {
+		{"another kind of subscription that nobody is mapped under", func(ctx context.Context, g *registrar.Registrar) error {
 			r := good()
 			r.EffectiveDay = "20191221"
-			_, _, err := g.Put(ctx, registration.Change{Registration: r})
+			_, _, err := g.Put(ctx, registrar.Change{Registration: r})
 			return err
 		}, ""},
-		{"region", func(ctx context.Context, g *registration.Registrar) error {
+		{"region", func(ctx context.Context, g *registrar.Registrar) error {
 			r := csp()
 			r.Region = "elsewhere"
-			_, _, err := g.Put(ctx, registration.Change{Registration: r})
+			_, _, err := g.Put(ctx, registrar.Change{Registration: r})
 			return err
 		}, ""},
-		{"a mapping that ends before a later one", func(ctx context.Context, g *registration.Registrar) error {
+		{"a mapping that ends before a later one", func(ctx context.Context, g *registrar.Registrar) error {
 			return mapped(tenant, buyer)(ctx, g)
 		}, ""}, // from today on
-		{"a backdated mapping", func(ctx context.Context, g *registration.Registrar) error {
+		{"a backdated mapping", func(ctx context.Context, g *registrar.Registrar) error {
 			_, _, err := g.Map(ctx, "hamburg", registration.Mapping{TenantID: tenant, SubscriptionID: buyer, EffectiveDay: "20200110"})
 			return err
 		}, "1 closed usage days: 2020-01-10;"},
 		{"infrastructure", infrastructure(registration.InfrastructureEntry{Subscriptions: []string{provider}, EffectiveDay: "20191201"}),
 			"4 closed usage days: 2019-12-11, 2019-12-20 to 2019-12-21, 2020-01-10;"},
-		{"an end after the last closed hour", func(ctx context.Context, g *registration.Registrar) error {
-			_, err := g.End(ctx, "hamburg", at("2020-01-11T06:00:00Z"), registration.Note{}, registration.Condition{})
+		{"an end after the last closed hour", func(ctx context.Context, g *registrar.Registrar) error {
+			_, err := g.End(ctx, "hamburg", at("2020-01-11T06:00:00Z"), registration.Note{}, registrar.Condition{})
 			return err
 		}, ""},
-		{"an end that the last hours of a day lie after", func(ctx context.Context, g *registration.Registrar) error {
-			_, err := g.End(ctx, "hamburg", at("2020-01-10T23:00:00Z"), registration.Note{}, registration.Condition{})
+		{"an end that the last hours of a day lie after", func(ctx context.Context, g *registrar.Registrar) error {
+			_, err := g.End(ctx, "hamburg", at("2020-01-10T23:00:00Z"), registration.Note{}, registrar.Condition{})
 			return err
 		}, "1 closed usage days: 2020-01-10;"},
-		{"a later start", func(ctx context.Context, g *registration.Registrar) error {
+		{"a later start", func(ctx context.Context, g *registrar.Registrar) error {
 			r := csp()
 			r.Start = at("2019-12-15T00:00:00Z")
-			_, _, err := g.Put(ctx, registration.Change{Registration: r})
+			_, _, err := g.Put(ctx, registrar.Change{Registration: r})
 			return err
 		}, "1 closed usage days: 2019-12-11;"},
 	} {
@@ -123,14 +124,14 @@ func TestWhatADayWasSettledBy(t *testing.T) {
 		g.Closed = closed(1, "20191211")
 		put(t, g, good())
 		g.Closed = closed(-1, "20191211")
-		if _, _, err := g.Put(t.Context(), registration.Change{Registration: moved}); refusalOf(t, err).Code != "ClosedDaysAffected" {
+		if _, _, err := g.Put(t.Context(), registrar.Change{Registration: moved}); refusalOf(t, err).Code != "ClosedDaysAffected" {
 			t.Error(err)
 		}
 	})
 	t.Run("days that cannot be listed are an error, and nothing is recorded", func(t *testing.T) {
 		was := s.histories[cloudID].Version
 		g.Closed = func(context.Context, string) ([]registration.ClosedDay, error) { return nil, context.DeadlineExceeded }
-		if _, _, err := g.Put(t.Context(), registration.Change{Registration: moved}); err == nil || s.histories[cloudID].Version != was {
+		if _, _, err := g.Put(t.Context(), registrar.Change{Registration: moved}); err == nil || s.histories[cloudID].Version != was {
 			t.Error(err)
 		}
 	})
@@ -141,13 +142,13 @@ func TestWhatADayWasSettledBy(t *testing.T) {
 func TestReportingOfAPart(t *testing.T) {
 	g, s := desk()
 	put(t, g, good())
-	_, err := g.End(t.Context(), "hamburg", at("2020-01-15T10:00:00Z"), registration.Note{}, registration.Condition{})
+	_, err := g.End(t.Context(), "hamburg", at("2020-01-15T10:00:00Z"), registration.Note{}, registrar.Condition{})
 	ok(t, err)
 	r := good()
 	r.Name, r.EffectiveDay, r.Start, r.BillingModel = "bremen", "20200115", at("2020-01-15T12:00:00Z"), registration.Capacity
 	put(t, g, r) // reports nothing
 	was, on := s.histories[cloudID].Version, true
-	_, _, err = g.Put(t.Context(), registration.Change{Registration: r, Reporting: &on})
+	_, _, err = g.Put(t.Context(), registrar.Change{Registration: r, Reporting: &on})
 	ok(t, err)
 	for day, want := range map[string]bool{"20200114": false, "20200115": true, "20200116": false} {
 		if got := s.histories[cloudID].Affected(day, was); got != want {
@@ -165,12 +166,12 @@ func TestOutsideHasEveryHourThatIsNotAccepted(t *testing.T) {
 		r := good()
 		r.EffectiveDay, r.Start = "20200102", begin.Add(time.Duration(24+first)*time.Hour)
 		put(t, g, r)
-		_, err := g.End(t.Context(), "hamburg", r.Start.Add(7*time.Hour), registration.Note{}, registration.Condition{})
+		_, err := g.End(t.Context(), "hamburg", r.Start.Add(7*time.Hour), registration.Note{}, registrar.Condition{})
 		ok(t, err)
 		r.Name, r.Start = "bremen", r.Start.Add(time.Duration(7+first)*time.Hour)
 		r.EffectiveDay = r.Start.Format("20060102")
 		put(t, g, r)
-		_, err = g.End(t.Context(), "bremen", r.Start.Add(20*time.Hour), registration.Note{}, registration.Condition{})
+		_, err = g.End(t.Context(), "bremen", r.Start.Add(20*time.Hour), registration.Note{}, registrar.Condition{})
 		ok(t, err)
 		history := s.histories[cloudID]
 		for h := range 24 * 10 {

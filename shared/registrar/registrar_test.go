@@ -1,4 +1,4 @@
-package registration_test
+package registrar_test
 
 import (
 	"context"
@@ -7,6 +7,7 @@ import (
 	"testing"
 	"time"
 
+	"stackusage/shared/registrar"
 	"stackusage/shared/registration"
 )
 
@@ -58,14 +59,14 @@ func (s *shelf) Append(_ context.Context, b registration.History, added registra
 
 var now = time.Date(2020, 1, 15, 13, 30, 0, 0, time.UTC)
 
-func desk() (*registration.Registrar, *shelf) {
+func desk() (*registrar.Registrar, *shelf) {
 	s := &shelf{histories: map[string]registration.History{}, names: map[string]string{}}
-	return &registration.Registrar{Store: s, Now: func() time.Time { return now }}, s
+	return &registrar.Registrar{Store: s, Now: func() time.Time { return now }}, s
 }
 
-func put(t *testing.T, g *registration.Registrar, r reg) registration.History {
+func put(t *testing.T, g *registrar.Registrar, r reg) registration.History {
 	t.Helper()
-	history, _, err := g.Put(t.Context(), registration.Change{Registration: r})
+	history, _, err := g.Put(t.Context(), registrar.Change{Registration: r})
 	ok(t, err)
 	return history
 }
@@ -120,16 +121,16 @@ func TestPut(t *testing.T) {
 		zero, one := 0, 1
 		for _, c := range []struct {
 			name  string
-			match registration.Condition
+			match registrar.Condition
 			want  string
 		}{
-			{"there is none to change", registration.Condition{Exists: true}, "there is no registration"},
-			{"a new one", registration.Condition{New: true}, ""},
-			{"a new one, again", registration.Condition{New: true}, "already"},
-			{"another version", registration.Condition{Version: &zero}, "has changed"},
-			{"this version", registration.Condition{Version: &one}, ""},
+			{"there is none to change", registrar.Condition{Exists: true}, "there is no registration"},
+			{"a new one", registrar.Condition{New: true}, ""},
+			{"a new one, again", registrar.Condition{New: true}, "already"},
+			{"another version", registrar.Condition{Version: &zero}, "has changed"},
+			{"this version", registrar.Condition{Version: &one}, ""},
 		} {
-			_, _, err := g.Put(t.Context(), registration.Change{Registration: good(), Match: c.match})
+			_, _, err := g.Put(t.Context(), registrar.Change{Registration: good(), Match: c.match})
 			if c.want == "" && err != nil || c.want != "" && !strings.Contains(refusalOf(t, err).Message, c.want) {
 				t.Errorf("%s: %v", c.name, err)
 			}
@@ -144,7 +145,7 @@ func TestPut(t *testing.T) {
 		s.clash = 100
 		r := good()
 		r.Region = "elsewhere"
-		if _, _, err := g.Put(t.Context(), registration.Change{Registration: r}); !errors.Is(err, registration.ErrChanged) {
+		if _, _, err := g.Put(t.Context(), registrar.Change{Registration: r}); !errors.Is(err, registration.ErrChanged) {
 			t.Errorf("got %v", err)
 		}
 	})
@@ -157,7 +158,7 @@ func TestEnd(t *testing.T) {
 	later.EffectiveDay, later.Region = "20200301", "elsewhere"
 	put(t, g, later)
 	end := time.Date(2020, 2, 1, 15, 0, 0, 0, time.UTC)
-	history, err := g.End(t.Context(), "Hamburg", end, registration.Note{By: "olga", Reason: "scrapped"}, registration.Condition{})
+	history, err := g.End(t.Context(), "Hamburg", end, registration.Note{By: "olga", Reason: "scrapped"}, registrar.Condition{})
 	ok(t, err)
 	t.Run("no hour is expected from the end on, and changes that were to come do not begin it anew", func(t *testing.T) {
 		for at, want := range map[time.Time]bool{end.Add(-time.Hour): true, end: false, end.AddDate(0, 0, 1): false, end.AddDate(0, 3, 0): false} {
@@ -177,7 +178,7 @@ func TestEnd(t *testing.T) {
 		}
 	})
 	t.Run("a second time changes nothing", func(t *testing.T) {
-		again, err := g.End(t.Context(), "hamburg", end.Add(time.Hour), registration.Note{}, registration.Condition{})
+		again, err := g.End(t.Context(), "hamburg", end.Add(time.Hour), registration.Note{}, registrar.Condition{})
 		if err != nil || again.Version != history.Version+1 && again.Version != history.Version {
 			t.Errorf("%+v, %v", again, err)
 		}
@@ -195,7 +196,7 @@ func TestEnd(t *testing.T) {
 		}
 	})
 	t.Run("one that is not there", func(t *testing.T) {
-		if _, err := g.End(t.Context(), "kiel", end, registration.Note{}, registration.Condition{}); refusalOf(t, err).Kind != registration.NotFound {
+		if _, err := g.End(t.Context(), "kiel", end, registration.Note{}, registrar.Condition{}); refusalOf(t, err).Kind != registration.NotFound {
 			t.Error(err)
 		}
 	})

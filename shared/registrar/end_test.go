@@ -1,4 +1,4 @@
-package registration_test
+package registrar_test
 
 import (
 	"fmt"
@@ -6,19 +6,20 @@ import (
 	"testing"
 	"time"
 
+	"stackusage/shared/registrar"
 	"stackusage/shared/registration"
 )
 
 func TestAnEndToCome(t *testing.T) {
-	start := func(t *testing.T) *registration.Registrar {
+	start := func(t *testing.T) *registrar.Registrar {
 		g, _ := desk()
 		put(t, g, good())
 		return g
 	}
 	end := time.Date(2020, 2, 1, 15, 0, 0, 0, time.UTC)
-	ended := func(t *testing.T, g *registration.Registrar) registration.History {
+	ended := func(t *testing.T, g *registrar.Registrar) registration.History {
 		t.Helper()
-		history, err := g.End(t.Context(), "hamburg", end, registration.Note{Reason: "scrapped"}, registration.Condition{})
+		history, err := g.End(t.Context(), "hamburg", end, registration.Note{Reason: "scrapped"}, registrar.Condition{})
 		ok(t, err)
 		return history
 	}
@@ -109,7 +110,7 @@ func TestAnyChangesAndEnds(t *testing.T) {
 		for range 8 {
 			if rnd.IntN(2) == 0 {
 				end := time.Date(2020, 1, 1+rnd.IntN(60), rnd.IntN(24), 0, 0, 0, time.UTC)
-				_, err := g.End(t.Context(), "hamburg", end, registration.Note{}, registration.Condition{})
+				_, err := g.End(t.Context(), "hamburg", end, registration.Note{}, registrar.Condition{})
 				ok(t, err)
 				log += fmt.Sprintf("end %s; ", end)
 				continue
