@@ -133,3 +133,24 @@ func TestAnExclusionThatWasBegun(t *testing.T) {
 	r.settle(t, rand.New(rand.NewPCG(9, 9)))
 	bill.billed(t, rowsOf(hour22), []string{row(2, hour22, "40")}, rowsOf(hour00))
 }
+
+// TestVerifyExcludedHourDecidedAgain: a decision about the file of an excluded hour
+// that changes nothing in the bill is no difference.
+func TestVerifyExcludedHourDecidedAgain(t *testing.T) {
+	t.Parallel()
+	r := registered(t)
+	newBilling(t, r)
+	r.complete(t)
+	r.settle(t, rand.New(rand.NewPCG(9, 9)))
+	_, name := blobOf(t, hour23, rowsOf(hour23)...)
+	_, err := r.Ledger.Exclude(t.Context(), hourID(name), because("a test of the stack"), false)
+	ok(t, err)
+	r.settle(t, rand.New(rand.NewPCG(9, 9)))
+	_, err = r.Ledger.AskTakeOver(t.Context(), hourID(name), because("it is right"))
+	ok(t, err)
+	_, err = r.Ledger.KeepOut(t.Context(), hourID(name), because("it is not"))
+	ok(t, err)
+	if report := r.audit(t); len(report.Differences) > 0 {
+		t.Errorf("%v", report.Differences)
+	}
+}

@@ -86,6 +86,8 @@ func TestCallsThatAreWrong(t *testing.T) {
 		"vérify": `unknown command "vérify"; did you mean "verify"?`, "hour lst": `unknown command "lst"; did you mean "list"?`, "stauts": `unknown command "stauts"; did you mean "status"?`,
 		"frobnicate --x": `unknown command "frobnicate"; stackusage has: batch, `, "tenant": "stackusage tenant needs a subcommand: list, map, unmap",
 		"verify now": `unexpected argument "now"`, "verify --dys": "unknown flag: --dys; stackusage verify --help lists the flags",
+		"--nonsense verify": "unknown flag: --nonsense", "--nonsense": "unknown flag: --nonsense", "day --nonsense": "unknown flag: --nonsense",
+		"verify --registration=": "--registration is empty", "batch retry --reason x --registration=": "--registration is empty", "registration show --registration=": "--registration is empty",
 		"verify --to 2019-12-09 --from 2019-12-10": "--to 2019-12-09 is before", "verify --limit 0": "--limit 0",
 		"verify --from yesterday": "not of the form 2019-12-10", "verify": "set UsageStorage", "hour list --verdict x": "want one of counted, ",
 		"hour exclude": "--hour is missing", "hour exclude --hour noon": "for example 2019-12-10T19:00Z", "hour exclude --hour 2019-12-10T19:30Z": `"--hour" flag`,

@@ -32,6 +32,14 @@ func TestInfrastructureSubscriptions(t *testing.T) {
 			t.Errorf("%s: %q, want %q", step.name, step.got, step.want)
 		}
 	}
+	t.Run("who decides is recorded, also where the flag is left out", func(t *testing.T) {
+		tool(t, getenv, "infrastructure", "set", "--registration", "hamburg", "--reason", "looked", "--subscription", provider, "--from", "2020-02-01")
+		history, err := registry.Registry{Tables: account.Tables}.History(t.Context(), cloudID)
+		ok(t, err)
+		if last := history.Infrastructure[len(history.Infrastructure)-1]; last.EffectiveDay != "20200201" || last.By == "" {
+			t.Errorf("%+v", last)
+		}
+	})
 	t.Run("a list needs its subscriptions, or the word that there are none", func(t *testing.T) {
 		var out bytes.Buffer
 		for _, args := range [][]string{{}, {"--none", "--subscription", provider}} {

@@ -115,7 +115,8 @@ func (cl *Closer) Due(ctx context.Context, s State) error {
 
 // Open is the state of a day that is open. The mark's first landing stands for that
 // of the day's inputs, which Close reads: of inputs that do not count it may be
-// earlier, never later.
+// earlier, never later. Whether usage reporting is off is not in it: Close looks, after
+// it has announced the hours that the day waits for.
 func (cl *Closer) Open(ctx context.Context, m ledger.OpenMark, history registration.History) (State, error) {
 	s, err := cl.state(ctx, m.CloudID, m.Day, history)
 	if err != nil {
@@ -128,7 +129,20 @@ func (cl *Closer) Open(ctx context.Context, m ledger.OpenMark, history registrat
 	if s.Last != nil {
 		s.Declined, s.OnlyDeclined, s.DeclinedSince = m.DeclinedIn(*s.Last), m.OnlyDeclined(*s.Last), m.DeclinedSince
 	}
-	return s, s.reporting(history)
+	return s, nil
+}
+
+// OpenDue is Due of a day that is open, whether usage reporting is off taken into
+// account.
+func (cl *Closer) OpenDue(ctx context.Context, m ledger.OpenMark, history registration.History) error {
+	s, err := cl.Open(ctx, m, history)
+	if err == nil {
+		err = s.reporting(history)
+	}
+	if err != nil {
+		return err
+	}
+	return cl.Due(ctx, s)
 }
 
 // read takes the rest of the state from a day that is being closed.

@@ -89,7 +89,7 @@ func billedLine(row table.Row) (b BilledLine, err error) {
 		return b, fmt.Errorf("row %s/%s: column quantity: %w", row.Partition, row.Key, err)
 	}
 	if b.Stands, err = outcome.Billed(have.Answer, b.Quantity, have.StoredQuantity); err != nil {
-		return b, fmt.Errorf("row %s/%s: columns answer and storedQuantity: %w", row.Partition, row.Key, err)
+		return b, fmt.Errorf("row %s/%s: columns outcome and storedQuantity: %w", row.Partition, row.Key, err)
 	}
 	return b, nil
 }

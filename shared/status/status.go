@@ -81,12 +81,11 @@ func (r Reader) Read(ctx context.Context) (Status, error) {
 	if err != nil {
 		return s, err
 	}
+	due := r.dueRule()
 	for _, m := range marks {
 		open := OpenDay{CloudID: m.CloudID, UsageDay: m.Day.String(), Revision: m.Revision, Since: m.Since, Declined: m.Declined}
 		if m.Revision == 0 {
-			if err := r.due(ctx, m, &open); err != nil {
-				return s, err
-			}
+			due(ctx, m, &open)
 			s.OpenDays = append(s.OpenDays, open)
 			continue
 		}
@@ -123,25 +122,39 @@ func (r Reader) Read(ctx context.Context) (Status, error) {
 	return s, nil
 }
 
-// due says why an open day waits for its next revision.
-func (r Reader) due(ctx context.Context, m ledger.OpenMark, open *OpenDay) error {
-	if r.Closer == nil {
-		return nil
+// maxDue bounds of how many open days it is said when they are due: each costs some
+// requests.
+const maxDue = 100
+
+// dueRule says of open days why they wait for their next revision. Of a day of which
+// that cannot be read it says so: the rest of the status is worth having.
+func (r Reader) dueRule() func(ctx context.Context, m ledger.OpenMark, open *OpenDay) {
+	histories, asked := map[string]registration.History{}, 0
+	return func(ctx context.Context, m ledger.OpenMark, open *OpenDay) {
+		if asked++; r.Closer == nil || asked > maxDue {
+			return
+		}
+		history, known := histories[m.CloudID]
+		var err error
+		if !known {
+			if history, err = r.Registrations.History(ctx, m.CloudID); err == nil {
+				histories[m.CloudID] = history
+			}
+		}
+		if err == nil && len(history.Registrations) == 0 {
+			open.WaitsFor = "no registration has this cloudId"
+			return
+		}
+		if err == nil {
+			err = r.Closer.OpenDue(ctx, m, history)
+		}
+		if waits, is := errors.AsType[*closing.NotDue](err); is {
+			open.WaitsFor, open.DueAt = waits.Reason, waits.Until.UTC()
+		} else if err != nil {
+			r.Log.WarnContext(ctx, "an open day cannot be read", slog.String("cloudId", m.CloudID), slog.String("usageDay", m.Day.String()), slog.String("cause", err.Error()))
+			open.WaitsFor = "not known: its rows cannot be read"
+		}
 	}
-	history, err := r.Registrations.History(ctx, m.CloudID)
-	if err != nil {
-		return err
-	}
-	state, err := r.Closer.Open(ctx, m, history)
-	if err != nil {
-		return err
-	}
-	err = r.Closer.Due(ctx, state)
-	if waits, is := errors.AsType[*closing.NotDue](err); is {
-		open.WaitsFor, open.DueAt = waits.Reason, waits.Until.UTC()
-		return nil
-	}
-	return err
 }
 
 func (r Reader) findings(ctx context.Context) ([]Finding, error) {

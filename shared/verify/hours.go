@@ -34,6 +34,9 @@ func (l *look) landed() (keys []string) {
 
 func among(text string, list ...string) bool { return slices.Contains(list, text) }
 
+// decided are the columns of a decision about a file.
+var decided = []string{"decision", "decisionReason", "decidedBy", "decidedAt", "earlier"}
+
 // checkHours holds each file and each hour of the day against the blobs.
 func (l *look) checkHours() {
 	hours := map[string][]*file{}
@@ -50,9 +53,10 @@ func (l *look) checkHours() {
 		names, verdicts, but := p.text("counts"), []string{"counted"}, []string{"counts", "challenger", "excluded", "excludedBy"}
 		if names == "" { // the hour is excluded
 			names, verdicts = p.text("excluded"), []string{"excluded", "unregistered"}
+			but = append(but, decided...) // its file may be decided about again, which does not change what counts
 		}
 		if p.text("challenger") == "-" { // it is about to be
-			but = append(but, "decision", "decisionReason", "decidedBy", "decidedAt", "earlier")
+			but = append(but, decided...)
 		}
 		f := l.hours[hh+"_"+names]
 		if l.check(among(f.text("verdict"), verdicts...), p.where, "it names %q, and the verdict of that blob is %q", names, f.text("verdict")) {

@@ -71,8 +71,8 @@ type Counts struct {
 	Days      int64 `json:"days"`      // usage days
 	Revisions int64 `json:"revisions"` // of those days
 	Records   int64 `json:"records"`   // daily records of all revisions
-	Answers   int64 `json:"answers"`   // final outcomes by commerce
-	Refused   int64 `json:"refused"`   // outcomes by which the record does not stand as it was sent
+	Answers   int64 `json:"outcomes"`  // final outcomes by commerce
+	Refused   int64 `json:"declined"`  // outcomes by which the record does not stand as it was sent
 	Unsettled int64 `json:"unsettled"` // records without a final outcome yet
 }
 

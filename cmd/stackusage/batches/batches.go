@@ -100,7 +100,7 @@ type Decision struct {
 func list(e *cli.Env) *cobra.Command {
 	var f filter
 	cmd := cli.Command("list", "List batches without a final response", `STATE is ready (not sent, or sent without a response), waiting (sent again after
-NOT BEFORE) or answered. REFUSED SINCE: commerce finds every request with records
+NOT BEFORE) or answered. DECLINED SINCE: commerce finds every request with records
 of the batch unacceptable. UNREAD: in how many tries a response had no result that
 could be read. Such a batch waits until the cause is fixed, or an operator decides
 with stackusage batch settle.`, `
@@ -119,7 +119,7 @@ stackusage batch list --all --day 2019-12-10`, func(ctx context.Context) error {
 			none = "there is no such batch"
 		}
 		return cli.List(e, rows(f.find(ctx, storage.Ledger)), cli.Table[Row]{
-			Head: []string{"CLOUD ID", "USAGE DAY", "REV", "BATCH", "STATE", "RECORDS", "TRIES", "UNREAD", "REFUSED SINCE", "NOT BEFORE", "LAST ANSWER"},
+			Head: []string{"CLOUD ID", "USAGE DAY", "REV", "BATCH", "STATE", "RECORDS", "TRIES", "UNREAD", "DECLINED SINCE", "NOT BEFORE", "LAST RESPONSE"},
 			Cells: func(r Row) []any {
 				return []any{r.CloudID, r.Day, r.Revision, r.Batch, r.State, r.Records, r.Tries, r.Unread, cli.PointOr(r.DeclinedSince), cli.PointOr(r.NotBefore), r.why()}
 			},

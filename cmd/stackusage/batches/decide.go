@@ -21,8 +21,8 @@ func retry(e *cli.Env) *cobra.Command {
 	var reason func() error
 	cmd := cli.Command("retry", "Send waiting batches again at once", `Use it when commerce is back, or when the cause of its response is fixed. Without
 --registration, --day, --revision and --batch, all waiting batches are sent. Each is
-sent as it was committed, byte for byte. A batch that does not wait is announced again,
-which does no harm.`, `
+sent as it was committed, byte for byte. A batch that is ready is announced again, which
+does no harm. One that is named and has its final response is an error.`, `
 stackusage batch retry --reason "commerce is back"`, func(ctx context.Context) error {
 		if err := errors.Join(f.check(), reason()); err != nil {
 			return err
@@ -48,8 +48,11 @@ stackusage batch retry --reason "commerce is back"`, func(ctx context.Context) e
 			sent = append(sent, rowOf(b))
 			fmt.Fprintf(&text, "batch %d of revision %d of %s of %s is tried now\n", b.ID.Number, b.ID.Revision, b.ID.Day, b.ID.CloudID)
 		}
+		if len(sent) == 0 && f.id != (ledger.BatchID{CloudID: cloudID}) {
+			return errors.New("no such batch waits for a response; stackusage batch list --all shows those that have one")
+		}
 		if len(sent) == 0 {
-			text.WriteString("no such batch waits for a response\n")
+			text.WriteString("no batch waits for a response\n")
 		}
 		return cli.Results(e, sent, text.String())
 	})
@@ -63,7 +66,7 @@ func settle(e *cli.Env) *cobra.Command {
 	var f filter
 	var as ledger.Outcome
 	var d cli.Decision
-	cmd := cli.Command("settle", "Settle records that commerce does not answer", `For a batch that commerce refuses whole (REFUSED SINCE in batch list), gives no
+	cmd := cli.Command("settle", "Settle records that commerce does not answer", `For a batch that commerce refuses whole (DECLINED SINCE in batch list), gives no
 results for that can be read (UNREAD), or has not answered in five tries, where an
 operator knows how it ends. ForwardBatch sends it once more, record by record, and then
 reads back which of the rest commerce has. What it has is Accepted, either way:

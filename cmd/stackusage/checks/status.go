@@ -37,7 +37,7 @@ KIND:
   failedMessages  messages that failed for good, in table FailedMessages
   queue           messages that wait, about
 
---output json prints the same object as the function app.
+--output json prints the object of GET /api/status, without what open days wait for.
 
 Exit code: 0 nothing waits for an operator; 2 there are findings, failed messages or
 records that commerce declined; 1 anything else.`, `

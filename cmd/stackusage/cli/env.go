@@ -101,7 +101,6 @@ func Command(name, synopsis, about, example string, run func(ctx context.Context
 // Group is a noun with its verbs.
 func Group(name, synopsis, example string, verbs ...*cobra.Command) *cobra.Command {
 	group := &cobra.Command{Use: name, Short: synopsis, Example: indent(example), Args: cobra.ArbitraryArgs, RunE: Choose}
-	group.FParseErrWhitelist.UnknownFlags = true // the subcommand that is missing or unknown is the error
 	group.AddCommand(verbs...)
 	return group
 }

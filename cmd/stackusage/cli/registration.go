@@ -3,12 +3,14 @@ package cli
 import (
 	"cmp"
 	"context"
+	"errors"
 	"fmt"
 	"slices"
 	"strings"
 	"time"
 
 	"github.com/spf13/cobra"
+	"github.com/spf13/pflag"
 
 	"stackusage/shared/ledger"
 	"stackusage/shared/registration"
@@ -30,6 +32,16 @@ const registrationSetting = "STACKUSAGE_REGISTRATION"
 type Registration struct {
 	env  *Env
 	text string
+	flag *pflag.Flag
+}
+
+// check is an error if the flag is given and empty: a variable that is not set in a
+// script must not stand for the only registration, or for all.
+func (r *Registration) check() error {
+	if r.flag.Changed && strings.TrimSpace(r.text) == "" {
+		return errors.New("--registration is empty: name a registration, or leave the flag out")
+	}
+	return nil
 }
 
 // OneRegistration adds --registration to a command that is about one.
@@ -45,7 +57,8 @@ func (e *Env) AnyRegistration(cmd *cobra.Command) *Registration {
 func (e *Env) registration(cmd *cobra.Command, about string) *Registration {
 	r := &Registration{env: e}
 	cmd.Flags().StringVar(&r.text, "registration", e.Getenv(registrationSetting), about)
-	cmd.Flags().Lookup("registration").DefValue = ""                    // the text above says it
+	r.flag = cmd.Flags().Lookup("registration")
+	r.flag.DefValue = ""                                                // the text above says it
 	_ = cmd.RegisterFlagCompletionFunc("registration", e.completeNames) // the flag is there
 	return r
 }
@@ -82,6 +95,9 @@ func GUID(flag, text string) (string, error) {
 
 // CloudID is that of the one registration.
 func (r *Registration) CloudID(ctx context.Context) (*Storage, string, error) {
+	if err := r.check(); err != nil {
+		return nil, "", err
+	}
 	if id, ok := parseGUID(r.text); ok {
 		storage, err := r.env.Storage()
 		return storage, id, err
@@ -92,6 +108,9 @@ func (r *Registration) CloudID(ctx context.Context) (*Storage, string, error) {
 
 // Given is the cloudId of the registration that is named; empty for all.
 func (r *Registration) Given(ctx context.Context) (*Storage, string, error) {
+	if err := r.check(); err != nil {
+		return nil, "", err
+	}
 	if r.text == "" {
 		storage, err := r.env.Storage()
 		return storage, "", err
@@ -121,8 +140,11 @@ func (s *Storage) checkStored(ctx context.Context, cloudID string) error {
 	return fmt.Errorf("nothing of registration %s is stored; stackusage registration list shows the cloudId of each", cloudID)
 }
 
-// Book is all that is recorded of the one registration.
+// History is all that is recorded of the one registration.
 func (r *Registration) History(ctx context.Context) (storage *Storage, history registration.History, err error) {
+	if err = r.check(); err != nil {
+		return nil, history, err
+	}
 	if storage, err = r.env.Storage(); err != nil {
 		return nil, history, err
 	}

@@ -89,11 +89,11 @@ stackusage infrastructure set --none --reason "test stack"`, func(ctx context.Co
 			}
 			entry.Subscriptions = append(entry.Subscriptions, id)
 		}
-		entry.EffectiveDay, entry.Note = cli.CompactOr(day), cli.NoteOf(d.Why)
 		storage, history, err := d.History(ctx)
 		if err != nil {
 			return err
 		}
+		entry.EffectiveDay, entry.Note = cli.CompactOr(day), cli.NoteOf(d.Why) // History fills in who decides
 		entry, err = storage.Registrar(*confirm).SetInfrastructure(ctx, history.Name(), entry)
 		if err != nil {
 			return err

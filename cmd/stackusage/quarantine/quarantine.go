@@ -45,10 +45,10 @@ type Group struct {
 func list(e *cli.Env) *cobra.Command {
 	var state ledger.RowStatus
 	var only *cli.Registration
-	cmd := cli.Command("list", "Count rejected rows by hour, code and state", `STATE: refused (in no bill), redriven (in the bill, by a corrected hour blob),
+	cmd := cli.Command("list", "Count rejected rows by hour, code and state", `STATE: rejected (in no bill), redriven (in the bill, by a corrected hour blob),
 dismissed (an operator decided that they are no usage).`, `
 stackusage quarantine list
-stackusage quarantine list --registration hamburg --state refused`, func(ctx context.Context) error {
+stackusage quarantine list --registration hamburg --state rejected`, func(ctx context.Context) error {
 		storage, cloudID, err := only.Filter(ctx)
 		if err != nil {
 			return err
