@@ -104,7 +104,7 @@ func TestCarryForward(t *testing.T) {
 		}
 	})
 	t.Run("another request is refused while the first is open", func(t *testing.T) {
-		fails(t, "another request is open, of olga: commerce was away", ask("--reason", "no, this is why"))
+		fails(t, `olga requested a revision ("commerce was away")`, ask("--reason", "no, this is why"))
 	})
 	t.Run("JSON says the same, and when it is done", func(t *testing.T) {
 		l := ledger.Ledger{Store: account.Tables}

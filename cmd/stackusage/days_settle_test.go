@@ -40,7 +40,7 @@ func TestSettleDay(t *testing.T) {
 		t.Errorf("output:\n%s", out)
 	}
 	for want, args := range map[string][]string{
-		"another request is open, of olga: agreed":            append(settle[:len(settle):len(settle)], "--reason", "no"),
+		`olga requested a revision ("agreed")`:                append(settle[:len(settle):len(settle)], "--reason", "no"),
 		"another request is open, of olga: agreed; repeat it": {"day", "restate", "--registration", cloudID, "--day", "2019-12-10", "--reason", "no"},
 		"never closed":        append(settle[:len(settle):len(settle)], "--day", "2019-12-11"),
 		"--day is missing":    {"day", "settle", "--registration", cloudID, "--reason", "x"},

@@ -142,7 +142,7 @@ func (l *Ledger) askDifference(ctx context.Context, cloudID string, day usage.Da
 		if mark.Restate != "" && !answered[mark.Restate] {
 			asked = *mark
 			if mark.CarryTo != request.CarryTo || mark.Waive != request.Waive || mark.RestateReason != request.RestateReason || mark.RestateBy != request.RestateBy {
-				refusal = fmt.Errorf("another request is open, of %s: %s: %w", mark.RestateBy, mark.RestateReason, not)
+				refusal = fmt.Errorf("%s requested a revision (%q) that is not made yet; stackusage day list shows when it is: %w", mark.RestateBy, mark.RestateReason, not)
 			}
 			return false
 		}

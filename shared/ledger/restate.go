@@ -23,7 +23,7 @@ type Reasoned struct {
 func (r Reasoned) check() error {
 	for name, text := range map[string]string{"reason": r.Reason, "name of who decides": r.By} {
 		if strings.TrimSpace(text) == "" {
-			return fmt.Errorf("the %s is missing: it is what an auditor will ask for", name)
+			return fmt.Errorf("the %s is missing: it is recorded for the audit", name)
 		}
 		if len(text) > 1000 {
 			return fmt.Errorf("the %s has %d bytes; at most 1000 are kept", name, len(text))

@@ -222,11 +222,11 @@ func (b History) heldOn(usageDay string) Registration {
 func (b History) NotAccepted(hour time.Time, grace time.Duration) string {
 	switch begins := b.Begins(); {
 	case len(b.Registrations) == 0:
-		return "no registration has this cloudId; the hour counts once there is one"
+		return "no registration has this cloudId; the hour is accepted once there is one"
 	case b.Accepts(hour, grace):
 		return ""
 	case hour.Before(begins):
-		return "the hour is before the registration's start, " + begins.UTC().Format(time.RFC3339) + "; it counts once that is earlier"
+		return "the hour is before the registration's start, " + begins.UTC().Format(time.RFC3339) + "; it is accepted once that is earlier"
 	}
-	return "the registration had ended; the hour counts once it is registered again from that hour on"
+	return "the registration had ended; the hour is accepted once the stack is registered again from that hour on"
 }

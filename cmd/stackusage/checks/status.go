@@ -32,10 +32,14 @@ func Status(e *cli.Env) *cobra.Command {
 KIND:
   agent           newest heartbeat of a stack's agent
   openDay         a usage day with something to close
-  openRevision    a revision with batches that commerce has not answered
+  openRevision    a revision with batches that have no outcome yet
   finding         an observation that waits for a decision: stackusage finding list
   failedMessages  messages that failed for good, in table FailedMessages
   queue           messages that wait, about
+
+It does not list rejected rows, nor files that are in conflict, rejected or not
+registered: stackusage quarantine list, stackusage hour list --verdict conflict. How
+late an agent is does not change the exit code.
 
 --output json prints the object of GET /api/status, without what open days wait for.
 

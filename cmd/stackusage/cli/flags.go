@@ -129,7 +129,7 @@ func ReasonFlags(cmd *cobra.Command, why *ledger.Reasoned) func() error {
 	by := ByFlag(cmd, &why.By)
 	return func() error {
 		if why.Reason == "" {
-			return errors.New("--reason is missing: it is what an auditor will ask for")
+			return errors.New("--reason is missing: it is recorded for the audit")
 		}
 		why.At = time.Now()
 		return by()
