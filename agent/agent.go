@@ -17,12 +17,12 @@ import (
 	"context"
 	"io"
 	"log/slog"
-	"stackusage/agent/subscribers"
 	"sync"
 	"time"
 
 	"stackusage/agent/metrics"
 	"stackusage/agent/spool"
+	"stackusage/agent/subscribers"
 	"stackusage/shared/landing"
 )
 

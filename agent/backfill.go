@@ -6,10 +6,10 @@ import (
 	"fmt"
 	"log/slog"
 	"slices"
-	"stackusage/agent/status"
 
 	"stackusage/agent/metrics"
 	"stackusage/agent/spool"
+	"stackusage/agent/status"
 	"stackusage/shared/usage"
 )
 

@@ -6,13 +6,13 @@ import (
 	"log/slog"
 	"net/http"
 	"net/http/httptest"
-	"stackusage/agent/status"
 	"strings"
 	"testing"
 	"time"
 
 	"stackusage/agent"
 	"stackusage/agent/stackapi"
+	"stackusage/agent/status"
 	"stackusage/shared/usage"
 )
 

@@ -7,11 +7,11 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
-	"stackusage/agent/subscribers"
 	"sync"
 
 	"stackusage/agent/spool"
 	"stackusage/agent/stackapi"
+	"stackusage/agent/subscribers"
 	"stackusage/shared/landing"
 	"stackusage/shared/usage"
 )

@@ -6,11 +6,11 @@ import (
 	"fmt"
 	"log/slog"
 	"slices"
-	"stackusage/agent/status"
 	"time"
 
 	"stackusage/agent/metrics"
 	"stackusage/agent/spool"
+	"stackusage/agent/status"
 	"stackusage/shared/landing"
 )
 

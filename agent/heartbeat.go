@@ -5,9 +5,9 @@ import (
 	"encoding/json"
 	"log/slog"
 	"math/rand/v2"
-	"stackusage/agent/status"
 	"time"
 
+	"stackusage/agent/status"
 	"stackusage/shared/landing"
 	"stackusage/shared/usage"
 )

@@ -9,7 +9,6 @@ import (
 	"os"
 	"path/filepath"
 	"slices"
-	"stackusage/agent/status"
 	"strings"
 	"testing"
 	"time"
@@ -20,6 +19,7 @@ import (
 	"stackusage/agent"
 	"stackusage/agent/blobdrop"
 	"stackusage/agent/stackapi"
+	"stackusage/agent/status"
 	"stackusage/shared/usage"
 )
 

@@ -9,11 +9,11 @@ import (
 	"maps"
 	"math/rand/v2"
 	"slices"
-	"stackusage/agent/status"
 	"sync"
 	"time"
 
 	"stackusage/agent/stackapi"
+	"stackusage/agent/status"
 	"stackusage/shared/usage"
 )
 

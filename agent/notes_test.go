@@ -3,8 +3,9 @@ package agent_test
 import (
 	"os"
 	"path/filepath"
-	"stackusage/agent/status"
 	"testing"
+
+	"stackusage/agent/status"
 )
 
 // TestNotesOfAnyKindCostNoHour: whatever lies in the place of a note, the hour is

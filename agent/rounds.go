@@ -7,12 +7,12 @@ import (
 	"log/slog"
 	"math/rand/v2"
 	"slices"
-	"stackusage/agent/status"
 	"sync"
 	"time"
 
 	"stackusage/agent/metrics"
 	"stackusage/agent/stackapi"
+	"stackusage/agent/status"
 	"stackusage/shared/usage"
 )
 

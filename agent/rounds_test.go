@@ -10,7 +10,6 @@ import (
 	"os"
 	"path/filepath"
 	"slices"
-	"stackusage/agent/status"
 	"strings"
 	"sync"
 	"testing"
@@ -21,6 +20,7 @@ import (
 	"stackusage/agent"
 	"stackusage/agent/spool"
 	"stackusage/agent/stackapi"
+	"stackusage/agent/status"
 	"stackusage/shared/landing"
 	"stackusage/shared/usage"
 )

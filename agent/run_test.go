@@ -3,13 +3,13 @@ package agent_test
 import (
 	"context"
 	"slices"
-	"stackusage/agent/status"
 	"testing"
 	"testing/synctest"
 	"time"
 
 	"stackusage/agent"
 	"stackusage/agent/stackapi"
+	"stackusage/agent/status"
 	"stackusage/shared/landing"
 	"stackusage/shared/usage"
 )

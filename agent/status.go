@@ -6,11 +6,11 @@ import (
 	"maps"
 	"os"
 	"slices"
-	"stackusage/agent/status"
 	"sync"
 	"time"
 
 	"stackusage/agent/spool"
+	"stackusage/agent/status"
 	"stackusage/shared/usage"
 )
 

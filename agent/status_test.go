@@ -5,7 +5,6 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
-	"stackusage/agent/status"
 	"strings"
 	"testing"
 	"time"
@@ -15,6 +14,7 @@ import (
 	"stackusage/agent"
 	"stackusage/agent/spool"
 	"stackusage/agent/stackapi"
+	"stackusage/agent/status"
 	"stackusage/shared/usage"
 )
 

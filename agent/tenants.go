@@ -6,9 +6,9 @@ import (
 	"log/slog"
 	"maps"
 	"slices"
-	"stackusage/agent/subscribers"
 	"strings"
 
+	"stackusage/agent/subscribers"
 	"stackusage/shared/usage"
 )
 

@@ -8,7 +8,6 @@ import (
 	"net"
 	"net/url"
 	"os"
-	"stackusage/agent/status"
 	"strings"
 	"syscall"
 	"testing"
@@ -22,6 +21,7 @@ import (
 	"stackusage/agent/inspection"
 	"stackusage/agent/signin"
 	"stackusage/agent/stackapi"
+	"stackusage/agent/status"
 )
 
 // mustSay checks an outcome and parts of its texts.

@@ -6,12 +6,12 @@ import (
 	"fmt"
 	"io/fs"
 	"slices"
-	"stackusage/agent/status"
 	"strings"
 	"time"
 
 	"stackusage/agent"
 	"stackusage/agent/spool"
+	"stackusage/agent/status"
 	"stackusage/shared/usage"
 )
 

@@ -5,13 +5,13 @@ import (
 	"errors"
 	"os"
 	"path/filepath"
-	"stackusage/agent/status"
 	"strings"
 	"testing"
 	"time"
 
 	"stackusage/agent"
 	"stackusage/agent/spool"
+	"stackusage/agent/status"
 	"stackusage/shared/usage"
 )
 

@@ -4,17 +4,17 @@ import (
 	"encoding/json"
 	"fmt"
 	"io"
-	"stackusage/agent/status"
 	"strings"
 	"text/tabwriter"
 	"time"
 	"unicode"
 
+	"github.com/spf13/cobra"
+
 	"stackusage/agent/config"
 	"stackusage/agent/inspection"
+	"stackusage/agent/status"
 	"stackusage/shared/usage"
-
-	"github.com/spf13/cobra"
 )
 
 // shown is what status shows; without an agent that has run, only what is known
