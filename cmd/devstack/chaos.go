@@ -64,7 +64,7 @@ Build first with: make stage-chaos`,
 	flags := cmd.Flags()
 	flags.Uint64Var(&o.seed, "seed", 1, "seed of the first run; the next runs count up")
 	flags.IntVar(&o.runs, "runs", 1, "number of runs, each with a site of its own")
-	flags.DurationVar(&o.storm, "storm", 2*time.Minute, "longest `time` with faults; they end when every kind happened and all hours are ingested")
+	flags.DurationVar(&o.storm, "storm", 5*time.Minute, "longest `time` with faults; they end when every kind happened and all hours are ingested")
 	flags.DurationVar(&o.timeout, "timeout", 3*time.Minute, "longest `time` to settle after the faults")
 	flags.BoolVar(&o.compare, "compare", true, "compare what commerce accepted with a calm run")
 	flags.BoolVar(&o.quick, "quick", false, "fewer faults: each kind of write meets two of them, no hours come late")
