@@ -89,11 +89,11 @@ func TestEmptyAnswersHang(t *testing.T) {
 func TestTimeoutKillsNeighbours(t *testing.T) {
 	t.Parallel()
 	r := stage(t, map[string]string{"host.json": hostJSON("00:00:20", ""), "Slow": byHand, "Neighbour": byHand})
-	r.opts.TimeScale = 20
+	r.opts.TimeScale = 10 // a timeout of two seconds
 	r.start()
 	r.invoke("Slow", "sleep:1m")
 	r.eventually("the slow call", func() bool { return len(r.requests()) == 1 })
-	time.Sleep(500 * time.Millisecond) // so that the neighbour's own timeout is after the kill
+	time.Sleep(1500 * time.Millisecond) // so that the neighbour's own timeout is after the kill
 	r.invoke("Neighbour", "sleep:1m")
 	got := r.finished("Neighbour", 1)
 	if got.Failed != 1 || got.Timeouts != 0 {

@@ -30,7 +30,7 @@ func hostJSON(timeout, more string) string {
 		more = "," + more
 	}
 	return `{"version":"2.0","extensionBundle":{},"functionTimeout":"` + timeout + `","customHandler":{"description":{"defaultExecutablePath":"bin/handler"},` +
-		`"enableProxyingHttpRequest":true,"initializationTimeout":"00:00:01"}` + more + `}`
+		`"enableProxyingHttpRequest":true,"initializationTimeout":"00:00:20"}` + more + `}`
 }
 
 // rig is a host under test, its app, and what both noted.

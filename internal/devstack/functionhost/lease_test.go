@@ -27,7 +27,7 @@ func TestQueueLease(t *testing.T) {
 	t.Run("when the host dies the lease passes and the message comes again", func(t *testing.T) {
 		t.Parallel()
 		r := queueRig(t, map[string]string{"host.json": queueHost("-1", ""), "F": onQueue("work", "")})
-		r.opts.TimeScale = 300
+		r.opts.TimeScale = 150 // a lease of four seconds
 		r.send("work", b64("sleep:3s"))
 		r.start()
 		r.eventually("the first call", func() bool { return len(r.requests()) == 1 })
