@@ -81,11 +81,20 @@ func (r Reader) Read(ctx context.Context) (Status, error) {
 	if err != nil {
 		return s, err
 	}
-	due := r.dueRule()
+	histories, err := r.Registrations.Histories(ctx)
+	if err != nil {
+		return s, err
+	}
+	of := make(map[string]registration.History, len(histories))
+	for _, h := range histories {
+		of[h.CloudID] = h
+	}
 	for _, m := range marks {
 		open := OpenDay{CloudID: m.CloudID, UsageDay: m.Day.String(), Revision: m.Revision, Since: m.Since, Declined: m.Declined}
 		if m.Revision == 0 {
-			due(ctx, m, &open)
+			if len(s.OpenDays) < maxDue {
+				r.due(ctx, m, of[m.CloudID], &open)
+			}
 			s.OpenDays = append(s.OpenDays, open)
 			continue
 		}
@@ -101,7 +110,7 @@ func (r Reader) Read(ctx context.Context) (Status, error) {
 		}
 		s.OpenRevisions = append(s.OpenRevisions, open)
 	}
-	if s.Findings, err = r.findings(ctx); err != nil {
+	if s.Findings, err = r.findings(ctx, histories); err != nil {
 		return s, err
 	}
 	if s.Agents, err = r.heartbeats(ctx); err != nil {
@@ -122,46 +131,30 @@ func (r Reader) Read(ctx context.Context) (Status, error) {
 	return s, nil
 }
 
-// maxDue bounds of how many open days it is said when they are due: each costs some
+// maxDue bounds for how many open days the status says when they are due: each costs some
 // requests.
 const maxDue = 100
 
-// dueRule says of open days why they wait for their next revision. Of a day of which
-// that cannot be read it says so: the rest of the status is worth having.
-func (r Reader) dueRule() func(ctx context.Context, m ledger.OpenMark, open *OpenDay) {
-	histories, asked := map[string]registration.History{}, 0
-	return func(ctx context.Context, m ledger.OpenMark, open *OpenDay) {
-		if asked++; r.Closer == nil || asked > maxDue {
-			return
-		}
-		history, known := histories[m.CloudID]
-		var err error
-		if !known {
-			if history, err = r.Registrations.History(ctx, m.CloudID); err == nil {
-				histories[m.CloudID] = history
-			}
-		}
-		if err == nil && len(history.Registrations) == 0 {
-			open.WaitsFor = "no registration has this cloudId"
-			return
-		}
-		if err == nil {
-			err = r.Closer.OpenDue(ctx, m, history)
-		}
-		if waits, is := errors.AsType[*closing.NotDue](err); is {
-			open.WaitsFor, open.DueAt = waits.Reason, waits.Until.UTC()
-		} else if err != nil {
-			r.Log.WarnContext(ctx, "an open day cannot be read", slog.String("cloudId", m.CloudID), slog.String("usageDay", m.Day.String()), slog.String("cause", err.Error()))
-			open.WaitsFor = "not known: its rows cannot be read"
-		}
+// due says why an open day waits for its next revision. Of a day of which that cannot
+// be read it says so: the rest of the status is worth having.
+func (r Reader) due(ctx context.Context, m ledger.OpenMark, history registration.History, open *OpenDay) {
+	if r.Closer == nil {
+		return
+	}
+	if len(history.Registrations) == 0 {
+		open.WaitsFor = "no registration has this cloudId"
+		return
+	}
+	err := r.Closer.OpenDue(ctx, m, history)
+	if waits, is := errors.AsType[*closing.NotDue](err); is {
+		open.WaitsFor, open.DueAt = waits.Reason, waits.Until.UTC()
+	} else if err != nil {
+		r.Log.WarnContext(ctx, "an open day cannot be read", slog.String("cloudId", m.CloudID), slog.String("usageDay", m.Day.String()), slog.String("cause", err.Error()))
+		open.WaitsFor = "not known: its rows cannot be read"
 	}
 }
 
-func (r Reader) findings(ctx context.Context) ([]Finding, error) {
-	histories, err := r.Registrations.Histories(ctx)
-	if err != nil {
-		return nil, err
-	}
+func (r Reader) findings(ctx context.Context, histories []registration.History) ([]Finding, error) {
 	found, err := r.Ledger.Findings(ctx, r.Blobs, histories, maxFindings)
 	shown := make([]Finding, len(found))
 	for i, f := range found {
