@@ -10,7 +10,7 @@ import (
 	"testing"
 	"time"
 
-	"stackusage/handlers"
+	"stackusage/shared/content"
 	"stackusage/shared/landing"
 	"stackusage/shared/ledger"
 	"stackusage/shared/table"
@@ -19,12 +19,12 @@ import (
 // repacked is storage in which the files of a container say the same in other
 // bytes: only a hash tells.
 type repacked struct {
-	handlers.Blobs
+	content.Store
 	container, prefix string
 }
 
 func (b repacked) Open(ctx context.Context, container, name string) (io.ReadCloser, time.Time, error) {
-	body, at, err := b.Blobs.Open(ctx, container, name)
+	body, at, err := b.Store.Open(ctx, container, name)
 	if err != nil || container != b.container || !strings.HasPrefix(name, b.prefix) {
 		return body, at, err
 	}

@@ -1,12 +1,12 @@
 // Package handlers is what the Functions host calls: one mux route for each
-// folder of package functions, one file for each function.
+// folder of package functions. functions.go calls the workflows.
 //
 //	POST /IngestHour    queue usage-landed    a landed hour blob -> partials, quarantine, verdict
 //	POST /CloseDay      queue usage-days      a usage day        -> revision, batches
-//	POST /ForwardBatch  queue usage-batches   a batch            -> commerce -> answers
+//	POST /ForwardBatch  queue usage-batches   a batch            -> commerce -> outcomes
 //	POST /Sweep         timer                 what may close, what got lost, what failed
 //	GET  /api/status    HTTP                  what is open
-//	     /api/registrations...                who is charged: arm.go
+//	     /api/registrations...                billing subscriptions: arm.go
 //
 // The host is strict: an answer without a JSON object hangs and then kills the
 // process and all its neighbours. Every route goes through invoke.Reply, panics
@@ -40,12 +40,6 @@ import (
 	"stackusage/shared/telemetry"
 )
 
-// Blobs keeps contents under names made from them.
-type Blobs interface {
-	content.Putter
-	content.Opener
-}
-
 // Landing is the storage that the stacks drop hour blobs in.
 type Landing interface {
 	sweep.Landing
@@ -57,7 +51,7 @@ type App struct {
 	Ledger         *ledger.Ledger
 	Landing        Landing
 	LandingService string // URL of the landing storage's blobs, without a signature: what activation keys name
-	Blobs          Blobs
+	Blobs          content.Store
 	Queues         sweep.Queues
 	Registrations  registration.Store
 	Commerce       forward.Commerce

@@ -31,23 +31,12 @@ import (
 	"stackusage/shared/usage"
 )
 
-// Blobs keeps the app's files.
-type Blobs interface {
-	content.Putter
-	content.Opener
-}
-
-// Queue takes messages for others.
-type Queue interface {
-	Enqueue(ctx context.Context, queue, text string, delay time.Duration) error
-}
-
 // Closer closes usage days. All fields are set before its first use.
 type Closer struct {
 	Ledger        *ledger.Ledger
 	Hours         content.Opener // hour blobs, for partials that are not kept any more
-	Blobs         Blobs
-	Queues        Queue
+	Blobs         content.Store
+	Queues        queue.Sender
 	Registrations registration.Store
 	Meters        *meter.Catalogue
 	Now           func() time.Time

@@ -22,6 +22,12 @@ type Opener interface {
 	Open(ctx context.Context, container, name string) (body io.ReadCloser, storedAt time.Time, err error)
 }
 
+// Store keeps files of the app's own: it stores and opens them.
+type Store interface {
+	Putter
+	Opener
+}
+
 // Blob is a stored file as a row names it.
 type Blob struct {
 	Container, Name string

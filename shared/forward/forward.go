@@ -30,17 +30,6 @@ import (
 	"stackusage/shared/telemetry"
 )
 
-// Blobs keeps batches and receipts.
-type Blobs interface {
-	content.Putter
-	content.Opener
-}
-
-// Queue takes messages for later.
-type Queue interface {
-	Enqueue(ctx context.Context, queue, text string, delay time.Duration) error
-}
-
 // Commerce takes one request with records, and reads back which of some records of a
 // usage day (2019-12-10) it accepted. Failures are *Failure.
 type Commerce interface {
@@ -51,8 +40,8 @@ type Commerce interface {
 // Forwarder sends batches. All fields are set before its first use.
 type Forwarder struct {
 	Ledger          *ledger.Ledger
-	Blobs           Blobs
-	Queues          Queue
+	Blobs           content.Store // batches and receipts
+	Queues          queue.Sender
 	Commerce        Commerce
 	Now             func() time.Time
 	Retry           time.Duration // first delay after a failed send; doubles up to an hour

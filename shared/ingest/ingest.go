@@ -26,7 +26,7 @@ type Ingester struct {
 	Hours         content.Opener // hour blobs
 	Registrations registration.Store
 	Now           func() time.Time
-	App           Store // partials, quarantine and corrected blobs
+	App           content.Store // partials, quarantine and corrected blobs
 	Settings      Settings
 	Limits        landing.Limits
 	SettlingHours int              // ledger.OwnDays

@@ -30,12 +30,6 @@ import (
 	"stackusage/shared/usage"
 )
 
-// Store keeps the app's own files.
-type Store interface {
-	content.Opener
-	content.Putter
-}
-
 // Settings bound what an Intake holds.
 type Settings struct {
 	TempDir   string                 // for runs and files on their way to storage; empty: the system's

@@ -7,9 +7,11 @@
 package queue
 
 import (
+	"context"
 	"encoding/json"
 	"fmt"
 	"strings"
+	"time"
 
 	"stackusage/functions"
 	"stackusage/shared/landing"
@@ -44,6 +46,11 @@ func Names() ([]string, error) {
 		}
 	}
 	return names, nil
+}
+
+// Sender puts messages on queues. A message is hidden for delay.
+type Sender interface {
+	Enqueue(ctx context.Context, queue, text string, delay time.Duration) error
 }
 
 // landedMessage is what is read of a BlobCreated event, in the Event Grid

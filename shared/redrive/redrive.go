@@ -30,7 +30,7 @@ import (
 type Redriver struct {
 	Ledger   *ledger.Ledger
 	Landing  content.Opener // hour blobs
-	App      ingest.Store   // quarantine, partials and corrected blobs
+	App      content.Store  // quarantine, partials and corrected blobs
 	Settings ingest.Settings
 	Region   func(ctx context.Context, cloudID string) (ingest.RegisteredRegion, error) // nil: see ingest.Ingester
 }

@@ -28,7 +28,7 @@ import (
 // Queues carries names between functions. Drain deletes a message once take has
 // returned nil for it.
 type Queues interface {
-	Enqueue(ctx context.Context, queue, text string, delay time.Duration) error
+	queue.Sender
 	Depth(ctx context.Context, queue string) (int64, error)
 	Drain(ctx context.Context, queue string, take func(text string) error) error
 }
