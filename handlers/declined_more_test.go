@@ -28,7 +28,7 @@ func TestADifferenceIsAgainstWhatIsStored(t *testing.T) {
 	g.set(func(w http.ResponseWriter, req *http.Request, body []byte) bool {
 		results := []outcome.Result{}
 		for _, raw := range recordsOf(body) {
-			var one judged
+			var one sentRecord
 			_ = json.Unmarshal(raw, &one)
 			if one.Kind == "usage" && ours.Add(1) == 1 { // commerce has another quantity under this id
 				g.taken(part(req, []byte(strings.Replace(string(raw), `"quantity":"`+one.Quantity+`"`, `"quantity":"0.125"`, 1))))
@@ -55,7 +55,7 @@ func TestADifferenceIsAgainstWhatIsStored(t *testing.T) {
 	}
 	t.Run("reversals that are Expired stand for nothing, and those in Conflict for what is stored", func(t *testing.T) {
 		n := 0
-		g.declining(func(r judged) *outcome.Result {
+		g.declining(func(r sentRecord) *outcome.Result {
 			if r.BillingSubscriptionID != payer {
 				return nil
 			}

@@ -21,16 +21,16 @@ import (
 
 const otherPayer = "11111111-2222-4333-8444-555555555555"
 
-type judged struct{ RecordID, Kind, BillingSubscriptionID, Quantity string }
+type sentRecord struct{ RecordID, Kind, BillingSubscriptionID, Quantity string }
 
-// declining takes the records of a request but for those that judge declines.
-func (g *gate) declining(judge func(judged) *outcome.Result) {
+// declining takes the records of a request but for those that decline has an outcome for.
+func (g *gate) declining(decline func(sentRecord) *outcome.Result) {
 	g.set(func(w http.ResponseWriter, req *http.Request, body []byte) bool {
 		results := []outcome.Result{}
 		for _, raw := range recordsOf(body) {
-			var r judged
+			var r sentRecord
 			_ = json.Unmarshal(raw, &r) // a record of ours
-			if result := judge(r); result != nil {
+			if result := decline(r); result != nil {
 				result.RecordID = r.RecordID
 				results = append(results, *result)
 				continue
@@ -43,14 +43,14 @@ func (g *gate) declining(judge func(judged) *outcome.Result) {
 }
 
 // halves are the halves of a correction that commerce may decline.
-var halves = map[string]func(judged) *outcome.Result{
-	"the reversal is declined": func(r judged) *outcome.Result {
+var halves = map[string]func(sentRecord) *outcome.Result{
+	"the reversal is declined": func(r sentRecord) *outcome.Result {
 		if r.Kind == "correction" {
 			return &outcome.Result{Status: outcome.Rejected, Code: "NoCorrections"}
 		}
 		return nil
 	},
-	"the new payer is declined": func(r judged) *outcome.Result {
+	"the new payer is declined": func(r sentRecord) *outcome.Result {
 		if r.BillingSubscriptionID == otherPayer {
 			return &outcome.Result{Status: outcome.Rejected, Code: "NoSuchSubscription"}
 		}
@@ -75,7 +75,7 @@ func (r *rig) work(t *testing.T) {
 
 // halfDeclined is an app whose day was restated for another payer, and commerce
 // declines a half of that.
-func halfDeclined(t *testing.T, judge func(judged) *outcome.Result) (*rig, *gate) {
+func halfDeclined(t *testing.T, judge func(sentRecord) *outcome.Result) (*rig, *gate) {
 	t.Helper()
 	r := registered(t)
 	g := newGate(t, r, standin.Options{})
@@ -270,7 +270,7 @@ func TestDeclinedIsStatedAgainWithBackoff(t *testing.T) {
 		wait(61*time.Minute, 6)
 	})
 	t.Run("records that are Expired wait for an operator", func(t *testing.T) {
-		g.declining(func(r judged) *outcome.Result {
+		g.declining(func(r sentRecord) *outcome.Result {
 			if r.Kind == "correction" {
 				return &outcome.Result{Status: outcome.Expired}
 			}

@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"stackusage/cmd/stackusage/batches"
+	"stackusage/cmd/stackusage/clitest"
 	"stackusage/shared/azurestore"
 	"stackusage/shared/daily"
 	"stackusage/shared/ledger"
@@ -21,7 +22,7 @@ import (
 // the second waits for commerce, the third is answered.
 func sent(t *testing.T) (func(string) string, *azurestore.Account) {
 	t.Helper()
-	getenv, account := storage(t)
+	getenv, account := clitest.Storage(t)
 	queues, err := queue.Names()
 	ok(t, err)
 	ok(t, account.Queues.Create(t.Context(), queues...))

@@ -11,6 +11,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"stackusage/cmd/stackusage/cli"
+	"stackusage/cmd/stackusage/clitest"
 	"stackusage/shared/registration"
 	"stackusage/shared/registry"
 )
@@ -106,7 +107,7 @@ func TestCallsThatAreWrong(t *testing.T) {
 // or not at all where there is only one.
 func TestRegistrationIsNamed(t *testing.T) {
 	t.Parallel()
-	getenv, account := storage(t)
+	getenv, account := clitest.Storage(t)
 	ask := func(env string, args ...string) (string, error) {
 		var out, errOut bytes.Buffer
 		err := run(t.Context(), append([]string{"registration", "show", "--output", "csv"}, args...), func(name string) string {
@@ -157,7 +158,7 @@ func TestRegistrationIsNamed(t *testing.T) {
 // TestUpdateKeepsWhatIsOmitted: an update says only what changes.
 func TestUpdateKeepsWhatIsOmitted(t *testing.T) {
 	t.Parallel()
-	getenv, account := storage(t)
+	getenv, account := clitest.Storage(t)
 	tool(t, getenv, strings.Fields("registration create --name hamburg --cloud-id "+strings.ToUpper(cloudID)+" --subscription "+payer+
 		" --kind EA --stack ASDK --model Development --reporting off --region local --start 2019-12-01T00:00Z --end 2020-06-01T00:00Z --no-hours-expected --from 2019-12-01 --reason new")...)
 	held := func(day string) registration.Registration {

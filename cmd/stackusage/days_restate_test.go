@@ -6,6 +6,7 @@ import (
 	"strings"
 	"testing"
 
+	"stackusage/cmd/stackusage/clitest"
 	"stackusage/shared/ledger"
 	"stackusage/shared/queue"
 	"stackusage/shared/table"
@@ -13,7 +14,7 @@ import (
 
 func TestRestateARange(t *testing.T) {
 	t.Parallel()
-	getenv, account := storage(t)
+	getenv, account := clitest.Storage(t)
 	queues, err := queue.Names()
 	if err == nil {
 		err = account.Queues.Create(t.Context(), queues...)

@@ -10,6 +10,7 @@ import (
 	"testing"
 
 	"stackusage/cmd/stackusage/cli"
+	"stackusage/cmd/stackusage/clitest"
 	"stackusage/shared/azurestore"
 	"stackusage/shared/ledger"
 	"stackusage/shared/registration"
@@ -26,7 +27,7 @@ func (readCloser) Close() error { return nil }
 // said something else later.
 func found(t *testing.T) (func(string) string, *azurestore.Account) {
 	t.Helper()
-	getenv, account := storage(t)
+	getenv, account := clitest.Storage(t)
 	ok(t, account.Blobs.Create(t.Context(), table.ContainerDaily))
 	ok(t, registry.Registry{Tables: account.Tables}.Put(t.Context(), registration.Registration{CloudID: cloudID, EffectiveDay: "20191201",
 		SubscriptionID: "7a1f6e0c-2a53-4a8e-9a43-0c2d4c9f1b11", BillingModel: registration.PayAsYouUse, Start: hour19.Start()}))

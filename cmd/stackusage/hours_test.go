@@ -7,6 +7,7 @@ import (
 	"testing"
 	"time"
 
+	"stackusage/cmd/stackusage/clitest"
 	"stackusage/cmd/stackusage/days"
 	"stackusage/cmd/stackusage/hours"
 	"stackusage/shared/azurestore"
@@ -28,7 +29,7 @@ var hour19 = usage.HourOf(time.Date(2019, 12, 10, 19, 0, 0, 0, time.UTC))
 // stated with the first.
 func conflict(t *testing.T) (func(string) string, *azurestore.Account) {
 	t.Helper()
-	getenv, account := storage(t)
+	getenv, account := clitest.Storage(t)
 	queues, err := queue.Names()
 	ok(t, err)
 	ok(t, account.Queues.Create(t.Context(), queues...))

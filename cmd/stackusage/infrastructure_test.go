@@ -5,6 +5,7 @@ import (
 	"strings"
 	"testing"
 
+	"stackusage/cmd/stackusage/clitest"
 	"stackusage/shared/landing"
 	"stackusage/shared/registration"
 	"stackusage/shared/registry"
@@ -12,7 +13,7 @@ import (
 
 func TestInfrastructureSubscriptions(t *testing.T) {
 	t.Parallel()
-	getenv, account := storage(t)
+	getenv, account := clitest.Storage(t)
 	const provider = "db1b3a0a-5e19-4f4c-8a3f-2b3a4f0c9d11"
 	tool(t, getenv, "registration", "create", "--name", "hamburg", "--cloud-id", cloudID, "--subscription", "7a1f6e0c-2a53-4a8e-9a43-0c2d4c9f1b11",
 		"--kind", "EA", "--model", "PayAsYouUse", "--region", "northwest", "--start", "2019-12-01T00:00:00Z", "--from", "2019-12-01", "--reason", "x", "--by", "olga")

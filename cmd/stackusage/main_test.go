@@ -10,33 +10,13 @@ import (
 	"time"
 
 	"stackusage/cmd/stackusage/cli"
+	"stackusage/cmd/stackusage/clitest"
 	"stackusage/internal/devstack/azurite/azuritetest"
-	"stackusage/shared/azurestore"
 	"stackusage/shared/table"
 	"stackusage/shared/verify"
 )
 
 func TestMain(m *testing.M) { azuritetest.Main(m) }
-
-// storage is a getenv with storage in which all tables are, empty.
-func storage(t *testing.T) (func(string) string, *azurestore.Account) {
-	t.Helper()
-	connection := azuritetest.Account(t)
-	getenv := func(name string) string {
-		if name == "UsageStorage" || name == "LandingStorage" {
-			return connection
-		}
-		return ""
-	}
-	account, err := azurestore.Connect(getenv, "UsageStorage")
-	if err == nil {
-		err = account.Tables.Create(t.Context(), table.Names()...)
-	}
-	if err != nil {
-		t.Fatal(err)
-	}
-	return getenv, account
-}
 
 func unset(string) string { return "" }
 
@@ -60,7 +40,7 @@ func TestWhereNothingAnswers(t *testing.T) {
 
 func TestAMistypedRegistrationIsNotVerified(t *testing.T) {
 	t.Parallel()
-	getenv, _ := storage(t)
+	getenv, _ := clitest.Storage(t)
 	for _, days := range []string{"", " --from 2019-12-10 --to 2019-12-11"} {
 		var out bytes.Buffer
 		err := run(t.Context(), strings.Fields("verify --registration "+cloudID+days), getenv, &out, &out)
@@ -72,7 +52,7 @@ func TestAMistypedRegistrationIsNotVerified(t *testing.T) {
 
 func TestVerify(t *testing.T) {
 	t.Parallel()
-	getenv, account := storage(t)
+	getenv, account := clitest.Storage(t)
 	t.Run("empty storage has no differences, and the columns line up", func(t *testing.T) {
 		var out, errOut bytes.Buffer
 		if err := run(t.Context(), []string{"verify"}, getenv, &out, &errOut); err != nil {
@@ -124,7 +104,7 @@ func TestVerify(t *testing.T) {
 
 func TestARegistrationShowsDaysAsItTakesThem(t *testing.T) {
 	t.Parallel()
-	getenv, _ := storage(t)
+	getenv, _ := clitest.Storage(t)
 	args := strings.Fields("registration create --name hamburg --subscription 7a1f6e0c-2a53-4a8e-9a43-0c2d4c9f1b11 --kind EA --model PayAsYouUse --region local --from 2019-12-10 --reason new --cloud-id " + cloudID)
 	tool(t, getenv, args...)
 	if got := tool(t, getenv, "registration", "show", "--registration", "hamburg"); !strings.Contains(got, "\n2019-12-10  7a1f6e0c-") {

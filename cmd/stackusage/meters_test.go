@@ -6,6 +6,7 @@ import (
 	"strings"
 	"testing"
 
+	"stackusage/cmd/stackusage/clitest"
 	"stackusage/cmd/stackusage/meters"
 	"stackusage/shared/azurestore"
 	"stackusage/shared/daily"
@@ -41,7 +42,7 @@ func TestMetersOfTheCatalogue(t *testing.T) {
 // billedDays is storage with two usage days in which five lines were billed.
 func billedDays(t *testing.T) (func(string) string, *azurestore.Account) {
 	t.Helper()
-	getenv, account := storage(t)
+	getenv, account := clitest.Storage(t)
 	catalogue, err := meter.BuiltIn()
 	ok(t, err)
 	day := hour19.Day()

@@ -11,6 +11,7 @@ import (
 	"testing"
 
 	"stackusage/cmd/stackusage/cli"
+	"stackusage/cmd/stackusage/clitest"
 	"stackusage/shared/azurestore"
 	"stackusage/shared/ingest"
 	"stackusage/shared/landing"
@@ -26,7 +27,7 @@ const usageRow = `{"properties":{"subscriptionId":"09065051-cfe9-4fcf-b90c-87f2a
 // refused, and rows of more quantities.
 func refusedRows(t *testing.T, more ...string) func(string) string {
 	t.Helper()
-	getenv, account := storage(t)
+	getenv, account := clitest.Storage(t)
 	ok(t, account.Blobs.Create(t.Context(), table.ContainerPartials, table.ContainerQuarantine, table.ContainerCorrected, landing.Container(cloudID)))
 	var file bytes.Buffer
 	w, err := landing.NewWriter(&file, landing.Header{CloudID: cloudID, Region: "northwest", ReportedStart: hour19.Start(), CollectedAt: hour19.End()})

@@ -3,11 +3,13 @@ package main
 import (
 	"strings"
 	"testing"
+
+	"stackusage/cmd/stackusage/clitest"
 )
 
 func TestTenantsSayForHowLong(t *testing.T) {
 	t.Parallel()
-	getenv, _ := storage(t)
+	getenv, _ := clitest.Storage(t)
 	const (
 		tenant = "db1b3a0a-5e19-4f4c-8a3f-2b3a4f0c9d11"
 		first  = "1f0c9d11-5e19-4f4c-8a3f-2b3a4f0c9d12"

@@ -13,37 +13,16 @@ import (
 	"time"
 
 	"stackusage/cmd/stackusage/cli"
+	"stackusage/cmd/stackusage/clitest"
 	"stackusage/cmd/stackusage/registrations"
 	"stackusage/internal/devstack/azurite/azuritetest"
-	"stackusage/shared/azurestore"
 	"stackusage/shared/landing"
 	"stackusage/shared/ledger"
 	"stackusage/shared/registrar"
 	"stackusage/shared/registration"
-	"stackusage/shared/table"
 )
 
 func TestMain(m *testing.M) { azuritetest.Main(m) }
-
-// storage is a getenv with storage in which all tables are, empty.
-func storage(t *testing.T) (func(string) string, *azurestore.Account) {
-	t.Helper()
-	connection := azuritetest.Account(t)
-	getenv := func(name string) string {
-		if name == "UsageStorage" || name == "LandingStorage" {
-			return connection
-		}
-		return ""
-	}
-	account, err := azurestore.Connect(getenv, "UsageStorage")
-	if err == nil {
-		err = account.Tables.Create(t.Context(), table.Names()...)
-	}
-	if err != nil {
-		t.Fatal(err)
-	}
-	return getenv, account
-}
 
 // run runs the smoke test, or what it advises.
 func run(ctx context.Context, args []string, getenv func(string) string, stdout, stderr io.Writer) error {
@@ -84,7 +63,7 @@ func checked(t *testing.T, getenv func(string) string, url string, args ...strin
 }
 
 func TestSmokeTestIsCalledWrong(t *testing.T) {
-	getenv, _ := storage(t)
+	getenv, _ := clitest.Storage(t)
 	for name, tc := range map[string]struct {
 		args []string
 		want string
@@ -110,7 +89,7 @@ func TestSmokeTestIsCalledWrong(t *testing.T) {
 }
 
 func TestSmokeTestStatus(t *testing.T) {
-	getenv, _ := storage(t)
+	getenv, _ := clitest.Storage(t)
 	closed := httptest.NewServer(nil)
 	closed.Close()
 	for name, tc := range map[string]struct{ url, want string }{
@@ -137,7 +116,7 @@ func TestSmokeTestStatus(t *testing.T) {
 func TestSmokeTestStops(t *testing.T) {
 	url := answering(t, 200, goodStatus)
 	begin := func(t *testing.T) (func(string) string, *canary) {
-		getenv, account := storage(t)
+		getenv, account := clitest.Storage(t)
 		c := &canary{app: &cli.Storage{Usage: account, Landing: account, Ledger: &ledger.Ledger{Store: account.Tables}}}
 		if err := c.choose(t.Context(), time.Now(), 1); err != nil {
 			t.Fatal(err)
@@ -152,7 +131,7 @@ func TestSmokeTestStops(t *testing.T) {
 		}
 	}
 	t.Run("no tables: the handler never started here", func(t *testing.T) {
-		getenv, _ := storage(t)
+		getenv, _ := clitest.Storage(t)
 		expect(t, func(name string) string {
 			if name == "UsageStorage" {
 				return strings.Replace(getenv(name), "AccountName=account", "AccountName=nobody", 1)
@@ -262,7 +241,7 @@ func TestLateHour(t *testing.T) {
 // TestCanaryHour: it is what an agent drops, and the same whoever makes it.
 func TestCanaryHour(t *testing.T) {
 	now := time.Date(2026, 3, 1, 0, 30, 0, 0, time.UTC)
-	_, account := storage(t)
+	_, account := clitest.Storage(t)
 	one, two := canary{app: &cli.Storage{Usage: account, Ledger: &ledger.Ledger{Store: account.Tables}}}, canary{}
 	if err := one.choose(t.Context(), now, 1); err != nil {
 		t.Fatal(err)

@@ -1,0 +1,30 @@
+// Package clitest gives the tests of the operator's tool storage to work on.
+package clitest
+
+import (
+	"testing"
+
+	"stackusage/internal/devstack/azurite/azuritetest"
+	"stackusage/shared/azurestore"
+	"stackusage/shared/table"
+)
+
+// Storage is a getenv with storage in which all tables are, empty.
+func Storage(t *testing.T) (func(string) string, *azurestore.Account) {
+	t.Helper()
+	connection := azuritetest.Account(t)
+	getenv := func(name string) string {
+		if name == "UsageStorage" || name == "LandingStorage" {
+			return connection
+		}
+		return ""
+	}
+	account, err := azurestore.Connect(getenv, "UsageStorage")
+	if err == nil {
+		err = account.Tables.Create(t.Context(), table.Names()...)
+	}
+	if err != nil {
+		t.Fatal(err)
+	}
+	return getenv, account
+}
