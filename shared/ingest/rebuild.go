@@ -2,11 +2,7 @@ package ingest
 
 import (
 	"context"
-	"errors"
 	"fmt"
-	"io"
-	"iter"
-	"math"
 
 	"stackusage/shared/content"
 	"stackusage/shared/landing"
@@ -65,50 +61,27 @@ func (r Rebuilder) partial(ctx context.Context, in ledger.DayInput) (*content.Fi
 
 // add reads the hour blob and adds up the rows of one usage day.
 func (r Rebuilder) add(ctx context.Context, id ledger.HourID, h ledger.Hour, day usage.Day, sums *Intake) (landing.Header, error) {
-	blob := content.At(h.Blob)
-	body, _, err := r.Hours.Open(ctx, blob.Container, blob.Name)
+	hour, err := Hours{r.Ledger, r.Hours}.Open(ctx, id, h)
 	if err != nil {
 		return landing.Header{}, err
 	}
-	defer body.Close()
-	// What was over a limit does not count; what counts may be over one of today.
-	reader, err := landing.NewReader(body, landing.Name{CloudID: id.CloudID, Hour: id.Hour, SHA16: id.SHA16, Corrected: h.Original != ""},
-		landing.Limits{Bytes: math.MaxInt64, Rows: math.MaxInt64})
-	if err != nil {
-		return landing.Header{}, err
-	}
-	next, stop := iter.Pull2(r.Ledger.RejectedLines(ctx, id, h.RejectedFile))
-	defer stop()
-	rejected, err, more := next()
-	var accepted int64
-	for {
-		line, readErr := reader.Next()
-		if errors.Is(readErr, io.EOF) {
-			break
-		}
-		if err := errors.Join(err, readErr); err != nil {
+	defer hour.Close()
+	for row, err := range hour.Rows(ctx) {
+		if err != nil {
 			return landing.Header{}, err
 		}
-		if more && rejected.Line == line.Number {
-			rejected, err, more = next()
+		if row.Code != "" {
 			continue
 		}
-		accepted++
-		record, refusal := usage.ParseRecord(line.Bytes, id.Hour)
+		record, refusal := usage.ParseRecord(row.Bytes, id.Hour)
 		if refusal != nil {
-			return landing.Header{}, fmt.Errorf("row %d of %s counts, and cannot be read any more: %s", line.Number, h.Blob, refusal.Reason)
+			return landing.Header{}, fmt.Errorf("row %d of %s counts, and cannot be read any more: %s", row.Number, h.Blob, refusal.Reason)
 		}
 		if record.Hour.Day() == day {
-			err = errors.Join(err, sums.add(record))
+			if err := sums.add(record); err != nil {
+				return landing.Header{}, err
+			}
 		}
 	}
-	switch {
-	case err != nil:
-		return landing.Header{}, err
-	case more:
-		return landing.Header{}, fmt.Errorf("row %d of %s was rejected, and the blob has no such row", rejected.Line, h.Blob)
-	case reader.SHA256() != h.SHA256 || accepted != h.Accepted:
-		return landing.Header{}, fmt.Errorf("%s has SHA-256 %s and %d rows that count, UsageHours says %s and %d", h.Blob, reader.SHA256(), accepted, h.SHA256, h.Accepted)
-	}
-	return reader.Header(), nil
+	return hour.Header(), nil
 }

@@ -1,0 +1,99 @@
+package ingest
+
+import (
+	"context"
+	"fmt"
+	"io"
+	"iter"
+	"math"
+
+	"stackusage/shared/content"
+	"stackusage/shared/landing"
+	"stackusage/shared/ledger"
+)
+
+// Hours reads hour blobs that are or were accepted, as they were ingested: what was
+// rejected then stays rejected, whatever the rules are today.
+type Hours struct {
+	Ledger *ledger.Ledger
+	Blobs  content.Opener // hour blobs: landing.Files
+}
+
+// AcceptedHour is such an hour blob, open for reading.
+type AcceptedHour struct {
+	id     ledger.HourID
+	row    ledger.Hour
+	reader *landing.Reader
+	body   io.Closer
+	ledger *ledger.Ledger
+}
+
+// Row is a row of the hour blob.
+type Row struct {
+	landing.Line
+	Code string // why it was rejected; empty: it was accepted
+}
+
+// Open opens the hour blob of a row of UsageHours. Whoever opens it closes it.
+func (o Hours) Open(ctx context.Context, id ledger.HourID, h ledger.Hour) (*AcceptedHour, error) {
+	blob := content.At(h.Blob)
+	name, err := landing.ParseName(blob.Container, blob.Name)
+	if err != nil {
+		return nil, err
+	}
+	body, _, err := o.Blobs.Open(ctx, blob.Container, blob.Name)
+	if err != nil {
+		return nil, err
+	}
+	// What was over a limit was not accepted; what was accepted may be over one of today.
+	reader, err := landing.NewReader(body, name, landing.Limits{Bytes: math.MaxInt64, Rows: math.MaxInt64})
+	if err != nil {
+		body.Close()
+		return nil, fmt.Errorf("read hour blob %s: %w", h.Blob, err)
+	}
+	return &AcceptedHour{id: id, row: h, reader: reader, body: body, ledger: o.Ledger}, nil
+}
+
+// Header is that of the hour blob.
+func (a *AcceptedHour) Header() landing.Header { return a.reader.Header() }
+
+// Close closes the blob.
+func (a *AcceptedHour) Close() error { return a.body.Close() }
+
+// Rows goes through all rows once, in order of line. After the last one, the blob's
+// hash, the number of accepted rows and the lines of the rejected ones must be those
+// that were recorded.
+func (a *AcceptedHour) Rows(ctx context.Context) iter.Seq2[Row, error] {
+	return func(yield func(Row, error) bool) {
+		next, stop := iter.Pull2(a.ledger.RejectedLines(ctx, a.id, a.row.RejectedFile))
+		defer stop()
+		rejected, err, more := next()
+		var accepted int64
+		for err == nil {
+			var line landing.Line
+			if line, err = a.reader.Next(); err != nil {
+				break
+			}
+			row := Row{Line: line}
+			if more && rejected.Line == line.Number {
+				row.Code = rejected.Code
+				rejected, err, more = next()
+			} else {
+				accepted++
+			}
+			if err == nil && !yield(row, nil) {
+				return
+			}
+		}
+		switch {
+		case err != io.EOF: // bare: a connection that broke may wrap it
+		case more:
+			err = fmt.Errorf("row %d was rejected, and the blob has no such row", rejected.Line)
+		case a.reader.SHA256() != a.row.SHA256 || accepted != a.row.Accepted:
+			err = fmt.Errorf("it has SHA-256 %s and %d accepted rows, UsageHours says %s and %d", a.reader.SHA256(), accepted, a.row.SHA256, a.row.Accepted)
+		default:
+			return
+		}
+		yield(Row{}, fmt.Errorf("read hour blob %s: %w", a.row.Blob, err))
+	}
+}
