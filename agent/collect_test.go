@@ -20,7 +20,7 @@ import (
 )
 
 func TestEveryRowOfTheScenarioLands(t *testing.T) {
-	s := newScenario(t, azurestack.Options{PageSize: 300, EmptyLastPage: true})
+	s := newScenario(t, azurestack.Options{PageSize: 300, Endings: []string{azurestack.EndPage}})
 	from, to := usage.HourOf(s.stack.First()), usage.HourOf(s.stack.End())
 	report, err := collect(t.Context(), s.agent(t), from, to)
 	if err != nil {

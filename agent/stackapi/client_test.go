@@ -120,7 +120,7 @@ func TestHourIsHandedOnByteForByte(t *testing.T) {
 		{"pages of a thousand", azurestack.Options{}, "", 2},
 		{"small pages", azurestack.Options{PageSize: 100}, "", 12},
 		{"old namespace", azurestack.Options{}, stackapi.NamespaceOld, 2},
-		{"an empty page at the end", azurestack.Options{EmptyLastPage: true}, "", 3},
+		{"an empty page at the end", azurestack.Options{Endings: []string{azurestack.EndPage}}, "", 3},
 	} {
 		t.Run(tc.name, func(t *testing.T) {
 			s := newStand(t, tc.opts, func(c *stackapi.Config) { c.Namespace = tc.namespace })

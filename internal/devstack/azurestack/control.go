@@ -4,7 +4,6 @@ import (
 	"bytes"
 	"encoding/json"
 	"net/http"
-	"slices"
 	"time"
 )
 
@@ -53,14 +52,12 @@ func (s *Stack) serveSubscriptions(w http.ResponseWriter, r *http.Request) *apiE
 	return nil
 }
 
-// serveDevstack answers the doors that a real stack does not have: what was
-// served, for balance sheets, and what shall go wrong, for tests.
+// serveDevstack answers the doors that a real stack does not have: the rows
+// of an hour, for balance sheets, and what shall go wrong, for tests.
 func (s *Stack) serveDevstack(w http.ResponseWriter, r *http.Request, door string) {
 	switch r.Method + " " + door {
 	case "GET rows":
 		s.serveRows(w, r)
-	case "GET served":
-		s.serveServed(w)
 	case "POST faults":
 		s.serveFaults(w, r)
 	case "DELETE faults":
@@ -69,7 +66,7 @@ func (s *Stack) serveDevstack(w http.ResponseWriter, r *http.Request, door strin
 		s.mu.Unlock()
 		writeJSON(w, http.StatusOK, struct{}{})
 	default:
-		(&apiError{http.StatusNotFound, "NotFound", "There are GET rows, GET served, POST faults and DELETE faults."}).write(w)
+		(&apiError{http.StatusNotFound, "NotFound", "There are GET rows, POST faults and DELETE faults."}).write(w)
 	}
 }
 
@@ -93,25 +90,4 @@ func (s *Stack) serveRows(w http.ResponseWriter, r *http.Request) {
 		lines.WriteByte('\n')
 	}
 	w.Write(lines.Bytes())
-}
-
-// serveServed answers {"hours":[{"hour","rows","requests"}]}: the reported hours
-// that were asked for, how many rows each holds and how many requests covered
-// it. A continuation counts as a request.
-func (s *Stack) serveServed(w http.ResponseWriter) {
-	type hour struct {
-		Hour     time.Time `json:"hour"`
-		Rows     int       `json:"rows"`
-		Requests int       `json:"requests"`
-	}
-	body := struct {
-		Hours []hour `json:"hours"`
-	}{Hours: []hour{}}
-	s.mu.Lock()
-	for h, n := range s.served {
-		body.Hours = append(body.Hours, hour{Hour: h, Rows: len(s.source.hours[h]), Requests: n})
-	}
-	s.mu.Unlock()
-	slices.SortFunc(body.Hours, func(a, b hour) int { return a.Hour.Compare(b.Hour) })
-	writeJSON(w, http.StatusOK, body)
 }

@@ -3,7 +3,7 @@ package azurestack
 import (
 	"encoding/json"
 	"net/http"
-	"strconv"
+	"slices"
 )
 
 // apiError is one refusal in the shape of Resource Manager:
@@ -46,12 +46,8 @@ func checkVersion(got string, known ...string) *apiError {
 	if got == "" {
 		return &apiError{http.StatusBadRequest, "NoApiVersion", "The api-version query parameter is missing."}
 	}
-	for _, v := range known {
-		if got == v {
-			return nil
-		}
+	if slices.Contains(known, got) {
+		return nil
 	}
 	return invalidProperty("api-version", "has a value that is not supported")
 }
-
-func itoa(n int) string { return strconv.Itoa(n) }

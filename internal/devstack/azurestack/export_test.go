@@ -9,27 +9,16 @@ var ParseTime = parseTime
 
 // ParseQuery returns the reported window of a usage query, or the code of its
 // refusal.
-func ParseQuery(v url.Values, now time.Time) (start, end time.Time, daily bool, code string) {
+func ParseQuery(v url.Values, now time.Time) (start, end time.Time, code string) {
 	q, bad := parseQuery(v, now)
 	if bad != nil {
-		return q.start, q.end, q.daily, bad.code
+		return q.start, q.end, bad.code
 	}
-	return q.start, q.end, q.daily, ""
+	return q.start, q.end, ""
 }
 
 // Resume reports whether a continuation token fits the query.
 func Resume(v url.Values, now time.Time, token string) bool {
 	q, bad := parseQuery(v, now)
-	return bad == nil && q.resume("", token) == nil
-}
-
-// Sum adds decimal texts.
-func Sum(texts ...string) (string, error) {
-	var s sum
-	for _, text := range texts {
-		if err := s.add(text); err != nil {
-			return "", err
-		}
-	}
-	return s.String(), nil
+	return bad == nil && q.resume(token) == nil
 }

@@ -17,9 +17,8 @@ const usageVersion = "2015-06-01-preview"
 // query is a usage request that has been understood.
 type query struct {
 	start, end time.Time // reported time, [start, end)
-	daily      bool
-	subscriber string // lower-case GUID; empty for all
-	offset     int    // rows to leave out, from the continuation token
+	subscriber string    // lower-case GUID; empty for all
+	offset     int       // rows to leave out, from the continuation token
 }
 
 // parseQuery reads the parameters of a usage request; now is the stack's clock.
@@ -29,17 +28,9 @@ func parseQuery(v url.Values, now time.Time) (query, *apiError) {
 	if err := checkVersion(v.Get("api-version"), usageVersion); err != nil {
 		return q, err
 	}
-	switch granularity := v.Get("aggregationGranularity"); strings.ToLower(granularity) {
-	case "", "daily":
-		q.daily = true
-	case "hourly":
-	default:
+	if granularity := v.Get("aggregationGranularity"); !strings.EqualFold(granularity, "hourly") {
 		return q, &apiError{http.StatusBadRequest, "InvalidAggregationGranularity",
-			"The aggregation granularity '" + granularity + "' is not supported; use daily or hourly."}
-	}
-	step, unit := time.Hour, "hour"
-	if q.daily {
-		step, unit = 24*time.Hour, "UTC day"
+			"The aggregation granularity '" + granularity + "' is not supported; the stand-in serves hourly only."}
 	}
 	for _, p := range []struct {
 		name string
@@ -53,8 +44,8 @@ func parseQuery(v url.Values, now time.Time) (query, *apiError) {
 		if err != nil {
 			return q, invalidProperty(p.name, "is not a time")
 		}
-		if !t.Truncate(step).Equal(t) {
-			return q, invalidProperty(p.name, "is not on a full "+unit)
+		if !t.Truncate(time.Hour).Equal(t) {
+			return q, invalidProperty(p.name, "is not on a full hour")
 		}
 		*p.to = t
 	}
@@ -89,20 +80,18 @@ func parseTime(text string) (time.Time, error) {
 
 // mark names a query in continuation tokens, so that a token is good for its
 // own query only.
-func (q query) mark(scope string) string {
-	text := strings.Join([]string{
-		scope, q.start.Format(time.RFC3339), q.end.Format(time.RFC3339), strconv.FormatBool(q.daily), q.subscriber,
-	}, "|")
+func (q query) mark() string {
+	text := strings.Join([]string{q.start.Format(time.RFC3339), q.end.Format(time.RFC3339), q.subscriber}, "|")
 	sum := sha256.Sum256([]byte(text))
 	return hex.EncodeToString(sum[:8])
 }
 
-func (q query) token(scope string, offset int) string {
-	return base64.RawURLEncoding.EncodeToString([]byte(strconv.Itoa(offset) + "." + q.mark(scope)))
+func (q query) token(offset int) string {
+	return base64.RawURLEncoding.EncodeToString([]byte(strconv.Itoa(offset) + "." + q.mark()))
 }
 
 // resume sets the offset from a continuation token.
-func (q *query) resume(scope, token string) error {
+func (q *query) resume(token string) error {
 	text, err := base64.RawURLEncoding.DecodeString(token)
 	if err != nil {
 		return err
@@ -112,7 +101,7 @@ func (q *query) resume(scope, token string) error {
 	if err != nil {
 		return err
 	}
-	if offset < 0 || mark != q.mark(scope) {
+	if offset < 0 || mark != q.mark() {
 		return errors.New("token of another query")
 	}
 	q.offset = offset

@@ -69,49 +69,6 @@ func TestRecordedHourInEveryForm(t *testing.T) {
 	}
 }
 
-func TestRecordedDayAddsUpExactly(t *testing.T) {
-	s := newRecorded(t, azurestack.Options{})
-	rows, _ := all(t, s, usage(adminPath, "2019-12-10T00:00:00Z", "reportedEndTime", "2019-12-11T00:00:00Z", "aggregationGranularity", ""))
-	var hourly, daily []string
-	for _, raw := range rows {
-		e := mustDecode[entry](t, raw)
-		daily = append(daily, e.Properties.Quantity.String())
-		if !e.Properties.UsageStartTime.Equal(time.Date(2019, 12, 10, 0, 0, 0, 0, time.UTC)) || e.Properties.UsageEndTime.Sub(e.Properties.UsageStartTime) != 24*time.Hour {
-			t.Fatalf("the window is not the usage day: %s", raw)
-		}
-	}
-	hours, _ := all(t, s, usage(adminPath, recordedHour))
-	for _, raw := range hours {
-		hourly = append(hourly, mustDecode[entry](t, raw).Properties.Quantity.String())
-	}
-	want, err := azurestack.Sum(hourly...)
-	if err != nil {
-		t.Fatal(err)
-	}
-	got, err := azurestack.Sum(daily...)
-	if err != nil {
-		t.Fatal(err)
-	}
-	mustEqual(t, want, got)
-	if len(daily) >= len(hourly) {
-		t.Errorf("%d hourly rows became %d daily ones", len(hourly), len(daily))
-	}
-}
-
-func TestTenantSeesItsOwnRows(t *testing.T) {
-	s := newRecorded(t, azurestack.Options{})
-	const tenant = "e519a202-bfa1-486e-83fd-c334e2f16421"
-	own, _ := all(t, s, usage("/subscriptions/"+tenant+"/providers/Microsoft.Commerce/UsageAggregates", recordedHour))
-	filtered, _ := all(t, s, usage(adminPath, recordedHour, "subscriberId", strings.ToUpper(tenant)))
-	mustEqual(t, filtered, own)
-	if len(own) == 0 {
-		t.Fatal("no rows")
-	}
-	for _, raw := range own {
-		mustEqual(t, tenant, mustDecode[entry](t, raw).Properties.SubscriptionID)
-	}
-}
-
 func TestRowsOfAnHourAsLines(t *testing.T) {
 	s := newRecorded(t, azurestack.Options{Token: "x"})
 	w := get(s, "/_devstack/rows?hour="+recordedHour)

@@ -1,18 +1,17 @@
 // Package azurestack is a stand-in for the Resource Manager endpoints of one
-// Azure Stack: the metadata endpoint, the provider and tenant usage APIs and
+// Azure Stack: the metadata endpoint, the provider's usage API, by the hour, and
 // the provider's list of subscriptions. What it serves is either recorded
 // answers of a real stack or a generated scenario.
 //
 //	Recordings(dir) ─────────┐
 //	                         ├─> Source ─> New ─> Stack (http.Handler) ─> GET .../subscriberUsageAggregates
-//	scenarios.Generate(name) ┘                      └─ /_devstack/{rows,served,faults}
+//	scenarios.Generate(name) ┘                      └─ /_devstack/{rows,faults}
 //
 // It is met over HTTP only and imports nothing of this module, so that what a
 // client of it believes about the API is tested against a second reading of
 // the documentation. Rows are kept and served as the bytes they are: no number
 // passes through a float. Where the documentation leaves a choice, the stand-in
-// is the stricter of the two: times off the hour (off midnight for daily) are
-// refused.
+// is the stricter of the two: times off the hour are refused.
 package azurestack
 
 import (
@@ -20,6 +19,7 @@ import (
 	"fmt"
 	"net/http"
 	"slices"
+	"strconv"
 	"strings"
 	"sync"
 	"time"
@@ -59,12 +59,8 @@ type Options struct {
 	// PageSize is the number of rows per answer; 0 means 1,000, as on a stack.
 	PageSize int
 
-	// EmptyLastPage makes every answer with rows carry a nextLink, so that a
-	// listing ends with a page without rows, as on early stacks.
-	EmptyLastPage bool
-
 	// Endings, if set, is how listings of usage end, in turn hour by hour: some
-	// of EndAbsent, EndNull, EndEmpty and EndPage. EmptyLastPage is EndPage alone.
+	// of EndAbsent, EndNull, EndEmpty and EndPage. Early stacks have EndPage alone.
 	Endings []string
 
 	// Deleted are subscriptions that have left the provider's list while their
@@ -104,8 +100,7 @@ type Stack struct {
 
 	mu     sync.Mutex
 	faults []Fault
-	served map[time.Time]int // usage requests answered, by reported hour
-	reads  int               // what is left of the subscription's read quota
+	reads  int // what is left of the subscription's read quota
 }
 
 // New returns a stack that serves source. It refuses a negative page size and
@@ -126,9 +121,6 @@ func New(source *Source, opts Options) (*Stack, error) {
 	if opts.Now == nil {
 		opts.Now = time.Now
 	}
-	if opts.EmptyLastPage {
-		opts.Endings = []string{EndPage}
-	}
 	for _, end := range opts.Endings {
 		if !slices.Contains([]string{EndAbsent, EndNull, EndEmpty, EndPage}, end) {
 			return nil, fmt.Errorf("make stack: a listing cannot end %.40q", end)
@@ -143,7 +135,6 @@ func New(source *Source, opts Options) (*Stack, error) {
 		source: source,
 		opts:   opts,
 		faults: slices.Clone(opts.Faults),
-		served: map[time.Time]int{},
 		reads:  15000,
 		keys:   bearer.Keys{URL: opts.KeysURL, Client: opts.KeysClient},
 	}, nil
@@ -218,41 +209,21 @@ func (s *Stack) serveARM(w http.ResponseWriter, r *http.Request, path []string) 
 	if s.opts.OldNamespace && path[3] == "microsoft.commerce.admin" {
 		return &apiError{http.StatusNotFound, "InvalidResourceNamespace", "The resource namespace '" + path[3] + "' is invalid."}
 	}
-	subscription := path[1]
-	if subscription == "" {
+	resource := path[3] + "/" + path[4]
+	serve := map[string]func(http.ResponseWriter, *http.Request) *apiError{
+		"microsoft.commerce.admin/subscriberusageaggregates": s.serveUsage,
+		"microsoft.commerce/subscriberusageaggregates":       s.serveUsage,
+		"microsoft.subscriptions.admin/subscriptions":        s.serveSubscriptions,
+	}[resource]
+	switch subscription := path[1]; {
+	case subscription == "":
 		return &apiError{http.StatusBadRequest, "SubscriptionIdMissingInRequest", "The subscription ID is missing in the request."}
-	}
-	switch resource := path[3] + "/" + path[4]; resource {
-	case "microsoft.commerce.admin/subscriberusageaggregates",
-		"microsoft.commerce/subscriberusageaggregates":
-		if err := s.mustBeProvider(subscription); err != nil {
-			return err
-		}
-		return s.serveUsage(w, r, "")
-	case "microsoft.commerce/usageaggregates":
-		if !s.source.knows(subscription) {
-			return noSubscription(subscription)
-		}
-		return s.serveUsage(w, r, subscription)
-	case "microsoft.subscriptions.admin/subscriptions":
-		if err := s.mustBeProvider(subscription); err != nil {
-			return err
-		}
-		return s.serveSubscriptions(w, r)
-	default:
+	case serve == nil:
 		return &apiError{http.StatusNotFound, "InvalidResourceType", "The resource type '" + resource + "' could not be found."}
+	case subscription != s.source.provider:
+		return &apiError{http.StatusNotFound, "SubscriptionNotFound", "The subscription '" + subscription + "' could not be found."}
 	}
-}
-
-func (s *Stack) mustBeProvider(subscription string) *apiError {
-	if subscription != s.source.provider {
-		return noSubscription(subscription)
-	}
-	return nil
-}
-
-func noSubscription(subscription string) *apiError {
-	return &apiError{http.StatusNotFound, "SubscriptionNotFound", "The subscription '" + subscription + "' could not be found."}
+	return serve(w, r)
 }
 
 // headers sets what a stack sends with every answer and operators quote in
@@ -270,5 +241,5 @@ func (s *Stack) headers(w http.ResponseWriter) {
 	h.Set("x-ms-request-id", id)
 	h.Set("x-ms-correlation-request-id", id)
 	h.Set("x-ms-routing-request-id", strings.ToUpper(s.source.region)+":"+s.opts.Now().UTC().Format("20060102T150405Z")+":"+id)
-	h.Set("x-ms-ratelimit-remaining-subscription-reads", itoa(left))
+	h.Set("x-ms-ratelimit-remaining-subscription-reads", strconv.Itoa(left))
 }

@@ -8,41 +8,29 @@ import (
 	"time"
 )
 
-// serveUsage answers a usage query. A scope that is not empty is the only
-// subscription whose rows are shown: the tenant API.
-func (s *Stack) serveUsage(w http.ResponseWriter, r *http.Request, scope string) *apiError {
+// serveUsage answers a usage query of the provider.
+func (s *Stack) serveUsage(w http.ResponseWriter, r *http.Request) *apiError {
 	params := r.URL.Query()
 	q, bad := parseQuery(params, s.opts.Now())
 	if bad != nil {
 		return bad
 	}
-	if scope != "" {
-		q.subscriber = scope
-	} else if q.subscriber != "" && !s.source.knows(q.subscriber) {
+	if q.subscriber != "" && !s.source.knows(q.subscriber) {
 		return &apiError{http.StatusBadRequest, "SubscriberIdIsNotDirectTenant",
 			"The subscriber '" + q.subscriber + "' is not a direct tenant of the caller."}
 	}
 	if token := params.Get("continuationToken"); token != "" {
-		if err := q.resume(scope, token); err != nil {
+		if err := q.resume(token); err != nil {
 			return invalidProperty("continuationToken", "is not a token of this query")
 		}
 	}
-
 	rows := s.source.between(q.start, q.end, q.subscriber)
-	if q.daily {
-		var err error
-		if rows, err = byDay(rows); err != nil {
-			return &apiError{http.StatusInternalServerError, "InternalServerError", err.Error()}
-		}
-	}
-	s.note(q)
-
 	from := min(q.offset, len(rows))
 	to := min(from+s.opts.PageSize, len(rows))
 	var next string
 	end := s.ending(q.start)
 	if to < len(rows) || end == EndPage && to > from {
-		params.Set("continuationToken", q.token(scope, to))
+		params.Set("continuationToken", q.token(to))
 		next = base(r) + r.URL.EscapedPath() + "?" + params.Encode()
 	}
 	writePage(w, rows[from:to], next, end)
@@ -83,20 +71,6 @@ func writePage(w http.ResponseWriter, rows []Row, next, end string) {
 	}
 	body.WriteByte('}')
 	w.Write(body.Bytes())
-}
-
-// note counts an answered request for each reported hour it covers. A request
-// over more than a year is counted for its first year only.
-func (s *Stack) note(q query) {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	end := q.end
-	if limit := q.start.AddDate(1, 0, 0); end.After(limit) {
-		end = limit
-	}
-	for h := q.start; h.Before(end); h = h.Add(time.Hour) {
-		s.served[h]++
-	}
 }
 
 // base returns the address under which the client reached the stack.

@@ -5,8 +5,6 @@ import (
 	"encoding/json"
 	"fmt"
 	"time"
-
-	"stackusage/internal/devstack/azurestack"
 )
 
 // flawedDays is two days of a smaller stack on which some things are wrong, so
@@ -18,28 +16,13 @@ import (
 //   - some rows of the first day are reported in the afternoon of the second,
 //     when the first may have been stated.
 func flawedDays(g *generator) {
-	g.start = time.Date(2024, time.May, 14, 0, 0, 0, 0, time.UTC)
-	g.end = g.start.AddDate(0, 0, 2)
-	g.src.Region = "local"
-
-	provider := azurestack.GUID("subscription", "provider")
-	test := azurestack.GUID("subscription", "contoso/test")
-	development := azurestack.GUID("subscription", "fabrikam/development")
-	batch := azurestack.GUID("subscription", "fabrikam/batch")
-
-	g.src.Provider = provider
-	g.src.Infrastructure = []string{provider}
-	for _, s := range []struct{ id, name, company string }{
-		{provider, "Default Provider Subscription", "operator"},
-		{test, "contoso test", "contoso"},
-		{development, "fabrikam development", "fabrikam"},
-		{batch, "fabrikam batch", "fabrikam"},
-	} {
-		g.src.Subscriptions = append(g.src.Subscriptions, azurestack.NewSubscription(provider, s.id, s.name, azurestack.Directory(s.company)))
-	}
-
-	g.documentedTest(test)
-	g.development(development)
+	g.begin(time.Date(2024, time.May, 14, 0, 0, 0, 0, time.UTC), 2, ownSubscriptions[0],
+		customer{"contoso/test", "contoso test", "contoso"},
+		customer{"fabrikam/development", "fabrikam development", "fabrikam"},
+		customer{"fabrikam/batch", "fabrikam batch", "fabrikam"})
+	g.documentedTest()
+	g.development()
+	batch, test := subscription("fabrikam/batch"), subscription("contoso/test")
 	for day := range 2 {
 		for i := range 260 {
 			vm := g.vm(batch, "render", fmt.Sprintf("frame%d%03d", day, i), "Standard_F2s", 2, ubuntu, noTags)

@@ -6,6 +6,7 @@ import (
 	"cmp"
 	"encoding/json"
 	"fmt"
+	"maps"
 	"math/rand/v2"
 	"slices"
 	"strings"
@@ -23,12 +24,7 @@ var builders = map[string]func(*generator){
 
 // Names returns the names that Generate knows, sorted.
 func Names() []string {
-	var names []string
-	for name := range builders {
-		names = append(names, name)
-	}
-	slices.Sort(names)
-	return names
+	return slices.Sorted(maps.Keys(builders))
 }
 
 // Generate returns the usage of a small stack. The subscriptions and
@@ -55,6 +51,30 @@ func Generate(name string, seed uint64) (*azurestack.Source, error) {
 	// An empty first hour is still the one in which the registration starts.
 	g.src.First = g.start
 	return azurestack.NewSource(g.src), nil
+}
+
+// customer is a subscription of a company, by the key that its GUID is made from.
+type customer struct{ key, name, company string }
+
+// ownSubscriptions are the stack's own, the provider's first.
+var ownSubscriptions = []customer{
+	{"provider", "Default Provider Subscription", "operator"}, {"metering", "Metering Subscription", "operator"},
+	{"consumption", "Consumption Subscription", "operator"},
+}
+
+func subscription(key string) string { return azurestack.GUID("subscription", key) }
+
+// begin sets the days of a scenario and the subscriptions of its stack.
+func (g *generator) begin(start time.Time, days int, all ...customer) {
+	g.start, g.end = start, start.AddDate(0, 0, days)
+	g.src.Region, g.src.Provider = "local", subscription("provider")
+	for _, c := range all {
+		id := subscription(c.key)
+		g.src.Subscriptions = append(g.src.Subscriptions, azurestack.NewSubscription(g.src.Provider, id, c.name, azurestack.Directory(c.company)))
+		if c.company == "operator" {
+			g.src.Infrastructure = append(g.src.Infrastructure, id)
+		}
+	}
 }
 
 // row is one usage row, and its order within its reported hour.

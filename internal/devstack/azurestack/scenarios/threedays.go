@@ -23,41 +23,21 @@ import (
 //     an hour's answer has more than one page;
 //   - the provider's own subscriptions carry infrastructure.
 func threeDays(g *generator) {
-	g.start = time.Date(2024, time.March, 1, 0, 0, 0, 0, time.UTC)
-	g.end = g.start.AddDate(0, 0, 3)
-	g.src.Region = "local"
-
-	provider := azurestack.GUID("subscription", "provider")
-	metering := azurestack.GUID("subscription", "metering")
-	consumption := azurestack.GUID("subscription", "consumption")
-	test := azurestack.GUID("subscription", "contoso/test")
-	production := azurestack.GUID("subscription", "contoso/production")
-	development := azurestack.GUID("subscription", "fabrikam/development")
-	batch := azurestack.GUID("subscription", "fabrikam/batch")
-
-	g.src.Provider = provider
-	g.src.Infrastructure = []string{provider, metering, consumption}
-	for _, s := range []struct{ id, name, company string }{
-		{provider, "Default Provider Subscription", "operator"},
-		{metering, "Metering Subscription", "operator"},
-		{consumption, "Consumption Subscription", "operator"},
-		{test, "contoso test", "contoso"},
-		{production, "contoso production", "contoso"},
-		{development, "fabrikam development", "fabrikam"},
-		{batch, "fabrikam batch", "fabrikam"},
-	} {
-		g.src.Subscriptions = append(g.src.Subscriptions, azurestack.NewSubscription(provider, s.id, s.name, azurestack.Directory(s.company)))
-	}
-
-	g.documentedTest(test)
-	g.production(production)
-	g.development(development)
-	g.batch(batch)
-	g.infrastructure(provider, metering, consumption)
+	g.begin(time.Date(2024, time.March, 1, 0, 0, 0, 0, time.UTC), 3, append(ownSubscriptions,
+		customer{"contoso/test", "contoso test", "contoso"},
+		customer{"contoso/production", "contoso production", "contoso"},
+		customer{"fabrikam/development", "fabrikam development", "fabrikam"},
+		customer{"fabrikam/batch", "fabrikam batch", "fabrikam"})...)
+	g.documentedTest()
+	g.production()
+	g.development()
+	g.batch()
+	g.infrastructure()
 }
 
-func (g *generator) documentedTest(sub string) {
+func (g *generator) documentedTest() {
 	const group = "usagetest"
+	sub := subscription("contoso/test")
 	tags := `{"RG":"usagetest","testTag":"1"}`
 	g.add(g.storage(sub, group, "usageteststorage"))
 	for _, m := range []struct {
@@ -79,8 +59,9 @@ func (g *generator) documentedTest(sub string) {
 	g.add(g.address(sub, group, "linuxbasic-ip", meterDynamicIP))
 }
 
-func (g *generator) production(sub string) {
+func (g *generator) production() {
 	const group = "Shop-Production"
+	sub := subscription("contoso/production")
 	tags := `{"env":"prod"}`
 	for i := range 6 {
 		name := fmt.Sprintf("web%02d", i)
@@ -113,8 +94,9 @@ func (g *generator) production(sub string) {
 	g.add(g.other(sub, group, "Microsoft.KeyVault/vaults/shop", &meter{id: meterKeyVault, quantity: g.requests(300)}))
 }
 
-func (g *generator) development(sub string) {
+func (g *generator) development() {
 	const group = "dev"
+	sub := subscription("fabrikam/development")
 	for i := range 6 {
 		name := fmt.Sprintf("dev%02d", i)
 		vm := g.vm(sub, group, name, "Standard_A1", 1, ubuntu, noTags)
@@ -132,8 +114,9 @@ func (g *generator) development(sub string) {
 	g.add(g.storage(sub, group, "devshared"))
 }
 
-func (g *generator) batch(sub string) {
+func (g *generator) batch() {
 	const group = "render-2024-03-02"
+	sub := subscription("fabrikam/batch")
 	g.add(g.blobs(sub, "render", "renderframes"))
 	for i := range 320 {
 		name := fmt.Sprintf("render%03d", i)
@@ -147,8 +130,9 @@ func (g *generator) batch(sub string) {
 	}
 }
 
-func (g *generator) infrastructure(provider, metering, consumption string) {
+func (g *generator) infrastructure() {
 	const group = "system.local"
+	provider, metering, consumption := subscription("provider"), subscription("metering"), subscription("consumption")
 	for _, name := range []string{"sql-rp", "mysql-rp", "appservice-controller", "appservice-worker0", "appservice-worker1", "appservice-fileserver"} {
 		g.add(g.vm(provider, group, name, "Standard_A3", 4, windowsServer, noTags))
 	}
