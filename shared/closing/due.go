@@ -127,7 +127,7 @@ func (cl *Closer) Open(ctx context.Context, m ledger.OpenMark, history registrat
 	}
 	s.FirstLanding = m.Since
 	if s.Last != nil {
-		s.Declined, s.OnlyDeclined, s.DeclinedSince = m.DeclinedIn(*s.Last), m.OnlyDeclined(*s.Last), m.DeclinedSince
+		s.Declined, s.OnlyDeclined, s.DeclinedSince = m.DeclinedIn(s.Last.Number), m.OnlyDeclined(s.Last.Number), m.DeclinedSince
 	}
 	return s, nil
 }

@@ -10,10 +10,14 @@ import (
 	"stackusage/shared/table"
 )
 
-// Decisions about a batch that commerce does not answer record by record.
+// BatchDecision is what an operator decided about a batch that commerce does not answer
+// record by record.
+type BatchDecision string
+
+// Decisions about a batch.
 const (
-	Settle Decision = "settle" // SettleAs says how
-	Reject Decision = "reject" // as earlier versions wrote Settle with SettleDeclined
+	Settle BatchDecision = "settle" // SettleAs says how
+	Reject BatchDecision = "reject" // as earlier versions wrote Settle with SettleDeclined
 )
 
 // Outcome is how an operator settles records that have no final answer.

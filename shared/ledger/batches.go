@@ -2,8 +2,6 @@ package ledger
 
 import (
 	"context"
-	"crypto/sha256"
-	"encoding/hex"
 	"fmt"
 	"iter"
 	"strings"
@@ -67,15 +65,15 @@ type Batch struct {
 	LeasedBy      string    `col:"leasedBy,omitempty"` // a name that no other try has
 
 	// What an operator decided or asked for.
-	Decision       Decision  `col:"decision,omitempty"` // Settle, Reject
-	SettleAs       Outcome   `col:"settleAs,omitempty"`
-	Earlier        string    `col:"earlier,omitempty"` // decisions before this one, a line each, oldest first
-	DecisionReason string    `col:"decisionReason,omitempty"`
-	DecidedBy      string    `col:"decidedBy,omitempty"`
-	DecidedAt      time.Time `col:"decidedAt"`
-	RetryReason    string    `col:"retryReason,omitempty"` // of the last request to try now
-	RetriedBy      string    `col:"retriedBy,omitempty"`
-	RetriedAt      time.Time `col:"retriedAt"`
+	Decision       BatchDecision `col:"decision,omitempty"` // Settle, Reject
+	SettleAs       Outcome       `col:"settleAs,omitempty"`
+	Earlier        string        `col:"earlier,omitempty"` // decisions before this one, a line each, oldest first
+	DecisionReason string        `col:"decisionReason,omitempty"`
+	DecidedBy      string        `col:"decidedBy,omitempty"`
+	DecidedAt      time.Time     `col:"decidedAt"`
+	RetryReason    string        `col:"retryReason,omitempty"` // of the last request to try now
+	RetriedBy      string        `col:"retriedBy,omitempty"`
+	RetriedAt      time.Time     `col:"retriedAt"`
 
 	tag table.Tag
 }
@@ -226,11 +224,6 @@ func (l *Ledger) UnansweredBatches(ctx context.Context, cloudID string) iter.Seq
 			}
 		}
 	}
-}
-
-func hexSHA256(s string) string {
-	sum := sha256.Sum256([]byte(s))
-	return hex.EncodeToString(sum[:])
 }
 
 // On is b as the next version of the row that now was read from. What an

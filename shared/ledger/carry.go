@@ -61,6 +61,14 @@ func carryOf(cloudID string, to usage.Day, row table.Row) (c Carry, err error) {
 
 var errBadKey = errors.New("a row that nobody of us writes")
 
+func (l *Ledger) putCarry(ctx context.Context, c Carry) error {
+	row := table.Row{Partition: dayPartition(c.CloudID, c.To), Key: c.key(), Props: table.Encode(c)}
+	if err := l.Store.Apply(ctx, table.DayInputs, row.Partition, table.Op{Verb: table.Put, Row: row}); err != nil {
+		return fmt.Errorf("write input of day %s: %w", c.To, err)
+	}
+	return nil
+}
+
 // Input is how the daily file and the manifest of the later day name it.
 func (c Carry) Input() daily.CarryInput {
 	return daily.CarryInput{UsageDay: c.From, Revision: c.Revision, File: c.File, SHA256: c.SHA256}
@@ -131,9 +139,8 @@ func (l *Ledger) announceCarry(ctx context.Context, c *Closing, r Revision) erro
 		CloudID: c.CloudID, To: to, From: c.Day, Revision: int(r.Number), SHA16: r.SHA256[:min(16, len(r.SHA256))],
 		File: r.File, SHA256: r.SHA256, Lines: r.Carried, Reason: r.Reason, By: r.By,
 	}
-	row := table.Row{Partition: dayPartition(c.CloudID, to), Key: carry.key(), Props: table.Encode(carry)}
-	if err := l.Store.Apply(ctx, table.DayInputs, row.Partition, table.Op{Verb: table.Put, Row: row}); err != nil {
-		return fmt.Errorf("write input of day %s: %w", to, err)
+	if err := l.putCarry(ctx, carry); err != nil {
+		return err
 	}
 	// No landing: what is carried does not put the deadline off.
 	return l.markOpen(ctx, c.CloudID, to, OpenDay{Since: c.Request.RestateAt, LastInput: carry.key()})
@@ -164,9 +171,9 @@ func (l *Ledger) askCarry(ctx context.Context, cloudID string, day, to usage.Day
 	case lateness > 0 && !at.Before(to.End().Add(lateness)):
 		return asked, fmt.Errorf("commerce takes %s no more either, its limit is %s: %w", to, lateness, ErrNotCarried)
 	}
-	request := why.request("carry " + to.Compact())
-	request.CarryTo = to.Compact()
-	asked, err = l.askDifference(ctx, cloudID, day, request, why, ErrNotCarried)
+	asks := request(why, "carry "+to.Compact())
+	asks.CarryTo = to.Compact()
+	asked, err = l.askDifference(ctx, cloudID, day, asks, why, ErrNotCarried)
 	return asked, err
 }
 

@@ -2,6 +2,7 @@ package ledger
 
 import (
 	"context"
+	"crypto/sha256"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -134,7 +135,7 @@ func InputList(inputs []DayInput, carries ...Carry) string {
 	}
 	text := strings.Join(keys, ",")
 	if len(text) > maxInputs {
-		return "sha256:" + hexSHA256(text)
+		return fmt.Sprintf("sha256:%x", sha256.Sum256([]byte(text)))
 	}
 	return text
 }

@@ -19,19 +19,20 @@ import (
 //	FinishClose     the day's mark goes, unless it says that the last revision is declined
 
 // Declined reports whether commerce declined a part of the last revision.
-func (c *Closing) Declined() bool { return c.Last != nil && c.open.DeclinedIn(*c.Last) }
+func (c *Closing) Declined() bool { return c.Last != nil && c.open.DeclinedIn(c.Last.Number) }
 
 // DeclinedSince is when the last record of it had its final answer.
 func (c *Closing) DeclinedSince() time.Time { return c.open.DeclinedSince }
 
-// DeclinedIn reports whether commerce declined a part of a day's last revision.
-func (m OpenDay) DeclinedIn(last Revision) bool {
-	return m.Declined > 0 && m.DeclinedRevision == last.Number
+// DeclinedIn reports whether commerce declined a part of a day's last revision, by its
+// number.
+func (m OpenDay) DeclinedIn(last int64) bool {
+	return m.Declined > 0 && m.DeclinedRevision == last
 }
 
 // OnlyDeclined reports whether that is all that keeps the day open: no input came,
 // and nobody asks for anything.
-func (m OpenDay) OnlyDeclined(last Revision) bool {
+func (m OpenDay) OnlyDeclined(last int64) bool {
 	return m.DeclinedIn(last) && m == m.onlyDeclined()
 }
 
@@ -116,9 +117,9 @@ var ErrNotSettled = errors.New("it cannot be settled")
 // lines. The same request again changes nothing; another one is refused until the
 // first is answered.
 func (l *Ledger) AskSettle(ctx context.Context, cloudID string, day usage.Day, why Reasoned) (OpenDay, error) {
-	request := why.request("waive")
-	request.Waive = true
-	asked, err := l.askDifference(ctx, cloudID, day, request, why, ErrNotSettled)
+	asks := request(why, "waive")
+	asks.Waive = true
+	asked, err := l.askDifference(ctx, cloudID, day, asks, why, ErrNotSettled)
 	if err != nil {
 		return asked, fmt.Errorf("settle day %s of %s: %w", day, cloudID, err)
 	}

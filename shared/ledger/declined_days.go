@@ -7,7 +7,6 @@ import (
 	"maps"
 	"slices"
 
-	"stackusage/shared/table"
 	"stackusage/shared/usage"
 )
 
@@ -107,11 +106,7 @@ func (l *Ledger) declinedBatches(ctx context.Context, cloudID string) (map[dayID
 
 func (l *Ledger) declinedMeters(ctx context.Context, id dayID, revision int64) ([]DeclinedMeter, error) {
 	byMeter := map[string]*DeclinedMeter{}
-	for row, err := range l.Store.List(ctx, table.DailyUsage, id.partition(), "", "") {
-		var have BilledLine
-		if err == nil {
-			have, err = billedLine(row)
-		}
+	for have, err := range l.BilledLines(ctx, id.cloudID, id.day) {
 		if err != nil {
 			return nil, err
 		}
@@ -142,5 +137,3 @@ type dayID struct {
 	cloudID string
 	day     usage.Day
 }
-
-func (d dayID) partition() string { return dayPartition(d.cloudID, d.day) }

@@ -2,6 +2,7 @@ package ledger
 
 import (
 	"context"
+	"crypto/sha256"
 	"errors"
 	"fmt"
 	"time"
@@ -99,4 +100,4 @@ func (l *Ledger) CountFailed(ctx context.Context) (int, error) {
 	return n, nil
 }
 
-func failedKey(text string) string { return hexSHA256(text)[:32] }
+func failedKey(text string) string { return fmt.Sprintf("%x", sha256.Sum256([]byte(text)))[:32] }

@@ -2,6 +2,7 @@ package ledger
 
 import (
 	"context"
+	"crypto/sha256"
 	"fmt"
 	"slices"
 	"strings"
@@ -269,7 +270,7 @@ func (l *Ledger) confirmDay(ctx context.Context, blobs content.Opener, cloudID s
 			texts[i] = nameOf(o)
 		}
 		d := dayDecision{Kind: DecisionConfirm, UsageDay: day.String(), What: strings.Join(texts, ","), Reason: why.Reason, By: why.By, At: table.UTC(why.At)}
-		rows = append(rows, table.Row{Partition: cloudID, Key: confirmPrefix(day) + hexSHA256(d.What)[:16], Props: table.Encode(d)})
+		rows = append(rows, table.Row{Partition: cloudID, Key: confirmPrefix(day) + fmt.Sprintf("%x", sha256.Sum256([]byte(d.What)))[:16], Props: table.Encode(d)})
 	}
 	return differs, table.InsertAll(ctx, l.Store, table.Decisions, cloudID, rows)
 }

@@ -2,6 +2,7 @@ package ledger
 
 import (
 	"context"
+	"crypto/sha256"
 	"errors"
 	"fmt"
 	"slices"
@@ -77,11 +78,11 @@ func (l *Ledger) askRestate(ctx context.Context, cloudID string, day usage.Day, 
 	if err := why.check(); err != nil {
 		return asked, err
 	}
-	request := why.request()
+	asks := request(why)
 	if settle == SettleRegistration {
-		request = why.request("settle " + settle)
+		asks = request(why, "settle "+settle)
 	}
-	request.Settle = settle
+	asks.Settle = settle
 	// The revisions are read anew before each try: a request that was answered
 	// in between makes room for this one.
 	var readErr error
@@ -94,7 +95,7 @@ func (l *Ledger) askRestate(ctx context.Context, cloudID string, day usage.Day, 
 			asked = *mark
 			return false
 		}
-		mark.ask(request, exists)
+		mark.ask(asks, exists)
 		asked = *mark
 		return true
 	})
@@ -106,10 +107,10 @@ func (l *Ledger) askRestate(ctx context.Context, cloudID string, day usage.Day, 
 
 // request is what a decision leaves in a day's mark; more makes its name that of
 // another request for the same reason.
-func (r Reasoned) request(more ...string) OpenDay {
-	at := table.UTC(r.At)
-	text := strings.Join(append([]string{at.Format(time.RFC3339), r.By, r.Reason}, more...), "\n")
-	return OpenDay{Restate: hexSHA256(text)[:16], RestateReason: r.Reason, RestateBy: r.By, RestateAt: at}
+func request(why Reasoned, more ...string) OpenDay {
+	at := table.UTC(why.At)
+	text := strings.Join(append([]string{at.Format(time.RFC3339), why.By, why.Reason}, more...), "\n")
+	return OpenDay{Restate: fmt.Sprintf("%x", sha256.Sum256([]byte(text)))[:16], RestateReason: why.Reason, RestateBy: why.By, RestateAt: at}
 }
 
 // widened reports whether a request that settles so much takes the place of the

@@ -183,7 +183,7 @@ func (w *works) rests(t *testing.T, marks []ledger.OpenMark) bool {
 	for _, m := range marks {
 		last, err := w.Ledger.LastRevision(t.Context(), m.CloudID, m.Day)
 		ok(t, err)
-		if m.Revision > 0 || last == nil || !m.OnlyDeclined(*last) {
+		if m.Revision > 0 || last == nil || !m.OnlyDeclined(last.Number) {
 			return false
 		}
 	}
