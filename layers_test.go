@@ -86,8 +86,8 @@ var layers = map[string][]string{
 	"agent/stackapi":    {"shared/strictjson", "shared/activation", "shared/usage"},
 	"agent/config":      {"agent/stackapi", "shared/activation", "shared/landing", "shared/usage"},
 	"agent/transport":   {"agent/neterr"},
-	"agent/signin":      {"agent/neterr"},
-	"agent/doctor":      {"agent/inspection", "agent/config", "agent/durable", "agent/neterr", "agent/signin", "agent/spool", "agent/stackapi", "shared/landing"},
+	"agent/signin":      {"agent/neterr", "shared/usage"},
+	"agent/doctor":      {"agent/inspection", "agent/config", "agent/durable", "agent/neterr", "agent/signin", "agent/spool", "agent/stackapi", "shared/landing", "shared/usage"},
 	"internal/memstore": {"shared/table", "shared/content"}, // only tests import it
 
 	// Chaos is no stand-in: it looks for the product's work, and repeats its messages.

@@ -35,7 +35,7 @@ clientSecret: hidden-value
 	}
 	for _, want := range []string{
 		"line 1: cloudId: must be in lower case with dashes: write the registration's cloudId",
-		`line 2: firstHour: parse hour "noon": not an RFC 3339 time`,
+		`line 2: firstHour: parse time "noon": want RFC 3339 in UTC, for example 2019-12-10T19:00Z`,
 		"line 4: stack.reigon: this key is not known; did you mean region?",
 		"line 5: stack.namespace: must be one of auto, Microsoft.Commerce.Admin, Microsoft.Commerce",
 		"line 6: stack.endpoint: must begin with https://",
@@ -98,8 +98,8 @@ func TestRefusals(t *testing.T) {
 		{"a spool in a folder of its own", map[string]string{"spool.dir": "spool"}, "spool.dir: must be an absolute path"},
 		{"a spool too small", map[string]string{"spool.maxBytes": "1MiB"}, "at least 64MiB"},
 		{"a size beyond", map[string]string{"spool.maxBytes": "9223372036854775807TiB"}, "not a size"},
-		{"a time beyond", map[string]string{"collect.interval": "36500d"}, "collect.interval: 876000h0m0s is not from 10s to 1h0m0s"},
-		{"a negative time", map[string]string{"timeouts.dial": "-1s"}, "timeouts.dial: -1s is not from"},
+		{"a time beyond", map[string]string{"collect.interval": "36500d"}, "collect.interval: 36500 d is not from 10 s to 1 h"},
+		{"a negative time", map[string]string{"timeouts.dial": "-1s"}, "timeouts.dial: -1 s is not from"},
 		{"a proxy with a password", map[string]string{"proxy.url": "http://me:hidden@proxy:8080"}, "a user or password is in it"},
 		{"a proxy that is none", map[string]string{"proxy.url": "proxy"}, "not the address of a proxy"},
 		{"metrics for everybody", map[string]string{"metrics.listen": "0.0.0.0:9464"}, "not a loopback address"},

@@ -16,6 +16,8 @@ import (
 	"unicode/utf8"
 
 	"go.yaml.in/yaml/v3"
+
+	"stackusage/shared/usage"
 )
 
 // maxValue is the most bytes of one value.
@@ -238,6 +240,12 @@ func oddText(text string) string {
 
 func set(v reflect.Value, text string) error {
 	switch p := v.Addr().Interface().(type) {
+	case **usage.Hour:
+		var flag usage.HourFlag
+		if err := flag.Set(text); err != nil {
+			return err
+		}
+		*p = flag.Hour
 	case encoding.TextUnmarshaler:
 		return p.UnmarshalText([]byte(text))
 	case *string:

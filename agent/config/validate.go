@@ -206,7 +206,7 @@ func (v *checker) spool(s Spool) {
 
 func (v *checker) between(key string, d, least, most time.Duration) {
 	if d < least || d > most {
-		v.report(key, "%s is not from %s to %s", d, least, most)
+		v.report(key, "%s is not from %s to %s", usage.Span(d), usage.Span(least), usage.Span(most))
 	}
 }
 

@@ -5,6 +5,8 @@ import (
 	"fmt"
 	"strings"
 	"time"
+
+	"stackusage/shared/usage"
 )
 
 // agent asks what the agent says that uses the spool, which may hold a secret, or a
@@ -23,7 +25,7 @@ func (e *examination) agent(context.Context) Result {
 	case len(found.Open) > 0:
 		again := "Look below whether what it needs is well now; the agent tries again by itself"
 		if at := found.Status.NextRound; !at.IsZero() {
-			again += ", next at " + at.UTC().Format(time.RFC3339)
+			again += ", next at " + usage.Point(at)
 		}
 		more := found.Open[1:]
 		if n := len(more) - shownOpen; n > 0 {

@@ -4,11 +4,12 @@ import (
 	"context"
 	"crypto/tls"
 	"crypto/x509"
-	"fmt"
 	"net/http"
 	"net/url"
 	"strings"
 	"time"
+
+	"stackusage/shared/usage"
 )
 
 // What issuers and storage forgive a clock, and what is worth mending.
@@ -51,7 +52,7 @@ func (e *examination) clock(context.Context) Result {
 		}
 	}
 	if worst.ahead.Abs() <= noteSkew {
-		return ok("at most " + worst.ahead.Abs().String() + " from the servers'")
+		return ok("at most " + usage.Span(worst.ahead.Abs()) + " from the servers'")
 	}
 	r := warning("this machine's clock is "+off(-worst.ahead)+" that of "+worst.host, "Set this machine's clock, and keep it right with NTP.")
 	if agree > 0 {
@@ -60,17 +61,14 @@ func (e *examination) clock(context.Context) Result {
 	}
 	if worst.ahead.Abs() > maxSkew {
 		r.Outcome = Failed
-		r.Advice += " Tokens are refused by clocks that are more than " + maxSkew.String() + " apart."
+		r.Advice += " Tokens are refused by clocks that are more than " + usage.Span(maxSkew) + " apart."
 	}
 	return r
 }
 
 // off says how far a clock is ahead, no closer than a Date tells.
 func off(d time.Duration) string {
-	text := d.Abs().Round(10 * time.Second).String()
-	if days := d.Abs().Round(24*time.Hour) / (24 * time.Hour); days > 2 {
-		text = fmt.Sprintf("%d days", days)
-	}
+	text := usage.Span(d.Abs().Round(10 * time.Second))
 	if d < 0 {
 		return text + " behind"
 	}
@@ -107,8 +105,8 @@ func (e *examination) explainExpired(ctx context.Context, u *url.URL, chain []*x
 		}
 	}
 	if now.Before(bad.NotBefore) {
-		return failed("the server's certificate is valid from "+bad.NotBefore.UTC().Format(time.RFC3339)+" only", "Check this machine's clock; if it is right, have the server given a valid certificate.")
+		return failed("the server's certificate is valid from "+usage.Point(bad.NotBefore)+" only", "Check this machine's clock; if it is right, have the server given a valid certificate.")
 	}
-	return failed("the server's certificate has expired: it was valid until "+bad.NotAfter.UTC().Format(time.RFC3339),
+	return failed("the server's certificate has expired: it was valid until "+usage.Point(bad.NotAfter),
 		"Have the certificate of "+strings.TrimSpace(u.Host)+" renewed by who runs it.")
 }

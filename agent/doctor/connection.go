@@ -14,6 +14,7 @@ import (
 	"time"
 
 	"stackusage/agent/neterr"
+	"stackusage/shared/usage"
 )
 
 // host checks the way to one host and returns the name of the check that a user
@@ -127,7 +128,7 @@ func (e *examination) tls(ctx context.Context, who string, u *url.URL, client *h
 	until := resp.TLS.PeerCertificates[0].NotAfter
 	found := fmt.Sprintf("%s, certificate until %s", tls.VersionName(resp.TLS.Version), until.UTC().Format(time.DateOnly))
 	if left := time.Until(until); left < 7*24*time.Hour {
-		return warning(fmt.Sprintf("the server's certificate ends in %s", left.Round(time.Hour)), "Tell who runs "+u.Host+".")
+		return warning(fmt.Sprintf("the server's certificate ends in %s", usage.Span(left)), "Tell who runs "+u.Host+".")
 	}
 	return ok(found)
 }

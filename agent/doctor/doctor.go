@@ -29,6 +29,7 @@ import (
 	"stackusage/agent/inspection"
 	"stackusage/agent/signin"
 	"stackusage/agent/stackapi"
+	"stackusage/shared/usage"
 )
 
 // Outcome is how a check ended.
@@ -209,7 +210,7 @@ func (e *examination) check(name, at string, needs []string, look func(context.C
 			r = look(ctx)
 		case !e.late:
 			e.late = true
-			r = failed(timeUp+": "+e.opts.Timeout.String(), "Fix what took so long, or give it more: --timeout 5m.")
+			r = failed(timeUp+": "+usage.Span(e.opts.Timeout), "Fix what took so long, or give it more: --timeout 5m.")
 		default:
 			r = Result{Outcome: Skipped, Cause: "because " + timeUp}
 		}

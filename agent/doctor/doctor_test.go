@@ -44,12 +44,12 @@ func TestClock(t *testing.T) {
 		says    []string
 	}{
 		{"nobody has told the time", nil, nil, doctor.Skipped, []string{"no server has told its time"}},
-		{"all agree", two, []time.Duration{time.Second, -time.Minute}, doctor.OK, []string{"at most 1m0s from"}},
-		{"a little more than a minute", two, []time.Duration{61 * time.Second, 62 * time.Second}, doctor.Warning, []string{"this machine's clock is 1m0s behind that of storage", "NTP"}},
+		{"all agree", two, []time.Duration{time.Second, -time.Minute}, doctor.OK, []string{"at most 1 min from"}},
+		{"a little more than a minute", two, []time.Duration{61 * time.Second, 62 * time.Second}, doctor.Warning, []string{"this machine's clock is 1 min behind that of storage", "NTP"}},
 		{"five minutes", two, []time.Duration{-5 * time.Minute, -5 * time.Minute}, doctor.Warning, []string{"ahead of that of stack"}},
-		{"more than five", two, []time.Duration{-5*time.Minute - time.Second, -2 * time.Minute}, doctor.Failed, []string{"this machine's clock is 5m0s ahead of that of stack", "Tokens are refused"}},
-		{"one server alone is off", two, []time.Duration{0, time.Hour}, doctor.Failed, []string{"the clock of storage is 1h0m0s ahead of this machine's, with which other servers agree"}},
-		{"days", two, []time.Duration{72 * time.Hour, 72 * time.Hour}, doctor.Failed, []string{"3 days behind"}},
+		{"more than five", two, []time.Duration{-5*time.Minute - time.Second, -2 * time.Minute}, doctor.Failed, []string{"this machine's clock is 5 min ahead of that of stack", "Tokens are refused"}},
+		{"one server alone is off", two, []time.Duration{0, time.Hour}, doctor.Failed, []string{"the clock of storage is 1 h ahead of this machine's, with which other servers agree"}},
+		{"days", two, []time.Duration{72 * time.Hour, 72 * time.Hour}, doctor.Failed, []string{"3 d behind"}},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			mustSay(t, doctor.Clock(tt.hosts, tt.ahead), tt.outcome, tt.says...)

@@ -9,6 +9,7 @@ import (
 
 	"stackusage/agent/signin"
 	"stackusage/agent/stackapi"
+	"stackusage/shared/usage"
 )
 
 func (e *examination) metadata(ctx context.Context) (stackapi.Metadata, Result) {
@@ -64,9 +65,9 @@ func (e *examination) usage(ctx context.Context) Result {
 	namespace := e.parts.Stack.Namespace()
 	switch {
 	case err == nil:
-		return ok(namespace + " answers: no usage in the hour of " + hour.Format(time.RFC3339))
+		return ok(namespace + " answers: no usage in the hour of " + usage.Point(hour))
 	case errors.Is(err, errSeen):
-		return ok(namespace + " answers: usage in the hour of " + hour.Format(time.RFC3339))
+		return ok(namespace + " answers: usage in the hour of " + usage.Point(hour))
 	case errors.Is(err, stackapi.ErrNotReady):
 		return ok(namespace + " answers that it is not ready yet, which is no fault")
 	}
@@ -83,7 +84,7 @@ func (e *examination) explainUsage(err error, took time.Duration) Result {
 	}
 	if !errors.As(err, &answer) || answer.Status == 0 {
 		if errors.Is(err, context.DeadlineExceeded) {
-			return warning("the stack has not answered for "+took.Round(time.Second).String(), "Try again with more time: --timeout 5m. A stack's gateway gives up after about 85 s; the agent asks again.")
+			return warning("the stack has not answered for "+usage.Span(took), "Try again with more time: --timeout 5m. A stack's gateway gives up after about 85 s; the agent asks again.")
 		}
 		return failed("the stack does not tell usage: "+brief(err), "Try again; if it stays so, look at the health of the stack.")
 	}

@@ -130,11 +130,11 @@ func (i Inspection) concern(settings agent.Settings, full error, now time.Time) 
 	if trouble != nil && trouble.Waiting {
 		most = behindDay
 	}
-	missing := fmt.Sprintf("hour %s is not collected, %s after it was due", i.Next.Point(), i.Lag.Round(time.Minute))
+	missing := fmt.Sprintf("hour %s is not collected, %s after it was due", i.Next, usage.Span(i.Lag))
 	f := func(cause, advice string) *Finding { return &Finding{missing + ", as " + cause, advice} }
 	switch {
 	case settings.First.Start().After(now):
-		return &Finding{fmt.Sprintf("firstHour %s is in the future, nothing is collected until then", settings.First.Point()), "set it to the hour in which the stack was registered"}
+		return &Finding{fmt.Sprintf("firstHour %s is in the future, nothing is collected until then", settings.First), "set it to the hour in which the stack was registered"}
 	case s == nil && i.Unread == nil:
 		return &Finding{"no agent has run", "start the service, or stackusage-agent once"}
 	case i.Lag <= most:
@@ -173,7 +173,7 @@ func (i Inspection) openOf(s status.Status, full error, now time.Time) (points [
 		add("%s", oneText(full.Error()))
 	}
 	if s.Old {
-		add("hour %s has waited for upload for longer than spool.maxAge: fix what prevents it", s.OldestSpooled.Point())
+		add("hour %s has waited for upload for longer than spool.maxAge: fix what prevents it", s.OldestSpooled)
 	}
 	if at := s.NextRound; i.Behind == nil && !at.IsZero() && !alive(s, now) {
 		add("the service is overdue since %s: see whether it runs, and its log", usage.Point(at))
@@ -186,14 +186,14 @@ func (i Inspection) openOf(s status.Status, full error, now time.Time) (points [
 	}
 	for _, h := range s.FailingHours {
 		if !h.Waiting {
-			add("hour %s is not collected after %s: %s", h.Hour.Point(), tried(h.Trouble), h.Text)
+			add("hour %s is not collected after %s: %s", h.Hour, tried(h.Trouble), h.Text)
 		}
 	}
 	for _, f := range s.FailingFiles {
 		if f.Refused {
-			add("hour %s is refused by storage and set aside as refused/%s, offered again once a day and by once: %s", f.Hour.Point(), f.File, f.Text)
+			add("hour %s is refused by storage and set aside as refused/%s, offered again once a day and by once: %s", f.Hour, f.File, f.Text)
 		} else {
-			add("hour %s is not uploaded after %s: %s", f.Hour.Point(), tried(f.Trouble), f.Text)
+			add("hour %s is not uploaded after %s: %s", f.Hour, tried(f.Trouble), f.Text)
 		}
 	}
 	return points

@@ -37,7 +37,7 @@ func TestConcern(t *testing.T) {
 		"never run":                             {nil, 0, 0, nil, "no agent has run"},
 		"dead":                                  {&status.Status{Updated: now.Add(-7 * time.Hour), NextRound: now.Add(-6 * time.Hour)}, 7 * time.Hour, 0, nil, "the agent has reported nothing since 2024-03-12T05:00Z"},
 		"dead, and its clock was set back":      {&status.Status{Updated: now.Add(30 * day), NextRound: now.Add(30 * day)}, 7 * time.Hour, 0, nil, "the agent has reported nothing since"},
-		"stopped cleanly ten days ago":          {&status.Status{Updated: now.Add(-10 * day)}, 10 * day, 0, nil, "240h0m0s after it was due, as the agent has reported nothing since"},
+		"stopped cleanly ten days ago":          {&status.Status{Updated: now.Add(-10 * day)}, 10 * day, 0, nil, "10 d after it was due, as the agent has reported nothing since"},
 		"crash-looping, with an old error":      {&status.Status{Updated: now.Add(-9 * time.Hour), NextRound: now.Add(-9 * time.Hour), CollectError: failure}, 9 * time.Hour, 0, nil, "see whether it runs, and its log"},
 		"refused":                               {&status.Status{Updated: now, CollectError: failure}, 9 * time.Hour, 0, nil, "collecting fails: sign in: the secret is wrong: see which link stackusage-agent doctor finds broken"},
 		"one hour that fails":                   {&status.Status{Updated: now, FailingHours: failing(next(9*time.Hour), false)}, 9 * time.Hour, 0, nil, "7 tries failed: 504 GatewayTimeout: look at the stack's health"},
@@ -149,7 +149,7 @@ func TestDamagedStatus(t *testing.T) {
 	first := usage.HourOf(time.Date(2024, 3, 2, 12, 0, 0, 0, time.UTC))
 	for lag, want := range map[time.Duration]string{
 		time.Hour:     "read status of " + dir,
-		9 * time.Hour: "hour 2024-03-02T12:00Z is not collected, 9h0m0s after it was due, as read status of ",
+		9 * time.Hour: "hour 2024-03-02T12:00Z is not collected, 9 h after it was due, as read status of ",
 	} {
 		settings := agent.Settings{First: first}
 		i, err := Inspect(dir, settings, spool.Limits{MinFree: -1}, settings.Due(first).Add(lag))

@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"stackusage/agent/neterr"
+	"stackusage/shared/usage"
 )
 
 // Kind is what is wrong, for programs.
@@ -160,9 +161,9 @@ func (e *Error) connection() neterr.Explanation {
 func (e *Error) offset() string {
 	switch s := e.skew.Round(time.Second); {
 	case s > maxSkew:
-		return fmt.Sprintf(": it is %s behind the issuer's", s)
+		return fmt.Sprintf(": it is %s behind the issuer's", usage.Span(s))
 	case s < -maxSkew:
-		return fmt.Sprintf(": it is %s ahead of the issuer's", -s)
+		return fmt.Sprintf(": it is %s ahead of the issuer's", usage.Span(-s))
 	}
 	return ""
 }

@@ -27,6 +27,8 @@ import (
 	"github.com/Azure/azure-sdk-for-go/sdk/azcore/cloud"
 	"github.com/Azure/azure-sdk-for-go/sdk/azcore/policy"
 	"github.com/Azure/azure-sdk-for-go/sdk/azidentity"
+
+	"stackusage/shared/usage"
 )
 
 // Methods of Config.
@@ -226,7 +228,7 @@ var publicHosts = []string{
 func (c *credential) GetToken(ctx context.Context, opts policy.TokenRequestOptions) (azcore.AccessToken, error) {
 	if c.leaf != nil && c.conf.Now().After(c.leaf.NotAfter) {
 		return azcore.AccessToken{}, c.fail(opts, &Error{
-			Kind: ExpiredCertificate, Detail: "it was valid until " + c.leaf.NotAfter.UTC().Format(time.RFC3339),
+			Kind: ExpiredCertificate, Detail: "it was valid until " + usage.Point(c.leaf.NotAfter),
 		})
 	}
 	ctx, cancel := context.WithTimeout(ctx, c.conf.Timeout)

@@ -103,7 +103,7 @@ func TestLimits(t *testing.T) {
 			if !errors.As(err, &full) || !errors.Is(err, spool.ErrFull) || full.Bound != tt.bound {
 				t.Fatalf("got %v", err)
 			}
-			for _, want := range []string{"start file of hour 2019-12-10T20:00:00Z: spool " + dir + " is full: ", tt.says, "nothing more is collected", "nothing is deleted"} {
+			for _, want := range []string{"start file of hour 2019-12-10T20:00Z: spool " + dir + " is full: ", tt.says, "nothing more is collected", "nothing is deleted"} {
 				if !strings.Contains(err.Error(), want) {
 					t.Errorf("%q does not say %q", err, want)
 				}

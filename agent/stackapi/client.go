@@ -180,7 +180,7 @@ func (c *Client) SubscriberHour(ctx context.Context, start time.Time, subscriber
 		query.Set("subscriberId", subscriber)
 	}
 	l := &listing{
-		client: c, op: "collect hour " + start.Format(time.RFC3339), row: row,
+		client: c, op: "collect hour " + usage.Point(start), row: row,
 		end: start.Add(time.Hour), endEmpty: c.conf.Namespace == NamespaceOld,
 	}
 	return l.list(ctx, c.url(c.conf.Namespace+"/subscriberUsageAggregates", query))

@@ -172,7 +172,7 @@ func TestOtherAnswersAreErrorsAtOnce(t *testing.T) {
 			if !errors.As(err, &answer) || answer.Status != tc.status || answer.RequestID != "3a1498a7" || answer.Transient() || len(s.waits) != 0 {
 				t.Fatalf("got %+v after %d waits", err, len(s.waits))
 			}
-			if text := err.Error(); !strings.Contains(text, tc.want) || len(text) > 800 || !strings.HasPrefix(text, "collect hour 2024-03-02T13:00:00Z page 1:") {
+			if text := err.Error(); !strings.Contains(text, tc.want) || len(text) > 800 || !strings.HasPrefix(text, "collect hour 2024-03-02T13:00Z page 1:") {
 				t.Errorf("got %q, want %q in it", text, tc.want)
 			}
 		})

@@ -141,15 +141,15 @@ func TestDoctor(t *testing.T) {
 			v.values["stack.endpoint"] = w.serve(t, ahead(w.stack(t, azurestack.Options{}), time.Hour), nil)
 			v.values["storage.blobServiceUri"] = w.gate(t, storagerights.CreateOnly, time.Hour)
 			w.issue(t, identity.Faults{ClockOffset: 3600})
-		}, failure("clock", "this machine's clock is 1h0m0s behind that of", "NTP")},
+		}, failure("clock", "this machine's clock is 1 h behind that of", "NTP")},
 		{"clock of the stack off by an hour", func(t *testing.T, v *visit) {
 			v.values["stack.endpoint"] = w.serve(t, ahead(w.stack(t, azurestack.Options{}), -time.Hour), nil)
-		}, failure("clock", "is 1h0m0s behind this machine's, with which other servers agree", "this machine's seems right")},
+		}, failure("clock", "is 1 h behind this machine's, with which other servers agree", "this machine's seems right")},
 		{"clock off by two minutes", func(t *testing.T, v *visit) {
 			v.values["stack.endpoint"] = w.serve(t, ahead(w.stack(t, azurestack.Options{}), -2*time.Minute), nil)
 			v.values["storage.blobServiceUri"] = w.gate(t, storagerights.CreateOnly, -2*time.Minute)
 			w.issue(t, identity.Faults{ClockOffset: -120})
-		}, expect{"clock", doctor.Warning, "this machine's clock is 2m0s ahead of that of", "NTP"}},
+		}, expect{"clock", doctor.Warning, "this machine's clock is 2 min ahead of that of", "NTP"}},
 		{"clock off by years, by which certificates seem expired", func(t *testing.T, v *visit) {
 			v.values["stack.endpoint"] = w.serve(t, ahead(w.stack(t, azurestack.Options{}), -2*year), by(t, time.Now().Add(-3*year), time.Now().Add(-year)))
 		}, failure("stack TLS", "this machine's clock is 730 days ahead of the server's", "NTP")},

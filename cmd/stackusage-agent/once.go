@@ -63,7 +63,7 @@ func (p *program) once(ctx context.Context, to *usage.Hour, stdout, stderr io.Wr
 	stop()
 	line := fmt.Sprintf("%d hours collected with %d rows, %d uploaded", report.Collected, report.Rows, report.Dropped)
 	if s, err := j.Status(); err == nil {
-		line += fmt.Sprintf("; %d wait to be uploaded; next hour %s", s.BacklogHours, s.NextHour.Point())
+		line += fmt.Sprintf("; %d wait to be uploaded; next hour %s", s.BacklogHours, s.NextHour)
 		if report.NotReady {
 			line += ", which the stack does not report yet"
 		}
@@ -142,16 +142,15 @@ func (p *program) backfill(ctx context.Context, from, to usage.Hour, stdout, std
 		return err
 	}
 	defer j.Spool.Close()
-	start, end := from.Point(), to.Point()
 	switch {
 	case to <= from:
-		return fmt.Errorf("--to %s is not after --from %s", end, start)
+		return fmt.Errorf("--to %s is not after --from %s", to, from)
 	case from < j.Settings.First:
-		return fmt.Errorf("--from %s is before %s, the firstHour of the configuration: hours before the registration are not collected", start, j.Settings.First.Point())
+		return fmt.Errorf("--from %s is before %s, the firstHour of the configuration: hours before the registration are not collected", from, j.Settings.First)
 	case to.Start().After(j.Now()):
-		return fmt.Errorf("--to %s is in the future: the stack reports no hour before its end", end)
+		return fmt.Errorf("--to %s is in the future: the stack reports no hour before its end", to)
 	}
-	fmt.Fprintf(stdout, "collecting %d hours from %s up to %s\n", to-from, start, end)
+	fmt.Fprintf(stdout, "collecting %d hours from %s up to %s\n", to-from, from, to)
 	stop := tellProgress(j.Agent, stderr, tellEvery)
 	r, err := j.Backfill(ctx, from, to)
 	stop()
@@ -159,7 +158,7 @@ func (p *program) backfill(ctx context.Context, from, to usage.Hour, stdout, std
 	if r.Again > 0 {
 		fmt.Fprint(stdout, afterBackfill)
 	}
-	return open(ctx, err, fmt.Sprintf("stackusage-agent backfill --from %s --to %s", start, end))
+	return open(ctx, err, fmt.Sprintf("stackusage-agent backfill --from %s --to %s", from, to))
 }
 
 const afterBackfill = `An hour that was collected again has a second file in Azure once that is uploaded. With
@@ -182,7 +181,7 @@ func tellProgress(a *agent.Agent, w io.Writer, every time.Duration) (stop func()
 			case <-ticker.C:
 			}
 			if s, err := a.Status(); err == nil {
-				fmt.Fprintf(w, "stackusage-agent: working; next hour %s, %d wait to be uploaded\n", s.NextHour.Point(), s.BacklogHours)
+				fmt.Fprintf(w, "stackusage-agent: working; next hour %s, %d wait to be uploaded\n", s.NextHour, s.BacklogHours)
 			}
 		}
 	})

@@ -82,12 +82,12 @@ func (v shown) print(w io.Writer, now time.Time) error {
 	row("registration", "%s", v.CloudID)
 	row("spool", "%s", v.Spool)
 	if s := v.Status; s != nil {
-		row("reported", "%s, %s ago, by pid %d, version %s", usage.Point(s.Updated), now.Sub(s.Updated).Round(time.Second), s.PID, oneLine(s.Version))
+		row("reported", "%s, %s ago, by pid %d, version %s", usage.Point(s.Updated), usage.Span(now.Sub(s.Updated)), s.PID, oneLine(s.Version))
 		row("last hour collected", "%s", hourAt(s.LastSealed, s.LastCollected))
 		row("last hour uploaded", "%s", hourAt(s.LastDropped, s.LastDrop))
-		row("next hour", "%s", v.NextDue.Point())
+		row("next hour", "%s", v.NextDue)
 		if v.Behind > 0 {
-			row("behind", "%s", (time.Duration(v.Behind) * time.Second).Round(time.Minute))
+			row("behind", "%s", usage.Span(time.Duration(v.Behind)*time.Second))
 		}
 		if !s.NextRound.IsZero() {
 			row("next round", "%s", usage.Point(s.NextRound))
@@ -97,7 +97,7 @@ func (v shown) print(w io.Writer, now time.Time) error {
 		}
 		row("waiting for upload", "%d hours, %d bytes", s.BacklogHours, s.BacklogBytes)
 		if s.OldestSpooled != nil {
-			row("oldest of these", "%s", s.OldestSpooled.Point())
+			row("oldest of these", "%s", s.OldestSpooled)
 		}
 		if !s.PartsSince.IsZero() {
 			row("requests", "subscriber by subscriber since %s, as the stack is too slow for all at once", usage.Point(s.PartsSince))
@@ -134,9 +134,9 @@ func hourAt(h *usage.Hour, at time.Time) string {
 	case h == nil:
 		return "none"
 	case at.IsZero():
-		return h.Point()
+		return h.String()
 	}
-	return h.Point() + ", at " + usage.Point(at)
+	return h.String() + ", at " + usage.Point(at)
 }
 
 // oneLine makes text of others fit for a table and a terminal.

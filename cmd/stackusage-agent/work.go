@@ -9,6 +9,8 @@ import (
 	"time"
 
 	"github.com/spf13/cobra"
+
+	"stackusage/shared/usage"
 )
 
 func (p *program) runCommand() *cobra.Command {
@@ -52,7 +54,7 @@ func work(ctx context.Context, path string, getenv func(string) string, log io.W
 	case err = <-done:
 	case <-time.After(j.conf.Timeouts.Shutdown):
 		// The spool is not closed: what still works on it ends with the process.
-		return openError{fmt.Errorf("the work at hand has not ended within timeouts.shutdown (%s); it is done again at the next start", j.conf.Timeouts.Shutdown)}
+		return openError{fmt.Errorf("the work at hand has not ended within timeouts.shutdown (%s); it is done again at the next start", usage.Span(j.conf.Timeouts.Shutdown))}
 	}
 	j.Log.InfoContext(ctx, "agent ends")
 	if closeErr := j.Spool.Close(); err == nil {

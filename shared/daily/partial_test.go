@@ -193,7 +193,7 @@ func TestWritingAPartialReportsErrors(t *testing.T) {
 	t.Run("of the sums", func(t *testing.T) {
 		broken := func(yield func(daily.Sum, error) bool) { yield(daily.Sum{}, errors.New("run is gone")) }
 		_, err := daily.WritePartial(io.Discard, partialHeader(t), broken)
-		if err == nil || !strings.Contains(err.Error(), "run is gone") || !strings.Contains(err.Error(), "2019-12-10, hour 2019-12-10T19:00:00Z") {
+		if err == nil || !strings.Contains(err.Error(), "run is gone") || !strings.Contains(err.Error(), "2019-12-10, hour 2019-12-10T19:00Z") {
 			t.Errorf("got %v", err)
 		}
 	})

@@ -139,7 +139,7 @@ func TestTheWriterReportsAFailingDisk(t *testing.T) {
 				_, _, err = w.Close(1)
 			}
 		}
-		if err == nil || !strings.Contains(err.Error(), "disk full") || !strings.Contains(err.Error(), "2019-12-10T19:00:00Z") {
+		if err == nil || !strings.Contains(err.Error(), "disk full") || !strings.Contains(err.Error(), "2019-12-10T19:00Z") {
 			t.Fatalf("with room for %d of %d bytes: %v", room, len(whole), err)
 		}
 	}

@@ -65,9 +65,9 @@ type HourSpan struct {
 
 // String is 2019-12-11T00:00Z, or 2019-12-11T00:00Z to 2019-12-11T05:00Z.
 func (s HourSpan) String() string {
-	text := s.First.Point()
+	text := s.First.String()
 	if s.Last != s.First {
-		text += " to " + s.Last.Point()
+		text += " to " + s.Last.String()
 	}
 	return text
 }

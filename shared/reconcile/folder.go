@@ -20,9 +20,9 @@ func (r *run) readFolder() error {
 		for key, q := range said {
 			add(r.books.of(key).stack, hour, q)
 		}
-		kind, detail := HourDiffers, hour.Point()
+		kind, detail := HourDiffers, hour.String()
 		if why := r.whyOut(hour); why != "" {
-			kind, detail = HourOut, hour.Point()+", "+why
+			kind, detail = HourOut, hour.String()+", "+why
 		}
 		for key, q := range landed {
 			r.books.enter(key, hour.Day(), kind, detail, q.Sub(said[key]))
@@ -68,7 +68,7 @@ func (r *run) readAnswer(hour usage.Hour) (map[meterKey]usage.Quantity, error) {
 		return nil, err
 	}
 	if sums.unreadable > 0 {
-		r.note("reported hour %s: %d rows of the saved response have no meter or no quantity that can be read; neither number includes them", hour.Point(), sums.unreadable)
+		r.note("reported hour %s: %d rows of the saved response have no meter or no quantity that can be read; neither number includes them", hour.String(), sums.unreadable)
 	}
 	return sums.all(), nil
 }

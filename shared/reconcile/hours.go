@@ -139,7 +139,7 @@ func (r *run) enterBlob(ctx context.Context, id ledger.HourID, h ledger.Hour, su
 
 func (r *run) enterSums(id ledger.HourID, sums *blobSums) {
 	if r.within(id.Hour.Day()) && sums.unreadable > 0 {
-		r.note("reported hour %s: %d rejected rows have no meter or no quantity that can be read; neither number includes them", id.Hour.Point(), sums.unreadable)
+		r.note("reported hour %s: %d rejected rows have no meter or no quantity that can be read; neither number includes them", id.Hour.String(), sums.unreadable)
 	}
 	for key, byHour := range sums.counted {
 		b := r.books.of(key)

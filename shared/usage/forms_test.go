@@ -59,23 +59,23 @@ func TestParseRecordAccepts(t *testing.T) {
 		name, quantity, hour string
 		row                  object
 	}{
-		{"a quantity as a text", "16.46", "2019-12-10T18:00:00Z", with("quantity", "16.460")},
-		{"a quantity with an escape in its text", "15", "2019-12-10T18:00:00Z", with("quantity", raw(`"\u00315"`))},
-		{"a quantity of zero", "0", "2019-12-10T18:00:00Z", with("quantity", raw("0"))},
-		{"a quantity of minus zero", "0", "2019-12-10T18:00:00Z", with("quantity", raw("-0.0"))},
-		{"a quantity with an exponent", "0.000000084", "2019-12-10T18:00:00Z", with("quantity", raw("8.4e-08"))},
-		{"a window in other offsets", "16.461425899527967", "2019-12-10T18:00:00Z", zone},
-		{"a window that is the reported hour", "16.461425899527967", "2019-12-10T19:00:00Z", same},
-		{"a window of days ago that ends at midnight", "16.461425899527967", "2019-11-30T23:00:00Z", old},
-		{"a meter without dashes", "16.461425899527967", "2019-12-10T18:00:00Z", with("meterId", guidDashless)},
-		{"instanceData that is an object", "16.461425899527967", "2019-12-10T18:00:00Z", with("instanceData", raw(instanceText(goodResource())))},
-		{"a field that nobody knows", "16.461425899527967", "2019-12-10T18:00:00Z", with("newField", object{"a": 1})},
-		{"a resource without resource group", "16.461425899527967", "2019-12-10T18:00:00Z",
+		{"a quantity as a text", "16.46", "2019-12-10T18:00Z", with("quantity", "16.460")},
+		{"a quantity with an escape in its text", "15", "2019-12-10T18:00Z", with("quantity", raw(`"\u00315"`))},
+		{"a quantity of zero", "0", "2019-12-10T18:00Z", with("quantity", raw("0"))},
+		{"a quantity of minus zero", "0", "2019-12-10T18:00Z", with("quantity", raw("-0.0"))},
+		{"a quantity with an exponent", "0.000000084", "2019-12-10T18:00Z", with("quantity", raw("8.4e-08"))},
+		{"a window in other offsets", "16.461425899527967", "2019-12-10T18:00Z", zone},
+		{"a window that is the reported hour", "16.461425899527967", "2019-12-10T19:00Z", same},
+		{"a window of days ago that ends at midnight", "16.461425899527967", "2019-11-30T23:00Z", old},
+		{"a meter without dashes", "16.461425899527967", "2019-12-10T18:00Z", with("meterId", guidDashless)},
+		{"instanceData that is an object", "16.461425899527967", "2019-12-10T18:00Z", with("instanceData", raw(instanceText(goodResource())))},
+		{"a field that nobody knows", "16.461425899527967", "2019-12-10T18:00Z", with("newField", object{"a": 1})},
+		{"a resource without resource group", "16.461425899527967", "2019-12-10T18:00Z",
 			withURI("/subscriptions/" + subscription + "/providers/Microsoft.Network/publicIPAddresses/ip")},
-		{"a nested resource", "16.461425899527967", "2019-12-10T18:00:00Z", withURI(resourceURI + "/blobServices/default")},
-		{"a resource of another subscription", "16.461425899527967", "2019-12-10T18:00:00Z",
+		{"a nested resource", "16.461425899527967", "2019-12-10T18:00Z", withURI(resourceURI + "/blobServices/default")},
+		{"a resource of another subscription", "16.461425899527967", "2019-12-10T18:00Z",
 			withURI(strings.Replace(resourceURI, subscription, guidUpper, 1))},
-		{"a resource name of another script", "16.461425899527967", "2019-12-10T18:00:00Z", withURI(resourceURI + "-größe")},
+		{"a resource name of another script", "16.461425899527967", "2019-12-10T18:00Z", withURI(resourceURI + "-größe")},
 	}
 	reported := hour(t, "2019-12-10T19:00:00Z")
 	for _, tt := range tests {

@@ -101,8 +101,9 @@ func checkRow(t *testing.T, line []byte, reported usage.Hour) {
 	if record.Quantity.Sign() < 0 || record.Hour > reported {
 		t.Fatalf("counts and must not: %+v", record)
 	}
-	if h, err := usage.ParseHour(record.Hour.String()); err != nil || h != record.Hour {
-		t.Fatalf("hour %s reads back as %s, %v", record.Hour, h, err)
+	hour, err := record.Hour.MarshalText()
+	if back, parseErr := usage.ParseHour(string(hour)); err != nil || parseErr != nil || back != record.Hour {
+		t.Fatalf("hour %s reads back as %s, %v, %v", record.Hour, back, err, parseErr)
 	}
 	// What is stored must read back as the same key, or sums would part.
 	var stored usage.Shown

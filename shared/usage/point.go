@@ -9,8 +9,28 @@ import (
 // ParsePoint reads it back.
 func Point(t time.Time) string { return t.UTC().Format("2006-01-02T15:04Z") }
 
-// Point is the start of the hour as Point shows it.
-func (h Hour) Point() string { return Point(h.Start()) }
+// Span is how a length of time is shown to people, to about a hundredth: 929 d 16 h,
+// 6 h 5 min, 1 min 30 s, 12 s. Less than half a second is 0 s.
+func Span(d time.Duration) string {
+	if d < 0 {
+		return "-" + Span(-d)
+	}
+	for _, in := range []struct {
+		unit, part time.Duration
+		name, rest string
+	}{{24 * time.Hour, time.Hour, "d", "h"}, {time.Hour, time.Minute, "h", "min"}, {time.Minute, time.Second, "min", "s"}} {
+		rounded := d.Round(in.part)
+		if rounded < in.unit {
+			continue
+		}
+		text := fmt.Sprintf("%d %s", rounded/in.unit, in.name)
+		if rest := rounded % in.unit / in.part; rest > 0 {
+			text += fmt.Sprintf(" %d %s", rest, in.rest)
+		}
+		return text
+	}
+	return fmt.Sprintf("%d s", d.Round(time.Second)/time.Second)
+}
 
 // ParsePoint reads what people write: an RFC 3339 time of any offset, with seconds or
 // without. Stored texts are read by ParseHour, which wants seconds.
@@ -44,7 +64,7 @@ func (f *HourFlag) String() string {
 	if f.Hour == nil {
 		return ""
 	}
-	return f.Hour.Point()
+	return f.Hour.String()
 }
 
 // Type is what help calls the value.

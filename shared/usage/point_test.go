@@ -24,3 +24,17 @@ func TestAPointIsReadBack(t *testing.T) {
 		}
 	}
 }
+
+func TestASpanIsReadable(t *testing.T) {
+	const day = 24 * time.Hour
+	for want, d := range map[string]time.Duration{
+		"0 s": 400 * time.Millisecond, "12 s": 12 * time.Second, "1 min": 59*time.Second + 600*time.Millisecond,
+		"1 min 30 s": 90 * time.Second, "1 h": 59*time.Minute + 59*time.Second + 900*time.Millisecond,
+		"6 h 5 min": 6*time.Hour + 5*time.Minute + 20*time.Second, "1 d": 23*time.Hour + 59*time.Minute + 50*time.Second,
+		"7 d": 7 * day, "929 d 16 h": 22312*time.Hour + 11*time.Minute, "-3 h": -3 * time.Hour,
+	} {
+		if got := usage.Span(d); got != want {
+			t.Errorf("%s: %q, want %q", d, got, want)
+		}
+	}
+}

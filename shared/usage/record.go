@@ -167,7 +167,7 @@ func parseWindow(start, end string, reported Hour) (Hour, *Rejection) {
 		return 0, refuse(RejectedWindow, "the usage window starts %s, before there was any Azure Stack", h)
 	}
 	if h > reported {
-		return 0, refuse(RejectedFuture, "the usage window ends %s, after the end of the reported hour %s", h.End().Format(time.RFC3339), reported)
+		return 0, refuse(RejectedFuture, "the usage window ends %s, after the end of the reported hour %s", h+1, reported)
 	}
 	return h, nil
 }

@@ -92,7 +92,7 @@ func TestParseRecordReadsAGoodRow(t *testing.T) {
 	if diff := cmp.Diff(want, got.Shown); diff != "" {
 		t.Error(diff)
 	}
-	if got.Quantity.String() != "16.461425899527967" || got.Hour.String() != "2019-12-10T18:00:00Z" {
+	if got.Quantity.String() != "16.461425899527967" || got.Hour.String() != "2019-12-10T18:00Z" {
 		t.Errorf("got %s at %s", got.Quantity, got.Hour)
 	}
 }
@@ -151,7 +151,7 @@ func TestParseRecordRefuses(t *testing.T) {
 		{"an end a nanosecond late", window("2019-12-10T18:00:00Z", "2019-12-10T19:00:00.000000001Z"), usage.RejectedWindow, "is not exactly one hour"},
 		{"a window before the year 0", window("0000-01-01T00:00:00+01:00", "0000-01-01T01:00:00+01:00"), usage.RejectedWindow, "outside the years 0000 to 9999"},
 		{"a window after the reported hour", window("2019-12-10T20:00:00Z", "2019-12-10T21:00:00Z"), usage.RejectedFuture,
-			"the usage window ends 2019-12-10T21:00:00Z, after the end of the reported hour 2019-12-10T19:00:00Z"},
+			"the usage window ends 2019-12-10T21:00Z, after the end of the reported hour 2019-12-10T19:00Z"},
 
 		{"a row without instanceData", with("instanceData", nil), usage.RejectedResource, "instanceData is missing, so the row names no resource"},
 		{"an empty instanceData", with("instanceData", ""), usage.RejectedResource, "instanceData is missing, so the row names no resource"},

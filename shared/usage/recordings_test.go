@@ -54,7 +54,7 @@ func TestEveryRealRowIsAccepted(t *testing.T) {
 		subscriptions[record.SubscriptionID] = true
 		keys[record.Key()] = true
 	}
-	want := map[string]int{"2019-12-10T17:00:00Z": 10, "2019-12-10T18:00:00Z": 224, "2019-12-10T19:00:00Z": 2}
+	want := map[string]int{"2019-12-10T17:00Z": 10, "2019-12-10T18:00Z": 224, "2019-12-10T19:00Z": 2}
 	if diff := cmp.Diff(want, byHour); diff != "" {
 		t.Error(diff)
 	}

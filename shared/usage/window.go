@@ -55,14 +55,14 @@ func (h Hour) Day() Day {
 // OfDay is the hour's number within its day, 0 to 23.
 func (h Hour) OfDay() int { return int(h - h.Day().First()) }
 
-// String is the hour as people and APIs write it: 2019-12-10T19:00:00Z.
-func (h Hour) String() string { return h.Start().Format(time.RFC3339) }
+// String is the start of the hour as people read and write it: 2019-12-10T19:00Z.
+func (h Hour) String() string { return Point(h.Start()) }
 
 // Compact is the hour as row keys write it: 2019121019.
 func (h Hour) Compact() string { return h.Start().Format("2006010215") }
 
-// MarshalText writes the hour as String does.
-func (h Hour) MarshalText() ([]byte, error) { return []byte(h.String()), nil }
+// MarshalText writes the hour as formats and APIs have it: 2019-12-10T19:00:00Z.
+func (h Hour) MarshalText() ([]byte, error) { return h.Start().AppendFormat(nil, time.RFC3339), nil }
 
 // UnmarshalText reads what ParseHour reads.
 func (h *Hour) UnmarshalText(b []byte) (err error) {

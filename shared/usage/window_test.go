@@ -2,6 +2,7 @@ package usage_test
 
 import (
 	"encoding/json"
+	"errors"
 	"slices"
 	"testing"
 	"time"
@@ -18,18 +19,18 @@ func TestParseHour(t *testing.T) {
 		ofDay            int
 		day              string
 	}{
-		{"in UTC", "2019-12-10T19:00:00Z", "2019-12-10T19:00:00Z", 19, "2019-12-10"},
-		{"as the stack writes it", "2019-12-10T18:00:00+00:00", "2019-12-10T18:00:00Z", 18, "2019-12-10"},
-		{"with a fraction of zero", "2019-12-10T18:00:00.0000000Z", "2019-12-10T18:00:00Z", 18, "2019-12-10"},
-		{"an offset moves the day", "2017-06-07T17:00:00-07:00", "2017-06-08T00:00:00Z", 0, "2017-06-08"},
-		{"an offset of half an hour", "2019-12-10T05:30:00+05:30", "2019-12-10T00:00:00Z", 0, "2019-12-10"},
-		{"midnight belongs to the day it begins", "2019-12-11T00:00:00Z", "2019-12-11T00:00:00Z", 0, "2019-12-11"},
-		{"the epoch", "1970-01-01T00:00:00Z", "1970-01-01T00:00:00Z", 0, "1970-01-01"},
-		{"the hour before the epoch", "1969-12-31T23:00:00Z", "1969-12-31T23:00:00Z", 23, "1969-12-31"},
-		{"the first hour of a day before the epoch", "1969-12-31T00:00:00Z", "1969-12-31T00:00:00Z", 0, "1969-12-31"},
-		{"a leap day", "2020-02-29T23:00:00Z", "2020-02-29T23:00:00Z", 23, "2020-02-29"},
-		{"the first hour there is", "0000-01-01T00:00:00Z", "0000-01-01T00:00:00Z", 0, "0000-01-01"},
-		{"the last hour there is", "9999-12-31T23:00:00Z", "9999-12-31T23:00:00Z", 23, "9999-12-31"},
+		{"in UTC", "2019-12-10T19:00:00Z", "2019-12-10T19:00Z", 19, "2019-12-10"},
+		{"as the stack writes it", "2019-12-10T18:00:00+00:00", "2019-12-10T18:00Z", 18, "2019-12-10"},
+		{"with a fraction of zero", "2019-12-10T18:00:00.0000000Z", "2019-12-10T18:00Z", 18, "2019-12-10"},
+		{"an offset moves the day", "2017-06-07T17:00:00-07:00", "2017-06-08T00:00Z", 0, "2017-06-08"},
+		{"an offset of half an hour", "2019-12-10T05:30:00+05:30", "2019-12-10T00:00Z", 0, "2019-12-10"},
+		{"midnight belongs to the day it begins", "2019-12-11T00:00:00Z", "2019-12-11T00:00Z", 0, "2019-12-11"},
+		{"the epoch", "1970-01-01T00:00:00Z", "1970-01-01T00:00Z", 0, "1970-01-01"},
+		{"the hour before the epoch", "1969-12-31T23:00:00Z", "1969-12-31T23:00Z", 23, "1969-12-31"},
+		{"the first hour of a day before the epoch", "1969-12-31T00:00:00Z", "1969-12-31T00:00Z", 0, "1969-12-31"},
+		{"a leap day", "2020-02-29T23:00:00Z", "2020-02-29T23:00Z", 23, "2020-02-29"},
+		{"the first hour there is", "0000-01-01T00:00:00Z", "0000-01-01T00:00Z", 0, "0000-01-01"},
+		{"the last hour there is", "9999-12-31T23:00:00Z", "9999-12-31T23:00Z", 23, "9999-12-31"},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
@@ -40,8 +41,14 @@ func TestParseHour(t *testing.T) {
 			if h.String() != tt.want || h.OfDay() != tt.ofDay || h.Day().String() != tt.day {
 				t.Errorf("got %s, hour %d of %s", h, h.OfDay(), h.Day())
 			}
-			if back, err := usage.ParseHour(h.String()); err != nil || back != h {
-				t.Errorf("%s reads back as %s, %v", h, back, err)
+			var back usage.Hour
+			stored, err := h.MarshalText()
+			if err := errors.Join(err, back.UnmarshalText(stored)); err != nil || back != h {
+				t.Errorf("%s reads back as %s, %v", stored, back, err)
+			}
+			var flag usage.HourFlag
+			if err := flag.Set(h.String()); err != nil || *flag.Hour != h {
+				t.Errorf("%s reads back as %v, %v", h, &flag, err)
 			}
 			if back, err := usage.ParseCompactHour(h.Compact()); err != nil || back != h {
 				t.Errorf("%s reads back as %s, %v", h.Compact(), back, err)

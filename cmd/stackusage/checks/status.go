@@ -134,7 +134,7 @@ func agentText(a status.Agent) string {
 	}
 	parts := []string{"heartbeat " + usage.Point(h.At), fmt.Sprintf("behind %s", time.Duration(h.SecondsBehind)*time.Second)}
 	if h.NextHour != nil {
-		parts = append(parts, "next hour "+h.NextHour.Point())
+		parts = append(parts, "next hour "+h.NextHour.String())
 	}
 	parts = append(parts, cli.Count(h.BacklogHours, "file")+" to be stored")
 	if h.FailingHours+h.FailingFiles > 0 {

@@ -139,7 +139,7 @@ func (r Row) cells() []any {
 	if !r.Complete {
 		complete = fmt.Sprintf("%d missing,", len(r.Missing))
 		for _, h := range r.Missing[:min(len(r.Missing), 3)] {
-			complete += " " + h.Point()
+			complete += " " + h.String()
 		}
 		if len(r.Missing) > 3 {
 			complete += " ..."

@@ -84,7 +84,7 @@ stackusage hour list --registration hamburg --verdict conflict`, func(ctx contex
 		}, cli.Table[Row]{
 			Head: []string{"CLOUD ID", "HOUR", "SHA16", "VERDICT", "ROWS", "LANDED", "WHY"},
 			Cells: func(r Row) []any {
-				return []any{r.CloudID, r.Hour.Point(), r.SHA16, r.Verdict, r.Records, usage.Point(r.Landed), r.why()}
+				return []any{r.CloudID, r.Hour.String(), r.SHA16, r.Verdict, r.Records, usage.Point(r.Landed), r.why()}
 			},
 			None: "no such file has landed",
 		})

@@ -76,7 +76,7 @@ stackusage quarantine list --registration hamburg --state rejected`, func(ctx co
 				if g.Decided != "" {
 					why += "; dismissed by " + g.Decided
 				}
-				return []any{g.CloudID, g.Hour.Point(), g.SHA16, g.Code, g.State, g.Rows, g.First, why}
+				return []any{g.CloudID, g.Hour.String(), g.SHA16, g.Code, g.State, g.Rows, g.First, why}
 			},
 			None: "no such row is in quarantine",
 		})
@@ -157,7 +157,7 @@ func (s *selection) find(ctx context.Context) (storage *cli.Storage, err error) 
 	}
 	standing, err := storage.Ledger.CountedHour(ctx, s.id)
 	if errors.Is(err, table.ErrNotFound) || err == nil && standing.Counts == "" {
-		err = fmt.Errorf("no file is accepted for the hour %s of %s; stackusage hour list shows what landed", s.id.Hour.Point(), s.id.CloudID)
+		err = fmt.Errorf("no file is accepted for the hour %s of %s; stackusage hour list shows what landed", s.id.Hour.String(), s.id.CloudID)
 	}
 	s.id.SHA16 = standing.Counts
 	return storage, err

@@ -102,7 +102,7 @@ stackusage quarantine redrive --hour 2019-12-10T19:00Z --fixed rows.ndjson --dry
 func (s *selection) redriven(out redrive.Outcome, dryRun bool) error {
 	did := Redriven{CloudID: s.id.CloudID, Hour: s.id.Hour, Rows: out.Rows, Rejected: out.Still, Corrected: out.Corrected,
 		UsageDays: listOfDays(out.UsageDays), Already: out.Already, DryRun: dryRun, Reason: out.Why.Reason, By: out.Why.By}
-	hour, rows, text := s.id.Hour.Point(), cli.Count(out.Rows, "row"), ""
+	hour, rows, text := s.id.Hour.String(), cli.Count(out.Rows, "row"), ""
 	switch {
 	case out.Already:
 		text = fmt.Sprintf("%s in the bill already, in corrected blob %s of the hour %s (%s, %s); nothing changes\n", rows, out.Corrected, hour, did.Reason, did.By)

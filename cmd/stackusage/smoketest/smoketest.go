@@ -216,7 +216,7 @@ func (c *smokeTest) waitIngested(ctx context.Context) (string, error) {
 	err := c.until(ctx, func() (bool, error) {
 		h, err := c.counted(ctx)
 		if h != nil {
-			text = fmt.Sprintf("%d row of %s is accepted%s", h.Accepted, c.id.Hour.Point(), late(time.Since(began)))
+			text = fmt.Sprintf("%d row of %s is accepted%s", h.Accepted, c.id.Hour.String(), late(time.Since(began)))
 		}
 		return h != nil && h.Accepted == 1, err
 	}, func() string {
