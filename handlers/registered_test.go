@@ -68,9 +68,9 @@ func TestADayOfWhichNoHoursAreExpected(t *testing.T) {
 	t.Parallel()
 	r := newRig(t)
 	b := newBilling(t, r)
-	r.asks(t, 201, "PUT", "/hamburg", strings.Replace(wished(), `"properties":{`, `"properties":{"expectsHours":false,`, 1))
+	r.asks(t, 201, "PUT", "/hamburg", strings.Replace(wished(), `"properties":{`, `"properties":{"expectsHours":false,"watched":false,`, 1))
 	got := r.asks(t, 200, "GET", "/hamburg", "")
-	if got["properties"].(map[string]any)["expectsHours"] != false {
+	if p := got["properties"].(map[string]any); p["expectsHours"] != false || p["watched"] != false {
 		t.Errorf("%v", got)
 	}
 	r.ingest(t, hour22, row(1, hour22-1, "1"))

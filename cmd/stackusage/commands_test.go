@@ -160,7 +160,7 @@ func TestUpdateKeepsWhatIsOmitted(t *testing.T) {
 	t.Parallel()
 	getenv, account := clitest.Storage(t)
 	tool(t, getenv, strings.Fields("registration create --name hamburg --cloud-id "+strings.ToUpper(cloudID)+" --subscription "+payer+
-		" --kind EA --stack ASDK --model Development --reporting off --region local --start 2019-12-01T00:00Z --end 2020-06-01T00:00Z --no-hours-expected --from 2019-12-01 --reason new")...)
+		" --kind EA --stack ASDK --model Development --reporting off --region local --start 2019-12-01T00:00Z --end 2020-06-01T00:00Z --no-hours-expected --watched off --from 2019-12-01 --reason new")...)
 	held := func(day string) registration.Registration {
 		t.Helper()
 		history, err := registry.Registry{Tables: account.Tables}.History(t.Context(), cloudID)
@@ -178,15 +178,15 @@ func TestUpdateKeepsWhatIsOmitted(t *testing.T) {
 		t.Errorf("output:\n%s", out)
 	}
 	update("--region north")
-	if got := held("20200102"); got.Region != "north" || !got.ReportingOff || !got.NoHoursExpected || !got.End.Equal(before.End) || !got.Start.Equal(before.Start) ||
+	if got := held("20200102"); got.Region != "north" || !got.ReportingOff || !got.NoHoursExpected || !got.Unwatched || !got.End.Equal(before.End) || !got.Start.Equal(before.Start) ||
 		got.SubscriptionID != payer || got.StackKind != before.StackKind || got.BillingModel != before.BillingModel || got.Name != "hamburg" {
 		t.Errorf("%+v", got)
 	}
 	if got := held("20191210"); got.Region != "local" {
 		t.Errorf("before: %+v", got)
 	}
-	update("--end none --reporting on --no-hours-expected=false")
-	if got := held("20200102"); !got.End.IsZero() || got.ReportingOff || got.NoHoursExpected || got.Region != "north" {
+	update("--end none --reporting on --no-hours-expected=false --watched on")
+	if got := held("20200102"); !got.End.IsZero() || got.ReportingOff || got.NoHoursExpected || got.Unwatched || got.Region != "north" {
 		t.Errorf("%+v", got)
 	}
 	for want, args := range map[string]string{

@@ -106,16 +106,26 @@ func (r Registration) follows(before Registration) bool {
 
 // Expects reports whether a reported hour is on the calendar of the registration:
 // from the start to the end that the entry of its day says.
-func (b History) Expects(hour time.Time) bool {
-	return b.any(hour, func(r Registration) bool {
+func (b History) Expects(hour time.Time) bool { return b.Calendar()(hour) }
+
+// Calendar is Expects, for many hours.
+func (b History) Calendar() (expects func(hour time.Time) bool) {
+	return b.any(func(r Registration, hour time.Time) bool {
 		return !r.NoHoursExpected && (r.End.IsZero() || hour.Before(r.End))
 	})
+}
+
+// Watched reports whether the stack is missed, at a moment, where it is silent: it is
+// registered, and nobody has recorded that it shall be silent for now.
+func (b History) Watched(at time.Time) bool {
+	r, err := On(b.Registrations, DayOf(at))
+	return err == nil && !r.Unwatched
 }
 
 // Accepts reports whether a reported hour counts. Rows of the last hours before
 // an end are reported after it: grace is how long they are accepted.
 func (b History) Accepts(hour time.Time, grace time.Duration) bool {
-	return b.any(hour, func(r Registration) bool { return r.End.IsZero() || hour.Before(r.End.Add(grace)) })
+	return b.any(func(r Registration, hour time.Time) bool { return r.End.IsZero() || hour.Before(r.End.Add(grace)) })(hour)
 }
 
 // Begins is the first reported hour that counts, of all; the zero time if there is
@@ -155,15 +165,23 @@ func (b History) Outside() (ranges [][2]string) {
 	return ranges
 }
 
-// any looks for a stay that has begun by an hour and of which a condition holds
-// on the hour's day.
-func (b History) any(hour time.Time, holds func(Registration) bool) bool {
-	for _, s := range b.spans() {
-		if r, err := On(s.entries, DayOf(hour)); err == nil && !hour.Before(r.Start) && holds(r) {
-			return true
+// any reports of hours whether a stay has begun by one and a condition holds of it on
+// the hour's day.
+func (b History) any(holds func(r Registration, hour time.Time) bool) func(hour time.Time) bool {
+	spans := b.spans()
+	var day string
+	var held []Registration // on the day, of each stay
+	return func(hour time.Time) bool {
+		if d := DayOf(hour); d != day {
+			day, held = d, nil
+			for _, s := range spans {
+				if r, err := On(s.entries, day); err == nil {
+					held = append(held, r)
+				}
+			}
 		}
+		return slices.ContainsFunc(held, func(r Registration) bool { return !hour.Before(r.Start) && holds(r, hour) })
 	}
-	return false
 }
 
 // tenure is the time of a registration by one name: mappings and infrastructure

@@ -41,6 +41,9 @@ func registrationProps(r registration.Registration) table.Props {
 	if r.NoHoursExpected {
 		props["expectsHours"] = false
 	}
+	if r.Unwatched {
+		props["watched"] = false
+	}
 	return noted(props, r.Note)
 }
 
@@ -111,6 +114,9 @@ func readRegistration(history *registration.History, row table.Row, rest string)
 	}
 	if expects, said := row.Props["expectsHours"].(bool); said {
 		r.NoHoursExpected = !expects
+	}
+	if watched, said := row.Props["watched"].(bool); said {
+		r.Unwatched = !watched
 	}
 	if r.EffectiveDay, r.Number, err = splitNumber(rest); err == nil {
 		err = r.Check()

@@ -21,6 +21,7 @@ type change struct {
 	wish      registrar.Change
 	day       usage.Day
 	reporting string
+	watched   string
 	end       string
 	why       ledger.Reasoned
 	confirm   *bool
@@ -49,6 +50,7 @@ func (c *change) flags(cmd *cobra.Command, w *registrar.Change, fresh bool) {
 	cli.HourVar(cmd, &w.Start, "start", "first expected reported `hour`, for example 2019-12-10T19:00Z")
 	f.StringVar(&c.end, "end", "", "first reported `hour` that is not expected any more, or none")
 	f.BoolVar(&w.NoHoursExpected, "no-hours-expected", false, "no reported hour is ever missed; a day closes by the hours that come")
+	cli.EnumVar(cmd, &c.watched, "watched", "alerts if the stack is silent, a `switch`"+byDefault("on"), "on", "off")
 	c.confirm = cli.ConfirmFlag(cmd)
 	c.reason = cli.ReasonFlags(cmd, &c.why)
 }
@@ -65,6 +67,7 @@ func (c *change) read(w *registrar.Change) error {
 		on := c.reporting == "on"
 		w.Reporting = &on
 	}
+	w.Unwatched = c.watched == "off"
 	if c.end != "" && c.end != "none" {
 		t, err := usage.ParsePoint(c.end)
 		if err != nil {
@@ -179,6 +182,7 @@ func (c *change) over(history registration.History, given registrar.Change) (reg
 		"start":             func() { w.Start = given.Start },
 		"end":               func() { w.End = given.End },
 		"no-hours-expected": func() { w.NoHoursExpected = given.NoHoursExpected },
+		"watched":           func() { w.Unwatched = given.Unwatched },
 	} {
 		if c.cmd.Flags().Changed(flag) {
 			set()

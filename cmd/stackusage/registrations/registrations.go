@@ -91,8 +91,11 @@ func onOff(r registration.Registration) string {
 
 // hoursOf tells whether a registration's reported hours are missed where they do not come.
 func hoursOf(r registration.Registration) string {
-	if r.NoHoursExpected {
+	switch {
+	case r.NoHoursExpected:
 		return "not expected"
+	case r.Unwatched:
+		return "not watched"
 	}
 	return "expected"
 }

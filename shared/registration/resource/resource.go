@@ -39,6 +39,7 @@ type Properties struct {
 	Start            string `json:"start,omitempty"`        // 2019-12-10T19:00:00Z: the first reported hour that is expected
 	End              string `json:"end,omitempty"`          // the first that is not any more
 	ExpectsHours     *bool  `json:"expectsHours,omitempty"` // false: no hour is ever missed, and a day closes by the hours that come; true if left out
+	Watched          *bool  `json:"watched,omitempty"`      // false: the stack shall be silent for now, and nobody is alerted; true if left out
 	EffectiveDay     string `json:"effectiveDay,omitempty"` // asked for: 2019-12-10, the first usage day that the change is for; today if left out
 	Reason           string `json:"reason,omitempty"`
 
@@ -50,13 +51,16 @@ type Properties struct {
 
 func propertiesOf(r registration.Registration) Properties {
 	on := !r.ReportingOff
-	var expects *bool
+	var expects, watched *bool // shown where they are false
 	if r.NoHoursExpected {
 		expects = new(bool)
 	}
+	if r.Unwatched {
+		watched = new(bool)
+	}
 	return Properties{
-		ExpectsHours: expects,
-		CloudID:      r.CloudID, SubscriptionID: r.SubscriptionID, SubscriptionKind: string(r.SubscriptionKind), Cloud: r.Cloud, StackKind: string(r.StackKind),
+		ExpectsHours: expects, Watched: watched,
+		CloudID: r.CloudID, SubscriptionID: r.SubscriptionID, SubscriptionKind: string(r.SubscriptionKind), Cloud: r.Cloud, StackKind: string(r.StackKind),
 		BillingModel: string(r.BillingModel), Reporting: &on, Region: r.Region, Start: Time(r.Start), End: Time(r.End),
 		Reason: r.Reason, Since: usage.ShowDay(r.EffectiveDay), By: r.By, At: Time(r.At),
 	}
