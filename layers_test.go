@@ -118,8 +118,7 @@ var foreign = map[string][]string{
 	"github.com/spf13/":                  {}, // programs only
 	"github.com/gorilla/mux":             {"handlers"},
 	"github.com/prometheus/":             {"agent/metrics"},
-	"github.com/go-json-experiment/json": {"shared/strictjson"},          // until the standard library has it
-	"modernc.org/sqlite":                 {"internal/devstack/commerce"}, // the product's state is in Azure Storage only
+	"github.com/go-json-experiment/json": {"shared/strictjson"}, // until the standard library has it
 }
 
 func TestLayers(t *testing.T) {

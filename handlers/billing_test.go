@@ -7,10 +7,7 @@ import (
 	"math/big"
 	"net/http"
 	"net/http/httptest"
-	"os"
-	"path/filepath"
 	"strings"
-	"sync"
 	"testing"
 	"time"
 
@@ -30,41 +27,14 @@ func newBilling(t *testing.T, r *rig) billing {
 
 func newBillingWith(t *testing.T, r *rig, options standin.Options) billing {
 	t.Helper()
-	server := openCommerce(t, options)
+	server, err := standin.New(options)
+	ok(t, err)
 	web := httptest.NewServer(server)
-	t.Cleanup(func() { web.Close(); server.Close() })
+	t.Cleanup(web.Close)
 	r.Commerce = &commerce.Client{Endpoint: web.URL, HTTP: &http.Client{Timeout: 5 * time.Second}}
 	r.Settings.ForwardRetry = time.Millisecond
 	r.reroute(t)
 	return billing{web.URL}
-}
-
-// emptyCommerce is the file of a commerce that took nothing yet: to make its tables
-// anew takes longer than most tests.
-var emptyCommerce = sync.OnceValues(func() ([]byte, error) {
-	dir, err := os.MkdirTemp("", "commerce-")
-	if err != nil {
-		return nil, err
-	}
-	defer os.RemoveAll(dir)
-	name := filepath.Join(dir, "commerce.db")
-	server, err := standin.Open(name, standin.Options{})
-	if err != nil {
-		return nil, err
-	}
-	server.Close()
-	return os.ReadFile(name)
-})
-
-func openCommerce(t testing.TB, options standin.Options) *standin.Server {
-	t.Helper()
-	file, err := emptyCommerce()
-	ok(t, err)
-	name := filepath.Join(t.TempDir(), "commerce.db")
-	ok(t, os.WriteFile(name, file, 0o600))
-	server, err := standin.Open(name, options)
-	ok(t, err)
-	return server
 }
 
 func (b billing) fault(t *testing.T, text string) {

@@ -37,10 +37,11 @@ type gate struct {
 
 func newGate(t *testing.T, r *rig, options standin.Options) *gate {
 	t.Helper()
-	server := openCommerce(t, options)
+	server, err := standin.New(options)
+	ok(t, err)
 	g := &gate{inner: server}
 	web := httptest.NewServer(g)
-	t.Cleanup(func() { web.Close(); server.Close() })
+	t.Cleanup(web.Close)
 	g.billing = billing{web.URL}
 	r.Commerce = &commerce.Client{Endpoint: web.URL, HTTP: &http.Client{Timeout: 5 * time.Second}}
 	return g

@@ -9,7 +9,6 @@ import (
 	"math/rand/v2"
 	"net/http"
 	"net/http/httptest"
-	"path/filepath"
 	"slices"
 	"sync"
 	"testing"
@@ -52,11 +51,11 @@ func (m *moody) takeLate() {
 
 func newMoody(t *testing.T, r *rig, seed uint64) (*moody, billing) {
 	t.Helper()
-	server, err := standin.Open(filepath.Join(t.TempDir(), "commerce.db"), standin.Options{})
+	server, err := standin.New(standin.Options{})
 	ok(t, err)
 	m := &moody{inner: server, rnd: rand.New(rand.NewPCG(seed, 99)), gave: map[string]int{}, now: r.Now, limit: r.Settings.SendLimit}
 	web := httptest.NewServer(m)
-	t.Cleanup(func() { web.Close(); server.Close() })
+	t.Cleanup(web.Close)
 	r.Commerce = &commerce.Client{Endpoint: web.URL, HTTP: &http.Client{Timeout: time.Second}}
 	r.Settings.ForwardRetry = time.Millisecond
 	r.reroute(t)

@@ -52,9 +52,8 @@ func newAppSite(t *testing.T) *appSite {
 // newSettings makes a site with commerce and all settings but those of storage.
 func newSettings(t *testing.T) *appSite {
 	t.Helper()
-	server, err := commerce.Open(filepath.Join(t.TempDir(), "commerce.db"), commerce.Options{})
+	server, err := commerce.New(commerce.Options{})
 	must(t, err)
-	t.Cleanup(func() { server.Close() })
 	s := &appSite{commerce: httptest.NewServer(server), log: &lockedBuffer{}}
 	t.Cleanup(s.commerce.Close)
 	s.settings = map[string]string{

@@ -210,11 +210,10 @@ func (s *site) stackTime() time.Time {
 }
 
 func (s *site) startCommerce() error {
-	server, err := commerce.Open(filepath.Join(s.dir, "commerce.db"), commerce.Options{})
+	server, err := commerce.New(commerce.Options{})
 	if err != nil {
 		return err
 	}
-	s.closers = append(s.closers, func() { server.Close() })
 	if s.commerce, err = s.serve(server); err != nil {
 		return err
 	}

@@ -8,7 +8,6 @@ import (
 	"maps"
 	"net/http"
 	"net/http/httptest"
-	"path/filepath"
 	"strings"
 	"testing"
 	"time"
@@ -60,10 +59,10 @@ func startWorks(t *testing.T) *works {
 func startWorksWith(t *testing.T, options standin.Options) *works {
 	t.Helper()
 	account := memstore.New()
-	server, err := standin.Open(filepath.Join(t.TempDir(), "commerce.db"), options)
+	server, err := standin.New(options)
 	ok(t, err)
 	web := httptest.NewServer(server)
-	t.Cleanup(func() { web.Close(); server.Close() })
+	t.Cleanup(web.Close)
 	meters, err := meter.BuiltIn()
 	ok(t, err)
 	w := &works{account: account, tables: account.Tables, blobs: account.Blobs, billing: web.URL, now: time.Now()}

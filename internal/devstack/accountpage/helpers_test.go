@@ -9,7 +9,6 @@ import (
 	"net/http/cookiejar"
 	"net/http/httptest"
 	"net/url"
-	"path/filepath"
 	"strings"
 	"testing"
 	"time"
@@ -108,12 +107,12 @@ type rig struct {
 
 func start(t *testing.T, usage ...used) *rig {
 	t.Helper()
-	server, err := commerce.Open(filepath.Join(t.TempDir(), "commerce.db"), commerce.Options{})
+	server, err := commerce.New(commerce.Options{})
 	if err != nil {
 		t.Fatal(err)
 	}
 	r := &rig{t: t, commerce: httptest.NewServer(server), now: time.Date(2020, 1, 2, 3, 4, 5, 0, time.UTC)}
-	t.Cleanup(func() { r.commerce.Close(); server.Close() })
+	t.Cleanup(r.commerce.Close)
 	if len(usage) > 0 {
 		r.send(usage)
 	}

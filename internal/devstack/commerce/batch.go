@@ -10,13 +10,10 @@ import (
 )
 
 // decodeBatch splits a batch into the bytes of its records, exactly as they
-// stand between the commas. What makes the request unacceptable as a whole
-// comes back with its HTTP status; what is wrong with one record does not show
-// here.
-func decodeBatch(body []byte, maxRecords int) ([]json.RawMessage, int, *problem) {
-	bad := func(message string) ([]json.RawMessage, int, *problem) {
-		return nil, http.StatusBadRequest, &problem{"InvalidBatch", message}
-	}
+// stand between the commas. It fails for what makes the request unacceptable as a
+// whole; what is wrong with one record does not show here.
+func decodeBatch(body []byte, maxRecords int) ([]json.RawMessage, error) {
+	bad := func(message string) ([]json.RawMessage, error) { return nil, invalidBatch(message) }
 	// Validity first: json.Decoder alone would let trailing garbage and
 	// invalid UTF-8 pass, and a record's bytes must be JSON when they are
 	// handed out again.
@@ -37,8 +34,12 @@ func decodeBatch(body []byte, maxRecords int) ([]json.RawMessage, int, *problem)
 	case len(records) == 0:
 		return bad("records is empty")
 	case len(records) > maxRecords:
-		return nil, http.StatusRequestEntityTooLarge,
-			&problem{"TooManyRecords", fmt.Sprintf("the batch has %d records, at most %d are taken", len(records), maxRecords)}
+		return nil, &problem{http.StatusRequestEntityTooLarge, "TooManyRecords",
+			fmt.Sprintf("the batch has %d records, at most %d are taken", len(records), maxRecords)}
 	}
-	return records, 0, nil
+	return records, nil
+}
+
+func invalidBatch(message string) error {
+	return &problem{http.StatusBadRequest, "InvalidBatch", message}
 }

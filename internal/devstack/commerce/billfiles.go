@@ -1,11 +1,11 @@
 package commerce
 
 import (
-	"context"
-	"database/sql"
+	"bytes"
 	"encoding/csv"
 	"fmt"
 	"net/http"
+	"slices"
 	"strings"
 	"time"
 
@@ -32,81 +32,65 @@ var (
 		"Resource Group", "Instance ID", "Tags", "Additional Info", "Service Info 1", "Service Info 2"}
 )
 
-// billQuery reads the filters that the bill and the usage details share.
-func billQuery(query map[string]string) (entryFilter, *problem) {
-	only := entryFilter{subscription: strings.ToLower(query["subscription"]), month: query["month"]}
-	if only.subscription != "" && !record.IsGUID(only.subscription) {
-		return only, &problem{"InvalidQuery", "subscription must be a GUID or absent"}
-	}
-	if _, err := time.Parse("2006-01", only.month); only.month != "" && err != nil {
-		return only, &problem{"InvalidQuery", "month must be a month like 2019-12 or absent"}
-	}
-	return only, nil
-}
-
-// snapshot is a transaction that sees one state of the file, whatever is taken
-// meanwhile: the lines of a bill and the records under it must agree.
-func (st *store) snapshot(ctx context.Context) (*sql.Tx, error) {
-	return st.db.BeginTx(ctx, &sql.TxOptions{ReadOnly: true})
-}
-
-// question is what somebody asks about the bill.
-type question struct {
-	only   entryFilter
-	format string
-	tx     *sql.Tx // the state that is asked; rolled back by whoever got the question
-}
-
-// ask reads a question with the given parameters. When it cannot be asked, the
-// request is answered, and there is no question.
-func (s *Server) ask(w http.ResponseWriter, r *http.Request, check func(q question) *problem, allowed ...string) (question, bool) {
-	query, bad := params(r, allowed...)
-	q := question{format: query["format"]}
-	if bad == nil {
-		q.only, bad = billQuery(query)
-	}
-	if bad == nil {
-		bad = check(q)
-	}
-	if bad != nil {
-		writeError(w, http.StatusBadRequest, bad.Code, bad.Message)
-		return q, false
-	}
-	var err error
-	if q.tx, err = s.store.snapshot(r.Context()); err != nil {
-		s.internal(w, r, err)
-		return q, false
-	}
-	return q, true
-}
-
-func (s *Server) bill(w http.ResponseWriter, r *http.Request) {
-	q, ok := s.ask(w, r, func(q question) *problem {
-		if q.format != "" && q.format != "json" && q.format != "csv" {
-			return &problem{"InvalidQuery", "format must be json, csv or absent"}
-		}
-		return nil
-	}, "format", "subscription", "month")
-	if !ok {
-		return
-	}
-	defer q.tx.Rollback()
-	bill, err := s.prices.Bill(q.rated(r.Context()))
+// ask reads the filters that questions about the bill share, and returns the
+// parameters and the records that they let through, by billing subscription, usage
+// day and id.
+func (s *Server) ask(r *http.Request, more ...string) (map[string]string, []*record.Record, error) {
+	query, err := params(r, append(more, "subscription", "month")...)
 	if err != nil {
-		s.internal(w, r, err)
-		return
+		return nil, nil, err
 	}
-	if q.format != "csv" {
-		writeJSON(w, http.StatusOK, bill)
-		return
+	subscription, month := strings.ToLower(query["subscription"]), query["month"]
+	if subscription != "" && !record.IsGUID(subscription) {
+		return nil, nil, invalidQuery("subscription must be a GUID or absent")
 	}
-	w.Header().Set("Content-Type", "text/csv; charset=utf-8")
-	s.finish(r, writeBillCSV(newCSV(w), bill))
+	if _, err := time.Parse("2006-01", month); month != "" && err != nil {
+		return nil, nil, invalidQuery("month must be a month like 2019-12 or absent")
+	}
+	records := s.store.records(func(r *record.Record) bool {
+		return (subscription == "" || r.BillingSubscriptionID == subscription) && strings.HasPrefix(r.UsageDate, month)
+	})
+	slices.SortStableFunc(records, func(a, b *record.Record) int {
+		return strings.Compare(a.BillingSubscriptionID, b.BillingSubscriptionID)
+	})
+	query["subscription"] = subscription
+	return query, records, nil
 }
 
-// writeBillCSV writes a "line" row for each bill line, a "total" row below each
+func (s *Server) bill(w http.ResponseWriter, r *http.Request) error {
+	query, records, err := s.ask(r, "format")
+	if err != nil {
+		return err
+	}
+	if !slices.Contains([]string{"", "json", "csv"}, query["format"]) {
+		return invalidQuery("format must be json, csv or absent")
+	}
+	bill, err := s.prices.Bill(records)
+	switch {
+	case err != nil:
+		return err
+	case query["format"] == "csv":
+		return writeCSV(w, func(out *csv.Writer) { writeBill(out, bill) })
+	}
+	writeJSON(w, http.StatusOK, bill)
+	return nil
+}
+
+// writeCSV answers with what write writes, by RFC 4180.
+func writeCSV(w http.ResponseWriter, write func(*csv.Writer)) error {
+	var text bytes.Buffer
+	out := csv.NewWriter(&text)
+	out.UseCRLF = true
+	write(out)
+	out.Flush()
+	w.Header().Set("Content-Type", "text/csv; charset=utf-8")
+	w.Write(text.Bytes())
+	return out.Error()
+}
+
+// writeBill writes a "line" row for each bill line, a "total" row below each
 // statement and one "grandTotal" row.
-func writeBillCSV(out *csv.Writer, bill *rating.Invoice) error {
+func writeBill(out *csv.Writer, bill *rating.Invoice) {
 	out.Write(billColumns)
 	for _, st := range bill.Statements {
 		for _, l := range st.Lines {
@@ -116,31 +100,21 @@ func writeBillCSV(out *csv.Writer, bill *rating.Invoice) error {
 		out.Write([]string{"total", st.Month, st.Subscription, "", "", "", "", "", "", "", st.Total, st.Currency, ""})
 	}
 	out.Write([]string{"grandTotal", "", "", "", "", "", "", "", "", "", bill.Total, bill.Currency, bill.Rounding})
-	out.Flush()
-	return out.Error()
 }
 
-func newCSV(w http.ResponseWriter) *csv.Writer {
-	out := csv.NewWriter(w)
-	out.UseCRLF = true // RFC 4180
-	return out
-}
-
-func (s *Server) usageDetails(w http.ResponseWriter, r *http.Request) {
-	q, ok := s.ask(w, r, func(question) *problem { return nil }, "subscription", "month")
-	if !ok {
-		return
-	}
-	defer q.tx.Rollback()
-	bill, err := s.prices.Bill(q.rated(r.Context()))
+func (s *Server) usageDetails(w http.ResponseWriter, r *http.Request) error {
+	_, records, err := s.ask(r)
 	if err != nil {
-		s.internal(w, r, err)
-		return
+		return err
 	}
-	w.Header().Set("Content-Type", "text/csv; charset=utf-8")
-	out := newCSV(w)
-	writeStatements(out, bill)
-	s.finish(r, s.writeDaily(r.Context(), q.tx, out, q.only))
+	bill, err := s.prices.Bill(records)
+	if err != nil {
+		return err
+	}
+	return writeCSV(w, func(out *csv.Writer) {
+		writeStatements(out, bill)
+		s.writeDaily(out, records)
+	})
 }
 
 // writeStatements writes the first section of each subscription. The documented
@@ -176,19 +150,15 @@ func billingPeriod(month string) string {
 // the kind and the revision, such as "correction/2"; Service Info 2 is the
 // recordId, and for a correction the one it corrects behind it; of what was
 // carried forward, the day of the usage and the reason.
-func (s *Server) writeDaily(ctx context.Context, tx *sql.Tx, out *csv.Writer, only entryFilter) error {
+func (s *Server) writeDaily(out *csv.Writer, records []*record.Record) {
 	subscription := ""
-	err := eachEntry(ctx, tx, only, true, func(e entry) error {
-		if e.Subscription != subscription {
-			subscription = e.Subscription
+	for _, rec := range records {
+		if rec.BillingSubscriptionID != subscription {
+			subscription = rec.BillingSubscriptionID
 			out.Write([]string{"Daily Usage", subscription})
 			out.Write(dailyColumns)
 		}
-		rec, bad := record.Parse(e.raw)
-		if bad != nil {
-			return fmt.Errorf("read stored record %s: %s", rec.RecordID, bad.Message)
-		}
-		meter := s.prices.Rate(e.Entry)
+		meter := s.prices.Rate(rec)
 		group, service := resourceParts(rec.ResourceURI)
 		ids := rec.RecordID
 		if rec.Corrects != "" {
@@ -197,15 +167,10 @@ func (s *Server) writeDaily(ctx context.Context, tx *sql.Tx, out *csv.Writer, on
 		if rec.CarriedFrom != "" {
 			ids += " carried from " + rec.CarriedFrom + ": " + rec.Reason
 		}
-		return out.Write([]string{rec.UsageDate, meterCategory, meter.MeterID, rating.SubCategories[meter.MeterID], meter.MeterName,
+		out.Write([]string{rec.UsageDate, meterCategory, meter.MeterID, rating.SubCategories[meter.MeterID], meter.MeterName,
 			meterRegion, meter.Unit, rec.Quantity, rec.Location, service,
 			group, rec.ResourceURI, rec.Tags, string(rec.AdditionalInfo), fmt.Sprintf("%s/%d", rec.Kind, rec.Revision), ids})
-	})
-	out.Flush()
-	if err == nil {
-		err = out.Error()
 	}
-	return err
 }
 
 // resourceParts finds the resource group and the resource provider in an ARM
@@ -224,21 +189,18 @@ func resourceParts(uri string) (group, provider string) {
 	return group, provider
 }
 
-func (s *Server) dailyCosts(w http.ResponseWriter, r *http.Request) {
-	q, ok := s.ask(w, r, func(q question) *problem {
-		if q.only.subscription == "" || q.only.month == "" {
-			return &problem{"InvalidQuery", "subscription and month must be given"}
-		}
-		return nil
-	}, "subscription", "month")
-	if !ok {
-		return
-	}
-	defer q.tx.Rollback()
-	costs, err := s.prices.DailyCosts(q.rated(r.Context()), q.only.subscription, q.only.month)
+func (s *Server) dailyCosts(w http.ResponseWriter, r *http.Request) error {
+	query, records, err := s.ask(r)
 	if err != nil {
-		s.internal(w, r, err)
-		return
+		return err
+	}
+	if query["subscription"] == "" || query["month"] == "" {
+		return invalidQuery("subscription and month must be given")
+	}
+	costs, err := s.prices.DailyCosts(records, query["subscription"], query["month"])
+	if err != nil {
+		return err
 	}
 	writeJSON(w, http.StatusOK, costs)
+	return nil
 }

@@ -210,26 +210,27 @@ func (h *hooks) snapshot() stats {
 	return stats{h.stats.Requests, maps.Clone(h.stats.Records), maps.Clone(h.stats.Faults)}
 }
 
-func (s *Server) addFault(w http.ResponseWriter, r *http.Request) {
+func (s *Server) addFault(w http.ResponseWriter, r *http.Request) error {
 	body, err := io.ReadAll(http.MaxBytesReader(w, r.Body, maxFaultBytes))
-	if err != nil {
-		writeError(w, http.StatusBadRequest, "InvalidFault", err.Error())
-		return
+	var f fault
+	if err == nil {
+		f, err = decodeFault(body)
 	}
-	f, err := decodeFault(body)
 	if err != nil {
-		writeError(w, http.StatusBadRequest, "InvalidFault", err.Error())
-		return
+		return &problem{http.StatusBadRequest, "InvalidFault", err.Error()}
 	}
 	s.hooks.add(f)
 	w.WriteHeader(http.StatusNoContent)
+	return nil
 }
 
-func (s *Server) clearFaults(w http.ResponseWriter, _ *http.Request) {
+func (s *Server) clearFaults(w http.ResponseWriter, _ *http.Request) error {
 	s.hooks.clear()
 	w.WriteHeader(http.StatusNoContent)
+	return nil
 }
 
-func (s *Server) showStats(w http.ResponseWriter, _ *http.Request) {
+func (s *Server) showStats(w http.ResponseWriter, _ *http.Request) error {
 	writeJSON(w, http.StatusOK, s.hooks.snapshot())
+	return nil
 }

@@ -8,8 +8,6 @@ import (
 	"maps"
 	"net/http"
 	"net/http/httptest"
-	"os"
-	"path/filepath"
 	"strings"
 	"testing"
 	"time"
@@ -111,50 +109,22 @@ type result struct {
 	RecordID, Status, Quantity, Code, Message string
 }
 
-// service is a commerce behind a real HTTP server; it can be restarted over
-// the same file.
+// service is a commerce behind a real HTTP server.
 type service struct {
 	tb     testing.TB
-	path   string
-	opts   commerce.Options
 	server *commerce.Server
 	http   *httptest.Server
 }
 
 func start(tb testing.TB, opts commerce.Options) *service {
 	tb.Helper()
-	// A path with what is special in a URI.
-	s := &service{tb: tb, path: filepath.Join(tb.TempDir(), "a b?c%41#d.db"), opts: opts}
-	s.open()
-	tb.Cleanup(s.close)
-	return s
-}
-
-func (s *service) open() {
-	s.tb.Helper()
-	server, err := commerce.Open(s.path, s.opts)
+	server, err := commerce.New(opts)
 	if err != nil {
-		s.tb.Fatal(err)
+		tb.Fatal(err)
 	}
-	for _, file := range []string{s.path, s.path + "-wal"} {
-		if _, err := os.Stat(file); err != nil {
-			s.tb.Fatal(err)
-		}
-	}
-	s.server, s.http = server, httptest.NewServer(server)
-}
-
-func (s *service) close() {
-	s.http.Close()
-	if err := s.server.Close(); err != nil {
-		s.tb.Error(err)
-	}
-}
-
-func (s *service) restart() {
-	s.tb.Helper()
-	s.close()
-	s.open()
+	s := &service{tb: tb, server: server, http: httptest.NewServer(server)}
+	tb.Cleanup(s.http.Close)
+	return s
 }
 
 // do returns the answer and its body; err is that of a request without a whole

@@ -2,7 +2,6 @@ package commerce_test
 
 import (
 	"encoding/json"
-	"flag"
 	"fmt"
 	"maps"
 	"math/big"
@@ -63,25 +62,12 @@ func sums(tb interface{ Fatalf(string, ...any) }, lines []string) map[string]str
 	return out
 }
 
-// fewerChecks keeps the test short under the race detector, where SQLite is
-// slow; -rapid.checks on the command line still decides.
-func fewerChecks(t *testing.T) {
-	given := false
-	flag.Visit(func(f *flag.Flag) { given = given || f.Name == "rapid.checks" })
-	if !given {
-		if err := flag.Set("rapid.checks", "30"); err != nil {
-			t.Fatal(err)
-		}
-	}
-}
-
 func TestWhatWasAcceptedStays(t *testing.T) {
-	fewerChecks(t)
 	meters := []string{baseVM, winVM, block, strange}
 	quantity := rapid.StringMatching(`(0|[1-9][0-9]{0,19})(\.[0-9]{0,39}[1-9])?`)
 	rapid.Check(t, func(rt *rapid.T) {
 		s := start(t, commerce.Options{})
-		defer s.close()
+		defer s.http.Close()
 		m := &model{taken: make(map[string]string)}
 
 		// draw makes a record under one of a few ids, so that repeats and
@@ -130,7 +116,6 @@ func TestWhatWasAcceptedStays(t *testing.T) {
 					}
 				}
 			},
-			"restart": func(rt *rapid.T) { s.restart() },
 			"": func(rt *rapid.T) {
 				got := strings.Split(strings.TrimSuffix(s.get("/v1/records.ndjson"), "\n"), "\n")
 				if len(m.taken) == 0 {

@@ -32,19 +32,6 @@ var cents = func() *apd.Context {
 	return c
 }()
 
-// Entry is what rating needs to know of an accepted record.
-type Entry struct {
-	Subscription, UsageDate  string // Subscription is the billing subscription
-	MeterID, CommerceMeterID string
-	MeterName, Unit          string
-	MeterClass, BillingModel string
-	Quantity                 string // canonical decimal text
-}
-
-// Entries calls f with each of some accepted records, by billing subscription, usage
-// day and id.
-type Entries func(f func(Entry) error) error
-
 // lineKey is what one bill line stands for: a month, a billing subscription and a meter. Class,
 // model and rate are part of it so that quantity times rate is the amount on
 // every line, also where a rate changed in mid-month or one meter served
@@ -114,11 +101,11 @@ type Invoice struct {
 }
 
 // Bill adds up what was accepted and prices it.
-func (s Sheet) Bill(entries Entries) (*Invoice, error) {
+func (s Sheet) Bill(records []*record.Record) (*Invoice, error) {
 	lines := make(map[lineKey]*Line)
-	err := entries(func(e Entry) error {
+	for _, e := range records {
 		r := s.Rate(e)
-		key := lineKey{e.Subscription, e.UsageDate[:7], r.MeterID, e.MeterClass, e.BillingModel, r.price.rateText, r.price.note}
+		key := lineKey{e.BillingSubscriptionID, e.UsageDate[:7], r.MeterID, e.MeterClass, e.BillingModel, r.price.rateText, r.price.note}
 		line := lines[key]
 		if line == nil {
 			line = &Line{
@@ -131,10 +118,9 @@ func (s Sheet) Bill(entries Entries) (*Invoice, error) {
 			}
 			lines[key] = line
 		}
-		return addText(&line.quantity, e.Quantity)
-	})
-	if err != nil {
-		return nil, fmt.Errorf("rate records: %w", err)
+		if err := addText(&line.quantity, e.Quantity); err != nil {
+			return nil, fmt.Errorf("rate records: %w", err)
+		}
 	}
 	bill := &Invoice{
 		Rounding:   rounding,

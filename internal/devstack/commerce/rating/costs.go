@@ -8,6 +8,8 @@ import (
 	"time"
 
 	"github.com/cockroachdb/apd/v3"
+
+	"stackusage/internal/devstack/commerce/record"
 )
 
 // DailyCosts is what each charged meter cost one billing subscription on each usage day of a
@@ -36,14 +38,14 @@ type MeterCost struct {
 }
 
 // DailyCosts adds up a month of one billing subscription by meter and day.
-func (s Sheet) DailyCosts(entries Entries, subscription, month string) (*DailyCosts, error) {
+func (s Sheet) DailyCosts(records []*record.Record, subscription, month string) (*DailyCosts, error) {
 	meters := make(map[string]*MeterCost)
 	used := make(map[string]bool)
-	err := entries(func(e Entry) error {
+	for _, e := range records {
 		r := s.Rate(e)
 		used[e.UsageDate] = true
 		if r.price.rate.IsZero() {
-			return nil
+			continue
 		}
 		m := meters[r.MeterID]
 		if m == nil {
@@ -51,16 +53,16 @@ func (s Sheet) DailyCosts(entries Entries, subscription, month string) (*DailyCo
 			meters[r.MeterID] = m
 		}
 		var amount apd.Decimal
-		if err := addText(&amount, e.Quantity); err != nil {
-			return err
+		err := addText(&amount, e.Quantity)
+		if err == nil {
+			_, err = exact.Mul(&amount, &amount, &r.price.rate)
 		}
-		if _, err := exact.Mul(&amount, &amount, &r.price.rate); err != nil {
-			return err
+		if err == nil {
+			err = m.add(e.UsageDate, &amount)
 		}
-		return m.add(e.UsageDate, &amount)
-	})
-	if err != nil {
-		return nil, fmt.Errorf("rate days: %w", err)
+		if err != nil {
+			return nil, fmt.Errorf("rate days: %w", err)
+		}
 	}
 	days, err := everyDay(used)
 	if err != nil {

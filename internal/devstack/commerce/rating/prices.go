@@ -142,7 +142,7 @@ type Rated struct {
 
 // Rate finds the meter a record is billed under, commerce's own where the sheet
 // knows it and the stack's otherwise, and what a unit of it costs.
-func (s Sheet) Rate(e Entry) Rated {
+func (s Sheet) Rate(e *record.Record) Rated {
 	out := Rated{MeterID: e.CommerceMeterID}
 	p, found := s.on(out.MeterID, e.UsageDate)
 	if !found {
