@@ -30,7 +30,7 @@ const module = "stackusage/"
 // Workflows never import edges: they declare the small interfaces that they use.
 // shared/verify stands alone beside the house.
 var floors = []floor{
-	{"base", nil, []string{"shared/strictjson", "shared/telemetry", "shared/content", "shared/gz", "functions"}},
+	{"base", nil, []string{"shared/strictjson", "shared/telemetry", "shared/content", "shared/gz", "shared/spill", "functions"}},
 	{"domain", []string{"base"}, []string{
 		"shared/usage", "shared/meter", "shared/landing", "shared/registration", "shared/registration/resource", "shared/registrar", "shared/registry",
 		"shared/linefile", "shared/daily", "shared/settlement", "shared/outcome", "shared/table", "shared/ledger",
@@ -38,6 +38,7 @@ var floors = []floor{
 	{"workflows", []string{"base", "domain"}, []string{
 		"shared/queue", "shared/ingest", "shared/closing", "shared/forward", "shared/sweep", "shared/redrive",
 		"shared/status", "shared/reconcile", "shared/reconcile/details", "shared/reconcile/saved",
+		"shared/usagelines",
 	}},
 	{"edges", []string{"base", "domain", "workflows"}, []string{
 		"shared/commerce", "shared/azurestore", "shared/activation", "shared/activation/issue", "shared/invoke",
@@ -89,6 +90,9 @@ var layers = map[string][]string{
 	"agent/signin":      {"agent/neterr", "shared/usage"},
 	"agent/doctor":      {"agent/inspection", "agent/config", "agent/durable", "agent/neterr", "agent/signin", "agent/spool", "agent/stackapi", "shared/landing", "shared/usage"},
 	"internal/memstore": {"shared/table", "shared/content"}, // only tests import it
+
+	// Only tests import it.
+	"internal/closeddays": {"shared/content", "shared/daily", "shared/ledger", "shared/meter", "shared/outcome", "shared/registration", "shared/settlement", "shared/table", "shared/usage"},
 
 	// Chaos is no stand-in: it looks for the product's work, and repeats its messages.
 	"internal/devstack/chaos": {"internal/devstack/azurite", "internal/devstack/balance", "internal/devstack/functionhost", "internal/devstack/storagefaults", "shared/landing", "shared/ledger", "shared/queue", "shared/table", "shared/usage"},

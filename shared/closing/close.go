@@ -77,7 +77,7 @@ func (cl *Closer) tryClose(ctx context.Context, cloudID string, day usage.Day) e
 	if err != nil {
 		return err
 	}
-	c.OffCalendar = !onCalendar(history, day)
+	c.OffCalendar = !history.ExpectsDay(day.Start())
 	if err := cl.pendingOutside(ctx, history, c.Pending); err != nil {
 		return err
 	}

@@ -181,13 +181,3 @@ func (cl *Closer) state(ctx context.Context, cloudID string, day usage.Day, hist
 	s.Missing = slices.DeleteFunc(missing, func(h usage.Hour) bool { return !history.Expects(h.Start()) })
 	return s, err
 }
-
-// onCalendar reports whether some hour of a day is expected.
-func onCalendar(history registration.History, day usage.Day) bool {
-	for h := day.First(); h < day.Next().First(); h++ {
-		if history.Expects(h.Start()) {
-			return true
-		}
-	}
-	return false
-}

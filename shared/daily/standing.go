@@ -45,6 +45,10 @@ func (l Line) key() lineKey {
 	return lineKey{l.Shown.Key(), usage.NormalGUID(l.BillingSubscriptionID), usage.NormalGUID(l.CommerceMeterID), string(l.MeterClass), l.CarriedFrom, l.BillingModel, l.Reporting}
 }
 
+// Compare orders lines as a daily file does: by the key of usage and then by how it is
+// charged, all in normal form. 0 means that both are the same line.
+func (l Line) Compare(m Line) int { return l.key().compare(m.key()) }
+
 func (k lineKey) compare(l lineKey) int {
 	return cmp.Or(k.Key.Compare(l.Key), cmp.Compare(k.billing, l.billing), cmp.Compare(k.commerceMeter, l.commerceMeter),
 		cmp.Compare(k.class, l.class), cmp.Compare(k.carriedFrom, l.carriedFrom), cmp.Compare(k.model, l.model), cmp.Compare(k.reporting, l.reporting))

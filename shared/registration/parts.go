@@ -122,6 +122,16 @@ func (b History) Watched(at time.Time) bool {
 	return err == nil && !r.Unwatched
 }
 
+// ExpectsDay reports whether some hour of the day that begins then is on the calendar.
+func (b History) ExpectsDay(start time.Time) bool {
+	for h := range 24 {
+		if b.Expects(start.Add(time.Duration(h) * time.Hour)) {
+			return true
+		}
+	}
+	return false
+}
+
 // Accepts reports whether a reported hour counts. Rows of the last hours before
 // an end are reported after it: grace is how long they are accepted.
 func (b History) Accepts(hour time.Time, grace time.Duration) bool {

@@ -1,0 +1,56 @@
+package usagelines
+
+import (
+	"context"
+	"time"
+
+	"stackusage/shared/ledger"
+	"stackusage/shared/registration"
+	"stackusage/shared/usage"
+)
+
+// Coverage says how much of a range of usage days the lines of closed days are.
+type Coverage struct {
+	Days   int               // that the registration's calendar has; also those that have not begun
+	Closed int               // days with a revision
+	Never  []usage.Day       // that have begun, and have no revision: on the calendar, or something came for them
+	Open   []ledger.OpenMark // of days that have a revision: the next one is to come, or batches have no outcome
+}
+
+// Coverage compares a registration's calendar with its closed and open usage days from
+// first to last.
+func (r *Reader) Coverage(ctx context.Context, history registration.History, first, last usage.Day, now time.Time) (Coverage, error) {
+	// Marks first: a day that is closed meanwhile is shown as open or as closed, never as neither.
+	marks, err := r.Ledger.OpenMarks(ctx)
+	if err != nil {
+		return Coverage{}, err
+	}
+	closed := map[usage.Day]bool{}
+	for st, err := range r.Ledger.Statements(ctx, history.CloudID, first, last) {
+		if err != nil {
+			return Coverage{}, err
+		}
+		closed[st.Day] = true
+	}
+	c := Coverage{Closed: len(closed)}
+	open := map[usage.Day]bool{}
+	for _, m := range marks {
+		if m.CloudID != history.CloudID || m.Day < first || m.Day > last {
+			continue
+		}
+		open[m.Day] = true
+		if closed[m.Day] {
+			c.Open = append(c.Open, m)
+		}
+	}
+	for day := first; day <= last; day = day.Next() {
+		expected := history.ExpectsDay(day.Start())
+		if expected {
+			c.Days++
+		}
+		if !closed[day] && (open[day] || expected && !day.Start().After(now)) {
+			c.Never = append(c.Never, day)
+		}
+	}
+	return c, nil
+}

@@ -1,0 +1,136 @@
+package usagelines
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+
+	"stackusage/shared/content"
+	"stackusage/shared/daily"
+	"stackusage/shared/ledger"
+	"stackusage/shared/linefile"
+	"stackusage/shared/outcome"
+	"stackusage/shared/table"
+)
+
+// outcomes are those of the records of a day's last revision, in the order of the
+// records: batch after batch. It holds those of one batch.
+type outcomes struct {
+	day     *Day
+	batches map[int]ledger.Batch            // by number; one that is not listed yet has no outcomes
+	number  int                             // of the batch at hand
+	left    int64                           // records of it that were not asked for
+	known   []ledger.ReceiptAnswer          // of the batch at hand, if it has its final outcome: of the records that are left
+	some    map[string]ledger.ReceiptAnswer // else, by record: those in DailyUsage so far
+}
+
+func (d *Day) outcomes(ctx context.Context) (*outcomes, error) {
+	ids, batches, err := d.reader.Ledger.Batches(ctx, d.CloudID, d.Day, int(d.Revision.Number))
+	if err != nil {
+		return nil, err
+	}
+	o := &outcomes{day: d, batches: make(map[int]ledger.Batch, len(batches))}
+	for i, id := range ids {
+		o.batches[id.Number] = batches[i]
+	}
+	return o, nil
+}
+
+// of is the final outcome of the next record; nil if it has none yet.
+func (o *outcomes) of(ctx context.Context, recordID string) (*ledger.ReceiptAnswer, error) {
+	if o.left == 0 {
+		o.number++
+		if err := o.read(ctx); err != nil {
+			return nil, err
+		}
+	}
+	o.left--
+	if len(o.known) > 0 {
+		answer := o.known[0]
+		o.known = o.known[1:]
+		if answer.RecordID != recordID {
+			return nil, fmt.Errorf("%w: record %s, and the receipt of batch %d has an outcome of %q there", linefile.ErrDamaged, recordID, o.number, answer.RecordID)
+		}
+		return &answer, nil
+	}
+	if answer, is := o.some[recordID]; is {
+		return &answer, nil
+	}
+	return nil, nil
+}
+
+// read reads what is known of the next batch.
+func (o *outcomes) read(ctx context.Context) error {
+	o.known, o.some = nil, nil
+	b, listed := o.batches[o.number]
+	if !listed { // CloseDay has committed the revision, and not listed its batches
+		o.left = -1
+		return nil
+	}
+	o.left = b.Records
+	if b.State != ledger.BatchAnswered {
+		return o.readSome(ctx, b)
+	}
+	text, err := content.At(b.Receipt).With(b.ReceiptSHA256, table.UsageBatches).Bytes(ctx, o.day.reader.Blobs, maxReceipt)
+	if err != nil {
+		return err
+	}
+	var receipt ledger.Receipt
+	if err := json.Unmarshal(text, &receipt); err != nil {
+		return fmt.Errorf("read receipt %s: %w", b.Receipt, err)
+	}
+	if int64(len(receipt.Answers)) != b.Records {
+		return fmt.Errorf("%w: %s has %d outcomes for %d records", linefile.ErrDamaged, b.Receipt, len(receipt.Answers), b.Records)
+	}
+	o.known = receipt.Answers
+	return nil
+}
+
+// maxReceipt bounds a receipt: twice what 500 outcomes with the longest codes and
+// messages take.
+const maxReceipt = 64 << 20
+
+// readSome reads the outcomes that records of a batch have, if it was tried: they are
+// final, and in the bill, while the batch waits for the rest.
+func (o *outcomes) readSome(ctx context.Context, b ledger.Batch) error {
+	if b.Tries == 0 && !b.Partial && b.LeasedUntil.IsZero() {
+		return nil
+	}
+	body, err := content.At(b.Blob).With(b.SHA256, table.UsageBatches).Bytes(ctx, o.day.reader.Blobs, daily.MaxBatchBytes)
+	if err != nil {
+		return err
+	}
+	records, err := daily.DecodeBatch(body)
+	if err != nil {
+		return fmt.Errorf("%s: %w", b.Blob, err)
+	}
+	id := ledger.BatchID{CloudID: o.day.CloudID, Day: o.day.Day, Revision: int(o.day.Revision.Number), Number: o.number}
+	answers, err := o.day.reader.Ledger.Answers(ctx, id, records)
+	if err != nil {
+		return err
+	}
+	o.some = make(map[string]ledger.ReceiptAnswer, len(answers))
+	for _, r := range records {
+		a, is := answers[r.RecordID]
+		if !is {
+			continue
+		}
+		one := ledger.ReceiptAnswer{RecordID: r.RecordID, Status: a.Status, Code: a.Code, Message: a.Message}
+		if one.Quantity, err = outcome.Billed(a.Status, r.Quantity, a.Quantity); err != nil {
+			return fmt.Errorf("record %s of batch %s: %w", r.RecordID, id, err)
+		}
+		if a.Code == ledger.CodeDecided {
+			one.Waived = r.Quantity.Sub(one.Quantity)
+		}
+		o.some[r.RecordID] = one
+	}
+	return nil
+}
+
+// end reports whether all outcomes were asked for.
+func (o *outcomes) end() error {
+	if o.left > 0 || o.left == 0 && len(o.batches) > o.number {
+		return fmt.Errorf("%w: its batches have more records than the daily file", linefile.ErrDamaged)
+	}
+	return nil
+}
