@@ -124,8 +124,9 @@ func (b History) Watched(at time.Time) bool {
 
 // ExpectsDay reports whether some hour of the day that begins then is on the calendar.
 func (b History) ExpectsDay(start time.Time) bool {
+	expects := b.Calendar()
 	for h := range 24 {
-		if b.Expects(start.Add(time.Duration(h) * time.Hour)) {
+		if expects(start.Add(time.Duration(h) * time.Hour)) {
 			return true
 		}
 	}

@@ -213,7 +213,7 @@ func TestLinesAreWhatCommerceHas(t *testing.T) {
 			for _, n := range billed {
 				sum.Add(sum, n)
 			}
-			if sum.Cmp(byUsage.of((first+day).String())) != 0 {
+			if sum.Cmp(byUsage.of((first + day).String())) != 0 {
 				rt.Fatalf("used on %s and billed: %s, want %s", first+day, sum, byUsage.of((first + day).String()))
 			}
 		}
