@@ -24,7 +24,7 @@ const module = "stackusage/"
 //	handlers    router, HTTP resources, reply          agent, agent/... (layers below)
 //	edges       commerce azurestore activation invoke
 //	workflows   ingest closing forward sweep redrive queue status reconcile
-//	domain      usage meter landing registration registrar linefile daily settlement outcome table ledger
+//	domain      usage meter prices landing registration registrar linefile daily settlement outcome table ledger
 //	base        strictjson telemetry content
 //
 // Workflows never import edges: they declare the small interfaces that they use.
@@ -32,7 +32,7 @@ const module = "stackusage/"
 var floors = []floor{
 	{"base", nil, []string{"shared/strictjson", "shared/telemetry", "shared/content", "shared/gz", "shared/spill", "functions"}},
 	{"domain", []string{"base"}, []string{
-		"shared/usage", "shared/meter", "shared/landing", "shared/registration", "shared/registration/resource", "shared/registrar", "shared/registry",
+		"shared/usage", "shared/meter", "shared/landing", "shared/registration", "shared/registration/resource", "shared/registrar", "shared/registry", "shared/prices",
 		"shared/linefile", "shared/daily", "shared/settlement", "shared/outcome", "shared/table", "shared/ledger", "shared/calendar",
 	}},
 	{"workflows", []string{"base", "domain"}, []string{

@@ -9,6 +9,12 @@ import (
 // Rate is what a unit of a meter costs; without Text, Why it is not known.
 type Rate struct{ Text, Currency, Why string }
 
+// Reasons why the price of a meter is not known.
+const (
+	noPrice      = "the file has no price of it"
+	severalRates = "the file has several rates of it in the month"
+)
+
 // Month is the billing period of a usage day: 2019-12.
 func Month(day usage.Day) string { return day.Start().Format("2006-01") }
 
@@ -40,7 +46,7 @@ func (r *Rates) Statement(s Statement) {
 	}
 	why := ""
 	if s.Rate == "" {
-		why = "the file has no price of it"
+		why = noPrice
 	}
 	r.prices[of][Rate{s.Rate, s.Currency, why}] = true
 }
@@ -72,7 +78,7 @@ func (r *Rates) Find(meterID string, own bool, month string) Rate {
 		}
 		maps.Copy(found, prices)
 	}
-	return TheOne(found, "the file has several rates of it in the month")
+	return TheOne(found, severalRates)
 }
 
 func freeOf(prices map[Rate]bool) (Rate, bool) {
