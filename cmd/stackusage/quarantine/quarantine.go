@@ -12,7 +12,6 @@ import (
 	"github.com/spf13/cobra"
 
 	"stackusage/cmd/stackusage/cli"
-	"stackusage/shared/daily"
 	"stackusage/shared/ingest"
 	"stackusage/shared/ledger"
 	"stackusage/shared/redrive"
@@ -169,7 +168,7 @@ func (s *selection) wants(q ledger.RejectedRow) bool {
 
 func redriver(s *cli.Storage) redrive.Redriver {
 	return redrive.Redriver{
-		Ledger: s.Ledger, Landing: s.Landing.Blobs, App: s.Usage.Blobs, Settings: ingest.Settings{SpillSums: daily.DefaultSpill},
+		Ledger: s.Ledger, Landing: s.Landing.Blobs, App: s.Usage.Blobs,
 		Region: func(ctx context.Context, cloudID string) (ingest.RegisteredRegion, error) {
 			history, err := s.Registry().History(ctx, cloudID)
 			return ingest.RegionOf(history), err
