@@ -133,7 +133,7 @@ func collect(ctx context.Context, a *agent.Agent, from, to usage.Hour) (agent.Re
 // served is what the stack has to tell of an hour, a row a line.
 func (s *stand) served(h usage.Hour) string {
 	w := httptest.NewRecorder()
-	s.stack.ServeHTTP(w, httptest.NewRequest(http.MethodGet, "/_devstack/rows?hour="+h.String(), nil))
+	s.stack.ServeHTTP(w, httptest.NewRequest(http.MethodGet, "/_devstack/rows?hour="+h.Start().Format(time.RFC3339), nil))
 	return w.Body.String()
 }
 

@@ -145,7 +145,7 @@ func TestAMonthOfFaultsThatNeverEnd(t *testing.T) {
 		}
 		found[name.Hour]++
 		served := httptest.NewRecorder()
-		stack.ServeHTTP(served, httptest.NewRequest(http.MethodGet, "/_devstack/rows?hour="+name.Hour.String(), nil))
+		stack.ServeHTTP(served, httptest.NewRequest(http.MethodGet, "/_devstack/rows?hour="+name.Hour.Start().Format(time.RFC3339), nil))
 		if got := read(t, name, file); sorted(got.Rows) != sorted(served.Body.String()) {
 			t.Errorf("hour %s has other rows than served", name.Hour)
 		}

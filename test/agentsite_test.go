@@ -224,7 +224,7 @@ func (s *agentSite) landed(t *testing.T) map[time.Time]int {
 			must(t, err)
 			hours[name.Hour.Start()]++
 			w := httptest.NewRecorder()
-			s.stack.ServeHTTP(w, httptest.NewRequest(http.MethodGet, "/_devstack/rows?hour="+name.Hour.String(), nil))
+			s.stack.ServeHTTP(w, httptest.NewRequest(http.MethodGet, "/_devstack/rows?hour="+name.Hour.Start().Format(time.RFC3339), nil))
 			if got := rowsOf(t, s.blobs, name); !bytes.Equal(got, w.Body.Bytes()) {
 				t.Errorf("hour %s landed with other rows than served", name.Hour)
 			}

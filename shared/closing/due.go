@@ -51,7 +51,7 @@ type NotDue struct {
 func (n *NotDue) Error() string {
 	text := fmt.Sprintf("close day %s of %s: %s", n.Day, n.CloudID, n.Reason)
 	if !n.Until.IsZero() {
-		text += "; due at " + n.Until.UTC().Format(time.RFC3339)
+		text += "; due at " + usage.Point(n.Until)
 	}
 	return text
 }

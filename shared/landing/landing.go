@@ -202,7 +202,7 @@ const maxAhead = time.Hour
 func CheckOver(name Name, storedAt time.Time) error {
 	if end := name.Hour.End(); end.After(storedAt.Add(maxAhead)) {
 		return reject(RejectedNotOver, "the reported hour ends at %s, and the blob was stored at %s: a clock is wrong",
-			end.Format(time.RFC3339), storedAt.UTC().Format(time.RFC3339))
+			usage.Point(end), usage.Point(storedAt))
 	}
 	return nil
 }

@@ -65,7 +65,7 @@ func (f DayFinding) String() string {
 			settled = "no tenant"
 		}
 		return fmt.Sprintf("subscription %s is settled as of %s, and was of %s at %s (input %s)", f.Observed.Subscription, settled,
-			f.Observed.Tenant, f.Observed.ObservedAt.UTC().Format(time.RFC3339), f.Observed.Input)
+			f.Observed.Tenant, usage.Point(f.Observed.ObservedAt), f.Observed.Input)
 	case FindingInfrastructure:
 		return fmt.Sprintf("%d days have headers with another list of infrastructure subscriptions than the registration: %s (hash %s, last in input %s)",
 			f.Days, listText(f.List), f.Hash, f.Observed.Input)

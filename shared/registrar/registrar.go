@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"stackusage/shared/registration"
+	"stackusage/shared/usage"
 )
 
 // Registrar makes changes by the rules.
@@ -153,7 +154,7 @@ func (g *Registrar) end(ctx context.Context, name string, end time.Time, why reg
 		return history, err
 	}
 	if !registration.SameName(held.Name, history.Name()) {
-		return history, &registration.Rejection{Code: "InvalidEnd", Kind: registration.Clash, Message: fmt.Sprintf("end %s: registration %s begins later, and %s held then", end.Format(time.RFC3339), history.Name(), held.Name)}
+		return history, &registration.Rejection{Code: "InvalidEnd", Kind: registration.Clash, Message: fmt.Sprintf("end %s: registration %s begins later, and %s held then", usage.Point(end), history.Name(), held.Name)}
 	}
 	if !held.End.IsZero() && !held.End.After(end) && len(history.Later(day)) == 0 {
 		return history, nil // it has ended already

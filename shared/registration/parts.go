@@ -3,6 +3,8 @@ package registration
 import (
 	"slices"
 	"time"
+
+	"stackusage/shared/usage"
 )
 
 // Part is the time of a usage day that belongs to one registration: its usage
@@ -255,7 +257,7 @@ func (b History) NotAccepted(hour time.Time, grace time.Duration) string {
 	case b.Accepts(hour, grace):
 		return ""
 	case hour.Before(begins):
-		return "the hour is before the registration's start, " + begins.UTC().Format(time.RFC3339) + "; it is accepted once that is earlier"
+		return "the hour is before the registration's start, " + usage.Point(begins) + "; it is accepted once that is earlier"
 	}
 	return "the registration had ended; the hour is accepted once the stack is registered again from that hour on"
 }

@@ -6,6 +6,8 @@ import (
 	"slices"
 	"strings"
 	"time"
+
+	"stackusage/shared/usage"
 )
 
 // What may be charged for what. Later releases of the product allow more; then a
@@ -169,7 +171,7 @@ var rules = []rule{
 	{"the end is a full hour after the start", "InvalidEnd", Invalid, true, func(c Candidate) string {
 		end := c.Registration.End
 		return unless(end.IsZero() || fullHour(end) && end.After(c.Registration.Start), "end %s: must be a full hour after the start, %s; leave it out if there is none",
-			end.Format(time.RFC3339), c.Registration.Start.Format(time.RFC3339))
+			end.Format(time.RFC3339), usage.Point(c.Registration.Start))
 	}},
 	{"start and end are of this age", "InvalidStart", Invalid, false, func(c Candidate) string {
 		return unless(ofThisAge(c.Registration.Start) && (c.Registration.End.IsZero() || ofThisAge(c.Registration.End)), "start or end: %s", age)
@@ -219,7 +221,7 @@ var rules = []rule{
 	{"a registration begins when the one before it has ended", "InvalidStart", Clash, false, func(c Candidate) string {
 		before, err := c.History.Current()
 		return unless(err != nil || SameName(before.Name, c.Registration.Name) || !c.Registration.Start.Before(before.End), "start %s: registration %s ended at %s; begin at that hour or later",
-			c.Registration.Start.Format(time.RFC3339), before.Name, before.End.Format(time.RFC3339))
+			usage.Point(c.Registration.Start), before.Name, usage.Point(before.End))
 	}},
 	{"who and why fit one line", "InvalidReason", Invalid, false, func(c Candidate) string { return badWhy(c.Registration.Note) }},
 }

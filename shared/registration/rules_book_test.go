@@ -29,7 +29,7 @@ var brokenInBook = []struct {
 		_, _, err := g.Put(ctx, registrar.Change{Registration: r})
 		return err
 	}},
-	{"a registration begins when the one before it has ended", "InvalidStart", "hamburg ended at 2020-01-15T10:00:00Z", good(), func(ctx context.Context, g *registrar.Registrar) error {
+	{"a registration begins when the one before it has ended", "InvalidStart", "hamburg ended at 2020-01-15T10:00Z", good(), func(ctx context.Context, g *registrar.Registrar) error {
 		_, err := g.End(ctx, "hamburg", at("2020-01-15T10:00:00Z"), registration.Note{}, registrar.Condition{})
 		if err == nil {
 			r := good()

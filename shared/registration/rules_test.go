@@ -29,7 +29,7 @@ var broken = []struct {
 	{"the start is a full hour", "InvalidStart", "must be a full hour", func(r *reg) {
 		r.Start = time.Date(2019, 12, 10, 5, 0, 0, 0, time.FixedZone("", 5*3600+1800)) // half past in UTC
 	}},
-	{"the end is a full hour after the start", "InvalidEnd", "after the start, 2019-12-10T05:00:00Z", func(r *reg) { r.End = r.Start }},
+	{"the end is a full hour after the start", "InvalidEnd", "after the start, 2019-12-10T05:00Z", func(r *reg) { r.End = r.Start }},
 	{"the end is a full hour after the start", "InvalidEnd", "must be a full hour", func(r *reg) { r.End = r.Start.Add(90 * time.Minute) }},
 	{"the effective day is of this age", "InvalidEffectiveDay", "2000 to 2999", func(r *reg) { r.EffectiveDay = "15000101" }},
 	{"start and end are of this age", "InvalidStart", "2000 to 2999", func(r *reg) { r.Start = time.Date(1500, 1, 1, 0, 0, 0, 0, time.UTC) }},
