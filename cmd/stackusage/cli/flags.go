@@ -59,6 +59,14 @@ func DayVar(cmd *cobra.Command, day *usage.Day, name, about string) {
 	}}, name, about)
 }
 
+// MonthVar adds a flag for a month of usage days.
+func MonthVar(cmd *cobra.Command, month *usage.Month, name, about string) {
+	cmd.Flags().Var(&value{kind: "month", set: func(text string) (err error) {
+		*month, err = usage.ParseMonth(text)
+		return err
+	}}, name, about)
+}
+
 // Range is a range of days; a bound that is zero is open.
 type Range struct{ First, Last usage.Day }
 
