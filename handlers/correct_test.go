@@ -65,12 +65,14 @@ func (r *rig) rests(t *testing.T, marks []ledger.OpenMark) bool {
 	return true
 }
 
-// verified checks every number from the bill back to the rows that landed.
+// verified checks every number from the bill back to the rows that landed, and that
+// every line can be explained.
 func (r *rig) verified(t *testing.T) {
 	t.Helper()
 	for _, f := range r.audit(t).Differences {
 		t.Error(f)
 	}
+	r.explained(t)
 }
 
 // TestBillEqualsUsage drives hours in any order, late, twice and with other

@@ -66,7 +66,7 @@ func (c *Carried) add(d Carried) {
 func CarriedLines(all []Carried) []Carried {
 	var lines []Carried
 	for _, c := range all {
-		i := slices.IndexFunc(lines, func(l Carried) bool { return l.Line.key() == c.Line.key() })
+		i := slices.IndexFunc(lines, func(l Carried) bool { return l.LineKey() == c.LineKey() })
 		if i < 0 {
 			lines = append(lines, c)
 			continue

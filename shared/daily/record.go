@@ -170,7 +170,7 @@ func (r Rules) record(l Line, hours usage.HourSet, quantity usage.Quantity) Reco
 		first = list[0]
 	}
 	return Record{
-		RecordID:              r.recordID(l.key()),
+		RecordID:              r.recordID(l.LineKey()),
 		CloudID:               r.CloudID,
 		Kind:                  Usage,
 		CarriedFrom:           l.CarriedFrom,
@@ -220,7 +220,7 @@ func (r Rules) flags(l Line, key usage.Key, m meter.Meter, known bool) []string 
 	return flags
 }
 
-func (r Rules) recordID(k lineKey) string {
+func (r Rules) recordID(k LineKey) string {
 	parts := []any{
 		usage.NormalGUID(r.CloudID), r.Day.Compact(), r.Revision,
 		k.SubscriptionID, k.ResourceURI, k.MeterID, k.Location, k.Tags, k.AdditionalInfo,

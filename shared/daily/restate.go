@@ -112,7 +112,7 @@ func (j *join) group(rules Rules) ([]DayLine, error) {
 	for j.sums.more && j.sums.head.Key() == key {
 		s := j.sums.head
 		l := stating{DayLine: DayLine{Line: rules.line(s), Rows: s.Rows, Total: s.Quantity, Hours: s.Hours}, isNew: true}
-		if i := slices.IndexFunc(lines, func(have stating) bool { return have.Line.key() == l.Line.key() }); i >= 0 {
+		if i := slices.IndexFunc(lines, func(have stating) bool { return have.LineKey() == l.LineKey() }); i >= 0 {
 			lines[i].add(l.DayLine)
 		} else {
 			lines = append(lines, l)
@@ -133,7 +133,7 @@ func (j *join) group(rules Rules) ([]DayLine, error) {
 	}
 	for j.standings.more && j.standings.head.Shown.Key() == key {
 		s := j.standings.head
-		i := slices.IndexFunc(lines, func(l stating) bool { return l.Line.key() == s.Line.key() })
+		i := slices.IndexFunc(lines, func(l stating) bool { return l.LineKey() == s.LineKey() })
 		if i < 0 {
 			i = len(lines)
 			lines = append(lines, stating{DayLine: DayLine{Line: s.Line, Hours: s.Hours}})
@@ -144,7 +144,7 @@ func (j *join) group(rules Rules) ([]DayLine, error) {
 			return nil, err
 		}
 	}
-	slices.SortFunc(lines, func(a, b stating) int { return a.Line.key().compare(b.Line.key()) })
+	slices.SortFunc(lines, func(a, b stating) int { return a.LineKey().Compare(b.LineKey()) })
 	stated := make([]DayLine, len(lines))
 	for i := range lines {
 		if err := lines[i].state(rules); err != nil {

@@ -30,10 +30,11 @@ type Line struct {
 	CarriedFrom usage.Day `json:"carriedFrom,omitempty"`
 }
 
-// lineKey is a Line in normal form. If routing, billing model, catalogue or class
-// changes between revisions, the old line is reversed and a new one stated: what
-// was charged is taken back as it was charged, and not as it would be now.
-type lineKey struct {
+// LineKey is a Line in normal form: what is billed as one, over all revisions. If
+// routing, billing model, catalogue or class changes between revisions, the old line
+// is reversed and a new one stated: what was charged is taken back as it was charged,
+// and not as it would be now.
+type LineKey struct {
 	usage.Key
 	billing, commerceMeter, class string
 	carriedFrom                   usage.Day
@@ -41,15 +42,17 @@ type lineKey struct {
 	reporting                     string
 }
 
-func (l Line) key() lineKey {
-	return lineKey{l.Shown.Key(), usage.NormalGUID(l.BillingSubscriptionID), usage.NormalGUID(l.CommerceMeterID), string(l.MeterClass), l.CarriedFrom, l.BillingModel, l.Reporting}
+// LineKey is the normal form of l.
+func (l Line) LineKey() LineKey {
+	return LineKey{l.Shown.Key(), usage.NormalGUID(l.BillingSubscriptionID), usage.NormalGUID(l.CommerceMeterID), string(l.MeterClass), l.CarriedFrom, l.BillingModel, l.Reporting}
 }
 
 // Compare orders lines as a daily file does: by the key of usage and then by how it is
 // charged, all in normal form. 0 means that both are the same line.
-func (l Line) Compare(m Line) int { return l.key().compare(m.key()) }
+func (l Line) Compare(m Line) int { return l.LineKey().Compare(m.LineKey()) }
 
-func (k lineKey) compare(l lineKey) int {
+// Compare orders keys as Line.Compare orders lines.
+func (k LineKey) Compare(l LineKey) int {
 	return cmp.Or(k.Key.Compare(l.Key), cmp.Compare(k.billing, l.billing), cmp.Compare(k.commerceMeter, l.commerceMeter),
 		cmp.Compare(k.class, l.class), cmp.Compare(k.carriedFrom, l.carriedFrom), cmp.Compare(k.model, l.model), cmp.Compare(k.reporting, l.reporting))
 }
@@ -180,6 +183,6 @@ func (s *Standing) take(l DayLine, next func() (Answer, error, bool)) error {
 func (s *Standing) carry(l DayLine, h DayHeader) {
 	s.Accepted = s.Accepted.Add(l.Carried)
 	if s.RecordID == "" {
-		s.RecordID = Rules{CloudID: h.CloudID, Day: h.UsageDay, Revision: h.Revision, Terms: Terms{BillingModel: h.BillingModel}}.recordID(l.Line.key())
+		s.RecordID = Rules{CloudID: h.CloudID, Day: h.UsageDay, Revision: h.Revision, Terms: Terms{BillingModel: h.BillingModel}}.recordID(l.LineKey())
 	}
 }

@@ -71,3 +71,29 @@ func (m Meter) Trap() string {
 	}
 	return trap
 }
+
+// Named are the ids, in normal form, that a text stands for: an id of the stack's or of
+// commerce, in any form or its first eight digits, or the name of meters in any case.
+// An id that is not in the catalogue stands for itself; nil: no meter has the name.
+func (c *Catalogue) Named(text string) map[string]bool {
+	id := normal(strings.TrimSpace(text))
+	ids := map[string]bool{}
+	for _, m := range c.byID {
+		own := normal(m.ID)
+		for _, known := range []string{own, normal(m.CommerceID), normal(m.AdminCommerceID)} {
+			if known != "" && (known == id || len(id) >= 8 && strings.HasPrefix(known, id)) {
+				ids[own] = true
+			}
+		}
+		if strings.EqualFold(m.Name, strings.TrimSpace(text)) {
+			ids[own] = true
+		}
+	}
+	if len(ids) > 0 {
+		return ids
+	}
+	if len(id) == 32 && strings.Trim(id, "0123456789abcdef") == "" {
+		return map[string]bool{id: true}
+	}
+	return nil
+}

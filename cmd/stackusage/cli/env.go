@@ -94,7 +94,7 @@ func Command(name, synopsis, about, example string, run func(ctx context.Context
 			}
 			return nil
 		},
-		RunE: func(cmd *cobra.Command, _ []string) error { return withHint(run(cmd.Context())) },
+		RunE: func(cmd *cobra.Command, _ []string) error { return WithHint(run(cmd.Context())) },
 	}
 }
 
@@ -127,9 +127,9 @@ func indent(example string) string {
 	return "  " + strings.ReplaceAll(strings.TrimSpace(example), "\n", "\n  ")
 }
 
-// withHint adds what to do where nothing answers: the SDK's error has the address,
+// WithHint adds what to do where nothing answers: the SDK's error has the address,
 // and not whose it is.
-func withHint(err error) error {
+func WithHint(err error) error {
 	if op, ok := errors.AsType[*net.OpError](err); ok && op.Op == "dial" {
 		return fmt.Errorf("%w: nothing answers there; check that UsageStorage and LandingStorage name the right storage, and that it runs", err)
 	}

@@ -1,0 +1,229 @@
+package explanation
+
+import (
+	"cmp"
+	"fmt"
+	"io"
+	"path"
+	"strings"
+
+	"stackusage/cmd/stackusage/cli"
+	"stackusage/shared/explain"
+	"stackusage/shared/landing"
+	"stackusage/shared/usage"
+)
+
+// shown is how many reported hours of a revision, and rows of an hour, are printed.
+const shown = 3
+
+func (q *question) print(r *explain.Report) error {
+	switch {
+	case q.env.JSON():
+		if err := cli.Report(q.env, r); err != nil {
+			return err
+		}
+	case !q.env.Tables():
+		if err := cli.List(q.env, cli.Each(flat(r)), cli.Table[step]{}); err != nil {
+			return err
+		}
+	default:
+		for i, l := range r.Lines {
+			if i > 0 {
+				fmt.Fprintln(q.env.Stdout)
+			}
+			if err := q.line(r, l); err != nil {
+				return err
+			}
+		}
+		c := r.Checked
+		fmt.Fprintf(q.env.Stdout, "checked: %s with %s, %s, %s, %s, %s\n", cli.Count(c.HourBlobs, "hour blob"), cli.Count(c.Rows, "row"),
+			cli.Count(c.Partials, "partial"), cli.Count(c.DailyFiles, "daily file"), cli.Count(c.Receipts, "receipt"), agreement(r))
+	}
+	if len(r.Contradictions) > 0 {
+		return cli.ErrDifferences
+	}
+	return nil
+}
+
+func agreement(r *explain.Report) string {
+	if len(r.Contradictions) == 0 {
+		return "each with its hash: everything agrees"
+	}
+	return "each with its hash: NOT EVERYTHING AGREES\nDIFFERS " + strings.Join(r.Contradictions, "\nDIFFERS ")
+}
+
+// line prints one line of the bill as a tree.
+func (q *question) line(r *explain.Report, l explain.Line) error {
+	out := q.env.Stdout
+	fmt.Fprintf(out, "%s   %s   %s   charged to %s\n", cmp.Or(l.MeterName, "meter "+l.MeterID), short(l.ResourceURI), r.Day, l.BillingSubscriptionID)
+	fmt.Fprintf(out, "  resource %s\n  meter %s on the stack, %s of commerce, class %s\n", l.ResourceURI, usage.DashedGUID(l.MeterID), cmp.Or(l.CommerceMeterID, "no meter"), l.MeterClass)
+	if l.CarriedFrom != 0 {
+		fmt.Fprintf(out, "  usage of %s, carried forward\n", l.CarriedFrom)
+	}
+	grid := cli.Grid{Head: []string{"", strings.ToUpper(cmp.Or(l.Unit, "quantity"))}}
+	for _, c := range l.Carried {
+		grid.Row(fmt.Sprintf("carried forward from %s, revision %d: %s", c.Day, c.Revision, c.Reason), number(c.Quantity))
+	}
+	for _, rev := range l.Revisions {
+		q.revision(&grid, l, rev)
+	}
+	grid.Row("billed", number(l.Billed))
+	if err := grid.Print(out); err != nil {
+		return err
+	}
+	notBilled(out, l)
+	return nil
+}
+
+func number(v usage.Quantity) cli.Number { return cli.Number(v.String()) }
+
+// revision prints what a revision added, and the hours behind that. The numbers of all
+// rows add up to what is billed.
+func (q *question) revision(grid *cli.Grid, l explain.Line, rev explain.Revision) {
+	title := fmt.Sprintf("revision %d   closed %s, %d of %d reported hours", rev.Number, usage.Point(rev.ClosedAt), rev.Hours, rev.Hours+len(rev.Missing))
+	if rev.Reason != "" {
+		title += fmt.Sprintf(", requested by %s: %s", rev.By, rev.Reason)
+	}
+	grid.Row(title, cli.Number(""))
+	var sum, hidden usage.Quantity
+	for i, c := range rev.Changes {
+		sum = sum.Add(c.Quantity)
+		if i < shown || q.all || len(rev.Changes) == shown+1 {
+			q.change(grid, c)
+		} else {
+			hidden = hidden.Add(c.Quantity)
+		}
+	}
+	if more := len(rev.Changes) - shown; more > 1 && !q.all {
+		grid.Row(fmt.Sprintf("  ... %d more reported hours; --all shows them", more), number(hidden))
+	}
+	if l.CarriedFrom != 0 {
+		sum = rev.Total // the rows above it
+		if rev.Number > l.Revisions[0].Number {
+			sum = usage.Quantity{}
+		}
+	}
+	if rest := rev.Added.Sub(sum); rest.Sign() != 0 {
+		grid.Row("  "+reasonOf(rev, rest), number(rest))
+	}
+}
+
+// reasonOf says why a revision billed something else than its hours have.
+func reasonOf(rev explain.Revision, rest usage.Quantity) string {
+	switch {
+	case rev.RecordID == "" && rev.Carried.Sign() != 0:
+		return fmt.Sprintf("billed on %s instead: carried forward", rev.CarriedTo)
+	case rev.RecordID == "" && rev.Reporting != "":
+		return "not billed: usage reporting was off"
+	case rev.RecordID == "" && rev.Waived.Sign() != 0:
+		return "not billed: by the decision of an operator"
+	case rev.RecordID != "" && rev.Outcome == "":
+		return "sent, no outcome yet"
+	case rev.RecordID != "" && !rev.Sent.Equal(rev.Added):
+		return fmt.Sprintf("sent %s, commerce's outcome: %s", rev.Sent, strings.TrimSpace(rev.Outcome+" "+rev.Code+" "+rev.Message))
+	case rest.Sign() > 0:
+		return "billed now, not billed by the revisions before"
+	}
+	return "taken back"
+}
+
+// change prints a reported hour and its rows.
+func (q *question) change(grid *cli.Grid, c explain.Change) {
+	what := "  reported " + c.ReportedHour.String() + "  hour blob " + strings.TrimSuffix(path.Base(c.Blob), landing.Suffix)
+	if c.Corrects != "" {
+		what += ", corrects " + c.Corrects
+	}
+	if c.Why != "" {
+		what += ", " + c.Why
+	}
+	if len(c.Listed) == 1 && c.Rows == 1 {
+		grid.Row(fmt.Sprintf("%s  row %d, used %s", what, c.Listed[0].Number, c.Listed[0].Hour.String()), number(c.Quantity))
+		return
+	}
+	grid.Row(fmt.Sprintf("%s  %s", what, cli.Count(c.Rows, "row")), number(c.Quantity))
+	limit := shown
+	if q.all || len(c.Listed) == shown+1 {
+		limit = len(c.Listed)
+	}
+	for _, row := range c.Listed[:min(limit, len(c.Listed))] {
+		grid.Row(fmt.Sprintf("    row %d, used %s: %s", row.Number, row.Hour.String(), row.Quantity), cli.Number(""))
+	}
+	if more := c.Rows - int64(min(limit, len(c.Listed))); more > 0 {
+		grid.Row(fmt.Sprintf("    ... %d more rows", more), cli.Number(""))
+	}
+}
+
+// notBilled prints what stands beside the line.
+func notBilled(out io.Writer, l explain.Line) {
+	for _, p := range l.Pending {
+		fmt.Fprintf(out, "not billed yet: %s of reported hour %s, accepted since the last revision (%s)\n", p.Quantity, p.ReportedHour.String(), p.Blob)
+	}
+	if l.Waived.Sign() != 0 {
+		fmt.Fprintf(out, "not billed: %s, by the decision of an operator\n", l.Waived)
+	}
+	if l.CarriedAway.Sign() != 0 {
+		fmt.Fprintf(out, "billed on other days: %s\n", l.CarriedAway)
+	}
+	if l.Unreported {
+		fmt.Fprintf(out, "not billed: %s, because usage reporting was off\n", l.Used)
+	}
+	for _, row := range l.RejectedRows {
+		text := fmt.Sprintf("rejected row %d of %s: %s, %s", row.Number, row.Blob, row.Code, row.State)
+		if row.By != "" {
+			text += fmt.Sprintf(" by %s: %s", row.By, row.Why)
+		}
+		fmt.Fprintln(out, text)
+	}
+	if len(l.Pending) == 0 && len(l.RejectedRows) == 0 {
+		fmt.Fprintln(out, "not billed: 0 rejected rows that name the resource, 0 hours to come")
+	}
+}
+
+// short is the last part of a resource URI, and its resource group.
+func short(uri string) string {
+	parts := strings.Split(uri, "/")
+	group := ""
+	for i, p := range parts {
+		if strings.EqualFold(p, "resourceGroups") && i+1 < len(parts) {
+			group = " (" + parts[i+1] + ")"
+		}
+	}
+	return parts[len(parts)-1] + group
+}
+
+// step is a line of the explanation in CSV.
+type step struct {
+	UsageDay     usage.Day      `json:"usageDay"`
+	ResourceURI  string         `json:"resourceUri"`
+	MeterID      string         `json:"meterId"`
+	What         string         `json:"what"` // billed, revision, hour, row
+	Revision     int            `json:"revision,omitempty"`
+	RecordID     string         `json:"recordId,omitempty"`
+	Outcome      string         `json:"outcome,omitempty"`
+	ReportedHour string         `json:"reportedHour,omitempty"`
+	HourBlob     string         `json:"hourBlob,omitempty"`
+	Row          int64          `json:"row,omitempty"`
+	Quantity     usage.Quantity `json:"quantity"`
+}
+
+func flat(r *explain.Report) (steps []step) {
+	for _, l := range r.Lines {
+		s := step{UsageDay: r.Day, ResourceURI: l.ResourceURI, MeterID: l.MeterID, What: "billed", Quantity: l.Billed}
+		steps = append(steps, s)
+		for _, rev := range l.Revisions {
+			s := s
+			s.What, s.Revision, s.RecordID, s.Outcome, s.Quantity = "revision", rev.Number, rev.RecordID, rev.Outcome, rev.Added
+			steps = append(steps, s)
+			for _, c := range rev.Changes {
+				s := s
+				s.What, s.ReportedHour, s.HourBlob, s.Quantity = "hour", c.ReportedHour.String(), c.Blob, c.Quantity
+				steps = append(steps, s)
+				for _, row := range c.Listed {
+					s.What, s.Row, s.Quantity = "row", row.Number, row.Quantity
+					steps = append(steps, s)
+				}
+			}
+		}
+	}
+	return steps
+}
