@@ -78,8 +78,9 @@ var layers = map[string][]string{
 	"handlers":      {"shared/invoke", "shared/activation", "shared/activation/issue"},
 	"shared/verify": {"shared/table"}, // nothing else, also indirectly: decision 0018
 
-	"agent":             {"shared/usage", "shared/landing", "agent/spool", "agent/stackapi", "agent/metrics", "agent/status", "agent/subscribers"},
+	"agent":             {"shared/usage", "shared/landing", "agent/spool", "agent/stackapi", "agent/memory", "agent/metrics", "agent/status", "agent/subscribers"},
 	"agent/status":      {"shared/usage", "agent/metrics", "agent/spool"},
+	"agent/memory":      {"agent/stackapi", "agent/status", "shared/usage"},
 	"agent/subscribers": {"shared/usage"},
 	"agent/blobdrop":    {"agent", "shared/landing"},
 	"agent/inspection":  {"agent", "agent/spool", "agent/status", "shared/usage"},

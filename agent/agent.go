@@ -20,6 +20,7 @@ import (
 	"sync"
 	"time"
 
+	"stackusage/agent/memory"
 	"stackusage/agent/metrics"
 	"stackusage/agent/spool"
 	"stackusage/agent/subscribers"
@@ -66,11 +67,11 @@ type Agent struct {
 	// Ends, if set, is when what the agent signs in with ends: "storage certificate".
 	Ends func() map[string]time.Time
 
-	ready    sync.Once
-	known    subscribers.Known // used by what collects only
-	memory   memory
-	offerAll bool // also what was set aside just now
-	state    state
+	ready   sync.Once
+	known   subscribers.Known // used by what collects only
+	memory  *memory.Memory
+	offered bool // what was set aside, since the start; used by what drops only
+	state   state
 }
 
 // Report counts what a run did.
@@ -94,7 +95,10 @@ func (a *Agent) prepare(ctx context.Context) {
 			a.Metrics = metrics.New(a.Now)
 		}
 		a.recallSubscriptions(ctx)
-		a.recallMemory(ctx)
+		text, err := a.Spool.Kept(memory.Note)
+		a.warnNote(ctx, memory.Note, err)
+		a.memory, err = memory.New(memory.Config{Now: a.Now, Wait: a.Settings.again, Keep: a.keepNote}, text, a.Settings.First)
+		a.warnNote(ctx, memory.Note, err)
 		a.recallStatus(ctx)
 	})
 }

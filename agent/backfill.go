@@ -51,7 +51,7 @@ func (a *Agent) Backfill(ctx context.Context, from, to usage.Hour) (Report, erro
 				slog.String("to", was.To.String()), slog.String("next", was.Next.String()))
 		}
 	}
-	defer a.keepMemorySoon(ctx, false, true)
+	defer a.memory.Keep(ctx, true)
 	todo := slices.Clone(p.Failed)
 	for h := p.Next; h < to; h++ {
 		todo = append(todo, h)

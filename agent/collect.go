@@ -8,7 +8,9 @@ import (
 	"fmt"
 	"log/slog"
 	"sync"
+	"time"
 
+	"stackusage/agent/memory"
 	"stackusage/agent/spool"
 	"stackusage/agent/stackapi"
 	"stackusage/agent/subscribers"
@@ -36,7 +38,7 @@ func (a *Agent) seal(ctx context.Context, h usage.Hour, report *Report) error {
 	report.Collected++
 	report.Rows += rows
 	a.collected(h)
-	mended(a, ctx, a.memory.Hours, h)
+	a.memory.Hours.Fixed(ctx, h)
 	return nil
 }
 
@@ -49,7 +51,7 @@ var errSame = errors.New("the hour has the rows it had")
 func (a *Agent) take(ctx context.Context, h usage.Hour, same string) (rows int64, inParts bool, err error) {
 	stale := a.lookUpTenants(ctx, h)
 	a.Metrics.TenantsStale(stale)
-	inParts = !a.Settings.NoSplit && a.inParts()
+	inParts = !a.Settings.NoSplit && a.memory.InParts()
 	if !inParts {
 		rows, err = a.sealUnchanged(ctx, h, stale, nil, same)
 		if err == nil || err == errSame {
@@ -59,7 +61,9 @@ func (a *Agent) take(ctx context.Context, h usage.Hour, same string) (rows int64
 			return rows, false, err
 		}
 		a.Log.WarnContext(ctx, "the stack gives up on all subscribers at once, it is asked one by one", slog.String("hour", h.String()), slog.String("error", err.Error()))
-		a.probed(ctx)
+		if !a.memory.PartsSince().IsZero() {
+			a.setParts(ctx, true) // still, and asked for all just now
+		}
 	}
 	ids := a.known.List(h, a.Stamp.ProviderSubscriptions)
 	if len(ids) == 0 {
@@ -125,8 +129,8 @@ func (a *Agent) sealOnce(ctx context.Context, h usage.Hour, stale bool, ids []st
 	if same == trailer.RowSetHash {
 		return 0, errSame
 	}
-	if same == "" {
-		a.checkLater(ctx, h, trailer.RowSetHash, ids != nil)
+	if same == "" && a.Settings.CheckAfter >= 0 {
+		a.memory.CheckLater(ctx, memory.Check{Hour: h, Hash: trailer.RowSetHash, At: a.Now().UTC().Add(a.Settings.checkAfter()), Parts: ids != nil})
 	}
 	if err := a.Spool.Seal(f, spool.Entry{Hour: h, SHA16: name.SHA16}.Name()); err != nil {
 		return 0, err
@@ -197,4 +201,33 @@ func (a *Agent) ask(ctx context.Context, h usage.Hour, ids []string, row func([]
 	}
 	a.Metrics.Refused.Add(float64(refused))
 	return pages, nil
+}
+
+// oldNotReady is from which age on "not yet" is no answer: a stack that does not tell
+// the current UTC day tells an hour after a day at the latest.
+const oldNotReady = 48 * time.Hour
+
+// hourFailed notes that an hour was not collected, and why. That the stack does not
+// tell a young hour yet is no failure.
+func (a *Agent) hourFailed(ctx context.Context, h usage.Hour, err error) (failure error) {
+	waiting := errors.Is(err, stackapi.ErrNotReady) && a.Now().Sub(h.End()) < oldNotReady
+	t := a.memory.Hours.Failed(ctx, h, err, waiting)
+	at := []any{slog.String("hour", h.String()), slog.String("error", err.Error()), slog.Int("tries", t.Tries), slog.Time("nextTry", t.Next)}
+	if waiting {
+		a.Log.InfoContext(ctx, "the stack does not tell the hour yet", at...)
+		return nil
+	}
+	a.Log.ErrorContext(ctx, "an hour cannot be collected, the others go on", at...)
+	return fmt.Errorf("hour %s: %w", h, err)
+}
+
+// setParts notes how the stack has answered.
+func (a *Agent) setParts(ctx context.Context, inParts bool) {
+	since := a.memory.SetParts(ctx, inParts)
+	switch {
+	case inParts && since.IsZero():
+		a.Log.WarnContext(ctx, "the stack is asked subscriber by subscriber from now on, and once a day for all at once", slog.Duration("every", memory.ProbeEvery))
+	case !inParts && !since.IsZero():
+		a.Log.InfoContext(ctx, "the stack answers for all subscribers at once again; the hours since are checked", slog.Time("since", since))
+	}
 }

@@ -8,6 +8,7 @@ import (
 	"slices"
 	"time"
 
+	"stackusage/agent/memory"
 	"stackusage/agent/metrics"
 	"stackusage/agent/spool"
 	"stackusage/agent/status"
@@ -61,7 +62,7 @@ func (a *Agent) dropSealed(ctx context.Context, report *Report) error {
 	if err != nil {
 		return err
 	}
-	todo := append(fresh(a, entries, a.memory.Files, spool.Entry.Name), refused...)
+	todo := append(memory.Fresh(a.memory.Files, entries, spool.Entry.Name), refused...)
 	var failures []error
 	var suspect suspicion
 	row, takes := 0, false
@@ -71,7 +72,7 @@ func (a *Agent) dropSealed(ctx context.Context, report *Report) error {
 		torn := errors.As(err, new(*spool.DamagedError)) // that was logged; its hour is collected again
 		switch {
 		case err == nil || torn:
-			mended(a, ctx, a.memory.Files, e.Name())
+			a.memory.Files.Fixed(ctx, e.Name())
 			row, takes = 0, takes || !torn
 			if takes {
 				suspect.confirm()
@@ -106,10 +107,8 @@ func (a *Agent) dropSealed(ctx context.Context, report *Report) error {
 // refusedDue are the files set aside that are to be offered again.
 func (a *Agent) refusedDue() ([]spool.Entry, error) {
 	entries, err := a.Spool.Refused()
-	a.memory.mu.Lock()
-	all := a.offerAll
-	a.offerAll = false
-	a.memory.mu.Unlock()
+	all := !a.offered
+	a.offered = true
 	return slices.DeleteFunc(entries, func(e spool.Entry) bool {
 		return !all && time.Since(e.Since) < offerEvery // the clock of the files, not a.Now
 	}), err
@@ -118,7 +117,7 @@ func (a *Agent) refusedDue() ([]spool.Entry, error) {
 // fileFailed notes that a file was not dropped. One that storage refuses for what it
 // is, again and again, is set aside.
 func (a *Agent) fileFailed(ctx context.Context, e spool.Entry, err error) error {
-	t := failed(a, ctx, &a.memory.Files, e.Name(), err, false)
+	t := a.memory.Files.Failed(ctx, e.Name(), err, false)
 	if errors.Is(err, ErrForGood) && t.Tries >= refusals {
 		if moved := a.Spool.MarkRefused(e.Name()); moved != nil {
 			return errors.Join(err, moved)
@@ -181,7 +180,7 @@ func (a *Agent) dropLoop(ctx context.Context, sealed <-chan struct{}) {
 			wait = a.Settings.again(failures, 0, 0)
 			a.Log.ErrorContext(ctx, "hours cannot be dropped; they stay in the spool", slog.String("error", err.Error()), slog.Duration("nextTry", wait))
 		}
-		if next := nextTry(a, a.memory.Files); err == nil && !next.IsZero() {
+		if next := a.memory.Files.NextTry(); err == nil && !next.IsZero() {
 			wait = min(wait, max(a.Settings.pause(), next.Sub(a.Now())))
 		}
 		if errors.Is(err, ErrStorage) {

@@ -7,6 +7,7 @@ import (
 	"math/rand/v2"
 	"time"
 
+	"stackusage/agent/memory"
 	"stackusage/agent/status"
 	"stackusage/shared/landing"
 	"stackusage/shared/usage"
@@ -60,7 +61,7 @@ func heartbeat(s status.Status, settings Settings, now time.Time) landing.Heartb
 		h.DropError = e.Text[:min(len(e.Text), most)]
 	}
 	for _, end := range s.Ends {
-		h.CredentialEnd = soonest(h.CredentialEnd, end.UTC())
+		h.CredentialEnd = memory.Soonest(h.CredentialEnd, end.UTC())
 	}
 	return h
 }

@@ -83,7 +83,7 @@ func TestAPartialHour(t *testing.T) {
 	slow := &stackapi.Error{Status: 504}
 	refused := &stackapi.Error{Status: 400, Code: "SubscriberIdIsNotDirectTenant"}
 	row := func(id string) string {
-		return fmt.Sprintf(`{"properties":{"subscriptionId":"%s","usageStartTime":"%s"}}`, id, (smallFirst - 1).String())
+		return fmt.Sprintf(`{"properties":{"subscriptionId":"%s","usageStartTime":"%s"}}`, id, (smallFirst - 1).Start().Format(time.RFC3339))
 	}
 	// answers are those for each subscriber; others are not direct tenants.
 	begin := func(t *testing.T, answers map[string]error) (*agent.Agent, *landed, *bytes.Buffer) {

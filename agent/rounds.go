@@ -10,6 +10,7 @@ import (
 	"sync"
 	"time"
 
+	"stackusage/agent/memory"
 	"stackusage/agent/metrics"
 	"stackusage/agent/stackapi"
 	"stackusage/agent/status"
@@ -93,7 +94,7 @@ func ofTheStack(err error) bool {
 // not failed, then those that are to be tried again. failed is what went wrong with
 // hours, away what would with any other, which ends the round.
 func (a *Agent) round(ctx context.Context, report *Report, sealed func()) (failed []error, away error) {
-	defer a.keepMemorySoon(ctx, false, true)
+	defer a.memory.Keep(ctx, true)
 	most := a.Settings.maxCatchUp()
 	hours, err := a.gaps(most + 1)
 	if err != nil {
@@ -148,14 +149,11 @@ func (a *Agent) round(ctx context.Context, report *Report, sealed func()) (faile
 // gaps are the hours to collect next: the oldest n that have not failed, and all
 // that are to be tried again.
 func (a *Agent) gaps(n int) ([]usage.Hour, error) {
-	a.memory.mu.Lock()
-	n += len(a.memory.Hours)
-	a.memory.mu.Unlock()
-	hours, err := a.Spool.Gaps(a.Settings.First, n)
+	hours, err := a.Spool.Gaps(a.Settings.First, n+len(a.memory.Hours.All()))
 	if err != nil {
 		return nil, err
 	}
-	return fresh(a, hours, a.memory.Hours, func(h usage.Hour) usage.Hour { return h }), nil
+	return memory.Fresh(a.memory.Hours, hours, func(h usage.Hour) usage.Hour { return h }), nil
 }
 
 // due says whether an hour may be asked for.
@@ -211,10 +209,10 @@ func (a *Agent) untilNext(report Report) time.Duration {
 		return a.Settings.pause()
 	}
 	now := a.Now()
-	_, next := a.checksDue()
-	next = soonest(next, nextTry(a, a.memory.Hours))
+	_, next := a.memory.ChecksDue()
+	next = memory.Soonest(next, a.memory.Hours.NextTry())
 	if hours, err := a.gaps(1); err == nil && len(hours) > 0 {
-		next = soonest(next, a.Settings.Due(hours[0]))
+		next = memory.Soonest(next, a.Settings.Due(hours[0]))
 	}
 	wait := a.Settings.interval()
 	if !next.IsZero() {

@@ -47,7 +47,7 @@ func (p *played) source() source {
 					return 0, err
 				}
 			}
-			return 1, row(fmt.Appendf(nil, `{"usageStartTime":"%s"}`, (h - 1).String()))
+			return 1, row(fmt.Appendf(nil, `{"usageStartTime":"%s"}`, (h - 1).Start().Format(time.RFC3339)))
 		},
 	}
 }

@@ -3,6 +3,7 @@ package agent
 import (
 	"cmp"
 	"math"
+	"math/rand/v2"
 	"time"
 
 	"stackusage/shared/usage"
@@ -93,3 +94,16 @@ func (s Settings) maxAge() time.Duration {
 
 // Due is when an hour may be asked for.
 func (s Settings) Due(h usage.Hour) time.Time { return h.End().Add(s.delay()) }
+
+// again is the wait after the n-th failure in a row: doubled for each one, less up
+// to half by chance, at least what was asked for. What has failed for days is tried
+// a few times a day.
+func (s Settings) again(n int, failing, asked time.Duration) time.Duration {
+	d, most := s.pause(), max(s.interval(), min(24*time.Hour, failing/4))
+	for i := 1; i < n && d < most; i++ {
+		d *= 2
+	}
+	d = min(d, most)
+	d -= rand.N(d/2 + 1)
+	return max(d, min(asked, most))
+}

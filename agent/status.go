@@ -61,6 +61,7 @@ func (a *Agent) ended(ctx context.Context, step string, err error) {
 
 // Status is the agent's status at this moment. It may be called at any time.
 func (a *Agent) Status() (status.Status, error) {
+	a.prepare(context.Background())
 	entries, err := a.Spool.Sealed()
 	if err != nil {
 		return status.Status{}, err
@@ -102,11 +103,10 @@ func (a *Agent) Status() (status.Status, error) {
 
 // failing fills in what the memory has of hours and of the files that are there.
 func (a *Agent) failing(s *status.Status, sealed, refused []spool.Entry) {
-	a.memory.mu.Lock()
-	defer a.memory.mu.Unlock()
-	s.FailingHours, s.FailingFiles, s.PartsSince = nil, nil, time.Time{}
-	for _, h := range slices.Sorted(maps.Keys(a.memory.Hours)) {
-		t := *a.memory.Hours[h]
+	s.FailingHours, s.FailingFiles, s.PartsSince = nil, nil, a.memory.PartsSince()
+	hours, files := a.memory.Hours.All(), a.memory.Files.All()
+	for _, h := range slices.Sorted(maps.Keys(hours)) {
+		t := hours[h]
 		s.FailingHours = append(s.FailingHours, status.FailingHour{Hour: h, Trouble: t})
 		if t.Waiting && s.Waiting == "" {
 			s.Waiting = t.Text
@@ -114,25 +114,22 @@ func (a *Agent) failing(s *status.Status, sealed, refused []spool.Entry) {
 	}
 	for _, e := range refused {
 		f := status.FailingFile{Hour: e.Hour, File: e.Name(), Refused: true, Trouble: status.Trouble{Since: e.Since}}
-		if t := a.memory.Files[e.Name()]; t != nil {
-			f.Trouble = *t
+		if t, fails := files[e.Name()]; fails {
+			f.Trouble = t
 		}
 		s.FailingFiles = append(s.FailingFiles, f)
 	}
 	for _, e := range sealed {
-		if t := a.memory.Files[e.Name()]; t != nil {
-			s.FailingFiles = append(s.FailingFiles, status.FailingFile{Hour: e.Hour, File: e.Name(), Trouble: *t})
+		if t, fails := files[e.Name()]; fails {
+			s.FailingFiles = append(s.FailingFiles, status.FailingFile{Hour: e.Hour, File: e.Name(), Trouble: t})
 		}
-	}
-	if p := a.memory.Parts; p != nil {
-		s.PartsSince = p.Since
 	}
 }
 
 // publish sets the gauges and writes the status for other processes. Its failure
 // costs nothing but the status.
 func (a *Agent) publish(ctx context.Context) {
-	a.keepMemorySoon(ctx, false, false)
+	a.memory.Keep(ctx, false)
 	a.state.note.Lock()
 	defer a.state.note.Unlock()
 	s, err := a.Status()
