@@ -13,6 +13,7 @@ import (
 	"stackusage/shared/landing"
 	"stackusage/shared/queue"
 	"stackusage/shared/sweep"
+	"stackusage/shared/telemetry"
 )
 
 // message reads the message that a queue function was called with.
@@ -70,7 +71,8 @@ func (a *App) ingestHour(ctx context.Context, req invoke.Request) error {
 
 func (a *App) sweep(ctx context.Context, req invoke.Request) error {
 	sw := sweep.Sweeper{Ledger: a.Ledger, Landing: a.Landing, Queues: a.Queues, Registrations: a.Registrations, Now: a.Now,
-		Ingester: a.ingester(), Closer: a.closer(), Grace: a.Settings.SweepGrace, Lookback: a.Settings.SweepLookback}
+		Ingester: a.ingester(), Closer: a.closer(), Grace: a.Settings.SweepGrace, Lookback: a.Settings.SweepLookback,
+		Version: telemetry.Version()}
 	return sw.Sweep(ctx, lastRun(req))
 }
 

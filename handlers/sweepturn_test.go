@@ -115,7 +115,7 @@ func TestSweepNotesItsTurns(t *testing.T) {
 		l := ledger.Ledger{Store: r.store.Tables}
 		done, err := l.Sweeps(t.Context(), cloudID)
 		ok(t, err)
-		if len(r.rows(t, table.Sweeps)) != 2 || done[ledger.TurnCompare].After(table.UTC(began)) == stored {
+		if len(r.rows(t, table.Sweeps)) != 3 || done[ledger.TurnCompare].After(table.UTC(began)) == stored {
 			t.Errorf("stored %t: %v, began %s", stored, done, began)
 		}
 	}

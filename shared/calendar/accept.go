@@ -63,8 +63,8 @@ func accept(ctx context.Context, store table.Store, history registration.History
 	return missing, store.Apply(ctx, table.Decisions, row.Partition, table.Op{Verb: table.Insert, Row: row})
 }
 
-// acceptedRanges are the hours of a registration that are recorded as never to come.
-func acceptedRanges(ctx context.Context, store table.Store, cloudID string) (ranges []Range, err error) {
+// Accepted are the hours of a registration that are recorded as never to come.
+func Accepted(ctx context.Context, store table.Store, cloudID string) (ranges []Range, err error) {
 	for row, err := range store.List(ctx, table.Decisions, cloudID, prefixAccept, prefixAccept+"~") {
 		var a acceptance
 		if err == nil {

@@ -3,6 +3,7 @@
 //
 //	Read     the whole registration: gaps, silence, and what an operator has accepted
 //	Between  the missing hours of a few days
+//	Silence  the missing hours since the last one that came
 //	Accept   records that some hours will never come
 //
 // An hour has come if a file of it is accepted, or an operator has excluded it. It is
@@ -83,9 +84,9 @@ func expected(history registration.History, first, last usage.Hour, now time.Tim
 	}
 }
 
-// Silence is the hours after the last one that came that are missing; nil where the
-// stack is not silent. last is nil if none ever came.
-func Silence(history registration.History, last *usage.Hour, now time.Time) *Range {
+// Silence is the hours after the last one that came that are missing, and that are not
+// accepted as missing; nil where the stack is not silent. last is nil if none ever came.
+func Silence(history registration.History, last *usage.Hour, accepted []Range, now time.Time) *Range {
 	begins := history.Begins()
 	if begins.IsZero() {
 		return nil
@@ -96,6 +97,9 @@ func Silence(history registration.History, last *usage.Hour, now time.Time) *Ran
 	}
 	var silent *Range
 	for h := range expected(history, first, due(now), now) {
+		if within(accepted, h) {
+			continue
+		}
 		if silent == nil {
 			silent = &Range{h, h}
 		}

@@ -140,7 +140,7 @@ func TestRead(t *testing.T) {
 			if text != tt.want {
 				t.Errorf("%s\nwant\n%s", text, tt.want)
 			}
-			silent := calendar.Silence(tt.history, got.Last, now)
+			silent := calendar.Silence(tt.history, got.Last, nil, now)
 			if (silent == nil) != (len(got.Silent) == 0) || silent != nil && silent.First != got.Silent[0].First {
 				t.Errorf("Silence %v", silent)
 			}

@@ -39,7 +39,7 @@ func Read(ctx context.Context, l *ledger.Ledger, history registration.History, o
 			return s, err
 		}
 	}
-	accepted, err := acceptedRanges(ctx, l.Store, history.CloudID)
+	accepted, err := Accepted(ctx, l.Store, history.CloudID)
 	if err != nil {
 		return s, err
 	}
@@ -149,7 +149,7 @@ func Between(ctx context.Context, store table.Store, history registration.Histor
 	if err := come.read(ctx, store, history.CloudID, [2]usage.Day{first.Day(), last.Day()}); err != nil {
 		return nil, nil, err
 	}
-	recorded, err := acceptedRanges(ctx, store, history.CloudID)
+	recorded, err := Accepted(ctx, store, history.CloudID)
 	if err != nil {
 		return nil, nil, err
 	}

@@ -18,6 +18,40 @@ const (
 	TurnUndecided SweepTurn = "undecided" // verdicts that may change, days that are to be closed again
 )
 
+// Run is the last run of Sweep that ended without an error.
+type Run struct {
+	At      time.Time `col:"at"`                // when it ended
+	Version string    `col:"version,omitempty"` // of the app
+}
+
+// The row of table Sweeps that has the last run: it is of no registration.
+const (
+	runPartition = "app"
+	runKey       = "run"
+)
+
+// PutRun notes that a run of Sweep has ended without an error.
+func (l *Ledger) PutRun(ctx context.Context, r Run) error {
+	r.At = table.UTC(r.At)
+	row := table.Row{Partition: runPartition, Key: runKey, Props: table.Encode(r)}
+	if err := l.Store.Apply(ctx, table.Sweeps, runPartition, table.Op{Verb: table.Put, Row: row}); err != nil {
+		return fmt.Errorf("note the run of Sweep: %w", err)
+	}
+	return nil
+}
+
+// LastRun is what PutRun noted last; ErrNotFound if it never did.
+func (l *Ledger) LastRun(ctx context.Context) (r Run, err error) {
+	row, err := l.Store.Get(ctx, table.Sweeps, runPartition, runKey)
+	if err == nil {
+		err = table.Decode(row.Props, &r)
+	}
+	if err != nil {
+		return r, fmt.Errorf("read the last run of Sweep: %w", err)
+	}
+	return r, nil
+}
+
 // Sweeps is when each turn of a registration last began and was done without an
 // error. A turn that never was has the zero time. The host's memory of the timer
 // does not do: it takes a run that failed for one that did its work.

@@ -56,13 +56,20 @@ func (sw *Sweeper) sweepLanded(ctx context.Context, r *resending) (done []turnsD
 		return nil, err
 	}
 	var errs []error
+	newest := map[string]usage.Hour{}
 	for _, cloudID := range cloudIDs {
 		turns, err := sw.sweepContainer(ctx, r, cloudID)
 		if err != nil {
 			errs = append(errs, err)
-		} else if len(turns.turns) > 0 {
+			continue
+		}
+		newest[cloudID] = turns.newest
+		if len(turns.turns) > 0 {
 			done = append(done, turns)
 		}
+	}
+	if len(errs) == 0 {
+		errs = append(errs, sw.sweepSilent(ctx, newest))
 	}
 	return done, errors.Join(errs...)
 }
@@ -80,6 +87,7 @@ type turnsDone struct {
 	cloudID string
 	began   time.Time
 	turns   []ledger.SweepTurn
+	newest  usage.Hour // reported hour with an accepted file; where there is none, the one before all that the run looked at
 }
 
 func (sw *Sweeper) sweepContainer(ctx context.Context, r *resending, cloudID string) (turnsDone, error) {
@@ -97,6 +105,7 @@ func (sw *Sweeper) sweepContainer(ctx context.Context, r *resending, cloudID str
 		err = s.compare(ctx, sw.Ledger.LandedHours(ctx, cloudID), years, func(usage.Day) bool { return true })
 	} else {
 		first := usage.HourOf(s.now.Add(-sw.Lookback)).Day()
+		s.newest = first.First() - 1
 		final := usage.HourOf(s.now).Day().Next() // a stack's clock may be ahead
 		err = s.compare(ctx, sw.Ledger.LandedBetween(ctx, cloudID, first, final), months(first, final),
 			func(d usage.Day) bool { return first <= d && d <= final })
@@ -105,6 +114,7 @@ func (sw *Sweeper) sweepContainer(ctx context.Context, r *resending, cloudID str
 		done.turns = append(done.turns, ledger.TurnUndecided)
 		err = errors.Join(err, s.undecided(ctx), s.changed(ctx, all))
 	}
+	done.newest = s.newest
 	return done, err
 }
 
@@ -127,13 +137,21 @@ type landedSweep struct {
 	now     time.Time
 	asked   bool                  // verdicts that may change are asked for in this run: compare leaves them alone
 	history *registration.History // nil: not yet asked
+	newest  usage.Hour            // reported hour with an accepted file, as far as rows were read
 }
 
 // compare goes through blobs and rows side by side. Both come in order of
 // reported hour and hash, so that neither is held, however many there are.
 func (s *landedSweep) compare(ctx context.Context, rows iter.Seq2[ledger.LandedHour, error], prefixes []string, looked func(usage.Day) bool) error {
-	next, stop := iter.Pull2(rows)
+	pull, stop := iter.Pull2(rows)
 	defer stop()
+	next := func() (ledger.LandedHour, error, bool) {
+		row, err, more := pull()
+		if more && err == nil && row.Verdict == ledger.Counted {
+			s.newest = max(s.newest, row.ID.Hour)
+		}
+		return row, err, more
+	}
 	row, err, more := next()
 	container := landing.Container(s.cloudID)
 	for _, prefix := range prefixes {
@@ -170,6 +188,9 @@ func (s *landedSweep) compare(ctx context.Context, rows iter.Seq2[ledger.LandedH
 		if listErr != nil {
 			return listErr
 		}
+	}
+	for more && err == nil { // corrected blobs are not listed
+		row, err, more = next()
 	}
 	return err
 }

@@ -6,7 +6,8 @@
 //	usage-batches    batches without a final outcome
 //	OpenDays         requests for days that a change of the registration reaches
 //	FailedMessages   what the host gave up on, from the poison queues
-//	Sweeps           the turns that are done, last: what was not announced is found again
+//	Sweeps           the turns that are done and the end of the run, last: what was not
+//	                 announced is found again
 package sweep
 
 import (
@@ -17,12 +18,14 @@ import (
 	"time"
 
 	"stackusage/functions"
+	"stackusage/shared/calendar"
 	"stackusage/shared/closing"
 	"stackusage/shared/ingest"
 	"stackusage/shared/ledger"
 	"stackusage/shared/queue"
 	"stackusage/shared/registration"
 	"stackusage/shared/telemetry"
+	"stackusage/shared/usage"
 )
 
 // Queues carries names between functions. Drain deletes a message once take has
@@ -50,6 +53,7 @@ type Sweeper struct {
 	Now           func() time.Time
 	Grace         time.Duration // how long a message may be on its way before another is sent
 	Lookback      time.Duration // reported hours that each run compares with what landed; older ones once a day
+	Version       string        // of the app
 }
 
 // Sweep looks at what is open and sends it on its way: days that may close, batches
@@ -60,6 +64,17 @@ type Sweeper struct {
 // sent again, and nothing that must not be lost: the host remembers a run that failed,
 // too.
 func (sw *Sweeper) Sweep(ctx context.Context, last time.Time) error {
+	if err := sw.sweep(ctx, last); err != nil {
+		return err
+	}
+	if err := sw.Ledger.PutRun(ctx, ledger.Run{At: sw.Now(), Version: sw.Version}); err != nil {
+		return err
+	}
+	telemetry.Logger(ctx).InfoContext(ctx, "sweep ended") // an alert rule misses it
+	return nil
+}
+
+func (sw *Sweeper) sweep(ctx context.Context, last time.Time) error {
 	r := sw.newResending(last)
 	turns, landedErr := sw.sweepLanded(ctx, r)
 	err := errors.Join(sw.sweepPoison(ctx), landedErr, sw.sweepOpen(ctx, r))
@@ -70,6 +85,35 @@ func (sw *Sweeper) Sweep(ctx context.Context, last time.Time) error {
 		err = errors.Join(err, sw.Ledger.PutSweeps(ctx, done.cloudID, done.began, done.turns...))
 	}
 	return err
+}
+
+// sweepSilent logs which stacks are silent against their calendar: alert rules look for
+// the lines. newest is the last accepted hour that the run has seen of each stack with a
+// container.
+func (sw *Sweeper) sweepSilent(ctx context.Context, newest map[string]usage.Hour) error {
+	histories, err := sw.Registrations.Histories(ctx)
+	if err != nil {
+		return err
+	}
+	now := sw.Now()
+	for _, history := range histories {
+		var last *usage.Hour
+		if h, seen := newest[history.CloudID]; seen {
+			last = &h
+		}
+		if !history.Watched(now) || calendar.Silence(history, last, nil, now) == nil {
+			continue
+		}
+		accepted, err := calendar.Accepted(ctx, sw.Ledger.Store, history.CloudID)
+		if err != nil {
+			return err
+		}
+		if silent := calendar.Silence(history, last, accepted, now); silent != nil {
+			telemetry.Logger(ctx).WarnContext(ctx, "stack silent", slog.String("cloudId", history.CloudID), slog.String("registration", history.Name()),
+				slog.String("since", silent.First.String()))
+		}
+	}
+	return nil
 }
 
 func (sw *Sweeper) sweepPoison(ctx context.Context) error {
