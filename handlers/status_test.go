@@ -68,7 +68,7 @@ func TestStatus(t *testing.T) {
 		check(t, r, status.Status{
 			Agents: []status.Agent{{CloudID: cloudID, Heartbeat: &landing.Heartbeat{Format: landing.HeartbeatFormat, SecondsBehind: 7, CollectError: "x"}}},
 			OpenDays: []status.OpenDay{{CloudID: cloudID, UsageDay: "2019-12-11", Since: time.Now(),
-				WaitsFor: "23 hours missing, the first is 2019-12-11T02:00:00Z", DueAt: time.Now().Add(48 * time.Hour)}},
+				WaitsFor: "23 hours missing, the first is 2019-12-11T02:00Z", DueAt: time.Now().Add(48 * time.Hour)}},
 			OpenRevisions: []status.OpenDay{{CloudID: cloudID, UsageDay: "2019-12-10", Revision: 1, Since: time.Now(), Unanswered: 1, LastResponse: `credentials: HTTP 401: ""`}},
 			Findings: []status.Finding{{CloudID: cloudID, UsageDay: "2019-12-10", Kind: "unconfirmed",
 				Text: "the list of infrastructure subscriptions is not confirmed: none"}},

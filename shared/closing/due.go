@@ -133,16 +133,25 @@ func (cl *Closer) Open(ctx context.Context, m ledger.OpenMark, history registrat
 }
 
 // OpenDue is Due of a day that is open, whether usage reporting is off taken into
-// account.
-func (cl *Closer) OpenDue(ctx context.Context, m ledger.OpenMark, history registration.History) error {
+// account, and the state that it follows from.
+func (cl *Closer) OpenDue(ctx context.Context, m ledger.OpenMark, history registration.History) (State, error) {
 	s, err := cl.Open(ctx, m, history)
 	if err == nil {
 		err = s.reporting(history)
 	}
 	if err != nil {
-		return err
+		return s, err
 	}
-	return cl.Due(ctx, s)
+	return s, cl.Due(ctx, s)
+}
+
+// OverdueAfter is how long after its deadline a day that is still not closed is overdue:
+// CloseDay had many messages for it by then.
+const OverdueAfter = 2 * time.Hour
+
+// Overdue reports whether a day that was never closed should have been by now.
+func (r Rules) Overdue(s State, now time.Time) bool {
+	return s.Last == nil && now.After(r.Deadline(s).Add(OverdueAfter))
 }
 
 // read takes the rest of the state from a day that is being closed.

@@ -5,6 +5,7 @@ import (
 	"crypto/sha256"
 	"errors"
 	"fmt"
+	"iter"
 	"time"
 
 	"stackusage/shared/table"
@@ -24,9 +25,28 @@ type FailedMessage struct {
 	Resent     int64     `col:"resent,omitempty"` // how often it was sent again since it failed first
 	LastResent time.Time `col:"lastResent"`
 
+	// What operators did about it.
+	ResendReason  string    `col:"resendReason,omitempty"` // of the last one who sent it again
+	ResentBy      string    `col:"resentBy,omitempty"`
+	DismissReason string    `col:"dismissReason,omitempty"`
+	DismissedBy   string    `col:"dismissedBy,omitempty"`
+	DismissedAt   time.Time `col:"dismissedAt"`
+
 	key string
 	tag table.Tag
 }
+
+// Key names the message on its queue.
+func (m FailedMessage) Key() string { return m.key }
+
+// Dismissed reports whether an operator has dismissed the message, and it has not failed
+// again since.
+func (m FailedMessage) Dismissed() bool {
+	return !m.DismissedAt.IsZero() && !m.LastSeen.After(m.DismissedAt)
+}
+
+// FailedKey is the Key of a text.
+func FailedKey(text string) string { return failedKey(text) }
 
 // PutFailed records a failed message.
 func (l *Ledger) PutFailed(ctx context.Context, m FailedMessage) error {
@@ -39,7 +59,9 @@ func (l *Ledger) PutFailed(ctx context.Context, m FailedMessage) error {
 		if err := table.Decode(have.Props, &before); err != nil {
 			return fmt.Errorf("record failed message of queue %s: %w", m.Queue, err)
 		}
-		m.Times, m.Resent, m.LastResent = before.Times+1, before.Resent, before.LastResent
+		now := m
+		m = before
+		m.Reason, m.Times, m.LastSeen = now.Reason, before.Times+1, now.LastSeen
 		verb, row.Tag = table.Update, have.Tag
 	} else if !errors.Is(err, table.ErrNotFound) {
 		return fmt.Errorf("record failed message of queue %s: %w", m.Queue, err)
@@ -88,16 +110,62 @@ func (l *Ledger) NoteResent(ctx context.Context, m FailedMessage, at time.Time) 
 	return nil
 }
 
-// CountFailed counts the rows of FailedMessages.
-func (l *Ledger) CountFailed(ctx context.Context) (int, error) {
-	n := 0
-	for _, err := range l.Store.List(ctx, table.FailedMessages, "", "", "") {
-		if err != nil {
-			return 0, fmt.Errorf("count failed messages: %w", err)
+// FailedMessages goes through the messages that failed for good, dismissed ones included,
+// in order of queue.
+func (l *Ledger) FailedMessages(ctx context.Context) iter.Seq2[FailedMessage, error] {
+	return func(yield func(FailedMessage, error) bool) {
+		for row, err := range l.Store.List(ctx, table.FailedMessages, "", "", "") {
+			m := FailedMessage{key: row.Key, tag: row.Tag}
+			if err == nil {
+				err = table.Decode(row.Props, &m)
+			}
+			if err != nil {
+				err = fmt.Errorf("list failed messages: %w", err)
+			}
+			if !yield(m, err) || err != nil {
+				return
+			}
 		}
-		n++
 	}
-	return n, nil
+}
+
+// FailedMessage reads the message that has a key on its queue; ErrNotFound if none has.
+func (l *Ledger) FailedMessage(ctx context.Context, queue, key string) (FailedMessage, error) {
+	row, err := l.Store.Get(ctx, table.FailedMessages, queue, key)
+	m := FailedMessage{key: row.Key, tag: row.Tag}
+	if err == nil {
+		err = table.Decode(row.Props, &m)
+	}
+	if err != nil {
+		return m, fmt.Errorf("read failed message %s of queue %s: %w", key, queue, err)
+	}
+	return m, nil
+}
+
+// DismissFailed marks a message as one that needs nothing more. The row stays; should the
+// message fail again, it counts as failed again. ErrChanged means that it has failed, or
+// was sent, since it was read.
+func (l *Ledger) DismissFailed(ctx context.Context, m FailedMessage, why Reasoned) (FailedMessage, error) {
+	m.DismissReason, m.DismissedBy, m.DismissedAt = why.Reason, why.By, table.UTC(why.At)
+	return m, l.decideFailed(ctx, m, why)
+}
+
+// ResendFailed notes that an operator has a message sent again, before it is sent.
+func (l *Ledger) ResendFailed(ctx context.Context, m FailedMessage, why Reasoned) (FailedMessage, error) {
+	m.ResendReason, m.ResentBy = why.Reason, why.By
+	m.Resent, m.LastResent = m.Resent+1, table.UTC(why.At)
+	return m, l.decideFailed(ctx, m, why)
+}
+
+func (l *Ledger) decideFailed(ctx context.Context, m FailedMessage, why Reasoned) error {
+	err := why.check()
+	if err == nil {
+		err = l.Store.Apply(ctx, table.FailedMessages, m.Queue, table.Op{Verb: table.Update, Row: table.Row{Partition: m.Queue, Key: m.key, Props: table.Encode(m), Tag: m.tag}})
+	}
+	if err != nil {
+		return fmt.Errorf("decide about failed message %s of queue %s: %w", m.key, m.Queue, err)
+	}
+	return nil
 }
 
 func failedKey(text string) string { return fmt.Sprintf("%x", sha256.Sum256([]byte(text)))[:32] }

@@ -2,6 +2,7 @@ package ledger_test
 
 import (
 	"context"
+	"errors"
 	"strings"
 	"testing"
 	"time"
@@ -36,8 +37,11 @@ func TestFailedMessages(t *testing.T) {
 		if m.Times != 2 || !m.Tried().Equal(landed.Add(time.Hour)) {
 			t.Errorf("%+v", m)
 		}
-		n, err := l.CountFailed(ctx)
-		ok(t, err)
+		n := 0
+		for _, err := range l.FailedMessages(ctx) {
+			ok(t, err)
+			n++
+		}
 		if n != 2 {
 			t.Errorf("%d rows, want 2", n)
 		}
@@ -86,4 +90,40 @@ func TestFailedMessages(t *testing.T) {
 	t.Run("bytes that are no text are recorded", func(t *testing.T) {
 		put(t, "q", "\xff\x00\xfe", landed)
 	})
+}
+
+// TestDecidedFailedMessages: what an operator did about a message stays in its row, and
+// one that was dismissed and fails again counts again.
+func TestDecidedFailedMessages(t *testing.T) {
+	t.Parallel()
+	ctx, l := t.Context(), inMemory()
+	ok(t, l.PutFailed(ctx, ledger.FailedMessage{Queue: "q", Text: "text", Reason: "because", LastSeen: landed}))
+	read := func() ledger.FailedMessage {
+		t.Helper()
+		m, err := l.FailedMessage(ctx, "q", ledger.FailedKey("text"))
+		ok(t, err)
+		return m
+	}
+	before := read()
+	why := ledger.Reasoned{By: "olga", Reason: "storage was away", At: landed.Add(time.Hour)}
+	_, err := l.ResendFailed(ctx, before, why)
+	ok(t, err)
+	if _, err := l.DismissFailed(ctx, before, why); !errors.Is(err, table.ErrChanged) {
+		t.Errorf("a row that has changed: %v", err)
+	}
+	if _, err := l.DismissFailed(ctx, read(), ledger.Reasoned{By: "olga"}); err == nil {
+		t.Error("no reason, and it is dismissed")
+	}
+	_, err = l.DismissFailed(ctx, read(), why)
+	ok(t, err)
+	if m := read(); !m.Dismissed() || m.Resent != 1 || m.ResentBy != "olga" || m.DismissReason != why.Reason {
+		t.Errorf("%+v", m)
+	}
+	ok(t, l.PutFailed(ctx, ledger.FailedMessage{Queue: "q", Text: "text", Reason: "again", LastSeen: landed.Add(2 * time.Hour)}))
+	if m := read(); m.Dismissed() || m.Times != 2 || m.Reason != "again" || m.DismissedBy != "olga" || m.Resent != 1 {
+		t.Errorf("it failed again: %+v", m)
+	}
+	if _, err := l.FailedMessage(ctx, "q", "x"); !errors.Is(err, table.ErrNotFound) {
+		t.Errorf("another one: %v", err)
+	}
 }

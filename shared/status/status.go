@@ -116,7 +116,15 @@ func (r Reader) Read(ctx context.Context) (Status, error) {
 	if s.Agents, err = r.heartbeats(ctx); err != nil {
 		return s, err
 	}
-	if s.FailedMessages, err = r.Ledger.CountFailed(ctx); err != nil {
+	for m, err := range r.Ledger.FailedMessages(ctx) {
+		if err != nil {
+			return s, err
+		}
+		if !m.Dismissed() {
+			s.FailedMessages++
+		}
+	}
+	if err != nil {
 		return s, err
 	}
 	names, err := queue.Names()
@@ -145,7 +153,7 @@ func (r Reader) due(ctx context.Context, m ledger.OpenMark, history registration
 		open.WaitsFor = "no registration has this cloudId"
 		return
 	}
-	err := r.Closer.OpenDue(ctx, m, history)
+	_, err := r.Closer.OpenDue(ctx, m, history)
 	if waits, is := errors.AsType[*closing.NotDue](err); is {
 		open.WaitsFor, open.DueAt = waits.Reason, waits.Until.UTC()
 	} else if err != nil {

@@ -182,9 +182,9 @@ func (sw *Sweeper) sweepDay(ctx context.Context, r *resending, m ledger.OpenMark
 		return err
 	}
 	r.send(queue.Days, queue.DayMessage(m.CloudID, m.Day))
-	if deadline := sw.Closer.Rules.Deadline(s); s.Last == nil && sw.Now().After(deadline.Add(overdueAfter)) {
+	if sw.Closer.Rules.Overdue(s, sw.Now()) {
 		telemetry.Logger(ctx).WarnContext(ctx, "day overdue", slog.String("cloudId", m.CloudID), slog.String("usageDay", m.Day.String()),
-			slog.Time("deadline", deadline))
+			slog.Time("deadline", sw.Closer.Rules.Deadline(s)))
 	}
 	return nil
 }
@@ -216,7 +216,3 @@ func (sw *Sweeper) sweepBatches(ctx context.Context, r *resending, m ledger.Open
 	_, err = sw.Ledger.FinishRevision(ctx, m, batches, sw.Now())
 	return err
 }
-
-// overdueAfter is how long after its deadline a day that is still not closed is
-// called overdue: CloseDay had many messages for it by then.
-const overdueAfter = 2 * time.Hour
