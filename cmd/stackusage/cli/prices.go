@@ -21,6 +21,9 @@ func (p *Prices) Flags(cmd *cobra.Command) {
 	cmd.Flags().StringVar(&p.bill, "bill", "", "usage details `file` whose rates are used")
 }
 
+// Bill is the usage details file, empty if there is none.
+func (p *Prices) Bill() string { return p.bill }
+
 // Open reads the prices; nil if there are none.
 func (p *Prices) Open(getenv func(string) string) (*prices.List, error) {
 	path, read := p.list, prices.Read
@@ -35,11 +38,11 @@ func (p *Prices) Open(getenv func(string) string) (*prices.List, error) {
 	if path == "" {
 		return nil, nil
 	}
-	return readFile(path, read)
+	return ReadFile(path, read)
 }
 
-// readFile reads a file of an operator; errors name it.
-func readFile[T any](path string, read func(io.Reader) (T, error)) (into T, err error) {
+// ReadFile reads a file of an operator; errors name it.
+func ReadFile[T any](path string, read func(io.Reader) (T, error)) (into T, err error) {
 	f, err := os.Open(path)
 	if err != nil {
 		return into, err

@@ -16,6 +16,7 @@ import (
 	"stackusage/shared/explain"
 	"stackusage/shared/landing"
 	"stackusage/shared/meter"
+	"stackusage/shared/prices"
 	"stackusage/shared/usage"
 )
 
@@ -24,10 +25,16 @@ revision of the day added and why, the reported hours behind it, and the rows of
 hour blobs with line numbers and quantities. Everything is added up again, and the hash
 of each file is checked. Beside it stands what is not billed, with its reason.
 
-Name the line by the id of one of its records (column recordId of DailyUsage, Service
-Info 2 of the usage details file), or by day and resource. --resource takes the resource
-URI or its last part; --meter takes the stack's or commerce's id, in any form, or a name.
-Without --day, the day of a record is looked for in DailyUsage, the newest first.
+Name the line by the id of one of its records (column recordId of DailyUsage), by day and
+resource, or by the usage details file and the number of its row, as an editor counts
+lines. A row of its statement lists the daily rows under it. --resource takes the
+resource URI or its last part; --meter takes the stack's or commerce's id, in any form,
+or a name. Without --day, the day of a record is looked for in DailyUsage, the newest
+first.
+
+Amounts are exact products of quantity and rate; the bill rounds once, a row of its
+statement. Rates come from --prices, --bill or STACKUSAGE_PRICES; without one of them
+there are quantities only.
 
 Exit code: 0 explained, 2 something does not add up, 1 there is no such line, or the
 call failed.`
@@ -40,6 +47,10 @@ type question struct {
 	resource string
 	meter    string
 	all      bool
+	prices   cli.Prices
+	row      int
+
+	list *prices.List // nil: there are none
 }
 
 // Command is stackusage explain.
@@ -47,7 +58,8 @@ func Command(e *cli.Env) *cobra.Command {
 	q := &question{env: e}
 	cmd := cli.Command("explain [RECORDID]", "Explain a line of the bill", about, `
 stackusage explain 3f2b6c1e-8d0a-5c5e-9a55-0c1d2e3f4a5b
-stackusage explain --day 2024-03-01 --resource web01 --meter "Windows VM Size Hours"`, nil)
+stackusage explain --day 2024-03-01 --resource web01 --meter "Windows VM Size Hours"
+stackusage explain --bill usage-details.csv --line 27`, nil)
 	cmd.Args = cobra.MaximumNArgs(1)
 	cmd.RunE = func(cmd *cobra.Command, args []string) error {
 		var record string
@@ -60,13 +72,28 @@ stackusage explain --day 2024-03-01 --resource web01 --meter "Windows VM Size Ho
 	cli.DayVar(cmd, &q.day, "day", "usage `day` of the line (YYYY-MM-DD, UTC)")
 	cmd.Flags().StringVar(&q.resource, "resource", "", "`URI` of the resource, or its last part")
 	cmd.Flags().StringVar(&q.meter, "meter", "", "`meter`: the stack's or commerce's id, or a name")
+	q.prices.Flags(cmd)
+	cmd.Flags().IntVar(&q.row, "line", 0, "`number` of a line of the file of --bill")
 	cmd.Flags().BoolVar(&q.all, "all", false, "show every row and every reported hour")
 	return cmd
 }
 
-func (q *question) run(ctx context.Context, record string) error {
+func (q *question) run(ctx context.Context, record string) (err error) {
+	if q.list, err = q.prices.Open(q.env.Getenv); err != nil {
+		return err
+	}
+	if q.row != 0 {
+		if record != "" || q.resource != "" || q.day != 0 {
+			return errors.New("--line names a row of the file of --bill: want no other line")
+		}
+		row, err := q.ofBill()
+		if err != nil || row == nil {
+			return err
+		}
+		record, q.day = row.RecordID, row.Day
+	}
 	if record == "" && (q.resource == "" || q.day == 0) {
-		return errors.New("which line? Name a record id, or --day and --resource; stackusage meter seen shows what was billed")
+		return errors.New("which line? Name a record id, --day and --resource, or --bill and --line; stackusage meter seen shows what was billed")
 	}
 	storage, cloudID, err := q.of.CloudID(ctx)
 	if err != nil {

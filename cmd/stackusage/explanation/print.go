@@ -10,6 +10,7 @@ import (
 	"stackusage/cmd/stackusage/cli"
 	"stackusage/shared/explain"
 	"stackusage/shared/landing"
+	"stackusage/shared/prices"
 	"stackusage/shared/usage"
 )
 
@@ -60,42 +61,77 @@ func (q *question) line(r *explain.Report, l explain.Line) error {
 	if l.CarriedFrom != 0 {
 		fmt.Fprintf(out, "  usage of %s, carried forward\n", l.CarriedFrom)
 	}
-	grid := cli.Grid{Head: []string{"", strings.ToUpper(cmp.Or(l.Unit, "quantity"))}}
+	t := q.tree(r, l)
 	for _, c := range l.Carried {
-		grid.Row(fmt.Sprintf("carried forward from %s, revision %d: %s", c.Day, c.Revision, c.Reason), number(c.Quantity))
+		t.row(fmt.Sprintf("carried forward from %s, revision %d: %s", c.Day, c.Revision, c.Reason), c.Quantity)
 	}
 	for _, rev := range l.Revisions {
-		q.revision(&grid, l, rev)
+		q.revision(t, l, rev)
 	}
-	grid.Row("billed", number(l.Billed))
-	if err := grid.Print(out); err != nil {
+	t.row("billed"+t.at, l.Billed)
+	if err := t.grid.Print(out); err != nil {
 		return err
 	}
 	notBilled(out, l)
 	return nil
 }
 
-func number(v usage.Quantity) cli.Number { return cli.Number(v.String()) }
+// tree is a table in which quantities, and amounts if there is a rate, add up.
+type tree struct {
+	grid cli.Grid
+	rate *usage.Quantity
+	at   string // the rate, as people read it
+}
+
+func (q *question) tree(r *explain.Report, l explain.Line) *tree {
+	t := &tree{grid: cli.Grid{Head: []string{"", strings.ToUpper(cmp.Or(l.Unit, "quantity"))}}}
+	if q.list == nil {
+		t.grid.Head[0] = "(quantities only: no price list is named)"
+		return t
+	}
+	price := q.list.Of(prices.Charge{Day: r.Day, MeterID: l.MeterID, CommerceMeterID: l.CommerceMeterID, Class: l.MeterClass, Model: l.BillingModel})
+	if !price.Known {
+		t.grid.Head[0] = "(no price is known: " + price.Note + ")"
+		return t
+	}
+	t.rate = &price.Rate
+	t.at = fmt.Sprintf(" at %s %s", price.Rate, q.list.Currency)
+	t.grid.Head = append(t.grid.Head, "EXACT "+q.list.Currency)
+	return t
+}
+
+func (t *tree) row(text string, v usage.Quantity) {
+	cells := []any{text, cli.Number(v.String())}
+	if t.rate != nil {
+		cells = append(cells, cli.Number(v.Mul(*t.rate).String()))
+	}
+	t.grid.Row(cells...)
+}
+
+// title is a row without numbers.
+func (t *tree) title(text string) {
+	t.grid.Row([]any{text, cli.Number(""), cli.Number("")}[:len(t.grid.Head)]...)
+}
 
 // revision prints what a revision added, and the hours behind that. The numbers of all
 // rows add up to what is billed.
-func (q *question) revision(grid *cli.Grid, l explain.Line, rev explain.Revision) {
+func (q *question) revision(t *tree, l explain.Line, rev explain.Revision) {
 	title := fmt.Sprintf("revision %d   closed %s, %d of %d reported hours", rev.Number, usage.Point(rev.ClosedAt), rev.Hours, rev.Hours+len(rev.Missing))
 	if rev.Reason != "" {
 		title += fmt.Sprintf(", requested by %s: %s", rev.By, rev.Reason)
 	}
-	grid.Row(title, cli.Number(""))
+	t.title(title)
 	var sum, hidden usage.Quantity
 	for i, c := range rev.Changes {
 		sum = sum.Add(c.Quantity)
 		if i < shown || q.all || len(rev.Changes) == shown+1 {
-			q.change(grid, c)
+			q.change(t, c)
 		} else {
 			hidden = hidden.Add(c.Quantity)
 		}
 	}
 	if more := len(rev.Changes) - shown; more > 1 && !q.all {
-		grid.Row(fmt.Sprintf("  ... %d more reported hours; --all shows them", more), number(hidden))
+		t.row(fmt.Sprintf("  ... %d more reported hours; --all shows them", more), hidden)
 	}
 	if l.CarriedFrom != 0 {
 		sum = rev.Total // the rows above it
@@ -104,7 +140,7 @@ func (q *question) revision(grid *cli.Grid, l explain.Line, rev explain.Revision
 		}
 	}
 	if rest := rev.Added.Sub(sum); rest.Sign() != 0 {
-		grid.Row("  "+reasonOf(rev, rest), number(rest))
+		t.row("  "+reasonOf(rev, rest), rest)
 	}
 }
 
@@ -128,7 +164,7 @@ func reasonOf(rev explain.Revision, rest usage.Quantity) string {
 }
 
 // change prints a reported hour and its rows.
-func (q *question) change(grid *cli.Grid, c explain.Change) {
+func (q *question) change(t *tree, c explain.Change) {
 	what := "  reported " + c.ReportedHour.String() + "  hour blob " + strings.TrimSuffix(path.Base(c.Blob), landing.Suffix)
 	if c.Corrects != "" {
 		what += ", corrects " + c.Corrects
@@ -137,19 +173,19 @@ func (q *question) change(grid *cli.Grid, c explain.Change) {
 		what += ", " + c.Why
 	}
 	if len(c.Listed) == 1 && c.Rows == 1 {
-		grid.Row(fmt.Sprintf("%s  row %d, used %s", what, c.Listed[0].Number, c.Listed[0].Hour.String()), number(c.Quantity))
+		t.row(fmt.Sprintf("%s  row %d, used %s", what, c.Listed[0].Number, c.Listed[0].Hour.String()), c.Quantity)
 		return
 	}
-	grid.Row(fmt.Sprintf("%s  %s", what, cli.Count(c.Rows, "row")), number(c.Quantity))
+	t.row(fmt.Sprintf("%s  %s", what, cli.Count(c.Rows, "row")), c.Quantity)
 	limit := shown
 	if q.all || len(c.Listed) == shown+1 {
 		limit = len(c.Listed)
 	}
 	for _, row := range c.Listed[:min(limit, len(c.Listed))] {
-		grid.Row(fmt.Sprintf("    row %d, used %s: %s", row.Number, row.Hour.String(), row.Quantity), cli.Number(""))
+		t.title(fmt.Sprintf("    row %d, used %s: %s", row.Number, row.Hour.String(), row.Quantity))
 	}
 	if more := c.Rows - int64(min(limit, len(c.Listed))); more > 0 {
-		grid.Row(fmt.Sprintf("    ... %d more rows", more), cli.Number(""))
+		t.title(fmt.Sprintf("    ... %d more rows", more))
 	}
 }
 

@@ -43,6 +43,9 @@ type Statement struct {
 	SKU            string // the billed meter, in normal form
 	Quantity       usage.Quantity
 	Rate, Currency string // Rate is empty where no price is known
+
+	Line                   int // of the file, from 1, as an editor counts
+	MeterName, Unit, Value string
 }
 
 // Row is a row of section Daily Usage.
@@ -54,6 +57,10 @@ type Row struct {
 	Quantity        usage.Quantity
 	Revision        int64
 	MeterName, Unit string
+
+	Line        int // of the file, from 1, as an editor counts
+	RecordID    string
+	ResourceURI string
 }
 
 // errNoDetails: the file is something else.
@@ -182,6 +189,8 @@ func (b *reader) statementRow(record []string) error {
 		return fmt.Errorf("column Billing Period %.40q: not of the form 2019-12-01/2019-12-31", record[0])
 	}
 	s := Statement{Payer: b.payer, Month: day.Format("2006-01"), SKU: usage.NormalGUID(record[5]), Currency: strings.Clone(record[11]), Rate: strings.Clone(record[14])}
+	s.Line, _ = b.csv.FieldPos(0)
+	s.MeterName, s.Unit, s.Value = strings.Clone(record[3]), strings.Clone(record[6]), strings.Clone(record[15])
 	if s.Quantity, err = consumed(record[7]); err != nil {
 		return err
 	}
@@ -222,6 +231,10 @@ func (b *reader) dailyRow(record []string) error {
 		return fmt.Errorf("column Usage Date: %w", err)
 	}
 	d := Row{Payer: b.payer, SKU: usage.NormalGUID(record[2]), Day: day, MeterName: strings.Clone(record[4]), Unit: strings.Clone(record[6])}
+	d.Line, _ = b.csv.FieldPos(0)
+	d.ResourceURI = strings.Clone(record[11])
+	id, _, _ := strings.Cut(record[15], " ")
+	d.RecordID = strings.Clone(id)
 	if d.Quantity, err = consumed(record[7]); err != nil {
 		return err
 	}
