@@ -71,14 +71,16 @@ func TestRead(t *testing.T) {
 		t.Fatal(err)
 	}
 	n := usage.NormalGUID
-	wantStatements := []details.Statement{{Payer: n(payer), Month: "2019-12", SKU: n(table), Quantity: quantity(t, "17.75"), Rate: "0.000025", Currency: "USD"}}
+	wantStatements := []details.Statement{{Payer: n(payer), Month: "2019-12", SKU: n(table), Quantity: quantity(t, "17.75"), Rate: "0.000025", Currency: "USD",
+		Line: 3, MeterName: "TableCapacity", Unit: "GB*hours", Value: "0.00"}}
 	tenth, err := usage.ParseDay("2019-12-10")
 	if err != nil {
 		t.Fatal(err)
 	}
 	row := details.Row{Payer: n(payer), SKU: n(table), Day: tenth, MeterID: n(table), Subscription: n(user), Quantity: quantity(t, "18"), Revision: 1,
-		MeterName: "TableCapacity", Unit: "GB*hours"}
+		MeterName: "TableCapacity", Unit: "GB*hours", Line: 7, RecordID: "an-id", ResourceURI: "/subscriptions/x"}
 	correction := row
+	correction.Line = 8
 	correction.Quantity, correction.Revision = quantity(t, "-0.25"), 2
 	same := cmp.Comparer(func(a, b usage.Quantity) bool { return a.Equal(b) })
 	if diff := cmp.Diff(wantStatements, statements, same); diff != "" {
