@@ -233,7 +233,7 @@ func (r *rig) killAfter(n int64) *atomic.Int64 {
 
 // Redrives of the same rows that overlap, some with the same fix and some with
 // another one: each row is billed once, with one of the fixes.
-func TestRedrivesThatOverlap(t *testing.T) {
+func TestRedrivesAtOnce(t *testing.T) {
 	t.Parallel()
 	r, name := refusedHour(t)
 	bill := newBilling(t, r)

@@ -97,9 +97,9 @@ func (r *rig) commitRejecting(t *testing.T, name landing.Name, file []byte, reje
 	ok(t, err)
 }
 
-// TestManyRedrivesOfTheSameRows: whoever of them does it, all are told that the
+// TestManyRedrivesAtOnce: whoever of them does it, all are told that the
 // rows count.
-func TestManyRedrivesOfTheSameRows(t *testing.T) {
+func TestManyRedrivesAtOnce(t *testing.T) {
 	t.Parallel()
 	r, name := refusedHour(t)
 	bill := newBilling(t, r)

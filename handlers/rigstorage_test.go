@@ -41,7 +41,7 @@ func soak(few, all int) int {
 // memory, on a store that the tests of shared/azurestore hold to what Azure does; make
 // soak runs all of them on Azurite.
 var onAzurite = []string{
-	"TestEveryMessageIsLostOnce", "TestVerifyBesideTheApp", "TestIngestHourCrashes", "TestCost", "TestTwoSendersAtOnce",
+	"TestEveryMessageIsLostOnce", "TestVerifyAndTheAppAtOnce", "TestIngestHourCrashes", "TestCost", "TestTwoSendersAtOnce",
 }
 
 // storage is where a rig stands.

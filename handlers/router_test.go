@@ -124,7 +124,7 @@ func TestPanic(t *testing.T) {
 	}
 }
 
-func TestSlots(t *testing.T) {
+func TestInvocationsAtOnce(t *testing.T) {
 	t.Parallel()
 	r := stated(t)
 	r.Settings.InstanceMemory = 512

@@ -62,7 +62,7 @@ func TestTwoSendersAtOnce(t *testing.T) {
 	r.checkSent(t, 1)
 }
 
-func TestOneSenderAtATime(t *testing.T) {
+func TestOneSenderOfTwoAtOnce(t *testing.T) {
 	t.Parallel()
 	r := stated(t)
 	r.lose(t, queue.Batches)

@@ -39,8 +39,8 @@ func TestVerifyWithoutPartials(t *testing.T) {
 	}
 }
 
-// TestVerifyBesideTheApp: a step under way is no difference.
-func TestVerifyBesideTheApp(t *testing.T) {
+// TestVerifyAndTheAppAtOnce: a step under way is no difference.
+func TestVerifyAndTheAppAtOnce(t *testing.T) {
 	t.Parallel()
 	r := registered(t)
 	newBilling(t, r)
