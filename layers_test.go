@@ -30,7 +30,7 @@ const module = "stackusage/"
 // Workflows never import edges: they declare the small interfaces that they use.
 // shared/verify stands alone beside the house.
 var floors = []floor{
-	{"base", nil, []string{"shared/strictjson", "shared/telemetry", "shared/content", "shared/gz", "shared/spill", "functions"}},
+	{"base", nil, []string{"shared/strictjson", "shared/telemetry", "shared/content", "shared/gz", "shared/parquet", "shared/spill", "functions"}},
 	{"domain", []string{"base"}, []string{
 		"shared/usage", "shared/meter", "shared/landing", "shared/registration", "shared/registration/resource", "shared/registrar", "shared/registry", "shared/prices",
 		"shared/linefile", "shared/daily", "shared/settlement", "shared/outcome", "shared/table", "shared/ledger", "shared/calendar",
@@ -123,6 +123,7 @@ var foreign = map[string][]string{
 	"github.com/spf13/":                  {}, // programs only
 	"github.com/gorilla/mux":             {"handlers"},
 	"github.com/prometheus/":             {"agent/metrics"},
+	"github.com/parquet-go/":             {},                    // tests read with it what shared/parquet wrote
 	"github.com/go-json-experiment/json": {"shared/strictjson"}, // until the standard library has it
 }
 
