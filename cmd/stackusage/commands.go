@@ -79,6 +79,17 @@ stackusage verify`,
 		return fmt.Errorf("%w; %s --help lists the flags", err, cmd.CommandPath())
 	})
 	root.InitDefaultHelpCmd()
+	help, _, _ := root.Find([]string{"help"}) // it is there
+	help.Run, help.RunE = nil, func(_ *cobra.Command, args []string) error {
+		target, rest, err := root.Find(args)
+		if err == nil && len(rest) > 0 { // cobra's own prints the usage, and succeeds
+			err = cli.Choose(target, rest)
+		}
+		if err != nil {
+			return err
+		}
+		return target.Help()
+	}
 	root.InitDefaultCompletionCmd()
 	return root
 }

@@ -85,6 +85,7 @@ func TestThePageHasEveryCommand(t *testing.T) {
 func TestCallsThatAreWrong(t *testing.T) {
 	for call, want := range map[string]string{
 		"vérify": `unknown command "vérify"; did you mean "verify"?`, "hour lst": `unknown command "lst"; did you mean "list"?`, "stauts": `unknown command "stauts"; did you mean "status"?`,
+		"help nonsense": `unknown command "nonsense"; stackusage has: batch, `, "help hour lst": `unknown command "lst"; did you mean "list"?`, "help verify now": `unexpected argument "now"`,
 		"frobnicate --x": `unknown command "frobnicate"; stackusage has: batch, `, "tenant": "stackusage tenant needs a subcommand: list, map, unmap",
 		"verify now": `unexpected argument "now"`, "verify --dys": "unknown flag: --dys; stackusage verify --help lists the flags",
 		"--nonsense verify": "unknown flag: --nonsense", "--nonsense": "unknown flag: --nonsense", "day --nonsense": "unknown flag: --nonsense",
@@ -92,7 +93,7 @@ func TestCallsThatAreWrong(t *testing.T) {
 		"verify --to 2019-12-09 --from 2019-12-10": "--to 2019-12-09 is before", "verify --limit 0": "--limit 0",
 		"verify --from yesterday": "not of the form 2019-12-10", "verify": "set UsageStorage", "hour list --verdict x": "want one of counted, ",
 		"hour exclude": "--hour is missing", "hour exclude --hour noon": "for example 2019-12-10T19:00Z", "hour exclude --hour 2019-12-10T19:30Z": `"--hour" flag`,
-		"hour exclude --sha16 x --hour 2019-12-10T20:00+01:00": "must be 16 hex digits", "hour exclude --sha16 x --hour 2019-12-10T19:00Z": "must be 16 hex digits",
+		"hour exclude --sha16 x --hour 2019-12-10T20:00+01:00": "must be 16 hex digits", "hour exclude --sha16 0123456789abcdeg --hour 2019-12-10T19:00Z": "must be 16 hex digits",
 		"verify --output xml": "want one of table, json, csv", "meter show --meter x,y": "not in the catalogue",
 	} {
 		var out, errOut bytes.Buffer
@@ -174,10 +175,12 @@ func TestUpdateKeepsWhatIsOmitted(t *testing.T) {
 		t.Helper()
 		return tool(t, getenv, append(strings.Fields("registration update --from 2020-01-01 --by olga --reason x"), strings.Fields(flags)...)...)
 	}
-	if out := update("--region local"); !strings.Contains(out, "has these values already; nothing is changed") {
+	if out := update("--region local"); !strings.Contains(out, "has these values on usage day 2020-01-01 already; nothing is changed") {
 		t.Errorf("output:\n%s", out)
 	}
-	update("--region north")
+	if out := update("--region north"); !strings.HasPrefix(out, "Registration hamburg is changed from usage day 2020-01-01 on.\n") {
+		t.Errorf("output:\n%s", out)
+	}
 	if got := held("20200102"); got.Region != "north" || !got.ReportingOff || !got.NoHoursExpected || !got.Unwatched || !got.End.Equal(before.End) || !got.Start.Equal(before.Start) ||
 		got.SubscriptionID != payer || got.StackKind != before.StackKind || got.BillingModel != before.BillingModel || got.Name != "hamburg" {
 		t.Errorf("%+v", got)

@@ -54,8 +54,16 @@ func TestDismiss(t *testing.T) {
 		if out != "2 rows dismissed\n2 rows left unchanged: 1 in the bill by a redrive, 1 dismissed already\n" {
 			t.Errorf("output %s", out)
 		}
-		if _, _, err := dismiss("--code", "QuantityNegative"); !errors.Is(err, ledger.ErrDecided) {
-			t.Errorf("with none left to dismiss: error %v", err)
+		out, errOut, err = dismiss("--code", "QuantityNegative")
+		ok(t, err) // a second time
+		if out != "0 rows dismissed\n4 rows left unchanged: 1 in the bill by a redrive, 3 dismissed already\n" || !strings.Contains(errOut, "line 4 is left as it is: it was dismissed by olga\n") {
+			t.Errorf("again: %s\n%s", out, errOut)
+		}
+		if out, _, err := dismiss("--line", "3"); err != nil || !strings.Contains(out, "1 row left unchanged: 0 in the bill by a redrive, 1 dismissed already") {
+			t.Errorf("a line again: %v\n%s", err, out)
+		}
+		if _, _, err := dismiss("--line", "99"); err == nil || !strings.Contains(err.Error(), "no rejected rows in the accepted file of hour 2019-12-10T19:00Z of "+cloudID+" in line 99") {
+			t.Errorf("a line that is none: %v", err)
 		}
 		if out := tool(t, getenv, "quarantine", "list", "--state", "dismissed"); !strings.Contains(out, "dismissed     3           3") {
 			t.Errorf("output %s", out)

@@ -25,7 +25,8 @@ func TestInfrastructureSubscriptions(t *testing.T) {
 	for _, step := range []struct{ name, got, want string }{
 		{"none at first", list(), "no infrastructure subscriptions are recorded"},
 		{"set", change("set", "--subscription", strings.ToUpper(provider), "--from", "2019-12-01"), "From 2019-12-01 on these subscriptions are infrastructure: " + provider + ".\n"},
-		{"confirmed against a header", change("confirm", "--day", "2019-12-10", "--against", registration.ListHash(nil)), "Confirmed: from 2019-12-01 on"},
+		{"confirmed against a header", change("confirm", "--day", "2019-12-10", "--against", registration.ListHash(nil)), "Confirmed for usage day 2019-12-10: from 2019-12-01 on"},
+		{"listed for programs", tool(t, getenv, "infrastructure", "list", "--registration", "hamburg", "--output", "json"), `{"effectiveDay":"2019-12-01",`},
 		{"listed", list(), hash + "  yes " + registration.ListHash(nil)},
 		{"none from a day on", change("set", "--none", "--from", "2020-01-01"), "From 2020-01-01 on these subscriptions are infrastructure: none.\n"},
 	} {

@@ -116,11 +116,26 @@ func TestQuarantine(t *testing.T) {
 		}
 		list(t, "rejected 2 2")
 	})
+	t.Run("a dry run tells what would become of them", func(t *testing.T) {
+		var out, errOut bytes.Buffer
+		err := run(t.Context(), about("redrive", "--dry-run"), getenv, &out, &errOut)
+		if !errors.Is(err, cli.ErrDifferences) || !strings.Contains(errOut.String(), "line 3 would be rejected again: QuantityNegative") ||
+			out.String() != "0 rows would be accepted; this is a dry run, and nothing is written\n2 rows would be rejected again, and stay in quarantine\n" {
+			t.Errorf("error %v, output %s%s", err, &out, &errOut)
+		}
+	})
+	t.Run("none is no silence", func(t *testing.T) {
+		var out, errOut bytes.Buffer
+		ok(t, run(t.Context(), about("show", "--code", "Nonsense", "--line", "2,3"), getenv, &out, &errOut))
+		if out.Len() > 0 || errOut.String() != "no rejected rows in the accepted file of hour 2019-12-10T19:00Z of "+cloudID+" with code Nonsense in line 2, 3; stackusage quarantine list shows what there is\n" {
+			t.Errorf("output %s%s", &out, &errOut)
+		}
+	})
 	first, _, _ := strings.Cut(shown, "\n")
 	fixed := filepath.Join(t.TempDir(), "rows.ndjson")
 	ok(t, os.WriteFile(fixed, []byte(strings.Replace(first, `"quantity":-2`, `"quantity":2`, 1)+"\n"), 0o600))
 	t.Run("a corrected row is accepted, once", func(t *testing.T) {
-		if out := tool(t, getenv, about("redrive", "--fixed", fixed, "--dry-run")...); !strings.Contains(out, "1 row would be accepted; nothing was written") {
+		if out := tool(t, getenv, about("redrive", "--fixed", fixed, "--dry-run")...); out != "1 row would be accepted; this is a dry run, and nothing is written\n" {
 			t.Errorf("output %s", out)
 		}
 		list(t, "rejected 2 2")
@@ -160,9 +175,9 @@ func TestQuarantine(t *testing.T) {
 		for want, args := range map[string][]string{
 			"--reason is missing":              about("redrive"),
 			"--line and --code are missing":    about("dismiss", "--reason", "x"),
-			"no rejected row of the hour":      about("dismiss", "--line", "99", "--reason", "x"),
+			"in line 99; stackusage":           about("dismiss", "--line", "99", "--reason", "x"),
 			"the reason is missing":            about("dismiss", "--line", "3", "--reason", "  "),
-			"matches --line and --code; stack": about("redrive", "--line", "99", "--reason", "x"),
+			"of " + cloudID + " in line 99":    about("redrive", "--line", "99", "--reason", "x"),
 			"comes twice":                      about("redrive", "--fixed", rowsFile(t, `{"line":2,"line":3,"row":{}}`), "--reason", "x"),
 			"nothing of registration":          {"verify", "--registration", "00000000-0000-4000-8000-000000000001"},
 			"no such file has a verdict":       {"hour", "resolve", "--registration", cloudID, "--hour", "2019-12-10T20:00:00Z", "--sha16", strings.Repeat("a", 16), "--keep", "--reason", "x"},

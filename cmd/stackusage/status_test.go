@@ -30,7 +30,7 @@ func TestStatus(t *testing.T) {
 	ok(t, account.Queues.Enqueue(t.Context(), queue.Days, queue.DayMessage(cloudID, day), 0))
 	t.Run("what is open is shown, and is no error", func(t *testing.T) {
 		got := strings.Join(strings.Fields(tool(t, getenv, "status")), " ")
-		for _, want := range []string{"agent " + cloudID + " no heartbeat", "openDay " + cloudID + " 2019-12-10 open since 2", "queue 1 message on " + queue.Days} {
+		for _, want := range []string{"agent AzureStack-" + cloudID + " no heartbeat", "openDay AzureStack-" + cloudID + " 2019-12-10 open since 2", "queue 1 message on " + queue.Days} {
 			if !strings.Contains(got, want) {
 				t.Errorf("want %q in\n%s", want, got)
 			}

@@ -119,9 +119,9 @@ stackusage batch list --all --day 2019-12-10`, func(ctx context.Context) error {
 			none = "there is no such batch"
 		}
 		return cli.List(e, rows(f.find(ctx, storage.Ledger)), cli.Table[Row]{
-			Head: []string{"CLOUD ID", "USAGE DAY", "REV", "BATCH", "STATE", "RECORDS", "TRIES", "UNREAD", "DECLINED SINCE", "NOT BEFORE", "LAST RESPONSE"},
+			Head: []string{"REGISTRATION", "USAGE DAY", "REV", "BATCH", "STATE", "RECORDS", "TRIES", "UNREAD", "DECLINED SINCE", "NOT BEFORE", "LAST RESPONSE"},
 			Cells: func(r Row) []any {
-				return []any{r.CloudID, r.Day, r.Revision, r.Batch, r.State, r.Records, r.Tries, r.Unread, cli.PointOr(r.DeclinedSince), cli.PointOr(r.NotBefore), r.why()}
+				return []any{storage.Name(ctx, r.CloudID), r.Day, r.Revision, r.Batch, r.State, r.Records, r.Tries, r.Unread, cli.PointOr(r.DeclinedSince), cli.PointOr(r.NotBefore), r.why()}
 			},
 			None: none,
 		})

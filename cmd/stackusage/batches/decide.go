@@ -46,7 +46,7 @@ stackusage batch retry --reason "commerce is back"`, func(ctx context.Context) e
 					fmt.Errorf("%s on their way; run the command again for the rest: %w", cli.Count(len(sent), "batch"), err))
 			}
 			sent = append(sent, rowOf(b))
-			fmt.Fprintf(&text, "batch %d of revision %d of %s of %s is tried now\n", b.ID.Number, b.ID.Revision, b.ID.Day, b.ID.CloudID)
+			fmt.Fprintf(&text, "batch %d of revision %d of %s of %s is tried now\n", b.ID.Number, b.ID.Revision, b.ID.Day, storage.Name(ctx, b.ID.CloudID))
 		}
 		if len(sent) == 0 && f.id != (ledger.BatchID{CloudID: cloudID}) {
 			return errors.New("no such batch waits for a response; stackusage batch list --all shows those that have one")
@@ -119,5 +119,5 @@ func decide(ctx context.Context, e *cli.Env, storage *cli.Storage, id ledger.Bat
 ForwardBatch sends it once more now; what commerce has is billed all the same.
 Watch:
   stackusage batch list --all --registration %s --day %s --revision %d --batch %d
-`, as, decided, id.CloudID, id.Day, id.Revision, id.Number)
+`, as, decided, storage.Name(ctx, id.CloudID), id.Day, id.Revision, id.Number)
 }

@@ -61,8 +61,8 @@ stackusage status --registration hamburg`, func(ctx context.Context) error {
 			err = cli.Report(e, s)
 		} else {
 			err = cli.List(e, cli.Each(itemsOf(s)), cli.Table[Item]{
-				Head:  []string{"KIND", "CLOUD ID", "USAGE DAY", "WHAT"},
-				Cells: func(i Item) []any { return []any{i.Kind, i.CloudID, i.Day, i.Text} },
+				Head:  []string{"KIND", "REGISTRATION", "USAGE DAY", "WHAT"},
+				Cells: func(i Item) []any { return []any{i.Kind, storage.Name(ctx, i.CloudID), i.Day, i.Text} },
 				None:  "nothing is open",
 			})
 		}

@@ -63,6 +63,8 @@ type Storage struct {
 	Usage, Landing *azurestore.Account
 	Ledger         *ledger.Ledger
 	Settling       time.Duration // how long after an end reported hours are accepted, as the function app has it
+
+	names func(context.Context) map[string]string
 }
 
 func connect(getenv func(string) string) (*Storage, error) {
@@ -78,7 +80,9 @@ func connect(getenv func(string) string) (*Storage, error) {
 	if err != nil || hours < 0 {
 		return nil, fmt.Errorf("setting SETTLING_HOURS %q: must be a number of hours, as the function app has it", getenv("SETTLING_HOURS"))
 	}
-	return &Storage{Usage: usage, Landing: landed, Ledger: &ledger.Ledger{Store: usage.Tables}, Settling: time.Duration(hours) * time.Hour}, nil
+	s := &Storage{Usage: usage, Landing: landed, Ledger: &ledger.Ledger{Store: usage.Tables}, Settling: time.Duration(hours) * time.Hour}
+	s.names = s.readNames()
+	return s, nil
 }
 
 // Registry is where the registrations are.
@@ -112,6 +116,9 @@ func Choose(cmd *cobra.Command, args []string) error {
 		if c.IsAvailableCommand() {
 			names = append(names, c.Name())
 		}
+	}
+	if !cmd.HasSubCommands() {
+		return fmt.Errorf("unexpected argument %q", args[0])
 	}
 	if len(args) == 0 {
 		return fmt.Errorf("%s needs a subcommand: %s", cmd.CommandPath(), strings.Join(names, ", "))

@@ -67,6 +67,9 @@ func MonthVar(cmd *cobra.Command, month *usage.Month, name, about string) {
 	}}, name, about)
 }
 
+// Today is the usage day that flags default to.
+func Today() usage.Day { return usage.HourOf(time.Now()).Day() }
+
 // Range is a range of days; a bound that is zero is open.
 type Range struct{ First, Last usage.Day }
 

@@ -42,7 +42,7 @@ func (e *Env) JSON() bool { return e.output == jsonOutput }
 type Table[T any] struct {
 	Head  []string
 	Cells func(T) []any
-	None  string // printed if there are no rows
+	None  string // printed if there are no rows; beside JSON and CSV on standard error
 }
 
 // Number is a text that stands in its column as a number does.
@@ -78,21 +78,24 @@ func List[T any](e *Env, rows iter.Seq2[T, error], t Table[T]) error {
 	default:
 		grid := Grid{Head: t.Head}
 		print = func(row T) error { grid.Row(t.Cells(row)...); return nil }
-		flush = func() error {
-			if len(grid.rows) == 0 && t.None != "" {
-				_, err := fmt.Fprintln(e.Stdout, t.None)
-				return err
-			}
-			return grid.Print(e.Stdout)
-		}
+		flush = func() error { return grid.Print(e.Stdout) }
 	}
+	none := true
 	for row, err := range rows {
+		none = false
 		if err == nil {
 			err = print(row)
 		}
 		if err != nil {
 			return err
 		}
+	}
+	if none && t.None != "" {
+		out := e.Stdout
+		if !e.Tables() {
+			out = e.Stderr
+		}
+		fmt.Fprintln(out, t.None)
 	}
 	return flush()
 }

@@ -40,8 +40,8 @@ func quantity(t *testing.T, text string) usage.Quantity {
 // printed is what --output prints of rows.
 func printed(t *testing.T, output string, rows ...row) string {
 	t.Helper()
-	var out bytes.Buffer
-	e := cli.New(func(string) string { return "" }, &out, &out)
+	var out, errOut bytes.Buffer
+	e := cli.New(func(string) string { return "" }, &out, &errOut)
 	root := &cobra.Command{Use: "x", RunE: func(*cobra.Command, []string) error {
 		return cli.List(e, cli.Each(rows), cli.Table[row]{
 			Head: []string{"NAME", "N", "QUANTITY", "WHY"}, None: "there is none",
@@ -52,6 +52,9 @@ func printed(t *testing.T, output string, rows ...row) string {
 	root.SetArgs([]string{"--output", output})
 	if err := root.ExecuteContext(t.Context()); err != nil {
 		t.Fatal(err)
+	}
+	if none := len(rows) == 0 && output != "table"; none != (errOut.String() == "there is none\n") {
+		t.Errorf("%s of %d rows: standard error %q", output, len(rows), &errOut)
 	}
 	return out.String()
 }

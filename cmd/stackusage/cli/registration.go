@@ -5,8 +5,10 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"maps"
 	"slices"
 	"strings"
+	"sync"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -82,6 +84,31 @@ func parseGUID(text string) (dashed string, ok bool) {
 	text = strings.TrimPrefix(strings.ToLower(strings.TrimSpace(text)), "urn:uuid:")
 	text = strings.Trim(text, "{}()")
 	return usage.DashedGUID(text), usage.CheckGUID(text) == nil
+}
+
+// Name is what people call the stack of a cloudId: the name of its registration, or the
+// cloudId where there is none, or another stack has had the same name.
+func (s *Storage) Name(ctx context.Context, cloudID string) string {
+	return cmp.Or(s.names(ctx)[cloudID], cloudID)
+}
+
+// readNames returns names by cloudId, read at the first call. They are for tables alone: one
+// that cannot be read is not known.
+func (s *Storage) readNames() func(context.Context) map[string]string {
+	var once sync.Once
+	names := map[string]string{}
+	return func(ctx context.Context) map[string]string {
+		once.Do(func() {
+			histories, _ := s.Registry().Histories(ctx)
+			of := map[string]int{}
+			for _, h := range histories {
+				names[h.CloudID] = h.Name()
+				of[h.Name()]++
+			}
+			maps.DeleteFunc(names, func(_, name string) bool { return of[name] > 1 })
+		})
+		return names
+	}
 }
 
 // GUID reads a flag in any spelling of a GUID.
@@ -204,7 +231,7 @@ func (d *Decision) CloudID(ctx context.Context) (*Storage, string, error) {
 	return d.of.CloudID(ctx)
 }
 
-// Book checks the flags, and is all that is recorded of the registration.
+// History checks the flags, and is all that is recorded of the registration.
 func (d *Decision) History(ctx context.Context) (*Storage, registration.History, error) {
 	if err := d.reason(); err != nil {
 		return nil, registration.History{}, err

@@ -81,7 +81,7 @@ when it closes or, if it is closed already, at most once in REOPEN_DELAY.
 Watch:
   stackusage day list-declined --registration %[6]s
   stackusage day list --registration %[6]s --from %[1]s --to %[2]s
-`, day, to, mark.RestateReason, mark.RestateBy, usage.Point(mark.RestateAt), cloudID)
+`, day, to, mark.RestateReason, mark.RestateBy, usage.Point(mark.RestateAt), storage.Name(ctx, cloudID))
 }
 
 // checkReports refuses a day of which nothing is forwarded: what is carried to it
@@ -145,7 +145,7 @@ stackusage day list-declined --registration hamburg --output json`, func(ctx con
 			rows[i] = declinedOf(d)
 		}
 		if e.Tables() {
-			return printDeclined(e, rows)
+			return printDeclined(ctx, e, storage, rows)
 		}
 		return cli.List(e, cli.Each(rows), cli.Table[DeclinedDay]{})
 	})
@@ -154,8 +154,8 @@ stackusage day list-declined --registration hamburg --output json`, func(ctx con
 }
 
 // printDeclined prints a line for each meter.
-func printDeclined(e *cli.Env, days []DeclinedDay) error {
-	grid := cli.Grid{Head: []string{"CLOUD ID", "USAGE DAY", "REV", "RECORDS", "SUBSCRIPTION", "METER", "CLASS", "QUANTITY", "UNIT", "STATE", "WHY"}}
+func printDeclined(ctx context.Context, e *cli.Env, storage *cli.Storage, days []DeclinedDay) error {
+	grid := cli.Grid{Head: []string{"REGISTRATION", "USAGE DAY", "REV", "RECORDS", "SUBSCRIPTION", "METER", "CLASS", "QUANTITY", "UNIT", "STATE", "WHY"}}
 	for _, d := range days {
 		state, why := d.State, ""
 		if d.To != "" {
@@ -165,7 +165,7 @@ func printDeclined(e *cli.Env, days []DeclinedDay) error {
 			why = d.By + ": " + d.Reason
 		}
 		for _, m := range d.Meters {
-			grid.Row(d.CloudID, d.Day, d.Revision, m.Records, m.Payer, cmp.Or(m.Name, m.MeterID), m.Class, m.Quantity, m.Unit, state, why)
+			grid.Row(storage.Name(ctx, d.CloudID), d.Day, d.Revision, m.Records, m.Payer, cmp.Or(m.Name, m.MeterID), m.Class, m.Quantity, m.Unit, state, why)
 		}
 	}
 	if len(days) == 0 {

@@ -61,8 +61,8 @@ stackusage day list --registration hamburg --output json`, func(ctx context.Cont
 			return err
 		}
 		return cli.List(e, cli.Each(rows), cli.Table[Row]{
-			Head:  []string{"CLOUD ID", "USAGE DAY", "REV", "CLOSED", "COMPLETE", "INPUTS", "ROWS", "RECORDS", "BATCHES", "STATE", "WHY"},
-			Cells: Row.cells,
+			Head:  []string{"REGISTRATION", "USAGE DAY", "REV", "CLOSED", "COMPLETE", "INPUTS", "ROWS", "RECORDS", "BATCHES", "STATE", "WHY"},
+			Cells: func(r Row) []any { return r.cells(storage.Name(ctx, r.CloudID)) },
 			None:  "no such usage day was closed",
 		})
 	})
@@ -134,7 +134,7 @@ func setState(rows []Row, m ledger.OpenMark) {
 	}
 }
 
-func (r Row) cells() []any {
+func (r Row) cells(name string) []any {
 	complete, why := "yes", ""
 	if !r.Complete {
 		complete = fmt.Sprintf("%d missing,", len(r.Missing))
@@ -157,5 +157,5 @@ func (r Row) cells() []any {
 	if r.Reporting == ledger.ReportingOff {
 		why = strings.TrimSuffix("reporting is off; "+why, "; ")
 	}
-	return []any{r.CloudID, r.Day, r.Revision, usage.Point(r.Closed), complete, r.Inputs, r.Rows, r.Records, r.Batches, r.State, why}
+	return []any{name, r.Day, r.Revision, usage.Point(r.Closed), complete, r.Inputs, r.Rows, r.Records, r.Batches, r.State, why}
 }

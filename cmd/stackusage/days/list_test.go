@@ -12,7 +12,7 @@ func TestListNamesWaivedLines(t *testing.T) {
 		"2 lines not billed by decision; olga: agreed": {Waived: 2, By: "olga", Reason: "agreed"},
 		"1 line not billed by decision":                {Waived: 1}, // of a revision after it
 	} {
-		cells := row.cells()
+		cells := row.cells("hamburg")
 		if got := fmt.Sprint(cells[len(cells)-1]); got != want {
 			t.Errorf("%q, want %q", got, want)
 		}

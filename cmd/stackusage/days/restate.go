@@ -93,7 +93,7 @@ stackusage day restate --from 2019-12-01 --to 2019-12-31 --reason "tenant mapped
 		fmt.Fprintf(&text, `CloseDay does so once commerce has answered all of its last revision.
 Watch:
   stackusage day list --registration %s --from %s --to %s
-`, cloudID, days[0], days[len(days)-1])
+`, storage.Name(ctx, cloudID), days[0], days[len(days)-1])
 		return cli.Results(e, asked, text.String())
 	})
 	d.Flags(e, cmd)
@@ -129,7 +129,7 @@ stackusage day settle --day 2019-12-10 --reason "credited by hand"`, func(ctx co
 CloseDay records that in the next revision once commerce has answered all of the last one.
 Watch:
   stackusage day list --registration %s --from %[1]s --to %[1]s
-`, day, mark.RestateReason, mark.RestateBy, usage.Point(mark.RestateAt), cloudID)
+`, day, mark.RestateReason, mark.RestateBy, usage.Point(mark.RestateAt), storage.Name(ctx, cloudID))
 	})
 	d.Flags(e, cmd)
 	cli.DayVar(cmd, &day, "day", "usage `day` (YYYY-MM-DD, UTC)")

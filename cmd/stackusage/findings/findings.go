@@ -77,8 +77,8 @@ stackusage finding list --registration hamburg --output json`, func(ctx context.
 				Subscription: f.Observed.Subscription, Settled: f.Settled, Seen: f.Observed.Tenant, List: f.List, Hash: f.Hash}
 		}
 		err = cli.List(e, cli.Each(rows), cli.Table[Row]{
-			Head:  []string{"CLOUD ID", "USAGE DAY", "KIND", "FINDING"},
-			Cells: func(r Row) []any { return []any{r.CloudID, r.Day, r.Kind, r.Text} },
+			Head:  []string{"REGISTRATION", "USAGE DAY", "KIND", "FINDING"},
+			Cells: func(r Row) []any { return []any{storage.Name(ctx, r.CloudID), r.Day, r.Kind, r.Text} },
 			None:  "there are no findings",
 		})
 		if err == nil && len(found) > 0 {

@@ -47,14 +47,14 @@ stackusage hour resolve --hour 2019-12-10T19:00Z --sha16 0123456789abcdef --supe
 			return err
 		}
 		return d.done(h, `%s will replace the accepted file: %s (%s, %s).
-IngestHour reads it again now. When it is done, hour list shows it as counted and
+IngestHour reads it again now. When it is done, hour list shows it as accepted and
 the other file as voided; the usage days of both stay open until CloseDay has
 restated them by correction, at most once in REOPEN_DELAY.
 Watch:
   stackusage hour list --registration %[5]s
   stackusage day list --registration %[5]s
 Until IngestHour has done so, hour resolve --keep withdraws the decision.
-`, h.Blob, h.DecisionReason, h.DecidedBy, usage.Point(h.DecidedAt), d.id.CloudID)
+`, h.Blob, h.DecisionReason, h.DecidedBy, usage.Point(h.DecidedAt), storage.Name(ctx, d.id.CloudID))
 	})
 	cmd.Flags().BoolVar(&keep, "keep", false, "keep the accepted file")
 	cmd.Flags().BoolVar(&supersede, "supersede", false, "replace the accepted file by the one that --sha16 names")
@@ -84,7 +84,7 @@ stackusage hour exclude --hour 2019-12-10T19:00Z --sha16 0123456789abcdef --reas
 		return d.done(h, `%s is %s: %s (%s, %s).
 Its usage days are closed again without it, by correction, at most once in REOPEN_DELAY:
   stackusage day list --registration %s
-`, h.Blob, verdict, h.DecisionReason, h.DecidedBy, usage.Point(h.DecidedAt), d.id.CloudID)
+`, h.Blob, verdict, h.DecisionReason, h.DecidedBy, usage.Point(h.DecidedAt), storage.Name(ctx, d.id.CloudID))
 	})
 	d.flags(e, cmd)
 	return cmd
@@ -108,7 +108,7 @@ stackusage hour reingest --hour 2019-12-10T19:00Z --sha16 0123456789abcdef --rea
 			return err
 		}
 		return d.done(h, "%s is to be ingested again: %s (%s, %s). Watch:\n  stackusage hour list --registration %s\n",
-			h.Blob, h.DecisionReason, h.DecidedBy, usage.Point(h.DecidedAt), d.id.CloudID)
+			h.Blob, h.DecisionReason, h.DecidedBy, usage.Point(h.DecidedAt), storage.Name(ctx, d.id.CloudID))
 	})
 	d.flags(e, cmd)
 	return cmd

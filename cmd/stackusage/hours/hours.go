@@ -82,9 +82,9 @@ stackusage hour list --registration hamburg --verdict conflict`, func(ctx contex
 				}
 			}
 		}, cli.Table[Row]{
-			Head: []string{"CLOUD ID", "HOUR", "SHA16", "VERDICT", "ROWS", "LANDED", "WHY"},
+			Head: []string{"REGISTRATION", "HOUR", "SHA16", "VERDICT", "ROWS", "LANDED", "WHY"},
 			Cells: func(r Row) []any {
-				return []any{r.CloudID, r.Hour.String(), r.SHA16, r.Verdict, r.Records, usage.Point(r.Landed), r.why()}
+				return []any{storage.Name(ctx, r.CloudID), r.Hour.String(), r.SHA16, r.Verdict, r.Records, usage.Point(r.Landed), r.why()}
 			},
 			None: "no such file has landed",
 		})
@@ -148,14 +148,23 @@ func (d *decision) begin(ctx context.Context) (storage *cli.Storage, err error) 
 	if d.id.Hour, err = d.hour.Get(); err != nil {
 		return nil, err
 	}
-	if !sha16Pattern.MatchString(d.id.SHA16) {
-		return nil, fmt.Errorf("--sha16 %q: must be 16 hex digits in lower case", d.id.SHA16)
+	if d.id.SHA16, err = parseSHA16("--sha16", d.id.SHA16); err != nil {
+		return nil, err
 	}
 	storage, d.id.CloudID, err = d.CloudID(ctx)
 	return storage, err
 }
 
 var sha16Pattern = regexp.MustCompile(`^[0-9a-f]{16}$`)
+
+// parseSHA16 reads the hash in the name of a file, in upper or lower case.
+func parseSHA16(flag, text string) (string, error) {
+	sha16 := strings.ToLower(text)
+	if !sha16Pattern.MatchString(sha16) {
+		return "", fmt.Errorf("%s %q: must be 16 hex digits, as stackusage hour list shows them", flag, text)
+	}
+	return sha16, nil
+}
 
 // done prints what was decided.
 func (d *decision) done(h ledger.Hour, format string, args ...any) error {

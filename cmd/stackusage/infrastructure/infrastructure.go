@@ -35,7 +35,7 @@ type Row struct {
 }
 
 func rowOf(e registration.InfrastructureEntry) Row {
-	return Row{e.EffectiveDay, registration.NormalList(e.Subscriptions), registration.ListHash(e.Subscriptions), e.Confirmed, e.Against, e.By, e.Reason}
+	return Row{usage.ShowDay(e.EffectiveDay), registration.NormalList(e.Subscriptions), registration.ListHash(e.Subscriptions), e.Confirmed, e.Against, e.By, e.Reason}
 }
 
 func list(e *cli.Env) *cobra.Command {
@@ -59,7 +59,7 @@ stackusage infrastructure list --registration hamburg`, func(ctx context.Context
 				if r.Confirmed {
 					confirmed = strings.TrimSpace("yes " + strings.Join(r.Against, " "))
 				}
-				return []any{usage.ShowDay(r.From), r.Hash, confirmed, strings.Join(r.Subscriptions, " "), cli.WhyOf(registration.Note{By: r.By, Reason: r.Reason})}
+				return []any{r.From, r.Hash, confirmed, strings.Join(r.Subscriptions, " "), cli.WhyOf(registration.Note{By: r.By, Reason: r.Reason})}
 			},
 			None: "no infrastructure subscriptions are recorded",
 		})
@@ -121,11 +121,15 @@ stackusage infrastructure confirm --day 2019-12-10 --reason "checked on the stac
 		if err != nil {
 			return err
 		}
-		entry, err := storage.Registrar(false).ConfirmInfrastructure(ctx, history.Name(), cli.CompactOr(day), against, cli.NoteOf(d.Why))
+		if day == 0 {
+			day = cli.Today()
+		}
+		entry, err := storage.Registrar(false).ConfirmInfrastructure(ctx, history.Name(), day.Compact(), against, cli.NoteOf(d.Why))
 		if err != nil {
 			return err
 		}
-		return cli.Result(e, rowOf(entry), "Confirmed: from %s on these subscriptions are infrastructure: %s.\n", usage.ShowDay(entry.EffectiveDay), orNone(entry.Subscriptions))
+		return cli.Result(e, rowOf(entry), "Confirmed for usage day %s: from %s on these subscriptions are infrastructure: %s.\n",
+			day, usage.ShowDay(entry.EffectiveDay), orNone(entry.Subscriptions))
 	})
 	d.Flags(e, cmd)
 	cli.DayVar(cmd, &day, "day", "usage `day` that the list holds for (YYYY-MM-DD, UTC; default: today)")

@@ -63,7 +63,7 @@ stackusage meter seen --from 2019-12-01 --to 2019-12-31 --meter 9cd92d4c-bafd-44
 				}
 			}
 		}
-		return print(e, sums)
+		return print(ctx, e, storage, sums)
 	})
 	f.Registration = e.AnyRegistration(cmd)
 	f.Flags(cmd)
@@ -115,19 +115,19 @@ func see(ctx context.Context, l *ledger.Ledger, cloudID string, day usage.Day, f
 	return nil
 }
 
-func print(e *cli.Env, sums map[key]*Seen) error {
+func print(ctx context.Context, e *cli.Env, storage *cli.Storage, sums map[key]*Seen) error {
 	lines := slices.SortedFunc(maps.Values(sums), func(a, b *Seen) int {
 		return cmp.Or(strings.Compare(a.CloudID, b.CloudID), strings.Compare(a.Name, b.Name), strings.Compare(a.MeterID, b.MeterID),
 			strings.Compare(a.Subscription, b.Subscription), strings.Compare(a.Class, b.Class))
 	})
 	return cli.List(e, cli.Each(lines), cli.Table[*Seen]{
-		Head: []string{"CLOUD ID", "METER", "CLASS", "SUBSCRIPTION", "FIRST", "LAST", "DAYS", "LINES", "QUANTITY", "UNIT", "FLAGS"},
+		Head: []string{"REGISTRATION", "METER", "CLASS", "SUBSCRIPTION", "FIRST", "LAST", "DAYS", "LINES", "QUANTITY", "UNIT", "FLAGS"},
 		Cells: func(l *Seen) []any {
 			name := l.Name
 			if l.Class == string(meter.Unknown) || name == "" {
 				name = l.MeterID
 			}
-			return []any{l.CloudID, name, l.Class, l.Subscription, l.First, l.Last, l.Days, l.Lines, l.Quantity, l.Unit, strings.Join(l.Flags, ",")}
+			return []any{storage.Name(ctx, l.CloudID), name, l.Class, l.Subscription, l.First, l.Last, l.Days, l.Lines, l.Quantity, l.Unit, strings.Join(l.Flags, ",")}
 		},
 		None: "no such usage was billed on those days",
 	})

@@ -28,9 +28,9 @@ func dismiss(e *cli.Env) *cobra.Command {
 	var why ledger.Reasoned
 	var reason func() error
 	cmd := cli.Command("dismiss", "Dismiss rejected rows that are no usage", `They stay in quarantine, with who decided and why. Redrive with --line or --fixed
-still accepts such a row. With --code, rows that are in the bill by a redrive or are
-dismissed already are left as they are, and reported; a line that is named by --line
-must not be in the bill. While another file is about to replace the accepted file of
+still accepts such a row. Rows that are dismissed already are left as they are, and
+reported; so are rows of --code that are in the bill by a redrive. A line that is named
+by --line must not be in the bill. While another file is about to replace the accepted file of
 the hour, nothing is dismissed.`, `
 stackusage quarantine dismiss --hour 2019-12-10T19:00Z --line 17 --reason "test resource"`, func(ctx context.Context) error {
 		if err := s.check(); err != nil {
@@ -56,8 +56,12 @@ stackusage quarantine dismiss --hour 2019-12-10T19:00Z --line 17 --reason "test 
 		if err := storage.Ledger.Dismiss(ctx, s.id, chosen.rows, why); err != nil {
 			return err
 		}
-		if err := chosen.nothing(); err != nil {
-			return err
+		switch {
+		case len(chosen.rows) > 0 || chosen.states[ledger.Dismissed] > 0: // dismissed before, by the same command perhaps
+		case chosen.states[ledger.Redriven] > 0:
+			return fmt.Errorf("no row is left to dismiss: %w", ledger.ErrDecided)
+		default:
+			return errors.New(s.none(storage.Name(ctx, s.id.CloudID)))
 		}
 		did := Dismissed{s.id.CloudID, s.id.Hour, len(chosen.rows), chosen.states[ledger.Redriven], chosen.states[ledger.Dismissed], why.Reason, why.By}
 		text := cli.Count(did.Rows, "row") + " dismissed\n"
@@ -95,17 +99,6 @@ func (s *selection) toDismiss(ctx context.Context, l *ledger.Ledger) (dismissal,
 		}
 	}
 	return d, nil
-}
-
-// nothing is the error of a command with no row to dismiss.
-func (d dismissal) nothing() error {
-	switch {
-	case len(d.rows) > 0:
-		return nil
-	case d.states[ledger.Redriven] > 0:
-		return fmt.Errorf("no row is left to dismiss: %w", ledger.ErrDecided)
-	}
-	return errors.New("no rejected row of the hour matches --line and --code, or they are dismissed already; stackusage quarantine list shows the rows")
 }
 
 // becameOf is what became of a row that is not rejected any more.

@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"slices"
 	"strconv"
+	"strings"
 
 	"github.com/spf13/cobra"
 
@@ -69,13 +70,13 @@ stackusage quarantine list --registration hamburg --state rejected`, func(ctx co
 				}
 			}
 		}, cli.Table[Group]{
-			Head: []string{"CLOUD ID", "HOUR", "SHA16", "CODE", "STATE", "ROWS", "FIRST LINE", "WHY"},
+			Head: []string{"REGISTRATION", "HOUR", "SHA16", "CODE", "STATE", "ROWS", "FIRST LINE", "WHY"},
 			Cells: func(g Group) []any {
 				why := fmt.Sprintf("%.100s", g.Reason)
 				if g.Decided != "" {
 					why += "; dismissed by " + g.Decided
 				}
-				return []any{g.CloudID, g.Hour.String(), g.SHA16, g.Code, g.State, g.Rows, g.First, why}
+				return []any{storage.Name(ctx, g.CloudID), g.Hour.String(), g.SHA16, g.Code, g.State, g.Rows, g.First, why}
 			},
 			None: "no such row is in quarantine",
 		})
@@ -156,10 +157,22 @@ func (s *selection) find(ctx context.Context) (storage *cli.Storage, err error) 
 	}
 	standing, err := storage.Ledger.CountedHour(ctx, s.id)
 	if errors.Is(err, table.ErrNotFound) || err == nil && standing.Counts == "" {
-		err = fmt.Errorf("no file is accepted for the hour %s of %s; stackusage hour list shows what landed", s.id.Hour.String(), s.id.CloudID)
+		err = fmt.Errorf("no file is accepted for the hour %s of %s; stackusage hour list shows what landed", s.id.Hour, storage.Name(ctx, s.id.CloudID))
 	}
 	s.id.SHA16 = standing.Counts
 	return storage, err
+}
+
+// none tells that the hour has no rejected row as it is wanted.
+func (s *selection) none(name string) string {
+	text := fmt.Sprintf("no rejected rows in the accepted file of hour %s of %s", s.id.Hour, name)
+	if s.code != "" {
+		text += " with code " + s.code
+	}
+	if s.lines != nil {
+		text += " in line " + strings.Join(s.texts, ", ")
+	}
+	return text + "; stackusage quarantine list shows what there is"
 }
 
 func (s *selection) wants(q ledger.RejectedRow) bool {

@@ -74,7 +74,7 @@ stackusage quarantine redrive --hour 2019-12-10T19:00Z --fixed rows.ndjson --dry
 			req.Want = s.wants
 		}
 		req.Still = func(r ingest.Refused) {
-			fmt.Fprintf(e.Stderr, "line %d is rejected again: %s: %s\n", r.Line, r.Code, r.Reason)
+			fmt.Fprintf(e.Stderr, "line %d %s: %s: %s\n", r.Line, again(req.DryRun), r.Code, r.Reason)
 		}
 		last := time.Now()
 		req.Progress = func(rows int64) {
@@ -89,7 +89,7 @@ stackusage quarantine redrive --hour 2019-12-10T19:00Z --fixed rows.ndjson --dry
 		} else if err != nil {
 			return err
 		}
-		return s.redriven(out, req.DryRun)
+		return s.redriven(storage.Name(ctx, s.id.CloudID), out, req.DryRun)
 	})
 	s.flags(e, cmd)
 	cmd.Flags().StringVar(&fixed, "fixed", "", "`file` with corrected rows; - is standard input")
@@ -98,28 +98,39 @@ stackusage quarantine redrive --hour 2019-12-10T19:00Z --fixed rows.ndjson --dry
 	return cmd
 }
 
+// again tells of rows that the rules reject another time.
+func again(dryRun bool) string {
+	if dryRun {
+		return "would be rejected again"
+	}
+	return "is rejected again"
+}
+
 // redriven prints what a redrive did.
-func (s *selection) redriven(out redrive.Outcome, dryRun bool) error {
+func (s *selection) redriven(name string, out redrive.Outcome, dryRun bool) error {
 	did := Redriven{CloudID: s.id.CloudID, Hour: s.id.Hour, Rows: out.Rows, Rejected: out.Still, Corrected: out.Corrected,
 		UsageDays: listOfDays(out.UsageDays), Already: out.Already, DryRun: dryRun, Reason: out.Why.Reason, By: out.Why.By}
-	hour, rows, text := s.id.Hour.String(), cli.Count(out.Rows, "row"), ""
+	hour, rows, text := s.id.Hour, cli.Count(out.Rows, "row"), ""
 	switch {
 	case out.Already:
 		text = fmt.Sprintf("%s in the bill already, in corrected blob %s of the hour %s (%s, %s); nothing changes\n", rows, out.Corrected, hour, did.Reason, did.By)
 	case out.Rows == 0 && out.Still == 0 && (s.code != "" || s.lines != nil):
-		return fmt.Errorf("no rejected row of the hour matches --line and --code; stackusage quarantine list shows the rows")
+		return errors.New(s.none(name))
+	case dryRun:
+		text = fmt.Sprintf("%s would be accepted; this is a dry run, and nothing is written\n", rows)
 	case out.Rows == 0:
 		text = "no row is accepted; nothing changes\n"
-	case dryRun:
-		text = fmt.Sprintf("%s would be accepted; nothing was written\n", rows)
 	default:
 		text = fmt.Sprintf(`%s accepted, in corrected blob %s of the hour %s (%s, %s).
 The usage days of the hour, %s, are closed again by correction, at most once in REOPEN_DELAY:
   stackusage day list --registration %s
-`, rows, out.Corrected, hour, did.Reason, did.By, did.UsageDays, s.id.CloudID)
+`, rows, out.Corrected, hour, did.Reason, did.By, did.UsageDays, name)
 	}
-	if out.Still > 0 {
-		text += cli.Count(out.Still, "row") + " rejected again, and left in quarantine\n"
+	switch still := cli.Count(out.Still, "row"); {
+	case out.Still > 0 && dryRun:
+		text += still + " would be rejected again, and stay in quarantine\n"
+	case out.Still > 0:
+		text += still + " rejected again, and left in quarantine\n"
 	}
 	if err := cli.Results(s.env, []Redriven{did}, text); err != nil {
 		return err

@@ -58,7 +58,7 @@ stackusage quarantine show --hour 2019-12-10T19:00Z --output table`, func(ctx co
 				row := string(r.Row) + r.Text
 				return []any{r.Line, r.State, r.Code, r.Reason, fmt.Sprintf("%.100s", row)}
 			},
-			None: "no such row is in quarantine",
+			None: s.none(storage.Name(ctx, s.id.CloudID)),
 		})
 	})
 	s.flags(e, cmd)

@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"time"
 
 	"github.com/spf13/cobra"
 
@@ -75,7 +74,10 @@ func (c *change) read(w *registrar.Change) error {
 		}
 		w.End = t
 	}
-	w.EffectiveDay, w.Note = cli.CompactOr(c.day), cli.NoteOf(c.why)
+	if c.day == 0 {
+		c.day = cli.Today()
+	}
+	w.EffectiveDay, w.Note = c.day.Compact(), cli.NoteOf(c.why)
 	return nil
 }
 
@@ -109,7 +111,7 @@ stackusage registration create --name hamburg --cloud-id b31316d4-de02-43a4-903d
 		if err != nil {
 			return err
 		}
-		return printBook(e, history, fmt.Sprintf("Registration %s is created.\n", history.Name())+cli.RestatedText(*c.confirm))
+		return printBook(e, history, fmt.Sprintf("Registration %s is created, from usage day %s on.\n", history.Name(), c.day)+cli.RestatedText(*c.confirm))
 	})
 	cmd.Flags().StringVar(&w.Name, "name", "", "`name` of the new registration")
 	cmd.Flags().StringVar(&w.CloudID, "cloud-id", "", "the stack's cloudId, a `GUID`")
@@ -144,9 +146,9 @@ stackusage registration update --registration hamburg --end none --reason "stack
 			return err
 		}
 		if history.Version == before.Version {
-			return printBook(e, history, fmt.Sprintf("Registration %s has these values already; nothing is changed.\n", history.Name()))
+			return printBook(e, history, fmt.Sprintf("Registration %s has these values on usage day %s already; nothing is changed.\n", history.Name(), c.day))
 		}
-		return printBook(e, history, fmt.Sprintf("Registration %s is changed.\n", history.Name())+cli.RestatedText(*c.confirm))
+		return printBook(e, history, fmt.Sprintf("Registration %s is changed from usage day %s on.\n", history.Name(), c.day)+cli.RestatedText(*c.confirm))
 	})
 	of = e.OneRegistration(cmd)
 	cmd.Flags().StringVar(&given.Name, "name", "", "new `name` of the registration")
@@ -157,9 +159,6 @@ stackusage registration update --registration hamburg --end none --reason "stack
 // over lays the flags that are given over what holds on the day of the change.
 func (c *change) over(history registration.History, given registrar.Change) (registrar.Change, error) {
 	day := given.EffectiveDay
-	if day == "" {
-		day = usage.HourOf(time.Now()).Day().Compact()
-	}
 	held, err := history.On(day)
 	if err != nil {
 		return given, err

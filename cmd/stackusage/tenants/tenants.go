@@ -33,7 +33,7 @@ type Row struct {
 }
 
 func rowOf(m registration.Mapping) Row {
-	return Row{m.TenantID, m.EffectiveDay, m.SubscriptionID, m.By, m.Reason}
+	return Row{m.TenantID, usage.ShowDay(m.EffectiveDay), m.SubscriptionID, m.By, m.Reason}
 }
 
 func list(e *cli.Env) *cobra.Command {
@@ -55,7 +55,7 @@ stackusage tenant list --registration hamburg`, func(ctx context.Context) error 
 				if charged == "" {
 					charged = "the registration's"
 				}
-				return []any{r.TenantID, usage.ShowDay(r.From), charged, cli.WhyOf(registration.Note{By: r.By, Reason: r.Reason})}
+				return []any{r.TenantID, r.From, charged, cli.WhyOf(registration.Note{By: r.By, Reason: r.Reason})}
 			},
 			None: "no tenant was ever mapped",
 		})
