@@ -129,7 +129,7 @@ func TestMetersAreRefusedBeforeStorageIsAsked(t *testing.T) {
 		"--from and --to are missing":                           "meter seen --from 2019-12-10",
 		"is before --from":                                      "meter seen --from 2019-12-10 --to 2019-12-09",
 		"at most 100 days":                                      "meter seen --from 2019-01-01 --to 2019-12-31",
-		"not a GUID":                                            "meter seen --from 2019-12-10 --to 2019-12-10 --meter x",
+		"no meter has this id or name":                          "meter seen --from 2019-12-10 --to 2019-12-10 --meter x",
 		"--meter is missing":                                    "meter show",
 		"not in the catalogue":                                  "meter show --meter 11111111-2222-3333-4444-555555555555",
 		"4 meters have that":                                    "meter show --meter S1",

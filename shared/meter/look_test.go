@@ -1,6 +1,7 @@
 package meter_test
 
 import (
+	"maps"
 	"slices"
 	"strings"
 	"testing"
@@ -60,5 +61,26 @@ func TestTraps(t *testing.T) {
 	}
 	if m, _ := c.Find("43daf82b-4618-444a-b994-40c23f7cd438"); m.Trap() != "" {
 		t.Errorf("%s: %q", m.Name, m.Trap())
+	}
+}
+
+func TestNamed(t *testing.T) {
+	c := builtIn(t)
+	windows := strings.ReplaceAll(meter.WindowsVM, "-", "")
+	for text, want := range map[string][]string{
+		meter.WindowsVM:                        {windows},
+		strings.ToUpper(windows):               {windows},
+		"9cd92d4c":                             {windows},
+		"fb8c0713-ea20-40bf-901f-5560fd3f6330": {windows}, // commerce's
+		"fb8c0713":                             {windows},
+		" windows vm size hours ":              {windows},
+		"windows":                              nil, // the beginning of a name is not a name
+		"9cd92d4":                              nil, // seven digits may be of several
+		"":                                     nil,
+		"11111111-2222-3333-4444-555555555555": {"11111111222233334444555555555555"}, // custom worker tiers are in no catalogue
+	} {
+		if got := slices.Sorted(maps.Keys(c.Named(text))); !slices.Equal(got, want) {
+			t.Errorf("%q: %v, want %v", text, got, want)
+		}
 	}
 }

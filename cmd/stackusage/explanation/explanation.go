@@ -115,9 +115,9 @@ func (q *question) run(ctx context.Context, record string) (err error) {
 		}
 	}
 	if q.meter != "" {
-		ids := meters.Named(q.meter)
-		if ids == nil {
-			return fmt.Errorf("--meter %q: no meter has this id or name; stackusage meter list --search %q", q.meter, q.meter)
+		ids, err := cli.Meters(q.meter)
+		if err != nil {
+			return err
 		}
 		asked.Meter = func(l daily.Line) bool {
 			return ids[usage.NormalGUID(l.MeterID)] || ids[usage.NormalGUID(l.CommerceMeterID)]
