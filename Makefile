@@ -1,6 +1,6 @@
 # The targets only call go, npm and the programs built here.
 .DEFAULT_GOAL := help
-.PHONY: help check test-windows stage stage-chaos demo chaos package deploy deploy-check package-agent test race soak lint bench fuzz clean
+.PHONY: help check test-windows stage stage-chaos demo chaos package deploy deploy-check package-agent test soak lint bench fuzz clean
 SHELL := /bin/bash
 
 GO ?= go
@@ -94,21 +94,11 @@ CHECKED = $(shell $(GO) list ./... | grep -vE '/(test|infra(/.*)?|cmd/devstack|c
 check: lint ## the inner loop: lint, vet, and the tests that need neither Azurite nor programs
 	STACKUSAGE_CHECK=1 $(GO) test -short -vet=off $(CHECKED)
 
-# Packages whose tests mostly wait begin first: others work meanwhile. go vet is in lint.
-test: lint ## run everything: checks, unit tests, end-to-end scripts, and the race detector
-	$(GO) test -vet=off -p 4 -timeout 30m ./test ./cmd/devstack ./agent ./handlers ./...
-	$(MAKE) race
-
-# The race detector makes a test four times as long, and finds something only where goroutines
-# share memory: in packages that lock or start goroutines, and in the handlers where functions
-# are called at once. Those that start programs test nothing of ours here, and the long tests of
-# the agent do one thing at a time.
-LOCKING = $(shell grep -rlE --include='*.go' --exclude='*_test.go' '"sync(/atomic)?"|^[[:space:]]+go [a-z]' agent cmd internal shared | xargs -n1 dirname | sort -u)
-RACED = $(addprefix ./,$(filter-out cmd/devstack internal/devstack/chaos internal/devstack/azurite% internal/npm,$(LOCKING)) cmd/handler)
-race: export CGO_ENABLED = 1
-race: ## run the race detector where goroutines share memory (RACED='./...': everywhere)
-	$(GO) test -race -vet=off -p 3 -timeout 30m -skip 'KilledAtAnyMoment|LargeHour|AMonthOfFaults|TwoHundredHours' $(RACED)
-	$(GO) test -race -vet=off -timeout 30m -run 'AtOnce' ./handlers
+# Packages whose tests mostly wait begin first: others work meanwhile. go vet is in lint. The race
+# detector needs cgo.
+test: export CGO_ENABLED = 1
+test: lint ## run everything: checks, unit tests, end-to-end scripts, all with the race detector
+	$(GO) test -race -vet=off -p 4 -timeout 30m ./test ./cmd/devstack ./agent ./handlers ./...
 
 # Debian: apt-get install --no-install-recommends wine wine64 gcc-mingw-w64-x86-64-win32
 test-windows: ## run the agent for Windows, under wine
