@@ -79,8 +79,8 @@ func TestEmptyAnswersHang(t *testing.T) {
 			if r.HandlerPID() == pid || alive(pid) {
 				t.Error("the process outlived the timeout")
 			}
-			if r.state() != "Running" || r.Err() != nil {
-				t.Errorf("host is %s, %v", r.state(), r.Err())
+			if r.Err() != nil {
+				t.Errorf("host ended: %v", r.Err())
 			}
 		})
 	}

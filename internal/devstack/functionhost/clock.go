@@ -7,27 +7,18 @@ import (
 
 // clock tells host time: real time run faster by a whole factor.
 type clock struct {
-	start time.Time // real, with its monotonic reading
-	base  time.Time // host time at start
+	start time.Time // with its monotonic reading
 	scale int64
 }
 
-// newClock makes a clock that read the same as the real one at epoch, or reads
-// the same now if epoch is zero.
-func newClock(epoch time.Time, scale int64) *clock {
-	c := &clock{start: time.Now(), scale: max(scale, 1)}
-	c.base = c.start.Round(0)
-	if !epoch.IsZero() {
-		c.base = epoch.Add(c.start.Sub(epoch) * time.Duration(c.scale))
-	}
-	c.base = c.base.UTC()
-	return c
+// newClock makes a clock that reads the same as the real one now.
+func newClock(scale int64) *clock {
+	return &clock{start: time.Now(), scale: max(scale, 1)}
 }
 
-// now is cut to the 100 ns in which the real host counts, so that a time
-// survives being written to the status blob.
+// now is cut to the 100 ns in which the real host counts.
 func (c *clock) now() time.Time {
-	return c.base.Add(time.Since(c.start) * time.Duration(c.scale)).Truncate(100 * time.Nanosecond)
+	return c.start.Round(0).UTC().Add(time.Since(c.start) * time.Duration(c.scale)).Truncate(100 * time.Nanosecond)
 }
 
 // real is how long host duration d takes.

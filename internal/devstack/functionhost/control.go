@@ -69,13 +69,3 @@ func (h *Host) KillHandler() bool {
 	p.Kill()
 	return true
 }
-
-// HandlerPID is the process id of the handler; 0 while there is none, as during
-// a restart. A handler that exited with code 0 keeps its id.
-func (h *Host) HandlerPID() int {
-	p := h.sup.Running()
-	if p == nil {
-		return 0
-	}
-	return p.PID()
-}

@@ -13,7 +13,7 @@
 //	   +--------------------------+-------------------------------+
 //	                              v
 //	     delete, release or poison the message;
-//	     note the timer's status; answer the HTTP caller
+//	     answer the HTTP caller
 //
 // The point of the stand-in is to be as unforgiving as the real host. An app
 // that would hang, be killed or never be restarted in Azure suffers the same
@@ -39,10 +39,9 @@
 // of what was asked of storage. Where that is a second or two a busy machine
 // loses leases, and messages are delivered twice.
 //
-// Timers follow a clock that runs scaled from Options.Epoch: "0 0 * * * *" is due
-// when that clock shows a full hour, which at a scale of 60 is once a minute. The
-// status blob, and UtcNow in envelopes, are by this clock. The times of queue messages
-// are storage's own.
+// Timers follow a clock that runs scaled from Start: "0 0 * * * *" is due when that
+// clock shows a full hour, which at a scale of 60 is once a minute. UtcNow in
+// envelopes is by this clock. The times of queue messages are storage's own.
 //
 // Not scaled: the time the handler needs to start (initializationTimeout and the
 // probe every 25 ms), because a process does not start faster; and whatever the
@@ -51,7 +50,8 @@
 // # What is not like the real host
 //
 //   - One process stands for one instance: no scaling out, no singleton lock
-//     around timers. Two hosts on one storage account both run every timer.
+//     around timers. Two hosts on one storage account both run every timer. The
+//     status of a timer ends with its host: no run is past due.
 //   - An identity is what Options.Identity says, the same for all connections;
 //     __clientId is the handler's business.
 //   - Triggers are queue, timer and HTTP; the requests of HTTP functions pass through to

@@ -162,16 +162,6 @@ func (r *rig) requests() []seen {
 	return out
 }
 
-func (r *rig) state() string {
-	r.t.Helper()
-	resp, err := http.Get(r.URL() + "/admin/host/status")
-	must(r.t, err)
-	defer resp.Body.Close()
-	var status struct{ State string }
-	must(r.t, json.NewDecoder(resp.Body).Decode(&status))
-	return status.State
-}
-
 func must(t testing.TB, err error) {
 	t.Helper()
 	if err != nil {

@@ -41,11 +41,6 @@ type Options struct {
 	// TimeScale is how many times faster host time passes; 0 and 1 mean real time.
 	// See the package comment for what it touches.
 	TimeScale int
-	// Epoch is the instant at which the host's clock agrees with the real one;
-	// zero: the time of Start. Hosts with the same Epoch and scale, one after the
-	// other, share one clock, so that timer status written by one makes sense to
-	// the next.
-	Epoch time.Time
 	// Identity is the app's managed identity, by which the host itself reaches the
 	// storage of connections with <name>__credential=managedidentity; nil: the app
 	// has none. The handler signs in for itself.
@@ -94,7 +89,7 @@ func Start(ctx context.Context, opts Options) (*Host, error) {
 		opts:  opts,
 		set:   app.Settings(opts.Settings),
 		log:   opts.Log,
-		clock: newClock(opts.Epoch, int64(opts.TimeScale)),
+		clock: newClock(int64(opts.TimeScale)),
 		gate:  newGate(),
 		done:  make(chan struct{}),
 	}
@@ -155,16 +150,12 @@ func (h *Host) environment(addr string) []string {
 	return env
 }
 
-func (h *Host) storage() storage.Access {
-	return storage.Access{Identity: h.opts.Identity, Transport: h.opts.Transport}
-}
-
 func (h *Host) openQueue(b app.Binding, name string) (*storage.Queue, error) {
 	connection, err := h.set.Connection(b.Connection)
 	if err != nil {
 		return nil, err
 	}
-	return h.storage().Queue(connection, name)
+	return storage.Access{Identity: h.opts.Identity, Transport: h.opts.Transport}.Queue(connection, name)
 }
 
 // launch starts everything at once, as the real host does: messages and
@@ -224,15 +215,7 @@ func (h *Host) listener(fn *app.Function) (func(ctx, work context.Context), erro
 		}
 		return l.run, nil
 	case app.TimerTrigger:
-		connection, err := h.set.Connection(app.HostConnection)
-		if err != nil {
-			return nil, err
-		}
-		store, err := h.storage().Timers(connection, storage.HostID(h.set, h.app.Dir))
-		if err != nil {
-			return nil, err
-		}
-		l := &timerListener{fn: fn, store: store, call: h.invoker.call, envelope: h.envelope, gate: h.gate, clock: h.clock, log: h.log}
+		l := &timerListener{fn: fn, call: h.invoker.call, envelope: h.envelope, gate: h.gate, clock: h.clock}
 		return l.run, nil
 	}
 	return nil, nil

@@ -22,8 +22,7 @@ const (
 func (h *Host) handler() http.Handler {
 	functions := newRoutes(h.app)
 	mux := http.NewServeMux()
-	mux.HandleFunc("GET /admin/host/status", h.admin(h.serveStatus))
-	mux.HandleFunc("POST /admin/functions/{name}", h.admin(h.serveInvoke))
+	mux.HandleFunc("POST /admin/functions/{name}", h.serveInvoke)
 	mux.HandleFunc("/admin/", http.NotFound)
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		// ServeMux would redirect paths that are not clean; the functions' own must
@@ -49,29 +48,13 @@ func (h *Host) allowed(r *http.Request) bool {
 	return subtle.ConstantTimeCompare([]byte(given), []byte(h.opts.Key)) == 1
 }
 
-func (h *Host) admin(next http.HandlerFunc) http.HandlerFunc {
-	return func(w http.ResponseWriter, r *http.Request) {
-		if !h.allowed(r) {
-			w.WriteHeader(http.StatusUnauthorized)
-			return
-		}
-		next(w, r)
-	}
-}
-
-// serveStatus says Running also when the handler is dead: so does the real host.
-func (h *Host) serveStatus(w http.ResponseWriter, _ *http.Request) {
-	state := "Running"
-	if h.Err() != nil {
-		state = "Error"
-	}
-	w.Header().Set("Content-Type", "application/json; charset=utf-8")
-	_ = json.NewEncoder(w).Encode(map[string]string{"state": state, "version": Version}) // the caller may have gone
-}
-
 // serveInvoke runs a function now, disabled or not, and does not wait for it. A queue
 // function gets the input as the content of a message.
 func (h *Host) serveInvoke(w http.ResponseWriter, r *http.Request) {
+	if !h.allowed(r) {
+		w.WriteHeader(http.StatusUnauthorized)
+		return
+	}
 	fn := h.app.Find(r.PathValue("name"))
 	if fn == nil {
 		http.NotFound(w, r)

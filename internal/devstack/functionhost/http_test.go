@@ -160,8 +160,6 @@ func TestHTTPRouting(t *testing.T) {
 		{"GET", "/v1/app/adm", 401, ""},
 		{"GET", "/v1/app/adm?code=sesame", 200, "Admin"},
 		{"POST", "/admin/functions/F", 401, ""},
-		{"GET", "/admin/host/status", 401, ""},
-		{"GET", "/admin/host/status?code=sesame", 200, ""},
 		{"POST", "/admin/functions/None?code=sesame", 404, ""},
 		{"POST", "/admin/functions/Default?code=sesame", 400, ""},
 		{"POST", "/admin/functions/F?code=sesame", 202, "F"},

@@ -1,6 +1,7 @@
 package app
 
 import (
+	"cmp"
 	"fmt"
 	"os"
 	"regexp"
@@ -56,43 +57,28 @@ func (s Settings) disabled(fn string) bool {
 	return false
 }
 
-// HostConnection is the setting of the storage that the host itself keeps things in.
-const HostConnection = "AzureWebJobsStorage"
+// hostConnection is the setting of the storage that the host itself keeps things in.
+const hostConnection = "AzureWebJobsStorage"
 
-// Connection is how a storage account is reached: by a connection string, or as
-// the app's identity at a URI for each service.
+// Connection is how the queues of a storage account are reached: by a connection
+// string, or as the app's identity at a URI.
 type Connection struct {
-	Text string // the connection string
-	uris map[string]string
+	Text     string // the connection string
+	QueueURI string
 }
 
-// Connection resolves a connection setting; empty: HostConnection.
+// Connection resolves a connection setting; empty: that of the host's own storage.
 func (s Settings) Connection(name string) (c Connection, err error) {
-	if name == "" {
-		name = HostConnection
-	}
+	name = cmp.Or(name, hostConnection)
 	if c.Text = s.Get(name); c.Text != "" {
 		return c, nil
 	}
-	c.uris = map[string]string{}
-	for _, service := range []string{"blob", "queue"} {
-		if uri := s.Get(name + "__" + service + "ServiceUri"); uri != "" {
-			c.uris[service] = strings.TrimRight(uri, "/")
-		}
-	}
+	c.QueueURI = strings.TrimRight(s.Get(name+"__queueServiceUri"), "/")
 	switch kind := s.Get(name + "__credential"); {
-	case len(c.uris) == 0:
+	case c.QueueURI == "":
 		return c, fmt.Errorf("resolve connection %s: app setting %s is not set", name, name)
 	case kind != "managedidentity":
 		return c, fmt.Errorf("resolve connection %s: %s__credential %q: only managedidentity is known here", name, name, kind)
 	}
 	return c, nil
-}
-
-// URI is that of a service, for who signs in.
-func (c Connection) URI(service string) (string, error) {
-	if uri := c.uris[service]; uri != "" {
-		return uri, nil
-	}
-	return "", fmt.Errorf("the connection has no %sServiceUri", service)
 }

@@ -2,57 +2,26 @@ package envelope
 
 import (
 	"bytes"
+	"encoding/json"
 	"strconv"
 	"strings"
 	"time"
-	"unicode/utf8"
 )
 
 // raw is JSON text in the form that the real host's
 // serializer (Newtonsoft) gives it.
 type raw string
 
-// quote writes s as a JSON string. encoding/json escapes other characters than
-// the real host does, and the recordings are compared byte for byte.
+// quote writes s as a JSON string. The real host escapes one character more than
+// encoding/json does, and the recordings are compared byte for byte.
 func quote(s string) raw {
-	const hex = "0123456789abcdef"
 	var b strings.Builder
-	b.Grow(len(s) + 2)
-	b.WriteByte('"')
-	for _, r := range s {
-		switch r {
-		case '"', '\\':
-			b.WriteByte('\\')
-			b.WriteRune(r)
-		case '\b':
-			b.WriteString(`\b`)
-		case '\f':
-			b.WriteString(`\f`)
-		case '\n':
-			b.WriteString(`\n`)
-		case '\r':
-			b.WriteString(`\r`)
-		case '\t':
-			b.WriteString(`\t`)
-		case '\u0085', '\u2028', '\u2029':
-			b.WriteString(`\u`)
-			for shift := 12; shift >= 0; shift -= 4 {
-				b.WriteByte(hex[r>>shift&15])
-			}
-		case utf8.RuneError:
-			b.WriteRune(r)
-		default:
-			if r < ' ' {
-				b.WriteString(`\u00`)
-				b.WriteByte(hex[r>>4])
-				b.WriteByte(hex[r&15])
-				continue
-			}
-			b.WriteRune(r)
-		}
+	enc := json.NewEncoder(&b)
+	enc.SetEscapeHTML(false)
+	if err := enc.Encode(s); err != nil {
+		panic(err) // a string always encodes
 	}
-	b.WriteByte('"')
-	return raw(b.String())
+	return raw(strings.ReplaceAll(strings.TrimSuffix(b.String(), "\n"), "\u0085", `\u0085`))
 }
 
 // textValue is a string value of the envelope: JSON inside a JSON string.

@@ -1,5 +1,4 @@
-// Package storage is how the host reaches its storage: queues with their messages, and
-// the blobs in which it remembers its timers.
+// Package storage is how the host reaches its storage: queues with their messages.
 package storage
 
 import (
@@ -35,32 +34,21 @@ type Queue struct {
 	client *azqueue.QueueClient
 }
 
-func (a Access) clientOptions() azcore.ClientOptions {
-	return azcore.ClientOptions{
-		Retry:     policy.RetryOptions{MaxRetries: 2, TryTimeout: 30 * time.Second, RetryDelay: 50 * time.Millisecond},
-		Transport: a.Transport,
-	}
-}
-
-// uri is that of a service, for the app's identity.
-func (a Access) uri(conn app.Connection, service string) (string, error) {
-	if a.Identity == nil {
-		return "", errors.New("the connection asks for an identity, and the app has none (functionhost.Options.Identity)")
-	}
-	return conn.URI(service)
-}
-
 // Queue opens a queue, which need not exist.
 func (a Access) Queue(conn app.Connection, name string) (*Queue, error) {
-	opts := &azqueue.ClientOptions{ClientOptions: a.clientOptions()}
+	opts := &azqueue.ClientOptions{ClientOptions: azcore.ClientOptions{
+		Retry:     policy.RetryOptions{MaxRetries: 2, TryTimeout: 30 * time.Second, RetryDelay: 50 * time.Millisecond},
+		Transport: a.Transport,
+	}}
 	var c *azqueue.QueueClient
 	var err error
-	if conn.Text != "" {
+	switch {
+	case conn.Text != "":
 		c, err = azqueue.NewQueueClientFromConnectionString(conn.Text, name, opts)
-	} else if uri, unknown := a.uri(conn, "queue"); unknown != nil {
-		err = unknown
-	} else {
-		c, err = azqueue.NewQueueClient(uri+"/"+name, a.Identity, opts)
+	case a.Identity == nil:
+		err = errors.New("the connection asks for an identity, and the app has none (functionhost.Options.Identity)")
+	default:
+		c, err = azqueue.NewQueueClient(conn.QueueURI+"/"+name, a.Identity, opts)
 	}
 	if err != nil {
 		return nil, fmt.Errorf("open queue %s: %w", name, err)
