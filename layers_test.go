@@ -96,18 +96,22 @@ var layers = map[string][]string{
 	"internal/closeddays": {"shared/content", "shared/daily", "shared/ledger", "shared/meter", "shared/outcome", "shared/registration", "shared/settlement", "shared/table", "shared/usage"},
 
 	// Chaos is no stand-in: it looks for the product's work, and repeats its messages.
-	"internal/devstack/chaos": {"internal/devstack/azurite", "internal/devstack/balance", "internal/devstack/functionhost", "internal/devstack/storagefaults", "shared/landing", "shared/ledger", "shared/queue", "shared/table", "shared/usage"},
+	"internal/devstack/chaos": {"internal/devstack/azurite", "internal/devstack/balance", "internal/devstack/functionhost", "internal/devstack/loopback", "internal/devstack/storagefaults", "shared/landing", "shared/ledger", "shared/queue", "shared/table", "shared/usage"},
 	"internal/faultstore":     {"shared/table"}, // only tests import it
 
 	// Stand-ins know nothing of the product: they meet it over HTTP and storage.
 	"internal/bicep":                         {"internal/npm"},
-	"internal/devstack/azurite":              {"internal/npm"},
+	"internal/devstack/azurite":              {"internal/npm", "internal/devstack/loopback"},
 	"internal/devstack/azurite/azuritetest":  {"internal/devstack/azurite"},
-	"internal/devstack/azurestack":           {"internal/devstack/bearer"},
+	"internal/devstack/azurestack":           {"internal/devstack/bearer", "internal/devstack/loopback"},
 	"internal/devstack/azurestack/scenarios": {"internal/devstack/azurestack"},
 	"internal/devstack/functionhost":         {"internal/devstack/functionhost/app", "internal/devstack/functionhost/envelope", "internal/devstack/functionhost/process", "internal/devstack/functionhost/storage"},
 	"internal/devstack/functionhost/storage": {"internal/devstack/functionhost/app", "internal/devstack/functionhost/envelope"},
-	"internal/devstack/commerce":             {"internal/devstack/commerce/rating", "internal/devstack/commerce/record"},
+	"internal/devstack/functionhost/process": {"internal/devstack/loopback"},
+	"internal/devstack/identity":             {"internal/devstack/loopback"},
+	"internal/devstack/proxy":                {"internal/devstack/loopback"},
+	"internal/devstack/storagefaults":        {"internal/devstack/loopback"},
+	"internal/devstack/commerce":             {"internal/devstack/loopback", "internal/devstack/commerce/rating", "internal/devstack/commerce/record"},
 	"internal/devstack/commerce/rating":      {"internal/devstack/commerce/record"},
 	"internal/devstack/easyauth":             {"internal/devstack/bearer"},
 }

@@ -106,14 +106,9 @@ func announce(t *testing.T, blobs *azblob.Client, queue *azqueue.QueueClient) {
 	t.Helper()
 	ctx, cancel := context.WithCancel(context.Background())
 	w := &blobevents.Watcher{Blobs: blobs, Queue: queue, Prefix: landing.Container(""), Every: 200 * time.Millisecond}
-	ended := make(chan struct{})
-	go func() {
-		defer close(ended)
-		if err := w.Run(ctx); err != nil && ctx.Err() == nil {
-			t.Errorf("blob events ended: %v", err)
-		}
-	}()
-	t.Cleanup(func() { cancel(); <-ended })
+	var running sync.WaitGroup
+	running.Go(func() { w.Run(ctx) })
+	t.Cleanup(func() { cancel(); running.Wait() })
 }
 
 // tool runs stackusage with the connections of the app, and no others.

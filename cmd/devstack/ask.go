@@ -4,28 +4,15 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
-	"fmt"
 	"io"
 	"net/http"
-	"strings"
+
+	"stackusage/internal/devstack/loopback"
 )
 
 // sweep runs the Sweep function now.
 func (s *site) sweep(ctx context.Context) error {
-	req, err := http.NewRequestWithContext(ctx, http.MethodPost, s.host.URL()+"/admin/functions/Sweep", strings.NewReader(`{"input":""}`))
-	if err != nil {
-		return err
-	}
-	req.Header.Set("Content-Type", "application/json")
-	resp, err := http.DefaultClient.Do(req)
-	if err != nil {
-		return err
-	}
-	defer resp.Body.Close()
-	if resp.StatusCode != http.StatusAccepted {
-		return fmt.Errorf("run Sweep: HTTP %d", resp.StatusCode)
-	}
-	return nil
+	return loopback.Tell(ctx, http.MethodPost, s.host.URL()+"/admin/functions/Sweep", `{"input":""}`)
 }
 
 // status is what is read of the app's status page.
@@ -56,20 +43,7 @@ func (s *site) status(ctx context.Context) (st status, err error) {
 }
 
 func get(ctx context.Context, url string) (io.ReadCloser, error) {
-	req, err := http.NewRequestWithContext(ctx, http.MethodGet, url, nil)
-	if err != nil {
-		return nil, err
-	}
-	resp, err := http.DefaultClient.Do(req)
-	if err != nil {
-		return nil, err
-	}
-	if resp.StatusCode != http.StatusOK {
-		text, _ := io.ReadAll(io.LimitReader(resp.Body, 1000))
-		resp.Body.Close()
-		return nil, fmt.Errorf("get %s: HTTP %d: %s", url, resp.StatusCode, text)
-	}
-	return resp.Body, nil
+	return loopback.Ask(ctx, http.MethodGet, url, "")
 }
 
 var errHostEnded = errors.New("the Functions host ended")

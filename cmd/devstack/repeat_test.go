@@ -86,7 +86,7 @@ func announceAgain(t *testing.T, s *site) {
 	ctx, cancel := context.WithTimeout(t.Context(), 2*time.Second)
 	defer cancel()
 	w := &blobevents.Watcher{Blobs: blobs, Queue: queue, Prefix: landing.Container(""), Every: time.Hour}
-	_ = w.Run(ctx) // ends with the context
+	w.Run(ctx)
 }
 
 // waitForBlobs waits until every landed blob has a verdict.

@@ -5,7 +5,6 @@ import (
 	"fmt"
 	"io"
 	"log/slog"
-	"net"
 	"net/http"
 	"os"
 	"path/filepath"
@@ -22,6 +21,7 @@ import (
 	"stackusage/internal/devstack/blobevents"
 	"stackusage/internal/devstack/commerce"
 	"stackusage/internal/devstack/functionhost"
+	"stackusage/internal/devstack/loopback"
 	"stackusage/shared/azurestore"
 	"stackusage/shared/landing"
 	"stackusage/shared/queue"
@@ -221,16 +221,14 @@ func (s *site) startCommerce() error {
 	return nil
 }
 
-// serve serves h on a loopback port that the kernel chooses.
+// serve serves h until the site stops.
 func (s *site) serve(h http.Handler) (url string, err error) {
-	ln, err := net.Listen("tcp", "127.0.0.1:0")
+	address, stop, err := loopback.Serve(h)
 	if err != nil {
 		return "", err
 	}
-	server := &http.Server{Handler: h, ReadHeaderTimeout: 30 * time.Second}
-	go server.Serve(ln)
-	s.closers = append(s.closers, func() { server.Close() })
-	return "http://" + ln.Addr().String(), nil
+	s.closers = append(s.closers, stop)
+	return "http://" + address, nil
 }
 
 func (s *site) startEvents() error {
@@ -244,14 +242,9 @@ func (s *site) startEvents() error {
 	}
 	ctx, cancel := context.WithCancel(context.Background())
 	w := &blobevents.Watcher{Blobs: blobs, Queue: queue, Prefix: landing.Container(""), Every: 200 * time.Millisecond}
-	done := make(chan struct{})
-	go func() {
-		defer close(done)
-		if err := w.Run(ctx); err != nil && ctx.Err() == nil {
-			s.log.Error("blob events ended", "error", err)
-		}
-	}()
-	s.closers = append(s.closers, func() { cancel(); <-done })
+	var running sync.WaitGroup
+	running.Go(func() { w.Run(ctx) })
+	s.closers = append(s.closers, func() { cancel(); running.Wait() })
 	return nil
 }
 

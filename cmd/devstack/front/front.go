@@ -7,10 +7,7 @@ import (
 	"crypto/rand"
 	"crypto/tls"
 	"fmt"
-	"io"
-	"log"
 	"maps"
-	"net"
 	"net/http"
 	"net/url"
 	"os"
@@ -26,6 +23,7 @@ import (
 	"stackusage/agent/transport"
 	"stackusage/internal/devstack/bearer"
 	"stackusage/internal/devstack/identity"
+	"stackusage/internal/devstack/loopback"
 	"stackusage/internal/devstack/storagerights"
 )
 
@@ -45,7 +43,7 @@ type Front struct {
 	tenant, principal string
 	secret, header    string
 	certificate       tls.Certificate
-	servers           []*http.Server
+	stops             []func()
 }
 
 // Start starts who issues the tokens. The folder gets the certificate of its authority.
@@ -86,25 +84,20 @@ func (f *Front) trust() error {
 
 // Stop ends everything that was started.
 func (f *Front) Stop() {
-	for _, server := range f.servers {
-		server.Close()
+	for _, stop := range f.stops {
+		stop()
 	}
 	f.Issuer.Stop()
 }
 
 // Serve serves h over TLS on a loopback port that the kernel chooses.
 func (f *Front) Serve(h http.Handler) (url string, err error) {
-	ln, err := net.Listen("tcp", "127.0.0.1:0")
+	address, stop, err := loopback.Serve(h, f.certificate)
 	if err != nil {
 		return "", err
 	}
-	server := &http.Server{
-		Handler: h, ReadHeaderTimeout: 30 * time.Second, ErrorLog: log.New(io.Discard, "", 0), // of agents that end
-		TLSConfig: &tls.Config{Certificates: []tls.Certificate{f.certificate}, MinVersion: tls.VersionTLS12},
-	}
-	go server.ServeTLS(ln, "", "")
-	f.servers = append(f.servers, server)
-	return "https://" + ln.Addr().String(), nil
+	f.stops = append(f.stops, stop)
+	return "https://" + address, nil
 }
 
 // Landing serves the landing storage by sign-in, to a role that may only create

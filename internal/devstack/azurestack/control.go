@@ -5,6 +5,8 @@ import (
 	"encoding/json"
 	"net/http"
 	"time"
+
+	"stackusage/internal/devstack/loopback"
 )
 
 // serveMetadata answers what a client must know before it has a token.
@@ -26,7 +28,7 @@ func (s *Stack) serveMetadata(w http.ResponseWriter, r *http.Request) {
 	body.GalleryEndpoint, body.GraphEndpoint, body.PortalEndpoint = own, own, own
 	body.Authentication.LoginEndpoint = s.loginEndpoint(r)
 	body.Authentication.Audiences = []string{s.Audience()}
-	writeJSON(w, http.StatusOK, body)
+	loopback.JSON(w, http.StatusOK, body)
 }
 
 // Audience returns the resource that a token for this stack must be for.
@@ -48,7 +50,7 @@ func (s *Stack) serveSubscriptions(w http.ResponseWriter, r *http.Request) *apiE
 	if err := checkVersion(r.URL.Query().Get("api-version"), "2015-11-01"); err != nil {
 		return err
 	}
-	writeJSON(w, http.StatusOK, map[string][]Subscription{"value": s.Subscriptions()})
+	loopback.JSON(w, http.StatusOK, map[string][]Subscription{"value": s.Subscriptions()})
 	return nil
 }
 
@@ -64,7 +66,7 @@ func (s *Stack) serveDevstack(w http.ResponseWriter, r *http.Request, door strin
 		s.mu.Lock()
 		s.faults = nil
 		s.mu.Unlock()
-		writeJSON(w, http.StatusOK, struct{}{})
+		loopback.JSON(w, http.StatusOK, struct{}{})
 	default:
 		(&apiError{http.StatusNotFound, "NotFound", "There are GET rows, POST faults and DELETE faults."}).write(w)
 	}

@@ -1,9 +1,10 @@
 package azurestack
 
 import (
-	"encoding/json"
 	"net/http"
 	"slices"
+
+	"stackusage/internal/devstack/loopback"
 )
 
 // apiError is one refusal in the shape of Resource Manager:
@@ -23,17 +24,7 @@ func (e *apiError) write(w http.ResponseWriter) {
 		} `json:"error"`
 	}
 	body.Error.Code, body.Error.Message, body.Error.Details = e.code, e.message, []string{}
-	writeJSON(w, e.status, body)
-}
-
-func writeJSON(w http.ResponseWriter, status int, body any) {
-	text, err := json.Marshal(body)
-	if err != nil {
-		panic(err) // only our own structs of strings and numbers come here
-	}
-	w.Header().Set("Content-Type", "application/json; charset=utf-8")
-	w.WriteHeader(status)
-	w.Write(text)
+	loopback.JSON(w, e.status, body)
 }
 
 func invalidProperty(name, why string) *apiError {

@@ -8,6 +8,8 @@ import (
 	"strconv"
 	"strings"
 	"time"
+
+	"stackusage/internal/devstack/loopback"
 )
 
 // Fault makes requests to Resource Manager go wrong. Faults wait in a queue:
@@ -111,7 +113,7 @@ func (s *Stack) fault(w http.ResponseWriter, r *http.Request) (http.ResponseWrit
 	}
 	if f.Status == http.StatusAccepted {
 		// The one answer of the family without the error envelope.
-		writeJSON(w, f.Status, map[string]string{"code": text[0], "message": text[1]})
+		loopback.JSON(w, f.Status, map[string]string{"code": text[0], "message": text[1]})
 		return w, true
 	}
 	w.Header().Set("x-ms-failure-cause", "service")
@@ -171,7 +173,7 @@ func (s *Stack) serveFaults(w http.ResponseWriter, r *http.Request) {
 	s.mu.Lock()
 	s.faults = append(s.faults, f)
 	s.mu.Unlock()
-	writeJSON(w, http.StatusOK, f)
+	loopback.JSON(w, http.StatusOK, f)
 }
 
 // cutWriter drops the connection after some bytes of the answer.

@@ -15,8 +15,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"math/rand/v2"
-	"net"
 	"net/http"
 	"os"
 	"os/exec"
@@ -25,6 +23,8 @@ import (
 	"strings"
 	"syscall"
 	"time"
+
+	"stackusage/internal/devstack/loopback"
 )
 
 // Options says what to start. The zero value of Accounts means one account.
@@ -124,7 +124,7 @@ func (s *Server) start(ctx context.Context, script string) error {
 	s.cmd = exec.Command("node", args...)
 	s.cmd.Env = append(os.Environ(), "AZURITE_ACCOUNTS="+accounts.String())
 	s.cmd.Stdout, s.cmd.Stderr = log, log
-	dieWithParent(s.cmd)
+	loopback.DieWithParent(s.cmd)
 	if err := s.cmd.Start(); err != nil {
 		return err
 	}
@@ -201,20 +201,12 @@ func (s *Server) Restart(ctx context.Context) error {
 	return nil
 }
 
-// freePorts finds three free ports below the range that the kernel hands out,
-// so that they do not meet the ports of clients.
-func freePorts() (Ports, error) {
-	var found []int
-	for range 1000 {
-		port := 20000 + rand.IntN(12000)
-		ln, err := net.Listen("tcp", net.JoinHostPort("127.0.0.1", strconv.Itoa(port)))
-		if err != nil {
-			continue
-		}
-		defer ln.Close() // held until all three are found, so that they differ
-		if found = append(found, port); len(found) == 3 {
-			return Ports{found[0], found[1], found[2]}, nil
+// freePorts finds a port for each service.
+func freePorts() (p Ports, err error) {
+	for _, port := range []*int{&p.Blob, &p.Queue, &p.Table} {
+		if *port, err = loopback.Port(); err != nil {
+			break
 		}
 	}
-	return Ports{}, errors.New("no free ports from 20000 to 32000")
+	return p, err
 }

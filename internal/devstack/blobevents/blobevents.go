@@ -7,7 +7,6 @@ import (
 	"context"
 	"encoding/base64"
 	"encoding/json"
-	"errors"
 	"fmt"
 	"net/url"
 	"time"
@@ -53,28 +52,21 @@ type eventData struct {
 	StorageDiagnostics map[string]string `json:"storageDiagnostics"`
 }
 
-// Run announces blobs until ctx ends; the error is then that of ctx. Storage
-// that does not answer for a while is asked again.
-func (w *Watcher) Run(ctx context.Context) error {
+// Run announces blobs until ctx ends. Storage that does not answer for a while is
+// asked again.
+func (w *Watcher) Run(ctx context.Context) {
 	w.seen = map[string]bool{}
 	tick := time.NewTicker(w.Every)
 	defer tick.Stop()
 	for {
-		if err := w.look(ctx); err != nil && ctx.Err() == nil && !transient(err) {
-			return fmt.Errorf("watch %s*: %w", w.Prefix, err)
-		}
+		_ = w.look(ctx) // at the next tick again
 		select {
 		case <-ctx.Done():
-			return ctx.Err()
+			return
 		case <-tick.C:
 		}
 	}
 }
-
-// errPermanent marks what waiting does not mend.
-var errPermanent = errors.New("cannot announce")
-
-func transient(err error) bool { return !errors.Is(err, errPermanent) }
 
 func (w *Watcher) look(ctx context.Context) error {
 	containers := w.Blobs.NewListContainersPager(&azblob.ListContainersOptions{Prefix: &w.Prefix})
@@ -100,26 +92,14 @@ func (w *Watcher) lookInto(ctx context.Context, container string) error {
 			return err
 		}
 		for _, item := range page.Segment.BlobItems {
-			var etag, contentType string
-			var size int64
-			if p := item.Properties; p != nil {
-				if p.ETag != nil {
-					etag = string(*p.ETag)
-				}
-				if p.ContentType != nil {
-					contentType = *p.ContentType
-				}
-				if p.ContentLength != nil {
-					size = *p.ContentLength
-				}
-			}
-			key := container + "/" + *item.Name + "/" + etag
+			p := item.Properties
+			key := container + "/" + *item.Name + "/" + string(*p.ETag)
 			if w.seen[key] {
 				continue
 			}
 			data := eventData{
 				API: "PutBlob", ClientRequestID: uuid.NewString(), RequestID: uuid.NewString(),
-				ETag: etag, ContentType: contentType, ContentLength: size, BlobType: "BlockBlob",
+				ETag: string(*p.ETag), ContentType: *p.ContentType, ContentLength: *p.ContentLength, BlobType: "BlockBlob",
 				URL:                w.url(container, *item.Name),
 				Sequencer:          fmt.Sprintf("%032X%016X", 0, len(w.seen)),
 				StorageDiagnostics: map[string]string{"batchId": uuid.NewString()},
@@ -147,7 +127,7 @@ func (w *Watcher) announce(ctx context.Context, container, blob string, data eve
 		MetadataVersion: "1", EventTime: time.Now().UTC(),
 	})
 	if err != nil {
-		return fmt.Errorf("%w %s/%s: %w", errPermanent, container, blob, err)
+		return err
 	}
 	_, err = w.Queue.EnqueueMessage(ctx, base64.StdEncoding.EncodeToString(text), nil)
 	return err

@@ -10,6 +10,7 @@ import (
 	"net/url"
 	"slices"
 	"strings"
+	"sync"
 	"sync/atomic"
 	"testing"
 	"time"
@@ -85,15 +86,9 @@ func (s *stand) watch(t *testing.T) (stop func()) {
 	t.Helper()
 	w := &blobevents.Watcher{Blobs: s.blobs, Queue: s.queue, Prefix: "landing-", Every: every}
 	ctx, cancel := context.WithCancel(context.Background())
-	done := make(chan error, 1)
-	go func() { done <- w.Run(ctx) }()
-	stop = func() {
-		cancel()
-		if err := <-done; !errors.Is(err, context.Canceled) {
-			t.Errorf("the watcher ended with %v", err)
-		}
-		done <- context.Canceled // for a second stop
-	}
+	var running sync.WaitGroup
+	running.Go(func() { w.Run(ctx) })
+	stop = func() { cancel(); running.Wait() }
 	t.Cleanup(stop)
 	return stop
 }

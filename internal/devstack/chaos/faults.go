@@ -9,6 +9,7 @@ import (
 	"slices"
 	"strings"
 
+	"stackusage/internal/devstack/loopback"
 	"stackusage/internal/devstack/storagefaults"
 )
 
@@ -37,7 +38,7 @@ func (r *run) commerceFaults(ctx context.Context) error {
 	kinds := slices.Sorted(maps.Keys(orders))
 	r.rng.Shuffle(len(kinds), func(i, j int) { kinds[i], kinds[j] = kinds[j], kinds[i] })
 	for _, kind := range kinds {
-		if err := send(ctx, http.MethodPost, r.Commerce+"/_devstack/faults", orders[kind]); err != nil {
+		if err := loopback.Tell(ctx, http.MethodPost, r.Commerce+"/_devstack/faults", orders[kind]); err != nil {
 			return err
 		}
 	}
@@ -49,7 +50,7 @@ func (r *run) commerceFaults(ctx context.Context) error {
 func (r *run) stackFaults(ctx context.Context) error {
 	for _, status := range r.rng.Perm(5) {
 		order := fmt.Sprintf(`{"status":%d,"skip":%d,"cutAfter":%d}`, []int{0, 202, 429, 503, 504}[status], 1+r.rng.IntN(6), r.rng.IntN(2000))
-		if err := send(ctx, http.MethodPost, r.Stack+"/_devstack/faults", order); err != nil {
+		if err := loopback.Tell(ctx, http.MethodPost, r.Stack+"/_devstack/faults", order); err != nil {
 			return err
 		}
 		r.count(stackAnswers)
@@ -65,7 +66,7 @@ func (r *run) commerceGiven() map[string]int {
 	var stats struct {
 		Faults map[string]int `json:"faults"`
 	}
-	body, err := call(ctx, http.MethodGet, r.Commerce+"/_devstack/stats", "")
+	body, err := loopback.Ask(ctx, http.MethodGet, r.Commerce+"/_devstack/stats", "")
 	if err != nil {
 		return given
 	}

@@ -9,6 +9,7 @@ import (
 
 	"stackusage/internal/devstack/balance"
 	"stackusage/internal/devstack/functionhost"
+	"stackusage/internal/devstack/loopback"
 )
 
 // settle ends all faults and waits until all is billed.
@@ -17,7 +18,9 @@ func (r *run) settle(ctx context.Context) (balance.Sheet, error) {
 	defer cancel()
 	r.Progress("faults end")
 	r.faults.Stop()
-	calm := func(server string) error { return send(ctx, http.MethodDelete, server+"/_devstack/faults", "") }
+	calm := func(server string) error {
+		return loopback.Tell(ctx, http.MethodDelete, server+"/_devstack/faults", "")
+	}
 	if err := errors.Join(calm(r.Commerce), calm(r.Stack), r.clock.settle()); err != nil {
 		return balance.Sheet{}, err
 	}
@@ -53,5 +56,5 @@ func (r *run) steady(ctx context.Context) (*functionhost.Host, error) {
 func answers(ctx context.Context, host *functionhost.Host) bool {
 	ctx, cancel := context.WithTimeout(ctx, 2*time.Second)
 	defer cancel()
-	return send(ctx, http.MethodGet, host.URL()+"/api/status", "") == nil
+	return loopback.Tell(ctx, http.MethodGet, host.URL()+"/api/status", "") == nil
 }

@@ -9,6 +9,7 @@ import (
 
 	"github.com/Azure/azure-sdk-for-go/sdk/storage/azqueue"
 
+	"stackusage/internal/devstack/loopback"
 	"stackusage/shared/landing"
 	"stackusage/shared/ledger"
 	"stackusage/shared/queue"
@@ -202,5 +203,5 @@ func (r *run) sweepOn(ctx context.Context, h *host) bool {
 	}
 	ctx, cancel := context.WithTimeout(ctx, requestLimit)
 	defer cancel()
-	return send(ctx, http.MethodPost, host.URL()+"/admin/functions/Sweep", `{"input":""}`) == nil
+	return loopback.Tell(ctx, http.MethodPost, host.URL()+"/admin/functions/Sweep", `{"input":""}`) == nil
 }

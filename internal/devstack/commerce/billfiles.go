@@ -11,6 +11,7 @@ import (
 
 	"stackusage/internal/devstack/commerce/rating"
 	"stackusage/internal/devstack/commerce/record"
+	"stackusage/internal/devstack/loopback"
 )
 
 const (
@@ -72,7 +73,7 @@ func (s *Server) bill(w http.ResponseWriter, r *http.Request) error {
 	case query["format"] == "csv":
 		return writeCSV(w, func(out *csv.Writer) { writeBill(out, bill) })
 	}
-	writeJSON(w, http.StatusOK, bill)
+	loopback.JSON(w, http.StatusOK, bill)
 	return nil
 }
 
@@ -201,6 +202,6 @@ func (s *Server) dailyCosts(w http.ResponseWriter, r *http.Request) error {
 	if err != nil {
 		return err
 	}
-	writeJSON(w, http.StatusOK, costs)
+	loopback.JSON(w, http.StatusOK, costs)
 	return nil
 }

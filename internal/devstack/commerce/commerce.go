@@ -26,7 +26,6 @@ package commerce
 
 import (
 	"cmp"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"net/http"
@@ -35,6 +34,7 @@ import (
 	"time"
 
 	"stackusage/internal/devstack/commerce/rating"
+	"stackusage/internal/devstack/loopback"
 )
 
 // Limits of a batch, as in the wire contract.
@@ -107,9 +107,9 @@ func answer(serve func(http.ResponseWriter, *http.Request) error) http.HandlerFu
 		switch {
 		case err == nil:
 		case errors.As(err, &bad):
-			writeJSON(w, bad.status, map[string]*problem{"error": bad})
+			loopback.JSON(w, bad.status, map[string]*problem{"error": bad})
 		default:
-			writeJSON(w, http.StatusInternalServerError, map[string]*problem{"error": {Code: "InternalError", Message: err.Error()}})
+			loopback.JSON(w, http.StatusInternalServerError, map[string]*problem{"error": {Code: "InternalError", Message: err.Error()}})
 		}
 	}
 }
@@ -125,16 +125,6 @@ func (p *problem) Error() string { return p.Code + ": " + p.Message }
 
 func invalidQuery(format string, args ...any) error {
 	return &problem{http.StatusBadRequest, "InvalidQuery", fmt.Sprintf(format, args...)}
-}
-
-func writeJSON(w http.ResponseWriter, status int, v any) {
-	body, err := json.Marshal(v)
-	if err != nil {
-		panic(err) // only our own structs come here
-	}
-	w.Header().Set("Content-Type", "application/json")
-	w.WriteHeader(status)
-	w.Write(append(body, '\n'))
 }
 
 // params returns the query parameters of r, each at most once and none but

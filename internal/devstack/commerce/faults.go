@@ -11,6 +11,7 @@ import (
 	"sync"
 
 	"stackusage/internal/devstack/commerce/record"
+	"stackusage/internal/devstack/loopback"
 )
 
 // maxFaultBytes bounds the body of a fault order.
@@ -231,6 +232,6 @@ func (s *Server) clearFaults(w http.ResponseWriter, _ *http.Request) error {
 }
 
 func (s *Server) showStats(w http.ResponseWriter, _ *http.Request) error {
-	writeJSON(w, http.StatusOK, s.hooks.snapshot())
+	loopback.JSON(w, http.StatusOK, s.hooks.snapshot())
 	return nil
 }

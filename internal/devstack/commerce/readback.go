@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"stackusage/internal/devstack/commerce/record"
+	"stackusage/internal/devstack/loopback"
 )
 
 // maxQuery is how many records one read-back may ask for, as in the wire contract.
@@ -32,7 +33,7 @@ func (s *Server) readBack(w http.ResponseWriter, r *http.Request) error {
 	if err != nil {
 		return err
 	}
-	writeJSON(w, http.StatusOK, map[string][]receipt{"value": s.store.receipts(q)})
+	loopback.JSON(w, http.StatusOK, map[string][]receipt{"value": s.store.receipts(q)})
 	return nil
 }
 

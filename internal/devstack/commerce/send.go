@@ -12,6 +12,7 @@ import (
 	"strconv"
 
 	"stackusage/internal/devstack/commerce/record"
+	"stackusage/internal/devstack/loopback"
 )
 
 const (
@@ -96,7 +97,7 @@ func answerBatch(w http.ResponseWriter, results []result, cut string) {
 		http.NewResponseController(w).Flush()
 		panic(http.ErrAbortHandler)
 	}
-	writeJSON(w, http.StatusOK, answer)
+	loopback.JSON(w, http.StatusOK, answer)
 }
 
 // take checks the records in their order and keeps what it accepts.

@@ -6,11 +6,14 @@ import (
 	"encoding/pem"
 	"errors"
 	"fmt"
+	"io"
 	"net/http"
 	"slices"
 	"strconv"
 	"strings"
 	"time"
+
+	"stackusage/internal/devstack/loopback"
 )
 
 // Directory is whom the issuer knows.
@@ -135,6 +138,7 @@ func (s *Server) fault(w http.ResponseWriter, r *http.Request) bool {
 	}
 	s.mu.Unlock()
 	if f.Hang {
+		io.Copy(io.Discard, r.Body) // only then the server notices that the connection has ended
 		<-r.Context().Done()
 		panic(http.ErrAbortHandler) // to return would be an answer, which may overtake the end of the request
 	}
@@ -144,7 +148,7 @@ func (s *Server) fault(w http.ResponseWriter, r *http.Request) bool {
 	if f.RetryAfter > 0 {
 		w.Header().Set("Retry-After", strconv.Itoa(f.RetryAfter))
 	}
-	writeJSON(w, f.Status, map[string]string{"error": "temporarily_unavailable", "error_description": "The service is temporarily unavailable."})
+	loopback.JSON(w, f.Status, map[string]string{"error": "temporarily_unavailable", "error_description": "The service is temporarily unavailable."})
 	return true
 }
 
@@ -179,7 +183,7 @@ func (s *Server) getIssued(w http.ResponseWriter, _ *http.Request) {
 	s.mu.Lock()
 	issued := append([]Issued{}, s.issued...)
 	s.mu.Unlock()
-	writeJSON(w, http.StatusOK, map[string][]Issued{"issued": issued})
+	loopback.JSON(w, http.StatusOK, map[string][]Issued{"issued": issued})
 }
 
 func put[T any](w http.ResponseWriter, r *http.Request, take func(T) error) {
@@ -191,20 +195,10 @@ func put[T any](w http.ResponseWriter, r *http.Request, take func(T) error) {
 		err = take(v)
 	}
 	if err != nil {
-		writeJSON(w, http.StatusBadRequest, map[string]string{"error": err.Error()})
+		loopback.JSON(w, http.StatusBadRequest, map[string]string{"error": err.Error()})
 		return
 	}
-	writeJSON(w, http.StatusOK, struct{}{})
-}
-
-func writeJSON(w http.ResponseWriter, status int, body any) {
-	text, err := json.Marshal(body)
-	if err != nil {
-		panic(err) // only our own strings and numbers come here
-	}
-	w.Header().Set("Content-Type", "application/json; charset=utf-8")
-	w.WriteHeader(status)
-	w.Write(text)
+	loopback.JSON(w, http.StatusOK, struct{}{})
 }
 
 func (t Tenant) knows(audience string) bool { return slices.Contains(t.Audiences, audience) }

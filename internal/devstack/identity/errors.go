@@ -5,6 +5,8 @@ import (
 	"net/http"
 
 	"github.com/google/uuid"
+
+	"stackusage/internal/devstack/loopback"
 )
 
 // refusal is an error of OAuth 2.0, with a code of Entra's or words of AD FS's.
@@ -45,5 +47,5 @@ func (s *Server) refuse(w http.ResponseWriter, e *refusal) {
 		body["error_description"] = e.description + " Trace ID: " + trace + " Correlation ID: " + correlation + " Timestamp: " + at
 		body["error_codes"], body["timestamp"], body["trace_id"], body["correlation_id"] = []int{e.code}, at, trace, correlation
 	}
-	writeJSON(w, e.status, body)
+	loopback.JSON(w, e.status, body)
 }

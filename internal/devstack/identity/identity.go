@@ -17,18 +17,16 @@
 package identity
 
 import (
-	"context"
 	"crypto/rand"
 	"crypto/rsa"
 	"crypto/tls"
 	"fmt"
-	"io"
-	"log"
-	"net"
 	"net/http"
 	"strings"
 	"sync"
 	"time"
+
+	"stackusage/internal/devstack/loopback"
 )
 
 // ADFS is the tenant that stands for an AD FS.
@@ -52,8 +50,7 @@ type Server struct {
 	key     *rsa.PrivateKey // signs tokens
 	ca      *authority
 	address string
-	http    *http.Server
-	ended   context.CancelFunc // lets go of requests that are left hanging
+	stop    func()
 
 	mu        sync.Mutex
 	directory Directory
@@ -85,29 +82,14 @@ func Start(opts Options) (*Server, error) {
 	if err != nil {
 		return nil, fmt.Errorf("start identity: %w", err)
 	}
-	ln, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
+	if s.address, s.stop, err = loopback.Serve(s.handler(), cert); err != nil {
 		return nil, fmt.Errorf("start identity: %w", err)
 	}
-	s.address = ln.Addr().String()
-	ctx, cancel := context.WithCancel(context.Background())
-	s.ended = cancel
-	s.http = &http.Server{
-		Handler:           s.handler(),
-		BaseContext:       func(net.Listener) context.Context { return ctx },
-		ReadHeaderTimeout: 10 * time.Second,
-		ErrorLog:          log.New(io.Discard, "", 0), // clients that do not trust the authority are what tests are about
-	}
-	config := &tls.Config{Certificates: []tls.Certificate{cert}, MinVersion: tls.VersionTLS12, NextProtos: []string{"h2", "http/1.1"}}
-	go s.http.Serve(tls.NewListener(ln, config)) // ends with Stop
 	return s, nil
 }
 
 // Stop ends the issuer and every request to it.
-func (s *Server) Stop() {
-	s.ended()
-	s.http.Close()
-}
+func (s *Server) Stop() { s.stop() }
 
 // Address is where it listens, host:port.
 func (s *Server) Address() string { return s.address }
@@ -161,7 +143,7 @@ func (s *Server) serveInstance(w http.ResponseWriter, r *http.Request) {
 		s.refuse(w, entra(http.StatusBadRequest, "invalid_instance", 50049, "Unknown or invalid instance."))
 		return
 	}
-	writeJSON(w, http.StatusOK, map[string]any{
+	loopback.JSON(w, http.StatusOK, map[string]any{
 		"tenant_discovery_endpoint": "https://" + r.Host + "/" + tenant + "/v2.0/.well-known/openid-configuration",
 		"api-version":               "1.1",
 		"metadata": []map[string]any{{
@@ -184,7 +166,7 @@ func (s *Server) serveConfiguration(w http.ResponseWriter, r *http.Request) {
 	} else {
 		config["issuer"], config["authorization_endpoint"] = base+"/v2.0", base+"/oauth2/v2.0/authorize"
 	}
-	writeJSON(w, http.StatusOK, config)
+	loopback.JSON(w, http.StatusOK, config)
 }
 
 // tenantOf is the tenant whose endpoint is asked.

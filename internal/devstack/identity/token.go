@@ -13,6 +13,8 @@ import (
 
 	"github.com/golang-jwt/jwt/v5"
 	"github.com/google/uuid"
+
+	"stackusage/internal/devstack/loopback"
 )
 
 const (
@@ -51,7 +53,7 @@ func (s *Server) serveToken(w http.ResponseWriter, r *http.Request) {
 		issuer = adfsIssuer(r)
 	}
 	token, life := s.issue(issuer, Issued{Tenant: tenant.ID, ClientID: client.ID, Audience: audience, By: by})
-	writeJSON(w, http.StatusOK, map[string]any{"token_type": "Bearer", "expires_in": life, "ext_expires_in": life, "access_token": token})
+	loopback.JSON(w, http.StatusOK, map[string]any{"token_type": "Bearer", "expires_in": life, "ext_expires_in": life, "access_token": token})
 }
 
 // authenticate finds out who asks.
@@ -118,7 +120,7 @@ func (s *Server) issue(issuer string, what Issued) (token string, lifetime int) 
 
 func (s *Server) serveKeys(w http.ResponseWriter, _ *http.Request) {
 	encode := base64.RawURLEncoding.EncodeToString
-	writeJSON(w, http.StatusOK, map[string]any{"keys": []map[string]string{{
+	loopback.JSON(w, http.StatusOK, map[string]any{"keys": []map[string]string{{
 		"kty": "RSA", "use": "sig", "kid": keyID,
 		"n": encode(s.key.N.Bytes()), "e": encode(big.NewInt(int64(s.key.E)).Bytes()),
 	}}})
@@ -131,7 +133,7 @@ func (s *Server) serveManaged(w http.ResponseWriter, r *http.Request) {
 	s.mu.Unlock()
 	query := r.URL.Query()
 	refuse := func(status int, message string) {
-		writeJSON(w, status, map[string]any{"statusCode": status, "message": message})
+		loopback.JSON(w, status, map[string]any{"statusCode": status, "message": message})
 	}
 	switch {
 	case managed == nil:
@@ -148,7 +150,7 @@ func (s *Server) serveManaged(w http.ResponseWriter, r *http.Request) {
 		token, life := s.issue("https://sts.windows.net/"+managed.Tenant+"/", Issued{
 			Tenant: managed.Tenant, ClientID: managed.ClientID, Audience: query.Get("resource"), By: "managedIdentity",
 		})
-		writeJSON(w, http.StatusOK, map[string]string{
+		loopback.JSON(w, http.StatusOK, map[string]string{
 			"access_token": token, "token_type": "Bearer", "resource": query.Get("resource"), "client_id": managed.ClientID,
 			"expires_on": strconv.FormatInt(s.clock().Unix()+int64(life), 10),
 		})

@@ -12,13 +12,15 @@ import (
 	"slices"
 	"sync"
 	"time"
+
+	"stackusage/internal/devstack/loopback"
 )
 
 // Server is a running proxy.
 type Server struct {
-	to   string
-	ln   net.Listener
-	http *http.Server
+	to      string
+	address string
+	stop    func()
 
 	mu    sync.Mutex
 	asked []string
@@ -27,21 +29,19 @@ type Server struct {
 // Start listens on a loopback port of the kernel's choice and leads everything to
 // the address to, host:port.
 func Start(to string) (*Server, error) {
-	ln, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
+	s := &Server{to: to}
+	var err error
+	if s.address, s.stop, err = loopback.Serve(s); err != nil {
 		return nil, fmt.Errorf("start proxy: %w", err)
 	}
-	s := &Server{to: to, ln: ln}
-	s.http = &http.Server{Handler: s, ReadHeaderTimeout: 10 * time.Second}
-	go s.http.Serve(ln) // ends with Stop
 	return s, nil
 }
 
 // Stop ends the proxy; connections through it end with those who made them.
-func (s *Server) Stop() { s.http.Close() }
+func (s *Server) Stop() { s.stop() }
 
 // URL is what a client's settings name.
-func (s *Server) URL() string { return "http://" + s.ln.Addr().String() }
+func (s *Server) URL() string { return "http://" + s.address }
 
 // Asked returns the requests so far, such as "CONNECT example.com:443".
 func (s *Server) Asked() []string {

@@ -5,12 +5,13 @@ import (
 	"crypto/sha256"
 	"fmt"
 	"io"
-	"net"
 	"net/http"
 	"strconv"
 	"strings"
 	"sync"
 	"time"
+
+	"stackusage/internal/devstack/loopback"
 )
 
 // retries is how often the storage clients of Azure's SDK repeat a request, and
@@ -31,7 +32,7 @@ type Proxy struct {
 	targets Endpoints
 	own     Endpoints
 	client  *http.Transport
-	servers []*http.Server
+	stops   []func()
 
 	mu   sync.Mutex
 	left map[[sha256.Size]byte]int // retries of a request that are still to fail
@@ -50,25 +51,23 @@ func Start(f *Faults, targets Endpoints, kill func() bool) (*Proxy, error) {
 		target  string
 		own     *string
 	}{{blobs, targets.Blob, &p.own.Blob}, {queues, targets.Queue, &p.own.Queue}, {tables, targets.Table, &p.own.Table}} {
-		ln, err := net.Listen("tcp", "127.0.0.1:0")
+		address, stop, err := loopback.Serve(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+			p.serve(s.service, s.target, w, r)
+		}))
 		if err != nil {
 			p.Close()
 			return nil, fmt.Errorf("start storage faults: %w", err)
 		}
-		*s.own = ln.Addr().String()
-		server := &http.Server{ReadHeaderTimeout: 30 * time.Second, Handler: http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-			p.serve(s.service, s.target, w, r)
-		})}
-		p.servers = append(p.servers, server)
-		go server.Serve(ln)
+		*s.own = address
+		p.stops = append(p.stops, stop)
 	}
 	return p, nil
 }
 
 // Close stops serving and cuts what is under way.
 func (p *Proxy) Close() {
-	for _, s := range p.servers {
-		s.Close()
+	for _, stop := range p.stops {
+		stop()
 	}
 	p.client.CloseIdleConnections()
 }

@@ -3,10 +3,8 @@ package process
 import (
 	"bytes"
 	"context"
-	"errors"
 	"fmt"
 	"log/slog"
-	"math/rand/v2"
 	"net"
 	"net/http"
 	"os/exec"
@@ -18,6 +16,8 @@ import (
 	"time"
 
 	"github.com/google/uuid"
+
+	"stackusage/internal/devstack/loopback"
 )
 
 // Spec says what to run.
@@ -42,9 +42,9 @@ type Process struct {
 
 // start launches the handler. It does not wait until it answers.
 func (s *Spec) start() (*Process, error) {
-	port, err := pickPort()
+	port, err := loopback.Port()
 	if err != nil {
-		return nil, err
+		return nil, fmt.Errorf("start handler: %w", err)
 	}
 	id, portText := uuid.NewString(), strconv.Itoa(port)
 	p := &Process{
@@ -59,11 +59,10 @@ func (s *Spec) start() (*Process, error) {
 	stdout := &lineWriter{line: s.stdoutLine}
 	p.cmd.Stdout, p.cmd.Stderr = stdout, p.stderr
 	p.cmd.WaitDelay = time.Second // for a grandchild that holds the pipes
-	dieWithParent(p.cmd)
+	loopback.DieWithParent(p.cmd)
 	transport := &http.Transport{DisableCompression: true, MaxIdleConnsPerHost: 64}
 	p.client = &http.Client{Transport: transport}
 	if err := p.cmd.Start(); err != nil {
-		releasePort(port)
 		return nil, fmt.Errorf("start handler: %w", err)
 	}
 	go func() {
@@ -72,7 +71,6 @@ func (s *Spec) start() (*Process, error) {
 		p.stderr.flush()
 		p.code = p.cmd.ProcessState.ExitCode()
 		transport.CloseIdleConnections()
-		releasePort(port)
 		close(p.exited)
 	}()
 	return p, nil
@@ -182,38 +180,4 @@ func (l *lineWriter) tail() string {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	return strings.Join(l.last, ", ")
-}
-
-// ports are those of the handlers that this process has started, so that two
-// hosts in it do not choose the same one before either handler has bound it.
-var ports = struct {
-	sync.Mutex
-	taken map[int]bool
-}{taken: make(map[int]bool)}
-
-// pickPort finds a free port below the range from which the kernel gives ports
-// to clients, because such a client could take it before the handler does.
-func pickPort() (int, error) {
-	ports.Lock()
-	defer ports.Unlock()
-	for range 1000 {
-		port := 20000 + rand.IntN(12000)
-		if ports.taken[port] {
-			continue
-		}
-		ln, err := net.Listen("tcp", net.JoinHostPort("127.0.0.1", strconv.Itoa(port)))
-		if err != nil {
-			continue
-		}
-		ln.Close()
-		ports.taken[port] = true
-		return port, nil
-	}
-	return 0, errors.New("start handler: no free port from 20000 to 32000")
-}
-
-func releasePort(port int) {
-	ports.Lock()
-	defer ports.Unlock()
-	delete(ports.taken, port)
 }
