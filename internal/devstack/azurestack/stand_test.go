@@ -140,13 +140,3 @@ func mustEqual(t *testing.T, want, got any) {
 		t.Fatalf("(-want +got)\n%s", diff)
 	}
 }
-
-// entry is a usage row as a reader of the API decodes it.
-type entry struct {
-	Properties struct {
-		SubscriptionID string    `json:"subscriptionId"`
-		UsageStartTime time.Time `json:"usageStartTime"`
-		UsageEndTime   time.Time `json:"usageEndTime"`
-		Quantity       json.Number
-	}
-}
