@@ -61,7 +61,10 @@ func (d *Day) lines(ctx context.Context, each func(*Line) bool) (err error) {
 			return err
 		}
 		number++
-		line := Line{DayLine: l, Day: d, Number: number, Tenant: d.tenant(l.SubscriptionID), Waived: l.Waived}
+		line := Line{DayLine: l, Day: d, Number: number, Waived: l.Waived}
+		if line.Tenant, err = d.tenant(ctx, l.Line); err != nil {
+			return err
+		}
 		if err = line.account(ctx, file.Header(), away, outcomes); err != nil {
 			return fmt.Errorf("line %d: %w", number, err)
 		}
@@ -72,12 +75,28 @@ func (d *Day) lines(ctx context.Context, each func(*Line) bool) (err error) {
 	return errors.Join(file.body.Check(), away.end(), outcomes.end())
 }
 
-// tenant is that of a stack subscription, as it was settled.
-func (d *Day) tenant(subscription string) string {
-	if d.Settlement == nil {
-		return ""
+// tenant is that of a line's stack subscription: as it was settled with the day of the
+// usage, for the day that it was carried to may have no other usage of the subscription.
+func (d *Day) tenant(ctx context.Context, l daily.Line) (string, error) {
+	settled := d.Settlement
+	if l.CarriedFrom != 0 {
+		from, known := d.from[l.CarriedFrom]
+		if !known {
+			last, err := d.reader.Ledger.LastRevision(ctx, d.CloudID, l.CarriedFrom)
+			if err == nil && last != nil {
+				from, err = ledger.ReadSettlement(ctx, d.reader.Blobs, *last)
+			}
+			if err != nil {
+				return "", err
+			}
+			d.from[l.CarriedFrom] = from
+		}
+		settled = from
 	}
-	return d.Settlement.Subscriptions[usage.DashedGUID(subscription)].Tenant
+	if settled == nil {
+		return "", nil
+	}
+	return settled.Subscriptions[usage.DashedGUID(l.SubscriptionID)].Tenant, nil
 }
 
 // account says what became of the line's total.

@@ -45,7 +45,8 @@ type Day struct {
 	Meters     *meter.Catalogue       // names and units that the day is settled by
 
 	reader  *Reader
-	carried []ledger.Revision // earlier revisions and the last one, of which another day bills the differences
+	from    map[usage.Day]*settlement.Settlement // of days that usage was carried from, as far as they were read
+	carried []ledger.Revision                    // earlier revisions and the last one, of which another day bills the differences
 }
 
 // Outcome is what is known of a line's record in the last revision.
@@ -69,7 +70,7 @@ type Line struct {
 	daily.DayLine
 	Day     *Day
 	Number  int64    // of the line in the daily file, from 1: the header is line 0
-	Tenant  string   // directory tenant as settled with the day, lower case with dashes; empty: none is known
+	Tenant  string   // directory tenant as settled with the day of the usage, lower case with dashes; empty: none is known
 	Outcome *Outcome // of DayLine.Record; nil: the last revision has no record of the line
 
 	Billed      usage.Quantity // commerce has accepted it, over all revisions
@@ -192,7 +193,7 @@ func (r *Reader) Days(ctx context.Context, cloudID string, first, last usage.Day
 				if !done() {
 					return
 				}
-				day = &Day{CloudID: cloudID, Day: st.Day, reader: r}
+				day = &Day{CloudID: cloudID, Day: st.Day, reader: r, from: map[usage.Day]*settlement.Settlement{}}
 			}
 			day.Revision = st.Revision
 			if st.Carried > 0 {

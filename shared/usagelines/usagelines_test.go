@@ -272,6 +272,19 @@ func TestWhatBecameOfALine(t *testing.T) {
 	}
 }
 
+// TestCarriedUsageIsOfItsTenant: the day that bills it has no other usage of the subscription.
+func TestCarriedUsageIsOfItsTenant(t *testing.T) {
+	s := newScene(t, t.TempDir())
+	s.use(first, "a", "4")
+	ok(t, s.Close(t.Context(), first, closeddays.Revision{Outcome: say(outcome.Expired, "")}))
+	ok(t, s.Close(t.Context(), first, closeddays.Revision{CarryTo: first + 1}))
+	s.Tenants = nil
+	ok(t, s.Close(t.Context(), first+1, closeddays.Revision{}))
+	if l := s.one(first + 1); l.Tenant != tenant || l.UsedOn() != first || l.Billed.String() != "4" {
+		t.Errorf("tenant %q, used on %s, billed %s", l.Tenant, l.UsedOn(), l.Billed)
+	}
+}
+
 // TestPartOfABatchHasOutcomes: what DailyUsage has is in the bill while the batch waits.
 func TestPartOfABatchHasOutcomes(t *testing.T) {
 	s := newScene(t, t.TempDir())
