@@ -22,6 +22,7 @@ import (
 	"stackusage/cmd/stackusage/registrations"
 	"stackusage/cmd/stackusage/smoketest"
 	"stackusage/cmd/stackusage/tenants"
+	"stackusage/cmd/stackusage/usages"
 )
 
 const longHelp = `stackusage shows and checks what the function app keeps in Azure Storage, and records
@@ -61,7 +62,7 @@ stackusage day list --from 2019-12-01 --to 2019-12-31
 stackusage verify`,
 		hours.Command(e), days.Command(e), findings.Command(e), quarantine.Command(e), batches.Command(e), meters.Command(e),
 		registrations.Command(e), tenants.Command(e), infrastructure.Command(e),
-		checks.Status(e), explanation.Command(e), checks.Verify(e), checks.Reconcile(e), smoketest.Command(e), versionCommand(e))
+		checks.Status(e), explanation.Command(e), usages.Command(e), checks.Verify(e), checks.Reconcile(e), smoketest.Command(e), versionCommand(e))
 	root.Long = longHelp
 	root.SilenceErrors = true // main prints them
 	root.SilenceUsage = true

@@ -2,6 +2,7 @@ package usagelines
 
 import (
 	"context"
+	"fmt"
 	"time"
 
 	"stackusage/shared/ledger"
@@ -53,4 +54,21 @@ func (r *Reader) Coverage(ctx context.Context, history registration.History, fir
 		}
 	}
 	return c, nil
+}
+
+// WhyOpen says why a day or a revision is open.
+func WhyOpen(m ledger.OpenMark) string {
+	switch {
+	case m.Revision > 0:
+		return fmt.Sprintf("records of revision %d have no outcome yet", m.Revision)
+	case m.Waive:
+		return "it is to be settled"
+	case m.CarryTo != "":
+		return "it is to be carried to " + usage.ShowDay(m.CarryTo)
+	case m.Restate != "":
+		return "it is to be restated"
+	case m.Declined > 0:
+		return fmt.Sprintf("commerce declined %d records of revision %d", m.Declined, m.DeclinedRevision)
+	}
+	return "usage is to be added"
 }

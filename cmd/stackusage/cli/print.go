@@ -10,6 +10,7 @@ import (
 	"strings"
 	"unicode/utf8"
 
+	"github.com/cockroachdb/apd/v3"
 	"github.com/spf13/cobra"
 
 	"stackusage/shared/usage"
@@ -208,6 +209,40 @@ func (g *Grid) numbers(k int) bool {
 		}
 	}
 	return true
+}
+
+// Rounded is a number as a table shows it: at least min decimals, at most max, rounded
+// half to even, thousands apart. One that would be shown as 0 has as many decimals as its
+// first digit needs. rounded reports whether digits were left out.
+func Rounded(q usage.Quantity, min, max int) (text string, rounded bool) {
+	exact, _, err := apd.NewFromString(q.String())
+	if err != nil { // it is a number
+		return q.String(), false
+	}
+	digits := apd.BaseContext.WithPrecision(1000)
+	digits.Rounding = apd.RoundHalfEven
+	var d apd.Decimal
+	for places := max; ; places++ {
+		_, _ = digits.Quantize(&d, exact, -int32(places)) // a quantity has far less than 1,000 digits
+		if !d.IsZero() || exact.IsZero() {
+			break
+		}
+	}
+	rounded = d.Cmp(exact) != 0
+	whole, fraction, _ := strings.Cut(strings.TrimPrefix(d.Text('f'), "-"), ".")
+	for len(fraction) > min && strings.HasSuffix(fraction, "0") {
+		fraction = fraction[:len(fraction)-1]
+	}
+	for i := len(whole) - 3; i > 0; i -= 3 {
+		whole = whole[:i] + "," + whole[i:]
+	}
+	if text = whole; fraction != "" {
+		text += "." + fraction
+	}
+	if exact.Sign() < 0 {
+		text = "-" + text
+	}
+	return text, rounded
 }
 
 // Count is a number of things: 1 row, 2 rows.

@@ -1,0 +1,51 @@
+package usages
+
+import (
+	"strings"
+
+	"stackusage/shared/usage"
+	"stackusage/shared/usagereport"
+)
+
+// shorten finds short forms that are unique in the table: the first digits of GUIDs, and
+// name and resource group of resources.
+func shorten(rows []usagereport.Row) map[string]string {
+	short := map[string]string{}
+	taken := map[string]string{} // short form -> what has it
+	try := func(long, form string) bool {
+		have, is := taken[form]
+		if is && have != long {
+			return false
+		}
+		taken[form], short[long] = long, form
+		return true
+	}
+	for _, r := range rows {
+		for _, id := range []string{r.Tenant, r.Subscription} {
+			if usage.CheckGUID(id) != nil || short[id] != "" {
+				continue
+			}
+			for _, n := range []int{8, 13, 18, len(id)} {
+				if try(id, id[:n]) {
+					break
+				}
+			}
+		}
+		if r.Resource != "" && short[r.Resource] == "" {
+			_ = try(r.Resource, resourceName(r.Resource)) || try(r.Resource, r.Resource)
+		}
+	}
+	return short
+}
+
+// resourceName is the name of a resource and its resource group.
+func resourceName(uri string) string {
+	parts := strings.Split(uri, "/")
+	name := parts[len(parts)-1]
+	for i, part := range parts[:len(parts)-1] {
+		if strings.EqualFold(part, "resourceGroups") {
+			return name + " (" + parts[i+1] + ")"
+		}
+	}
+	return name
+}

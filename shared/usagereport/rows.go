@@ -1,0 +1,296 @@
+package usagereport
+
+import (
+	"cmp"
+	"iter"
+	"math/big"
+	"slices"
+	"strings"
+
+	"stackusage/shared/spill"
+	"stackusage/shared/usage"
+)
+
+// Row is usage of one group in one state. Only the dimensions that are asked for are
+// set. Quantities are there if all of it is of one meter; amounts if there is a price.
+type Row struct {
+	Registration     string            `json:"registration,omitempty"`
+	Tenant           string            `json:"tenant,omitempty"`
+	TenantName       string            `json:"tenantName,omitempty"`
+	Subscription     string            `json:"subscriptionId,omitempty"`
+	SubscriptionName string            `json:"subscriptionName,omitempty"`
+	Resource         string            `json:"resourceUri,omitempty"`
+	Day              string            `json:"day,omitempty"` // of the month, where two are compared
+	Tags             map[string]string `json:"tags,omitempty"`
+	MeterID          string            `json:"meterId,omitempty"`
+	Meter            string            `json:"meterName,omitempty"`
+	Unit             string            `json:"unit,omitempty"`
+	State            State             `json:"state"`
+	Others           int64             `json:"others,omitempty"` // rows that this one stands for; it has no group then
+	Lines            int64             `json:"lines"`
+	Unpriced         int64             `json:"unpricedLines"` // of them; they have no amount
+
+	Quantity       *usage.Quantity `json:"quantity,omitempty"`
+	Amount         *usage.Quantity `json:"amount,omitempty"`
+	QuantityBefore *usage.Quantity `json:"compareQuantity,omitempty"` // of the month that it is compared with
+	AmountBefore   *usage.Quantity `json:"compareAmount,omitempty"`
+	Change         *usage.Quantity `json:"change,omitempty"`        // of the amount; of the quantity, if there is no amount
+	Percent        string          `json:"changePercent,omitempty"` // of what was before, one decimal; empty if that was 0
+	Most           *Mover          `json:"most,omitempty"`
+}
+
+// Mover is the meter that has at least half of a group's change.
+type Mover struct {
+	Meter  string         `json:"meterName"`
+	Change usage.Quantity `json:"change"` // of the amount
+}
+
+// item is a row on its way to its place.
+type item struct {
+	N     int64  `json:"n"` // in the order of groups
+	Group string `json:"g"`
+	Row   Row    `json:"r"`
+}
+
+func (i item) size() int { return 1000 + 2*len(i.Group) + len(i.Row.Resource) }
+
+// newRows sorts rows: what is in the bill first, then the rest by state; of these the
+// biggest amount or change first, and rows without an amount by meter. Days are in order.
+func newRows(o Options) (*spill.Sums[int64, item], error) {
+	byDay := len(o.By) > 0 && o.By[0] == Day
+	return spill.New(o.TempDir, 0, spill.Rules[int64, item]{
+		Key: func(i item) int64 { return i.N }, Add: func(*item, item) {}, Size: item.size,
+		Compare: func(a, b item) int {
+			order := cmp.Or(cmp.Compare(a.Row.State.section(), b.Row.State.section()), first(a.Row.Amount != nil, b.Row.Amount != nil))
+			if byDay {
+				order = cmp.Or(order, cmp.Compare(a.N, b.N))
+			}
+			if order == 0 && a.Row.Amount == nil {
+				order = cmp.Or(cmp.Compare(a.Row.Meter, b.Row.Meter), cmp.Compare(a.Row.MeterID, b.Row.MeterID), cmp.Compare(a.Row.Unit, b.Row.Unit))
+			}
+			if order == 0 {
+				order = b.Row.weight().Sub(a.Row.weight()).Sign()
+			}
+			return cmp.Or(order, cmp.Compare(a.N, b.N))
+		},
+	})
+}
+
+// first puts what is true before what is not.
+func first(a, b bool) int {
+	number := map[bool]int{false: 1}
+	return cmp.Compare(number[a], number[b])
+}
+
+// weight is what makes a row big: its change, or else its amount or its quantity.
+func (r Row) weight() usage.Quantity {
+	for _, q := range []*usage.Quantity{r.Change, r.Amount, r.Quantity} {
+		if q != nil {
+			return abs(*q)
+		}
+	}
+	return usage.Quantity{}
+}
+
+func abs(q usage.Quantity) usage.Quantity {
+	if q.Sign() < 0 {
+		return usage.Quantity{}.Sub(q)
+	}
+	return q
+}
+
+// rows makes the rows of the sums.
+func (r *run) rows() error {
+	byMeter := !r.report.Priced || slices.Contains(r.o.By, Meter)
+	var meters []sum // of one row
+	var n int64
+	flush := func() error {
+		if len(meters) == 0 {
+			return nil
+		}
+		n++
+		made := item{N: n, Group: meters[0].Group, Row: r.row(meters, byMeter)}
+		meters = meters[:0]
+		return r.report.rows.Add(made)
+	}
+	for s, err := range r.sums.All() {
+		if err != nil {
+			return err
+		}
+		if s.nothing() {
+			continue
+		}
+		if len(meters) > 0 && (byMeter || s.Group != meters[0].Group || s.State != meters[0].State) {
+			if err := flush(); err != nil {
+				return err
+			}
+		}
+		meters = append(meters, s)
+		if states[s.State].InBill() {
+			for i, f := range s.Of {
+				r.report.Total[i].Amount = r.report.Total[i].Amount.Add(f.Amount)
+				r.report.Total[i].Unpriced += f.Unpriced
+			}
+		}
+	}
+	return flush()
+}
+
+// row is the row of the meters of a group.
+func (r *run) row(meters []sum, byMeter bool) Row {
+	row := Row{State: states[meters[0].State]}
+	r.name(&row, meters[0])
+	if byMeter {
+		row.MeterID, row.Meter, row.Unit = usage.DashedGUID(meters[0].Meter), meters[0].meterName(), meters[0].Unit
+	}
+	var of [2]figures
+	for _, m := range meters {
+		of[0].add(m.Of[0])
+		of[1].add(m.Of[1])
+	}
+	row.Lines, row.Unpriced = of[0].Lines, of[0].Unpriced
+	priced := of[0].Lines+of[1].Lines > of[0].Unpriced+of[1].Unpriced
+	before, now := of[1].Quantity, of[0].Quantity
+	if byMeter {
+		row.Quantity = &of[0].Quantity
+	}
+	if priced {
+		row.Amount = &of[0].Amount
+		before, now = of[1].Amount, of[0].Amount
+	}
+	if r.o.Compare == 0 || !priced && !byMeter {
+		return row
+	}
+	if byMeter {
+		row.QuantityBefore = &of[1].Quantity
+	}
+	if priced {
+		row.AmountBefore = &of[1].Amount
+	}
+	change := now.Sub(before)
+	row.Change, row.Percent = &change, Percent(change, before)
+	if !byMeter {
+		row.Most = mover(meters, change)
+	}
+	return row
+}
+
+// name sets the dimensions of a row.
+func (r *run) name(row *Row, s sum) {
+	for i, value := range strings.Split(s.Group, "\x00") {
+		if i >= len(r.o.By) { // no dimension at all
+			return
+		}
+		switch d := r.o.By[i]; d {
+		case Subscription:
+			row.Subscription, row.SubscriptionName = value, r.o.Names[value]
+		case Tenant:
+			row.Tenant, row.TenantName = value, r.o.Names[value]
+		case Resource:
+			row.Resource = s.Resource
+		case Day:
+			row.Day = value
+		case Registration:
+			row.Registration = value
+		case Meter:
+		default:
+			if row.Tags == nil {
+				row.Tags = map[string]string{}
+			}
+			row.Tags[strings.TrimPrefix(d, tagPrefix)] = value
+		}
+	}
+}
+
+// mover is the meter that has at least half of a change; nil if none has.
+func mover(meters []sum, change usage.Quantity) *Mover {
+	var most Mover
+	for _, m := range meters {
+		if c := m.Of[0].Amount.Sub(m.Of[1].Amount); abs(c).Sub(abs(most.Change)).Sign() > 0 {
+			most = Mover{m.meterName(), c}
+		}
+	}
+	if most.Change.Sign() == 0 || most.Change.Sign() != change.Sign() || abs(most.Change).Add(abs(most.Change)).Sub(abs(change)).Sign() < 0 {
+		return nil
+	}
+	return &most
+}
+
+// Percent is a change in per cent of what was before, with a sign and one decimal; empty
+// where nothing was before.
+func Percent(change, before usage.Quantity) string {
+	if before.Sign() == 0 {
+		return ""
+	}
+	c, _ := new(big.Rat).SetString(change.String())
+	b, _ := new(big.Rat).SetString(abs(before).String())
+	text := c.Quo(c.Mul(c, big.NewRat(100, 1)), b).FloatString(1)
+	if c.Sign() > 0 {
+		text = "+" + text
+	}
+	return text
+}
+
+// Rows goes through the rows, the biggest first: those in the bill, and then those that
+// are not, state by state. Of each section, one row stands for those beyond Top.
+func (r *Report) Rows() iter.Seq2[Row, error] {
+	return func(yield func(Row, error) bool) {
+		var others Row
+		var n, section int
+		flush := func() bool {
+			if others.Others == 0 {
+				return true
+			}
+			row := others
+			others = Row{}
+			return yield(row, nil)
+		}
+		for i, err := range r.rows.All() {
+			if err != nil {
+				yield(Row{}, err)
+				return
+			}
+			if now := i.Row.State.section(); now != section {
+				if !flush() {
+					return
+				}
+				section, n = now, 0
+			}
+			n++
+			if r.o.Top == 0 || n <= r.o.Top {
+				if !yield(i.Row, nil) {
+					return
+				}
+				continue
+			}
+			others.take(i.Row)
+		}
+		flush()
+	}
+}
+
+// take adds a row to the others. Their quantities are of several meters.
+func (o *Row) take(r Row) {
+	if o.Others == 0 {
+		o.State = r.State
+	}
+	o.Others++
+	o.Lines, o.Unpriced = o.Lines+r.Lines, o.Unpriced+r.Unpriced
+	o.Amount, o.AmountBefore = plus(o.Amount, r.Amount), plus(o.AmountBefore, r.AmountBefore)
+	if o.AmountBefore != nil {
+		change := o.Amount.Sub(*o.AmountBefore)
+		o.Change, o.Percent = &change, Percent(change, *o.AmountBefore)
+	}
+}
+
+// plus adds what is known.
+func plus(a, b *usage.Quantity) *usage.Quantity {
+	switch {
+	case a == nil:
+		return b
+	case b == nil:
+		return a
+	}
+	sum := a.Add(*b)
+	return &sum
+}

@@ -1,0 +1,184 @@
+// Package usagereport sums the usage of a month for people: who used what, and what it
+// cost, also against another month.
+//
+//	lines of closed days -> sums by group, state and meter -> rows, the biggest first
+//	(usagelines)            (sorted runs on disk)             (sorted runs on disk)
+//
+// Quantities are exact and never added over different meters or units; amounts are exact
+// products of quantity and rate, not rounded. Memory grows neither with lines nor with
+// groups.
+package usagereport
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"time"
+
+	"stackusage/shared/prices"
+	"stackusage/shared/registration"
+	"stackusage/shared/spill"
+	"stackusage/shared/usage"
+	"stackusage/shared/usagelines"
+)
+
+// Options say what to sum.
+type Options struct {
+	Registrations []registration.History
+	Month         usage.Month
+	Compare       usage.Month       // 0: none
+	By            []string          // dimensions, as ParseDimensions reads them
+	ByUsageDay    bool              // carried usage is of the day of its use, not of the one that bills it
+	Prices        *prices.List      // nil: quantities only
+	Names         map[string]string // of tenants and subscriptions, by GUID in lower case with dashes
+	Top           int               // rows of a section; the rest is one row. 0: all
+	TempDir       string
+	Now           time.Time
+	Progress      func(day usage.Day, lines int64) // called often; may be nil
+}
+
+// Report is what was summed. Close removes its temporary files.
+type Report struct {
+	Coverage []Coverage // of each registration
+	Priced   bool       // there are prices
+	Lines    int64      // read
+	Total    [2]Total   // of the month and of the one that it is compared with: what is in the bill
+	Unpriced map[string]UnpricedMeter
+
+	rows *spill.Sums[int64, item]
+	o    Options
+}
+
+// Total is what is in the bill of a month.
+type Total struct {
+	Amount   usage.Quantity
+	Unpriced int64 // lines without a known price, which have no amount
+}
+
+// UnpricedMeter is a meter of which lines have no known price.
+type UnpricedMeter struct{ Name, Why string }
+
+// Coverage is that of a registration, in the month and in the one that it is compared with.
+type Coverage struct {
+	CloudID, Name string
+	Months        []usagelines.Coverage
+}
+
+// maxUnpriced bounds how many meters without a price are remembered.
+const maxUnpriced = 10_000
+
+// run is one run.
+type run struct {
+	o      Options
+	report *Report
+	sums   *spill.Sums[sumKey, sum]
+
+	values  []string
+	tagText string
+	tags    *tags
+}
+
+// Run sums a month. The report must be closed.
+func Run(ctx context.Context, reader *usagelines.Reader, o Options) (*Report, error) {
+	r := &run{o: o, report: &Report{Priced: o.Prices != nil, Unpriced: map[string]UnpricedMeter{}, o: o}}
+	var err error
+	if r.sums, err = spill.New(o.TempDir, 0, spill.Rules[sumKey, sum]{
+		Key: func(s sum) sumKey { return s.sumKey }, Compare: func(a, b sum) int { return a.compare(b.sumKey) }, Add: (*sum).add, Size: sum.size,
+	}); err != nil {
+		return nil, err
+	}
+	defer r.sums.Close()
+	for _, h := range o.Registrations {
+		if err := r.registration(ctx, reader, h); err != nil {
+			return nil, fmt.Errorf("sum usage of %s: %w", h.CloudID, err)
+		}
+	}
+	if r.report.rows, err = newRows(o); err != nil {
+		return nil, err
+	}
+	if err := r.rows(); err != nil {
+		return nil, errors.Join(err, r.report.Close())
+	}
+	return r.report, nil
+}
+
+// Close removes the temporary files.
+func (r *Report) Close() error { return r.rows.Close() }
+
+// months are the month, and the one that it is compared with.
+func (o Options) months() []usage.Month {
+	if o.Compare == 0 {
+		return []usage.Month{o.Month}
+	}
+	return []usage.Month{o.Month, o.Compare}
+}
+
+func (r *run) registration(ctx context.Context, reader *usagelines.Reader, h registration.History) error {
+	c := Coverage{CloudID: h.CloudID, Name: h.Name()}
+	if c.Name == "" {
+		c.Name = h.CloudID
+	}
+	for i, month := range r.o.months() {
+		covered, err := reader.Coverage(ctx, h, month.First(), month.Last(), r.o.Now)
+		if err != nil {
+			return err
+		}
+		c.Months = append(c.Months, covered)
+		for l, err := range reader.Lines(ctx, usagelines.Query{CloudID: h.CloudID, First: month.First(), Last: month.Last(), ByUsageDay: r.o.ByUsageDay}) {
+			if err == nil {
+				err = r.line(l, c.Name, i)
+			}
+			if err != nil {
+				return err
+			}
+		}
+	}
+	r.report.Coverage = append(r.report.Coverage, c)
+	return nil
+}
+
+// line adds what became of a line to the sums of a month.
+func (r *run) line(l *usagelines.Line, registration string, month int) error {
+	if r.report.Lines++; r.o.Progress != nil {
+		r.o.Progress(l.Day.Day, r.report.Lines)
+	}
+	m := l.Meter()
+	s := sum{Name: m.Name, Resource: l.ResourceURI, sumKey: sumKey{Group: r.groupOf(l, registration), Meter: usage.NormalGUID(l.MeterID), Unit: m.Unit, Admin: l.Infrastructure()}}
+	price := r.o.Prices.Of(prices.Charge{Day: l.Day.Day, MeterID: l.MeterID, CommerceMeterID: l.CommerceMeterID, Class: l.MeterClass, Model: l.BillingModel})
+	if !price.Known && r.report.Priced && len(r.report.Unpriced) < maxUnpriced {
+		r.report.Unpriced[s.Meter] = UnpricedMeter{s.meterName(), price.Note}
+	}
+	for i, quantity := range r.parts(l) {
+		if quantity.Sign() == 0 {
+			continue
+		}
+		s.State, s.Of = i, [2]figures{}
+		f := figures{Quantity: quantity, Lines: 1}
+		if price.Known {
+			f.Amount = quantity.Mul(price.Rate)
+		} else {
+			f.Unpriced = 1
+		}
+		s.Of[month] = f
+		if err := r.sums.Add(s); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// parts are the quantities of a line by state. By usage day, carried usage is billed like
+// other usage of its day. What was carried away and is in no line that a day has closed
+// with is left of CarriedAway: the lines that bill it take away what they have of it.
+func (r *run) parts(l *usagelines.Line) [7]usage.Quantity {
+	parts := [7]usage.Quantity{2: l.CarriedAway, 3: l.Pending, 4: l.Declined, 5: l.Waived, 6: l.Unreported}
+	switch {
+	case l.CarriedFrom == 0:
+		parts[0] = l.Billed
+	case r.o.ByUsageDay:
+		parts[0], parts[2] = l.Billed, l.CarriedAway.Sub(l.Total)
+	default:
+		parts[1] = l.Billed
+	}
+	return parts
+}
