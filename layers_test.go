@@ -38,7 +38,7 @@ var floors = []floor{
 	{"workflows", []string{"base", "domain"}, []string{
 		"shared/queue", "shared/ingest", "shared/closing", "shared/forward", "shared/sweep", "shared/redrive",
 		"shared/status", "shared/reconcile", "shared/reconcile/details", "shared/reconcile/saved",
-		"shared/usagelines", "shared/explain", "shared/usagereport",
+		"shared/usagelines", "shared/explain", "shared/usagereport", "shared/hourdiff",
 	}},
 	{"edges", []string{"base", "domain", "workflows"}, []string{
 		"shared/commerce", "shared/azurestore", "shared/activation", "shared/activation/issue", "shared/invoke",

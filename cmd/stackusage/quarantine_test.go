@@ -29,16 +29,12 @@ func refusedRows(t *testing.T, more ...string) func(string) string {
 	t.Helper()
 	getenv, account := clitest.Storage(t)
 	ok(t, account.Blobs.Create(t.Context(), table.ContainerPartials, table.ContainerQuarantine, table.ContainerCorrected, landing.Container(cloudID)))
-	var file bytes.Buffer
-	w, err := landing.NewWriter(&file, landing.Header{CloudID: cloudID, Region: "northwest", ReportedStart: hour19.Start(), CollectedAt: hour19.End()})
-	ok(t, err)
+	var rows []string
 	for i, q := range append([]string{"1", "-2", "-3"}, more...) {
-		ok(t, w.Row(fmt.Appendf(nil, usageRow, q, i+1)))
+		rows = append(rows, fmt.Sprintf(usageRow, q, i+1))
 	}
-	name, _, err := w.Close(1)
-	ok(t, err)
-	ok(t, account.Blobs.Put(t.Context(), name.Container(), name.Blob(), closer{bytes.NewReader(file.Bytes())}, int64(file.Len())))
-	commitFile(t, account, name, file.Bytes())
+	name, file := storedHour(t, account, "northwest", rows...)
+	commitFile(t, account, name, file)
 	return getenv
 }
 

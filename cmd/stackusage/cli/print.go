@@ -255,3 +255,15 @@ func Count[N int | int64](n N, what string) string {
 	}
 	return fmt.Sprintf("%d %ss", n, what)
 }
+
+// Resource is how tables show a resource: the last part of a resource URI, and its resource group.
+func Resource(uri string) string {
+	parts := strings.Split(uri, "/")
+	group := ""
+	for i, p := range parts {
+		if strings.EqualFold(p, "resourceGroups") && i+1 < len(parts) {
+			group = " (" + parts[i+1] + ")"
+		}
+	}
+	return parts[len(parts)-1] + group
+}

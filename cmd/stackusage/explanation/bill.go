@@ -100,7 +100,7 @@ func (q *question) statement(s details.Statement, all []details.Statement) error
 	if err := cli.List(q.env, rows, cli.Table[billed]{
 		Head: []string{"LINE", "USAGE DAY", "RECORD", "RESOURCE", "QUANTITY", "EXACT AMOUNT"},
 		Cells: func(b billed) []any {
-			return []any{b.Line, b.UsageDay, b.RecordID, short(b.Resource), b.Quantity, cli.Number(b.Amount)}
+			return []any{b.Line, b.UsageDay, b.RecordID, cli.Resource(b.Resource), b.Quantity, cli.Number(b.Amount)}
 		},
 		None: "no daily rows",
 	}); err != nil || !q.env.Tables() {

@@ -56,7 +56,7 @@ func agreement(r *explain.Report) string {
 // line prints one line of the bill as a tree.
 func (q *question) line(r *explain.Report, l explain.Line) error {
 	out := q.env.Stdout
-	fmt.Fprintf(out, "%s   %s   %s   charged to %s\n", cmp.Or(l.MeterName, "meter "+l.MeterID), short(l.ResourceURI), r.Day, l.BillingSubscriptionID)
+	fmt.Fprintf(out, "%s   %s   %s   charged to %s\n", cmp.Or(l.MeterName, "meter "+l.MeterID), cli.Resource(l.ResourceURI), r.Day, l.BillingSubscriptionID)
 	fmt.Fprintf(out, "  resource %s\n  meter %s on the stack, %s of commerce, class %s\n", l.ResourceURI, usage.DashedGUID(l.MeterID), cmp.Or(l.CommerceMeterID, "no meter"), l.MeterClass)
 	if l.CarriedFrom != 0 {
 		fmt.Fprintf(out, "  usage of %s, carried forward\n", l.CarriedFrom)
@@ -213,18 +213,6 @@ func notBilled(out io.Writer, l explain.Line) {
 	if len(l.Pending) == 0 && len(l.RejectedRows) == 0 {
 		fmt.Fprintln(out, "not billed: 0 rejected rows that name the resource, 0 hours to come")
 	}
-}
-
-// short is the last part of a resource URI, and its resource group.
-func short(uri string) string {
-	parts := strings.Split(uri, "/")
-	group := ""
-	for i, p := range parts {
-		if strings.EqualFold(p, "resourceGroups") && i+1 < len(parts) {
-			group = " (" + parts[i+1] + ")"
-		}
-	}
-	return parts[len(parts)-1] + group
 }
 
 // step is a line of the explanation in CSV.

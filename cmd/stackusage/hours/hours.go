@@ -21,10 +21,11 @@ import (
 
 // Command is stackusage hour.
 func Command(e *cli.Env) *cobra.Command {
-	return cli.Group("hour", "List hour blobs and decide which are accepted", `
+	return cli.Group("hour", "List and compare hour blobs, decide which are accepted", `
 stackusage hour list --verdict conflict
+stackusage hour compare --hour 2019-12-10T19:00Z --sha16 0123456789abcdef
 stackusage hour resolve --hour 2019-12-10T19:00Z --sha16 0123456789abcdef --keep --reason "sent twice"`,
-		list(e), resolve(e), reingest(e), exclude(e))
+		list(e), compare(e), resolve(e), reingest(e), exclude(e))
 }
 
 // Row is one line of hour list.
@@ -127,31 +128,54 @@ func (r Row) why() string {
 	return fmt.Sprintf("%s by %s %s: %s", d.Decision, d.By, usage.Point(d.At), d.Reason)
 }
 
+// file is a file that a command names.
+type file struct {
+	of   *cli.Registration
+	hour cli.Hour
+	id   ledger.HourID
+}
+
+// flags adds the flags that name the file.
+func (f *file) flags(cmd *cobra.Command) {
+	f.hour.Flag(cmd)
+	cmd.Flags().StringVar(&f.id.SHA16, "sha16", "", "`hash` in the name of the file, as hour list shows it")
+}
+
+// check reads what the flags say.
+func (f *file) check() (err error) {
+	if f.id.Hour, err = f.hour.Get(); err == nil {
+		f.id.SHA16, err = parseSHA16("--sha16", f.id.SHA16)
+	}
+	return err
+}
+
+// begin checks the flags, and connects.
+func (f *file) begin(ctx context.Context) (storage *cli.Storage, err error) {
+	if err = f.check(); err == nil {
+		storage, f.id.CloudID, err = f.of.CloudID(ctx)
+	}
+	return storage, err
+}
+
 // decision is a decision about one file.
 type decision struct {
 	cli.Decision
-	env  *cli.Env
-	hour cli.Hour
-	id   ledger.HourID
+	file
+	env *cli.Env
 }
 
 // flags adds the flags of the decision.
 func (d *decision) flags(e *cli.Env, cmd *cobra.Command) {
 	d.env = e
 	d.Flags(e, cmd)
-	d.hour.Flag(cmd)
-	cmd.Flags().StringVar(&d.id.SHA16, "sha16", "", "`hash` in the name of the file, as hour list shows it")
+	d.file.flags(cmd)
 }
 
 // begin checks the flags, and connects.
 func (d *decision) begin(ctx context.Context) (storage *cli.Storage, err error) {
-	if d.id.Hour, err = d.hour.Get(); err != nil {
-		return nil, err
+	if err = d.check(); err == nil {
+		storage, d.id.CloudID, err = d.CloudID(ctx)
 	}
-	if d.id.SHA16, err = parseSHA16("--sha16", d.id.SHA16); err != nil {
-		return nil, err
-	}
-	storage, d.id.CloudID, err = d.CloudID(ctx)
 	return storage, err
 }
 
