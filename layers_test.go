@@ -33,7 +33,7 @@ var floors = []floor{
 	{"base", nil, []string{"shared/strictjson", "shared/telemetry", "shared/content", "shared/gz", "shared/parquet", "shared/spill", "functions"}},
 	{"domain", []string{"base"}, []string{
 		"shared/usage", "shared/meter", "shared/landing", "shared/registration", "shared/registration/resource", "shared/registrar", "shared/registry", "shared/prices",
-		"shared/linefile", "shared/daily", "shared/settlement", "shared/outcome", "shared/table", "shared/ledger", "shared/calendar",
+		"shared/linefile", "shared/daily", "shared/settlement", "shared/outcome", "shared/table", "shared/ledger", "shared/calendar", "shared/focus",
 	}},
 	{"workflows", []string{"base", "domain"}, []string{
 		"shared/queue", "shared/ingest", "shared/closing", "shared/forward", "shared/sweep", "shared/redrive",

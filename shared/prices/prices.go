@@ -14,6 +14,7 @@ import (
 
 // Price is what a unit of a meter costs from a day on.
 type Price struct {
+	MeterID   string // in normal form; empty if the list does not have the meter
 	From      usage.Day
 	Until     usage.Day // the first day that it no longer holds for; 0: no end
 	MeterName string    // empty where the source has none
@@ -35,12 +36,13 @@ func New(currency string) *List { return &List{Currency: currency, meters: map[s
 // Add adds a price of a meter, whose ID is a GUID of any form. Two prices of a meter
 // from one day on are an error.
 func (l *List) Add(meterID string, p Price) error {
-	id := usage.NormalGUID(meterID)
-	at, twice := slices.BinarySearchFunc(l.meters[id], p.From, func(q Price, day usage.Day) int { return cmp.Compare(day, q.From) })
+	p.MeterID = usage.NormalGUID(meterID)
+	of := l.meters[p.MeterID]
+	at, twice := slices.BinarySearchFunc(of, p.From, func(q Price, day usage.Day) int { return cmp.Compare(day, q.From) })
 	if twice {
-		return fmt.Errorf("meter %s has two prices from %s on", usage.DashedGUID(id), p.From)
+		return fmt.Errorf("meter %s has two prices from %s on", usage.DashedGUID(p.MeterID), p.From)
 	}
-	l.meters[id] = slices.Insert(l.meters[id], at, p)
+	l.meters[p.MeterID] = slices.Insert(of, at, p)
 	return nil
 }
 

@@ -1,0 +1,379 @@
+package focus_test
+
+import (
+	"context"
+	"encoding/csv"
+	"errors"
+	"fmt"
+	"iter"
+	"math/big"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+	"github.com/parquet-go/parquet-go"
+
+	"stackusage/shared/focus"
+	"stackusage/shared/meter"
+	"stackusage/shared/prices"
+	"stackusage/shared/registration"
+	"stackusage/shared/usage"
+)
+
+const priceList = "../../internal/devstack/commerce/rating/prices.csv"
+
+func ok(t testing.TB, err error) {
+	t.Helper()
+	if err != nil {
+		t.Fatal(err)
+	}
+}
+
+func quantity(t testing.TB, text string) usage.Quantity {
+	t.Helper()
+	q, err := usage.ParseQuantity(text)
+	ok(t, err)
+	return q
+}
+
+func day(t testing.TB, text string) usage.Day {
+	t.Helper()
+	d, err := usage.ParseDay(text)
+	ok(t, err)
+	return d
+}
+
+func list(t testing.TB) *prices.List {
+	t.Helper()
+	f, err := os.Open(priceList)
+	ok(t, err)
+	defer f.Close()
+	l, err := prices.Read(f)
+	ok(t, err)
+	return l
+}
+
+// fullList has a price of every meter, also of one that is in no catalogue.
+func fullList(t testing.TB) *prices.List {
+	t.Helper()
+	text, err := os.ReadFile(priceList)
+	ok(t, err)
+	l, err := prices.Read(strings.NewReader(strings.ReplaceAll(string(text), ",,", ",1.5,") + "2017-01-01," + unlisted + ",Custom tier,per core*2,0.07,\n"))
+	ok(t, err)
+	return l
+}
+
+// unlisted is a meter that no catalogue has.
+const unlisted = "11111111-2222-3333-4444-555555555555"
+
+// line is one of the table meter, which has a price.
+func line(t testing.TB) focus.Line {
+	return focus.Line{
+		Place: "day 2020-03-10, line 1", Day: day(t, "2020-03-10"), State: focus.Billed, Quantity: quantity(t, "16.461425899527967"), Registration: "hamburg",
+		RecordID: "92813f4d-eee2-5eec-b866-fdd00f3e153b", Account: focus.Account{ID: "/subscriptions/7a1f6e0c", Name: "hamburg", Type: "Azure subscription"},
+		BillingModel: registration.PayAsYouUse, Subscription: "7a1f6e0c-2a53-4a8e-9a43-0c2d4c9f1b11", StackUser: "09065051-cfe9-4fcf-b90c-87f2af292fc9",
+		Tenant: "3c1d9d6e-36d9-4d3c-9c0a-0d6f3b1f1a01", Location: "northwest", Tags: `{"owner":"ops"}`,
+		ResourceURI: "/subscriptions/09065051-cfe9-4fcf-b90c-87f2af292fc9/resourcegroups/rg/providers/Microsoft.Storage/storageAccounts/store",
+		MeterID:     "b4438d5d-453b-4ee1-b42a-dc72e377f1e4", MeterClass: meter.Full, MeterName: "TableCapacity", Unit: "GB*hours", Service: "Storage",
+	}
+}
+
+// month has a line of every meter of the catalogue, and lines of every other kind.
+func month(t testing.TB) (lines []focus.Line) {
+	meters, err := meter.BuiltIn()
+	ok(t, err)
+	rows, err := csv.NewReader(strings.NewReader(string(meters.Bytes()))).ReadAll()
+	ok(t, err)
+	for i, row := range rows[1:] {
+		m, _ := meters.Find(row[0])
+		l := line(t)
+		l.MeterID, l.CommerceMeter, l.MeterClass, l.MeterName, l.Unit, l.Service = m.ID, m.CommerceID, m.Class, m.Name, m.Unit, m.Service
+		l.Day, l.Place = l.Day+usage.Day(i%20), fmt.Sprintf("line %d", i)
+		lines = append(lines, l)
+		for change := range changes {
+			other := l
+			changes[change](t, &other)
+			lines = append(lines, other)
+		}
+	}
+	return lines
+}
+
+var changes = []func(t testing.TB, l *focus.Line){
+	func(t testing.TB, l *focus.Line) { l.MeterClass = meter.Admin },
+	func(t testing.TB, l *focus.Line) { l.BillingModel, l.State = registration.Capacity, focus.Unreported },
+	func(t testing.TB, l *focus.Line) {
+		l.CarriedFrom, l.Quantity = l.Day-20, usage.Quantity{}.Sub(l.Quantity)
+	},
+	func(t testing.TB, l *focus.Line) { l.CarriedFrom, l.State, l.RecordID = l.Day-1, focus.Pending, "" },
+	func(t testing.TB, l *focus.Line) { l.Tags, l.Location, l.Tenant, l.StackUserName = "", "", "", "ops" },
+	func(t testing.TB, l *focus.Line) { l.Tags, l.Quantity = `{"a":{"b":1}}`, quantity(t, "100") },
+	func(t testing.TB, l *focus.Line) {
+		l.ResourceURI, l.Quantity = "/subscriptions/x/resourcegroups/rg", quantity(t, "0.000000000000000000000001")
+	},
+	func(t testing.TB, l *focus.Line) {
+		l.MeterID, l.MeterName, l.Unit, l.Service, l.MeterClass = unlisted, "", "", "", meter.Unknown
+	},
+}
+
+func sequence(lines []focus.Line) iter.Seq2[focus.Line, error] {
+	return func(yield func(focus.Line, error) bool) {
+		for _, l := range lines {
+			if !yield(l, nil) {
+				return
+			}
+		}
+	}
+}
+
+func export(t testing.TB, lines ...focus.Line) (focus.Result, string) {
+	t.Helper()
+	return exportWith(t, list(t), lines)
+}
+
+func exportWith(t testing.TB, prices *prices.List, lines []focus.Line) (focus.Result, string) {
+	t.Helper()
+	name := filepath.Join(t.TempDir(), "march")
+	result, err := focus.Write(t.Context(), focus.Options{Name: name, Prices: prices}, sequence(lines))
+	ok(t, err)
+	return result, name
+}
+
+// records are those of a CSV file, by column.
+func records(t testing.TB, path string) (names []string, rows []map[string]string) {
+	t.Helper()
+	f, err := os.Open(path)
+	ok(t, err)
+	defer f.Close()
+	all, err := csv.NewReader(f).ReadAll()
+	ok(t, err)
+	for _, fields := range all[1:] {
+		row := map[string]string{}
+		for i, field := range fields {
+			if field != "" {
+				row[all[0][i]] = field
+			}
+		}
+		rows = append(rows, row)
+	}
+	return all[0], rows
+}
+
+// table reads a Parquet file as text, with the kind of each column.
+func table(t testing.TB, path string) (kinds map[string]string, rows []map[string]string) {
+	t.Helper()
+	f, err := os.Open(path)
+	ok(t, err)
+	t.Cleanup(func() { _ = f.Close() })
+	info, err := f.Stat()
+	ok(t, err)
+	file, err := parquet.OpenFile(f, info.Size())
+	ok(t, err)
+	kinds = map[string]string{}
+	scales := map[string]int{}
+	var names []string
+	for _, field := range file.Schema().Fields() {
+		names = append(names, field.Name())
+		kinds[field.Name()] = strings.SplitN(field.Type().LogicalType().String(), "(", 2)[0]
+		for _, element := range file.Metadata().Schema {
+			if element.Name == field.Name() {
+				scales[field.Name()] = int(element.Scale.V)
+			}
+		}
+	}
+	reader := parquet.NewReader(file)
+	buffer := make([]parquet.Row, 100)
+	for {
+		n, err := reader.ReadRows(buffer)
+		for _, values := range buffer[:n] {
+			row := map[string]string{}
+			for i, v := range values {
+				name := names[i]
+				switch {
+				case v.IsNull():
+				case kinds[name] == "DECIMAL":
+					b := v.ByteArray()
+					unscaled := new(big.Int).SetBytes(b)
+					if b[0]&0x80 != 0 {
+						unscaled.Sub(unscaled, new(big.Int).Lsh(big.NewInt(1), 128))
+					}
+					unit := new(big.Int).Exp(big.NewInt(10), big.NewInt(int64(scales[name])), nil)
+					row[name] = new(big.Rat).SetFrac(unscaled, unit).FloatString(scales[name])
+				case kinds[name] == "TIMESTAMP":
+					row[name] = time.UnixMicro(v.Int64()).UTC().Format(time.RFC3339)
+				default:
+					row[name] = string(v.ByteArray())
+				}
+			}
+			rows = append(rows, row)
+		}
+		if err != nil {
+			return kinds, rows
+		}
+	}
+}
+
+func TestWrite(t *testing.T) {
+	carried := line(t)
+	carried.CarriedFrom, carried.Quantity = day(t, "2020-02-28"), quantity(t, "-2.5")
+	free := line(t)
+	free.MeterClass, free.Tags = meter.Admin, "a, b"
+	unknown := line(t)
+	unknown.MeterID = "b5c15376-6c94-4fdd-b655-1a69d138aca3"
+	result, name := export(t, line(t), carried, free, unknown)
+	if diff := cmp.Diff(focus.Result{Lines: 3, Unpriced: 1, Files: []string{name + ".unpriced.csv", name + ".csv", name + ".parquet"}}, result); diff != "" {
+		t.Error(diff)
+	}
+	names, rows := records(t, name+".csv")
+	if !slices.IsSorted(names) || len(names) != 57+12 {
+		t.Errorf("%d columns: %v", len(names), names)
+	}
+	want := map[string]string{
+		"BilledCost": "0.000411535647488199175", "BillingAccountId": "/subscriptions/7a1f6e0c", "BillingAccountName": "hamburg", "BillingAccountType": "Azure subscription",
+		"BillingCurrency": "USD", "BillingPeriodEnd": "2020-04-01T00:00:00Z", "BillingPeriodStart": "2020-03-01T00:00:00Z", "ChargeCategory": "Usage",
+		"ChargeDescription": "TableCapacity", "ChargeFrequency": "Usage-Based", "ChargePeriodEnd": "2020-03-11T00:00:00Z", "ChargePeriodStart": "2020-03-10T00:00:00Z",
+		"ConsumedQuantity": "16.461425899527967", "ConsumedUnit": "GB-Hours", "ContractedCost": "0.000411535647488199175", "ContractedUnitPrice": "0.000025",
+		"EffectiveCost": "0.000411535647488199175", "InvoiceIssuerName": "Microsoft", "ListCost": "0.000411535647488199175", "ListUnitPrice": "0.000025",
+		"PricingCategory": "Standard", "PricingCurrency": "USD", "PricingCurrencyContractedUnitPrice": "0.000025", "PricingCurrencyEffectiveCost": "0.000411535647488199175",
+		"PricingCurrencyListUnitPrice": "0.000025", "PricingQuantity": "16.461425899527967", "PricingUnit": "GB-Hours", "ProviderName": "Microsoft", "PublisherName": "Microsoft",
+		"RegionId": "northwest", "RegionName": "northwest", "ResourceId": line(t).ResourceURI, "ResourceName": "store", "ResourceType": "Microsoft.Storage/storageAccounts",
+		"ServiceCategory": "Storage", "ServiceName": "Azure Stack Hub Storage", "ServiceSubcategory": "Storage Platforms", "SkuId": line(t).MeterID, "SkuMeter": "TableCapacity",
+		"SkuPriceId": line(t).MeterID, "SubAccountId": "/subscriptions/09065051-cfe9-4fcf-b90c-87f2af292fc9", "SubAccountName": "09065051-cfe9-4fcf-b90c-87f2af292fc9",
+		"SubAccountType": "Azure Stack Hub subscription", "Tags": `{"owner":"ops"}`, "x_BilledCost": "0.000411535647488199175", "x_BillingSubscriptionId": line(t).Subscription,
+		"x_ConsumedQuantity": "16.461425899527967", "x_MeterId": line(t).MeterID, "x_PriceNote": "published as 0.018 per GB-month; a month of 720 hours",
+		"x_RecordId": line(t).RecordID, "x_Registration": "hamburg", "x_State": "billed", "x_TenantId": line(t).Tenant,
+	}
+	if diff := cmp.Diff(want, rows[0]); diff != "" {
+		t.Errorf("first line (-want +got):\n%s", diff)
+	}
+	for column, value := range map[string]string{"BilledCost": "-0.0000625", "ChargeClass": "Correction", "ChargePeriodStart": "2020-02-28T00:00:00Z", "BillingPeriodStart": "2020-03-01T00:00:00Z",
+		"ChargeDescription": "TableCapacity, carried forward from 2020-02-28", "x_CarriedFrom": "2020-02-28"} {
+		if rows[1][column] != value {
+			t.Errorf("carried line: %s %q, want %q", column, rows[1][column], value)
+		}
+	}
+	if rows[2]["BilledCost"] != "0" || rows[2]["ListUnitPrice"] != "0" || rows[2]["Tags"] != "" || rows[2]["x_UnreadableTags"] != "a, b" {
+		t.Errorf("free line: %v", rows[2])
+	}
+	_, unpriced := records(t, name+".unpriced.csv")
+	if diff := cmp.Diff([]map[string]string{{"UsageDate": "2020-03-10", "SubscriptionId": unknown.StackUser, "ResourceId": unknown.ResourceURI, "MeterId": unknown.MeterID,
+		"MeterName": "TableCapacity", "Unit": "GB*hours", "Quantity": "16.461425899527967", "State": "billed", "Reason": "no published rate"}}, unpriced); diff != "" {
+		t.Error(diff)
+	}
+}
+
+// TestBothFilesAreTheSame: the Parquet file has the rows of the CSV file, with as many
+// digits, types, and names.
+func TestBothFilesAreTheSame(t *testing.T) {
+	result, name := exportWith(t, fullList(t), month(t))
+	names, want := records(t, name+".csv")
+	kinds, got := table(t, name+".parquet")
+	if result.Rounded != 0 || result.Unpriced != 0 || len(kinds) != len(names) || len(got) != len(want) || int64(len(got)) != result.Lines {
+		t.Fatalf("%+v, %d columns, %d and %d rows", result, len(kinds), len(got), len(want))
+	}
+	for i, row := range got {
+		for column, value := range row {
+			if kinds[column] == "DECIMAL" && strings.Contains(value, ".") {
+				row[column] = strings.TrimRight(strings.TrimRight(value, "0"), ".")
+			}
+		}
+		if diff := cmp.Diff(want[i], row); diff != "" {
+			t.Fatalf("row %d (-CSV +Parquet):\n%s", i, diff)
+		}
+	}
+}
+
+func TestRounding(t *testing.T) {
+	large, small, even := line(t), line(t), line(t)
+	large.Quantity = quantity(t, "12345678901234567890")
+	small.Quantity = quantity(t, "0.1234567890123456789012345") // 25 places, where 20 whole digits leave 18
+	even.Quantity = quantity(t, "-0.0000000000000000025")       // half of the last place: the even neighbour
+	result, name := export(t, large, small, even)
+	_, rounded := records(t, name+".rounded.csv")
+	want := []map[string]string{}
+	for _, l := range []map[string][2]string{
+		{"Line": {"3"}, "Quantity": {"0.1234567890123456789012345", "0.123456789012345679"}, "Cost": {"0.0000030864197253086419725308625", "0.00000308641972530864197"}},
+		{"Line": {"4"}, "Quantity": {"-0.0000000000000000025", "-0.000000000000000002"}, "Cost": {"-0.0000000000000000000000625", "-0.00000000000000000000006"}},
+	} {
+		for _, column := range []string{"BilledCost", "ConsumedQuantity", "ContractedCost", "EffectiveCost", "ListCost", "PricingCurrencyEffectiveCost", "PricingQuantity"} {
+			value := l["Cost"]
+			if strings.HasSuffix(column, "Quantity") {
+				value = l["Quantity"]
+			}
+			want = append(want, map[string]string{"Line": l["Line"][0], "Column": column, "Exact": value[0], "Written": value[1]})
+		}
+	}
+	if diff := cmp.Diff(want, rounded); diff != "" || result.Rounded != 14 {
+		t.Errorf("%d rounded (-want +got):\n%s", result.Rounded, diff)
+	}
+	_, rows := records(t, name+".csv")
+	_, cells := table(t, name+".parquet")
+	if rows[1]["ConsumedQuantity"] != small.Quantity.String() || cells[1]["x_ConsumedQuantity"] != small.Quantity.String() || cells[1]["ConsumedQuantity"] != "0.123456789012345679" {
+		t.Errorf("CSV %s, text %s, decimal %s", rows[1]["ConsumedQuantity"], cells[1]["x_ConsumedQuantity"], cells[1]["ConsumedQuantity"])
+	}
+	if cells[0]["BilledCost"] == "" || cells[0]["ListUnitPrice"] != "0.000025" {
+		t.Errorf("%v", cells[0])
+	}
+}
+
+// TestCarryIntoTheLastDigit: a value of nines gains a whole digit when it is rounded.
+func TestCarryIntoTheLastDigit(t *testing.T) {
+	l := line(t)
+	l.Quantity = quantity(t, strings.Repeat("9", 19)+"."+strings.Repeat("9", 20))
+	_, name := export(t, l)
+	_, cells := table(t, name+".parquet")
+	if want := "1" + strings.Repeat("0", 19) + "." + strings.Repeat("0", 18); cells[0]["ConsumedQuantity"] != want {
+		t.Errorf("%s", cells[0]["ConsumedQuantity"])
+	}
+}
+
+func TestWriteFails(t *testing.T) {
+	huge, nameless := line(t), line(t)
+	huge.Quantity = quantity(t, "1234567890123456789012345e20")
+	nameless.Account.Name = ""
+	broken := errors.New("storage is away")
+	for name, c := range map[string]struct {
+		lines iter.Seq2[focus.Line, error]
+		want  string
+	}{
+		"39 whole digits":    {sequence([]focus.Line{line(t), huge}), "day 2020-03-10, line 1: BilledCost 3086419725308641972530862500000000000000 has more than 38 whole digits"},
+		"no billing account": {sequence([]focus.Line{nameless}), "day 2020-03-10, line 1: the billing account has no ID, name or type"},
+		"storage":            {func(yield func(focus.Line, error) bool) { _ = yield(line(t), nil) && yield(focus.Line{}, broken) }, "storage is away"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			dir := t.TempDir()
+			_, err := focus.Write(t.Context(), focus.Options{Name: filepath.Join(dir, "march"), Prices: list(t)}, c.lines)
+			if err == nil || !strings.Contains(err.Error(), c.want) {
+				t.Errorf("error %v; want %s", err, c.want)
+			}
+			if left, _ := os.ReadDir(dir); len(left) > 0 {
+				t.Errorf("left behind: %v", left)
+			}
+		})
+	}
+	t.Run("interrupted", func(t *testing.T) {
+		ctx, stop := context.WithCancel(t.Context())
+		stop()
+		if _, err := focus.Write(ctx, focus.Options{Name: filepath.Join(t.TempDir(), "march")}, sequence([]focus.Line{line(t)})); !errors.Is(err, context.Canceled) {
+			t.Errorf("%v", err)
+		}
+	})
+}
+
+// TestSideFilesOfBefore: a file of unpriced or rounded values is that of this export.
+func TestSideFilesOfBefore(t *testing.T) {
+	name := filepath.Join(t.TempDir(), "march")
+	unknown := line(t)
+	unknown.MeterID = "b5c15376-6c94-4fdd-b655-1a69d138aca3"
+	for _, lines := range [][]focus.Line{{unknown}, {line(t)}} {
+		_, err := focus.Write(t.Context(), focus.Options{Name: name, Prices: list(t)}, sequence(lines))
+		ok(t, err)
+	}
+	if _, err := os.Stat(name + ".unpriced.csv"); !errors.Is(err, os.ErrNotExist) {
+		t.Errorf("%v", err)
+	}
+}
