@@ -104,8 +104,10 @@ test: lint ## run everything: checks, unit tests, end-to-end scripts, all with t
 test-windows: ## run the agent for Windows, under wine
 	STACKUSAGE_WINE=1 $(GO) test -timeout 20m ./test -run TestTheAgentOnWindows
 
-soak: ## run the tests of the handlers on Azurite, the random and the exhaustive ones with all their cases
+soak: ## run the tests of the handlers on Azurite, random and exhaustive ones with all cases; kill the agent more often
 	STACKUSAGE_SOAK=1 $(GO) test -timeout 60m ./handlers
+	STACKUSAGE_SOAK=1 $(GO) test -timeout 30m -run TestTheAgentProgramIsKilled ./test
+	$(GO) test -timeout 30m -run TestKilledAtAnyMoment ./agent -kill-trials 200
 
 lint: export GOGC ?= 400
 lint: ## gofmt, vet, staticcheck; markdownlint, links and words of the pages

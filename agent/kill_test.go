@@ -30,7 +30,8 @@ import (
 	"stackusage/shared/usage"
 )
 
-var killTrials = flag.Int("kill-trials", 200, "how often an agent is killed with SIGKILL")
+// killTrials are few in make test, which kills the program itself, too; make soak has more.
+var killTrials = flag.Int("kill-trials", 40, "how often an agent is killed with SIGKILL")
 
 // victim is the order to a process that is to be killed.
 type victim struct {

@@ -23,6 +23,7 @@ import (
 // TestTheAgentByItsConfiguration runs the program as an operator does, command by
 // command.
 func TestTheAgentByItsConfiguration(t *testing.T) {
+	t.Parallel()
 	const hours = 30
 	s := newAgentSite(t, hours, "  maxCatchUp: 7", "")
 	expect := func(t *testing.T, code int, stdout, stderr string, name string, args ...string) (out string) {

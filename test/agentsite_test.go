@@ -114,7 +114,7 @@ func makeAgentSite(t *testing.T, o siteOptions) *agentSite {
 	t.Cleanup(server.Close)
 
 	s.storage, err = azurite.Start(context.Background(), azurite.Options{
-		Dir: t.TempDir(), Accounts: 2, OAuth: true, CertFile: s.file(t, "cert.pem", string(cert)), KeyFile: s.file(t, "key.pem", string(key)),
+		Dir: t.TempDir(), Accounts: 2, InMemory: true, OAuth: true, CertFile: s.file(t, "cert.pem", string(cert)), KeyFile: s.file(t, "key.pem", string(key)),
 	})
 	must(t, err)
 	t.Cleanup(s.storage.Kill)

@@ -40,7 +40,7 @@ const hostScale = 20
 // runs in it before startHost and announce.
 func newAppSite(t *testing.T) *appSite {
 	t.Helper()
-	storage, err := azurite.Start(context.Background(), azurite.Options{Dir: t.TempDir(), Accounts: 2})
+	storage, err := azurite.Start(context.Background(), azurite.Options{Dir: t.TempDir(), Accounts: 2, InMemory: true})
 	must(t, err)
 	t.Cleanup(storage.Kill)
 	s := newSettings(t)

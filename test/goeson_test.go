@@ -20,6 +20,7 @@ import (
 // TestTheAgentGoesOnBesideHoursThatFail runs the program against a stack that answers
 // the oldest hours with a fault for ever.
 func TestTheAgentGoesOnBesideHoursThatFail(t *testing.T) {
+	t.Parallel()
 	const hours = 60
 	s := newAgentSite(t, hours, "", "")
 	at := func(n int) time.Time { return s.first.Add(time.Duration(n) * time.Hour) }
@@ -61,6 +62,7 @@ func TestTheAgentGoesOnBesideHoursThatFail(t *testing.T) {
 
 // TestTheAgentGoesOnBesideFilesThatStorageRefuses: the ten oldest of 44.
 func TestTheAgentGoesOnBesideFilesThatStorageRefuses(t *testing.T) {
+	t.Parallel()
 	const hours, refused = 44, 10
 	s := newAgentSite(t, hours, "", "")
 	var refuses atomic.Bool

@@ -14,9 +14,13 @@ import (
 
 // TestTheAgentProgramIsKilled kills the service itself, which also prunes, at
 // random moments: what agent's own test kills is the package in a process of the
-// test.
+// test. make soak kills it more often.
 func TestTheAgentProgramIsKilled(t *testing.T) {
-	const trials, hours = 80, 1200
+	t.Parallel()
+	trials, hours := 25, 400
+	if os.Getenv("STACKUSAGE_SOAK") != "" {
+		trials, hours = 80, 1200
+	}
 	s := newAgentSite(t, hours, "  maxCatchUp: 10000\n  jitter: 0s", "  keepSent: 0s")
 	s.file(t, "config.yaml", strings.Replace(s.description, "format: text", "level: error", 1))
 	rng := rand.New(rand.NewPCG(1, 3))

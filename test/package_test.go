@@ -46,6 +46,7 @@ func readAll(t *testing.T, name string) []byte {
 }
 
 func TestPackage(t *testing.T) {
+	t.Parallel()
 	if testing.Short() {
 		t.Skip("builds the handler for two systems")
 	}
@@ -113,6 +114,7 @@ func makeWith(t *testing.T, program, text string, args ...string) (string, error
 
 // TestPackageSays: a package says what it is made of, or is not made.
 func TestPackageSays(t *testing.T) {
+	t.Parallel()
 	const git = `case "$*" in log*) echo 1700000000;; describe*) echo 0123456789abcdef;; status*) echo "?? cmd/handler/extra.go";; esac`
 	for name, tc := range map[string]struct{ git, version string }{
 		"a file that git does not know is a change": {git, "-version 0123456789abcdef-dirty "},

@@ -3,6 +3,7 @@
 package test
 
 import (
+	"flag"
 	"fmt"
 	"os"
 	"os/exec"
@@ -20,6 +21,8 @@ import (
 var built string
 
 func TestMain(m *testing.M) {
+	flag.Parse()
+	_ = flag.Set("test.parallel", "4") // most of a site's time is waiting
 	var err error
 	if built, err = os.MkdirTemp("", "stackusage-scripts-"); err == nil {
 		err = stage()
@@ -44,6 +47,7 @@ func stage() error {
 }
 
 func TestScripts(t *testing.T) {
+	t.Parallel()
 	root, err := filepath.Abs("..")
 	if err != nil {
 		t.Fatal(err)
@@ -56,7 +60,7 @@ func TestScripts(t *testing.T) {
 	if missing != nil && os.Getenv("CI") != "" {
 		t.Fatalf("no recordings: %v", missing)
 	}
-	storage, err := azurite.Start(t.Context(), azurite.Options{Dir: t.TempDir(), Accounts: 1})
+	storage, err := azurite.Start(t.Context(), azurite.Options{Dir: t.TempDir(), Accounts: 1, InMemory: true})
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -27,6 +27,7 @@ const canary = "ca7a5700-0000-4000-8000-000000000001"
 
 // TestSmokeTest checks a deployment that works, and one that is half there.
 func TestSmokeTest(t *testing.T) {
+	t.Parallel()
 	s := newAppSite(t)
 	s.startHost(t, functionhost.Options{AppDir: filepath.Join(built, "app"), Key: "check-key"})
 	s.announceByKey(t)
@@ -122,6 +123,7 @@ func TestSmokeTest(t *testing.T) {
 
 // TestSmokeTestWithoutCommerce: all works but the last step.
 func TestSmokeTestWithoutCommerce(t *testing.T) {
+	t.Parallel()
 	s := newAppSite(t)
 	away := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) { w.WriteHeader(http.StatusForbidden) }))
 	t.Cleanup(away.Close)

@@ -28,12 +28,6 @@ type blob struct {
 // NewBlobs makes a store without containers.
 func NewBlobs() *Blobs { return &Blobs{containers: map[string]map[string]blob{}} }
 
-func (b *Blobs) clone() *Blobs {
-	b.mu.Lock()
-	defer b.mu.Unlock()
-	return &Blobs{containers: copies(b.containers)}
-}
-
 // Create makes the containers that do not exist.
 func (b *Blobs) Create(ctx context.Context, containers ...string) error {
 	b.mu.Lock()

@@ -25,20 +25,6 @@ type queued struct {
 // NewQueues makes a store without queues.
 func NewQueues() *Queues { return &Queues{queues: map[string][]*queued{}} }
 
-func (q *Queues) clone() *Queues {
-	q.mu.Lock()
-	defer q.mu.Unlock()
-	other := NewQueues()
-	for name, messages := range q.queues {
-		other.queues[name] = []*queued{}
-		for _, m := range messages {
-			again := *m
-			other.queues[name] = append(other.queues[name], &again)
-		}
-	}
-	return other
-}
-
 // Create makes the queues that do not exist.
 func (q *Queues) Create(ctx context.Context, names ...string) error {
 	q.mu.Lock()

@@ -34,12 +34,6 @@ func NewTables(names ...string) *Tables {
 	return s
 }
 
-func (s *Tables) clone() *Tables {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	return &Tables{tables: copies(s.tables), writes: s.writes}
-}
-
 // Create makes the tables that do not exist.
 func (s *Tables) Create(ctx context.Context, names ...string) error {
 	s.mu.Lock()
