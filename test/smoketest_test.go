@@ -99,6 +99,9 @@ func TestSmokeTest(t *testing.T) {
 		for _, name := range table.Names() {
 			for row, err := range account.Tables.List(t.Context(), name, "", "", "") {
 				must(t, err)
+				if name == table.Sweeps && row.Partition == "app" { // the last run of Sweep, of no stack
+					continue
+				}
 				if !strings.HasPrefix(row.Partition, canary) && name != table.Registrations {
 					t.Errorf("%s has a row %s %s", name, row.Partition, row.Key)
 				}
