@@ -2,6 +2,7 @@ package main
 
 import (
 	"bytes"
+	"encoding/csv"
 	"encoding/json"
 	"errors"
 	"net"
@@ -89,8 +90,20 @@ func TestVerify(t *testing.T) {
 	})
 	t.Run("a line for each day", func(t *testing.T) {
 		var out, errOut bytes.Buffer
-		if err := run(t.Context(), []string{"verify", "--days"}, getenv, &out, &errOut); !errors.Is(err, cli.ErrDifferences) || !strings.HasPrefix(out.String(), "2019-12-10  "+row.Partition[:36]) {
+		if err := run(t.Context(), []string{"verify", "--days"}, getenv, &out, &errOut); !errors.Is(err, cli.ErrDifferences) || !strings.Contains(out.String(), "\n2019-12-10  "+row.Partition[:36]+"      0") ||
+			strings.Index(out.String(), "OPEN") < 80 || strings.Count(out.String(), "\nDIFFERS ") != 1 {
 			t.Errorf("error %v, output:\n%s", err, &out)
+		}
+		rows, err := csv.NewReader(strings.NewReader(output(t, getenv, "verify", "--days", "--output", "csv"))).ReadAll()
+		if err != nil || len(rows) != 2 || rows[0][1] != "day" || rows[1][1] != "2019-12-10" || !strings.Contains(strings.Join(rows[1], " "), "UsageHours") {
+			t.Errorf("%v: %v", err, rows)
+		}
+		var report struct {
+			Differences []verify.Finding
+			ByDay       []verify.Day
+		}
+		if err := json.Unmarshal([]byte(output(t, getenv, "verify", "--days", "--output", "json")), &report); err != nil || len(report.Differences) != 1 || len(report.ByDay) != 1 {
+			t.Errorf("%v: %+v", err, report)
 		}
 	})
 	t.Run("days of which nothing is stored are no success", func(t *testing.T) {
@@ -100,6 +113,16 @@ func TestVerify(t *testing.T) {
 			t.Errorf("error %v, output:\n%s", err, &out)
 		}
 	})
+}
+
+// output is what a command prints that finds something.
+func output(t *testing.T, getenv func(string) string, args ...string) string {
+	t.Helper()
+	var out, errOut bytes.Buffer
+	if err := run(t.Context(), args, getenv, &out, &errOut); !errors.Is(err, cli.ErrDifferences) {
+		t.Errorf("%v: %v", args, err)
+	}
+	return out.String()
 }
 
 func TestARegistrationShowsDaysAsItTakesThem(t *testing.T) {

@@ -41,7 +41,7 @@ func TestReconcile(t *testing.T) {
 	}
 	// Commerce accepted something, and nothing of it ever landed.
 	t.Run("what is left over is UNEXPLAINED, in columns, and an error of its own", func(t *testing.T) {
-		text, err := reconciled()
+		text, err := reconciled("--all")
 		lines := strings.Split(text, "\n")
 		if !errors.Is(err, cli.ErrDifferences) || !strings.HasSuffix(lines[1], "QUANTITY  UNIT") || strings.Index(lines[3], "+5")-strings.Index(lines[3], "UNEXPLAINED") < 20 {
 			t.Errorf("error %v, output:\n%s", err, text)
@@ -49,11 +49,18 @@ func TestReconcile(t *testing.T) {
 		for _, want := range []string{
 			"Windows VM Size Hours  2019-12-10  the stack: reported on the day  0  vCPU", "2019-12-10    UNEXPLAINED  +0.1  vCPU hours", "the bill: used on these days  0.3  ",
 			"11111111-2222-3333-4444-555555555555  2019-12-10  the bill: used on the day  5",
-			"reported hour 2019-12-10T00:00Z to 2019-12-11T23:00Z: no file is accepted: nothing landed", "4 UNEXPLAINED lines: run stackusage verify --registration " + cloudID,
+			"reported hour 2019-12-10T00:00Z to 2019-12-11T23:00Z: no file is accepted: nothing landed", "4 UNEXPLAINED lines: run stackusage verify --registration AzureStack-" + cloudID,
 		} {
 			if !strings.Contains(strings.Join(strings.Fields(text), " "), strings.Join(strings.Fields(want), " ")) {
 				t.Errorf("want %q in\n%s", want, text)
 			}
+		}
+	})
+	t.Run("a summary has a line for each meter", func(t *testing.T) {
+		text, err := reconciled()
+		if lines := strings.Split(text, "\n"); !errors.Is(err, cli.ErrDifferences) || !strings.HasSuffix(lines[1], "REPORTED  BILLED  DIFFERENCE  UNIT        CAUSES") ||
+			!strings.HasPrefix(lines[4], "Windows VM Size Hours ") || !strings.HasSuffix(lines[4], "     0     0.3        +0.3  vCPU hours  UNEXPLAINED +0.3") || strings.Count(text, "Windows VM") != 1 {
+			t.Errorf("error %v, output:\n%s", err, text)
 		}
 	})
 	t.Run("JSON holds the same", func(t *testing.T) {

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io"
 	"os"
+	"strings"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -26,8 +27,9 @@ midnight is on the next day for the stack, and on its own day on the bill:
   Base VM Size Hours  2024-03-03    used in it, reported later, 1 h after (at 2024-03-04T00:00Z)        +16  vCPU hours
   Base VM Size Hours  2024-03-03  the bill: used on the day                                             408  vCPU hours
 
-Each cause is measured by itself, and they add up to the last digit. What is left
-over is UNEXPLAINED: run stackusage verify, which names the row.
+That is --all. Without it the table has a line for each meter, with the causes over all
+days by their names in JSON. Each cause is measured by itself, and they add up to the
+last digit. What is left over is UNEXPLAINED: run stackusage verify, which names the row.
 
 Without --stack the stack's usage is that of the rows that landed and are accepted; an
 hour that did not land is named, without a number. docs/operations.md tells how to save
@@ -41,6 +43,7 @@ Exit code: 0 all is explained, 2 something is UNEXPLAINED, 1 anything else.`
 func Reconcile(e *cli.Env) *cobra.Command {
 	var f cli.UsageFilter
 	var bill, stack string
+	var all bool
 	cmd := cli.Command("reconcile", "Explain how reported and billed usage differ", aboutReconcile, `
 stackusage reconcile --from 2019-12-10 --to 2019-12-11
 stackusage reconcile --from 2019-12-10 --to 2019-12-11 --bill usage-details.csv --stack answers`, func(ctx context.Context) error {
@@ -71,7 +74,7 @@ stackusage reconcile --from 2019-12-10 --to 2019-12-11 --bill usage-details.csv 
 				return err
 			}
 		}
-		if err := printReconciled(e, report); err != nil {
+		if err := printReconciled(e, report, storage.Name(ctx, cloudID), all); err != nil {
 			return err
 		}
 		if report.Unexplained > 0 {
@@ -81,6 +84,7 @@ stackusage reconcile --from 2019-12-10 --to 2019-12-11 --bill usage-details.csv 
 	})
 	f.Registration = e.OneRegistration(cmd)
 	f.Flags(cmd)
+	cmd.Flags().BoolVar(&all, "all", false, "each day and each cause, with its reported hours")
 	cmd.Flags().StringVar(&bill, "bill", "", "usage details `file` (CSV, version 2), as downloaded from the account page")
 	cmd.Flags().StringVar(&stack, "stack", "", "`folder` of saved responses of the stack's usage API, a file YYYY-MM-DDTHH.json for each reported hour")
 	return cmd
@@ -102,7 +106,7 @@ func reconciled(ctx context.Context, e *cli.Env, storage *cli.Storage, o reconci
 		Files: reconcile.Files{Landing: storage.Landing.Blobs, App: storage.Usage.Blobs}}.Run(ctx, o)
 }
 
-func printReconciled(e *cli.Env, r reconcile.Report) error {
+func printReconciled(e *cli.Env, r reconcile.Report, name string, all bool) error {
 	if e.JSON() {
 		return cli.Report(e, r)
 	}
@@ -110,16 +114,13 @@ func printReconciled(e *cli.Env, r reconcile.Report) error {
 		return cli.List(e, cli.Each(r.Lines), cli.Table[reconcile.Line]{})
 	}
 	out := e.Stdout
-	fmt.Fprintf(out, "Stack %s, %s to %s (UTC). Reported usage: %s. Billed usage: %s.\n", r.CloudID, r.From, r.To, r.Stack, r.Bill)
+	fmt.Fprintf(out, "Stack %s, %s to %s (UTC). Reported usage: %s. Billed usage: %s.\n", name, r.From, r.To, r.Stack, r.Bill)
 	if len(r.Lines) == 0 {
 		fmt.Fprintln(out, "there is no such usage, on neither side")
 	}
-	grid := cli.Grid{Head: []string{"METER", "DAY", "WHAT", "QUANTITY", "UNIT"}}
-	if r.Bill == reconcile.FromFile {
-		grid.Head = append(grid.Head, "AMOUNT", "CURRENCY")
-	}
-	for _, l := range r.Lines {
-		printLine(&grid, l)
+	grid := summaryOf(r)
+	if all {
+		grid = stepsOf(r)
 	}
 	if err := grid.Print(out); err != nil {
 		return err
@@ -134,11 +135,65 @@ func printReconciled(e *cli.Env, r reconcile.Report) error {
 		fmt.Fprintln(out, "no amount of", l)
 	}
 	if r.Unexplained > 0 {
-		fmt.Fprintf(out, "%s: run stackusage verify --registration %s --from %s --to %s\n", cli.Count(r.Unexplained, "UNEXPLAINED line"), r.CloudID, r.From, r.To)
+		fmt.Fprintf(out, "%s: run stackusage verify --registration %s --from %s --to %s\n", cli.Count(r.Unexplained, "UNEXPLAINED line"), name, r.From, r.To)
 		return nil
 	}
 	fmt.Fprintln(out, "every difference is explained")
 	return nil
+}
+
+// summaryOf has a line for each meter, over all of the days.
+func summaryOf(r reconcile.Report) cli.Grid {
+	grid := cli.Grid{Head: []string{"METER", "REPORTED", "BILLED", "DIFFERENCE", "UNIT", "CAUSES"}}
+	priced := r.Bill == reconcile.FromFile
+	if priced {
+		grid.Head = []string{"METER", "REPORTED", "BILLED", "DIFFERENCE", "UNIT", "AMOUNT", "DIFFERENCE", "CURRENCY", "CAUSES"}
+	}
+	for _, l := range r.Lines {
+		if l.Day != reconcile.Total && r.From != r.To {
+			continue
+		}
+		cells := []any{meterName(l), l.Stack, l.Bill, plus(l.Difference, "+"), l.Unit}
+		if priced && l.Amounts != nil {
+			cells = append(cells, cli.Number(l.Amounts.Bill.String()), plus(l.Amounts.Difference, "+"), l.Currency)
+		} else if priced {
+			cells = append(cells, cli.Number(""), cli.Number(""), "")
+		}
+		grid.Row(append(cells, causesOf(l))...)
+	}
+	return grid
+}
+
+// causesOf sums the causes of a line by kind.
+func causesOf(l reconcile.Line) string {
+	var kinds []reconcile.Kind
+	sums := map[reconcile.Kind]usage.Quantity{}
+	for _, c := range l.Causes {
+		if _, there := sums[c.Kind]; !there {
+			kinds = append(kinds, c.Kind)
+		}
+		sums[c.Kind] = sums[c.Kind].Add(c.Quantity)
+	}
+	var texts []string
+	for _, k := range kinds {
+		texts = append(texts, fmt.Sprintf("%s %s", k, plus(sums[k], "+")))
+	}
+	if l.Unexplained.Sign() != 0 {
+		texts = append(texts, "UNEXPLAINED "+string(plus(l.Unexplained, "+")))
+	}
+	return strings.Join(texts, ", ")
+}
+
+// stepsOf has the steps from reported to billed usage, for each meter and day.
+func stepsOf(r reconcile.Report) cli.Grid {
+	grid := cli.Grid{Head: []string{"METER", "DAY", "WHAT", "QUANTITY", "UNIT"}}
+	if r.Bill == reconcile.FromFile {
+		grid.Head = append(grid.Head, "AMOUNT", "CURRENCY")
+	}
+	for _, l := range r.Lines {
+		printLine(&grid, l)
+	}
+	return grid
 }
 
 // printLine prints the steps from reported to billed usage.

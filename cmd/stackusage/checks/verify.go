@@ -55,12 +55,14 @@ stackusage verify --registration hamburg --from 2019-12-01 --to 2019-12-31`, fun
 		}
 		o.CloudID = cloudID
 		last, total := time.Now(), int64(0)
+		var each []verify.Day
 		o.Each = func(d verify.Day) {
-			if total += d.Rows; byDay {
-				printDay(e, d)
-			} else if time.Since(last) >= every {
+			if byDay {
+				each = append(each, d)
+			}
+			if total += d.Rows; time.Since(last) >= every {
 				last = time.Now()
-				fmt.Fprintf(e.Stderr, "verify: %s of %s, %d rows so far\n", d.Day, d.CloudID, total)
+				fmt.Fprintf(e.Stderr, "verify: %s of %s, %d rows so far\n", d.Day, storage.Name(ctx, d.CloudID), total)
 			}
 		}
 		report, err := verify.Run(ctx, verify.Stores{Tables: storage.Usage.Tables, Landing: storage.Landing.Blobs, App: storage.Usage.Blobs, NoBlob: content.ErrNoBlob}, o)
@@ -73,7 +75,7 @@ stackusage verify --registration hamburg --from 2019-12-01 --to 2019-12-31`, fun
 			}
 			return errors.New("nothing was checked: no hour blob landed and no usage day was closed in the range; stackusage day list shows which days there are")
 		}
-		if err := printReport(e, report); err != nil {
+		if err := printVerified(e, report, each, func(cloudID string) string { return storage.Name(ctx, cloudID) }); err != nil {
 			return err
 		}
 		if !report.Agrees() {
@@ -84,7 +86,7 @@ stackusage verify --registration hamburg --from 2019-12-01 --to 2019-12-31`, fun
 	only = e.AnyRegistration(cmd)
 	days.Flags(cmd, "`day`, of reported hours and of usage,")
 	cmd.Flags().IntVar(&o.Limit, "limit", 100, "`number` of differences to stop after")
-	cmd.Flags().BoolVar(&byDay, "days", false, "a line for each day")
+	cmd.Flags().BoolVar(&byDay, "days", false, "a line for each day; its differences and what is open are counted")
 	return cmd
 }
 
@@ -106,27 +108,21 @@ func verifySettings(getenv func(string) string, o *verify.Options) (err error) {
 	return nil
 }
 
-func printDay(e *cli.Env, d verify.Day) {
-	switch {
-	case e.JSON():
-		_ = cli.List(e, cli.Each([]verify.Day{d}), cli.Table[verify.Day]{})
-	case e.Tables():
-		fmt.Fprintf(e.Stdout, "%s  %s  %3d hours  %10d rows  %3d revisions  %8d records  %8d outcomes  %3d differences  %3d open\n",
-			d.Day, d.CloudID, d.Hours, d.Rows, d.Revisions, d.Records, d.Answers, len(d.Differences), len(d.Open))
-	}
-}
-
 // finding is one line of the report in CSV.
 type finding struct {
 	Kind string `json:"kind"` // differs or open
 	verify.Finding
 }
 
-func printReport(e *cli.Env, r verify.Report) error {
-	if e.JSON() {
-		return cli.Report(e, r)
-	}
-	if !e.Tables() {
+// printVerified prints the report, and a line for each of the days.
+func printVerified(e *cli.Env, r verify.Report, days []verify.Day, name func(cloudID string) string) error {
+	switch {
+	case e.JSON():
+		return cli.Report(e, struct {
+			verify.Report
+			ByDay []verify.Day `json:"byDay,omitempty"`
+		}{r, days})
+	case !e.Tables() && days == nil:
 		var all []finding
 		for _, f := range r.Differences {
 			all = append(all, finding{"differs", f})
@@ -135,7 +131,24 @@ func printReport(e *cli.Env, r verify.Report) error {
 			all = append(all, finding{"open", f})
 		}
 		return cli.List(e, cli.Each(all), cli.Table[finding]{})
+	case !e.Tables(): // the differences are in their days' lines
+		return cli.List(e, cli.Each(days), cli.Table[verify.Day]{})
 	}
+	if err := cli.List(e, cli.Each(days), cli.Table[verify.Day]{
+		Head: []string{"DAY", "REGISTRATION", "HOURS", "ROWS", "REVISIONS", "RECORDS", "OUTCOMES", "DIFFERENCES", "OPEN"},
+		Cells: func(d verify.Day) []any {
+			return []any{d.Day, name(d.CloudID), d.Hours, d.Rows, d.Revisions, d.Records, d.Answers, len(d.Differences), len(d.Open)}
+		},
+	}); err != nil {
+		return err
+	}
+	if days != nil {
+		fmt.Fprintln(e.Stdout)
+	}
+	return printCounts(e.Stdout, r)
+}
+
+func printCounts(out io.Writer, r verify.Report) error {
 	var counts cli.Grid
 	counts.Row("hour blobs", r.Files)
 	counts.Row("reported hours that are accepted", r.Hours)
@@ -147,10 +160,10 @@ func printReport(e *cli.Env, r verify.Report) error {
 	counts.Row("outcomes by commerce", r.Answers)
 	counts.Row("of them declined or in conflict", r.Refused)
 	counts.Row("records without an outcome yet", r.Unsettled)
-	if err := counts.Print(e.Stdout); err != nil {
+	if err := counts.Print(out); err != nil {
 		return err
 	}
-	printFindings(e.Stdout, r)
+	printFindings(out, r)
 	return nil
 }
 
