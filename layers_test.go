@@ -82,7 +82,7 @@ var layers = map[string][]string{
 	"agent/status":      {"shared/usage", "agent/metrics", "agent/spool"},
 	"agent/memory":      {"agent/stackapi", "agent/status", "shared/usage"},
 	"agent/subscribers": {"shared/usage"},
-	"agent/blobdrop":    {"agent", "shared/landing"},
+	"agent/blobs":       {"agent", "shared/landing"},
 	"agent/inspection":  {"agent", "agent/spool", "agent/status", "shared/usage"},
 	"agent/spool":       {"shared/usage", "shared/landing", "agent/durable"},
 	"agent/stackapi":    {"shared/strictjson", "shared/activation", "shared/usage"},
@@ -119,7 +119,7 @@ var layers = map[string][]string{
 // foreign lists the only packages that may import certain modules.
 var foreign = map[string][]string{
 	"github.com/Azure/": {
-		"shared/azurestore", "agent/blobdrop", "agent/stackapi", "agent/signin", "agent/doctor",
+		"shared/azurestore", "agent/blobs", "agent/stackapi", "agent/signin", "agent/doctor",
 		// The Functions host and Event Grid reach storage by themselves, and so
 		// must what stands in for them: decision 0002.
 		"internal/devstack/functionhost", "internal/devstack/functionhost/storage", "internal/devstack/blobevents", "internal/devstack/chaos",

@@ -1,16 +1,16 @@
 // Package agent is what runs on the stack: it collects usage by reported hour,
-// seals each hour in a spool on its own disk, and drops it as one blob. It is
+// seals each hour in a spool on its own disk, and uploads it as one blob. It is
 // thin: rows go through as the API sent them, neither rounded nor interpreted.
 //
-//	Source (usage API, page by page) -> spool (one sealed file per hour) -> Drop (one blob, create only)
+//	Source (usage API, page by page) -> spool (one sealed file per hour) -> Upload (one blob, create only)
 //	  Run: a round an hour                                                    Run: whatever is sealed
 //
 // Which hour comes next follows from what was sealed, oldest gap first; the
 // clock says only whether it may be asked for yet. An hour that is sealed is
-// never asked for again, unless Backfill is told to, one that is dropped never
-// dropped again; whatever is interrupted starts over at the next run.
-// Collecting and dropping do not wait for one another: without the stack the
-// backlog still drops, without storage collecting goes on to the spool's limits.
+// never asked for again, unless Backfill is told to, one that is uploaded never
+// uploaded again; whatever is interrupted starts over at the next run.
+// Collecting and uploading do not wait for one another: without the stack the
+// backlog still uploads, without storage collecting goes on to the spool's limits.
 package agent
 
 import (
@@ -37,14 +37,14 @@ type Source interface {
 	Subscriptions(ctx context.Context) (map[string]string, error)
 }
 
-// Drop stores a sealed hour. It succeeds when these very bytes are there,
+// Storage stores a sealed hour. It succeeds when these very bytes are there,
 // whoever put them.
-type Drop interface {
+type Storage interface {
 	Put(ctx context.Context, name landing.Name, body io.ReadSeekCloser) error
 }
 
 // Stack is what an hour's header says about the stack.
-type Stamp struct {
+type Stack struct {
 	CloudID               string
 	Region                string
 	Domain                string
@@ -52,13 +52,13 @@ type Stamp struct {
 	AgentVersion          string
 }
 
-// Agent collects and drops. All fields are set before the first method is
+// Agent collects and uploads. All fields are set before the first method is
 // called, and of the methods only one runs at a time; Status is free of that.
 type Agent struct {
 	Source   Source
-	Drop     Drop
+	Storage  Storage
 	Spool    *spool.Spool
-	Stamp    Stamp
+	Stack    Stack
 	Settings Settings // of Run and Once
 	Log      *slog.Logger
 	Now      func() time.Time
@@ -70,7 +70,7 @@ type Agent struct {
 	ready   sync.Once
 	known   subscribers.Known // used by what collects only
 	memory  *memory.Memory
-	offered bool // what was set aside, since the start; used by what drops only
+	offered bool // what was set aside, since the start; used by what uploads only
 	state   state
 }
 
@@ -78,7 +78,7 @@ type Agent struct {
 type Report struct {
 	Hours     int   // that were to be collected
 	Collected int   // asked for and sealed in this run
-	Dropped   int   // dropped in this run
+	Uploaded  int   // uploaded in this run
 	Rows      int64 // in the hours collected
 	Partial   int   // of the hours collected, asked for subscriber by subscriber
 	Again     int   // of the hours collected, collected before: Backfill only

@@ -27,7 +27,7 @@ type backfill struct {
 }
 
 // Backfill collects the reported hours from the first up to but without the last
-// again, whether or not they were sent, and drops them. Another file of an hour
+// again, whether or not they were sent, and uploads them. Another file of an hour
 // that counts already is a duplicate on the Azure side if it has the same rows;
 // with other rows it is a conflict, which the operator there has to decide.
 //
@@ -45,9 +45,9 @@ func (a *Agent) Backfill(ctx context.Context, from, to usage.Hour) (Report, erro
 	if was := (backfill{}); a.recallNote(ctx, backfillNote, &was) {
 		if resumed = was.From == from && was.To == to && was.Next >= from && (was.Next < to || len(was.Failed) > 0); resumed {
 			p = was
-			a.Log.InfoContext(ctx, "an unfinished backfill goes on", slog.String("from", from.String()), slog.String("to", to.String()), slog.String("next", p.Next.String()))
+			a.Log.InfoContext(ctx, "unfinished backfill resumed", slog.String("from", from.String()), slog.String("to", to.String()), slog.String("next", p.Next.String()))
 		} else {
-			a.Log.WarnContext(ctx, "an unfinished backfill of another range is given up", slog.String("from", was.From.String()),
+			a.Log.WarnContext(ctx, "unfinished backfill of another range abandoned", slog.String("from", was.From.String()),
 				slog.String("to", was.To.String()), slog.String("next", was.Next.String()))
 		}
 	}
@@ -57,7 +57,7 @@ func (a *Agent) Backfill(ctx context.Context, from, to usage.Hour) (Report, erro
 		todo = append(todo, h)
 	}
 	var failed []error
-	var dropErr, away error
+	var uploadErr, away error
 	for row, i := 0, 0; i < len(todo) && row < maxRow && away == nil; i++ {
 		h := todo[i]
 		fresh := h >= p.Next // else it failed before
@@ -81,18 +81,18 @@ func (a *Agent) Backfill(ctx context.Context, from, to usage.Hour) (Report, erro
 		if fresh {
 			p.Next, resumed = h+1, false
 		}
-		if err == nil && dropErr == nil { // else the hours wait for the next run
-			dropErr = a.dropBacklog(ctx, &report)
+		if err == nil && uploadErr == nil { // else the hours wait for the next run
+			uploadErr = a.uploadBacklog(ctx, &report)
 		}
 	}
 	a.ended(ctx, metrics.StepCollect, away)
-	a.ended(ctx, metrics.StepDrop, dropErr)
+	a.ended(ctx, metrics.StepUpload, uploadErr)
 	a.publish(ctx)
 	if len(failed) > 0 || away != nil {
 		a.keepNote(ctx, backfillNote, p)
-		return report, errors.Join(status.Join(failed), away, dropErr)
+		return report, errors.Join(status.Join(failed), away, uploadErr)
 	}
-	return report, errors.Join(a.Spool.Forget(backfillNote), dropErr)
+	return report, errors.Join(a.Spool.Forget(backfillNote), uploadErr)
 }
 
 // fill collects one hour of a backfill, unless the run before was interrupted
@@ -103,7 +103,7 @@ func (a *Agent) fill(ctx context.Context, p *backfill, h usage.Hour, resumed boo
 		return err
 	}
 	var files []string
-	for _, e := range slices.Concat(found.Sealed, found.Refused, found.Sent) {
+	for _, e := range slices.Concat(found.Sealed, found.Rejected, found.Sent) {
 		files = append(files, e.Name())
 	}
 	if resumed && slices.ContainsFunc(files, func(f string) bool { return !slices.Contains(p.Had, f) }) {
@@ -113,14 +113,14 @@ func (a *Agent) fill(ctx context.Context, p *backfill, h usage.Hour, resumed boo
 		p.Had = files
 	}
 	if !a.keepNote(ctx, backfillNote, p) {
-		return errors.New("the progress of the backfill cannot be kept")
+		return errors.New("the progress of the backfill could not be written")
 	}
 	if err := a.seal(ctx, h, report); err != nil {
 		return err
 	}
 	if found.State != spool.Absent {
 		report.Again++
-		a.Log.InfoContext(ctx, "an hour was collected again: with the same rows it is a duplicate on the Azure side, with others a conflict that its operator has to decide",
+		a.Log.InfoContext(ctx, "hour collected again; in Azure its second file is a duplicate if it has the same rows, and otherwise a conflict that an operator resolves",
 			slog.String("hour", h.String()))
 	}
 	return nil

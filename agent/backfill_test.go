@@ -26,17 +26,17 @@ func TestBackfill(t *testing.T) {
 	}
 	t.Run("collects again what was sent, and says what that means", func(t *testing.T) {
 		p, dir := &played{}, t.TempDir()
-		mustOnce(t, p.agent(t, dir, clock(2)), agent.Report{Hours: 3, Collected: 3, Dropped: 3, Rows: 3})
+		mustOnce(t, p.agent(t, dir, clock(2)), agent.Report{Hours: 3, Collected: 3, Uploaded: 3, Rows: 3})
 		a := p.agent(t, dir, clock(2).Add(time.Second))
 		var log bytes.Buffer
 		a.Log = slog.New(slog.NewTextHandler(&log, nil))
-		fill(t, a, 1, 3, agent.Report{Hours: 2, Collected: 2, Dropped: 2, Rows: 2, Again: 2})
+		fill(t, a, 1, 3, agent.Report{Hours: 2, Collected: 2, Uploaded: 2, Rows: 2, Again: 2})
 		p.mustHave(t, hours(0, 1, 2, 1, 2), hours(0, 1, 2, 1, 2))
 		if text := log.String(); strings.Count(text, "duplicate") != 2 || !strings.Contains(text, "conflict") {
 			t.Errorf("the operator reads %s", text)
 		}
 		t.Run("as often as it is asked to", func(t *testing.T) {
-			fill(t, p.agent(t, dir, clock(3)), 1, 3, agent.Report{Hours: 2, Collected: 2, Dropped: 2, Rows: 2, Again: 2})
+			fill(t, p.agent(t, dir, clock(3)), 1, 3, agent.Report{Hours: 2, Collected: 2, Uploaded: 2, Rows: 2, Again: 2})
 		})
 	})
 	t.Run("goes on where it failed, also in another process", func(t *testing.T) {
@@ -53,7 +53,7 @@ func TestBackfill(t *testing.T) {
 		}
 		p.mustHave(t, hours(0, 1), hours(0))
 		p.stack = nil
-		fill(t, p.agent(t, dir, clock(9)), 0, 3, agent.Report{Hours: 3, Collected: 2, Dropped: 2, Rows: 2})
+		fill(t, p.agent(t, dir, clock(9)), 0, 3, agent.Report{Hours: 3, Collected: 2, Uploaded: 2, Rows: 2})
 		p.mustHave(t, hours(1, 2), hours(1, 2))
 	})
 	t.Run("passes over hours that fail, and takes them when it is called again", func(t *testing.T) {
@@ -65,7 +65,7 @@ func TestBackfill(t *testing.T) {
 			return nil
 		}
 		report, err := p.agent(t, dir, clock(9)).Backfill(t.Context(), smallFirst, smallFirst+4)
-		if err == nil || strings.Count(err.Error(), "503") != 2 || report.Collected != 2 || report.Dropped != 2 {
+		if err == nil || strings.Count(err.Error(), "503") != 2 || report.Collected != 2 || report.Uploaded != 2 {
 			t.Fatalf("%+v, %v", report, err)
 		}
 		p.mustHave(t, hours(0, 1, 2, 3), hours(1, 3))
@@ -74,9 +74,9 @@ func TestBackfill(t *testing.T) {
 		}
 		p.mustHave(t, hours(0, 2), nil)
 		p.stack = nil
-		fill(t, p.agent(t, dir, clock(9)), 0, 4, agent.Report{Hours: 4, Collected: 2, Dropped: 2, Rows: 2})
+		fill(t, p.agent(t, dir, clock(9)), 0, 4, agent.Report{Hours: 4, Collected: 2, Uploaded: 2, Rows: 2})
 		p.mustHave(t, hours(0, 2), hours(0, 2))
-		fill(t, p.agent(t, dir, clock(9)), 0, 4, agent.Report{Hours: 4, Collected: 4, Dropped: 4, Rows: 4, Again: 4})
+		fill(t, p.agent(t, dir, clock(9)), 0, 4, agent.Report{Hours: 4, Collected: 4, Uploaded: 4, Rows: 4, Again: 4})
 		p.mustHave(t, hours(0, 1, 2, 3), hours(0, 1, 2, 3))
 		t.Run("but does not ask a stack that is away for all of a month", func(t *testing.T) {
 			p := &played{stack: func(usage.Hour) error { return &stackapi.Error{Status: 503} }}
@@ -87,14 +87,14 @@ func TestBackfill(t *testing.T) {
 	})
 	t.Run("does not collect twice what was sealed when it was killed", func(t *testing.T) {
 		p, dir := &played{}, t.TempDir()
-		mustOnce(t, p.agent(t, dir, clock(1)), agent.Report{Hours: 2, Collected: 2, Dropped: 2, Rows: 2})
+		mustOnce(t, p.agent(t, dir, clock(1)), agent.Report{Hours: 2, Collected: 2, Uploaded: 2, Rows: 2})
 		p.storage = func(usage.Hour) error { panic("killed") } // after the seal of hour 0
 		func() {
 			defer func() { recover() }()
 			p.agent(t, dir, clock(9)).Backfill(t.Context(), smallFirst, smallFirst+2)
 		}()
-		p.storage, p.asked, p.dropped = nil, nil, nil
-		fill(t, p.agent(t, dir, clock(9)), 0, 2, agent.Report{Hours: 2, Collected: 1, Dropped: 2, Rows: 1, Again: 1})
+		p.storage, p.asked, p.uploaded = nil, nil, nil
+		fill(t, p.agent(t, dir, clock(9)), 0, 2, agent.Report{Hours: 2, Collected: 1, Uploaded: 2, Rows: 1, Again: 1})
 		p.mustHave(t, hours(1), hours(0, 1))
 	})
 	t.Run("gives up an unfinished one for another range, and says so", func(t *testing.T) {
@@ -106,8 +106,8 @@ func TestBackfill(t *testing.T) {
 		a := p.agent(t, dir, clock(9))
 		var log bytes.Buffer
 		a.Log = slog.New(slog.NewTextHandler(&log, nil))
-		fill(t, a, 4, 5, agent.Report{Hours: 1, Collected: 1, Dropped: 1, Rows: 1})
-		if !strings.Contains(log.String(), "given up") {
+		fill(t, a, 4, 5, agent.Report{Hours: 1, Collected: 1, Uploaded: 1, Rows: 1})
+		if !strings.Contains(log.String(), "abandoned") {
 			t.Errorf("the operator reads %s", &log)
 		}
 	})
@@ -117,7 +117,7 @@ func TestBackfill(t *testing.T) {
 		if !errors.Is(err, errBroken) || report.Collected != 3 {
 			t.Errorf("%+v, %v", report, err)
 		}
-		if s, err := status.Read(dir); err != nil || s.BacklogHours != 3 || s.DropError == nil {
+		if s, err := status.Read(dir); err != nil || s.BacklogHours != 3 || s.UploadError == nil {
 			t.Errorf("%+v, %v", s, err)
 		}
 	})

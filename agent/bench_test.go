@@ -15,7 +15,7 @@ import (
 	"time"
 
 	"stackusage/agent"
-	"stackusage/agent/blobdrop"
+	"stackusage/agent/blobs"
 	"stackusage/agent/stackapi"
 	"stackusage/shared/landing"
 	"stackusage/shared/usage"
@@ -41,9 +41,9 @@ func writing(rows int) source {
 	}
 }
 
-var unstored = drop(func(context.Context, landing.Name, io.ReadSeekCloser) error { return nil })
+var unstored = upload(func(context.Context, landing.Name, io.ReadSeekCloser) error { return nil })
 
-// allocated is how many bytes are allocated to collect and drop one hour.
+// allocated is how many bytes are allocated to collect and upload one hour.
 func allocated(t testing.TB, a *agent.Agent, h usage.Hour) uint64 {
 	t.Helper()
 	var before, after runtime.MemStats
@@ -127,7 +127,7 @@ func peakHeap(fn func()) uint64 {
 
 func TestALargeHourTakesLittleMemory(t *testing.T) {
 	const rows, bound = 100_000, 40 << 20 // the rows have 85 MB
-	a := newAgent(t, t.TempDir(), endless(t, rows), blobdrop.Drop{Client: box(t)})
+	a := newAgent(t, t.TempDir(), endless(t, rows), blobs.Storage{Client: box(t)})
 	var report agent.Report
 	var err error
 	peak := peakHeap(func() { report, err = collect(t.Context(), a, burst, burst+1) })
@@ -141,7 +141,7 @@ func TestALargeHourTakesLittleMemory(t *testing.T) {
 }
 
 // BenchmarkCollect takes hours from an API over HTTP into the spool and reads
-// them for a drop that stores nothing. The stack that it plays is in the same
+// them for an upload that stores nothing. The stack that it plays is in the same
 // process: its share is in every number.
 func BenchmarkCollect(b *testing.B) {
 	for _, rows := range []int{1_000, 100_000, 1_000_000} {

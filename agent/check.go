@@ -18,7 +18,7 @@ const (
 	lateCheck = 14 * 24 * time.Hour
 )
 
-var errLate = errors.New("it is too long ago")
+var errLate = errors.New("the hour is too old")
 
 // checkHours asks once more for hours that were sealed a day ago. One with other
 // rows is sealed again, as a second file, which the Azure side knows as a conflict.
@@ -42,11 +42,11 @@ func (a *Agent) checkHours(ctx context.Context, most int, report *Report) (away 
 		case ctx.Err() != nil:
 			return err
 		case errors.Is(err, errSame):
-			a.Log.DebugContext(ctx, "the hour has the same rows as before", slog.String("hour", h.String()))
+			a.Log.DebugContext(ctx, "hour checked, same rows", slog.String("hour", h.String()))
 		case err == nil:
 			report.Changed++
 			a.Metrics.Changed.Inc()
-			a.Log.WarnContext(ctx, "the stack tells other rows of an hour than before; they are dropped as a second file, which is a conflict in Azure",
+			a.Log.WarnContext(ctx, "hour checked, other rows than before; they are uploaded as a second file, which is a conflict in Azure",
 				slog.String("hour", h.String()))
 		case err != errLate && ofTheStack(err) && !(refused && answered):
 			if refused { // the next round shows whether the refusal is of this hour alone
@@ -58,7 +58,7 @@ func (a *Agent) checkHours(ctx context.Context, most int, report *Report) (away 
 				again(c, a.Settings.again(c.Tries, 0, 0))
 				continue
 			}
-			a.Log.WarnContext(ctx, "an hour cannot be checked, and counts as it was told", slog.String("hour", h.String()), slog.String("error", err.Error()))
+			a.Log.WarnContext(ctx, "hour not checked; it stays as collected first", slog.String("hour", h.String()), slog.String("error", err.Error()))
 		}
 		a.Metrics.Checked.Inc()
 		a.memory.Checked(ctx, h)

@@ -19,7 +19,7 @@ func TestACheckThatIsRefusedHoldsUpNoOther(t *testing.T) {
 		a.Settings.CheckAfter = time.Minute
 		return a
 	}
-	mustOnce(t, begin(clock(2)), agent.Report{Hours: 3, Collected: 3, Dropped: 3, Rows: 3})
+	mustOnce(t, begin(clock(2)), agent.Report{Hours: 3, Collected: 3, Uploaded: 3, Rows: 3})
 	p.mustHave(t, hours(0, 1, 2), hours(0, 1, 2))
 	p.stack = func(h usage.Hour) error {
 		if h == smallFirst {
@@ -35,7 +35,7 @@ func TestACheckThatIsRefusedHoldsUpNoOther(t *testing.T) {
 	mustOnce(t, begin(now), agent.Report{})
 	p.mustHave(t, hours(1, 2), nil)
 	t.Run("nor where the stack has answered in the round", func(t *testing.T) {
-		mustOnce(t, begin(clock(3).Add(10*time.Minute)), agent.Report{Hours: 1, Collected: 1, Dropped: 1, Rows: 1})
+		mustOnce(t, begin(clock(3).Add(10*time.Minute)), agent.Report{Hours: 1, Collected: 1, Uploaded: 1, Rows: 1})
 		if !slices.Equal(p.asked, hours(3, 0)) {
 			t.Errorf("asked for %v", p.asked)
 		}

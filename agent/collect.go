@@ -43,7 +43,7 @@ func (a *Agent) seal(ctx context.Context, h usage.Hour, report *Report) error {
 }
 
 // errSame ends the check of an hour that has the rows it had.
-var errSame = errors.New("the hour has the rows it had")
+var errSame = errors.New("the hour has the same rows")
 
 // take seals what the stack tells of an hour: for all subscribers at once, or, where
 // that is too much for its gateway, subscriber by subscriber. An hour with the rows
@@ -60,14 +60,14 @@ func (a *Agent) take(ctx context.Context, h usage.Hour, same string) (rows int64
 		if answer := (*stackapi.Error)(nil); a.Settings.NoSplit || !errors.As(err, &answer) || !answer.TimedOut() {
 			return rows, false, err
 		}
-		a.Log.WarnContext(ctx, "the stack gives up on all subscribers at once, it is asked one by one", slog.String("hour", h.String()), slog.String("error", err.Error()))
+		a.Log.WarnContext(ctx, "request for all subscribers timed out, collecting one by one", slog.String("hour", h.String()), slog.String("error", err.Error()))
 		if !a.memory.PartsSince().IsZero() {
 			a.setParts(ctx, true) // still, and asked for all just now
 		}
 	}
-	ids := a.known.List(h, a.Stamp.ProviderSubscriptions)
+	ids := a.known.List(h, a.Stack.ProviderSubscriptions)
 	if len(ids) == 0 {
-		return 0, true, cmp.Or(err, errors.New("no subscriber is known to ask for"))
+		return 0, true, cmp.Or(err, errors.New("no subscriber is known"))
 	}
 	rows, err = a.sealUnchanged(ctx, h, stale, ids, same)
 	if !inParts && (err == nil || err == errSame) {
@@ -85,7 +85,7 @@ func (a *Agent) sealUnchanged(ctx context.Context, h usage.Hour, stale bool, ids
 			return rows, err
 		}
 		a.Metrics.ChangedPages.Inc()
-		a.Log.WarnContext(ctx, "a page has other rows than a moment ago, the hour is asked for anew",
+		a.Log.WarnContext(ctx, "page changed between two responses, hour restarted",
 			slog.String("hour", h.String()), slog.String("error", err.Error()))
 		if try > maxChanged {
 			return rows, err
@@ -101,9 +101,9 @@ func (a *Agent) sealOnce(ctx context.Context, h usage.Hour, stale bool, ids []st
 	defer a.Spool.Discard(f)
 	buf := bufio.NewWriterSize(f, 64<<10) // gzip writes in pieces of 240 bytes
 	w, err := landing.NewWriter(buf, landing.Header{
-		CloudID: a.Stamp.CloudID, Region: a.Stamp.Region, Domain: a.Stamp.Domain,
-		ReportedStart: h.Start(), ReportedEnd: h.End(), CollectedAt: a.Now(), AgentVersion: a.Stamp.AgentVersion,
-		ProviderSubscriptions: a.Stamp.ProviderSubscriptions, Tenants: a.known.Tenants, TenantsStale: stale, TenantsAt: a.known.ReadAt,
+		CloudID: a.Stack.CloudID, Region: a.Stack.Region, Domain: a.Stack.Domain,
+		ReportedStart: h.Start(), ReportedEnd: h.End(), CollectedAt: a.Now(), AgentVersion: a.Stack.AgentVersion,
+		ProviderSubscriptions: a.Stack.ProviderSubscriptions, Tenants: a.known.Tenants, TenantsStale: stale, TenantsAt: a.known.ReadAt,
 		PartialSource: ids,
 	})
 	if err != nil {
@@ -140,7 +140,7 @@ func (a *Agent) sealOnce(ctx context.Context, h usage.Hour, stale bool, ids []st
 	a.Metrics.Pages.Add(float64(pages))
 	if look.Odd > 0 {
 		a.Metrics.OddRows.Add(float64(look.Odd))
-		a.Log.WarnContext(ctx, "rows whose usage hour is not plausible, kept as sent", slog.String("hour", h.String()),
+		a.Log.WarnContext(ctx, "rows with an implausible usage hour, kept as sent", slog.String("hour", h.String()),
 			slog.Int64("rows", look.Odd), slog.String("first", look.Oddest))
 	}
 	a.Log.InfoContext(ctx, "hour collected", slog.String("hour", h.String()), slog.Int64("rows", trailer.Records), slog.Int("pages", pages))
@@ -174,7 +174,7 @@ func (a *Agent) ask(ctx context.Context, h usage.Hour, ids []string, row func([]
 		pages += n
 		if answer := (*stackapi.Error)(nil); errors.As(err, &answer) && answer.NotDirectTenant() && n == 0 {
 			refused++
-			a.Log.WarnContext(ctx, "the stack refuses a subscriber as no direct tenant, its hour is left out",
+			a.Log.WarnContext(ctx, "subscriber rejected by the stack as no direct tenant, left out of the hour",
 				slog.String("hour", h.String()), slog.String("subscriber", id))
 		} else if err != nil && first == nil {
 			first = fmt.Errorf("subscriber %s: %w", id, err)
@@ -197,9 +197,9 @@ func (a *Agent) ask(ctx context.Context, h usage.Hour, ids []string, row func([]
 	case ctx.Err() != nil:
 		return 0, context.Cause(ctx)
 	case refused == len(ids):
-		return 0, errors.New("the stack refuses every subscriber as no direct tenant")
+		return 0, errors.New("the stack rejects every subscriber as no direct tenant")
 	}
-	a.Metrics.Refused.Add(float64(refused))
+	a.Metrics.SubscribersSkipped.Add(float64(refused))
 	return pages, nil
 }
 
@@ -214,10 +214,10 @@ func (a *Agent) hourFailed(ctx context.Context, h usage.Hour, err error) (failur
 	t := a.memory.Hours.Failed(ctx, h, err, waiting)
 	at := []any{slog.String("hour", h.String()), slog.String("error", err.Error()), slog.Int("tries", t.Tries), slog.Time("nextTry", t.Next)}
 	if waiting {
-		a.Log.InfoContext(ctx, "the stack does not tell the hour yet", at...)
+		a.Log.InfoContext(ctx, "usage for this hour is not available yet", at...)
 		return nil
 	}
-	a.Log.ErrorContext(ctx, "an hour cannot be collected, the others go on", at...)
+	a.Log.ErrorContext(ctx, "hour not collected, others continue", at...)
 	return fmt.Errorf("hour %s: %w", h, err)
 }
 
@@ -226,8 +226,8 @@ func (a *Agent) setParts(ctx context.Context, inParts bool) {
 	since := a.memory.SetParts(ctx, inParts)
 	switch {
 	case inParts && since.IsZero():
-		a.Log.WarnContext(ctx, "the stack is asked subscriber by subscriber from now on, and once a day for all at once", slog.Duration("every", memory.ProbeEvery))
+		a.Log.WarnContext(ctx, "collecting subscriber by subscriber from now on; a request for all is tried once a day", slog.Duration("every", memory.ProbeEvery))
 	case !inParts && !since.IsZero():
-		a.Log.InfoContext(ctx, "the stack answers for all subscribers at once again; the hours since are checked", slog.Time("since", since))
+		a.Log.InfoContext(ctx, "collecting all subscribers at once again; the hours since are checked", slog.Time("since", since))
 	}
 }

@@ -31,15 +31,15 @@ func TestEveryRowOfTheScenarioLands(t *testing.T) {
 	for h := from; h < to; h++ {
 		rows += int64(strings.Count(s.served(h), "\n"))
 	}
-	want := agent.Report{Hours: int(to - from), Collected: int(to - from), Dropped: int(to - from), Rows: rows}
+	want := agent.Report{Hours: int(to - from), Collected: int(to - from), Uploaded: int(to - from), Rows: rows}
 	if diff := cmp.Diff(want, report); diff != "" {
 		t.Error(diff)
 	}
 
-	t.Run("a second run asks the stack for nothing and drops nothing", func(t *testing.T) {
+	t.Run("a second run asks the stack for nothing and uploads nothing", func(t *testing.T) {
 		before, asked := s.names(t), s.requests.Load()
 		a := s.agent(t)
-		a.Drop = nil // a drop would panic
+		a.Storage = nil // an upload would panic
 		report, err := collect(t.Context(), a, from, to)
 		if err != nil {
 			t.Fatal(err)
@@ -59,7 +59,7 @@ func TestEveryRowOfTheScenarioLands(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		if want := (agent.Report{Hours: 2, Collected: 2, Dropped: 2}); report != want {
+		if want := (agent.Report{Hours: 2, Collected: 2, Uploaded: 2}); report != want {
 			t.Errorf("got %+v, want %+v", report, want)
 		}
 		if got := len(s.names(t)); got != int(to-from)+2 {
@@ -121,7 +121,7 @@ func TestAnHourWithoutUsageIsABlobWithoutRecords(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if want := (agent.Report{Hours: 1, Collected: 1, Dropped: 1}); report != want {
+	if want := (agent.Report{Hours: 1, Collected: 1, Uploaded: 1}); report != want {
 		t.Errorf("got %+v, want %+v", report, want)
 	}
 	got, ok := s.landed(t)[h]

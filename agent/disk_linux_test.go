@@ -17,7 +17,7 @@ import (
 	"stackusage/shared/usage"
 )
 
-func TestAFullDiskStopsCollectingAndNotDropping(t *testing.T) {
+func TestAFullDiskStopsCollectingAndNotUploading(t *testing.T) {
 	dir := t.TempDir()
 	if err := unix.Mount("tmpfs", dir, "tmpfs", 0, "size=256k,mode=755"); err != nil {
 		if os.Getenv("CI") != "" {
@@ -58,10 +58,10 @@ func TestAFullDiskStopsCollectingAndNotDropping(t *testing.T) {
 		t.Errorf("%+v, %v", s, err)
 	}
 	p.storage = nil
-	if again, err := begin().Once(t.Context()); err != nil || again.Dropped != 10 || again.Collected != 10-report.Collected {
+	if again, err := begin().Once(t.Context()); err != nil || again.Uploaded != 10 || again.Collected != 10-report.Collected {
 		t.Errorf("%+v, %v", again, err)
 	}
-	if len(p.dropped) != 10 {
-		t.Errorf("dropped %v", p.dropped)
+	if len(p.uploaded) != 10 {
+		t.Errorf("uploaded %v", p.uploaded)
 	}
 }

@@ -29,18 +29,18 @@ func anyFault(rng *rand.Rand) azurestack.Fault {
 		f.Status = 202
 	case 1:
 		f.Status = 400 // RequestEndTimeIsInFuture
-		f.Only = "stamp"
+		f.Only = "stack"
 	case 2:
 		f.Status, f.Count, f.RetryAfter = 429, 1+rng.IntN(2), rng.IntN(2)
 	case 3:
 		f.Status, f.Count = 503, 1+rng.IntN(5)
 	case 4:
 		f.Status, f.Count = 504, 1+rng.IntN(8)
-		f.Only = "stamp"
+		f.Only = "stack"
 	case 5:
 		f.Status, f.Count, f.Only = 503, 3, "subscriptions"
 	case 6:
-		f.CutAfter, f.Only = rng.IntN(2000), "stamp"
+		f.CutAfter, f.Only = rng.IntN(2000), "stack"
 	default:
 		f.CutAfter = rng.IntN(6000) // somewhere in a page of usage, or in the list
 	}

@@ -21,22 +21,22 @@ type Beat interface {
 // beat says once an hour how the agent is, so that who only sees the cloud knows what
 // is wrong, not merely that it is silent. Its failure costs nothing else.
 func (a *Agent) beat(ctx context.Context) {
-	heart, ok := a.Drop.(Beat)
+	heart, ok := a.Storage.(Beat)
 	if !ok {
 		return
 	}
 	s, err := a.Status()
 	if err != nil {
-		a.Log.WarnContext(ctx, "status not known", slog.String("error", err.Error()))
+		a.Log.WarnContext(ctx, "status unknown", slog.String("error", err.Error()))
 		return
 	}
 	now := a.Now()
 	body, err := json.Marshal(heartbeat(s, a.Settings, now))
 	if err == nil {
-		err = heart.Beat(ctx, landing.Container(a.Stamp.CloudID), landing.HeartbeatName(usage.HourOf(now)), body)
+		err = heart.Beat(ctx, landing.Container(a.Stack.CloudID), landing.HeartbeatName(usage.HourOf(now)), body)
 	}
 	if err != nil && ctx.Err() == nil {
-		a.Log.WarnContext(ctx, "the heartbeat is not stored", slog.String("error", err.Error()))
+		a.Log.WarnContext(ctx, "heartbeat not stored", slog.String("error", err.Error()))
 	}
 }
 
@@ -57,8 +57,8 @@ func heartbeat(s status.Status, settings Settings, now time.Time) landing.Heartb
 	if e := s.CollectError; e != nil {
 		h.CollectError = e.Text[:min(len(e.Text), most)]
 	}
-	if e := s.DropError; e != nil {
-		h.DropError = e.Text[:min(len(e.Text), most)]
+	if e := s.UploadError; e != nil {
+		h.UploadError = e.Text[:min(len(e.Text), most)]
 	}
 	for _, end := range s.Ends {
 		h.CredentialEnd = memory.Soonest(h.CredentialEnd, end.UTC())

@@ -7,7 +7,7 @@ import (
 	"time"
 
 	"stackusage/agent"
-	"stackusage/agent/blobdrop"
+	"stackusage/agent/blobs"
 	"stackusage/agent/stackapi"
 	"stackusage/internal/devstack/azurestack"
 	"stackusage/shared/landing"
@@ -23,7 +23,7 @@ func TestAHeartbeat(t *testing.T) {
 		}
 		return nil
 	}}
-	a := newAgent(t, s.dir, p.source(), blobdrop.Drop{Client: s.blobs})
+	a := newAgent(t, s.dir, p.source(), blobs.Storage{Client: s.blobs})
 	a.Now = at(clock(1))
 	a.Settings = agent.Settings{First: smallFirst, NoSplit: true}
 	end := clock(1).Add(24 * time.Hour)

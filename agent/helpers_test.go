@@ -20,7 +20,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"stackusage/agent"
-	"stackusage/agent/blobdrop"
+	"stackusage/agent/blobs"
 	"stackusage/agent/spool"
 	"stackusage/agent/stackapi"
 	"stackusage/internal/devstack/azurestack"
@@ -95,14 +95,14 @@ func connect(t testing.TB, connection string, opts *azblob.ClientOptions) *azblo
 // agent is a new agent over the stand's spool, as after a restart.
 func (s *stand) agent(t testing.TB) *agent.Agent {
 	t.Helper()
-	return newAgent(t, s.dir, s.source, blobdrop.Drop{Client: s.blobs})
+	return newAgent(t, s.dir, s.source, blobs.Storage{Client: s.blobs})
 }
 
 // opened is the spool of the last agent over each folder.
 var opened sync.Map
 
 // newAgent is a new agent over a folder. The one before it there has ended.
-func newAgent(t testing.TB, dir string, source agent.Source, drop agent.Drop) *agent.Agent {
+func newAgent(t testing.TB, dir string, source agent.Source, upload agent.Storage) *agent.Agent {
 	t.Helper()
 	if before, ok := opened.LoadAndDelete(dir); ok {
 		before.(*spool.Spool).Close()
@@ -114,9 +114,9 @@ func newAgent(t testing.TB, dir string, source agent.Source, drop agent.Drop) *a
 	opened.Store(dir, sp)
 	t.Cleanup(func() { sp.Close() })
 	return &agent.Agent{
-		Source: source, Drop: drop, Spool: sp, Log: slog.New(slog.DiscardHandler),
+		Source: source, Storage: upload, Spool: sp, Log: slog.New(slog.DiscardHandler),
 		Now: func() time.Time { return collectedAt },
-		Stamp: agent.Stamp{
+		Stack: agent.Stack{
 			CloudID: cloudID, Region: "local", Domain: "azurestack.external", AgentVersion: "1.2.3",
 			ProviderSubscriptions: []string{"39c82aed-b2b7-4a66-abdb-611de00bf11e"},
 		},
@@ -124,7 +124,7 @@ func newAgent(t testing.TB, dir string, source agent.Source, drop agent.Drop) *a
 }
 
 // collect makes sure that the hours from the first up to but without the last are
-// collected and dropped, in one round.
+// collected and uploaded, in one round.
 func collect(ctx context.Context, a *agent.Agent, from, to usage.Hour) (agent.Report, error) {
 	a.Settings = agent.Settings{First: from, Until: to, Delay: -1, MaxCatchUp: 10_000}
 	return a.Once(ctx)
@@ -259,7 +259,7 @@ func mustBeUntouched(t *testing.T, dir string, h usage.Hour) {
 	}
 }
 
-// source and drop change what they stand before.
+// source and upload change what they stand before.
 type source struct {
 	agent.Source
 	hour          func(ctx context.Context, start time.Time, row func([]byte) error) (int, error)
@@ -288,9 +288,9 @@ func (s source) Subscriptions(ctx context.Context) (map[string]string, error) {
 	return s.subscriptions(ctx)
 }
 
-type drop func(context.Context, landing.Name, io.ReadSeekCloser) error
+type upload func(context.Context, landing.Name, io.ReadSeekCloser) error
 
-func (d drop) Put(ctx context.Context, name landing.Name, body io.ReadSeekCloser) error {
+func (d upload) Put(ctx context.Context, name landing.Name, body io.ReadSeekCloser) error {
 	return d(ctx, name, body)
 }
 

@@ -16,7 +16,7 @@ import (
 	"pgregory.net/rapid"
 
 	"stackusage/agent"
-	"stackusage/agent/blobdrop"
+	"stackusage/agent/blobs"
 	"stackusage/internal/devstack/azurestack"
 	"stackusage/shared/landing"
 	"stackusage/shared/usage"
@@ -86,20 +86,20 @@ func TestAnInterruptedHourLandsOnce(t *testing.T) {
 				return s.source.Hour(ctx, start, row)
 			}}
 		}, mend: func(t *testing.T, s *stand) { s.rename(t, "away", "sealed") }},
-		{name: "a kill after the seal and before the drop", prepare: func(t *testing.T, s *stand, a *agent.Agent) {
-			a.Drop = s.dropping(hit, func(context.Context, func() error) error { return s.snapshot(t) })
+		{name: "a kill after the seal and before the upload", prepare: func(t *testing.T, s *stand, a *agent.Agent) {
+			a.Storage = s.uploading(hit, func(context.Context, func() error) error { return s.snapshot(t) })
 		}},
-		{name: "the drop fails", prepare: func(t *testing.T, s *stand, a *agent.Agent) {
-			a.Drop = s.dropping(hit, func(context.Context, func() error) error { return errBroken })
+		{name: "the upload fails", prepare: func(t *testing.T, s *stand, a *agent.Agent) {
+			a.Storage = s.uploading(hit, func(context.Context, func() error) error { return errBroken })
 		}},
-		{name: "the drop is stored and reported as failed", prepare: func(t *testing.T, s *stand, a *agent.Agent) {
-			a.Drop = s.dropping(hit, func(_ context.Context, put func() error) error { return errors.Join(put(), errBroken) })
+		{name: "the upload is stored and reported as failed", prepare: func(t *testing.T, s *stand, a *agent.Agent) {
+			a.Storage = s.uploading(hit, func(_ context.Context, put func() error) error { return errors.Join(put(), errBroken) })
 		}},
-		{name: "a kill after the drop and before it is marked", prepare: func(t *testing.T, s *stand, a *agent.Agent) {
-			a.Drop = s.dropping(hit, func(_ context.Context, put func() error) error { return errors.Join(put(), s.snapshot(t)) })
+		{name: "a kill after the upload and before it is marked", prepare: func(t *testing.T, s *stand, a *agent.Agent) {
+			a.Storage = s.uploading(hit, func(_ context.Context, put func() error) error { return errors.Join(put(), s.snapshot(t)) })
 		}},
 		{name: "the hour cannot be marked", prepare: func(t *testing.T, s *stand, a *agent.Agent) {
-			a.Drop = s.dropping(hit, func(_ context.Context, put func() error) error {
+			a.Storage = s.uploading(hit, func(_ context.Context, put func() error) error {
 				s.rename(t, "sent", "away")
 				return put()
 			})
@@ -114,14 +114,14 @@ func TestAnInterruptedHourLandsOnce(t *testing.T) {
 			if err == nil || tt.asked && !strings.HasPrefix(err.Error(), "hour "+third.String()+": ") {
 				t.Fatalf("the run ended with %v", err)
 			}
-			if report.Dropped != at {
-				t.Errorf("%d hours were dropped before, want %d", report.Dropped, at)
+			if report.Uploaded != at {
+				t.Errorf("%d hours were uploaded before, want %d", report.Uploaded, at)
 			}
 			if tt.mend != nil {
 				tt.mend(t, s)
 			}
 
-			want := agent.Report{Hours: hours - at - 1, Collected: hours - at - 1, Dropped: hours - at}
+			want := agent.Report{Hours: hours - at - 1, Collected: hours - at - 1, Uploaded: hours - at}
 			if tt.asked {
 				want.Hours, want.Collected = want.Hours+1, want.Collected+1
 			}
@@ -151,11 +151,11 @@ func (s *stand) faulting(t *testing.T, hour time.Time, fault string) agent.Sourc
 	}}
 }
 
-// dropping is the real drop, with the first Put of one hour replaced and its others
+// uploading is the real upload, with the first Put of one hour replaced and its others
 // failing. put is the real one.
-func (s *stand) dropping(hour time.Time, instead func(ctx context.Context, put func() error) error) agent.Drop {
-	real, done := blobdrop.Drop{Client: s.blobs}, false
-	return drop(func(ctx context.Context, name landing.Name, body io.ReadSeekCloser) error {
+func (s *stand) uploading(hour time.Time, instead func(ctx context.Context, put func() error) error) agent.Storage {
+	real, done := blobs.Storage{Client: s.blobs}, false
+	return upload(func(ctx context.Context, name landing.Name, body io.ReadSeekCloser) error {
 		put := func() error { return real.Put(ctx, name, body) }
 		if !name.Hour.Start().Equal(hour) {
 			return put()
@@ -215,7 +215,7 @@ func TestWhateverBreaksEachHourLandsOnce(t *testing.T) {
 				return 1, step()
 			},
 		}
-		put := drop(func(_ context.Context, name landing.Name, body io.ReadSeekCloser) error {
+		put := upload(func(_ context.Context, name landing.Name, body io.ReadSeekCloser) error {
 			if err := step(); err != nil {
 				return err
 			}

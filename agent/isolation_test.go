@@ -17,7 +17,7 @@ import (
 	"github.com/Azure/azure-sdk-for-go/sdk/storage/azblob"
 
 	"stackusage/agent"
-	"stackusage/agent/blobdrop"
+	"stackusage/agent/blobs"
 	"stackusage/agent/stackapi"
 	"stackusage/agent/status"
 	"stackusage/shared/usage"
@@ -64,18 +64,18 @@ func TestStorageThatRefusesSomeFiles(t *testing.T) {
 			}
 			p := &played{}
 			begin := func() *agent.Agent {
-				a := newAgent(t, dir, p.source(), blobdrop.Drop{Client: client})
+				a := newAgent(t, dir, p.source(), blobs.Storage{Client: client})
 				a.Now = at(clock(43))
 				a.Settings = agent.Settings{First: smallFirst, MaxCatchUp: 100}
 				return a
 			}
-			if report, err := begin().Once(t.Context()); err == nil || report.Collected != 44 || report.Dropped != 34 {
+			if report, err := begin().Once(t.Context()); err == nil || report.Collected != 44 || report.Uploaded != 34 {
 				t.Errorf("%+v, %v", report, err)
 			}
 			for range 2 {
 				begin().Once(t.Context())
 			}
-			aside, err := os.ReadDir(filepath.Join(dir, "refused"))
+			aside, err := os.ReadDir(filepath.Join(dir, "rejected"))
 			if err != nil || len(aside) != tc.aside {
 				t.Errorf("%d files set aside, %v", len(aside), err)
 			}
@@ -85,7 +85,7 @@ func TestStorageThatRefusesSomeFiles(t *testing.T) {
 			}
 			refuses = 0
 			a := begin()
-			if report, err := a.Once(t.Context()); err != nil || report.Dropped != 10 || report.Collected != 0 {
+			if report, err := a.Once(t.Context()); err != nil || report.Uploaded != 10 || report.Collected != 0 {
 				t.Errorf("once storage takes them: %+v, %v", report, err)
 			}
 			if s, err := a.Status(); err != nil || len(s.FailingFiles) != 0 {
@@ -109,12 +109,12 @@ func TestWhatIsSetAsideIsOfferedOnceADay(t *testing.T) {
 	if tries != before {
 		t.Errorf("offered %d times within a day", tries-before)
 	}
-	files, err := a.Spool.Refused()
+	files, err := a.Spool.Rejected()
 	if err != nil || len(files) != 1 {
 		t.Fatal(files, err)
 	}
 	old := time.Now().Add(-25 * time.Hour)
-	if err := os.Chtimes(filepath.Join(dir, "refused", files[0].Name()), old, old); err != nil {
+	if err := os.Chtimes(filepath.Join(dir, "rejected", files[0].Name()), old, old); err != nil {
 		t.Fatal(err)
 	}
 	a.Once(t.Context())
@@ -124,7 +124,7 @@ func TestWhatIsSetAsideIsOfferedOnceADay(t *testing.T) {
 }
 
 // TestSealedHoursAreCheckedOnce: an hour is asked for once more a day later, and
-// other rows are dropped as a second file.
+// other rows are uploaded as a second file.
 func TestSealedHoursAreCheckedOnce(t *testing.T) {
 	p, dir := &played{}, t.TempDir()
 	late := smallFirst + 1 // has another row by then
@@ -143,7 +143,7 @@ func TestSealedHoursAreCheckedOnce(t *testing.T) {
 		a.Source, a.Settings.MaxCatchUp = src, 100
 		return a
 	}
-	mustOnce(t, begin(2), agent.Report{Hours: 3, Collected: 3, Dropped: 3, Rows: 3})
+	mustOnce(t, begin(2), agent.Report{Hours: 3, Collected: 3, Uploaded: 3, Rows: 3})
 	p.mustHave(t, hours(0, 1, 2), hours(0, 1, 2))
 	p.asked = hours(1)
 	t.Run("not while the stack fails", func(t *testing.T) {
@@ -156,7 +156,7 @@ func TestSealedHoursAreCheckedOnce(t *testing.T) {
 	p.asked = hours(1)
 	a := begin(26)
 	report, err := a.Once(t.Context())
-	if err != nil || report.Collected != 24 || report.Changed != 1 || report.Dropped != 24 {
+	if err != nil || report.Collected != 24 || report.Changed != 1 || report.Uploaded != 24 {
 		t.Errorf("%+v, %v", report, err)
 	}
 	if got := p.asked[25:]; !slices.Equal(got, hours(0, 1, 2)) {
@@ -169,9 +169,9 @@ func TestSealedHoursAreCheckedOnce(t *testing.T) {
 	if err != nil || len(sealed) != 1 || sealed[0].Hour != late {
 		t.Errorf("sealed are %v, %v", sealed, err)
 	}
-	mustOnce(t, a, agent.Report{Dropped: 1})
-	if n := slices.Index(p.dropped[3:], late); n < 0 {
-		t.Error("the second file was not dropped")
+	mustOnce(t, a, agent.Report{Uploaded: 1})
+	if n := slices.Index(p.uploaded[3:], late); n < 0 {
+		t.Error("the second file was not uploaded")
 	}
 	mustOnce(t, begin(26), agent.Report{})
 }
@@ -198,7 +198,7 @@ func TestASubscriberLeavesAfterSixtyDays(t *testing.T) {
 		t.Helper()
 		asked = nil
 		h := smallFirst + usage.Hour(day*24)
-		a := newAgent(t, dir, src, drop((&played{}).drop()))
+		a := newAgent(t, dir, src, upload((&played{}).upload()))
 		a.Now = func() time.Time { return h.End().Add(time.Hour) }
 		if _, err := collect(t.Context(), a, h, h+1); err != nil {
 			t.Fatal(err)
@@ -238,7 +238,7 @@ func TestAnHourThatIsCollectedByHandFailsNoMore(t *testing.T) {
 // TestACheckThatComesTooLateIsLeftOut: the stack may have forgotten the hour.
 func TestACheckThatComesTooLateIsLeftOut(t *testing.T) {
 	p, dir := &played{}, t.TempDir()
-	mustOnce(t, p.agent(t, dir, clock(0)), agent.Report{Hours: 1, Collected: 1, Dropped: 1, Rows: 1})
+	mustOnce(t, p.agent(t, dir, clock(0)), agent.Report{Hours: 1, Collected: 1, Uploaded: 1, Rows: 1})
 	a := p.agent(t, dir, clock(24*16))
 	a.Settings.MaxCatchUp = 1000
 	p.asked = nil
@@ -257,7 +257,7 @@ func TestStorageThatLetsNobodyInIsAskedTwice(t *testing.T) {
 	p.storage = func(usage.Hour) error { tries++; return agent.ErrAccount }
 	a := p.agent(t, dir, clock(20))
 	a.Once(t.Context())
-	if s, err := a.Status(); tries != 2 || err != nil || s.BacklogHours != 21 || s.DropError == nil {
+	if s, err := a.Status(); tries != 2 || err != nil || s.BacklogHours != 21 || s.UploadError == nil {
 		t.Errorf("%d tries, %+v, %v", tries, s, err)
 	}
 }
@@ -266,17 +266,17 @@ func TestStorageThatLetsNobodyInIsAskedTwice(t *testing.T) {
 // hundreds that fail alike, but always that storage is away.
 func TestWhatIsSaidOfManyFilesIsShort(t *testing.T) {
 	p, dir, tries := &played{}, t.TempDir(), 0
-	p.storage = func(usage.Hour) error { return agent.ErrRefused }
+	p.storage = func(usage.Hour) error { return agent.ErrRejected }
 	a := p.agent(t, dir, clock(20))
 	_, err := a.Once(t.Context())
-	if s, unknown := a.Status(); unknown != nil || len(s.FailingFiles) != 21 || strings.Count(s.DropError.Text, "\n") > 3 || strings.Count(err.Error(), "\n") > 3 {
-		t.Errorf("%v\n%s\n%v", unknown, s.DropError.Text, err)
+	if s, unknown := a.Status(); unknown != nil || len(s.FailingFiles) != 21 || strings.Count(s.UploadError.Text, "\n") > 3 || strings.Count(err.Error(), "\n") > 3 {
+		t.Errorf("%v\n%s\n%v", unknown, s.UploadError.Text, err)
 	}
 	p.storage = func(usage.Hour) error {
 		if tries++; tries > 10 {
 			return agent.ErrStorage
 		}
-		return agent.ErrRefused
+		return agent.ErrRejected
 	}
 	if _, err := p.agent(t, dir, clock(20)).Once(t.Context()); !errors.Is(err, agent.ErrStorage) || tries != 11 {
 		t.Errorf("%d tries, %v", tries, err)

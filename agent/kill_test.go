@@ -21,7 +21,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"stackusage/agent"
-	"stackusage/agent/blobdrop"
+	"stackusage/agent/blobs"
 	"stackusage/agent/spool"
 	"stackusage/agent/stackapi"
 	"stackusage/internal/devstack/azurestack"
@@ -63,7 +63,7 @@ func runVictim(order string) error {
 	if err != nil {
 		return err
 	}
-	blobs, err := azblob.NewClientFromConnectionString(v.Storage, nil)
+	client, err := azblob.NewClientFromConnectionString(v.Storage, nil)
 	if err != nil {
 		return err
 	}
@@ -73,8 +73,8 @@ func runVictim(order string) error {
 		return err
 	}
 	a := &agent.Agent{
-		Source: source, Drop: blobdrop.Drop{Client: blobs}, Spool: sp, Log: slog.New(slog.DiscardHandler), Now: at(v.Until.End()),
-		Stamp:    agent.Stamp{CloudID: v.CloudID, Region: "local"},
+		Source: source, Storage: blobs.Storage{Client: client}, Spool: sp, Log: slog.New(slog.DiscardHandler), Now: at(v.Until.End()),
+		Stack:    agent.Stack{CloudID: v.CloudID, Region: "local"},
 		Settings: agent.Settings{First: smallFirst, Delay: -1, MaxCatchUp: 1000, KeepSent: -1},
 	}
 	return a.Run(context.Background())
@@ -178,7 +178,7 @@ func (l *lane) progress() (usage.Hour, error) {
 }
 
 // finish lets an agent end the work, and checks what landed.
-func (l *lane) finish(t *testing.T, blobs *azblob.Client) (hours int, rows int) {
+func (l *lane) finish(t *testing.T, client *azblob.Client) (hours int, rows int) {
 	t.Helper()
 	next, err := l.progress()
 	if err != nil {
@@ -188,15 +188,15 @@ func (l *lane) finish(t *testing.T, blobs *azblob.Client) (hours int, rows int) 
 	if err != nil {
 		t.Fatal(err)
 	}
-	a := newAgent(t, l.Dir, source, blobdrop.Drop{Client: blobs})
-	a.Stamp.CloudID = l.CloudID
+	a := newAgent(t, l.Dir, source, blobs.Storage{Client: client})
+	a.Stack.CloudID = l.CloudID
 	a.Now = at(next.End())
 	a.Settings = agent.Settings{First: smallFirst, Delay: -1, MaxCatchUp: 10_000, KeepSent: -1}
 	report, err := a.Once(t.Context())
 	if err != nil || report.Damaged > 0 {
 		t.Fatalf("%+v, %v", report, err)
 	}
-	s := &stand{stack: l.stack, blobs: blobs}
+	s := &stand{stack: l.stack, blobs: client}
 	landed := s.landedOf(t, l.CloudID) // ends the test on two blobs of one hour and on a torn one
 	for h := smallFirst; h <= next; h++ {
 		got, ok := landed[h]
@@ -260,6 +260,6 @@ func TestKilledAtAnyMoment(t *testing.T) {
 	if found["tmp"] == 0 || found["sealed"] == 0 {
 		t.Errorf("the kills hit too little: %v", found)
 	}
-	t.Logf("%d kills in %s; they left an unsealed file %d times, hours to drop %d times, hours to prune %d times, a memory of pruned ones %d times; %d hours with %d rows landed, each once and whole",
+	t.Logf("%d kills in %s; they left an unsealed file %d times, hours to upload %d times, hours to prune %d times, a memory of pruned ones %d times; %d hours with %d rows landed, each once and whole",
 		lanes*trials, took.Round(time.Second), found["tmp"], found["sealed"], found["sent"], found["done.json"], hours, rows)
 }

@@ -15,7 +15,7 @@ import (
 	"github.com/Azure/azure-sdk-for-go/sdk/storage/azblob"
 
 	"stackusage/agent"
-	"stackusage/agent/blobdrop"
+	"stackusage/agent/blobs"
 	"stackusage/agent/stackapi"
 	"stackusage/agent/status"
 	"stackusage/internal/devstack/azurestack"
@@ -106,7 +106,7 @@ func TestAMonthOfFaultsThatNeverEnd(t *testing.T) {
 	now := (smallFirst + hours - 1).End().Add(time.Hour)
 	dir := t.TempDir()
 	begin := func() *agent.Agent {
-		a := newAgent(t, dir, source, blobdrop.Drop{Client: client})
+		a := newAgent(t, dir, source, blobs.Storage{Client: client})
 		a.Now = func() time.Time { return now }
 		a.Settings = agent.Settings{First: smallFirst, MaxCatchUp: 50}
 		return a

@@ -9,7 +9,7 @@ import (
 )
 
 // TestNotesOfAnyKindCostNoHour: whatever lies in the place of a note, the hour is
-// collected and dropped.
+// collected and uploaded.
 func TestNotesOfAnyKindCostNoHour(t *testing.T) {
 	for _, note := range []string{"memory.json", "subscriptions.json", "tenants.json"} {
 		for _, text := range []string{``, `null`, `[]`, `{}`, `7`, `{"hours":{"x":{}}}`, `{"hours":{"2019-12-20T00:00:00Z":null},"files":{"a":null},"checks":{"2019-12-19T00:00:00Z":null}}`,
@@ -20,7 +20,7 @@ func TestNotesOfAnyKindCostNoHour(t *testing.T) {
 				t.Fatal(err)
 			}
 			report, err := p.agent(t, dir, clock(0)).Once(t.Context())
-			if err != nil || report.Collected != 1 || report.Dropped != 1 {
+			if err != nil || report.Collected != 1 || report.Uploaded != 1 {
 				t.Errorf("%s is %s: %+v, %v", note, text, report, err)
 			}
 			if s, err := status.Read(dir); err != nil || len(s.FailingHours) > 0 {

@@ -31,15 +31,15 @@ func (s *stand) once(t *testing.T, n int) (agent.Report, error) {
 	return a.Once(t.Context())
 }
 
-func TestAStackTooSlowForTheWholeStamp(t *testing.T) {
+func TestAStackTooSlowForAllSubscribers(t *testing.T) {
 	const provider = "39c82aed-b2b7-4a66-abdb-611de00bf11e"
 	s := newStand(t, smallStack(t, 6, func(int) int { return 7 }), azurestack.Options{PageSize: 2, Deleted: []string{subscriber(1)}})
 	if _, err := s.once(t, 0); err != nil { // rows of all three subscriptions, one of them deleted
 		t.Fatal(err)
 	}
-	s.post(t, "/_devstack/faults", strings.NewReader(`{"status":504,"only":"stamp","count":2}`))
+	s.post(t, "/_devstack/faults", strings.NewReader(`{"status":504,"only":"stack","count":2}`))
 	t.Run("is asked subscriber by subscriber at once, and so from then on", func(t *testing.T) {
-		if report, err := s.once(t, 2); err != nil || report.Collected != 2 || report.Partial != 2 || report.Dropped != 2 {
+		if report, err := s.once(t, 2); err != nil || report.Collected != 2 || report.Partial != 2 || report.Uploaded != 2 {
 			t.Errorf("%+v, %v", report, err)
 		}
 	})
@@ -110,7 +110,7 @@ func TestAPartialHour(t *testing.T) {
 	}
 	t.Run("leaves out who is no direct tenant, and says so", func(t *testing.T) {
 		a, got, log := begin(t, map[string]error{subscriber(1): nil, subscriber(3): nil})
-		mustOnce(t, a, agent.Report{Hours: 1, Collected: 1, Dropped: 1, Rows: 2, Partial: 1})
+		mustOnce(t, a, agent.Report{Hours: 1, Collected: 1, Uploaded: 1, Rows: 2, Partial: 1})
 		if sorted(got.Rows) != row(subscriber(1))+"\n"+row(subscriber(3))+"\n" || len(got.Header.PartialSource) != 4 || got.Trailer.Pages != 2 {
 			t.Errorf("landed %+v", got)
 		}
@@ -146,8 +146,8 @@ func TestAPartialHour(t *testing.T) {
 	})
 }
 
-// keepIn is a drop that reads the last hour into got.
-func keepIn(t *testing.T, got *landed) drop {
+// keepIn is an upload that reads the last hour into got.
+func keepIn(t *testing.T, got *landed) upload {
 	return func(_ context.Context, name landing.Name, body io.ReadSeekCloser) error {
 		file, err := io.ReadAll(body)
 		if err == nil {
@@ -213,7 +213,7 @@ func TestRowsOutsideAnySaneHourAreToldAndKept(t *testing.T) {
 	if want := strings.Join(rows, "\n") + "\n"; got.Rows != want {
 		t.Errorf("landed\n%s", got.Rows)
 	}
-	if got := scrape(t, a)["stackusage_agent_odd_rows_total"]; got != "7" || strings.Count(log.String(), "not plausible") != 1 || !strings.Contains(log.String(), "rows=7 first=2019-12-20T07:00:00+00:00") {
+	if got := scrape(t, a)["stackusage_agent_odd_rows_total"]; got != "7" || strings.Count(log.String(), "implausible usage hour") != 1 || !strings.Contains(log.String(), "rows=7 first=2019-12-20T07:00:00+00:00") {
 		t.Errorf("%s rows counted; the operator reads %s", got, &log)
 	}
 }

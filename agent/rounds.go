@@ -20,7 +20,7 @@ import (
 var errNoFirst = errors.New("the first hour to collect is not set")
 
 // Run is the service: it collects each hour once it is due, catches up after
-// downtime, and drops whatever is sealed, until ctx ends. What fails is logged,
+// downtime, and uploads whatever is sealed, until ctx ends. What fails is logged,
 // counted, told by Status, and tried again; it ends with an error only if it
 // cannot begin.
 func (a *Agent) Run(ctx context.Context) error {
@@ -30,7 +30,7 @@ func (a *Agent) Run(ctx context.Context) error {
 	a.prepare(ctx)
 	sealed := make(chan struct{}, 1)
 	var both sync.WaitGroup
-	both.Go(func() { a.dropLoop(ctx, sealed) })
+	both.Go(func() { a.uploadLoop(ctx, sealed) })
 	both.Go(func() { a.collectLoop(ctx, sealed) })
 	both.Go(func() { a.beatLoop(ctx) })
 	both.Wait()
@@ -39,8 +39,8 @@ func (a *Agent) Run(ctx context.Context) error {
 	return nil
 }
 
-// Once is one round: it drops the backlog, collects what is due, at most
-// Settings.MaxCatchUp hours, and drops that. Neither half waits for the other to
+// Once is one round: it uploads the backlog, collects what is due, at most
+// Settings.MaxCatchUp hours, and uploads that. Neither half waits for the other to
 // succeed. That the stack does not tell an hour yet is no error.
 func (a *Agent) Once(ctx context.Context) (Report, error) {
 	var report Report
@@ -48,34 +48,34 @@ func (a *Agent) Once(ctx context.Context) (Report, error) {
 		return report, errNoFirst
 	}
 	a.prepare(ctx)
-	var undropped []error
-	var dropErr error // all of them
-	drop := func() {
-		err := a.dropBacklog(ctx, &report)
-		if errors.Is(dropErr, ErrStorage) {
-			undropped = nil // all that failed was tried again
+	var notUploaded []error
+	var uploadErr error // all of them
+	upload := func() {
+		err := a.uploadBacklog(ctx, &report)
+		if errors.Is(uploadErr, ErrStorage) {
+			notUploaded = nil // all that failed was tried again
 		}
 		if err != nil {
-			undropped = append(undropped, err)
+			notUploaded = append(notUploaded, err)
 		}
-		dropErr = errors.Join(undropped...)
+		uploadErr = errors.Join(notUploaded...)
 	}
-	drop()
+	upload()
 	failed, away := a.round(ctx, &report, func() {
-		if dropErr == nil || errors.Is(dropErr, ErrRefused) && !errors.Is(dropErr, ErrStorage) {
-			drop() // at once, so that catching up does not fill the spool
+		if uploadErr == nil || errors.Is(uploadErr, ErrRejected) && !errors.Is(uploadErr, ErrStorage) {
+			upload() // at once, so that catching up does not fill the spool
 		}
 	})
-	if dropErr != nil && report.Collected > 0 {
-		drop()
+	if uploadErr != nil && report.Collected > 0 {
+		upload()
 	}
 	a.ended(ctx, metrics.StepCollect, away)
-	a.ended(ctx, metrics.StepDrop, status.Join(undropped))
+	a.ended(ctx, metrics.StepUpload, status.Join(notUploaded))
 	a.publish(ctx)
-	if !errors.Is(dropErr, ErrStorage) {
+	if !errors.Is(uploadErr, ErrStorage) {
 		a.beat(ctx)
 	}
-	return report, errors.Join(status.Join(failed), away, status.Join(undropped))
+	return report, errors.Join(status.Join(failed), away, status.Join(notUploaded))
 }
 
 // maxRow is after how many hours in a row that fail a round ends: a stack that
@@ -180,7 +180,7 @@ func (a *Agent) collectLoop(ctx context.Context, sealed chan<- struct{}) {
 			failures = 0
 		} else {
 			wait = a.Settings.again(failures, 0, 0)
-			a.Log.ErrorContext(ctx, "hours cannot be collected", slog.String("error", away.Error()), slog.Duration("nextTry", wait))
+			a.Log.ErrorContext(ctx, "hours not collected", slog.String("error", away.Error()), slog.Duration("nextTry", wait))
 		}
 		a.setNextRound(a.Now().Add(wait))
 		a.publish(ctx)

@@ -27,11 +27,11 @@ import (
 
 // played is a stack and a storage of functions, which note what they were asked.
 type played struct {
-	mu      sync.Mutex
-	asked   []usage.Hour // by Hour
-	dropped []usage.Hour
-	stack   func(h usage.Hour) error // nil answers a row
-	storage func(h usage.Hour) error
+	mu       sync.Mutex
+	asked    []usage.Hour // by Hour
+	uploaded []usage.Hour
+	stack    func(h usage.Hour) error // nil answers a row
+	storage  func(h usage.Hour) error
 }
 
 func (p *played) source() source {
@@ -52,7 +52,7 @@ func (p *played) source() source {
 	}
 }
 
-func (p *played) drop() drop {
+func (p *played) upload() upload {
 	return func(_ context.Context, name landing.Name, body io.ReadSeekCloser) error {
 		p.mu.Lock()
 		defer p.mu.Unlock()
@@ -61,25 +61,25 @@ func (p *played) drop() drop {
 				return err
 			}
 		}
-		p.dropped = append(p.dropped, name.Hour)
+		p.uploaded = append(p.uploaded, name.Hour)
 		return nil
 	}
 }
 
 // agent is one over dir whose clock shows the given time.
 func (p *played) agent(t testing.TB, dir string, now time.Time) *agent.Agent {
-	a := newAgent(t, dir, p.source(), p.drop())
+	a := newAgent(t, dir, p.source(), p.upload())
 	a.Now = at(now)
 	a.Settings = agent.Settings{First: smallFirst}
 	return a
 }
 
-func (p *played) mustHave(t *testing.T, asked, dropped []usage.Hour) {
+func (p *played) mustHave(t *testing.T, asked, uploaded []usage.Hour) {
 	t.Helper()
-	if !slices.Equal(p.asked, asked) || !slices.Equal(p.dropped, dropped) {
-		t.Errorf("asked for %v and dropped %v, want %v and %v", p.asked, p.dropped, asked, dropped)
+	if !slices.Equal(p.asked, asked) || !slices.Equal(p.uploaded, uploaded) {
+		t.Errorf("asked for %v and uploaded %v, want %v and %v", p.asked, p.uploaded, asked, uploaded)
 	}
-	p.asked, p.dropped = nil, nil
+	p.asked, p.uploaded = nil, nil
 }
 
 func hours(numbers ...int) []usage.Hour {
@@ -111,7 +111,7 @@ func TestOnce(t *testing.T) {
 		p, dir := &played{}, t.TempDir()
 		mustOnce(t, p.agent(t, dir, clock(0).Add(-time.Second)), agent.Report{})
 		p.mustHave(t, nil, nil)
-		mustOnce(t, p.agent(t, dir, clock(2)), agent.Report{Hours: 3, Collected: 3, Dropped: 3, Rows: 3})
+		mustOnce(t, p.agent(t, dir, clock(2)), agent.Report{Hours: 3, Collected: 3, Uploaded: 3, Rows: 3})
 		p.mustHave(t, hours(0, 1, 2), hours(0, 1, 2))
 		mustOnce(t, p.agent(t, dir, clock(2)), agent.Report{})
 		p.mustHave(t, nil, nil)
@@ -120,9 +120,9 @@ func TestOnce(t *testing.T) {
 		p, dir := &played{}, t.TempDir()
 		a := p.agent(t, dir, clock(4))
 		a.Settings.MaxCatchUp = 2
-		mustOnce(t, a, agent.Report{Hours: 2, Collected: 2, Dropped: 2, Rows: 2, Behind: true})
-		mustOnce(t, a, agent.Report{Hours: 2, Collected: 2, Dropped: 2, Rows: 2, Behind: true})
-		mustOnce(t, a, agent.Report{Hours: 1, Collected: 1, Dropped: 1, Rows: 1})
+		mustOnce(t, a, agent.Report{Hours: 2, Collected: 2, Uploaded: 2, Rows: 2, Behind: true})
+		mustOnce(t, a, agent.Report{Hours: 2, Collected: 2, Uploaded: 2, Rows: 2, Behind: true})
+		mustOnce(t, a, agent.Report{Hours: 1, Collected: 1, Uploaded: 1, Rows: 1})
 		p.mustHave(t, hours(0, 1, 2, 3, 4), hours(0, 1, 2, 3, 4))
 	})
 	t.Run("needs a first hour", func(t *testing.T) {
@@ -140,9 +140,9 @@ func TestOnce(t *testing.T) {
 		p.mustHave(t, hours(1, 2), hours(1, 2))
 		a := p.agent(t, dir, clock(3))
 		a.Settings.KeepSent = -1 // and from what is pruned
-		mustOnce(t, a, agent.Report{Hours: 2, Collected: 2, Dropped: 2, Rows: 2})
+		mustOnce(t, a, agent.Report{Hours: 2, Collected: 2, Uploaded: 2, Rows: 2})
 		p.mustHave(t, hours(0, 3), hours(0, 3))
-		mustOnce(t, p.agent(t, dir, clock(4)), agent.Report{Hours: 1, Collected: 1, Dropped: 1, Rows: 1})
+		mustOnce(t, p.agent(t, dir, clock(4)), agent.Report{Hours: 1, Collected: 1, Uploaded: 1, Rows: 1})
 		p.mustHave(t, hours(4), hours(4))
 	})
 	t.Run("takes not yet for no failure, and never for an empty hour", func(t *testing.T) {
@@ -153,7 +153,7 @@ func TestOnce(t *testing.T) {
 			}
 			return nil
 		}
-		mustOnce(t, p.agent(t, dir, clock(3)), agent.Report{Hours: 4, Collected: 3, Dropped: 3, Rows: 3, NotReady: true})
+		mustOnce(t, p.agent(t, dir, clock(3)), agent.Report{Hours: 4, Collected: 3, Uploaded: 3, Rows: 3, NotReady: true})
 		p.mustHave(t, hours(0, 1, 2, 3), hours(0, 2, 3))
 		s, err := status.Read(dir)
 		if err != nil || s.CollectError != nil || s.LastError != nil || len(s.FailingHours) != 1 || !s.FailingHours[0].Waiting {
@@ -170,7 +170,7 @@ func TestOnce(t *testing.T) {
 			}
 		})
 		p.stack = nil
-		mustOnce(t, p.agent(t, dir, clock(50)), agent.Report{Hours: 1, Collected: 1, Dropped: 1, Rows: 1})
+		mustOnce(t, p.agent(t, dir, clock(50)), agent.Report{Hours: 1, Collected: 1, Uploaded: 1, Rows: 1})
 	})
 	t.Run("does not let hours that fail hold up the others, whatever the stack answers", func(t *testing.T) {
 		for name, answer := range map[string]error{
@@ -193,11 +193,11 @@ func TestOnce(t *testing.T) {
 					break
 				}
 			}
-			if len(p.dropped) != 76 {
-				t.Errorf("%s: %d hours dropped", name, len(p.dropped))
+			if len(p.uploaded) != 76 {
+				t.Errorf("%s: %d hours uploaded", name, len(p.uploaded))
 			}
-			p.asked, p.dropped, p.stack = nil, nil, nil
-			mustOnce(t, p.agent(t, dir, clock(80)), agent.Report{Hours: 5, Collected: 5, Dropped: 5, Rows: 5})
+			p.asked, p.uploaded, p.stack = nil, nil, nil
+			mustOnce(t, p.agent(t, dir, clock(80)), agent.Report{Hours: 5, Collected: 5, Uploaded: 5, Rows: 5})
 			p.mustHave(t, hours(0, 1, 2, 3, 4), hours(0, 1, 2, 3, 4))
 		}
 	})
@@ -228,7 +228,7 @@ func TestOnce(t *testing.T) {
 		}
 		p.mustHave(t, hours(0), nil)
 	})
-	t.Run("does not let one file that cannot be dropped hold up the others", func(t *testing.T) {
+	t.Run("does not let one file that cannot be uploaded hold up the others", func(t *testing.T) {
 		p, dir := &played{}, t.TempDir()
 		p.storage = func(h usage.Hour) error {
 			if h == smallFirst {
@@ -241,7 +241,7 @@ func TestOnce(t *testing.T) {
 		}
 		p.mustHave(t, hours(0, 1, 2), hours(1, 2))
 		s, err := status.Read(dir)
-		if err != nil || s.DropError == nil || s.CollectError != nil || len(s.FailingFiles) != 1 || s.BacklogHours != 1 || *s.OldestSpooled != smallFirst {
+		if err != nil || s.UploadError == nil || s.CollectError != nil || len(s.FailingFiles) != 1 || s.BacklogHours != 1 || *s.OldestSpooled != smallFirst {
 			t.Errorf("%+v, %v", s, err)
 		}
 	})
@@ -257,7 +257,7 @@ func TestOnce(t *testing.T) {
 		p, dir := &played{storage: func(usage.Hour) error { return errBroken }}, t.TempDir()
 		a := p.agent(t, dir, clock(0))
 		if _, err := a.Once(t.Context()); err == nil {
-			t.Fatal("dropped")
+			t.Fatal("uploaded")
 		}
 		p.storage, p.asked = nil, nil
 		a = p.agent(t, dir, clock(0))
@@ -270,7 +270,7 @@ func TestOnce(t *testing.T) {
 		}
 		var log bytes.Buffer
 		a.Log = slog.New(slog.NewTextHandler(&log, nil))
-		mustOnce(t, a, agent.Report{Hours: 1, Collected: 1, Dropped: 1, Rows: 1, Damaged: 1})
+		mustOnce(t, a, agent.Report{Hours: 1, Collected: 1, Uploaded: 1, Rows: 1, Damaged: 1})
 		p.mustHave(t, hours(0), hours(0))
 		if !strings.Contains(log.String(), "level=ERROR") || !strings.Contains(log.String(), filepath.Join(dir, "damaged")) {
 			t.Errorf("the operator reads %s", &log)
@@ -279,7 +279,7 @@ func TestOnce(t *testing.T) {
 			t.Errorf("%+v, %v", s, err)
 		}
 	})
-	t.Run("stops collecting at the spool's limit, while dropping goes on", func(t *testing.T) {
+	t.Run("stops collecting at the spool's limit, while uploading goes on", func(t *testing.T) {
 		p, dir := &played{storage: func(usage.Hour) error { return errBroken }}, t.TempDir()
 		a := p.agent(t, dir, clock(9))
 		a.Spool.Limits.MaxBytes = 1200
@@ -289,7 +289,7 @@ func TestOnce(t *testing.T) {
 		}
 		before := report.Collected
 		p.storage = nil
-		if report, err = p.agent(t, dir, clock(9)).Once(t.Context()); err != nil || report.Dropped != 10 || report.Collected != 10-before {
+		if report, err = p.agent(t, dir, clock(9)).Once(t.Context()); err != nil || report.Uploaded != 10 || report.Collected != 10-before {
 			t.Errorf("%+v, %v", report, err)
 		}
 	})

@@ -32,7 +32,7 @@ func TestRun(t *testing.T) {
 			}
 		})
 	}
-	t.Run("collects and drops each hour when it is due", func(t *testing.T) {
+	t.Run("collects and uploads each hour when it is due", func(t *testing.T) {
 		p := &played{}
 		run(t, p, t.TempDir(), 3*time.Hour+30*time.Minute, nil)
 		p.mustHave(t, hours(0, 1, 2, 3), hours(0, 1, 2, 3))
@@ -43,19 +43,19 @@ func TestRun(t *testing.T) {
 			a.Settings.First -= 100
 			a.Settings.MaxCatchUp = 30
 		})
-		if len(p.dropped) != 101 || p.dropped[0] != smallFirst-100 || p.dropped[100] != smallFirst {
-			t.Errorf("dropped %v", p.dropped)
+		if len(p.uploaded) != 101 || p.uploaded[0] != smallFirst-100 || p.uploaded[100] != smallFirst {
+			t.Errorf("uploaded %v", p.uploaded)
 		}
 	})
-	t.Run("goes on collecting while storage is away, and drops it all afterwards", func(t *testing.T) {
+	t.Run("goes on collecting while storage is away, and uploads it all afterwards", func(t *testing.T) {
 		p, dir := &played{storage: func(usage.Hour) error { return errBroken }}, t.TempDir()
 		run(t, p, dir, 4*time.Hour+30*time.Minute, nil)
 		p.mustHave(t, hours(0, 1, 2, 3, 4), nil)
 		p.storage = nil
 		p.stack = func(usage.Hour) error { return errBroken }
 		run(t, p, dir, time.Minute, nil)
-		if !slices.Equal(p.dropped, hours(0, 1, 2, 3, 4)) {
-			t.Errorf("without the stack %v dropped", p.dropped)
+		if !slices.Equal(p.uploaded, hours(0, 1, 2, 3, 4)) {
+			t.Errorf("without the stack %v uploaded", p.uploaded)
 		}
 	})
 	t.Run("asks a stack that fails less and less often", func(t *testing.T) {
@@ -73,8 +73,8 @@ func TestRun(t *testing.T) {
 	})
 	t.Run("beats once an hour, also while storage fails", func(t *testing.T) {
 		p := &played{storage: func(usage.Hour) error { return errBroken }}
-		b := &beating{drop: p.drop()}
-		run(t, p, t.TempDir(), 5*time.Hour, func(a *agent.Agent) { a.Drop = b })
+		b := &beating{upload: p.upload()}
+		run(t, p, t.TempDir(), 5*time.Hour, func(a *agent.Agent) { a.Storage = b })
 		// At one minute past the first full hour, and then soon after each.
 		if n := len(b.beats); n != 5 || b.beats[0] != landing.HeartbeatName(usage.HourOf(clock(0))) || b.beats[4] != landing.HeartbeatName(usage.HourOf(clock(4))) {
 			t.Errorf("beats %q", b.beats)
@@ -98,15 +98,15 @@ func TestRun(t *testing.T) {
 		if next.Before(clock(1)) || next.After(clock(1).Add(agent.DefaultJitter)) {
 			t.Errorf("the second round was announced for %s", next)
 		}
-		if s, err := status.Read(dir); err != nil || !s.NextRound.IsZero() || *s.LastDropped != smallFirst+1 || *s.NextHour != smallFirst+2 {
+		if s, err := status.Read(dir); err != nil || !s.NextRound.IsZero() || *s.LastUploaded != smallFirst+1 || *s.NextHour != smallFirst+2 {
 			t.Errorf("%+v, %v", s, err)
 		}
 	})
 }
 
-// beating is a drop that takes heartbeats as well, or fails to.
+// beating is an upload that takes heartbeats as well, or fails to.
 type beating struct {
-	drop
+	upload
 	beats []string
 }
 

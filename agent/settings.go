@@ -16,7 +16,7 @@ const (
 	// principle an hour is whole when it is over; but nobody documents how soon
 	// it can be read, and what comes into an hour after it was asked for is
 	// never seen. An hour costs nothing: a usage day is closed six reported
-	// hours after its end at the earliest. Stamps that refuse the current UTC
+	// hours after its end at the earliest. Stacks that refuse the current UTC
 	// day answer "not yet", whatever the delay.
 	DefaultDelay      = time.Hour
 	DefaultMaxCatchUp = 24
@@ -51,7 +51,7 @@ type Settings struct {
 	Interval time.Duration
 
 	// Jitter is the most that is added by chance to the wait for the next
-	// hour, so that many agents do not ask and drop at once: DefaultJitter.
+	// hour, so that many agents do not ask and upload at once: DefaultJitter.
 	Jitter time.Duration
 
 	// Pause is the wait between two rounds while there is more to catch up,
@@ -59,11 +59,11 @@ type Settings struct {
 	// DefaultPause.
 	Pause time.Duration
 
-	// KeepSent is how long a file is kept after it was dropped; a negative
+	// KeepSent is how long a file is kept after it was uploaded; a negative
 	// time deletes it at once: DefaultKeepSent.
 	KeepSent time.Duration
 
-	// MaxAge is how long an hour may wait to be dropped before Status says so; a
+	// MaxAge is how long an hour may wait to be uploaded before Status says so; a
 	// negative time means for ever: DefaultMaxAge.
 	MaxAge time.Duration
 

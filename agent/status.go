@@ -34,11 +34,11 @@ func (a *Agent) collected(h usage.Hour) {
 	a.Metrics.Collected(now)
 }
 
-func (a *Agent) dropped(h usage.Hour) {
+func (a *Agent) uploaded(h usage.Hour) {
 	now := a.Now()
-	a.change(func(s *status.Status) { s.LastDropped, s.LastDrop = &h, now.UTC() })
-	a.Metrics.HoursDropped.Inc()
-	a.Metrics.Dropped(now)
+	a.change(func(s *status.Status) { s.LastUploaded, s.LastUpload = &h, now.UTC() })
+	a.Metrics.HoursUploaded.Inc()
+	a.Metrics.Uploaded(now)
 }
 
 func (a *Agent) setStale(stale bool) { a.change(func(s *status.Status) { s.TenantsStale = stale }) }
@@ -81,7 +81,7 @@ func (a *Agent) Status() (status.Status, error) {
 	a.state.mu.Lock()
 	s := a.state.status
 	a.state.mu.Unlock()
-	s.Format, s.PID, s.Version, s.Updated = status.Format, os.Getpid(), a.Stamp.AgentVersion, a.Now().UTC()
+	s.Format, s.PID, s.Version, s.Updated = status.Format, os.Getpid(), a.Stack.AgentVersion, a.Now().UTC()
 	s.BacklogHours, s.BacklogBytes, s.OldestSpooled, s.NextHour, s.Damaged = len(entries), 0, nil, next, damaged
 	for i, e := range entries {
 		s.BacklogBytes += e.Size
@@ -90,11 +90,11 @@ func (a *Agent) Status() (status.Status, error) {
 		}
 		s.Old = s.Old || time.Since(e.Since) > a.Settings.maxAge() // the clock of the files
 	}
-	refused, err := a.Spool.Refused()
+	rejected, err := a.Spool.Rejected()
 	if err != nil {
 		return status.Status{}, err
 	}
-	a.failing(&s, entries, refused)
+	a.failing(&s, entries, rejected)
 	if a.Ends != nil {
 		s.Ends = a.Ends()
 	}
@@ -102,7 +102,7 @@ func (a *Agent) Status() (status.Status, error) {
 }
 
 // failing fills in what the memory has of hours and of the files that are there.
-func (a *Agent) failing(s *status.Status, sealed, refused []spool.Entry) {
+func (a *Agent) failing(s *status.Status, sealed, rejected []spool.Entry) {
 	s.FailingHours, s.FailingFiles, s.PartsSince = nil, nil, a.memory.PartsSince()
 	hours, files := a.memory.Hours.All(), a.memory.Files.All()
 	for _, h := range slices.Sorted(maps.Keys(hours)) {
@@ -112,8 +112,8 @@ func (a *Agent) failing(s *status.Status, sealed, refused []spool.Entry) {
 			s.Waiting = t.Text
 		}
 	}
-	for _, e := range refused {
-		f := status.FailingFile{Hour: e.Hour, File: e.Name(), Refused: true, Trouble: status.Trouble{Since: e.Since}}
+	for _, e := range rejected {
+		f := status.FailingFile{Hour: e.Hour, File: e.Name(), Rejected: true, Trouble: status.Trouble{Since: e.Since}}
 		if t, fails := files[e.Name()]; fails {
 			f.Trouble = t
 		}
@@ -134,7 +134,7 @@ func (a *Agent) publish(ctx context.Context) {
 	defer a.state.note.Unlock()
 	s, err := a.Status()
 	if err != nil {
-		a.Log.WarnContext(ctx, "status not known", slog.String("error", err.Error()))
+		a.Log.WarnContext(ctx, "status unknown", slog.String("error", err.Error()))
 		return
 	}
 	var oldest time.Time
@@ -149,7 +149,7 @@ func (a *Agent) publish(ctx context.Context) {
 	if now := a.Now(); now.Sub(a.state.warned) >= 24*time.Hour {
 		a.state.warned = now
 		for _, what := range s.Ending(now) {
-			a.Log.WarnContext(ctx, "what the agent signs in with ends soon", slog.String("what", what))
+			a.Log.WarnContext(ctx, "credential expires soon", slog.String("what", what))
 		}
 	}
 	a.keepNote(ctx, status.Note, s)
@@ -160,7 +160,7 @@ func (a *Agent) recallStatus(ctx context.Context) {
 	var was status.Status
 	if a.recallNote(ctx, status.Note, &was) && was.Format == status.Format {
 		a.change(func(s *status.Status) {
-			s.LastSealed, s.LastCollected, s.LastDropped, s.LastDrop = was.LastSealed, was.LastCollected, was.LastDropped, was.LastDrop
+			s.LastSealed, s.LastCollected, s.LastUploaded, s.LastUpload = was.LastSealed, was.LastCollected, was.LastUploaded, was.LastUpload
 			s.LastError, s.TenantsStale = was.LastError, was.TenantsStale
 		})
 	}

@@ -50,25 +50,25 @@ func TestStatus(t *testing.T) {
 		}
 	})
 	t.Run("tells the last hours and the next one", func(t *testing.T) {
-		mustOnce(t, p.agent(t, dir, clock(1)), agent.Report{Hours: 2, Collected: 2, Dropped: 2, Rows: 2})
-		check(t, status.Status{Updated: clock(1), LastSealed: at(1), LastDropped: at(1), NextHour: at(2), LastCollected: clock(1), LastDrop: clock(1)})
+		mustOnce(t, p.agent(t, dir, clock(1)), agent.Report{Hours: 2, Collected: 2, Uploaded: 2, Rows: 2})
+		check(t, status.Status{Updated: clock(1), LastSealed: at(1), LastUploaded: at(1), NextHour: at(2), LastCollected: clock(1), LastUpload: clock(1)})
 	})
-	failed := &status.Failure{Step: "drop", Text: errBroken.Error(), Time: clock(3)}
+	failed := &status.Failure{Step: "upload", Text: errBroken.Error(), Time: clock(3)}
 	t.Run("tells the backlog and what keeps it", func(t *testing.T) {
 		p.storage = func(h usage.Hour) error { return errBroken }
 		a := p.agent(t, dir, clock(3))
 		if _, err := a.Once(t.Context()); err == nil {
-			t.Fatal("dropped")
+			t.Fatal("uploaded")
 		}
 		failed.Text += "\n" + errBroken.Error()
 		check(t, status.Status{
-			Updated: clock(3), LastSealed: at(3), LastDropped: at(1), NextHour: at(4), LastCollected: clock(3), LastDrop: clock(1),
-			BacklogHours: 2, OldestSpooled: at(2), DropError: failed, LastError: failed,
+			Updated: clock(3), LastSealed: at(3), LastUploaded: at(1), NextHour: at(4), LastCollected: clock(3), LastUpload: clock(1),
+			BacklogHours: 2, OldestSpooled: at(2), UploadError: failed, LastError: failed,
 		})
 		m := scrape(t, a)
 		for name, want := range map[string]string{
-			"hours_collected_total": "2", "rows_collected_total": "2", "pages_collected_total": "2", "hours_dropped_total": "0", "backlog_hours": "2",
-			`failures_total{step="drop"}`: "1", `failures_total{step="collect"}`: "0", "not_ready_total": "0",
+			"hours_collected_total": "2", "rows_collected_total": "2", "pages_collected_total": "2", "hours_uploaded_total": "0", "backlog_hours": "2",
+			`failures_total{step="upload"}`: "1", `failures_total{step="collect"}`: "0", "not_ready_total": "0",
 			"oldest_spooled_hour_age_seconds":  fmt.Sprint(2 * 3600), // the hour before the last, and the delay
 			"next_hour_timestamp_seconds":      fmt.Sprintf("%g", float64(at(4).Start().Unix())),
 			"last_collected_timestamp_seconds": fmt.Sprintf("%g", float64(clock(3).Unix())),
@@ -81,9 +81,9 @@ func TestStatus(t *testing.T) {
 	t.Run("keeps the last error when it is mended, also after a restart", func(t *testing.T) {
 		p.storage = nil
 		p.stack = func(usage.Hour) error { return &stackapi.Error{Status: 202, Err: stackapi.ErrNotReady} }
-		mustOnce(t, p.agent(t, dir, clock(4)), agent.Report{Hours: 1, Dropped: 2, NotReady: true})
+		mustOnce(t, p.agent(t, dir, clock(4)), agent.Report{Hours: 1, Uploaded: 2, NotReady: true})
 		check(t, status.Status{
-			Updated: clock(4), LastSealed: at(3), LastDropped: at(3), NextHour: at(4), LastCollected: clock(3), LastDrop: clock(4),
+			Updated: clock(4), LastSealed: at(3), LastUploaded: at(3), NextHour: at(4), LastCollected: clock(3), LastUpload: clock(4),
 			LastError: failed, Waiting: ": 202: usage is not ready",
 		})
 	})
@@ -103,14 +103,14 @@ func TestStatus(t *testing.T) {
 			t.Fatal(err)
 		}
 		p.stack = nil
-		mustOnce(t, p.agent(t, dir, clock(4)), agent.Report{Hours: 1, Collected: 1, Dropped: 1, Rows: 1})
+		mustOnce(t, p.agent(t, dir, clock(4)), agent.Report{Hours: 1, Collected: 1, Uploaded: 1, Rows: 1})
 	})
 }
 
 // FuzzStatus: whatever lies there is read or refused.
 func FuzzStatus(f *testing.F) {
 	f.Add([]byte(`{"format":"stackusage-agent-status/1","pid":1,"nextHour":"2019-12-10T19:00:00Z"}`))
-	f.Add([]byte(`{"format":"stackusage-agent-status/1","lastError":{"step":"drop"}}`))
+	f.Add([]byte(`{"format":"stackusage-agent-status/1","lastError":{"step":"upload"}}`))
 	dir := f.TempDir()
 	f.Fuzz(func(t *testing.T, text []byte) {
 		if err := os.WriteFile(filepath.Join(dir, "status.json"), text, 0o600); err != nil {

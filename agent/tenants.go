@@ -25,7 +25,7 @@ func (a *Agent) lookUpTenants(ctx context.Context, h usage.Hour) (stale bool) {
 	now, err := a.Source.Subscriptions(ctx)
 	a.setStale(err != nil)
 	if err != nil {
-		a.Log.WarnContext(ctx, "tenants not known, the last known map is used", slog.String("error", err.Error()))
+		a.Log.WarnContext(ctx, "tenants unknown, the last known map is used", slog.String("error", err.Error()))
 		return true
 	}
 	merged := maps.Clone(a.known.Tenants)
@@ -90,7 +90,7 @@ func (a *Agent) keepNote(ctx context.Context, name string, value any) bool {
 		err = a.Spool.Keep(name, text)
 	}
 	if err != nil {
-		a.Log.WarnContext(ctx, "a note is not kept for later runs", slog.String("note", name), slog.String("error", err.Error()))
+		a.Log.WarnContext(ctx, "note not written for later runs", slog.String("note", name), slog.String("error", err.Error()))
 	}
 	return err == nil
 }
@@ -106,6 +106,6 @@ func (a *Agent) recallNote(ctx context.Context, name string, value any) bool {
 
 func (a *Agent) warnNote(ctx context.Context, name string, err error) {
 	if err != nil {
-		a.Log.WarnContext(ctx, "a note of earlier runs cannot be read, and is done without", slog.String("note", name), slog.String("error", err.Error()))
+		a.Log.WarnContext(ctx, "note of earlier runs unreadable, continuing without it", slog.String("note", name), slog.String("error", err.Error()))
 	}
 }

@@ -35,7 +35,7 @@ func TestTenants(t *testing.T) {
 	header := func(t *testing.T, a *agent.Agent, h usage.Hour) landing.Header {
 		t.Helper()
 		var header landing.Header
-		a.Drop = drop(func(_ context.Context, name landing.Name, body io.ReadSeekCloser) error {
+		a.Storage = upload(func(_ context.Context, name landing.Name, body io.ReadSeekCloser) error {
 			file, err := io.ReadAll(body)
 			if err != nil {
 				return err

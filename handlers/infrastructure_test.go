@@ -30,7 +30,7 @@ func TestInfrastructureAPI(t *testing.T) {
 	t.Run("an activation key records its provider subscription", func(t *testing.T) {
 		r.LandingService = "https://landingusage.blob.core.windows.net/"
 		r.asks(t, 200, "POST", "/hamburg/getActivationKey", strings.NewReplacer("REGION", "northwest", "PROVIDER", strings.ToUpper(providerSubscription)).Replace(
-			`{"identity":{"tenantId":"`+contoso+`","clientId":"`+fabrikam+`","method":"clientSecret"},"stamp":{"domain":"azurestack.external","region":"REGION","providerSubscription":"PROVIDER"}}`))
+			`{"identity":{"tenantId":"`+contoso+`","clientId":"`+fabrikam+`","method":"clientSecret"},"stack":{"domain":"azurestack.external","region":"REGION","providerSubscription":"PROVIDER"}}`))
 		history, err := r.registry().History(t.Context(), cloudID)
 		if err != nil || len(history.Providers) != 1 || history.Providers[0] != providerSubscription || history.Version != 2 {
 			t.Errorf("%+v, %v", history, err)
@@ -64,7 +64,7 @@ func TestInfrastructureWhoseWriteFails(t *testing.T) {
 	for _, c := range []struct{ name, method, path, body string }{
 		{"set", "PUT", "/hamburg/infrastructure", `{"properties":{"subscriptions":["` + operators + `"],"effectiveDay":"2019-12-10","reason":"looked"}}`},
 		{"confirm", "POST", "/hamburg/infrastructure", `{"properties":{"effectiveDay":"2019-12-10","against":"0123456789abcdef","reason":"looked"}}`},
-		{"key", "POST", "/hamburg/getActivationKey", `{"identity":{"tenantId":"` + contoso + `","clientId":"` + fabrikam + `","method":"clientSecret"},"stamp":{"domain":"azurestack.external","providerSubscription":"` + providerSubscription + `"}}`},
+		{"key", "POST", "/hamburg/getActivationKey", `{"identity":{"tenantId":"` + contoso + `","clientId":"` + fabrikam + `","method":"clientSecret"},"stack":{"domain":"azurestack.external","providerSubscription":"` + providerSubscription + `"}}`},
 	} {
 		for _, stored := range []bool{false, true} {
 			t.Run(c.name+map[bool]string{false: ", not stored", true: ", stored and reported as failed"}[stored], func(t *testing.T) {

@@ -168,14 +168,14 @@ func TestRegistrationAPI(t *testing.T) {
 		r.LandingService = "https://landingusage.blob.core.windows.net/"
 		r.reroute(t)
 		r.asks(t, 201, "PUT", "/kiel", wished("cloudId", other))
-		const who = `{"identity":{"tenantId":"` + contoso + `","clientId":"` + contosoPays + `","method":"clientSecret"},"stamp":{"domain":"azurestack.external"}}`
+		const who = `{"identity":{"tenantId":"` + contoso + `","clientId":"` + contosoPays + `","method":"clientSecret"},"stack":{"domain":"azurestack.external"}}`
 		refusedWith(t, r.asks(t, 409, "POST", "/kiel/getActivationKey", who), "LandingContainerNotFound",
 			"run: az storage container create --auth-mode login --account-name landingusage --name landing-"+other)
 		ok(t, r.store.Blobs.Create(t.Context(), landing.Container(other)))
-		refusedWith(t, r.asks(t, 400, "POST", "/kiel/getActivationKey", "{}"), "InvalidRequestContent", "stamp.domain")
+		refusedWith(t, r.asks(t, 400, "POST", "/kiel/getActivationKey", "{}"), "InvalidRequestContent", "stack.domain")
 		key, err := activation.Decode(r.asks(t, 200, "POST", "/kiel/getActivationKey", who)["activationKey"].(string))
 		ok(t, err)
-		if key.Account != "landingusage" || key.Container != "landing-"+other || key.Stamp.Region != "northwest" || key.Rules.BillingModel != "PayAsYouUse" || !key.Rules.FirstHour.Start().Equal(hour22.Start()) {
+		if key.Account != "landingusage" || key.Container != "landing-"+other || key.Stack.Region != "northwest" || key.Rules.BillingModel != "PayAsYouUse" || !key.Rules.FirstHour.Start().Equal(hour22.Start()) {
 			t.Errorf("%+v", key)
 		}
 		r.asks(t, 200, "DELETE", "/kiel", "")

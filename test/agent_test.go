@@ -54,12 +54,12 @@ func TestTheAgentByItsConfiguration(t *testing.T) {
 		expect(t, 0, `(?s)\nlast hour uploaded +`+at(hours-1)+`, at \d{4}-\d\d-\d\dT\d\d:\d\dZ\nnext hour +`+at(hours)+
 			`\nwaiting for upload +0 hours, 0 bytes\nlast error +none\nopen +nothing\n$`, `^$`, "status")
 		var got struct {
-			CloudID, NextHour, LastDroppedHour string
-			BacklogHours                       int
-			Open                               []string
+			CloudID, NextHour, LastUploadedHour string
+			BacklogHours                        int
+			Open                                []string
 		}
 		must(t, json.Unmarshal([]byte(expect(t, 0, ``, `^$`, "status", "--json")), &got))
-		if got.CloudID != cloudID || got.NextHour != rfc(hours) || got.LastDroppedHour != rfc(hours-1) || got.BacklogHours != 0 || got.Open == nil || len(got.Open) > 0 {
+		if got.CloudID != cloudID || got.NextHour != rfc(hours) || got.LastUploadedHour != rfc(hours-1) || got.BacklogHours != 0 || got.Open == nil || len(got.Open) > 0 {
 			t.Errorf("got %+v", got)
 		}
 	})
@@ -81,7 +81,7 @@ func TestTheAgentByItsConfiguration(t *testing.T) {
 		_, err := s.blobs.DeleteContainer(t.Context(), landing.Container(cloudID), nil)
 		must(t, err)
 		expect(t, 2, `1 hours collected .* 0 uploaded`, `ContainerNotFound`, "backfill", "--from", at(0), "--to", at(1))
-		expect(t, 2, `waiting for upload +1 hours, [1-9]\d* bytes\noldest of these +`+at(0)+`\nopen +uploading fails, last at .*Z: drop landing-\S+: 404 ContainerNotFound \(.*\)\n$`, `^stackusage-agent: 1 open\n$`, "status")
+		expect(t, 2, `waiting for upload +1 hours, [1-9]\d* bytes\noldest of these +`+at(0)+`\nopen +uploading fails, last at .*Z: upload landing-\S+: 404 ContainerNotFound \(.*\)\n$`, `^stackusage-agent: 1 open\n$`, "status")
 		expect(t, 2, `^0 hours collected with 0 rows, 0 uploaded; 1 wait to be uploaded; `, `ContainerNotFound`, "once")
 		_, err = s.blobs.CreateContainer(t.Context(), landing.Container(cloudID), nil)
 		must(t, err)
@@ -134,7 +134,7 @@ func (s *agentSite) start(t *testing.T) service {
 	t.Cleanup(func() { agent.cmd.Process.Kill() }) // no more than an error if it has ended
 	lines := bufio.NewScanner(agent.log)
 	for lines.Scan() {
-		if m := regexp.MustCompile(`msg="metrics are served" address=(\S+)`).FindStringSubmatch(lines.Text()); m != nil {
+		if m := regexp.MustCompile(`msg="metrics served" address=(\S+)`).FindStringSubmatch(lines.Text()); m != nil {
 			agent.metrics = m[1]
 			go io.Copy(io.Discard, agent.log) // or it would wait for who reads
 			return agent

@@ -188,7 +188,7 @@ func TestNoKeys(t *testing.T) {
 			t.Errorf("%s %s", resp.Status, text)
 		}
 	})
-	t.Run("the agent drops one hour as a managed identity, and the next by certificate", func(t *testing.T) {
+	t.Run("the agent uploads one hour as a managed identity, and the next by certificate", func(t *testing.T) {
 		at := func(n int) string { return s.first.Add(time.Duration(n) * time.Hour).Format(time.RFC3339) }
 		code, out, errs := s.agentWith(t, "managed.yaml", "backfill", "--from", at(0), "--to", at(1))
 		if code != 0 || errs != "" || !strings.Contains(out, "1 uploaded") {

@@ -250,7 +250,7 @@ func TestTheAgentOnWindows(t *testing.T) {
 		}
 		until(t, func() bool {
 			text, err := os.ReadFile(log)
-			return err == nil && len(text) < 1<<20 && bytes.Contains(text, []byte("agent ends"))
+			return err == nil && len(text) < 1<<20 && bytes.Contains(text, []byte("agent stopped"))
 		})
 		if old, err := filepath.Glob(filepath.Join(s.dir, "logs", "agent-*.log")); err != nil || len(old) != 1 {
 			t.Errorf("older logs are %v, %v", old, err)

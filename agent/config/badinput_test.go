@@ -36,7 +36,7 @@ clientSecret: hidden-value
 	for _, want := range []string{
 		"line 1: cloudId: must be in lower case with dashes: write the registration's cloudId",
 		`line 2: firstHour: parse time "noon": want RFC 3339 in UTC, for example 2019-12-10T19:00Z`,
-		"line 4: stack.reigon: this key is not known; did you mean region?",
+		"line 4: stack.reigon: unknown key; did you mean region?",
 		"line 5: stack.namespace: must be one of auto, Microsoft.Commerce.Admin, Microsoft.Commerce",
 		"line 6: stack.endpoint: must begin with https://",
 		"line 7: stack.signIn.clientId: not a GUID",
@@ -44,10 +44,10 @@ clientSecret: hidden-value
 		"line 7: stack.signIn.certificateFile: does not belong to method clientSecret",
 		"line 7: stack.signIn.secretEnv: the variable S is not set",
 		"line 9: spool.maxBytes: not a size: write 512MiB or 10GiB",
-		"line 10: spool.maxBytes: it stands in line 9 already",
+		"line 10: spool.maxBytes: it is already in line 9",
 		"line 11: collect.delay: not a time: write 90s, 5m, 36h or 30d",
 		"line 11: collect.maxCatchUp: not a whole number",
-		"line 12: clientSecret: no secret may stand in this file",
+		"line 12: clientSecret: this file must not hold secrets",
 		"stack.region: missing",
 		"storage.account: missing",
 		"storage.signIn.method: must be one of",
@@ -131,9 +131,9 @@ func TestFilesThatAreNone(t *testing.T) {
 		{"a list for a text", "cloudId: [hidden-value]\n", "line 1: cloudId: must be one value"},
 		{"a text for a list", "proxy: {except: hidden-value}\n", "line 1: proxy.except: must be a list"},
 		{"a text for a section", "stack: hidden-value\n", "line 1: stack: is a section"},
-		{"a value of two lines", "stack:\n  region: \"a\\nb\"\n", "line 2: stack.region: a control character"},
+		{"a value of two lines", "stack:\n  region: \"a\\nb\"\n", "line 2: stack.region: it contains a control character"},
 		{"a key that is far from all", "colour: blue\n", "config sample lists all keys"},
-		{"a key of odd characters", "\"\\e[2J\": x\n", "(a key of odd characters): this key is not known"},
+		{"a key of odd characters", "\"\\e[2J\": x\n", "(a key of odd characters): unknown key"},
 		{"problems without end", strings.Repeat("a: hidden-value\n", 200), "\n  and 1"},
 		{"two documents", "# one\n---\nstack:\n---\ncloudId: hidden-value\n", "line 4: a second document begins here"},
 		{"something after the end", "stack:\n...\ncloudId: hidden-value\n", "line 2: not YAML"},
@@ -161,7 +161,7 @@ func TestFilesThatAreNone(t *testing.T) {
 	})
 	t.Run("every word for a secret", func(t *testing.T) {
 		for _, key := range []string{"secret", "password", "connectionString", "accountKey", "sasToken", "client_secret", "clientSecret"} {
-			if _, err := config.Parse([]byte("storage: {" + key + ": hidden-value}\n")); err == nil || !strings.Contains(err.Error(), "no secret may stand in this file") || strings.Contains(err.Error(), "hidden-value") {
+			if _, err := config.Parse([]byte("storage: {" + key + ": hidden-value}\n")); err == nil || !strings.Contains(err.Error(), "this file must not hold secrets") || strings.Contains(err.Error(), "hidden-value") {
 				t.Errorf("%s: got %v", key, err)
 			}
 		}

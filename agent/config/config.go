@@ -65,7 +65,7 @@ type Stack struct {
 	SignIn                      SignIn   `yaml:"signIn"`
 }
 
-// Storage is where hours are dropped. With ConnectionStringEnv set, which is
+// Storage is where hours are uploaded. With ConnectionStringEnv set, which is
 // for an emulator on this machine only, BlobServiceURI and SignIn are empty.
 type Storage struct {
 	Account             string `yaml:"account"`

@@ -102,9 +102,9 @@ func (d *decoder) section(path string, node *yaml.Node, v reflect.Value) {
 		field, known := fieldOf(v, name.Value)
 		switch line, twice := seen[name.Value]; {
 		case name.Kind != yaml.ScalarNode || name.Tag == "!!merge":
-			d.report(name.Line, path, "anchors, aliases and merges are not read here: write the keys out")
+			d.report(name.Line, path, "anchors, aliases and merges are not supported: write the keys out")
 		case twice:
-			d.report(name.Line, key, "it stands in line %d already: remove one", line)
+			d.report(name.Line, key, "it is already in line %d: remove one", line)
 		case !known:
 			d.unknown(name, key, v)
 		case field.Kind() == reflect.Struct:
@@ -140,7 +140,7 @@ var secretLike = regexp.MustCompile(`(?i)secret|password|passwd|connection.?stri
 
 func (d *decoder) unknown(name *yaml.Node, key string, v reflect.Value) {
 	if secretLike.MatchString(name.Value) {
-		d.report(name.Line, key, "no secret may stand in this file: write it into a file of its own and name that in a key ending in File, or name a variable in a key ending in Env; then take it out here, and change the secret if others could read the file")
+		d.report(name.Line, key, "this file must not hold secrets: write it into a file of its own and name that in a key ending in File, or name a variable in a key ending in Env; then take it out here, and change the secret if others could read the file")
 		return
 	}
 	near, distance := "", 4
@@ -151,10 +151,10 @@ func (d *decoder) unknown(name *yaml.Node, key string, v reflect.Value) {
 		}
 	}
 	if near != "" {
-		d.report(name.Line, key, "this key is not known; did you mean %s?", near)
+		d.report(name.Line, key, "unknown key; did you mean %s?", near)
 		return
 	}
-	d.report(name.Line, key, "this key is not known; stackusage-agent config sample lists all keys")
+	d.report(name.Line, key, "unknown key; stackusage-agent config sample lists all keys")
 }
 
 // edits is the Levenshtein distance of two keys.
@@ -184,7 +184,7 @@ func edits(a, b string) int {
 // value sets one field. A value that is empty or null leaves the default.
 func (d *decoder) value(key string, node *yaml.Node, v reflect.Value) {
 	if node.Kind == yaml.AliasNode || node.Anchor != "" {
-		d.report(node.Line, key, "anchors and aliases are not read here: write the value out")
+		d.report(node.Line, key, "anchors and aliases are not supported: write the value out")
 		return
 	}
 	if list, ok := v.Addr().Interface().(*[]string); ok {
@@ -233,7 +233,7 @@ func oddText(text string) string {
 	case len(text) > maxValue:
 		return fmt.Sprintf("over %d bytes", maxValue)
 	case strings.ContainsFunc(text, unicode.IsControl):
-		return "a control character or a line end is in it"
+		return "it contains a control character or a line end"
 	}
 	return ""
 }

@@ -23,7 +23,7 @@ func FillSample(values map[string]string) (string, error) {
 		delete(left, path)
 		text, encodeErr := yaml.Marshal(value)
 		if encodeErr != nil || oddText(value) != "" {
-			err = fmt.Errorf("write %s: %q cannot stand in one line", path, value)
+			err = fmt.Errorf("write %s: %q does not fit in one line", path, value)
 			return
 		}
 		// The sample has each value at the end of its key's line.

@@ -139,7 +139,7 @@ func readFile(path string) ([]byte, error) {
 		return nil, fmt.Errorf("open %s: not a file", path)
 	}
 	if writable(info.Mode()) {
-		return nil, fmt.Errorf("open %s: others may change it (mode %04o), and with it where usage and tokens go: chmod o-w", path, info.Mode().Perm())
+		return nil, fmt.Errorf("open %s: others can change it (mode %04o), and with it the destination of usage and tokens: chmod o-w", path, info.Mode().Perm())
 	}
 	f, err := os.Open(path)
 	if err != nil {

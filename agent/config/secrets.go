@@ -59,7 +59,7 @@ func checkSecret(path string) error {
 	case errors.Is(err, os.ErrNotExist):
 		return errors.New("there is no such file: put the secret into it (a bare name is looked for in the folder secrets beside the configuration)")
 	case err != nil:
-		return fmt.Errorf("the file cannot be looked at: %w", err)
+		return fmt.Errorf("the file cannot be inspected: %w", err)
 	case !info.Mode().IsRegular():
 		return errors.New("that is not a file")
 	case info.Size() == 0:

@@ -44,9 +44,9 @@ func (c Config) validate() []Problem {
 	v.check("cloudId", activation.CheckCloudID(c.CloudID), "write the registration's cloudId, or begin with stackusage-agent activate KEY")
 	switch {
 	case c.FirstHour == nil:
-		v.report("firstHour", "missing: write the hour of the registration, such as 2019-12-10T19:00:00Z")
+		v.report("firstHour", "missing: write the hour of the registration, such as 2019-12-10T19:00Z")
 	case c.FirstHour.Start().Before(firstStack):
-		v.report("firstHour", "no stack is as old as that: write the hour of the registration, such as 2019-12-10T19:00:00Z")
+		v.report("firstHour", "no stack is as old as that: write the hour of the registration, such as 2019-12-10T19:00Z")
 	}
 	v.stack(c.Stack)
 	v.storage(c.Storage, c.CloudID)

@@ -15,13 +15,13 @@ func (e *examination) agent(context.Context) Result {
 	found, err := e.parts.Inspect()
 	switch {
 	case err != nil:
-		return failed("what the agent has said cannot be read: "+brief(err), "Look at the folder and who it belongs to; run this as root or as the agent's user.")
+		return failed("the status of the agent cannot be read: "+brief(err), "Check the folder and its owner; run this as root or as the agent's user.")
 	case found.Status == nil && found.Unread == nil && found.Next.Start().Before(time.Now()):
 		return ok("none has run yet")
 	case found.Behind != nil:
 		return failed(found.Behind.Cause, found.Behind.Advice)
 	case found.Unread != nil:
-		return warning(brief(found.Unread), "An agent that runs writes it anew within the hour.")
+		return warning(brief(found.Unread), "A running agent replaces it within the hour.")
 	case len(found.Open) > 0:
 		again := "Look below whether what it needs is well now; the agent tries again by itself"
 		if at := found.Status.NextRound; !at.IsZero() {

@@ -39,7 +39,7 @@ func clockOf(host string, resp *http.Response, sent time.Time, took time.Duratio
 // with it, this machine's is wrong; otherwise theirs.
 func (e *examination) clock(context.Context) Result {
 	if len(e.clocks) == 0 {
-		return Result{Outcome: Skipped, Cause: "because no server has told its time"}
+		return Result{Outcome: Skipped, Cause: "because no server has sent its time"}
 	}
 	worst := e.clocks[0]
 	agree := 0
@@ -61,7 +61,7 @@ func (e *examination) clock(context.Context) Result {
 	}
 	if worst.ahead.Abs() > maxSkew {
 		r.Outcome = Failed
-		r.Advice += " Tokens are refused by clocks that are more than " + usage.Span(maxSkew) + " apart."
+		r.Advice += " Services reject tokens when clocks are more than " + usage.Span(maxSkew) + " apart."
 	}
 	return r
 }

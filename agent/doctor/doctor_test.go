@@ -43,11 +43,11 @@ func TestClock(t *testing.T) {
 		outcome doctor.Outcome
 		says    []string
 	}{
-		{"nobody has told the time", nil, nil, doctor.Skipped, []string{"no server has told its time"}},
+		{"nobody has told the time", nil, nil, doctor.Skipped, []string{"no server has sent its time"}},
 		{"all agree", two, []time.Duration{time.Second, -time.Minute}, doctor.OK, []string{"at most 1 min from"}},
 		{"a little more than a minute", two, []time.Duration{61 * time.Second, 62 * time.Second}, doctor.Warning, []string{"this machine's clock is 1 min behind that of storage", "NTP"}},
 		{"five minutes", two, []time.Duration{-5 * time.Minute, -5 * time.Minute}, doctor.Warning, []string{"ahead of that of stack"}},
-		{"more than five", two, []time.Duration{-5*time.Minute - time.Second, -2 * time.Minute}, doctor.Failed, []string{"this machine's clock is 5 min ahead of that of stack", "Tokens are refused"}},
+		{"more than five", two, []time.Duration{-5*time.Minute - time.Second, -2 * time.Minute}, doctor.Failed, []string{"this machine's clock is 5 min ahead of that of stack", "Services reject tokens"}},
 		{"one server alone is off", two, []time.Duration{0, time.Hour}, doctor.Failed, []string{"the clock of storage is 1 h ahead of this machine's, with which other servers agree"}},
 		{"days", two, []time.Duration{72 * time.Hour, 72 * time.Hour}, doctor.Failed, []string{"3 d behind"}},
 	} {
@@ -110,7 +110,7 @@ func TestWhyStorageTakesNoBlob(t *testing.T) {
 		{"another directory", &azcore.ResponseError{StatusCode: 401, ErrorCode: "InvalidAuthenticationInfo"}, []string{"does not believe", "storage.signIn.tenantId"}},
 		{"disabled", &azcore.ResponseError{StatusCode: 403, ErrorCode: "AccountIsDisabled"}, []string{"disabled"}},
 		{"busy", &azcore.ResponseError{StatusCode: 503, ErrorCode: "ServerBusy"}, []string{"busy (503 ServerBusy)", "Wait"}},
-		{"anything else", &azcore.ResponseError{StatusCode: 400, ErrorCode: "Odd"}, []string{"refuses the blob (400 Odd)"}},
+		{"anything else", &azcore.ResponseError{StatusCode: 400, ErrorCode: "Odd"}, []string{"rejects the blob (400 Odd)"}},
 		{"no answer", &url.Error{Op: "Put", URL: "https://x/?sig=hidden", Err: errors.New("cut")}, []string{"does not take a blob: cut"}},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
@@ -206,7 +206,7 @@ func TestWhatTheAgentSaysIsShort(t *testing.T) {
 func TestWhatTheAgentSaidIsDamaged(t *testing.T) {
 	found := inspection.Inspection{Unread: errors.New("read status of x: damaged"), Open: []string{"x"}}
 	parts := doctor.Parts{Inspect: func() (inspection.Inspection, error) { return found, nil }}
-	mustSay(t, doctor.Agent(parts), doctor.Warning, "read status of x: damaged", "writes it anew")
+	mustSay(t, doctor.Agent(parts), doctor.Warning, "read status of x: damaged", "replaces it within the hour")
 	found.Behind = &inspection.Finding{Cause: "hour y is not collected", Advice: "see its log"}
 	mustSay(t, doctor.Agent(parts), doctor.Failed, "hour y is not collected", "see its log")
 }

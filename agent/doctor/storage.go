@@ -84,7 +84,7 @@ func (e *examination) explainCreate(err error) Result {
 	if answer.StatusCode >= http.StatusInternalServerError || answer.StatusCode == http.StatusTooManyRequests {
 		return failed("storage is out of order or busy"+told, "Wait and try again: the agent does so by itself, and keeps hours until then.")
 	}
-	return failed("storage refuses the blob"+told, "Check storage.account or storage.blobServiceUri, and that the account has a blob service.")
+	return failed("storage rejects the blob"+told, "Check storage.account or storage.blobServiceUri, and that the account has a blob service.")
 }
 
 // briefCall is an error without the address that was called, in which a
@@ -138,9 +138,9 @@ func (e *examination) createOnly(ctx context.Context, probe string) Result {
 		return warning("more rights than needed: "+strings.Join(allowed, ", "), "An account's key allows everything: it is for an emulator. In Azure, let the agent sign in (storage.signIn).")
 	case len(allowed) > 0:
 		return warning("more rights than needed: "+strings.Join(allowed, ", "),
-			"Leave this identity only Microsoft.Storage/storageAccounts/blobServices/containers/blobs/add/action on the container: who takes over this machine could otherwise change or read what was dropped.")
+			"Leave this identity only Microsoft.Storage/storageAccounts/blobServices/containers/blobs/add/action on the container: who takes over this machine could otherwise change or read what was uploaded.")
 	case len(unclear) > 0:
 		return warning("whether it has more rights than needed is not clear: "+strings.Join(unclear, ", "), "Try again.")
 	}
-	return ok("overwrite, read, list and delete are refused")
+	return ok("overwrite, read, list and delete are denied")
 }

@@ -83,7 +83,7 @@ func Inspect(dir string, settings agent.Settings, limits spool.Limits, now time.
 	case i.Status != nil:
 		i.Open = append(i.Open, i.openOf(s, full, now)...)
 	case i.Unread != nil && i.Behind == nil:
-		i.Open = append(i.Open, oneText(i.Unread.Error())+": an agent that runs writes it anew within the hour")
+		i.Open = append(i.Open, oneText(i.Unread.Error())+": a running agent replaces it within the hour")
 	}
 	return i, nil
 }
@@ -95,13 +95,13 @@ func correct(s *status.Status, sp *spool.Spool) error {
 	if err != nil {
 		return err
 	}
-	refused, err := sp.Refused()
+	rejected, err := sp.Rejected()
 	if err != nil {
 		return err
 	}
 	s.BacklogHours, s.BacklogBytes, s.OldestSpooled = len(sealed), 0, nil
 	there := map[string]bool{}
-	for i, e := range slices.Concat(sealed, refused) {
+	for i, e := range slices.Concat(sealed, rejected) {
 		there[e.Name()] = true
 		if i < len(sealed) {
 			s.BacklogBytes += e.Size
@@ -181,7 +181,7 @@ func (i Inspection) openOf(s status.Status, full error, now time.Time) (points [
 	if e := s.CollectError; e != nil {
 		add("collecting fails, last at %s: %s", usage.Point(e.Time), e.Text)
 	}
-	if e := s.DropError; e != nil {
+	if e := s.UploadError; e != nil {
 		add("uploading fails, last at %s: %s", usage.Point(e.Time), e.Text)
 	}
 	for _, h := range s.FailingHours {
@@ -190,8 +190,8 @@ func (i Inspection) openOf(s status.Status, full error, now time.Time) (points [
 		}
 	}
 	for _, f := range s.FailingFiles {
-		if f.Refused {
-			add("hour %s is refused by storage and set aside as refused/%s, offered again once a day and by once: %s", f.Hour, f.File, f.Text)
+		if f.Rejected {
+			add("hour %s is rejected by storage and set aside as rejected/%s, offered again once a day and by once: %s", f.Hour, f.File, f.Text)
 		} else {
 			add("hour %s is not uploaded after %s: %s", f.Hour, tried(f.Trouble), f.Text)
 		}

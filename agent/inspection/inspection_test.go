@@ -61,7 +61,7 @@ func TestConcern(t *testing.T) {
 func TestOpenPoints(t *testing.T) {
 	now := time.Date(2024, 3, 2, 12, 0, 0, 0, time.UTC)
 	hour := usage.HourOf(now)
-	failure := &status.Failure{Step: "drop", Text: "a", Time: now}
+	failure := &status.Failure{Step: "upload", Text: "a", Time: now}
 	for name, tt := range map[string]struct {
 		status status.Status
 		full   error
@@ -69,10 +69,10 @@ func TestOpenPoints(t *testing.T) {
 	}{
 		"nothing":                         {status.Status{LastError: failure}, nil, nil},
 		"collecting fails":                {status.Status{CollectError: failure}, nil, []string{"collecting fails, last at 2024-03-02T12:00Z: a"}},
-		"both fail":                       {status.Status{CollectError: failure, DropError: failure}, nil, []string{"collecting fails, last at 2024-03-02T12:00Z: a", "uploading fails, last at 2024-03-02T12:00Z: a"}},
+		"both fail":                       {status.Status{CollectError: failure, UploadError: failure}, nil, []string{"collecting fails, last at 2024-03-02T12:00Z: a", "uploading fails, last at 2024-03-02T12:00Z: a"}},
 		"an hour":                         {status.Status{FailingHours: []status.FailingHour{{Hour: hour, Trouble: status.Trouble{Tries: 2, Since: now, Next: now, Text: "b"}}}}, nil, []string{"hour 2024-03-02T12:00Z is not collected after 2 tries since 2024-03-02T12:00Z, next at 2024-03-02T12:00Z: b"}},
 		"an hour that is young":           {status.Status{FailingHours: []status.FailingHour{{Hour: hour, Trouble: status.Trouble{Waiting: true}}}}, nil, nil},
-		"a file":                          {status.Status{FailingFiles: []status.FailingFile{{Hour: hour, File: "f", Refused: true, Trouble: status.Trouble{Text: "b"}}}}, nil, []string{"hour 2024-03-02T12:00Z is refused by storage and set aside as refused/f, offered again once a day and by once: b"}},
+		"a file":                          {status.Status{FailingFiles: []status.FailingFile{{Hour: hour, File: "f", Rejected: true, Trouble: status.Trouble{Text: "b"}}}}, nil, []string{"hour 2024-03-02T12:00Z is rejected by storage and set aside as rejected/f, offered again once a day and by once: b"}},
 		"a limit":                         {status.Status{}, errors.New("full\nx"), []string{"full; x"}},
 		"an old one":                      {status.Status{Old: true, OldestSpooled: &hour}, nil, []string{"hour 2024-03-02T12:00Z has waited for upload for longer than spool.maxAge: fix what prevents it"}},
 		"a service that is late":          {status.Status{NextRound: now.Add(-time.Hour)}, nil, nil},
@@ -124,7 +124,7 @@ func TestFilesAreCounted(t *testing.T) {
 		change              func(string) error
 		file                int
 		backlog, open, said int // hours, points, failing files
-	}{{sp.MarkSent, 0, 2, 3, 2}, {sp.MarkRefused, 2, 1, 3, 2}, {sp.MarkSent, 1, 0, 1, 1}, {sp.MarkSent, 2, 0, 0, 0}}
+	}{{sp.MarkSent, 0, 2, 3, 2}, {sp.MarkRejected, 2, 1, 3, 2}, {sp.MarkSent, 1, 0, 1, 1}, {sp.MarkSent, 2, 0, 0, 0}}
 	for n, step := range steps {
 		if err := step.change(name(step.file)); err != nil {
 			t.Fatal(err)

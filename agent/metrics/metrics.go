@@ -17,33 +17,33 @@ import (
 // Names of the steps in Failures.
 const (
 	StepCollect = "collect"
-	StepDrop    = "drop"
+	StepUpload  = "upload"
 )
 
 // Metrics are the counters of one agent. All names begin with stackusage_agent_.
 type Metrics struct {
-	HoursCollected prometheus.Counter // hours_collected_total: sealed in the spool
-	Rows           prometheus.Counter // rows_collected_total: in those hours
-	Pages          prometheus.Counter // pages_collected_total: of the usage API, in those hours
-	Retries        prometheus.Counter // retries_total: pages asked for again
-	HoursDropped   prometheus.Counter // hours_dropped_total: stored, or found stored
-	NotReady       prometheus.Counter // not_ready_total: answers "not yet", which are no failure
-	PartialHours   prometheus.Counter // partial_hours_total: asked subscriber by subscriber
-	Refused        prometheus.Counter // subscribers_refused_total: no direct tenant, skipped in a partial hour
-	ChangedPages   prometheus.Counter // changed_pages_total: pages that differed when asked for again
-	OddRows        prometheus.Counter // odd_rows_total: usage hour not plausible, kept as sent
-	Damaged        prometheus.Counter // damaged_files_total: set aside, their hours collected again
-	Checked        prometheus.Counter // checked_hours_total: asked for once more after they were sealed
-	Changed        prometheus.Counter // changed_hours_total: of those, with other rows, sealed a second time
-	FilesRefused   prometheus.Counter // refused_files_total: set aside as storage refuses them for good
-	Pruned         prometheus.Counter // pruned_files_total: sent files deleted after their time
+	HoursCollected     prometheus.Counter // hours_collected_total: sealed in the spool
+	Rows               prometheus.Counter // rows_collected_total: in those hours
+	Pages              prometheus.Counter // pages_collected_total: of the usage API, in those hours
+	Retries            prometheus.Counter // retries_total: pages asked for again
+	HoursUploaded      prometheus.Counter // hours_uploaded_total: stored, or found stored
+	NotReady           prometheus.Counter // not_ready_total: answers "not yet", which are no failure
+	PartialHours       prometheus.Counter // partial_hours_total: asked subscriber by subscriber
+	SubscribersSkipped prometheus.Counter // subscribers_skipped_total: no direct tenants, left out of an hour that is collected one by one
+	ChangedPages       prometheus.Counter // changed_pages_total: pages that differed when asked for again
+	OddRows            prometheus.Counter // odd_rows_total: usage hour not plausible, kept as sent
+	Damaged            prometheus.Counter // damaged_files_total: set aside, their hours collected again
+	Checked            prometheus.Counter // checked_hours_total: asked for once more after they were sealed
+	Changed            prometheus.Counter // changed_hours_total: of those, with other rows, sealed a second time
+	FilesRejected      prometheus.Counter // rejected_files_total: set aside as storage rejects them
+	Pruned             prometheus.Counter // pruned_files_total: sent files deleted after their time
 
 	failures      *prometheus.CounterVec
 	backlogHours  prometheus.Gauge
 	backlogBytes  prometheus.Gauge
 	nextHour      prometheus.Gauge
 	lastCollected prometheus.Gauge
-	lastDropped   prometheus.Gauge
+	lastUploaded  prometheus.Gauge
 	tenantsStale  prometheus.Gauge
 	oldest        atomic.Int64 // Unix seconds of the end of the oldest spooled hour; 0 for none
 	ends          *prometheus.GaugeVec
@@ -66,27 +66,27 @@ func New(now func() time.Time) *Metrics {
 	m.Rows = counter("rows_collected_total", "Usage rows in the hours collected.")
 	m.Pages = counter("pages_collected_total", "Pages of the usage API in the hours collected.")
 	m.Retries = counter("retries_total", "Requests to the stack asked again.")
-	m.HoursDropped = counter("hours_dropped_total", "Hour files stored in Azure Storage.")
+	m.HoursUploaded = counter("hours_uploaded_total", "Hour files stored in Azure Storage.")
 	m.NotReady = counter("not_ready_total", "Answers of the stack that the hour is not ready yet.")
 	m.PartialHours = counter("partial_hours_total", "Hours asked for subscriber by subscriber.")
-	m.Refused = counter("subscribers_refused_total", "Subscribers skipped in such hours as the stack refused them as no direct tenants.")
+	m.SubscribersSkipped = counter("subscribers_skipped_total", "Subscribers left out of such hours, as the stack rejects them as no direct tenants.")
 	m.ChangedPages = counter("changed_pages_total", "Pages that had other rows when asked for again; their hours were asked for anew.")
 	m.OddRows = counter("odd_rows_total", "Rows whose usage hour is not plausible; kept as sent.")
 	m.Damaged = counter("damaged_files_total", "Sealed files that were torn, set aside and collected again.")
 	m.Checked = counter("checked_hours_total", "Hours asked for once more after they were sealed.")
 	m.Changed = counter("changed_hours_total", "Hours that had other rows when they were asked for once more.")
-	m.FilesRefused = counter("refused_files_total", "Hour files set aside as storage refuses them for good, each time they are offered.")
-	m.Pruned = counter("pruned_files_total", "Dropped files deleted from the spool after their time.")
-	m.failures = add.NewCounterVec(prometheus.CounterOpts{Name: prefix + "failures_total", Help: "Failed tries to collect or to drop."}, []string{"step"})
-	for _, step := range []string{StepCollect, StepDrop} {
+	m.FilesRejected = counter("rejected_files_total", "Hour files set aside as storage rejects them, each time they are offered.")
+	m.Pruned = counter("pruned_files_total", "Uploaded files deleted from the spool after their time.")
+	m.failures = add.NewCounterVec(prometheus.CounterOpts{Name: prefix + "failures_total", Help: "Failed tries to collect or to upload."}, []string{"step"})
+	for _, step := range []string{StepCollect, StepUpload} {
 		m.failures.WithLabelValues(step) // at zero from the start, so that a rate can be taken
 	}
 	m.ends = add.NewGaugeVec(prometheus.GaugeOpts{Name: prefix + "credential_end_timestamp_seconds", Help: "When what the agent signs in with ends, as far as it is known."}, []string{"credential"})
-	m.backlogHours = gauge("backlog_hours", "Hour files in the spool that wait to be dropped.")
-	m.backlogBytes = gauge("backlog_bytes", "Bytes of the hour files that wait to be dropped.")
+	m.backlogHours = gauge("backlog_hours", "Hour files in the spool that wait to be uploaded.")
+	m.backlogBytes = gauge("backlog_bytes", "Bytes of the hour files that wait to be uploaded.")
 	m.nextHour = gauge("next_hour_timestamp_seconds", "Start of the oldest reported hour that is not collected.")
 	m.lastCollected = gauge("last_collected_timestamp_seconds", "When an hour was last sealed by this process.")
-	m.lastDropped = gauge("last_dropped_timestamp_seconds", "When an hour was last dropped by this process.")
+	m.lastUploaded = gauge("last_uploaded_timestamp_seconds", "When an hour was last uploaded by this process.")
 	m.tenantsStale = gauge("tenants_stale", "1 if the stack's list of subscriptions could not be read for the last hour.")
 	add.NewGaugeFunc(prometheus.GaugeOpts{Name: prefix + "oldest_spooled_hour_age_seconds", Help: "Time since the end of the oldest reported hour in the backlog; 0 without backlog."}, m.age)
 	add.NewGaugeFunc(prometheus.GaugeOpts{Name: prefix + "lag_seconds", Help: "Time since the oldest reported hour that is not collected was due; 0 if it is not due."}, m.lag)
@@ -104,10 +104,10 @@ func (m *Metrics) age() float64 {
 	return max(0, m.now().Sub(time.Unix(oldest, 0)).Seconds())
 }
 
-// Failed counts a failure of a step, StepCollect or StepDrop.
+// Failed counts a failure of a step, StepCollect or StepUpload.
 func (m *Metrics) Failed(step string) { m.failures.WithLabelValues(step).Inc() }
 
-// Backlog says what waits to be dropped; oldest is the end of the oldest hour,
+// Backlog says what waits to be uploaded; oldest is the end of the oldest hour,
 // zero without backlog.
 func (m *Metrics) Backlog(hours int, bytes int64, oldest time.Time) {
 	m.backlogHours.Set(float64(hours))
@@ -134,11 +134,11 @@ func (m *Metrics) lag() float64 {
 	return max(0, m.now().Sub(time.Unix(due, 0)).Seconds())
 }
 
-// Collected and Dropped say when a step last succeeded.
+// Collected and Uploaded say when a step last succeeded.
 func (m *Metrics) Collected(at time.Time) { m.lastCollected.Set(float64(at.Unix())) }
 
-// Dropped is as Collected.
-func (m *Metrics) Dropped(at time.Time) { m.lastDropped.Set(float64(at.Unix())) }
+// Uploaded is as Collected.
+func (m *Metrics) Uploaded(at time.Time) { m.lastUploaded.Set(float64(at.Unix())) }
 
 // TenantsStale says whether the map of the last hour was an older one.
 func (m *Metrics) TenantsStale(stale bool) {

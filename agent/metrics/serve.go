@@ -22,7 +22,7 @@ func (m *Metrics) Serve(ctx context.Context, listen string, log *slog.Logger) {
 		if ctx.Err() != nil {
 			return
 		}
-		log.ErrorContext(ctx, "metrics are not served, all else goes on: free the address in metrics.listen, or write another one",
+		log.ErrorContext(ctx, "metrics not served, all else continues; free the address in metrics.listen or set another one",
 			slog.String("metrics.listen", listen), slog.String("error", err.Error()), slog.Duration("nextTry", listenAgain))
 		select {
 		case <-ctx.Done():
@@ -42,7 +42,7 @@ func serve(ctx context.Context, listen string, handler http.Handler, log *slog.L
 		ErrorLog: slog.NewLogLogger(log.Handler(), slog.LevelDebug),
 	}
 	defer context.AfterFunc(ctx, func() { server.Close() })() // a scrape is not worth waiting for
-	log.InfoContext(ctx, "metrics are served", slog.String("address", "http://"+ln.Addr().String()+"/metrics"))
+	log.InfoContext(ctx, "metrics served", slog.String("address", "http://"+ln.Addr().String()+"/metrics"))
 	if err := server.Serve(ln); !errors.Is(err, http.ErrServerClosed) {
 		return err
 	}

@@ -173,7 +173,7 @@ func (conf Config) check() error {
 	case conf.Method == ClientCertificate && len(conf.Certificate) == 0:
 		return fmt.Errorf("method %s: the certificate is missing or empty", conf.Method)
 	case conf.Method != ClientSecret && conf.Secret != "", conf.Method != ClientCertificate && len(conf.Certificate) > 0:
-		return fmt.Errorf("method %s: a secret or certificate of another method beside it; remove what does not count", conf.Method)
+		return fmt.Errorf("method %s: a secret or certificate of another method beside it; remove the one that is not used", conf.Method)
 	}
 	return nil
 }

@@ -81,7 +81,7 @@ func TestAFullDisk(t *testing.T) {
 		_, err = rest.Write(make([]byte, 4096))
 	}
 	rest.Close()
-	t.Run("to the last byte can be opened and dropped from", func(t *testing.T) {
+	t.Run("to the last byte can be opened and uploaded from", func(t *testing.T) {
 		s := open(t, dir)
 		s.Limits = unlimited
 		for _, file := range sealed {

@@ -67,14 +67,14 @@ func (s *Spool) list(sub string, want func(usage.Hour) bool) ([]Entry, error) {
 	return found, nil
 }
 
-// Sealed lists what waits to be dropped, oldest hour first. An hour that was
+// Sealed lists what waits to be uploaded, oldest hour first. An hour that was
 // collected again may be in it twice.
 func (s *Spool) Sealed() ([]Entry, error) { return s.list(sealed, every) }
 
-// Refused lists what storage refused, oldest hour first; Since is when it did last.
-func (s *Spool) Refused() ([]Entry, error) { return s.list(refused, every) }
+// Rejected lists what storage rejected, oldest hour first; Since is when it did last.
+func (s *Spool) Rejected() ([]Entry, error) { return s.list(rejected, every) }
 
-// Sent lists the dropped files that are still kept.
+// Sent lists the uploaded files that are still kept.
 func (s *Spool) Sent() ([]Entry, error) { return s.list(sent, every) }
 
 // State is how far an hour has come.
@@ -83,16 +83,16 @@ type State int
 // States of an hour.
 const (
 	Absent State = iota // nothing sealed
-	Sealed              // a file of it is to be dropped
-	Sent                // dropped, whether or not its file is still kept; or refused by storage, and kept
+	Sealed              // a file of it is to be uploaded
+	Sent                // uploaded, whether or not its file is still kept; or rejected by storage, and kept
 )
 
 // Found is what the spool has of an hour.
 type Found struct {
-	State   State   // Sealed where a sent hour is sealed again
-	Sealed  []Entry // to be dropped; two if the hour was collected again
-	Refused []Entry // refused by storage
-	Sent    []Entry // dropped and still kept
+	State    State   // Sealed where a sent hour is sealed again
+	Sealed   []Entry // to be uploaded; two if the hour was collected again
+	Rejected []Entry // rejected by storage
+	Sent     []Entry // uploaded and still kept
 }
 
 // Find tells how far an hour has come.
@@ -100,7 +100,7 @@ func (s *Spool) Find(h usage.Hour) (found Found, err error) {
 	// In the order in which files move: what does so between the looks is then seen
 	// twice rather than not at all.
 	if found.Sealed, err = s.of(h, sealed); err == nil {
-		found.Refused, err = s.of(h, refused)
+		found.Rejected, err = s.of(h, rejected)
 	}
 	if err == nil {
 		found.Sent, err = s.of(h, sent)
@@ -110,7 +110,7 @@ func (s *Spool) Find(h usage.Hour) (found Found, err error) {
 		return Found{}, fmt.Errorf("look for hour %s: %w", h, err)
 	case len(found.Sealed) > 0:
 		found.State = Sealed
-	case len(found.Refused) > 0 || len(found.Sent) > 0 || s.pruned().has(h):
+	case len(found.Rejected) > 0 || len(found.Sent) > 0 || s.pruned().has(h):
 		found.State = Sent
 	}
 	return found, nil
@@ -134,7 +134,7 @@ func (s *Spool) Damaged() (int, error) {
 // next one, so n are returned.
 func (s *Spool) Gaps(first usage.Hour, n int) ([]usage.Hour, error) {
 	have := map[usage.Hour]bool{}
-	for _, sub := range []string{sealed, refused, sent} { // in this order, as in Find
+	for _, sub := range []string{sealed, rejected, sent} { // in this order, as in Find
 		found, err := s.list(sub, every)
 		if err != nil {
 			return nil, err

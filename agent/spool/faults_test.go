@@ -85,7 +85,7 @@ func TestLimits(t *testing.T) {
 		name, bound, says string
 		limits            spool.Limits
 	}{
-		{"of bytes", "MaxBytes", "1 hour files with 4 bytes wait to be dropped, the limit is 4 bytes (MaxBytes)", spool.Limits{MaxBytes: 4, MinFree: -1}},
+		{"of bytes", "MaxBytes", "1 hour files with 4 bytes wait to be uploaded, the limit is 4 bytes (MaxBytes)", spool.Limits{MaxBytes: 4, MinFree: -1}},
 		{"of free space", "MinFree", "the least is 4398046511104 MiB (MinFree)", spool.Limits{MaxBytes: -1, MinFree: 1 << 62}},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
@@ -109,7 +109,7 @@ func TestLimits(t *testing.T) {
 				}
 			}
 			mustHold(t, dir, "sealed/"+name)
-			t.Run("do not stop the dropping, after which collecting goes on", func(t *testing.T) {
+			t.Run("do not stop the uploading, after which collecting goes on", func(t *testing.T) {
 				f, err := s.Read(name)
 				if err != nil {
 					t.Fatal(err)

@@ -12,8 +12,8 @@ const (
 	DefaultMinFree  = 1 << 30
 )
 
-// Limits bound what waits to be dropped. Over a limit nothing more is
-// collected; what was collected is never deleted undropped, and dropping goes
+// Limits bound what waits to be uploaded. Over a limit nothing more is
+// collected; what was collected is never deleted before its upload, and uploading goes
 // on. The stack still has the hours that are not collected: they follow when
 // there is room.
 type Limits struct {
@@ -28,12 +28,12 @@ var ErrFull = errors.New("the spool is full")
 type FullError struct {
 	Dir   string
 	Bound string // "MaxBytes", "MinFree" or "disk"
-	Have  string // how much there is, such as "12 hours with 10.1 GiB wait to be dropped"
+	Have  string // how much there is, such as "12 hours with 10.1 GiB wait to be uploaded"
 	Err   error  // of the disk; may be nil
 }
 
 func (e *FullError) Error() string {
-	todo := "fix what keeps hours from being dropped, or raise " + e.Bound
+	todo := "fix what keeps hours from being uploaded, or raise " + e.Bound
 	if e.Bound == "MinFree" || e.Bound == "disk" {
 		todo = "free space on the disk, or give the spool a larger one"
 	}
@@ -63,7 +63,7 @@ func (s *Spool) checkLimits() error {
 		total += e.Size
 	}
 	if limits.MaxBytes > 0 && total >= limits.MaxBytes {
-		return &FullError{Dir: s.dir, Bound: "MaxBytes", Have: fmt.Sprintf("%d hour files with %s wait to be dropped, the limit is %s", len(entries), size(total), size(limits.MaxBytes))}
+		return &FullError{Dir: s.dir, Bound: "MaxBytes", Have: fmt.Sprintf("%d hour files with %s wait to be uploaded, the limit is %s", len(entries), size(total), size(limits.MaxBytes))}
 	}
 	return s.checkFree()
 }

@@ -23,7 +23,7 @@ func (e *LockedError) Error() string {
 	if e.PID != 0 {
 		who = fmt.Sprintf("the agent with pid %d", e.PID)
 	}
-	return fmt.Sprintf("%s is used by %s: stop that one first, or give this one a folder of its own", e.Dir, who)
+	return fmt.Sprintf("%s is used by %s: stop that one first, or use another folder", e.Dir, who)
 }
 
 var errLocked = errors.New("locked")
@@ -49,7 +49,7 @@ func takeLock(dir string) (*os.File, error) {
 	}
 	// In place and of one width, so that it takes no space that a full disk has
 	// not. It only makes the refusal of a second agent clearer: no failure here
-	// keeps this one from dropping what it has.
+	// keeps this one from uploading what it has.
 	f.WriteAt(fmt.Appendf(nil, "%-10d\n", os.Getpid()), 0)
 	return f, nil
 }

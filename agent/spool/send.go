@@ -22,15 +22,15 @@ func (e *DamagedError) Error() string {
 	return fmt.Sprintf("sealed file %s does not hold the bytes that it was sealed with: set aside as %s; look for faults of this disk", e.Name, e.Aside)
 }
 
-// folder is where a file is that was not dropped.
+// folder is where a file is that was not uploaded.
 func (s *Spool) folder(name string) string {
-	if _, err := os.Lstat(filepath.Join(s.dir, refused, name)); err == nil {
-		return filepath.Join(s.dir, refused)
+	if _, err := os.Lstat(filepath.Join(s.dir, rejected, name)); err == nil {
+		return filepath.Join(s.dir, rejected)
 	}
 	return filepath.Join(s.dir, sealed)
 }
 
-// Read opens a sealed or refused file for dropping, after it has compared its bytes with
+// Read opens a sealed or rejected file for uploading, after it has compared its bytes with
 // its name: what a disk or a power cut has torn is set aside, and the error is
 // a *DamagedError.
 func (s *Spool) Read(name string) (*os.File, error) {
@@ -72,12 +72,12 @@ func (s *Spool) setAside(name string) error {
 	return &DamagedError{Name: name, Aside: filepath.Join(s.dir, damaged, aside)}
 }
 
-// MarkSent remembers that a file was dropped.
+// MarkSent remembers that a file was uploaded.
 func (s *Spool) MarkSent(name string) error { return s.mark(name, sent) }
 
-// MarkRefused sets a file aside that storage refuses, or notes that it has done so
+// MarkRejected sets a file aside that storage rejects, or notes that it has done so
 // again. Its hour counts as collected.
-func (s *Spool) MarkRefused(name string) error { return s.mark(name, refused) }
+func (s *Spool) MarkRejected(name string) error { return s.mark(name, rejected) }
 
 // mark moves a file and notes when.
 func (s *Spool) mark(name, to string) error {
@@ -87,7 +87,7 @@ func (s *Spool) mark(name, to string) error {
 	if err := s.move(filepath.Join(s.folder(name), name), to, name); err != nil {
 		return fmt.Errorf("mark %s %s: %w", name, to, err)
 	}
-	// If the agent is killed before, a sent file is deleted earlier, and a refused one
+	// If the agent is killed before, a sent file is deleted earlier, and a rejected one
 	// offered again earlier.
 	now := time.Now()
 	if err := os.Chtimes(filepath.Join(s.dir, to, name), now, now); err != nil && !errors.Is(err, os.ErrNotExist) {

@@ -1,12 +1,12 @@
 // Package spool keeps hour files on the agent's own disk between collecting and
-// dropping: each is written once and sealed by a rename, so that a file is
+// uploading: each is written once and sealed by a rename, so that a file is
 // either whole or not there. docs/formats/spool.md has the folder in detail.
 //
 //	<dir>/lock        held by the agent that uses the folder; its text is that agent's pid
 //	<dir>/tmp/        2019121019-1234567890.unsealed          being written; cleared at the start
-//	<dir>/sealed/     2019121019-0123456789abcdef.ndjson.gz   whole, not yet dropped; never deleted
-//	<dir>/sent/       the same                                dropped; deleted after a while
-//	<dir>/refused/    the same                                refused by storage; offered again now and then
+//	<dir>/sealed/     2019121019-0123456789abcdef.ndjson.gz   whole, not yet uploaded; never deleted
+//	<dir>/sent/       the same                                uploaded; deleted after a while
+//	<dir>/rejected/   the same                                rejected by storage; offered again now and then
 //	<dir>/damaged/    the same                                bytes that are not those of its name
 //	<dir>/done.json   the hours that were sent and whose files are deleted
 //	<dir>/<note>      what must be known at the next run
@@ -31,7 +31,7 @@ import (
 // Spool is a folder of hour files. The kernel lets one process use it at a
 // time, and frees it when that process ends, however it ends.
 type Spool struct {
-	// Limits bound what waits to be dropped. Set them before the first Create.
+	// Limits bound what waits to be uploaded. Set them before the first Create.
 	Limits Limits
 
 	dir  string
@@ -42,11 +42,11 @@ type Spool struct {
 }
 
 const (
-	tmp     = "tmp"
-	sealed  = "sealed"
-	refused = "refused"
-	sent    = "sent"
-	damaged = "damaged"
+	tmp      = "tmp"
+	sealed   = "sealed"
+	rejected = "rejected"
+	sent     = "sent"
+	damaged  = "damaged"
 )
 
 // unsealed ends the names of files that are being written.
@@ -82,7 +82,7 @@ func Peek(dir string) (*Spool, error) {
 }
 
 func (s *Spool) prepare() error {
-	for _, sub := range []string{tmp, sealed, refused, sent, damaged} {
+	for _, sub := range []string{tmp, sealed, rejected, sent, damaged} {
 		if err := os.MkdirAll(filepath.Join(s.dir, sub), 0o750); err != nil {
 			return err
 		}
@@ -173,7 +173,7 @@ func (s *Spool) Seal(f *File, name string) error {
 	return nil
 }
 
-// Discard drops a file that was not sealed.
+// Discard removes a file that was not sealed.
 func (s *Spool) Discard(f *File) {
 	f.Close()
 	os.Remove(f.Name()) // gone if it was sealed; Open clears what stays

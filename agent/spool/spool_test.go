@@ -160,7 +160,7 @@ func TestFindTellsHoursApart(t *testing.T) {
 	}
 }
 
-func TestAnHourSealedAgainIsToBeDropped(t *testing.T) {
+func TestAnHourSealedAgainIsToBeUploaded(t *testing.T) {
 	s := open(t, t.TempDir())
 	const again = "2019121019-ffffffffffffffff.ndjson.gz"
 	seal(t, s, hour, name, text)

@@ -30,7 +30,7 @@ import (
 	"stackusage/shared/usage"
 )
 
-// Namespaces of the provider usage API. Stamps before the autumn of 2018 know
+// Namespaces of the provider usage API. Stacks before the autumn of 2018 know
 // the old one only.
 const (
 	NamespaceAdmin = "Microsoft.Commerce.Admin"

@@ -17,7 +17,7 @@ import (
 	"unicode"
 )
 
-// ErrNotReady means that the stack does not tell the hour yet: it lies in the
+// ErrNotReady means that usage for this hour is not available yet: it lies in the
 // future, or processing is not complete. Ask again later. It never means that
 // the hour is empty.
 var ErrNotReady = errors.New("usage is not ready")

@@ -24,8 +24,8 @@ const maxEmpty = 20
 const emptyTries = 3
 
 var (
-	errEmpty   = errors.New("the stack answers with pages without rows and does not end the listing")
-	errRepeats = fmt.Errorf("a page has the rows of an earlier one: %w", ErrChanged)
+	errEmpty   = errors.New("the stack returns pages without rows and does not end the listing")
+	errRepeats = fmt.Errorf("a page repeats the rows of an earlier one: %w", ErrChanged)
 )
 
 // listing is one query, page by page.
@@ -226,7 +226,7 @@ type replay struct {
 
 // ErrChanged means that a page was asked for again, as its first answer was cut,
 // and began with other rows. Ask for the whole hour again.
-var ErrChanged = errors.New("the page answers with other rows than before")
+var ErrChanged = errors.New("the page has other rows than before")
 
 func (r *replay) row(raw []byte) error {
 	if r.seen < r.want {

@@ -38,7 +38,7 @@ func TestDiscover(t *testing.T) {
 			}, got)
 		}
 	})
-	t.Run("reads what a stamp answered", func(t *testing.T) {
+	t.Run("reads what a stack answered", func(t *testing.T) {
 		got, err := discover(t, func(w http.ResponseWriter, r *http.Request) {
 			if r.URL.String() != "/metadata/endpoints?api-version=2015-01-01" || r.Header.Get("Authorization") != "" {
 				http.NotFound(w, r)

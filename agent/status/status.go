@@ -30,19 +30,19 @@ type Status struct {
 	Version string    `json:"version"`
 	Updated time.Time `json:"updated"`
 
-	BacklogHours  int         `json:"backlogHours"` // files that wait to be dropped
+	BacklogHours  int         `json:"backlogHours"` // files that wait to be uploaded
 	BacklogBytes  int64       `json:"backlogBytes"`
 	OldestSpooled *usage.Hour `json:"oldestSpooledHour"` // of the backlog
 	LastSealed    *usage.Hour `json:"lastSealedHour"`
-	LastDropped   *usage.Hour `json:"lastDroppedHour"`
+	LastUploaded  *usage.Hour `json:"lastUploadedHour"`
 	NextHour      *usage.Hour `json:"nextHour"`               // the oldest that is not collected; nil before Run or Once
 	NextRound     time.Time   `json:"nextRound,omitzero"`     // of Run; long past: it is not running
 	LastCollected time.Time   `json:"lastCollected,omitzero"` // when LastSealed was sealed
-	LastDrop      time.Time   `json:"lastDrop,omitzero"`      // when LastDropped was dropped
+	LastUpload    time.Time   `json:"lastUpload,omitzero"`    // when LastUploaded was uploaded
 
 	Waiting      string   `json:"waiting,omitempty"` // the stack's "not yet", which is no error
 	CollectError *Failure `json:"collectError"`      // of the last try; nil if it went well
-	DropError    *Failure `json:"dropError"`         // likewise
+	UploadError  *Failure `json:"uploadError"`       // likewise
 	LastError    *Failure `json:"lastError"`         // the last one of all, mended or not
 
 	FailingHours []FailingHour `json:"failingHours,omitempty"` // due, and not collected at the last try
@@ -73,7 +73,7 @@ func (s Status) Failing() error {
 
 // Failure is an error and when it was.
 type Failure struct {
-	Step string    `json:"step"` // collect or drop
+	Step string    `json:"step"` // collect or upload
 	Text string    `json:"text"`
 	Time time.Time `json:"time"`
 }
@@ -86,9 +86,9 @@ type FailingHour struct {
 
 // FailingFile is a file that was not stored.
 type FailingFile struct {
-	Hour    usage.Hour `json:"hour"`
-	File    string     `json:"file"`
-	Refused bool       `json:"refused,omitempty"` // set aside
+	Hour     usage.Hour `json:"hour"`
+	File     string     `json:"file"`
+	Rejected bool       `json:"rejected,omitempty"` // set aside
 	Trouble
 }
 
@@ -112,8 +112,8 @@ func Join(failures []error) error {
 
 // Of is the failure of a step.
 func (s *Status) Of(step string) **Failure {
-	if step == metrics.StepDrop {
-		return &s.DropError
+	if step == metrics.StepUpload {
+		return &s.UploadError
 	}
 	return &s.CollectError
 }
@@ -135,7 +135,7 @@ func (s Status) Ending(now time.Time) (warnings []string) {
 }
 
 // ErrNone means that no agent has used the folder yet.
-var ErrNone = errors.New("no agent has written its status here")
+var ErrNone = errors.New("no agent has written a status here")
 
 // Read reads the status that the agent of a spool folder wrote last. It
 // needs no lock, so the agent may be at work.

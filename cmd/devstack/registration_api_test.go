@@ -91,7 +91,7 @@ func registrationBody(cloud, subscription, kind, more string) string {
 }
 
 func keyBody(client, directory string) string {
-	return fmt.Sprintf(`{"identity":{"method":"clientSecret","clientId":%q,"tenantId":%q},"stamp":{"domain":"azurestack.external"}}`, client, directory)
+	return fmt.Sprintf(`{"identity":{"method":"clientSecret","clientId":%q,"tenantId":%q},"stack":{"domain":"azurestack.external"}}`, client, directory)
 }
 
 // ask calls an HTTP function.

@@ -50,7 +50,7 @@ func (s *site) waitUntilBilled(ctx context.Context) error {
 				return nil
 			}
 		} else if ctx.Err() == nil {
-			s.log.Warn("status not known", "error", err)
+			s.log.Warn("status unknown", "error", err)
 		}
 		if time.Since(moved) > stuck {
 			return fmt.Errorf("wait until all is billed: nothing moved for %s; last seen: %s", stuck, last)

@@ -86,7 +86,7 @@ func (s *site) activationKey() (string, error) {
 	return activation.Encode(activation.Key{
 		BlobServiceURI: s.landingURL, Container: landing.Container(cloudID), CloudID: cloudID,
 		Identity: activation.Identity{Method: activation.ManagedIdentity, ClientID: s.front.Managed},
-		Stamp: activation.Stamp{
+		Stack: activation.Stack{
 			Region: s.stack.Region(), Domain: s.stack.Domain(), Endpoint: s.stackTLS, ProviderSubscription: s.stack.Provider(),
 		},
 		Rules: &activation.Rules{FirstHour: &first},

@@ -50,7 +50,7 @@ func (p *program) activate(text string, force bool, stdout io.Writer) error {
 	if err := replace(path, []byte(text), force); err != nil {
 		return fmt.Errorf("write configuration: %w", err)
 	}
-	fmt.Fprintf(stdout, "wrote %s\nregistration %s\nstack %s\nstorage %s, container %s\n", path, key.CloudID, key.Stamp.AdminEndpoint(), cmp.Or(key.Account, key.BlobServiceURI), key.Container)
+	fmt.Fprintf(stdout, "wrote %s\nregistration %s\nstack %s\nstorage %s, container %s\n", path, key.CloudID, key.Stack.AdminEndpoint(), cmp.Or(key.Account, key.BlobServiceURI), key.Container)
 	if key.Rules != nil && key.Rules.BillingModel != "" {
 		fmt.Fprintf(stdout, "billing model %s\n", key.Rules.BillingModel)
 	}
@@ -76,10 +76,10 @@ func (p *program) activate(text string, force bool, stdout io.Writer) error {
 func filled(k activation.Key) map[string]string {
 	values := map[string]string{
 		"cloudId":                    k.CloudID,
-		"stack.endpoint":             k.Stamp.Endpoint,
-		"stack.region":               k.Stamp.Region,
-		"stack.domain":               k.Stamp.Domain,
-		"stack.providerSubscription": k.Stamp.ProviderSubscription,
+		"stack.endpoint":             k.Stack.Endpoint,
+		"stack.region":               k.Stack.Region,
+		"stack.domain":               k.Stack.Domain,
+		"stack.providerSubscription": k.Stack.ProviderSubscription,
 		"storage.account":            k.Account,
 		"storage.blobServiceUri":     k.BlobServiceURI,
 		"storage.container":          k.Container,
@@ -120,7 +120,7 @@ func replace(path string, text []byte, force bool) error {
 	case err != nil:
 		return err
 	case !force:
-		return fmt.Errorf("%s is there already: edit it, or replace it with --force", path)
+		return fmt.Errorf("%s exists: edit it, or replace it with --force", path)
 	default:
 		if err := durable.Write(path+".bak", old, configMode); err != nil {
 			return err

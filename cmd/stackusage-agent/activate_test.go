@@ -28,7 +28,7 @@ func keyOf(t *testing.T, change func(*activation.Key)) string {
 	k := activation.Key{
 		Account: "landingusage", Container: landing.Container(cloudID), CloudID: cloudID,
 		Identity: activation.Identity{Method: activation.ClientSecret, TenantID: guid, ClientID: guid},
-		Stamp:    activation.Stamp{Region: "local", Domain: "azurestack.external", ProviderSubscription: guid},
+		Stack:    activation.Stack{Region: "local", Domain: "azurestack.external", ProviderSubscription: guid},
 		Rules:    &activation.Rules{BillingModel: "PayAsYouUse", FirstHour: &first},
 	}
 	if change != nil {
@@ -93,7 +93,7 @@ func TestActivate(t *testing.T) {
 	t.Run("by force it is replaced, and kept", func(t *testing.T) {
 		edited := strings.Replace(text, "level: info", "level: debug", 1)
 		mustEqual(t, nil, os.WriteFile(path, []byte(edited), 0o640))
-		again := call(t, nil, "activate", keyOf(t, func(k *activation.Key) { k.Stamp.Region = "north" }), "--force", "--config", path)
+		again := call(t, nil, "activate", keyOf(t, func(k *activation.Key) { k.Stack.Region = "north" }), "--force", "--config", path)
 		mustEqual(t, nil, again.err)
 		mustEqual(t, edited, mustRead(t, path+".bak"))
 		mustEqual(t, strings.Replace(text, "region: local", "region: north", 1), mustRead(t, path))

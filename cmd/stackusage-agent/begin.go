@@ -14,7 +14,7 @@ import (
 	"time"
 
 	"stackusage/agent"
-	"stackusage/agent/blobdrop"
+	"stackusage/agent/blobs"
 	"stackusage/agent/config"
 	"stackusage/agent/metrics"
 	"stackusage/agent/spool"
@@ -54,15 +54,15 @@ func begin(path string, getenv func(string) string, out io.Writer, level func(co
 	sp.Limits = limits(p.conf)
 	m := metrics.New(time.Now)
 	p.clocks.Jumped = func(host string, ahead, before time.Duration) {
-		log.Warn("a clock differs from this machine's, or one of the two was set", slog.String("host", host), slog.Duration("ahead", ahead), slog.Duration("before", before))
+		log.Warn("clock differs from this machine's, or one of the two was set", slog.String("host", host), slog.Duration("ahead", ahead), slog.Duration("before", before))
 	}
 	p.stack.retried = func(ctx context.Context, answer *stackapi.Error, wait time.Duration) {
 		m.Retries.Inc()
-		log.InfoContext(ctx, "the stack is asked again", slog.String("answer", answer.Error()), slog.Duration("wait", wait))
+		log.InfoContext(ctx, "request to the stack repeated", slog.String("answer", answer.Error()), slog.Duration("wait", wait))
 	}
 	return &job{conf: p.conf, Agent: &agent.Agent{
-		Source: p.stack, Drop: blobdrop.Drop{Client: p.storage, Timeout: p.conf.Timeouts.Upload},
-		Spool: sp, Stamp: stamp(p.conf), Settings: settings(p.conf), Log: log, Now: time.Now, Metrics: m,
+		Source: p.stack, Storage: blobs.Storage{Client: p.storage, Timeout: p.conf.Timeouts.Upload},
+		Spool: sp, Stack: header(p.conf), Settings: settings(p.conf), Log: log, Now: time.Now, Metrics: m,
 		Ends: nowAndThen(time.Minute, func() map[string]time.Time { return ends(p.conf, getenv) }),
 	}}, nil
 }
@@ -131,8 +131,8 @@ func orNone(value time.Duration) time.Duration {
 	return value
 }
 
-func stamp(conf config.Config) agent.Stamp {
-	return agent.Stamp{
+func header(conf config.Config) agent.Stack {
+	return agent.Stack{
 		CloudID: conf.CloudID, Region: conf.Stack.Region, Domain: conf.Stack.Domain, AgentVersion: version,
 		ProviderSubscriptions: ownSubscriptions(conf.Stack.ProviderSubscription, conf.Stack.InfrastructureSubscriptions),
 	}
@@ -154,8 +154,8 @@ func ownSubscriptions(provider string, others []string) []string {
 // could, and would leave files that the service cannot read.
 func checkUser(dir string, uid int) error {
 	if owner, known := spool.Owner(dir); known && uid >= 0 && owner != uid {
-		return fmt.Errorf("use spool %s: it belongs to user %d, and this is user %d, whose files that one's agent could not read: "+
-			"run this as that user; if that is the service's, as docs/agent.md says under \"As the service\"", dir, owner, uid)
+		return fmt.Errorf("use spool %s: it belongs to user %d, and this is user %d, whose files the agent of that user could not read: "+
+			"run this as that user; if that is the service's, see \"Run as the user of the service\" in docs/agent.md", dir, owner, uid)
 	}
 	return nil
 }

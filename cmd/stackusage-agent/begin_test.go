@@ -14,7 +14,7 @@ import (
 	"time"
 
 	"stackusage/agent"
-	"stackusage/agent/blobdrop"
+	"stackusage/agent/blobs"
 	"stackusage/agent/config"
 	"stackusage/agent/spool"
 	"stackusage/shared/usage"
@@ -57,7 +57,7 @@ func TestTheSampleHasTheDefaultsOfTheAgent(t *testing.T) {
 		Jitter: agent.DefaultJitter, KeepSent: agent.DefaultKeepSent, MaxAge: agent.DefaultMaxAge, CheckAfter: agent.DefaultCheckAfter,
 	}, settings(conf))
 	mustEqual(t, spool.Limits{MaxBytes: spool.DefaultMaxBytes, MinFree: spool.DefaultMinFree}, limits(conf))
-	mustEqual(t, time.Duration(blobdrop.DefaultTimeout), conf.Timeouts.Upload)
+	mustEqual(t, time.Duration(blobs.DefaultTimeout), conf.Timeouts.Upload)
 }
 
 func TestNothingAtAllIsNotTheDefault(t *testing.T) {
@@ -66,11 +66,11 @@ func TestNothingAtAllIsNotTheDefault(t *testing.T) {
 	mustEqual(t, agent.Settings{First: 1, Delay: -1, Jitter: -1, KeepSent: -1, NoSplit: true, CheckAfter: -1}, got)
 }
 
-func TestTheProviderIsTheFirstOfTheStampsOwn(t *testing.T) {
+func TestTheProviderIsTheFirstOfTheStacksOwn(t *testing.T) {
 	path, _ := configured(t, "")
 	conf, err := config.Read(path, os.Getenv)
 	mustEqual(t, nil, err)
-	mustEqual(t, []string{"39c82aed-b2b7-4a66-abdb-611de00bf11e", "11111111-b2b7-4a66-abdb-611de00bf11e"}, stamp(conf).ProviderSubscriptions)
+	mustEqual(t, []string{"39c82aed-b2b7-4a66-abdb-611de00bf11e", "11111111-b2b7-4a66-abdb-611de00bf11e"}, header(conf).ProviderSubscriptions)
 }
 
 func TestASpoolOfAnotherUserIsLeftAlone(t *testing.T) {
@@ -139,9 +139,9 @@ func TestAPortThatIsTakenKeepsNothingFromRunning(t *testing.T) {
 	path, _ := configured(t, "metrics: {listen: '"+ln.Addr().String()+"'}\n")
 	out := startRun(t, path)
 	out.await(t, `"metrics.listen":"`+ln.Addr().String()+`"`)
-	out.await(t, `"msg":"hours cannot be collected"`)
+	out.await(t, `"msg":"hours not collected"`)
 	mustEqual(t, nil, out.end())
-	out.await(t, `"msg":"agent ends"`)
+	out.await(t, `"msg":"agent stopped"`)
 }
 
 func TestMetricsEndWithTheAgent(t *testing.T) {

@@ -32,7 +32,7 @@ run it again.
   storage sign-in    a token for Azure Storage
   storage create     create a small blob below _probe/ in the landing container; nothing
                      ingests it
-  create only        overwrite, read, list and delete that blob: each must be refused
+  create only        overwrite, read, list and delete that blob: each must be denied
   stack sign-in      a token for the stack
   stack usage API    read one past hour; no row is kept
 

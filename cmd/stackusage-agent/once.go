@@ -32,7 +32,7 @@ func (p *program) onceCommand() *cobra.Command {
 	cmd := &cobra.Command{
 		Use: "once", Short: "Collect and upload all usage that is due",
 		Long: `Collect and upload all usage that is due, then exit. Hours that failed before are tried
-again at once, and files that storage refused are offered again. It cannot run beside a
+again at once, and files that storage rejected are offered again. It cannot run beside a
 service that uses the same spool.
 
 Exit code: 0 done; 2 an hour failed, the stack or storage was not available, or it was
@@ -61,7 +61,7 @@ func (p *program) once(ctx context.Context, to *usage.Hour, stdout, stderr io.Wr
 	stop := tellProgress(j.Agent, stderr, tellEvery)
 	report, err := catchUp(ctx, j.Agent)
 	stop()
-	line := fmt.Sprintf("%d hours collected with %d rows, %d uploaded", report.Collected, report.Rows, report.Dropped)
+	line := fmt.Sprintf("%d hours collected with %d rows, %d uploaded", report.Collected, report.Rows, report.Uploaded)
 	if s, err := j.Status(); err == nil {
 		line += fmt.Sprintf("; %d wait to be uploaded; next hour %s", s.BacklogHours, s.NextHour)
 		if report.NotReady {
@@ -84,7 +84,7 @@ func catchUp(ctx context.Context, a *agent.Agent) (total agent.Report, err error
 			since = time.Now()
 		}
 		total.Collected += r.Collected
-		total.Dropped += r.Dropped
+		total.Uploaded += r.Uploaded
 		total.Rows += r.Rows
 		total.NotReady = r.NotReady
 		if r.Behind && ctx.Err() == nil && time.Since(since) < patience {
@@ -114,7 +114,7 @@ func (p *program) backfillCommand() *cobra.Command {
 		Use: "backfill", Short: "Collect a range of reported hours again",
 		Long: `Collect the reported hours from --from up to, but not including, --to again, whether or
 not they were collected, and upload them. An hour before firstHour, or one that is not
-over, is refused. If it is interrupted, run it again with the same range. It cannot run
+over, is an error. If it is interrupted, run it again with the same range. It cannot run
 beside a service that uses the same spool.
 
 Exit code: 0 done; 2 an hour failed, the stack or storage was not available, or it was
@@ -154,7 +154,7 @@ func (p *program) backfill(ctx context.Context, from, to usage.Hour, stdout, std
 	stop := tellProgress(j.Agent, stderr, tellEvery)
 	r, err := j.Backfill(ctx, from, to)
 	stop()
-	fmt.Fprintf(stdout, "%d hours collected with %d rows: %d for the first time, %d again; %d uploaded\n", r.Collected, r.Rows, r.Collected-r.Again, r.Again, r.Dropped)
+	fmt.Fprintf(stdout, "%d hours collected with %d rows: %d for the first time, %d again; %d uploaded\n", r.Collected, r.Rows, r.Collected-r.Again, r.Again, r.Uploaded)
 	if r.Again > 0 {
 		fmt.Fprint(stdout, afterBackfill)
 	}

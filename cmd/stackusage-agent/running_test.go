@@ -79,13 +79,13 @@ func (s *stuck) Write(p []byte) (int, error) {
 // logs is read by nobody: it is left behind.
 func TestWorkThatDoesNotEnd(t *testing.T) {
 	path, dir := configured(t, "timeouts: {shutdown: 1s}\n")
-	log := &stuck{over: `"msg":"hours cannot be collected"`, in: make(chan struct{})}
+	log := &stuck{over: `"msg":"hours not collected"`, in: make(chan struct{})}
 	ctx, stop := context.WithCancel(t.Context())
 	defer stop()
 	done := make(chan error, 1)
 	go func() { done <- work(ctx, path, func(key string) string { return stackSecret[key] }, log) }()
 	<-log.in
-	for { // the half of it that drops is at rest, then
+	for { // the half of it that uploads is at rest, then
 		if _, err := os.Stat(filepath.Join(dir, "status.json")); err == nil {
 			break
 		}

@@ -84,7 +84,7 @@ func (v shown) print(w io.Writer, now time.Time) error {
 	if s := v.Status; s != nil {
 		row("reported", "%s, %s ago, by pid %d, version %s", usage.Point(s.Updated), usage.Span(now.Sub(s.Updated)), s.PID, oneLine(s.Version))
 		row("last hour collected", "%s", hourAt(s.LastSealed, s.LastCollected))
-		row("last hour uploaded", "%s", hourAt(s.LastDropped, s.LastDrop))
+		row("last hour uploaded", "%s", hourAt(s.LastUploaded, s.LastUpload))
 		row("next hour", "%s", v.NextDue)
 		if v.Behind > 0 {
 			row("behind", "%s", usage.Span(time.Duration(v.Behind)*time.Second))
@@ -111,7 +111,7 @@ func (v shown) print(w io.Writer, now time.Time) error {
 		switch f := s.LastError; {
 		case f == nil:
 			row("last error", "none")
-		case s.CollectError == nil && s.DropError == nil && len(s.FailingHours)+len(s.FailingFiles) == 0:
+		case s.CollectError == nil && s.UploadError == nil && len(s.FailingHours)+len(s.FailingFiles) == 0:
 			row("last error", "%s, %s: %s (fixed since)", usage.Point(f.Time), oneLine(f.Step), oneLine(f.Text))
 		}
 	}

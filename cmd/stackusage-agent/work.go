@@ -41,7 +41,7 @@ func work(ctx context.Context, path string, getenv func(string) string, log io.W
 	if listen := j.conf.Metrics.Listen; listen != "" {
 		serving.Go(func() { j.Metrics.Serve(ctx, listen, j.Log) })
 	}
-	j.Log.InfoContext(ctx, "agent starts", slog.String("version", version), slog.String("cloudId", j.conf.CloudID), slog.String("spool", j.Spool.Dir()))
+	j.Log.InfoContext(ctx, "agent started", slog.String("version", version), slog.String("cloudId", j.conf.CloudID), slog.String("spool", j.Spool.Dir()))
 	done := make(chan error, 1)
 	go func() {
 		err := j.Run(ctx)
@@ -54,9 +54,9 @@ func work(ctx context.Context, path string, getenv func(string) string, log io.W
 	case err = <-done:
 	case <-time.After(j.conf.Timeouts.Shutdown):
 		// The spool is not closed: what still works on it ends with the process.
-		return openError{fmt.Errorf("the work at hand has not ended within timeouts.shutdown (%s); it is done again at the next start", usage.Span(j.conf.Timeouts.Shutdown))}
+		return openError{fmt.Errorf("the current work did not end within timeouts.shutdown (%s); it is repeated at the next start", usage.Span(j.conf.Timeouts.Shutdown))}
 	}
-	j.Log.InfoContext(ctx, "agent ends")
+	j.Log.InfoContext(ctx, "agent stopped")
 	if closeErr := j.Spool.Close(); err == nil {
 		err = closeErr
 	}

@@ -50,14 +50,14 @@ spool: {dir: %q, minFree: 1MiB}
 	away := false
 	for lines := bufio.NewScanner(log); lines.Scan(); {
 		fmt.Fprintln(&said, lines.Text())
-		if !away && strings.Contains(lines.Text(), `"msg":"hours cannot be collected"`) && strings.Contains(lines.Text(), "connection refused") {
+		if !away && strings.Contains(lines.Text(), `"msg":"hours not collected"`) && strings.Contains(lines.Text(), "connection refused") {
 			away = true
 			if err := cmd.Process.Signal(syscall.SIGTERM); err != nil {
 				t.Fatal(err)
 			}
 		}
 	}
-	if err := cmd.Wait(); err != nil || !away || !strings.Contains(said.String(), `"msg":"agent ends"`) {
+	if err := cmd.Wait(); err != nil || !away || !strings.Contains(said.String(), `"msg":"agent stopped"`) {
 		t.Errorf("ended with %v, having said\n%s", err, said.String())
 	}
 }

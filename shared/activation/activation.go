@@ -49,7 +49,7 @@ type Key struct {
 	Container      string   `json:"container"`                // landing-<cloudId>
 	CloudID        string   `json:"cloudId"`                  // the registration: lower case with dashes
 	Identity       Identity `json:"identity"`
-	Stamp          Stamp    `json:"stamp"`
+	Stack          Stack    `json:"stack"`
 	Rules          *Rules   `json:"rules,omitempty"`
 }
 
@@ -62,7 +62,7 @@ type Identity struct {
 }
 
 // Stack is the stack, as it was registered.
-type Stamp struct {
+type Stack struct {
 	Region               string `json:"region"`                         // local
 	Domain               string `json:"domain"`                         // azurestack.external
 	Endpoint             string `json:"endpoint,omitempty"`             // of the admin Resource Manager, if not adminmanagement.<region>.<domain>
@@ -76,7 +76,7 @@ type Rules struct {
 }
 
 // AdminEndpoint is the address of the stack's administrative Resource Manager.
-func (s Stamp) AdminEndpoint() string {
+func (s Stack) AdminEndpoint() string {
 	if s.Endpoint != "" {
 		return s.Endpoint
 	}
@@ -165,17 +165,17 @@ func (k Key) Validate() error {
 		check("container", errors.New("must be landing-<cloudId>: hours in any other container are rejected"))
 	}
 	check("identity", k.Identity.validate())
-	if !regionName.MatchString(k.Stamp.Region) {
-		check("stamp.region", errors.New("missing or not a name, such as local"))
+	if !regionName.MatchString(k.Stack.Region) {
+		check("stack.region", errors.New("missing or not a name, such as local"))
 	}
-	if len(k.Stamp.Domain) > 253 || !domainName.MatchString(k.Stamp.Domain) {
-		check("stamp.domain", errors.New("missing or not a domain name, such as azurestack.external"))
+	if len(k.Stack.Domain) > 253 || !domainName.MatchString(k.Stack.Domain) {
+		check("stack.domain", errors.New("missing or not a domain name, such as azurestack.external"))
 	}
-	if k.Stamp.Endpoint != "" {
-		check("stamp.endpoint", CheckURL(k.Stamp.Endpoint))
+	if k.Stack.Endpoint != "" {
+		check("stack.endpoint", CheckURL(k.Stack.Endpoint))
 	}
-	if k.Stamp.ProviderSubscription != "" {
-		check("stamp.providerSubscription", usage.CheckGUID(k.Stamp.ProviderSubscription))
+	if k.Stack.ProviderSubscription != "" {
+		check("stack.providerSubscription", usage.CheckGUID(k.Stack.ProviderSubscription))
 	}
 	if k.Rules != nil && k.Rules.BillingModel != "" && !modelName.MatchString(k.Rules.BillingModel) {
 		check("rules.billingModel", errors.New("not a name, such as PayAsYouUse"))

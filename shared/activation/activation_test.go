@@ -23,7 +23,7 @@ func good() activation.Key {
 	return activation.Key{
 		Format: activation.Format, Account: "landingusage", Container: landing.Container(cloudID), CloudID: cloudID,
 		Identity: activation.Identity{TenantID: guid, ClientID: guid, Method: activation.ClientSecret},
-		Stamp:    activation.Stamp{Region: "local", Domain: "azurestack.external", ProviderSubscription: guid},
+		Stack:    activation.Stack{Region: "local", Domain: "azurestack.external", ProviderSubscription: guid},
 		Rules:    &activation.Rules{BillingModel: "PayAsYouUse", FirstHour: &first},
 	}
 }
@@ -34,7 +34,7 @@ func TestAKeySaysWhatWasEncoded(t *testing.T) {
 		"without rules":     func(k *activation.Key) { k.Rules = nil },
 		"by address":        func(k *activation.Key) { k.Account, k.BlobServiceURI = "", "https://landing.example.net" },
 		"by identity":       func(k *activation.Key) { k.Identity = activation.Identity{Method: activation.ManagedIdentity} },
-		"with its endpoint": func(k *activation.Key) { k.Stamp.Endpoint = "https://management.stack.example.net" },
+		"with its endpoint": func(k *activation.Key) { k.Stack.Endpoint = "https://management.stack.example.net" },
 	} {
 		t.Run(name, func(t *testing.T) {
 			want := good()
@@ -52,8 +52,8 @@ func TestAKeySaysWhatWasEncoded(t *testing.T) {
 			}
 		})
 	}
-	t.Run("the endpoint follows from the stamp's names", func(t *testing.T) {
-		if got := good().Stamp.AdminEndpoint(); got != "https://adminmanagement.local.azurestack.external" {
+	t.Run("the endpoint follows from the stack's names", func(t *testing.T) {
+		if got := good().Stack.AdminEndpoint(); got != "https://adminmanagement.local.azurestack.external" {
 			t.Error(got)
 		}
 	})
@@ -81,11 +81,11 @@ func TestRefusals(t *testing.T) {
 		{"an identity that is none", func(k *activation.Key) {
 			k.Identity = activation.Identity{Method: activation.ManagedIdentity, ClientID: "me"}
 		}, "identity: clientId: not a GUID"},
-		{"no region", func(k *activation.Key) { k.Stamp.Region = "" }, "stamp.region: missing"},
-		{"a region with a path", func(k *activation.Key) { k.Stamp.Region = "local/../x" }, "stamp.region: missing or not"},
-		{"a domain that is none", func(k *activation.Key) { k.Stamp.Domain = "external" }, "stamp.domain: missing or not"},
-		{"an endpoint that is none", func(k *activation.Key) { k.Stamp.Endpoint = "local" }, "stamp.endpoint: not of the form"},
-		{"a provider that is none", func(k *activation.Key) { k.Stamp.ProviderSubscription = "x" }, "stamp.providerSubscription: not a GUID"},
+		{"no region", func(k *activation.Key) { k.Stack.Region = "" }, "stack.region: missing"},
+		{"a region with a path", func(k *activation.Key) { k.Stack.Region = "local/../x" }, "stack.region: missing or not"},
+		{"a domain that is none", func(k *activation.Key) { k.Stack.Domain = "external" }, "stack.domain: missing or not"},
+		{"an endpoint that is none", func(k *activation.Key) { k.Stack.Endpoint = "local" }, "stack.endpoint: not of the form"},
+		{"a provider that is none", func(k *activation.Key) { k.Stack.ProviderSubscription = "x" }, "stack.providerSubscription: not a GUID"},
 		{"a model with more in it", func(k *activation.Key) { k.Rules.BillingModel = "Pay\x1b[2J" }, "rules.billingModel: not a name"},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
@@ -99,7 +99,7 @@ func TestRefusals(t *testing.T) {
 	}
 	t.Run("everything at once", func(t *testing.T) {
 		k := good()
-		k.Account, k.CloudID, k.Stamp.Region = "", "x", ""
+		k.Account, k.CloudID, k.Stack.Region = "", "x", ""
 		if _, err := activation.Encode(k); err == nil || strings.Count(err.Error(), "\n") != 3 {
 			t.Errorf("got %v", err)
 		}

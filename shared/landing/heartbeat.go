@@ -36,7 +36,7 @@ type Heartbeat struct {
 	FailingHours   int         `json:"failingHours"` // due, and not collected at the last try
 	FailingFiles   int         `json:"failingFiles"` // not stored at the last try, or set aside
 	CollectError   string      `json:"collectError,omitempty"`
-	DropError      string      `json:"dropError,omitempty"`
+	UploadError    string      `json:"uploadError,omitempty"`
 
 	// CredentialEnd is when the first of the certificates and secrets ends that the
 	// agent signs in with.

@@ -50,7 +50,7 @@ func Install(path string) error {
 	again := mgr.RecoveryAction{Type: mgr.ServiceRestart, Delay: time.Minute}
 	conf, err := s.Config()
 	if err == nil {
-		conf.Description, conf.DelayedAutoStart = "Collects usage on an Azure Stack and drops it into Azure Storage.", true
+		conf.Description, conf.DelayedAutoStart = "Collects usage on an Azure Stack and uploads it to Azure Storage.", true
 		err = s.UpdateConfig(conf)
 	}
 	err = errors.Join(known(err),

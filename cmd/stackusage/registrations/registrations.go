@@ -202,9 +202,9 @@ stackusage registration issue-key --registration hamburg --domain azurestack.ext
 	f.StringVar(&req.Identity.ClientID, "client-id", "", "`GUID` of the identity that the agent signs in as")
 	req.Identity.Method = activation.ClientSecret
 	cli.EnumVar(cmd, &req.Identity.Method, "method", "sign-in `method` of the agent", activation.ClientSecret, activation.ClientCertificate, activation.ManagedIdentity)
-	f.StringVar(&req.Stamp.Domain, "domain", "", "external domain `name` of the stack, for example azurestack.external")
-	f.StringVar(&req.Stamp.Endpoint, "endpoint", "", "`URL` of the stack's admin Resource Manager (default: adminmanagement.<region>.<domain>)")
-	f.StringVar(&req.Stamp.ProviderSubscription, "provider-subscription", "", "`GUID` of the stack's default provider subscription")
+	f.StringVar(&req.Stack.Domain, "domain", "", "external domain `name` of the stack, for example azurestack.external")
+	f.StringVar(&req.Stack.Endpoint, "endpoint", "", "`URL` of the stack's admin Resource Manager (default: adminmanagement.<region>.<domain>)")
+	f.StringVar(&req.Stack.ProviderSubscription, "provider-subscription", "", "`GUID` of the stack's default provider subscription")
 	check = cli.ByFlag(cmd, &by)
 	return cmd
 }

@@ -47,7 +47,7 @@ func TestADeletedSubscriptionIsServedAndNotListed(t *testing.T) {
 
 func TestAFaultOfOneKindWaitsForIt(t *testing.T) {
 	s := newScenario(t, azurestack.Options{Faults: []azurestack.Fault{
-		{Status: 504, Only: "stamp"}, {Status: 400, Only: "subscriber"}, {Status: 503, Only: "subscriptions"},
+		{Status: 504, Only: "stack"}, {Status: 400, Only: "subscriber"}, {Status: 503, Only: "subscriptions"},
 	}})
 	list := "/subscriptions/{provider}/providers/Microsoft.Subscriptions.Admin/subscriptions?api-version=2015-11-01"
 	one := usage(adminPath, burstHour, "subscriberId", s.Subscriptions()[1].SubscriptionID)

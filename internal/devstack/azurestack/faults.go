@@ -65,7 +65,7 @@ func (f Fault) validate() error {
 		return fmt.Errorf("make fault: status %d is not one of 0, 200, 202, 400, 401, 404, 429, 500, 502, 503, 504", f.Status)
 	}
 	switch f.Only {
-	case "", kindSubscriptions, kindStamp, kindSubscriber:
+	case "", kindSubscriptions, kindStack, kindSubscriber:
 	default:
 		return fmt.Errorf("make fault: only %.40q is not a kind of request", f.Only)
 	}
@@ -78,7 +78,7 @@ func (f Fault) validate() error {
 // Kinds of requests, as Fault.Only names them.
 const (
 	kindSubscriptions = "subscriptions"
-	kindStamp         = "stamp"
+	kindStack         = "stack"
 	kindSubscriber    = "subscriber"
 )
 
@@ -89,7 +89,7 @@ func kindOf(r *http.Request) string {
 	case r.URL.Query().Get("subscriberId") != "":
 		return kindSubscriber
 	default:
-		return kindStamp
+		return kindStack
 	}
 }
 

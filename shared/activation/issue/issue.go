@@ -23,7 +23,7 @@ import (
 // and where the stack is. Its region is the registration's if it is left out.
 type Request struct {
 	Identity activation.Identity `json:"identity"`
-	Stamp    activation.Stamp    `json:"stamp"`
+	Stack    activation.Stack    `json:"stack"`
 }
 
 // ContainerLister lists the containers whose names begin with prefix.
@@ -48,10 +48,10 @@ func (i Issuer) Key(ctx context.Context, name string, req Request, by string) (s
 		return "", err
 	}
 	key, err := i.make(ctx, history, req)
-	if err != nil || req.Stamp.ProviderSubscription == "" {
+	if err != nil || req.Stack.ProviderSubscription == "" {
 		return key, err
 	}
-	_, err = i.Registrar.RecordProvider(ctx, history.Name(), req.Stamp.ProviderSubscription, registration.Note{By: by, Reason: "an activation key names it"})
+	_, err = i.Registrar.RecordProvider(ctx, history.Name(), req.Stack.ProviderSubscription, registration.Note{By: by, Reason: "an activation key names it"})
 	return key, err
 }
 
@@ -65,11 +65,11 @@ func (i Issuer) make(ctx context.Context, history registration.History, req Requ
 		return "", clash("RegistrationEnded", "registration %s ended at %s; register the stack again first", history.Name(), resource.Time(held.End))
 	}
 	k := activation.Key{
-		Container: landing.Container(history.CloudID), CloudID: history.CloudID, Identity: req.Identity, Stamp: req.Stamp,
+		Container: landing.Container(history.CloudID), CloudID: history.CloudID, Identity: req.Identity, Stack: req.Stack,
 		Rules: &activation.Rules{BillingModel: string(held.BillingModel)},
 	}
 	k.Account, k.BlobServiceURI = accountOf(i.Service)
-	k.Stamp.Region = cmp.Or(k.Stamp.Region, held.Region)
+	k.Stack.Region = cmp.Or(k.Stack.Region, held.Region)
 	first := usage.HourOf(held.Start)
 	k.Rules.FirstHour = &first
 	there, err := i.Containers.Containers(ctx, k.Container)

@@ -17,7 +17,7 @@ import (
 	"github.com/Azure/azure-sdk-for-go/sdk/storage/azblob/bloberror"
 	"github.com/Azure/azure-sdk-for-go/sdk/storage/azblob/sas"
 
-	"stackusage/agent/blobdrop"
+	"stackusage/agent/blobs"
 	"stackusage/internal/devstack/azurite/azuritetest"
 	"stackusage/shared/landing"
 )
@@ -46,7 +46,7 @@ func box(t *testing.T) *azblob.Client {
 func TestBlobDrop(t *testing.T) {
 	t.Run("stores the bytes", func(t *testing.T) {
 		client := box(t)
-		if err := (blobdrop.Drop{Client: client}).Put(t.Context(), nameOf("abc"), body("abc")); err != nil {
+		if err := (blobs.Storage{Client: client}).Put(t.Context(), nameOf("abc"), body("abc")); err != nil {
 			t.Fatal(err)
 		}
 		if got := download(t, client, nameOf("abc")); string(got) != "abc" {
@@ -55,7 +55,7 @@ func TestBlobDrop(t *testing.T) {
 	})
 	t.Run("succeeds for a name that is there, and leaves it as it is", func(t *testing.T) {
 		client := box(t)
-		d := blobdrop.Drop{Client: client}
+		d := blobs.Storage{Client: client}
 		for _, text := range []string{"abc", "abc", "an attempt to overwrite"} {
 			if err := d.Put(t.Context(), nameOf("abc"), body(text)); err != nil {
 				t.Fatalf("%s: %v", text, err)
@@ -67,7 +67,7 @@ func TestBlobDrop(t *testing.T) {
 	})
 	t.Run("is refused by the service when bytes change on the way", func(t *testing.T) {
 		client := box(t)
-		err := (blobdrop.Drop{Client: client}).Put(t.Context(), nameOf("abc"), nopCloser{&rotting{text: "abc"}})
+		err := (blobs.Storage{Client: client}).Put(t.Context(), nameOf("abc"), nopCloser{&rotting{text: "abc"}})
 		if !bloberror.HasCode(err, bloberror.MD5Mismatch) {
 			t.Fatalf("got %v", err)
 		}
@@ -78,7 +78,7 @@ func TestBlobDrop(t *testing.T) {
 	})
 	t.Run("makes no container, and names the blob that had no place", func(t *testing.T) {
 		client := connect(t, azuritetest.Account(t), nil)
-		err := (blobdrop.Drop{Client: client}).Put(t.Context(), nameOf("abc"), body("abc"))
+		err := (blobs.Storage{Client: client}).Put(t.Context(), nameOf("abc"), body("abc"))
 		if !bloberror.HasCode(err, bloberror.ContainerNotFound) || !strings.Contains(err.Error(), nameOf("abc").String()) {
 			t.Errorf("got %v", err)
 		}
@@ -86,7 +86,7 @@ func TestBlobDrop(t *testing.T) {
 	t.Run("ends with its context", func(t *testing.T) {
 		ctx, cancel := context.WithCancel(t.Context())
 		cancel()
-		if err := (blobdrop.Drop{Client: box(t)}).Put(ctx, nameOf("abc"), body("abc")); !errors.Is(err, context.Canceled) {
+		if err := (blobs.Storage{Client: box(t)}).Put(ctx, nameOf("abc"), body("abc")); !errors.Is(err, context.Canceled) {
 			t.Errorf("got %v", err)
 		}
 	})
@@ -95,13 +95,13 @@ func TestBlobDrop(t *testing.T) {
 			<-req.Context().Done()
 			return req.Context().Err()
 		}}
-		d := blobdrop.Drop{Client: connect(t, azuritetest.Account(t), wire.options()), Timeout: 10 * time.Millisecond}
+		d := blobs.Storage{Client: connect(t, azuritetest.Account(t), wire.options()), Timeout: 10 * time.Millisecond}
 		if err := d.Put(t.Context(), nameOf("abc"), body("abc")); !errors.Is(err, context.DeadlineExceeded) {
 			t.Errorf("got %v", err)
 		}
 	})
 	t.Run("reports a file that cannot be read", func(t *testing.T) {
-		err := (blobdrop.Drop{Client: box(t)}).Put(t.Context(), nameOf("abc"), nopCloser{unreadable{}})
+		err := (blobs.Storage{Client: box(t)}).Put(t.Context(), nameOf("abc"), nopCloser{unreadable{}})
 		if !errors.Is(err, errBroken) {
 			t.Errorf("got %v", err)
 		}
@@ -118,7 +118,7 @@ func TestBlobDrop(t *testing.T) {
 			return nil
 		}}
 		client := connect(t, connection, wire.options())
-		if err := (blobdrop.Drop{Client: client}).Put(t.Context(), nameOf("abc"), body("abc")); err != nil {
+		if err := (blobs.Storage{Client: client}).Put(t.Context(), nameOf("abc"), body("abc")); err != nil {
 			t.Fatal(err)
 		}
 		if wire.requests != 2 {
@@ -134,7 +134,7 @@ func TestBlobDrop(t *testing.T) {
 			t.Fatal(err)
 		}
 		wire := &wire{}
-		if err := (blobdrop.Drop{Client: connect(t, connection, wire.options())}).Put(t.Context(), nameOf("abc"), body("abc")); err != nil {
+		if err := (blobs.Storage{Client: connect(t, connection, wire.options())}).Put(t.Context(), nameOf("abc"), body("abc")); err != nil {
 			t.Fatal(err)
 		}
 		headers := fmt.Sprint(wire.last.Header)
@@ -159,14 +159,14 @@ func TestBlobDropWithCreateOnlyCredentials(t *testing.T) {
 			t.Fatal(err)
 		}
 		_, query, _ := strings.Cut(link, "?")
-		drop, err := azblob.NewClientWithNoCredential(client.URL()+"?"+query, opts)
+		upload, err := azblob.NewClientWithNoCredential(client.URL()+"?"+query, opts)
 		if err != nil {
 			t.Fatal(err)
 		}
-		return drop
+		return upload
 	}
 	t.Run("a blob is stored", func(t *testing.T) {
-		if err := (blobdrop.Drop{Client: signed(t, nil)}).Put(t.Context(), nameOf("abc"), body("abc")); err != nil {
+		if err := (blobs.Storage{Client: signed(t, nil)}).Put(t.Context(), nameOf("abc"), body("abc")); err != nil {
 			t.Fatal(err)
 		}
 		if got := download(t, client, nameOf("abc")); string(got) != "abc" {
@@ -182,7 +182,7 @@ func TestBlobDropWithCreateOnlyCredentials(t *testing.T) {
 					Header: http.Header{"X-Ms-Error-Code": {code}},
 				}
 			}}
-			err := (blobdrop.Drop{Client: signed(t, wire.options())}).Put(t.Context(), nameOf("abc"), body("abc"))
+			err := (blobs.Storage{Client: signed(t, wire.options())}).Put(t.Context(), nameOf("abc"), body("abc"))
 			if (err == nil) != ok {
 				t.Errorf("%s: %v", code, err)
 			}
@@ -191,7 +191,7 @@ func TestBlobDropWithCreateOnlyCredentials(t *testing.T) {
 	t.Run("the signature stays out of errors", func(t *testing.T) {
 		wire := &wire{before: func(*http.Request) error { return errBroken }}
 		client := signed(t, wire.options())
-		err := (blobdrop.Drop{Client: client}).Put(t.Context(), nameOf("abc"), body("abc"))
+		err := (blobs.Storage{Client: client}).Put(t.Context(), nameOf("abc"), body("abc"))
 		if !errors.Is(err, errBroken) || strings.Contains(fmt.Sprintf("%v %+v", err, err), "sig=") {
 			t.Errorf("got %v", err)
 		}

@@ -1,6 +1,6 @@
-// Package blobdrop stores hours and heartbeats in Azure Storage with credentials that
+// Package blobs stores hours and heartbeats in Azure Storage with credentials that
 // may only create, and says what a refusal means for other files.
-package blobdrop
+package blobs
 
 import (
 	"bytes"
@@ -27,12 +27,12 @@ import (
 	"stackusage/shared/landing"
 )
 
-// Drop drops hours into Azure Storage with credentials that may only
+// Storage uploads hours into Azure Storage with credentials that may only
 // create: one Put Blob, never over an existing one.
-type Drop struct {
+type Storage struct {
 	Client *azblob.Client
 
-	// Timeout bounds one drop, the client's retries included; 0 means
+	// Timeout bounds one upload, the client's retries included; 0 means
 	// DefaultTimeout.
 	Timeout time.Duration
 }
@@ -44,28 +44,28 @@ const DefaultTimeout = 30 * time.Minute
 // maxPutBlob is what one Put Blob takes (service version 2019-12-12 and later).
 const maxPutBlob = 5000 << 20
 
-// Put implements Drop. 409 BlobAlreadyExists, and 403 UnauthorizedBlobOverwrite
+// Put implements agent.Storage. 409 BlobAlreadyExists, and 403 UnauthorizedBlobOverwrite
 // that create-only credentials get instead, mean that the blob is there; its
 // name is made from its bytes, so it is the same.
-func (d Drop) Put(ctx context.Context, name landing.Name, body io.ReadSeekCloser) error {
-	ctx, cancel := context.WithTimeout(ctx, cmp.Or(d.Timeout, DefaultTimeout))
+func (s Storage) Put(ctx context.Context, name landing.Name, body io.ReadSeekCloser) error {
+	ctx, cancel := context.WithTimeout(ctx, cmp.Or(s.Timeout, DefaultTimeout))
 	defer cancel()
-	err := brief(d.put(ctx, name, body))
+	err := brief(s.put(ctx, name, body))
 	op, untrusted := (*net.OpError)(nil), (*tls.CertificateVerificationError)(nil)
 	if errors.As(err, &op) && (op.Op == "dial" || op.Op == "proxyconnect") || errors.As(err, &untrusted) || errors.As(err, new(signIn)) {
 		err = fmt.Errorf("%w: %w", err, agent.ErrStorage)
 	}
 	if err != nil && !bloberror.HasCode(err, bloberror.BlobAlreadyExists, bloberror.UnauthorizedBlobOverwrite) {
-		return fmt.Errorf("drop %s: %w", name, err)
+		return fmt.Errorf("upload %s: %w", name, err)
 	}
 	return nil
 }
 
 // Beat implements Beat: one Put Blob, and done if a blob of the name is there.
-func (d Drop) Beat(ctx context.Context, container, blob string, body []byte) error {
+func (s Storage) Beat(ctx context.Context, container, blob string, body []byte) error {
 	ctx, cancel := context.WithTimeout(ctx, beatTimeout)
 	defer cancel()
-	err := d.create(ctx, container, blob, streaming.NopCloser(bytes.NewReader(body)), md5.Sum(body))
+	err := s.create(ctx, container, blob, streaming.NopCloser(bytes.NewReader(body)), md5.Sum(body))
 	if bloberror.HasCode(err, bloberror.BlobAlreadyExists, bloberror.UnauthorizedBlobOverwrite) {
 		return nil
 	}
@@ -137,12 +137,12 @@ func (r *refusal) kind() error {
 	case status == http.StatusUnauthorized, status == http.StatusProxyAuthRequired, bloberror.HasCode(r.answer, ofTheAccount...):
 		return agent.ErrAccount
 	case status >= 500 || status == http.StatusTooManyRequests || status == http.StatusRequestTimeout, r.ofAnother():
-		return agent.ErrRefused
+		return agent.ErrRejected
 	}
 	return agent.ErrForGood
 }
 
-func (d Drop) put(ctx context.Context, name landing.Name, body io.ReadSeekCloser) error {
+func (s Storage) put(ctx context.Context, name landing.Name, body io.ReadSeekCloser) error {
 	sum := md5.New() // what the service checks a Put Blob against; not for security
 	size, err := io.Copy(sum, body)
 	if err != nil {
@@ -154,12 +154,12 @@ func (d Drop) put(ctx context.Context, name landing.Name, body io.ReadSeekCloser
 	if _, err := body.Seek(0, io.SeekStart); err != nil {
 		return err
 	}
-	return d.create(ctx, name.Container(), name.Blob(), body, [md5.Size]byte(sum.Sum(nil)))
+	return s.create(ctx, name.Container(), name.Blob(), body, [md5.Size]byte(sum.Sum(nil)))
 }
 
-func (d Drop) create(ctx context.Context, container, name string, body io.ReadSeekCloser, sum [md5.Size]byte) error {
+func (s Storage) create(ctx context.Context, container, name string, body io.ReadSeekCloser, sum [md5.Size]byte) error {
 	any := azcore.ETagAny
-	_, err := d.Client.ServiceClient().NewContainerClient(container).NewBlockBlobClient(name).Upload(ctx, body, &blockblob.UploadOptions{
+	_, err := s.Client.ServiceClient().NewContainerClient(container).NewBlockBlobClient(name).Upload(ctx, body, &blockblob.UploadOptions{
 		AccessConditions:        &blob.AccessConditions{ModifiedAccessConditions: &blob.ModifiedAccessConditions{IfNoneMatch: &any}},
 		TransactionalValidation: blob.TransferValidationTypeMD5(sum[:]),
 	})

@@ -33,25 +33,25 @@ func TestFilesThatTheDiskDoesNotGiveAwayHoldUpNothing(t *testing.T) {
 	if err == nil || !strings.Contains(err.Error(), "set the damaged file") || !strings.HasSuffix(err.Error(), "\nand 7 more") {
 		t.Errorf("got %v", err)
 	}
-	if report.Dropped != 2 {
+	if report.Uploaded != 2 {
 		t.Errorf("%+v", report)
 	}
 	p.mustHave(t, hours(0, 1), hours(0, 1))
 }
 
-// TestADiskThatCannotTellWhatIsDropped has a spool in which nothing can be marked
+// TestADiskThatCannotTellWhatIsUploaded has a spool in which nothing can be marked
 // sent: storage is not sent the whole backlog in each try.
-func TestADiskThatCannotTellWhatIsDropped(t *testing.T) {
+func TestADiskThatCannotTellWhatIsUploaded(t *testing.T) {
 	p, dir := &played{storage: func(usage.Hour) error { return errBroken }}, t.TempDir()
 	a := p.agent(t, dir, clock(9))
 	if _, err := a.Once(t.Context()); err == nil {
-		t.Fatal("dropped")
+		t.Fatal("uploaded")
 	}
 	if err := os.Remove(filepath.Join(dir, "sent")); err != nil {
 		t.Fatal(err)
 	}
-	p.storage, p.dropped = nil, nil
-	if _, err := a.Once(t.Context()); err == nil || len(p.dropped) != 3 {
-		t.Errorf("%d hours were sent, %v", len(p.dropped), err)
+	p.storage, p.uploaded = nil, nil
+	if _, err := a.Once(t.Context()); err == nil || len(p.uploaded) != 3 {
+		t.Errorf("%d hours were sent, %v", len(p.uploaded), err)
 	}
 }
