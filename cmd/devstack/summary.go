@@ -12,6 +12,7 @@ import (
 	"strings"
 	"text/tabwriter"
 
+	"stackusage/cmd/stackusage/cli"
 	"stackusage/internal/devstack/balance"
 )
 
@@ -28,8 +29,7 @@ func (s *site) printSummary(ctx context.Context, sheet balance.Sheet, out io.Wri
 	}
 	for _, st := range b.Statements {
 		fmt.Fprintf(out, "\nBill of %s for subscription %s, region Azure Stack\n\n", st.Month, st.BillingSubscriptionID)
-		w := tabwriter.NewWriter(out, 0, 0, 2, ' ', tabwriter.AlignRight)
-		fmt.Fprintf(w, "meter\tclass\tquantity\tunit\trate\tamount\t\n")
+		grid := cli.Grid{Head: []string{"METER", "CLASS", "QUANTITY", "UNIT", "RATE", "AMOUNT", "CURRENCY"}}
 		for _, l := range st.Lines {
 			name := l.MeterName
 			switch {
@@ -38,14 +38,16 @@ func (s *site) printSummary(ctx context.Context, sheet balance.Sheet, out io.Wri
 			case !strings.Contains(strings.ReplaceAll(name, " ", ""), strings.ReplaceAll(l.MeterSubCategory, " ", "")):
 				name = l.MeterSubCategory + ", " + name
 			}
-			rate, amount := l.Rate, l.Amount+" "+l.Currency
-			if rate == "" {
-				rate, amount = "not known", "not priced"
+			amount, currency := l.Amount, l.Currency
+			if l.Rate == "" {
+				amount, currency = "", "not priced"
 			}
-			fmt.Fprintf(w, "%s\t%s\t%s\t%s\t%s\t%s\t\n", name, l.MeterClass, short(l.Quantity), l.Unit, rate, amount)
+			grid.Row(name, l.MeterClass, cli.Number(short(l.Quantity)), l.Unit, cli.Number(l.Rate), cli.Number(amount), currency)
 		}
-		fmt.Fprintf(w, "total\t\t\t\t\t%s %s\t\n", st.Total, st.Currency)
-		w.Flush()
+		grid.Row("total", "", cli.Number(""), "", cli.Number(""), cli.Number(st.Total), st.Currency)
+		if err := grid.Print(out); err != nil {
+			return err
+		}
 		if st.Unpriced > 0 {
 			fmt.Fprintf(out, "\nLines without a published price, not in the total: %d (docs/bill.md)\n", st.Unpriced)
 		}
@@ -129,11 +131,10 @@ func (s *site) printAddresses(out io.Writer) {
 		{"look at the agent", strings.Join(s.front.Environment(), " ") + " " + s.o.agent + " doctor --config " + filepath.Join(s.dir, firstAgent, "config.yaml")},
 		{"bill", s.commerce + "/v1/bill?format=csv"},
 		{"usage details file", s.commerce + "/v1/usage-details.csv"},
-		{"storage of the app", s.settings["UsageStorage"]},
-		{"storage of the stacks", s.settings["LandingStorage"]},
 		{"log", filepath.Join(s.o.out, "host.log")},
 	} {
 		fmt.Fprintf(w, "%s\t%s\n", line[0], line[1])
 	}
 	w.Flush()
+	fmt.Fprintf(out, "\nTo use stackusage with it:\n  export UsageStorage='%s' LandingStorage='%s'\n", s.settings["UsageStorage"], s.settings["LandingStorage"])
 }

@@ -132,7 +132,7 @@ func agentText(a status.Agent) string {
 	case h == nil:
 		return "no heartbeat in this month or the last"
 	}
-	parts := []string{"heartbeat " + usage.Point(h.At), fmt.Sprintf("behind %s", time.Duration(h.SecondsBehind)*time.Second)}
+	parts := []string{"heartbeat " + usage.Point(h.At), "behind " + usage.Span(time.Duration(h.SecondsBehind)*time.Second)}
 	if h.NextHour != nil {
 		parts = append(parts, "next hour "+h.NextHour.String())
 	}

@@ -119,13 +119,13 @@ func (c *smokeTest) step(name string, do func() (string, error)) error {
 		s.Text, err = err.Error(), fmt.Errorf("%w: %s failed", cli.ErrCheckFailed, name)
 	}
 	c.steps = append(c.steps, s)
-	switch took := time.Since(began).Round(time.Millisecond); {
+	switch took := time.Since(began); {
 	case c.env.JSON():
 		return errors.Join(err, cli.List(c.env, cli.Each([]Step{s}), cli.Table[Step]{}))
 	case c.env.Tables() && s.OK:
-		fmt.Fprintf(c.env.Stdout, "%s  ok      %-9s %s (%s)\n", s.At, name, text, took)
+		fmt.Fprintf(c.env.Stdout, "%s  ok      %-9s %s (%s)\n", s.At, name, text, usage.Span(took))
 	case c.env.Tables():
-		fmt.Fprintf(c.env.Stdout, "%s  FAILED  %-9s %v (after %s)\n", s.At, name, s.Text, took)
+		fmt.Fprintf(c.env.Stdout, "%s  FAILED  %-9s %v (after %s)\n", s.At, name, s.Text, usage.Span(took))
 	}
 	return err
 }
@@ -140,7 +140,7 @@ func (c *smokeTest) run(ctx context.Context, day usage.Day, back int, subscripti
 	case c.shown:
 		fmt.Fprintln(c.env.Stdout, "The receipt is of an earlier run, and nothing was sent now. Run the command without --day to check the deployment as it is today.")
 	default:
-		fmt.Fprintf(c.env.Stdout, "The deployment works: one hour went from the landing container to the receipt in %s.\n", time.Since(c.began).Round(time.Second))
+		fmt.Fprintf(c.env.Stdout, "The deployment works: one hour went from the landing container to the receipt in %s.\n", usage.Span(time.Since(c.began)))
 	}
 	return nil
 }

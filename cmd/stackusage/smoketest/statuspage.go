@@ -15,6 +15,7 @@ import (
 
 	"stackusage/shared/azurestore"
 	"stackusage/shared/status"
+	"stackusage/shared/usage"
 )
 
 // statusPage is the Status function as it is called from outside.
@@ -96,7 +97,7 @@ func (p *statusPage) read(ctx context.Context) (string, error) {
 	if err != nil {
 		return "", fmt.Errorf("%s does not answer as the Status function does (%.200s): is --app-url another app's?", p.url, oneLine(err))
 	}
-	off := time.Until(s.Now).Abs().Round(time.Second)
+	off := usage.Span(time.Until(s.Now).Abs())
 	return fmt.Sprintf("%d days open, %d revisions open, %d messages failed; its clock differs by %s", len(s.OpenDays), len(s.OpenRevisions), s.FailedMessages, off), nil
 }
 
