@@ -238,3 +238,22 @@ func (d *Decision) History(ctx context.Context) (*Storage, registration.History,
 	}
 	return d.of.History(ctx)
 }
+
+// Histories are what is recorded of the registration that is named or, if none is, of
+// all but the smoke test's.
+func (r *Registration) Histories(ctx context.Context) (*Storage, []registration.History, error) {
+	storage, cloudID, err := r.Filter(ctx)
+	if err != nil {
+		return nil, nil, err
+	}
+	if cloudID != "" {
+		history, err := storage.Registry().History(ctx, cloudID)
+		history.CloudID = cloudID
+		return storage, []registration.History{history}, err
+	}
+	histories, err := storage.Registry().Histories(ctx)
+	if err == nil && len(histories) == 0 {
+		err = errors.New("no stack is registered; stackusage registration create registers one")
+	}
+	return storage, slices.DeleteFunc(histories, func(h registration.History) bool { return h.CloudID == SmokeTestCloudID }), err
+}

@@ -9,9 +9,7 @@ import (
 	"unicode"
 
 	"stackusage/cmd/stackusage/cli"
-	"stackusage/shared/ledger"
 	"stackusage/shared/usage"
-	"stackusage/shared/usagelines"
 	"stackusage/shared/usagereport"
 )
 
@@ -279,12 +277,7 @@ func notes(r *usagereport.Report, o usagereport.Options) (all []string) {
 			if i > 0 {
 				month = o.Compare
 			}
-			if len(covered.Never) > 0 {
-				all = append(all, fmt.Sprintf("%s, %s: not closed yet: %s", c.Name, month, days(covered.Never)))
-			}
-			if len(covered.Open) > 0 {
-				all = append(all, fmt.Sprintf("%s, %s: open: %s", c.Name, month, marks(covered.Open)))
-			}
+			all = append(all, cli.NotCovered(c.Name, month, covered)...)
 		}
 	}
 	if n := len(r.Unpriced); r.Priced && n > 0 {
@@ -298,30 +291,4 @@ func notes(r *usagereport.Report, o usagereport.Options) (all []string) {
 		all = append(all, text)
 	}
 	return all
-}
-
-// days shows days, those in a row as a range.
-func days(all []usage.Day) string {
-	var texts []string
-	for i := 0; i < len(all); {
-		k := i
-		for k+1 < len(all) && all[k+1] == all[k].Next() {
-			k++
-		}
-		text := all[i].String()
-		if k > i {
-			text += " to " + all[k].String()
-		}
-		texts, i = append(texts, text), k+1
-	}
-	return strings.Join(texts, ", ")
-}
-
-// marks show open days with why they are open.
-func marks(all []ledger.OpenMark) string {
-	var texts []string
-	for _, m := range all {
-		texts = append(texts, fmt.Sprintf("%s (%s)", m.Day, usagelines.WhyOpen(m)))
-	}
-	return strings.Join(texts, ", ")
 }

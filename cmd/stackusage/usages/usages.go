@@ -3,12 +3,8 @@ package usages
 
 import (
 	"context"
-	"encoding/csv"
 	"errors"
 	"fmt"
-	"io"
-	"os"
-	"slices"
 	"strings"
 	"time"
 
@@ -16,7 +12,6 @@ import (
 
 	"stackusage/cmd/stackusage/cli"
 	"stackusage/shared/meter"
-	"stackusage/shared/registration"
 	"stackusage/shared/usage"
 	"stackusage/shared/usagelines"
 	"stackusage/shared/usagereport"
@@ -65,7 +60,8 @@ const maxRows = 1000
 // flags are those of the command.
 type flags struct {
 	month, compare usage.Month
-	by, names      string
+	by             string
+	names          cli.Names
 	top            int
 	byUsageDay     bool
 	full           bool
@@ -87,7 +83,7 @@ stackusage usage --month 2024-03 --by tag:department --top 20 --output csv`, fun
 	cmd.Flags().StringVar(&f.by, "by", usagereport.Meter, "`dimensions`, separated by commas")
 	cmd.Flags().IntVar(&f.top, "top", 0, fmt.Sprintf("only the biggest `rows`; one row stands for the others (default: all; %d in a table)", maxRows))
 	cmd.Flags().BoolVar(&f.byUsageDay, "by-usage-day", false, "count carried usage on the day of its use")
-	cmd.Flags().StringVar(&f.names, "names", "", "`file` with names of tenants and subscriptions (CSV with columns id and name)")
+	f.names.Flag(cmd)
 	cmd.Flags().BoolVar(&f.full, "full", false, "show whole GUIDs and resource URIs in the table")
 	f.prices.Flags(cmd)
 	f.only = e.AnyRegistration(cmd)
@@ -111,31 +107,11 @@ func (f flags) options(ctx context.Context, e *cli.Env) (o usagereport.Options, 
 	if o.Prices, err = f.prices.Open(e.Getenv); err != nil {
 		return o, nil, err
 	}
-	if f.names != "" {
-		if o.Names, err = readNames(f.names); err != nil {
-			return o, nil, fmt.Errorf("--names: %w", err)
-		}
-	}
-	storage, cloudID, err := f.only.Filter(ctx)
-	if err != nil {
+	if o.Names, err = f.names.Read(); err != nil {
 		return o, nil, err
 	}
-	o.Registrations, err = registrations(ctx, storage, cloudID)
+	storage, o.Registrations, err = f.only.Histories(ctx)
 	return o, storage, err
-}
-
-// registrations are the one with a cloudId or, if that is empty, all but the smoke test's.
-func registrations(ctx context.Context, storage *cli.Storage, cloudID string) ([]registration.History, error) {
-	if cloudID != "" {
-		history, err := storage.Registry().History(ctx, cloudID)
-		history.CloudID = cloudID
-		return []registration.History{history}, err
-	}
-	histories, err := storage.Registry().Histories(ctx)
-	if err == nil && len(histories) == 0 {
-		err = errors.New("no stack is registered; stackusage registration create registers one")
-	}
-	return slices.DeleteFunc(histories, func(h registration.History) bool { return h.CloudID == cli.SmokeTestCloudID }), err
 }
 
 func run(ctx context.Context, e *cli.Env, f flags) error {
@@ -188,46 +164,4 @@ func found(r *usagereport.Report, o usagereport.Options) error {
 
 func closedText(c usagelines.Coverage) string {
 	return fmt.Sprintf("%d of %d days closed", c.Closed, max(c.Days, c.Closed))
-}
-
-// readNames reads names by GUID.
-func readNames(path string) (map[string]string, error) {
-	f, err := os.Open(path)
-	if err != nil {
-		return nil, err
-	}
-	defer f.Close()
-	names, err := parseNames(f)
-	if err != nil {
-		return nil, fmt.Errorf("%s: %w", path, err)
-	}
-	return names, nil
-}
-
-func parseNames(in io.Reader) (map[string]string, error) {
-	rows := csv.NewReader(in)
-	rows.FieldsPerRecord = 2
-	header, err := rows.Read()
-	if err != nil || strings.TrimPrefix(header[0], "\ufeff") != "id" || header[1] != "name" {
-		return nil, errors.New("the first line must be id,name")
-	}
-	names := map[string]string{}
-	for {
-		row, err := rows.Read()
-		if errors.Is(err, io.EOF) {
-			return names, nil
-		}
-		if err != nil {
-			return nil, err
-		}
-		line, _ := rows.FieldPos(0)
-		id, err := cli.GUID("id", row[0])
-		if err != nil {
-			return nil, fmt.Errorf("line %d: %w", line, err)
-		}
-		if _, twice := names[id]; twice {
-			return nil, fmt.Errorf("line %d: id %s has two names", line, id)
-		}
-		names[id] = row[1]
-	}
 }
