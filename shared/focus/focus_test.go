@@ -377,3 +377,19 @@ func TestSideFilesOfBefore(t *testing.T) {
 		t.Errorf("%v", err)
 	}
 }
+
+// TestThePage: docs/formats/focus.md has every column and every service.
+func TestThePage(t *testing.T) {
+	page, err := os.ReadFile("../../docs/formats/focus.md")
+	ok(t, err)
+	_, name := exportWith(t, fullList(t), month(t))
+	names, rows := records(t, name+".csv")
+	for _, row := range rows {
+		names = append(names, row["ServiceName"], row["ServiceCategory"], row["ServiceSubcategory"])
+	}
+	for _, name := range names {
+		if !strings.Contains(string(page), "`"+name+"`") && !strings.Contains(string(page), "| "+name+" |") {
+			t.Errorf("the page does not have %s", name)
+		}
+	}
+}
