@@ -99,12 +99,12 @@ func TestTheAgentGoesOnBesideFilesThatStorageRefuses(t *testing.T) {
 	if n := len(s.landed(t)); n != hours-refused {
 		t.Errorf("%d hours landed", n)
 	}
-	aside, err := filepath.Glob(filepath.Join(s.spool, "refused", "*"))
+	aside, err := filepath.Glob(filepath.Join(s.spool, "rejected", "*"))
 	if err != nil || len(aside) != refused {
 		t.Errorf("%d files set aside, %v", len(aside), err)
 	}
 	code, out, _ := s.agent(t, "status")
-	if code != 2 || strings.Count(out, "is refused by storage and set aside as refused/") != refused {
+	if code != 2 || strings.Count(out, "is rejected by storage and set aside as rejected/") != refused {
 		t.Errorf("status: %d\n%s", code, out)
 	}
 	refuses.Store(false)

@@ -38,7 +38,7 @@ func TestTheAgentProgramIsKilled(t *testing.T) {
 			atWork++
 			most = max(100, most*3/4)
 		} else {
-			most = min(1000, most*5/4) // a slow machine
+			most = min(3000, most*3/2) // a slow machine
 		}
 		last = progress
 	}
