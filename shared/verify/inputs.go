@@ -10,11 +10,14 @@ import (
 	"time"
 
 	"stackusage/shared/table"
+	"stackusage/shared/verify/evidence"
+	"stackusage/shared/verify/form"
+	"stackusage/shared/verify/hourblob"
 )
 
 // input is a row of DayInputs: a file with rows of the day.
 type input struct {
-	row
+	evidence.Row
 	read        bool
 	rows, lines int64     // of the day
 	content     hash.Hash // of the lines of its partial
@@ -30,8 +33,8 @@ func (l *look) readInputs() {
 	for _, r := range l.dayInputs {
 		at, sha16, _ := strings.Cut(r.Key, "_")
 		_, err := time.Parse("2006010215", at)
-		if at != "carry" && l.check(err == nil && len(sha16) == 16, r.where, "its key is not <reported hour>_<hash of the hour blob>") {
-			l.inputs[r.Key] = &input{row: r, content: sha256.New()}
+		if at != "carry" && l.Check(err == nil && len(sha16) == 16, r.Where, "its key is not <reported hour>_<hash of the hour blob>") {
+			l.inputs[r.Key] = &input{Row: r, content: sha256.New()}
 		}
 	}
 }
@@ -43,34 +46,34 @@ func (l *look) checkInputs() {
 	for _, name := range slices.Sorted(maps.Keys(l.inputs)) {
 		in, partition, key := l.inputs[name], l.cloudID+"_"+name[:8], name[8:]
 		r, pointer := l.hours[key], l.hours[key[:2]]
-		if partition != l.partition() || !r.found() {
-			r, pointer = l.get(table.UsageHours, partition, key), l.get(table.UsageHours, partition, key[:2])
+		if partition != l.partition() || !r.Found() {
+			r, pointer = l.Get(table.UsageHours, partition, key), l.Get(table.UsageHours, partition, key[:2])
 		}
-		verdict, challenger, sha16 := r.text("verdict"), pointer.text("challenger"), key[3:]
-		in.counts = verdict == "counted" && pointer.text("counts") == sha16
+		verdict, challenger, sha16 := r.Text("verdict"), pointer.Text("challenger"), key[3:]
+		in.counts = verdict == "counted" && pointer.Text("counts") == sha16
 		in.pending = challenger != "" && (in.counts || challenger == sha16) || verdict == "" ||
-			verdict == "unregistered" && !pointer.found() // beside another it counts only by a decision
+			verdict == "unregistered" && !pointer.Found() // beside another it counts only by a decision
 		if !in.read {
-			l.try(func() { l.readUsage(newFile(r), func(int64, string) {}) })
+			l.Try(func() { l.readUsage(hourblob.NewFile(r), func(int64, string) {}) })
 		}
 	}
-	for _, u := range l.rows.all() {
+	for _, u := range l.rows.All() {
 		in := l.inputs[u.Input]
 		in.rows, in.lines = in.rows+u.Rows, in.lines+1
-		fmt.Fprintf(in.content, "%s\n", encode(struct {
-			shown
+		fmt.Fprintf(in.content, "%s\n", form.Encode(struct {
+			hourblob.Shown
 			Quantity string `json:"quantity"`
 			Hours    []int  `json:"hours"`
 			Rows     int64  `json:"rows"`
-		}{u.shown, u.Quantity, []int{int(u.Hour % 24)}, u.Rows}))
+		}{u.Shown, u.Quantity, []int{int(u.Hour % 24)}, u.Rows}))
 	}
 	for _, in := range l.inputs {
-		must := props{"rows": in.rows, "lines": in.lines, "content": fmt.Sprintf("%x", in.content.Sum(nil))}
-		if in.text("content") == "" { // of an earlier version
+		must := evidence.Props{"rows": in.rows, "lines": in.lines, "content": fmt.Sprintf("%x", in.content.Sum(nil))}
+		if in.Text("content") == "" { // of an earlier version
 			delete(must, "content")
 		}
 		if !in.pending {
-			l.same(in.where, in.Props, must)
+			l.Same(in.Where, in.Props, must)
 		}
 	}
 }
@@ -79,7 +82,7 @@ func (l *look) checkInputs() {
 // open no longer than it may be.
 func (l *look) checkOpen() {
 	m := l.mark
-	l.waits(m.count("declined") == 0, m.where, "commerce declined %d records of revision %d, since %s", m.count("declined"), m.count("declinedRevision"), show(m.when("declinedSince")))
+	l.Waits(m.Count("declined") == 0, m.Where, "commerce declined %d records of revision %d, since %s", m.Count("declined"), m.Count("declinedRevision"), form.Show(m.When("declinedSince")))
 	in := map[string]bool{}
 	switch n := len(l.revisions); {
 	case l.isOpen():
@@ -90,21 +93,21 @@ func (l *look) checkOpen() {
 		for _, key := range last.keys {
 			in[key] = true
 			have := l.inputs[key]
-			l.check(have == nil || have.counts, last.where, "input %s does not count, and the day is not in OpenDays", key)
+			l.Check(have == nil || have.counts, last.Where, "input %s does not count, and the day is not in OpenDays", key)
 		}
 		l.checkMissing(last)
-	case !slices.ContainsFunc(l.hoursOfDay(), l.book.expects) && !slices.ContainsFunc(slices.Collect(maps.Values(l.inputs)), func(in *input) bool { return in.counts && in.rows > 0 }):
+	case !slices.ContainsFunc(l.hoursOfDay(), l.book.Expects) && !slices.ContainsFunc(slices.Collect(maps.Values(l.inputs)), func(in *input) bool { return in.counts && in.rows > 0 }):
 		return // nothing was used, and nothing had to be reported
 	}
 	for key, have := range l.inputs {
-		l.check(!have.pending, have.where, "its hour is not decided, and the day is not in OpenDays")
-		l.check(have.pending || !have.counts || in[key], have.where, "its hour counts, but is in no revision, and the day is not in OpenDays")
+		l.Check(!have.pending, have.Where, "its hour is not decided, and the day is not in OpenDays")
+		l.Check(have.pending || !have.counts || in[key], have.Where, "its hour counts, but is in no revision, and the day is not in OpenDays")
 	}
 	for key, r := range l.dayInputs {
 		if l.inputs[key] == nil && !in[key] {
 			from := l.carrying(key)
-			others := from.found() && from.text("sha256") != r.text("sha256") // another closer's file became the revision
-			l.check(others, r.where, "it is in no revision of the day, and the day is not in OpenDays")
+			others := from.Found() && from.Text("sha256") != r.Text("sha256") // another closer's file became the revision
+			l.Check(others, r.Where, "it is in no revision of the day, and the day is not in OpenDays")
 		}
 	}
 }
@@ -112,11 +115,11 @@ func (l *look) checkOpen() {
 // isOpen reports whether the day is to be closed, again: not only declined.
 func (l *look) isOpen() bool {
 	m := l.mark
-	return m.found() && (m.count("declined") == 0 || m.count("declinedRevision") != int64(len(l.revisions)) || m.text("lastInput")+m.text("restate") != "")
+	return m.Found() && (m.Count("declined") == 0 || m.Count("declinedRevision") != int64(len(l.revisions)) || m.Text("lastInput")+m.Text("restate") != "")
 }
 
-func (l *look) hoursOfDay() (hours []hour) {
-	for h := hourOf(startOf(l.day)); h < hourOf(endOf(l.day)); h++ {
+func (l *look) hoursOfDay() (hours []form.Hour) {
+	for h := form.HourOf(form.StartOf(l.day)); h < form.HourOf(form.EndOf(l.day)); h++ {
 		hours = append(hours, h)
 	}
 	return hours
@@ -125,12 +128,12 @@ func (l *look) hoursOfDay() (hours []hour) {
 // checkMissing: each hour of the day that had to be reported is an input of its last
 // revision, or is called missing, or was excluded; unless it was another calendar.
 func (l *look) checkMissing(last *revision) {
-	known := last.text("missingHours") + "," + strings.Join(last.keys, ",")
+	known := last.Text("missingHours") + "," + strings.Join(last.keys, ",")
 	for _, h := range l.hoursOfDay() {
-		pointer := l.hours[h.compact()[8:]]
-		excluded := pointer.found() && pointer.text("counts") == ""
-		l.check(!l.book.expects(h) || excluded || strings.Contains(known, h.compact()) || !last.when("closedAt").After(l.book.changed()),
-			last.where, "the reported hour %s is neither among its inputs nor missing", h.compact())
+		pointer := l.hours[h.Compact()[8:]]
+		excluded := pointer.Found() && pointer.Text("counts") == ""
+		l.Check(!l.book.Expects(h) || excluded || strings.Contains(known, h.Compact()) || !last.When("closedAt").After(l.book.Changed()),
+			last.Where, "the reported hour %s is neither among its inputs nor missing", h.Compact())
 	}
 }
 
@@ -139,12 +142,10 @@ func (l *look) checkMissing(last *revision) {
 // again, as long after that. Two hours later the app itself calls it overdue.
 func (l *look) checkDeadline() {
 	m := l.mark
-	since := m.when("since")
+	since := m.When("since")
 	if n := len(l.revisions); n > 0 {
-		since = later(since, m.when("lastLanding"), m.when("restateAt"), l.revisions[n-1].when("closedAt"))
+		since = form.Later(since, m.When("lastLanding"), m.When("restateAt"), l.revisions[n-1].When("closedAt"))
 	}
-	deadline := later(since, endOf(l.day), l.book.changed()).Add(l.o.CloseDelay + 2*time.Hour)
-	l.check(len(l.book["registration"]) == 0 || !l.o.Now.After(deadline), m.where, "the day is still open; it had to close by %s", show(deadline))
+	deadline := form.Later(since, form.EndOf(l.day), l.book.Changed()).Add(l.o.CloseDelay + 2*time.Hour)
+	l.Check(len(l.book["registration"]) == 0 || !l.o.Now.After(deadline), m.Where, "the day is still open; it had to close by %s", form.Show(deadline))
 }
-
-func later(times ...time.Time) time.Time { return slices.MaxFunc(times, time.Time.Compare) }

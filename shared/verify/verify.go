@@ -17,37 +17,21 @@ import (
 	"cmp"
 	"context"
 	"fmt"
-	"io"
-	"iter"
 	"maps"
 	"slices"
 	"strings"
 	"time"
 
 	"stackusage/shared/table"
+	"stackusage/shared/verify/evidence"
 )
 
-// Tables reads the app's tables; table.Store does.
-type Tables interface {
-	Get(ctx context.Context, table, partition, key string) (table.Row, error)
-	List(ctx context.Context, table, partition, from, to string) iter.Seq2[table.Row, error]
-	Scan(ctx context.Context, table, from, to string, any ...table.Condition) iter.Seq2[table.Row, error]
-}
-
-// Blobs opens a blob as a stream, says when it was stored, and lists blobs.
-type Blobs interface {
-	Open(ctx context.Context, container, name string) (body io.ReadCloser, storedAt time.Time, err error)
-	Containers(ctx context.Context, prefix string) ([]string, error)
-	ListPrefix(ctx context.Context, container, prefix string, each func(name string, storedAt time.Time) error) error
-}
-
-// Stores is what is read.
-type Stores struct {
-	Tables  Tables
-	Landing Blobs // where the stacks drop their hour blobs
-	App     Blobs
-	NoBlob  error // what Open fails with when there is no blob
-}
+// Stores is what is read, Blobs a part of it, and Finding what is found.
+type (
+	Stores  = evidence.Stores
+	Blobs   = evidence.Blobs
+	Finding = evidence.Finding
+)
 
 // Options say what to look at, and the settings of the app that days are checked by.
 type Options struct {
@@ -75,16 +59,6 @@ type Counts struct {
 	Refused   int64 `json:"declined"`  // outcomes by which the record does not stand as it was sent
 	Unsettled int64 `json:"unsettled"` // records without a final outcome yet
 }
-
-// Finding is one difference between what is stored and what follows from the
-// rest of it, or something that waits for an operator.
-type Finding struct {
-	Where string `json:"where"` // table and row, or container and blob
-	What  string `json:"what"`
-}
-
-// String is how the tool prints a finding.
-func (f Finding) String() string { return f.Where + ": " + f.What }
 
 // Day is what was found of one day of one registration: of the hours that were
 // reported on it, and of what was used on it.
@@ -114,11 +88,11 @@ func (r Report) Agrees() bool { return len(r.Differences)+len(r.Open) == 0 && !r
 // before it is reported. The error is a failure of storage.
 func Run(ctx context.Context, stores Stores, o Options) (report Report, err error) {
 	report.Differences, report.Open, o.Limit = []Finding{}, []Finding{}, cmp.Or(o.Limit, 100)
-	a := &auditor{Stores: stores, o: o, ctx: ctx}
+	a := &auditor{Reader: evidence.Reader{Stores: stores, Ctx: ctx}, o: o}
 	defer func() {
 		thrown := recover()
-		if f, is := thrown.(failure); is {
-			err = fmt.Errorf("verify: %w", f.error)
+		if f, is := thrown.(evidence.Failure); is {
+			err = fmt.Errorf("verify: %w", f.Err)
 		} else if thrown != nil {
 			panic(thrown)
 		}
@@ -152,21 +126,11 @@ func (c *Counts) add(d Counts) {
 	c.Answers, c.Refused, c.Unsettled = c.Answers+d.Answers, c.Refused+d.Refused, c.Unsettled+d.Unsettled
 }
 
-// auditor reads storage. A failure of it ends the run: must throws it, and Run
-// catches it.
+// auditor is one run.
 type auditor struct {
-	Stores
+	evidence.Reader
 	o          Options
-	ctx        context.Context
 	containers []string // of hour blobs
-}
-
-type failure struct{ error }
-
-func must(err error) {
-	if err != nil {
-		panic(failure{err})
-	}
 }
 
 // dayID is a day of one registration.
@@ -187,8 +151,8 @@ func (a *auditor) days() []dayID {
 	for _, name := range []string{table.UsageHours, table.DayInputs, table.UsageBatches, table.DailyUsage, table.Quarantine} {
 		for from, more := "", true; more; { // one row of each partition
 			more = false
-			for row, err := range a.Tables.Scan(a.ctx, name, from, "") {
-				must(err)
+			for row, err := range a.Tables.Scan(a.Ctx, name, from, "") {
+				evidence.Must(err)
 				cloudID, day, _ := strings.Cut(row.Partition, "_")
 				note(cloudID, day)
 				from, more = row.Partition+"!", true
@@ -197,16 +161,16 @@ func (a *auditor) days() []dayID {
 		}
 	}
 	for _, name := range []string{table.UsageDays, table.OpenDays} {
-		for row := range a.list(name, "", "") {
+		for row := range a.List(name, "", "") {
 			day, _, _ := strings.Cut(row.Key, "_")
 			note(row.Partition, day)
 		}
 	}
 	var err error
-	a.containers, err = a.Landing.Containers(a.ctx, "landing-"+a.o.CloudID)
-	must(err)
+	a.containers, err = a.Landing.Containers(a.Ctx, "landing-"+a.o.CloudID)
+	evidence.Must(err)
 	for _, container := range a.containers {
-		must(a.Landing.ListPrefix(a.ctx, container, "", func(name string, _ time.Time) error {
+		evidence.Must(a.Landing.ListPrefix(a.Ctx, container, "", func(name string, _ time.Time) error {
 			if m := hourBlobName.FindStringSubmatch(name); m != nil {
 				note(strings.TrimPrefix(container, "landing-"), m[1]+m[2]+m[3])
 			}

@@ -10,6 +10,8 @@ import (
 	"stackusage/shared/verify"
 )
 
+const cloudID = "b31316d4-de02-43a4-903d-eb74f8258b01"
+
 // put writes a row as somebody would by hand.
 func put(t *testing.T, s *memstore.Tables, name, partition, key string, props table.Props) {
 	t.Helper()

@@ -1,4 +1,4 @@
-package verify
+package form
 
 import (
 	"bytes"
@@ -13,7 +13,7 @@ import (
 
 // Codes of a text that says nothing, or two things.
 const (
-	unreadable = "UnreadableJson"
+	Unreadable = "UnreadableJson"
 	ambiguous  = "AmbiguousKeys"
 )
 
@@ -23,21 +23,21 @@ var (
 	halfPair = regexp.MustCompile(`(?i)\\ud[89a-f][0-9a-f]{2}`)
 )
 
-// decode reads a JSON object strictly into a struct; code says why it is none. What is
+// Decode reads a JSON object strictly into a struct; code says why it is none. What is
 // not Unicode text, and a name that comes twice in one object, are errors here;
 // encoding/json takes both. A field's name may be written in any case, with or
 // without - and _. only: the object may have no other names.
-func decode(content []byte, v any, only bool) (code string) {
+func Decode(content []byte, v any, only bool) (code string) {
 	if bytes.HasPrefix(content, []byte("\xef\xbb\xbf")) || !utf8.Valid(content) || !json.Valid(content) ||
 		bytes.Contains(content, []byte(`\u`)) && halfPair.Match(escapes.ReplaceAll(content, nil)) {
-		return unreadable
+		return Unreadable
 	}
 	if namedTwice(json.NewDecoder(bytes.NewReader(content))) {
 		return ambiguous
 	}
 	var raw map[string]json.RawMessage
 	if json.Unmarshal(content, &raw) != nil {
-		return unreadable
+		return Unreadable
 	}
 	named := map[string]json.RawMessage{}
 	for i, t := 0, reflect.TypeOf(v).Elem(); i < t.NumField(); i++ {
@@ -52,8 +52,8 @@ func decode(content []byte, v any, only bool) (code string) {
 			named[field] = value
 		}
 	}
-	if only && len(named) < len(raw) || json.Unmarshal(encode(named), v) != nil {
-		return unreadable
+	if only && len(named) < len(raw) || json.Unmarshal(Encode(named), v) != nil {
+		return Unreadable
 	}
 	return ""
 }
@@ -77,8 +77,8 @@ func namedTwice(d *json.Decoder) (twice bool) {
 	return twice
 }
 
-// encode is JSON in one line, in which nothing is escaped for HTML.
-func encode(v any) []byte {
+// Encode is JSON in one line, in which nothing is escaped for HTML.
+func Encode(v any) []byte {
 	var b bytes.Buffer
 	enc := json.NewEncoder(&b)
 	enc.SetEscapeHTML(false)
@@ -86,28 +86,29 @@ func encode(v any) []byte {
 	return bytes.TrimSuffix(b.Bytes(), []byte{'\n'})
 }
 
-// object writes a JSON object of names and values, in order. A name that ends in ?
+// Object writes a JSON object of names and values, in order. A name that ends in ?
 // is left out where its value is empty.
-func object(pairs ...any) []byte {
+func Object(pairs ...any) []byte {
 	var b bytes.Buffer
 	for i := 0; i < len(pairs); i += 2 {
 		name, optional := strings.CutSuffix(pairs[i].(string), "?")
 		if !optional || !reflect.ValueOf(pairs[i+1]).IsZero() {
-			fmt.Fprintf(&b, ",%s:%s", encode(name), encode(pairs[i+1]))
+			fmt.Fprintf(&b, ",%s:%s", Encode(name), Encode(pairs[i+1]))
 		}
 	}
 	return fmt.Appendf(nil, "{%s}", bytes.TrimPrefix(b.Bytes(), []byte{','}))
 }
 
-// carriedText is a stack's own text: a string's, or the JSON where it is none.
-func carriedText(raw json.RawMessage) (s string) {
+// CarriedText is a stack's own text: a string's, or the JSON where it is none.
+func CarriedText(raw json.RawMessage) (s string) {
 	if len(raw) == 0 || json.Unmarshal(raw, &s) == nil { // null is no text
 		return s
 	}
-	return compacted(raw)
+	return Compacted(raw)
 }
 
-func compacted(raw json.RawMessage) string {
+// Compacted is JSON without spaces.
+func Compacted(raw json.RawMessage) string {
 	var b bytes.Buffer
 	_ = json.Compact(&b, raw)
 	return b.String()

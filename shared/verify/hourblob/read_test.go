@@ -1,4 +1,4 @@
-package verify_test
+package hourblob_test
 
 import (
 	"strings"
@@ -6,7 +6,8 @@ import (
 
 	"stackusage/internal/badinput"
 	"stackusage/shared/usage"
-	"stackusage/shared/verify"
+	"stackusage/shared/verify/form"
+	"stackusage/shared/verify/hourblob"
 )
 
 var reported = func() usage.Hour { h, _ := usage.ParseCompactHour("2019121019"); return h }()
@@ -17,7 +18,7 @@ var reported = func() usage.Hour { h, _ := usage.ParseCompactHour("2019121019");
 func sameRow(t *testing.T, line []byte) {
 	t.Helper()
 	want, refusal := usage.ParseRecord(line, reported)
-	shown, at, quantity, code := verify.ReadRow(line, int64(reported))
+	u, code := hourblob.ReadRow(line, form.Hour(reported))
 	if len(line) > usage.MaxLine {
 		return
 	}
@@ -29,8 +30,9 @@ func sameRow(t *testing.T, line []byte) {
 		return
 	}
 	is := [6]string{want.SubscriptionID, want.ResourceURI, want.MeterID, want.Location, want.Tags, want.AdditionalInfo}
-	if code != "" || shown != is || at != int64(want.Hour) || quantity != want.Quantity.String() {
-		t.Fatalf("%.2000q\nis %q %q %d %s, the pipeline says %q %d %s", line, code, shown, at, quantity, is, want.Hour, want.Quantity)
+	shown := [6]string{u.SubscriptionID, u.ResourceURI, u.MeterID, u.Location, u.Tags, u.AdditionalInfo}
+	if code != "" || shown != is || int64(u.Hour) != int64(want.Hour) || u.Quantity != want.Quantity.String() {
+		t.Fatalf("%.2000q\nis %q %q %d %s, the pipeline says %q %d %s", line, code, shown, u.Hour, u.Quantity, is, want.Hour, want.Quantity)
 	}
 }
 

@@ -1,4 +1,4 @@
-package verify_test
+package hourblob_test
 
 import (
 	"bytes"
@@ -7,16 +7,13 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"math/rand/v2"
-	"os"
-	"slices"
 	"strings"
 	"testing"
 	"testing/iotest"
 
 	"stackusage/internal/badinput"
 	"stackusage/shared/landing"
-	"stackusage/shared/verify"
+	"stackusage/shared/verify/hourblob"
 )
 
 const cloudID = "b31316d4-de02-43a4-903d-eb74f8258b01"
@@ -84,16 +81,16 @@ func TestBlobsAreRejectedAsThePipelineRejectsThem(t *testing.T) {
 			if rejection, is := errors.AsType[*landing.Rejection](err); is {
 				want = rejection.Code
 			}
-			got, rowSet, n, err := verify.ReadHour(bytes.NewReader(file), cloudID, int64(reported), blob.SHA16)
+			got, rowSet, n, err := hourblob.ReadHour(bytes.NewReader(file), cloudID, int64(reported), blob.SHA16)
 			if err != nil || got != want || (name == "good") != (got == "" && rowSet == rows.String() && n == 1) && !strings.Contains("upper case hash one directory twice", name) {
 				t.Errorf("%q, %v, rows %d; the pipeline says %q", got, err, n, want)
 			}
 			blob.SHA16 = "0123456789abcdef"
-			if got, _, _, _ := verify.ReadHour(bytes.NewReader(file), cloudID, int64(reported), blob.SHA16); want == "" && got != landing.RejectedName {
+			if got, _, _, _ := hourblob.ReadHour(bytes.NewReader(file), cloudID, int64(reported), blob.SHA16); want == "" && got != landing.RejectedName {
 				t.Errorf("under another name: %q", got)
 			}
 			broken := iotest.TimeoutReader(iotest.OneByteReader(bytes.NewReader(file)))
-			if _, _, _, err := verify.ReadHour(broken, cloudID, int64(reported), blob.SHA16); len(file) > 1 && !errors.Is(err, iotest.ErrTimeout) {
+			if _, _, _, err := hourblob.ReadHour(broken, cloudID, int64(reported), blob.SHA16); len(file) > 1 && !errors.Is(err, iotest.ErrTimeout) {
 				t.Errorf("a connection that breaks is called %v", err)
 			}
 		})
@@ -101,21 +98,3 @@ func TestBlobsAreRejectedAsThePipelineRejectsThem(t *testing.T) {
 }
 
 func flipped(b []byte) []byte { b[len(b)/2] ^= 0x55; return b }
-
-func TestASorterSpills(t *testing.T) {
-	var texts []string
-	for range 1000 {
-		texts = append(texts, fmt.Sprint(rand.IntN(500)))
-	}
-	want := slices.Sorted(slices.Values(texts))
-	for _, size := range []int{1, verify.MaxMemory / 70, verify.MaxMemory / 7} {
-		dir := t.TempDir()
-		got, files := verify.SortTexts(dir, texts, size)
-		if !slices.Equal(got, want) || (files == 0) != (size == 1) {
-			t.Errorf("size %d: %d files, %d texts", size, files, len(got))
-		}
-		if left, _ := os.ReadDir(dir); len(left) > 0 {
-			t.Errorf("left: %v", left)
-		}
-	}
-}

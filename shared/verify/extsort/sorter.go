@@ -1,4 +1,6 @@
-package verify
+// Package extsort adds up items by key without end: what does not fit in memory is
+// sorted in temporary files.
+package extsort
 
 import (
 	"bufio"
@@ -8,12 +10,14 @@ import (
 	"os"
 	"slices"
 	"strings"
+
+	"stackusage/shared/verify/evidence"
 )
 
-// sorter adds up items of one key, in order of the keys and without end: what is over
+// Sorter adds up items of one key, in order of the keys and without end: what is over
 // maxMemory goes to sorted files.
-type sorter[T interface{ Add(T) T }] struct {
-	dir   string
+type Sorter[T interface{ Add(T) T }] struct {
+	Dir   string
 	held  []keyed[T]
 	size  int
 	files []*os.File
@@ -26,8 +30,8 @@ type keyed[T any] struct {
 
 const maxMemory = 64 << 20 // bytes of what a sorter holds
 
-// keyOf is parts of a key as one text that has their order, whatever is in them.
-func keyOf(parts ...string) string {
+// KeyOf is parts of a key as one text that has their order, whatever is in them.
+func KeyOf(parts ...string) string {
 	var key strings.Builder
 	for _, part := range parts {
 		key.WriteString(strings.ReplaceAll(part, "\x00", "\x00\x01") + "\x00\x00")
@@ -35,39 +39,39 @@ func keyOf(parts ...string) string {
 	return key.String()
 }
 
-// put takes an item that has the texts of its key, and so many bytes more.
-func (s *sorter[T]) put(key string, item T, more int) {
+// Put takes an item that has the texts of its key, and so many bytes more.
+func (s *Sorter[T]) Put(key string, item T, more int) {
 	s.held = append(s.held, keyed[T]{key, item})
 	if s.size += 500 + 4*len(key) + more; s.size < maxMemory {
 		return
 	}
-	f, err := os.CreateTemp(s.dir, "verify-")
-	must(err)
+	f, err := os.CreateTemp(s.Dir, "verify-")
+	evidence.Must(err)
 	s.files = append(s.files, f)
 	w := bufio.NewWriter(f)
 	for k := range s.sorted() {
-		must(json.NewEncoder(w).Encode(k))
+		evidence.Must(json.NewEncoder(w).Encode(k))
 	}
-	must(w.Flush())
+	evidence.Must(w.Flush())
 	s.held, s.size = nil, 0
 }
 
-func (s *sorter[T]) sorted() iter.Seq[keyed[T]] {
+func (s *Sorter[T]) sorted() iter.Seq[keyed[T]] {
 	slices.SortStableFunc(s.held, func(a, b keyed[T]) int { return strings.Compare(a.Key, b.Key) })
 	return slices.Values(s.held)
 }
 
-// close removes the files.
-func (s *sorter[T]) close() {
+// Close removes the files.
+func (s *Sorter[T]) Close() {
 	for _, f := range s.files {
 		_ = f.Close()
 		_ = os.Remove(f.Name())
 	}
 }
 
-// all goes through the sums, as often as it is called. Items of one key are added in
+// All goes through the sums, as often as it is called. Items of one key are added in
 // the order in which they came.
-func (s *sorter[T]) all() iter.Seq2[string, T] {
+func (s *Sorter[T]) All() iter.Seq2[string, T] {
 	var runs []iter.Seq[keyed[T]]
 	for _, f := range s.files {
 		runs = append(runs, read[T](f))
@@ -103,12 +107,12 @@ func (s *sorter[T]) all() iter.Seq2[string, T] {
 func read[T any](f *os.File) iter.Seq[keyed[T]] {
 	return func(yield func(keyed[T]) bool) {
 		_, err := f.Seek(0, io.SeekStart)
-		must(err)
+		evidence.Must(err)
 		for dec := json.NewDecoder(bufio.NewReader(f)); ; {
 			var k keyed[T]
 			if err := dec.Decode(&k); err == io.EOF {
 				return
-			} else if must(err); !yield(k) {
+			} else if evidence.Must(err); !yield(k) {
 				return
 			}
 		}
