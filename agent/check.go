@@ -50,7 +50,7 @@ func (a *Agent) checkHours(ctx context.Context, most int, report *Report) (away 
 				slog.String("hour", h.String()))
 		case err != errLate && ofTheStack(err) && !(refused && answered):
 			if refused { // the next round shows whether the refusal is of this hour alone
-				again(c, a.Settings.interval())
+				again(c, a.Settings.Interval)
 			}
 			return err
 		default:

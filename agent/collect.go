@@ -129,8 +129,8 @@ func (a *Agent) sealOnce(ctx context.Context, h usage.Hour, stale bool, ids []st
 	if same == trailer.RowSetHash {
 		return 0, errSame
 	}
-	if same == "" && a.Settings.CheckAfter >= 0 {
-		a.memory.CheckLater(ctx, memory.Check{Hour: h, Hash: trailer.RowSetHash, At: a.Now().UTC().Add(a.Settings.checkAfter()), Parts: ids != nil})
+	if same == "" && a.Settings.CheckAfter > 0 {
+		a.memory.CheckLater(ctx, memory.Check{Hour: h, Hash: trailer.RowSetHash, At: a.Now().UTC().Add(a.Settings.CheckAfter), Parts: ids != nil})
 	}
 	if err := a.Spool.Seal(f, spool.Entry{Hour: h, SHA16: name.SHA16}.Name()); err != nil {
 		return 0, err

@@ -42,7 +42,7 @@ func TestAFullDiskStopsCollectingAndNotUploading(t *testing.T) {
 		}
 		a.Source = src
 		a.Spool.Limits = spool.Limits{MinFree: -1}
-		a.Settings.KeepSent = -1
+		a.Settings.KeepSent = 0
 		return a
 	}
 	a := begin()

@@ -87,7 +87,8 @@ func TestTwoHundredHoursOfEveryFault(t *testing.T) {
 				os.Remove(filepath.Join(s.dir, "memory.json"))
 				a := s.agent(t)
 				a.Now = at(last.End().Add(time.Hour))
-				a.Settings = agent.Settings{First: smallFirst, KeepSent: -1, MaxCatchUp: 10}
+				a.Settings = defaults(smallFirst)
+				a.Settings.KeepSent, a.Settings.MaxCatchUp = 0, 10
 				report, err := a.Once(t.Context())
 				if err != nil {
 					failed++

@@ -68,9 +68,9 @@ func heartbeat(s status.Status, settings Settings, now time.Time) landing.Heartb
 
 // beatLoop beats soon after the start, and then in the first minutes of each hour.
 func (a *Agent) beatLoop(ctx context.Context) {
-	for wait := a.Settings.pause(); rest(ctx, wait, nil); {
+	for wait := pause; rest(ctx, wait, nil); {
 		a.beat(ctx)
 		now := a.Now()
-		wait = usage.HourOf(now).End().Sub(now) + rand.N(a.Settings.jitter()+1)
+		wait = usage.HourOf(now).End().Sub(now) + rand.N(a.Settings.Jitter+1)
 	}
 }

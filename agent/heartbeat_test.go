@@ -6,7 +6,6 @@ import (
 	"testing"
 	"time"
 
-	"stackusage/agent"
 	"stackusage/agent/blobs"
 	"stackusage/agent/stackapi"
 	"stackusage/internal/devstack/azurestack"
@@ -25,7 +24,8 @@ func TestAHeartbeat(t *testing.T) {
 	}}
 	a := newAgent(t, s.dir, p.source(), blobs.Storage{Client: s.blobs})
 	a.Now = at(clock(1))
-	a.Settings = agent.Settings{First: smallFirst, NoSplit: true}
+	a.Settings = defaults(smallFirst)
+	a.Settings.NoSplit = true
 	end := clock(1).Add(24 * time.Hour)
 	a.Ends = func() map[string]time.Time {
 		return map[string]time.Time{"stack secret": end.Add(time.Hour), "storage certificate": end}

@@ -115,7 +115,7 @@ func newAgent(t testing.TB, dir string, source agent.Source, upload agent.Storag
 	t.Cleanup(func() { sp.Close() })
 	return &agent.Agent{
 		Source: source, Storage: upload, Spool: sp, Log: slog.New(slog.DiscardHandler),
-		Now: func() time.Time { return collectedAt },
+		Now: func() time.Time { return collectedAt }, Settings: defaults(0),
 		Stack: agent.Stack{
 			CloudID: cloudID, Region: "local", Domain: "azurestack.external", AgentVersion: "1.2.3",
 			ProviderSubscriptions: []string{"39c82aed-b2b7-4a66-abdb-611de00bf11e"},
@@ -123,10 +123,20 @@ func newAgent(t testing.TB, dir string, source agent.Source, upload agent.Storag
 	}
 }
 
+// defaults are the settings of a configuration that has none.
+func defaults(first usage.Hour) agent.Settings {
+	const day = 24 * time.Hour
+	return agent.Settings{
+		First: first, Delay: time.Hour, MaxCatchUp: 24, Interval: time.Hour, Jitter: 5 * time.Minute,
+		KeepSent: 7 * day, MaxAge: 30 * day, CheckAfter: day,
+	}
+}
+
 // collect makes sure that the hours from the first up to but without the last are
 // collected and uploaded, in one round.
 func collect(ctx context.Context, a *agent.Agent, from, to usage.Hour) (agent.Report, error) {
-	a.Settings = agent.Settings{First: from, Until: to, Delay: -1, MaxCatchUp: 10_000}
+	a.Settings = defaults(from)
+	a.Settings.Until, a.Settings.Delay, a.Settings.MaxCatchUp = to, 0, 10_000
 	return a.Once(ctx)
 }
 

@@ -66,7 +66,8 @@ func TestStorageThatRefusesSomeFiles(t *testing.T) {
 			begin := func() *agent.Agent {
 				a := newAgent(t, dir, p.source(), blobs.Storage{Client: client})
 				a.Now = at(clock(43))
-				a.Settings = agent.Settings{First: smallFirst, MaxCatchUp: 100}
+				a.Settings = defaults(smallFirst)
+				a.Settings.MaxCatchUp = 100
 				return a
 			}
 			if report, err := begin().Once(t.Context()); err == nil || report.Collected != 44 || report.Uploaded != 34 {

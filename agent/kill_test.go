@@ -75,8 +75,9 @@ func runVictim(order string) error {
 	a := &agent.Agent{
 		Source: source, Storage: blobs.Storage{Client: client}, Spool: sp, Log: slog.New(slog.DiscardHandler), Now: at(v.Until.End()),
 		Stack:    agent.Stack{CloudID: v.CloudID, Region: "local"},
-		Settings: agent.Settings{First: smallFirst, Delay: -1, MaxCatchUp: 1000, KeepSent: -1},
+		Settings: defaults(smallFirst),
 	}
+	a.Settings.Delay, a.Settings.MaxCatchUp, a.Settings.KeepSent = 0, 1000, 0
 	return a.Run(context.Background())
 }
 
@@ -191,7 +192,8 @@ func (l *lane) finish(t *testing.T, client *azblob.Client) (hours int, rows int)
 	a := newAgent(t, l.Dir, source, blobs.Storage{Client: client})
 	a.Stack.CloudID = l.CloudID
 	a.Now = at(next.End())
-	a.Settings = agent.Settings{First: smallFirst, Delay: -1, MaxCatchUp: 10_000, KeepSent: -1}
+	a.Settings = defaults(smallFirst)
+	a.Settings.Delay, a.Settings.MaxCatchUp, a.Settings.KeepSent = 0, 10_000, 0
 	report, err := a.Once(t.Context())
 	if err != nil || report.Damaged > 0 {
 		t.Fatalf("%+v, %v", report, err)

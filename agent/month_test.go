@@ -108,7 +108,8 @@ func TestAMonthOfFaultsThatNeverEnd(t *testing.T) {
 	begin := func() *agent.Agent {
 		a := newAgent(t, dir, source, blobs.Storage{Client: client})
 		a.Now = func() time.Time { return now }
-		a.Settings = agent.Settings{First: smallFirst, MaxCatchUp: 50}
+		a.Settings = defaults(smallFirst)
+		a.Settings.MaxCatchUp = 50
 		return a
 	}
 	last := smallFirst + hours - 1

@@ -104,7 +104,7 @@ func TestAPartialHour(t *testing.T) {
 		got, log := &landed{}, &bytes.Buffer{}
 		a := newAgent(t, t.TempDir(), src, keepIn(t, got))
 		a.Log = slog.New(slog.NewTextHandler(log, nil))
-		a.Settings = agent.Settings{First: smallFirst}
+		a.Settings = defaults(smallFirst)
 		a.Now = at(clock(0))
 		return a, got, log
 	}
@@ -221,10 +221,10 @@ func TestRowsOutsideAnySaneHourAreToldAndKept(t *testing.T) {
 func TestASubscriptionIsAskedForOnceHoweverItIsSpelled(t *testing.T) {
 	p, dir := &played{}, t.TempDir()
 	plain := strings.ToUpper(strings.ReplaceAll(subscriber(1), "-", ""))
-	for note, text := range map[string]string{"tenants.json": `{"` + plain + `":"a","not one":"b"}`, "subscriptions.json": `["` + subscriber(1) + `","` + plain + `"]`} {
-		if err := os.WriteFile(filepath.Join(dir, note), []byte(text), 0o600); err != nil {
-			t.Fatal(err)
-		}
+	day := `":"` + smallFirst.Day().Start().Format(time.RFC3339) + `"`
+	text := `{"seen":{"` + subscriber(1) + day + `,"` + plain + day + `,"not one` + day + `}}`
+	if err := os.WriteFile(filepath.Join(dir, "subscriptions.json"), []byte(text), 0o600); err != nil {
+		t.Fatal(err)
 	}
 	a := p.agent(t, dir, clock(0))
 	src := p.source()

@@ -95,7 +95,7 @@ func ofTheStack(err error) bool {
 // hours, away what would with any other, which ends the round.
 func (a *Agent) round(ctx context.Context, report *Report, sealed func()) (failed []error, away error) {
 	defer a.memory.Keep(ctx, true)
-	most := a.Settings.maxCatchUp()
+	most := a.Settings.MaxCatchUp
 	hours, err := a.gaps(most + 1)
 	if err != nil {
 		return nil, err
@@ -206,7 +206,7 @@ func rest(ctx context.Context, d time.Duration, wake <-chan struct{}) bool {
 // untilNext is the wait after a round that could ask.
 func (a *Agent) untilNext(report Report) time.Duration {
 	if report.Behind {
-		return a.Settings.pause()
+		return pause
 	}
 	now := a.Now()
 	_, next := a.memory.ChecksDue()
@@ -214,9 +214,9 @@ func (a *Agent) untilNext(report Report) time.Duration {
 	if hours, err := a.gaps(1); err == nil && len(hours) > 0 {
 		next = memory.Soonest(next, a.Settings.Due(hours[0]))
 	}
-	wait := a.Settings.interval()
+	wait := a.Settings.Interval
 	if !next.IsZero() {
 		wait = max(0, min(wait, next.Sub(now)))
 	}
-	return wait + rand.N(a.Settings.jitter()+1)
+	return wait + rand.N(a.Settings.Jitter+1)
 }

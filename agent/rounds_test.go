@@ -70,7 +70,7 @@ func (p *played) upload() upload {
 func (p *played) agent(t testing.TB, dir string, now time.Time) *agent.Agent {
 	a := newAgent(t, dir, p.source(), p.upload())
 	a.Now = at(now)
-	a.Settings = agent.Settings{First: smallFirst}
+	a.Settings = defaults(smallFirst)
 	return a
 }
 
@@ -92,7 +92,7 @@ func hours(numbers ...int) []usage.Hour {
 
 // clock is the time at which the n-th hour becomes due, with the default delay.
 func clock(n int) time.Time {
-	return (smallFirst + usage.Hour(n)).End().Add(agent.DefaultDelay)
+	return (smallFirst + usage.Hour(n)).End().Add(time.Hour)
 }
 
 func mustOnce(t *testing.T, a *agent.Agent, want agent.Report) {
@@ -139,7 +139,7 @@ func TestOnce(t *testing.T) {
 		}
 		p.mustHave(t, hours(1, 2), hours(1, 2))
 		a := p.agent(t, dir, clock(3))
-		a.Settings.KeepSent = -1 // and from what is pruned
+		a.Settings.KeepSent = 0 // and from what is pruned
 		mustOnce(t, a, agent.Report{Hours: 2, Collected: 2, Uploaded: 2, Rows: 2})
 		p.mustHave(t, hours(0, 3), hours(0, 3))
 		mustOnce(t, p.agent(t, dir, clock(4)), agent.Report{Hours: 1, Collected: 1, Uploaded: 1, Rows: 1})

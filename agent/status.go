@@ -88,7 +88,7 @@ func (a *Agent) Status() (status.Status, error) {
 		if i == 0 {
 			s.OldestSpooled = &e.Hour
 		}
-		s.Old = s.Old || time.Since(e.Since) > a.Settings.maxAge() // the clock of the files
+		s.Old = s.Old || time.Since(e.Since) > a.Settings.MaxAge // the clock of the files
 	}
 	rejected, err := a.Spool.Rejected()
 	if err != nil {

@@ -5,17 +5,13 @@ import (
 	"encoding/json"
 	"log/slog"
 	"maps"
-	"slices"
 	"strings"
 
 	"stackusage/agent/subscribers"
 	"stackusage/shared/usage"
 )
 
-const (
-	subscriptionsNote = "subscriptions.json"
-	tenantsNote       = "tenants.json" // of earlier agents, which kept the map in a note of its own
-)
+const subscriptionsNote = "subscriptions.json"
 
 // lookUpTenants renews the subscription -> directory tenant map, before an hour is
 // asked for. Its failure must not cost the hour: the last known map is used and
@@ -42,44 +38,26 @@ func (a *Agent) lookUpTenants(ctx context.Context, h usage.Hour) (stale bool) {
 	return false
 }
 
-// recallSubscriptions reads the notes of an earlier run, also as agents before this
-// one kept them: a list of ids, and the map in another note. Without them the hour is
-// still told, so nothing here is an error.
+// recallSubscriptions reads the note of an earlier run. Without it the hour is still
+// reported, so nothing here is an error.
 func (a *Agent) recallSubscriptions(ctx context.Context) {
-	var note json.RawMessage
-	a.recallNote(ctx, subscriptionsNote, &note)
-	var ever []string
-	a.known = subscribers.Known{}
-	if note != nil && json.Unmarshal(note, &ever) != nil {
-		a.warnNote(ctx, subscriptionsNote, json.Unmarshal(note, &a.known))
+	var was subscribers.Known
+	if !a.recallNote(ctx, subscriptionsNote, &was) {
+		was = subscribers.Known{}
 	}
-	if note = nil; a.recallNote(ctx, tenantsNote, &note) {
-		if json.Unmarshal(note, &a.known) != nil || a.known.Tenants == nil {
-			a.known = subscribers.Known{}
-			a.warnNote(ctx, tenantsNote, json.Unmarshal(note, &a.known.Tenants))
-		}
-		ever = slices.AppendSeq(ever, maps.Keys(a.known.Tenants))
-	}
+	a.known = subscribers.Known{ReadAt: was.ReadAt, Tenants: was.Tenants, Seen: map[string]usage.Hour{}}
 	if a.known.Tenants == nil {
 		a.known.Tenants = map[string]string{}
 	}
-	seen := a.known.Seen
-	a.known.Seen = map[string]usage.Hour{}
-	for id, day := range seen {
+	for id, day := range was.Seen {
 		a.known.Add(usage.DashedGUID(strings.ToLower(id)), day)
 	}
 	a.known.Fresh = false
-	for _, id := range ever {
-		a.known.Add(usage.DashedGUID(strings.ToLower(id)), usage.HourOf(a.Now()))
-	}
 }
 
 func (a *Agent) keepSubscriptions(ctx context.Context) {
 	if a.known.Fresh && a.keepNote(ctx, subscriptionsNote, a.known) {
 		a.known.Fresh = false
-		if err := a.Spool.Forget(tenantsNote); err != nil {
-			a.warnNote(ctx, tenantsNote, err)
-		}
 	}
 }
 

@@ -112,17 +112,6 @@ func TestTenants(t *testing.T) {
 		known, now = nil, now.Add(time.Hour)
 		when(read, a, hour+2)
 		when(read, at(dir), hour+3) // after a restart
-		t.Run("unless an agent wrote the note that did not keep it", func(t *testing.T) {
-			dir := t.TempDir()
-			if err := os.WriteFile(filepath.Join(dir, "tenants.json"), []byte(`{"a":"1"}`), 0o600); err != nil {
-				t.Fatal(err)
-			}
-			got := header(t, at(dir), hour)
-			check(t, got, true, map[string]string{"a": "1"})
-			if !got.TenantsAt.IsZero() {
-				t.Errorf("tenantsAt is %s", got.TenantsAt)
-			}
-		})
 	})
 	t.Run("do not cost the hour when they cannot be kept or recalled", func(t *testing.T) {
 		for name, spoil := range map[string]func(path string) error{
@@ -132,7 +121,7 @@ func TestTenants(t *testing.T) {
 		} {
 			t.Run(name, func(t *testing.T) {
 				dir := t.TempDir()
-				if err := spoil(filepath.Join(dir, "tenants.json")); err != nil {
+				if err := spoil(filepath.Join(dir, "subscriptions.json")); err != nil {
 					t.Fatal(err)
 				}
 				known = nil

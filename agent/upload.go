@@ -44,7 +44,7 @@ func (e withheld) Unwrap() error { return e.error }
 // enough ago.
 func (a *Agent) uploadBacklog(ctx context.Context, report *Report) error {
 	err := a.uploadSealed(ctx, report)
-	before := time.Now().Add(-a.Settings.keepSent()) // the clock of the files, not a.Now
+	before := time.Now().Add(-a.Settings.KeepSent) // the clock of the files, not a.Now
 	pruned, pruneErr := a.Spool.Prune(before)
 	a.Metrics.Pruned.Add(float64(pruned))
 	return errors.Join(err, pruneErr)
@@ -172,7 +172,7 @@ func (a *Agent) uploadLoop(ctx context.Context, sealed <-chan struct{}) {
 		if ctx.Err() != nil {
 			return
 		}
-		wait, wake := a.Settings.interval(), sealed // for what is to be deleted
+		wait, wake := a.Settings.Interval, sealed // for what is to be deleted
 		a.ended(ctx, metrics.StepUpload, err)
 		if failures++; err == nil {
 			failures = 0
@@ -181,7 +181,7 @@ func (a *Agent) uploadLoop(ctx context.Context, sealed <-chan struct{}) {
 			a.Log.ErrorContext(ctx, "hours not uploaded; they stay in the spool", slog.String("error", err.Error()), slog.Duration("nextTry", wait))
 		}
 		if next := a.memory.Files.NextTry(); err == nil && !next.IsZero() {
-			wait = min(wait, max(a.Settings.pause(), next.Sub(a.Now())))
+			wait = min(wait, max(pause, next.Sub(a.Now())))
 		}
 		if errors.Is(err, ErrStorage) {
 			wake = nil // while storage is away new hours do not hasten the next try

@@ -32,14 +32,10 @@ import (
 type Storage struct {
 	Client *azblob.Client
 
-	// Timeout bounds one upload, the client's retries included; 0 means
-	// DefaultTimeout.
+	// Timeout bounds one upload, the client's retries included; 0 means none. Half an
+	// hour is enough for an hour of a million rows on a line of 1 Mbit/s.
 	Timeout time.Duration
 }
-
-// DefaultTimeout is enough for an hour of a million rows on a line of
-// 1 Mbit/s.
-const DefaultTimeout = 30 * time.Minute
 
 // maxPutBlob is what one Put Blob takes (service version 2019-12-12 and later).
 const maxPutBlob = 5000 << 20
@@ -48,8 +44,11 @@ const maxPutBlob = 5000 << 20
 // that create-only credentials get instead, mean that the blob is there; its
 // name is made from its bytes, so it is the same.
 func (s Storage) Put(ctx context.Context, name landing.Name, body io.ReadSeekCloser) error {
-	ctx, cancel := context.WithTimeout(ctx, cmp.Or(s.Timeout, DefaultTimeout))
-	defer cancel()
+	if s.Timeout > 0 {
+		var cancel context.CancelFunc
+		ctx, cancel = context.WithTimeout(ctx, s.Timeout)
+		defer cancel()
+	}
 	err := brief(s.put(ctx, name, body))
 	op, untrusted := (*net.OpError)(nil), (*tls.CertificateVerificationError)(nil)
 	if errors.As(err, &op) && (op.Op == "dial" || op.Op == "proxyconnect") || errors.As(err, &untrusted) || errors.As(err, new(signIn)) {

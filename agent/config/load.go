@@ -70,17 +70,6 @@ func load(path string, getenv func(string) string, secrets bool) (Config, error)
 	return c, nil
 }
 
-// Parse reads a file's text without looking at anything else. It neither fills
-// in what may be left out nor finds secrets.
-func Parse(text []byte) (Config, error) {
-	c, problems := parse(text)
-	if len(problems) > 0 {
-		slices.SortStableFunc(problems, byLine)
-		return Config{}, &Error{"text", problems}
-	}
-	return c, nil
-}
-
 func parse(text []byte) (Config, []Problem) {
 	if len(text) > MaxFile {
 		return Config{}, []Problem{{Text: fmt.Sprintf("over %d bytes: this is no configuration", MaxFile)}}

@@ -51,16 +51,9 @@ func (s Size) String() string {
 // OnOff is a switch.
 type OnOff bool
 
-// UnmarshalText reads on and off, and the numbers that stood here before, of which
-// 0 was off.
+// UnmarshalText reads on and off.
 func (o *OnOff) UnmarshalText(text []byte) error {
-	n, err := strconv.ParseUint(string(text), 10, 7)
-	switch {
-	case string(text) == "on", err == nil && n > 0:
-		*o = true
-	case string(text) == "off", err == nil:
-		*o = false
-	default:
+	if *o = string(text) == "on"; !*o && string(text) != "off" {
 		return errors.New("neither on nor off")
 	}
 	return nil
@@ -68,15 +61,13 @@ func (o *OnOff) UnmarshalText(text []byte) error {
 
 // parseDuration reads what time.ParseDuration reads, and whole days: 30d.
 func parseDuration(text string) (time.Duration, error) {
-	if digits, ok := strings.CutSuffix(text, "d"); ok {
-		days, err := strconv.ParseUint(digits, 10, 16)
-		if err != nil || days > 36_500 {
-			return 0, errors.New("not a time: write 90s, 5m, 36h or 30d")
-		}
-		return time.Duration(days) * 24 * time.Hour, nil
-	}
 	d, err := time.ParseDuration(text)
-	if err != nil {
+	if digits, ok := strings.CutSuffix(text, "d"); ok {
+		var days uint64
+		days, err = strconv.ParseUint(digits, 10, 16)
+		d = time.Duration(days) * 24 * time.Hour
+	}
+	if err != nil || d > 36_500*24*time.Hour {
 		return 0, errors.New("not a time: write 90s, 5m, 36h or 30d")
 	}
 	return d, nil

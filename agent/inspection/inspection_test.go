@@ -50,7 +50,7 @@ func TestConcern(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			i := Inspection{Status: tt.status, Lag: tt.lag, Next: next(tt.lag)}
-			got := i.concern(agent.Settings{First: tt.first}, tt.full, now)
+			got := i.concern(agent.Settings{First: tt.first, Delay: time.Hour}, tt.full, now)
 			if (got == nil) != (tt.want == "") || got != nil && (!strings.Contains(got.String(), tt.want) || got.Advice == "") {
 				t.Errorf("got %v, want %q", got, tt.want)
 			}
@@ -129,7 +129,7 @@ func TestFilesAreCounted(t *testing.T) {
 		if err := step.change(name(step.file)); err != nil {
 			t.Fatal(err)
 		}
-		i, err := Inspect(dir, agent.Settings{First: first}, spool.Limits{MinFree: -1}, first.End())
+		i, err := Inspect(dir, agent.Settings{First: first, Delay: time.Hour}, spool.Limits{MinFree: -1}, first.End())
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -151,7 +151,7 @@ func TestDamagedStatus(t *testing.T) {
 		time.Hour:     "read status of " + dir,
 		9 * time.Hour: "hour 2024-03-02T12:00Z is not collected, 9 h after it was due, as read status of ",
 	} {
-		settings := agent.Settings{First: first}
+		settings := agent.Settings{First: first, Delay: time.Hour}
 		i, err := Inspect(dir, settings, spool.Limits{MinFree: -1}, settings.Due(first).Add(lag))
 		if err != nil || len(i.Open) != 1 || !strings.HasPrefix(i.Open[0], want) || i.Lag != lag {
 			t.Errorf("%+v, %v, want %s", i, err, want)

@@ -20,7 +20,6 @@ import (
 const (
 	doneNote   = "done.json"
 	doneFormat = "stackusage-spool-done/2"
-	doneBefore = "stackusage-spool-done/1" // without a checksum
 	// maxDone bounds done.json: a run takes 47 bytes, and an agent that goes on
 	// for years has one or a few.
 	maxDone = 16 << 20
@@ -61,7 +60,7 @@ func (r runs) with(h usage.Hour) runs {
 type doneFile struct {
 	Format string          `json:"format"`
 	Done   json.RawMessage `json:"done"`
-	SHA256 string          `json:"sha256,omitempty"` // of the bytes of Done
+	SHA256 string          `json:"sha256"` // of the bytes of Done
 }
 
 // decodeDone reads done.json and refuses whatever encodeDone would not write.
@@ -78,16 +77,14 @@ func decodeDone(r io.Reader) (runs, error) {
 		return nil, err
 	}
 	switch {
-	case f.Format == doneFormat && f.SHA256 != sumOf(f.Done):
-		return nil, errors.New("it is damaged: its bytes are not those of its checksum")
-	case f.Format != doneFormat && f.Format != doneBefore:
+	case f.Format != doneFormat:
 		return nil, fmt.Errorf("format %.40q, want %s", f.Format, doneFormat)
+	case f.SHA256 != sumOf(f.Done):
+		return nil, errors.New("it is damaged: its bytes are not those of its checksum")
 	}
 	var done runs
-	if f.Done != nil {
-		if err := json.Unmarshal(f.Done, &done); err != nil {
-			return nil, err
-		}
+	if err := json.Unmarshal(f.Done, &done); err != nil {
+		return nil, err
 	}
 	for i, run := range done {
 		if run[1] < run[0] || i > 0 && run[0] <= done[i-1][1]+1 {

@@ -2,6 +2,7 @@ package spool_test
 
 import (
 	"bytes"
+	"crypto/sha256"
 	"fmt"
 	"os"
 	"path/filepath"
@@ -98,11 +99,12 @@ func TestPruning(t *testing.T) {
 
 func TestAMemoryThatCannotBeReadIsNotTakenForNone(t *testing.T) {
 	for name, content := range map[string]string{
-		"torn":         `{"format":"stackusage-spool-done/1","done":[["2019-12-`,
+		"torn":         `{"format":"stackusage-spool-done/2","done":[["2019-12-`,
 		"empty":        "",
 		"of later":     `{"format":"stackusage-spool-done/3","done":[]}`,
 		"no checksum":  `{"format":"stackusage-spool-done/2","done":[]}`,
-		"out of order": `{"format":"stackusage-spool-done/1","done":[["2019-12-10T20:00:00Z","2019-12-10T19:00:00Z"]]}`,
+		"of earlier":   `{"format":"stackusage-spool-done/1","done":[]}`,
+		"out of order": done(`[["2019-12-10T20:00:00Z","2019-12-10T19:00:00Z"]]`),
 	} {
 		t.Run(name, func(t *testing.T) {
 			dir := t.TempDir()
@@ -143,10 +145,6 @@ func TestABitThatFlipsClaimsNoHour(t *testing.T) {
 	if refused < len(file)*7 {
 		t.Errorf("only %d of %d flips are refused", refused, len(file)*8)
 	}
-	old, err := spool.DecodeDone(strings.NewReader(`{"format":"stackusage-spool-done/1","done":[["2019-12-10T19:00:00Z","2019-12-10T19:00:00Z"]]}`))
-	if err != nil || !spool.Has(old, hour) {
-		t.Errorf("of an earlier agent: %v, %v", old, err)
-	}
 }
 
 func TestAnySetOfHoursIsRemembered(t *testing.T) {
@@ -178,11 +176,16 @@ func TestAnySetOfHoursIsRemembered(t *testing.T) {
 	})
 }
 
+// done is a done.json of these runs.
+func done(runs string) string {
+	return fmt.Sprintf(`{"format":"stackusage-spool-done/2","done":%s,"sha256":"%x"}`, runs, sha256.Sum256([]byte(runs)))
+}
+
 // FuzzDone: what is read as a memory is what is written as one.
 func FuzzDone(f *testing.F) {
-	f.Add([]byte(`{"format":"stackusage-spool-done/1","done":[["2019-12-10T19:00:00Z","2019-12-10T20:00:00Z"]]}`))
-	f.Add([]byte(`{"format":"stackusage-spool-done/1","done":null}`))
-	f.Add([]byte(`{"format":"stackusage-spool-done/1","done":[["2019-12-10T19:00:00+01:00"]]}`))
+	f.Add([]byte(done(`[["2019-12-10T19:00:00Z","2019-12-10T20:00:00Z"]]`)))
+	f.Add([]byte(done(`null`)))
+	f.Add([]byte(done(`[["2019-12-10T19:00:00+01:00"]]`)))
 	f.Fuzz(func(t *testing.T, text []byte) {
 		runs, err := spool.DecodeDone(bytes.NewReader(text))
 		if err != nil {

@@ -1,15 +1,8 @@
 package spool
 
 import (
-	"cmp"
 	"errors"
 	"fmt"
-)
-
-// Defaults of Limits.
-const (
-	DefaultMaxBytes = 10 << 30
-	DefaultMinFree  = 1 << 30
 )
 
 // Limits bound what waits to be uploaded. Over a limit nothing more is
@@ -17,8 +10,8 @@ const (
 // on. The stack still has the hours that are not collected: they follow when
 // there is room.
 type Limits struct {
-	MaxBytes int64 // of the sealed files; 0 means DefaultMaxBytes, a negative number no limit
-	MinFree  int64 // bytes that stay free on the disk; 0 means DefaultMinFree, a negative number no limit
+	MaxBytes int64 // of the sealed files; 0: no limit
+	MinFree  int64 // bytes that stay free on the disk; 0: no limit
 }
 
 // ErrFull is in every *FullError.
@@ -50,10 +43,6 @@ func CheckLimits(dir string, limits Limits) error {
 }
 
 func (s *Spool) checkLimits() error {
-	limits := s.Limits
-	if limits.MaxBytes == 0 {
-		limits.MaxBytes = DefaultMaxBytes
-	}
 	entries, err := s.Sealed()
 	if err != nil {
 		return err
@@ -62,15 +51,15 @@ func (s *Spool) checkLimits() error {
 	for _, e := range entries {
 		total += e.Size
 	}
-	if limits.MaxBytes > 0 && total >= limits.MaxBytes {
-		return &FullError{Dir: s.dir, Bound: "MaxBytes", Have: fmt.Sprintf("%d hour files with %s wait to be uploaded, the limit is %s", len(entries), size(total), size(limits.MaxBytes))}
+	if most := s.Limits.MaxBytes; most > 0 && total >= most {
+		return &FullError{Dir: s.dir, Bound: "MaxBytes", Have: fmt.Sprintf("%d hour files with %s wait to be uploaded, the limit is %s", len(entries), size(total), size(most))}
 	}
 	return s.checkFree()
 }
 
 func (s *Spool) checkFree() error {
-	least := cmp.Or(s.Limits.MinFree, DefaultMinFree)
-	if least < 0 {
+	least := s.Limits.MinFree
+	if least <= 0 {
 		return nil
 	}
 	free, err := DiskFree(s.dir)

@@ -17,7 +17,6 @@ package stackapi
 import (
 	"cmp"
 	"context"
-	"errors"
 	"fmt"
 	"net/http"
 	"net/url"
@@ -39,12 +38,16 @@ const (
 
 // Defaults of Config.
 const (
-	DefaultRetries      = 4
-	DefaultBackoff      = time.Second
-	DefaultMaxWait      = 5 * time.Minute
-	DefaultTimeout      = 5 * time.Minute // a stack's gateway gives up after about 85 s
-	DefaultMaxPageBytes = 256 << 20
-	DefaultMaxPages     = 200_000 // the Azure side takes 20 million rows: 100 on each
+	DefaultRetries = 4
+	DefaultBackoff = time.Second
+	DefaultMaxWait = 5 * time.Minute
+	DefaultTimeout = 5 * time.Minute // a stack's gateway gives up after about 85 s
+)
+
+// Bounds of one answer and of one listing.
+const (
+	maxPageBytes = 256 << 20
+	maxPages     = 200_000 // the Azure side accepts 20 million rows: 100 on each
 )
 
 // MaxRowBytes is the largest row that is taken. It bounds memory and is far
@@ -99,12 +102,6 @@ type Config struct {
 	// DefaultTimeout.
 	Timeout time.Duration
 
-	// MaxPageBytes bounds one answer; 0 means DefaultMaxPageBytes.
-	MaxPageBytes int64
-
-	// MaxPages bounds one listing; 0 means DefaultMaxPages.
-	MaxPages int
-
 	// Retried, if set, is told of every answer after which the page is asked
 	// for again, and of the wait before: for metrics and logs.
 	Retried func(ctx context.Context, answer *Error, wait time.Duration)
@@ -112,10 +109,11 @@ type Config struct {
 
 // Client asks one stack. It is safe for concurrent use.
 type Client struct {
-	conf  Config
-	base  *url.URL
-	http  *http.Client
-	sleep func(context.Context, time.Duration) error
+	conf     Config
+	base     *url.URL
+	http     *http.Client
+	sleep    func(context.Context, time.Duration) error
+	maxPages int
 }
 
 // New checks conf and returns a client for it.
@@ -134,22 +132,17 @@ func New(conf Config) (*Client, error) {
 	default:
 		return nil, fmt.Errorf("read Namespace %q: neither %s nor %s", conf.Namespace, NamespaceAdmin, NamespaceOld)
 	}
-	if conf.Backoff < 0 || conf.MaxWait < 0 || conf.Timeout < 0 || conf.MaxPageBytes < 0 || conf.MaxPages < 0 {
-		return nil, errors.New("read Config: a negative limit")
-	}
-	setDefault(&conf.Retries, DefaultRetries)
-	setDefault(&conf.Backoff, DefaultBackoff)
-	setDefault(&conf.MaxWait, DefaultMaxWait)
-	setDefault(&conf.Timeout, DefaultTimeout)
-	setDefault(&conf.MaxPageBytes, DefaultMaxPageBytes)
-	setDefault(&conf.MaxPages, DefaultMaxPages)
+	conf.Retries = cmp.Or(conf.Retries, DefaultRetries)
+	conf.Backoff = cmp.Or(conf.Backoff, DefaultBackoff)
+	conf.MaxWait = cmp.Or(conf.MaxWait, DefaultMaxWait)
+	conf.Timeout = cmp.Or(conf.Timeout, DefaultTimeout)
 
 	client := http.Client{}
 	if conf.HTTP != nil {
 		client = *conf.HTTP
 	}
 	client.CheckRedirect = noRedirect
-	return &Client{conf: conf, base: base, http: &client, sleep: sleep}, nil
+	return &Client{conf: conf, base: base, http: &client, sleep: sleep, maxPages: maxPages}, nil
 }
 
 // Hour calls row for every row reported in the hour that begins at start, in
@@ -224,10 +217,4 @@ func (c *Client) url(resource string, query url.Values) *url.URL {
 	u := c.base.JoinPath("subscriptions", c.conf.ProviderSubscription, "providers", resource)
 	u.RawQuery = query.Encode()
 	return u
-}
-
-func setDefault[T int | int64 | time.Duration](setting *T, value T) {
-	if *setting == 0 {
-		*setting = value
-	}
 }

@@ -270,14 +270,13 @@ func TestErrorOfRowEndsTheHour(t *testing.T) {
 func TestNewRefuses(t *testing.T) {
 	const id = "39c82aed-b2b7-4a66-abdb-611de00bf11e"
 	for name, conf := range map[string]stackapi.Config{
-		"no endpoint":           {ProviderSubscription: id},
-		"plain http":            {Endpoint: "http://adminmanagement.local.azurestack.external", ProviderSubscription: id},
-		"password in endpoint":  {Endpoint: "https://user:pass@adminmanagement.local.azurestack.external", ProviderSubscription: id},
-		"query in endpoint":     {Endpoint: "https://adminmanagement.local.azurestack.external?x=y", ProviderSubscription: id},
-		"no subscription":       {Endpoint: "https://adminmanagement.local.azurestack.external"},
-		"path as subscription":  {Endpoint: "https://adminmanagement.local.azurestack.external", ProviderSubscription: "../../x"},
-		"unknown namespace":     {Endpoint: "https://adminmanagement.local.azurestack.external", ProviderSubscription: id, Namespace: "Microsoft.Billing"},
-		"a negative time limit": {Endpoint: "https://adminmanagement.local.azurestack.external", ProviderSubscription: id, Timeout: -1},
+		"no endpoint":          {ProviderSubscription: id},
+		"plain http":           {Endpoint: "http://adminmanagement.local.azurestack.external", ProviderSubscription: id},
+		"password in endpoint": {Endpoint: "https://user:pass@adminmanagement.local.azurestack.external", ProviderSubscription: id},
+		"query in endpoint":    {Endpoint: "https://adminmanagement.local.azurestack.external?x=y", ProviderSubscription: id},
+		"no subscription":      {Endpoint: "https://adminmanagement.local.azurestack.external"},
+		"path as subscription": {Endpoint: "https://adminmanagement.local.azurestack.external", ProviderSubscription: "../../x"},
+		"unknown namespace":    {Endpoint: "https://adminmanagement.local.azurestack.external", ProviderSubscription: id, Namespace: "Microsoft.Billing"},
 	} {
 		if _, err := stackapi.New(conf); err == nil {
 			t.Errorf("%s: accepted", name)

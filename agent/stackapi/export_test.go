@@ -15,6 +15,9 @@ func (c *Client) OnWait(note func(time.Duration)) {
 	}
 }
 
+// EndAfter bounds listings.
+func (c *Client) EndAfter(pages int) { c.maxPages = pages }
+
 // WaitForReal takes OnWait back.
 func (c *Client) WaitForReal() { c.sleep = sleep }
 

@@ -106,7 +106,8 @@ func TestAListingWithoutEndIsGivenUp(t *testing.T) {
 	s.connect(t, http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
 		asked++
 		fmt.Fprintf(w, `{"value":[%[1]d],"nextLink":"/%[1]d"}`, asked)
-	}), func(c *stackapi.Config) { c.MaxPages = 5 })
+	}), nil)
+	s.client.EndAfter(5)
 	_, _, err := s.collect(t, burst)
 	var answer *stackapi.Error
 	if !errors.As(err, &answer) || !strings.Contains(err.Error(), "page 5: InvalidNextLink: the listing does not end") {

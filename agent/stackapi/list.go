@@ -61,7 +61,7 @@ func (l *listing) list(ctx context.Context, link *url.URL) (pages int, err error
 		if next == nil {
 			return pages, nil
 		}
-		if number >= l.client.conf.MaxPages {
+		if number >= l.client.maxPages {
 			return pages, p.fail(nil, &Error{Code: "InvalidNextLink", Err: errors.New("the listing does not end")})
 		}
 		link = next

@@ -16,13 +16,9 @@ import (
 
 // Metadata is what a stack tells of itself before anyone has signed in.
 type Metadata struct {
-	LoginEndpoint string   // where its tokens are issued; https
-	ADFS          bool     // LoginEndpoint is an AD FS, which has no tenants
-	Audience      string   // what tokens for it are for, to the letter
-	Audiences     []string // all that it takes; Audience is the first
-
-	// Where other services are; only told, never checked.
-	GalleryEndpoint, GraphEndpoint, PortalEndpoint string
+	LoginEndpoint string // where its tokens are issued; https
+	ADFS          bool   // LoginEndpoint is an AD FS, which has no tenants
+	Audience      string // what tokens for it are for, to the letter: the first that it accepts
 }
 
 // MaxMetadataBytes is the largest metadata that is read; a stack's has about 500
@@ -83,8 +79,7 @@ func parseMetadata(text []byte) (Metadata, error) {
 		return Metadata{}, fmt.Errorf("larger than %d bytes", MaxMetadataBytes)
 	}
 	var body struct {
-		GalleryEndpoint, GraphEndpoint, PortalEndpoint string
-		Authentication                                 struct {
+		Authentication struct {
 			LoginEndpoint string
 			Audiences     []string
 		}
@@ -114,8 +109,7 @@ func parseMetadata(text []byte) (Metadata, error) {
 	return Metadata{
 		LoginEndpoint: body.Authentication.LoginEndpoint,
 		ADFS:          IsADFS(body.Authentication.LoginEndpoint),
-		Audience:      body.Authentication.Audiences[0], Audiences: body.Authentication.Audiences,
-		GalleryEndpoint: body.GalleryEndpoint, GraphEndpoint: body.GraphEndpoint, PortalEndpoint: body.PortalEndpoint,
+		Audience:      body.Authentication.Audiences[0],
 	}, nil
 }
 

@@ -44,7 +44,7 @@ func (p *page) try(ctx context.Context) (next string, err error) {
 	}
 
 	var rowErr error
-	body := &gauge{r: bufio.NewReader(resp.Body), most: c.conf.MaxPageBytes}
+	body := &gauge{r: bufio.NewReader(resp.Body), most: maxPageBytes}
 	replayed := &replay{page: p, want: p.rows, hash: sha256.New()}
 	head, err := decodePage(body, func(raw []byte) error {
 		rowErr = replayed.row(raw)

@@ -26,13 +26,6 @@ import (
 	"stackusage/agent/neterr"
 )
 
-// Defaults of Config.
-const (
-	DefaultDialTimeout   = 20 * time.Second
-	DefaultTLSTimeout    = 15 * time.Second
-	DefaultHeaderTimeout = 2 * time.Minute // a stack's gateway gives up after about 85 s
-)
-
 // MaxCABytes is the largest CA file that is read; a system's whole bundle has
 // about 250 KiB.
 const MaxCABytes = 4 << 20
@@ -43,8 +36,7 @@ const (
 )
 
 // Config says how the agent reaches others. The zero value honours the
-// environment's proxies, trusts the system's authorities and has the default
-// time limits.
+// environment's proxies, trusts the system's authorities and has no time limits.
 type Config struct {
 	// ProxyURL is the proxy for everything but what NoProxy names, http://host:port
 	// or https://host:port. Empty means what HTTPS_PROXY, HTTP_PROXY and NO_PROXY
@@ -61,16 +53,9 @@ type Config struct {
 	// empty means none.
 	CAFile string
 
-	// DialTimeout bounds the connecting to one host, name look-up included; 0
-	// means DefaultDialTimeout.
-	DialTimeout time.Duration
-
-	// TLSTimeout bounds one TLS handshake; 0 means DefaultTLSTimeout.
-	TLSTimeout time.Duration
-
-	// HeaderTimeout bounds the wait for the headers of an answer, from when the
-	// request was sent; 0 means DefaultHeaderTimeout.
-	HeaderTimeout time.Duration
+	DialTimeout   time.Duration // of connecting to one host, name look-up included; 0: none
+	TLSTimeout    time.Duration // of one TLS handshake
+	HeaderTimeout time.Duration // of the headers of an answer, from when the request was sent
 
 	// Clocks, if set, sees the Date of every answer.
 	Clocks *Clocks
@@ -78,21 +63,6 @@ type Config struct {
 
 // New checks conf, reads its CAFile and returns a client for it.
 func New(conf Config) (*http.Client, error) {
-	for _, limit := range []struct {
-		setting *time.Duration
-		value   time.Duration
-	}{
-		{&conf.DialTimeout, DefaultDialTimeout},
-		{&conf.TLSTimeout, DefaultTLSTimeout},
-		{&conf.HeaderTimeout, DefaultHeaderTimeout},
-	} {
-		if *limit.setting < 0 {
-			return nil, errors.New("read transport settings: a negative time limit")
-		}
-		if *limit.setting == 0 {
-			*limit.setting = limit.value
-		}
-	}
 	proxy, err := ProxyFor(conf)
 	if err != nil {
 		return nil, err

@@ -114,21 +114,12 @@ func limits(conf config.Config) spool.Limits {
 	return spool.Limits{MaxBytes: int64(conf.Spool.MaxBytes), MinFree: int64(conf.Spool.MinFree)}
 }
 
-// settings: in the configuration 0 means nothing at all, in agent.Settings the
-// default.
 func settings(conf config.Config) agent.Settings {
 	return agent.Settings{
-		First: *conf.FirstHour, MaxCatchUp: conf.Collect.MaxCatchUp, Interval: conf.Collect.Interval,
-		Delay: orNone(conf.Collect.Delay), Jitter: orNone(conf.Collect.Jitter), KeepSent: orNone(conf.Spool.KeepSent),
-		MaxAge: conf.Spool.MaxAge, NoSplit: !bool(conf.Collect.SplitAfter504s), CheckAfter: orNone(conf.Collect.CheckAfter),
+		First: *conf.FirstHour, Delay: conf.Collect.Delay, MaxCatchUp: conf.Collect.MaxCatchUp, Interval: conf.Collect.Interval,
+		Jitter: conf.Collect.Jitter, KeepSent: conf.Spool.KeepSent, MaxAge: conf.Spool.MaxAge,
+		NoSplit: !bool(conf.Collect.SplitAfter504s), CheckAfter: conf.Collect.CheckAfter,
 	}
-}
-
-func orNone(value time.Duration) time.Duration {
-	if value == 0 {
-		return -1
-	}
-	return value
 }
 
 func header(conf config.Config) agent.Stack {

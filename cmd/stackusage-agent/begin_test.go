@@ -14,7 +14,6 @@ import (
 	"time"
 
 	"stackusage/agent"
-	"stackusage/agent/blobs"
 	"stackusage/agent/config"
 	"stackusage/agent/spool"
 	"stackusage/shared/usage"
@@ -52,18 +51,13 @@ func TestTheSampleHasTheDefaultsOfTheAgent(t *testing.T) {
 	conf := config.Default()
 	first := usage.HourOf(time.Now())
 	conf.FirstHour = &first
+	const day = 24 * time.Hour
 	mustEqual(t, agent.Settings{
-		First: first, Delay: agent.DefaultDelay, MaxCatchUp: agent.DefaultMaxCatchUp, Interval: agent.DefaultInterval,
-		Jitter: agent.DefaultJitter, KeepSent: agent.DefaultKeepSent, MaxAge: agent.DefaultMaxAge, CheckAfter: agent.DefaultCheckAfter,
+		First: first, Delay: time.Hour, MaxCatchUp: 24, Interval: time.Hour, Jitter: 5 * time.Minute,
+		KeepSent: 7 * day, MaxAge: 30 * day, CheckAfter: day,
 	}, settings(conf))
-	mustEqual(t, spool.Limits{MaxBytes: spool.DefaultMaxBytes, MinFree: spool.DefaultMinFree}, limits(conf))
-	mustEqual(t, time.Duration(blobs.DefaultTimeout), conf.Timeouts.Upload)
-}
-
-func TestNothingAtAllIsNotTheDefault(t *testing.T) {
-	first := usage.Hour(1)
-	got := settings(config.Config{FirstHour: &first})
-	mustEqual(t, agent.Settings{First: 1, Delay: -1, Jitter: -1, KeepSent: -1, NoSplit: true, CheckAfter: -1}, got)
+	mustEqual(t, spool.Limits{MaxBytes: 10 << 30, MinFree: 1 << 30}, limits(conf))
+	mustEqual(t, 30*time.Minute, conf.Timeouts.Upload)
 }
 
 func TestTheProviderIsTheFirstOfTheStacksOwn(t *testing.T) {

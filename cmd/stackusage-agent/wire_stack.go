@@ -57,7 +57,7 @@ func (s *stack) Metadata(ctx context.Context) (found stackapi.Metadata, err erro
 		found.ADFS = stackapi.IsADFS(login)
 	}
 	if s.conf.Audience != "" {
-		found.Audience, found.Audiences = s.conf.Audience, []string{s.conf.Audience}
+		found.Audience = s.conf.Audience
 	}
 	return found, nil
 }
