@@ -60,13 +60,13 @@ func (a *App) arm(do page) http.Handler {
 		var refusal *registration.Rejection
 		switch {
 		case err == nil:
-			log.InfoContext(ctx, "request answered", slog.Int("status", got.status), slog.String("by", caller(r)))
+			log.InfoContext(ctx, "request served", slog.Int("status", got.status), slog.String("by", caller(r)))
 		case errors.As(err, &refusal):
 			got = armError(statusOf[refusal.Kind], refusal.Code, refusal.Message)
 			if refusal == errTooLarge {
 				got.status = http.StatusRequestEntityTooLarge
 			}
-			log.WarnContext(ctx, "request refused", slog.String("code", refusal.Code))
+			log.WarnContext(ctx, "request rejected", slog.String("code", refusal.Code))
 		case errors.Is(err, registration.ErrChanged):
 			got = armError(http.StatusConflict, "ConcurrentChange", "others change the registration at the same time; send the request again")
 		default:

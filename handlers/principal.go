@@ -107,7 +107,7 @@ func (a *App) signedIn(next http.Handler) http.Handler {
 		return next
 	}
 	refuse := func(w http.ResponseWriter, r *http.Request, status int, code, message string) {
-		a.Log.WarnContext(r.Context(), "request refused", slog.String("path", r.URL.Path), slog.String("code", code), slog.String("message", message))
+		a.Log.WarnContext(r.Context(), "request rejected", slog.String("path", r.URL.Path), slog.String("code", code), slog.String("message", message))
 		armError(status, code, message).write(w)
 	}
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {

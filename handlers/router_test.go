@@ -119,7 +119,7 @@ func TestPanic(t *testing.T) {
 	}
 	r.Commerce = real
 	r.done(t, "ForwardBatch", batchMessage(theDay, 1))
-	if got := r.only(t, "UsageBatches")["state"]; got != "answered" {
+	if got := r.only(t, "UsageBatches")["state"]; got != "done" {
 		t.Errorf("the batch is %v", got)
 	}
 }

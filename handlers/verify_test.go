@@ -164,7 +164,7 @@ func (r *rig) damageRows(t *testing.T) {
 		"a repeat that was none":                 {table.UsageDays, "20191210", set("attempt", int64(7))},
 		"a wrong count in UsageHours":            {table.UsageHours, "_", set("accepted", int64(77))},
 		"another hash in UsageHours":             {table.UsageHours, "_", set("rowSetHash", strings.Repeat("0", 64))},
-		"a pointer to another blob":              {table.UsageHours, "02", set("counts", "0123456789abcdef")},
+		"a pointer to another blob":              {table.UsageHours, "02", set("acceptedFile", "0123456789abcdef")},
 		"a missing row of Quarantine":            {table.Quarantine, "", gone},
 		"a changed code in Quarantine":           {table.Quarantine, "", set("code", "Other")},
 		"a wrong count in UsageDays":             {table.UsageDays, "20191210", set("rows", int64(1))},

@@ -45,12 +45,12 @@ func repeats(t *testing.T, want []byte) {
 	}
 	verdicts := map[string]int{}
 	for _, row := range readLines[map[string]any](t, s, "tables/UsageHours.ndjson") {
-		if _, pointer := row["counts"]; !pointer {
+		if _, pointer := row["acceptedFile"]; !pointer {
 			verdicts[row["verdict"].(string)]++
 		}
 	}
 	hours := int(s.stack.End().Sub(s.stack.First()) / time.Hour)
-	if verdicts["counted"] != hours || verdicts["conflict"]+verdicts["rejected"] != 0 {
+	if verdicts["accepted"] != hours || verdicts["conflict"]+verdicts["rejected"] != 0 {
 		t.Errorf("verdicts %v; want %d counted and otherwise duplicates", verdicts, hours)
 	}
 }

@@ -155,7 +155,7 @@ func (s *site) quarantined(ctx context.Context) (map[string]map[int]bool, error)
 		if err != nil {
 			return nil, err
 		}
-		if sha16, pointer := row.Props["counts"].(string); pointer {
+		if sha16, pointer := row.Props["acceptedFile"].(string); pointer {
 			counts[row.Partition+"_"+row.Key+"_"+sha16] = true
 		}
 	}

@@ -91,7 +91,7 @@ func TestCallsThatAreWrong(t *testing.T) {
 		"--nonsense verify": "unknown flag: --nonsense", "--nonsense": "unknown flag: --nonsense", "day --nonsense": "unknown flag: --nonsense",
 		"verify --registration=": "--registration is empty", "batch retry --reason x --registration=": "--registration is empty", "registration show --registration=": "--registration is empty",
 		"verify --to 2019-12-09 --from 2019-12-10": "--to 2019-12-09 is before", "verify --limit 0": "--limit 0",
-		"verify --from yesterday": "not of the form 2019-12-10", "verify": "set UsageStorage", "hour list --verdict x": "want one of counted, ",
+		"verify --from yesterday": "not of the form 2019-12-10", "verify": "set UsageStorage", "hour list --verdict x": "want one of accepted, ",
 		"hour exclude": "--hour is missing", "hour exclude --hour noon": "for example 2019-12-10T19:00Z", "hour exclude --hour 2019-12-10T19:30Z": `"--hour" flag`,
 		"hour exclude --sha16 x --hour 2019-12-10T20:00+01:00": "must be 16 hex digits", "hour exclude --sha16 0123456789abcdeg --hour 2019-12-10T19:00Z": "must be 16 hex digits",
 		"verify --output xml": "want one of table, json, csv", "meter show --meter x,y": "not in the catalogue",

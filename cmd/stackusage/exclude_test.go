@@ -23,11 +23,11 @@ func TestExcludeAndReingest(t *testing.T) {
 	id := ledger.HourID{CloudID: cloudID, Hour: hour19, SHA16: fileA}
 	t.Run("what cannot be meant is refused", func(t *testing.T) {
 		for want, args := range map[string][]string{
-			"--reason is missing":                about("exclude", fileA),
-			"its verdict is conflict, not count": about("exclude", fileB, "--reason", "x"),
-			"no such file has a verdict":         about("exclude", strings.Repeat("e", 16), "--reason", "x"),
-			"its verdict is counted, not reject": about("reingest", fileA, "--reason", "x"),
-			"must be 16 hex digits":              about("reingest", "x", "--reason", "x"),
+			"--reason is missing":                 about("exclude", fileA),
+			"its verdict is conflict, not accept": about("exclude", fileB, "--reason", "x"),
+			"no such file has a verdict":          about("exclude", strings.Repeat("e", 16), "--reason", "x"),
+			"its verdict is accepted, not reject": about("reingest", fileA, "--reason", "x"),
+			"must be 16 hex digits":               about("reingest", "x", "--reason", "x"),
 		} {
 			if err := run(t.Context(), args, getenv, io.Discard, io.Discard); err == nil || !strings.Contains(err.Error(), want) {
 				t.Errorf("%v: error %v, want %q", args, err, want)

@@ -91,7 +91,7 @@ func TestHours(t *testing.T) {
 	getenv, account := conflict(t)
 	t.Run("a list shows what became of each file, in columns", func(t *testing.T) {
 		lines := strings.Split(strings.TrimSpace(tool(t, getenv, "hour", "list")), "\n")
-		if len(lines) != 3 || strings.Index(lines[0], "VERDICT") != strings.Index(lines[1], "counted") ||
+		if len(lines) != 3 || strings.Index(lines[0], "VERDICT") != strings.Index(lines[1], "accepted") ||
 			!strings.Contains(lines[2], "2019-12-10T19:00Z  "+fileB+"  conflict     3  2019-12-10T20:05Z  other rows than") {
 			t.Errorf("output:\n%s", strings.Join(lines, "\n"))
 		}
@@ -180,7 +180,7 @@ func TestDecisionsAreRefusedBeforeStorageIsAsked(t *testing.T) {
 		"set UsageStorage":                 {"day", "restate", "--day", "2019-12-10", "--reason", "x"},
 		"--day":                            {"day", "restate", "--registration", cloudID, "--reason", "x"},
 		"--to 2019-12-09 is before":        {"day", "list", "--from", "2019-12-10", "--to", "2019-12-09"},
-		`unknown command "drop"; stackusage hour has: exclude, list, reingest, resolve`:          {"hour", "drop"},
+		`unknown command "drop"; stackusage hour has: compare, exclude, list, reingest, resolve`: {"hour", "drop"},
 		"stackusage day needs a subcommand: carry-forward, list, list-declined, restate, settle": {"day"},
 	} {
 		var out bytes.Buffer

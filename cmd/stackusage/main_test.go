@@ -69,7 +69,7 @@ func TestVerify(t *testing.T) {
 			}
 		}
 	})
-	row := table.Row{Partition: "b31316d4-de02-43a4-903d-eb74f8258b01_20191210", Key: "19", Props: table.Props{"counts": "0123456789abcdef", "landedAt": time.Now()}}
+	row := table.Row{Partition: "b31316d4-de02-43a4-903d-eb74f8258b01_20191210", Key: "19", Props: table.Props{"acceptedFile": "0123456789abcdef", "landedAt": time.Now()}}
 	if err := account.Tables.Apply(t.Context(), table.UsageHours, row.Partition, table.Op{Verb: table.Insert, Row: row}); err != nil {
 		t.Fatal(err)
 	}

@@ -20,7 +20,7 @@ var rules = [
     evaluationFrequency: 'PT1H'
     query: '''
 let ingested = lines
-| where msg == 'hour ingested' and tostring(e.verdict) in ('counted', 'duplicate')
+| where msg == 'hour ingested' and tostring(e.verdict) in ('accepted', 'duplicate')
 | extend cloudId = extract('landing-([0-9a-f-]{36})', 1, tostring(e.blob))
 | distinct cloudId;
 let silent = print cloudId = dynamic(EXPECTED)
@@ -79,7 +79,7 @@ let waits = lines
 | where msg == 'batch waits' and (tostring(e.kind) in ('declined', 'endpoint') or tostring(e.kind) == 'unreadable' and tolong(e.tries) > 2 or tostring(e.kind) != 'credentials' and tolong(e.tries) > iff(tostring(e.kind) == 'busy', 20, 4))
 | project TimeGenerated, batch = tostring(e.batch), what = tostring(e.cause);
 let answers = lines
-| where msg == 'batch answered' and tolong(e.rejected) + tolong(e.expired) + tolong(e.conflict) > 0
+| where msg == 'batch done' and tolong(e.rejected) + tolong(e.expired) + tolong(e.conflict) > 0
 | project TimeGenerated, batch = tostring(e.batch), what = Message;
 let days = lines
 | where msg == 'day declined'

@@ -42,8 +42,8 @@ func (s tables) put(t *testing.T, name, partition, key string, props table.Props
 func (s tables) landed(t *testing.T, first, last usage.Hour) {
 	t.Helper()
 	for h := first; h <= last; h++ {
-		s.put(t, table.UsageHours, cloudID+"_"+h.Day().Compact(), h.Start().Format("15"), table.Props{"counts": "0123456789abcdef"})
-		s.put(t, table.UsageHours, cloudID+"_"+h.Day().Compact(), h.Start().Format("15")+"_0123456789abcdef", table.Props{"verdict": "counted"})
+		s.put(t, table.UsageHours, cloudID+"_"+h.Day().Compact(), h.Start().Format("15"), table.Props{"acceptedFile": "0123456789abcdef"})
+		s.put(t, table.UsageHours, cloudID+"_"+h.Day().Compact(), h.Start().Format("15")+"_0123456789abcdef", table.Props{"verdict": "accepted"})
 	}
 }
 

@@ -135,7 +135,7 @@ func (c *landed) read(ctx context.Context, store table.Store, cloudID string, da
 			return fmt.Errorf("read hours: row %s/%s: %w", row.Partition, row.Key, err)
 		}
 		c.hours[h] = true
-		if counts, _ := row.Props["counts"].(string); counts != "" {
+		if counts, _ := row.Props["acceptedFile"].(string); counts != "" {
 			c.newest = max(c.newest, h)
 		}
 	}

@@ -116,7 +116,7 @@ func (f *Forwarder) finish(ctx context.Context, s *sending) error {
 	if batch.Receipt, batch.ReceiptSHA256, err = f.putReceipt(ctx, id, receipt); err != nil {
 		return err
 	}
-	batch.State, batch.LastResponse, batch.NotBefore = ledger.BatchAnswered, "answered", time.Time{}
+	batch.State, batch.LastResponse, batch.NotBefore = ledger.BatchAnswered, "done", time.Time{}
 	batch.Unknowns, batch.Unread, batch.Partial, batch.DeclinedSince, batch.LeasedUntil, batch.LeasedBy = 0, 0, false, time.Time{}, time.Time{}, ""
 	batch.SettleFrom, batch.UnansweredAt = time.Time{}, time.Time{}
 	tally(&batch, s.records, receipt)
@@ -127,7 +127,7 @@ func (f *Forwarder) finish(ctx context.Context, s *sending) error {
 	if batch.Conflict+batch.Rejected+batch.Expired > 0 {
 		level = slog.LevelError
 	}
-	telemetry.Logger(ctx).Log(ctx, level, "batch answered", slog.String("batch", id.String()), slog.Int64("records", batch.Records),
+	telemetry.Logger(ctx).Log(ctx, level, "batch done", slog.String("batch", id.String()), slog.Int64("records", batch.Records),
 		slog.Int64("accepted", batch.Accepted), slog.Int64("duplicate", batch.Duplicate), slog.Int64("conflict", batch.Conflict),
 		slog.Int64("rejected", batch.Rejected), slog.Int64("expired", batch.Expired), slog.Int64("declined", batch.Declined), slog.Int64("tries", batch.Tries))
 	return nil

@@ -74,6 +74,6 @@ func (f *Forwarder) putBack(ctx context.Context, s *sending, cause error) error 
 		return err
 	}
 	telemetry.Logger(ctx).Log(ctx, level, "batch waits", slog.String("batch", id.String()), slog.String("kind", kind), slog.String("cause", cause.Error()),
-		slog.Duration("delay", delay), slog.Int64("tries", batch.Tries), slog.Int("answers", len(s.answers)), slog.Int("records", len(s.records)))
+		slog.Duration("delay", delay), slog.Int64("tries", batch.Tries), slog.Int("outcomes", len(s.answers)), slog.Int("records", len(s.records)))
 	return nil
 }

@@ -228,7 +228,7 @@ func (f *Forwarder) keep(ctx context.Context, s *sending, some []int, results ma
 	}
 	for id, k := range stand {
 		if was, is := outcome.InBill(k.Status), outcome.InBill(answers[id].Status); was != is {
-			telemetry.Logger(ctx).ErrorContext(ctx, "final answer changed; the first one stands", slog.String("batch", s.id.String()),
+			telemetry.Logger(ctx).ErrorContext(ctx, "final outcome changed; the first one stands", slog.String("batch", s.id.String()),
 				slog.String("recordId", id), slog.String("first", k.Status), slog.String("now", answers[id].Status))
 		}
 		s.answers[id] = resultOf(id, k)

@@ -91,7 +91,7 @@ func (f *Forwarder) endLone(ctx context.Context, s *sending, alone []lone, prove
 	}
 	last := alone[len(alone)-1].refusal
 	if len(rest) > 0 {
-		telemetry.Logger(ctx).ErrorContext(ctx, "records rejected", slog.String("batch", s.id.String()), slog.Int("records", len(rest)),
+		telemetry.Logger(ctx).ErrorContext(ctx, "records declined", slog.String("batch", s.id.String()), slog.Int("records", len(rest)),
 			slog.String("cause", last.Error()), slog.Bool("decided", decided))
 	}
 	switch {

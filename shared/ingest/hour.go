@@ -158,7 +158,7 @@ func (g Ingester) takenOut(ctx context.Context, id ledger.HourID) (out bool, err
 	}
 	verdict, err := g.Ledger.Exclude(ctx, id, ledger.Reasoned{By: "IngestHour", Reason: reason, At: g.Now()}, true)
 	if err == nil {
-		telemetry.Logger(ctx).InfoContext(ctx, "hour taken out", slog.String("hour", id.String()), slog.String("verdict", string(verdict)), slog.String("reason", reason))
+		telemetry.Logger(ctx).InfoContext(ctx, "hour excluded", slog.String("hour", id.String()), slog.String("verdict", string(verdict)), slog.String("reason", reason))
 	}
 	return true, err
 }

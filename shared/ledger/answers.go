@@ -141,7 +141,7 @@ const CodeDecided = "RejectedByDecision"
 // order of its records.
 type Receipt struct {
 	Batch   string          `json:"batch"`
-	Answers []ReceiptAnswer `json:"answers"`
+	Answers []ReceiptAnswer `json:"outcomes"`
 }
 
 // ReceiptAnswer is the answer to one record, and what stands of it.

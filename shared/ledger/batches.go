@@ -16,9 +16,9 @@ type BatchState string
 
 // States of a batch.
 const (
-	BatchReady    BatchState = "ready"    // not sent, or sent without an answer
-	BatchWaiting  BatchState = "waiting"  // commerce could not take it: sent again after NotBefore
-	BatchAnswered BatchState = "answered" // every record has a final answer
+	BatchReady    BatchState = "ready"   // not sent, or sent without an answer
+	BatchWaiting  BatchState = "waiting" // commerce could not take it: sent again after NotBefore
+	BatchAnswered BatchState = "done"    // every record has its final outcome
 )
 
 // BatchID names one batch.
@@ -57,7 +57,7 @@ type Batch struct {
 	// Of a batch that is not answered yet.
 	Unknowns      int64     `col:"unknowns,omitempty"` // tries with an unknown outcome since the last read-back
 	Unread        int64     `col:"unread,omitempty"`   // tries in which an answer had no result that could be read, of some record
-	UnansweredAt  time.Time `col:"unansweredAt"`       // when a request of it last ended without an answer
+	UnansweredAt  time.Time `col:"noResponseAt"`       // when a request of it last ended without an answer
 	SettleFrom    time.Time `col:"settleFrom"`         // an operator has settled it, and no request is sent any more; none is on its way from then on
 	Partial       bool      `col:"partial,omitempty"`  // some of its records may be answered in DailyUsage
 	DeclinedSince time.Time `col:"declinedSince"`      // commerce refuses each request of it; absent if it does not

@@ -17,7 +17,7 @@ type Verdict string
 
 // Verdicts. Only a counted blob is in any bill.
 const (
-	Counted      Verdict = "counted"
+	Counted      Verdict = "accepted"
 	Duplicate    Verdict = "duplicate"    // another file with the rows of the hour that counts
 	Conflict     Verdict = "conflict"     // another file with other rows: the operator decides
 	Rejected     Verdict = "rejected"     // refused whole
@@ -47,7 +47,7 @@ func (id HourID) String() string { return id.CloudID + " " + id.Hour.String() + 
 // Hour is a row of UsageHours: one landed blob, or the pointer to the one that
 // counts (RowKey HH), which repeats its row.
 type Hour struct {
-	Counts       string    `col:"counts,omitempty"` // only in the pointer: SHA16 of the blob that counts; empty: the hour is excluded
+	Counts       string    `col:"acceptedFile,omitempty"` // only in the pointer: SHA16 of the blob that counts; empty: the hour is excluded
 	Verdict      Verdict   `col:"verdict"`
 	Code         string    `col:"code,omitempty"` // of a rejection
 	Reason       string    `col:"reason,omitempty"`

@@ -167,7 +167,7 @@ func TestReconcileOtherFiles(t *testing.T) {
 			other += part + "\r\n"
 		}
 		r := w.reconcile(t, "20191210", "20191210", withBill(other))
-		mustTell(t, r, map[string][]string{"2019-12-10": {"stack 1.25", "otherPayer -1.25", "bill 0"}})
+		mustTell(t, r, map[string][]string{"2019-12-10": {"stack 1.25", "otherBillingSubscription -1.25", "bill 0"}})
 		if c := r.Lines[0].Causes[0]; c.String() != "charged to 7a1f6e0c-2a53-4a8e-9a43-0c2d4c9f1b11, which the file is not of" || r.Lines[0].NoRate != "the file does not have it" ||
 			!strings.Contains(fmt.Sprint(r.Notes), "no billing period of 2019-12") {
 			t.Errorf("%s, %+v", c, r)
@@ -186,9 +186,9 @@ func TestReconcileOtherFiles(t *testing.T) {
 		w.close(t, day(t, "20191210"))
 		w.fault(t, "POST", `{"next":1,"cut":"after"}`)
 		ok(t, w.forwarder.Forward(t.Context(), ledger.BatchID{CloudID: cloudID, Day: day(t, "20191210"), Revision: 2, Number: 1}))
-		mustTell(t, w.reconcile(t, "20191210", "20191210", nil), map[string][]string{"2019-12-10": {"stack 3.25", "unanswered -2", "bill 1.25"}})
+		mustTell(t, w.reconcile(t, "20191210", "20191210", nil), map[string][]string{"2019-12-10": {"stack 3.25", "noOutcome -2", "bill 1.25"}})
 		mustTell(t, w.reconcile(t, "20191210", "20191210", withBill(w.details(t))),
-			map[string][]string{"2019-12-10": {"stack 3.25", "unanswered -2", "answerNotReadYet 2", "bill 3.25"}})
+			map[string][]string{"2019-12-10": {"stack 3.25", "noOutcome -2", "outcomeNotRead 2", "bill 3.25"}})
 	})
 }
 

@@ -164,18 +164,18 @@ func TestReconcileOnTheWay(t *testing.T) {
 	w.ingest(t, h22, usageRow(1, h22-1, "1"), usageRow(1, h22, "2"))
 	w.ingest(t, h23, usageRow(1, h22, "4"))
 	w.ingest(t, h00, usageRow(1, h23, "8"))
-	mustTell(t, w.reconcile(t, "20191210", "20191210", nil), map[string][]string{"2019-12-10": {"stack 7", "reportedLater 1 8", "notStated -15", "bill 0"}})
+	mustTell(t, w.reconcile(t, "20191210", "20191210", nil), map[string][]string{"2019-12-10": {"stack 7", "reportedLater 1 8", "notClosed -15", "bill 0"}})
 
 	w.now = w.now.Add(60 * time.Hour)
 	w.close(t, day(t, "20191210"))
-	mustTell(t, w.reconcile(t, "20191210", "20191210", nil), map[string][]string{"2019-12-10": {"stack 7", "reportedLater 1 8", "unanswered -15", "bill 0"}})
+	mustTell(t, w.reconcile(t, "20191210", "20191210", nil), map[string][]string{"2019-12-10": {"stack 7", "reportedLater 1 8", "noOutcome -15", "bill 0"}})
 	w.settle(t)
 	mustTell(t, w.reconcile(t, "20191210", "20191210", nil), map[string][]string{"2019-12-10": {"stack 7", "reportedLater 1 8", "bill 15"}})
 
 	w.ingest(t, h00+5, usageRow(1, h23, "16"), usageRow(2, h00-30, "32"))
 	mustTell(t, w.reconcile(t, "20191210", "20191210", nil), map[string][]string{
 		"2019-12-10": {"stack 7", "reportedLater 1 8", "reportedLater 6 16", "notCorrected -16", "bill 15"}})
-	mustTell(t, w.reconcile(t, "20191209", "20191209", nil), map[string][]string{"2019-12-09": {"stack 0", "reportedLater 35 32", "notStated -32", "bill 0"}})
+	mustTell(t, w.reconcile(t, "20191209", "20191209", nil), map[string][]string{"2019-12-09": {"stack 0", "reportedLater 35 32", "notClosed -32", "bill 0"}})
 	w.settle(t)
 	mustTell(t, w.reconcile(t, "20191209", "20191211", nil), map[string][]string{
 		"2019-12-09": {"stack 0", "reportedLater 35 32", "bill 32"},
@@ -193,7 +193,7 @@ func TestReconcileOnTheWay(t *testing.T) {
 	ok(t, err)
 	ok(t, w.sweeper.Ingester.IngestHour(t.Context(), second))
 	mustTell(t, w.reconcile(t, "20191210", "20191210", nil), map[string][]string{
-		"2019-12-10": {"stack 7", "reportedLater 1 9", "reportedLater 6 16", "notCorrected -9", "stillStated 8", "bill 31"}})
+		"2019-12-10": {"stack 7", "reportedLater 1 9", "reportedLater 6 16", "notCorrected -9", "notReversed 8", "bill 31"}})
 	w.settle(t)
 	mustTell(t, w.reconcile(t, "20191210", "20191210", nil), map[string][]string{"2019-12-10": {"stack 7", "reportedLater 1 9", "reportedLater 6 16", "bill 32"}})
 	t.Run("a file of before and the stack's saved answers differ by name", func(t *testing.T) {
@@ -205,7 +205,7 @@ func TestReconcileOnTheWay(t *testing.T) {
 			})
 		})
 		mustTell(t, r, map[string][]string{"2019-12-11": {
-			"stack 120", "hourDoesNotCount -64", "hourDiffers 1", "usedEarlier 1 -9", "usedEarlier 6 -16", "usedEarlier 35 -32", "bill 0"}})
+			"stack 120", "hourNotAccepted -64", "hourDiffers 1", "usedEarlier 1 -9", "usedEarlier 6 -16", "usedEarlier 35 -32", "bill 0"}})
 	})
 }
 

@@ -97,7 +97,7 @@ func (r *run) compare(day usage.Day, state *dayState, f fileBill) {
 	known := map[billKey]tally{}
 	for key, t := range state.accepted {
 		if !f.payers[key.payer] {
-			r.books.enter(key.meterKey, day, OtherPayer, usage.DashedGUID(key.payer), neg(t.sum))
+			r.books.enter(key.meterKey, day, OtherSubscription, usage.DashedGUID(key.payer), neg(t.sum))
 			continue
 		}
 		key.payer = ""
@@ -116,7 +116,7 @@ func (r *run) compare(day usage.Day, state *dayState, f fileBill) {
 		case file.n < ours.n:
 			r.books.enter(key.meterKey, day, NotInFile, detail, file.sum.Sub(ours.sum))
 		case file.n > ours.n && state.unanswered:
-			r.books.enter(key.meterKey, day, AnswerNotKnown, detail, file.sum.Sub(ours.sum))
+			r.books.enter(key.meterKey, day, OutcomeNotRead, detail, file.sum.Sub(ours.sum))
 		}
 	}
 }

@@ -12,33 +12,33 @@ type Kind string
 
 // Kinds, in the order of the way from the stack to the bill.
 const (
-	HourOut        Kind = "hourDoesNotCount" // the stack has the reported hour, and no file of it counts
-	HourDiffers    Kind = "hourDiffers"      // the stack says something else now than in the file that counts
-	Quarantined    Kind = "quarantined"      // the row is refused
-	UsedEarlier    Kind = "usedEarlier"      // used on an earlier day, reported on this one
-	ReportedLater  Kind = "reportedLater"    // used on this day, reported on a later one
-	Redriven       Kind = "redriven"         // a rejected row that was sent again
-	NotStated      Kind = "notStated"        // counts, and the usage day is not closed yet
-	NotCorrected   Kind = "notCorrected"     // counts since the day was closed; the correction is still to come
-	StillStated    Kind = "stillStated"      // does not count any more; the correction is still to come
-	CarriedIn      Kind = "carriedIn"        // usage of another day that this day bills
-	CarriedAway    Kind = "carriedAway"      // billed on another day
-	Waived         Kind = "waived"           // an operator decided not to bill it
-	ReportingOff   Kind = "reportingOff"     // counted, and forwarded nowhere
-	Unanswered     Kind = "unanswered"       // sent, or to be sent, without commerce's answer
-	Rejected       Kind = "rejected"         // refused by commerce
-	Expired        Kind = "expired"          // too late for commerce
-	Conflict       Kind = "conflict"         // commerce keeps another quantity
-	Reclassified   Kind = "reclassified"     // on the meter's other line: the stack's own usage, or not
-	OtherPayer     Kind = "otherPayer"       // charged to a subscription that the file is not of
-	NotInFile      Kind = "notInFile"        // accepted, and not in the file
-	AnswerNotKnown Kind = "answerNotReadYet" // in the file, and its answer is not in DailyUsage yet
+	HourNotAccepted   Kind = "hourNotAccepted"          // the stack has the reported hour, and no file of it counts
+	HourDiffers       Kind = "hourDiffers"              // the stack says something else now than in the file that counts
+	Quarantined       Kind = "quarantined"              // the row is refused
+	UsedEarlier       Kind = "usedEarlier"              // used on an earlier day, reported on this one
+	ReportedLater     Kind = "reportedLater"            // used on this day, reported on a later one
+	Redriven          Kind = "redriven"                 // a rejected row that was sent again
+	NotClosed         Kind = "notClosed"                // counts, and the usage day is not closed yet
+	NotCorrected      Kind = "notCorrected"             // counts since the day was closed; the correction is still to come
+	NotReversed       Kind = "notReversed"              // does not count any more; the correction is still to come
+	CarriedIn         Kind = "carriedIn"                // usage of another day that this day bills
+	CarriedAway       Kind = "carriedAway"              // billed on another day
+	Waived            Kind = "waived"                   // an operator decided not to bill it
+	ReportingOff      Kind = "reportingOff"             // counted, and forwarded nowhere
+	NoOutcome         Kind = "noOutcome"                // sent, or to be sent, without commerce's answer
+	Rejected          Kind = "rejected"                 // refused by commerce
+	Expired           Kind = "expired"                  // too late for commerce
+	Conflict          Kind = "conflict"                 // commerce keeps another quantity
+	Reclassified      Kind = "reclassified"             // on the meter's other line: the stack's own usage, or not
+	OtherSubscription Kind = "otherBillingSubscription" // charged to a subscription that the file is not of
+	NotInFile         Kind = "notInFile"                // accepted, and not in the file
+	OutcomeNotRead    Kind = "outcomeNotRead"           // in the file, and its answer is not in DailyUsage yet
 )
 
 var order = func() map[Kind]int {
 	order := map[Kind]int{}
-	for i, k := range []Kind{HourOut, HourDiffers, Quarantined, UsedEarlier, ReportedLater, Redriven, NotStated, NotCorrected, StillStated,
-		CarriedIn, CarriedAway, Waived, ReportingOff, Unanswered, Rejected, Expired, Conflict, Reclassified, OtherPayer, NotInFile, AnswerNotKnown} {
+	for i, k := range []Kind{HourNotAccepted, HourDiffers, Quarantined, UsedEarlier, ReportedLater, Redriven, NotClosed, NotCorrected, NotReversed,
+		CarriedIn, CarriedAway, Waived, ReportingOff, NoOutcome, Rejected, Expired, Conflict, Reclassified, OtherSubscription, NotInFile, OutcomeNotRead} {
 		order[k] = i
 	}
 	return order
@@ -92,23 +92,23 @@ func (c Cause) String() string {
 
 // words of the other kinds; %s is the detail.
 var words = map[Kind]string{
-	HourOut:        "reported, and not accepted: %s",
-	HourDiffers:    "the accepted file differs from the stack: %s",
-	Quarantined:    "rejected rows: %s (stackusage quarantine list)",
-	Redriven:       "rejected rows that were resubmitted%s",
-	NotStated:      "accepted; the usage day is not closed yet%s",
-	NotCorrected:   "accepted since %s; its correction is to come",
-	StillStated:    "not accepted any more since %s; its correction is to come",
-	CarriedIn:      "usage of %s, carried forward into this day",
-	CarriedAway:    "carried forward to %s, which bills it",
-	Waived:         "not billed by an operator's decision%s (stackusage day list)",
-	ReportingOff:   "accepted and not forwarded: reporting is off%s",
-	Unanswered:     "not answered by commerce yet, %s",
-	Rejected:       "declined by commerce, %s",
-	Expired:        "too late for commerce, %s (stackusage day list-declined)",
-	Conflict:       "commerce keeps another quantity, %s",
-	Reclassified:   "stands on the meter's other line: user's, or the stack's own%s",
-	OtherPayer:     "charged to %s, which the file is not of",
-	NotInFile:      "accepted by commerce, and not in the file, %s",
-	AnswerNotKnown: "in the file, and commerce's response not read yet, %s",
+	HourNotAccepted:   "reported, and not accepted: %s",
+	HourDiffers:       "the accepted file differs from the stack: %s",
+	Quarantined:       "rejected rows: %s (stackusage quarantine list)",
+	Redriven:          "rejected rows that were resubmitted%s",
+	NotClosed:         "accepted; the usage day is not closed yet%s",
+	NotCorrected:      "accepted since %s; its correction is to come",
+	NotReversed:       "not accepted any more since %s; its correction is to come",
+	CarriedIn:         "usage of %s, carried forward into this day",
+	CarriedAway:       "carried forward to %s, which bills it",
+	Waived:            "not billed by an operator's decision%s (stackusage day list)",
+	ReportingOff:      "accepted and not forwarded: reporting is off%s",
+	NoOutcome:         "not answered by commerce yet, %s",
+	Rejected:          "declined by commerce, %s",
+	Expired:           "too late for commerce, %s (stackusage day list-declined)",
+	Conflict:          "commerce keeps another quantity, %s",
+	Reclassified:      "stands on the meter's other line: user's, or the stack's own%s",
+	OtherSubscription: "charged to %s, which the file is not of",
+	NotInFile:         "accepted by commerce, and not in the file, %s",
+	OutcomeNotRead:    "in the file, and commerce's response not read yet, %s",
 }

@@ -130,7 +130,7 @@ func (r *run) enterInputs(ctx context.Context, day usage.Day, inputs []ledger.Da
 			delete(stated, name)
 			continue
 		}
-		kind, detail := NotStated, ""
+		kind, detail := NotClosed, ""
 		if revision > 0 {
 			kind, detail = NotCorrected, fmt.Sprintf("revision %d", revision)
 		}
@@ -182,7 +182,7 @@ func (r *run) enterPartial(ctx context.Context, day usage.Day, in ledger.DayInpu
 		}
 		key := s.Key()
 		if r.wants(key.MeterID, key.SubscriptionID) {
-			r.books.enter(meterKey{key.MeterID, r.free(key.SubscriptionID, s.FirstHour(), own)}, day, StillStated, fmt.Sprintf("revision %d", revision), s.Quantity)
+			r.books.enter(meterKey{key.MeterID, r.free(key.SubscriptionID, s.FirstHour(), own)}, day, NotReversed, fmt.Sprintf("revision %d", revision), s.Quantity)
 		}
 	}
 	return nil
@@ -228,7 +228,7 @@ func (r *run) readAnswers(ctx context.Context, day usage.Day, last int, sent map
 	}
 	for key, t := range sent {
 		if n := t.n - answered[key].n; n > 0 {
-			r.books.enter(key, day, Unanswered, fmt.Sprintf("records of revision %d", last), answered[key].sum.Sub(t.sum))
+			r.books.enter(key, day, NoOutcome, fmt.Sprintf("records of revision %d", last), answered[key].sum.Sub(t.sum))
 		}
 	}
 	return state, nil

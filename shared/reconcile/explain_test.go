@@ -165,7 +165,7 @@ func TestCausesAlwaysAddUp(t *testing.T) {
 		}
 		for range rnd.IntN(5) {
 			d := from - 1 + usage.Day(rnd.IntN(6))
-			kind := []reconcile.Kind{reconcile.NotStated, reconcile.Rejected, reconcile.CarriedIn, reconcile.StillStated}[rnd.IntN(4)]
+			kind := []reconcile.Kind{reconcile.NotClosed, reconcile.Rejected, reconcile.CarriedIn, reconcile.NotReversed}[rnd.IntN(4)]
 			q := quantity(t, fmt.Sprintf("-%d.%d", rnd.IntN(9), rnd.Uint32()))
 			a.Enter(d, kind, q)
 			a.Bill(d, q)

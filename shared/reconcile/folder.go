@@ -22,7 +22,7 @@ func (r *run) readFolder() error {
 		}
 		kind, detail := HourDiffers, hour.String()
 		if why := r.whyOut(hour); why != "" {
-			kind, detail = HourOut, hour.String()+", "+why
+			kind, detail = HourNotAccepted, hour.String()+", "+why
 		}
 		for key, q := range landed {
 			r.books.enter(key, hour.Day(), kind, detail, q.Sub(said[key]))

@@ -75,7 +75,7 @@ func TestRejectedIsWhatQuarantineSays(t *testing.T) {
 		t.Fatal(err)
 	}
 	// Causes of one kind are a line for each code.
-	want := []string{"2019-12-10: -1; quarantined -4; quarantined -2; quarantined 8; notStated -1; unexplained 0; bill 0"}
+	want := []string{"2019-12-10: -1; quarantined -4; quarantined -2; quarantined 8; notClosed -1; unexplained 0; bill 0"}
 	if diff := cmp.Diff(want, shorts(report.Lines)); diff != "" {
 		t.Errorf("(-want +got):\n%s", diff)
 	}

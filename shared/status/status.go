@@ -35,7 +35,7 @@ type OpenDay struct {
 	WaitsFor     string    `json:"waitsFor,omitempty"`        // why the day has no next revision yet; empty: it is due, or the rules are not known
 	DueAt        time.Time `json:"dueAt,omitzero"`            // when it has one all the same
 	Declined     int64     `json:"declinedRecords,omitempty"` // of the last revision, by commerce
-	Unanswered   int       `json:"unansweredBatches,omitempty"`
+	Unanswered   int       `json:"openBatches,omitempty"`
 	LastResponse string    `json:"lastResponse,omitempty"` // of a batch that waits
 }
 

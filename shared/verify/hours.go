@@ -53,7 +53,7 @@ func (l *look) checkHours() {
 		if len(hh) > 2 {
 			continue
 		}
-		names, verdicts, but := p.Text("counts"), []string{"counted"}, []string{"counts", "challenger", "excluded", "excludedBy"}
+		names, verdicts, but := p.Text("acceptedFile"), []string{"accepted"}, []string{"acceptedFile", "challenger", "excluded", "excludedBy"}
 		if names == "" { // the hour is excluded
 			names, verdicts = p.Text("excluded"), []string{"excluded", "unregistered"}
 			but = append(but, decided...) // its file may be decided about again, which does not change what counts
@@ -84,7 +84,7 @@ func (l *look) checkFile(r evidence.Row) *hourblob.File {
 		line := fmt.Sprint(n)
 		rejected.Put(fmt.Sprintf("%s_%010d", r.Key, n), pair{Must: &evidence.Props{"line": line, "code": code, "blob": f.Path, "bytes": refusals}}, 500)
 	})
-	if f.Text("verdict") != "counted" {
+	if f.Text("verdict") != "accepted" {
 		return f
 	}
 	if f.Rejected > 0 {
@@ -134,7 +134,7 @@ func (l *look) checkVerdict(f *hourblob.File, others []*hourblob.File) {
 	verdict, pointer := f.Text("verdict"), l.hours[f.Key[:2]]
 	swept := l.o.Now.After(form.Later(l.book.Changed(), f.When("landedAt")).Add(l.o.SweepGrace + time.Hour)) // since it could be registered
 	accepts := l.book.Covers(f.Hour, l.o.SettlingHours).Found()
-	twin, rival := false, pointer.Text("counts") == "" && pointer.Text("excluded") != "" // with the same rows; with others
+	twin, rival := false, pointer.Text("acceptedFile") == "" && pointer.Text("excluded") != "" // with the same rows; with others
 	for _, o := range others {
 		twin = twin || o != f && o.Once() && o.RowSet == f.RowSet
 		rival = rival || o != f && o.Once() && o.RowSet != f.RowSet
@@ -147,18 +147,18 @@ func (l *look) checkVerdict(f *hourblob.File, others []*hourblob.File) {
 		form.When(verdict == "unregistered" && accepts && swept, "the registration accepts the hour"),
 		form.When(verdict == "rejected" && (f.Code != code || code == "") && !overLimit, fmt.Sprintf("its code is %q, must be %q", code, f.Code)),
 		form.When(read && f.Code != "", f.Path+" must be rejected: "+f.Code),
-		form.When(verdict == "counted" && !accepts && swept, "the registration does not accept the hour"),
+		form.When(verdict == "accepted" && !accepts && swept, "the registration does not accept the hour"),
 		form.When(verdict == "duplicate" && !twin, "no file of the hour that counts or counted has the same rows"),
 		form.When(read && f.Corrected && (verdict == "duplicate" || !decided && f.Text("earlier") == ""), "a corrected blob counts by a decision, or not at all"),
 		form.When(form.Among(verdict, "conflict", "kept-out") && !rival && !f.Corrected, "no file of the hour that counts or counted has other rows"),
 		form.When(form.Among(verdict, "kept-out", "excluded", "voided") && !decided || verdict == "voided" && f.Text("supersededBy") == "", "no operator decided it"),
-		form.When(read && !form.Among(verdict, "counted", "duplicate", "conflict", "kept-out", "voided", "excluded"), "there is no such verdict"))
+		form.When(read && !form.Among(verdict, "accepted", "duplicate", "conflict", "kept-out", "voided", "excluded"), "there is no such verdict"))
 	l.Check(wrong == "", f.Where, "verdict is %q; %s", verdict, wrong)
 	if !read || f.Code != "" {
 		return
 	}
 	must := evidence.Props{"sha256": f.SHA256, "rowSetHash": f.RowSet, "bytes": f.Bytes, "records": f.Records, "pages": f.Pages}
-	if verdict == "counted" {
+	if verdict == "accepted" {
 		must["accepted"], must["quarantined"] = f.Accepted, f.Rejected
 		l.checkCounted(f, pointer)
 	}
@@ -174,7 +174,7 @@ func (l *look) checkVerdict(f *hourblob.File, others []*hourblob.File) {
 func (l *look) checkCounted(f *hourblob.File, pointer evidence.Row) {
 	l.out.Hours++
 	l.out.Rows, l.out.Rejected = l.out.Rows+f.Records, l.out.Rejected+f.Rejected
-	l.Check(pointer.Text("counts") == f.SHA16, f.Where, "verdict is counted, but the row of the hour names another file")
+	l.Check(pointer.Text("acceptedFile") == f.SHA16, f.Where, "verdict is accepted, but the row of the hour names another file")
 	f.Days[l.day] += 0
 	if f.Text("usageDays") != f.UsageDays() { // SETTLING_HOURS may have been another
 		f.Days[form.StartOf(l.day).AddDate(0, 0, -1).Format("20060102")] += 0

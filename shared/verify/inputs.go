@@ -50,7 +50,7 @@ func (l *look) checkInputs() {
 			r, pointer = l.Get(table.UsageHours, partition, key), l.Get(table.UsageHours, partition, key[:2])
 		}
 		verdict, challenger, sha16 := r.Text("verdict"), pointer.Text("challenger"), key[3:]
-		in.counts = verdict == "counted" && pointer.Text("counts") == sha16
+		in.counts = verdict == "accepted" && pointer.Text("acceptedFile") == sha16
 		in.pending = challenger != "" && (in.counts || challenger == sha16) || verdict == "" ||
 			verdict == "unregistered" && !pointer.Found() // beside another it counts only by a decision
 		if !in.read {
@@ -131,7 +131,7 @@ func (l *look) checkMissing(last *revision) {
 	known := last.Text("missingHours") + "," + strings.Join(last.keys, ",")
 	for _, h := range l.hoursOfDay() {
 		pointer := l.hours[h.Compact()[8:]]
-		excluded := pointer.Found() && pointer.Text("counts") == ""
+		excluded := pointer.Found() && pointer.Text("acceptedFile") == ""
 		l.Check(!l.book.Expects(h) || excluded || strings.Contains(known, h.Compact()) || !last.When("closedAt").After(l.book.Changed()),
 			last.Where, "the reported hour %s is neither among its inputs nor missing", h.Compact())
 	}

@@ -181,7 +181,7 @@ func (r *revision) answers(b batch, records []json.RawMessage) []outcome {
 	if row.Found() {
 		r.Same(row.Where, row.Props, evidence.Props{"blob": b.Blob, "sha256": b.SHA256, "records": b.Records})
 	}
-	if row.Text("state") != "answered" {
+	if row.Text("state") != "done" {
 		r.waiting[number] = true
 		r.out.Unsettled += int64(b.Records)
 		r.Check(r.Get(table.OpenDays, r.CloudID, r.Key).Found(), row.Where, "it has no final outcome, and OpenDays has no row %s", r.Key)
@@ -192,13 +192,13 @@ func (r *revision) answers(b batch, records []json.RawMessage) []outcome {
 	path, sum := row.Text("receipt"), row.Text("receiptSha256")
 	r.receipts = append(r.receipts, form.Object("blob", path, "sha256", sum))
 	var receipt struct {
-		Batch   string
-		Answers []outcome
+		Batch    string
+		Outcomes []outcome
 	}
 	r.ReadFile(path, sum, &receipt)
-	evidence.Need(receipt.Batch == r.partition()+"_"+number && len(receipt.Answers) == len(records), path, "it is not the receipt of batch %s_%s with %d records", r.partition(), number, len(records))
+	evidence.Need(receipt.Batch == r.partition()+"_"+number && len(receipt.Outcomes) == len(records), path, "it is not the receipt of batch %s_%s with %d records", r.partition(), number, len(records))
 	tally := map[string]int{}
-	for i, o := range receipt.Answers {
+	for i, o := range receipt.Outcomes {
 		tally[o.Status]++
 		if r.answered(fmt.Sprintf("%s outcome %d", path, i+1), records[i], o, b.Number) {
 			tally["declined"]++
@@ -211,7 +211,7 @@ func (r *revision) answers(b batch, records []json.RawMessage) []outcome {
 	r.Same(row.Where, row.Props, must)
 	r.out.Answers += int64(len(records))
 	r.out.Refused += int64(tally["Conflict"] + tally["Rejected"] + tally["Expired"])
-	return receipt.Answers
+	return receipt.Outcomes
 }
 
 // answered compares an outcome with its record, and says what DailyUsage must have.

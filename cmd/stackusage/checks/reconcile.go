@@ -46,7 +46,7 @@ func Reconcile(e *cli.Env) *cobra.Command {
 	var all bool
 	cmd := cli.Command("reconcile", "Explain how reported and billed usage differ", aboutReconcile, `
 stackusage reconcile --from 2019-12-10 --to 2019-12-11
-stackusage reconcile --from 2019-12-10 --to 2019-12-11 --bill usage-details.csv --stack answers`, func(ctx context.Context) error {
+stackusage reconcile --from 2019-12-10 --to 2019-12-11 --bill usage-details.csv --stack responses`, func(ctx context.Context) error {
 		if err := f.Check(); err != nil {
 			return err
 		}

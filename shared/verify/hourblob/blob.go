@@ -228,7 +228,7 @@ func (f *File) readHeader(content []byte) (code string) {
 // Once reports whether the file counts, or counted once: one that an end took out is
 // unregistered.
 func (f *File) Once() bool {
-	return form.Among(f.Text("verdict"), "counted", "voided", "excluded") || f.Text("decision") == "exclude"
+	return form.Among(f.Text("verdict"), "accepted", "voided", "excluded") || f.Text("decision") == "exclude"
 }
 
 // UsageDays lists the days that the file is an input of as the column does.
