@@ -2,6 +2,7 @@ package main
 
 import (
 	"bytes"
+	"context"
 	"encoding/json"
 	"errors"
 	"io"
@@ -13,7 +14,7 @@ import (
 	"stackusage/shared/landing"
 	"stackusage/shared/ledger"
 	"stackusage/shared/queue"
-	"stackusage/shared/status"
+	statuspkg "stackusage/shared/status"
 )
 
 func TestStatus(t *testing.T) {
@@ -28,29 +29,40 @@ func TestStatus(t *testing.T) {
 	ok(t, err)
 	ok(t, account.Blobs.Create(t.Context(), landing.Container(cloudID)))
 	ok(t, account.Queues.Enqueue(t.Context(), queue.Days, queue.DayMessage(cloudID, day), 0))
-	t.Run("what is open is shown, and is no error", func(t *testing.T) {
-		got := strings.Join(strings.Fields(tool(t, getenv, "status")), " ")
-		for _, want := range []string{"agent AzureStack-" + cloudID + " no heartbeat", "openDay AzureStack-" + cloudID + " 2019-12-10 open since 2", "queue 1 message on " + queue.Days} {
+	status := func(flags ...string) string {
+		t.Helper()
+		var out bytes.Buffer
+		if err := run(t.Context(), append([]string{"status"}, flags...), getenv, &out, io.Discard); !errors.Is(err, cli.ErrDifferences) {
+			t.Errorf("%v: error %v\n%s", flags, err, &out)
+		}
+		return out.String()
+	}
+	t.Run("a line for each registration, what to know, and what to do", func(t *testing.T) {
+		got := status("--registration", cloudID)
+		for _, want := range []string{"problems", ", last hour 2019-12-10T19:00Z, 1 open day\n", "\nPROBLEM  AzureStack-" + cloudID + "  no hours reported since 2019-12-10T20:00Z",
+			"The agent has sent no heartbeat", "next: stackusage-agent doctor   (on the stack)\n", "PROBLEM  app ", "1 registration, 2 open items checked, Sweep has not run\n"} {
 			if !strings.Contains(got, want) {
 				t.Errorf("want %q in\n%s", want, got)
 			}
 		}
 	})
 	t.Run("JSON is that of the function app", func(t *testing.T) {
-		var s status.Status
-		ok(t, json.Unmarshal([]byte(tool(t, getenv, "status", "--output", "json")), &s))
-		if len(s.OpenDays) != 1 || s.Queues[queue.Days] != 1 || s.Now.IsZero() {
+		var s statuspkg.Status
+		ok(t, json.Unmarshal([]byte(status("--output", "json")), &s))
+		if len(s.OpenDays) != 1 || s.Queues[queue.Days] != 1 || s.Now.IsZero() || len(s.Registrations) != 1 || s.Findings[0].Code == "" {
 			t.Errorf("%+v", s)
 		}
 	})
-	t.Run("what waits for an operator is exit code 2", func(t *testing.T) {
-		getenv, account := found(t)
-		queues, err := queue.Names()
-		ok(t, err)
-		ok(t, account.Queues.Create(t.Context(), queues...))
+	t.Run("CSV has a row for each finding", func(t *testing.T) {
+		if got := status("--output", "csv"); !strings.HasPrefix(got, "code,severity,") || !strings.Contains(got, "\nStackSilent,problem,AzureStack-") {
+			t.Errorf("output\n%s", got)
+		}
+	})
+	t.Run("watched until it is interrupted", func(t *testing.T) {
+		ctx, stop := context.WithTimeout(t.Context(), 2*time.Second)
+		defer stop()
 		var out bytes.Buffer
-		err = run(t.Context(), []string{"status", "--registration", cloudID}, getenv, &out, io.Discard)
-		if !errors.Is(err, cli.ErrDifferences) || !strings.Contains(out.String(), "tenant: ") {
+		if err := run(ctx, []string{"status", "--watch"}, getenv, &out, io.Discard); !errors.Is(err, cli.ErrDifferences) || !strings.Contains(out.String(), "PROBLEM") {
 			t.Errorf("error %v\n%s", err, &out)
 		}
 	})

@@ -58,8 +58,8 @@ func add(ranges []Range, h usage.Hour) []Range {
 	return append(ranges, Range{h, h})
 }
 
-// within reports whether an hour is in some range.
-func within(ranges []Range, h usage.Hour) bool {
+// Within reports whether an hour is in some range.
+func Within(ranges []Range, h usage.Hour) bool {
 	for _, r := range ranges {
 		if r.First <= h && h <= r.Last {
 			return true
@@ -97,7 +97,7 @@ func Silence(history registration.History, last *usage.Hour, accepted []Range, n
 	}
 	var silent *Range
 	for h := range expected(history, first, due(now), now) {
-		if within(accepted, h) {
+		if Within(accepted, h) {
 			continue
 		}
 		if silent == nil {

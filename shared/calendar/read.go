@@ -59,7 +59,7 @@ func Read(ctx context.Context, l *ledger.Ledger, history registration.History, o
 	}
 	for _, h := range missing {
 		switch {
-		case within(accepted, h):
+		case Within(accepted, h):
 			s.Accepted = add(s.Accepted, h)
 		case h < come.newest:
 			s.Missing = add(s.Missing, h)
@@ -156,7 +156,7 @@ func Between(ctx context.Context, store table.Store, history registration.Histor
 	for h := range expected(history, first, last, now) {
 		switch {
 		case come.hours[h]:
-		case within(recorded, h):
+		case Within(recorded, h):
 			accepted = add(accepted, h)
 		default:
 			missing = add(missing, h)

@@ -80,6 +80,13 @@ func (l *Ledger) UndecidedHours(ctx context.Context, cloudID string) iter.Seq2[L
 		table.Condition{Column: "code", Value: landing.RejectedTooLarge}, table.Condition{Column: "code", Value: landing.RejectedTooManyRows})
 }
 
+// OpenFiles goes through the landed files of a registration that are in conflict,
+// rejected, or not registered. Of the rejected ones another file may be accepted.
+func (l *Ledger) OpenFiles(ctx context.Context, cloudID string) iter.Seq2[LandedHour, error] {
+	return l.landed(ctx, cloudID+"_", cloudID+afterUnderscore, table.Condition{Column: "verdict", Value: string(Conflict)},
+		table.Condition{Column: "verdict", Value: string(Rejected)}, table.Condition{Column: "verdict", Value: string(Unregistered)})
+}
+
 func (l *Ledger) landed(ctx context.Context, from, to string, any ...table.Condition) iter.Seq2[LandedHour, error] {
 	return func(yield func(LandedHour, error) bool) {
 		for row, err := range l.Store.Scan(ctx, table.UsageHours, from, to, any...) {

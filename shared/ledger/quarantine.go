@@ -6,9 +6,11 @@ import (
 	"fmt"
 	"iter"
 	"math"
+	"strings"
 	"time"
 
 	"stackusage/shared/table"
+	"stackusage/shared/usage"
 )
 
 // RowStatus says what became of a rejected row.
@@ -159,6 +161,42 @@ func (l *Ledger) rejected(ctx context.Context, id HourID, refusals string) iter.
 				return
 			}
 			if r.State = r.Status; r.Bytes == refusals && !yield(r, nil) {
+				return
+			}
+		}
+	}
+}
+
+// NamedRow is a row of Quarantine with the file that it is of.
+type NamedRow struct {
+	ID HourID
+	Quarantined
+}
+
+// RejectedBetween goes through the rows of Quarantine that nobody has dismissed, of the
+// reported days from first to last, or of all where both are 0. Some are redriven, or of
+// files that are not accepted.
+func (l *Ledger) RejectedBetween(ctx context.Context, cloudID string, first, last usage.Day) iter.Seq2[NamedRow, error] {
+	from, to := cloudID+"_", cloudID+afterUnderscore
+	if first != 0 || last != 0 {
+		from, to = dayPartition(cloudID, first), dayPartition(cloudID, last.Next())
+	}
+	return func(yield func(NamedRow, error) bool) {
+		for row, err := range l.Store.Scan(ctx, table.Quarantine, from, to, table.Condition{Column: "status", Value: string(RowRejected)}) {
+			var r NamedRow
+			if err == nil {
+				_, day, _ := strings.Cut(row.Partition, "_")
+				hh, rest, _ := strings.Cut(row.Key, "_")
+				r.ID.CloudID = cloudID
+				r.ID.SHA16, _, _ = strings.Cut(rest, "_")
+				if r.ID.Hour, err = usage.ParseCompactHour(day + hh); err == nil {
+					err = table.Decode(row.Props, &r.Quarantined)
+				}
+			}
+			if err != nil {
+				err = fmt.Errorf("list rejected rows: %w", err)
+			}
+			if !yield(r, err) || err != nil {
 				return
 			}
 		}

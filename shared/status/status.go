@@ -1,29 +1,91 @@
-// Package status is what is open in the function app: what GET /api/status answers.
+// Package status answers one question: is all well? GET /api/status and stackusage
+// status show what it reads.
+//
+//	Registration   how far the stack has come with its calendar, and its agent
+//	Finding        a condition that somebody should know, with what to do next
+//	OpenDay, ...   what is open, whether it is a finding or not
+//
+// It reads what is open and not the past: no table is read whole but those that list
+// open work, and every list has an end. What cannot be read is a finding (NotRead).
 package status
 
 import (
 	"context"
-	"errors"
+	"fmt"
 	"io"
 	"log/slog"
+	"slices"
+	"strings"
 	"time"
 
+	"stackusage/shared/calendar"
 	"stackusage/shared/closing"
 	"stackusage/shared/content"
+	"stackusage/shared/landing"
 	"stackusage/shared/ledger"
-	"stackusage/shared/queue"
 	"stackusage/shared/registration"
+	"stackusage/shared/usage"
 )
 
-// Status is what GET /api/status answers: what is open, not what was done.
+// Status is the answer.
 type Status struct {
 	Now            time.Time        `json:"now"`
-	OpenDays       []OpenDay        `json:"openDays"`       // have something to close
-	OpenRevisions  []OpenDay        `json:"openRevisions"`  // have batches without a final answer
-	Agents         []Agent          `json:"agents"`         // what each registration's agent said last
-	Findings       []Finding        `json:"findings"`       // wait for an operator's decision; the first hundred
-	FailedMessages int              `json:"failedMessages"` // rows of FailedMessages
-	Queues         map[string]int64 `json:"queues"`         // messages, about
+	Registrations  []Registration   `json:"registrations"` // by name
+	Findings       []Finding        `json:"findings"`      // problems first
+	OpenDays       []OpenDay        `json:"openDays"`      // have something to close
+	OpenRevisions  []OpenDay        `json:"openRevisions"` // have batches without a final outcome
+	FailedMessages int              `json:"failedMessages"`
+	Queues         map[string]int64 `json:"queues"`          // messages, about
+	Sweep          *Run             `json:"sweep,omitempty"` // the last run that ended without an error
+	Checked        int              `json:"openItems"`       // that were looked at: days, revisions, files, messages
+}
+
+// Run is a run of Sweep.
+type Run struct {
+	At      time.Time `json:"at"`
+	Version string    `json:"version,omitempty"` // of the app
+}
+
+// Registration is how far one stack has come.
+type Registration struct {
+	Name     string             `json:"registration,omitempty"` // empty: nobody has registered the cloudId
+	CloudID  string             `json:"cloudId"`
+	Watched  bool               `json:"watched"`
+	LastHour *usage.Hour        `json:"lastHour"`      // the last reported hour with an accepted file; nil: none
+	Behind   int64              `json:"secondsBehind"` // since LastHour began; 0 where nothing has landed or nothing is expected
+	Missing  []calendar.Range   `json:"missingHours,omitempty"`
+	Accepted []calendar.Range   `json:"acceptedMissingHours,omitempty"`
+	Agent    *landing.Heartbeat `json:"heartbeat"` // newest; nil: none in this month or the last
+	OpenDays int                `json:"openDays"`
+	Problems int                `json:"problems"`
+	Notices  int                `json:"notices"`
+}
+
+// Title is how people know the stack.
+func (r Registration) Title() string {
+	if r.Name == "" {
+		return r.CloudID
+	}
+	return r.Name
+}
+
+// Finding is a condition that was found.
+type Finding struct {
+	Code         Code      `json:"code"`
+	Severity     Severity  `json:"severity"`
+	Registration string    `json:"registration,omitempty"` // empty: it is about the app
+	CloudID      string    `json:"cloudId,omitempty"`
+	UsageDay     string    `json:"usageDay,omitempty"`
+	Text         string    `json:"text"`
+	Details      []string  `json:"details,omitempty"`
+	Since        time.Time `json:"since,omitzero"`
+	Next         []Step    `json:"next"`
+}
+
+// Step is a command to run next.
+type Step struct {
+	Command string `json:"command"`
+	Note    string `json:"note,omitempty"` // where, or when
 }
 
 // OpenDay is an entry of OpenDays or OpenRevisions.
@@ -31,24 +93,14 @@ type OpenDay struct {
 	CloudID      string    `json:"cloudId"`
 	UsageDay     string    `json:"usageDay"`
 	Revision     int       `json:"revision,omitempty"`
+	Closed       bool      `json:"closed,omitempty"` // it was closed before
 	Since        time.Time `json:"since"`
-	WaitsFor     string    `json:"waitsFor,omitempty"`        // why the day has no next revision yet; empty: it is due, or the rules are not known
+	WaitsFor     string    `json:"waitsFor,omitempty"`        // why the day has no next revision yet; empty: it is due
 	DueAt        time.Time `json:"dueAt,omitzero"`            // when it has one all the same
 	Declined     int64     `json:"declinedRecords,omitempty"` // of the last revision, by commerce
 	Unanswered   int       `json:"openBatches,omitempty"`
 	LastResponse string    `json:"lastResponse,omitempty"` // of a batch that waits
 }
-
-// Finding is one of what ledger.Findings lists.
-type Finding struct {
-	CloudID  string `json:"cloudId"`
-	UsageDay string `json:"usageDay"`
-	Kind     string `json:"kind"`
-	Text     string `json:"text"`
-}
-
-// maxFindings bounds how many findings the status shows.
-const maxFindings = 100
 
 // Landing lists and opens what the stacks dropped.
 type Landing interface {
@@ -62,9 +114,9 @@ type Queues interface {
 	Depth(ctx context.Context, queue string) (int64, error)
 }
 
-// Reader reads the status. All fields are set before Read is called.
+// Reader reads the status. All fields but Only and Progress are set before Read is called.
 type Reader struct {
-	Closer        *closing.Closer // when days are due; nil: not said
+	Closer        *closing.Closer // when days are due
 	Ledger        *ledger.Ledger
 	Registrations registration.Store
 	Blobs         content.Opener
@@ -72,105 +124,176 @@ type Reader struct {
 	Queues        Queues
 	Log           *slog.Logger
 	Now           func() time.Time
+
+	Only     string             // cloudId of the one registration to look at; empty: all
+	Progress func(done, of int) // called after each registration; nil: nobody
 }
 
-// Read reads the status.
+// reading is one reading.
+type reading struct {
+	Reader
+	all        Status
+	now        time.Time
+	containers []string // cloudIds that have a landing container
+}
+
+// Read reads the status. The error means that storage cannot be read at all; what else
+// cannot be read is a finding.
 func (r Reader) Read(ctx context.Context) (Status, error) {
-	s := Status{Now: r.Now().UTC(), OpenDays: []OpenDay{}, OpenRevisions: []OpenDay{}, Findings: []Finding{}, Queues: map[string]int64{}}
-	marks, err := r.Ledger.OpenMarks(ctx)
-	if err != nil {
-		return s, err
-	}
+	rd := &reading{Reader: r, now: r.Now().UTC()}
+	rd.all = Status{Now: rd.now, Registrations: []Registration{}, Findings: []Finding{}, OpenDays: []OpenDay{}, OpenRevisions: []OpenDay{}, Queues: map[string]int64{}}
 	histories, err := r.Registrations.Histories(ctx)
 	if err != nil {
-		return s, err
+		return rd.all, err
 	}
-	of := make(map[string]registration.History, len(histories))
+	marks, err := r.Ledger.OpenMarks(ctx)
+	if err != nil {
+		return rd.all, err
+	}
+	rd.containers, err = landing.Stacks(ctx, r.Landing, func(container string) {
+		r.Log.WarnContext(ctx, "container with a foreign name", slog.String("container", container))
+	})
+	if err != nil {
+		rd.notRead(ctx, nil, "the containers of landed files", err)
+	}
+	stacks := rd.stacks(histories, marks)
+	for i, s := range stacks {
+		s.read(ctx)
+		if r.Progress != nil {
+			r.Progress(i+1, len(stacks))
+		}
+	}
+	rd.messages(ctx)
+	rd.sweep(ctx)
+	rd.finish(stacks)
+	return rd.all, nil
+}
+
+// stack is what is known of one stack before it is looked at.
+type stack struct {
+	*reading
+	history   registration.History
+	marks     []ledger.OpenMark
+	container bool
+	out       Registration
+	calendar  calendar.State
+}
+
+// stacks are those to look at: what is registered, has landed something, or has something
+// open. Of a container that nobody has registered, only what landed matters.
+func (rd *reading) stacks(histories []registration.History, marks []ledger.OpenMark) []*stack {
+	byID := map[string]*stack{}
+	of := func(cloudID string) *stack {
+		if byID[cloudID] == nil {
+			byID[cloudID] = &stack{reading: rd, history: registration.History{CloudID: cloudID}}
+		}
+		return byID[cloudID]
+	}
 	for _, h := range histories {
-		of[h.CloudID] = h
+		if len(h.Registrations) > 0 {
+			of(h.CloudID).history = h
+		}
 	}
 	for _, m := range marks {
-		open := OpenDay{CloudID: m.CloudID, UsageDay: m.Day.String(), Revision: m.Revision, Since: m.Since, Declined: m.Declined}
-		if m.Revision == 0 {
-			if len(s.OpenDays) < maxDue {
-				r.due(ctx, m, of[m.CloudID], &open)
+		s := of(m.CloudID)
+		s.marks = append(s.marks, m)
+	}
+	for _, cloudID := range rd.containers {
+		of(cloudID).container = true
+	}
+	var all []*stack
+	for id, s := range byID {
+		s.out = Registration{Name: s.history.Name(), CloudID: id, Watched: s.history.Watched(rd.now)}
+		if rd.Only == "" || rd.Only == id {
+			all = append(all, s)
+		}
+	}
+	slices.SortFunc(all, func(a, b *stack) int {
+		return strings.Compare(a.out.Title()+a.out.CloudID, b.out.Title()+b.out.CloudID)
+	})
+	return all
+}
+
+func (s *stack) registered() bool { return len(s.history.Registrations) > 0 }
+
+// read looks at everything of the stack. What one part cannot read, the others still show.
+func (s *stack) read(ctx context.Context) {
+	for _, part := range []struct {
+		what string
+		read func(context.Context) error
+	}{
+		{"the reported hours", s.hours}, {"the heartbeats of the agent", s.agent}, {"files that are not accepted", s.files}, {"rejected rows", s.rows},
+		{"open usage days", s.days}, {"batches", s.batches}, {"findings of closed days", s.decisions},
+	} {
+		if err := part.read(ctx); err != nil {
+			s.notRead(ctx, s, part.what, err)
+		}
+	}
+	s.silence()
+}
+
+// finish counts the findings of each registration, and puts all into order.
+func (rd *reading) finish(stacks []*stack) {
+	for _, s := range stacks {
+		for _, f := range rd.all.Findings {
+			if f.CloudID == s.out.CloudID && f.Severity == Problem {
+				s.out.Problems++
+			} else if f.CloudID == s.out.CloudID {
+				s.out.Notices++
 			}
-			s.OpenDays = append(s.OpenDays, open)
-			continue
 		}
-		_, batches, err := r.Ledger.Batches(ctx, m.CloudID, m.Day, m.Revision)
-		if err != nil {
-			return s, err
-		}
-		for _, b := range batches {
-			if b.State != ledger.BatchAnswered {
-				open.Unanswered++
-				open.LastResponse = b.LastResponse
-			}
-		}
-		s.OpenRevisions = append(s.OpenRevisions, open)
-	}
-	if s.Findings, err = r.findings(ctx, histories); err != nil {
-		return s, err
-	}
-	if s.Agents, err = r.heartbeats(ctx); err != nil {
-		return s, err
-	}
-	for m, err := range r.Ledger.FailedMessages(ctx) {
-		if err != nil {
-			return s, err
-		}
-		if !m.Dismissed() {
-			s.FailedMessages++
+		if s.registered() || s.out.Problems+s.out.Notices+s.out.OpenDays > 0 {
+			rd.all.Registrations = append(rd.all.Registrations, s.out)
 		}
 	}
-	if err != nil {
-		return s, err
-	}
-	names, err := queue.Names()
-	if err != nil {
-		return s, err
-	}
-	for _, name := range names {
-		if s.Queues[name], err = r.Queues.Depth(ctx, name); err != nil {
-			return s, err
-		}
-	}
-	return s, nil
+	slices.SortStableFunc(rd.all.Findings, func(a, b Finding) int {
+		return strings.Compare(string(b.Severity), string(a.Severity)) // problem, notice
+	})
+	rd.all.Checked += len(rd.all.OpenDays) + len(rd.all.OpenRevisions) + rd.all.FailedMessages
 }
 
-// maxDue bounds for how many open days the status says when they are due: each costs some
-// requests.
-const maxDue = 100
-
-// due says why an open day waits for its next revision. Of a day of which that cannot
-// be read it says so: the rest of the status is worth having.
-func (r Reader) due(ctx context.Context, m ledger.OpenMark, history registration.History, open *OpenDay) {
-	if r.Closer == nil {
-		return
-	}
-	if len(history.Registrations) == 0 {
-		open.WaitsFor = "no registration has this cloudId"
-		return
-	}
-	_, err := r.Closer.OpenDue(ctx, m, history)
-	if waits, is := errors.AsType[*closing.NotDue](err); is {
-		open.WaitsFor, open.DueAt = waits.Reason, waits.Until.UTC()
-	} else if err != nil {
-		r.Log.WarnContext(ctx, "an open day cannot be read", slog.String("cloudId", m.CloudID), slog.String("usageDay", m.Day.String()), slog.String("cause", err.Error()))
-		open.WaitsFor = "not known: its rows cannot be read"
-	}
+// found adds a finding about the stack.
+func (s *stack) found(f Finding) {
+	f.Registration, f.CloudID = s.out.Title(), s.out.CloudID
+	s.reading.found(f)
 }
 
-func (r Reader) findings(ctx context.Context, histories []registration.History) ([]Finding, error) {
-	found, err := r.Ledger.Findings(ctx, r.Blobs, histories, maxFindings)
-	shown := make([]Finding, len(found))
-	for i, f := range found {
-		shown[i] = Finding{CloudID: f.CloudID, UsageDay: f.Day.String(), Kind: f.Kind, Text: f.String()}
+func (rd *reading) found(f Finding) {
+	if f.Severity == "" {
+		f.Severity = Problem
 	}
-	return shown, err
+	if f.Next == nil {
+		f.Next = []Step{}
+	}
+	f.Since = f.Since.UTC()
+	rd.all.Findings = append(rd.all.Findings, f)
 }
 
-func (r Reader) foreign(container string) {
-	r.Log.Warn("container with a foreign name", slog.String("container", container))
+// notRead is the finding that a part of the status cannot be read. Its cause may name
+// addresses: it is logged.
+func (rd *reading) notRead(ctx context.Context, s *stack, what string, err error) {
+	f := Finding{Code: NotRead, Text: what + " cannot be read, so problems may be hidden; the log has the cause"}
+	title := ""
+	if s != nil {
+		f.Registration, f.CloudID = s.out.Title(), s.out.CloudID
+		title = f.Registration
+	}
+	rd.found(f)
+	rd.Log.WarnContext(ctx, "a part of the status cannot be read", slog.String("registration", title), slog.String("part", what), slog.String("cause", err.Error()))
+}
+
+// run is a step by a command of the operator's tool about the stack.
+func (s *stack) run(format string, args ...any) Step {
+	return Step{Command: fmt.Sprintf("stackusage "+format, args...) + " --registration " + s.out.Title()}
+}
+
+// count is a number of things: 1 row, 2 rows.
+func count[N int | int64](n N, what string) string {
+	if n == 1 {
+		return "1 " + what
+	}
+	if strings.HasSuffix(what, "ch") { // batch
+		what += "e"
+	}
+	return fmt.Sprintf("%d %ss", n, what)
 }

@@ -2,146 +2,237 @@ package checks
 
 import (
 	"context"
+	"errors"
 	"fmt"
-	"log/slog"
-	"maps"
-	"slices"
+	"io"
+	"os"
 	"strings"
 	"time"
 
 	"github.com/spf13/cobra"
 
 	"stackusage/cmd/stackusage/cli"
+	"stackusage/shared/closing"
 	"stackusage/shared/status"
+	"stackusage/shared/telemetry"
 	"stackusage/shared/usage"
 )
 
-// Item is one line of stackusage status.
-type Item struct {
-	Kind    string `json:"kind"`
-	CloudID string `json:"cloudId,omitempty"`
-	Day     string `json:"usageDay,omitempty"`
-	Text    string `json:"text"`
-}
+const aboutStatus = `One line for each registration, and below it what somebody should know: each finding
+with since when, and the command to run next. PROBLEM needs a person; NOTICE does not.
+
+--output json prints the object of GET /api/status: findings have a stable code, which
+docs/operations.md explains and alert rules use. --output csv prints a row for each
+finding, and one for each registration without any.
+
+SETTLING_HOURS, CLOSE_DELAY, REOPEN_DELAY and COMMERCE_LATENESS_LIMIT in the environment
+are those of the function app; unset, they have the same defaults.
+
+Exit code: 0 all is well; 2 there is a problem; 1 storage cannot be read, or the call is
+wrong.`
+
+// watchEvery is how often --watch reads the status.
+const watchEvery = 30 * time.Second
 
 // Status is stackusage status.
 func Status(e *cli.Env) *cobra.Command {
 	var only *cli.Registration
-	cmd := cli.Command("status", "Show what is open, and what waits for an operator", `Reads the same as GET /api/status of the function app, from storage.
-
-KIND:
-  agent           newest heartbeat of a stack's agent
-  openDay         a usage day with something to close
-  openRevision    a revision with batches that have no outcome yet
-  finding         an observation that waits for a decision: stackusage finding list
-  failedMessages  messages that failed for good, in table FailedMessages
-  queue           messages that wait, about
-
-It does not list rejected rows, nor files that are in conflict, rejected or not
-registered: stackusage quarantine list, stackusage hour list --verdict conflict. How
-late an agent is does not change the exit code.
-
---output json prints the object of GET /api/status, without what open days wait for.
-
-Exit code: 0 nothing waits for an operator; 2 there are findings, failed messages or
-records that commerce declined; 1 anything else.`, `
+	var watch bool
+	cmd := cli.Command("status", "Report whether all is well, and what to do if not", aboutStatus, `
 stackusage status
-stackusage status --registration hamburg`, func(ctx context.Context) error {
+stackusage status --registration hamburg --watch
+stackusage status --output json`, func(ctx context.Context) error {
 		storage, cloudID, err := only.Filter(ctx)
 		if err != nil {
 			return err
 		}
-		s, err := status.Reader{Ledger: storage.Ledger, Registrations: storage.Registry(), Blobs: storage.Usage.Blobs, Landing: storage.Landing.Blobs,
-			Queues: storage.Usage.Queues, Log: slog.New(slog.DiscardHandler), Now: time.Now}.Read(ctx)
+		rules, err := rulesOf(e.Getenv, storage.Settling)
 		if err != nil {
 			return err
 		}
-		keep(&s, cloudID)
-		if e.JSON() {
-			err = cli.Report(e, s)
-		} else {
-			err = cli.List(e, cli.Each(itemsOf(s)), cli.Table[Item]{
-				Head:  []string{"KIND", "REGISTRATION", "USAGE DAY", "WHAT"},
-				Cells: func(i Item) []any { return []any{i.Kind, storage.Name(ctx, i.CloudID), i.Day, i.Text} },
-				None:  "nothing is open",
-			})
+		log, err := telemetry.NewTextLogger(e.Stderr, "warn")
+		if err != nil {
+			return err
 		}
-		if err == nil && waits(s) {
-			err = cli.ErrDifferences
+		r := status.Reader{Ledger: storage.Ledger, Registrations: storage.Registry(), Blobs: storage.Usage.Blobs, Landing: storage.Landing.Blobs,
+			Queues: storage.Usage.Queues, Log: log, Now: time.Now, Only: cloudID,
+			Closer: &closing.Closer{Ledger: storage.Ledger, Rules: rules, Now: time.Now}}
+		last := time.Now()
+		r.Progress = func(done, of int) {
+			if time.Since(last) >= every {
+				last = time.Now()
+				fmt.Fprintf(e.Stderr, "status: %d of %s looked at\n", done, cli.Count(of, "registration"))
+			}
 		}
-		return err
+		show := func() error {
+			last = time.Now()
+			s, err := r.Read(ctx)
+			if err != nil {
+				return err
+			}
+			return printStatus(e, s, watch)
+		}
+		for {
+			err := show()
+			if !watch || err != nil && !errors.Is(err, cli.ErrDifferences) {
+				return err
+			}
+			select {
+			case <-ctx.Done():
+				return err
+			case <-time.After(watchEvery):
+			}
+		}
 	})
 	only = e.AnyRegistration(cmd)
+	cmd.Flags().BoolVar(&watch, "watch", false, "read it again every "+usage.Span(watchEvery)+", until you interrupt it")
 	return cmd
 }
 
-// keep leaves what is of one registration, or of none.
-func keep(s *status.Status, cloudID string) {
-	if cloudID == "" {
-		return
+// rulesOf are the rules by which the function app closes days, from its settings.
+func rulesOf(getenv func(string) string, settling time.Duration) (closing.Rules, error) {
+	rules := closing.Rules{SettlingHours: int(settling / time.Hour), CloseDelay: 48 * time.Hour, ReopenDelay: 6 * time.Hour}
+	for name, into := range map[string]*time.Duration{"CLOSE_DELAY": &rules.CloseDelay, "REOPEN_DELAY": &rules.ReopenDelay, "COMMERCE_LATENESS_LIMIT": &rules.LatenessLimit} {
+		if text := getenv(name); text != "" {
+			var err error
+			if *into, err = time.ParseDuration(text); err != nil {
+				return rules, fmt.Errorf("setting %s: %q is not a duration like 15m or 48h", name, text)
+			}
+		}
 	}
-	other := func(d status.OpenDay) bool { return d.CloudID != cloudID }
-	s.OpenDays, s.OpenRevisions = slices.DeleteFunc(s.OpenDays, other), slices.DeleteFunc(s.OpenRevisions, other)
-	s.Agents = slices.DeleteFunc(s.Agents, func(a status.Agent) bool { return a.CloudID != cloudID })
-	s.Findings = slices.DeleteFunc(s.Findings, func(f status.Finding) bool { return f.CloudID != cloudID })
+	return rules, nil
 }
 
-// waits reports whether something waits for an operator.
-func waits(s status.Status) bool {
-	declined := func(d status.OpenDay) bool { return d.Declined > 0 }
-	return len(s.Findings) > 0 || s.FailedMessages > 0 || slices.ContainsFunc(s.OpenDays, declined)
-}
+// healthy is the severity of the row in CSV of a registration without findings.
+const healthy status.Severity = "healthy"
 
-func itemsOf(s status.Status) (items []Item) {
-	for _, a := range s.Agents {
-		items = append(items, Item{"agent", a.CloudID, "", agentText(a)})
-	}
-	for _, d := range s.OpenDays {
-		text := "open since " + usage.Point(d.Since)
-		if d.Declined > 0 {
-			text += fmt.Sprintf("; commerce declined %s (stackusage day list-declined)", cli.Count(d.Declined, "record"))
+// printStatus prints the status. The error is ErrDifferences if there is a problem.
+func printStatus(e *cli.Env, s status.Status, clear bool) error {
+	var err error
+	switch {
+	case e.JSON():
+		err = cli.Report(e, s)
+	case e.Tables():
+		if clear && terminal(e.Stdout) {
+			fmt.Fprint(e.Stdout, "\x1b[H\x1b[2J")
 		}
-		items = append(items, Item{"openDay", d.CloudID, d.UsageDay, text})
-	}
-	for _, d := range s.OpenRevisions {
-		text := fmt.Sprintf("revision %d open since %s; %s without a response", d.Revision, usage.Point(d.Since), cli.Count(d.Unanswered, "batch"))
-		if d.LastResponse != "" {
-			text += fmt.Sprintf("; the last response: %.200q", d.LastResponse)
-		}
-		items = append(items, Item{"openRevision", d.CloudID, d.UsageDay, text})
+		err = printForPeople(e.Stdout, s)
+	default:
+		err = cli.List(e, cli.Each(rowsOf(s)), cli.Table[status.Finding]{})
 	}
 	for _, f := range s.Findings {
-		items = append(items, Item{"finding", f.CloudID, f.UsageDay, f.Kind + ": " + f.Text})
-	}
-	if s.FailedMessages > 0 {
-		items = append(items, Item{Kind: "failedMessages", Text: cli.Count(s.FailedMessages, "message") + " failed for good"})
-	}
-	for _, name := range slices.Sorted(maps.Keys(s.Queues)) {
-		if n := s.Queues[name]; n > 0 {
-			items = append(items, Item{Kind: "queue", Text: fmt.Sprintf("%s on %s", cli.Count(n, "message"), name)})
+		if err == nil && f.Severity == status.Problem {
+			err = cli.ErrDifferences
 		}
 	}
-	return items
+	return err
 }
 
-func agentText(a status.Agent) string {
-	h := a.Heartbeat
+func terminal(out io.Writer) bool {
+	file, is := out.(*os.File)
+	if !is {
+		return false
+	}
+	about, err := file.Stat()
+	return err == nil && about.Mode()&os.ModeCharDevice != 0
+}
+
+func rowsOf(s status.Status) []status.Finding {
+	rows := s.Findings
+	for _, r := range s.Registrations {
+		if r.Problems+r.Notices == 0 {
+			rows = append(rows, status.Finding{Severity: healthy, Registration: r.Title(), CloudID: r.CloudID, Text: progressOf(r)})
+		}
+	}
+	return rows
+}
+
+func printForPeople(out io.Writer, s status.Status) error {
+	var grid cli.Grid
+	width := len("app")
+	for _, r := range s.Registrations {
+		grid.Row(r.Title(), health(r), progressOf(r))
+		width = max(width, len(r.Title()))
+	}
+	if err := grid.Print(out); err != nil {
+		return err
+	}
+	if len(s.Findings) > 0 && len(s.Registrations) > 0 {
+		fmt.Fprintln(out)
+	}
+	indent := strings.Repeat(" ", len("PROBLEM  ")+width+2)
+	for _, f := range s.Findings {
+		title := f.Registration
+		if title == "" {
+			title = "app"
+		}
+		text := f.Text
+		if !f.Since.IsZero() && !strings.Contains(text, "since") {
+			text += ", since " + usage.Point(f.Since)
+		}
+		fmt.Fprintf(out, "%-7s  %-*s  %s\n", strings.ToUpper(string(f.Severity)), width, title, text)
+		for _, d := range f.Details {
+			fmt.Fprintln(out, indent+d)
+		}
+		for i, step := range f.Next {
+			lead := "next: "
+			if i > 0 {
+				lead = "or:   "
+			}
+			if step.Note != "" {
+				step.Command += "   (" + step.Note + ")"
+			}
+			fmt.Fprintln(out, indent+lead+step.Command)
+		}
+	}
+	if len(s.Registrations)+len(s.Findings) > 0 {
+		fmt.Fprintln(out)
+	}
+	_, err := fmt.Fprintln(out, looked(s))
+	return err
+}
+
+func health(r status.Registration) string {
+	var parts []string
+	if r.Problems > 0 {
+		parts = append(parts, cli.Count(r.Problems, "problem"))
+	}
+	if r.Notices > 0 {
+		parts = append(parts, cli.Count(r.Notices, "notice"))
+	}
 	switch {
-	case a.Error != "":
-		return a.Error
-	case h == nil:
-		return "no heartbeat in this month or the last"
-	}
-	parts := []string{"heartbeat " + usage.Point(h.At), "behind " + usage.Span(time.Duration(h.SecondsBehind)*time.Second)}
-	if h.NextHour != nil {
-		parts = append(parts, "next hour "+h.NextHour.String())
-	}
-	parts = append(parts, cli.Count(h.BacklogHours, "file")+" to be stored")
-	if h.FailingHours+h.FailingFiles > 0 {
-		parts = append(parts, fmt.Sprintf("failing: %s, %s", cli.Count(h.FailingHours, "hour"), cli.Count(h.FailingFiles, "file")))
-	}
-	if !h.CredentialEnd.IsZero() {
-		parts = append(parts, "credential ends "+usage.Point(h.CredentialEnd))
+	case r.Name == "":
+		parts = append(parts, "not registered")
+	case r.Problems == 0:
+		parts = append([]string{"healthy"}, parts...)
 	}
 	return strings.Join(parts, ", ")
+}
+
+// progressOf is how far a stack has come.
+func progressOf(r status.Registration) string {
+	text := "nothing accepted yet"
+	if r.LastHour != nil {
+		text = "last hour " + r.LastHour.String()
+		if r.Behind > 0 {
+			text = "behind " + usage.Span(time.Duration(r.Behind)*time.Second) + ", " + text
+		}
+	}
+	if r.OpenDays > 0 {
+		text += ", " + cli.Count(r.OpenDays, "open day")
+	}
+	return text
+}
+
+// looked is what the status has looked at.
+func looked(s status.Status) string {
+	text := fmt.Sprintf("%s, %s checked", cli.Count(len(s.Registrations), "registration"), cli.Count(s.Checked, "open item"))
+	if s.Sweep == nil {
+		return text + ", Sweep has not run"
+	}
+	text += fmt.Sprintf(", Sweep ran %s (%s ago)", usage.Point(s.Sweep.At), usage.Span(s.Now.Sub(s.Sweep.At)))
+	if s.Sweep.Version != "" {
+		text += ", app " + s.Sweep.Version
+	}
+	return text
 }
