@@ -41,7 +41,7 @@ func (s *stack) agent(ctx context.Context) error {
 	if h == nil {
 		return nil
 	}
-	if text := strings.Trim(h.CollectError+"; "+h.DropError, "; "); text != "" || h.FailingHours+h.FailingFiles > 0 {
+	if text := strings.Trim(h.CollectError+"; "+h.UploadError, "; "); text != "" || h.FailingHours+h.FailingFiles > 0 {
 		f := Finding{Code: AgentFailing, Severity: Notice, Since: h.At, Next: doctor,
 			Text: fmt.Sprintf("the agent fails to collect %s and to upload %s", count(h.FailingHours, "hour"), count(h.FailingFiles, "file"))}
 		if text != "" {
