@@ -109,6 +109,7 @@ var layers = map[string][]string{
 	"internal/bicep":                         {"internal/npm"},
 	"internal/devstack/azurite":              {"internal/npm", "internal/devstack/loopback"},
 	"internal/devstack/azurite/azuritetest":  {"internal/devstack/azurite"},
+	"internal/devstack/accountpage":          {"internal/devstack/loopback"},
 	"internal/devstack/azurestack":           {"internal/devstack/bearer", "internal/devstack/loopback"},
 	"internal/devstack/azurestack/scenarios": {"internal/devstack/azurestack"},
 	"internal/devstack/functionhost":         {"internal/devstack/functionhost/app", "internal/devstack/functionhost/envelope", "internal/devstack/functionhost/process", "internal/devstack/functionhost/storage"},

@@ -38,10 +38,9 @@ var web embed.FS
 
 // Options says whose page it is and where the numbers come from.
 type Options struct {
-	Commerce string       // URL of commerce, before /v1
-	Account  string       // name of the one account that may sign in
-	Password string       // of that account; must not be empty
-	Client   *http.Client // to commerce; default: one that waits at most 30 s
+	Commerce string // URL of commerce, before /v1
+	Account  string // name of the one account that may sign in
+	Password string // of that account; must not be empty
 	Now      func() time.Time
 	Log      *slog.Logger // default: nothing is logged
 }
@@ -61,16 +60,13 @@ func New(opts Options) (*Page, error) {
 	if opts.Account == "" || opts.Password == "" {
 		return nil, errors.New("account page: account or password is missing")
 	}
-	if opts.Client == nil {
-		opts.Client = &http.Client{Timeout: 30 * time.Second}
-	}
 	if opts.Now == nil {
 		opts.Now = time.Now
 	}
 	if opts.Log == nil {
 		opts.Log = slog.New(slog.DiscardHandler)
 	}
-	p := &Page{opts: opts, password: sha256.Sum256([]byte(opts.Password)), api: api{opts.Commerce, opts.Client}, views: make(map[string]*template.Template)}
+	p := &Page{opts: opts, password: sha256.Sum256([]byte(opts.Password)), api: api(opts.Commerce), views: make(map[string]*template.Template)}
 	for _, name := range []string{"signin", "subscriptions", "subscription", "problem"} {
 		view, err := template.ParseFS(web, "web/layout.html", "web/"+name+".html")
 		if err != nil {

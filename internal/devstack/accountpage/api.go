@@ -7,17 +7,12 @@ import (
 	"io"
 	"net/http"
 	"net/url"
+
+	"stackusage/internal/devstack/loopback"
 )
 
-// maxAnswer bounds an answer that is read whole. The usage details file is
-// passed on as it comes.
-const maxAnswer = 64 << 20
-
-// api asks commerce.
-type api struct {
-	base   string
-	client *http.Client
-}
+// api asks the commerce of a URL.
+type api string
 
 // bill is what is read of GET /v1/bill.
 type bill struct {
@@ -81,31 +76,16 @@ func (a api) read(ctx context.Context, path string, query url.Values, into any) 
 		return err
 	}
 	defer body.Close()
-	text, err := io.ReadAll(io.LimitReader(body, maxAnswer+1))
-	if err != nil {
-		return fmt.Errorf("read %s: %w", path, err)
-	}
-	if len(text) > maxAnswer {
-		return fmt.Errorf("read %s: longer than %d bytes", path, maxAnswer)
-	}
-	if err := json.Unmarshal(text, into); err != nil {
+	if err := json.NewDecoder(body).Decode(into); err != nil {
 		return fmt.Errorf("read %s: %w", path, err)
 	}
 	return nil
 }
 
 func (a api) get(ctx context.Context, path string, query url.Values) (io.ReadCloser, error) {
-	req, err := http.NewRequestWithContext(ctx, http.MethodGet, a.base+path+"?"+query.Encode(), nil)
-	if err != nil {
-		return nil, err
-	}
-	resp, err := a.client.Do(req)
+	body, err := loopback.Ask(ctx, http.MethodGet, string(a)+path+"?"+query.Encode(), "")
 	if err != nil {
 		return nil, fmt.Errorf("ask commerce: %w", err)
 	}
-	if resp.StatusCode != http.StatusOK {
-		resp.Body.Close()
-		return nil, fmt.Errorf("ask commerce %s: HTTP %d", path, resp.StatusCode)
-	}
-	return resp.Body, nil
+	return body, nil
 }
