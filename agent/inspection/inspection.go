@@ -5,8 +5,10 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
+	"os"
 	"slices"
 	"strings"
+	"syscall"
 	"time"
 
 	"stackusage/agent"
@@ -160,10 +162,25 @@ func (i Inspection) concern(settings agent.Settings, full error, now time.Time) 
 // alive says whether the agent that wrote the status seems to run, or ran just now.
 // What it said in the future, by a clock that was set back since, shows neither.
 func alive(s status.Status, now time.Time) bool {
-	if s.Updated.Sub(now) > overdue {
+	if s.Updated.Sub(now) > overdue || ended(s) {
 		return false
 	}
 	return now.Sub(s.Updated) <= overdue || !s.NextRound.IsZero() && now.Sub(s.NextRound) <= overdue
+}
+
+// ended says whether the service that wrote the status was killed or crashed: it has
+// announced a round, which it takes back when it stops, and its process is gone. Another
+// process may have the number since; the agent then counts as alive until it is overdue.
+func ended(s status.Status) bool {
+	if s.NextRound.IsZero() || s.PID <= 0 {
+		return false
+	}
+	p, err := os.FindProcess(s.PID)
+	if err != nil {
+		return true // Windows
+	}
+	defer p.Release()
+	return errors.Is(p.Signal(syscall.Signal(0)), os.ErrProcessDone)
 }
 
 // openOf are the other reasons for somebody to look.
@@ -175,8 +192,12 @@ func (i Inspection) openOf(s status.Status, full error, now time.Time) (points [
 	if s.Old {
 		add("hour %s has waited for upload for longer than spool.maxAge: fix what prevents it", s.OldestSpooled)
 	}
-	if at := s.NextRound; i.Behind == nil && !at.IsZero() && !alive(s, now) {
-		add("the service is overdue since %s: see whether it runs, and its log", usage.Point(at))
+	switch {
+	case i.Behind != nil:
+	case ended(s):
+		add("the service has ended without being stopped, after %s: %s", usage.Point(s.Updated), seeLog)
+	case !s.NextRound.IsZero() && !alive(s, now):
+		add("the service is overdue since %s: see whether it runs, and its log", usage.Point(s.NextRound))
 	}
 	if e := s.CollectError; e != nil {
 		add("collecting fails, last at %s: %s", usage.Point(e.Time), e.Text)

@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 	"errors"
 	"os"
+	"os/exec"
 	"path/filepath"
 	"strings"
 	"testing"
@@ -85,6 +86,35 @@ func TestOpenPoints(t *testing.T) {
 				t.Errorf("got %q, want %q", got, tt.want)
 			}
 		})
+	}
+}
+
+func TestAKilledServiceIsNotAlive(t *testing.T) {
+	exe, err := os.Executable()
+	if err != nil {
+		t.Fatal(err)
+	}
+	other := exec.Command(exe, "-test.run", "^$")
+	if err := other.Run(); err != nil {
+		t.Fatal(err)
+	}
+	now := time.Now()
+	for _, tt := range []struct {
+		name  string
+		pid   int
+		next  time.Time
+		ended bool
+	}{
+		{"its process runs", os.Getpid(), now.Add(time.Hour), false},
+		{"its process is gone", other.Process.Pid, now.Add(time.Hour), true},
+		{"its process is gone as it was stopped", other.Process.Pid, time.Time{}, false},
+		{"its process is unknown", 0, now.Add(time.Hour), false},
+	} {
+		s := status.Status{PID: tt.pid, Updated: now, NextRound: tt.next}
+		got := strings.Join((Inspection{}).openOf(s, nil, now), "\n")
+		if strings.Contains(got, "ended without being stopped") != tt.ended || alive(s, now) == tt.ended {
+			t.Errorf("%s: %q", tt.name, got)
+		}
 	}
 }
 
