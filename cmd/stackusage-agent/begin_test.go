@@ -89,7 +89,7 @@ func TestASpoolOfAnotherUserIsLeftAlone(t *testing.T) {
 		mustEqual(t, nil, os.Chown(filepath.Join(dir, "lock"), 61234, 61234))
 		for _, args := range [][]string{{"run"}, {"once"}, {"backfill", "--from", "2024-03-02T12:00:00Z", "--to", "2024-03-02T13:00:00Z"}} {
 			got := call(t, stackSecret, append(args, "--config", path)...)
-			if got.err == nil || exitCode(got.err) != 1 || !strings.Contains(got.err.Error(), "belongs to user 61234") || !strings.Contains(got.err.Error(), "As the service") {
+			if got.err == nil || exitCode(got.err) != 1 || !strings.Contains(got.err.Error(), "belongs to user 61234") || !strings.Contains(got.err.Error(), "Run as the user of the service") {
 				t.Errorf("%v: %+v", args, got)
 			}
 		}
