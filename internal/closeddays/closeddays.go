@@ -79,6 +79,9 @@ type Revision struct {
 	ReportingOff bool
 	Missing      []usage.Hour
 
+	Sums    iter.Seq2[daily.Sum, error] // of the day, in order, in place of the sums of its rows
+	FewRows bool                        // DailyUsage stays without the outcomes, which the receipts have
+
 	// Outcome is commerce's of the n-th record. Nil: all are accepted. An empty status:
 	// there is none yet; the day must not be closed again before.
 	Outcome func(n int, r daily.Record) outcome.Result
@@ -98,6 +101,9 @@ func (s *Stack) close(ctx context.Context, day usage.Day, how Revision) error {
 	defer free()
 	if err != nil {
 		return err
+	}
+	if how.Sums != nil {
+		from.Sums = how.Sums
 	}
 	number := len(s.files[day]) + 1
 	header := daily.DayHeader{CloudID: s.CloudID, UsageDay: day, Revision: number, BillingModel: s.Model, BillingSubscriptionID: s.Billing, CarriedTo: how.CarryTo, MissingHours: how.Missing}
@@ -138,7 +144,7 @@ func (s *Stack) close(ctx context.Context, day usage.Day, how Revision) error {
 	if err := s.Tables.Apply(ctx, table.UsageDays, s.CloudID, table.Op{Verb: table.Insert, Row: table.Row{Partition: s.CloudID, Key: key, Props: table.Encode(row)}}); err != nil {
 		return err
 	}
-	answers, err := s.send(ctx, day, number, batches, how.Outcome)
+	answers, err := s.send(ctx, day, number, batches, how)
 	this := closed{text.Bytes(), answers}
 	s.files[day] = append(s.files[day], this)
 	if file.Carried > 0 {
@@ -203,7 +209,7 @@ func (s *Stack) settle(ctx context.Context, day usage.Day) (path, sum string, er
 }
 
 // send writes the batches of a revision and what commerce made of them.
-func (s *Stack) send(ctx context.Context, day usage.Day, revision int, batches []daily.Batch, say func(int, daily.Record) outcome.Result) (all []daily.Answer, err error) {
+func (s *Stack) send(ctx context.Context, day usage.Day, revision int, batches []daily.Batch, how Revision) (all []daily.Answer, err error) {
 	books := &ledger.Ledger{Store: s.Tables}
 	n := 0
 	for _, b := range batches {
@@ -221,8 +227,8 @@ func (s *Stack) send(ctx context.Context, day usage.Day, revision int, batches [
 		answers := map[string]ledger.Answer{}
 		for _, r := range records {
 			result := outcome.Result{Status: outcome.Accepted}
-			if say != nil {
-				result = say(n, r)
+			if how.Outcome != nil {
+				result = how.Outcome(n, r)
 			}
 			n++
 			if result.Status == "" {
@@ -240,8 +246,10 @@ func (s *Stack) send(ctx context.Context, day usage.Day, revision int, batches [
 			answers[r.RecordID] = ledger.Answer{Status: result.Status, Code: result.Code, Quantity: result.Quantity}
 			all = append(all, daily.Answer{RecordID: one.RecordID, Stands: one.Stands, Quantity: one.Quantity, Waived: one.Waived})
 		}
-		if err := books.PutAnswers(ctx, id, records, answers); err != nil {
-			return nil, err
+		if !how.FewRows {
+			if err := books.PutAnswers(ctx, id, records, answers); err != nil {
+				return nil, err
+			}
 		}
 		if row.State == ledger.BatchAnswered {
 			text, err := json.Marshal(receipt)

@@ -1,8 +1,10 @@
 package days
 
 import (
+	"cmp"
 	"context"
 	"fmt"
+	"slices"
 	"strings"
 	"time"
 
@@ -18,7 +20,7 @@ type Row struct {
 	CloudID   string       `json:"cloudId"`
 	Day       string       `json:"usageDay"`
 	Revision  int64        `json:"revision"`
-	Closed    time.Time    `json:"closedAt"`
+	Closed    time.Time    `json:"closedAt,omitzero"` // zero: the day was never closed
 	Complete  bool         `json:"complete"`
 	Missing   []usage.Hour `json:"missingHours,omitempty"`
 	Inputs    int64        `json:"inputs"`
@@ -38,8 +40,12 @@ type Row struct {
 func list(e *cli.Env) *cobra.Command {
 	var days cli.Range
 	var only *cli.Registration
-	cmd := cli.Command("list", "List the revisions of usage days", `STATE names what is not finished; it is empty for a closed day:
+	cmd := cli.Command("list", "List the revisions of usage days", `A day that was never closed is a row without a revision; with --from and --to, also one
+for which nothing has landed.
+
+STATE names what is not finished; it is empty for a closed day:
   open      usage is not in a revision yet
+  awaited   nothing has landed for the day yet
   restate   an operator asked for the next revision
   carry     an operator asked for the next revision; another day bills it
   settle    an operator decided not to bill what is declined
@@ -56,7 +62,10 @@ stackusage day list --registration hamburg --output json`, func(ctx context.Cont
 		if err != nil {
 			return err
 		}
-		rows, err := revisions(ctx, storage.Ledger, cloudID, days)
+		rows, marks, err := revisions(ctx, storage.Ledger, cloudID, days)
+		if err == nil {
+			rows, err = withNeverClosed(ctx, storage, cloudID, days, rows, marks)
+		}
 		if err != nil {
 			return err
 		}
@@ -73,18 +82,66 @@ stackusage day list --registration hamburg --output json`, func(ctx context.Cont
 
 // revisions reads the revisions first: a day that is closed meanwhile is not listed, and
 // is shown as open or as done, not as something that never was.
-func revisions(ctx context.Context, l *ledger.Ledger, cloudID string, days cli.Range) (rows []Row, err error) {
+func revisions(ctx context.Context, l *ledger.Ledger, cloudID string, days cli.Range) (rows []Row, marks []ledger.OpenMark, err error) {
 	for s, err := range l.Statements(ctx, cloudID, days.First, days.Last) {
 		if err != nil {
-			return nil, err
+			return nil, nil, err
 		}
 		rows = append(rows, rowOf(s))
 	}
-	marks, err := l.OpenMarks(ctx)
+	marks, err = l.OpenMarks(ctx)
 	for _, m := range marks {
 		setState(rows, m)
 	}
-	return rows, err
+	return rows, marks, err
+}
+
+// withNeverClosed adds the days that were never closed: open ones and, of a range with
+// both ends, those on the calendar for which nothing landed. A day that was closed since
+// the revisions were read is left out.
+func withNeverClosed(ctx context.Context, storage *cli.Storage, cloudID string, days cli.Range, rows []Row, marks []ledger.OpenMark) ([]Row, error) {
+	states := map[dayKey]string{}
+	if days.First != 0 && days.Last != 0 {
+		histories, err := storage.Registry().Histories(ctx)
+		if err != nil {
+			return nil, err
+		}
+		last := min(days.Last, usage.HourOf(time.Now()).Day())
+		for _, h := range histories {
+			for day := max(days.First, usage.HourOf(h.Begins()).Day()); day <= last; day = day.Next() {
+				if h.ExpectsDay(day.Start()) {
+					states[dayKey{h.CloudID, day}] = "awaited"
+				}
+			}
+		}
+	}
+	for _, m := range marks {
+		if m.Revision == 0 && days.Has(m.Day) {
+			states[dayKey{m.CloudID, m.Day}] = "open"
+		}
+	}
+	if len(states) == 0 {
+		return rows, nil
+	}
+	for s, err := range storage.Ledger.Statements(ctx, cloudID, days.First, days.Last) {
+		if err != nil {
+			return nil, err
+		}
+		delete(states, dayKey{s.CloudID, s.Day})
+	}
+	for k, state := range states {
+		if cloudID == "" || k.cloudID == cloudID {
+			rows = append(rows, Row{CloudID: k.cloudID, Day: k.day.String(), State: state})
+		}
+	}
+	slices.SortStableFunc(rows, func(a, b Row) int { return cmp.Or(cmp.Compare(a.CloudID, b.CloudID), cmp.Compare(a.Day, b.Day)) })
+	return rows, nil
+}
+
+// dayKey is a day of a registration.
+type dayKey struct {
+	cloudID string
+	day     usage.Day
 }
 
 func rowOf(s ledger.Statement) Row {
@@ -135,6 +192,10 @@ func setState(rows []Row, m ledger.OpenMark) {
 }
 
 func (r Row) cells(name string) []any {
+	if r.Revision == 0 {
+		none := cli.Number("")
+		return []any{name, r.Day, none, "never", "", none, none, none, none, r.State, ""}
+	}
 	complete, why := "yes", ""
 	if !r.Complete {
 		complete = fmt.Sprintf("%d missing,", len(r.Missing))

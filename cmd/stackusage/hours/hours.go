@@ -5,6 +5,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"iter"
 	"regexp"
 	"strings"
 	"time"
@@ -30,17 +31,18 @@ stackusage hour resolve --hour 2019-12-10T19:00Z --sha16 0123456789abcdef --keep
 
 // Row is one line of hour list.
 type Row struct {
-	CloudID string     `json:"cloudId"`
-	Hour    usage.Hour `json:"hour"`
-	SHA16   string     `json:"sha16"`
-	Verdict string     `json:"verdict"`
-	Code    string     `json:"code,omitempty"`
-	Reason  string     `json:"reason,omitempty"`
-	Records int64      `json:"records"`
-	Landed  time.Time  `json:"landedAt"`
-	Decided *Decision  `json:"decision,omitempty"`
-	Earlier string     `json:"earlier,omitempty"` // decisions that were carried out, where none stands
-	Blob    string     `json:"blob"`
+	CloudID string      `json:"cloudId"`
+	Hour    usage.Hour  `json:"hour"`
+	Last    *usage.Hour `json:"lastHour,omitempty"` // of a gap of several hours
+	SHA16   string      `json:"sha16,omitempty"`
+	Verdict string      `json:"verdict"`
+	Code    string      `json:"code,omitempty"`
+	Reason  string      `json:"reason,omitempty"`
+	Records int64       `json:"records"`
+	Landed  time.Time   `json:"landedAt,omitzero"`
+	Decided *Decision   `json:"decision,omitempty"`
+	Earlier string      `json:"earlier,omitempty"` // decisions that were carried out, where none stands
+	Blob    string      `json:"blob,omitempty"`
 }
 
 // Decision is what an operator decided about a file.
@@ -59,33 +61,37 @@ func list(e *cli.Env) *cobra.Command {
 	var days cli.Range
 	var only *cli.Registration
 	cmd := cli.Command("list", "List hour blobs with their verdicts", `A file in conflict claims an hour for which another file with other rows is accepted.
-It is in no bill until an operator decides with stackusage hour resolve.`, `
+It is in no bill until an operator decides with stackusage hour resolve.
+
+With --from and --to, reported hours of which no file is accepted are rows, too: one
+for each gap, with "missing" in place of a verdict.`, `
 stackusage hour list --from 2019-12-10 --to 2019-12-10
 stackusage hour list --registration hamburg --verdict conflict`, func(ctx context.Context) error {
 		if err := days.Check(); err != nil {
 			return err
 		}
+		if verdict == missing && (days.First == 0 || days.Last == 0) {
+			return errors.New("--verdict missing needs --from and --to")
+		}
 		storage, cloudID, err := only.Filter(ctx)
 		if err != nil {
 			return err
 		}
+		bounded := days.First != 0 && days.Last != 0
 		landed := storage.Ledger.LandedHours(ctx, cloudID)
-		if cloudID != "" && days.First != 0 && days.Last != 0 {
+		if cloudID != "" && bounded {
 			landed = storage.Ledger.LandedBetween(ctx, cloudID, days.First, days.Last)
 		}
-		return cli.List(e, func(yield func(Row, error) bool) {
-			for h, err := range landed {
-				if err == nil && (verdict != "" && h.Verdict != verdict || !days.Has(h.ID.Hour.Day())) {
-					continue
-				}
-				if !yield(rowOf(h), err) || err != nil {
-					return
-				}
+		rows := files(landed, verdict, days)
+		if bounded && (verdict == "" || verdict == missing) {
+			if rows, err = withGaps(ctx, storage, cloudID, days, rows); err != nil {
+				return err
 			}
-		}, cli.Table[Row]{
+		}
+		return cli.List(e, rows, cli.Table[Row]{
 			Head: []string{"REGISTRATION", "HOUR", "SHA16", "VERDICT", "ROWS", "LANDED", "WHY"},
 			Cells: func(r Row) []any {
-				return []any{storage.Name(ctx, r.CloudID), r.Hour.String(), r.SHA16, r.Verdict, r.Records, usage.Point(r.Landed), r.why()}
+				return []any{storage.Name(ctx, r.CloudID), r.hours(), r.SHA16, r.Verdict, r.Records, r.landed(), r.why()}
 			},
 			None: "no such file has landed",
 		})
@@ -93,8 +99,22 @@ stackusage hour list --registration hamburg --verdict conflict`, func(ctx contex
 	only = e.AnyRegistration(cmd)
 	days.Flags(cmd, "reported `day`")
 	cli.EnumVar(cmd, &verdict, "verdict", "only files with this `verdict`", ledger.Counted, ledger.Duplicate, ledger.Conflict, ledger.KeptOut,
-		ledger.Voided, ledger.Excluded, ledger.Rejected, ledger.Unregistered)
+		ledger.Voided, ledger.Excluded, ledger.Rejected, ledger.Unregistered, missing)
 	return cmd
+}
+
+// files are the rows of the landed files that are asked for.
+func files(landed iter.Seq2[ledger.LandedHour, error], verdict ledger.Verdict, days cli.Range) iter.Seq2[Row, error] {
+	return func(yield func(Row, error) bool) {
+		for h, err := range landed {
+			if err == nil && (verdict != "" && h.Verdict != verdict || !days.Has(h.ID.Hour.Day())) {
+				continue
+			}
+			if !yield(rowOf(h), err) || err != nil {
+				return
+			}
+		}
+	}
 }
 
 func rowOf(h ledger.LandedHour) Row {
