@@ -53,7 +53,7 @@ type Finding struct {
 // String is how the tool prints a finding.
 func (f Finding) String() string { return f.Where + ": " + f.What }
 
-// Failure is one of storage. It ends the run: must throws it, and Run catches it.
+// Failure is one of storage. It ends the run: Must throws it, and verify.Run catches it.
 type Failure struct{ Err error }
 
 // Must throws an error of storage.
@@ -85,7 +85,7 @@ func (l *Findings) Waits(ok bool, where, format string, args ...any) {
 	}
 }
 
-// Need is check of what the rest of a step makes no sense without: it ends the step.
+// Need is Check of what the rest of a step makes no sense without: it ends the step.
 func Need(ok bool, where, format string, args ...any) {
 	if !ok {
 		panic(Finding{where, fmt.Sprintf(format, args...)})

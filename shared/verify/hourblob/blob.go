@@ -48,7 +48,7 @@ func (s *Source) Read(p []byte) (int, error) {
 func (s *Source) Hex() string { return fmt.Sprintf("%x", s.sum.Sum(nil)) }
 
 // TextLine is a line without its line feed: the beginning, of one that is longer than
-// maxLine, and the hash of all of it. n is 0 in the header.
+// maxLine, and the hash of all of it. N is 0 in the header.
 type TextLine struct {
 	N       int64
 	Last    bool
