@@ -23,7 +23,7 @@ const defaultScenario = "three-days"
 // options are those of a site.
 type options struct {
 	recordings, scenario, registration string
-	out, app, agent                    string
+	out, app, agent, tool              string
 	seed                               uint64
 	timeout                            time.Duration
 	keep, up                           bool
@@ -129,6 +129,7 @@ func stackFlags(cmd *cobra.Command, o *options, scenario string) {
 	cmd.Flags().StringVar(&o.recordings, "recordings", "", "`folder` of recorded hours to serve instead of a scenario, in files YYYY-MM-DDTHH.json")
 	cmd.Flags().StringVar(&o.scenario, "scenario", scenario, "`name` of the generated scenario to serve: "+strings.Join(names, ", "))
 	cmd.Flags().StringVar(&o.agent, "agent", built("bin", "stackusage-agent"), "`program` of the agent")
+	cmd.Flags().StringVar(&o.tool, "tool", built("bin", "stackusage"), "`program` of the operator's tool, which scenario three-stacks runs")
 	cmd.Flags().BoolVar(&o.keep, "keep", false, "keep the temporary folder (storage, spool)")
 	complete(cmd, "scenario", names)
 }

@@ -39,22 +39,35 @@ func (s *site) register(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	if err := landed.Blobs.Create(ctx, landing.Container(cloudID)); err != nil {
-		return err
-	}
 	if err := s.usage.Tables.Create(ctx, table.Registrations); err != nil {
 		return err
 	}
-	first := s.stack.First()
+	for _, l := range s.stacks {
+		if err := landed.Blobs.Create(ctx, landing.Container(l.cloudID)); err != nil {
+			return err
+		}
+		if l.name != "" {
+			continue // the story registers it, as an operator does
+		}
+		if err := s.registerOne(ctx, l); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// registerOne registers the stack of a scenario that has one.
+func (s *site) registerOne(ctx context.Context, l *local) error {
+	first := l.stack.First()
 	day := usage.HourOf(first).Day().Compact()
 	why := registration.Note{By: "devstack", Reason: "the stack that is simulated here"}
 	w := registrar.Change{Registration: registration.Registration{
-		CloudID: cloudID, SubscriptionID: billingSubscription, SubscriptionKind: registration.EA,
+		CloudID: l.cloudID, SubscriptionID: l.billing, SubscriptionKind: registration.EA,
 		StackKind: registration.Integrated, BillingModel: registration.PayAsYouUse,
-		EffectiveDay: day, Start: first, Region: s.stack.Region(), Note: why,
+		EffectiveDay: day, Start: first, Region: l.stack.Region(), Note: why,
 		// The hours that settle the last usage day are of a day of their own, which
 		// expects no more than them.
-		End: s.stack.End(),
+		End: l.stack.End(),
 	}}
 	switch s.o.registration {
 	case asKit:
@@ -67,7 +80,7 @@ func (s *site) register(ctx context.Context) error {
 	if err != nil || s.o.registration != asCSP {
 		return err
 	}
-	for _, tenant := range s.customers() {
+	for _, tenant := range l.customers() {
 		m := registration.Mapping{TenantID: tenant, SubscriptionID: customerSubscription(tenant), EffectiveDay: day, Note: why}
 		if _, _, err := registrar.Map(ctx, book.Name(), m); err != nil {
 			return err
@@ -77,10 +90,10 @@ func (s *site) register(ctx context.Context) error {
 }
 
 // customers are the directory tenants that the stack's users belong to.
-func (s *site) customers() (tenants []string) {
-	own := s.stack.InfrastructureSubscriptions()
+func (l *local) customers() (tenants []string) {
+	own := l.stack.InfrastructureSubscriptions()
 	operators := func(sub azurestack.Subscription) bool { return slices.Contains(own, sub.SubscriptionID) }
-	for _, sub := range slices.DeleteFunc(s.stack.Subscriptions(), operators) {
+	for _, sub := range slices.DeleteFunc(l.stack.Subscriptions(), operators) {
 		if !slices.Contains(tenants, sub.TenantID) {
 			tenants = append(tenants, sub.TenantID)
 		}

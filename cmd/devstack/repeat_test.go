@@ -25,7 +25,7 @@ func repeats(t *testing.T, want []byte) {
 	ctx, cancel := context.WithCancel(t.Context())
 	go func() { killed <- killTwice(ctx, s) }()
 	again := make(chan error, 1)
-	go func() { again <- s.agent(t.Context(), "second-agent", s.stack.End()) }()
+	go func() { again <- s.agent(t.Context(), s.local, "second-agent", s.stack.First(), s.stack.End()) }()
 	if err := s.runAgent(t.Context()); err != nil {
 		t.Fatal(err)
 	}

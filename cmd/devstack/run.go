@@ -25,12 +25,19 @@ func up(ctx context.Context, o options, log *slog.Logger, stdout io.Writer) erro
 	if err != nil {
 		return err
 	}
-	if err := s.runAgent(ctx); err != nil {
-		return err
-	}
-	s.printAddresses(stdout)
-	if err := s.waitUntilBilled(ctx); err != nil && ctx.Err() == nil {
-		s.progress("not everything is billed: %v", err)
+	if len(s.stacks) > 1 {
+		s.printAddresses(stdout)
+		if err := s.tellStory(ctx); err != nil {
+			return err
+		}
+	} else {
+		if err := s.runAgent(ctx); err != nil {
+			return err
+		}
+		s.printAddresses(stdout)
+		if err := s.waitUntilBilled(ctx); err != nil && ctx.Err() == nil {
+			s.progress("not everything is billed: %v", err)
+		}
 	}
 	page.print(stdout)
 	fmt.Fprintln(stdout, "running; interrupt to stop")
@@ -52,6 +59,9 @@ func runToBalance(ctx context.Context, o options, log *slog.Logger, stdout io.Wr
 		return err
 	}
 	defer s.stop()
+	if len(s.stacks) > 1 {
+		return fmt.Errorf("scenario %s ends with open questions, which no balance sheet has: devstack up --scenario %s", o.scenario, o.scenario)
+	}
 	if err := s.runAgent(ctx); err != nil {
 		return err
 	}

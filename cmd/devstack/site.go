@@ -35,22 +35,31 @@ const (
 	invocationLimit = "80s"
 )
 
+// local is a simulated stack and its registration.
+type local struct {
+	name    string // of the registration; empty: the registration has none of its own
+	cloudID string
+	billing string // the Azure subscription that is charged
+
+	stack                          *azurestack.Stack
+	stackURL, stackTLS, landingURL string // stackURL is without TLS, for its doors: /_devstack
+}
+
 // site is everything that runs.
 type site struct {
+	*local // the first stack
+	stacks []*local
+
 	o        options
 	log      *slog.Logger
 	out      io.Writer
 	dir      string
 	azurite  *azurite.Server
 	settings map[string]string // of the function app
-	stack    *azurestack.Stack
-	stackURL string       // without TLS, for its doors: /_devstack
-	front    *front.Front // what the agent meets
-
-	stackTLS, landingURL string // of it
-	commerce             string // URL
-	host                 *functionhost.Host
-	usage                *azurestore.Account
+	front    *front.Front      // what the agents meet
+	commerce string            // URL
+	host     *functionhost.Host
+	usage    *azurestore.Account
 
 	// sweepEvery is the least time between two sweeps while all is waited for.
 	sweepEvery time.Duration
@@ -93,7 +102,7 @@ func (s *site) start(ctx context.Context) (err error) {
 		s.closers = append(s.closers, func() { os.RemoveAll(s.dir) })
 	}
 	s.progress("starting Azurite, the stack, commerce and the Functions host")
-	if err := s.startStack(); err != nil { // first: it finds what is wrong with the call
+	if err := s.startStacks(); err != nil { // first: it finds what is wrong with the call
 		return err
 	}
 	if err := s.startStorage(ctx); err != nil {
@@ -160,11 +169,18 @@ func (s *site) startStorage(ctx context.Context) error {
 	if s.o.up {
 		s.settings["SWEEP_SCHEDULE"] = "0 */5 * * * *"
 	}
+	if len(s.stacks) > 1 {
+		s.settings["CLOSE_DELAY"] = "20s" // a day with a gap closes while somebody waits
+	}
 	if s.usage, err = azurestore.Connect(s.setting, "UsageStorage"); err != nil {
 		return err
 	}
-	s.landingURL, err = s.front.Landing(s.settings["LandingStorage"], landing.Container(cloudID))
-	return err
+	for _, l := range s.stacks {
+		if l.landingURL, err = s.front.Landing(s.settings["LandingStorage"], landing.Container(l.cloudID)); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 // quietTimer keeps the timer quiet during run, which sweeps by itself once
@@ -174,36 +190,58 @@ const quietTimer = "0 0 0 1 1 *"
 
 func (s *site) setting(name string) string { return s.settings[name] }
 
-func (s *site) startStack() error {
-	source, err := scenarios.Generate(s.o.scenario, s.o.seed)
+// startStacks starts what the agents meet.
+func (s *site) startStacks() (err error) {
+	if s.front, err = front.Start(s.dir); err != nil {
+		return err
+	}
+	s.closers = append(s.closers, s.front.Stop)
+	names := scenarios.Stacks(s.o.scenario)
+	if names == nil || s.o.recordings != "" {
+		s.stacks = []*local{{cloudID: cloudID, billing: billingSubscription}}
+	}
+	for _, name := range names {
+		s.stacks = append(s.stacks, &local{name: name, cloudID: azurestack.GUID("registration", name), billing: azurestack.GUID("billing", name)})
+	}
+	s.local = s.stacks[0]
+	for _, l := range s.stacks {
+		if err := s.startStack(l); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func (s *site) startStack(l *local) error {
+	scenario := s.o.scenario
+	if l.name != "" {
+		scenario += "/" + l.name
+	}
+	source, err := scenarios.Generate(scenario, s.o.seed)
 	if s.o.recordings != "" {
 		source, err = azurestack.Recordings(s.o.recordings)
 	}
 	if err != nil {
 		return err
 	}
-	if s.front, err = front.Start(s.dir); err != nil {
-		return err
-	}
-	s.closers = append(s.closers, s.front.Stop)
-	s.stack, err = azurestack.New(source, azurestack.Options{
-		KeysURL: s.front.Issuer.KeysURL(), KeysClient: s.front.Client, LoginEndpoint: s.front.Issuer.LoginEndpoint(), Audience: front.StackAudience, Now: s.stackTime,
+	l.stack, err = azurestack.New(source, azurestack.Options{
+		KeysURL: s.front.Issuer.KeysURL(), KeysClient: s.front.Client, LoginEndpoint: s.front.Issuer.LoginEndpoint(), Audience: front.StackAudience, Now: l.time,
 	})
 	if err != nil {
 		return err
 	}
-	if s.stackTLS, err = s.front.Serve(s.stack); err != nil {
+	if l.stackTLS, err = s.front.Serve(l.stack); err != nil {
 		return err
 	}
-	s.stackURL, err = s.serve(s.stack)
+	l.stackURL, err = s.serve(l.stack)
 	return err
 }
 
-// stackTime is the stack's clock: never before the end of what it serves, so
-// that a recording of the last hours can be played to its end.
-func (s *site) stackTime() time.Time {
+// time is the stack's clock: never before the end of what it serves, so that a
+// recording of the last hours can be played to its end.
+func (l *local) time() time.Time {
 	now := time.Now()
-	if end := s.stack.End(); now.Before(end) {
+	if end := l.stack.End(); now.Before(end) {
 		return end
 	}
 	return now

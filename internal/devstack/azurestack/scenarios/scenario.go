@@ -20,11 +20,21 @@ var builders = map[string]func(*generator){
 	"three-days":      threeDays,
 	"flawed-days":     flawedDays,
 	"documented-test": documentedDay,
+
+	"three-stacks/hamburg": hamburg,
+	"three-stacks/munich":  munich,
+	"three-stacks/berlin":  berlin,
 }
 
-// Names returns the names that Generate knows, sorted.
+// Names returns the names of the scenarios, sorted.
 func Names() []string {
-	return slices.Sorted(maps.Keys(builders))
+	var names []string
+	for name := range maps.Keys(builders) {
+		name, _, _ = strings.Cut(name, "/")
+		names = append(names, name)
+	}
+	slices.Sort(names)
+	return slices.Compact(names)
 }
 
 // Generate returns the usage of a small stack. The subscriptions and
@@ -64,10 +74,11 @@ var ownSubscriptions = []customer{
 
 func subscription(key string) string { return azurestack.GUID("subscription", key) }
 
-// begin sets the days of a scenario and the subscriptions of its stack.
+// begin sets the days of a scenario and the subscriptions of its stack, the provider's
+// first.
 func (g *generator) begin(start time.Time, days int, all ...customer) {
 	g.start, g.end = start, start.AddDate(0, 0, days)
-	g.src.Region, g.src.Provider = "local", subscription("provider")
+	g.src.Region, g.src.Provider = "local", subscription(all[0].key)
 	for _, c := range all {
 		id := subscription(c.key)
 		g.src.Subscriptions = append(g.src.Subscriptions, azurestack.NewSubscription(g.src.Provider, id, c.name, azurestack.Directory(c.company)))

@@ -62,7 +62,7 @@ func TestUnknownScenarioNamesTheKnown(t *testing.T) {
 	if err == nil || !strings.Contains(err.Error(), "three-days") {
 		t.Fatalf("got %v", err)
 	}
-	mustEqual(t, []string{"documented-test", "flawed-days", "three-days"}, scenarios.Names())
+	mustEqual(t, []string{"documented-test", "flawed-days", "three-days", "three-stacks"}, scenarios.Names())
 }
 
 func TestThreeDays(t *testing.T) {
