@@ -170,7 +170,7 @@ func (q *question) change(t *tree, c explain.Change) {
 		what += ", corrects " + c.Corrects
 	}
 	if c.Why != "" {
-		what += ", " + c.Why
+		defer t.title("    " + c.Why)
 	}
 	if len(c.Listed) == 1 && c.Rows == 1 {
 		t.row(fmt.Sprintf("%s  row %d, used %s", what, c.Listed[0].Number, c.Listed[0].Hour.String()), c.Quantity)
