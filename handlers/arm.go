@@ -57,16 +57,16 @@ func (a *App) arm(do page) http.Handler {
 		defer cancel()
 		log := a.Log.With(slog.String("method", r.Method), slog.String("path", r.URL.Path), slog.String("invocation", r.Header.Get(invoke.HeaderInvocationID)))
 		got, err := do(ctx, r)
-		var refusal *registration.Rejection
+		var rejection *registration.Rejection
 		switch {
 		case err == nil:
 			log.InfoContext(ctx, "request served", slog.Int("status", got.status), slog.String("by", caller(r)))
-		case errors.As(err, &refusal):
-			got = armError(statusOf[refusal.Kind], refusal.Code, refusal.Message)
-			if refusal == errTooLarge {
+		case errors.As(err, &rejection):
+			got = armError(statusOf[rejection.Kind], rejection.Code, rejection.Message)
+			if rejection == errTooLarge {
 				got.status = http.StatusRequestEntityTooLarge
 			}
-			log.WarnContext(ctx, "request rejected", slog.String("code", refusal.Code))
+			log.WarnContext(ctx, "request rejected", slog.String("code", rejection.Code))
 		case errors.Is(err, registration.ErrChanged):
 			got = armError(http.StatusConflict, "ConcurrentChange", "others change the registration at the same time; send the request again")
 		default:

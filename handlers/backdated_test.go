@@ -38,9 +38,9 @@ func (r *rig) recharge(t testing.TB, confirmed bool) error {
 // the usage day.
 func needsConfirmation(t testing.TB, err error) {
 	t.Helper()
-	var refusal *registration.Rejection
-	if !errors.As(err, &refusal) || refusal.Code != "ClosedDaysAffected" || !strings.Contains(refusal.Message, "2019-12-10") || !strings.Contains(refusal.Message, "--confirm") {
-		t.Fatalf("got %v, want a refusal that lists the day", err)
+	var rejection *registration.Rejection
+	if !errors.As(err, &rejection) || rejection.Code != "ClosedDaysAffected" || !strings.Contains(rejection.Message, "2019-12-10") || !strings.Contains(rejection.Message, "--confirm") {
+		t.Fatalf("got %v, want a rejection that lists the day", err)
 	}
 }
 

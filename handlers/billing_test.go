@@ -112,9 +112,9 @@ func (m model) text() map[string]string {
 
 func addRow(t *testing.T, m model, text string) {
 	t.Helper()
-	rec, refusal := usage.ParseRecord([]byte(text), hour22+100)
-	if refusal != nil {
-		t.Fatal(refusal)
+	rec, rejection := usage.ParseRecord([]byte(text), hour22+100)
+	if rejection != nil {
+		t.Fatal(rejection)
 	}
 	m.add(rec.ResourceURI, rec.Hour.Day().String(), rec.Quantity.String())
 }

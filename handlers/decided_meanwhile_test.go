@@ -67,16 +67,16 @@ func TestADecisionMeanwhile(t *testing.T) {
 func TestDecisionsOnBatchesThatCannotBe(t *testing.T) {
 	t.Parallel()
 	r := stated(t)
-	refusal := func(want string) {
+	rejection := func(want string) {
 		t.Helper()
 		_, err := r.Ledger.AskSettleBatch(t.Context(), firstBatch, ledger.SettleDeclined, because("no"))
 		if err == nil || !strings.Contains(err.Error(), want) {
 			t.Errorf("error %v, want %s", err, want)
 		}
 	}
-	refusal("commerce may still answer it")
+	rejection("commerce may still answer it")
 	r.done(t, "ForwardBatch", batchMessage(theDay, 1))
-	refusal("every record of it has a final answer")
+	rejection("every record of it has a final answer")
 	before := r.batch(t)
 	if b, err := r.Ledger.AskRetry(t.Context(), firstBatch, because("no")); err != nil || b.RetriedBy != "" || r.batch(t).RetryReason != before.RetryReason {
 		t.Errorf("%+v %v", b, err)

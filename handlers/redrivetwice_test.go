@@ -86,8 +86,8 @@ func (r *rig) commitRejecting(t *testing.T, name landing.Name, file []byte, reje
 		line.LeftOut = slices.Contains(rejected, line.Number)
 		ok(t, in.Row(line))
 	}
-	h := ledger.Hour{Blob: name.String(), SHA256: reader.SHA256(), RowSetHash: reader.RowSetHash(), Bytes: reader.Size(), Records: in.Accepted + in.Refused, Pages: 1,
-		Accepted: in.Accepted, Quarantined: in.Refused, LandedAt: name.Hour.End()}
+	h := ledger.Hour{Blob: name.String(), SHA256: reader.SHA256(), RowSetHash: reader.RowSetHash(), Bytes: reader.Size(), Records: in.Accepted + in.Rejected, Pages: 1,
+		Accepted: in.Accepted, Quarantined: in.Rejected, LandedAt: name.Hour.End()}
 	inputs, err := in.PutPartials(t.Context(), r.Blobs, h, reader.Header())
 	ok(t, err)
 	h.UsageDays = ingest.UsageDays(inputs)

@@ -60,8 +60,8 @@ func commitFile(t *testing.T, account *azurestore.Account, name landing.Name, fi
 		ok(t, err)
 		ok(t, in.Row(line))
 	}
-	h := ledger.Hour{Blob: name.String(), SHA256: r.SHA256(), RowSetHash: r.RowSetHash(), Bytes: r.Size(), Records: in.Accepted + in.Refused, Pages: 1,
-		Accepted: in.Accepted, Quarantined: in.Refused, LandedAt: hour19.End()}
+	h := ledger.Hour{Blob: name.String(), SHA256: r.SHA256(), RowSetHash: r.RowSetHash(), Bytes: r.Size(), Records: in.Accepted + in.Rejected, Pages: 1,
+		Accepted: in.Accepted, Quarantined: in.Rejected, LandedAt: hour19.End()}
 	inputs, err := in.PutPartials(t.Context(), account.Blobs, h, r.Header())
 	ok(t, err)
 	h.UsageDays = ingest.UsageDays(inputs)

@@ -46,7 +46,7 @@ type Stack struct {
 // closed is a daily file and what stands of its records.
 type closed struct {
 	text    []byte
-	answers []daily.Answer
+	answers []daily.Outcome
 }
 
 // Use adds a row of the usage API.
@@ -181,7 +181,7 @@ func (s *Stack) sources(day usage.Day) (from daily.Sources, free func(), err err
 		if err != nil {
 			return from, free, err
 		}
-		from.Standings = file.Standings(func(yield func(daily.Answer, error) bool) {
+		from.Standings = file.Standings(func(yield func(daily.Outcome, error) bool) {
 			for _, a := range last.answers {
 				if !yield(a, nil) {
 					return
@@ -209,7 +209,7 @@ func (s *Stack) settle(ctx context.Context, day usage.Day) (path, sum string, er
 }
 
 // send writes the batches of a revision and what commerce made of them.
-func (s *Stack) send(ctx context.Context, day usage.Day, revision int, batches []daily.Batch, how Revision) (all []daily.Answer, err error) {
+func (s *Stack) send(ctx context.Context, day usage.Day, revision int, batches []daily.Batch, how Revision) (all []daily.Outcome, err error) {
 	books := &ledger.Ledger{Store: s.Tables}
 	n := 0
 	for _, b := range batches {
@@ -244,7 +244,7 @@ func (s *Stack) send(ctx context.Context, day usage.Day, revision int, batches [
 			}
 			receipt.Answers = append(receipt.Answers, one)
 			answers[r.RecordID] = ledger.Answer{Status: result.Status, Code: result.Code, Quantity: result.Quantity}
-			all = append(all, daily.Answer{RecordID: one.RecordID, Stands: one.Stands, Quantity: one.Quantity, Waived: one.Waived})
+			all = append(all, daily.Outcome{RecordID: one.RecordID, Stands: one.Stands, Quantity: one.Quantity, Waived: one.Waived})
 		}
 		if !how.FewRows {
 			if err := books.PutAnswers(ctx, id, records, answers); err != nil {

@@ -56,7 +56,7 @@ func (cl *Closer) standing(ctx context.Context, c *ledger.Closing) (*standing, e
 		s.close()
 		return nil, fmt.Errorf("open daily file %s: %w", c.Last.File, err)
 	}
-	s.lines = day.Standings(cl.answers(ctx, s.sources[1:]))
+	s.lines = day.Standings(cl.outcomes(ctx, s.sources[1:]))
 	return s, nil
 }
 
@@ -80,18 +80,18 @@ func (s *standing) check() error {
 // than all.
 const maxReceipt = 64 << 20
 
-// answers goes through the receipts' answers in the order of the records. It
+// outcomes goes through the receipts' answers in the order of the records. It
 // holds one receipt at a time.
-func (cl *Closer) answers(ctx context.Context, receipts []ledger.Source) iter.Seq2[daily.Answer, error] {
-	return func(yield func(daily.Answer, error) bool) {
+func (cl *Closer) outcomes(ctx context.Context, receipts []ledger.Source) iter.Seq2[daily.Outcome, error] {
+	return func(yield func(daily.Outcome, error) bool) {
 		for _, source := range receipts {
 			receipt, err := cl.readReceipt(ctx, source)
 			if err != nil {
-				yield(daily.Answer{}, err)
+				yield(daily.Outcome{}, err)
 				return
 			}
 			for _, r := range receipt.Answers {
-				if !yield(daily.Answer{RecordID: r.RecordID, Stands: r.Stands, Quantity: r.Quantity, Waived: r.Waived}, nil) {
+				if !yield(daily.Outcome{RecordID: r.RecordID, Stands: r.Stands, Quantity: r.Quantity, Waived: r.Waived}, nil) {
 					return
 				}
 			}

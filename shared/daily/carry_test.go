@@ -19,7 +19,7 @@ import (
 	"stackusage/shared/usage"
 )
 
-// books keeps the statements of a few days as the ledger does, with answers as
+// books keeps the statements of a few days as the ledger does, with outcomes as
 // the test gives them.
 type books struct {
 	t       failer
@@ -34,8 +34,8 @@ type books struct {
 
 // statedDay is a daily file and what stands of its records.
 type statedDay struct {
-	content []byte
-	answers []daily.Answer
+	content  []byte
+	outcomes []daily.Outcome
 }
 
 var builtIn = sync.OnceValues(meter.BuiltIn)
@@ -96,7 +96,7 @@ func (b *books) state(d, to usage.Day, reason string, takes func(n int) bool) li
 	from.Carried = daily.MergeCarried(carried...)
 	if revision > 1 {
 		last := b.files[d][revision-2]
-		from.Standings = b.open(last).Standings(seq(last.answers))
+		from.Standings = b.open(last).Standings(seq(last.outcomes))
 	}
 	var out bytes.Buffer
 	stated := statedDay{}
@@ -105,7 +105,7 @@ func (b *books) state(d, to usage.Day, reason string, takes func(n int) bool) li
 		func(batch daily.Batch) error {
 			records, err := daily.DecodeBatch(batch.Body)
 			for _, r := range records {
-				stated.answers = append(stated.answers, b.answer(r, takes(len(stated.answers))))
+				stated.outcomes = append(stated.outcomes, b.outcome(r, takes(len(stated.outcomes))))
 			}
 			return err
 		})
@@ -120,8 +120,8 @@ func (b *books) state(d, to usage.Day, reason string, takes func(n int) bool) li
 	return file
 }
 
-// answer checks what can be said of a single record, and bills it.
-func (b *books) answer(r daily.Record, taken bool) daily.Answer {
+// outcome checks what can be said of a single record, and bills it.
+func (b *books) outcome(r daily.Record, taken bool) daily.Outcome {
 	if b.records[r.RecordID] {
 		b.t.Fatal("record " + r.RecordID + " was stated before")
 	}
@@ -134,10 +134,10 @@ func (b *books) answer(r daily.Record, taken bool) daily.Answer {
 		b.t.Fatal(fmt.Sprintf("record %+v", r))
 	}
 	if !taken {
-		return daily.Answer{RecordID: r.RecordID}
+		return daily.Outcome{RecordID: r.RecordID}
 	}
 	b.add(b.billed, cmp.Or(r.CarriedFrom, r.UsageDate), r.ResourceURI, r.Quantity)
-	return daily.Answer{RecordID: r.RecordID, Stands: true, Quantity: r.Quantity}
+	return daily.Outcome{RecordID: r.RecordID, Stands: true, Quantity: r.Quantity}
 }
 
 func (b *books) add(sums map[string]*big.Rat, d usage.Day, uri string, q usage.Quantity) {
@@ -233,11 +233,11 @@ func TestCarriedLines(t *testing.T) {
 	t.Run("a file that carries has the differences, and what stands counts them", func(t *testing.T) {
 		last := b.files[d][1]
 		head := b.open(last).Header()
-		if head.CarriedTo != d+1 || head.Reason != "commerce was away" || len(last.answers) > 0 {
-			t.Errorf("header %+v, %d records", head, len(last.answers))
+		if head.CarriedTo != d+1 || head.Reason != "commerce was away" || len(last.outcomes) > 0 {
+			t.Errorf("header %+v, %d records", head, len(last.outcomes))
 		}
 		var got string
-		for s, err := range b.open(last).Standings(seq(last.answers)) {
+		for s, err := range b.open(last).Standings(seq(last.outcomes)) {
 			if err != nil {
 				t.Fatal(err)
 			}

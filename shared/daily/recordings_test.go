@@ -30,11 +30,11 @@ func realRows(t testing.TB) []json.RawMessage {
 		}
 		t.Skipf("recording %s is not here; set STACKUSAGE_RECORDINGS to its folder", name)
 	}
-	var answer struct{ Value []json.RawMessage }
-	if err := json.Unmarshal(b, &answer); err != nil {
+	var outcome struct{ Value []json.RawMessage }
+	if err := json.Unmarshal(b, &outcome); err != nil {
 		t.Fatal(err)
 	}
-	return answer.Value
+	return outcome.Value
 }
 
 // perMeter adds up raw rows with none of the project's code.
@@ -75,9 +75,9 @@ func TestARealHourFromRowsToBatches(t *testing.T) {
 	reported := hour(t, "2019-12-10T19:00:00Z")
 	var records []usage.Record
 	for i, row := range rows {
-		r, refusal := usage.ParseRecord(row, reported)
-		if refusal != nil {
-			t.Fatalf("row %d: %s: %s", i+1, refusal.Code, refusal.Reason)
+		r, rejection := usage.ParseRecord(row, reported)
+		if rejection != nil {
+			t.Fatalf("row %d: %s: %s", i+1, rejection.Code, rejection.Reason)
 		}
 		records = append(records, r)
 	}

@@ -72,8 +72,8 @@ type Standing struct {
 	Unreported bool
 }
 
-// Answer is what stands of one record after commerce's final answer.
-type Answer struct {
+// Outcome is what stands of one record after commerce's final outcome.
+type Outcome struct {
 	RecordID string
 	Stands   bool
 	Quantity usage.Quantity // as commerce has it; zero if it does not stand
@@ -124,14 +124,14 @@ func (d *DayFile) Lines() iter.Seq2[DayLine, error] {
 	}
 }
 
-// errAnswers: the answers are not those to the records of the file.
-var errAnswers = errors.New("the answers do not fit the records")
+// errOutcomes: the outcomes are not those to the records of the file.
+var errOutcomes = errors.New("the outcomes do not fit the records")
 
-// Standings goes through what stands after the revision, in order. The answers
+// Standings goes through what stands after the revision, in order. The outcomes
 // must be those to the file's records, in the order of the records.
-func (d *DayFile) Standings(answers iter.Seq2[Answer, error]) iter.Seq2[Standing, error] {
+func (d *DayFile) Standings(outcomes iter.Seq2[Outcome, error]) iter.Seq2[Standing, error] {
 	return func(yield func(Standing, error) bool) {
-		next, stop := iter.Pull2(answers)
+		next, stop := iter.Pull2(outcomes)
 		defer stop()
 		for l, err := range d.Lines() {
 			s := Standing{Line: l.Line, Hours: l.Hours, Accepted: l.Before, Waived: l.Waived, RecordID: l.Corrects}
@@ -153,12 +153,12 @@ func (d *DayFile) Standings(answers iter.Seq2[Answer, error]) iter.Seq2[Standing
 			}
 		}
 		if a, err, more := next(); more {
-			yield(Standing{}, fmt.Errorf("%w: record %q is not in the file: %w", errAnswers, a.RecordID, err))
+			yield(Standing{}, fmt.Errorf("%w: record %q is not in the file: %w", errOutcomes, a.RecordID, err))
 		}
 	}
 }
 
-func (s *Standing) take(l DayLine, next func() (Answer, error, bool)) error {
+func (s *Standing) take(l DayLine, next func() (Outcome, error, bool)) error {
 	id, err := recordIDOf(l.Record)
 	if err != nil {
 		return err
@@ -168,7 +168,7 @@ func (s *Standing) take(l DayLine, next func() (Answer, error, bool)) error {
 	case err != nil:
 		return err
 	case !more || a.RecordID != id:
-		return fmt.Errorf("%w: record %s, answer to %q", errAnswers, id, a.RecordID)
+		return fmt.Errorf("%w: record %s, outcome to %q", errOutcomes, id, a.RecordID)
 	case a.Stands:
 		s.Accepted, s.RecordID = s.Accepted.Add(a.Quantity), id
 	}

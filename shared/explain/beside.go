@@ -102,7 +102,7 @@ func (r *run) rejected(ctx context.Context, h ledger.LandedHour) error {
 	}
 	seen := map[int64]bool{}
 	for path := range files {
-		if err := r.rejectedFile(ctx, path, func(row ingest.Refused) {
+		if err := r.rejectedFile(ctx, path, func(row ingest.RejectedRow) {
 			state, known := states[row.Line]
 			if !known || seen[row.Line] {
 				return
@@ -122,7 +122,7 @@ func (r *run) rejected(ctx context.Context, h ledger.LandedHour) error {
 	return nil
 }
 
-func (r *run) rejectedFile(ctx context.Context, path string, take func(ingest.Refused)) error {
+func (r *run) rejectedFile(ctx context.Context, path string, take func(ingest.RejectedRow)) error {
 	blob := content.At(path)
 	name := strings.TrimSuffix(blob.Name, ".ndjson.gz")
 	body, err := blob.With(name[max(0, len(name)-16):], "its name").Open(ctx, r.App)

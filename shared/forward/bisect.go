@@ -77,7 +77,7 @@ func (f *Forwarder) bisect(ctx context.Context, s *sending, some []int, refusal 
 			}
 		}
 	}
-	hung := unanswered(refusal) // the last request that had no answer
+	hung := noResponse(refusal) // the last request that had no answer
 	split(part{records: some}, refusal)
 	for requests := 1; len(pending) > 0; requests++ {
 		if !s.taken && !decided && len(alone) >= maxLone {
@@ -99,7 +99,7 @@ func (f *Forwarder) bisect(ctx context.Context, s *sending, some []int, refusal 
 		if err != nil {
 			return nil, err
 		}
-		hung = cmp.Or(unanswered(failure), hung)
+		hung = cmp.Or(noResponse(failure), hung)
 		if f.apart(s, failure) && (away(refusal) || !away(failure)) {
 			split(next, failure)
 		} else if decided && errors.Is(failure, errOnItsWay) {
@@ -114,26 +114,26 @@ func (f *Forwarder) bisect(ctx context.Context, s *sending, some []int, refusal 
 	if len(alone) == 0 || cause != nil && !s.taken && !decided {
 		return cause, nil
 	}
-	verdict, err := f.judgeLone(ctx, s, alone)
+	verdict, err := f.decideLone(ctx, s, alone)
 	if cause == nil {
 		cause = verdict
 	}
 	return cause, err
 }
 
-// unanswered is the failure of a request that commerce may still be at; nil if it
+// noResponse is the failure of a request that commerce may still be at; nil if it
 // is not.
-func unanswered(err error) *Failure {
+func noResponse(err error) *Failure {
 	if failure := failureOf(err); failure != nil && failure.Kind != Credentials && !failure.Answered() {
 		return failure
 	}
 	return nil
 }
 
-// judgeLone ends the records that commerce did not answer in a request of their
+// decideLone ends the records that commerce did not answer in a request of their
 // own: what it refuses is Rejected, if it is about the record; and what an operator
 // settles ends as he decided. What has no result that can be read stays open.
-func (f *Forwarder) judgeLone(ctx context.Context, s *sending, alone []lone) (cause, err error) {
+func (f *Forwarder) decideLone(ctx context.Context, s *sending, alone []lone) (cause, err error) {
 	if !s.settled() {
 		alone = slices.DeleteFunc(alone, func(l lone) bool { return l.refusal.Kind != Declined })
 	}
@@ -171,7 +171,7 @@ func (f *Forwarder) proven(ctx context.Context, s *sending, alone []lone) (cause
 // open records can. It is not possible where commerce has taken none.
 func (f *Forwarder) control(ctx context.Context, s *sending) (taken, possible bool) {
 	for i, r := range s.records {
-		if !outcome.Taken(s.answers[r.RecordID].Status) {
+		if !outcome.Taken(s.outcomes[r.RecordID].Status) {
 			continue
 		}
 		id, body := s.request([]int{i})

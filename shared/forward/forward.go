@@ -109,7 +109,7 @@ func (f *Forwarder) sendBatch(ctx context.Context, s *sending) error {
 // finish keeps the answers to a batch that has them all.
 func (f *Forwarder) finish(ctx context.Context, s *sending) error {
 	batch, id := s.batch, s.id
-	receipt, err := receiptOf(id, s.records, s.answers)
+	receipt, err := receiptOf(id, s.records, s.outcomes)
 	if err != nil {
 		return err
 	}

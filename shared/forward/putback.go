@@ -60,7 +60,7 @@ func (f *Forwarder) putBack(ctx context.Context, s *sending, cause error) error 
 	} else if errors.Is(cause, errOnItsWay) {
 		delay = f.onItsWay(s)
 	}
-	batch.Partial = batch.Partial || len(s.answers) > 0
+	batch.Partial = batch.Partial || len(s.outcomes) > 0
 	batch.LeasedUntil, batch.LeasedBy = time.Time{}, ""
 	batch.State, batch.NotBefore, batch.LastResponse = ledger.BatchWaiting, f.Now().Add(delay), cause.Error()
 	if s.again {
@@ -74,6 +74,6 @@ func (f *Forwarder) putBack(ctx context.Context, s *sending, cause error) error 
 		return err
 	}
 	telemetry.Logger(ctx).Log(ctx, level, "batch waits", slog.String("batch", id.String()), slog.String("kind", kind), slog.String("cause", cause.Error()),
-		slog.Duration("delay", delay), slog.Int64("tries", batch.Tries), slog.Int("outcomes", len(s.answers)), slog.Int("records", len(s.records)))
+		slog.Duration("delay", delay), slog.Int64("tries", batch.Tries), slog.Int("outcomes", len(s.outcomes)), slog.Int("records", len(s.records)))
 	return nil
 }

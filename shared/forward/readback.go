@@ -68,7 +68,7 @@ func (f *Forwarder) readUnbilled(ctx context.Context, s *sending, some []int, re
 	}
 	early := f.onItsWay(s) > 0
 	for _, i := range unbilled {
-		_, has := s.answers[s.records[i].RecordID]
+		_, has := s.outcomes[s.records[i].RecordID]
 		if has || early {
 			delete(results, s.records[i].RecordID)
 		}

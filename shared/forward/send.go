@@ -23,13 +23,13 @@ import (
 
 // sending is one try of one batch.
 type sending struct {
-	id      ledger.BatchID
-	batch   ledger.Batch
-	body    []byte
-	records []daily.Record
-	raw     []json.RawMessage         // the records' bytes as they stand in body
-	answers map[string]outcome.Result // final ones, by recordId
-	taken   bool                      // commerce answered a request of this try record by record
+	id       ledger.BatchID
+	batch    ledger.Batch
+	body     []byte
+	records  []daily.Record
+	raw      []json.RawMessage         // the records' bytes as they stand in body
+	outcomes map[string]outcome.Result // final ones, by recordId
+	taken    bool                      // commerce answered a request of this try record by record
 
 	lease       string    // the name of this try; its row says whose lease holds
 	leased      bool      // this try may have leased the batch, and has not noted how it ended
@@ -52,14 +52,14 @@ func newSending(id ledger.BatchID, batch ledger.Batch, body []byte) (*sending, e
 	if err := json.Unmarshal(body, &b); err != nil {
 		return nil, fmt.Errorf("read batch %s: %w", id, err)
 	}
-	return &sending{id: id, batch: batch, body: body, records: records, raw: b.Records, answers: map[string]outcome.Result{}, lease: uuid.NewString()}, nil
+	return &sending{id: id, batch: batch, body: body, records: records, raw: b.Records, outcomes: map[string]outcome.Result{}, lease: uuid.NewString()}, nil
 }
 
 // open lists the records without a final answer, by their place in the batch.
 func (s *sending) open() []int {
 	var open []int
 	for i, r := range s.records {
-		if _, ok := s.answers[r.RecordID]; !ok {
+		if _, ok := s.outcomes[r.RecordID]; !ok {
 			open = append(open, i)
 		}
 	}
@@ -68,7 +68,7 @@ func (s *sending) open() []int {
 
 // openOf lists those of some records that have no final answer.
 func (s *sending) openOf(some []int) []int {
-	return slices.DeleteFunc(slices.Clone(some), func(i int) bool { _, ok := s.answers[s.records[i].RecordID]; return ok })
+	return slices.DeleteFunc(slices.Clone(some), func(i int) bool { _, ok := s.outcomes[s.records[i].RecordID]; return ok })
 }
 
 // request is the body of a request with some of the records, byte for byte as
@@ -162,7 +162,7 @@ func (f *Forwarder) post(ctx context.Context, s *sending, some []int) (cause, er
 	limited, cancel := context.WithDeadline(ctx, s.ends)
 	defer cancel()
 	results, cause := f.Commerce.Send(limited, id, body)
-	if unanswered(cause) != nil {
+	if noResponse(cause) != nil {
 		s.batch.UnansweredAt = table.UTC(f.Now())
 	}
 	waits := false
@@ -231,7 +231,7 @@ func (f *Forwarder) keep(ctx context.Context, s *sending, some []int, results ma
 			telemetry.Logger(ctx).ErrorContext(ctx, "final outcome changed; the first one stands", slog.String("batch", s.id.String()),
 				slog.String("recordId", id), slog.String("first", k.Status), slog.String("now", answers[id].Status))
 		}
-		s.answers[id] = resultOf(id, k)
+		s.outcomes[id] = resultOf(id, k)
 	}
 	s.taken = s.taken || taken
 	return nil
@@ -255,7 +255,7 @@ func resultOf(id string, k ledger.Answer) outcome.Result {
 func (f *Forwarder) recall(ctx context.Context, s *sending) error {
 	answers, err := f.Ledger.Answers(ctx, s.id, s.records)
 	for id, k := range answers {
-		s.answers[id] = resultOf(id, k)
+		s.outcomes[id] = resultOf(id, k)
 	}
 	return err
 }

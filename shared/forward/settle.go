@@ -63,7 +63,7 @@ func (f *Forwarder) endLone(ctx context.Context, s *sending, alone []lone, prove
 	waits, silent, early, decided := 0, 0, f.onItsWay(s) > 0, false
 	for _, l := range alone {
 		id := s.records[l.record].RecordID
-		if _, known := s.answers[id]; known {
+		if _, known := s.outcomes[id]; known {
 			continue
 		}
 		code, message := foreignCode(l.refusal.Code), l.refusal.Message

@@ -24,7 +24,7 @@ func (g Ingester) IngestHour(ctx context.Context, name landing.Name) error {
 	id := ledger.HourID{CloudID: name.CloudID, Hour: name.Hour, SHA16: name.SHA16}
 	have, err := g.Ledger.Hour(ctx, id)
 	if err == nil && have.Verdict == ledger.Counted && !have.Leaves() {
-		if out, err := g.takenOut(ctx, id); out || err != nil {
+		if out, err := g.excluded(ctx, id); out || err != nil {
 			return err
 		}
 	}
@@ -37,7 +37,7 @@ func (g Ingester) IngestHour(ctx context.Context, name landing.Name) error {
 		_, err := g.Ledger.FinishExclusion(ctx, id)
 		return err
 	}
-	verdict, hour, err := g.judgeHour(ctx, id, name, have)
+	verdict, hour, err := g.validate(ctx, id, name, have)
 	var rejection *landing.Rejection
 	if gone := errors.Is(err, content.ErrNoBlob); gone || errors.As(err, &rejection) {
 		verdict, hour, err = g.endUnreadable(ctx, id, have, err)
@@ -69,7 +69,7 @@ func (g Ingester) limit(code string) int64 {
 	return 0
 }
 
-func (g Ingester) judgeHour(ctx context.Context, id ledger.HourID, name landing.Name, have ledger.Hour) (ledger.Verdict, ledger.Hour, error) {
+func (g Ingester) validate(ctx context.Context, id ledger.HourID, name landing.Name, have ledger.Hour) (ledger.Verdict, ledger.Hour, error) {
 	// Its row says where a corrected blob lies, and when the original landed.
 	name.Corrected = have.Original != ""
 	body, storedAt, err := g.Hours.Open(ctx, name.Container(), name.Blob())
@@ -144,10 +144,10 @@ func RegionOf(history registration.History) RegisteredRegion {
 	}
 }
 
-// takenOut takes a file that counts out of the bill if its hour is not accepted
+// excluded takes a file that counts out of the bill if its hour is not accepted
 // any more: the registration has ended before it, or begins after it. out is false
 // if the hour is accepted.
-func (g Ingester) takenOut(ctx context.Context, id ledger.HourID) (out bool, err error) {
+func (g Ingester) excluded(ctx context.Context, id ledger.HourID) (out bool, err error) {
 	history, err := g.Registrations.History(ctx, id.CloudID)
 	if err != nil {
 		return false, err

@@ -124,7 +124,7 @@ func (i *ingesting) beside(ctx context.Context, name landing.Name, standing ledg
 
 // rows adds the rows up. Whoever does it gives a file that has the lines of the one
 // that counts the same inputs.
-func (i *ingesting) rows(standing ledger.Hour, r *landing.Reader, header landing.Header) (*Intake, error) {
+func (i *ingesting) rows(standing ledger.Hour, r *landing.Reader, header landing.Header) (*Ingestion, error) {
 	settings := i.Settings
 	settings.Region = i.Region.Or(header)
 	settings.Days = ledger.OwnDays(i.id.Hour, i.SettlingHours)
@@ -143,7 +143,7 @@ func (i *ingesting) rows(standing ledger.Hour, r *landing.Reader, header landing
 		in.Close()
 		return nil, err
 	}
-	i.hour.Accepted, i.hour.Quarantined = in.Accepted, in.Refused
+	i.hour.Accepted, i.hour.Quarantined = in.Accepted, in.Rejected
 	return in, nil
 }
 

@@ -47,7 +47,7 @@ func (r Rebuilder) partial(ctx context.Context, in ledger.DayInput) (*content.Fi
 	if err != nil {
 		return nil, linefile.File{}, err
 	}
-	f, file, err := sums.writePartial(h, header, in.Day, sums.summer.Sums())
+	f, file, err := sums.writePartial(h, header, in.Day, sums.sums.Sums())
 	if err != nil {
 		return nil, file, err
 	}
@@ -60,7 +60,7 @@ func (r Rebuilder) partial(ctx context.Context, in ledger.DayInput) (*content.Fi
 }
 
 // add reads the hour blob and adds up the rows of one usage day.
-func (r Rebuilder) add(ctx context.Context, id ledger.HourID, h ledger.Hour, day usage.Day, sums *Intake) (landing.Header, error) {
+func (r Rebuilder) add(ctx context.Context, id ledger.HourID, h ledger.Hour, day usage.Day, sums *Ingestion) (landing.Header, error) {
 	hour, err := Hours{r.Ledger, r.Hours}.Open(ctx, id, h)
 	if err != nil {
 		return landing.Header{}, err
@@ -73,9 +73,9 @@ func (r Rebuilder) add(ctx context.Context, id ledger.HourID, h ledger.Hour, day
 		if row.Code != "" {
 			continue
 		}
-		record, refusal := usage.ParseRecord(row.Bytes, id.Hour)
-		if refusal != nil {
-			return landing.Header{}, fmt.Errorf("row %d of %s counts, and cannot be read any more: %s", row.Number, h.Blob, refusal.Reason)
+		record, rejection := usage.ParseRecord(row.Bytes, id.Hour)
+		if rejection != nil {
+			return landing.Header{}, fmt.Errorf("row %d of %s counts, and cannot be read any more: %s", row.Number, h.Blob, rejection.Reason)
 		}
 		if record.Hour.Day() == day {
 			if err := sums.add(record); err != nil {

@@ -223,13 +223,13 @@ func (r *Reader) readLine(l *line, limit int) error {
 		case err == io.EOF:
 			return reject(RejectedCutShort, "the last line has no end")
 		default:
-			return r.judge(err)
+			return r.explain(err)
 		}
 	}
 }
 
-// judge tells a broken blob from a broken source.
-func (r *Reader) judge(err error) error {
+// explain tells a broken blob from a broken source.
+func (r *Reader) explain(err error) error {
 	switch {
 	case r.source.err != nil:
 		return r.source.err
@@ -249,7 +249,7 @@ func (r *Reader) finish(last line) error {
 	if _, err := r.source.rest.ReadByte(); err == nil {
 		return reject(RejectedAfterEnd, "bytes follow the end of the gzip stream")
 	} else if err != io.EOF {
-		return r.judge(err)
+		return r.explain(err)
 	}
 	if r.trailer.Records != r.records {
 		return reject(RejectedCount, "the trailer counts %d records, the blob has %d", r.trailer.Records, r.records)

@@ -40,11 +40,11 @@ func newBlobSums(own map[string]bool) *blobSums {
 // with this code; one that counts and cannot be read any more is set aside, too.
 func (s *blobSums) take(r *run, line []byte, code string, reported usage.Hour) error {
 	if code == "" {
-		record, refusal := usage.ParseRecord(line, reported)
-		if refusal == nil {
+		record, rejection := usage.ParseRecord(line, reported)
+		if rejection == nil {
 			return s.count(r, record)
 		}
-		code = refusal.Code
+		code = rejection.Code
 	}
 	meter, subscription, q, ok := measure(line)
 	if !ok {

@@ -23,8 +23,8 @@ func FuzzMeasure(f *testing.F) {
 		if ok && (len(meter) != 32 || len(q.String()) > 300) {
 			t.Fatalf("meter %q, quantity %s", meter, q)
 		}
-		record, refusal := usage.ParseRecord(line, reported)
-		if refusal != nil {
+		record, rejection := usage.ParseRecord(line, reported)
+		if rejection != nil {
 			return
 		}
 		if !ok || meter != usage.NormalGUID(record.MeterID) || subscription != usage.NormalGUID(record.SubscriptionID) || !q.Equal(record.Quantity) {

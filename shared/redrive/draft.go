@@ -59,7 +59,7 @@ func (d *draft) read(ctx context.Context) error {
 		}
 		d.Settings.Region = region.Or(d.header)
 	}
-	next, stop := iter.Pull2(d.Refused(ctx, d.id))
+	next, stop := iter.Pull2(d.RejectedRows(ctx, d.id))
 	defer stop()
 	row, err, more := next()
 	for {
@@ -111,9 +111,9 @@ func (d *draft) refused(row RejectedRow, line landing.Line) (counts bool) {
 		}
 		return d.accepted(line)
 	}
-	_, refusal := d.Settings.Parse(landing.Line{Bytes: text, TooLong: line.TooLong && !is}, d.id.Hour)
-	if refusal != nil {
-		d.still(line.Number, refusal, text)
+	_, rejection := d.Settings.Parse(landing.Line{Bytes: text, TooLong: line.TooLong && !is}, d.id.Hour)
+	if rejection != nil {
+		d.still(line.Number, rejection, text)
 		return false
 	}
 	if is {
@@ -126,17 +126,17 @@ func (d *draft) refused(row RejectedRow, line landing.Line) (counts bool) {
 // accepted decides about a row that counts: it goes on, unless the rules of today
 // reject it.
 func (d *draft) accepted(line landing.Line) bool {
-	_, refusal := d.Settings.Parse(line, d.id.Hour)
-	if refusal != nil {
-		d.still(line.Number, refusal, line.Bytes)
+	_, rejection := d.Settings.Parse(line, d.id.Hour)
+	if rejection != nil {
+		d.still(line.Number, rejection, line.Bytes)
 	}
-	return refusal == nil
+	return rejection == nil
 }
 
-func (d *draft) still(line int64, refusal *usage.Rejection, text []byte) {
+func (d *draft) still(line int64, rejection *usage.Rejection, text []byte) {
 	d.out.Still++
 	if d.req.Still != nil {
-		d.req.Still(ingest.Refused{Line: line, Code: refusal.Code, Reason: refusal.Reason, Row: bytes.Clone(text)})
+		d.req.Still(ingest.RejectedRow{Line: line, Code: rejection.Code, Reason: rejection.Reason, Row: bytes.Clone(text)})
 	}
 }
 

@@ -42,9 +42,9 @@ type Request struct {
 	Want     func(ledger.RejectedRow) bool // nil: all that are still rejected
 	Fixed    map[int64][]byte              // by line, in place of the row as it came
 	Why      ledger.Reasoned
-	DryRun   bool                 // only say which rows would count
-	Still    func(ingest.Refused) // a row that is rejected again
-	Progress func(rows int64)     // rows looked at
+	DryRun   bool                     // only say which rows would count
+	Still    func(ingest.RejectedRow) // a row that is rejected again
+	Progress func(rows int64)         // rows looked at
 }
 
 // wants reports whether a row is sent again as it came.
@@ -215,9 +215,9 @@ type RejectedRow struct {
 	Row []byte
 }
 
-// Refused goes through the rejected rows of an hour blob that counts, with the bytes
+// RejectedRows goes through the rejected rows of an hour blob that counts, with the bytes
 // that they came with, in order of line; redriven rows of what it corrects too.
-func (r Redriver) Refused(ctx context.Context, id ledger.HourID) iter.Seq2[RejectedRow, error] {
+func (r Redriver) RejectedRows(ctx context.Context, id ledger.HourID) iter.Seq2[RejectedRow, error] {
 	return func(yield func(RejectedRow, error) bool) {
 		files := map[string]*keptRows{}
 		defer func() {
@@ -231,7 +231,7 @@ func (r Redriver) Refused(ctx context.Context, id ledger.HourID) iter.Seq2[Rejec
 				files[row.Bytes], err = r.openKept(ctx, row.Bytes)
 			}
 			if err == nil {
-				var kept ingest.Refused
+				var kept ingest.RejectedRow
 				kept, err = files[row.Bytes].at(row.Line)
 				out.Cut, out.Row = kept.Cut, kept.Row
 			}
@@ -245,7 +245,7 @@ func (r Redriver) Refused(ctx context.Context, id ledger.HourID) iter.Seq2[Rejec
 // keptRows reads a file of rejected rows in order.
 type keptRows struct {
 	path string
-	next func() (ingest.Refused, error, bool)
+	next func() (ingest.RejectedRow, error, bool)
 	stop func()
 }
 
@@ -261,7 +261,7 @@ func (r Redriver) openKept(ctx context.Context, path string) (*keptRows, error) 
 	return k, nil
 }
 
-func (k *keptRows) at(line int64) (ingest.Refused, error) {
+func (k *keptRows) at(line int64) (ingest.RejectedRow, error) {
 	for {
 		kept, err, more := k.next()
 		if err != nil {

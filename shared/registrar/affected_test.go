@@ -88,8 +88,8 @@ func TestAffectedDays(t *testing.T) {
 				ok(t, err)
 				return
 			}
-			if refusal := refusalOf(t, err); refusal.Code != "ClosedDaysAffected" || refusal.Kind != registration.Clash || !strings.Contains(refusal.Message, c.want) || s.histories[cloudID].Version != 1 {
-				t.Fatalf("%v, version %d; want %s", refusal, s.histories[cloudID].Version, c.want)
+			if rejection := rejectionOf(t, err); rejection.Code != "ClosedDaysAffected" || rejection.Kind != registration.Clash || !strings.Contains(rejection.Message, c.want) || s.histories[cloudID].Version != 1 {
+				t.Fatalf("%v, version %d; want %s", rejection, s.histories[cloudID].Version, c.want)
 			}
 			g.Confirmed = true
 			ok(t, c.change(t.Context(), g))
@@ -124,7 +124,7 @@ func TestWhatADayWasSettledBy(t *testing.T) {
 		g.Closed = closed(1, "20191211")
 		put(t, g, good())
 		g.Closed = closed(-1, "20191211")
-		if _, _, err := g.Put(t.Context(), registrar.Change{Registration: moved}); refusalOf(t, err).Code != "ClosedDaysAffected" {
+		if _, _, err := g.Put(t.Context(), registrar.Change{Registration: moved}); rejectionOf(t, err).Code != "ClosedDaysAffected" {
 			t.Error(err)
 		}
 	})

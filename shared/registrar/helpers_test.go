@@ -38,13 +38,13 @@ func at(text string) time.Time {
 	return t
 }
 
-func refusalOf(t *testing.T, err error) *registration.Rejection {
+func rejectionOf(t *testing.T, err error) *registration.Rejection {
 	t.Helper()
-	var refusal *registration.Rejection
-	if !errors.As(err, &refusal) {
-		t.Fatalf("got %v, want a refusal", err)
+	var rejection *registration.Rejection
+	if !errors.As(err, &rejection) {
+		t.Fatalf("got %v, want a rejection", err)
 	}
-	return refusal
+	return rejection
 }
 
 func mapped(tenant, subscription string) func(ctx context.Context, g *registrar.Registrar) error {

@@ -68,7 +68,7 @@ func (g *Registrar) confirmInfrastructure(ctx context.Context, name, day, agains
 }
 
 func (g *Registrar) addInfrastructure(ctx context.Context, history registration.History, e registration.InfrastructureEntry) (registration.InfrastructureEntry, error) {
-	if err := registration.Judge(registration.Candidate{History: history, Infrastructure: &e}); err != nil {
+	if err := registration.Validate(registration.Candidate{History: history, Infrastructure: &e}); err != nil {
 		return e, err
 	}
 	added := registration.Added{Infrastructure: []registration.InfrastructureEntry{e}}
@@ -86,7 +86,7 @@ func (g *Registrar) RecordInfrastructure(ctx context.Context, history registrati
 		return history, nil
 	}
 	e := registration.InfrastructureEntry{CloudID: history.CloudID, EffectiveDay: part.FirstDay, Note: why, Subscriptions: registration.NormalList(subscriptions)}
-	if err := registration.Judge(registration.Candidate{History: history, Infrastructure: &e}); err != nil {
+	if err := registration.Validate(registration.Candidate{History: history, Infrastructure: &e}); err != nil {
 		return history, err
 	}
 	return g.add(ctx, history, registration.Added{Infrastructure: []registration.InfrastructureEntry{e}})
@@ -102,7 +102,7 @@ func (g *Registrar) RecordProvider(ctx context.Context, name, subscription strin
 		if slices.Contains(history.Providers, provider.Subscription) {
 			return nil
 		}
-		if err := registration.Judge(registration.Candidate{History: history, Provider: &provider}); err != nil {
+		if err := registration.Validate(registration.Candidate{History: history, Provider: &provider}); err != nil {
 			return err
 		}
 		history, err = g.add(ctx, history, registration.Added{Providers: []registration.Provider{provider}})

@@ -29,7 +29,7 @@ func TestInfrastructure(t *testing.T) {
 		if on("20191210").InfrastructureKnown {
 			t.Error("known")
 		}
-		if _, err := g.ConfirmInfrastructure(t.Context(), "hamburg", "", "", registration.Note{}); refusalOf(t, err).Code != "InfrastructureNotFound" {
+		if _, err := g.ConfirmInfrastructure(t.Context(), "hamburg", "", "", registration.Note{}); rejectionOf(t, err).Code != "InfrastructureNotFound" {
 			t.Error(err)
 		}
 	})

@@ -109,8 +109,8 @@ func TestPartsOfADay(t *testing.T) {
 			t.Errorf("%+v, %v", parts, err)
 		}
 		_, err = g.End(t.Context(), "bremen", at("2020-01-14T14:00:00Z"), registration.Note{}, registrar.Condition{})
-		if refusal := refusalOf(t, err); refusal.Code != "InvalidEnd" || !strings.Contains(refusal.Message, "hamburg held then") {
-			t.Error(refusal)
+		if rejection := rejectionOf(t, err); rejection.Code != "InvalidEnd" || !strings.Contains(rejection.Message, "hamburg held then") {
+			t.Error(rejection)
 		}
 	})
 	t.Run("of no registration there is none", func(t *testing.T) {

@@ -76,7 +76,7 @@ func (g *Registrar) put(ctx context.Context, w Change) (registration.History, bo
 		r.EffectiveDay = registration.DayOf(g.Now())
 	}
 	c := registration.Candidate{Registration: r.Filled()}
-	if err := registration.JudgeCloudID(c.Registration.CloudID); err != nil { // what is not a cloudId has no history
+	if err := registration.ValidateCloudID(c.Registration.CloudID); err != nil { // what is not a cloudId has no history
 		return registration.History{}, false, err
 	}
 	var err error
@@ -107,7 +107,7 @@ func (g *Registrar) put(ctx context.Context, w Change) (registration.History, bo
 	if err := w.Match.check(c.History, len(c.History.Registrations) > 0); err != nil {
 		return registration.History{}, false, err
 	}
-	if err := registration.Judge(c); err != nil {
+	if err := registration.Validate(c); err != nil {
 		return registration.History{}, false, err
 	}
 	held.End = c.History.End(r.EffectiveDay)
@@ -166,7 +166,7 @@ func (g *Registrar) end(ctx context.Context, name string, end time.Time, why reg
 		if !end.After(r.Start) { // a change that was to come and never does
 			r.Start = held.Start
 		}
-		if err := registration.Judge(registration.Candidate{History: history, Registration: r.Filled()}); err != nil {
+		if err := registration.Validate(registration.Candidate{History: history, Registration: r.Filled()}); err != nil {
 			return history, err
 		}
 		added.Registrations = append(added.Registrations, r.Filled())

@@ -131,7 +131,7 @@ func TestPut(t *testing.T) {
 			{"this version", registrar.Condition{Version: &one}, ""},
 		} {
 			_, _, err := g.Put(t.Context(), registrar.Change{Registration: good(), Match: c.match})
-			if c.want == "" && err != nil || c.want != "" && !strings.Contains(refusalOf(t, err).Message, c.want) {
+			if c.want == "" && err != nil || c.want != "" && !strings.Contains(rejectionOf(t, err).Message, c.want) {
 				t.Errorf("%s: %v", c.name, err)
 			}
 		}
@@ -187,7 +187,7 @@ func TestEnd(t *testing.T) {
 		r := good()
 		r.Name, r.EffectiveDay, r.Start = "bremen", "20200301", time.Time{}
 		history := put(t, g, r)
-		if _, err := g.Named(t.Context(), "hamburg"); refusalOf(t, err).Code != "RegistrationNotFound" {
+		if _, err := g.Named(t.Context(), "hamburg"); rejectionOf(t, err).Code != "RegistrationNotFound" {
 			t.Errorf("the old name: %v", err)
 		}
 		begins := time.Date(2020, 3, 1, 0, 0, 0, 0, time.UTC)
@@ -196,7 +196,7 @@ func TestEnd(t *testing.T) {
 		}
 	})
 	t.Run("one that is not there", func(t *testing.T) {
-		if _, err := g.End(t.Context(), "kiel", end, registration.Note{}, registrar.Condition{}); refusalOf(t, err).Kind != registration.NotFound {
+		if _, err := g.End(t.Context(), "kiel", end, registration.Note{}, registrar.Condition{}); rejectionOf(t, err).Kind != registration.NotFound {
 			t.Error(err)
 		}
 	})

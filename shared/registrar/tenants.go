@@ -41,7 +41,7 @@ func (g *Registrar) unmap(ctx context.Context, name, subscriptionID, day string,
 		for _, m := range ends {
 			held, err := registration.On(history.Registrations, m.EffectiveDay)
 			if err == nil {
-				err = registration.Judge(registration.Candidate{History: history, Registration: held, Mapping: &m, Removes: true})
+				err = registration.Validate(registration.Candidate{History: history, Registration: held, Mapping: &m, Removes: true})
 			}
 			if err != nil {
 				return registration.Mapping{}, err
@@ -72,7 +72,7 @@ func (g *Registrar) mapTenant(ctx context.Context, name string, m registration.M
 	if err != nil {
 		return m, false, err
 	}
-	if err := registration.Judge(registration.Candidate{History: history, Registration: held, Mapping: &m}); err != nil {
+	if err := registration.Validate(registration.Candidate{History: history, Registration: held, Mapping: &m}); err != nil {
 		return m, false, err
 	}
 	have, was := history.Mapped(m.EffectiveDay)[m.TenantID]

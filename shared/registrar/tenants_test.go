@@ -57,7 +57,7 @@ func TestTenants(t *testing.T) {
 		if _, err := g.Unmap(t.Context(), "hamburg", second, "20200111", registration.Note{}); err != nil {
 			t.Error(err)
 		}
-		if _, err := g.Unmap(t.Context(), "hamburg", payer, "20200111", registration.Note{}); refusalOf(t, err).Code != "CustomerSubscriptionNotFound" {
+		if _, err := g.Unmap(t.Context(), "hamburg", payer, "20200111", registration.Note{}); rejectionOf(t, err).Code != "CustomerSubscriptionNotFound" {
 			t.Error(err)
 		}
 	})
@@ -113,8 +113,8 @@ func TestPlannedMappings(t *testing.T) {
 	t.Run("a subscription is of one tenant on days to come, too", func(t *testing.T) {
 		_, mapping, on := start(t)
 		ok(t, mapping(tenant, buyer, "20200201"))
-		if refusal := refusalOf(t, mapping(other, buyer, "20200101")); refusal.Code != "CustomerSubscriptionInUse" || !strings.Contains(refusal.Message, "20200201") {
-			t.Error(refusal)
+		if rejection := rejectionOf(t, mapping(other, buyer, "20200101")); rejection.Code != "CustomerSubscriptionInUse" || !strings.Contains(rejection.Message, "20200201") {
+			t.Error(rejection)
 		}
 		ok(t, mapping(other, second, "20200115")) // from then on the other has its own
 		ok(t, mapping(other, buyer, "20200110"))

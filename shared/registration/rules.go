@@ -31,10 +31,10 @@ var (
 // Reports is whether a billing model reports usage when nobody says anything.
 func (m BillingModel) Reports() bool { return reports[m] }
 
-// Kind is the kind of a refusal.
+// Kind is the kind of a rejection.
 type Kind int
 
-// Kinds of refusal.
+// Kinds of rejection.
 const (
 	Invalid  Kind = iota // nothing can be done with the request
 	NotFound             // what it is about is not there
@@ -63,8 +63,8 @@ type Candidate struct {
 	Provider       *Provider
 }
 
-// Judge is the Rejection of the first rule that an entry breaks.
-func Judge(c Candidate) error {
+// Validate is the Rejection of the first rule that an entry breaks.
+func Validate(c Candidate) error {
 	switch {
 	case c.Mapping != nil:
 		return firstBroken(mappingRules, c, false)
@@ -76,8 +76,8 @@ func Judge(c Candidate) error {
 	return firstBroken(rules, c, false)
 }
 
-// JudgeCloudID is the Rejection of what is not a cloudId, and so has no history.
-func JudgeCloudID(cloudID string) error {
+// ValidateCloudID is the Rejection of what is not a cloudId, and so has no history.
+func ValidateCloudID(cloudID string) error {
 	return firstBroken(rules[:1], Candidate{Registration: Registration{CloudID: cloudID}}, false)
 }
 
@@ -145,7 +145,7 @@ func keys[K ~string, V any](m map[K]V) (all []K) {
 	return all
 }
 
-// rules of a registration. The first that is broken is the refusal.
+// rules of a registration. The first that is broken is the rejection.
 var rules = []rule{
 	{"a cloudId is a GUID in lower case", "InvalidCloudId", Invalid, true, func(c Candidate) string {
 		return unless(guid.MatchString(c.Registration.CloudID), "cloudId %.60q: %s", c.Registration.CloudID, guidForm)
@@ -271,7 +271,7 @@ func badWhy(e Note) string {
 	return ""
 }
 
-// firstBroken is the refusal of the first rule that a change breaks.
+// firstBroken is the rejection of the first rule that a change breaks.
 func firstBroken(table []rule, c Candidate, onlyStored bool) error {
 	for _, r := range table {
 		if onlyStored && !r.stored {

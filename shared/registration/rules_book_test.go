@@ -111,8 +111,8 @@ func TestRulesOfBook(t *testing.T) {
 			on := true
 			_, _, err := g.Put(t.Context(), registrar.Change{Registration: r, Reporting: &on})
 			ok(t, err)
-			if refusal := refusalOf(t, b.do(t.Context(), g)); refusal.Code != b.code || !strings.Contains(refusal.Message, b.want) {
-				t.Errorf("got %v, want %s: %s", refusal, b.code, b.want)
+			if rejection := rejectionOf(t, b.do(t.Context(), g)); rejection.Code != b.code || !strings.Contains(rejection.Message, b.want) {
+				t.Errorf("got %v, want %s: %s", rejection, b.code, b.want)
 			}
 		})
 	}

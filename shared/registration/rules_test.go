@@ -59,13 +59,13 @@ var broken = []struct {
 
 type reg = registration.Registration
 
-func refusalOf(t *testing.T, err error) *registration.Rejection {
+func rejectionOf(t *testing.T, err error) *registration.Rejection {
 	t.Helper()
-	var refusal *registration.Rejection
-	if !errors.As(err, &refusal) {
-		t.Fatalf("got %v, want a refusal", err)
+	var rejection *registration.Rejection
+	if !errors.As(err, &rejection) {
+		t.Fatalf("got %v, want a rejection", err)
 	}
-	return refusal
+	return rejection
 }
 
 func TestRules(t *testing.T) {
@@ -75,8 +75,8 @@ func TestRules(t *testing.T) {
 		t.Run(b.rule+": "+b.want, func(t *testing.T) {
 			r := good()
 			b.change(&r)
-			if refusal := refusalOf(t, r.Validate()); refusal.Code != b.code || !strings.Contains(refusal.Message, b.want) {
-				t.Errorf("got %v, want %s: %s", refusal, b.code, b.want)
+			if rejection := rejectionOf(t, r.Validate()); rejection.Code != b.code || !strings.Contains(rejection.Message, b.want) {
+				t.Errorf("got %v, want %s: %s", rejection, b.code, b.want)
 			}
 		})
 	}

@@ -21,23 +21,23 @@ func TestBadRowsAreRefusedByCode(t *testing.T) {
 	reported := hour(t, "2019-12-10T19:00:00Z")
 	for _, row := range badinput.Refused() {
 		t.Run(row.Name+" is "+row.Code, func(t *testing.T) {
-			record, refusal := usage.ParseRecord([]byte(row.Line), reported)
-			if refusal == nil {
+			record, rejection := usage.ParseRecord([]byte(row.Line), reported)
+			if rejection == nil {
 				t.Fatalf("accepted: %.300v", record)
 			}
-			if refusal.Code != row.Code || !codes[refusal.Code] {
-				t.Errorf("%s: %s", refusal.Code, refusal.Reason)
+			if rejection.Code != row.Code || !codes[rejection.Code] {
+				t.Errorf("%s: %s", rejection.Code, rejection.Reason)
 			}
-			if refusal.Reason == "" || len(refusal.Reason) > 1000 || !utf8.ValidString(refusal.Reason) || strings.ContainsAny(refusal.Reason, "\x00\n") {
-				t.Errorf("a reason of %d bytes that cannot be kept: %.200q", len(refusal.Reason), refusal.Reason)
+			if rejection.Reason == "" || len(rejection.Reason) > 1000 || !utf8.ValidString(rejection.Reason) || strings.ContainsAny(rejection.Reason, "\x00\n") {
+				t.Errorf("a reason of %d bytes that cannot be kept: %.200q", len(rejection.Reason), rejection.Reason)
 			}
 		})
 	}
 	for _, row := range badinput.Odd() {
 		t.Run(row.Name+" counts", func(t *testing.T) {
-			record, refusal := usage.ParseRecord([]byte(row.Line), reported)
-			if refusal != nil {
-				t.Fatalf("%s: %s", refusal.Code, refusal.Reason)
+			record, rejection := usage.ParseRecord([]byte(row.Line), reported)
+			if rejection != nil {
+				t.Fatalf("%s: %s", rejection.Code, rejection.Reason)
 			}
 			if record.Quantity.String() != row.Want {
 				t.Errorf("%s, want %s", record.Quantity, row.Want)
@@ -63,8 +63,8 @@ func TestReasonsAreOurOwnWords(t *testing.T) {
 				continue
 			}
 			found = true
-			if _, refusal := usage.ParseRecord([]byte(row.Line), hour(t, "2019-12-10T19:00:00Z")); refusal == nil || refusal.Reason != want {
-				t.Errorf("%s: got  %+v\nwant %s", name, refusal, want)
+			if _, rejection := usage.ParseRecord([]byte(row.Line), hour(t, "2019-12-10T19:00:00Z")); rejection == nil || rejection.Reason != want {
+				t.Errorf("%s: got  %+v\nwant %s", name, rejection, want)
 			}
 		}
 		if !found {

@@ -33,9 +33,9 @@ func TestParseRecordReadsTheFormsOfTagsAndAdditionalInfo(t *testing.T) {
 				tt.set(r, "tags")
 				tt.set(r, "additionalInfo")
 			})
-			got, refusal := usage.ParseRecord(lineOf(t, row), reported)
-			if refusal != nil {
-				t.Fatal(refusal)
+			got, rejection := usage.ParseRecord(lineOf(t, row), reported)
+			if rejection != nil {
+				t.Fatal(rejection)
 			}
 			if got.Tags != tt.shown || got.AdditionalInfo != tt.shown {
 				t.Errorf("shown as %q and %q, want %q", got.Tags, got.AdditionalInfo, tt.shown)
@@ -80,9 +80,9 @@ func TestParseRecordAccepts(t *testing.T) {
 	reported := hour(t, "2019-12-10T19:00:00Z")
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
-			got, refusal := usage.ParseRecord(lineOf(t, tt.row), reported)
-			if refusal != nil {
-				t.Fatal(refusal)
+			got, rejection := usage.ParseRecord(lineOf(t, tt.row), reported)
+			if rejection != nil {
+				t.Fatal(rejection)
 			}
 			if got.Quantity.String() != tt.quantity || got.Hour.String() != tt.hour {
 				t.Errorf("%s at %s, want %s at %s", got.Quantity, got.Hour, tt.quantity, tt.hour)
@@ -94,11 +94,11 @@ func TestParseRecordAccepts(t *testing.T) {
 func TestALineOfExactlyTheLimitIsRead(t *testing.T) {
 	line := lineOf(t, goodRow())
 	line = append(line, strings.Repeat(" ", usage.MaxLine-len(line))...)
-	if _, refusal := usage.ParseRecord(line, hour(t, "2019-12-10T19:00:00Z")); refusal != nil {
-		t.Error(refusal)
+	if _, rejection := usage.ParseRecord(line, hour(t, "2019-12-10T19:00:00Z")); rejection != nil {
+		t.Error(rejection)
 	}
-	if _, refusal := usage.ParseRecord(append(line, ' '), hour(t, "2019-12-10T19:00:00Z")); refusal == nil || refusal.Code != usage.RejectedLine {
-		t.Errorf("one byte more: %+v", refusal)
+	if _, rejection := usage.ParseRecord(append(line, ' '), hour(t, "2019-12-10T19:00:00Z")); rejection == nil || rejection.Code != usage.RejectedLine {
+		t.Errorf("one byte more: %+v", rejection)
 	}
 }
 
@@ -125,15 +125,15 @@ func TestReasonsNeitherGrowWithTheRowNorShowTags(t *testing.T) {
 		"tags for a resource":      with("instanceData", `{"Microsoft.Resources":"`+secret+`"}`),
 	} {
 		t.Run(name, func(t *testing.T) {
-			_, refusal := usage.ParseRecord(lineOf(t, row), hour(t, "2019-12-10T19:00:00Z"))
-			if refusal == nil {
+			_, rejection := usage.ParseRecord(lineOf(t, row), hour(t, "2019-12-10T19:00:00Z"))
+			if rejection == nil {
 				t.Fatal("accepted")
 			}
-			if len(refusal.Reason) > 1000 {
-				t.Errorf("the reason has %d bytes", len(refusal.Reason))
+			if len(rejection.Reason) > 1000 {
+				t.Errorf("the reason has %d bytes", len(rejection.Reason))
 			}
-			if strings.Contains(refusal.Reason, secret) {
-				t.Errorf("the reason shows the tags: %s", refusal.Reason)
+			if strings.Contains(rejection.Reason, secret) {
+				t.Errorf("the reason shows the tags: %s", rejection.Reason)
 			}
 		})
 	}

@@ -82,16 +82,16 @@ func FuzzInstanceData(f *testing.F) {
 // checkRow is what holds for any line.
 func checkRow(t *testing.T, line []byte, reported usage.Hour) {
 	t.Helper()
-	record, refusal := usage.ParseRecord(line, reported)
-	if again, r := usage.ParseRecord(bytes.Clone(line), reported); again.Shown != record.Shown || (r == nil) != (refusal == nil) || r != nil && *r != *refusal {
-		t.Fatalf("judged in two ways: %+v, %+v", refusal, r)
+	record, rejection := usage.ParseRecord(line, reported)
+	if again, r := usage.ParseRecord(bytes.Clone(line), reported); again.Shown != record.Shown || (r == nil) != (rejection == nil) || r != nil && *r != *rejection {
+		t.Fatalf("judged in two ways: %+v, %+v", rejection, r)
 	}
-	if refusal != nil {
-		if !codes[refusal.Code] || refusal.Reason == "" || len(refusal.Reason) > 4000 || !utf8.ValidString(refusal.Reason) {
-			t.Fatalf("a refusal that cannot be kept: %q: %d bytes, %.100q", refusal.Code, len(refusal.Reason), refusal.Reason)
+	if rejection != nil {
+		if !codes[rejection.Code] || rejection.Reason == "" || len(rejection.Reason) > 4000 || !utf8.ValidString(rejection.Reason) {
+			t.Fatalf("a rejection that cannot be kept: %q: %d bytes, %.100q", rejection.Code, len(rejection.Reason), rejection.Reason)
 		}
 		if record != (usage.Record{}) {
-			t.Fatalf("a record and a refusal: %+v, %+v", record, refusal)
+			t.Fatalf("a record and a rejection: %+v, %+v", record, rejection)
 		}
 		return
 	}
@@ -134,8 +134,8 @@ func BenchmarkParseRecord(b *testing.B) {
 	b.SetBytes(int64(len(line)))
 	b.ReportAllocs()
 	for b.Loop() {
-		if _, refusal := usage.ParseRecord(line, reported); refusal != nil {
-			b.Fatal(refusal)
+		if _, rejection := usage.ParseRecord(line, reported); rejection != nil {
+			b.Fatal(rejection)
 		}
 	}
 	b.ReportMetric(float64(b.N)/b.Elapsed().Seconds(), "rows/s")

@@ -32,11 +32,11 @@ type Record struct {
 // Rejection says why a row does not count. It is a value that is stored with the
 // row, so its codes are public and do not change.
 type Rejection struct {
-	Code   string // one of the Refused... constants
+	Code   string // one of the Rejected... constants
 	Reason string // a sentence for people; never holds tags
 }
 
-// Codes of refusals.
+// Codes of rejections.
 const (
 	RejectedJSON         = "UnreadableJson"
 	RejectedAmbiguous    = "AmbiguousKeys"
@@ -53,7 +53,7 @@ const (
 	RejectedLeftOut      = "LeftOut" // of a corrected blob: not by a rule
 )
 
-func refuse(code, format string, args ...any) *Rejection {
+func reject(code, format string, args ...any) *Rejection {
 	return &Rejection{Code: code, Reason: fmt.Sprintf(format, args...)}
 }
 
@@ -85,46 +85,46 @@ type instance struct {
 // either a record or the reason why the row is refused, never both.
 func ParseRecord(line []byte, reported Hour) (Record, *Rejection) {
 	if len(line) > MaxLine {
-		return Record{}, refuse(RejectedLine, "the row has %d bytes; at most %d are read", len(line), MaxLine)
+		return Record{}, reject(RejectedLine, "the row has %d bytes; at most %d are read", len(line), MaxLine)
 	}
 	if !utf8.Valid(line) {
-		return Record{}, refuse(RejectedJSON, "the row is not valid UTF-8")
+		return Record{}, reject(RejectedJSON, "the row is not valid UTF-8")
 	}
 	var r row
 	if err := strictjson.Unmarshal(line, &r); err != nil {
-		return Record{}, refuseJSON("the row is not the JSON of a usage record", err)
+		return Record{}, rejectJSON("the row is not the JSON of a usage record", err)
 	}
 	p := r.Properties
 	if p == nil {
-		return Record{}, refuse(RejectedJSON, "the row has no properties")
+		return Record{}, reject(RejectedJSON, "the row has no properties")
 	}
 	if err := CheckGUID(p.SubscriptionID); err != nil {
-		return Record{}, refuse(RejectedSubscription, "subscriptionId %.60q: %v", p.SubscriptionID, err)
+		return Record{}, reject(RejectedSubscription, "subscriptionId %.60q: %v", p.SubscriptionID, err)
 	}
 	if err := CheckGUID(p.MeterID); err != nil {
-		return Record{}, refuse(RejectedMeter, "meterId %.60q: %v", p.MeterID, err)
+		return Record{}, reject(RejectedMeter, "meterId %.60q: %v", p.MeterID, err)
 	}
 	rec := Record{Shown: Shown{SubscriptionID: p.SubscriptionID, MeterID: p.MeterID}}
-	var refusal *Rejection
-	if rec.Quantity, refusal = parseRowQuantity(p.Quantity); refusal != nil {
-		return Record{}, refusal
+	var rejection *Rejection
+	if rec.Quantity, rejection = parseRowQuantity(p.Quantity); rejection != nil {
+		return Record{}, rejection
 	}
-	if rec.Hour, refusal = parseWindow(p.UsageStartTime, p.UsageEndTime, reported); refusal != nil {
-		return Record{}, refusal
+	if rec.Hour, rejection = parseWindow(p.UsageStartTime, p.UsageEndTime, reported); rejection != nil {
+		return Record{}, rejection
 	}
-	if refusal = parseInstance(p.InstanceData, &rec.Shown); refusal != nil {
-		return Record{}, refusal
+	if rejection = parseInstance(p.InstanceData, &rec.Shown); rejection != nil {
+		return Record{}, rejection
 	}
 	return rec, nil
 }
 
 // refuseJSON tells a row that says two things from one that says none.
-func refuseJSON(what string, err error) *Rejection {
+func rejectJSON(what string, err error) *Rejection {
 	var bad *strictjson.Error
 	if errors.As(err, &bad) && bad.Ambiguous {
-		return refuse(RejectedAmbiguous, "%s: %v", what, err)
+		return reject(RejectedAmbiguous, "%s: %v", what, err)
 	}
-	return refuse(RejectedJSON, "%s: %v", what, err)
+	return reject(RejectedJSON, "%s: %v", what, err)
 }
 
 func parseRowQuantity(raw strictjson.Value) (Quantity, *Rejection) {
@@ -132,17 +132,17 @@ func parseRowQuantity(raw strictjson.Value) (Quantity, *Rejection) {
 	if strings.HasPrefix(text, `"`) {
 		var err error
 		if text, err = strictjson.Text(raw); err != nil {
-			return Quantity{}, refuse(RejectedNotNumeric, "quantity %.60q is not a decimal number", raw)
+			return Quantity{}, reject(RejectedNotNumeric, "quantity %.60q is not a decimal number", raw)
 		}
 	}
 	q, err := ParseQuantity(text)
 	switch {
 	case errors.Is(err, ErrOutOfBounds):
-		return Quantity{}, refuse(RejectedOutOfBounds, "quantity %.60q is %v", text, ErrOutOfBounds)
+		return Quantity{}, reject(RejectedOutOfBounds, "quantity %.60q is %v", text, ErrOutOfBounds)
 	case err != nil:
-		return Quantity{}, refuse(RejectedNotNumeric, "quantity %.60q is not a decimal number", text)
+		return Quantity{}, reject(RejectedNotNumeric, "quantity %.60q is not a decimal number", text)
 	case q.Sign() < 0:
-		return Quantity{}, refuse(RejectedNegative, "quantity %.60q is below zero", text)
+		return Quantity{}, reject(RejectedNegative, "quantity %.60q is below zero", text)
 	}
 	return q, nil
 }
@@ -154,20 +154,20 @@ var earliest = HourOf(time.Date(2016, 1, 1, 0, 0, 0, 0, time.UTC))
 func parseWindow(start, end string, reported Hour) (Hour, *Rejection) {
 	h, err := ParseHour(start)
 	if err != nil {
-		return 0, refuse(RejectedWindow, "usageStartTime: %v", err)
+		return 0, reject(RejectedWindow, "usageStartTime: %v", err)
 	}
 	e, err := time.Parse(time.RFC3339Nano, end)
 	if err != nil {
-		return 0, refuse(RejectedWindow, "usageEndTime %.40q: not an RFC 3339 time", end)
+		return 0, reject(RejectedWindow, "usageEndTime %.40q: not an RFC 3339 time", end)
 	}
 	if !e.Equal(h.End()) {
-		return 0, refuse(RejectedWindow, "the usage window %.40s to %.40s is not exactly one hour", start, end)
+		return 0, reject(RejectedWindow, "the usage window %.40s to %.40s is not exactly one hour", start, end)
 	}
 	if h < earliest {
-		return 0, refuse(RejectedWindow, "the usage window starts %s, before there was any Azure Stack", h)
+		return 0, reject(RejectedWindow, "the usage window starts %s, before there was any Azure Stack", h)
 	}
 	if h > reported {
-		return 0, refuse(RejectedFuture, "the usage window ends %s, after the end of the reported hour %s", h+1, reported)
+		return 0, reject(RejectedFuture, "the usage window ends %s, after the end of the reported hour %s", h+1, reported)
 	}
 	return h, nil
 }
@@ -177,7 +177,7 @@ func parseWindow(start, end string, reported Hour) (Hour, *Rejection) {
 // Commerce declines a record without one, so the row waits until it can be billed.
 func (r Record) CheckLocation(region string) *Rejection {
 	if orEmpty(r.Location) == "" && region == "" {
-		return refuse(RejectedLocation, "the row names no location, and neither the file's header nor the registration names the region of the stack")
+		return reject(RejectedLocation, "the row names no location, and neither the file's header nor the registration names the region of the stack")
 	}
 	return nil
 }
@@ -187,26 +187,26 @@ func parseInstance(raw strictjson.Value, shown *Shown) *Rejection {
 	if bytes.HasPrefix(inner, []byte(`"`)) {
 		text, err := strictjson.Text(raw)
 		if err != nil {
-			return refuseJSON("instanceData is not readable", err)
+			return rejectJSON("instanceData is not readable", err)
 		}
 		inner = []byte(text)
 	}
 	if len(inner) == 0 {
-		return refuse(RejectedResource, "instanceData is missing, so the row names no resource")
+		return reject(RejectedResource, "instanceData is missing, so the row names no resource")
 	}
 	var inst instance
 	if err := strictjson.Unmarshal(inner, &inst); err != nil {
-		return refuseJSON("instanceData is not JSON", err)
+		return rejectJSON("instanceData is not JSON", err)
 	}
 	if inst.Resource == nil {
-		return refuse(RejectedResource, "instanceData has no Microsoft.Resources, so the row names no resource")
+		return reject(RejectedResource, "instanceData has no Microsoft.Resources, so the row names no resource")
 	}
 	shown.ResourceURI, shown.Location = inst.Resource.ResourceURI, inst.Resource.Location
 	if err := checkResourceURI(shown.ResourceURI); err != nil {
-		return refuse(RejectedResource, "resourceUri %.200q: %v", shown.ResourceURI, err)
+		return reject(RejectedResource, "resourceUri %.200q: %v", shown.ResourceURI, err)
 	}
 	if len(shown.Location) > maxLocation {
-		return refuse(RejectedJSON, "instanceData: a location of %d bytes; at most %d are read", len(shown.Location), maxLocation)
+		return reject(RejectedJSON, "instanceData: a location of %d bytes; at most %d are read", len(shown.Location), maxLocation)
 	}
 	shown.Tags = ownText(inst.Resource.Tags)
 	shown.AdditionalInfo = ownText(inst.Resource.AdditionalInfo)

@@ -84,9 +84,9 @@ func withURI(uri string) object {
 }
 
 func TestParseRecordReadsAGoodRow(t *testing.T) {
-	got, refusal := usage.ParseRecord(lineOf(t, goodRow()), hour(t, "2019-12-10T19:00:00Z"))
-	if refusal != nil {
-		t.Fatal(refusal)
+	got, rejection := usage.ParseRecord(lineOf(t, goodRow()), hour(t, "2019-12-10T19:00:00Z"))
+	if rejection != nil {
+		t.Fatal(rejection)
 	}
 	want := usage.Shown{SubscriptionID: subscription, ResourceURI: resourceURI, MeterID: guidUpper, Location: "northwest"}
 	if diff := cmp.Diff(want, got.Shown); diff != "" {
@@ -182,12 +182,12 @@ func TestParseRecordRefuses(t *testing.T) {
 			if !ok {
 				line = string(lineOf(t, tt.row.(object)))
 			}
-			record, refusal := usage.ParseRecord([]byte(line), reported)
-			if refusal == nil {
+			record, rejection := usage.ParseRecord([]byte(line), reported)
+			if rejection == nil {
 				t.Fatalf("accepted: %+v", record)
 			}
-			if refusal.Code != tt.code || !strings.Contains(refusal.Reason, tt.reason) {
-				t.Errorf("refused with %s: %s\nwant         %s: %s", refusal.Code, refusal.Reason, tt.code, tt.reason)
+			if rejection.Code != tt.code || !strings.Contains(rejection.Reason, tt.reason) {
+				t.Errorf("refused with %s: %s\nwant         %s: %s", rejection.Code, rejection.Reason, tt.code, tt.reason)
 			}
 			if record != (usage.Record{}) {
 				t.Errorf("refused and yet there is a record: %+v", record)

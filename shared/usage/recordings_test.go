@@ -46,9 +46,9 @@ func TestEveryRealRowIsAccepted(t *testing.T) {
 	subscriptions := map[string]bool{}
 	keys := map[usage.Key]bool{}
 	for i, row := range rows {
-		record, refusal := usage.ParseRecord(row, hour(t, "2019-12-10T19:00:00Z"))
-		if refusal != nil {
-			t.Fatalf("row %d: %s: %s", i+1, refusal.Code, refusal.Reason)
+		record, rejection := usage.ParseRecord(row, hour(t, "2019-12-10T19:00:00Z"))
+		if rejection != nil {
+			t.Fatalf("row %d: %s: %s", i+1, rejection.Code, rejection.Reason)
 		}
 		byHour[record.Hour.String()]++
 		subscriptions[record.SubscriptionID] = true
@@ -74,9 +74,9 @@ func TestRealRowsKeepTheirQuantitiesDigitForDigit(t *testing.T) {
 		if err := json.Unmarshal(row, &r); err != nil {
 			t.Fatal(err)
 		}
-		record, refusal := usage.ParseRecord(row, hour(t, "2019-12-10T19:00:00Z"))
-		if refusal != nil {
-			t.Fatal(refusal)
+		record, rejection := usage.ParseRecord(row, hour(t, "2019-12-10T19:00:00Z"))
+		if rejection != nil {
+			t.Fatal(rejection)
 		}
 		if got, want := exact(t, record.Quantity.String()), exact(t, r.Properties.Quantity.String()); got.Cmp(want) != 0 {
 			t.Errorf("%s was read as %s", r.Properties.Quantity, record.Quantity)

@@ -73,7 +73,7 @@ stackusage quarantine redrive --hour 2019-12-10T19:00Z --fixed rows.ndjson --dry
 		if s.code != "" || s.lines != nil {
 			req.Want = s.wants
 		}
-		req.Still = func(r ingest.Refused) {
+		req.Still = func(r ingest.RejectedRow) {
 			fmt.Fprintf(e.Stderr, "line %d %s: %s: %s\n", r.Line, again(req.DryRun), r.Code, r.Reason)
 		}
 		last := time.Now()

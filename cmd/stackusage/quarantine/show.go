@@ -44,7 +44,7 @@ stackusage quarantine show --hour 2019-12-10T19:00Z --output table`, func(ctx co
 		}
 		e.DefaultOutput("json")
 		return cli.List(e, func(yield func(Shown, error) bool) {
-			for q, err := range redriver(storage).Refused(ctx, s.id) {
+			for q, err := range redriver(storage).RejectedRows(ctx, s.id) {
 				if err == nil && !s.wants(q.RejectedRow) {
 					continue
 				}

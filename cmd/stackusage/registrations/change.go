@@ -111,7 +111,7 @@ stackusage registration create --name hamburg --cloud-id b31316d4-de02-43a4-903d
 		if err != nil {
 			return err
 		}
-		return printBook(e, history, fmt.Sprintf("Registration %s is created, from usage day %s on.\n", history.Name(), c.day)+cli.RestatedText(*c.confirm))
+		return printHistory(e, history, fmt.Sprintf("Registration %s is created, from usage day %s on.\n", history.Name(), c.day)+cli.RestatedText(*c.confirm))
 	})
 	cmd.Flags().StringVar(&w.Name, "name", "", "`name` of the new registration")
 	cmd.Flags().StringVar(&w.CloudID, "cloud-id", "", "the stack's cloudId, a `GUID`")
@@ -146,9 +146,9 @@ stackusage registration update --registration hamburg --end none --reason "stack
 			return err
 		}
 		if history.Version == before.Version {
-			return printBook(e, history, fmt.Sprintf("Registration %s has these values on usage day %s already; nothing is changed.\n", history.Name(), c.day))
+			return printHistory(e, history, fmt.Sprintf("Registration %s has these values on usage day %s already; nothing is changed.\n", history.Name(), c.day))
 		}
-		return printBook(e, history, fmt.Sprintf("Registration %s is changed from usage day %s on.\n", history.Name(), c.day)+cli.RestatedText(*c.confirm))
+		return printHistory(e, history, fmt.Sprintf("Registration %s is changed from usage day %s on.\n", history.Name(), c.day)+cli.RestatedText(*c.confirm))
 	})
 	of = e.OneRegistration(cmd)
 	cmd.Flags().StringVar(&given.Name, "name", "", "new `name` of the registration")

@@ -108,15 +108,15 @@ stackusage registration show --registration hamburg`, func(ctx context.Context) 
 		if err != nil {
 			return err
 		}
-		return printBook(e, history, "")
+		return printHistory(e, history, "")
 	})
 	of = e.OneRegistration(cmd)
 	return cmd
 }
 
-// printBook prints the entries of a registration under a text; the last entry for a day
+// printHistory prints the entries of a registration under a text; the last entry for a day
 // holds.
-func printBook(e *cli.Env, history registration.History, text string) error {
+func printHistory(e *cli.Env, history registration.History, text string) error {
 	if !e.Tables() {
 		shown, err := resource.Of(history, time.Now())
 		if err != nil {
@@ -160,7 +160,7 @@ stackusage registration end --registration hamburg --at 2020-02-01T00:00Z --reas
 		if err != nil {
 			return err
 		}
-		return printBook(e, history, fmt.Sprintf("Registration %s ends at %s.\n", history.Name(), usage.Point(last.End))+cli.RestatedText(*confirm))
+		return printHistory(e, history, fmt.Sprintf("Registration %s ends at %s.\n", history.Name(), usage.Point(last.End))+cli.RestatedText(*confirm))
 	})
 	d.Flags(e, cmd)
 	cli.HourVar(cmd, &at, "at", "first reported `hour` that is not expected any more (default: the next hour)")

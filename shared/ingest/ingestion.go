@@ -30,7 +30,7 @@ import (
 	"stackusage/shared/usage"
 )
 
-// Settings bound what an Intake holds.
+// Settings bound what an Ingestion holds.
 type Settings struct {
 	TempDir   string                 // for runs and files on their way to storage; empty: the system's
 	SpillSums int                    // sums in memory before a run goes to disk
@@ -38,74 +38,74 @@ type Settings struct {
 	Days      []usage.Day            // that get a partial also where no row is of them, in order: ledger.OwnDays
 }
 
-// Intake reads the rows of one reported hour.
-type Intake struct {
+// Ingestion reads the rows of one reported hour.
+type Ingestion struct {
 	settings Settings
 	id       ledger.HourID
-	summer   *daily.Aggregator
-	refused  *refusals
+	sums     *daily.Aggregator
+	rejected *rejectedFile
 
-	Accepted, Refused int64
+	Accepted, Rejected int64
 }
 
 // New begins with nothing. Whoever makes it closes it.
-func New(settings Settings, id ledger.HourID) (*Intake, error) {
-	summer, err := daily.NewAggregator(settings.TempDir, settings.SpillSums)
+func New(settings Settings, id ledger.HourID) (*Ingestion, error) {
+	sums, err := daily.NewAggregator(settings.TempDir, settings.SpillSums)
 	if err != nil {
 		return nil, err
 	}
-	return &Intake{settings: settings, id: id, summer: summer}, nil
+	return &Ingestion{settings: settings, id: id, sums: sums}, nil
 }
 
 // Close removes what is on disk.
-func (in *Intake) Close() {
-	in.summer.Close()
-	if in.refused != nil {
-		in.refused.file.Discard()
+func (in *Ingestion) Close() {
+	in.sums.Close()
+	if in.rejected != nil {
+		in.rejected.file.Discard()
 	}
 }
 
 // Row reads one row of the hour blob: it is added up, or refused and set
 // aside.
-func (in *Intake) Row(line landing.Line) error {
-	record, refusal := in.settings.Parse(line, in.id.Hour)
-	if refusal == nil && line.LeftOut {
-		refusal = &usage.Rejection{Code: usage.RejectedLeftOut, Reason: "the corrected blob leaves the row out, which the rules of today take: redrive it, or dismiss it"}
+func (in *Ingestion) Row(line landing.Line) error {
+	record, rejection := in.settings.Parse(line, in.id.Hour)
+	if rejection == nil && line.LeftOut {
+		rejection = &usage.Rejection{Code: usage.RejectedLeftOut, Reason: "the corrected blob leaves the row out, which the rules of today take: redrive it, or dismiss it"}
 	}
-	if refusal == nil {
+	if rejection == nil {
 		return in.add(record)
 	}
-	if in.refused == nil {
+	if in.rejected == nil {
 		var err error
-		if in.refused, err = newRefusals(in.settings.TempDir); err != nil {
+		if in.rejected, err = newRejectedFile(in.settings.TempDir); err != nil {
 			return err
 		}
 	}
-	in.Refused++
-	return in.refused.add(line, *refusal)
+	in.Rejected++
+	return in.rejected.add(line, *rejection)
 }
 
 // Parse reads a row by the rules of today.
 func (s Settings) Parse(line landing.Line, reported usage.Hour) (usage.Record, *usage.Rejection) {
-	record, refusal := usage.ParseRecord(line.Bytes, reported)
+	record, rejection := usage.ParseRecord(line.Bytes, reported)
 	if line.TooLong {
-		refusal = &usage.Rejection{Code: usage.RejectedLine, Reason: fmt.Sprintf("the row is longer than %d bytes", usage.MaxLine)}
+		rejection = &usage.Rejection{Code: usage.RejectedLine, Reason: fmt.Sprintf("the row is longer than %d bytes", usage.MaxLine)}
 	}
-	if refusal == nil && s.Region != nil {
-		refusal = record.CheckLocation(s.Region(record.Hour.Day()))
+	if rejection == nil && s.Region != nil {
+		rejection = record.CheckLocation(s.Region(record.Hour.Day()))
 	}
-	return record, refusal
+	return record, rejection
 }
 
-func (in *Intake) add(record usage.Record) error {
+func (in *Ingestion) add(record usage.Record) error {
 	in.Accepted++
-	return in.summer.Add(record)
+	return in.sums.Add(record)
 }
 
 // PutPartials stores one file per usage day: those that rows are of, and those
 // that the hour always has an input of. h says which file the rows are from,
 // header what its stack said.
-func (in *Intake) PutPartials(ctx context.Context, blobs content.Putter, h ledger.Hour, header landing.Header) (inputs []ledger.DayInput, err error) {
+func (in *Ingestion) PutPartials(ctx context.Context, blobs content.Putter, h ledger.Hour, header landing.Header) (inputs []ledger.DayInput, err error) {
 	put := func(day usage.Day, sums iter.Seq2[daily.Sum, error]) {
 		if err == nil {
 			var input ledger.DayInput
@@ -119,7 +119,7 @@ func (in *Intake) PutPartials(ctx context.Context, blobs content.Putter, h ledge
 			put(own[0], func(func(daily.Sum, error) bool) {})
 		}
 	}
-	for day, sums := range in.summer.Days() {
+	for day, sums := range in.sums.Days() {
 		ownBefore(func(d usage.Day) bool { return d < day })
 		if len(own) > 0 && own[0] == day {
 			own = own[1:]
@@ -134,7 +134,7 @@ func (in *Intake) PutPartials(ctx context.Context, blobs content.Putter, h ledge
 	return inputs, nil
 }
 
-func (in *Intake) putPartial(ctx context.Context, blobs content.Putter, h ledger.Hour, header landing.Header, day usage.Day, sums iter.Seq2[daily.Sum, error]) (ledger.DayInput, error) {
+func (in *Ingestion) putPartial(ctx context.Context, blobs content.Putter, h ledger.Hour, header landing.Header, day usage.Day, sums iter.Seq2[daily.Sum, error]) (ledger.DayInput, error) {
 	f, file, err := in.writePartial(h, header, day, sums)
 	if err != nil {
 		return ledger.DayInput{}, err
@@ -151,7 +151,7 @@ func (in *Intake) putPartial(ctx context.Context, blobs content.Putter, h ledger
 }
 
 // writePartial makes the file of one usage day. The caller discards it.
-func (in *Intake) writePartial(h ledger.Hour, header landing.Header, day usage.Day, sums iter.Seq2[daily.Sum, error]) (*content.File, linefile.File, error) {
+func (in *Ingestion) writePartial(h ledger.Hour, header landing.Header, day usage.Day, sums iter.Seq2[daily.Sum, error]) (*content.File, linefile.File, error) {
 	f, err := content.New(in.settings.TempDir, "partial-")
 	if err != nil {
 		return nil, linefile.File{}, err

@@ -18,18 +18,18 @@ import (
 	"stackusage/shared/usage"
 )
 
-// refusals sets rejected rows aside: their bytes in one file per hour blob, and
+// rejectedFile sets rejected rows aside: their bytes in one file per hour blob, and
 // a table row each that says why. Any number of rows may be refused, so they
 // wait on disk, not in memory.
-type refusals struct {
+type rejectedFile struct {
 	file *content.File
 	gz   *gz.Writer
 	enc  *json.Encoder
 }
 
-// Refused is one line of the file of rejected rows. Base64 keeps bytes that are
+// RejectedRow is one line of the file of rejected rows. Base64 keeps bytes that are
 // not text.
-type Refused struct {
+type RejectedRow struct {
 	Line   int64  `json:"line"` // the row's number in the hour blob, from 1
 	Code   string `json:"code"`
 	Reason string `json:"reason"`
@@ -37,18 +37,18 @@ type Refused struct {
 	Row    []byte `json:"row"`
 }
 
-func newRefusals(dir string) (*refusals, error) {
+func newRejectedFile(dir string) (*rejectedFile, error) {
 	file, err := content.New(dir, "quarantine-")
 	if err != nil {
 		return nil, err
 	}
-	q := &refusals{file: file, gz: gz.NewWriter(file)}
+	q := &rejectedFile{file: file, gz: gz.NewWriter(file)}
 	q.enc = json.NewEncoder(q.gz)
 	return q, nil
 }
 
-func (q *refusals) add(line landing.Line, r usage.Rejection) error {
-	err := q.enc.Encode(Refused{Line: line.Number, Code: r.Code, Reason: r.Reason, Cut: line.TooLong, Row: line.Bytes})
+func (q *rejectedFile) add(line landing.Line, r usage.Rejection) error {
+	err := q.enc.Encode(RejectedRow{Line: line.Number, Code: r.Code, Reason: r.Reason, Cut: line.TooLong, Row: line.Bytes})
 	if err != nil {
 		return fmt.Errorf("quarantine row %d: %w", line.Number, err)
 	}
@@ -60,11 +60,11 @@ const putRows = 1000
 
 // PutRejected stores the file of rejected rows and then the table rows that point
 // at it. It answers the file's path, empty if no row was refused.
-func (in *Intake) PutRejected(ctx context.Context, blobs content.Putter, l *ledger.Ledger, hourBlob string) (path string, err error) {
-	if in.refused == nil {
+func (in *Ingestion) PutRejected(ctx context.Context, blobs content.Putter, l *ledger.Ledger, hourBlob string) (path string, err error) {
+	if in.rejected == nil {
 		return "", nil
 	}
-	q := in.refused
+	q := in.rejected
 	if err := q.gz.Close(); err != nil {
 		return "", fmt.Errorf("quarantine rows of hour %s: %w", in.id, err)
 	}
@@ -103,22 +103,22 @@ func filesOf(id ledger.HourID) string {
 }
 
 // ReadRejected goes through a file of rejected rows, in order of line.
-func ReadRejected(r io.Reader) iter.Seq2[Refused, error] {
-	return func(yield func(Refused, error) bool) {
+func ReadRejected(r io.Reader) iter.Seq2[RejectedRow, error] {
+	return func(yield func(RejectedRow, error) bool) {
 		gz, err := gzip.NewReader(bufio.NewReader(r))
 		if err != nil {
-			yield(Refused{}, fmt.Errorf("read refused rows: %w", err))
+			yield(RejectedRow{}, fmt.Errorf("read rejected rows: %w", err))
 			return
 		}
 		dec := json.NewDecoder(gz)
 		for {
-			var line Refused
+			var line RejectedRow
 			err := dec.Decode(&line)
 			if errors.Is(err, io.EOF) {
 				return
 			}
 			if err != nil {
-				err = fmt.Errorf("read refused rows: %w", err)
+				err = fmt.Errorf("read rejected rows: %w", err)
 			}
 			if !yield(line, err) || err != nil {
 				return
