@@ -36,7 +36,7 @@ func (a *Agent) checkHours(ctx context.Context, most int, report *Report) (away 
 			_, _, err = a.take(ctx, h, c.Hash)
 		}
 		answer := (*stackapi.Error)(nil)
-		refused := errors.As(err, &answer) && answer.Refused()
+		refused := errors.As(err, &answer) && answer.Denied()
 		answered = answered || err == nil || errors.Is(err, errSame)
 		switch {
 		case ctx.Err() != nil:

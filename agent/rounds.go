@@ -125,7 +125,7 @@ func (a *Agent) round(ctx context.Context, report *Report, sealed func()) (faile
 			continue
 		}
 		answer := (*stackapi.Error)(nil)
-		refused := errors.As(err, &answer) && answer.Refused()
+		refused := errors.As(err, &answer) && answer.Denied()
 		if ctx.Err() == nil && refused && collected == 0 {
 			raised := false
 			if hours, raised = raise(&suspect, hours, i, func() { blame(h, err) }); raised {

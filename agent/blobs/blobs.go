@@ -7,13 +7,10 @@ import (
 	"cmp"
 	"context"
 	"crypto/md5"
-	"crypto/tls"
 	"errors"
 	"fmt"
 	"io"
-	"net"
 	"net/http"
-	"net/url"
 	"time"
 
 	"github.com/Azure/azure-sdk-for-go/sdk/azcore"
@@ -24,6 +21,7 @@ import (
 	"github.com/Azure/azure-sdk-for-go/sdk/storage/azblob/blockblob"
 
 	"stackusage/agent"
+	"stackusage/agent/neterr"
 	"stackusage/shared/landing"
 )
 
@@ -50,8 +48,7 @@ func (s Storage) Put(ctx context.Context, name landing.Name, body io.ReadSeekClo
 		defer cancel()
 	}
 	err := brief(s.put(ctx, name, body))
-	op, untrusted := (*net.OpError)(nil), (*tls.CertificateVerificationError)(nil)
-	if errors.As(err, &op) && (op.Op == "dial" || op.Op == "proxyconnect") || errors.As(err, &untrusted) || errors.As(err, new(signIn)) {
+	if neterr.NotReached(err) || errors.As(err, new(signIn)) {
 		err = fmt.Errorf("%w: %w", err, agent.ErrStorage)
 	}
 	if err != nil && !bloberror.HasCode(err, bloberror.BlobAlreadyExists, bloberror.UnauthorizedBlobOverwrite) {
@@ -74,12 +71,9 @@ func (s Storage) Beat(ctx context.Context, container, blob string, body []byte) 
 // beatTimeout bounds one, which is small.
 const beatTimeout = 2 * time.Minute
 
-// brief is an error without the address that was called, in which a signature may be,
-// and of an answer in one line.
+// brief is an error without the address that was called, and of an answer in one line.
 func brief(err error) error {
-	if call := (*url.Error)(nil); errors.As(err, &call) {
-		err = call.Err
-	}
+	err = neterr.Bare(err)
 	if answer, ok := err.(*azcore.ResponseError); ok {
 		err = &refusal{answer}
 	}

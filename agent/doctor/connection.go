@@ -140,10 +140,7 @@ func head(ctx context.Context, client *http.Client, u *url.URL) (resp *http.Resp
 	}
 	sent = time.Now()
 	if resp, err = client.Do(req); err != nil {
-		if call := (*url.Error)(nil); errors.As(err, &call) {
-			err = call.Err
-		}
-		return nil, sent, 0, err
+		return nil, sent, 0, neterr.Bare(err)
 	}
 	took = time.Since(sent)
 	io.Copy(io.Discard, io.LimitReader(resp.Body, 64<<10))

@@ -7,7 +7,6 @@ import (
 	"fmt"
 	"io"
 	"net/http"
-	"net/url"
 	"strings"
 	"time"
 
@@ -18,6 +17,7 @@ import (
 	"github.com/Azure/azure-sdk-for-go/sdk/storage/azblob/blockblob"
 	"github.com/Azure/azure-sdk-for-go/sdk/storage/azblob/container"
 
+	"stackusage/agent/neterr"
 	"stackusage/agent/signin"
 	"stackusage/shared/landing"
 )
@@ -60,7 +60,7 @@ func (e *examination) explainCreate(err error) Result {
 		return explainSignIn("storage.signIn", err)
 	}
 	if !errors.As(err, &answer) {
-		return failed("storage does not take a blob: "+briefCall(err), "Try again; if it stays so, look at the network between here and storage.")
+		return failed("storage does not take a blob: "+brief(neterr.Bare(err)), "Try again; if it stays so, look at the network between here and storage.")
 	}
 	told := fmt.Sprintf(" (%d %s)", answer.StatusCode, answer.ErrorCode)
 	switch answer.ErrorCode {
@@ -85,15 +85,6 @@ func (e *examination) explainCreate(err error) Result {
 		return failed("storage is out of order or busy"+told, "Wait and try again: the agent does so by itself, and keeps hours until then.")
 	}
 	return failed("storage rejects the blob"+told, "Check storage.account or storage.blobServiceUri, and that the account has a blob service.")
-}
-
-// briefCall is an error without the address that was called, in which a
-// signature could be.
-func briefCall(err error) string {
-	if call := (*url.Error)(nil); errors.As(err, &call) {
-		err = call.Err
-	}
-	return brief(err)
 }
 
 // createOnly tries with the probe what an agent needs no right for.
@@ -130,7 +121,7 @@ func (e *examination) createOnly(ctx context.Context, probe string) Result {
 		case answer != nil:
 			unclear = append(unclear, fmt.Sprintf("%s (%d %s)", right.name, answer.StatusCode, answer.ErrorCode))
 		default:
-			unclear = append(unclear, right.name+" ("+briefCall(err)+")")
+			unclear = append(unclear, right.name+" ("+brief(neterr.Bare(err))+")")
 		}
 	}
 	switch {

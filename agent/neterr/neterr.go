@@ -13,6 +13,7 @@ import (
 	"fmt"
 	"io"
 	"net"
+	"net/url"
 	"strings"
 	"syscall"
 )
@@ -100,6 +101,22 @@ func Explain(err error, at Place) Explanation {
 			"Check this machine's network and routes, and that a firewall lets it connect there."}
 	}
 	return Explanation{}
+}
+
+// NotReached reports whether no connection came about: nothing was sent that could be
+// wrong or too large.
+func NotReached(err error) bool {
+	op := (*net.OpError)(nil)
+	return errors.As(err, &op) && (op.Op == "dial" || op.Op == "proxyconnect") || errors.As(err, new(*tls.CertificateVerificationError))
+}
+
+// Bare is an error without the address that was called, which may hold a signature and
+// adds a page of query to a line of log.
+func Bare(err error) error {
+	if call := (*url.Error)(nil); errors.As(err, &call) {
+		return call.Err
+	}
+	return err
 }
 
 func explainTLS(err error, at Place, host string) Explanation {

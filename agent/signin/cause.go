@@ -22,7 +22,7 @@ const (
 	WrongAudience        Kind = "wrongAudience"
 	UnknownTenant        Kind = "unknownTenant"
 	UnknownClient        Kind = "unknownClient"
-	Refused              Kind = "refused"
+	Denied               Kind = "denied"
 	ClockOff             Kind = "clockOff"
 	NoManagedIdentity    Kind = "noManagedIdentity"
 	Unavailable          Kind = "unavailable"
@@ -137,7 +137,7 @@ func (e *Error) cause() string {
 		return fmt.Sprintf("the tenant %q is unknown there", e.TenantID)
 	case UnknownClient:
 		return fmt.Sprintf("the client id %q is unknown in tenant %q", e.ClientID, e.TenantID)
-	case Refused:
+	case Denied:
 		return "the application may not sign in"
 	case ClockOff:
 		return "this machine's clock is off" + e.offset()
@@ -184,7 +184,7 @@ func (e *Error) advice() string {
 		return "Check tenantId, and that loginEndpoint is of the cloud that the tenant is in."
 	case UnknownClient:
 		return "Check clientId and tenantId: the application must be registered in that tenant."
-	case Refused:
+	case Denied:
 		return "Ask the directory's administrator to enable the application, to assign it, or to exempt it from the policy; the issuer says: " + e.Detail
 	case ClockOff:
 		return "Set this machine's clock, and keep it right with NTP."

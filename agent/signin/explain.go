@@ -190,9 +190,9 @@ var codes = map[string]Kind{
 	"AADSTS90002":   UnknownTenant,
 	"AADSTS900023":  UnknownTenant,
 	"AADSTS700016":  UnknownClient,
-	"AADSTS7000112": Refused, // the application is disabled
-	"AADSTS501051":  Refused, // it is not assigned to the resource
-	"AADSTS53003":   Refused, // a policy of conditional access
+	"AADSTS7000112": Denied, // the application is disabled
+	"AADSTS501051":  Denied, // it is not assigned to the resource
+	"AADSTS53003":   Denied, // a policy of conditional access
 }
 
 // kindOf sorts an error of a connection.

@@ -3,7 +3,6 @@ package stackapi
 import (
 	"bytes"
 	"context"
-	"crypto/tls"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -15,6 +14,8 @@ import (
 	"strings"
 	"time"
 	"unicode"
+
+	"stackusage/agent/neterr"
 )
 
 // ErrNotReady means that usage for this hour is not available yet: it lies in the
@@ -96,11 +97,7 @@ func (e *Error) TimedOut() bool {
 
 // Unreachable reports whether no connection to the stack came about: nothing was
 // asked that could be wrong or too large.
-func (e *Error) Unreachable() bool {
-	op := (*net.OpError)(nil)
-	untrusted := (*tls.CertificateVerificationError)(nil)
-	return e.Status == 0 && (errors.As(e.Err, &op) && (op.Op == "dial" || op.Op == "proxyconnect") || errors.As(e.Err, &untrusted))
-}
+func (e *Error) Unreachable() bool { return e.Status == 0 && neterr.NotReached(e.Err) }
 
 // NotDirectTenant reports whether the stack refused a subscriber as none of its
 // own: one of a delegated provider, or one that was never there.
@@ -110,10 +107,10 @@ func (e *Error) NotDirectTenant() bool {
 
 // OfTheStack reports whether any other hour would fail alike: the stack cannot be
 // reached, or does not let this client in.
-func (e *Error) OfTheStack() bool { return e.everything || e.Unreachable() || e.Refused() }
+func (e *Error) OfTheStack() bool { return e.everything || e.Unreachable() || e.Denied() }
 
-// Refused reports whether the stack does not let this client in, by its answer.
-func (e *Error) Refused() bool {
+// Denied reports whether the stack does not let this client in, by its answer.
+func (e *Error) Denied() bool {
 	return e.Status == http.StatusUnauthorized || e.Status == http.StatusForbidden || e.Code == "SubscriptionNotFound"
 }
 

@@ -9,8 +9,9 @@ import (
 	"fmt"
 	"io"
 	"net/http"
-	"net/url"
 	"time"
+
+	"stackusage/agent/neterr"
 )
 
 // try asks for the page once and hands on what was not handed on before.
@@ -85,12 +86,6 @@ func (p *page) fail(resp *http.Response, e *Error) *Error {
 // broken is the error for a connection that failed before or within an answer.
 // A certificate that is not trusted will not be in a second either.
 func (p *page) broken(ctx context.Context, resp *http.Response, err error) *Error {
-	var untrusted *tls.CertificateVerificationError
-	if call := (*url.Error)(nil); errors.As(err, &call) {
-		err = call.Err // the URL adds a page of query to every line of log
-	}
-	return p.fail(resp, &Error{
-		Err:       err,
-		transient: ctx.Err() == nil && !errors.As(err, &untrusted),
-	})
+	untrusted := errors.As(err, new(*tls.CertificateVerificationError))
+	return p.fail(resp, &Error{Err: neterr.Bare(err), transient: ctx.Err() == nil && !untrusted})
 }
