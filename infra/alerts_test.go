@@ -14,6 +14,7 @@ import (
 	"stackusage/internal/bicep"
 	"stackusage/shared/forward"
 	"stackusage/shared/ledger"
+	"stackusage/shared/status"
 )
 
 // logLine is a line that the app writes: the names of its fields, and whether
@@ -99,7 +100,7 @@ var (
 	compared  = regexp.MustCompile(`e\.(\w+)\) (?:==|in|startswith) \(?('[^']*'(?:, '[^']*')*)`)
 	windows   = []string{"PT5M", "PT10M", "PT15M", "PT30M", "PT45M", "PT1H", "PT2H", "PT3H", "PT4H", "PT5H", "PT6H", "P1D", "P2D"}
 	minutes   = []int{5, 10, 15, 30, 45, 60, 120, 180, 240, 300, 360, 1440, 2880} // of windows
-	mustAlert = []string{"hours-missing", "conflict", "quarantine-growing", "day-overdue", "commerce-refusing", "credentials-refused", "poison-message"}
+	mustAlert = []string{"hours-missing", "conflict", "quarantine-growing", "day-overdue", "commerce-refusing", "credentials-refused", "poison-message", "sweep-silent"}
 	entry     = regexp.MustCompile("(?m)^\\| `([a-z-]+)` \\|")
 )
 
@@ -111,10 +112,11 @@ func TestAlerts(t *testing.T) {
 	for _, m := range entry.FindAllStringSubmatch(section, -1) {
 		entries[m[1]] = true
 	}
-	const rules = "modules/alert-rules.bicep"
+	const rules, silence = "modules/alert-rules.bicep", "modules/alert-rules-silence.bicep"
 	holds(t, func(t testing.TB, all templates) (problems []string) {
 		var names []string
-		for _, rule := range all.value(t, rules, "rules").Named() {
+		fires := map[string]bool{} // by code of the status
+		for _, rule := range append(all.value(t, rules, "rules").Named(), all.value(t, silence, "silenceRules").Named()...) {
 			text := func(key string) string {
 				value, ok := bicep.Property(rule, key).Value()
 				if !ok {
@@ -141,6 +143,16 @@ func TestAlerts(t *testing.T) {
 					problems = append(problems, name+" has no "+m[1]+", which alerts.bicep reads")
 				}
 			}
+			codes := bicep.Strings(bicep.Property(rule, "findings"))
+			if len(codes) == 0 {
+				problems = append(problems, name+" names no finding of the status")
+			}
+			for _, code := range codes {
+				fires[code] = true
+			}
+			if name == "sweep-silent" {
+				problems = append(problems, overNothing(text("query"), text("windowSize"))...)
+			}
 			for _, problem := range query(lines, text("query")) {
 				problems = append(problems, name+": "+problem)
 			}
@@ -153,8 +165,14 @@ func TestAlerts(t *testing.T) {
 		if len(entries) != len(names) {
 			problems = append(problems, "docs/operations.md has entries of alerts that are not there")
 		}
-		return append(problems, placed(all)...)
+		return append(append(problems, conditions(fires)...), placed(all)...)
 	},
+		mutant{"a code that the status has not got", edit{rules, "['DayOverdue']", "['DayLate']"}, "the status has no finding DayLate"},
+		mutant{"a condition that no rule names", edit{rules, "'RowsUndecided', ", ""}, "no alert fires for RowsUndecided"},
+		mutant{"a rule without a condition", edit{rules, "['HourConflict']", "[]"}, "conflict names no finding"},
+		mutant{"no row where there is no line", edit{silence, "runs = count()", "runs = count() by bin(TimeGenerated, 1h)"}, "sweep-silent finds nothing over an empty table"},
+		mutant{"a count that is never zero", edit{silence, "where runs == 0", "where runs > 0"}, "sweep-silent finds nothing over an empty table"},
+		mutant{"another time than the status has", edit{silence, "windowSize: 'PT30M'\n    evaluationFrequency: 'PT15M'\n    findings: ['SweepSilent']", "windowSize: 'PT1H'\n    evaluationFrequency: 'PT15M'\n    findings: ['SweepSilent']"}, "sweep-silent looks back PT1H"},
 		mutant{"a message that nobody writes", edit{rules, "'day overdue'", "'day is overdue'"}, "nothing writes \"day is overdue\""},
 		mutant{"a field that the line has not got", edit{rules, "max(todatetime(e.deadline))", "max(todatetime(e.due))"}, "\"day overdue\" has no field due"},
 		mutant{"a value that the field never has", edit{rules, "== 'conflict'", "== 'conflicts'"}, "verdict is never conflicts"},
@@ -163,10 +181,42 @@ func TestAlerts(t *testing.T) {
 		mutant{"a window that does not exist", edit{rules, "windowSize: 'P1D'", "windowSize: 'P7D'"}, "no window of alert rules"},
 		mutant{"a property that no rule has", edit{"modules/alerts.bicep", "windowSize: rule.windowSize", "windowSize: rule.window"}, "has no window, which"},
 		mutant{"a severity", edit{rules, "severity: 1", "severity: 9"}, "severity 9"},
-		mutant{"windows that leave a gap", edit{rules, "windowSize: 'PT6H'", "windowSize: 'PT1H'"}, "hours-missing: a line that comes late"},
+		mutant{"windows that leave a gap", edit{silence, "windowSize: 'PT6H'", "windowSize: 'PT1H'"}, "hours-missing: a line that comes late"},
 		mutant{"a query that Azure tries too early", edit{"modules/alerts.bicep", "skipQueryValidation: true", "skipQueryValidation: false"}, "a first deployment fails"},
-		mutant{"cloudIds that stay a word", edit{"modules/alerts.bicep", "'EXPECTED'", "'EXPECT'"}, "EXPECTED is never replaced"},
+		mutant{"cloudIds that stay a word", edit{"modules/alerts.bicep", "'UNWATCHED'", "'UNWATCH'"}, "UNWATCHED is never replaced"},
 	)
+}
+
+// conditions compares the codes that rules fire for with those of the status: each has a
+// rule, or a reason why it has none.
+func conditions(fires map[string]bool) (problems []string) {
+	known := map[string]bool{}
+	for _, c := range status.Conditions() {
+		code := string(c.Code)
+		known[code] = true
+		if fires[code] == (c.NoAlert != "") {
+			problems = append(problems, map[bool]string{false: "no alert fires for " + code + ", and the status gives no reason",
+				true: "an alert fires for " + code + ", and the status gives a reason why none does"}[fires[code]])
+		}
+	}
+	for code := range fires {
+		if !known[code] {
+			problems = append(problems, "the status has no finding "+code)
+		}
+	}
+	return problems
+}
+
+// overNothing checks the rule that has to fire where there is no line: summarize without
+// by gives one row, of zeros, for an empty table, and the row must pass what follows.
+func overNothing(kql, window string) (problems []string) {
+	if steps := strings.Split(strings.TrimSpace(kql), "\n"); !slices.Equal(steps, []string{"lines", "| where msg == 'sweep ended'", "| summarize runs = count()", "| where runs == 0"}) {
+		problems = append(problems, "sweep-silent finds nothing over an empty table")
+	}
+	if window != "PT30M" {
+		problems = append(problems, "sweep-silent looks back "+window+", and the status 30 minutes")
+	}
+	return problems
 }
 
 // query checks one query against the lines that are written.
@@ -209,7 +259,7 @@ func query(lines map[string]logLine, kql string) (problems []string) {
 // placed checks that the words which queries leave open are filled in.
 func placed(all templates) (problems []string) {
 	text := all["modules/alerts.bicep"].Root.Text()
-	for _, word := range []string{"EXPECTED", "QUARANTINE"} {
+	for _, word := range []string{"UNWATCHED", "QUARANTINE"} {
 		if !strings.Contains(text, "'"+word+"'") {
 			problems = append(problems, word+" is never replaced in "+path.Base(all["modules/alerts.bicep"].Path))
 		}

@@ -61,7 +61,7 @@ func TestSafeguards(t *testing.T) {
 		for _, want := range []struct{ file, text, why string }{
 			{"modules/app.bicep", "dependsOn: [access]", "the app is made before it may read its package"},
 			{"modules/landing.bicep", "if (!(stack.?locked ?? false))", "a locked policy is written again, which is refused"},
-			{"modules/alerts.bicep", "stack.?watched ?? true", "a stack that says nothing is not watched"},
+			{"modules/alerts.bicep", "!(stack.?watched ?? true)", "a stack that says nothing is not watched"},
 			{"modules/function-app.bicep", "    name: 'FC1'\n    tier: 'FlexConsumption'\n", "functionAppConfig needs the Flex Consumption plan"},
 			{"modules/function-app.bicep", "    type: 'UserAssigned'\n    userAssignedIdentities: { '${identityId}': {} }\n", "the app has not got the identity that has its rights"},
 			{"modules/stores.bicep", "var landingName = '${prefix}land${suffix}'\nvar ledgerName = '${prefix}data${suffix}'\n", "other names make empty accounts beside those with the evidence"},

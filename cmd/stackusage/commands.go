@@ -18,6 +18,7 @@ import (
 	"stackusage/cmd/stackusage/findings"
 	"stackusage/cmd/stackusage/hours"
 	"stackusage/cmd/stackusage/infrastructure"
+	"stackusage/cmd/stackusage/messages"
 	"stackusage/cmd/stackusage/meters"
 	"stackusage/cmd/stackusage/quarantine"
 	"stackusage/cmd/stackusage/registrations"
@@ -61,7 +62,7 @@ func rootCommand(e *cli.Env) *cobra.Command {
 stackusage hour list --verdict conflict
 stackusage day list --from 2019-12-01 --to 2019-12-31
 stackusage verify`,
-		hours.Command(e), days.Command(e), findings.Command(e), quarantine.Command(e), batches.Command(e), meters.Command(e),
+		hours.Command(e), days.Command(e), findings.Command(e), quarantine.Command(e), batches.Command(e), messages.Command(e), meters.Command(e),
 		registrations.Command(e), tenants.Command(e), infrastructure.Command(e),
 		checks.Status(e), explanation.Command(e), usages.Command(e), exports.Command(e), checks.Verify(e), checks.Reconcile(e), smoketest.Command(e), versionCommand(e))
 	root.Long = longHelp

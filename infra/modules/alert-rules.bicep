@@ -11,34 +11,14 @@ let lines = AppTraces
 '''
 
 @export()
-@description('Rules: severity 1 if money is at stake, 2 if it soon is. Each row of a result is a reason for the alert. Windows overlap, because lines arrive late. EXPECTED is the list of cloudIds, QUARANTINE a number of rows.')
+@description('Rules: severity 1 if money is at stake, 2 if it soon is. Each row of a result is a reason for the alert. Windows overlap, because lines arrive late. findings are the codes of stackusage status for the same condition. QUARANTINE is a number of rows.')
 var rules = [
-  {
-    name: 'hours-missing'
-    severity: 2
-    windowSize: 'PT6H'
-    evaluationFrequency: 'PT1H'
-    query: '''
-let ingested = lines
-| where msg == 'hour ingested' and tostring(e.verdict) in ('accepted', 'duplicate')
-| extend cloudId = extract('landing-([0-9a-f-]{36})', 1, tostring(e.blob))
-| distinct cloudId;
-let silent = print cloudId = dynamic(EXPECTED)
-| mv-expand cloudId to typeof(string)
-| where isnotempty(cloudId)
-| join kind=leftanti ingested on cloudId
-| project cloudId, usageDay = '';
-let gaps = lines
-| where msg == 'day closed' and tobool(e.complete) == false
-| project cloudId = tostring(e.cloudId), usageDay = tostring(e.usageDay);
-union silent, gaps
-'''
-  }
   {
     name: 'conflict'
     severity: 1
     windowSize: 'PT1H'
     evaluationFrequency: 'PT15M'
+    findings: ['HourConflict']
     query: '''
 lines
 | where msg == 'hour ingested' and tostring(e.verdict) == 'conflict'
@@ -50,6 +30,7 @@ lines
     severity: 2
     windowSize: 'P1D'
     evaluationFrequency: 'PT1H'
+    findings: ['RowsUndecided', 'FileRejected']
     query: '''
 lines
 | where msg == 'hour ingested'
@@ -62,6 +43,7 @@ lines
     severity: 1
     windowSize: 'PT1H'
     evaluationFrequency: 'PT30M'
+    findings: ['DayOverdue']
     query: '''
 lines
 | where msg == 'day overdue'
@@ -74,6 +56,7 @@ lines
     severity: 1
     windowSize: 'PT1H'
     evaluationFrequency: 'PT15M'
+    findings: ['RecordsDeclined', 'BatchRefused', 'BatchUnanswered']
     query: '''
 let waits = lines
 | where msg == 'batch waits' and (tostring(e.kind) in ('declined', 'endpoint') or tostring(e.kind) == 'unreadable' and tolong(e.tries) > 2 or tostring(e.kind) != 'credentials' and tolong(e.tries) > iff(tostring(e.kind) == 'busy', 20, 4))
@@ -92,6 +75,7 @@ union waits, answers, days
     severity: 1
     windowSize: 'PT30M'
     evaluationFrequency: 'PT15M'
+    findings: ['CredentialsRefused']
     query: '''
 lines
 | where msg == 'batch waits' and tostring(e.kind) == 'credentials'
@@ -103,6 +87,7 @@ lines
     severity: 2
     windowSize: 'PT30M'
     evaluationFrequency: 'PT15M'
+    findings: ['MessagesFailed', 'MessagesPoisoned']
     query: '''
 let failed = lines
 | where msg == 'message failed for good'

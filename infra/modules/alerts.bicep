@@ -2,6 +2,7 @@ metadata name = 'Alerts'
 metadata description = 'Alert rules and their recipient. docs/operations.md explains what to do about each.'
 
 import { logLines, rules } from 'alert-rules.bicep'
+import { silenceRules } from 'alert-rules-silence.bicep'
 import { registration } from 'landing.bicep'
 
 @description('Required. Prefix of the rules\' names.')
@@ -22,7 +23,7 @@ param quarantineRows int
 @description('Required. Email address for alerts; if it is empty, only the portal shows them.')
 param alertEmail string
 
-var expected = map(filter(registrations, stack => stack.?watched ?? true), stack => stack.cloudId)
+var unwatched = map(filter(registrations, stack => !(stack.?watched ?? true)), stack => stack.cloudId)
 
 resource group 'Microsoft.Insights/actionGroups@2023-01-01' = if (!empty(alertEmail)) {
   name: prefix
@@ -41,13 +42,13 @@ resource group 'Microsoft.Insights/actionGroups@2023-01-01' = if (!empty(alertEm
 }
 
 resource alerts 'Microsoft.Insights/scheduledQueryRules@2023-12-01' = [
-  for rule in rules: {
+  for rule in concat(rules, silenceRules): {
     name: '${prefix}-${rule.name}'
     location: location
     kind: 'LogAlert'
     properties: {
       displayName: '${prefix}: ${rule.name}'
-      description: 'docs/operations.md, Alerts: ${rule.name}'
+      description: 'docs/operations.md, Alerts: ${rule.name}. In stackusage status: ${join(rule.findings, ', ')}'
       actions: {
         actionGroups: empty(alertEmail) ? [] : [group.id]
       }
@@ -55,7 +56,7 @@ resource alerts 'Microsoft.Insights/scheduledQueryRules@2023-12-01' = [
       criteria: {
         allOf: [
           {
-            query: '${logLines}${replace(replace(rule.query, 'EXPECTED', string(expected)), 'QUARANTINE', string(quarantineRows))}'
+            query: '${logLines}${replace(replace(rule.query, 'UNWATCHED', string(unwatched)), 'QUARANTINE', string(quarantineRows))}'
             timeAggregation: 'Count'
             operator: 'GreaterThan'
             threshold: 0

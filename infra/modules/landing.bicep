@@ -12,7 +12,7 @@ type registration = {
   agentPrincipalId: string
   @description('Optional. Type of that principal. Default ServicePrincipal.')
   agentPrincipalType: ('ServicePrincipal' | 'User' | 'Group')?
-  @description('Optional. False if no usage is expected any more, or not every hour: missing hours then raise no alert. Default true.')
+  @description('Optional. False until the agent of the stack runs: its silence then raises no alert. Later the registration has the switch (stackusage registration update --watched). Default true.')
   watched: bool?
   @description('Optional. True once the policy of the container is locked: a deployment cannot write a locked policy. Default false.')
   locked: bool?

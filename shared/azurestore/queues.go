@@ -64,6 +64,31 @@ const (
 	drainLease int32 = 10 // seconds
 )
 
+// Peek is the texts of the first visible messages of a queue, at most 32, as Drain reads
+// them. They stay where they are. A missing queue is empty.
+func (q *Queues) Peek(ctx context.Context, queue string) (texts []string, err error) {
+	most := int32(32)
+	resp, err := q.service.NewQueueClient(queue).PeekMessages(ctx, &azqueue.PeekMessagesOptions{NumberOfMessages: &most})
+	if hasStatus(err, http.StatusNotFound) {
+		return nil, nil
+	}
+	if err != nil {
+		return nil, fmt.Errorf("look at queue %s: %w", queue, err)
+	}
+	for _, m := range resp.Messages {
+		texts = append(texts, decoded(*m.MessageText))
+	}
+	return texts, nil
+}
+
+// decoded is the text of a message before base64 or, if it never was, as it is.
+func decoded(text string) string {
+	if plain, err := base64.StdEncoding.DecodeString(text); err == nil && utf8.Valid(plain) {
+		return string(plain)
+	}
+	return text
+}
+
 // Drain hands the text of each visible message of a queue to take, as it was
 // before base64 or, if it never was, as it is, and deletes the message when
 // take returns nil. A missing queue is empty.
@@ -82,11 +107,7 @@ func (q *Queues) Drain(ctx context.Context, queue string, take func(text string)
 			return nil
 		}
 		for _, m := range resp.Messages {
-			text := *m.MessageText
-			if plain, err := base64.StdEncoding.DecodeString(text); err == nil && utf8.Valid(plain) {
-				text = string(plain)
-			}
-			if err := take(text); err != nil {
+			if err := take(decoded(*m.MessageText)); err != nil {
 				return err
 			}
 			if _, err := client.DeleteMessage(ctx, *m.MessageID, *m.PopReceipt, nil); err != nil && !hasStatus(err, http.StatusNotFound) {

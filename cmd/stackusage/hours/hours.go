@@ -26,7 +26,7 @@ func Command(e *cli.Env) *cobra.Command {
 stackusage hour list --verdict conflict
 stackusage hour compare --hour 2019-12-10T19:00Z --sha16 0123456789abcdef
 stackusage hour resolve --hour 2019-12-10T19:00Z --sha16 0123456789abcdef --keep --reason "sent twice"`,
-		list(e), compare(e), resolve(e), reingest(e), exclude(e))
+		list(e), compare(e), resolve(e), reingest(e), exclude(e), acceptMissing(e))
 }
 
 // Row is one line of hour list.

@@ -1,0 +1,82 @@
+package main
+
+import (
+	"bytes"
+	"strings"
+	"testing"
+	"time"
+
+	"stackusage/cmd/stackusage/clitest"
+	"stackusage/shared/ledger"
+	"stackusage/shared/queue"
+	"stackusage/shared/registration"
+	"stackusage/shared/registry"
+	"stackusage/shared/table"
+)
+
+// TestMessages: a failed message is listed, sent again, and dismissed by a mark; one that
+// is still on the poison queue, too.
+func TestMessages(t *testing.T) {
+	t.Parallel()
+	getenv, account := clitest.Storage(t)
+	names, err := queue.Names()
+	ok(t, err)
+	ok(t, account.Queues.Create(t.Context(), names...))
+	l := ledger.Ledger{Store: account.Tables}
+	day, bad := queue.DayMessage(cloudID, hour19.Day()), "garbage"
+	ok(t, l.PutFailed(t.Context(), ledger.FailedMessage{Queue: queue.Days, Text: day, Reason: "CloseDay gave up on it", LastSeen: time.Now()}))
+	ok(t, account.Queues.Enqueue(t.Context(), queue.Poison(queue.Batches), bad, 0))
+	fails := func(want string, args ...string) {
+		t.Helper()
+		var out bytes.Buffer
+		if err := run(t.Context(), append([]string{"message"}, args...), getenv, &out, &out); err == nil || !strings.Contains(err.Error(), want) {
+			t.Errorf("%v: %v, want %q", args, err, want)
+		}
+	}
+	dayID, badID := ledger.FailedKey(day), ledger.FailedKey(bad)
+	got := tool(t, getenv, "message", "list")
+	for _, want := range []string{"usage-days     " + dayID + "  failed      1", "usage-batches  " + badID + "  poison      1"} {
+		if !strings.Contains(got, want) {
+			t.Errorf("no %q in\n%s", want, got)
+		}
+	}
+	if out := tool(t, getenv, "message", "resend", "--queue", queue.Days, "--id", dayID, "--reason", "storage is back", "--by", "olga"); !strings.Contains(out, "is on queue usage-days again") {
+		t.Errorf("output %s", out)
+	}
+	if n, err := account.Queues.Depth(t.Context(), queue.Days); err != nil || n != 1 {
+		t.Errorf("%d messages, %v", n, err)
+	}
+	fails("dismiss it", "resend", "--queue", queue.Batches, "--id", badID, "--reason", "x")
+	fails("no message of queue usage-days has id x", "dismiss", "--queue", queue.Days, "--id", "x", "--reason", "x")
+	fails("--reason is missing", "dismiss", "--queue", queue.Days, "--id", dayID)
+	fails("--queue or --id is missing", "dismiss", "--reason", "x")
+	for _, m := range [][2]string{{queue.Days, dayID}, {queue.Batches, badID}} {
+		tool(t, getenv, "message", "dismiss", "--queue", m[0], "--id", m[1], "--reason", "it is done", "--by", "olga")
+	}
+	fails("olga dismissed it already", "dismiss", "--queue", queue.Days, "--id", dayID, "--reason", "x")
+	if out := tool(t, getenv, "message", "list"); out != "no message has failed\n" {
+		t.Errorf("list\n%s", out)
+	}
+	if out := tool(t, getenv, "message", "list", "--all"); strings.Count(out, "dismissed by olga") != 2 {
+		t.Errorf("list --all\n%s", out)
+	}
+}
+
+// TestAcceptMissing: a row says who accepted which hours, and why.
+func TestAcceptMissing(t *testing.T) {
+	t.Parallel()
+	getenv, account := clitest.Storage(t)
+	ok(t, registry.Registry{Tables: account.Tables}.Put(t.Context(), registration.Registration{CloudID: cloudID, SubscriptionID: cloudID,
+		BillingModel: registration.PayAsYouUse, EffectiveDay: "20191210", Start: hour19.Start(), End: (hour19 + 3).Start(), Region: "local"}))
+	args := []string{"hour", "accept-missing", "--from", "2019-12-10T19:00Z", "--to", "2019-12-10T22:00Z", "--reason", "the stack was rebuilt", "--by", "olga"}
+	if out := tool(t, getenv, args...); !strings.Contains(out, "3 hours of AzureStack-"+cloudID+" accepted as missing: 2019-12-10T19:00Z to 2019-12-10T21:00Z (the stack was rebuilt, olga, ") {
+		t.Errorf("output %s", out)
+	}
+	var out bytes.Buffer
+	if err := run(t.Context(), args, getenv, &out, &out); err == nil || !strings.Contains(err.Error(), "it is recorded already") {
+		t.Errorf("again: %v", err)
+	}
+	if row, err := account.Tables.Get(t.Context(), table.Decisions, cloudID, "missing_2019121019_2019121022"); err != nil || row.Props["by"] != "olga" || row.Props["reason"] != "the stack was rebuilt" {
+		t.Errorf("row %v, %v", row, err)
+	}
+}
