@@ -2,6 +2,7 @@ package commerce_test
 
 import (
 	"encoding/json"
+	"flag"
 	"fmt"
 	"maps"
 	"math/big"
@@ -62,7 +63,20 @@ func sums(tb interface{ Fatalf(string, ...any) }, lines []string) map[string]str
 	return out
 }
 
+// fewerChecks keeps the test short under the race detector; -rapid.checks on the command
+// line still decides.
+func fewerChecks(t *testing.T) {
+	given := false
+	flag.Visit(func(f *flag.Flag) { given = given || f.Name == "rapid.checks" })
+	if !given {
+		if err := flag.Set("rapid.checks", "30"); err != nil {
+			t.Fatal(err)
+		}
+	}
+}
+
 func TestWhatWasAcceptedStays(t *testing.T) {
+	fewerChecks(t)
 	meters := []string{baseVM, winVM, block, strange}
 	quantity := rapid.StringMatching(`(0|[1-9][0-9]{0,19})(\.[0-9]{0,39}[1-9])?`)
 	rapid.Check(t, func(rt *rapid.T) {
