@@ -85,7 +85,7 @@ func TestActivate(t *testing.T) {
 	})
 	t.Run("a file that is there is not touched", func(t *testing.T) {
 		again := call(t, nil, "activate", "--config", path, keyOf(t, nil))
-		if again.err == nil || !strings.Contains(again.err.Error(), "is there already") || again.stdout != "" {
+		if again.err == nil || !strings.Contains(again.err.Error(), "exists: edit it") || again.stdout != "" {
 			t.Errorf("got %+v", again)
 		}
 		mustEqual(t, text, mustRead(t, path))

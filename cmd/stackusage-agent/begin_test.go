@@ -209,7 +209,7 @@ func TestConfigCheckWarnsOfAFirstHourToCome(t *testing.T) {
 	if err := os.Chmod(path, 0o646); err != nil {
 		t.Fatal(err)
 	}
-	if got := call(t, stackSecret, "config", "check", "--config", path); got.err == nil || !strings.Contains(got.err.Error(), "others may change it (mode 0646)") {
+	if got := call(t, stackSecret, "config", "check", "--config", path); got.err == nil || !strings.Contains(got.err.Error(), "others can change it (mode 0646)") {
 		t.Errorf("%v", got.err)
 	}
 }

@@ -94,7 +94,7 @@ func TestWorkThatDoesNotEnd(t *testing.T) {
 	began := time.Now()
 	stop()
 	err := <-done
-	if err == nil || exitCode(err) != 2 || !strings.Contains(err.Error(), "has not ended within timeouts.shutdown (1s)") {
+	if err == nil || exitCode(err) != 2 || !strings.Contains(err.Error(), "did not end within timeouts.shutdown (1 s)") {
 		t.Errorf("got %v", err)
 	}
 	if took := time.Since(began); took < time.Second {

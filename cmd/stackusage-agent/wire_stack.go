@@ -13,7 +13,7 @@ import (
 )
 
 // stack is the usage API of the configured stack, connected when it is first
-// asked: a stack that is away when the agent started is asked again by the next
+// asked: a stack that is away when the agent starts is asked again by the next
 // call. What it says of itself is kept until a sign-in fails or the stack
 // refuses a fresh token; then it is asked again.
 //
