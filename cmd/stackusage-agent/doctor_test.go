@@ -152,7 +152,7 @@ func TestDoctor(t *testing.T) {
 		}, expect{"clock", doctor.Warning, "this machine's clock is 2 min ahead of that of", "NTP"}},
 		{"clock off by years, by which certificates seem expired", func(t *testing.T, v *visit) {
 			v.values["stack.endpoint"] = w.serve(t, ahead(w.stack(t, azurestack.Options{}), -2*year), by(t, time.Now().Add(-3*year), time.Now().Add(-year)))
-		}, failure("stack TLS", "this machine's clock is 730 days ahead of the server's", "NTP")},
+		}, failure("stack TLS", "this machine's clock is 730 d ahead of the server's", "NTP")},
 		{"container missing", func(t *testing.T, v *visit) { v.values["cloudId"] = guid },
 			failure("storage create", "the container is missing (404 ContainerNotFound)", "registration of the stack")},
 		{"permission missing", func(t *testing.T, v *visit) {
@@ -242,7 +242,7 @@ func TestDoctor(t *testing.T) {
 		if i := slices.IndexFunc(got, func(r doctor.Result) bool { return r.Check == "stack TLS" }); i < 0 || !strings.Contains(got[i].Cause, "does not answer") {
 			t.Errorf("got %+v", got)
 		}
-		if i := slices.IndexFunc(got, func(r doctor.Result) bool { return strings.HasPrefix(r.Cause, "the time for all checks is up: 3s") }); i < 0 ||
+		if i := slices.IndexFunc(got, func(r doctor.Result) bool { return strings.HasPrefix(r.Cause, "the time for all checks is up: 3 s") }); i < 0 ||
 			slices.ContainsFunc(got[i+1:], func(r doctor.Result) bool { return r.Outcome != doctor.Skipped }) {
 			t.Errorf("goes on after its time: %+v", got)
 		}
