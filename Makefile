@@ -97,6 +97,7 @@ check: lint ## the inner loop: lint, vet, and the tests that need neither Azurit
 # Packages whose tests mostly wait begin first: others work meanwhile. go vet is in lint. The race
 # detector needs cgo.
 test: export CGO_ENABLED = 1
+test: export GORACE = atexit_sleep_ms=0
 test: lint ## run everything: checks, unit tests, end-to-end scripts, all with the race detector
 	$(GO) test -race -vet=off -p 4 -timeout 30m -skip '^(TestTheAgentOnWindows|TestVerifySeesBrokenRules)$$' ./test ./cmd/devstack ./agent ./handlers ./...
 
@@ -106,8 +107,9 @@ test-windows: ## run the agent for Windows, under wine
 
 soak: ## run the tests of the handlers on Azurite, random and exhaustive ones with all cases; kill the agent more often
 	STACKUSAGE_SOAK=1 $(GO) test -timeout 60m ./handlers
+	STACKUSAGE_SOAK=1 $(GO) test -timeout 30m -run TestWhatIsCarriedIsBilledOnce ./shared/daily
 	STACKUSAGE_SOAK=1 $(GO) test -timeout 30m -run TestTheAgentProgramIsKilled ./test
-	$(GO) test -timeout 30m -run TestKilledAtAnyMoment ./agent -kill-trials 200
+	STACKUSAGE_SOAK=1 $(GO) test -timeout 30m -run 'TestKilledAtAnyMoment|TestAMonthOfFaultsThatNeverEnd' ./agent -kill-trials 200
 
 lint: export GOGC ?= 400
 lint: ## gofmt, vet, staticcheck; markdownlint, links and words of the pages

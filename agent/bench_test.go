@@ -126,7 +126,7 @@ func peakHeap(fn func()) uint64 {
 }
 
 func TestALargeHourTakesLittleMemory(t *testing.T) {
-	const rows, bound = 100_000, 40 << 20 // the rows have 85 MB
+	const rows, bound = 60_000, 40 << 20 // the rows have 51 MB
 	a := newAgent(t, t.TempDir(), endless(t, rows), blobs.Storage{Client: box(t)})
 	var report agent.Report
 	var err error

@@ -97,7 +97,7 @@ func quantityOf(t *testing.T, record any) string {
 func TestBadBlobsAreRejected(t *testing.T) {
 	t.Parallel()
 	r := registered(t)
-	r.Settings.Limits = landing.Limits{Bytes: 64 << 20, Rows: 100_000}
+	r.Settings.Limits = landing.Limits{Bytes: 20 << 20, Rows: 10_000}
 	file, _ := blobOf(t, hour22, rowsOf(hour22)...)
 	text := unzip(t, file)
 	head, rest, _ := strings.Cut(text, "\n")
@@ -117,7 +117,7 @@ func TestBadBlobsAreRejected(t *testing.T) {
 		{"a header behind a byte order mark", "UnreadableHeader", zip(t, "\ufeff"+text)},
 		{"a header with half a pair", "UnreadableHeader", edit(`"northwest"`, `"\ud800"`)},
 		{"a header with brackets", "UnreadableHeader", edit(`"format"`, `"x":`+deep+`,"format"`)},
-		{"a header of 50 MiB", "UnreadableHeader", zip(t, strings.Repeat(" ", 50<<20)+text)},
+		{"a header of 18 MiB", "UnreadableHeader", zip(t, strings.Repeat(" ", 18<<20)+text)},
 		{"an empty member in front", "UnreadableHeader", append(zip(t, ""), file...)},
 		{"a header of another registration", "OtherRegistration", edit(cloudID, "c31316d4-de02-43a4-903d-eb74f8258b01")},
 		{"a header of a registration that climbs", "OtherRegistration", edit(cloudID, "../../landing-x")},
@@ -132,8 +132,8 @@ func TestBadBlobsAreRejected(t *testing.T) {
 		{"a count below zero", "RecordCountDiffers", edit(`"records":3`, `"records":-3`)},
 		{"line ends changed on the way", "RowSetHashDiffers", zip(t, strings.ReplaceAll(text, "\n", "\r\n"))},
 		{"a thousand empty members behind", "BytesAfterTheEnd", append(append([]byte{}, file...), []byte(strings.Repeat(string(zip(t, "")), 1000))...)},
-		{"a line of 100 MiB", "TooLarge", zip(t, head+"\n"+strings.Repeat(" ", 100<<20)+"\n"+rest)},
-		{"a million rows", "TooManyRows", zip(t, head+"\n"+strings.Repeat("{}\n", 1_000_000))},
+		{"a line of 30 MiB", "TooLarge", zip(t, head+"\n"+strings.Repeat(" ", 30<<20)+"\n"+rest)},
+		{"100,000 rows", "TooManyRows", zip(t, head+"\n"+strings.Repeat("{}\n", 100_000))},
 	} {
 		t.Run(c.name+" is "+c.code, func(t *testing.T) {
 			name := r.drop(t, nameFor(hour22, c.file), c.file)

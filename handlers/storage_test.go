@@ -183,8 +183,9 @@ func (r *rig) failWrite(n int64, stored bool) *atomic.Int64 {
 }
 
 // eachWriteFailed plays a scene once without faults and then with each of its
-// writes failed in both ways. make prepares the rig, step is what the host
-// repeats until it is told 200, and the end must be the same.
+// writes failed, in the one way and the other by turns (in make soak in both). make
+// prepares the rig, step is what the host repeats until it is told 200, and the end
+// must be the same.
 func eachWriteFailed(t *testing.T, prepare func(*testing.T) *rig, step func(*rig) (int, string), same func(t *testing.T, want, got *rig)) {
 	t.Helper()
 	clean := prepare(t)
@@ -195,8 +196,8 @@ func eachWriteFailed(t *testing.T, prepare func(*testing.T) *rig, step func(*rig
 	clean.through(nil)
 	for at := range count.Load() {
 		for how, stored := range map[string]bool{"is not stored": false, "is stored and reported as failed": true} {
-			if testing.Short() && stored != (at%2 == 0) {
-				continue // by turns in make check
+			if !soaks() && stored != (at%2 == 0) {
+				continue // by turns; both ways in make soak
 			}
 			t.Run(fmt.Sprintf("write %d %s", at+1, how), func(t *testing.T) {
 				t.Parallel()

@@ -75,7 +75,7 @@ func TestMidnight(t *testing.T) {
 		t.Helper()
 		ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
 		defer cancel()
-		cmd := exec.CommandContext(ctx, program, append([]string{"reconcile", "--registration", cloudID, "--from", "2020-02-01", "--to", "2020-02-02"}, args...)...)
+		cmd := exec.CommandContext(ctx, program, append([]string{"reconcile", "--all", "--registration", cloudID, "--from", "2020-02-01", "--to", "2020-02-02"}, args...)...)
 		cmd.Env = append(os.Environ(), "UsageStorage="+s.settings["UsageStorage"], "LandingStorage="+s.settings["LandingStorage"])
 		text, err := cmd.CombinedOutput()
 		got := 0

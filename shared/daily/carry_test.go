@@ -4,9 +4,11 @@ import (
 	"bytes"
 	"cmp"
 	"encoding/json"
+	"flag"
 	"fmt"
 	"iter"
 	"math/big"
+	"os"
 	"sync"
 	"testing"
 
@@ -183,6 +185,11 @@ func never(int) bool  { return false }
 // once, for the day on which it was used.
 func TestWhatIsCarriedIsBilledOnce(t *testing.T) {
 	first := day10(t)
+	if os.Getenv("STACKUSAGE_SOAK") == "" { // else the library's hundred
+		checks := flag.Lookup("rapid.checks")
+		t.Cleanup(func() { flag.Set("rapid.checks", checks.DefValue) })
+		flag.Set("rapid.checks", "40")
+	}
 	rapid.Check(t, func(rt *rapid.T) {
 		b := newBooks(rt)
 		anyDay := rapid.IntRange(0, 3)
