@@ -1,6 +1,6 @@
 # The targets only call go, npm and the programs built here.
 .DEFAULT_GOAL := help
-.PHONY: help check test-windows stage stage-chaos demo chaos package deploy deploy-check package-agent test soak lint bench fuzz clean
+.PHONY: help check check-external test-windows stage stage-chaos demo chaos package deploy deploy-check package-agent test soak lint bench fuzz clean
 SHELL := /bin/bash
 
 GO ?= go
@@ -90,7 +90,7 @@ package-agent: ## build the agent for Linux and Windows, and its Debian package
 	$(NFPM) package --config infra/agent/nfpm.yaml --packager deb --target $(DIST)/stackusage-agent_$(VERSION)_amd64.deb
 
 # Not the packages whose tests build and run programs.
-CHECKED = $(shell $(GO) list ./... | grep -vE '/(test|infra(/.*)?|cmd/devstack|cmd/stackusage-agent|internal/devstack/(functionhost|azurite|accountpage)|internal/(bicep|appzip|npm))$$')
+CHECKED = $(shell $(GO) list ./... | grep -vE '/(test(/.*)?|infra(/.*)?|cmd/devstack|cmd/stackusage-agent|internal/devstack/(functionhost|azurite|accountpage)|internal/(bicep|appzip|npm))$$')
 check: lint ## the inner loop: lint, vet, and the tests that need neither Azurite nor programs
 	STACKUSAGE_CHECK=1 $(GO) test -short -vet=off $(CHECKED)
 
@@ -104,6 +104,10 @@ test: lint ## run everything: checks, unit tests, end-to-end scripts, all with t
 # Debian: apt-get install --no-install-recommends wine wine64 gcc-mingw-w64-x86-64-win32
 test-windows: ## run the agent for Windows, under wine
 	STACKUSAGE_WINE=1 $(GO) test -timeout 20m ./test -run TestTheAgentOnWindows
+
+# Needs Python 3.12 or later; the packages of others are pinned in test/external.
+check-external: stage ## judge FOCUS files by the official validator, DuckDB and pyarrow
+	STACKUSAGE_EXTERNAL=1 $(GO) test -timeout 20m -count=1 -v ./test/external
 
 soak: ## run the tests of the handlers on Azurite, random and exhaustive ones with all cases; kill the agent more often
 	STACKUSAGE_SOAK=1 $(GO) test -timeout 60m ./handlers
