@@ -1,10 +1,10 @@
 package daily
 
 import (
+	"bytes"
 	"cmp"
 	"crypto/sha256"
 	"encoding/hex"
-	"encoding/json"
 	"fmt"
 	"slices"
 	"strings"
@@ -263,13 +263,15 @@ func (r Record) encode() ([]byte, error) {
 	return text, nil
 }
 
-// recordIDOf reads the id of an encoded record.
-func recordIDOf(text []byte) (string, error) {
-	var r struct {
-		RecordID string `json:"recordId"`
+// idLength is that of a GUID with dashes.
+const idLength = 36
+
+// RecordIDOf reads the id of an encoded record, which is its first field.
+func RecordIDOf(text []byte) (string, error) {
+	if rest, is := bytes.CutPrefix(text, []byte(`{"recordId":"`)); is {
+		if id, _, ends := bytes.Cut(rest, []byte{'"'}); ends && len(id) == idLength {
+			return string(id), nil
+		}
 	}
-	if err := json.Unmarshal(text, &r); err != nil || r.RecordID == "" {
-		return "", fmt.Errorf("%w: a record without recordId", linefile.ErrDamaged)
-	}
-	return r.RecordID, nil
+	return "", fmt.Errorf("%w: a record without recordId", linefile.ErrDamaged)
 }

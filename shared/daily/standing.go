@@ -159,7 +159,7 @@ func (d *DayFile) Standings(outcomes iter.Seq2[Outcome, error]) iter.Seq2[Standi
 }
 
 func (s *Standing) take(l DayLine, next func() (Outcome, error, bool)) error {
-	id, err := recordIDOf(l.Record)
+	id, err := RecordIDOf(l.Record)
 	if err != nil {
 		return err
 	}

@@ -2,7 +2,6 @@ package usagelines
 
 import (
 	"context"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"iter"
@@ -121,18 +120,12 @@ func (l *Line) account(ctx context.Context, h daily.DayHeader, away *carried, ou
 
 // sent reads what commerce made of the line's record.
 func (l *Line) sent(ctx context.Context, left usage.Quantity, outcomes *outcomes) error {
-	var record struct {
-		RecordID string         `json:"recordId"`
-		Quantity usage.Quantity `json:"quantity"`
+	id, err := daily.RecordIDOf(l.Record)
+	if err != nil {
+		return err
 	}
-	if err := json.Unmarshal(l.Record, &record); err != nil || record.RecordID == "" {
-		return fmt.Errorf("%w: its record has no id or no quantity", linefile.ErrDamaged)
-	}
-	if !record.Quantity.Equal(left) {
-		return fmt.Errorf("%w: its record has quantity %s, and %s is left to bill", linefile.ErrDamaged, record.Quantity, left)
-	}
-	l.Outcome = &Outcome{RecordID: record.RecordID}
-	answer, err := outcomes.of(ctx, record.RecordID)
+	l.Outcome = &Outcome{RecordID: id}
+	answer, err := outcomes.of(ctx, id)
 	if err != nil {
 		return err
 	}

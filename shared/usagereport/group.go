@@ -51,7 +51,7 @@ func ParseDimensions(text string) (by []string, err error) {
 }
 
 // groupOf is the values of the dimensions, in their order. Meters are apart.
-func (r *run) groupOf(l *usagelines.Line, registration string) string {
+func (r *run) groupOf(l *usagelines.Line) string {
 	values := r.values[:0]
 	for _, d := range r.o.By {
 		value := ""
@@ -65,7 +65,7 @@ func (r *run) groupOf(l *usagelines.Line, registration string) string {
 		case Day:
 			value = r.dayOf(l)
 		case Registration:
-			value = registration
+			value = l.Day.CloudID
 		case Meter:
 		default:
 			value = r.tagOf(l.Tags, strings.TrimPrefix(d, tagPrefix))

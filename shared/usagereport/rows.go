@@ -14,7 +14,8 @@ import (
 // Row is usage of one group in one state. Only the dimensions that are asked for are
 // set. Quantities are there if all of it is of one meter; amounts if there is a price.
 type Row struct {
-	Registration     string            `json:"registration,omitempty"`
+	CloudID          string            `json:"cloudId,omitempty"`
+	Registration     string            `json:"registration,omitempty"` // its name
 	Tenant           string            `json:"tenant,omitempty"`
 	TenantName       string            `json:"tenantName,omitempty"`
 	Subscription     string            `json:"subscriptionId,omitempty"`
@@ -58,7 +59,7 @@ func (i item) size() int { return 1000 + 2*len(i.Group) + len(i.Row.Resource) }
 // biggest amount or change first, and rows without an amount by meter. Days are in order.
 func newRows(o Options) (*spill.Sums[int64, item], error) {
 	byDay := len(o.By) > 0 && o.By[0] == Day
-	return spill.New(o.TempDir, 0, spill.Rules[int64, item]{
+	return spill.New(o.TempDir, o.Spill, spill.Rules[int64, item]{
 		Key: func(i item) int64 { return i.N }, Add: func(*item, item) {}, Size: item.size,
 		Compare: func(a, b item) int {
 			order := cmp.Or(cmp.Compare(a.Row.State.section(), b.Row.State.section()), first(a.Row.Amount != nil, b.Row.Amount != nil))
@@ -191,7 +192,7 @@ func (r *run) name(row *Row, s sum) {
 		case Day:
 			row.Day = value
 		case Registration:
-			row.Registration = value
+			row.CloudID, row.Registration = value, r.registrations[value]
 		case Meter:
 		default:
 			if row.Tags == nil {

@@ -32,6 +32,7 @@ type Options struct {
 	Prices        *prices.List      // nil: quantities only
 	Names         map[string]string // of tenants and subscriptions, by GUID in lower case with dashes
 	Top           int               // rows of a section; the rest is one row. 0: all
+	Spill         int               // sums, and rows, that are kept in memory before a run goes to disk; 0: spill.DefaultCount
 	TempDir       string
 	Now           time.Time
 	Progress      func(day usage.Day, lines int64) // called often; may be nil
@@ -73,6 +74,8 @@ type run struct {
 	report *Report
 	sums   *spill.Sums[sumKey, sum]
 
+	registrations map[string]string // names by cloudId
+
 	values  []string
 	tagText string
 	tags    *tags
@@ -80,9 +83,9 @@ type run struct {
 
 // Run sums a month. The report must be closed.
 func Run(ctx context.Context, reader *usagelines.Reader, o Options) (*Report, error) {
-	r := &run{o: o, report: &Report{Priced: o.Prices != nil, Unpriced: map[string]UnpricedMeter{}, o: o}}
+	r := &run{o: o, report: &Report{Priced: o.Prices != nil, Unpriced: map[string]UnpricedMeter{}, o: o}, registrations: map[string]string{}}
 	var err error
-	if r.sums, err = spill.New(o.TempDir, 0, spill.Rules[sumKey, sum]{
+	if r.sums, err = spill.New(o.TempDir, o.Spill, spill.Rules[sumKey, sum]{
 		Key: func(s sum) sumKey { return s.sumKey }, Compare: func(a, b sum) int { return a.compare(b.sumKey) }, Add: (*sum).add, Size: sum.size,
 	}); err != nil {
 		return nil, err
@@ -118,6 +121,7 @@ func (r *run) registration(ctx context.Context, reader *usagelines.Reader, h reg
 	if c.Name == "" {
 		c.Name = h.CloudID
 	}
+	r.registrations[c.CloudID] = c.Name
 	for i, month := range r.o.months() {
 		covered, err := reader.Coverage(ctx, h, month.First(), month.Last(), r.o.Now)
 		if err != nil {
@@ -126,7 +130,7 @@ func (r *run) registration(ctx context.Context, reader *usagelines.Reader, h reg
 		c.Months = append(c.Months, covered)
 		for l, err := range reader.Lines(ctx, usagelines.Query{CloudID: h.CloudID, First: month.First(), Last: month.Last(), ByUsageDay: r.o.ByUsageDay}) {
 			if err == nil {
-				err = r.line(l, c.Name, i)
+				err = r.line(l, i)
 			}
 			if err != nil {
 				return err
@@ -138,12 +142,12 @@ func (r *run) registration(ctx context.Context, reader *usagelines.Reader, h reg
 }
 
 // line adds what became of a line to the sums of a month.
-func (r *run) line(l *usagelines.Line, registration string, month int) error {
+func (r *run) line(l *usagelines.Line, month int) error {
 	if r.report.Lines++; r.o.Progress != nil {
 		r.o.Progress(l.Day.Day, r.report.Lines)
 	}
 	m := l.Meter()
-	s := sum{Name: m.Name, Resource: l.ResourceURI, sumKey: sumKey{Group: r.groupOf(l, registration), Meter: usage.NormalGUID(l.MeterID), Unit: m.Unit, Admin: l.Infrastructure()}}
+	s := sum{Name: m.Name, Resource: l.ResourceURI, sumKey: sumKey{Group: r.groupOf(l), Meter: usage.NormalGUID(l.MeterID), Unit: m.Unit, Admin: l.Infrastructure()}}
 	price := r.o.Prices.Of(prices.Charge{Day: l.Day.Day, MeterID: l.MeterID, CommerceMeterID: l.CommerceMeterID, Class: l.MeterClass, Model: l.BillingModel})
 	if !price.Known && r.report.Priced && len(r.report.Unpriced) < maxUnpriced {
 		r.report.Unpriced[s.Meter] = UnpricedMeter{s.meterName(), price.Note}
