@@ -12,10 +12,14 @@ import (
 	"testing"
 	"time"
 
+	"github.com/google/go-cmp/cmp"
+
+	"stackusage/shared/calendar"
 	"stackusage/shared/landing"
 	"stackusage/shared/ledger"
 	"stackusage/shared/registration"
 	"stackusage/shared/table"
+	"stackusage/shared/usage"
 	"stackusage/shared/verify"
 )
 
@@ -88,6 +92,44 @@ func corrected(t *testing.T) *rig {
 	_, err := r.registrar().ConfirmInfrastructure(t.Context(), registration.DefaultName(cloudID), "20191210", "", registration.Note{By: "o", Reason: "looked"})
 	ok(t, err)
 	return r
+}
+
+// TestVerifyNamesWhatIsUnfinished: missing hours and undecided rows are no differences, and
+// a list of their own.
+func TestVerifyNamesWhatIsUnfinished(t *testing.T) {
+	t.Parallel()
+	r := well(t, 2, 7, 9, 10)
+	now := usage.HourOf(r.Now())
+	name := r.ingest(t, now-2, row(1, now-2, "1"), "{", "{", row(1, now-2, "-1"))
+	report := r.audit(t)
+	var got []string
+	for _, f := range report.Unfinished {
+		got = append(got, f.String())
+	}
+	want := []string{"UsageHours " + cloudID + ": 2 reported hours are missing: " + (now - 10).String() + " to " + (now - 9).String(),
+		"UsageHours " + cloudID + ": reported hour " + (now - 7).String() + " is missing",
+		"Quarantine " + cloudID + "_" + now.Day().Compact() + "/" + (now - 2).Start().Format("15") + "_" + name.SHA16 + ": rejected rows wait for a decision: 3 (QuantityNegative 1, UnreadableJson 2)"}
+	if diff := cmp.Diff(want, got); diff != "" || !report.Agrees() || report.Finished() || len(report.Accepted) > 0 {
+		t.Errorf("unfinished (-want +got):\n%s\n%+v", diff, report)
+	}
+	if earlier := r.auditWith(t, r.store.Blobs, verify.Options{To: (now - 24).Day().Compact()}); !earlier.Finished() {
+		t.Errorf("%+v", earlier)
+	}
+	history, err := r.registry().History(t.Context(), cloudID)
+	ok(t, err)
+	why := ledger.Reasoned{By: "olga", Reason: "rebuilt", At: r.Now()}
+	_, err = calendar.Accept(t.Context(), r.store.Tables, history, calendar.Range{First: now - 10, Last: now - 7}, why)
+	ok(t, err)
+	id := ledger.HourID{CloudID: cloudID, Hour: now - 2, SHA16: name.SHA16}
+	var rows []ledger.RejectedRow
+	for q, err := range r.Ledger.RejectedRows(t.Context(), id) {
+		ok(t, err)
+		rows = append(rows, q)
+	}
+	ok(t, r.Ledger.Dismiss(t.Context(), id, rows, why))
+	if report := r.audit(t); !report.Finished() || len(report.Accepted) != 2 {
+		t.Errorf("accepted and dismissed: %+v", report)
+	}
 }
 
 // TestVerifyNamesDamage damages one thing after the other.

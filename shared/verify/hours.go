@@ -91,8 +91,15 @@ func (l *look) checkFile(r evidence.Row) *hourblob.File {
 		l.Try(func() { l.ReadFile(refusals, "", nil) })
 	}
 	// Rows of an earlier reading of the same blob name another file of their bytes.
-	l.sameRows(table.Quarantine, r.Key, rejected, func(r evidence.Row) bool { return r.Text("bytes") == refusals },
-		"status", "reason", "decidedBy", "decisionReason", "decidedAt")
+	codes := map[string]int{}
+	l.sameRows(table.Quarantine, r.Key, rejected, func(r evidence.Row) bool {
+		ours := r.Text("bytes") == refusals
+		if ours && r.Text("status") == "rejected" {
+			codes[r.Text("code")]++
+		}
+		return ours
+	}, "status", "reason", "decidedBy", "decisionReason", "decidedAt")
+	l.undecided("Quarantine "+l.partition()+"/"+r.Key, codes)
 	return f
 }
 

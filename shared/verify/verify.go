@@ -67,7 +67,8 @@ type Day struct {
 	Day     string `json:"day"` // 2019-12-10
 	Counts
 	Differences []Finding `json:"differences,omitempty"`
-	Open        []Finding `json:"open,omitempty"` // what waits for an operator
+	Open        []Finding `json:"open,omitempty"`       // what waits for an operator
+	Unfinished  []Finding `json:"unfinished,omitempty"` // rejected rows that wait for a decision
 }
 
 // Report is the total.
@@ -75,19 +76,26 @@ type Report struct {
 	Counts
 	Differences []Finding `json:"differences"`
 	Open        []Finding `json:"open"`
-	Cut         bool      `json:"cut,omitempty"` // there were more than the limit: the rest was not looked at
+	Unfinished  []Finding `json:"unfinished"`      // missing hours, and rejected rows that wait for a decision: no differences
+	Accepted    []Finding `json:"acceptedMissing"` // missing hours that will never come, as an operator has recorded
+	Cut         bool      `json:"cut,omitempty"`   // there were more than the limit: the rest was not looked at
 }
 
 // Agrees reports whether all was looked at, nothing differs, and nothing waits for
 // an operator.
 func (r Report) Agrees() bool { return len(r.Differences)+len(r.Open) == 0 && !r.Cut }
 
+// Finished reports whether all hours have come and all rejected rows are decided, as far
+// as they ever will.
+func (r Report) Finished() bool { return len(r.Unfinished) == 0 }
+
 // Run looks at every day, the newest first. It only reads, and its memory does
 // not grow with a day or a file. It may run while the app works: what is read
 // first is what is written last, and a day that differs is looked at a second time
 // before it is reported. The error is a failure of storage.
 func Run(ctx context.Context, stores Stores, o Options) (report Report, err error) {
-	report.Differences, report.Open, o.Limit = []Finding{}, []Finding{}, cmp.Or(o.Limit, 100)
+	report = Report{Differences: []Finding{}, Open: []Finding{}, Unfinished: []Finding{}, Accepted: []Finding{}}
+	o.Limit = cmp.Or(o.Limit, 100)
 	a := &auditor{Reader: evidence.Reader{Stores: stores, Ctx: ctx}, o: o}
 	defer func() {
 		thrown := recover()
@@ -97,6 +105,10 @@ func Run(ctx context.Context, stores Stores, o Options) (report Report, err erro
 			panic(thrown)
 		}
 	}()
+	for _, cloudID := range a.stacks() {
+		missing, accepted := a.missing(cloudID)
+		report.Unfinished, report.Accepted = append(report.Unfinished, missing...), append(report.Accepted, accepted...)
+	}
 	registrations := map[string]bool{}
 	for _, d := range a.days() {
 		if !registrations[d.cloudID] {
@@ -109,6 +121,7 @@ func Run(ctx context.Context, stores Stores, o Options) (report Report, err erro
 		}
 		report.Counts.add(day.Counts)
 		report.Differences, report.Open = append(report.Differences, day.Differences...), append(report.Open, day.Open...)
+		report.Unfinished = append(report.Unfinished, day.Unfinished...)
 		if o.Each != nil {
 			o.Each(day)
 		}

@@ -69,7 +69,7 @@ stackusage verify --registration hamburg --from 2019-12-01 --to 2019-12-31`, fun
 		if err != nil {
 			return err
 		}
-		if report.Files == 0 && report.Days == 0 && report.Agrees() && (o.CloudID != "" || days != cli.Range{}) {
+		if report.Files == 0 && report.Days == 0 && report.Agrees() && report.Finished() && (o.CloudID != "" || days != cli.Range{}) {
 			if _, _, err := only.Filter(ctx); err != nil {
 				return err
 			}
@@ -78,7 +78,7 @@ stackusage verify --registration hamburg --from 2019-12-01 --to 2019-12-31`, fun
 		if err := printVerified(e, report, each, func(cloudID string) string { return storage.Name(ctx, cloudID) }); err != nil {
 			return err
 		}
-		if !report.Agrees() {
+		if !report.Agrees() || !report.Finished() {
 			return cli.ErrDifferences
 		}
 		return nil
@@ -110,7 +110,7 @@ func verifySettings(getenv func(string) string, o *verify.Options) (err error) {
 
 // finding is one line of the report in CSV.
 type finding struct {
-	Kind string `json:"kind"` // differs or open
+	Kind string `json:"kind"` // differs, open, unfinished or acceptedMissing
 	verify.Finding
 }
 
@@ -129,6 +129,12 @@ func printVerified(e *cli.Env, r verify.Report, days []verify.Day, name func(clo
 		}
 		for _, f := range r.Open {
 			all = append(all, finding{"open", f})
+		}
+		for _, f := range r.Unfinished {
+			all = append(all, finding{"unfinished", f})
+		}
+		for _, f := range r.Accepted {
+			all = append(all, finding{"acceptedMissing", f})
 		}
 		return cli.List(e, cli.Each(all), cli.Table[finding]{})
 	case !e.Tables(): // the differences are in their days' lines
@@ -173,6 +179,12 @@ func printFindings(out io.Writer, r verify.Report) {
 	}
 	for _, f := range r.Open {
 		fmt.Fprintln(out, "OPEN", f)
+	}
+	for _, f := range r.Unfinished {
+		fmt.Fprintln(out, "UNFINISHED", f)
+	}
+	for _, f := range r.Accepted {
+		fmt.Fprintln(out, "ACCEPTED", f)
 	}
 	switch differences := cli.Count(len(r.Differences), "difference"); {
 	case r.Cut:
