@@ -165,6 +165,24 @@ func (r *rig) refusedRows(t testing.TB, name landing.Name) []ledger.RejectedRow 
 	return rowsRefused(t, r.Ledger, r.counting(t, name))
 }
 
+// A corrected file has an input of every usage day that its original has one of: a day
+// that waits for the hour finds it, though no row of today is of the day.
+func TestARedriveKeepsTheDaysOfItsOriginal(t *testing.T) {
+	t.Parallel()
+	r := registered(t)
+	name := r.ingest(t, hour00, row(1, hour22, "-8"))
+	if h := r.hourRow(t, name); h.UsageDays != "20191210,20191211" {
+		t.Fatalf("usage days %s", h.UsageDays)
+	}
+	_, err := r.redriver().Redrive(t.Context(), fix(name, 1, row(1, theDay.First()-1, "8")))
+	ok(t, err)
+	h, err := r.Ledger.CountedHour(t.Context(), hourID(name))
+	ok(t, err)
+	if h.UsageDays != "20191209,20191210,20191211" {
+		t.Errorf("usage days %s", h.UsageDays)
+	}
+}
+
 // Every write of a redrive fails both ways; there is a dismissal to be copied.
 func TestRedriveCrashes(t *testing.T) {
 	t.Parallel()
