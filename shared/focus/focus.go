@@ -68,9 +68,9 @@ type Line struct {
 
 // Options say how to write.
 type Options struct {
-	Name     string            // of the files, without .parquet
-	Prices   *prices.List      // nil: no price is known
-	Progress func(lines int64) // lines done; twice from the start; may be nil
+	Name     string             // of the files, without .parquet
+	Prices   *prices.List       // nil: no price is known
+	Progress func(doing string) // called often; may be nil
 }
 
 // Result counts what was written.
@@ -157,7 +157,7 @@ func (e *export) writeText(ctx context.Context, out *output, lines iter.Seq2[Lin
 			return err
 		}
 		e.result.Lines++
-		e.progress(e.result.Lines)
+		e.progress(e.result.Lines, "%d lines read, up to %s", e.result.Lines, l.Place)
 	}
 	return out.flush()
 }
@@ -166,9 +166,9 @@ func (e *export) price(l *Line) prices.Price {
 	return e.o.Prices.Of(prices.Charge{Day: l.Day, MeterID: l.MeterID, CommerceMeterID: l.CommerceMeter, Class: l.MeterClass, Model: l.BillingModel})
 }
 
-func (e *export) progress(lines int64) {
-	if e.o.Progress != nil && lines%progressEvery == 0 {
-		e.o.Progress(lines)
+func (e *export) progress(n int64, format string, args ...any) {
+	if e.o.Progress != nil && n%progressEvery == 0 {
+		e.o.Progress(fmt.Sprintf(format, args...))
 	}
 }
 
@@ -231,7 +231,7 @@ func (e *export) writeTable(ctx context.Context, text, out *output) error {
 		if err := w.EndRow(); err != nil {
 			return err
 		}
-		e.progress(e.result.Lines + n)
+		e.progress(n, "%d of %d lines written to %s", n, e.result.Lines, out.path)
 	}
 }
 

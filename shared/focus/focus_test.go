@@ -393,3 +393,23 @@ func TestThePage(t *testing.T) {
 		}
 	}
 }
+
+// BenchmarkWrite writes a month of lines of 10,000 resources.
+func BenchmarkWrite(b *testing.B) {
+	some := month(b)
+	list := fullList(b)
+	lines := 0
+	sequence := func(yield func(focus.Line, error) bool) {
+		for b.Loop() {
+			l := some[lines%len(some)]
+			l.ResourceURI = fmt.Sprintf("%s%d", l.ResourceURI, lines%10_000)
+			l.RecordID = fmt.Sprintf("92813f4d-eee2-5eec-b866-%012x", lines)
+			if lines++; !yield(l, nil) {
+				return
+			}
+		}
+	}
+	_, err := focus.Write(b.Context(), focus.Options{Name: filepath.Join(b.TempDir(), "march"), Prices: list}, sequence)
+	ok(b, err)
+	b.ReportMetric(float64(lines)/b.Elapsed().Seconds(), "lines/s")
+}

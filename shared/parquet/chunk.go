@@ -6,6 +6,7 @@ import (
 	"encoding/binary"
 	"math/bits"
 	"slices"
+	"strings"
 )
 
 // decimalBytes is the length of a decimal: two's complement, the first byte first.
@@ -28,16 +29,19 @@ type chunk struct {
 	repeat int // bytes of all cells
 }
 
-func (c *chunk) add(value string) {
+// add adds a row's value, and returns how many bytes it takes: none if it was there.
+func (c *chunk) add(value string) (more int) {
 	at, known := c.index[value]
 	if !known {
-		at = uint32(len(c.values))
+		value = strings.Clone(value) // it may be a part of a long text
+		at, more = uint32(len(c.values)), len(value)
 		c.index[value] = at
 		c.values = append(c.values, value)
-		c.bytes += len(value)
 	}
 	c.cells = append(c.cells, at)
+	c.bytes += more
 	c.repeat += len(value)
+	return more
 }
 
 func (c *chunk) addNull() {

@@ -46,10 +46,11 @@ type Column struct {
 	Scale int // of a Decimal
 }
 
-// Sizes of what is written at once, in rows. A row group is held in memory.
+// Sizes of what is written at once. A row group is held in memory.
 const (
-	groupRows = 1 << 17
-	pageRows  = 1 << 14
+	groupRows  = 1 << 17
+	groupBytes = 64 << 20 // of values that differ
+	pageRows   = 1 << 14
 )
 
 const magic = "PAR1"
@@ -60,6 +61,7 @@ type Writer struct {
 	offset int64
 	chunks []chunk
 	rows   int // of the row group at hand
+	bytes  int // of its values that differ
 	total  int64
 	groups []group
 	err    error
@@ -114,7 +116,7 @@ func (w *Writer) set(column int, kind Kind, value string) {
 		w.err = fmt.Errorf("column %s: set twice, or as another kind", c.Name)
 		return
 	}
-	c.add(value)
+	w.bytes += c.add(value)
 }
 
 // EndRow ends a row.
@@ -125,7 +127,7 @@ func (w *Writer) EndRow() error {
 			c.addNull()
 		}
 	}
-	if w.rows == groupRows {
+	if w.rows == groupRows || w.bytes >= groupBytes {
 		w.flush()
 	}
 	return w.err
@@ -179,7 +181,7 @@ func (w *Writer) flush() {
 	}
 	w.groups = append(w.groups, g)
 	w.total += g.rows
-	w.rows = 0
+	w.rows, w.bytes = 0, 0
 }
 
 func (w *Writer) flushChunk(c *chunk) written {

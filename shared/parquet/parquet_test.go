@@ -174,3 +174,20 @@ func TestWriterRefuses(t *testing.T) {
 		t.Errorf("a file without rows: %v", err)
 	}
 }
+
+// TestLongTexts: a row group ends before its texts take much memory.
+func TestLongTexts(t *testing.T) {
+	const megabyte = 1 << 20
+	var long [][]any
+	for i := range 70 {
+		long = append(long, []any{nil, nil, fmt.Sprint(i) + strings.Repeat("x", megabyte)})
+	}
+	file := write(t, long)
+	f, err := foreign.OpenFile(bytes.NewReader(file), int64(len(file)))
+	if err != nil || f.NumRows() != 70 || len(f.RowGroups()) != 2 {
+		t.Fatalf("%v", err)
+	}
+	if stats := f.Metadata().RowGroups[0].Columns[2].MetaData.Statistics; stats.MinValue != nil || stats.NullCount != 0 {
+		t.Errorf("bounds of a megabyte: %d bytes", len(stats.MinValue))
+	}
+}

@@ -93,10 +93,10 @@ func run(ctx context.Context, e *cli.Env, f flags) error {
 	}
 	x.reader = &usagelines.Reader{Ledger: storage.Ledger, Blobs: storage.Usage.Blobs, Meters: meters}
 	last := time.Now()
-	o.Progress = func(lines int64) {
+	o.Progress = func(doing string) {
 		if time.Since(last) >= 2*time.Second {
 			last = time.Now()
-			fmt.Fprintf(e.Stderr, "export: %d lines so far; each is written twice\n", lines)
+			fmt.Fprintln(e.Stderr, "export:", doing)
 		}
 	}
 	result, err := focus.Write(ctx, o, x.lines(ctx, histories))
