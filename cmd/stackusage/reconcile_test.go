@@ -70,9 +70,10 @@ func TestReconcile(t *testing.T) {
 			t.Errorf("%v, %v\n%s", err, jsonErr, text)
 		}
 	})
-	t.Run("on other days there is nothing, and nothing to explain", func(t *testing.T) {
+	t.Run("on other days there is nothing to explain, and hours that are missing", func(t *testing.T) {
 		text, err := reconciled("--from", "2019-12-20", "--to", "2019-12-20")
-		if err != nil || !strings.Contains(text, "there is no such usage") || !strings.Contains(text, "every difference is explained") {
+		if !errors.Is(err, cli.ErrDifferences) || !strings.Contains(text, "there is no such usage") || !strings.Contains(text, "every difference is explained") ||
+			!strings.Contains(text, "UNFINISHED 24 reported hours are missing: 2019-12-20T00:00Z to 2019-12-20T23:00Z\n") {
 			t.Errorf("%v\n%s", err, text)
 		}
 	})

@@ -29,6 +29,7 @@ import (
 	"stackusage/shared/meter"
 	"stackusage/shared/reconcile/details"
 	"stackusage/shared/reconcile/saved"
+	"stackusage/shared/registration"
 	"stackusage/shared/settlement"
 	"stackusage/shared/usage"
 )
@@ -70,6 +71,8 @@ type Sources struct {
 	Ledger *ledger.Ledger
 	Files  Files
 	Meters *meter.Catalogue
+
+	Registrations registration.Store // which hours are expected; nil: what is unfinished is not looked for
 }
 
 // Run reconciles. It may run while the app works: where something is left
@@ -155,7 +158,10 @@ func (r *run) once(ctx context.Context) (Report, error) {
 			return Report{}, err
 		}
 	}
-	return r.report(rates), nil
+	unfinished, err := r.unfinished(ctx)
+	report := r.report(rates)
+	report.Unfinished = unfinished
+	return report, err
 }
 
 // readSettled reads what the days are charged by.

@@ -19,6 +19,8 @@ type Report struct {
 	Hours []HourNote `json:"hours,omitempty"` // reported hours of the days that need a word
 	Notes []string   `json:"notes,omitempty"`
 
+	Unfinished Unfinished `json:"unfinished"` // of the reported hours of the days
+
 	Unexplained int `json:"unexplained"` // lines, totals aside, that the causes do not explain
 }
 

@@ -41,7 +41,7 @@ func (s *stack) days(ctx context.Context) error {
 	}
 	s.declined(declined)
 	if looked > maxOpen {
-		return fmt.Errorf("%d days are open, and the first %d were read: %w", looked, maxOpen, errCut)
+		return fmt.Errorf("%d days are open, and the first %d were read: %w", looked, maxOpen, ErrCut)
 	}
 	return nil
 }
@@ -157,7 +157,7 @@ func (s *stack) batches(ctx context.Context) error {
 		}
 	}
 	if looked > maxOpen {
-		return fmt.Errorf("%d revisions are open, and the first %d were read: %w", looked, maxOpen, errCut)
+		return fmt.Errorf("%d revisions are open, and the first %d were read: %w", looked, maxOpen, ErrCut)
 	}
 	return nil
 }

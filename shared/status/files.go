@@ -23,8 +23,8 @@ const (
 	maxHours = 500    // that have them
 )
 
-// errCut means that there was more than is read.
-var errCut = errors.New("there is more than the status reads")
+// ErrCut means that there was more than is read.
+var ErrCut = errors.New("there is more than the status reads")
 
 // tally counts things by what they have in common.
 type tally map[string]int
@@ -69,7 +69,7 @@ func (s *stack) files(ctx context.Context) error {
 			return err
 		}
 		if read++; read > maxFiles {
-			cut = errCut
+			cut = ErrCut
 			break
 		}
 		switch h.Verdict {
@@ -132,7 +132,7 @@ func (s *stack) misses(ctx context.Context, id ledger.HourID) (bool, error) {
 // rows looks for rejected rows that nobody has decided about.
 func (s *stack) rows(ctx context.Context) error {
 	undecided, err := Undecided(ctx, s.Ledger, s.out.CloudID, 0, 0)
-	if err != nil && !errors.Is(err, errCut) {
+	if err != nil && !errors.Is(err, ErrCut) {
 		return err
 	}
 	s.all.Checked += undecided.Looked
@@ -145,10 +145,11 @@ func (s *stack) rows(ctx context.Context) error {
 
 // UndecidedRows are rejected rows that wait for a decision.
 type UndecidedRows struct {
-	Rows, Hours int
-	Codes       map[string]int // rows by the code of their rejection
-	Since       time.Time      // when the first of their hour blobs landed
-	Looked      int            // hours that were looked at
+	Rows   int            `json:"rows"`
+	Hours  int            `json:"hours"`
+	Codes  map[string]int `json:"codes"` // rows by the code of their rejection
+	Since  time.Time      `json:"since"` // when the first of their hour blobs landed
+	Looked int            `json:"-"`     // hours that were looked at
 }
 
 // Undecided counts the rejected rows of accepted files that are neither redriven nor
@@ -164,11 +165,11 @@ func Undecided(ctx context.Context, l *ledger.Ledger, cloudID string, first, las
 			return u, err
 		}
 		if read++; read > maxRows {
-			return u, errCut
+			return u, ErrCut
 		}
 		if q.ID != id {
 			if id, rows = q.ID, 0; u.Looked == maxHours {
-				return u, errCut
+				return u, ErrCut
 			}
 			u.Looked++
 			if standing, err = l.CountedHour(ctx, id); errors.Is(err, table.ErrNotFound) {

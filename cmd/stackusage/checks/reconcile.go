@@ -37,7 +37,10 @@ the stack's responses, and what each cause means. Without --bill billed usage is
 commerce accepted (table DailyUsage), and nothing has an amount. With it amounts
 are quantities times the file's rates, exact and not rounded.
 
-Exit code: 0 all is explained, 2 something is UNEXPLAINED, 1 anything else.`
+Missing hours and undecided rejected rows of the days are UNFINISHED: no differences, and
+a list of their own.
+
+Exit code: 0 all is explained, 2 something is UNEXPLAINED or UNFINISHED, 1 anything else.`
 
 // Reconcile is stackusage reconcile.
 func Reconcile(e *cli.Env) *cobra.Command {
@@ -77,7 +80,7 @@ stackusage reconcile --from 2019-12-10 --to 2019-12-11 --bill usage-details.csv 
 		if err := printReconciled(e, report, storage.Name(ctx, cloudID), all); err != nil {
 			return err
 		}
-		if report.Unexplained > 0 {
+		if report.Unexplained > 0 || !report.Unfinished.Finished() {
 			return cli.ErrDifferences
 		}
 		return nil
@@ -102,7 +105,7 @@ func reconciled(ctx context.Context, e *cli.Env, storage *cli.Storage, o reconci
 			fmt.Fprintf(e.Stderr, "reconcile: %d of %d hour blobs, %d rows, %d usage days, %d rows of the file so far\n", p.Hours, p.Of, p.Rows, p.Days, p.Bill)
 		}
 	}
-	return reconcile.Sources{Ledger: storage.Ledger, Meters: catalogue,
+	return reconcile.Sources{Ledger: storage.Ledger, Meters: catalogue, Registrations: storage.Registry(),
 		Files: reconcile.Files{Landing: storage.Landing.Blobs, App: storage.Usage.Blobs}}.Run(ctx, o)
 }
 
@@ -133,6 +136,12 @@ func printReconciled(e *cli.Env, r reconcile.Report, name string, all bool) erro
 	}
 	for _, l := range noAmounts(r.Lines) {
 		fmt.Fprintln(out, "no amount of", l)
+	}
+	for _, text := range r.Unfinished.Texts() {
+		fmt.Fprintln(out, "UNFINISHED", text)
+	}
+	for _, hours := range r.Unfinished.Accepted {
+		fmt.Fprintln(out, "ACCEPTED as missing:", hours)
 	}
 	if r.Unexplained > 0 {
 		fmt.Fprintf(out, "%s: run stackusage verify --registration %s --from %s --to %s\n", cli.Count(r.Unexplained, "UNEXPLAINED line"), name, r.From, r.To)

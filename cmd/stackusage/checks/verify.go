@@ -34,9 +34,12 @@ app works. docs/operations.md lists what it compares.
 SETTLING_HOURS, CLOSE_DELAY and SWEEP_GRACE in the environment are those of the
 function app; unset, they have the same defaults.
 
-Exit code: 0 everything was checked, and agrees; 2 something differs, or waits for an
-operator; 1 the check failed: storage cannot be reached, the call is wrong, or nothing
-is stored of the days that it names.`, `
+Missing hours and undecided rejected rows are UNFINISHED: no differences, and a list of
+their own. Hours that an operator has accepted as missing are ACCEPTED.
+
+Exit code: 0 everything was checked, and agrees; 2 something differs, waits for an
+operator, or is UNFINISHED; 1 the check failed: storage cannot be reached, the call is
+wrong, or nothing is stored of the days that it names.`, `
 stackusage verify --days
 stackusage verify --registration hamburg --from 2019-12-01 --to 2019-12-31`, func(ctx context.Context) error {
 		if err := days.Check(); err != nil {
