@@ -258,7 +258,7 @@ func TestADamagedPartialIsNotStated(t *testing.T) {
 	}{
 		{"one of another hour, whose rows would count twice", func(_ *testing.T, _ *rig, inputs []table.Row) string {
 			return inputs[1].Props["partial"].(string)
-		}, "it is of 2019-12-10, hour 2019-12-10T23:00:00Z"},
+		}, "it is of 2019-12-10, hour 2019-12-10T23:00Z"},
 		{"one with another quantity", func(t *testing.T, r *rig, inputs []table.Row) string {
 			text := unzip(t, r.blob(t, "partials/"+inputs[0].Props["partial"].(string)))
 			r.putBlob(t, "partials", "tampered", zip(t, strings.Replace(text, "0.25", "9.25", 1)))
