@@ -14,7 +14,8 @@ import (
 // oldWords are private words of earlier versions, for each of which there is a plain one:
 // stack, ingest, fix, atomic, close a day, billing subscription.
 var oldWords = regexp.MustCompile(`(?i)\b(stamps?|judge[ds]?|put right|takes? in|taken in|took in|mend(ed|s)?|whole or not there|` +
-	`stated|states? (a|the) day|counts nowhere|in the open|died on its way|what counts|payer|unheard)\b`)
+	`stated|states? (a|the) day|counts nowhere|in the open|died on its way|what counts|payer|unheard|` +
+	`intake|taken out|unanswered|counts already)\b`)
 
 // oldNames are texts that are names: of fields of formats, and of another's file.
 var oldNames = regexp.MustCompile(`\bstamp\.\w+|Statement`)

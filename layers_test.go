@@ -17,19 +17,18 @@ import (
 
 const module = "stackusage/"
 
-// floors are the house, from the ground up. A package imports its own floor and
-// those below that the floor lists; a package of the product that is on no floor is
-// an error.
+// floors are the house, from the ground up. A package imports its own floor and those
+// that the floor lists; a package of the function app that is on no floor is an error.
 //
 //	cmd         handler   stackusage   stackusage-agent   devstack      wiring and printing
-//	handlers    router, HTTP resources, reply          agent, agent/... (layers below)
+//	handlers    router, HTTP resources, reply
 //	edges       commerce azurestore activation invoke
 //	workflows   ingest closing forward sweep redrive queue status reconcile
 //	domain      usage meter prices landing registration registrar linefile daily settlement outcome table ledger
-//	base        strictjson telemetry content
+//	base        strictjson telemetry content gz spill functions
 //
 // Workflows never import edges: they declare the small interfaces that they use.
-// shared/verify and the packages below it stand alone beside the house.
+// The agent, shared/verify and the stand-ins are on no floor: layers has their imports.
 var floors = []floor{
 	{"base", nil, []string{"shared/strictjson", "shared/telemetry", "shared/content", "shared/gz", "shared/parquet", "shared/spill", "functions"}},
 	{"domain", []string{"base"}, []string{

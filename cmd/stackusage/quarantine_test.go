@@ -144,7 +144,7 @@ func TestQuarantine(t *testing.T) {
 		}
 		other := rowsFile(t, strings.Replace(first, `"quantity":-2`, `"quantity":4`, 1))
 		err := run(t.Context(), about("redrive", "--fixed", other, "--reason", "read again", "--by", "olga"), getenv, io.Discard, io.Discard)
-		if err == nil || !strings.Contains(err.Error(), "row 2 counts already") || !strings.HasSuffix(err.Error(), "and which of them is accepted") {
+		if err == nil || !strings.Contains(err.Error(), "row 2 is accepted already") || !strings.HasSuffix(err.Error(), "and which of them is accepted") {
 			t.Errorf("error %v", err)
 		}
 	})

@@ -147,7 +147,7 @@ func (d *draft) counted() error {
 	case d.known < asked:
 		return fmt.Errorf("%d of the %d rows given are not in quarantine: %w", asked-d.known, asked, table.ErrNotFound)
 	case d.other, asked > 0 && d.same > 0 && d.same < int64(asked):
-		return fmt.Errorf("row %d counts already, by corrected blob %s: %w", d.line, d.id.SHA16, ledger.ErrDecided)
+		return fmt.Errorf("row %d is accepted already, by corrected blob %s: %w", d.line, d.id.SHA16, ledger.ErrDecided)
 	case d.out.Rows == 0 && d.same > 0:
 		d.out.Already, d.out.Rows = true, d.same
 		d.out.Corrected, d.out.UsageDays, d.out.Why = d.id.SHA16, d.standing.UsageDays, whyOf(d.standing)
