@@ -1,6 +1,7 @@
 package usagelines_test
 
 import (
+	"bytes"
 	"context"
 	"fmt"
 	"io"
@@ -13,6 +14,7 @@ import (
 	"stackusage/shared/daily"
 	"stackusage/shared/ledger"
 	"stackusage/shared/outcome"
+	"stackusage/shared/registration"
 	"stackusage/shared/table"
 	"stackusage/shared/usage"
 	"stackusage/shared/usagelines"
@@ -97,33 +99,104 @@ func TestPartOfABatchHasOutcomes(t *testing.T) {
 	}
 }
 
+// TestCarriedOnAndOn: by usage day, lines are found wherever their usage was carried to,
+// and only those of the days that are asked for.
+func TestCarriedOnAndOn(t *testing.T) {
+	s := newScene(t, t.TempDir())
+	expire := closeddays.Revision{Outcome: say(outcome.Expired, "")}
+	s.use(first, "a", "4")
+	s.use(first+1, "a", "8")
+	for _, c := range []struct {
+		day usage.Day
+		how closeddays.Revision
+	}{
+		{first, expire}, {first, closeddays.Revision{CarryTo: first + 5}},
+		{first + 1, expire}, {first + 1, closeddays.Revision{CarryTo: first + 5}},
+		{first + 5, expire}, {first + 5, closeddays.Revision{CarryTo: first + 7}},
+		{first + 7, closeddays.Revision{}},
+	} {
+		ok(t, s.Close(t.Context(), c.day, c.how))
+	}
+	for day, want := range map[usage.Day]string{first: "4", first + 1: "8"} {
+		_, billed, away, _, _, _, _ := s.lines(usagelines.Query{CloudID: cloudID, First: day, Last: day, ByUsageDay: true})
+		if got := billed.of(key(first+7, day, "/a")).RatString(); got != want || len(billed) != 3 {
+			t.Errorf("%s: billed %s of %v", day, got, billed)
+		}
+		if got := away.of(key(first+5, day, "/a")).RatString(); got != want {
+			t.Errorf("%s: carried on %s", day, got)
+		}
+	}
+}
+
+// TestCarriedTwice: what two revisions carried is one sum.
+func TestCarriedTwice(t *testing.T) {
+	s := newScene(t, t.TempDir())
+	s.use(first, "a", "4")
+	ok(t, s.Close(t.Context(), first, closeddays.Revision{Outcome: say(outcome.Expired, "")}))
+	ok(t, s.Close(t.Context(), first, closeddays.Revision{CarryTo: first + 3}))
+	s.use(first, "a", "8")
+	ok(t, s.Close(t.Context(), first, closeddays.Revision{CarryTo: first + 4}))
+	s.use(first, "a", "16")
+	ok(t, s.Close(t.Context(), first, closeddays.Revision{}))
+	if l := s.one(first); l.CarriedAway.String() != "12" || l.Billed.String() != "16" {
+		t.Errorf("carried away %s, billed %s", l.CarriedAway, l.Billed)
+	}
+}
+
+func TestCoverage(t *testing.T) {
+	s := newScene(t, t.TempDir())
+	s.use(first, "a", "4")
+	ok(t, s.Close(t.Context(), first, closeddays.Revision{}))
+	mark := func(cloudID string, day usage.Day, revision string) {
+		ok(t, s.account.Tables.Apply(t.Context(), table.OpenDays, cloudID, table.Op{Verb: table.Insert, Row: table.Row{Partition: cloudID, Key: day.Compact() + revision, Props: table.Encode(ledger.OpenDay{})}}))
+	}
+	mark(cloudID, first, "")
+	mark(cloudID, first, "_0001")
+	mark(cloudID, first+1, "")
+	mark(cloudID, first-1, "")                                // before the calendar
+	mark("c59c6f67-75cf-5dcc-a489-b120304cc008", first-2, "") // of another stack
+	history := registration.History{CloudID: cloudID, Registrations: []registration.Registration{{CloudID: cloudID, EffectiveDay: first.Compact(), Start: first.Start()}}}
+	c, err := s.reader.Coverage(t.Context(), history, first-3, first+6, (first + 2).Start())
+	ok(t, err)
+	if got := fmt.Sprint(c.Days, c.Closed, c.Never); got != fmt.Sprint(7, 1, []usage.Day{first - 1, first + 1, first + 2}) || len(c.Open) != 2 || c.Open[0].Day != first {
+		t.Errorf("%s, open %+v", got, c.Open)
+	}
+}
+
 // TestAFileThatWasChangedIsAnError: each file that lines come from is hashed.
 func TestAFileThatWasChangedIsAnError(t *testing.T) {
-	for _, container := range []string{table.ContainerDaily, table.ContainerReceipts} {
+	for _, kind := range []string{".ndjson.gz", table.ContainerReceipts, "settlement"} {
 		s := newScene(t, t.TempDir())
 		s.use(first, "a", "4")
 		ok(t, s.Close(t.Context(), first, closeddays.Revision{}))
-		s.reader.Blobs = tampered{s.account.Blobs, container}
+		s.reader.Blobs = tampered{s.account.Blobs, kind}
 		var found error
 		for _, err := range s.reader.Lines(t.Context(), usagelines.Query{CloudID: cloudID, First: first, Last: first}) {
 			found = err
 		}
 		if found == nil || !strings.Contains(found.Error(), "SHA-256") {
-			t.Errorf("%s: error %v", container, found)
+			t.Errorf("%s: error %v", kind, found)
 		}
 	}
 }
 
-// tampered adds a byte to each blob of a container.
+// tampered changes a byte that nothing depends on: of gzip the system, and of JSON a line
+// feed at the end.
 type tampered struct {
 	*memstore.Blobs
-	container string
+	kind string // part of the paths of the blobs
 }
 
 func (b tampered) Open(ctx context.Context, container, name string) (io.ReadCloser, time.Time, error) {
 	body, at, err := b.Blobs.Open(ctx, container, name)
-	if err != nil || container != b.container {
+	if err != nil || !strings.Contains(container+"/"+name, b.kind) {
 		return body, at, err
 	}
-	return io.NopCloser(io.MultiReader(body, strings.NewReader("\n"))), at, nil
+	text, err := io.ReadAll(body)
+	if strings.HasSuffix(name, ".gz") {
+		text[9] ^= 1
+	} else {
+		text = append(text, '\n')
+	}
+	return io.NopCloser(bytes.NewReader(text)), at, err
 }

@@ -30,6 +30,7 @@ const (
 
 	tables    = "b4438d5d-453b-4ee1-b42a-dc72e377f1e4"
 	baseVM    = "fab6eb84-500b-4a09-a8ca-7358f8bbaea5"
+	windowsVM = "9cd92d4c-bafd-4492-b278-bedc2de8232a"
 	addresses = "f271a8a3-88c4-4d93-956a-063e1d2fa80b" // without a price
 )
 
@@ -37,6 +38,7 @@ const (
 const priceList = `effective,meter_id,meter_name,unit,usd_rate,source_note
 2017-01-01,` + tables + `,,,0.000025,
 2017-01-01,` + baseVM + `,,,0.008,
+2017-01-01,` + windowsVM + `,,,0.046,
 2024-03-10,` + baseVM + `,,,0.009,
 2017-01-01,` + addresses + `,,,,no published rate
 `

@@ -272,8 +272,8 @@ func (r *Report) Rows() iter.Seq2[Row, error] {
 
 // take adds a row to the others. Their quantities are of several meters.
 func (o *Row) take(r Row) {
-	if o.Others == 0 {
-		o.State = r.State
+	if o.State = r.State; r.State.InBill() {
+		o.State = Billed // and carried in
 	}
 	o.Others++
 	o.Lines, o.Unpriced = o.Lines+r.Lines, o.Unpriced+r.Unpriced

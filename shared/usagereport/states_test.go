@@ -65,6 +65,26 @@ func TestBiggestMovers(t *testing.T) {
 	}
 }
 
+// TestNoMover: of three meters that change alike, none is named.
+func TestNoMover(t *testing.T) {
+	s := newScene(t)
+	s.use(t, "2024-03-05", subA, "a", baseVM, "", "500")       // 4
+	s.use(t, "2024-03-05", subA, "a", tables, "", "120000")    // 3
+	s.use(t, "2024-03-05", subA, "a", windowsVM, "", "100")    // 4.6
+	s.use(t, "2024-02-05", subA, "a", windowsVM, "", "50")     // 2.3
+	s.use(t, "2024-03-05", subB, "a", baseVM, "", "500")       // 4
+	s.use(t, "2024-02-05", subB, "a", windowsVM, "", "100")    // 4.6
+	s.use(t, "2024-02-05", subB, "a", addresses, "", "100000") // no price
+	s.closeAll(t)
+	o := s.options(t, "tenant")
+	o.Compare = month(t, "2024-02")
+	want := "A billed 11.6 2.3 9.3 +404.3%\nB billed 4 4.6 -0.6 -13.0% most Windows VM Size Hours -4.6"
+	got, rows := report(t, s, o)
+	if quick(rows) != want || got.Total[1].Unpriced != 1 || len(got.Unpriced) != 1 {
+		t.Errorf("unpriced %d, %v; got\n%s\nwant\n%s", got.Total[1].Unpriced, got.Unpriced, quick(rows), want)
+	}
+}
+
 // TestStates: what is not simply billed is apart, and only what is in the bill is in the
 // total. Carried usage is of the day that bills it or, by usage day, of the day of its use.
 func TestStates(t *testing.T) {
@@ -107,6 +127,9 @@ func TestStates(t *testing.T) {
 	}
 	o := s.options(t, "tenant")
 	check(o, "36.009", "A billed 27.009", "A carriedIn 9", "A carriedAway 18", "B pending 36", "B declined 45", "B waived 54", "(no tenant) reportingOff 63")
+	o.Top = 1
+	check(o, "36.009", "A billed 27.009", " billed 9 others 1", "A carriedAway 18", "B pending 36", "B declined 45", "B waived 54", "(no tenant) reportingOff 63")
+	o.Top = 0
 	t.Run("by usage day, carried usage that no closed day bills is left", func(t *testing.T) {
 		o.ByUsageDay = true
 		check(o, "27.009", "A billed 27.009", "A carriedAway 18", "B pending 36", "B declined 45", "B waived 54", "(no tenant) reportingOff 63")
