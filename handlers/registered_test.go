@@ -36,7 +36,7 @@ func TestAnHourBeforeTheStart(t *testing.T) {
 	r.sweep(t)
 	r.settle(t, rand.New(rand.NewPCG(1, 1)))
 	for _, h := range []ledger.Hour{r.hourRow(t, n), r.hourRow(t, before)} {
-		if h.Verdict != ledger.Unregistered || !strings.Contains(h.Reason, "before the registration's start, 2019-12-10T22:00:00Z") {
+		if h.Verdict != ledger.Unregistered || !strings.Contains(h.Reason, "before the registration's start, 2019-12-10T22:00Z") {
 			t.Errorf("%+v", h)
 		}
 	}
