@@ -36,7 +36,11 @@ func (s *stack) agent(ctx context.Context) error {
 	h := s.out.Agent
 	doctor := []Step{{Command: "stackusage-agent doctor", Note: "on the stack"}}
 	if expects := s.history.Calendar(); s.out.Watched && expects((usage.HourOf(s.now) - 1).Start()) && (h == nil || s.now.Sub(h.At) > heartbeatEvery) {
-		s.found(Finding{Code: AgentSilent, Severity: Notice, Text: s.agentText(), Since: s.lastHeard(), Next: []Step{{Command: "stackusage-agent status", Note: "on the stack"}}})
+		silent := Finding{Code: AgentSilent, Severity: Notice, Text: "the agent has sent no heartbeat in this month or the last", Next: []Step{{Command: "stackusage-agent status", Note: "on the stack"}}}
+		if h != nil {
+			silent.Text, silent.Since = "the agent has sent no heartbeat", h.At
+		}
+		s.found(silent)
 	}
 	if h == nil {
 		return nil
@@ -57,13 +61,6 @@ func (s *stack) agent(ctx context.Context) error {
 		s.found(f)
 	}
 	return nil
-}
-
-func (s *stack) lastHeard() time.Time {
-	if s.out.Agent == nil {
-		return time.Time{}
-	}
-	return s.out.Agent.At
 }
 
 // agentText is what the agent said last.

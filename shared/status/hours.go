@@ -55,10 +55,10 @@ func (s *stack) acceptMissing(first, last usage.Hour) Step {
 }
 
 // silence is the finding that nothing comes any more. It says what the agent said last.
-func (s *stack) silence() {
+func (s *stack) silence(context.Context) error {
 	silent := s.calendar.Silent
 	if len(silent) == 0 {
-		return
+		return nil
 	}
 	first := silent[0].First
 	f := Finding{Code: StackSilent, Since: first.Start(), Details: []string{s.agentText()}, Next: []Step{{Command: "stackusage-agent doctor", Note: "on the stack"}}}
@@ -73,6 +73,7 @@ func (s *stack) silence() {
 		f.Severity, f.Text, f.Next = Notice, f.Text+"; the registration is not watched", nil
 	}
 	s.found(f)
+	return nil
 }
 
 // listed are ranges as details: a line for a few, and how many more there are.

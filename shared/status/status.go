@@ -222,14 +222,13 @@ func (s *stack) read(ctx context.Context) {
 		what string
 		read func(context.Context) error
 	}{
-		{"the reported hours", s.hours}, {"the heartbeats of the agent", s.agent}, {"files that are not accepted", s.files}, {"rejected rows", s.rows},
+		{"the reported hours", s.hours}, {"the heartbeats of the agent", s.agent}, {"the silence of the stack", s.silence}, {"files that are not accepted", s.files}, {"rejected rows", s.rows},
 		{"open usage days", s.days}, {"batches", s.batches}, {"findings of closed days", s.decisions},
 	} {
 		if err := part.read(ctx); err != nil {
 			s.notRead(ctx, s, part.what, err)
 		}
 	}
-	s.silence()
 }
 
 // finish counts the findings of each registration, and puts all into order.
