@@ -25,7 +25,8 @@ const (
 // Groups of what has no value of a dimension.
 const (
 	Infrastructure = "(infrastructure)" // usage of the stack's own subscriptions, which is of no tenant
-	NoTenant       = "(no tenant)"      // none is settled
+	NoTenant       = "(no tenant)"      // the stack has named none
+	NotSettled     = "(not settled)"    // the day was only ever closed with usage reporting off
 	NoTag          = "(no tag)"
 	Unreadable     = "(unreadable)" // tags that are no JSON object of texts, or too long to be kept
 )
@@ -80,6 +81,8 @@ func tenantOf(l *usagelines.Line) string {
 	switch {
 	case l.Infrastructure():
 		return Infrastructure
+	case l.Tenant == "" && l.Day.Settlement == nil:
+		return NotSettled
 	case l.Tenant == "":
 		return NoTenant
 	}

@@ -126,15 +126,15 @@ func TestStates(t *testing.T) {
 		}
 	}
 	o := s.options(t, "tenant")
-	check(o, "36.009", "A billed 27.009", "A carriedIn 9", "A carriedAway 18", "B pending 36", "B declined 45", "B waived 54", "(no tenant) reportingOff 63")
+	check(o, "36.009", "A billed 27.009", "A carriedIn 9", "A carriedAway 18", "B pending 36", "B declined 45", "B waived 54", "(not settled) reportingOff 63")
 	o.Top = 1
-	check(o, "36.009", "A billed 27.009", " billed 9 others 1", "A carriedAway 18", "B pending 36", "B declined 45", "B waived 54", "(no tenant) reportingOff 63")
+	check(o, "36.009", "A billed 27.009", " billed 9 others 1", "A carriedAway 18", "B pending 36", "B declined 45", "B waived 54", "(not settled) reportingOff 63")
 	o.Top = 0
 	t.Run("by usage day, carried usage that no closed day bills is left", func(t *testing.T) {
 		o.ByUsageDay = true
-		check(o, "27.009", "A billed 27.009", "A carriedAway 18", "B pending 36", "B declined 45", "B waived 54", "(no tenant) reportingOff 63")
+		check(o, "27.009", "A billed 27.009", "A carriedAway 18", "B pending 36", "B declined 45", "B waived 54", "(not settled) reportingOff 63")
 		ok(t, s.Close(t.Context(), day("2024-04-02"), closeddays.Revision{}))
-		check(o, "45.009", "A billed 45.009", "B pending 36", "B declined 45", "B waived 54", "(no tenant) reportingOff 63")
+		check(o, "45.009", "A billed 45.009", "B pending 36", "B declined 45", "B waived 54", "(not settled) reportingOff 63")
 		o.Month = month(t, "2024-02")
 		check(o, "9", "A billed 9")
 	})

@@ -23,8 +23,9 @@ model with usage reporting off, is shown too.
 
 --by takes one dimension or several, separated by commas:
   meter         name of the meter; (admin): usage of the stack's own subscriptions
-  tenant        directory tenant that is settled with the day; (infrastructure),
-                (no tenant)
+  tenant        directory tenant that is settled with the day of the usage;
+                (infrastructure), (no tenant), and (not settled) for days that were
+                only ever closed with usage reporting off
   subscription  the stack's subscription
   resource      resource URI, in any spelling
   day           billed day
