@@ -103,7 +103,7 @@ func TestABackdatedEnd(t *testing.T) {
 				r.advance(72 * time.Hour)
 				r.sweptOut(t, rnd)
 				for _, n := range names {
-					if got := r.hourRow(t, n).Verdict; got != ledger.Counted {
+					if got := r.hourRow(t, n).Verdict; got != ledger.Accepted {
 						t.Errorf("%s: %s", n, got)
 					}
 				}

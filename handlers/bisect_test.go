@@ -85,7 +85,7 @@ func TestManyRefusedRecords(t *testing.T) {
 		numbers, named[i] = append(numbers, i), "Rejected"
 	}
 	g.set(poison(numbers...))
-	for try := 1; r.batch(t).State != ledger.BatchAnswered; try++ {
+	for try := 1; r.batch(t).State != ledger.BatchDone; try++ {
 		before, answered := len(g.posts), len(r.answers(t))
 		r.done(t, "ForwardBatch", batchMessage(theDay, 1))
 		if got := len(g.posts) - before; got > 64 {
@@ -236,7 +236,7 @@ func TestBisectCrashes(t *testing.T) {
 			got.advance(time.Hour) // a failed enqueue has put it back
 			got.forward(t, 1)
 			answers := got.answers(t)
-			if b := got.batch(t); b.State != ledger.BatchAnswered || b.Rejected != 1 || b.Accepted+b.Duplicate != 4 || answers["sa004"] != "Rejected" || len(answers) != 5 {
+			if b := got.batch(t); b.State != ledger.BatchDone || b.Rejected != 1 || b.Accepted+b.Duplicate != 4 || answers["sa004"] != "Rejected" || len(answers) != 5 {
 				t.Errorf("%+v %v", b, answers)
 			}
 			if n := len(g.records(t)); n != 4 {

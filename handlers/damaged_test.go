@@ -115,7 +115,7 @@ func TestARaisedLimitIsHonored(t *testing.T) {
 			ok(t, err)
 			r.Settings.Limits = c.limits
 			r.done(t, "IngestHour", landedMessage(blob))
-			if counts := r.hourRow(t, blob).Verdict == ledger.Counted; counts != c.judgedAgain {
+			if counts := r.hourRow(t, blob).Verdict == ledger.Accepted; counts != c.judgedAgain {
 				t.Errorf("counts: %t, want %t", counts, c.judgedAgain)
 			}
 		})
@@ -133,7 +133,7 @@ func TestARaisedLimitIsRead(t *testing.T) {
 	}
 	r.Settings.Limits = landing.Limits{Rows: 3}
 	r.done(t, "IngestHour", landedMessage(blob))
-	if h := r.hourRow(t, blob); h.Verdict != ledger.Counted || h.Limit != 0 {
+	if h := r.hourRow(t, blob); h.Verdict != ledger.Accepted || h.Limit != 0 {
 		t.Errorf("%+v", h)
 	}
 }

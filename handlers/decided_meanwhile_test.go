@@ -45,10 +45,10 @@ func TestADecisionMeanwhile(t *testing.T) {
 				}
 				r.checkDecided(t, decided)
 				b := r.batch(t)
-				if b.State != ledger.BatchAnswered && !b.NotBefore.IsZero() {
+				if b.State != ledger.BatchDone && !b.NotBefore.IsZero() {
 					t.Errorf("it is to be tried at once: %+v", b)
 				}
-				if b.State != ledger.BatchAnswered {
+				if b.State != ledger.BatchDone {
 					g.set(end)
 					if end != nil {
 						g.set(refuseAll)

@@ -194,7 +194,7 @@ func TestADecidedBatchAndCrashes(t *testing.T) {
 			gateLock.Lock()
 			g := gates[r]
 			gateLock.Unlock()
-			if r.batch(t).State != ledger.BatchAnswered {
+			if r.batch(t).State != ledger.BatchDone {
 				r.advance(2 * time.Minute)
 				r.forward(t, 1)
 			}

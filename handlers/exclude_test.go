@@ -44,7 +44,7 @@ func TestASupersedeThatCannotBeCarriedOut(t *testing.T) {
 		if h := r.hourRow(t, second); h.Verdict != ledger.Conflict || h.Decision != ledger.Withdrawn || h.DecidedBy != "IngestHour" || h.TakesOver() {
 			t.Errorf("row %+v", h)
 		}
-		if standing, err := r.Ledger.CountedHour(t.Context(), hourID(second)); err != nil || standing.Challenger != "" {
+		if standing, err := r.Ledger.AcceptedHour(t.Context(), hourID(second)); err != nil || standing.Challenger != "" {
 			t.Errorf("pointer %+v, error %v", standing, err)
 		}
 	})
@@ -53,7 +53,7 @@ func TestASupersedeThatCannotBeCarriedOut(t *testing.T) {
 		r := registered(t)
 		r.complete(t)
 		_, name := blobOf(t, hour23, row(2, hour22, "40"))
-		standing, err := r.Ledger.CountedHour(t.Context(), hourID(name))
+		standing, err := r.Ledger.AcceptedHour(t.Context(), hourID(name))
 		ok(t, err)
 		_, err = r.Ledger.DecideHour(t.Context(), hourID(name), ledger.Beside(standing, ledger.Hour{Blob: name.String(), RowSetHash: "other"}))
 		ok(t, err)

@@ -23,7 +23,7 @@ func (g *gate) agree(t *testing.T, r *rig, n int) map[string]string {
 	t.Helper()
 	answers := r.answers(t)
 	b := r.batch(t)
-	if b.State != ledger.BatchAnswered || len(answers) != n {
+	if b.State != ledger.BatchDone || len(answers) != n {
 		t.Fatalf("%d answers, %+v", len(answers), b)
 	}
 	var receipt ledger.Receipt
@@ -36,7 +36,7 @@ func (g *gate) agree(t *testing.T, r *rig, n int) map[string]string {
 	for _, record := range g.records(t) {
 		has[record.RecordID] = true
 	}
-	for _, a := range receipt.Answers {
+	for _, a := range receipt.Outcomes {
 		if a.Status != said[a.RecordID] || a.Stands != has[a.RecordID] {
 			t.Errorf("%s: the receipt says %s, stands %t; DailyUsage %s; commerce has it: %t", a.RecordID, a.Status, a.Stands, said[a.RecordID], has[a.RecordID])
 		}
@@ -113,7 +113,7 @@ func TestARefusedRecordStaysRefused(t *testing.T) {
 					if got := clean.answers(t); got["sa002"] != "Rejected" || got["sa001"] != "Accepted" {
 						t.Errorf("without faults: %v", got)
 					}
-					if r.batch(t).State != ledger.BatchAnswered {
+					if r.batch(t).State != ledger.BatchDone {
 						r.advance(2 * time.Minute) // the one that died is given its time
 						r.forward(t, 1)
 					}

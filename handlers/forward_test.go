@@ -46,7 +46,7 @@ func TestForwardBatch(t *testing.T) {
 	r.done(t, "ForwardBatch", batchMessage(theDay, 1))
 	t.Run("the committed bytes go to commerce and each answer is a row", func(t *testing.T) {
 		b := r.batch(t)
-		if b.State != ledger.BatchAnswered || b.Accepted != 3 || b.Tries != 1 || !b.NotBefore.IsZero() {
+		if b.State != ledger.BatchDone || b.Accepted != 3 || b.Tries != 1 || !b.NotBefore.IsZero() {
 			t.Errorf("%+v", b)
 		}
 		if len(r.commerce.bodies) != 1 || r.commerce.bodies[0] != string(r.blob(t, b.Blob)) {
@@ -141,7 +141,7 @@ func TestCommerceAway(t *testing.T) {
 					t.Errorf("%d requests, or other bytes", len(got))
 				}
 				b := r.batch(t)
-				if b.State != ledger.BatchAnswered || b.Tries != 2 || b.Accepted+b.Duplicate != 3 {
+				if b.State != ledger.BatchDone || b.Tries != 2 || b.Accepted+b.Duplicate != 3 {
 					t.Errorf("%+v", b)
 				}
 				accepted := 0
@@ -186,7 +186,7 @@ func TestFinalRefusals(t *testing.T) {
 		return true
 	}
 	r.done(t, "ForwardBatch", batchMessage(theDay, 1))
-	if b := r.batch(t); b.State != ledger.BatchAnswered || b.Conflict != 1 || b.Rejected != 1 || b.Expired != 1 || b.Accepted != 0 {
+	if b := r.batch(t); b.State != ledger.BatchDone || b.Conflict != 1 || b.Rejected != 1 || b.Expired != 1 || b.Accepted != 0 {
 		t.Errorf("%+v", b)
 	}
 	answers := r.answers(t)
@@ -226,7 +226,7 @@ func TestForwardBatchCrashes(t *testing.T) {
 		func(r *rig) (int, string) { return r.call("ForwardBatch", batchMessage(theDay, 1)) },
 		func(t *testing.T, _, got *rig) {
 			t.Helper()
-			if b := got.batch(t); b.State != ledger.BatchAnswered || b.Accepted+b.Duplicate != 3 {
+			if b := got.batch(t); b.State != ledger.BatchDone || b.Accepted+b.Duplicate != 3 {
 				t.Errorf("%+v", b)
 			}
 			if diff := cmp.Diff(3, len(got.commerce.accepted)); diff != "" {

@@ -133,7 +133,7 @@ func (r *rig) forward(t testing.TB, most int) (tries int) {
 	t.Helper()
 	for tries = 1; tries <= most; tries++ {
 		r.done(t, "ForwardBatch", batchMessage(theDay, 1))
-		if r.batch(t).State == ledger.BatchAnswered {
+		if r.batch(t).State == ledger.BatchDone {
 			return tries
 		}
 		r.advance(25 * time.Hour)
@@ -158,14 +158,14 @@ func (g *gate) checkEnd(t *testing.T, r *rig, n int, rest string, named map[int]
 		t.Errorf("answers (-want +got):\n%s", diff)
 	}
 	b := r.batch(t)
-	if sum := b.Accepted + b.Duplicate + b.Conflict + b.Rejected + b.Expired; b.State != ledger.BatchAnswered || sum != int64(n) || b.Unknowns != 0 || b.Partial || !b.DeclinedSince.IsZero() {
+	if sum := b.Accepted + b.Duplicate + b.Conflict + b.Rejected + b.Expired; b.State != ledger.BatchDone || sum != int64(n) || b.Unknowns != 0 || b.Partial || !b.DeclinedSince.IsZero() {
 		t.Errorf("%+v", b)
 	}
 	var receipt ledger.Receipt
 	text := r.blob(t, b.Receipt)
 	ok(t, json.Unmarshal(text, &receipt))
-	if sum := sha256.Sum256(text); hex.EncodeToString(sum[:]) != b.ReceiptSHA256 || len(receipt.Answers) != n {
-		t.Errorf("the receipt has %d answers, or another hash than the row says", len(receipt.Answers))
+	if sum := sha256.Sum256(text); hex.EncodeToString(sum[:]) != b.ReceiptSHA256 || len(receipt.Outcomes) != n {
+		t.Errorf("the receipt has %d answers, or another hash than the row says", len(receipt.Outcomes))
 	}
 	resp, err := http.Get(g.url + "/v1/records.ndjson")
 	ok(t, err)
@@ -180,7 +180,7 @@ func (g *gate) checkEnd(t *testing.T, r *rig, n int, rest string, named map[int]
 	}
 	stand := 0
 	for i, raw := range recordsOf(r.blob(t, b.Blob)) {
-		answer := receipt.Answers[i]
+		answer := receipt.Outcomes[i]
 		if answer.Stands {
 			stand++
 		}

@@ -27,7 +27,7 @@ func TestIngestHour(t *testing.T) {
 	t.Run("the verdict says what the blob holds", func(t *testing.T) {
 		file, _ := blobOf(t, hour00, rows...)
 		want := ledger.Hour{
-			Verdict: ledger.Counted, Blob: name.String(), Bytes: int64(len(file)), Records: 6, Accepted: 4, Quarantined: 2, Pages: 1,
+			Verdict: ledger.Accepted, Blob: name.String(), Bytes: int64(len(file)), Records: 6, Accepted: 4, Quarantined: 2, Pages: 1,
 			UsageDays: "20191210,20191211", Region: "northwest", AgentVersion: "1.2.3", CollectedAt: hour00.End().Add(time.Minute),
 		}
 		got := r.hourRow(t, name)
@@ -105,7 +105,7 @@ func TestIngestHour(t *testing.T) {
 		}
 	})
 	t.Run("an hour without usage counts, and is an input of its day", func(t *testing.T) {
-		if got := r.hourRow(t, r.ingest(t, hour22)); got.Verdict != ledger.Counted || got.Records != 0 || got.UsageDays != "20191210" {
+		if got := r.hourRow(t, r.ingest(t, hour22)); got.Verdict != ledger.Accepted || got.Records != 0 || got.UsageDays != "20191210" {
 			t.Errorf("%+v", got)
 		}
 	})
@@ -159,7 +159,7 @@ func TestUnregistered(t *testing.T) {
 	t.Run("counts once it is registered", func(t *testing.T) {
 		r.register(t)
 		r.done(t, "IngestHour", landedMessage(name))
-		if got := r.hourRow(t, name); got.Verdict != ledger.Counted || got.Accepted != 3 || got.Reason != "" {
+		if got := r.hourRow(t, name); got.Verdict != ledger.Accepted || got.Accepted != 3 || got.Reason != "" {
 			t.Errorf("%+v", got)
 		}
 	})
@@ -189,7 +189,7 @@ func TestIngestHourWhenTheDownloadBreaks(t *testing.T) {
 		}
 	}
 	r.done(t, "IngestHour", landedMessage(name))
-	if got := r.hourRow(t, name); got.Verdict != ledger.Counted || got.Accepted != 200 {
+	if got := r.hourRow(t, name); got.Verdict != ledger.Accepted || got.Accepted != 200 {
 		t.Errorf("%+v", got)
 	}
 }

@@ -179,7 +179,7 @@ func (r *rig) atRest(t *testing.T) string {
 			hour, sha16, _ := strings.Cut(row.Key, "_")
 			h, err := usage.ParseCompactHour(hour)
 			ok(t, err)
-			standing, err := l.CountedHour(t.Context(), ledger.HourID{CloudID: cloudID, Hour: h})
+			standing, err := l.AcceptedHour(t.Context(), ledger.HourID{CloudID: cloudID, Hour: h})
 			if errors.Is(err, table.ErrNotFound) {
 				continue
 			}
@@ -224,7 +224,7 @@ func (r *rig) countedRows(t *testing.T) (rows [][]string) {
 	t.Helper()
 	for key, h := range r.rows(t, table.UsageHours) {
 		_, name, _ := strings.Cut(key, "/")
-		if strings.Contains(name, "_") && h["verdict"] == string(ledger.Counted) {
+		if strings.Contains(name, "_") && h["verdict"] == string(ledger.Accepted) {
 			container, blob, _ := strings.Cut(h["blob"].(string), "/")
 			body, _, err := r.store.Blobs.Open(t.Context(), container, blob)
 			ok(t, err)

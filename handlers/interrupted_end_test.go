@@ -52,7 +52,7 @@ func TestAnEndAfterAnInterruptedIngest(t *testing.T) {
 	r.announced(t)
 	r.advance(72 * time.Hour)
 	r.sweptOut(t, rnd)
-	if got := r.hourRow(t, name).Verdict; got != ledger.Counted || len(paid(t, b)) != 1 {
+	if got := r.hourRow(t, name).Verdict; got != ledger.Accepted || len(paid(t, b)) != 1 {
 		t.Errorf("%s, charged %v", got, paid(t, b))
 	}
 }
@@ -73,7 +73,7 @@ func TestAnEndAfterAnInterruptedIngestBesideAnother(t *testing.T) {
 	r.fails(t, "IngestHour", landedMessage(name))
 	r.through(nil)
 	other := r.ingest(t, hour22, rowsOf(hour22)...)
-	if got := r.hourRow(t, other).Verdict; got != ledger.Counted {
+	if got := r.hourRow(t, other).Verdict; got != ledger.Accepted {
 		t.Fatal(got)
 	}
 	ok(t, r.end(t, hour22-48, false))
@@ -149,7 +149,7 @@ func TestAnEndAfterAnInterruptedReturn(t *testing.T) {
 	})
 	r.fails(t, "IngestHour", landedMessage(name))
 	r.through(nil)
-	if standing, err := r.Ledger.CountedHour(t.Context(), hourID(name)); err != nil || standing.Challenger != name.SHA16 {
+	if standing, err := r.Ledger.AcceptedHour(t.Context(), hourID(name)); err != nil || standing.Challenger != name.SHA16 {
 		t.Fatalf("it did not die on the way: %+v, %v", standing, err)
 	}
 	r.take(t, "usage-landed") // lost
@@ -206,7 +206,7 @@ func TestAFileThatCannotReturn(t *testing.T) {
 			r.Ledger.Store = dyingBeforeReturn{store}
 			r.fails(t, "IngestHour", landedMessage(name))
 			r.Ledger.Store = store
-			if standing, err := r.Ledger.CountedHour(t.Context(), hourID(name)); err != nil || standing.Challenger != name.SHA16 {
+			if standing, err := r.Ledger.AcceptedHour(t.Context(), hourID(name)); err != nil || standing.Challenger != name.SHA16 {
 				t.Fatalf("it did not die on the way: %+v, %v", standing, err)
 			}
 			r.Landing = unreadable{r.Landing, content, r.store.noBlob}

@@ -148,7 +148,7 @@ func (s scene) play(t *testing.T) {
 		}
 	}
 	for key, line := range s.r.rows(t, table.UsageBatches) {
-		if line["state"] != string(ledger.BatchAnswered) {
+		if line["state"] != string(ledger.BatchDone) {
 			t.Errorf("%s: %v", key, line)
 		}
 	}

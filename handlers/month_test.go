@@ -193,7 +193,7 @@ func (m *month) land(t *testing.T, h usage.Hour) string {
 	good := slices.DeleteFunc(slices.Clone(rows), func(text string) bool { return text == `{}` || strings.Contains(text, `"quantity":-1`) })
 	verdict := m.hourRow(t, name).Verdict
 	switch _, counted := m.taken[h]; {
-	case !counted && verdict == ledger.Counted:
+	case !counted && verdict == ledger.Accepted:
 		m.taken[h] = good
 	case verdict == ledger.Conflict || verdict == ledger.Voided:
 		if m.rnd.IntN(3) == 0 {
@@ -216,7 +216,7 @@ func (m *month) exclude(t *testing.T, h usage.Hour) string {
 	if _, counts := m.taken[h]; !counts || h == hour22 {
 		return "nothing"
 	}
-	standing, err := m.Ledger.CountedHour(t.Context(), ledger.HourID{CloudID: cloudID, Hour: h})
+	standing, err := m.Ledger.AcceptedHour(t.Context(), ledger.HourID{CloudID: cloudID, Hour: h})
 	ok(t, err)
 	if standing.Counts == "" {
 		return "nothing"
@@ -230,7 +230,7 @@ func (m *month) exclude(t *testing.T, h usage.Hour) string {
 
 func (m *month) redrive(t *testing.T, h usage.Hour) string {
 	t.Helper()
-	standing, err := m.Ledger.CountedHour(t.Context(), ledger.HourID{CloudID: cloudID, Hour: h})
+	standing, err := m.Ledger.AcceptedHour(t.Context(), ledger.HourID{CloudID: cloudID, Hour: h})
 	if err != nil || standing.Counts == "" {
 		return "nothing"
 	}
@@ -263,7 +263,7 @@ func (m *month) work(t *testing.T) {
 // may be on their way.
 func (m *month) retry(t *testing.T) {
 	t.Helper()
-	for b, err := range m.Ledger.UnansweredBatches(t.Context(), cloudID) {
+	for b, err := range m.Ledger.PendingBatches(t.Context(), cloudID) {
 		ok(t, err)
 		for range m.rnd.IntN(4) {
 			m.advance(time.Minute)

@@ -17,7 +17,7 @@ func TestAnHourThatIsNotOver(t *testing.T) {
 	for _, c := range []struct {
 		ahead time.Duration
 		want  ledger.Verdict
-	}{{-2 * time.Hour, ledger.Counted}, {3 * time.Hour, ledger.Rejected}, {10 * 365 * 24 * time.Hour, ledger.Rejected}} {
+	}{{-2 * time.Hour, ledger.Accepted}, {3 * time.Hour, ledger.Rejected}, {10 * 365 * 24 * time.Hour, ledger.Rejected}} {
 		h := usage.HourOf(time.Now().Add(c.ahead))
 		name := r.ingest(t, h, rowsOf(h)...)
 		got := r.hourRow(t, name)

@@ -125,7 +125,7 @@ func TestABatchThatIsNeverAnswered(t *testing.T) {
 	posts := len(g.posts)
 	r.advance(r.Settings.SendLimit + 2*time.Second)
 	r.done(t, "ForwardBatch", batchMessage(theDay, 1))
-	if b := r.batch(t); b.State != ledger.BatchAnswered || b.Rejected != 20 || b.Declined != 0 || len(g.posts) != posts {
+	if b := r.batch(t); b.State != ledger.BatchDone || b.Rejected != 20 || b.Declined != 0 || len(g.posts) != posts {
 		t.Errorf("%d requests, %+v", len(g.posts)-posts, b)
 	}
 }

@@ -77,7 +77,7 @@ func TestRedrive(t *testing.T) {
 		if h := r.hourRow(t, name); h.Verdict != ledger.Voided || h.SupersededBy != out.Corrected || !strings.Contains(h.Reason, "corrected/") {
 			t.Errorf("row of the original %+v", h)
 		}
-		h, err := r.Ledger.CountedHour(t.Context(), hourID(name))
+		h, err := r.Ledger.AcceptedHour(t.Context(), hourID(name))
 		ok(t, err)
 		if h.Counts != out.Corrected || h.Decision != ledger.Redrive || h.DecidedBy != "olga" || h.Original != name.SHA16 || h.Accepted != 4 || h.Quarantined != 1 {
 			t.Errorf("pointer %+v", h)
@@ -152,7 +152,7 @@ func TestRedrive(t *testing.T) {
 // counting is the file that counts for the hour of another.
 func (r *rig) counting(t testing.TB, name landing.Name) ledger.HourID {
 	t.Helper()
-	h, err := r.Ledger.CountedHour(t.Context(), hourID(name))
+	h, err := r.Ledger.AcceptedHour(t.Context(), hourID(name))
 	ok(t, err)
 	id := hourID(name)
 	id.SHA16 = h.Counts
@@ -176,7 +176,7 @@ func TestARedriveKeepsTheDaysOfItsOriginal(t *testing.T) {
 	}
 	_, err := r.redriver().Redrive(t.Context(), fix(name, 1, row(1, theDay.First()-1, "8")))
 	ok(t, err)
-	h, err := r.Ledger.CountedHour(t.Context(), hourID(name))
+	h, err := r.Ledger.AcceptedHour(t.Context(), hourID(name))
 	ok(t, err)
 	if h.UsageDays != "20191209,20191210,20191211" {
 		t.Errorf("usage days %s", h.UsageDays)
@@ -223,7 +223,7 @@ func TestARedriveThatWasKilledIsFinished(t *testing.T) {
 			ok(t, err)
 			writes = count.Load()
 		}
-		standing, err := r.Ledger.CountedHour(t.Context(), hourID(name))
+		standing, err := r.Ledger.AcceptedHour(t.Context(), hourID(name))
 		ok(t, err)
 		begun := standing.Challenger != "" || standing.Original != ""
 		r.daysPass(t)
@@ -286,7 +286,7 @@ func TestRedrivesAtOnce(t *testing.T) {
 func (r *rig) redriveOne(t *testing.T, h usage.Hour, text string) bool {
 	t.Helper()
 	id := ledger.HourID{CloudID: cloudID, Hour: h}
-	standing, err := r.Ledger.CountedHour(t.Context(), id)
+	standing, err := r.Ledger.AcceptedHour(t.Context(), id)
 	ok(t, err)
 	id.SHA16 = standing.Counts
 	for q, err := range r.Ledger.RejectedRows(t.Context(), id) {

@@ -64,7 +64,7 @@ func TestRowsAsTheyCameTwice(t *testing.T) {
 		t.Errorf("outcomes %+v, %+v", first, again)
 	}
 	// The auditor reads by the rules of today, and would find the original wrong.
-	if h, err := r.Ledger.CountedHour(t.Context(), hourID(name)); err != nil || h.Counts != first.Corrected || h.Accepted != 4 || h.Quarantined != 0 {
+	if h, err := r.Ledger.AcceptedHour(t.Context(), hourID(name)); err != nil || h.Counts != first.Corrected || h.Accepted != 4 || h.Quarantined != 0 {
 		t.Errorf("pointer %+v, error %v", h, err)
 	}
 }

@@ -45,7 +45,7 @@ func TestAnHourBeforeTheStart(t *testing.T) {
 		r.registerFrom(t, func(reg *registration.Registration) { reg.Start = (hour22 - 1).Start() })
 		r.sweep(t)
 		r.announced(t)
-		if got := r.hourRow(t, before).Verdict; got != ledger.Counted {
+		if got := r.hourRow(t, before).Verdict; got != ledger.Accepted {
 			t.Error(got)
 		}
 	})

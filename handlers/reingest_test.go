@@ -32,7 +32,7 @@ func TestARejectedFileIsIngestedAgain(t *testing.T) {
 	_, err := r.Ledger.AskReingest(t.Context(), hourID(name), because("we read it wrongly"))
 	ok(t, err)
 	r.daysPass(t) // the message is lost: Sweep announces it
-	if h := r.hourRow(t, name); h.Verdict != ledger.Counted || h.Decision != ledger.Reingest || h.DecidedBy != "olga" {
+	if h := r.hourRow(t, name); h.Verdict != ledger.Accepted || h.Decision != ledger.Reingest || h.DecidedBy != "olga" {
 		t.Errorf("row %+v", h)
 	}
 	r.settle(t, rand.New(rand.NewPCG(1, 1)))
@@ -45,7 +45,7 @@ func TestARejectedFileIsIngestedAgain(t *testing.T) {
 		},
 		func(r *rig) (int, string) {
 			if _, err := r.Ledger.AskReingest(t.Context(), hourID(name), because("we read it wrongly")); err != nil {
-				if h := r.hourRow(t, name); h.Verdict != ledger.Counted {
+				if h := r.hourRow(t, name); h.Verdict != ledger.Accepted {
 					return 500, err.Error()
 				}
 			}
@@ -96,7 +96,7 @@ func TestADuplicateIsLetInForItsHeader(t *testing.T) {
 		t.Errorf("withdrawn: %+v", h)
 	}
 	r.supersede(t, name)
-	if h := r.hourRow(t, name); h.Verdict != ledger.Counted || h.Accepted != 3 {
+	if h := r.hourRow(t, name); h.Verdict != ledger.Accepted || h.Accepted != 3 {
 		t.Errorf("row %+v", h)
 	}
 	// Whether a closed day is free is settled: the header alone changes no bill.

@@ -82,7 +82,7 @@ func TestRejections(t *testing.T) {
 		}
 	}
 	t.Run("the right blob of the hour still counts", func(t *testing.T) {
-		if got := r.hourRow(t, r.ingest(t, hour22, rowsOf(hour22)...)).Verdict; got != ledger.Counted {
+		if got := r.hourRow(t, r.ingest(t, hour22, rowsOf(hour22)...)).Verdict; got != ledger.Accepted {
 			t.Errorf("verdict %q", got)
 		}
 	})
@@ -92,7 +92,7 @@ func TestRejections(t *testing.T) {
 		name := nameFor(hour23, file)
 		r.drop(t, name, file)
 		r.done(t, "IngestHour", landedMessage(name))
-		if got := r.hourRow(t, name); got.Verdict != ledger.Counted || len([]rune(got.Region)) != 256 {
+		if got := r.hourRow(t, name); got.Verdict != ledger.Accepted || len([]rune(got.Region)) != 256 {
 			t.Errorf("%s: a region of %d bytes", got.Verdict, len(got.Region))
 		}
 	})

@@ -96,7 +96,7 @@ func TestResolve(t *testing.T) {
 		if h := r.hourRow(t, first); h.Verdict != ledger.Voided || h.SupersededBy != second.SHA16 || h.DecidedBy != "olga" || h.Accepted != 3 {
 			t.Errorf("row of the file that left %+v", h)
 		}
-		if h := r.hourRow(t, second); h.Verdict != ledger.Counted || h.Decision != ledger.Supersede || h.Accepted != 3 || h.Reason != "" {
+		if h := r.hourRow(t, second); h.Verdict != ledger.Accepted || h.Decision != ledger.Supersede || h.Accepted != 3 || h.Reason != "" {
 			t.Errorf("row of the file that counts %+v", h)
 		}
 		r.settle(t, rnd)
@@ -115,7 +115,7 @@ func TestResolve(t *testing.T) {
 		r.settle(t, rnd)
 		bill.billed(t, rowsOf(hour22), rowsOf(hour23), rowsOf(hour00))
 		h := r.hourRow(t, first)
-		if want := "2019-12-12T09:00:00Z void by olga: the stack corrected its rows"; h.Verdict != ledger.Counted || h.Earlier != want || h.SupersededBy != "" {
+		if want := "2019-12-12T09:00:00Z void by olga: the stack corrected its rows"; h.Verdict != ledger.Accepted || h.Earlier != want || h.SupersededBy != "" {
 			t.Errorf("row %+v; its earlier decisions should be %q", h, want)
 		}
 	})

@@ -159,7 +159,7 @@ func TestReportingIsOff(t *testing.T) {
 		if got := b.records(t); len(got) > 0 {
 			t.Errorf("commerce took %v", got)
 		}
-		if h := r.hourRow(t, name); h.Verdict != ledger.Counted || h.Reporting != "off" {
+		if h := r.hourRow(t, name); h.Verdict != ledger.Accepted || h.Reporting != "off" {
 			t.Errorf("%+v", h)
 		}
 		if p := revision(1); p["reporting"] != "off" || p["rows"] != int64(4) || p["records"] != int64(0) || p["batches"] != int64(0) {
@@ -250,7 +250,7 @@ func TestTheCalendarOfARegistration(t *testing.T) {
 		r.registerAs(t, func(reg *registration.Registration) { reg.End = hour23.Start() })
 		last := r.ingest(t, hour23, rowsOf(hour23)...) // the rows of the last hour
 		late := r.ingest(t, hour23+1, rowsOf(hour23+1)...)
-		if v, w := r.hourRow(t, last).Verdict, r.hourRow(t, late).Verdict; v != ledger.Counted || w != ledger.Unregistered {
+		if v, w := r.hourRow(t, last).Verdict, r.hourRow(t, late).Verdict; v != ledger.Accepted || w != ledger.Unregistered {
 			t.Errorf("%s, %s", v, w)
 		}
 		r.take(t, "usage-landed")
@@ -260,7 +260,7 @@ func TestTheCalendarOfARegistration(t *testing.T) {
 		r.registerAs(t, func(*registration.Registration) {})
 		r.sweepSince(t, r.Now().Add(-61*time.Minute))
 		r.announced(t)
-		if v := r.hourRow(t, late).Verdict; v != ledger.Counted {
+		if v := r.hourRow(t, late).Verdict; v != ledger.Accepted {
 			t.Errorf("%s", v)
 		}
 	})
@@ -270,7 +270,7 @@ func TestTheCalendarOfARegistration(t *testing.T) {
 		r.registerAs(t, func(*registration.Registration) {})
 		r.sweepSince(t, r.Now().Add(-61*time.Minute))
 		r.announced(t)
-		if v := r.hourRow(t, name).Verdict; v != ledger.Counted {
+		if v := r.hourRow(t, name).Verdict; v != ledger.Accepted {
 			t.Errorf("%s", v)
 		}
 	})

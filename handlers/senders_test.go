@@ -21,7 +21,7 @@ import (
 // commerce, and that all who remember say the same.
 func (r *rig) checkSent(t *testing.T, requests int) {
 	t.Helper()
-	if b := r.batch(t); b.State != ledger.BatchAnswered || b.Accepted+b.Duplicate != 3 || !b.LeasedUntil.IsZero() {
+	if b := r.batch(t); b.State != ledger.BatchDone || b.Accepted+b.Duplicate != 3 || !b.LeasedUntil.IsZero() {
 		t.Errorf("%+v", b)
 	}
 	if len(r.commerce.accepted) != 3 || len(r.commerce.bodies) != requests || len(r.answers(t)) != 3 {

@@ -135,7 +135,7 @@ func TestARedriveThatDiedIsWithdrawn(t *testing.T) {
 	if err := r.Ledger.Dismiss(t.Context(), hourID(name), rows, because("it is no usage")); !errors.Is(err, ledger.ErrDecided) {
 		t.Errorf("a row was dismissed while the hour is about to change: %v", err)
 	}
-	standing, err := r.Ledger.CountedHour(t.Context(), hourID(name))
+	standing, err := r.Ledger.AcceptedHour(t.Context(), hourID(name))
 	ok(t, err)
 	corrected := hourID(name)
 	corrected.SHA16 = standing.Challenger
@@ -216,7 +216,7 @@ func TestADismissalBeforeARedriveIsAnnounced(t *testing.T) {
 	if rows := r.refusedRows(t, name); len(rows) != 2 || rows[0].State != ledger.Dismissed || rows[1].State != ledger.Redriven {
 		t.Errorf("rows %+v", rows)
 	}
-	if h, err := r.Ledger.CountedHour(t.Context(), hourID(name)); err != nil || h.Accepted != 4 || h.Challenger != "" {
+	if h, err := r.Ledger.AcceptedHour(t.Context(), hourID(name)); err != nil || h.Accepted != 4 || h.Challenger != "" {
 		t.Errorf("pointer %+v, error %v", h, err)
 	}
 }

@@ -103,7 +103,7 @@ func TestSweepOfWhatIsOld(t *testing.T) {
 		}
 		r.sweepSince(t, r.Now().Add(-time.Hour))
 		r.announced(t)
-		if v := r.hourRow(t, late).Verdict; v != ledger.Counted {
+		if v := r.hourRow(t, late).Verdict; v != ledger.Accepted {
 			t.Errorf("verdict %s", v)
 		}
 		if h := r.hourRow(t, old); h.Verdict != ledger.Rejected || h.Code != landing.RejectedTooManyRows {
@@ -117,7 +117,7 @@ func TestSweepOfWhatIsOld(t *testing.T) {
 		r.Settings.Limits.Rows = 5
 		r.sweepSince(t, r.Now().Add(-time.Hour))
 		r.announced(t)
-		if v := r.hourRow(t, old).Verdict; v != ledger.Counted {
+		if v := r.hourRow(t, old).Verdict; v != ledger.Accepted {
 			t.Errorf("verdict %s", v)
 		}
 	})
@@ -132,7 +132,7 @@ func TestSweepOfWhatIsOld(t *testing.T) {
 			r.sweepSince(t, r.Now().Add(-time.Hour))
 			r.announced(t)
 		}
-		if v := r.hourRow(t, other).Verdict; v != ledger.Counted {
+		if v := r.hourRow(t, other).Verdict; v != ledger.Accepted {
 			t.Errorf("verdict %s", v)
 		}
 	})

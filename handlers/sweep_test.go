@@ -79,7 +79,7 @@ func TestSweepLanded(t *testing.T) {
 		}
 		r.register(t)
 		r.sweep(t)
-		if n := r.announced(t); n != 1 || r.hourRow(t, name).Verdict != ledger.Counted {
+		if n := r.announced(t); n != 1 || r.hourRow(t, name).Verdict != ledger.Accepted {
 			t.Errorf("%d announced, verdict %s", n, r.hourRow(t, name).Verdict)
 		}
 	})

@@ -62,7 +62,7 @@ func (r *rig) settledAnswers(t *testing.T, g *gate, waived bool) {
 		}
 	}
 	b := r.batch(t)
-	if b.State != ledger.BatchAnswered || b.Rejected != 1 || (b.Declined == 0) != waived || b.Unread != 0 || !b.SettleFrom.IsZero() || b.Partial {
+	if b.State != ledger.BatchDone || b.Rejected != 1 || (b.Declined == 0) != waived || b.Unread != 0 || !b.SettleFrom.IsZero() || b.Partial {
 		t.Errorf("%+v", b)
 	}
 	r.settle(t, rand.New(rand.NewPCG(1, 1))) // the other day, too
@@ -267,7 +267,7 @@ func TestARecordThatBreaksCommerce(t *testing.T) {
 				_, err := r.Ledger.AskRetry(t.Context(), firstBatch, because("at once"))
 				ok(t, err)
 				r.done(t, "ForwardBatch", batchMessage(theDay, 1))
-				if b := r.batch(t); b.State == ledger.BatchAnswered {
+				if b := r.batch(t); b.State == ledger.BatchDone {
 					t.Errorf("settled while a request may be on its way: %+v", b)
 				}
 				r.advance(r.Settings.SendLimit + 2*time.Second)
@@ -306,7 +306,7 @@ func TestWritesOfASettledBatch(t *testing.T) {
 		},
 		func(r *rig) (int, string) { return r.call("ForwardBatch", batchMessage(theDay, 1)) },
 		func(t *testing.T, _, r *rig) {
-			if r.batch(t).State != ledger.BatchAnswered {
+			if r.batch(t).State != ledger.BatchDone {
 				r.advance(2 * time.Minute)
 				r.forward(t, 1)
 			}

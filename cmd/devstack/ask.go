@@ -18,7 +18,7 @@ func (s *site) sweep(ctx context.Context) error {
 // status is what is read of the app's status page.
 type status struct {
 	OpenDays       []struct{}
-	OpenRevisions  []struct{ UnansweredBatches int }
+	OpenRevisions  []struct{ PendingBatches int }
 	FailedMessages int
 	Queues         map[string]int64
 }

@@ -40,7 +40,7 @@ func (s *site) waitUntilBilled(ctx context.Context) error {
 		if err == nil {
 			unanswered := 0
 			for _, r := range st.OpenRevisions {
-				unanswered += r.UnansweredBatches
+				unanswered += r.PendingBatches
 			}
 			if now := fmt.Sprintf("%d of %d hours ingested, %d days open, %d batches without an outcome", ingested, hours, len(st.OpenDays), unanswered); now != last {
 				s.progress("%s", now)

@@ -43,7 +43,7 @@ func sent(t *testing.T) (func(string) string, *azurestore.Account) {
 		func(b *ledger.Batch) {
 			b.State, b.Tries, b.NotBefore, b.LastResponse = ledger.BatchWaiting, 1, at.Add(time.Hour), "busy: HTTP 503"
 		},
-		func(b *ledger.Batch) { b.State, b.Tries, b.Accepted = ledger.BatchAnswered, 1, 500 },
+		func(b *ledger.Batch) { b.State, b.Tries, b.Accepted = ledger.BatchDone, 1, 500 },
 	} {
 		id := ledger.BatchID{CloudID: cloudID, Day: m.UsageDay, Revision: 1, Number: n + 1}
 		b, err := l.Batch(t.Context(), id)
@@ -135,7 +135,7 @@ func TestBatchesSettle(t *testing.T) {
 	if b.SettledAs() != ledger.SettleDeclined || !b.NotBefore.IsZero() {
 		t.Errorf("%+v", b)
 	}
-	b.State, b.Rejected = ledger.BatchAnswered, 500
+	b.State, b.Rejected = ledger.BatchDone, 500
 	ok(t, l.UpdateBatch(t.Context(), batchID(1), b))
 	if out := tool(t, getenv, settleArgs("--reason", "once more")...); !strings.Contains(out, "this decision is recorded: the meter was withdrawn (olga, ") || len(queued(t, account, queue.Batches)) > 0 {
 		t.Errorf("output:\n%s", out)

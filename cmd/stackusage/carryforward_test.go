@@ -39,10 +39,10 @@ func expired(t *testing.T) (func(string) string, *azurestore.Account) {
 		records, answers[r.RecordID] = append(records, r), ledger.Answer{Status: "Expired", Code: "TooLate"}
 	}
 	answers["r3"] = ledger.Answer{Status: "Accepted"}
-	ok(t, l.PutAnswers(t.Context(), id, records, answers))
+	ok(t, l.PutOutcomes(t.Context(), id, records, answers))
 	b, err := l.Batch(t.Context(), id)
 	ok(t, err)
-	b.State, b.Accepted, b.Expired, b.Declined = ledger.BatchAnswered, 1, 3, 3
+	b.State, b.Accepted, b.Expired, b.Declined = ledger.BatchDone, 1, 3, 3
 	ok(t, l.UpdateBatch(t.Context(), id, b))
 	return getenv, account
 }

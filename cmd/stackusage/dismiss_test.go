@@ -39,7 +39,7 @@ func TestDismiss(t *testing.T) {
 		if out := tool(t, getenv, "hour", "resolve", "--registration", cloudID, "--hour", "2019-12-10T19:00:00Z", "--sha16", way.SHA16, "--keep", "--reason", "it died", "--by", "olga"); !strings.Contains(out, "is kept-out: it died (olga") {
 			t.Errorf("output %s", out)
 		}
-		if h, err := l.CountedHour(t.Context(), way); err != nil || h.Challenger != "" {
+		if h, err := l.AcceptedHour(t.Context(), way); err != nil || h.Challenger != "" {
 			t.Errorf("pointer %+v, error %v", h, err)
 		}
 	})

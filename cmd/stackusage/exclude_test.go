@@ -53,12 +53,12 @@ func TestExcludeAndReingest(t *testing.T) {
 	})
 	t.Run("the excluded file can be let back in", func(t *testing.T) {
 		tool(t, getenv, about("resolve", fileA, "--supersede", "--reason", "it was none")...)
-		if h, err := l.CountedHour(t.Context(), id); err != nil || h.Challenger != fileA {
+		if h, err := l.AcceptedHour(t.Context(), id); err != nil || h.Challenger != fileA {
 			t.Errorf("pointer %+v, error %v", h, err)
 		}
 		_, err := l.TakeOver(t.Context(), id, ledger.Hour{Blob: "landing/a", RowSetHash: fileA, UsageDays: "20191210"}, nil)
 		ok(t, err)
-		if h, err := l.CountedHour(t.Context(), id); err != nil || h.Counts != fileA || h.Excluded != "" {
+		if h, err := l.AcceptedHour(t.Context(), id); err != nil || h.Counts != fileA || h.Excluded != "" {
 			t.Errorf("pointer %+v, error %v", h, err)
 		}
 		queued(t, account, queue.Landed)

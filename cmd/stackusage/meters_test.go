@@ -67,7 +67,7 @@ func billedDays(t *testing.T) (func(string) string, *azurestore.Account) {
 		r := rules.Record(daily.Sum{Quantity: q, Shown: usage.Shown{SubscriptionID: line.subscription, MeterID: line.meter, AdditionalInfo: line.info,
 			ResourceURI: "/subscriptions/" + line.subscription + "/resourceGroups/rg/providers/Microsoft.Compute/virtualMachines/vm"}})
 		id := ledger.BatchID{CloudID: cloudID, Day: line.day, Revision: i + 1, Number: 1}
-		ok(t, l.PutAnswers(t.Context(), id, []daily.Record{r}, map[string]ledger.Answer{r.RecordID: {Status: line.answer, Quantity: line.stored}}))
+		ok(t, l.PutOutcomes(t.Context(), id, []daily.Record{r}, map[string]ledger.Answer{r.RecordID: {Status: line.answer, Quantity: line.stored}}))
 	}
 	return getenv, account
 }

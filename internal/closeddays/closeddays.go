@@ -215,7 +215,7 @@ func (s *Stack) send(ctx context.Context, day usage.Day, revision int, batches [
 	for _, b := range batches {
 		id := ledger.BatchID{CloudID: s.CloudID, Day: day, Revision: revision, Number: b.Number}
 		name := fmt.Sprintf("%s/%s/%04d_%05d", s.CloudID, day.Path(), revision, b.Number)
-		row := ledger.Batch{State: ledger.BatchAnswered, Blob: table.ContainerOutbox + "/" + name + ".json", SHA256: b.SHA256, Records: int64(b.Records), Tries: 1}
+		row := ledger.Batch{State: ledger.BatchDone, Blob: table.ContainerOutbox + "/" + name + ".json", SHA256: b.SHA256, Records: int64(b.Records), Tries: 1}
 		if err := content.PutBytes(ctx, s.Blobs, table.ContainerOutbox, name+".json", b.Body); err != nil {
 			return nil, err
 		}
@@ -235,23 +235,23 @@ func (s *Stack) send(ctx context.Context, day usage.Day, revision int, batches [
 				row.State = ledger.BatchWaiting
 				continue
 			}
-			one := ledger.ReceiptAnswer{RecordID: r.RecordID, Status: result.Status, Code: result.Code, Stands: outcome.InBill(result.Status)}
+			one := ledger.ReceiptOutcome{RecordID: r.RecordID, Status: result.Status, Code: result.Code, Stands: outcome.InBill(result.Status)}
 			if one.Quantity, err = outcome.Billed(result.Status, r.Quantity, cmp.Or(result.Quantity, "0")); err != nil {
 				return nil, err
 			}
 			if result.Code == ledger.CodeDecided {
 				one.Waived = r.Quantity.Sub(one.Quantity)
 			}
-			receipt.Answers = append(receipt.Answers, one)
+			receipt.Outcomes = append(receipt.Outcomes, one)
 			answers[r.RecordID] = ledger.Answer{Status: result.Status, Code: result.Code, Quantity: result.Quantity}
 			all = append(all, daily.Outcome{RecordID: one.RecordID, Stands: one.Stands, Quantity: one.Quantity, Waived: one.Waived})
 		}
 		if !how.FewRows {
-			if err := books.PutAnswers(ctx, id, records, answers); err != nil {
+			if err := books.PutOutcomes(ctx, id, records, answers); err != nil {
 				return nil, err
 			}
 		}
-		if row.State == ledger.BatchAnswered {
+		if row.State == ledger.BatchDone {
 			text, err := json.Marshal(receipt)
 			if err == nil {
 				err = content.PutBytes(ctx, s.Blobs, table.ContainerReceipts, name+".json", text)

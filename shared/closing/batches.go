@@ -35,7 +35,7 @@ func (cl *Closer) sendBatches(ctx context.Context, m ledger.Manifest) error {
 	}
 	answered := map[int]bool{}
 	for i, b := range batches {
-		answered[ids[i].Number] = b.State == ledger.BatchAnswered
+		answered[ids[i].Number] = b.State == ledger.BatchDone
 	}
 	if len(batches) < len(m.Batches) {
 		if err := cl.Ledger.OpenBatches(ctx, m, cl.Now()); err != nil {

@@ -40,7 +40,7 @@ func (cl *Closer) standing(ctx context.Context, c *ledger.Closing) (*standing, e
 	}
 	s := &standing{revision: int(c.Last.Number), sources: []ledger.Source{{Blob: c.Last.File, SHA256: c.Last.SHA256}}}
 	for _, b := range batches {
-		if b.State != ledger.BatchAnswered {
+		if b.State != ledger.BatchDone {
 			return nil, fmt.Errorf("close day %s of %s again: %w", c.Day, c.CloudID, ErrUnanswered)
 		}
 		s.sources = append(s.sources, ledger.Source{Blob: b.Receipt, SHA256: b.ReceiptSHA256})
@@ -90,7 +90,7 @@ func (cl *Closer) outcomes(ctx context.Context, receipts []ledger.Source) iter.S
 				yield(daily.Outcome{}, err)
 				return
 			}
-			for _, r := range receipt.Answers {
+			for _, r := range receipt.Outcomes {
 				if !yield(daily.Outcome{RecordID: r.RecordID, Stands: r.Stands, Quantity: r.Quantity, Waived: r.Waived}, nil) {
 					return
 				}

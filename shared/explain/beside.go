@@ -27,7 +27,7 @@ func (r *run) beside(ctx context.Context) error {
 	}
 	first, last := r.q.Day, usage.HourOf(r.q.Day.End().Add(r.Settling)).Day()
 	for h, err := range r.Ledger.LandedBetween(ctx, r.q.CloudID, first, last) {
-		if err == nil && h.Verdict == ledger.Counted && (h.Quarantined > 0 || h.Original != "") {
+		if err == nil && h.Verdict == ledger.Accepted && (h.Quarantined > 0 || h.Original != "") {
 			err = r.rejected(ctx, h)
 		}
 		if err != nil {

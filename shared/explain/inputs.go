@@ -229,7 +229,7 @@ func why(h ledger.Hour) string {
 
 // pending enters what was accepted since the last revision, or is not accepted any more.
 func (r *run) pending(ctx context.Context, read map[string]*input, keys map[usage.Key]bool) error {
-	accepted, err := r.Ledger.CountedInputs(ctx, r.q.CloudID, r.q.Day)
+	accepted, err := r.Ledger.AcceptedInputs(ctx, r.q.CloudID, r.q.Day)
 	if err != nil {
 		return err
 	}

@@ -191,7 +191,7 @@ func (r *run) outcomes(ctx context.Context, m *made, records []daily.Record, sen
 			return fmt.Errorf("read receipt %s: %w", b.Receipt, err)
 		}
 		r.report.Checked.Receipts++
-		for _, a := range receipt.Answers {
+		for _, a := range receipt.Outcomes {
 			if rev := sent[a.RecordID]; rev != nil {
 				rev.Outcome, rev.Code, rev.Message, rev.Added = a.Status, a.Code, a.Message, a.Quantity
 				rev.Waived = rev.Waived.Add(a.Waived)

@@ -61,7 +61,7 @@ func (f *Forwarder) Forward(ctx context.Context, id ledger.BatchID) error {
 	if err != nil {
 		return err
 	}
-	if batch.State == ledger.BatchAnswered {
+	if batch.State == ledger.BatchDone {
 		return nil
 	}
 	if batch.State == ledger.BatchWaiting && f.Now().Before(batch.NotBefore) {
@@ -116,9 +116,9 @@ func (f *Forwarder) finish(ctx context.Context, s *sending) error {
 	if batch.Receipt, batch.ReceiptSHA256, err = f.putReceipt(ctx, id, receipt); err != nil {
 		return err
 	}
-	batch.State, batch.LastResponse, batch.NotBefore = ledger.BatchAnswered, "done", time.Time{}
+	batch.State, batch.LastResponse, batch.NotBefore = ledger.BatchDone, "done", time.Time{}
 	batch.Unknowns, batch.Unread, batch.Partial, batch.DeclinedSince, batch.LeasedUntil, batch.LeasedBy = 0, 0, false, time.Time{}, time.Time{}, ""
-	batch.SettleFrom, batch.UnansweredAt = time.Time{}, time.Time{}
+	batch.SettleFrom, batch.NoResponseAt = time.Time{}, time.Time{}
 	tally(&batch, s.records, receipt)
 	if err := f.updateBatch(ctx, s, batch); err != nil {
 		return err
@@ -147,7 +147,7 @@ func (f *Forwarder) updateBatch(ctx context.Context, s *sending, b ledger.Batch)
 	if err != nil {
 		return err
 	}
-	if now.State == ledger.BatchAnswered || b.State != ledger.BatchAnswered && now.LeasedBy != s.lease {
+	if now.State == ledger.BatchDone || b.State != ledger.BatchDone && now.LeasedBy != s.lease {
 		return nil
 	}
 	if now.NotBefore.IsZero() { // it is to be tried at once
@@ -159,7 +159,7 @@ func (f *Forwarder) updateBatch(ctx context.Context, s *sending, b ledger.Batch)
 // tally counts the answers to a batch.
 func tally(b *ledger.Batch, records []daily.Record, receipt ledger.Receipt) {
 	b.Accepted, b.Duplicate, b.Conflict, b.Rejected, b.Expired, b.Declined = 0, 0, 0, 0, 0, 0
-	for i, answer := range receipt.Answers {
+	for i, answer := range receipt.Outcomes {
 		switch answer.Status {
 		case outcome.Accepted:
 			b.Accepted++

@@ -51,7 +51,7 @@ func (f *Forwarder) leaseBatch(ctx context.Context, s *sending, limit time.Durat
 		if err != nil {
 			return err
 		}
-		if now.State == ledger.BatchAnswered || now.LeasedBy != s.lease {
+		if now.State == ledger.BatchDone || now.LeasedBy != s.lease {
 			return table.ErrChanged
 		}
 		asked := !now.DecidedAt.Equal(s.batch.DecidedAt) || !now.RetriedAt.Equal(s.batch.RetriedAt)

@@ -53,7 +53,7 @@ func (f *Forwarder) putBack(ctx context.Context, s *sending, cause error) error 
 		}
 	}
 	if s.silent {
-		batch.SettleFrom = batch.UnansweredAt.Add(f.SendLimit + time.Second)
+		batch.SettleFrom = batch.NoResponseAt.Add(f.SendLimit + time.Second)
 	}
 	if wait := batch.SettleFrom.Sub(f.Now()); wait > 0 {
 		delay = wait

@@ -17,10 +17,10 @@ import (
 // receiptOf is what stands of a batch: the answers in the order of its records.
 // Every record must have one.
 func receiptOf(id ledger.BatchID, records []daily.Record, results map[string]outcome.Result) (ledger.Receipt, error) {
-	receipt := ledger.Receipt{Batch: id.String(), Answers: make([]ledger.ReceiptAnswer, len(records))}
+	receipt := ledger.Receipt{Batch: id.String(), Outcomes: make([]ledger.ReceiptOutcome, len(records))}
 	for i, r := range records {
 		result := results[r.RecordID]
-		answer := ledger.ReceiptAnswer{RecordID: r.RecordID, Status: result.Status, Code: ledger.Clip(result.Code), Message: ledger.Clip(result.Message)}
+		answer := ledger.ReceiptOutcome{RecordID: r.RecordID, Status: result.Status, Code: ledger.Clip(result.Code), Message: ledger.Clip(result.Message)}
 		answer.Stands = outcome.InBill(result.Status)
 		var err error
 		if answer.Quantity, err = outcome.Billed(result.Status, r.Quantity, result.Quantity); err != nil {
@@ -29,7 +29,7 @@ func receiptOf(id ledger.BatchID, records []daily.Record, results map[string]out
 		if result.Code == ledger.CodeDecided {
 			answer.Waived = r.Quantity.Sub(answer.Quantity)
 		}
-		receipt.Answers[i] = answer
+		receipt.Outcomes[i] = answer
 	}
 	return receipt, nil
 }

@@ -163,7 +163,7 @@ func (f *Forwarder) post(ctx context.Context, s *sending, some []int) (cause, er
 	defer cancel()
 	results, cause := f.Commerce.Send(limited, id, body)
 	if noResponse(cause) != nil {
-		s.batch.UnansweredAt = table.UTC(f.Now())
+		s.batch.NoResponseAt = table.UTC(f.Now())
 	}
 	waits := false
 	if cause == nil && s.batch.Tries > 1 {
@@ -222,7 +222,7 @@ func (f *Forwarder) keep(ctx context.Context, s *sending, some []int, results ma
 			return err
 		}
 	}
-	stand, err := f.Ledger.KeepAnswers(ctx, s.id, records, answers)
+	stand, err := f.Ledger.KeepOutcomes(ctx, s.id, records, answers)
 	if err != nil {
 		return err
 	}

@@ -23,10 +23,10 @@ var errOnItsWay = errors.New("requests that had no answer may be on their way")
 // commerce. Until then no record is called Rejected or Expired because a read-back
 // does not show it.
 func (f *Forwarder) onItsWay(s *sending) time.Duration {
-	if s.batch.UnansweredAt.IsZero() {
+	if s.batch.NoResponseAt.IsZero() {
 		return 0
 	}
-	return max(0, s.batch.UnansweredAt.Add(f.SendLimit+time.Second).Sub(f.Now())) // the column has whole seconds
+	return max(0, s.batch.NoResponseAt.Add(f.SendLimit+time.Second).Sub(f.Now())) // the column has whole seconds
 }
 
 // settleOpen ends all open records as an operator decided, without sending any:

@@ -23,7 +23,7 @@ import (
 func (g Ingester) IngestHour(ctx context.Context, name landing.Name) error {
 	id := ledger.HourID{CloudID: name.CloudID, Hour: name.Hour, SHA16: name.SHA16}
 	have, err := g.Ledger.Hour(ctx, id)
-	if err == nil && have.Verdict == ledger.Counted && !have.Leaves() {
+	if err == nil && have.Verdict == ledger.Accepted && !have.Leaves() {
 		if out, err := g.excluded(ctx, id); out || err != nil {
 			return err
 		}

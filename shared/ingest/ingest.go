@@ -77,7 +77,7 @@ func (i *ingesting) run(ctx context.Context, name landing.Name, body io.Reader) 
 	header := r.Header()
 	i.hour.Region, i.hour.AgentVersion, i.hour.CollectedAt = clip(header.Region), clip(header.AgentVersion), header.CollectedAt
 
-	standing, err := i.Ledger.CountedHour(ctx, i.id)
+	standing, err := i.Ledger.AcceptedHour(ctx, i.id)
 	if err != nil && !errors.Is(err, table.ErrNotFound) {
 		return "", err
 	}
@@ -168,7 +168,7 @@ func (i *ingesting) takeOver(ctx context.Context, standing ledger.Hour, inputs [
 		}
 	}
 	verdict, err := i.Ledger.TakeOver(ctx, i.id, i.hour, inputs)
-	if same && err == nil && verdict == ledger.Counted {
+	if same && err == nil && verdict == ledger.Accepted {
 		_, err = i.Ledger.CopyDismissals(ctx, from, i.id, i.hour.RejectedFile)
 	}
 	return verdict, err

@@ -57,18 +57,18 @@ type line struct {
 	StampEventDateTime    string    `col:"azureStackEventDateTime"`
 }
 
-// PutAnswers writes a row of DailyUsage for each record that has a final
+// PutOutcomes writes a row of DailyUsage for each record that has a final
 // answer. A record's first final answer stands: a repeat of the batch, which
 // commerce answers with Duplicate, changes nothing.
-func (l *Ledger) PutAnswers(ctx context.Context, id BatchID, records []daily.Record, answers map[string]Answer) error {
-	_, err := l.KeepAnswers(ctx, id, records, answers)
+func (l *Ledger) PutOutcomes(ctx context.Context, id BatchID, records []daily.Record, answers map[string]Answer) error {
+	_, err := l.KeepOutcomes(ctx, id, records, answers)
 	return err
 }
 
-// KeepAnswers is PutAnswers, and returns the answers that stand: where a record
+// KeepOutcomes is PutOutcomes, and returns the answers that stand: where a record
 // had one before, that one. What is made of the answers must be made of these,
 // or it says something else than DailyUsage.
-func (l *Ledger) KeepAnswers(ctx context.Context, id BatchID, records []daily.Record, answers map[string]Answer) (map[string]Answer, error) {
+func (l *Ledger) KeepOutcomes(ctx context.Context, id BatchID, records []daily.Record, answers map[string]Answer) (map[string]Answer, error) {
 	rows := make([]table.Row, 0, len(records))
 	for _, r := range records {
 		a, ok := answers[r.RecordID]
@@ -140,12 +140,12 @@ const CodeDecided = "RejectedByDecision"
 // Receipt is the file that keeps commerce's final answers to one batch, in the
 // order of its records.
 type Receipt struct {
-	Batch   string          `json:"batch"`
-	Answers []ReceiptAnswer `json:"outcomes"`
+	Batch    string           `json:"batch"`
+	Outcomes []ReceiptOutcome `json:"outcomes"`
 }
 
-// ReceiptAnswer is the answer to one record, and what stands of it.
-type ReceiptAnswer struct {
+// ReceiptOutcome is the answer to one record, and what stands of it.
+type ReceiptOutcome struct {
 	RecordID string         `json:"recordId"`
 	Status   string         `json:"status"`
 	Code     string         `json:"code,omitempty"`

@@ -58,7 +58,7 @@ func (l *Ledger) AskSettleBatch(ctx context.Context, id BatchID, as Outcome, why
 			return false, fmt.Errorf("as %q: it must be %s or %s", as, SettleAccepted, SettleDeclined)
 		case b.SettledAs() == as:
 			return false, nil
-		case b.State == BatchAnswered:
+		case b.State == BatchDone:
 			return false, fmt.Errorf("every record of it has a final answer: %w", ErrDecided)
 		case b.DeclinedSince.IsZero() && b.Unread < UnreadTries && b.Tries < SettleTries:
 			return false, fmt.Errorf("commerce may still answer it; try %d met: %q: %w", b.Tries, b.LastResponse, ErrDecided)
@@ -84,7 +84,7 @@ func (l *Ledger) AskSettleBatch(ctx context.Context, id BatchID, as Outcome, why
 // does not wait.
 func (l *Ledger) AskRetry(ctx context.Context, id BatchID, why Reasoned) (Batch, error) {
 	b, err := l.changeBatch(ctx, id, why, func(b *Batch) (bool, error) {
-		if b.State == BatchAnswered || b.NotBefore.IsZero() {
+		if b.State == BatchDone || b.NotBefore.IsZero() {
 			return false, nil
 		}
 		b.NotBefore = time.Time{}

@@ -16,9 +16,9 @@ type BatchState string
 
 // States of a batch.
 const (
-	BatchReady    BatchState = "ready"   // not sent, or sent without an answer
-	BatchWaiting  BatchState = "waiting" // commerce could not take it: sent again after NotBefore
-	BatchAnswered BatchState = "done"    // every record has its final outcome
+	BatchReady   BatchState = "ready"   // not sent, or sent without an answer
+	BatchWaiting BatchState = "waiting" // commerce could not take it: sent again after NotBefore
+	BatchDone    BatchState = "done"    // every record has its final outcome
 )
 
 // BatchID names one batch.
@@ -57,7 +57,7 @@ type Batch struct {
 	// Of a batch that is not answered yet.
 	Unknowns      int64     `col:"unknowns,omitempty"` // tries with an unknown outcome since the last read-back
 	Unread        int64     `col:"unread,omitempty"`   // tries in which an answer had no result that could be read, of some record
-	UnansweredAt  time.Time `col:"noResponseAt"`       // when a request of it last ended without an answer
+	NoResponseAt  time.Time `col:"noResponseAt"`       // when a request of it last ended without an answer
 	SettleFrom    time.Time `col:"settleFrom"`         // an operator has settled it, and no request is sent any more; none is on its way from then on
 	Partial       bool      `col:"partial,omitempty"`  // some of its records may be answered in DailyUsage
 	DeclinedSince time.Time `col:"declinedSince"`      // commerce refuses each request of it; absent if it does not
@@ -120,7 +120,7 @@ func (l *Ledger) Batch(ctx context.Context, id BatchID) (Batch, error) {
 func batchOf(row table.Row) (Batch, error) {
 	b := Batch{tag: row.Tag}
 	err := table.Decode(row.Props, &b)
-	if _, is := row.Props["declined"]; !is && b.State == BatchAnswered {
+	if _, is := row.Props["declined"]; !is && b.State == BatchDone {
 		if b.Declined = b.Conflict + b.Expired; b.Decision != Reject {
 			b.Declined += b.Rejected
 		}
@@ -199,9 +199,9 @@ func (l *Ledger) AllBatches(ctx context.Context, cloudID string) iter.Seq2[Liste
 	}
 }
 
-// UnansweredBatches is AllBatches of those without a final answer. It reads what
+// PendingBatches is AllBatches of those without a final answer. It reads what
 // is open, not the past.
-func (l *Ledger) UnansweredBatches(ctx context.Context, cloudID string) iter.Seq2[ListedBatch, error] {
+func (l *Ledger) PendingBatches(ctx context.Context, cloudID string) iter.Seq2[ListedBatch, error] {
 	return func(yield func(ListedBatch, error) bool) {
 		marks, err := l.OpenMarks(ctx)
 		if err != nil {
@@ -218,7 +218,7 @@ func (l *Ledger) UnansweredBatches(ctx context.Context, cloudID string) iter.Seq
 				return
 			}
 			for i, b := range batches {
-				if b.State != BatchAnswered && !yield(ListedBatch{ids[i], b}, nil) {
+				if b.State != BatchDone && !yield(ListedBatch{ids[i], b}, nil) {
 					return
 				}
 			}

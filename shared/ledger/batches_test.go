@@ -88,7 +88,7 @@ func TestBatches(t *testing.T) {
 		two := one
 		one.State, one.Tries, one.LastResponse, one.NotBefore = ledger.BatchWaiting, 1, "busy", landed.Add(time.Minute)
 		ok(t, l.UpdateBatch(ctx, id, one))
-		two.State = ledger.BatchAnswered
+		two.State = ledger.BatchDone
 		is(t, l.UpdateBatch(ctx, id, two), table.ErrChanged)
 		now, err := l.Batch(ctx, id)
 		ok(t, err)
@@ -132,7 +132,7 @@ func TestPutAnswers(t *testing.T) {
 		return all
 	}
 	t.Run("a record without an answer has no row", func(t *testing.T) {
-		ok(t, l.PutAnswers(ctx, id, rows, map[string]ledger.Answer{"record-0001": {Status: "Accepted"}, "record-9999": {Status: "Accepted"}}))
+		ok(t, l.PutOutcomes(ctx, id, rows, map[string]ledger.Answer{"record-0001": {Status: "Accepted"}, "record-9999": {Status: "Accepted"}}))
 		if got := lines(t); len(got) != 1 {
 			t.Errorf("rows %v", got)
 		}
@@ -143,8 +143,8 @@ func TestPutAnswers(t *testing.T) {
 			"record-0001": {Status: "Duplicate"},
 			"record-0002": {Status: "Rejected", Message: strings.Repeat("é", 1000), Quantity: strings.Repeat("9", 100_000)},
 		}
-		ok(t, l.PutAnswers(ctx, id, rows, answers))
-		ok(t, l.PutAnswers(ctx, id, rows, accept(rows)))
+		ok(t, l.PutOutcomes(ctx, id, rows, answers))
+		ok(t, l.PutOutcomes(ctx, id, rows, accept(rows)))
 		got := lines(t)
 		for record, want := range map[string]string{"record-0000": "Conflict", "record-0001": "Accepted", "record-0002": "Rejected"} {
 			if got[record]["outcome"] != want {
@@ -205,7 +205,7 @@ func TestFinishRevision(t *testing.T) {
 		_, err := l.FinishRevision(ctx, m, batches, landed)
 		return err
 	}
-	answered := ledger.Batch{State: ledger.BatchAnswered}
+	answered := ledger.Batch{State: ledger.BatchDone}
 	t.Run("does nothing while the closer still lists batches", func(t *testing.T) {
 		ok(t, finish(mark(t), answered))
 		mark(t)
@@ -238,7 +238,7 @@ func TestAnswersAreReadBack(t *testing.T) {
 		all[1].RecordID: {Status: "Rejected", Code: "NoMeter", Message: "unknown meter"},
 		all[3].RecordID: {Status: "Conflict", Quantity: "12.5"},
 	}
-	ok(t, l.PutAnswers(ctx, id, all, want))
+	ok(t, l.PutOutcomes(ctx, id, all, want))
 	got, err := l.Answers(ctx, id, all)
 	ok(t, err)
 	if diff := cmp.Diff(want, got); diff != "" {

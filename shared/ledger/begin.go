@@ -146,7 +146,7 @@ func (l *Ledger) inputs(ctx context.Context, cloudID string, day usage.Day) (inp
 // place, both could seem to count, or neither. without is true if the hour
 // counts with a file that is not among them.
 func (l *Ledger) judgeInputs(ctx context.Context, c *Closing, inputs []DayInput) (without bool, err error) {
-	standing, err := l.CountedHour(ctx, HourID{c.CloudID, inputs[0].Hour, inputs[0].SHA16})
+	standing, err := l.AcceptedHour(ctx, HourID{c.CloudID, inputs[0].Hour, inputs[0].SHA16})
 	if err != nil && !errors.Is(err, table.ErrNotFound) {
 		return false, err
 	}
@@ -175,7 +175,7 @@ func (l *Ledger) judgeInputs(ctx context.Context, c *Closing, inputs []DayInput)
 		c.left = c.left || h.Verdict == Voided || h.Verdict == Excluded
 		// Nobody has decided yet, or it counts since the pointer was read. One that is
 		// not registered, beside another, counts only by a decision, which marks the day.
-		if err != nil || !h.Verdict.Final() && !there || h.Verdict == Counted {
+		if err != nil || !h.Verdict.Final() && !there || h.Verdict == Accepted {
 			c.Pending = append(c.Pending, in)
 		}
 	}

@@ -20,8 +20,8 @@ func (l *Ledger) Inputs(ctx context.Context, cloudID string, day usage.Day) ([]D
 	return inputs, nil
 }
 
-// CountedInputs is Inputs of which the hour blob counts.
-func (l *Ledger) CountedInputs(ctx context.Context, cloudID string, day usage.Day) ([]DayInput, error) {
+// AcceptedInputs is Inputs of which the hour blob counts.
+func (l *Ledger) AcceptedInputs(ctx context.Context, cloudID string, day usage.Day) ([]DayInput, error) {
 	inputs, err := l.Inputs(ctx, cloudID, day)
 	if err != nil {
 		return nil, err
@@ -32,7 +32,7 @@ func (l *Ledger) CountedInputs(ctx context.Context, cloudID string, day usage.Da
 		if err != nil && !errors.Is(err, table.ErrNotFound) {
 			return nil, fmt.Errorf("list inputs of %s: %w", day, err)
 		}
-		if h.Verdict == Counted {
+		if h.Verdict == Accepted {
 			counted = append(counted, in)
 		}
 	}

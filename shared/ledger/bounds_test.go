@@ -55,7 +55,7 @@ func TestTransactionsStayWithinTheirBounds(t *testing.T) {
 			for i := range all {
 				all[i].Tags, all[i].AdditionalInfo.Stamp = c.tags, c.tags[:len(c.tags)/2]
 			}
-			ok(t, l.PutAnswers(ctx, id, all, accept(all)))
+			ok(t, l.PutOutcomes(ctx, id, all, accept(all)))
 			if len(sizes) != c.transactions {
 				t.Errorf("%d transactions, want %d", len(sizes), c.transactions)
 			}

@@ -211,7 +211,7 @@ func (l *Ledger) takeOver(ctx context.Context, id HourID, h Hour, inputs []DayIn
 	if err := l.markAll(ctx, id, days, OpenDay{Since: c.file.DecidedAt, LastLanding: h.LandedAt}); err != nil {
 		return "", err
 	}
-	h.Verdict = Counted
+	h.Verdict = Accepted
 	h.Inherit(c.file)
 	var ops []table.Op
 	if leaves := cmp.Or(c.standing.Counts, c.standing.Excluded); leaves != id.SHA16 {
@@ -233,7 +233,7 @@ func (l *Ledger) takeOver(ctx context.Context, id HourID, h Hour, inputs []DayIn
 			return now.file.Verdict, readErr
 		}
 	}
-	return Counted, err
+	return Accepted, err
 }
 
 // void is the write by which a file leaves to another, which is h.

@@ -86,7 +86,7 @@ func atRest(t *testing.T, l *ledger.Ledger, cloudID string, least int64) string 
 	t.Helper()
 	ctx := context.Background()
 	d := day(t, "20191210")
-	standing, err := l.CountedHour(ctx, ledger.HourID{CloudID: cloudID, Hour: hour(t, "2019121019")})
+	standing, err := l.AcceptedHour(ctx, ledger.HourID{CloudID: cloudID, Hour: hour(t, "2019121019")})
 	ok(t, err)
 	end := "counts " + (standing.Counts + "-")[:1]
 	for at, day := range []usage.Day{d - 1, d, d + 1} {
@@ -190,7 +190,7 @@ func TestDecisions(t *testing.T) {
 		_, hourB := blobOf(a.CloudID, b.Hour, fileB)
 		verdict, err := takeOver(ctx, l, b, hourB, daysOfB...)
 		ok(t, err)
-		if verdict != ledger.Counted {
+		if verdict != ledger.Accepted {
 			t.Errorf("verdict %s", verdict)
 		}
 		for _, d := range []usage.Day{d - 1, d, d + 1} {
@@ -236,7 +236,7 @@ func TestDecisions(t *testing.T) {
 				refused++
 			}
 		}
-		standing, err := l.CountedHour(ctx, a)
+		standing, err := l.AcceptedHour(ctx, a)
 		ok(t, err)
 		if refused != 3 || standing.Counts != fileA || (standing.Challenger == fileB) != row(t, b).TakesOver() || (standing.Challenger == fileC) != row(t, c).TakesOver() {
 			t.Errorf("%d refused; the pointer %+v", refused, standing)

@@ -76,7 +76,7 @@ func (l *Ledger) finishRevision(ctx context.Context, m OpenMark, batches []Batch
 		return 0, err
 	}
 	for _, b := range batches {
-		if b.State != BatchAnswered {
+		if b.State != BatchDone {
 			return 0, nil
 		}
 		declined += b.Declined
@@ -173,7 +173,7 @@ func (l *Ledger) declined(ctx context.Context, cloudID string, day usage.Day, no
 	open := int64(len(batches)) < last.Batches
 	for _, b := range batches {
 		declined += b.Declined
-		open = open || b.State != BatchAnswered
+		open = open || b.State != BatchDone
 	}
 	switch {
 	case declined > 0:

@@ -59,7 +59,7 @@ func (l *Ledger) dismiss(ctx context.Context, id HourID, rows []RejectedRow, why
 
 // moved reports whether another file counts for the hour than id's.
 func (l *Ledger) moved(ctx context.Context, id HourID) (bool, error) {
-	standing, err := l.CountedHour(ctx, id)
+	standing, err := l.AcceptedHour(ctx, id)
 	if err == nil && standing.Counts == id.SHA16 && standing.Challenger != "" {
 		err = fmt.Errorf("the hour is about to change: file %s is to take its place, or to leave it; run the command again when hour list shows that it did: %w",
 			standing.Challenger, ErrDecided)
@@ -74,7 +74,7 @@ func (l *Ledger) sameLines(ctx context.Context, id HourID, rows []RejectedRow) (
 		return id, nil, err
 	}
 	before.Counts = id.SHA16
-	standing, err := l.CountedHour(ctx, id)
+	standing, err := l.AcceptedHour(ctx, id)
 	if err == nil && standing.Root() != before.Root() {
 		err = fmt.Errorf("file %s counts for the hour: %w", standing.Counts, ErrDecided)
 	}

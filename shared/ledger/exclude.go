@@ -22,7 +22,7 @@ const leaving = "-"
 
 // Leaves reports whether the file is about to be excluded: that was announced,
 // and has not been done yet.
-func (h Hour) Leaves() bool { return h.Verdict == Counted && h.Decision == Exclude }
+func (h Hour) Leaves() bool { return h.Verdict == Accepted && h.Decision == Exclude }
 
 // OutByEnd reports whether only an end took the file out. It is asked of its row.
 func (h Hour) OutByEnd() bool { return h.Verdict == Unregistered && h.Decision == Exclude }
@@ -85,7 +85,7 @@ func (l *Ledger) announceExclusion(ctx context.Context, id HourID, why Reasoned,
 		case c.standing.Excluded == id.SHA16 && c.standing.Counts == "", c.standing.Counts != id.SHA16 && byEnd:
 			return nil, nil // done, or nothing to do
 		case c.standing.Counts != id.SHA16:
-			return nil, fmt.Errorf("its verdict is %s, not %s: %w", c.file.Verdict, Counted, ErrDecided)
+			return nil, fmt.Errorf("its verdict is %s, not %s: %w", c.file.Verdict, Accepted, ErrDecided)
 		case other == leaving:
 			return nil, nil // on its way
 		case other != "" && !byEnd:

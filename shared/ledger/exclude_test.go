@@ -119,7 +119,7 @@ func TestExclude(t *testing.T) {
 	}
 	steps(2)
 	stated("2019121019_" + fileB)
-	if h := verdict(other, ledger.Counted); h.Decision != "" || h.Accepted != 9 || !strings.Contains(h.Earlier, "exclude by olga") {
+	if h := verdict(other, ledger.Accepted); h.Decision != "" || h.Accepted != 9 || !strings.Contains(h.Earlier, "exclude by olga") {
 		t.Errorf("row %+v", h)
 	}
 }

@@ -83,14 +83,14 @@ func wayOfADay(t testing.TB, l *ledger.Ledger, cloudID string) []func(context.Co
 		return func(ctx context.Context) error {
 			id := ledger.BatchID{CloudID: cloudID, Day: d, Revision: 1, Number: number}
 			b, err := l.Batch(ctx, id)
-			if err != nil || b.State == ledger.BatchAnswered {
+			if err != nil || b.State == ledger.BatchDone {
 				return err
 			}
 			sent := records(t, d, 3*number)[3*number-3:]
-			if err := l.PutAnswers(ctx, id, sent, accept(sent)); err != nil {
+			if err := l.PutOutcomes(ctx, id, sent, accept(sent)); err != nil {
 				return err
 			}
-			b.State, b.Tries, b.Accepted = ledger.BatchAnswered, 1, int64(len(sent))
+			b.State, b.Tries, b.Accepted = ledger.BatchDone, 1, int64(len(sent))
 			return l.UpdateBatch(ctx, id, b)
 		}
 	}

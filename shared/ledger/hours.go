@@ -17,7 +17,7 @@ type Verdict string
 
 // Verdicts. Only a counted blob is in any bill.
 const (
-	Counted      Verdict = "accepted"
+	Accepted     Verdict = "accepted"
 	Duplicate    Verdict = "duplicate"    // another file with the rows of the hour that counts
 	Conflict     Verdict = "conflict"     // another file with other rows: the operator decides
 	Rejected     Verdict = "rejected"     // refused whole
@@ -90,9 +90,9 @@ func (l *Ledger) Hour(ctx context.Context, id HourID) (Hour, error) {
 	return l.readHour(ctx, id, id.key())
 }
 
-// CountedHour reads the row of the blob that counts for id's hour, whichever
+// AcceptedHour reads the row of the blob that counts for id's hour, whichever
 // it is; ErrNotFound if none does.
-func (l *Ledger) CountedHour(ctx context.Context, id HourID) (Hour, error) {
+func (l *Ledger) AcceptedHour(ctx context.Context, id HourID) (Hour, error) {
 	return l.readHour(ctx, id, id.pointer())
 }
 
@@ -181,7 +181,7 @@ func (l *Ledger) CommitHour(ctx context.Context, id HourID, h Hour, inputs []Day
 	if err := l.openInputs(ctx, inputs); err != nil {
 		return "", fmt.Errorf("commit hour %s: %w", id, err)
 	}
-	h.Verdict = Counted
+	h.Verdict = Accepted
 	pointer := h
 	pointer.Counts = id.SHA16
 	err := l.Store.Apply(ctx, table.UsageHours, id.partition(),
@@ -191,15 +191,15 @@ func (l *Ledger) CommitHour(ctx context.Context, id HourID, h Hour, inputs []Day
 		if err != nil {
 			return "", fmt.Errorf("commit hour %s: %w", id, err)
 		}
-		return Counted, nil
+		return Accepted, nil
 	}
-	standing, err := l.CountedHour(ctx, id)
+	standing, err := l.AcceptedHour(ctx, id)
 	if err != nil {
 		return "", err
 	}
 	switch {
 	case standing.Counts == id.SHA16:
-		return Counted, nil // an earlier try of ours
+		return Accepted, nil // an earlier try of ours
 	case standing.CountsAgain(id):
 		return l.readmit(ctx, id, h, inputs)
 	case standing.Waits(id):

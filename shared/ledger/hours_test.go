@@ -26,24 +26,24 @@ func TestCommitHour(t *testing.T) {
 	t.Run("an unknown blob has no verdict", func(t *testing.T) {
 		_, err := l.Hour(ctx, first)
 		is(t, err, table.ErrNotFound)
-		_, err = l.CountedHour(ctx, first)
+		_, err = l.AcceptedHour(ctx, first)
 		is(t, err, table.ErrNotFound)
 	})
 	t.Run("the first blob of an hour counts and opens its usage days", func(t *testing.T) {
 		verdict, err := commit(ctx, l, first, firstHour, before, after)
 		ok(t, err)
-		if verdict != ledger.Counted {
+		if verdict != ledger.Accepted {
 			t.Errorf("verdict %q", verdict)
 		}
 		want := firstHour
-		want.Verdict = ledger.Counted
+		want.Verdict = ledger.Accepted
 		got, err := l.Hour(ctx, first)
 		ok(t, err)
 		if diff := cmp.Diff(want, got); diff != "" {
 			t.Errorf("row of the blob (-want +got):\n%s", diff)
 		}
 		want.Counts = first.SHA16
-		got, err = l.CountedHour(ctx, first)
+		got, err = l.AcceptedHour(ctx, first)
 		ok(t, err)
 		if diff := cmp.Diff(want, got); diff != "" {
 			t.Errorf("row of the hour (-want +got):\n%s", diff)
@@ -58,7 +58,7 @@ func TestCommitHour(t *testing.T) {
 		was := dump(t, l, cloudID)
 		verdict, err := commit(ctx, l, first, firstHour, before, after)
 		ok(t, err)
-		if verdict != ledger.Counted {
+		if verdict != ledger.Accepted {
 			t.Errorf("verdict %q", verdict)
 		}
 		if diff := cmp.Diff(was, dump(t, l, cloudID)); diff != "" {
@@ -85,7 +85,7 @@ func TestCommitHour(t *testing.T) {
 		if verdict != ledger.Conflict || got.Verdict != verdict || !strings.Contains(got.Reason, "decide which one is right") {
 			t.Errorf("verdict %q, row %+v", verdict, got)
 		}
-		standing, err := l.CountedHour(ctx, id)
+		standing, err := l.AcceptedHour(ctx, id)
 		ok(t, err)
 		if standing.Counts != first.SHA16 {
 			t.Errorf("%s counts", standing.Counts)
@@ -106,7 +106,7 @@ func TestCommitHour(t *testing.T) {
 		id, empty := blobOf(cloud(1), h, "dddddddddddddddd")
 		verdict, err := commit(ctx, l, id, empty)
 		ok(t, err)
-		if verdict != ledger.Counted || marked(t, l, cloud(1), before.Compact()) {
+		if verdict != ledger.Accepted || marked(t, l, cloud(1), before.Compact()) {
 			t.Errorf("verdict %q", verdict)
 		}
 	})
@@ -125,12 +125,12 @@ func TestCommitHour(t *testing.T) {
 		}
 		wait.Wait()
 		id, _ := blobOf(cloud(2), h, "")
-		standing, err := l.CountedHour(ctx, id)
+		standing, err := l.AcceptedHour(ctx, id)
 		ok(t, err)
 		for i, verdict := range verdicts {
 			want := ledger.Conflict
 			if fmt.Sprintf("%016x", i) == standing.Counts {
-				want = ledger.Counted
+				want = ledger.Accepted
 			}
 			if verdict != want {
 				t.Errorf("blob %d: %q, want %q", i, verdict, want)
@@ -168,7 +168,7 @@ func TestDecideHour(t *testing.T) {
 		id, h := blobOf(cloudID, hour(t, "2019121019"), "c")
 		verdict, err := commit(ctx, l, id, h, day(t, "20191210"))
 		ok(t, err)
-		if verdict != ledger.Counted {
+		if verdict != ledger.Accepted {
 			t.Errorf("got %q", verdict)
 		}
 	})

@@ -15,7 +15,7 @@ func TestDeclinedOfAnEarlierVersion(t *testing.T) {
 	ok(t, l.OpenBatches(t.Context(), ledger.Manifest{CloudID: cloudID, UsageDay: d, Revision: 1,
 		Batches: []daily.Batch{{Number: 1, Records: 5}, {Number: 2, Records: 5}, {Number: 3, Records: 5}}}, landed))
 	for n, b := range []ledger.Batch{{Accepted: 2, Rejected: 1, Expired: 1, Conflict: 1}, {Rejected: 4, Expired: 1, Decision: ledger.Reject}, {Accepted: 5}} {
-		b.State, b.Records = ledger.BatchAnswered, 5
+		b.State, b.Records = ledger.BatchDone, 5
 		props := table.Encode(b)
 		delete(props, "declined")
 		id := ledger.BatchID{CloudID: cloudID, Day: d, Revision: 1, Number: n + 1}
@@ -49,7 +49,7 @@ func TestDeclinedByClass(t *testing.T) {
 	ok(t, l.OpenBatches(t.Context(), ledger.Manifest{CloudID: cloudID, UsageDay: d, Revision: 1, Batches: []daily.Batch{{Number: 1, Records: 2}}}, landed))
 	have, err := l.Store.Get(t.Context(), table.UsageBatches, cloudID+"_20191210", "0001_00001")
 	ok(t, err)
-	have.Props = table.Encode(ledger.Batch{State: ledger.BatchAnswered, Records: 2, Rejected: 2, Declined: 2})
+	have.Props = table.Encode(ledger.Batch{State: ledger.BatchDone, Records: 2, Rejected: 2, Declined: 2})
 	ok(t, l.Store.Apply(t.Context(), table.UsageBatches, have.Partition, table.Op{Verb: table.Update, Row: have}))
 	for class, quantity := range map[string]string{"admin": "-16.5", "full": "16.5"} {
 		ok(t, l.Store.Apply(t.Context(), table.DailyUsage, cloudID+"_20191210", table.Op{Row: table.Row{Partition: cloudID + "_20191210", Key: class,

@@ -91,7 +91,7 @@ type RejectedRow struct {
 // an earlier judgement of the same blob are left out.
 func (l *Ledger) RejectedRows(ctx context.Context, id HourID) iter.Seq2[RejectedRow, error] {
 	return func(yield func(RejectedRow, error) bool) {
-		standing, err := l.CountedHour(ctx, id)
+		standing, err := l.AcceptedHour(ctx, id)
 		if err == nil && standing.Counts != id.SHA16 {
 			err = fmt.Errorf("file %s counts for the hour: %w", standing.Counts, ErrDecided)
 		}
@@ -208,7 +208,7 @@ func (l *Ledger) RejectedBetween(ctx context.Context, cloudID string, first, las
 func (l *Ledger) QuarantinedHours(ctx context.Context, cloudID string) iter.Seq2[LandedHour, error] {
 	return func(yield func(LandedHour, error) bool) {
 		for h, err := range l.LandedHours(ctx, cloudID) {
-			if err == nil && (h.Verdict != Counted || h.Quarantined == 0 && h.Original == "") {
+			if err == nil && (h.Verdict != Accepted || h.Quarantined == 0 && h.Original == "") {
 				continue
 			}
 			if !yield(h, err) || err != nil {

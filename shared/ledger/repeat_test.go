@@ -28,7 +28,7 @@ func TestRepeatedAnswersAreCheap(t *testing.T) {
 	keep := func(what string, want int64, keepOf int) {
 		t.Helper()
 		requests.Store(0)
-		stand, err := l.KeepAnswers(ctx, id, all[:keepOf], accept(all[:keepOf]))
+		stand, err := l.KeepOutcomes(ctx, id, all[:keepOf], accept(all[:keepOf]))
 		ok(t, err)
 		if len(stand) != keepOf {
 			t.Errorf("%s: %d answers stand, want %d", what, len(stand), keepOf)
@@ -61,7 +61,7 @@ func TestAnswersInALargeDay(t *testing.T) {
 	for n := 0; n < len(all); n += 500 {
 		id := ledger.BatchID{CloudID: cloudID, Day: d, Revision: 1, Number: n/500 + 1}
 		part := all[n:min(n+500, len(all))]
-		ok(t, l.PutAnswers(ctx, id, part, accept(part)))
+		ok(t, l.PutOutcomes(ctx, id, part, accept(part)))
 	}
 	// Rows are in order of the resource's hash: a batch with first and last of
 	// them spans the day.
@@ -76,7 +76,7 @@ func TestAnswersInALargeDay(t *testing.T) {
 	for _, r := range spread { // a repeat is answered otherwise; the first answer stands
 		answers[r.RecordID] = ledger.Answer{Status: "Duplicate"}
 	}
-	stand, err := l.KeepAnswers(ctx, id, both, answers)
+	stand, err := l.KeepOutcomes(ctx, id, both, answers)
 	ok(t, err)
 	if diff := cmp.Diff(accept(both), stand); diff != "" {
 		t.Errorf("what stands (-want +got):\n%s", diff)
@@ -97,7 +97,7 @@ func TestTwoSendersKeepAnswers(t *testing.T) {
 		if op.Write && step < 4 { // before each of the first transactions
 			part := all[step*10 : step*10+10]
 			step++
-			if err := first.PutAnswers(ctx, id, part, accept(part)); err != nil {
+			if err := first.PutOutcomes(ctx, id, part, accept(part)); err != nil {
 				return fmt.Errorf("the other sender: %w", err)
 			}
 		}
@@ -107,7 +107,7 @@ func TestTwoSendersKeepAnswers(t *testing.T) {
 	for _, r := range all {
 		answers[r.RecordID] = ledger.Answer{Status: "Rejected"}
 	}
-	stand, err := second.KeepAnswers(ctx, id, all, answers)
+	stand, err := second.KeepOutcomes(ctx, id, all, answers)
 	ok(t, err)
 	for i, r := range all {
 		want := "Rejected"

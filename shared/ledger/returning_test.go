@@ -27,12 +27,12 @@ func TestAnInterruptedIngestThatWasAboutToReturn(t *testing.T) {
 	if _, err := commit(ctx, &ledger.Ledger{Store: dyingAt{store, table.Update}}, id, h, d); err == nil {
 		t.Fatal("it did not die before it counted again")
 	}
-	if standing, err := l.CountedHour(ctx, id); err != nil || standing.Challenger != id.SHA16 {
+	if standing, err := l.AcceptedHour(ctx, id); err != nil || standing.Challenger != id.SHA16 {
 		t.Fatalf("pointer %+v, error %v", standing, err)
 	}
 	_, err = l.DecideHour(ctx, id, ended)
 	ok(t, err)
-	if standing, err := l.CountedHour(ctx, id); err != nil || standing.Challenger != "" || standing.Excluded != id.SHA16 {
+	if standing, err := l.AcceptedHour(ctx, id); err != nil || standing.Challenger != "" || standing.Excluded != id.SHA16 {
 		t.Errorf("pointer %+v, error %v", standing, err)
 	}
 	ok(t, stateNext(ctx, l, cloudID, d))

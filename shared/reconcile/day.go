@@ -44,7 +44,7 @@ func (r *run) readDay(ctx context.Context, day usage.Day) (*dayState, error) {
 		}
 		revisions = append(revisions, rev)
 	}
-	inputs, err := r.Ledger.CountedInputs(ctx, r.o.CloudID, day)
+	inputs, err := r.Ledger.AcceptedInputs(ctx, r.o.CloudID, day)
 	if err != nil {
 		return nil, err
 	}
@@ -243,7 +243,7 @@ func (r *run) unanswered(ctx context.Context, day usage.Day, revision int) (bool
 		return false, err
 	}
 	for _, b := range batches {
-		if b.State != ledger.BatchAnswered {
+		if b.State != ledger.BatchDone {
 			return true, nil
 		}
 	}

@@ -22,7 +22,7 @@ func (r *run) readHours(ctx context.Context) error {
 			return err
 		}
 		switch {
-		case h.Verdict == ledger.Counted:
+		case h.Verdict == ledger.Accepted:
 			r.counting[h.ID.Hour], count[h.ID] = landedOf(h.ID, h.Hour), h.Hour
 		case h.TakesOver():
 			odd[h.ID.Hour] = append(odd[h.ID.Hour], "file "+h.ID.SHA16+" will replace the accepted one")
@@ -37,7 +37,7 @@ func (r *run) readHours(ctx context.Context) error {
 		}
 	}
 	for day := r.o.From; day <= r.o.To; day = day.Next() {
-		inputs, err := r.Ledger.CountedInputs(ctx, r.o.CloudID, day)
+		inputs, err := r.Ledger.AcceptedInputs(ctx, r.o.CloudID, day)
 		if err != nil {
 			return err
 		}

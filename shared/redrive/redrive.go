@@ -125,7 +125,7 @@ func (r Redriver) redrive(ctx context.Context, req Request) (Outcome, error) {
 	if err != nil {
 		return d.out, err
 	}
-	if h, err = r.Ledger.Hour(ctx, corrected); err == nil && h.Verdict != ledger.Counted {
+	if h, err = r.Ledger.Hour(ctx, corrected); err == nil && h.Verdict != ledger.Accepted {
 		err = fmt.Errorf("the corrected blob is %s: %w", h.Verdict, ledger.ErrDecided)
 	}
 	d.out.UsageDays, d.out.Why = h.UsageDays, whyOf(h)
@@ -140,7 +140,7 @@ func (r Redriver) standing(ctx context.Context, id ledger.HourID) (ledger.HourID
 		return id, asked, err
 	}
 	asked.Counts = id.SHA16
-	standing, err := r.Ledger.CountedHour(ctx, id)
+	standing, err := r.Ledger.AcceptedHour(ctx, id)
 	if err == nil && (standing.Counts == "" || standing.Root() != asked.Root()) {
 		err = fmt.Errorf("file %q counts for the hour: %w", standing.Counts, ledger.ErrDecided)
 	}

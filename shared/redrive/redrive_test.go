@@ -112,7 +112,7 @@ func TestADismissalBeforeAKilledRedrive(t *testing.T) {
 	why := ledger.Reasoned{By: "olga", Reason: "the region is set", At: reported.End()}
 	rows := func() (rows []ledger.RejectedRow) {
 		id := id
-		h, err := l.CountedHour(t.Context(), id)
+		h, err := l.AcceptedHour(t.Context(), id)
 		ok(err)
 		id.SHA16 = h.Counts
 		for r, err := range l.RejectedRows(t.Context(), id) {
@@ -127,7 +127,7 @@ func TestADismissalBeforeAKilledRedrive(t *testing.T) {
 	if _, err := r.Redrive(t.Context(), redrive.Request{ID: id, Why: why}); !errors.Is(err, errKilled) {
 		t.Fatal(err)
 	}
-	standing, err := l.CountedHour(t.Context(), id)
+	standing, err := l.AcceptedHour(t.Context(), id)
 	ok(err)
 	corrected := ledger.HourID{CloudID: cloudID, Hour: reported, SHA16: standing.Challenger}
 	before, err := l.Hour(t.Context(), corrected)
@@ -136,7 +136,7 @@ func TestADismissalBeforeAKilledRedrive(t *testing.T) {
 	inherited := ledger.Hour{}
 	inherited.Inherit(before)
 	take(before.Blob, inherited) // as IngestHour finishes it
-	if standing, err := l.CountedHour(t.Context(), id); err != nil || standing.Counts != id.SHA16 || standing.Challenger != "" {
+	if standing, err := l.AcceptedHour(t.Context(), id); err != nil || standing.Counts != id.SHA16 || standing.Challenger != "" {
 		t.Errorf("pointer %+v, error %v", standing, err)
 	}
 	if h, err := l.Hour(t.Context(), corrected); err != nil || h.Verdict != ledger.KeptOut || h.DecisionReason != "row 1 was dismissed before the redrive was announced" {

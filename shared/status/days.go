@@ -139,7 +139,7 @@ func (s *stack) batches(ctx context.Context) error {
 			return err
 		}
 		for i, b := range batches {
-			if b.State == ledger.BatchAnswered {
+			if b.State == ledger.BatchDone {
 				open.Declined += b.Declined
 				continue
 			}

@@ -122,7 +122,7 @@ func (s *stack) misses(ctx context.Context, id ledger.HourID) (bool, error) {
 	if id.Hour.End().Add(calendar.Late).Before(s.now) {
 		return false, nil
 	}
-	_, err := s.Ledger.CountedHour(ctx, id)
+	_, err := s.Ledger.AcceptedHour(ctx, id)
 	if errors.Is(err, table.ErrNotFound) {
 		return true, nil
 	}
@@ -172,7 +172,7 @@ func Undecided(ctx context.Context, l *ledger.Ledger, cloudID string, first, las
 				return u, ErrCut
 			}
 			u.Looked++
-			if standing, err = l.CountedHour(ctx, id); errors.Is(err, table.ErrNotFound) {
+			if standing, err = l.AcceptedHour(ctx, id); errors.Is(err, table.ErrNotFound) {
 				standing, err = ledger.Hour{}, nil
 			}
 			if err != nil {

@@ -95,7 +95,7 @@ func (s *landedSweep) outside(ctx context.Context, history registration.History)
 			if err != nil {
 				return err
 			}
-			if row.Verdict == ledger.Counted && history.NotAccepted(row.ID.Hour.Start(), s.sweeper.Closer.Rules.Settling()) != "" {
+			if row.Verdict == ledger.Accepted && history.NotAccepted(row.ID.Hour.Start(), s.sweeper.Closer.Rules.Settling()) != "" {
 				s.announce(landing.Name{CloudID: row.ID.CloudID, Hour: row.ID.Hour, SHA16: row.ID.SHA16})
 			}
 		}

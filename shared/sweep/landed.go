@@ -147,7 +147,7 @@ func (s *landedSweep) compare(ctx context.Context, rows iter.Seq2[ledger.LandedH
 	defer stop()
 	next := func() (ledger.LandedHour, error, bool) {
 		row, err, more := pull()
-		if more && err == nil && row.Verdict == ledger.Counted {
+		if more && err == nil && row.Verdict == ledger.Accepted {
 			s.newest = max(s.newest, row.ID.Hour)
 		}
 		return row, err, more

@@ -196,7 +196,7 @@ func (sw *Sweeper) sweepBatches(ctx context.Context, r *resending, m ledger.Open
 	}
 	unanswered := 0
 	for i, id := range ids {
-		if batches[i].State == ledger.BatchAnswered {
+		if batches[i].State == ledger.BatchDone {
 			continue
 		}
 		unanswered++

@@ -17,11 +17,11 @@ import (
 // records: batch after batch. It holds those of one batch.
 type outcomes struct {
 	day     *Day
-	batches map[int]ledger.Batch            // by number; one that is not listed yet has no outcomes
-	number  int                             // of the batch at hand
-	left    int64                           // records of it that were not asked for
-	known   []ledger.ReceiptAnswer          // of the batch at hand, if it has its final outcome: of the records that are left
-	some    map[string]ledger.ReceiptAnswer // else, by record: those in DailyUsage so far
+	batches map[int]ledger.Batch             // by number; one that is not listed yet has no outcomes
+	number  int                              // of the batch at hand
+	left    int64                            // records of it that were not asked for
+	known   []ledger.ReceiptOutcome          // of the batch at hand, if it has its final outcome: of the records that are left
+	some    map[string]ledger.ReceiptOutcome // else, by record: those in DailyUsage so far
 }
 
 func (d *Day) outcomes(ctx context.Context) (*outcomes, error) {
@@ -37,7 +37,7 @@ func (d *Day) outcomes(ctx context.Context) (*outcomes, error) {
 }
 
 // of is the final outcome of the next record; nil if it has none yet.
-func (o *outcomes) of(ctx context.Context, recordID string) (*ledger.ReceiptAnswer, error) {
+func (o *outcomes) of(ctx context.Context, recordID string) (*ledger.ReceiptOutcome, error) {
 	if o.left == 0 {
 		o.number++
 		if err := o.read(ctx); err != nil {
@@ -68,7 +68,7 @@ func (o *outcomes) read(ctx context.Context) error {
 		return nil
 	}
 	o.left = b.Records
-	if b.State != ledger.BatchAnswered {
+	if b.State != ledger.BatchDone {
 		return o.readSome(ctx, b)
 	}
 	text, err := content.At(b.Receipt).With(b.ReceiptSHA256, table.UsageBatches).Bytes(ctx, o.day.reader.Blobs, maxReceipt)
@@ -79,10 +79,10 @@ func (o *outcomes) read(ctx context.Context) error {
 	if err := json.Unmarshal(text, &receipt); err != nil {
 		return fmt.Errorf("read receipt %s: %w", b.Receipt, err)
 	}
-	if int64(len(receipt.Answers)) != b.Records {
-		return fmt.Errorf("%w: %s has %d outcomes for %d records", linefile.ErrDamaged, b.Receipt, len(receipt.Answers), b.Records)
+	if int64(len(receipt.Outcomes)) != b.Records {
+		return fmt.Errorf("%w: %s has %d outcomes for %d records", linefile.ErrDamaged, b.Receipt, len(receipt.Outcomes), b.Records)
 	}
-	o.known = receipt.Answers
+	o.known = receipt.Outcomes
 	return nil
 }
 
@@ -109,13 +109,13 @@ func (o *outcomes) readSome(ctx context.Context, b ledger.Batch) error {
 	if err != nil {
 		return err
 	}
-	o.some = make(map[string]ledger.ReceiptAnswer, len(answers))
+	o.some = make(map[string]ledger.ReceiptOutcome, len(answers))
 	for _, r := range records {
 		a, is := answers[r.RecordID]
 		if !is {
 			continue
 		}
-		one := ledger.ReceiptAnswer{RecordID: r.RecordID, Status: a.Status, Code: a.Code, Message: a.Message}
+		one := ledger.ReceiptOutcome{RecordID: r.RecordID, Status: a.Status, Code: a.Code, Message: a.Message}
 		if one.Quantity, err = outcome.Billed(a.Status, r.Quantity, a.Quantity); err != nil {
 			return fmt.Errorf("record %s of batch %s: %w", r.RecordID, id, err)
 		}

@@ -48,7 +48,7 @@ func (f *filter) check() error {
 
 // find goes through the batches that the filter lets pass.
 func (f *filter) find(ctx context.Context, l *ledger.Ledger) iter.Seq2[ledger.ListedBatch, error] {
-	source := l.UnansweredBatches(ctx, f.id.CloudID)
+	source := l.PendingBatches(ctx, f.id.CloudID)
 	if f.all {
 		source = l.AllBatches(ctx, f.id.CloudID)
 	}
@@ -161,7 +161,7 @@ func rowOf(b ledger.ListedBatch) Row {
 // anything.
 func (r Row) why() string {
 	text := r.LastResponse
-	if r.State == string(ledger.BatchAnswered) {
+	if r.State == string(ledger.BatchDone) {
 		text = fmt.Sprintf("%d accepted, %d duplicate, %d conflict, %d rejected, %d expired", r.Accepted, r.Duplicate, r.Conflict, r.Rejected, r.Expired)
 	}
 	if d := r.Decided; d != nil {

@@ -108,7 +108,7 @@ func decide(ctx context.Context, e *cli.Env, storage *cli.Storage, id ledger.Bat
 	}
 	row := rowOf(ledger.ListedBatch{ID: id, Batch: b})
 	decided := fmt.Sprintf("%s (%s, %s)", b.DecisionReason, b.DecidedBy, usage.Point(b.DecidedAt))
-	if b.State == ledger.BatchAnswered {
+	if b.State == ledger.BatchDone {
 		return cli.Result(e, row, "The batch is answered, and this decision is recorded: %s. %s rejected.\n", decided, cli.Count(b.Rejected, "record"))
 	}
 	// Should the message get lost, Sweep or the same command sends it again.

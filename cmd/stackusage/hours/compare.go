@@ -62,7 +62,7 @@ stackusage hour compare --hour 2019-12-10T19:00Z --sha16 0123456789abcdef --with
 // other is the row of the file that the named one is compared with.
 func (f *file) other(ctx context.Context, storage *cli.Storage, with string) (ledger.Hour, error) {
 	if with == "" {
-		return storage.Ledger.CountedHour(ctx, f.id)
+		return storage.Ledger.AcceptedHour(ctx, f.id)
 	}
 	id := f.id
 	var err error

@@ -98,7 +98,7 @@ stackusage hour list --registration hamburg --verdict conflict`, func(ctx contex
 	})
 	only = e.AnyRegistration(cmd)
 	days.Flags(cmd, "reported `day`")
-	cli.EnumVar(cmd, &verdict, "verdict", "only files with this `verdict`", ledger.Counted, ledger.Duplicate, ledger.Conflict, ledger.KeptOut,
+	cli.EnumVar(cmd, &verdict, "verdict", "only files with this `verdict`", ledger.Accepted, ledger.Duplicate, ledger.Conflict, ledger.KeptOut,
 		ledger.Voided, ledger.Excluded, ledger.Rejected, ledger.Unregistered, missing)
 	return cmd
 }

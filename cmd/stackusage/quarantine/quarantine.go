@@ -155,7 +155,7 @@ func (s *selection) find(ctx context.Context) (storage *cli.Storage, err error) 
 	if storage, s.id.CloudID, err = s.of.CloudID(ctx); err != nil {
 		return nil, err
 	}
-	standing, err := storage.Ledger.CountedHour(ctx, s.id)
+	standing, err := storage.Ledger.AcceptedHour(ctx, s.id)
 	if errors.Is(err, table.ErrNotFound) || err == nil && standing.Counts == "" {
 		err = fmt.Errorf("no file is accepted for the hour %s of %s; stackusage hour list shows what landed", s.id.Hour, storage.Name(ctx, s.id.CloudID))
 	}

@@ -159,7 +159,7 @@ func (file) Close() error { return nil }
 // counted is the row of the file that is accepted for the canary's hour; nil if none
 // is yet. A verdict that will not change by itself is an error.
 func (c *canary) counted(ctx context.Context) (*ledger.Hour, error) {
-	h, err := c.app.Ledger.CountedHour(ctx, c.id)
+	h, err := c.app.Ledger.AcceptedHour(ctx, c.id)
 	if err == nil {
 		return &h, nil
 	}
@@ -168,7 +168,7 @@ func (c *canary) counted(ctx context.Context) (*ledger.Hour, error) {
 	}
 	h, err = c.app.Ledger.Hour(ctx, c.id)
 	// One that is accepted was so between the two reads: the next look finds it.
-	if errors.Is(err, table.ErrNotFound) || err == nil && (!h.Verdict.Final() || h.Verdict == ledger.Counted) {
+	if errors.Is(err, table.ErrNotFound) || err == nil && (!h.Verdict.Final() || h.Verdict == ledger.Accepted) {
 		return nil, nil
 	}
 	if err == nil {
@@ -198,7 +198,7 @@ func (c *canary) waiting(ctx context.Context, revision int64) string {
 		return err.Error()
 	}
 	for _, b := range batches {
-		if b.State != ledger.BatchAnswered {
+		if b.State != ledger.BatchDone {
 			return fmt.Sprintf("its batch was sent %d times; the last response of commerce: %q", b.Tries, b.LastResponse)
 		}
 	}

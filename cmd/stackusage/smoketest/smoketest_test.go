@@ -212,7 +212,7 @@ func TestSmokeTestStops(t *testing.T) {
 	})
 	t.Run("the hour is ingested between the two looks at it", func(t *testing.T) {
 		_, c := begin(t)
-		if _, err := c.app.Ledger.DecideHour(t.Context(), c.id, ledger.Hour{Blob: c.name().String(), Verdict: ledger.Counted}); err != nil {
+		if _, err := c.app.Ledger.DecideHour(t.Context(), c.id, ledger.Hour{Blob: c.name().String(), Verdict: ledger.Accepted}); err != nil {
 			t.Fatal(err)
 		}
 		if h, err := c.counted(t.Context()); h != nil || err != nil {

@@ -125,7 +125,7 @@ func (r *run) done(ctx context.Context, text string) bool {
 		return err == nil && hour.Verdict.Final()
 	case m.Batch > 0:
 		b, err := l.Batch(ctx, ledger.BatchID{CloudID: m.CloudID, Day: m.UsageDay, Revision: m.Revision, Number: m.Batch})
-		return err == nil && b.State == ledger.BatchAnswered
+		return err == nil && b.State == ledger.BatchDone
 	default:
 		// That no day is open at all is on the sheet.
 		last, err := l.LastRevision(ctx, m.CloudID, m.UsageDay)

@@ -12,7 +12,7 @@ import (
 )
 
 func answered(in io.Reader) (rows []string, err error) {
-	err = saved.EachAnswered(in, func(row []byte) error {
+	err = saved.EachDone(in, func(row []byte) error {
 		rows = append(rows, string(row))
 		return nil
 	})
