@@ -14,8 +14,8 @@ import (
 	"stackusage/shared/table"
 )
 
-// TestMessages: a failed message is listed, sent again, and dismissed by a mark; one that
-// is still on the poison queue, too.
+// TestMessages: a failed message is listed, sent again, and dismissed by a mark. What is
+// still on the poison queue is listed, and left to Sweep.
 func TestMessages(t *testing.T) {
 	t.Parallel()
 	getenv, account := clitest.Storage(t)
@@ -24,7 +24,7 @@ func TestMessages(t *testing.T) {
 	ok(t, account.Queues.Create(t.Context(), names...))
 	l := ledger.Ledger{Store: account.Tables}
 	day, bad := queue.DayMessage(cloudID, hour19.Day()), "garbage"
-	ok(t, l.PutFailed(t.Context(), ledger.FailedMessage{Queue: queue.Days, Text: day, Reason: "CloseDay gave up on it", LastSeen: time.Now()}))
+	ok(t, l.PutFailed(t.Context(), ledger.FailedMessage{Queue: queue.Days, Text: day, Reason: "CloseDay gave up on it", LastSeen: time.Now().Add(-time.Minute)}))
 	ok(t, account.Queues.Enqueue(t.Context(), queue.Poison(queue.Batches), bad, 0))
 	fails := func(want string, args ...string) {
 		t.Helper()
@@ -46,6 +46,10 @@ func TestMessages(t *testing.T) {
 	if n, err := account.Queues.Depth(t.Context(), queue.Days); err != nil || n != 1 {
 		t.Errorf("%d messages, %v", n, err)
 	}
+	fails("is still on the poison queue of usage-batches", "dismiss", "--queue", queue.Batches, "--id", badID, "--reason", "x")
+	ok(t, account.Queues.Drain(t.Context(), queue.Poison(queue.Batches), func(text string) error { // as Sweep does
+		return l.PutFailed(t.Context(), ledger.FailedMessage{Queue: queue.Batches, Text: text, LastSeen: time.Now().Add(-time.Minute)})
+	}))
 	fails("dismiss it", "resend", "--queue", queue.Batches, "--id", badID, "--reason", "x")
 	fails("no message of queue usage-days has id x", "dismiss", "--queue", queue.Days, "--id", "x", "--reason", "x")
 	fails("--reason is missing", "dismiss", "--queue", queue.Days, "--id", dayID)

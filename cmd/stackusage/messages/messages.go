@@ -6,6 +6,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 	"time"
 
@@ -149,8 +150,8 @@ func (d *decision) flags(cmd *cobra.Command) {
 	d.reason = cli.ReasonFlags(cmd, &d.why)
 }
 
-// begin checks the flags, and reads the message. One that is still on the poison queue is
-// moved to the failed ones first, as Sweep does.
+// begin checks the flags, and reads the message. Only Sweep takes messages from a poison
+// queue: operators have no right to.
 func (d *decision) begin(ctx context.Context, e *cli.Env) (storage *cli.Storage, err error) {
 	if d.name == "" || d.id == "" {
 		return nil, errors.New("--queue or --id is missing: stackusage message list shows both")
@@ -163,14 +164,13 @@ func (d *decision) begin(ctx context.Context, e *cli.Env) (storage *cli.Storage,
 	}
 	d.message, err = storage.Ledger.FailedMessage(ctx, d.name, d.id)
 	if errors.Is(err, table.ErrNotFound) {
-		err = storage.Usage.Queues.Drain(ctx, queue.Poison(d.name), func(text string) error {
-			return storage.Ledger.PutFailed(ctx, ledger.FailedMessage{Queue: d.name, Text: text, LastSeen: d.why.At, Reason: "the function gave up on it or could not read it; its log has the cause"})
-		})
-		if err == nil {
-			d.message, err = storage.Ledger.FailedMessage(ctx, d.name, d.id)
+		rows, peekErr := poisoned(ctx, storage)
+		if peekErr != nil {
+			return nil, peekErr
 		}
-	}
-	if errors.Is(err, table.ErrNotFound) {
+		if slices.ContainsFunc(rows, func(r Row) bool { return r.Queue == d.name && r.ID == d.id }) {
+			return nil, fmt.Errorf("message %s is still on the poison queue of %s; Sweep moves it to the failed ones within minutes, if it runs: then run the command again", d.id, d.name)
+		}
 		err = fmt.Errorf("no message of queue %s has id %s; stackusage message list shows the ones there are", d.name, d.id)
 	}
 	return storage, err
