@@ -41,8 +41,8 @@ func Accept(ctx context.Context, store table.Store, history registration.History
 }
 
 func accept(ctx context.Context, store table.Store, history registration.History, r Range, why ledger.Reasoned) ([]Range, error) {
-	if why.Reason == "" || why.By == "" {
-		return nil, errors.New("a reason and who decides are needed")
+	if err := why.Check(); err != nil {
+		return nil, err
 	}
 	if r.Last < r.First {
 		return nil, errors.New("the last hour is before the first")

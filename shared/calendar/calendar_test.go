@@ -177,7 +177,7 @@ func TestAccept(t *testing.T) {
 		why         ledger.Reasoned
 	}{
 		"it is recorded already": {begins + 41, begins + 42, why}, "no hour of it is missing": {begins, begins + 5, why},
-		"the last hour is before": {begins + 5, begins, why}, "a reason": {begins + 43, begins + 43, ledger.Reasoned{By: "olga"}},
+		"the last hour is before": {begins + 5, begins, why}, "the reason is missing": {begins + 43, begins + 43, ledger.Reasoned{By: "olga"}},
 		"less than 6 h ago": {usage.HourOf(now) + 20, usage.HourOf(now) + 30, why},
 	} {
 		if _, err := accept(why.first, why.last, why.why); err == nil || !strings.Contains(err.Error(), want) {

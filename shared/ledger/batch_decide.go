@@ -100,7 +100,7 @@ func (l *Ledger) AskRetry(ctx context.Context, id BatchID, why Reasoned) (Batch,
 // changeBatch reads a batch and lets step change it, again if a sender wrote it
 // meanwhile. step says whether there is something to write.
 func (l *Ledger) changeBatch(ctx context.Context, id BatchID, why Reasoned, step func(*Batch) (bool, error)) (Batch, error) {
-	if err := why.check(); err != nil {
+	if err := why.Check(); err != nil {
 		return Batch{}, err
 	}
 	for try := 1; ; try++ {

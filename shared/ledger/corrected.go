@@ -26,7 +26,7 @@ func (h Hour) Root() string { return cmp.Or(h.Original, h.Counts) }
 // known before its rows are added up. done is true if it counts already. TakeOver
 // carries it out; repeating it changes nothing.
 func (l *Ledger) AskCorrect(ctx context.Context, id HourID, h Hour, replaces string, why Reasoned) (done bool, err error) {
-	err = why.check()
+	err = why.Check()
 	if err == nil {
 		_, err = l.changeAs(ctx, id, l.readNewClaim, func(c *claim) ([]table.Op, error) {
 			done = c.standing.Counts == id.SHA16

@@ -114,7 +114,7 @@ func (l *Ledger) changeAs(ctx context.Context, id HourID, read func(context.Cont
 // good nowhere. A decision to let it take over that has not been carried out
 // is withdrawn. Repeating it changes nothing.
 func (l *Ledger) KeepOut(ctx context.Context, id HourID, why Reasoned) (Hour, error) {
-	if err := why.check(); err != nil {
+	if err := why.Check(); err != nil {
 		return Hour{}, fmt.Errorf("keep out hour %s: %w", id, err)
 	}
 	h, err := l.change(ctx, id, func(c *claim) ([]table.Op, error) {
@@ -150,7 +150,7 @@ func (l *Ledger) KeepOut(ctx context.Context, id HourID, why Reasoned) (Hour, er
 // The file counts when IngestHour has read it again and TakeOver commits; until
 // then the hour's usage days stay open. Repeating it changes nothing.
 func (l *Ledger) AskTakeOver(ctx context.Context, id HourID, why Reasoned) (Hour, error) {
-	if err := why.check(); err != nil {
+	if err := why.Check(); err != nil {
 		return Hour{}, fmt.Errorf("supersede hour %s: %w", id, err)
 	}
 	h, err := l.change(ctx, id, func(c *claim) ([]table.Op, error) {

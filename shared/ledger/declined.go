@@ -130,7 +130,7 @@ func (l *Ledger) AskSettle(ctx context.Context, cloudID string, day usage.Day, w
 // declined of the last revision. It fails with not where, by what the tables say, there
 // is nothing to ask for.
 func (l *Ledger) askDifference(ctx context.Context, cloudID string, day usage.Day, request OpenDay, why Reasoned, not error) (asked OpenDay, err error) {
-	if err := why.check(); err != nil {
+	if err := why.Check(); err != nil {
 		return asked, err
 	}
 	// Everything is read anew before each try, as in askRestate.

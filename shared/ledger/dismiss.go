@@ -20,7 +20,7 @@ import (
 // the rows before, the same lines of that one are dismissed; and where one is about
 // to, nothing is promised.
 func (l *Ledger) Dismiss(ctx context.Context, id HourID, rows []RejectedRow, why Reasoned) error {
-	err := why.check()
+	err := why.Check()
 	for try := 1; err == nil; try++ {
 		var moved bool
 		if moved, err = l.dismiss(ctx, id, rows, why); !moved {

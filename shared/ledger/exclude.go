@@ -49,7 +49,7 @@ func (h Hour) Waits(id HourID) bool { return h.takenOutByEnd(id) && !h.CountsAga
 // It may be repeated at any time, and finishes what another run began. A file that
 // does not count is left as it is, by an end without an error.
 func (l *Ledger) Exclude(ctx context.Context, id HourID, why Reasoned, byEnd bool) (Verdict, error) {
-	err := why.check()
+	err := why.Check()
 	var h Hour
 	if err == nil {
 		h, err = l.announceExclusion(ctx, id, why, byEnd)

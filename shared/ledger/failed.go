@@ -158,7 +158,7 @@ func (l *Ledger) ResendFailed(ctx context.Context, m FailedMessage, why Reasoned
 }
 
 func (l *Ledger) decideFailed(ctx context.Context, m FailedMessage, why Reasoned) error {
-	err := why.check()
+	err := why.Check()
 	if err == nil {
 		err = l.Store.Apply(ctx, table.FailedMessages, m.Queue, table.Op{Verb: table.Update, Row: table.Row{Partition: m.Queue, Key: m.key, Props: table.Encode(m), Tag: m.tag}})
 	}

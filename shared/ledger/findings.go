@@ -241,7 +241,7 @@ func (l *Ledger) ConfirmDay(ctx context.Context, blobs content.Opener, cloudID s
 }
 
 func (l *Ledger) confirmDay(ctx context.Context, blobs content.Opener, cloudID string, day usage.Day, why Reasoned) ([]settlement.Observation, error) {
-	if err := why.check(); err != nil {
+	if err := why.Check(); err != nil {
 		return nil, err
 	}
 	last, err := l.LastRevision(ctx, cloudID, day)

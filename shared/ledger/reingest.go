@@ -16,7 +16,7 @@ func (h Hour) AwaitsReingest() bool { return h.Decision == Reingest && h.Verdict
 // final verdict is final for the functions, not for a person. IngestHour does it.
 // Repeating it before that changes nothing.
 func (l *Ledger) AskReingest(ctx context.Context, id HourID, why Reasoned) (Hour, error) {
-	err := why.check()
+	err := why.Check()
 	var h Hour
 	for try := 1; err == nil; try++ {
 		h, err = l.askReingest(ctx, id, why)

@@ -19,9 +19,9 @@ type Reasoned struct {
 	At         time.Time
 }
 
-// check keeps a decision's texts within what a row can hold, and fit for one
+// Check keeps a decision's texts within what a row can hold, and fit for one
 // line: they are read in tables and lists.
-func (r Reasoned) check() error {
+func (r Reasoned) Check() error {
 	for name, text := range map[string]string{"reason": r.Reason, "name of who decides": r.By} {
 		if strings.TrimSpace(text) == "" {
 			return fmt.Errorf("the %s is missing: it is recorded for the audit", name)
@@ -75,7 +75,7 @@ func (l *Ledger) AskRevision(ctx context.Context, cloudID string, day usage.Day,
 
 func (l *Ledger) askRestate(ctx context.Context, cloudID string, day usage.Day, settle string, why Reasoned) (OpenDay, error) {
 	var asked OpenDay
-	if err := why.check(); err != nil {
+	if err := why.Check(); err != nil {
 		return asked, err
 	}
 	asks := request(why)
