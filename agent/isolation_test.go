@@ -73,6 +73,9 @@ func TestStorageThatRefusesSomeFiles(t *testing.T) {
 			if report, err := begin().Once(t.Context()); err == nil || report.Collected != 44 || report.Uploaded != 34 {
 				t.Errorf("%+v, %v", report, err)
 			}
+			if aside, err := filepath.Glob(filepath.Join(dir, "rejected", "*")); err != nil || len(aside) > 0 {
+				t.Errorf("set aside after one try: %v, %v", aside, err)
+			}
 			for range 2 {
 				begin().Once(t.Context())
 			}
