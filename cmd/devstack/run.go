@@ -6,9 +6,11 @@ import (
 	"fmt"
 	"io"
 	"log/slog"
+	"os"
 	"time"
 
 	"stackusage/internal/devstack/balance"
+	"stackusage/internal/devstack/commerce/rating"
 	"stackusage/shared/azurestore"
 	"stackusage/shared/content"
 	"stackusage/shared/verify"
@@ -23,6 +25,9 @@ func up(ctx context.Context, o options, log *slog.Logger, stdout io.Writer) erro
 	defer s.stop()
 	page, err := s.startAccountPage()
 	if err != nil {
+		return err
+	}
+	if err := os.WriteFile(s.pricesFile(), []byte(rating.Text()), 0o644); err != nil {
 		return err
 	}
 	if len(s.stacks) > 1 {

@@ -136,5 +136,15 @@ func (s *site) printAddresses(out io.Writer) {
 		fmt.Fprintf(w, "%s\t%s\n", line[0], line[1])
 	}
 	w.Flush()
-	fmt.Fprintf(out, "\nTo use stackusage with it:\n  export UsageStorage='%s' LandingStorage='%s'\n", s.settings["UsageStorage"], s.settings["LandingStorage"])
+	fmt.Fprintf(out, "\nTo use stackusage with it:\n  export UsageStorage='%s' LandingStorage='%s' STACKUSAGE_PRICES='%s'\n",
+		s.settings["UsageStorage"], s.settings["LandingStorage"], s.pricesFile())
+}
+
+// pricesFile is where devstack up puts commerce's price sheet.
+func (s *site) pricesFile() string {
+	path := filepath.Join(s.o.out, "prices.csv")
+	if absolute, err := filepath.Abs(path); err == nil {
+		return absolute
+	}
+	return path
 }

@@ -34,6 +34,9 @@ import (
 //go:embed prices.csv
 var priceSheet string
 
+// Text is the price sheet of this package as text.
+func Text() string { return priceSheet }
+
 // Published is the price sheet of this package.
 func Published() (Sheet, error) { return ParseSheet(strings.NewReader(priceSheet)) }
 
