@@ -203,7 +203,7 @@ func TestStatus(t *testing.T) {
 			r.advance(40 * time.Hour)
 			r.again(t)
 			return r
-		}, []string{"notice DayWaits: stackusage hour list --from", "problem HoursMissing: stackusage-agent backfill", theSilence + "stackusage-agent doctor"}},
+		}, []string{"notice DayWaits: stackusage day list --from", "problem HoursMissing: stackusage-agent backfill", theSilence + "stackusage-agent doctor"}},
 		"a batch that is on its way":          {func(t *testing.T) *rig { r := stated(t); r.again(t); return r }, []string{theWait, theDecision + "stackusage finding list", theSilence}},
 		"a batch that is never sent":          {func(t *testing.T) *rig { r := stated(t); r.advance(7 * time.Hour); r.again(t); return r }, []string{theWait, "problem BatchUnanswered: stackusage batch list", theDecision, theSilence}},
 		"commerce refuses the app":            {refusing(401, 1), []string{theWait, "problem CredentialsRefused: stackusage batch list", theDecision, theSilence}},
@@ -227,6 +227,13 @@ func TestStatus(t *testing.T) {
 		"a message on a poison queue": {func(t *testing.T) *rig { r := well(t); r.poison(t, queue.Landed, "x"); return r }, []string{"problem MessagesPoisoned: stackusage message list"}},
 		"Sweep does not run":          {func(t *testing.T) *rig { r := well(t); r.advance(31 * time.Minute); return r }, []string{"problem SweepSilent: "}},
 		"Sweep never ran":             {func(t *testing.T) *rig { r := well(t); r.forget(t, table.Sweeps); return r }, []string{"problem SweepSilent: "}},
+		"more open days than are read": {func(t *testing.T) *rig {
+			r := well(t)
+			for d := range usage.Day(120) {
+				ok(t, r.store.Tables.Apply(t.Context(), table.OpenDays, cloudID, table.Op{Verb: table.Put, Row: table.Row{Partition: cloudID, Key: (theDay + d).Compact(), Props: table.Props{}}}))
+			}
+			return r
+		}, []string{"problem NotRead: "}},
 		"a table that cannot be read": {func(t *testing.T) *rig {
 			r := well(t)
 			r.through(func(op faultstore.Operation, do func() error) error {

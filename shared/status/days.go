@@ -22,14 +22,16 @@ const maxOpen = 100
 
 // days says what each open day waits for, and until when.
 func (s *stack) days(ctx context.Context) error {
-	looked, declined := 0, []OpenDay{}
+	looked, waits, declined := 0, []OpenDay{}, []OpenDay{}
 	for _, m := range s.marks {
 		if m.Revision != 0 {
 			continue
 		}
 		open := OpenDay{CloudID: m.CloudID, UsageDay: m.Day.String(), Since: m.Since.UTC(), Declined: m.Declined}
 		if looked++; looked <= maxOpen {
-			s.day(ctx, m, &open)
+			if s.day(ctx, m, &open) {
+				waits = append(waits, open)
+			}
 		} else {
 			open.WaitsFor = "not read: too many days are open"
 		}
@@ -39,6 +41,7 @@ func (s *stack) days(ctx context.Context) error {
 		s.all.OpenDays = append(s.all.OpenDays, open)
 		s.out.OpenDays++
 	}
+	s.waits(waits)
 	s.declined(declined)
 	if looked > maxOpen {
 		return fmt.Errorf("%d days are open, and the first %d were read: %w", looked, maxOpen, ErrCut)
@@ -46,11 +49,12 @@ func (s *stack) days(ctx context.Context) error {
 	return nil
 }
 
-// day reads one open day. Of a day that cannot be read the status says so.
-func (s *stack) day(ctx context.Context, m ledger.OpenMark, open *OpenDay) {
+// day reads one open day, and reports whether it waits for longer than a day does. Of a day
+// that cannot be read the status says so.
+func (s *stack) day(ctx context.Context, m ledger.OpenMark, open *OpenDay) (long bool) {
 	if !s.registered() {
 		open.WaitsFor = "no registration has this cloudId"
-		return
+		return false
 	}
 	state, err := s.Closer.OpenDue(ctx, m, s.history)
 	open.Closed = state.Last != nil
@@ -61,25 +65,37 @@ func (s *stack) day(ctx context.Context, m ledger.OpenMark, open *OpenDay) {
 		s.Log.WarnContext(ctx, "an open day cannot be read", slog.String("cloudId", m.CloudID), slog.String("usageDay", m.Day.String()), slog.String("cause", err.Error()))
 		open.WaitsFor = "not known: its rows cannot be read"
 		s.found(Finding{Code: NotRead, UsageDay: m.Day.String(), Text: "open day " + m.Day.String() + " cannot be read, so problems may be hidden; the log has the cause"})
-		return
+		return false
 	}
 	if state.Last != nil && m.DeclinedRevision != state.Last.Number {
 		open.Declined = 0 // a later revision has what commerce declined
 	}
-	switch rules := s.Closer.Rules; {
-	case rules.Overdue(state, s.now):
+	rules := s.Closer.Rules
+	if rules.Overdue(state, s.now) {
 		s.found(Finding{Code: DayOverdue, UsageDay: m.Day.String(), Text: m.Day.String() + " is not closed, and was due at " + usage.Point(rules.Deadline(state)), Since: rules.Deadline(state),
 			Next: []Step{{Command: "stackusage message list", Note: "a failed message of usage-days names the error of CloseDay"}, s.run("day list --from %s --to %[1]s", m.Day)}})
-	case is && open.Declined == 0 && s.now.After(m.Day.End().Add(rules.Settling()+calendar.Late)):
-		text := m.Day.String() + " is not closed: " + waits.Reason
-		if open.Closed {
-			text = m.Day.String() + " is to be closed again: " + waits.Reason
-		}
-		if !waits.Until.IsZero() {
-			text += "; due at " + usage.Point(waits.Until)
-		}
-		s.found(Finding{Code: DayWaits, Severity: Notice, UsageDay: m.Day.String(), Text: text, Since: m.Since, Next: []Step{s.run("hour list --from %s --to %s", m.Day, m.Day.Next())}})
 	}
+	return is && open.Declined == 0 && s.now.After(m.Day.End().Add(rules.Settling()+calendar.Late))
+}
+
+// waits is the finding of the days that wait for longer than a day does.
+func (s *stack) waits(days []OpenDay) {
+	if len(days) == 0 {
+		return
+	}
+	f := Finding{Code: DayWaits, Severity: Notice, Text: count(len(days), "usage day") + " waiting to be closed", Since: days[0].Since,
+		Next: []Step{s.run("day list --from %s --to %s", days[0].UsageDay, days[len(days)-1].UsageDay)}}
+	for _, d := range days[:min(len(days), maxRanges)] {
+		text := d.UsageDay + ": " + d.WaitsFor
+		if !d.DueAt.IsZero() {
+			text += "; due at " + usage.Point(d.DueAt)
+		}
+		f.Details = append(f.Details, text)
+	}
+	if more := len(days) - maxRanges; more > 0 {
+		f.Details = append(f.Details, fmt.Sprintf("and %d more (--output json)", more))
+	}
+	s.found(f)
 }
 
 // declined is the finding of what commerce declined of the last revision of some days.
