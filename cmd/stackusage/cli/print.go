@@ -222,11 +222,9 @@ func Rounded(q usage.Quantity, min, max int) (text string, rounded bool) {
 	digits := apd.BaseContext.WithPrecision(1000)
 	digits.Rounding = apd.RoundHalfEven
 	var d apd.Decimal
-	for places := max; ; places++ {
-		_, _ = digits.Quantize(&d, exact, -int32(places)) // a quantity has far less than 1,000 digits
-		if !d.IsZero() || exact.IsZero() {
-			break
-		}
+	_, _ = digits.Quantize(&d, exact, -int32(max)) // a quantity has far less than 1,000 digits
+	if d.IsZero() && !exact.IsZero() {
+		_, _ = digits.Quantize(&d, exact, int32(exact.NumDigits())+exact.Exponent-1)
 	}
 	rounded = d.Cmp(exact) != 0
 	whole, fraction, _ := strings.Cut(strings.TrimPrefix(d.Text('f'), "-"), ".")
