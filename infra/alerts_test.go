@@ -87,7 +87,7 @@ func logged(n ast.Node) (message string, line logLine) {
 
 // values that fields have, where a rule asks for one.
 var values = map[string][]string{
-	"verdict": {string(ledger.Counted), string(ledger.Duplicate), string(ledger.Conflict), string(ledger.Rejected)},
+	"verdict": {string(ledger.Accepted), string(ledger.Duplicate), string(ledger.Conflict), string(ledger.Rejected)},
 	"kind": {string(forward.Declined), string(forward.Credentials), string(forward.Busy), string(forward.Unknown),
 		string(forward.Endpoint), string(forward.Unreadable)},
 	"reason": {"message: "},
