@@ -28,7 +28,8 @@ const criteria = "SUB_ACCOUNT_SUPPORTED,TAGGING_SUPPORTED,REGION_SUPPORTED,USAGE
 	"RESOURCE_TYPE_ASSIGNMENT_SUPPORTED,ACCOUNT_NAMING_SUPPORTED,PUBLIC_PRICE_LIST_SUPPORTED,BILLING_BASED_ON_PROVISIONED_RESOURCES_SUPPORTED"
 
 const (
-	cloudID = "b31316d4-de02-43a4-903d-eb74f8258b01"
+	hamburg = "b31316d4-de02-43a4-903d-eb74f8258b01"
+	ship    = "b31316d4-de02-43a4-903d-eb74f8258b02" // in the capacity model, with reporting off
 	contoso = "11111111-1111-4111-8111-111111111111"
 	own     = "09065051-cfe9-4fcf-b90c-87f2af292fc9"
 )
@@ -47,12 +48,14 @@ func exported(t *testing.T) string {
 	t.Helper()
 	getenv, account := clitest.Storage(t)
 	ok(t, account.Blobs.Create(t.Context(), table.Containers()...))
-	ok(t, registry.Registry{Tables: account.Tables}.Put(t.Context(), registration.Registration{CloudID: cloudID, Name: "hamburg", SubscriptionID: cloudID,
-		BillingModel: registration.PayAsYouUse, EffectiveDay: "20240201", Start: time.Date(2024, 2, 1, 0, 0, 0, 0, time.UTC), Region: "northwest"}))
 	meters, err := meter.BuiltIn()
 	ok(t, err)
-	closeMonth(t, &closeddays.Stack{CloudID: cloudID, Tables: account.Tables, Blobs: account.Blobs, Meters: meters, TempDir: t.TempDir(), Billing: cloudID,
-		Model: registration.PayAsYouUse, Infrastructure: []string{own}, Tenants: map[string]string{contoso: "aaaaaaaa-aaaa-4aaa-8aaa-aaaaaaaaaaaa"}})
+	for cloudID, r := range map[string]registration.Registration{hamburg: {Name: "hamburg", BillingModel: registration.PayAsYouUse}, ship: {Name: "ship", BillingModel: registration.Capacity, ReportingOff: true}} {
+		r.CloudID, r.SubscriptionID, r.EffectiveDay, r.Start, r.Region = cloudID, cloudID, "20240201", time.Date(2024, 2, 1, 0, 0, 0, 0, time.UTC), "northwest"
+		ok(t, registry.Registry{Tables: account.Tables}.Put(t.Context(), r))
+		closeMonth(t, r.ReportingOff, &closeddays.Stack{CloudID: cloudID, Tables: account.Tables, Blobs: account.Blobs, Meters: meters, TempDir: t.TempDir(), Billing: cloudID,
+			Model: r.BillingModel, Infrastructure: []string{own}, Tenants: map[string]string{contoso: "aaaaaaaa-aaaa-4aaa-8aaa-aaaaaaaaaaaa"}})
+	}
 
 	published, err := os.ReadFile("../../internal/devstack/commerce/rating/prices.csv")
 	ok(t, err)
@@ -68,13 +71,20 @@ func exported(t *testing.T) string {
 		t.Fatalf("%v\n%s", err, out)
 	}
 	t.Logf("%s", out)
+	rows, err := os.ReadFile(name + ".csv")
+	ok(t, err)
+	for _, kind := range []string{",billed,", ",pending,", ",unreported,", ",Correction,"} {
+		if !strings.Contains(string(rows), kind) {
+			t.Fatalf("the files have no row with %s", kind)
+		}
+	}
 	return name
 }
 
 // closeMonth closes days with usage of every meter, of tenants and of the stack itself;
 // with quantities of up to 24 places; with usage that is carried to the next month or
 // taken back, and with a day that commerce has no outcome for.
-func closeMonth(t *testing.T, s *closeddays.Stack) {
+func closeMonth(t *testing.T, reportingOff bool, s *closeddays.Stack) {
 	t.Helper()
 	rows, err := csv.NewReader(strings.NewReader(string(s.Meters.Bytes()))).ReadAll()
 	ok(t, err)
@@ -96,8 +106,12 @@ func closeMonth(t *testing.T, s *closeddays.Stack) {
 	for _, text := range []string{"2024-02-29", "2024-03-01", "2024-03-02", "2024-03-03"} {
 		use(text)
 	}
-	ok(t, s.Close(t.Context(), day("2024-03-01"), closeddays.Revision{}))
-	ok(t, s.Close(t.Context(), day("2024-03-02"), closeddays.Revision{}))
+	for _, text := range []string{"2024-03-01", "2024-03-02"} {
+		ok(t, s.Close(t.Context(), day(text), closeddays.Revision{ReportingOff: reportingOff}))
+	}
+	if reportingOff {
+		return
+	}
 	ok(t, s.Close(t.Context(), day("2024-02-29"), closeddays.Revision{}))
 	s.TakeBack(day("2024-02-29"), func(r usage.Record) bool { return r.Hour.OfDay()%2 == 0 })
 	ok(t, s.Close(t.Context(), day("2024-02-29"), closeddays.Revision{CarryTo: day("2024-03-03")}))
