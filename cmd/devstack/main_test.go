@@ -16,9 +16,9 @@ import (
 	"time"
 )
 
-// staged is the function app and the agent, built once for all tests. The handler has
+// staged is the function app, the agent and the operator's tool, built once for all tests. The handler has
 // a clock that can be moved, which only TestChaos does.
-var staged struct{ app, agent string }
+var staged struct{ app, agent, tool string }
 
 func TestMain(m *testing.M) {
 	flag.Parse()
@@ -39,7 +39,7 @@ func TestMain(m *testing.M) {
 // stage does what make stage does, so that go test alone tests what stands in
 // the tree and not what was built last.
 func stage(dir string) error {
-	staged.app, staged.agent = filepath.Join(dir, "app"), filepath.Join(dir, "agent")
+	staged.app, staged.agent, staged.tool = filepath.Join(dir, "app"), filepath.Join(dir, "agent"), filepath.Join(dir, "stackusage")
 	root := filepath.Join("..", "..")
 	files, err := filepath.Glob(filepath.Join(root, "functions", "*", "function.json"))
 	if err != nil {
@@ -53,7 +53,7 @@ func stage(dir string) error {
 			return err
 		}
 	}
-	for _, args := range [][]string{{"-tags", "movedclock", "-o", filepath.Join(staged.app, "bin", "handler"), "./cmd/handler"}, {"-o", staged.agent, "./cmd/stackusage-agent"}} {
+	for _, args := range [][]string{{"-tags", "movedclock", "-o", filepath.Join(staged.app, "bin", "handler"), "./cmd/handler"}, {"-o", staged.agent, "./cmd/stackusage-agent"}, {"-o", staged.tool, "./cmd/stackusage"}} {
 		cmd := exec.Command("go", append([]string{"build"}, args...)...)
 		cmd.Dir = root
 		if text, err := cmd.CombinedOutput(); err != nil {
@@ -94,7 +94,7 @@ func recordings(t *testing.T) string {
 // testSite starts a site that stops with the test.
 func testSite(t *testing.T, o options) *site {
 	t.Helper()
-	o.app, o.agent, o.out, o.seed = staged.app, staged.agent, t.TempDir(), 1
+	o.app, o.agent, o.tool, o.out, o.seed = staged.app, staged.agent, staged.tool, t.TempDir(), 1
 	o.registration = cmp.Or(o.registration, asIntegrated)
 	logFile, err := os.Create(filepath.Join(o.out, "host.log"))
 	if err != nil {

@@ -85,7 +85,7 @@ type Line struct {
 	Used      usage.Quantity `json:"used"`   // exact sum of the accepted rows, as of the last revision
 
 	Revisions []Revision    `json:"revisions"`
-	Carried   []CarriedFrom `json:"carriedFrom,omitempty"` // sources of a line that was carried forward
+	Carried   []CarriedFrom `json:"carriedIn,omitempty"` // sources of a line that was carried forward
 
 	// Not billed, each with its reason.
 	Pending      []Pending      `json:"pending,omitempty"`      // accepted since the last revision

@@ -209,9 +209,14 @@ func (r *run) changes(line *Line, read map[string]*input) {
 
 // change describes how an input differs from what the revision before had of it.
 func change(in *input, was, is part) Change {
-	c := Change{ReportedHour: in.id.Hour, Blob: in.row.Blob, Quantity: is.quantity.Sub(was.quantity), Rows: is.rows, Listed: is.listed, Why: why(in.row)}
-	if is.rows < was.rows {
+	c := Change{ReportedHour: in.id.Hour, Blob: in.row.Blob, Quantity: is.quantity.Sub(was.quantity), Rows: is.rows, Listed: is.listed}
+	out := is.rows < was.rows
+	if out {
 		c.Rows, c.Listed = was.rows, was.listed
+	}
+	// What was decided about a file later is no reason for what it did before.
+	if voided := in.row.Verdict == ledger.Voided || in.row.Verdict == ledger.Excluded; voided == out {
+		c.Why = why(in.row)
 	}
 	if in.row.Original != "" {
 		c.Corrects = in.row.Original

@@ -70,11 +70,13 @@ func at(text string) time.Time {
 
 // The moments of the story.
 var (
-	lateFrom, lateTo   = at("2024-02-29T10:00Z"), at("2024-02-29T12:00Z") // collected after their day was closed
-	gapFrom, gapTo     = at("2024-03-01T03:00Z"), at("2024-03-01T05:00Z") // never collected
-	laterFrom          = at("2024-03-03T00:00Z")                          // collected at the end
-	replaced, conflict = usage.HourOf(at("2024-03-02T09:00Z")), usage.HourOf(at("2024-03-02T08:00Z"))
-	rejected           = usage.HourOf(at("2024-02-27T05:00Z")) // has three rejected rows
+	lateFrom, lateTo = at("2024-02-29T10:00Z"), at("2024-02-29T12:00Z") // collected after their day was closed
+	laterFrom        = at("2024-03-03T00:00Z")                          // collected at the end
+
+	GapFrom, GapTo = at("2024-03-01T03:00Z"), at("2024-03-01T05:00Z") // of munich: never collected
+	Replaced       = at("2024-03-02T09:00Z")                          // of hamburg: another file with half a core hour more
+	Conflict       = at("2024-03-02T08:00Z")                          // of munich: a second file that nobody decided about
+	Rejected       = at("2024-02-27T05:00Z")                          // of hamburg: three rejected rows, the first redriven with 1, the second dismissed
 )
 
 // declinedDay is carried forward to carriedTo; the other declined day waits.
@@ -141,7 +143,7 @@ func collect(ctx context.Context, s Site) error {
 		return err
 	}
 	for _, st := range s.Stacks {
-		holes := map[string][2]time.Time{"hamburg": {lateFrom, lateTo}, "munich": {gapFrom, gapTo}}
+		holes := map[string][2]time.Time{"hamburg": {lateFrom, lateTo}, "munich": {GapFrom, GapTo}}
 		hole, is := holes[st.Name]
 		if !is {
 			hole = [2]time.Time{laterFrom, laterFrom}
@@ -184,11 +186,11 @@ func correct(ctx context.Context, s Site) error {
 		return err
 	}
 	for _, st := range s.Stacks {
-		hour := map[string]usage.Hour{"hamburg": replaced, "munich": conflict}[st.Name]
-		if hour == 0 {
+		hour := map[string]time.Time{"hamburg": Replaced, "munich": Conflict}[st.Name]
+		if hour.IsZero() {
 			continue
 		}
-		file, name, err := s.Landed(ctx, st.CloudID, hour)
+		file, name, err := s.Landed(ctx, st.CloudID, usage.HourOf(hour))
 		if err != nil {
 			return err
 		}
@@ -257,7 +259,7 @@ func decide(ctx context.Context, s Site) error {
 		return fmt.Errorf("hour list printed %.200q: %w", out, err)
 	}
 	for _, args := range [][]string{
-		{"hour", "resolve", "--hour", replaced.String(), "--sha16", file.SHA16, "--supersede", "--reason", "the first file came from a test build of the agent"},
+		{"hour", "resolve", "--hour", usage.Point(Replaced), "--sha16", file.SHA16, "--supersede", "--reason", "the first file came from a test build of the agent"},
 		{"day", "carry-forward", "--day", declinedDay, "--to", carriedTo, "--reason", "commerce did not know the meter yet"},
 	} {
 		if _, err := s.Tool(ctx, append(args, "--registration", "hamburg", "--by", "operator")...); err != nil {
@@ -269,7 +271,7 @@ func decide(ctx context.Context, s Site) error {
 
 // redrive fixes the first rejected row of an hour, and dismisses the second.
 func redrive(ctx context.Context, s Site) error {
-	out, err := s.Tool(ctx, "quarantine", "show", "--registration", "hamburg", "--hour", rejected.String(), "--output", "json")
+	out, err := s.Tool(ctx, "quarantine", "show", "--registration", "hamburg", "--hour", usage.Point(Rejected), "--output", "json")
 	if err != nil {
 		return err
 	}
@@ -286,7 +288,7 @@ func redrive(ctx context.Context, s Site) error {
 		rows = append(rows, r)
 	}
 	if len(rows) != 3 {
-		return fmt.Errorf("%d rejected rows in %s, want 3", len(rows), rejected)
+		return fmt.Errorf("%d rejected rows in %s, want 3", len(rows), usage.Point(Rejected))
 	}
 	rows[0].Row = bytes.Replace(rows[0].Row, []byte(`"quantity":-1.0`), []byte(`"quantity":1.0`), 1)
 	fixed, err := json.Marshal(rows[0])
@@ -301,7 +303,7 @@ func redrive(ctx context.Context, s Site) error {
 		{"redrive", "--fixed", path, "--reason", "the provider wrote a minus sign"},
 		{"dismiss", "--line", fmt.Sprint(rows[1].Line), "--reason", "test of the provider"},
 	} {
-		if _, err := s.Tool(ctx, append([]string{"quarantine"}, append(args, "--registration", "hamburg", "--hour", rejected.String(), "--by", "operator")...)...); err != nil {
+		if _, err := s.Tool(ctx, append([]string{"quarantine"}, append(args, "--registration", "hamburg", "--hour", usage.Point(Rejected), "--by", "operator")...)...); err != nil {
 			return err
 		}
 	}

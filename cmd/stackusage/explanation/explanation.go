@@ -26,7 +26,7 @@ hour blobs with line numbers and quantities. Everything is added up again, and t
 of each file is checked. Beside it stands what is not billed, with its reason.
 
 Name the line by the id of one of its records (column recordId of DailyUsage), by day and
-resource, or by the usage details file and the number of its row, as an editor counts
+resource (a day alone has up to 1,000 lines), or by the usage details file and the number of its row, as an editor counts
 lines. A row of its statement lists the daily rows under it. --resource takes the
 resource URI or its last part; --meter takes the stack's or commerce's id, in any form,
 or a name. Without --day, the day of a record is looked for in DailyUsage, the newest
@@ -92,8 +92,8 @@ func (q *question) run(ctx context.Context, record string) (err error) {
 		}
 		record, q.day = row.RecordID, row.Day
 	}
-	if record == "" && (q.resource == "" || q.day == 0) {
-		return errors.New("which line? Name a record id, --day and --resource, or --bill and --line; stackusage meter seen shows what was billed")
+	if record == "" && q.day == 0 {
+		return errors.New("which line? Name a record id, --day (with --resource and --meter), or --bill and --line; stackusage meter seen shows what was billed")
 	}
 	storage, cloudID, err := q.of.CloudID(ctx)
 	if err != nil {
