@@ -57,11 +57,19 @@ func (b *billPrices) statement(s Statement) error {
 	if s.Currency != b.currency {
 		return fmt.Errorf("amounts in %.10q and %.10q: one currency is expected", b.currency, s.Currency)
 	}
+	rate := s.Rate
+	if rate != "" {
+		q, err := usage.ParseQuantity(rate)
+		if err != nil {
+			return err
+		}
+		rate = q.String() // 0.00 is 0
+	}
 	of := meterOfMonth{s.SKU, s.Month}
 	if b.rates[of] == nil {
 		b.rates[of] = map[Rate]bool{}
 	}
-	b.rates[of][Rate{Text: s.Rate}] = true
+	b.rates[of][Rate{Text: rate}] = true
 	return nil
 }
 

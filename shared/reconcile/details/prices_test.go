@@ -14,7 +14,7 @@ import (
 const commerces = "8a913f38-33b4-4772-9488-e89522fc09e5"
 
 func TestPrices(t *testing.T) {
-	free := statementRow("1", "0") + statementRow("17.75", "0.000025")
+	free := statementRow("1", "0.00") + statementRow("17.75", "0.0000250")
 	for name, c := range map[string]struct {
 		text, day string
 		class     meter.Class
