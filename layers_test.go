@@ -24,7 +24,7 @@ const module = "stackusage/"
 //	handlers    router, HTTP resources, reply
 //	edges       commerce azurestore activation invoke
 //	workflows   ingest closing forward sweep redrive queue status reconcile
-//	domain      usage meter prices landing registration registrar linefile daily settlement outcome table ledger
+//	domain      usage meter prices landing delivery registration registrar linefile daily settlement outcome table ledger
 //	base        strictjson telemetry content gz spill functions
 //
 // Workflows never import edges: they declare the small interfaces that they use.
@@ -32,7 +32,7 @@ const module = "stackusage/"
 var floors = []floor{
 	{"base", nil, []string{"shared/strictjson", "shared/telemetry", "shared/content", "shared/gz", "shared/parquet", "shared/spill", "functions"}},
 	{"domain", []string{"base"}, []string{
-		"shared/usage", "shared/meter", "shared/landing", "shared/registration", "shared/registration/resource", "shared/registrar", "shared/registry", "shared/prices",
+		"shared/usage", "shared/meter", "shared/landing", "shared/delivery", "shared/registration", "shared/registration/resource", "shared/registrar", "shared/registry", "shared/prices",
 		"shared/linefile", "shared/daily", "shared/settlement", "shared/outcome", "shared/table", "shared/ledger", "shared/calendar", "shared/focus",
 	}},
 	{"workflows", []string{"base", "domain"}, []string{
@@ -90,6 +90,7 @@ var layers = map[string][]string{
 	"agent/blobs":       {"agent", "agent/neterr", "shared/landing"},
 	"agent/inspection":  {"agent", "agent/spool", "agent/status", "shared/usage"},
 	"agent/spool":       {"shared/usage", "shared/landing", "agent/durable"},
+	"agent/export":      {"agent/durable", "agent/spool", "shared/delivery"},
 	"agent/stackapi":    {"agent/neterr", "shared/strictjson", "shared/activation", "shared/usage"},
 	"agent/config":      {"agent/stackapi", "shared/activation", "shared/landing", "shared/usage"},
 	"agent/transport":   {"agent/neterr"},

@@ -56,7 +56,7 @@ type Stack struct {
 // called, and of the methods only one runs at a time; Status is free of that.
 type Agent struct {
 	Source   Source
-	Storage  Storage
+	Storage  Storage // nil: nothing is uploaded, a person exports the hours
 	Spool    *spool.Spool
 	Stack    Stack
 	Settings Settings // of Run and Once

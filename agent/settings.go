@@ -48,6 +48,9 @@ type Settings struct {
 	// MaxAge is how long an hour may wait to be uploaded before Status reports it.
 	MaxAge time.Duration
 
+	// ByHand means that nothing is uploaded: a person exports the hours.
+	ByHand bool
+
 	// NoSplit keeps the agent from asking subscriber by subscriber where the stack's
 	// gateway gives up on all at once.
 	NoSplit bool

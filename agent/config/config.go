@@ -65,9 +65,16 @@ type Stack struct {
 	SignIn                      SignIn   `yaml:"signIn"`
 }
 
+// none is the Storage of a stack that does not reach Azure.
+const none = "none"
+
 // Storage is where hours are uploaded. With ConnectionStringEnv set, which is
 // for an emulator on this machine only, BlobServiceURI and SignIn are empty.
 type Storage struct {
+	// None is "storage: none": nothing is uploaded, a person exports the hours. The rest
+	// is empty.
+	None bool `yaml:"-"`
+
 	Account             string `yaml:"account"`
 	BlobServiceURI      string `yaml:"blobServiceUri"` // follows from Account if that is set
 	Container           string `yaml:"container"`      // landing-<cloudId>
@@ -159,7 +166,7 @@ func (c *Config) fill(getenv func(string) string) {
 	if c.Stack.Endpoint == "" {
 		c.Stack.Endpoint = "https://adminmanagement." + c.Stack.Region + "." + c.Stack.Domain
 	}
-	if c.Storage.Container == "" {
+	if c.Storage.Container == "" && !c.Storage.None {
 		c.Storage.Container = landing.Container(c.CloudID)
 	}
 	if c.Storage.Account != "" {

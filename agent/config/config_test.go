@@ -71,6 +71,9 @@ func TestTheSampleAndTheStructHaveTheSameKeys(t *testing.T) {
 	var visit func(path string, typ reflect.Type)
 	visit = func(path string, typ reflect.Type) {
 		for i := range typ.NumField() {
+			if typ.Field(i).Tag.Get("yaml") == "-" {
+				continue // of storage: none
+			}
 			key := strings.TrimPrefix(path+"."+typ.Field(i).Tag.Get("yaml"), ".")
 			inStruct = append(inStruct, key)
 			if field := typ.Field(i).Type; field.Kind() == reflect.Struct {
@@ -234,6 +237,33 @@ func TestASwitchIsOnOrOff(t *testing.T) {
 		err := got.UnmarshalText([]byte(text))
 		if (err == nil) != (want != "") || err == nil && fmt.Sprint(got) != want {
 			t.Errorf("%q is %v, %v", text, got, err)
+		}
+	}
+}
+
+// TestStorageNone: a stack that does not reach Azure has one line in place of a section.
+func TestStorageNone(t *testing.T) {
+	load := func(storage string) (config.Config, error) {
+		path := write(t, nil)
+		text, err := os.ReadFile(path)
+		if err != nil {
+			t.Fatal(err)
+		}
+		before, rest, _ := strings.Cut(string(text), "\nstorage:\n")
+		_, after, _ := strings.Cut(rest, "\ncollect:\n")
+		put(t, path, before+"\n"+storage+"\ncollect:\n"+after, 0o640)
+		return config.Load(path, none)
+	}
+	c, err := load("storage: none")
+	if diff := cmp.Diff(config.Storage{None: true}, c.Storage); err != nil || diff != "" {
+		t.Errorf("%v %s", err, diff)
+	}
+	for storage, want := range map[string]string{
+		"storage: off": "storage: is a section", "storage: none\nstorage: {account: a}": "already in line", "storage: {none: on}": "storage.none: unknown key",
+		"storage: {-: on}": "storage.-: unknown key", "storage:": "storage.account", "stack: none": "stack: ",
+	} {
+		if _, err := load(storage); err == nil || !strings.Contains(err.Error(), want) {
+			t.Errorf("%s: %v, want %s", storage, err, want)
 		}
 	}
 }

@@ -107,6 +107,8 @@ func (d *decoder) section(path string, node *yaml.Node, v reflect.Value) {
 			d.report(name.Line, key, "it is already in line %d: remove one", line)
 		case !known:
 			d.unknown(name, key, v)
+		case value.Value == none && field.Type() == reflect.TypeFor[Storage]():
+			field.Set(reflect.ValueOf(Storage{None: true}))
 		case field.Kind() == reflect.Struct:
 			d.section(key, value, field)
 		default:
@@ -118,7 +120,7 @@ func (d *decoder) section(path string, node *yaml.Node, v reflect.Value) {
 
 func fieldOf(v reflect.Value, key string) (reflect.Value, bool) {
 	for i := range v.NumField() {
-		if v.Type().Field(i).Tag.Get("yaml") == key {
+		if tag := v.Type().Field(i).Tag.Get("yaml"); tag == key && tag != "-" {
 			return v.Field(i), true
 		}
 	}

@@ -49,7 +49,9 @@ func (c Config) validate() []Problem {
 		v.report("firstHour", "no stack is as old as that: write the hour of the registration, such as 2019-12-10T19:00Z")
 	}
 	v.stack(c.Stack)
-	v.storage(c.Storage, c.CloudID)
+	if !c.Storage.None {
+		v.storage(c.Storage, c.CloudID)
+	}
 	v.collect(c.Collect)
 	v.spool(c.Spool)
 	if c.Proxy.URL != "" {

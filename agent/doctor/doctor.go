@@ -169,18 +169,28 @@ func (e *examination) all() {
 	if e.parts.Storage != nil {
 		service = e.parts.Storage.URL()
 	}
-	storage := e.host("storage", service, e.parts.StorageHTTP, checkConfig)
-	storageLogin := storage
-	if e.parts.StorageLogin != "" {
-		storageLogin = e.host("storage login", e.parts.StorageLogin, e.parts.StorageHTTP, checkConfig)
+	var ways []string // to storage
+	if !e.parts.Config.Storage.None {
+		ways = append(ways, e.host("storage", service, e.parts.StorageHTTP, checkConfig))
+		if e.parts.StorageLogin != "" {
+			ways = append(ways, e.host("storage login", e.parts.StorageLogin, e.parts.StorageHTTP, checkConfig))
+		}
 	}
 	e.check(checkClock, "", []string{checkConfig}, e.clock)
+	if !e.parts.Config.Storage.None {
+		e.storage(service, ways)
+	}
+	e.check(checkSignIn, hostOf(found.LoginEndpoint), []string{checkMetadata, login, checkClock}, e.stackSignIn)
+	e.check(checkUsage, hostOf(e.parts.Config.Stack.Endpoint), []string{checkSignIn}, e.usage)
+}
 
+// storage looks at the storage account, to which the agent has the given ways.
+func (e *examination) storage(service string, ways []string) {
 	at := e.parts.StorageLogin
 	if at == "" {
 		at = service
 	}
-	e.check(checkStorage, hostOf(at), []string{storage, storageLogin, checkClock}, e.storageSignIn)
+	e.check(checkStorage, hostOf(at), append(ways, checkClock), e.storageSignIn)
 	container := e.parts.Config.Storage.Container
 	var probe string
 	e.check(checkCreate, container, []string{checkStorage}, func(ctx context.Context) (r Result) {
@@ -188,9 +198,6 @@ func (e *examination) all() {
 		return r
 	})
 	e.check(checkOnly, container, []string{checkCreate}, func(ctx context.Context) Result { return e.createOnly(ctx, probe) })
-
-	e.check(checkSignIn, hostOf(found.LoginEndpoint), []string{checkMetadata, login, checkClock}, e.stackSignIn)
-	e.check(checkUsage, hostOf(e.parts.Config.Stack.Endpoint), []string{checkSignIn}, e.usage)
 }
 
 // check makes one check, unless one that it needs did not end well.
@@ -249,6 +256,9 @@ func (e *examination) configuration(context.Context) Result {
 		return failed(err.Error(), "Fix that; stackusage-agent config sample explains every key.")
 	}
 	e.parts = parts
+	if parts.Config.Storage.None {
+		return ok("registration " + parts.Config.CloudID + "; storage none: hours wait for stackusage-agent export")
+	}
 	return ok("registration " + parts.Config.CloudID)
 }
 

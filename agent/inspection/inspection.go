@@ -83,7 +83,7 @@ func Inspect(dir string, settings agent.Settings, limits spool.Limits, now time.
 	}
 	switch {
 	case i.Status != nil:
-		i.Open = append(i.Open, i.openOf(s, full, now)...)
+		i.Open = append(i.Open, i.openOf(s, settings, full, now)...)
 	case i.Unread != nil && i.Behind == nil:
 		i.Open = append(i.Open, oneText(i.Unread.Error())+": a running agent replaces it within the hour")
 	}
@@ -184,13 +184,17 @@ func ended(s status.Status) bool {
 }
 
 // openOf are the other reasons for somebody to look.
-func (i Inspection) openOf(s status.Status, full error, now time.Time) (points []string) {
+func (i Inspection) openOf(s status.Status, settings agent.Settings, full error, now time.Time) (points []string) {
 	add := func(format string, args ...any) { points = append(points, fmt.Sprintf(format, args...)) }
 	if full != nil {
 		add("%s", oneText(full.Error()))
 	}
 	if s.Old {
-		add("hour %s has waited for upload for longer than spool.maxAge: fix what prevents it", s.OldestSpooled)
+		todo := "fix what prevents it"
+		if settings.ByHand {
+			todo = spool.ByHand
+		}
+		add("hour %s has waited for upload for longer than spool.maxAge: %s", s.OldestSpooled, todo)
 	}
 	switch {
 	case i.Behind != nil:

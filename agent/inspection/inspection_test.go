@@ -76,13 +76,14 @@ func TestOpenPoints(t *testing.T) {
 		"a file":                          {status.Status{FailingFiles: []status.FailingFile{{Hour: hour, File: "f", Rejected: true, Trouble: status.Trouble{Text: "b"}}}}, nil, []string{"hour 2024-03-02T12:00Z is rejected by storage and set aside as rejected/f, offered again once a day and by once: b"}},
 		"a limit":                         {status.Status{}, errors.New("full\nx"), []string{"full; x"}},
 		"an old one":                      {status.Status{Old: true, OldestSpooled: &hour}, nil, []string{"hour 2024-03-02T12:00Z has waited for upload for longer than spool.maxAge: fix what prevents it"}},
+		"an old one, by hand":             {status.Status{Old: true, OldestSpooled: &hour}, nil, []string{"hour 2024-03-02T12:00Z has waited for upload for longer than spool.maxAge: " + spool.ByHand}},
 		"a service that is late":          {status.Status{NextRound: now.Add(-time.Hour)}, nil, nil},
 		"a service that is overdue":       {status.Status{NextRound: now.Add(-3 * time.Hour)}, nil, []string{"the service is overdue since 2024-03-02T09:00Z: see whether it runs, and its log"}},
 		"a service that is at long work":  {status.Status{NextRound: now.Add(-3 * time.Hour), Updated: now.Add(-time.Hour)}, nil, nil},
 		"a service that was told to stop": {status.Status{Updated: now.Add(-30 * time.Hour)}, nil, nil},
 	} {
 		t.Run(name, func(t *testing.T) {
-			if got := (Inspection{}).openOf(tt.status, tt.full, now); strings.Join(got, "\n") != strings.Join(tt.want, "\n") {
+			if got := (Inspection{}).openOf(tt.status, agent.Settings{ByHand: strings.HasSuffix(name, "by hand")}, tt.full, now); strings.Join(got, "\n") != strings.Join(tt.want, "\n") {
 				t.Errorf("got %q, want %q", got, tt.want)
 			}
 		})
@@ -111,7 +112,7 @@ func TestAKilledServiceIsNotAlive(t *testing.T) {
 		{"its process is unknown", 0, now.Add(time.Hour), false},
 	} {
 		s := status.Status{PID: tt.pid, Updated: now, NextRound: tt.next}
-		got := strings.Join((Inspection{}).openOf(s, nil, now), "\n")
+		got := strings.Join((Inspection{}).openOf(s, agent.Settings{}, nil, now), "\n")
 		if strings.Contains(got, "ended without being stopped") != tt.ended || alive(s, now) == tt.ended {
 			t.Errorf("%s: %q", tt.name, got)
 		}

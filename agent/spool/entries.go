@@ -1,7 +1,6 @@
 package spool
 
 import (
-	"encoding/hex"
 	"fmt"
 	"os"
 	"path/filepath"
@@ -22,17 +21,12 @@ type Entry struct {
 }
 
 // Name is the file's name: 2019121019-0123456789abcdef.ndjson.gz.
-func (e Entry) Name() string { return e.Hour.Compact() + "-" + e.SHA16 + landing.Suffix }
+func (e Entry) Name() string { return landing.Name{Hour: e.Hour, SHA16: e.SHA16}.File() }
 
 // ParseName reads what Entry.Name wrote; size and time are not in it.
 func ParseName(name string) (Entry, error) {
-	hour, rest, _ := strings.Cut(name, "-")
-	h, err := usage.ParseCompactHour(hour)
-	sha16, ok := strings.CutSuffix(rest, landing.Suffix)
-	if b, bad := hex.DecodeString(sha16); err != nil || !ok || bad != nil || len(b) != 8 || sha16 != strings.ToLower(sha16) {
-		return Entry{}, fmt.Errorf("%.80q is not the name of an hour file", name)
-	}
-	return Entry{Hour: h, SHA16: sha16}, nil
+	n, err := landing.ParseFile("", name)
+	return Entry{Hour: n.Hour, SHA16: n.SHA16}, err
 }
 
 func every(usage.Hour) bool { return true }

@@ -86,6 +86,7 @@ func TestLimits(t *testing.T) {
 		limits            spool.Limits
 	}{
 		{"of bytes", "MaxBytes", "1 hour files with 4 bytes wait to be uploaded, the limit is 4 bytes (MaxBytes)", spool.Limits{MaxBytes: 4, MinFree: -1}},
+		{"of bytes, by hand", "MaxBytes", "run stackusage-agent export --to FOLDER, import the folder where Azure can be reached, and confirm the receipt, or raise MaxBytes", spool.Limits{MaxBytes: 4, MinFree: -1, ByHand: true}},
 		{"of free space", "MinFree", "the least is 4398046511104 MiB (MinFree)", spool.Limits{MaxBytes: -1, MinFree: 1 << 62}},
 	} {
 		t.Run(tt.name, func(t *testing.T) {

@@ -12,6 +12,7 @@ import (
 type Limits struct {
 	MaxBytes int64 // of the sealed files; 0: no limit
 	MinFree  int64 // bytes that stay free on the disk; 0: no limit
+	ByHand   bool  // nothing is uploaded: a person exports the hours
 }
 
 // ErrFull is in every *FullError.
@@ -21,12 +22,17 @@ var ErrFull = errors.New("the spool is full")
 type FullError struct {
 	Dir   string
 	Bound string // "MaxBytes", "MinFree" or "disk"
-	Have  string // how much there is, such as "12 hours with 10.1 GiB wait to be uploaded"
+	Have  string // how much there is, such as "12 hours with 10.1 GiB wait, the limit is 10240 MiB"
 	Err   error  // of the disk; may be nil
+
+	ByHand bool // Limits.ByHand
 }
 
 func (e *FullError) Error() string {
 	todo := "fix what keeps hours from being uploaded, or raise " + e.Bound
+	if e.ByHand {
+		todo = ByHand + ", or raise " + e.Bound
+	}
 	if e.Bound == "MinFree" || e.Bound == "disk" {
 		todo = "free space on the disk, or give the spool a larger one"
 	}
@@ -35,6 +41,9 @@ func (e *FullError) Error() string {
 
 // Unwrap returns ErrFull and Err.
 func (e *FullError) Unwrap() []error { return []error{ErrFull, e.Err} }
+
+// ByHand is what to do with hours that wait where nothing is uploaded.
+const ByHand = "run stackusage-agent export --to FOLDER, import the folder where Azure can be reached, and confirm the receipt"
 
 // CheckLimits looks at the spool in dir, whoever uses it: over one of the limits
 // it returns the *FullError with which its agent refuses to collect.
@@ -52,7 +61,7 @@ func (s *Spool) checkLimits() error {
 		total += e.Size
 	}
 	if most := s.Limits.MaxBytes; most > 0 && total >= most {
-		return &FullError{Dir: s.dir, Bound: "MaxBytes", Have: fmt.Sprintf("%d hour files with %s wait to be uploaded, the limit is %s", len(entries), size(total), size(most))}
+		return &FullError{Dir: s.dir, ByHand: s.Limits.ByHand, Bound: "MaxBytes", Have: fmt.Sprintf("%d hour files with %s wait to be uploaded, the limit is %s", len(entries), size(total), size(most))}
 	}
 	return s.checkFree()
 }

@@ -58,6 +58,25 @@ func (s *Spool) Read(name string) (*os.File, error) {
 	return f, nil
 }
 
+// Copy writes a sealed or rejected file to w as it is, and returns the SHA-256 of its
+// bytes in hex and their number. It sets nothing aside: whoever calls it compares the
+// hash with the name. A file that is not there, as it was uploaded, is fs.ErrNotExist.
+func (s *Spool) Copy(w io.Writer, name string) (sha string, size int64, err error) {
+	if _, err := ParseName(name); err != nil {
+		return "", 0, fmt.Errorf("copy: %w", err)
+	}
+	f, err := os.Open(filepath.Join(s.folder(name), name))
+	if err != nil {
+		return "", 0, fmt.Errorf("copy %s: %w", name, err)
+	}
+	defer f.Close()
+	sum := sha256.New()
+	if size, err = io.Copy(io.MultiWriter(w, sum), f); err != nil {
+		return "", 0, fmt.Errorf("copy %s: %w", name, err)
+	}
+	return hex.EncodeToString(sum.Sum(nil)), size, nil
+}
+
 func (s *Spool) setAside(name string) error {
 	aside := name
 	for n := 1; ; n++ {
@@ -72,7 +91,8 @@ func (s *Spool) setAside(name string) error {
 	return &DamagedError{Name: name, Aside: filepath.Join(s.dir, damaged, aside)}
 }
 
-// MarkSent remembers that a file was uploaded.
+// MarkSent remembers that a file was uploaded. It needs no lock: a file moves in one
+// direction only, and whoever lists the folders meanwhile finds it in one of them.
 func (s *Spool) MarkSent(name string) error { return s.mark(name, sent) }
 
 // MarkRejected sets a file aside that storage rejects, or notes that it has done so

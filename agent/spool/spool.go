@@ -71,8 +71,8 @@ func Open(dir string) (*Spool, error) {
 	return s, nil
 }
 
-// Peek reads the spool in dir, whoever uses it, for Gaps and the like: it is not to
-// be written. A folder that is not there is an empty spool.
+// Peek reads the spool in dir, whoever uses it, for Gaps and the like: nothing but
+// MarkSent may write to it. A folder that is not there is an empty spool.
 func Peek(dir string) (*Spool, error) {
 	s := &Spool{dir: dir}
 	if err := s.readDone(); err != nil {

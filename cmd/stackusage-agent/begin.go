@@ -60,9 +60,12 @@ func begin(path string, getenv func(string) string, out io.Writer, level func(co
 		m.Retries.Inc()
 		log.InfoContext(ctx, "request to the stack repeated", slog.String("answer", answer.Error()), slog.Duration("wait", wait))
 	}
+	var storage agent.Storage
+	if p.storage != nil {
+		storage = blobs.Storage{Client: p.storage, Timeout: p.conf.Timeouts.Upload}
+	}
 	return &job{conf: p.conf, Agent: &agent.Agent{
-		Source: p.stack, Storage: blobs.Storage{Client: p.storage, Timeout: p.conf.Timeouts.Upload},
-		Spool: sp, Stack: header(p.conf), Settings: settings(p.conf), Log: log, Now: time.Now, Metrics: m,
+		Source: p.stack, Storage: storage, Spool: sp, Stack: header(p.conf), Settings: settings(p.conf), Log: log, Now: time.Now, Metrics: m,
 		Ends: nowAndThen(time.Minute, func() map[string]time.Time { return ends(p.conf, getenv) }),
 	}}, nil
 }
@@ -111,14 +114,14 @@ func (j journal) Write(line []byte) (int, error) {
 func spoolDir(conf config.Config) string { return filepath.Join(conf.Spool.Dir, conf.CloudID) }
 
 func limits(conf config.Config) spool.Limits {
-	return spool.Limits{MaxBytes: int64(conf.Spool.MaxBytes), MinFree: int64(conf.Spool.MinFree)}
+	return spool.Limits{MaxBytes: int64(conf.Spool.MaxBytes), MinFree: int64(conf.Spool.MinFree), ByHand: conf.Storage.None}
 }
 
 func settings(conf config.Config) agent.Settings {
 	return agent.Settings{
 		First: *conf.FirstHour, Delay: conf.Collect.Delay, MaxCatchUp: conf.Collect.MaxCatchUp, Interval: conf.Collect.Interval,
 		Jitter: conf.Collect.Jitter, KeepSent: conf.Spool.KeepSent, MaxAge: conf.Spool.MaxAge,
-		NoSplit: !bool(conf.Collect.SplitAfter504s), CheckAfter: conf.Collect.CheckAfter,
+		ByHand: conf.Storage.None, NoSplit: !bool(conf.Collect.SplitAfter504s), CheckAfter: conf.Collect.CheckAfter,
 	}
 }
 

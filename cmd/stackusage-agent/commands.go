@@ -37,7 +37,7 @@ Exit code:
 		SuggestionsMinimumDistance: 2,
 	}
 	root.PersistentFlags().StringVar(&p.config, "config", config.DefaultPath(getenv), "configuration `file`")
-	root.AddCommand(p.activateCommand(), p.configCommand(), p.doctorCommand(), p.runCommand(), p.onceCommand(), p.backfillCommand(),
+	root.AddCommand(p.activateCommand(), p.configCommand(), p.doctorCommand(), p.runCommand(), p.onceCommand(), p.backfillCommand(), p.exportCommand(),
 		p.statusCommand(), p.serviceCommand(), &cobra.Command{
 			Use: "version", Short: "Print the version", Example: "  stackusage-agent version", Args: cobra.NoArgs,
 			Run: func(cmd *cobra.Command, _ []string) {

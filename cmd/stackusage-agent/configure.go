@@ -38,12 +38,18 @@ func (p *program) checkConfig(stdout io.Writer) error {
 		return err
 	}
 	storage := c.Storage.BlobServiceURI
-	if storage == "" {
+	switch {
+	case c.Storage.None:
+		storage = "none: hours wait for stackusage-agent export"
+	case storage == "":
 		storage = "the emulator of " + c.Storage.ConnectionStringEnv
+		fallthrough
+	default:
+		storage += ", container " + c.Storage.Container
 	}
 	first := c.FirstHour.Start()
-	fmt.Fprintf(stdout, "%s is valid\nregistration %s from %s on\nstack %s by %s\nstorage %s, container %s\nspool %s\n",
-		p.config, c.CloudID, usage.Point(first), c.Stack.Endpoint, c.Stack.SignIn.Method, storage, c.Storage.Container, c.Spool.Dir)
+	fmt.Fprintf(stdout, "%s is valid\nregistration %s from %s on\nstack %s by %s\nstorage %s\nspool %s\n",
+		p.config, c.CloudID, usage.Point(first), c.Stack.Endpoint, c.Stack.SignIn.Method, storage, c.Spool.Dir)
 	if first.After(time.Now()) {
 		fmt.Fprintf(stdout, "warning: firstHour %s is in the future, and nothing is collected until then: set it to the hour in which the stack was registered\n", usage.Point(first))
 	}

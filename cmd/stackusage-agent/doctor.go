@@ -36,6 +36,8 @@ run it again.
   stack sign-in      a token for the stack
   stack usage API    read one past hour; no row is kept
 
+With storage: none, checks of storage are left out.
+
 Run it as the agent's user: root may write where the agent may not. It changes nothing
 but that blob, and prints no secrets.
 
@@ -101,7 +103,7 @@ func (p *parts) patient() doctor.Parts {
 		},
 		Config: p.conf, Proxy: p.proxy, Stack: p.stack, StackHTTP: p.stackHTTP, StorageHTTP: p.storageHTTP, Storage: p.storage,
 	}
-	if p.storageCredential == nil {
+	if p.storageCredential == nil { // an account's key, or no storage
 		return d
 	}
 	d.StorageSignIn = func(ctx context.Context) error {

@@ -202,6 +202,13 @@ func TestDoctor(t *testing.T) {
 		}, expect{"stack usage API", doctor.Warning, "the stack is busy (GatewayTimeout", "subscriber by subscriber"}},
 		{"a configuration that is wrong", func(t *testing.T, v *visit) { v.values["stack.region"], v.values["firstHour"] = "", "" },
 			failure("configuration", "wrong or missing in it: 2", "stack.region")},
+		{"no storage", func(t *testing.T, v *visit) {
+			v.edit = withoutStorage
+			delete(v.env, "STORAGE_SECRET")
+			if got := v.diagnose(t); slices.ContainsFunc(got, func(r doctor.Result) bool { return strings.HasPrefix(r.Check, "storage") || r.Check == "create only" }) {
+				t.Errorf("storage is examined: %+v", got)
+			}
+		}, expect{}},
 		{"a variable that is not set", func(t *testing.T, v *visit) { v.env["STACK_SECRET"] = "" },
 			failure("configuration", "wrong or missing in it: 1", "STACK_SECRET is not set")},
 	} {

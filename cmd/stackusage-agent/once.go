@@ -10,6 +10,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"stackusage/agent"
+	"stackusage/agent/config"
 	"stackusage/shared/usage"
 )
 
@@ -63,13 +64,21 @@ func (p *program) once(ctx context.Context, to *usage.Hour, stdout, stderr io.Wr
 	stop()
 	line := fmt.Sprintf("%d hours collected with %d rows, %d uploaded", report.Collected, report.Rows, report.Uploaded)
 	if s, err := j.Status(); err == nil {
-		line += fmt.Sprintf("; %d wait to be uploaded; next hour %s", s.BacklogHours, s.NextHour)
+		line += fmt.Sprintf("; %d wait to be %s; next hour %s", s.BacklogHours, waitFor(j.conf), s.NextHour)
 		if report.NotReady {
 			line += ", which the stack does not report yet"
 		}
 	}
 	fmt.Fprintln(stdout, line)
 	return open(ctx, err, "stackusage-agent once")
+}
+
+// waitFor is what happens to hours that wait.
+func waitFor(conf config.Config) string {
+	if conf.Storage.None {
+		return "exported"
+	}
+	return "uploaded"
 }
 
 // patience is for how long once goes on while every hour fails: the stack is away.

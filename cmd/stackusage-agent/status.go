@@ -27,6 +27,8 @@ type shown struct {
 	NextDue usage.Hour `json:"nextHourDue"`   // read from the files
 	Behind  int64      `json:"secondsBehind"` // since that was due
 	*status.Status
+
+	byHand bool // hours are exported
 }
 
 func (p *program) statusCommand() *cobra.Command {
@@ -54,7 +56,7 @@ func (p *program) status(asJSON bool, stdout io.Writer) error {
 		return err
 	}
 	now := time.Now()
-	view := shown{CloudID: conf.CloudID, Spool: spoolDir(conf), Open: []string{}}
+	view := shown{CloudID: conf.CloudID, Spool: spoolDir(conf), Open: []string{}, byHand: conf.Storage.None}
 	found, err := inspection.Inspect(view.Spool, settings(conf), limits(conf), now)
 	if err != nil {
 		return err
@@ -95,7 +97,11 @@ func (v shown) print(w io.Writer, now time.Time) error {
 		if s.Waiting != "" {
 			row("stack response", "%s", oneLine(s.Waiting))
 		}
-		row("waiting for upload", "%d hours, %d bytes", s.BacklogHours, s.BacklogBytes)
+		waiting := "waiting for upload"
+		if v.byHand {
+			waiting = "waiting for export"
+		}
+		row(waiting, "%d hours, %d bytes", s.BacklogHours, s.BacklogBytes)
 		if s.OldestSpooled != nil {
 			row("oldest of these", "%s", s.OldestSpooled)
 		}

@@ -25,9 +25,9 @@ type parts struct {
 	clocks                 *transport.Clocks
 	stackHTTP, storageHTTP *http.Client
 	stack                  *stack
-	storage                *azblob.Client
+	storage                *azblob.Client // nil where nothing is uploaded
 	container              string
-	storageCredential      *signin.Renewing // nil where the account's key signs
+	storageCredential      *signin.Renewing // nil where the account's key signs, too
 }
 
 // load reads the configuration at path and makes its parts.
@@ -79,6 +79,9 @@ func (p *parts) connectStorage(getenv func(string) string) (err error) {
 		},
 	}}
 	storage := p.conf.Storage
+	if storage.None {
+		return nil
+	}
 	if name := storage.ConnectionStringEnv; name != "" {
 		p.storage, err = azblob.NewClientFromConnectionString(getenv(name), options)
 		if err != nil {

@@ -133,6 +133,22 @@ func (n Name) Blob() string {
 	return blob
 }
 
+// File is the name of the file on a disk: 2019121019-0123456789abcdef.ndjson.gz. The
+// spool of an agent and the folder of an export have it.
+func (n Name) File() string { return n.Hour.Compact() + "-" + n.SHA16 + Suffix }
+
+// ParseFile reads what File wrote for a file of the given registration. It refuses
+// whatever File would not write.
+func ParseFile(cloudID, file string) (Name, error) {
+	hour, rest, _ := strings.Cut(file, "-")
+	h, err := usage.ParseCompactHour(hour)
+	sha16, ok := strings.CutSuffix(rest, Suffix)
+	if b, bad := hex.DecodeString(sha16); err != nil || !ok || bad != nil || len(b) != 8 || sha16 != strings.ToLower(sha16) {
+		return Name{}, fmt.Errorf("%.80q is not the name of an hour file", file)
+	}
+	return Name{CloudID: cloudID, Hour: h, SHA16: sha16}, nil
+}
+
 // String is container and blob, for logs and errors.
 func (n Name) String() string { return n.Container() + "/" + n.Blob() }
 
