@@ -66,6 +66,7 @@ func bigMonth(t testing.TB, resources int) *scene {
 	partial, err := daily.OpenPartial(file)
 	ok(t, err)
 	ok(t, s.Close(t.Context(), day, closeddays.Revision{Sums: partial.Sums(), FewRows: true}))
+	s.Stack = closeddays.Stack{} // it holds what it has written
 	return s
 }
 
@@ -108,7 +109,7 @@ func readAll(t testing.TB, rows iter.Seq2[usagereport.Row, error]) (n int) {
 // the same memory, but for the buffers of the runs that are merged, and far less than
 // their sums would. BenchmarkMonth measures more of them.
 func TestMemoryGrowsWithNeitherLinesNorGroups(t *testing.T) {
-	defer debug.SetGCPercent(debug.SetGCPercent(10)) // of what is on the heap, little is garbage
+	defer debug.SetGCPercent(debug.SetGCPercent(10)) // little of what is on the heap is garbage
 	small, big, whole := measured(t, 3000, 1000), measured(t, 12_000, 1000), measured(t, 12_000, 30_000)
 	t.Logf("%.1f MB for 3,000 lines, %.1f MB for 12,000, %.1f MB if their sums are in memory", small, big, whole)
 	if big > small+4 || big > whole/3 {
@@ -137,7 +138,7 @@ func measured(t testing.TB, resources, spill int) float64 {
 
 // BenchmarkMonth reads a month by resource.
 func BenchmarkMonth(b *testing.B) {
-	for _, resources := range []int{10_000, 100_000, 1_000_000} {
+	for _, resources := range []int{10_000, 100_000} {
 		b.Run(fmt.Sprintf("%d resources", resources), func(b *testing.B) {
 			for range b.N {
 				b.ReportMetric(measured(b, resources, 0), "MB")
