@@ -210,7 +210,7 @@ func TestOutputs(t *testing.T) {
 	t.Parallel()
 	getenv, _ := conflict(t)
 	rows, err := csv.NewReader(strings.NewReader(tool(t, getenv, "hour", "list", "--output", "csv"))).ReadAll()
-	if err != nil || len(rows) != 3 || strings.Join(rows[0][:4], " ") != "cloudId hour sha16 verdict" || rows[2][3] != "conflict" || rows[1][1] != "2019-12-10T19:00:00Z" {
+	if err != nil || len(rows) != 3 || strings.Join(rows[0][:5], " ") != "cloudId hour lastHour sha16 verdict" || rows[2][4] != "conflict" || rows[1][1] != "2019-12-10T19:00:00Z" {
 		t.Errorf("%v: %v", err, rows)
 	}
 	if out := tool(t, getenv, resolve("--keep", "--reason", "sent twice", "--output", "json")...); !strings.Contains(out, `"verdict":"kept-out"`) || strings.Count(out, "\n") != 1 {

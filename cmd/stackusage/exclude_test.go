@@ -81,7 +81,7 @@ func TestExcludeAndReingest(t *testing.T) {
 		}
 	})
 	var out bytes.Buffer
-	if err := run(t.Context(), []string{"hour"}, getenv, io.Discard, &out); err == nil || errors.Is(err, cli.ErrDifferences) || !strings.Contains(err.Error(), "needs a subcommand: compare, exclude, list, reingest, resolve") {
+	if err := run(t.Context(), []string{"hour"}, getenv, io.Discard, &out); err == nil || errors.Is(err, cli.ErrDifferences) || !strings.Contains(err.Error(), "needs a subcommand: accept-missing, compare, exclude, list, reingest, resolve") {
 		t.Errorf("error %v, output %s", err, out.String())
 	}
 }

@@ -48,7 +48,7 @@ func TestGapsAreRows(t *testing.T) {
 	got := strings.Join(listed("--from 2019-12-10 --to 2019-12-10"), "\n")
 	want := strings.Join([]string{
 		"2019-12-10T17:00Z missing to 2019-12-10T18:00Z",
-		"2019-12-10T19:00Z counted " + fileA,
+		"2019-12-10T19:00Z accepted " + fileA,
 		"2019-12-10T19:00Z conflict " + fileB,
 		"2019-12-10T20:00Z missing to 2019-12-10T21:00Z",
 		"2019-12-10T22:00Z missing ",

@@ -180,7 +180,7 @@ func TestDecisionsAreRefusedBeforeStorageIsAsked(t *testing.T) {
 		"set UsageStorage":                 {"day", "restate", "--day", "2019-12-10", "--reason", "x"},
 		"--day":                            {"day", "restate", "--registration", cloudID, "--reason", "x"},
 		"--to 2019-12-09 is before":        {"day", "list", "--from", "2019-12-10", "--to", "2019-12-09"},
-		`unknown command "drop"; stackusage hour has: compare, exclude, list, reingest, resolve`: {"hour", "drop"},
+		`unknown command "drop"; stackusage hour has: accept-missing, compare, exclude, list, reingest, resolve`: {"hour", "drop"},
 		"stackusage day needs a subcommand: carry-forward, list, list-declined, restate, settle": {"day"},
 	} {
 		var out bytes.Buffer
