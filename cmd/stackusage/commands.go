@@ -17,6 +17,7 @@ import (
 	"stackusage/cmd/stackusage/exports"
 	"stackusage/cmd/stackusage/findings"
 	"stackusage/cmd/stackusage/hours"
+	"stackusage/cmd/stackusage/imports"
 	"stackusage/cmd/stackusage/infrastructure"
 	"stackusage/cmd/stackusage/messages"
 	"stackusage/cmd/stackusage/meters"
@@ -64,7 +65,7 @@ stackusage day list --from 2019-12-01 --to 2019-12-31
 stackusage verify`,
 		hours.Command(e), days.Command(e), findings.Command(e), quarantine.Command(e), batches.Command(e), messages.Command(e), meters.Command(e),
 		registrations.Command(e), tenants.Command(e), infrastructure.Command(e),
-		checks.Status(e), explanation.Command(e), usages.Command(e), exports.Command(e), checks.Verify(e), checks.Reconcile(e), smoketest.Command(e), versionCommand(e))
+		checks.Status(e), explanation.Command(e), usages.Command(e), exports.Command(e), imports.Command(e), checks.Verify(e), checks.Reconcile(e), smoketest.Command(e), versionCommand(e))
 	root.Long = longHelp
 	root.SilenceErrors = true // main prints them
 	root.SilenceUsage = true

@@ -62,6 +62,18 @@ func (b *Blobs) Put(ctx context.Context, container, name string, body io.ReadSee
 	return nil
 }
 
+// PutWhole is Put of a body of any size.
+func (b *Blobs) PutWhole(ctx context.Context, container, name string, body io.ReadSeekCloser) error {
+	size, err := body.Seek(0, io.SeekEnd)
+	if err == nil {
+		_, err = body.Seek(0, io.SeekStart)
+	}
+	if err != nil {
+		return err
+	}
+	return b.Put(ctx, container, name, body, size)
+}
+
 // Open reads a blob as it is now and says when it was stored; content.ErrNoBlob if it is not
 // there.
 func (b *Blobs) Open(ctx context.Context, container, name string) (body io.ReadCloser, storedAt time.Time, err error) {

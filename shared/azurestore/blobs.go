@@ -38,14 +38,30 @@ const singlePut = 64 << 20
 // contents, so that what is there is the same. Who may only create is told that by
 // 403 UnauthorizedBlobOverwrite.
 func (b *Blobs) Put(ctx context.Context, containerName, name string, body io.ReadSeekCloser, size int64) error {
-	client := b.client.ServiceClient().NewContainerClient(containerName).NewBlockBlobClient(name)
-	none := &blob.AccessConditions{ModifiedAccessConditions: &blob.ModifiedAccessConditions{IfNoneMatch: anyETag()}}
-	var err error
 	if size <= singlePut {
-		_, err = client.Upload(ctx, body, &blockblob.UploadOptions{AccessConditions: none})
-	} else {
-		_, err = client.UploadStream(ctx, body, &blockblob.UploadStreamOptions{BlockSize: 8 << 20, Concurrency: 2, AccessConditions: none})
+		return b.PutWhole(ctx, containerName, name, body)
 	}
+	_, err := b.blob(containerName, name).UploadStream(ctx, body, &blockblob.UploadStreamOptions{BlockSize: 8 << 20, Concurrency: 2, AccessConditions: unlessThere()})
+	return stored(err, containerName, name)
+}
+
+// PutWhole is Put in one request, whatever the size: who may only add blobs may not
+// write the blocks of a large one. One request takes 5,000 MiB.
+func (b *Blobs) PutWhole(ctx context.Context, containerName, name string, body io.ReadSeekCloser) error {
+	_, err := b.blob(containerName, name).Upload(ctx, body, &blockblob.UploadOptions{AccessConditions: unlessThere()})
+	return stored(err, containerName, name)
+}
+
+func (b *Blobs) blob(containerName, name string) *blockblob.Client {
+	return b.client.ServiceClient().NewContainerClient(containerName).NewBlockBlobClient(name)
+}
+
+func unlessThere() *blob.AccessConditions {
+	return &blob.AccessConditions{ModifiedAccessConditions: &blob.ModifiedAccessConditions{IfNoneMatch: anyETag()}}
+}
+
+// stored is the error of a Put; that the blob is there is none.
+func stored(err error, containerName, name string) error {
 	if err != nil && !bloberror.HasCode(err, bloberror.BlobAlreadyExists, bloberror.ConditionNotMet, bloberror.UnauthorizedBlobOverwrite) {
 		return fmt.Errorf("put blob %s/%s: %w", containerName, name, err)
 	}
