@@ -88,7 +88,7 @@ numbers are rounded here; --output json has every digit
 	})
 	t.Run("without prices, quantities of each meter", func(t *testing.T) {
 		text := tool(t, getenv, "usage", "--month", "2024-03", "--by", "subscription", "--top", "1")
-		for _, want := range []string{"quantities only: there are no prices", "11111111 Base VM Size Hours 150,000 vCPU hours", "(3 others)"} {
+		for _, want := range []string{"closed), quantities only", "there are no prices, so there are no amounts: --prices, --bill and STACKUSAGE_PRICES name them", "11111111 Base VM Size Hours 150,000 vCPU hours", "(3 others)"} {
 			if !strings.Contains(squeeze(text), want) {
 				t.Errorf("want %q in\n%s", want, text)
 			}

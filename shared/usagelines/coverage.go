@@ -12,10 +12,11 @@ import (
 
 // Coverage says how much of a range of usage days the lines of closed days are.
 type Coverage struct {
-	Days   int               // that the registration's calendar has; also those that have not begun
-	Closed int               // days with a revision
-	Never  []usage.Day       // that have begun, and have no revision: on the calendar, or something came for them
-	Open   []ledger.OpenMark // of days that have a revision: the next one is to come, or batches have no outcome
+	Days       int               // that the registration's calendar has; also those that have not begun
+	Closed     int               // days with a revision
+	Incomplete []usage.Day       // of these, whose last revision was closed with hours missing
+	Never      []usage.Day       // that have begun, and have no revision: on the calendar, or something came for them
+	Open       []ledger.OpenMark // of days that have a revision: the next one is to come, or batches have no outcome
 }
 
 // Coverage compares a registration's calendar with its closed and open usage days from
@@ -27,11 +28,12 @@ func (r *Reader) Coverage(ctx context.Context, history registration.History, fir
 		return Coverage{}, err
 	}
 	closed := map[usage.Day]bool{}
+	complete := map[usage.Day]bool{}
 	for st, err := range r.Ledger.Statements(ctx, history.CloudID, first, last) {
 		if err != nil {
 			return Coverage{}, err
 		}
-		closed[st.Day] = true
+		closed[st.Day], complete[st.Day] = true, st.Complete
 	}
 	c := Coverage{Closed: len(closed)}
 	open := map[usage.Day]bool{}
@@ -45,6 +47,9 @@ func (r *Reader) Coverage(ctx context.Context, history registration.History, fir
 		}
 	}
 	for day := first; day <= last; day = day.Next() {
+		if closed[day] && !complete[day] {
+			c.Incomplete = append(c.Incomplete, day)
+		}
 		expected := history.ExpectsDay(day.Start())
 		if expected {
 			c.Days++
@@ -68,7 +73,7 @@ func WhyOpen(m ledger.OpenMark) string {
 	case m.Restate != "":
 		return "it is to be restated"
 	case m.Declined > 0:
-		return fmt.Sprintf("commerce declined %d records of revision %d", m.Declined, m.DeclinedRevision)
+		return fmt.Sprintf("commerce declined records of revision %d: %d", m.DeclinedRevision, m.Declined)
 	}
 	return "usage is to be added"
 }

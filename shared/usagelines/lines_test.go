@@ -146,7 +146,7 @@ func TestCarriedTwice(t *testing.T) {
 func TestCoverage(t *testing.T) {
 	s := newScene(t, t.TempDir())
 	s.use(first, "a", "4")
-	ok(t, s.Close(t.Context(), first, closeddays.Revision{}))
+	ok(t, s.Close(t.Context(), first, closeddays.Revision{Missing: []usage.Hour{first.First()}}))
 	mark := func(cloudID string, day usage.Day, revision string) {
 		ok(t, s.account.Tables.Apply(t.Context(), table.OpenDays, cloudID, table.Op{Verb: table.Insert, Row: table.Row{Partition: cloudID, Key: day.Compact() + revision, Props: table.Encode(ledger.OpenDay{})}}))
 	}
@@ -158,7 +158,7 @@ func TestCoverage(t *testing.T) {
 	history := registration.History{CloudID: cloudID, Registrations: []registration.Registration{{CloudID: cloudID, EffectiveDay: first.Compact(), Start: first.Start()}}}
 	c, err := s.reader.Coverage(t.Context(), history, first-3, first+6, (first + 2).Start())
 	ok(t, err)
-	if got := fmt.Sprint(c.Days, c.Closed, c.Never); got != fmt.Sprint(7, 1, []usage.Day{first - 1, first + 1, first + 2}) || len(c.Open) != 2 || c.Open[0].Day != first {
+	if got := fmt.Sprint(c.Days, c.Closed, c.Incomplete, c.Never); got != fmt.Sprint(7, 1, []usage.Day{first}, []usage.Day{first - 1, first + 1, first + 2}) || len(c.Open) != 2 || c.Open[0].Day != first {
 		t.Errorf("%s, open %+v", got, c.Open)
 	}
 }

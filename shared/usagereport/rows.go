@@ -72,7 +72,7 @@ func newRows(o Options) (*spill.Sums[int64, item], error) {
 			if order == 0 {
 				order = b.Row.weight().Sub(a.Row.weight()).Sign()
 			}
-			return cmp.Or(order, cmp.Compare(a.N, b.N))
+			return cmp.Or(order, cmp.Compare(a.Row.Meter, b.Row.Meter), cmp.Compare(a.N, b.N))
 		},
 	})
 }

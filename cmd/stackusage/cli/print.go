@@ -212,21 +212,22 @@ func (g *Grid) numbers(k int) bool {
 }
 
 // Rounded is a number as a table shows it: at least min decimals, at most max, rounded
-// half to even, thousands apart. One that would be shown as 0 has as many decimals as its
-// first digit needs. rounded reports whether digits were left out.
+// half to even, thousands apart. One that would be shown as 0 is <0.01, or >-0.01.
+// rounded reports whether digits were left out.
 func Rounded(q usage.Quantity, min, max int) (text string, rounded bool) {
 	exact, _, err := apd.NewFromString(q.String())
 	if err != nil { // it is a number
 		return q.String(), false
 	}
-	digits := apd.BaseContext.WithPrecision(1000)
+	digits := apd.BaseContext.WithPrecision(1000) // a quantity has far fewer
 	digits.Rounding = apd.RoundHalfEven
 	var d apd.Decimal
-	_, _ = digits.Quantize(&d, exact, -int32(max)) // a quantity has far less than 1,000 digits
-	if d.IsZero() && !exact.IsZero() {
-		_, _ = digits.Quantize(&d, exact, int32(exact.NumDigits())+exact.Exponent-1)
+	_, _ = digits.Quantize(&d, exact, -int32(max))
+	mark := ""
+	if rounded = d.Cmp(exact) != 0; rounded && d.IsZero() {
+		mark = map[int]string{1: "<", -1: ">"}[exact.Sign()]
+		d = *apd.New(1, -int32(max))
 	}
-	rounded = d.Cmp(exact) != 0
 	whole, fraction, _ := strings.Cut(strings.TrimPrefix(d.Text('f'), "-"), ".")
 	for len(fraction) > min && strings.HasSuffix(fraction, "0") {
 		fraction = fraction[:len(fraction)-1]
@@ -240,7 +241,7 @@ func Rounded(q usage.Quantity, min, max int) (text string, rounded bool) {
 	if exact.Sign() < 0 {
 		text = "-" + text
 	}
-	return text, rounded
+	return mark + text, rounded
 }
 
 // Count is a number of things: 1 row, 2 rows.

@@ -98,7 +98,7 @@ func TestCount(t *testing.T) {
 func TestRounded(t *testing.T) {
 	for text, want := range map[string]string{
 		"0": "0.00", "1": "1.00", "0.125": "0.12 rounded", "0.135": "0.14 rounded", "-0.125": "-0.12 rounded", "1234567.5": "1,234,567.50", "-1234": "-1,234.00",
-		"123": "123.00", "0.0049": "0.005 rounded", "0.005": "0.005", "0.015": "0.02 rounded", "0.004": "0.004", "-0.00000012": "-0.0000001 rounded", "999.999": "1,000.00 rounded",
+		"123": "123.00", "0.0049": "<0.01 rounded", "0.015": "0.02 rounded", "-0.00000012": ">-0.01 rounded", "999.999": "1,000.00 rounded",
 	} {
 		q, err := usage.ParseQuantity(text)
 		if err != nil {

@@ -79,7 +79,7 @@ func (v *view) heading(c usagereport.Coverage) string {
 	if v.report.Priced {
 		return text + ", " + v.o.Prices.Currency
 	}
-	return text + ", quantities only: there are no prices (--prices, --bill, STACKUSAGE_PRICES)"
+	return text + ", quantities only"
 }
 
 func (v *view) head() (head []string) {
@@ -279,6 +279,9 @@ func notes(r *usagereport.Report, o usagereport.Options) (all []string) {
 			}
 			all = append(all, cli.NotCovered(c.Name, month, covered)...)
 		}
+	}
+	if !r.Priced {
+		all = append(all, "there are no prices, so there are no amounts: --prices, --bill and STACKUSAGE_PRICES name them")
 	}
 	if n := len(r.Unpriced); r.Priced && n > 0 {
 		text := fmt.Sprintf("no price known for %s: the lines of it have no amount", cli.Count(n, "meter"))

@@ -65,7 +65,7 @@ hamburg, 2024-03-01 to 2024-03-31 (4 of 5 days closed), USD
 
 RESOURCE                                 WHAT        AMOUNT
 web (rg)                                           0.80
-SUB/resourceGroups/rg/providers/a/c/web            0.0000008
+SUB/resourceGroups/rg/providers/a/c/web           <0.01
 total                                              0.80
 db (other)                               pending   0.02
 c                                        declined  0.32
@@ -73,13 +73,14 @@ hamburg, 2024-03: not closed yet: 2024-03-05
 numbers are rounded here; --output json has every digit
 `},
 		"without prices": {printed("subscription", nil, 0), `
-hamburg, 2024-03-01 to 2024-03-31 (4 of 5 days closed), quantities only: there are no prices (--prices, --bill, STACKUSAGE_PRICES)
+hamburg, 2024-03-01 to 2024-03-31 (4 of 5 days closed), quantities only
 
 SUBSCRIPTION  METER               WHAT      QUANTITY  UNIT
 11111111      Base VM Size Hours            100.5001  vCPU hours
 11111111      Base VM Size Hours  pending     3       vCPU hours
 11111111      Base VM Size Hours  declined   40       vCPU hours
 hamburg, 2024-03: not closed yet: 2024-03-05
+there are no prices, so there are no amounts: --prices, --bill and STACKUSAGE_PRICES name them
 numbers are rounded here; --output json has every digit
 `},
 	} {
@@ -87,7 +88,7 @@ numbers are rounded here; --output json has every digit
 			t.Errorf("%s: got\n%s\nwant%s", name, c.got, c.want)
 		}
 	}
-	if text := printed("resource", list, 1); !strings.Contains(squeeze(text), "(1 other) 0.0000008") {
+	if text := printed("resource", list, 1); !strings.Contains(squeeze(text), "(1 other) <0.01") {
 		t.Errorf("output:\n%s", text)
 	}
 }
