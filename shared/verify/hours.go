@@ -103,6 +103,18 @@ func (l *look) checkFile(r evidence.Row) *hourblob.File {
 	return f
 }
 
+// undecided notes the rejected rows of an accepted file that nobody has decided about.
+func (l *look) undecided(where string, codes map[string]int) {
+	total, parts := 0, []string{}
+	for _, code := range slices.Sorted(maps.Keys(codes)) {
+		total += codes[code]
+		parts = append(parts, fmt.Sprintf("%s %d", code, codes[code]))
+	}
+	if total > 0 {
+		l.out.Unfinished = append(l.out.Unfinished, Finding{Where: where, What: fmt.Sprintf("rejected rows wait for a decision: %d (%s)", total, strings.Join(parts, ", "))})
+	}
+}
+
 // readUsage gathers the usage of a file, and gives each row that is rejected to each.
 func (l *look) readUsage(f *hourblob.File, each func(n int64, code string)) {
 	body := l.Blob(f.Path)

@@ -24,6 +24,7 @@ import (
 
 	"stackusage/shared/table"
 	"stackusage/shared/verify/evidence"
+	"stackusage/shared/verify/missing"
 )
 
 // Stores is what is read, Blobs a part of it, and Finding what is found.
@@ -106,7 +107,7 @@ func Run(ctx context.Context, stores Stores, o Options) (report Report, err erro
 		}
 	}()
 	for _, cloudID := range a.stacks() {
-		missing, accepted := a.missing(cloudID)
+		missing, accepted := missing.Hours(&a.Reader, cloudID, missing.Span{From: o.From, To: o.To, Now: o.Now})
 		report.Unfinished, report.Accepted = append(report.Unfinished, missing...), append(report.Accepted, accepted...)
 	}
 	registrations := map[string]bool{}
@@ -150,6 +151,17 @@ type auditor struct {
 type dayID struct{ cloudID, day string }
 
 func (d dayID) partition() string { return d.cloudID + "_" + d.day }
+
+// stacks are the registered stacks that the options name.
+func (a *auditor) stacks() []string {
+	found := map[string]bool{}
+	for r := range a.List(table.Registrations, a.o.CloudID, "") {
+		if strings.HasPrefix(r.Key, "registration_") {
+			found[r.Partition] = true
+		}
+	}
+	return slices.Sorted(maps.Keys(found))
+}
 
 // days lists every day that a table or a container of hour blobs knows, the
 // newest first.

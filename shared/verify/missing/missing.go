@@ -1,9 +1,9 @@
-package verify
+// Package missing finds the reported hours that a registration expects and that have not
+// come, for verify.
+package missing
 
 import (
 	"fmt"
-	"maps"
-	"slices"
 	"strings"
 	"time"
 
@@ -13,30 +13,26 @@ import (
 	"stackusage/shared/verify/history"
 )
 
+// Span is what is looked at: reported hours of the days from From to To, 20191210, both
+// included and empty for open, that are late as of Now.
+type Span struct {
+	From, To string
+	Now      time.Time
+}
+
 // late is how long after its end a reported hour may come before it is missing.
 const late = 6 * time.Hour
 
-// stacks are the registered stacks that the options name.
-func (a *auditor) stacks() []string {
-	found := map[string]bool{}
-	for r := range a.List(table.Registrations, a.o.CloudID, "") {
-		if strings.HasPrefix(r.Key, "registration_") {
-			found[r.Partition] = true
-		}
-	}
-	return slices.Sorted(maps.Keys(found))
-}
-
-// missing lists the reported hours of a stack that have not come by now, in ranges: those
+// Hours lists the reported hours of a stack that have not come by now, in ranges: those
 // that an operator has recorded as never to come apart.
-func (a *auditor) missing(cloudID string) (missing, accepted []Finding) {
-	book := history.ReadBook(&a.Reader, cloudID)
-	first, last := a.hours(book)
+func Hours(r *evidence.Reader, cloudID string, span Span) (missing, accepted []evidence.Finding) {
+	book := history.ReadBook(r, cloudID)
+	first, last := span.of(book)
 	if last < first {
 		return nil, nil
 	}
 	come := map[form.Hour]bool{}
-	for row, err := range a.Tables.Scan(a.Ctx, table.UsageHours, cloudID+"_"+first.Day(), cloudID+"_"+last.Day()+"~") {
+	for row, err := range r.Tables.Scan(r.Ctx, table.UsageHours, cloudID+"_"+first.Day(), cloudID+"_"+last.Day()+"~") {
 		evidence.Must(err)
 		// What only an end excluded is missing where its hour is expected again.
 		if at, err := time.Parse("20060102_15", strings.TrimPrefix(row.Partition, cloudID+"_")+"_"+row.Key); err == nil && row.Props["excludedBy"] != "end" {
@@ -44,13 +40,13 @@ func (a *auditor) missing(cloudID string) (missing, accepted []Finding) {
 		}
 	}
 	never := map[form.Hour]bool{}
-	for r := range a.List(table.Decisions, cloudID, "missing") {
-		for h := form.HourOf(r.When("firstHour")); h <= form.HourOf(r.When("lastHour")); h++ {
+	for d := range r.List(table.Decisions, cloudID, "missing") {
+		for h := form.HourOf(d.When("firstHour")); h <= form.HourOf(d.When("lastHour")); h++ {
 			never[h] = true
 		}
 	}
 	var days, nevers hourRanges
-	for h := range a.expected(book, first, last) {
+	for h := range expected(book, first, last) {
 		switch {
 		case come[h]:
 		case never[h]:
@@ -63,8 +59,8 @@ func (a *auditor) missing(cloudID string) (missing, accepted []Finding) {
 	return days.findings(where, "missing"), nevers.findings(where, "missing, and an operator has recorded that they will never come")
 }
 
-// hours are the first and the last reported hour to look for.
-func (a *auditor) hours(book history.Book) (first, last form.Hour) {
+// of is the first and the last reported hour to look for.
+func (s Span) of(book history.Book) (first, last form.Hour) {
 	var begins time.Time
 	for _, e := range book["registration"] {
 		if start := e.When("start"); begins.IsZero() || !start.IsZero() && start.Before(begins) {
@@ -74,19 +70,19 @@ func (a *auditor) hours(book history.Book) (first, last form.Hour) {
 	if begins.IsZero() {
 		return 0, -1
 	}
-	first, last = form.HourOf(begins), form.HourOf(a.o.Now.Add(-late))-1
-	if a.o.From != "" {
-		first = max(first, form.HourOf(form.StartOf(a.o.From)))
+	first, last = form.HourOf(begins), form.HourOf(s.Now.Add(-late))-1
+	if s.From != "" {
+		first = max(first, form.HourOf(form.StartOf(s.From)))
 	}
-	if a.o.To != "" {
-		last = min(last, form.HourOf(form.StartOf(a.o.To))+23)
+	if s.To != "" {
+		last = min(last, form.HourOf(form.StartOf(s.To))+23)
 	}
 	return first, last
 }
 
 // expected goes through the hours that the registration expects. A day is asked for once,
 // unless some entry begins or ends on it.
-func (a *auditor) expected(book history.Book, first, last form.Hour) func(yield func(form.Hour) bool) {
+func expected(book history.Book, first, last form.Hour) func(yield func(form.Hour) bool) {
 	special := map[string]bool{}
 	for _, e := range book["registration"] {
 		for _, column := range []string{"start", "end"} {
@@ -117,27 +113,15 @@ func (r *hourRanges) add(h form.Hour) {
 	*r = append(*r, [2]form.Hour{h, h})
 }
 
-func (r hourRanges) findings(where, what string) (all []Finding) {
+func (r hourRanges) findings(where, what string) (all []evidence.Finding) {
 	const shown = "2006-01-02T15:04Z"
 	for _, hours := range r {
 		first, last := hours[0].Start().Format(shown), hours[1].Start().Format(shown)
 		if hours[0] == hours[1] {
-			all = append(all, Finding{Where: where, What: "reported hour " + first + " is " + strings.Replace(what, "they", "it", 1)})
+			all = append(all, evidence.Finding{Where: where, What: "reported hour " + first + " is " + strings.Replace(what, "they", "it", 1)})
 			continue
 		}
-		all = append(all, Finding{Where: where, What: fmt.Sprintf("%d reported hours are %s: %s to %s", hours[1]-hours[0]+1, what, first, last)})
+		all = append(all, evidence.Finding{Where: where, What: fmt.Sprintf("%d reported hours are %s: %s to %s", hours[1]-hours[0]+1, what, first, last)})
 	}
 	return all
-}
-
-// undecided notes the rejected rows of an accepted file that nobody has decided about.
-func (l *look) undecided(where string, codes map[string]int) {
-	total, parts := 0, []string{}
-	for _, code := range slices.Sorted(maps.Keys(codes)) {
-		total += codes[code]
-		parts = append(parts, fmt.Sprintf("%s %d", code, codes[code]))
-	}
-	if total > 0 {
-		l.out.Unfinished = append(l.out.Unfinished, Finding{Where: where, What: fmt.Sprintf("rejected rows wait for a decision: %d (%s)", total, strings.Join(parts, ", "))})
-	}
 }
