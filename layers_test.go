@@ -37,7 +37,7 @@ var floors = []floor{
 	}},
 	{"workflows", []string{"base", "domain"}, []string{
 		"shared/queue", "shared/ingest", "shared/closing", "shared/forward", "shared/sweep", "shared/redrive",
-		"shared/status", "shared/reconcile", "shared/reconcile/details", "shared/reconcile/saved",
+		"shared/status", "shared/reconcile", "shared/reconcile/details", "shared/reconcile/saved", "shared/reconcile/unfinished",
 		"shared/imports", "shared/usagelines", "shared/explain", "shared/usagereport", "shared/hourdiff",
 	}},
 	{"edges", []string{"base", "domain", "workflows"}, []string{

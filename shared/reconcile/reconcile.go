@@ -19,18 +19,22 @@ package reconcile
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"io"
 	"io/fs"
 
+	"stackusage/shared/calendar"
 	"stackusage/shared/content"
 	"stackusage/shared/daily"
 	"stackusage/shared/ledger"
 	"stackusage/shared/meter"
 	"stackusage/shared/reconcile/details"
 	"stackusage/shared/reconcile/saved"
+	"stackusage/shared/reconcile/unfinished"
 	"stackusage/shared/registration"
 	"stackusage/shared/settlement"
+	"stackusage/shared/status"
 	"stackusage/shared/usage"
 )
 
@@ -158,9 +162,17 @@ func (r *run) once(ctx context.Context) (Report, error) {
 			return Report{}, err
 		}
 	}
-	unfinished, err := r.unfinished(ctx)
+	left := unfinished.Usage{MissingHours: []calendar.Range{}}
+	var err error
+	if r.Registrations != nil {
+		left, err = unfinished.Of(ctx, r.Ledger, r.Registrations, r.o.CloudID, r.o.From, r.o.To)
+	}
+	if errors.Is(err, status.ErrCut) {
+		r.note("there are more rejected rows than are counted here")
+		err = nil
+	}
 	report := r.report(rates)
-	report.Unfinished = unfinished
+	report.Unfinished = left
 	return report, err
 }
 

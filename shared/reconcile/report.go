@@ -2,6 +2,7 @@ package reconcile
 
 import (
 	"stackusage/shared/reconcile/details"
+	"stackusage/shared/reconcile/unfinished"
 	"stackusage/shared/usage"
 )
 
@@ -19,7 +20,7 @@ type Report struct {
 	Hours []HourNote `json:"hours,omitempty"` // reported hours of the days that need a word
 	Notes []string   `json:"notes,omitempty"`
 
-	Unfinished Unfinished `json:"unfinished"` // of the reported hours of the days
+	Unfinished unfinished.Usage `json:"unfinished"` // of the reported hours of the days
 
 	Unexplained int `json:"unexplained"` // lines, totals aside, that the causes do not explain
 }

@@ -1,8 +1,9 @@
-package reconcile
+// Package unfinished finds what is still to come of reported hours: hours that have not
+// come, and rejected rows that wait for a decision.
+package unfinished
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"maps"
 	"slices"
@@ -10,12 +11,15 @@ import (
 	"time"
 
 	"stackusage/shared/calendar"
+	"stackusage/shared/ledger"
+	"stackusage/shared/registration"
 	"stackusage/shared/status"
+	"stackusage/shared/usage"
 )
 
-// Unfinished is what is still to come of the reported hours of the days: it is in neither
-// number yet, or only in the one of the stack. It is no difference.
-type Unfinished struct {
+// Usage is what is still to come of the reported hours of some days. A bill does not have
+// it yet, and it is no difference.
+type Usage struct {
 	MissingHours []calendar.Range      `json:"missingHours"`
 	Rows         *status.UndecidedRows `json:"rejectedRows,omitempty"`         // that wait for a decision; nil: none
 	Accepted     []calendar.Range      `json:"acceptedMissingHours,omitempty"` // that will never come, as an operator has recorded
@@ -23,10 +27,10 @@ type Unfinished struct {
 
 // Finished reports whether all hours have come and all rejected rows are decided, as far
 // as they ever will.
-func (u Unfinished) Finished() bool { return len(u.MissingHours) == 0 && u.Rows == nil }
+func (u Usage) Finished() bool { return len(u.MissingHours) == 0 && u.Rows == nil }
 
 // Texts are what is unfinished, for people.
-func (u Unfinished) Texts() (texts []string) {
+func (u Usage) Texts() (texts []string) {
 	for _, r := range u.MissingHours {
 		text := fmt.Sprintf("%d reported hours are missing: %s", r.Hours(), r)
 		if r.Hours() == 1 {
@@ -44,26 +48,20 @@ func (u Unfinished) Texts() (texts []string) {
 	return texts
 }
 
-// unfinished looks at the reported hours of the days.
-func (r *run) unfinished(ctx context.Context) (u Unfinished, err error) {
+// Of looks at the reported hours of the days from one to another, both included. The error
+// is status.ErrCut where there are more rejected rows than are counted.
+func Of(ctx context.Context, l *ledger.Ledger, registrations registration.Store, cloudID string, from, to usage.Day) (u Usage, err error) {
 	u.MissingHours = []calendar.Range{}
-	if r.Registrations == nil {
-		return u, nil
-	}
-	history, err := r.Registrations.History(ctx, r.o.CloudID)
+	history, err := registrations.History(ctx, cloudID)
 	if err != nil {
 		return u, err
 	}
-	missing, accepted, err := calendar.Between(ctx, r.Ledger.Store, history, r.o.From.First(), r.o.To.Next().First()-1, time.Now())
+	missing, accepted, err := calendar.Between(ctx, l.Store, history, from.First(), to.Next().First()-1, time.Now())
 	if err != nil {
 		return u, err
 	}
 	u.MissingHours, u.Accepted = append(u.MissingHours, missing...), accepted
-	rows, err := status.Undecided(ctx, r.Ledger, r.o.CloudID, r.o.From, r.o.To)
-	if errors.Is(err, status.ErrCut) {
-		r.note("there are more rejected rows than are counted here")
-		err = nil
-	}
+	rows, err := status.Undecided(ctx, l, cloudID, from, to)
 	if rows.Rows > 0 {
 		u.Rows = &rows
 	}
