@@ -11,6 +11,7 @@ import (
 
 	"stackusage/agent/config"
 	"stackusage/agent/export"
+	"stackusage/cmd/stackusage-agent/statusview"
 	"stackusage/shared/delivery"
 )
 
@@ -89,7 +90,7 @@ func confirm(conf config.Config, path string, stdout io.Writer) error {
 // leftOut prints what was not done.
 func leftOut(stdout io.Writer, problems []string, what string) error {
 	for _, text := range problems {
-		fmt.Fprintln(stdout, oneLine(text))
+		fmt.Fprintln(stdout, statusview.OneLine(text))
 	}
 	if n := len(problems); n > 0 {
 		return openError{fmt.Errorf("%d files %s", n, what)}
