@@ -181,7 +181,7 @@ func TestDecisionsAreRefusedBeforeStorageIsAsked(t *testing.T) {
 		"--day":                            {"day", "restate", "--registration", cloudID, "--reason", "x"},
 		"--to 2019-12-09 is before":        {"day", "list", "--from", "2019-12-10", "--to", "2019-12-09"},
 		`unknown command "drop"; stackusage hour has: accept-missing, compare, exclude, list, reingest, resolve`: {"hour", "drop"},
-		"stackusage day needs a subcommand: carry-forward, list, list-declined, restate, settle": {"day"},
+		"stackusage day needs a subcommand: carry-forward, list, list-declined, restate, settle":                 {"day"},
 	} {
 		var out bytes.Buffer
 		if err := run(t.Context(), args, unset, &out, &out); err == nil || !strings.Contains(err.Error(), want) {
