@@ -13,6 +13,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"stackusage/cmd/devstack/results"
 	"stackusage/internal/devstack/balance"
 	"stackusage/internal/devstack/chaos"
 	"stackusage/internal/devstack/functionhost"
@@ -127,7 +128,7 @@ func chaosRun(ctx context.Context, o chaosOptions, stdout, progress io.Writer) (
 	if err != nil {
 		return false, err
 	}
-	if err := s.write(ctx, sheet); err != nil {
+	if err := results.Write(ctx, s.o.out, s.commerce, s.usage.Tables, sheet); err != nil {
 		return false, err
 	}
 	return sheet.Balanced, printTally(stdout, o.out, tally, sheet)
@@ -168,7 +169,7 @@ func calmSums(ctx context.Context, o options, log *slog.Logger, progress io.Writ
 // printTally prints what happened and how it ended, and writes faults.json.
 func printTally(out io.Writer, folder string, t chaos.Tally, sheet balance.Sheet) error {
 	t.Print(out)
-	printProblems(out, sheet.Problems, 20)
+	results.PrintProblems(out, sheet.Problems, 20)
 	if sheet.Balanced {
 		fmt.Fprintf(out, "\nseed %d passed: %d rows billed or quarantined to the last digit, verified, nothing pending\n", t.Seed, sheet.RowsServed)
 	} else {

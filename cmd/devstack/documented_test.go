@@ -2,7 +2,6 @@ package main
 
 import (
 	"encoding/csv"
-	"encoding/json"
 	"io"
 	"net/http"
 	"net/http/cookiejar"
@@ -15,6 +14,7 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
+	"stackusage/cmd/devstack/results"
 	"stackusage/shared/meter"
 )
 
@@ -95,25 +95,20 @@ func documented(t *testing.T, registeredAs string) *site {
 }
 
 // statement is the one of a charged subscription.
-func statement(t *testing.T, s *site, subscription string) billStatement {
+func statement(t *testing.T, s *site, subscription string) results.Statement {
 	t.Helper()
 	statements := theBill(t, s).Statements
-	i := slices.IndexFunc(statements, func(st billStatement) bool { return st.BillingSubscriptionID == subscription })
+	i := slices.IndexFunc(statements, func(st results.Statement) bool { return st.BillingSubscriptionID == subscription })
 	if i < 0 {
 		t.Fatalf("none of the %d statements is of %s", len(statements), subscription)
 	}
 	return statements[i]
 }
 
-func theBill(t *testing.T, s *site) bill {
+func theBill(t *testing.T, s *site) results.Bill {
 	t.Helper()
-	body, err := get(t.Context(), s.commerce+"/v1/bill")
+	b, err := results.ReadBill(t.Context(), s.commerce)
 	if err != nil {
-		t.Fatal(err)
-	}
-	defer body.Close()
-	var b bill
-	if err := json.NewDecoder(body).Decode(&b); err != nil {
 		t.Fatal(err)
 	}
 	return b

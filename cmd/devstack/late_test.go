@@ -12,6 +12,7 @@ import (
 
 	"github.com/Azure/azure-sdk-for-go/sdk/storage/azblob"
 
+	"stackusage/cmd/devstack/results"
 	"stackusage/shared/landing"
 	"stackusage/shared/usage"
 )
@@ -32,7 +33,7 @@ func lateHours(t *testing.T, s *site) {
 	}
 	sheet, err := s.results(t.Context())
 	if err == nil {
-		err = s.write(t.Context(), sheet)
+		err = results.Write(t.Context(), s.o.out, s.commerce, s.usage.Tables, sheet)
 	}
 	if err != nil {
 		t.Fatal(err)

@@ -14,6 +14,8 @@ import (
 	"path/filepath"
 	"testing"
 	"time"
+
+	"stackusage/cmd/devstack/results"
 )
 
 // staged is the function app, the agent and the operator's tool, built once for all tests. The handler has
@@ -129,7 +131,7 @@ func billed(t *testing.T, s *site) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if err := s.write(ctx, sheet); err != nil {
+	if err := results.Write(ctx, s.o.out, s.commerce, s.usage.Tables, sheet); err != nil {
 		t.Fatal(err)
 	}
 	if !sheet.Balanced {

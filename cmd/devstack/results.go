@@ -2,17 +2,13 @@ package main
 
 import (
 	"context"
-	"encoding/json"
 	"errors"
 	"fmt"
-	"io"
-	"maps"
 	"net/url"
-	"os"
-	"path/filepath"
 	"strings"
 	"time"
 
+	"stackusage/cmd/devstack/results"
 	"stackusage/internal/devstack/balance"
 	"stackusage/shared/table"
 )
@@ -84,7 +80,7 @@ func (s *site) hours(ctx context.Context) (ingested, counted int, err error) {
 // commerce accepted.
 func (s *site) results(ctx context.Context) (balance.Sheet, error) {
 	var book balance.Book
-	quarantined, err := s.quarantined(ctx)
+	quarantined, err := results.Quarantined(ctx, s.usage.Tables)
 	if err != nil {
 		return balance.Sheet{}, err
 	}
@@ -145,111 +141,4 @@ func (s *site) unaccounted(ctx context.Context) (n int, err error) {
 		}
 	}
 	return n, nil
-}
-
-// quarantined reads which rows of which hour in the bill were rejected. Rows of a
-// blob that is excluded (a duplicate, a conflict) are left out.
-func (s *site) quarantined(ctx context.Context) (map[string]map[int]bool, error) {
-	counts := map[string]bool{}
-	for row, err := range s.usage.Tables.List(ctx, table.UsageHours, "", "", "") {
-		if err != nil {
-			return nil, err
-		}
-		if sha16, pointer := row.Props["acceptedFile"].(string); pointer {
-			counts[row.Partition+"_"+row.Key+"_"+sha16] = true
-		}
-	}
-	lines := map[string]map[int]bool{}
-	for row, err := range s.usage.Tables.List(ctx, table.Quarantine, "", "", "") {
-		if err != nil {
-			return nil, err
-		}
-		if blob := row.Key[:strings.LastIndexByte(row.Key, '_')]; !counts[row.Partition+"_"+blob] {
-			continue
-		}
-		day := row.Partition[strings.LastIndexByte(row.Partition, '_')+1:]
-		hour := day + row.Key[:2]
-		if lines[hour] == nil {
-			lines[hour] = map[int]bool{}
-		}
-		n, _ := row.Props["line"].(int64)
-		lines[hour][int(n)] = true
-	}
-	return lines, nil
-}
-
-// write puts the results below --out.
-func (s *site) write(ctx context.Context, sheet balance.Sheet) error {
-	text, err := json.MarshalIndent(sheet, "", "  ")
-	if err != nil {
-		return err
-	}
-	if err := os.WriteFile(filepath.Join(s.o.out, "balance.json"), append(text, '\n'), 0o644); err != nil {
-		return err
-	}
-	for name, path := range map[string]string{"commerce-records.ndjson": "/v1/records.ndjson", "usage-details.csv": "/v1/usage-details.csv"} {
-		if err := s.save(ctx, s.commerce+path, filepath.Join(s.o.out, name)); err != nil {
-			return err
-		}
-	}
-	dir := filepath.Join(s.o.out, "tables")
-	if err := os.MkdirAll(dir, 0o755); err != nil {
-		return err
-	}
-	for _, name := range table.Names() {
-		if err := s.dump(ctx, name, filepath.Join(dir, name+".ndjson")); err != nil {
-			return fmt.Errorf("dump table %s: %w", name, err)
-		}
-	}
-	return nil
-}
-
-func (s *site) save(ctx context.Context, url, path string) error {
-	body, err := get(ctx, url)
-	if err != nil {
-		return err
-	}
-	defer body.Close()
-	f, err := os.Create(path)
-	if err != nil {
-		return err
-	}
-	_, err = io.Copy(f, body)
-	return errors.Join(err, f.Close())
-}
-
-func (s *site) dump(ctx context.Context, name, path string) error {
-	f, err := os.Create(path)
-	if err != nil {
-		return err
-	}
-	enc := json.NewEncoder(f)
-	enc.SetEscapeHTML(false)
-	for row, listErr := range s.usage.Tables.List(ctx, name, "", "", "") {
-		if err = listErr; err != nil {
-			break
-		}
-		out := maps.Clone(row.Props)
-		out["PartitionKey"], out["RowKey"] = row.Partition, row.Key
-		if err = enc.Encode(out); err != nil {
-			break
-		}
-	}
-	return errors.Join(err, f.Close())
-}
-
-// bill is what is read of commerce's bill.
-type bill struct {
-	Rounding   string
-	Statements []billStatement
-}
-
-type billStatement struct {
-	Month                 string
-	BillingSubscriptionID string
-	Total, Currency       string
-	Unpriced              int
-	Lines                 []struct {
-		MeterName, MeterSubCategory, MeterID, Unit, MeterClass, Quantity, Rate, Amount, Currency, Note string
-	}
 }

@@ -9,6 +9,7 @@ import (
 	"os"
 	"time"
 
+	"stackusage/cmd/devstack/results"
 	"stackusage/internal/devstack/balance"
 	"stackusage/internal/devstack/commerce/rating"
 	"stackusage/shared/azurestore"
@@ -74,7 +75,7 @@ func runToBalance(ctx context.Context, o options, log *slog.Logger, stdout io.Wr
 	if err != nil {
 		return err
 	}
-	if err := s.write(context.WithoutCancel(ctx), sheet); err != nil {
+	if err := results.Write(context.WithoutCancel(ctx), s.o.out, s.commerce, s.usage.Tables, sheet); err != nil {
 		return err
 	}
 	if err := s.printSummary(context.WithoutCancel(ctx), sheet, stdout); err != nil {

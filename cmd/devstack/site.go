@@ -15,8 +15,6 @@ import (
 	"github.com/Azure/azure-sdk-for-go/sdk/storage/azqueue"
 
 	"stackusage/cmd/devstack/front"
-	"stackusage/internal/devstack/azurestack"
-	"stackusage/internal/devstack/azurestack/scenarios"
 	"stackusage/internal/devstack/azurite"
 	"stackusage/internal/devstack/blobevents"
 	"stackusage/internal/devstack/commerce"
@@ -34,16 +32,6 @@ const (
 	timeScale       = 20
 	invocationLimit = "80s"
 )
-
-// local is a simulated stack and its registration.
-type local struct {
-	name    string // of the registration; empty: the registration has none of its own
-	cloudID string
-	billing string // the Azure subscription that is charged
-
-	stack                          *azurestack.Stack
-	stackURL, stackTLS, landingURL string // stackURL is without TLS, for its doors: /_devstack
-}
 
 // site is everything that runs.
 type site struct {
@@ -189,63 +177,6 @@ func (s *site) startStorage(ctx context.Context) error {
 const quietTimer = "0 0 0 1 1 *"
 
 func (s *site) setting(name string) string { return s.settings[name] }
-
-// startStacks starts what the agents meet.
-func (s *site) startStacks() (err error) {
-	if s.front, err = front.Start(s.dir); err != nil {
-		return err
-	}
-	s.closers = append(s.closers, s.front.Stop)
-	names := scenarios.Stacks(s.o.scenario)
-	if names == nil || s.o.recordings != "" {
-		s.stacks = []*local{{cloudID: cloudID, billing: billingSubscription}}
-	}
-	for _, name := range names {
-		s.stacks = append(s.stacks, &local{name: name, cloudID: azurestack.GUID("registration", name), billing: azurestack.GUID("billing", name)})
-	}
-	s.local = s.stacks[0]
-	for _, l := range s.stacks {
-		if err := s.startStack(l); err != nil {
-			return err
-		}
-	}
-	return nil
-}
-
-func (s *site) startStack(l *local) error {
-	scenario := s.o.scenario
-	if l.name != "" {
-		scenario += "/" + l.name
-	}
-	source, err := scenarios.Generate(scenario, s.o.seed)
-	if s.o.recordings != "" {
-		source, err = azurestack.Recordings(s.o.recordings)
-	}
-	if err != nil {
-		return err
-	}
-	l.stack, err = azurestack.New(source, azurestack.Options{
-		KeysURL: s.front.Issuer.KeysURL(), KeysClient: s.front.Client, LoginEndpoint: s.front.Issuer.LoginEndpoint(), Audience: front.StackAudience, Now: l.time,
-	})
-	if err != nil {
-		return err
-	}
-	if l.stackTLS, err = s.front.Serve(l.stack); err != nil {
-		return err
-	}
-	l.stackURL, err = s.serve(l.stack)
-	return err
-}
-
-// time is the stack's clock: never before the end of what it serves, so that a
-// recording of the last hours can be played to its end.
-func (l *local) time() time.Time {
-	now := time.Now()
-	if end := l.stack.End(); now.Before(end) {
-		return end
-	}
-	return now
-}
 
 func (s *site) startCommerce() error {
 	server, err := commerce.New(commerce.Options{})

@@ -3,7 +3,6 @@ package main
 import (
 	"context"
 	"fmt"
-	"io"
 	"net/http"
 	"os"
 	"os/exec"
@@ -15,18 +14,17 @@ import (
 
 	"stackusage/cmd/devstack/story"
 	"stackusage/internal/devstack/azurestack/scenarios"
-	"stackusage/shared/landing"
-	"stackusage/shared/usage"
+	"stackusage/internal/devstack/loopback"
 )
 
 // tellStory makes the scenario three-stacks.
 func (s *site) tellStory(ctx context.Context) error {
-	blobs, err := azblob.NewClientFromConnectionString(s.settings["LandingStorage"], nil)
+	landing, err := azblob.NewClientFromConnectionString(s.settings["LandingStorage"], nil)
 	if err != nil {
 		return err
 	}
 	of := story.Site{
-		Declined: scenarios.DeclinedMeter, Dir: s.dir, Tool: s.tool, Progress: s.progress, Decline: s.decline, Settle: s.settle,
+		Declined: scenarios.DeclinedMeter, Dir: s.dir, Landing: landing, Tool: s.tool, Progress: s.progress, Decline: s.decline, Settle: s.settle,
 		Agent: func(ctx context.Context, stack, folder string, first, end time.Time) error {
 			for _, l := range s.stacks {
 				if l.name == stack {
@@ -34,13 +32,6 @@ func (s *site) tellStory(ctx context.Context) error {
 				}
 			}
 			return fmt.Errorf("no stack %s", stack)
-		},
-		Landed: func(ctx context.Context, cloudID string, hour usage.Hour) ([]byte, landing.Name, error) {
-			return landedFile(ctx, blobs, cloudID, hour)
-		},
-		Drop: func(ctx context.Context, name landing.Name, file []byte) error {
-			_, err := blobs.UploadBuffer(ctx, name.Container(), name.Blob(), file, nil)
-			return err
 		},
 	}
 	for _, l := range s.stacks {
@@ -67,47 +58,13 @@ func (s *site) tool(ctx context.Context, args ...string) (string, error) {
 	return string(out), nil
 }
 
-// landedFile reads the one hour blob of a reported hour.
-func landedFile(ctx context.Context, blobs *azblob.Client, cloudID string, hour usage.Hour) (file []byte, name landing.Name, err error) {
-	container := landing.Container(cloudID)
-	prefix := hour.Start().Format("2006/01/02/15-")
-	pager := blobs.NewListBlobsFlatPager(container, &azblob.ListBlobsFlatOptions{Prefix: &prefix})
-	page, err := pager.NextPage(ctx)
-	if err != nil || len(page.Segment.BlobItems) != 1 {
-		return nil, name, fmt.Errorf("list hour blobs %s/%s: want 1: %w", container, prefix, err)
-	}
-	blob := *page.Segment.BlobItems[0].Name
-	if name, err = landing.ParseName(container, blob); err != nil {
-		return nil, name, err
-	}
-	resp, err := blobs.DownloadStream(ctx, container, blob, nil)
-	if err != nil {
-		return nil, name, err
-	}
-	defer resp.Body.Close()
-	file, err = io.ReadAll(resp.Body)
-	return file, name, err
-}
-
 // decline makes commerce decline a meter; with none it behaves again.
 func (s *site) decline(ctx context.Context, meter string) error {
 	method, body := http.MethodPost, fmt.Sprintf(`{"rejectMeter":%q}`, meter)
 	if meter == "" {
 		method, body = http.MethodDelete, ""
 	}
-	req, err := http.NewRequestWithContext(ctx, method, s.commerce+"/_devstack/faults", strings.NewReader(body))
-	if err != nil {
-		return err
-	}
-	resp, err := http.DefaultClient.Do(req)
-	if err != nil {
-		return err
-	}
-	defer resp.Body.Close()
-	if resp.StatusCode >= 300 {
-		return fmt.Errorf("order a fault of commerce: HTTP %d", resp.StatusCode)
-	}
-	return nil
+	return loopback.Tell(ctx, method, s.commerce+"/_devstack/faults", body)
 }
 
 // settle sweeps until done says so and nothing has moved for some sweeps.

@@ -12,19 +12,15 @@ package story
 import (
 	"bytes"
 	"context"
-	"crypto/sha256"
 	"encoding/json"
-	"errors"
 	"fmt"
-	"io"
 	"os"
 	"path/filepath"
-	"regexp"
-	"slices"
 	"strings"
 	"time"
 
-	"stackusage/shared/landing"
+	"github.com/Azure/azure-sdk-for-go/sdk/storage/azblob"
+
 	"stackusage/shared/usage"
 )
 
@@ -42,16 +38,13 @@ type Site struct {
 	Stacks   []Stack
 	Declined string // a meter that commerce can be made to decline
 	Dir      string // for files that are passed to the tool
+	Landing  *azblob.Client
 
 	// Tool runs stackusage, and returns what it prints.
 	Tool func(ctx context.Context, args ...string) (string, error)
 	// Agent collects the reported hours of a stack from first up to end; each folder is an
 	// agent with a spool of its own.
 	Agent func(ctx context.Context, stack, folder string, first, end time.Time) error
-	// Landed reads the hour blob of a reported hour.
-	Landed func(ctx context.Context, cloudID string, hour usage.Hour) (file []byte, name landing.Name, err error)
-	// Drop stores an hour blob.
-	Drop func(ctx context.Context, name landing.Name, file []byte) error
 	// Decline makes commerce decline the meter, or stop.
 	Decline func(ctx context.Context, meter string) error
 	// Settle sweeps until nothing moves any more, and done says so.
@@ -190,60 +183,18 @@ func correct(ctx context.Context, s Site) error {
 		if hour.IsZero() {
 			continue
 		}
-		file, name, err := s.Landed(ctx, st.CloudID, usage.HourOf(hour))
+		file, name, err := landedFile(ctx, s.Landing, st.CloudID, usage.HourOf(hour))
 		if err != nil {
 			return err
 		}
-		if file, name, err = changed(file, name); err == nil {
-			err = s.Drop(ctx, name, file)
+		if file, name, err = changed(file, name); err != nil {
+			return err
 		}
-		if err != nil {
+		if _, err := s.Landing.UploadBuffer(ctx, name.Container(), name.Blob(), file, nil); err != nil {
 			return err
 		}
 	}
 	return s.Settle(ctx, s.closed(map[string]int{"hamburg 2024-02-29": 2}))
-}
-
-var (
-	quantity = regexp.MustCompile(`"quantity":[0-9.]+`)
-	machine  = regexp.MustCompile(`(?i)/virtualMachines/(web|app)00\b`)
-)
-
-// changed is another file of an hour: its first Windows machine of two cores used half
-// a core hour more.
-func changed(file []byte, name landing.Name) ([]byte, landing.Name, error) {
-	reader, err := landing.NewReader(bytes.NewReader(file), name, landing.Limits{})
-	if err != nil {
-		return nil, name, err
-	}
-	header := reader.Header()
-	header.CollectedAt = header.CollectedAt.Add(time.Hour)
-	var out bytes.Buffer
-	w, err := landing.NewWriter(&out, header)
-	if err != nil {
-		return nil, name, err
-	}
-	done := false
-	for {
-		line, err := reader.Next()
-		if errors.Is(err, io.EOF) {
-			break
-		}
-		row := slices.Clone(line.Bytes)
-		if !done && bytes.Contains(bytes.ToLower(row), []byte("9cd92d4c-bafd-4492-b278-bedc2de8232a")) && machine.Match(row) {
-			row, done = quantity.ReplaceAll(row, []byte(`"quantity":2.5`)), true
-		}
-		if err = errors.Join(err, w.Row(row)); err != nil {
-			return nil, name, err
-		}
-	}
-	if !done {
-		return nil, name, fmt.Errorf("%s has no row of a Windows machine", name)
-	}
-	if _, _, err := w.Close(1); err != nil {
-		return nil, name, err
-	}
-	return out.Bytes(), landing.NameOf(name.CloudID, name.Hour, sha256.Sum256(out.Bytes())), nil
 }
 
 func decide(ctx context.Context, s Site) error {
