@@ -117,8 +117,12 @@ func TestThreeStacks(t *testing.T) {
 	}
 	rows := counted(rowsOf(t, s))
 	t.Run("is all well", func(t *testing.T) {
-		if code, out := s.asks(t, "status"); code != 2 {
-			t.Errorf("exit code %d\n%s", code, out)
+		code, out := s.asks(t, "status", "--output", "csv")
+		for _, want := range []string{"\nHoursMissing,problem,munich,", ",2024-03-01T03:00Z to 2024-03-01T04:00Z,", "\nHourConflict,problem,munich,", "\nRowsUndecided,problem,hamburg,",
+			"\nRecordsDeclined,problem,hamburg,", "\n,healthy,berlin,"} {
+			if code != 2 || !strings.Contains(out, want) {
+				t.Errorf("exit code %d, no %q in\n%s", code, want, out)
+			}
 		}
 	})
 	t.Run("which hours are missing", func(t *testing.T) {
