@@ -95,3 +95,46 @@ func TestADayWaitsForItsRegistration(t *testing.T) {
 		t.Error("the day does not close after CLOSE_DELAY")
 	}
 }
+
+// TestADayThatIsDeliveredByHand: the hours of a delivery land one by one, and those that
+// the next one brings make one revision.
+func TestADayThatIsDeliveredByHand(t *testing.T) {
+	t.Parallel()
+	r := newRig(t)
+	newBilling(t, r)
+	now := hour00.End()
+	r.Now = func() time.Time { return now }
+	r.registerAs(t, func(reg *registration.Registration) { reg.DeliveredEvery = 30 })
+	lands := func(h usage.Hour) {
+		t.Helper()
+		r.ingest(t, h, rowsOf(h)...)
+		r.landedAt(t, now)
+	}
+	revisions := func(want int) {
+		t.Helper()
+		r.sweep(t)
+		r.done(t, "CloseDay", dayMessage(theDay))
+		if days := r.rows(t, table.UsageDays); len(days) != want {
+			t.Errorf("at %s: %d revisions, want %d", now, len(days), want)
+		}
+	}
+	delay := r.Settings.CloseDelay
+	lands(hour22)
+	now = now.Add(delay - time.Hour)
+	lands(hour00)
+	now = now.Add(delay - time.Hour) // after the delay from the first landing
+	revisions(0)
+	now = now.Add(time.Hour)
+	revisions(1) // without hour 23 and some of the next day
+	r.done(t, "ForwardBatch", batchMessage(theDay, 1))
+	now = now.Add(30 * 24 * time.Hour)
+	for h := hour00 + 1; h < hour00+6; h++ {
+		lands(h)
+		revisions(1)
+	}
+	lands(hour23)
+	revisions(2)
+	if last, err := r.Ledger.LastRevision(t.Context(), cloudID, theDay); err != nil || !last.Complete {
+		t.Errorf("%+v, %v", last, err)
+	}
+}

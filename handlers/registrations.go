@@ -20,6 +20,7 @@ func wish(p resource.Properties, name string, r *http.Request) (w registrar.Chan
 		Cloud: p.Cloud, StackKind: registration.StackKind(p.StackKind), BillingModel: registration.BillingModel(p.BillingModel), Region: p.Region,
 	}
 	reg.NoHoursExpected = p.ExpectsHours != nil && !*p.ExpectsHours
+	reg.DeliveredEvery = p.DeliveredEvery
 	reg.Unwatched = p.Watched != nil && !*p.Watched
 	if p.SubscriptionKind == "" {
 		return w, refuse(registration.Invalid, "SubscriptionKindNotAllowed", "subscriptionKind is missing: say of what kind the charged subscription is, EA or CSP for an integrated system")

@@ -113,6 +113,20 @@ func TestStatus(t *testing.T) {
 			ok(t, r.registry().Put(t.Context(), reg[0]))
 			return r
 		}, []string{"notice StackSilent: "}},
+		"delivered by hand": {func(t *testing.T) *rig {
+			r := well(t, 1, 2, 3, 4, 5, 6, 7, 8)
+			r.byHand(t, 2)
+			r.advance(30 * time.Hour)
+			r.sweep(t)
+			return r
+		}, nil},
+		"a delivery is late": {func(t *testing.T) *rig {
+			r := well(t, 1, 2, 3, 4, 5, 6, 7, 8)
+			r.byHand(t, 2)
+			r.advance(48 * time.Hour)
+			r.sweep(t)
+			return r
+		}, []string{theSilence + "stackusage-agent export"}},
 		"accepted as missing": {func(t *testing.T) *rig {
 			r := well(t, 8)
 			history, err := r.registry().History(t.Context(), cloudID)
@@ -364,4 +378,13 @@ func TestStatusCost(t *testing.T) {
 	if got, want := r.count(func() { r.readStatus(t) }), app+each+3*days; got != want {
 		t.Errorf("%d storage requests, want %d", got, want)
 	}
+}
+
+// byHand has the registration say that hours are delivered by hand.
+func (r *rig) byHand(t *testing.T, days int) {
+	t.Helper()
+	reg, err := r.registry().Registrations(t.Context(), cloudID)
+	ok(t, err)
+	reg[0].DeliveredEvery = days
+	ok(t, r.registry().Put(t.Context(), reg[0]))
 }

@@ -161,7 +161,7 @@ func TestUpdateKeepsWhatIsOmitted(t *testing.T) {
 	t.Parallel()
 	getenv, account := clitest.Storage(t)
 	tool(t, getenv, strings.Fields("registration create --name hamburg --cloud-id "+strings.ToUpper(cloudID)+" --subscription "+payer+
-		" --kind EA --stack ASDK --model Development --reporting off --region local --start 2019-12-01T00:00Z --end 2020-06-01T00:00Z --no-hours-expected --watched off --from 2019-12-01 --reason new")...)
+		" --kind EA --stack ASDK --model Development --reporting off --region local --start 2019-12-01T00:00Z --end 2020-06-01T00:00Z --no-hours-expected --watched off --delivered-every 30d --from 2019-12-01 --reason new")...)
 	held := func(day string) registration.Registration {
 		t.Helper()
 		history, err := registry.Registry{Tables: account.Tables}.History(t.Context(), cloudID)
@@ -181,20 +181,20 @@ func TestUpdateKeepsWhatIsOmitted(t *testing.T) {
 	if out := update("--region north"); !strings.HasPrefix(out, "Registration hamburg is changed from usage day 2020-01-01 on.\n") {
 		t.Errorf("output:\n%s", out)
 	}
-	if got := held("20200102"); got.Region != "north" || !got.ReportingOff || !got.NoHoursExpected || !got.Unwatched || !got.End.Equal(before.End) || !got.Start.Equal(before.Start) ||
+	if got := held("20200102"); got.Region != "north" || !got.ReportingOff || !got.NoHoursExpected || !got.Unwatched || got.DeliveredEvery != 30 || !got.End.Equal(before.End) || !got.Start.Equal(before.Start) ||
 		got.SubscriptionID != payer || got.StackKind != before.StackKind || got.BillingModel != before.BillingModel || got.Name != "hamburg" {
 		t.Errorf("%+v", got)
 	}
 	if got := held("20191210"); got.Region != "local" {
 		t.Errorf("before: %+v", got)
 	}
-	update("--end none --reporting on --no-hours-expected=false --watched on")
-	if got := held("20200102"); !got.End.IsZero() || got.ReportingOff || got.NoHoursExpected || got.Unwatched || got.Region != "north" {
+	update("--end none --reporting on --no-hours-expected=false --watched on --delivered-every none")
+	if got := held("20200102"); !got.End.IsZero() || got.ReportingOff || got.NoHoursExpected || got.Unwatched || got.DeliveredEvery != 0 || got.Region != "north" {
 		t.Errorf("%+v", got)
 	}
 	for want, args := range map[string]string{
 		"is registered as hamburg; change it by stackusage registration update": "create --name other --cloud-id " + cloudID + " --subscription " + payer + " --kind EA --model PayAsYouUse --reason x",
-		"or --model is missing": "create --name other --reason x", "--reason is missing": "update --region x", "--end: parse time": "update --end never --reason x",
+		"or --model is missing": "create --name other --reason x", "--reason is missing": "update --region x", "--end: parse time": "update --end never --reason x", "want a number of days, for example 30d": "update --delivered-every 36h --reason x",
 	} {
 		var out bytes.Buffer
 		if err := run(t.Context(), append([]string{"registration"}, strings.Fields(args)...), getenv, &out, &out); err == nil || !strings.Contains(err.Error(), want) {

@@ -7,7 +7,8 @@
 //	Accept   records that some hours will never come
 //
 // An hour has come if a file of it is accepted, or an operator has excluded it. It is
-// missing from Late after its end on. A file that comes later is accepted like any
+// missing from Late after its end on; where hours are delivered by hand, from the next
+// delivery on, or when a later one has come. A file that comes later is accepted like any
 // other, whatever was recorded about its hour.
 package calendar
 
@@ -68,15 +69,25 @@ func Within(ranges []Range, h usage.Hour) bool {
 	return false
 }
 
-// due is the last reported hour that has to be there by now.
-func due(now time.Time) usage.Hour { return usage.HourOf(now.Add(-Late)) - 1 }
+// due is the last reported hour that has to be there by now. Hours that are delivered by
+// hand may wait for the next delivery, but for those before newest, the newest that came.
+func due(history registration.History, newest usage.Hour, now time.Time) usage.Hour {
+	days := history.DeliveredEvery(now)
+	if days == 0 {
+		return uploaded(now)
+	}
+	return max(usage.HourOf(now.Add(-Late-days))-1, min(newest, uploaded(now)))
+}
+
+// uploaded is the last reported hour that an agent has uploaded by now.
+func uploaded(now time.Time) usage.Hour { return usage.HourOf(now.Add(-Late)) - 1 }
 
 // expected goes through the hours from first to last that the registration expects and
 // that have to be there by now.
-func expected(history registration.History, first, last usage.Hour, now time.Time) iter.Seq[usage.Hour] {
-	expects := history.Calendar()
+func expected(history registration.History, first, last, newest usage.Hour, now time.Time) iter.Seq[usage.Hour] {
+	expects, last := history.Calendar(), min(last, due(history, newest, now))
 	return func(yield func(usage.Hour) bool) {
-		for h := first; h <= min(last, due(now)); h++ {
+		for h := first; h <= last; h++ {
 			if expects(h.Start()) && !yield(h) {
 				return
 			}
@@ -91,12 +102,12 @@ func Silence(history registration.History, last *usage.Hour, accepted []Range, n
 	if begins.IsZero() {
 		return nil
 	}
-	first := usage.HourOf(begins)
+	first, newest := usage.HourOf(begins), usage.Hour(0)
 	if last != nil {
-		first = max(first, *last+1)
+		first, newest = max(first, *last+1), *last
 	}
 	var silent *Range
-	for h := range expected(history, first, due(now), now) {
+	for h := range expected(history, first, usage.HourOf(now), newest, now) {
 		if Within(accepted, h) {
 			continue
 		}

@@ -70,6 +70,7 @@ func ok(t testing.TB, err error) {
 func TestRead(t *testing.T) {
 	t.Parallel()
 	day := begins.Day()
+	byHand := history(func(r *registration.Registration) { r.DeliveredEvery = 10 })
 	for name, tt := range map[string]struct {
 		history registration.History
 		open    []usage.Day
@@ -115,6 +116,21 @@ func TestRead(t *testing.T) {
 		}, "last 2019-12-22T05:00Z; missing 2019-12-01T19:00Z"},
 		"nothing is expected after the end": {history(func(r *registration.Registration) { r.End = (begins + 5).Start() }), nil,
 			func(t *testing.T, s tables) { s.landed(t, begins, begins+3) }, "last 2019-12-01T22:00Z; silent 2019-12-01T23:00Z"},
+		"hours that are delivered by hand are not silent before the next delivery": {byHand, nil, func(t *testing.T, s tables) { s.landed(t, begins, begins+240) },
+			"last 2019-12-11T19:00Z"},
+		"nor before the first": {byHand, nil, func(*testing.T, tables) {}, "last none; silent 2019-12-01T19:00Z to 2019-12-11T05:00Z"},
+		"a delivery is late": {byHand, nil, func(t *testing.T, s tables) { s.landed(t, begins, begins+200) },
+			"last 2019-12-10T03:00Z; silent 2019-12-10T04:00Z to 2019-12-11T05:00Z"},
+		"a gap in a delivery is missing at once": {byHand, nil, func(t *testing.T, s tables) {
+			s.landed(t, begins, begins+300)
+			s.landed(t, begins+302, begins+303)
+		}, "last 2019-12-14T10:00Z; missing 2019-12-14T08:00Z"},
+		"delivered by hand, and closed with all hours": {byHand, nil, func(t *testing.T, s tables) {
+			s.landed(t, begins, begins+4)
+			for d := day.Next(); d < day+15; d++ {
+				s.put(t, table.UsageDays, cloudID, d.Compact()+"_0001", table.Props{"complete": true})
+			}
+		}, "last 2019-12-15T23:00Z"},
 		"nothing is ever expected": {history(func(r *registration.Registration) { r.NoHoursExpected = true }), nil,
 			func(t *testing.T, s tables) {}, "last none"},
 		"no registration": {registration.History{CloudID: cloudID}, nil, func(*testing.T, tables) {}, "last none"},

@@ -45,7 +45,7 @@ func Read(ctx context.Context, l *ledger.Ledger, history registration.History, o
 	}
 	var missing []usage.Hour
 	expects := history.Calendar()
-	for h := first; h <= due(now); h++ {
+	for h := first; h <= uploaded(now); h++ {
 		switch {
 		case !expects(h.Start()):
 		case complete[h.Day()]:
@@ -57,8 +57,10 @@ func Read(ctx context.Context, l *ledger.Ledger, history registration.History, o
 	if come.newest > 0 {
 		s.Last = &come.newest
 	}
+	last := due(history, come.newest, now)
 	for _, h := range missing {
 		switch {
+		case h > last: // the next delivery may have it
 		case Within(accepted, h):
 			s.Accepted = add(s.Accepted, h)
 		case h < come.newest:
@@ -146,14 +148,18 @@ func (c *landed) read(ctx context.Context, store table.Store, cloudID string, da
 // these the ones that are recorded as never to come. It reads the hours of their days.
 func Between(ctx context.Context, store table.Store, history registration.History, first, last usage.Hour, now time.Time) (missing, accepted []Range, err error) {
 	come := &landed{hours: map[usage.Hour]bool{}}
-	if err := come.read(ctx, store, history.CloudID, [2]usage.Day{first.Day(), last.Day()}); err != nil {
+	days := [2]usage.Day{first.Day(), last.Day()}
+	if history.DeliveredEvery(now) > 0 {
+		days[1]++ // what came later shows that the last ones are missing
+	}
+	if err := come.read(ctx, store, history.CloudID, days); err != nil {
 		return nil, nil, err
 	}
 	recorded, err := Accepted(ctx, store, history.CloudID)
 	if err != nil {
 		return nil, nil, err
 	}
-	for h := range expected(history, first, last, now) {
+	for h := range expected(history, first, last, come.newest, now) {
 		switch {
 		case come.hours[h]:
 		case Within(recorded, h):

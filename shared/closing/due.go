@@ -30,6 +30,8 @@ type State struct {
 	Registered   time.Time        // when the registration that holds on the day was made
 	Missing      []usage.Hour     // reported hours that the day waits for
 	FirstLanding time.Time        // of the day's inputs; the zero time if none came
+	LastLanding  time.Time        // likewise
+	ByHand       bool             // hours of the day are delivered by hand, many at once
 	Last         *ledger.Revision // nil: the day was never closed
 	Requested    bool             // somebody asked for a revision, and there is none yet
 
@@ -63,7 +65,8 @@ var repeatAfter = []time.Duration{time.Hour, 6 * time.Hour, 24 * time.Hour}
 // Due is the one rule for when a day gets its next revision: nil if it is now, else a
 // *NotDue.
 //
-// The first revision waits for missing hours until Deadline. A later one is made at
+// The first revision waits for missing hours until Deadline; where hours are delivered by
+// hand, a later one does so, too, as the hours of a delivery land one by one. Else a later one is made at
 // once if somebody asked for it or the last missing hour has come, else at most once
 // in ReopenDelay, so that a backfill of old hours makes one revision and not thirty.
 // What commerce declined is sent again with growing delays, as long as commerce takes
@@ -85,6 +88,11 @@ func (r Rules) Due(s State, now time.Time) error {
 	case s.OnlyDeclined:
 		until = s.DeclinedSince.Add(repeatAfter[min(s.Last.Attempt, int64(len(repeatAfter)-1))])
 		reason = "commerce declined a part of it"
+	case s.ByHand && len(s.Missing) > 0:
+		until, reason = r.Deadline(s), fmt.Sprintf("%d hours missing, the first is %s, and a delivery may have them", len(s.Missing), s.Missing[0])
+		if again := s.Last.ClosedAt.Add(r.ReopenDelay); again.After(until) {
+			until = again
+		}
 	case len(s.Missing) > 0 || s.Last.Complete:
 		until, reason = s.Last.ClosedAt.Add(r.ReopenDelay), "it was closed a short time ago"
 	}
@@ -94,8 +102,13 @@ func (r Rules) Due(s State, now time.Time) error {
 	return &NotDue{CloudID: s.CloudID, Day: s.Day, Reason: reason, Until: until}
 }
 
-// Deadline is when a day that was never closed closes even with hours missing.
+// Deadline is when a day that was never closed closes even with hours missing: CloseDelay
+// after its end, its registration, and its first landing, or the last one where hours are
+// delivered by hand.
 func (r Rules) Deadline(s State) time.Time {
+	if s.ByHand {
+		return ledger.Deadline(s.Day, s.Registered, s.LastLanding, r.CloseDelay)
+	}
 	return ledger.Deadline(s.Day, s.Registered, s.FirstLanding, r.CloseDelay)
 }
 
@@ -113,9 +126,9 @@ func (cl *Closer) Due(ctx context.Context, s State) error {
 	return cl.Rules.Due(s, cl.Now())
 }
 
-// Open is the state of a day that is open. The mark's first landing stands for that
-// of the day's inputs, which Close reads: of inputs that do not count it may be
-// earlier, never later. Whether usage reporting is off is not in it: Close looks, after
+// Open is the state of a day that is open. The mark's landings stand for those of the
+// day's inputs, which Close reads: of inputs that do not count the first may be earlier,
+// never later, and the last later. Whether usage reporting is off is not in it: Close looks, after
 // it has announced the hours that the day waits for.
 func (cl *Closer) Open(ctx context.Context, m ledger.OpenMark, history registration.History) (State, error) {
 	s, err := cl.state(ctx, m.CloudID, m.Day, history)
@@ -125,7 +138,7 @@ func (cl *Closer) Open(ctx context.Context, m ledger.OpenMark, history registrat
 	if s.Last, s.Requested, err = cl.Ledger.Asked(ctx, m); err != nil {
 		return s, err
 	}
-	s.FirstLanding = m.Since
+	s.FirstLanding, s.LastLanding = m.Since, m.LastLanding
 	if s.Last != nil {
 		s.Declined, s.OnlyDeclined, s.DeclinedSince = m.DeclinedIn(s.Last.Number), m.OnlyDeclined(s.Last.Number), m.DeclinedSince
 	}
@@ -159,7 +172,7 @@ func (s *State) read(c *ledger.Closing, history registration.History) error {
 	s.Missing = slices.DeleteFunc(s.Missing, func(h usage.Hour) bool {
 		return slices.ContainsFunc(c.Counted, func(in ledger.DayInput) bool { return in.Hour == h })
 	})
-	s.FirstLanding = ledger.FirstLanding(c.Counted)
+	s.FirstLanding, s.LastLanding = ledger.Landings(c.Counted)
 	s.Last, s.Requested = c.Last, c.Request != nil
 	s.Declined, s.DeclinedSince = c.Declined(), c.DeclinedSince()
 	s.OnlyDeclined = s.Declined && c.States() && !s.Requested
@@ -186,6 +199,11 @@ func (cl *Closer) state(ctx context.Context, cloudID string, day usage.Day, hist
 	if len(history.Registrations) == 0 {
 		return s, nil // a day of an unknown stack is not closed at all
 	}
+	held, err := history.On(day.Compact())
+	if err != nil {
+		return s, err
+	}
+	s.ByHand = held.DeliveredEvery > 0
 	missing, err := cl.Ledger.Missing(ctx, cloudID, day, day.First(), cl.Rules.SettlingHours)
 	s.Missing = slices.DeleteFunc(missing, func(h usage.Hour) bool { return !history.Expects(h.Start()) })
 	return s, err

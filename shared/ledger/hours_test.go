@@ -258,7 +258,8 @@ func TestMissingAndDeadline(t *testing.T) {
 		})
 	}
 	inputs := []ledger.DayInput{{LandedAt: landed.Add(2 * time.Hour)}, {LandedAt: landed}, {LandedAt: landed.Add(time.Hour)}}
-	if first := ledger.FirstLanding(inputs); !first.Equal(landed) || !ledger.FirstLanding(nil).IsZero() {
-		t.Errorf("first landing %s, want %s", first, landed)
+	earliest, latest := ledger.Landings(inputs)
+	if none, never := ledger.Landings(nil); !earliest.Equal(landed) || !latest.Equal(landed.Add(2*time.Hour)) || !none.IsZero() || !never.IsZero() {
+		t.Errorf("landings %s and %s, want %s", earliest, latest, landed)
 	}
 }

@@ -54,10 +54,11 @@ func (l *Ledger) Missing(ctx context.Context, cloudID string, day usage.Day, sta
 
 // Deadline is when a day closes even with hours missing: delay after the latest
 // of its end, the moment its registration was made, and its first landing. It is
-// a bound: later landings do not put it off, and what they bring is a correction.
-func Deadline(day usage.Day, made, firstLanding time.Time, delay time.Duration) time.Time {
+// a bound: later landings do not put it off, and what they bring is a correction. Only
+// where hours are delivered by hand, landed is the last landing.
+func Deadline(day usage.Day, made, landed time.Time, delay time.Duration) time.Time {
 	latest := day.End()
-	for _, at := range []time.Time{made, firstLanding} {
+	for _, at := range []time.Time{made, landed} {
 		if at.After(latest) {
 			latest = at
 		}
@@ -65,13 +66,16 @@ func Deadline(day usage.Day, made, firstLanding time.Time, delay time.Duration) 
 	return latest.Add(delay)
 }
 
-// FirstLanding is when the first of some inputs landed; the zero time if there
-// are none.
-func FirstLanding(inputs []DayInput) (first time.Time) {
+// Landings is when the first and the last of some inputs landed; zero times if there are
+// none.
+func Landings(inputs []DayInput) (first, last time.Time) {
 	for i, in := range inputs {
 		if i == 0 || in.LandedAt.Before(first) {
 			first = in.LandedAt
 		}
+		if in.LandedAt.After(last) {
+			last = in.LandedAt
+		}
 	}
-	return first
+	return first, last
 }

@@ -124,6 +124,16 @@ func (b History) Watched(at time.Time) bool {
 	return err == nil && !r.Unwatched
 }
 
+// DeliveredEvery is the time between two deliveries of reported hours by hand, as it holds
+// at a moment; 0 where the agent uploads each hour.
+func (b History) DeliveredEvery(at time.Time) time.Duration {
+	r, err := On(b.Registrations, DayOf(at))
+	if err != nil {
+		return 0
+	}
+	return time.Duration(r.DeliveredEvery) * 24 * time.Hour
+}
+
 // ExpectsDay reports whether some hour of the day that begins then is on the calendar.
 func (b History) ExpectsDay(start time.Time) bool {
 	expects := b.Calendar()

@@ -77,6 +77,7 @@ type Registration struct {
 	End              time.Time // the first reported hour that is not expected any more; zero: none
 	Region           string    // the stack's own region name
 	NoHoursExpected  bool      // none is missed, and a day closes by the hours that come: the canary
+	DeliveredEvery   int       // days between the deliveries of hours by hand; 0: the agent uploads each hour
 	Unwatched        bool      // the stack shall be silent for now: no alert, and no problem of the status
 }
 

@@ -173,6 +173,10 @@ var rules = []rule{
 		return unless(end.IsZero() || fullHour(end) && end.After(c.Registration.Start), "end %s: must be a full hour after the start, %s; leave it out if there is none",
 			end.Format(time.RFC3339), usage.Point(c.Registration.Start))
 	}},
+	{"hours are delivered at least once a year", "InvalidDeliveredEvery", Invalid, true, func(c Candidate) string {
+		days := c.Registration.DeliveredEvery
+		return unless(days >= 0 && days <= 366, "deliveredEveryDays %d: must be a number of days up to 366; leave it out if the agent uploads each hour", days)
+	}},
 	{"start and end are of this age", "InvalidStart", Invalid, false, func(c Candidate) string {
 		return unless(ofThisAge(c.Registration.Start) && (c.Registration.End.IsZero() || ofThisAge(c.Registration.End)), "start or end: %s", age)
 	}},

@@ -31,6 +31,8 @@ var broken = []struct {
 	}},
 	{"the end is a full hour after the start", "InvalidEnd", "after the start, 2019-12-10T05:00Z", func(r *reg) { r.End = r.Start }},
 	{"the end is a full hour after the start", "InvalidEnd", "must be a full hour", func(r *reg) { r.End = r.Start.Add(90 * time.Minute) }},
+	{"hours are delivered at least once a year", "InvalidDeliveredEvery", "up to 366", func(r *reg) { r.DeliveredEvery = 367 }},
+	{"hours are delivered at least once a year", "InvalidDeliveredEvery", "up to 366", func(r *reg) { r.DeliveredEvery = -1 }},
 	{"the effective day is of this age", "InvalidEffectiveDay", "2000 to 2999", func(r *reg) { r.EffectiveDay = "15000101" }},
 	{"start and end are of this age", "InvalidStart", "2000 to 2999", func(r *reg) { r.Start = time.Date(1500, 1, 1, 0, 0, 0, 0, time.UTC) }},
 	{"start and end are of this age", "InvalidStart", "2000 to 2999", func(r *reg) { // year 10000 in UTC, which no row can hold

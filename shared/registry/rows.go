@@ -41,6 +41,9 @@ func registrationProps(r registration.Registration) table.Props {
 	if r.NoHoursExpected {
 		props["expectsHours"] = false
 	}
+	if r.DeliveredEvery != 0 {
+		props["deliveredEveryDays"] = int64(r.DeliveredEvery)
+	}
 	if r.Unwatched {
 		props["watched"] = false
 	}
@@ -114,6 +117,9 @@ func readRegistration(history *registration.History, row table.Row, rest string)
 	}
 	if expects, said := row.Props["expectsHours"].(bool); said {
 		r.NoHoursExpected = !expects
+	}
+	if days, said := row.Props["deliveredEveryDays"].(int64); said {
+		r.DeliveredEvery = int(days)
 	}
 	if watched, said := row.Props["watched"].(bool); said {
 		r.Unwatched = !watched

@@ -35,7 +35,7 @@ func (s *stack) agent(ctx context.Context) error {
 	}
 	h := s.out.Agent
 	doctor := []Step{{Command: "stackusage-agent doctor", Note: "on the stack"}}
-	if expects := s.history.Calendar(); s.out.Watched && expects((usage.HourOf(s.now) - 1).Start()) && (h == nil || s.now.Sub(h.At) > heartbeatEvery) {
+	if expects := s.history.Calendar(); s.out.Watched && s.history.DeliveredEvery(s.now) == 0 && expects((usage.HourOf(s.now) - 1).Start()) && (h == nil || s.now.Sub(h.At) > heartbeatEvery) {
 		silent := Finding{Code: AgentSilent, Severity: Notice, Text: "the agent has sent no heartbeat in this month or the last", Next: []Step{{Command: "stackusage-agent status", Note: "on the stack"}}}
 		if h != nil {
 			silent.Text, silent.Since = "the agent has sent no heartbeat", h.At

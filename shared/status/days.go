@@ -75,7 +75,7 @@ func (s *stack) day(ctx context.Context, m ledger.OpenMark, open *OpenDay) (long
 		s.found(Finding{Code: DayOverdue, UsageDay: m.Day.String(), Text: m.Day.String() + " is not closed, and was due at " + usage.Point(rules.Deadline(state)), Since: rules.Deadline(state),
 			Next: []Step{{Command: "stackusage message list", Note: "a failed message of usage-days names the error of CloseDay"}, s.run("day list --from %s --to %[1]s", m.Day)}})
 	}
-	return is && open.Declined == 0 && s.now.After(m.Day.End().Add(rules.Settling()+calendar.Late))
+	return is && !state.ByHand && open.Declined == 0 && s.now.After(m.Day.End().Add(rules.Settling()+calendar.Late))
 }
 
 // waits is the finding of the days that wait for longer than a day does.

@@ -119,7 +119,7 @@ func (s *stack) misses(ctx context.Context, id ledger.HourID) (bool, error) {
 			return true, nil
 		}
 	}
-	if id.Hour.End().Add(calendar.Late).Before(s.now) {
+	if id.Hour.End().Add(calendar.Late + s.history.DeliveredEvery(s.now)).Before(s.now) {
 		return false, nil
 	}
 	_, err := s.Ledger.AcceptedHour(ctx, id)

@@ -65,6 +65,10 @@ func (s *stack) silence(context.Context) error {
 	if f.Text = "no hours reported since " + first.String() + " (" + usage.Span(s.now.Sub(first.Start())) + ")"; s.calendar.Last == nil {
 		f.Text = "no hour has ever been accepted; the first expected one is " + first.String()
 	}
+	if every := s.history.DeliveredEvery(s.now); every > 0 {
+		f.Details = []string{"Its hours are delivered by hand, every " + usage.Span(every) + "."}
+		f.Next = []Step{{Command: "stackusage-agent export --to FOLDER", Note: "on the stack"}, {Command: "stackusage import FOLDER", Note: "where Azure can be reached"}}
+	}
 	if s.out.Watched {
 		quiet := s.run("registration update --watched off --reason TEXT")
 		quiet.Note = "if the stack shall be silent for now"

@@ -12,6 +12,7 @@ import (
 	"stackusage/shared/table"
 	"stackusage/shared/verify/evidence"
 	"stackusage/shared/verify/form"
+	"stackusage/shared/verify/history"
 	"stackusage/shared/verify/hourblob"
 )
 
@@ -143,6 +144,9 @@ func (l *look) checkMissing(last *revision) {
 func (l *look) checkDeadline() {
 	m := l.mark
 	since := m.When("since")
+	if history.On(l.book["registration"], l.day).Count("deliveredEveryDays") > 0 {
+		since = form.Later(since, m.When("lastLanding")) // the hours of a delivery land one by one
+	}
 	if n := len(l.revisions); n > 0 {
 		since = form.Later(since, m.When("lastLanding"), m.When("restateAt"), l.revisions[n-1].When("closedAt"))
 	}

@@ -4,6 +4,8 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"strconv"
+	"strings"
 
 	"github.com/spf13/cobra"
 
@@ -22,6 +24,7 @@ type change struct {
 	reporting string
 	watched   string
 	end       string
+	delivered string
 	why       ledger.Reasoned
 	confirm   *bool
 	reason    func() error
@@ -49,6 +52,7 @@ func (c *change) flags(cmd *cobra.Command, w *registrar.Change, fresh bool) {
 	cli.HourVar(cmd, &w.Start, "start", "first expected reported `hour`, for example 2019-12-10T19:00Z")
 	f.StringVar(&c.end, "end", "", "first reported `hour` that is not expected any more, or none")
 	f.BoolVar(&w.NoHoursExpected, "no-hours-expected", false, "no reported hour is ever missed; a day closes by the hours that come")
+	f.StringVar(&c.delivered, "delivered-every", "", "longest `time` between deliveries of hours by hand, for example 30d; none: the agent uploads each hour"+byDefault("none"))
 	cli.EnumVar(cmd, &c.watched, "watched", "alerts if the stack is silent, a `switch`"+byDefault("on"), "on", "off")
 	c.confirm = cli.ConfirmFlag(cmd)
 	c.reason = cli.ReasonFlags(cmd, &c.why)
@@ -67,6 +71,14 @@ func (c *change) read(w *registrar.Change) error {
 		w.Reporting = &on
 	}
 	w.Unwatched = c.watched == "off"
+	if c.delivered != "" && c.delivered != "none" {
+		days, isDays := strings.CutSuffix(c.delivered, "d")
+		n, err := strconv.Atoi(days)
+		if !isDays || err != nil || n < 1 {
+			return fmt.Errorf("--delivered-every %q: want a number of days, for example 30d, or none", c.delivered)
+		}
+		w.DeliveredEvery = n
+	}
 	if c.end != "" && c.end != "none" {
 		t, err := usage.ParsePoint(c.end)
 		if err != nil {
@@ -181,6 +193,7 @@ func (c *change) over(history registration.History, given registrar.Change) (reg
 		"start":             func() { w.Start = given.Start },
 		"end":               func() { w.End = given.End },
 		"no-hours-expected": func() { w.NoHoursExpected = given.NoHoursExpected },
+		"delivered-every":   func() { w.DeliveredEvery = given.DeliveredEvery },
 		"watched":           func() { w.Unwatched = given.Unwatched },
 	} {
 		if c.cmd.Flags().Changed(flag) {

@@ -96,6 +96,8 @@ func hoursOf(r registration.Registration) string {
 		return "not expected"
 	case r.Unwatched:
 		return "not watched"
+	case r.DeliveredEvery > 0:
+		return fmt.Sprintf("by hand, every %d d", r.DeliveredEvery)
 	}
 	return "expected"
 }

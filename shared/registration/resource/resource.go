@@ -36,11 +36,12 @@ type Properties struct {
 	BillingModel     string `json:"billingModel"`
 	Reporting        *bool  `json:"usageReportingEnabled,omitempty"`
 	Region           string `json:"region,omitempty"`
-	Start            string `json:"start,omitempty"`        // 2019-12-10T19:00:00Z: the first reported hour that is expected
-	End              string `json:"end,omitempty"`          // the first that is not any more
-	ExpectsHours     *bool  `json:"expectsHours,omitempty"` // false: no hour is ever missed, and a day closes by the hours that come; true if left out
-	Watched          *bool  `json:"watched,omitempty"`      // false: the stack shall be silent for now, and nobody is alerted; true if left out
-	EffectiveDay     string `json:"effectiveDay,omitempty"` // asked for: 2019-12-10, the first usage day that the change is for; today if left out
+	Start            string `json:"start,omitempty"`              // 2019-12-10T19:00:00Z: the first reported hour that is expected
+	End              string `json:"end,omitempty"`                // the first that is not any more
+	ExpectsHours     *bool  `json:"expectsHours,omitempty"`       // false: no hour is ever missed, and a day closes by the hours that come; true if left out
+	DeliveredEvery   int    `json:"deliveredEveryDays,omitempty"` // hours are delivered by hand, with at most so many days between; left out: the agent uploads each hour
+	Watched          *bool  `json:"watched,omitempty"`            // false: the stack shall be silent for now, and nobody is alerted; true if left out
+	EffectiveDay     string `json:"effectiveDay,omitempty"`       // asked for: 2019-12-10, the first usage day that the change is for; today if left out
 	Reason           string `json:"reason,omitempty"`
 
 	Since   string       `json:"effectiveSince,omitempty"` // shown: the first usage day it holds for
@@ -59,7 +60,7 @@ func propertiesOf(r registration.Registration) Properties {
 		watched = new(bool)
 	}
 	return Properties{
-		ExpectsHours: expects, Watched: watched,
+		ExpectsHours: expects, Watched: watched, DeliveredEvery: r.DeliveredEvery,
 		CloudID: r.CloudID, SubscriptionID: r.SubscriptionID, SubscriptionKind: string(r.SubscriptionKind), Cloud: r.Cloud, StackKind: string(r.StackKind),
 		BillingModel: string(r.BillingModel), Reporting: &on, Region: r.Region, Start: Time(r.Start), End: Time(r.End),
 		Reason: r.Reason, Since: usage.ShowDay(r.EffectiveDay), By: r.By, At: Time(r.At),
