@@ -18,9 +18,8 @@ import (
 	"stackusage/shared/table"
 )
 
-// Quarantined reads which rows of which hour in the bill were rejected. Rows of a
-// blob that is excluded (a duplicate, a conflict) are left out. It returns line numbers by hour,
-// 2019121000.
+// Quarantined reads which rows of which hour in the bill were rejected: line numbers by
+// hour, 2019121000. Rows of a blob that is excluded (a duplicate, a conflict) are left out.
 func Quarantined(ctx context.Context, tables table.Store) (map[string]map[int]bool, error) {
 	counts := map[string]bool{}
 	for row, err := range tables.List(ctx, table.UsageHours, "", "", "") {

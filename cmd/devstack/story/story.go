@@ -36,9 +36,9 @@ type Stack struct {
 // Site is where the story takes place.
 type Site struct {
 	Stacks   []Stack
-	Declined string // a meter that commerce can be made to decline
-	Dir      string // for files that are passed to the tool
-	Landing  *azblob.Client
+	Declined string         // a meter that commerce can be made to decline
+	Dir      string         // for files that are passed to the tool
+	Landing  *azblob.Client // the account of the hour blobs
 
 	// Tool runs stackusage, and returns what it prints.
 	Tool func(ctx context.Context, args ...string) (string, error)
