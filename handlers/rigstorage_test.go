@@ -57,6 +57,7 @@ type storage struct {
 
 // blobStore is what the app, the auditor and the tests do with blobs.
 type blobStore interface {
+	PutWhole(ctx context.Context, container, name string, body io.ReadSeekCloser) error
 	faultstore.BlobStore
 	Create(ctx context.Context, containers ...string) error
 	List(ctx context.Context, container string, each func(name string, storedAt time.Time) error) error
