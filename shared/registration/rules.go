@@ -31,26 +31,6 @@ var (
 // Reports is whether a billing model reports usage when nobody says anything.
 func (m BillingModel) Reports() bool { return reports[m] }
 
-// Kind is the kind of a rejection.
-type Kind int
-
-// Kinds of rejection.
-const (
-	Invalid  Kind = iota // nothing can be done with the request
-	NotFound             // what it is about is not there
-	Clash                // it contradicts what is there
-	Stale                // it was made of another version than there is
-)
-
-// Rejection is why a change was not made, and what to do.
-type Rejection struct {
-	Code    string // Azure's own where it has one
-	Kind    Kind
-	Message string
-}
-
-func (r *Rejection) Error() string { return r.Code + ": " + r.Message }
-
 // Candidate is what the rules judge: an entry that is to join a history.
 type Candidate struct {
 	History      History
