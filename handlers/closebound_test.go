@@ -1,6 +1,8 @@
 package handlers_test
 
 import (
+	"fmt"
+	"strings"
 	"testing"
 	"time"
 
@@ -136,5 +138,23 @@ func TestADayThatIsDeliveredByHand(t *testing.T) {
 	revisions(2)
 	if last, err := r.Ledger.LastRevision(t.Context(), cloudID, theDay); err != nil || !last.Complete {
 		t.Errorf("%+v, %v", last, err)
+	}
+}
+
+// TestADeliveryThatEndsWithinADay: what the next delivery may have is no gap for the alert
+// hours-missing.
+func TestADeliveryThatEndsWithinADay(t *testing.T) {
+	t.Parallel()
+	for _, last := range []usage.Hour{hour23, hour00} {
+		r := newRig(t)
+		r.registerAs(t, func(reg *registration.Registration) { reg.DeliveredEvery = 30 })
+		for _, h := range []usage.Hour{hour22, last} {
+			r.ingest(t, h, rowsOf(h)...)
+		}
+		r.advance(r.Settings.CloseDelay + time.Hour)
+		log := r.logged(func() { r.done(t, "CloseDay", dayMessage(theDay)) })
+		if want := fmt.Sprintf(`"complete":false,"records":3,"rows":6,"batches":1,"awaitsDelivery":%t`, last == hour23); !strings.Contains(log, want) {
+			t.Errorf("log %s, want %s", log, want)
+		}
 	}
 }

@@ -11,6 +11,13 @@ param registrations = [
     agentPrincipalId: '00000000-0000-0000-0000-00000000000a'
   }
   {
+    // A disconnected stack: its hours are delivered by hand. The members of the group
+    // import them (docs/agent.md, Disconnected stacks).
+    cloudId: '00000000-0000-0000-0000-000000000002'
+    agentPrincipalId: '00000000-0000-0000-0000-00000000000d'
+    agentPrincipalType: 'Group'
+  }
+  {
     // The canary of make deploy-check: no real stack, billing model Development.
     // Whoever runs the check adds its hours.
     cloudId: 'ca7a5700-0000-4000-8000-000000000001'

@@ -83,6 +83,7 @@ func TestRoles(t *testing.T) {
 		mutant{"agents that may read", edit{"modules/custom-roles.bicep", "blobs/add/action'\n        ]", "blobs/add/action'\n          'Microsoft.Storage/storageAccounts/blobServices/containers/blobs/read'\n        ]"}, "addBlobs may"},
 		mutant{"a right over contents that is one over containers", edit{"modules/custom-roles.bicep", "        actions: []\n        notActions: []\n        dataActions: [", "        dataActions: []\n        notActions: []\n        actions: ["}, "addBlobs may, as actions"},
 		mutant{"an app that may not write", edit{"modules/custom-roles.bicep", "          'Microsoft.Storage/storageAccounts/blobServices/containers/blobs/write'\n", ""}, "keepContents may, as dataActions"},
+		mutant{"a group that imports, taken for a program", edit{"modules/access-agents.bicep", "stack.?agentPrincipalType ?? 'ServicePrincipal'", "'ServicePrincipal'"}, "agents are always of type"},
 		mutant{"agents on the account", edit{"modules/access-agents.bicep", "scope: containers[i]", "scope: account"}, "agents have their role on account"},
 		mutant{"an app that may delete evidence", edit{"modules/access-app.bicep", "roleDefinitionId: keepContentsId", "roleDefinitionId: subscriptionResourceId('Microsoft.Authorization/roleDefinitions', builtInRoles.blobOwner)"}, "may delete evidence"},
 	)
@@ -244,6 +245,9 @@ func ofAgents(all templates) (problems []string) {
 	agents := bicep.Body(all["modules/access-agents.bicep"].Decl("resource", "adds").Value)
 	if scope := bicep.Find(agents, "scope").Text(); scope != "containers[i]" {
 		problems = append(problems, "agents have their role on "+scope)
+	}
+	if kind := bicep.Find(agents, "properties", "principalType").Text(); kind != "stack.?agentPrincipalType ?? 'ServicePrincipal'" {
+		problems = append(problems, "agents are always of type "+kind)
 	}
 	if role := bicep.Find(agents, "properties", "roleDefinitionId").Text(); role != "addBlobsId" {
 		problems = append(problems, "agents have role "+role)

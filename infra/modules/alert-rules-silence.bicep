@@ -17,7 +17,7 @@ let silent = lines
 | where cloudId !in (dynamic(UNWATCHED))
 | project cloudId, usageDay = '', since;
 let gaps = lines
-| where msg == 'day closed' and tobool(e.complete) == false
+| where msg == 'day closed' and tobool(e.complete) == false and coalesce(tobool(e.awaitsDelivery), false) == false
 | project cloudId = tostring(e.cloudId), usageDay = tostring(e.usageDay), since = '';
 union silent, gaps
 '''

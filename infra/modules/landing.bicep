@@ -8,7 +8,7 @@ type registration = {
   @minLength(36)
   @maxLength(36)
   cloudId: string
-  @description('Required. Object id of the principal that the agent signs in as.')
+  @description('Required. Object id of the principal that the agent signs in as; of a disconnected stack, of the user or the group who imports its hours.')
   agentPrincipalId: string
   @description('Optional. Type of that principal. Default ServicePrincipal.')
   agentPrincipalType: ('ServicePrincipal' | 'User' | 'Group')?

@@ -118,7 +118,7 @@ func (cl *Closer) tryClose(ctx context.Context, cloudID string, day usage.Day) e
 	}
 	telemetry.Logger(ctx).InfoContext(ctx, "day closed", slog.String("cloudId", c.CloudID), slog.String("usageDay", c.Day.String()),
 		slog.Int64("revision", c.Last.Number), slog.Bool("complete", c.Last.Complete), slog.Int64("records", c.Last.Records),
-		slog.Int64("rows", c.Last.Rows), slog.Int64("batches", c.Last.Batches), slog.Bool("done", done))
+		slog.Int64("rows", c.Last.Rows), slog.Int64("batches", c.Last.Batches), slog.Bool("awaitsDelivery", s.awaitsDelivery(c.Counted)), slog.Bool("done", done))
 	return nil
 }
 

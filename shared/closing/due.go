@@ -179,6 +179,12 @@ func (s *State) read(c *ledger.Closing, history registration.History) error {
 	return s.reporting(history)
 }
 
+// awaitsDelivery reports whether the hours that the day lacks are after all that came, so
+// that the next delivery may have them: this is no gap.
+func (s *State) awaitsDelivery(counted []ledger.DayInput) bool {
+	return s.ByHand && len(s.Missing) > 0 && !slices.ContainsFunc(counted, func(in ledger.DayInput) bool { return in.Hour > s.Missing[0] })
+}
+
 // reporting reads whether usage reporting is off, where it matters.
 func (s *State) reporting(history registration.History) error {
 	if !s.Declined {
