@@ -24,7 +24,8 @@ const module = "stackusage/"
 //	handlers    router, HTTP resources, reply
 //	edges       commerce azurestore activation invoke
 //	workflows   imports ingest closing forward sweep redrive queue status reconcile
-//	domain      usage meter prices landing delivery registration registrar linefile daily settlement outcome table ledger
+//	domain      usage meter prices landing delivery registration registrar linefile daily settlement outcome table
+//	            reasoned openday hourlog daybook outbox review
 //	base        strictjson telemetry content gz spill functions
 //
 // Workflows never import edges: they declare the small interfaces that they use.
@@ -33,7 +34,8 @@ var floors = []floor{
 	{"base", nil, []string{"shared/strictjson", "shared/telemetry", "shared/content", "shared/gz", "shared/parquet", "shared/spill", "functions"}},
 	{"domain", []string{"base"}, []string{
 		"shared/usage", "shared/meter", "shared/landing", "shared/delivery", "shared/registration", "shared/registration/resource", "shared/registrar", "shared/registry", "shared/prices",
-		"shared/linefile", "shared/daily", "shared/settlement", "shared/outcome", "shared/table", "shared/ledger", "shared/calendar", "shared/focus",
+		"shared/linefile", "shared/daily", "shared/settlement", "shared/outcome", "shared/table",
+		"shared/reasoned", "shared/openday", "shared/hourlog", "shared/daybook", "shared/outbox", "shared/review", "shared/calendar", "shared/focus",
 	}},
 	{"workflows", []string{"base", "domain"}, []string{
 		"shared/queue", "shared/ingest", "shared/closing", "shared/forward", "shared/sweep", "shared/redrive",
@@ -99,11 +101,13 @@ var layers = map[string][]string{
 	"internal/memstore": {"shared/table", "shared/content"}, // only tests import it
 
 	// Only tests import it.
-	"internal/closeddays": {"shared/content", "shared/daily", "shared/ledger", "shared/meter", "shared/outcome", "shared/registration", "shared/settlement", "shared/table", "shared/usage"},
+	"internal/closeddays": {"shared/content", "shared/daily", "shared/daybook", "shared/hourlog", "shared/meter", "shared/openday", "shared/outbox", "shared/outcome", "shared/reasoned", "shared/registration", "shared/settlement", "shared/table", "shared/usage"},
 
 	// Chaos is no stand-in: it looks for the product's work, and repeats its messages.
-	"internal/devstack/chaos": {"internal/devstack/azurite", "internal/devstack/balance", "internal/devstack/functionhost", "internal/devstack/loopback", "internal/devstack/storagefaults", "shared/landing", "shared/ledger", "shared/queue", "shared/table", "shared/usage"},
+	"internal/devstack/chaos": {"internal/devstack/azurite", "internal/devstack/balance", "internal/devstack/functionhost", "internal/devstack/loopback", "internal/devstack/storagefaults", "shared/landing", "shared/daybook", "shared/hourlog", "shared/openday", "shared/outbox", "shared/queue", "shared/table", "shared/usage"},
 	"internal/faultstore":     {"shared/table"}, // only tests import it
+	// Only tests import it.
+	"internal/ledgertest": {"internal/devstack/azurite/azuritetest", "internal/faultstore", "internal/memstore", "shared/azurestore", "shared/daily", "shared/daybook", "shared/hourlog", "shared/openday", "shared/outbox", "shared/reasoned", "shared/table", "shared/usage"},
 
 	// Stand-ins know nothing of the product: they meet it over HTTP and storage.
 	"internal/bicep":                         {"internal/npm"},
@@ -130,6 +134,7 @@ var foreign = map[string][]string{
 		// The Functions host and Event Grid reach storage by themselves, and so
 		// must what stands in for them: decision 0002.
 		"internal/devstack/functionhost", "internal/devstack/functionhost/storage", "internal/devstack/blobevents", "internal/devstack/chaos",
+		"internal/ledgertest", // a policy in front of every request
 	},
 	"github.com/spf13/":                  {}, // programs only
 	"github.com/gorilla/mux":             {"handlers"},

@@ -11,8 +11,8 @@ import (
 
 	"stackusage/internal/faultstore"
 	"stackusage/shared/calendar"
-	"stackusage/shared/ledger"
 	"stackusage/shared/queue"
+	"stackusage/shared/reasoned"
 	"stackusage/shared/registration"
 	"stackusage/shared/table"
 	"stackusage/shared/usage"
@@ -74,7 +74,7 @@ func TestLinesOfSilentStacks(t *testing.T) {
 	t.Run("hours that an operator has accepted as missing", func(t *testing.T) {
 		history, err := r.registry().History(t.Context(), other)
 		ok(t, err)
-		_, err = calendar.Accept(t.Context(), r.store.Tables, history, calendar.Range{First: now - 9, Last: now + 100}, ledger.Reasoned{By: "olga", Reason: "rebuilt", At: r.Now()})
+		_, err = calendar.Accept(t.Context(), r.store.Tables, history, calendar.Range{First: now - 9, Last: now + 100}, reasoned.Decision{By: "olga", Reason: "rebuilt", At: r.Now()})
 		ok(t, err)
 		said(t, ended, hamburg)
 	})

@@ -9,8 +9,9 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
+	"stackusage/shared/daybook"
+	"stackusage/shared/hourlog"
 	"stackusage/shared/landing"
-	"stackusage/shared/ledger"
 	"stackusage/shared/registrar"
 	"stackusage/shared/registration"
 	"stackusage/shared/usage"
@@ -75,7 +76,7 @@ func TestABackdatedEnd(t *testing.T) {
 				needsConfirmation(t, r.end(t, ends, false))
 			}
 			if when == "after it was restated" {
-				_, err := r.Ledger.AskRestate(t.Context(), cloudID, theDay, because("another look"))
+				_, err := daybook.AskRestate(t.Context(), r.Tables, cloudID, theDay, because("another look"))
 				ok(t, err)
 				r.settle(t, rnd)
 			}
@@ -87,7 +88,7 @@ func TestABackdatedEnd(t *testing.T) {
 				}
 			}
 			for _, n := range names {
-				if got := r.hourRow(t, n).Verdict; got != ledger.Unregistered {
+				if got := r.hourRow(t, n).Verdict; got != hourlog.Unregistered {
 					t.Errorf("%s: %s", n, got)
 				}
 			}
@@ -103,7 +104,7 @@ func TestABackdatedEnd(t *testing.T) {
 				r.advance(72 * time.Hour)
 				r.sweptOut(t, rnd)
 				for _, n := range names {
-					if got := r.hourRow(t, n).Verdict; got != ledger.Accepted {
+					if got := r.hourRow(t, n).Verdict; got != hourlog.Accepted {
 						t.Errorf("%s: %s", n, got)
 					}
 				}
@@ -157,7 +158,7 @@ func TestAnEndWhoseExclusionFails(t *testing.T) {
 // landedHour is the only file that landed.
 func (r *rig) landedHour(t testing.TB) landing.Name {
 	t.Helper()
-	for h, err := range r.Ledger.LandedHours(t.Context(), cloudID) {
+	for h, err := range hourlog.All(t.Context(), r.Tables, cloudID) {
 		ok(t, err)
 		return landing.Name{CloudID: h.ID.CloudID, Hour: h.ID.Hour, SHA16: h.ID.SHA16}
 	}

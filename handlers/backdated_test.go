@@ -1,6 +1,7 @@
 package handlers_test
 
 import (
+	"context"
 	"errors"
 	"math/rand/v2"
 	"net/http"
@@ -10,7 +11,8 @@ import (
 	"time"
 
 	"stackusage/internal/faultstore"
-	"stackusage/shared/ledger"
+	"stackusage/shared/daybook"
+	"stackusage/shared/openday"
 	"stackusage/shared/registrar"
 	"stackusage/shared/registration"
 	"stackusage/shared/table"
@@ -19,7 +21,9 @@ import (
 // operator makes changes that may reach closed days.
 func (r *rig) operator(confirmed bool) *registrar.Registrar {
 	g := r.registrar()
-	g.Closed, g.Confirmed = (&ledger.Ledger{Store: r.store.Tables}).ClosedDays, confirmed
+	g.Closed, g.Confirmed = func(ctx context.Context, cloudID string) ([]registration.ClosedDay, error) {
+		return daybook.ClosedDays(ctx, r.store.Tables, cloudID)
+	}, confirmed
 	return g
 }
 
@@ -45,13 +49,13 @@ func needsConfirmation(t testing.TB, err error) {
 }
 
 // revision is the last one of the usage day.
-func (r *rig) revision(t testing.TB) ledger.Revision {
+func (r *rig) revision(t testing.TB) daybook.Revision {
 	t.Helper()
-	last, err := r.Ledger.LastRevision(t.Context(), cloudID, theDay)
+	last, err := daybook.LastRevision(t.Context(), r.Tables, cloudID, theDay)
 	ok(t, err)
 	if last == nil {
 		t.Fatal("the day is not closed")
-		return ledger.Revision{} // what checks the code does not know that Fatal ends it
+		return daybook.Revision{} // what checks the code does not know that Fatal ends it
 	}
 	return *last
 }
@@ -68,7 +72,7 @@ func (r *rig) version(t testing.TB) int64 {
 func (r *rig) finished(t testing.TB) {
 	t.Helper()
 	r.sweep(t)
-	marks, err := r.Ledger.OpenMarks(t.Context())
+	marks, err := openday.List(t.Context(), r.Tables)
 	if err != nil || len(marks) > 0 {
 		t.Errorf("open: %+v, %v", marks, err)
 	}
@@ -197,7 +201,7 @@ func TestACloserThatReadTheRegistrationBefore(t *testing.T) {
 			r.complete(t)
 			if !first {
 				r.settle(t, rnd)
-				_, err := r.Ledger.AskRestate(t.Context(), cloudID, theDay, because("another look"))
+				_, err := daybook.AskRestate(t.Context(), r.Tables, cloudID, theDay, because("another look"))
 				ok(t, err)
 			}
 			var once sync.Once

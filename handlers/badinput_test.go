@@ -11,8 +11,8 @@ import (
 	"unicode/utf8"
 
 	"stackusage/internal/badinput"
+	"stackusage/shared/hourlog"
 	"stackusage/shared/landing"
-	"stackusage/shared/ledger"
 	"stackusage/shared/queue"
 	"stackusage/shared/table"
 	"stackusage/shared/usage"
@@ -49,7 +49,7 @@ func TestBadRowsAreSetAside(t *testing.T) {
 		}
 	}
 	hour := r.hourRow(t, name)
-	if hour.Verdict != ledger.Accepted || hour.Records != int64(len(lines)) || hour.Accepted != int64(3+odd) || hour.Quarantined != int64(len(corpus)-odd) {
+	if hour.Verdict != hourlog.Accepted || hour.Records != int64(len(lines)) || hour.Accepted != int64(3+odd) || hour.Quarantined != int64(len(corpus)-odd) {
 		t.Errorf("%+v", hour)
 	}
 
@@ -138,7 +138,7 @@ func TestBadBlobsAreRejected(t *testing.T) {
 		t.Run(c.name+" is "+c.code, func(t *testing.T) {
 			name := r.drop(t, nameFor(hour22, c.file), c.file)
 			r.done(t, "IngestHour", landedMessage(name))
-			if got := r.hourRow(t, name); got.Verdict != ledger.Rejected || got.Code != c.code || got.Reason == "" || !utf8.ValidString(got.Reason) {
+			if got := r.hourRow(t, name); got.Verdict != hourlog.Rejected || got.Code != c.code || got.Reason == "" || !utf8.ValidString(got.Reason) {
 				t.Errorf("%s %s: %s", got.Verdict, got.Code, got.Reason)
 			}
 		})
@@ -148,7 +148,7 @@ func TestBadBlobsAreRejected(t *testing.T) {
 			t.Errorf("%s: %v", name, rows)
 		}
 	}
-	if got := r.hourRow(t, r.ingest(t, hour22, rowsOf(hour22)...)); got.Verdict != ledger.Accepted || got.Accepted != 3 {
+	if got := r.hourRow(t, r.ingest(t, hour22, rowsOf(hour22)...)); got.Verdict != hourlog.Accepted || got.Accepted != 3 {
 		t.Errorf("the right blob: %+v", got)
 	}
 }
@@ -182,7 +182,7 @@ func TestBadMessagesAreRecorded(t *testing.T) {
 	}
 	for what, message := range messages {
 		r.done(t, "IngestHour", message)
-		if seen, err := r.Ledger.Failed(t.Context(), queue.Landed, message); err != nil || seen.LastSeen.IsZero() {
+		if seen, err := queue.Failed(t.Context(), r.Tables, queue.Landed, message); err != nil || seen.LastSeen.IsZero() {
 			t.Errorf("%s is not recorded: %v", what, err)
 		}
 	}
@@ -199,8 +199,8 @@ func TestBadMessagesAreRecorded(t *testing.T) {
 		"ForwardBatch": strings.Replace(batchMessage(theDay, 1), "{", `{"Revision":2,`, 1),
 	} {
 		r.done(t, function, message)
-		queue := map[string]string{"CloseDay": queue.Days, "ForwardBatch": queue.Batches}[function]
-		if seen, err := r.Ledger.Failed(t.Context(), queue, message); err != nil || seen.LastSeen.IsZero() {
+		name := map[string]string{"CloseDay": queue.Days, "ForwardBatch": queue.Batches}[function]
+		if seen, err := queue.Failed(t.Context(), r.Tables, name, message); err != nil || seen.LastSeen.IsZero() {
 			t.Errorf("%s: %s is not recorded: %v", function, message, err)
 		}
 	}

@@ -5,6 +5,7 @@ import (
 	"strings"
 	"testing"
 
+	"stackusage/shared/daybook"
 	"stackusage/shared/registrar"
 	"stackusage/shared/registration"
 )
@@ -24,7 +25,7 @@ func TestTheBillingModelOfAStatedDayChanges(t *testing.T) {
 				reg.StackKind = registration.ASDK
 			}
 		})
-		_, err := r.Ledger.AskRestate(t.Context(), cloudID, theDay, because(why))
+		_, err := daybook.AskRestate(t.Context(), r.Tables, cloudID, theDay, because(why))
 		ok(t, err)
 		r.settle(t, rnd)
 	}

@@ -10,7 +10,7 @@ import (
 	"time"
 
 	standin "stackusage/internal/devstack/commerce"
-	"stackusage/shared/ledger"
+	"stackusage/shared/outbox"
 	"stackusage/shared/outcome"
 	"stackusage/shared/table"
 )
@@ -85,7 +85,7 @@ func TestManyRefusedRecords(t *testing.T) {
 		numbers, named[i] = append(numbers, i), "Rejected"
 	}
 	g.set(poison(numbers...))
-	for try := 1; r.batch(t).State != ledger.BatchDone; try++ {
+	for try := 1; r.batch(t).State != outbox.BatchDone; try++ {
 		before, answered := len(g.posts), len(r.answers(t))
 		r.done(t, "ForwardBatch", batchMessage(theDay, 1))
 		if got := len(g.posts) - before; got > 64 {
@@ -118,7 +118,7 @@ func TestCommerceRefusesEverything(t *testing.T) {
 					t.Errorf("%d requests until it gives up", got)
 				}
 				b := r.batch(t)
-				if b.State != ledger.BatchWaiting || !strings.Contains(b.LastResponse, "declined: HTTP 400: BadRecord") || !strings.Contains(b.LastResponse, "it may be commerce") || b.DeclinedSince.IsZero() {
+				if b.State != outbox.Waiting || !strings.Contains(b.LastResponse, "declined: HTTP 400: BadRecord") || !strings.Contains(b.LastResponse, "it may be commerce") || b.DeclinedSince.IsZero() {
 					t.Errorf("%+v", b)
 				}
 				if !strings.Contains(log.String(), `level=ERROR msg="batch waits"`) {
@@ -166,7 +166,7 @@ func TestOnlyTheRefusedRecordIsLeft(t *testing.T) {
 	}
 	for range 6 { // longer than the only record of a batch waits
 		r.done(t, "ForwardBatch", batchMessage(theDay, 1))
-		if b := r.batch(t); b.State != ledger.BatchWaiting || len(r.answers(t)) != 9 {
+		if b := r.batch(t); b.State != outbox.Waiting || len(r.answers(t)) != 9 {
 			t.Fatalf("%+v", b)
 		}
 		r.advance(25 * time.Hour)
@@ -236,7 +236,7 @@ func TestBisectCrashes(t *testing.T) {
 			got.advance(time.Hour) // a failed enqueue has put it back
 			got.forward(t, 1)
 			answers := got.answers(t)
-			if b := got.batch(t); b.State != ledger.BatchDone || b.Rejected != 1 || b.Accepted+b.Duplicate != 4 || answers["sa004"] != "Rejected" || len(answers) != 5 {
+			if b := got.batch(t); b.State != outbox.BatchDone || b.Rejected != 1 || b.Accepted+b.Duplicate != 4 || answers["sa004"] != "Rejected" || len(answers) != 5 {
 				t.Errorf("%+v %v", b, answers)
 			}
 			if n := len(g.records(t)); n != 4 {

@@ -11,7 +11,8 @@ import (
 	"time"
 
 	standin "stackusage/internal/devstack/commerce"
-	"stackusage/shared/ledger"
+	"stackusage/shared/daybook"
+	"stackusage/shared/reasoned"
 	"stackusage/shared/table"
 	"stackusage/shared/usage"
 )
@@ -64,7 +65,7 @@ func expired(t *testing.T) late {
 // carry asks, by commerce's clock, for a day to be carried forward.
 func (l late) carry(t testing.TB, day, to usage.Day, reason string) error {
 	t.Helper()
-	_, err := l.Ledger.AskCarry(t.Context(), cloudID, day, to, lateness, ledger.Reasoned{By: "olga", Reason: reason, At: *l.clock.Load()})
+	_, err := daybook.AskCarry(t.Context(), l.Tables, cloudID, day, to, lateness, reasoned.Decision{By: "olga", Reason: reason, At: *l.clock.Load()})
 	return err
 }
 
@@ -86,9 +87,9 @@ func (l late) on(t *testing.T, day usage.Day) (records []billedRecord) {
 	return records
 }
 
-func (l late) last(t *testing.T, day usage.Day) ledger.Revision {
+func (l late) last(t *testing.T, day usage.Day) daybook.Revision {
 	t.Helper()
-	last, err := l.Ledger.LastRevision(t.Context(), cloudID, day)
+	last, err := daybook.LastRevision(t.Context(), l.Tables, cloudID, day)
 	ok(t, err)
 	if last == nil {
 		t.Fatalf("%s was never stated", day)
@@ -109,7 +110,7 @@ func TestCarryForward(t *testing.T) {
 			"into an earlier day": l.carry(t, theDay, december(9), "x"),
 			"into a day to come":  l.carry(t, theDay, december(15), "x"),
 		} {
-			if !errors.Is(err, ledger.ErrNotCarried) {
+			if !errors.Is(err, daybook.ErrNotCarried) {
 				t.Errorf("%s: %v", name, err)
 			}
 		}
@@ -144,17 +145,17 @@ func TestCarryForward(t *testing.T) {
 		}
 	})
 	t.Run("it is carried once", func(t *testing.T) {
-		if err := l.carry(t, theDay, december(12), "commerce was away"); !errors.Is(err, ledger.ErrNotCarried) {
+		if err := l.carry(t, theDay, december(12), "commerce was away"); !errors.Is(err, daybook.ErrNotCarried) {
 			t.Errorf("again: %v", err)
 		}
-		if err := l.carry(t, theDay, december(13), "another day"); !errors.Is(err, ledger.ErrNotCarried) {
+		if err := l.carry(t, theDay, december(13), "another day"); !errors.Is(err, daybook.ErrNotCarried) {
 			t.Errorf("to another day: %v", err)
 		}
 	})
 	t.Run("stating either day again states no difference", func(t *testing.T) {
 		before := len(l.records(t))
 		for _, day := range []usage.Day{theDay, december(12)} {
-			_, err := l.Ledger.AskRestate(t.Context(), cloudID, day, because("to be sure"))
+			_, err := daybook.AskRestate(t.Context(), l.Tables, cloudID, day, because("to be sure"))
 			ok(t, err)
 			l.settle(t, l.rnd)
 			if rev := l.last(t, day); rev.Records != 0 || rev.Carried != 0 {
@@ -248,7 +249,7 @@ func TestACarryKeepsItsRouting(t *testing.T) {
 			t.Errorf("charged to %v", r["billingSubscriptionId"])
 		}
 	}
-	_, err := l.Ledger.AskRestate(t.Context(), cloudID, theDay, because("the contract moved"))
+	_, err := daybook.AskRestate(t.Context(), l.Tables, cloudID, theDay, because("the contract moved"))
 	ok(t, err)
 	l.settle(t, l.rnd)
 	l.carried(t, theDay, december(13), "the contract moved")
@@ -266,14 +267,14 @@ func TestACarryKeepsItsRouting(t *testing.T) {
 // and says how many revisions that made.
 func (r *rig) carryAll(t *testing.T, rnd *rand.Rand) (n int64) {
 	t.Helper()
-	days, err := r.Ledger.DeclinedDays(t.Context(), cloudID)
+	days, err := daybook.DeclinedDays(t.Context(), r.Tables, cloudID)
 	ok(t, err)
 	for _, d := range days {
 		if d.Carried != nil {
 			continue
 		}
 		n++
-		_, err := r.Ledger.AskCarry(t.Context(), cloudID, d.Day, december(18+rnd.IntN(3)), lateness, ledger.Reasoned{By: "olga", Reason: fmt.Sprint("reason ", rnd.IntN(100)), At: december(20).Start()})
+		_, err := daybook.AskCarry(t.Context(), r.Tables, cloudID, d.Day, december(18+rnd.IntN(3)), lateness, reasoned.Decision{By: "olga", Reason: fmt.Sprint("reason ", rnd.IntN(100)), At: december(20).Start()})
 		ok(t, err)
 	}
 	if n > 0 {

@@ -13,7 +13,7 @@ import (
 
 	"stackusage/internal/faultstore"
 	"stackusage/shared/daily"
-	"stackusage/shared/ledger"
+	"stackusage/shared/hourlog"
 	"stackusage/shared/queue"
 	"stackusage/shared/table"
 	"stackusage/shared/usage"
@@ -133,7 +133,7 @@ func TestADayOfWhichNothingCountsIsDone(t *testing.T) {
 		table.DayInputs: {Partition: cloudID + "_20191209", Key: "2019121022_ffffffffffffffff", Props: table.Props{"partial": "none"}},
 		table.OpenDays:  {Partition: cloudID, Key: "20191209", Props: table.Props{"lastInput": "x"}},
 		table.UsageHours: {Partition: cloudID + "_20191210", Key: "22_ffffffffffffffff",
-			Props: table.Props{"verdict": string(ledger.Conflict)}},
+			Props: table.Props{"verdict": string(hourlog.Conflict)}},
 	} {
 		ok(t, r.store.Tables.Apply(t.Context(), name, row.Partition, table.Op{Verb: table.Insert, Row: row}))
 	}
@@ -198,7 +198,7 @@ func TestCloseDayCrashes(t *testing.T) {
 func (r *rig) beside(t testing.TB) *rig {
 	t.Helper()
 	app := *r.App
-	app.Ledger = &ledger.Ledger{Store: r.store.Tables}
+	app.Tables = r.store.Tables
 	app.Blobs, app.Landing, app.Registrations = r.store.Blobs, r.store.Blobs, r.registry()
 	beside := &rig{App: &app}
 	beside.reroute(t)

@@ -6,7 +6,7 @@ import (
 	"testing"
 	"time"
 
-	"stackusage/shared/ledger"
+	"stackusage/shared/daybook"
 	"stackusage/shared/registration"
 	"stackusage/shared/table"
 	"stackusage/shared/usage"
@@ -46,8 +46,8 @@ func TestLaterLandingsDoNotPutOffADay(t *testing.T) {
 	r.ingest(t, hour22, rowsOf(hour22)...)
 	r.ingest(t, hour00, rowsOf(hour00)...)
 	r.landedAt(t, now)
-	stated := func() *ledger.Revision {
-		last, err := r.Ledger.LastRevision(t.Context(), cloudID, theDay)
+	stated := func() *daybook.Revision {
+		last, err := daybook.LastRevision(t.Context(), r.Tables, cloudID, theDay)
 		ok(t, err)
 		return last
 	}
@@ -85,7 +85,7 @@ func TestADayWaitsForItsRegistration(t *testing.T) {
 	r.landedAt(t, hour22.End())
 	closed := func() bool {
 		r.done(t, "CloseDay", dayMessage(theDay))
-		last, err := r.Ledger.LastRevision(t.Context(), cloudID, theDay)
+		last, err := daybook.LastRevision(t.Context(), r.Tables, cloudID, theDay)
 		ok(t, err)
 		return last != nil
 	}
@@ -136,7 +136,7 @@ func TestADayThatIsDeliveredByHand(t *testing.T) {
 	}
 	lands(hour23)
 	revisions(2)
-	if last, err := r.Ledger.LastRevision(t.Context(), cloudID, theDay); err != nil || !last.Complete {
+	if last, err := daybook.LastRevision(t.Context(), r.Tables, cloudID, theDay); err != nil || !last.Complete {
 		t.Errorf("%+v, %v", last, err)
 	}
 }

@@ -12,7 +12,10 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	standin "stackusage/internal/devstack/commerce"
-	"stackusage/shared/ledger"
+	"stackusage/shared/daybook"
+	"stackusage/shared/hourlog"
+	"stackusage/shared/openday"
+	"stackusage/shared/outbox"
 	"stackusage/shared/queue"
 	"stackusage/shared/usage"
 )
@@ -28,7 +31,7 @@ func (r *rig) settle(t *testing.T, rnd *rand.Rand) {
 func (r *rig) untilNothingIsOpen(t *testing.T, rnd *rand.Rand) {
 	t.Helper()
 	for n := range 60 {
-		marks, err := r.Ledger.OpenMarks(t.Context())
+		marks, err := openday.List(t.Context(), r.Tables)
 		ok(t, err)
 		if r.rests(t, marks) {
 			return
@@ -40,7 +43,7 @@ func (r *rig) untilNothingIsOpen(t *testing.T, rnd *rand.Rand) {
 				r.done(t, "CloseDay", dayMessage(m.Day))
 				continue
 			}
-			ids, _, err := r.Ledger.Batches(t.Context(), m.CloudID, m.Day, m.Revision)
+			ids, _, err := outbox.OfRevision(t.Context(), r.Tables, m.CloudID, m.Day, m.Revision)
 			ok(t, err)
 			for _, id := range ids {
 				r.done(t, "ForwardBatch", fmt.Sprintf(`{"cloudId":"%s","usageDay":"%s","revision":%d,"batch":%d}`, id.CloudID, id.Day, id.Revision, id.Number))
@@ -53,10 +56,10 @@ func (r *rig) untilNothingIsOpen(t *testing.T, rnd *rand.Rand) {
 
 // rests reports whether nothing is open but days of which commerce declined a
 // part.
-func (r *rig) rests(t *testing.T, marks []ledger.OpenMark) bool {
+func (r *rig) rests(t *testing.T, marks []openday.Entry) bool {
 	t.Helper()
 	for _, m := range marks {
-		last, err := r.Ledger.LastRevision(t.Context(), m.CloudID, m.Day)
+		last, err := daybook.LastRevision(t.Context(), r.Tables, m.CloudID, m.Day)
 		ok(t, err)
 		if m.Revision > 0 || last == nil || !m.OnlyDeclined(last.Number) {
 			return false
@@ -133,14 +136,14 @@ func TestBillEqualsUsage(t *testing.T) {
 				switch verdict := r.hourRow(t, name).Verdict; {
 				case !counted:
 					taken[h] = append([]string{}, rows...)
-				case (verdict == ledger.Conflict || verdict == ledger.Voided) && rnd.IntN(3) > 0:
+				case (verdict == hourlog.Conflict || verdict == hourlog.Voided) && rnd.IntN(3) > 0:
 					r.supersede(t, name)
 					rejoins[h] = append(rejoins[h], taken[h])
 					taken[h] = append([]string{}, rows...)
 					delete(mended, h)
 					superseded.Add(1)
-				case verdict == ledger.Conflict && rnd.IntN(2) == 0:
-					_, err := r.Ledger.KeepOut(t.Context(), hourID(name), because("no"))
+				case verdict == hourlog.Conflict && rnd.IntN(2) == 0:
+					_, err := hourlog.KeepOut(t.Context(), r.Tables, hourID(name), because("no"))
 					ok(t, err)
 				}
 				if text := row(rnd.IntN(4), h-1, "0.125"); rnd.IntN(2) == 0 && r.redriveOne(t, h, text) {

@@ -11,8 +11,9 @@ import (
 	"time"
 
 	"stackusage/shared/content"
+	"stackusage/shared/daybook"
+	"stackusage/shared/hourlog"
 	"stackusage/shared/landing"
-	"stackusage/shared/ledger"
 	"stackusage/shared/table"
 )
 
@@ -74,7 +75,7 @@ func TestOtherBytesThanTheTablesSay(t *testing.T) {
 		newBilling(t, r)
 		r.complete(t)
 		r.settle(t, rand.New(rand.NewPCG(1, 1)))
-		_, err := r.Ledger.AskRestate(t.Context(), cloudID, theDay, because("look again"))
+		_, err := daybook.AskRestate(t.Context(), r.Tables, cloudID, theDay, because("look again"))
 		ok(t, err)
 		refused(t, r, table.ContainerDaily, "2019/12/10/0001-", dayMessage(theDay), "UsageDays says")
 		if n := len(r.ofDay(t, table.UsageDays)); n != 2 {
@@ -111,11 +112,11 @@ func TestARaisedLimitIsHonored(t *testing.T) {
 			t.Parallel()
 			r := registered(t)
 			blob := r.land(t, hour22, rowsOf(hour22)...)
-			_, err := r.Ledger.DecideHour(t.Context(), hourID(blob), ledger.Hour{Verdict: ledger.Rejected, Code: c.code, Limit: c.limit, Blob: blob.String(), LandedAt: time.Now()})
+			_, err := hourlog.Record(t.Context(), r.Tables, hourID(blob), hourlog.Hour{Verdict: hourlog.Rejected, Code: c.code, Limit: c.limit, Blob: blob.String(), LandedAt: time.Now()})
 			ok(t, err)
 			r.Settings.Limits = c.limits
 			r.done(t, "IngestHour", landedMessage(blob))
-			if counts := r.hourRow(t, blob).Verdict == ledger.Accepted; counts != c.judgedAgain {
+			if counts := r.hourRow(t, blob).Verdict == hourlog.Accepted; counts != c.judgedAgain {
 				t.Errorf("counts: %t, want %t", counts, c.judgedAgain)
 			}
 		})
@@ -128,12 +129,12 @@ func TestARaisedLimitIsRead(t *testing.T) {
 	r := registered(t)
 	r.Settings.Limits = landing.Limits{Rows: 2}
 	blob := r.ingest(t, hour22, rowsOf(hour22)...)
-	if h := r.hourRow(t, blob); h.Verdict != ledger.Rejected || h.Limit != 2 {
+	if h := r.hourRow(t, blob); h.Verdict != hourlog.Rejected || h.Limit != 2 {
 		t.Fatalf("%+v", h)
 	}
 	r.Settings.Limits = landing.Limits{Rows: 3}
 	r.done(t, "IngestHour", landedMessage(blob))
-	if h := r.hourRow(t, blob); h.Verdict != ledger.Accepted || h.Limit != 0 {
+	if h := r.hourRow(t, blob); h.Verdict != hourlog.Accepted || h.Limit != 0 {
 		t.Errorf("%+v", h)
 	}
 }

@@ -8,8 +8,9 @@ import (
 	"time"
 
 	standin "stackusage/internal/devstack/commerce"
-	"stackusage/shared/ledger"
+	"stackusage/shared/outbox"
 	"stackusage/shared/queue"
+	"stackusage/shared/reasoned"
 )
 
 // TestADecisionMeanwhile: an operator decides while a sender is at work. The
@@ -45,10 +46,10 @@ func TestADecisionMeanwhile(t *testing.T) {
 				}
 				r.checkDecided(t, decided)
 				b := r.batch(t)
-				if b.State != ledger.BatchDone && !b.NotBefore.IsZero() {
+				if b.State != outbox.BatchDone && !b.NotBefore.IsZero() {
 					t.Errorf("it is to be tried at once: %+v", b)
 				}
-				if b.State != ledger.BatchDone {
+				if b.State != outbox.BatchDone {
 					g.set(end)
 					if end != nil {
 						g.set(refuseAll)
@@ -69,7 +70,7 @@ func TestDecisionsOnBatchesThatCannotBe(t *testing.T) {
 	r := stated(t)
 	rejection := func(want string) {
 		t.Helper()
-		_, err := r.Ledger.AskSettleBatch(t.Context(), firstBatch, ledger.SettleDeclined, because("no"))
+		_, err := outbox.AskSettle(t.Context(), r.Tables, firstBatch, outbox.SettleDeclined, because("no"))
 		if err == nil || !strings.Contains(err.Error(), want) {
 			t.Errorf("error %v, want %s", err, want)
 		}
@@ -78,15 +79,15 @@ func TestDecisionsOnBatchesThatCannotBe(t *testing.T) {
 	r.done(t, "ForwardBatch", batchMessage(theDay, 1))
 	rejection("every record of it has a final answer")
 	before := r.batch(t)
-	if b, err := r.Ledger.AskRetry(t.Context(), firstBatch, because("no")); err != nil || b.RetriedBy != "" || r.batch(t).RetryReason != before.RetryReason {
+	if b, err := outbox.AskRetry(t.Context(), r.Tables, firstBatch, because("no")); err != nil || b.RetriedBy != "" || r.batch(t).RetryReason != before.RetryReason {
 		t.Errorf("%+v %v", b, err)
 	}
-	if _, err := r.Ledger.AskRetry(t.Context(), firstBatch, ledger.Reasoned{By: "olga"}); err == nil {
+	if _, err := outbox.AskRetry(t.Context(), r.Tables, firstBatch, reasoned.Decision{By: "olga"}); err == nil {
 		t.Error("no reason, and no error")
 	}
 	other := firstBatch
 	other.Number = 2
-	if _, err := r.Ledger.AskRetry(t.Context(), other, because("no")); err == nil || !strings.Contains(err.Error(), "no such row") {
+	if _, err := outbox.AskRetry(t.Context(), r.Tables, other, because("no")); err == nil || !strings.Contains(err.Error(), "no such row") {
 		t.Errorf("error %v", err)
 	}
 }
@@ -103,11 +104,11 @@ func TestABatchIsTriedAtOnce(t *testing.T) {
 	r.done(t, "ForwardBatch", batchMessage(theDay, 1))
 	g.set(nil)
 	r.done(t, "ForwardBatch", batchMessage(theDay, 1))
-	if r.batch(t).State != ledger.BatchWaiting {
+	if r.batch(t).State != outbox.Waiting {
 		t.Fatal("it does not wait")
 	}
 	for range 2 {
-		b, err := r.Ledger.AskRetry(t.Context(), firstBatch, because("commerce is back"))
+		b, err := outbox.AskRetry(t.Context(), r.Tables, firstBatch, because("commerce is back"))
 		ok(t, err)
 		if !b.NotBefore.IsZero() || b.RetryReason != "commerce is back" || b.RetriedBy != "olga" {
 			t.Errorf("%+v", b)

@@ -9,11 +9,12 @@ import (
 	"time"
 
 	standin "stackusage/internal/devstack/commerce"
-	"stackusage/shared/ledger"
+	"stackusage/shared/daybook"
+	"stackusage/shared/outbox"
 	"stackusage/shared/table"
 )
 
-var firstBatch = ledger.BatchID{CloudID: cloudID, Day: theDay, Revision: 1, Number: 1}
+var firstBatch = outbox.ID{CloudID: cloudID, Day: theDay, Revision: 1, Number: 1}
 
 // refused is a rig with one batch that commerce refused whole, and an operator
 // who decided that this is final.
@@ -23,7 +24,7 @@ func refused(t *testing.T, n int) (*rig, *gate) {
 	g := newGate(t, r, standin.Options{})
 	g.set(refuseAll)
 	r.done(t, "ForwardBatch", batchMessage(theDay, 1))
-	if b := r.batch(t); b.State != ledger.BatchWaiting || b.DeclinedSince.IsZero() {
+	if b := r.batch(t); b.State != outbox.Waiting || b.DeclinedSince.IsZero() {
 		t.Fatalf("%+v", b)
 	}
 	r.reject(t)
@@ -32,7 +33,7 @@ func refused(t *testing.T, n int) (*rig, *gate) {
 
 func (r *rig) reject(t *testing.T) {
 	t.Helper()
-	_, err := r.Ledger.AskSettleBatch(t.Context(), firstBatch, ledger.SettleDeclined, because("the meter was withdrawn"))
+	_, err := outbox.AskSettle(t.Context(), r.Tables, firstBatch, outbox.SettleDeclined, because("the meter was withdrawn"))
 	ok(t, err)
 }
 
@@ -53,7 +54,7 @@ func (r *rig) checkDecided(t *testing.T, want int) {
 	if n != want {
 		t.Errorf("%d records are rejected by decision, want %d", n, want)
 	}
-	if b := r.batch(t); b.Decision != ledger.Settle || b.SettleAs != ledger.SettleDeclined || b.DecidedBy != "olga" || b.DecisionReason != "the meter was withdrawn" || !b.DecidedAt.Equal(because("").At) {
+	if b := r.batch(t); b.Decision != outbox.DecisionSettle || b.SettleAs != outbox.SettleDeclined || b.DecidedBy != "olga" || b.DecisionReason != "the meter was withdrawn" || !b.DecidedAt.Equal(because("").At) {
 		t.Errorf("%+v", b)
 	}
 }
@@ -119,7 +120,7 @@ func TestABatchThatAnOperatorRejects(t *testing.T) {
 		for _, answer := range []func(http.ResponseWriter, *http.Request, []byte) bool{nil, refuseAll, nil} {
 			g.set(answer)
 			r.done(t, "ForwardBatch", batchMessage(theDay, 1))
-			if b := r.batch(t); b.State != ledger.BatchWaiting || len(r.answers(t)) != 0 {
+			if b := r.batch(t); b.State != outbox.Waiting || len(r.answers(t)) != 0 {
 				t.Errorf("%+v %v", b, r.answers(t))
 			}
 			r.checkDecided(t, 0)
@@ -163,7 +164,7 @@ func TestABatchThatAnOperatorRejects(t *testing.T) {
 		if got := g.records(t); len(got) != 1 || got[0].Quantity != "1" {
 			t.Errorf("billed %v, want the late row alone", got)
 		}
-		_, err := r.Ledger.AskRestate(t.Context(), cloudID, theDay, because("the meter is back"))
+		_, err := daybook.AskRestate(t.Context(), r.Tables, cloudID, theDay, because("the meter is back"))
 		ok(t, err)
 		r.settle(t, rand.New(rand.NewPCG(1, 1)))
 		g.billed(t, []string{row(1, hour22-1, "0.125"), row(2, hour22-1, "1.125"), row(3, hour22-1, "2.125"), row(1, hour22, "1")})
@@ -194,7 +195,7 @@ func TestADecidedBatchAndCrashes(t *testing.T) {
 			gateLock.Lock()
 			g := gates[r]
 			gateLock.Unlock()
-			if r.batch(t).State != ledger.BatchDone {
+			if r.batch(t).State != outbox.BatchDone {
 				r.advance(2 * time.Minute)
 				r.forward(t, 1)
 			}
@@ -217,7 +218,7 @@ func TestADecisionOnItsWay(t *testing.T) {
 			g.set(refuseAll)
 			r.done(t, "ForwardBatch", batchMessage(theDay, 1))
 			r.failWrite(1, stored)
-			if _, err := r.Ledger.AskSettleBatch(t.Context(), firstBatch, ledger.SettleDeclined, because("the meter was withdrawn")); err == nil {
+			if _, err := outbox.AskSettle(t.Context(), r.Tables, firstBatch, outbox.SettleDeclined, because("the meter was withdrawn")); err == nil {
 				t.Fatal("no error")
 			}
 			r.through(nil)
@@ -227,7 +228,7 @@ func TestADecisionOnItsWay(t *testing.T) {
 			if !stored {
 				later = first
 			}
-			b, err := r.Ledger.AskSettleBatch(t.Context(), firstBatch, ledger.SettleDeclined, later)
+			b, err := outbox.AskSettle(t.Context(), r.Tables, firstBatch, outbox.SettleDeclined, later)
 			ok(t, err)
 			if b.DecidedBy != "olga" || b.DecisionReason != first.Reason {
 				t.Errorf("the first decision does not stand: %+v", b)
@@ -246,14 +247,14 @@ func TestADecisionOfAnEarlierVersion(t *testing.T) {
 	g := newGate(t, r, standin.Options{})
 	g.set(refuseAll)
 	r.done(t, "ForwardBatch", batchMessage(theDay, 1))
-	b, err := r.Ledger.Batch(t.Context(), firstBatch)
+	b, err := outbox.Read(t.Context(), r.Tables, firstBatch)
 	ok(t, err)
 	why := because("the meter was withdrawn")
-	b.Decision, b.DecidedBy, b.DecidedAt, b.DecisionReason, b.NotBefore = ledger.Reject, why.By, why.At, why.Reason, time.Time{}
-	ok(t, r.Ledger.UpdateBatch(t.Context(), firstBatch, b))
+	b.Decision, b.DecidedBy, b.DecidedAt, b.DecisionReason, b.NotBefore = outbox.DecisionReject, why.By, why.At, why.Reason, time.Time{}
+	ok(t, outbox.Update(t.Context(), r.Tables, firstBatch, b))
 	r.forward(t, 1)
 	g.checkEnd(t, r, 3, "Rejected", nil)
-	if b := r.batch(t); b.SettledAs() != ledger.SettleDeclined || b.Declined != 0 {
+	if b := r.batch(t); b.SettledAs() != outbox.SettleDeclined || b.Declined != 0 {
 		t.Errorf("%+v", b)
 	}
 }

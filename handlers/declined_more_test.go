@@ -12,7 +12,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	standin "stackusage/internal/devstack/commerce"
-	"stackusage/shared/ledger"
+	"stackusage/shared/daybook"
 	"stackusage/shared/outcome"
 	"stackusage/shared/table"
 )
@@ -65,11 +65,11 @@ func TestADifferenceIsAgainstWhatIsStored(t *testing.T) {
 			return &outcome.Result{Status: outcome.Expired}
 		})
 		r.movePayer(t)
-		_, err := r.Ledger.AskRestate(t.Context(), cloudID, theDay, because("other payer"))
+		_, err := daybook.AskRestate(t.Context(), r.Tables, cloudID, theDay, because("other payer"))
 		ok(t, err)
 		r.settle(t, rnd)
 		g.set(nil)
-		_, err = r.Ledger.AskRestate(t.Context(), cloudID, theDay, because("they take it now"))
+		_, err = daybook.AskRestate(t.Context(), r.Tables, cloudID, theDay, because("they take it now"))
 		ok(t, err)
 		r.settle(t, rnd)
 		// Of the reversal that it has, commerce was told nothing here: what it is
@@ -86,10 +86,10 @@ func TestSettleIsRefused(t *testing.T) {
 	t.Parallel()
 	r, g := halfDeclined(t, halves["the reversal is declined"])
 	settle := func(reason string) error {
-		_, err := r.Ledger.AskSettle(t.Context(), cloudID, theDay, because(reason))
+		_, err := daybook.AskSettle(t.Context(), r.Tables, cloudID, theDay, because(reason))
 		return err
 	}
-	if _, err := r.Ledger.AskSettle(t.Context(), cloudID, december(15), because("x")); !errors.Is(err, table.ErrNotFound) {
+	if _, err := daybook.AskSettle(t.Context(), r.Tables, cloudID, december(15), because("x")); !errors.Is(err, table.ErrNotFound) {
 		t.Errorf("a day that was never closed: %v", err)
 	}
 	if err := settle(""); err == nil {
@@ -97,14 +97,14 @@ func TestSettleIsRefused(t *testing.T) {
 	}
 	ok(t, settle("agreed"))
 	ok(t, settle("agreed"))
-	if err := settle("something else"); !errors.Is(err, ledger.ErrNotSettled) {
+	if err := settle("something else"); !errors.Is(err, daybook.ErrNotSettled) {
 		t.Errorf("another request: %v", err)
 	}
-	if _, err := r.Ledger.AskCarry(t.Context(), cloudID, theDay, december(12), 0, because("agreed")); !errors.Is(err, ledger.ErrNotCarried) {
+	if _, err := daybook.AskCarry(t.Context(), r.Tables, cloudID, theDay, december(12), 0, because("agreed")); !errors.Is(err, daybook.ErrNotCarried) {
 		t.Errorf("carried while it is to be settled: %v", err)
 	}
 	r.settle(t, rand.New(rand.NewPCG(1, 1)))
-	if err := settle("agreed"); !errors.Is(err, ledger.ErrNotSettled) {
+	if err := settle("agreed"); !errors.Is(err, daybook.ErrNotSettled) {
 		t.Errorf("what is settled: %v", err)
 	}
 	_ = g
@@ -115,7 +115,7 @@ func TestSettleIsRefused(t *testing.T) {
 func TestALateHourIsNotWaived(t *testing.T) {
 	t.Parallel()
 	r, g := halfDeclined(t, halves["the reversal is declined"])
-	_, err := r.Ledger.AskSettle(t.Context(), cloudID, theDay, because("agreed"))
+	_, err := daybook.AskSettle(t.Context(), r.Tables, cloudID, theDay, because("agreed"))
 	ok(t, err)
 	r.ingest(t, hour00+3, row(8, hour22, "4"))
 	r.settle(t, rand.New(rand.NewPCG(1, 1)))

@@ -11,7 +11,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	standin "stackusage/internal/devstack/commerce"
-	"stackusage/shared/ledger"
+	"stackusage/shared/daybook"
 	"stackusage/shared/outcome"
 	"stackusage/shared/queue"
 	"stackusage/shared/registration"
@@ -85,15 +85,15 @@ func halfDeclined(t *testing.T, judge func(sentRecord) *outcome.Result) (*rig, *
 	r.untilNothingIsOpen(t, rnd)
 	g.declining(judge)
 	r.movePayer(t)
-	_, err := r.Ledger.AskRestate(t.Context(), cloudID, theDay, because("other payer"))
+	_, err := daybook.AskRestate(t.Context(), r.Tables, cloudID, theDay, because("other payer"))
 	ok(t, err)
 	r.untilNothingIsOpen(t, rnd)
 	return r, g
 }
 
-func (r *rig) lastRevision(t *testing.T) ledger.Revision {
+func (r *rig) lastRevision(t *testing.T) daybook.Revision {
 	t.Helper()
-	last, err := r.Ledger.LastRevision(t.Context(), cloudID, theDay)
+	last, err := daybook.LastRevision(t.Context(), r.Tables, cloudID, theDay)
 	ok(t, err)
 	return *last
 }
@@ -132,7 +132,7 @@ func TestADeclinedDayWhoseReportingIsSwitchedOff(t *testing.T) {
 	}
 	report(false)
 	r.ingest(t, hour00+5, row(9, hour22, "1"))
-	_, err := r.Ledger.AskSettle(t.Context(), cloudID, theDay, because("agreed"))
+	_, err := daybook.AskSettle(t.Context(), r.Tables, cloudID, theDay, because("agreed"))
 	ok(t, err)
 	r.advance(25 * time.Hour)
 	r.work(t)
@@ -193,7 +193,7 @@ func TestHalfOfACorrection(t *testing.T) {
 				r, g := halfDeclined(t, judge)
 				g.set(nil)
 				why := because("commerce does not take it")
-				_, err := r.Ledger.AskCarry(t.Context(), cloudID, theDay, december(12), 0, why)
+				_, err := daybook.AskCarry(t.Context(), r.Tables, cloudID, theDay, december(12), 0, why)
 				ok(t, err)
 				r.settle(t, rand.New(rand.NewPCG(1, 1)))
 				want := map[string]string{"2019-12-10 " + payer: dayTotal, "2019-12-12 " + payer: "-" + dayTotal, "2019-12-10 " + otherPayer: dayTotal}
@@ -205,7 +205,7 @@ func TestHalfOfACorrection(t *testing.T) {
 			t.Run("is settled, and only what is new is stated from then on", func(t *testing.T) {
 				t.Parallel()
 				r, g := halfDeclined(t, judge)
-				_, err := r.Ledger.AskSettle(t.Context(), cloudID, theDay, because("agreed with the customer"))
+				_, err := daybook.AskSettle(t.Context(), r.Tables, cloudID, theDay, because("agreed with the customer"))
 				ok(t, err)
 				r.settle(t, rand.New(rand.NewPCG(1, 1)))
 				want := map[string]string{"2019-12-10 " + payer: dayTotal, "2019-12-10 " + otherPayer: dayTotal}
@@ -222,7 +222,7 @@ func TestHalfOfACorrection(t *testing.T) {
 				if last := r.lastRevision(t); last.Records != 1 || last.Waived != 3 {
 					t.Errorf("revision %+v", last)
 				}
-				_, err = r.Ledger.AskRestate(t.Context(), cloudID, theDay, because("they take it now"))
+				_, err = daybook.AskRestate(t.Context(), r.Tables, cloudID, theDay, because("they take it now"))
 				ok(t, err)
 				r.settle(t, rand.New(rand.NewPCG(1, 1)))
 				r.checkClosed(t, g, map[string]string{"2019-12-10 " + payer: "0", "2019-12-10 " + otherPayer: "58634277698583901/1000000000000000"})

@@ -8,6 +8,7 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
+	"stackusage/shared/daybook"
 	"stackusage/shared/queue"
 	"stackusage/shared/table"
 )
@@ -18,7 +19,7 @@ func TestWritesOfDeclinedDays(t *testing.T) {
 	t.Parallel()
 	right := map[string]string{"2019-12-10 " + payer: dayTotal, "2019-12-10 " + otherPayer: dayTotal}
 	ask := func(t *testing.T, r *rig) {
-		_, err := r.Ledger.AskSettle(t.Context(), cloudID, theDay, because("agreed"))
+		_, err := daybook.AskSettle(t.Context(), r.Tables, cloudID, theDay, because("agreed"))
 		ok(t, err)
 	}
 	end := func(t *testing.T, r *rig) {
@@ -62,7 +63,7 @@ func TestWritesOfDeclinedDays(t *testing.T) {
 		"it is stated again": {func(_ *testing.T, r *rig) { r.advance(61 * time.Minute) },
 			func(_ *testing.T, r *rig) (int, string) { return r.call("CloseDay", dayMessage(theDay)) }},
 		"an operator settles it": {func(*testing.T, *rig) {}, func(t *testing.T, r *rig) (int, string) {
-			if _, err := r.Ledger.AskSettle(t.Context(), cloudID, theDay, because("agreed")); err != nil {
+			if _, err := daybook.AskSettle(t.Context(), r.Tables, cloudID, theDay, because("agreed")); err != nil {
 				return http.StatusInternalServerError, err.Error()
 			}
 			return http.StatusOK, ""

@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"stackusage/internal/faultstore"
+	"stackusage/shared/daybook"
 	"stackusage/shared/table"
 	"stackusage/shared/usage"
 )
@@ -61,7 +62,7 @@ func TestAnHourWithoutRowsWhileADayCloses(t *testing.T) {
 			t.Parallel()
 			_, r := closeBeside(t, at)
 			r.settle(t, rand.New(rand.NewPCG(4, uint64(at))))
-			last, err := r.Ledger.LastRevision(t.Context(), cloudID, theDay)
+			last, err := daybook.LastRevision(t.Context(), r.Tables, cloudID, theDay)
 			ok(t, err)
 			if !last.Complete || last.InputCount != 3 {
 				t.Errorf("%+v", last)

@@ -5,7 +5,8 @@ import (
 	"testing"
 	"time"
 
-	"stackusage/shared/ledger"
+	"stackusage/shared/hourlog"
+	"stackusage/shared/openday"
 	"stackusage/shared/registration"
 	"stackusage/shared/table"
 )
@@ -17,7 +18,7 @@ func TestASupersedeThatCannotBeCarriedOut(t *testing.T) {
 	ended := func(t *testing.T, r *rig) {
 		t.Helper()
 		r.daysPass(t)
-		marks, err := r.Ledger.OpenMarks(t.Context())
+		marks, err := openday.List(t.Context(), r.Tables)
 		ok(t, err)
 		for _, m := range marks {
 			if m.Revision == 0 {
@@ -37,14 +38,14 @@ func TestASupersedeThatCannotBeCarriedOut(t *testing.T) {
 		}
 		second := r.ingest(t, hour23, row(2, hour22, "40"))
 		r.settle(t, rand.New(rand.NewPCG(9, 9)))
-		_, err := r.Ledger.AskTakeOver(t.Context(), hourID(second), because("it is right"))
+		_, err := hourlog.AskTakeOver(t.Context(), r.Tables, hourID(second), because("it is right"))
 		ok(t, err)
 		r.endedBefore(t)
 		ended(t, r)
-		if h := r.hourRow(t, second); h.Verdict != ledger.Conflict || h.Decision != ledger.Withdrawn || h.DecidedBy != "IngestHour" || h.TakesOver() {
+		if h := r.hourRow(t, second); h.Verdict != hourlog.Conflict || h.Decision != hourlog.DecisionWithdrawn || h.DecidedBy != "IngestHour" || h.TakesOver() {
 			t.Errorf("row %+v", h)
 		}
-		if standing, err := r.Ledger.AcceptedHour(t.Context(), hourID(second)); err != nil || standing.Challenger != "" {
+		if standing, err := hourlog.AcceptedHour(t.Context(), r.Tables, hourID(second)); err != nil || standing.Challenger != "" {
 			t.Errorf("pointer %+v, error %v", standing, err)
 		}
 	})
@@ -53,14 +54,14 @@ func TestASupersedeThatCannotBeCarriedOut(t *testing.T) {
 		r := registered(t)
 		r.complete(t)
 		_, name := blobOf(t, hour23, row(2, hour22, "40"))
-		standing, err := r.Ledger.AcceptedHour(t.Context(), hourID(name))
+		standing, err := hourlog.AcceptedHour(t.Context(), r.Tables, hourID(name))
 		ok(t, err)
-		_, err = r.Ledger.DecideHour(t.Context(), hourID(name), ledger.Beside(standing, ledger.Hour{Blob: name.String(), RowSetHash: "other"}))
+		_, err = hourlog.Record(t.Context(), r.Tables, hourID(name), hourlog.Beside(standing, hourlog.Hour{Blob: name.String(), RowSetHash: "other"}))
 		ok(t, err)
-		_, err = r.Ledger.AskTakeOver(t.Context(), hourID(name), because("it is right"))
+		_, err = hourlog.AskTakeOver(t.Context(), r.Tables, hourID(name), because("it is right"))
 		ok(t, err)
 		ended(t, r)
-		if h := r.hourRow(t, name); h.Verdict != ledger.Conflict || h.Decision != ledger.Withdrawn {
+		if h := r.hourRow(t, name); h.Verdict != hourlog.Conflict || h.Decision != hourlog.DecisionWithdrawn {
 			t.Errorf("row %+v", h)
 		}
 	})
@@ -98,8 +99,8 @@ func TestAnExclusionThatWasBegun(t *testing.T) {
 			r := registered(t)
 			r.complete(t)
 			_, name := blobOf(t, hour23, rowsOf(hour23)...)
-			l := ledger.Ledger{Store: dyingAt{r.Ledger.Store, table.OpenDays}}
-			if _, err := l.Exclude(t.Context(), hourID(name), because("a test of the stack"), false); err == nil {
+			tables := dyingAt{r.Tables, table.OpenDays}
+			if _, err := hourlog.Exclude(t.Context(), tables, hourID(name), because("a test of the stack"), false); err == nil {
 				t.Fatal("it did not die")
 			}
 			return r
@@ -114,19 +115,19 @@ func TestAnExclusionThatWasBegun(t *testing.T) {
 	r.complete(t)
 	r.settle(t, rand.New(rand.NewPCG(9, 9)))
 	name := r.land(t, hour23, rowsOf(hour23)...)
-	l := ledger.Ledger{Store: dyingAt{r.Ledger.Store, table.OpenDays}}
-	if _, err := l.Exclude(t.Context(), hourID(name), because("a test of the stack"), false); err == nil {
+	tables := dyingAt{r.Tables, table.OpenDays}
+	if _, err := hourlog.Exclude(t.Context(), tables, hourID(name), because("a test of the stack"), false); err == nil {
 		t.Fatal("it did not die")
 	}
 	r.daysPass(t)
 	r.settle(t, rand.New(rand.NewPCG(9, 9)))
 	bill.billed(t, rowsOf(hour22), rowsOf(hour00))
-	if h := r.hourRow(t, name); h.Verdict != ledger.Excluded || h.DecidedBy != "olga" {
+	if h := r.hourRow(t, name); h.Verdict != hourlog.Excluded || h.DecidedBy != "olga" {
 		t.Errorf("row %+v", h)
 	}
 	// A later file of the hour is a conflict, and may be let in.
 	second := r.ingest(t, hour23, row(2, hour22, "40"))
-	if h := r.hourRow(t, second); h.Verdict != ledger.Conflict {
+	if h := r.hourRow(t, second); h.Verdict != hourlog.Conflict {
 		t.Errorf("row %+v", h)
 	}
 	r.supersede(t, second)
@@ -143,12 +144,12 @@ func TestVerifyExcludedHourDecidedAgain(t *testing.T) {
 	r.complete(t)
 	r.settle(t, rand.New(rand.NewPCG(9, 9)))
 	_, name := blobOf(t, hour23, rowsOf(hour23)...)
-	_, err := r.Ledger.Exclude(t.Context(), hourID(name), because("a test of the stack"), false)
+	_, err := hourlog.Exclude(t.Context(), r.Tables, hourID(name), because("a test of the stack"), false)
 	ok(t, err)
 	r.settle(t, rand.New(rand.NewPCG(9, 9)))
-	_, err = r.Ledger.AskTakeOver(t.Context(), hourID(name), because("it is right"))
+	_, err = hourlog.AskTakeOver(t.Context(), r.Tables, hourID(name), because("it is right"))
 	ok(t, err)
-	_, err = r.Ledger.KeepOut(t.Context(), hourID(name), because("it is not"))
+	_, err = hourlog.KeepOut(t.Context(), r.Tables, hourID(name), because("it is not"))
 	ok(t, err)
 	if report := r.audit(t); len(report.Differences) > 0 {
 		t.Errorf("%v", report.Differences)

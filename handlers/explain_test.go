@@ -5,9 +5,10 @@ import (
 	"testing"
 	"time"
 
+	"stackusage/shared/daybook"
 	"stackusage/shared/explain"
-	"stackusage/shared/ledger"
 	"stackusage/shared/meter"
+	"stackusage/shared/outbox"
 	"stackusage/shared/usage"
 )
 
@@ -17,10 +18,10 @@ func (r *rig) explained(t *testing.T) {
 	t.Helper()
 	meters, err := meter.BuiltIn()
 	ok(t, err)
-	books := explain.Books{Ledger: &ledger.Ledger{Store: r.store.Tables}, App: r.store.Blobs, Hours: r.store.Blobs, Meters: meters,
+	books := explain.Books{Tables: r.store.Tables, App: r.store.Blobs, Hours: r.store.Blobs, Meters: meters,
 		Settling: time.Duration(r.Settings.SettlingHours) * time.Hour}
 	days := map[[2]string]usage.Day{}
-	for s, err := range r.Ledger.Statements(t.Context(), "", 0, 0) {
+	for s, err := range daybook.Entries(t.Context(), r.Tables, "", 0, 0) {
 		ok(t, err)
 		days[[2]string{s.CloudID, s.Day.String()}] = s.Day
 	}
@@ -38,7 +39,7 @@ func (r *rig) explained(t *testing.T) {
 				explained = explained.Add(line.Billed)
 			}
 		}
-		for line, err := range r.Ledger.BilledLines(t.Context(), of[0], day) {
+		for line, err := range outbox.BilledLines(t.Context(), r.Tables, of[0], day) {
 			ok(t, err)
 			accepted = accepted.Add(line.Stands)
 		}

@@ -10,7 +10,7 @@ import (
 	"time"
 
 	standin "stackusage/internal/devstack/commerce"
-	"stackusage/shared/ledger"
+	"stackusage/shared/outbox"
 	"stackusage/shared/outcome"
 	"stackusage/shared/queue"
 	"stackusage/shared/table"
@@ -23,10 +23,10 @@ func (g *gate) agree(t *testing.T, r *rig, n int) map[string]string {
 	t.Helper()
 	answers := r.answers(t)
 	b := r.batch(t)
-	if b.State != ledger.BatchDone || len(answers) != n {
+	if b.State != outbox.BatchDone || len(answers) != n {
 		t.Fatalf("%d answers, %+v", len(answers), b)
 	}
-	var receipt ledger.Receipt
+	var receipt outbox.Receipt
 	ok(t, json.Unmarshal(r.blob(t, b.Receipt), &receipt))
 	said := map[string]string{}
 	for _, line := range r.rows(t, table.DailyUsage) {
@@ -113,7 +113,7 @@ func TestARefusedRecordStaysRefused(t *testing.T) {
 					if got := clean.answers(t); got["sa002"] != "Rejected" || got["sa001"] != "Accepted" {
 						t.Errorf("without faults: %v", got)
 					}
-					if r.batch(t).State != ledger.BatchDone {
+					if r.batch(t).State != outbox.BatchDone {
 						r.advance(2 * time.Minute) // the one that died is given its time
 						r.forward(t, 1)
 					}

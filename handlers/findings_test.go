@@ -12,8 +12,9 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"stackusage/shared/landing"
-	"stackusage/shared/ledger"
+	"stackusage/shared/reasoned"
 	"stackusage/shared/registration"
+	"stackusage/shared/review"
 	"stackusage/shared/status"
 	"stackusage/shared/table"
 )
@@ -23,7 +24,7 @@ func (r *rig) found(t *testing.T) (texts []string) {
 	t.Helper()
 	histories, err := r.registry().Histories(t.Context())
 	ok(t, err)
-	all, err := r.Ledger.Findings(t.Context(), r.store.Blobs, histories, 0)
+	all, err := review.Findings(t.Context(), r.Tables, r.store.Blobs, histories, 0)
 	ok(t, err)
 	for _, f := range all {
 		texts = append(texts, strings.Join(append([]string{f.Kind, f.Day.String(), f.Observed.Tenant}, f.List...), " "))
@@ -64,18 +65,18 @@ func TestFindings(t *testing.T) {
 		var s status.Status
 		ok(t, json.Unmarshal([]byte(r.status(t, http.StatusOK)), &s))
 		s.Findings = slices.DeleteFunc(s.Findings, func(f status.Finding) bool { return f.Code != status.DecisionWaits })
-		if len(s.Findings) != 1 || !strings.HasPrefix(s.Findings[0].Text, ledger.FindingTenant+": ") || !strings.Contains(s.Findings[0].Text, fabrikam) {
+		if len(s.Findings) != 1 || !strings.HasPrefix(s.Findings[0].Text, review.Tenant+": ") || !strings.Contains(s.Findings[0].Text, fabrikam) {
 			t.Errorf("%+v", s.Findings)
 		}
 	})
 	t.Run("without a reason nothing is confirmed", func(t *testing.T) {
-		if _, err := r.Ledger.ConfirmDay(t.Context(), r.Blobs, cloudID, theDay, ledger.Reasoned{By: "olga"}); err == nil {
+		if _, err := review.Confirm(t.Context(), r.Tables, r.Blobs, cloudID, theDay, reasoned.Decision{By: "olga"}); err == nil {
 			t.Error("it is")
 		}
 		want(t, "tenant 2019-12-10 "+fabrikam)
 	})
 	t.Run("what an operator confirms is none any more, and changes no charge", func(t *testing.T) {
-		confirmed, err := r.Ledger.ConfirmDay(t.Context(), r.Blobs, cloudID, theDay, because("it moved later"))
+		confirmed, err := review.Confirm(t.Context(), r.Tables, r.Blobs, cloudID, theDay, because("it moved later"))
 		ok(t, err)
 		if len(confirmed) != 1 || confirmed[0].Tenant != fabrikam {
 			t.Errorf("confirmed %+v", confirmed)
@@ -85,7 +86,7 @@ func TestFindings(t *testing.T) {
 		if d["kind"] != "confirm" || d["what"] != subscription+"="+fabrikam+"@"+confirmed[0].ObservedAt.Format(time.RFC3339Nano) || d["reason"] != "it moved later" || d["by"] != "olga" || d["usageDay"] != "2019-12-10" {
 			t.Errorf("decision %v", d)
 		}
-		confirmed, err = r.Ledger.ConfirmDay(t.Context(), r.Blobs, cloudID, theDay, because("again"))
+		confirmed, err = review.Confirm(t.Context(), r.Tables, r.Blobs, cloudID, theDay, because("again"))
 		if ok(t, err); len(confirmed) != 0 {
 			t.Errorf("confirmed again %+v", confirmed)
 		}
@@ -97,7 +98,7 @@ func TestFindings(t *testing.T) {
 		header.Tenants = map[string]string{subscription: someTenants[2]}
 		r.rowOfTheDay(t, hour00+7, header, row(1, hour22, "0"))
 		want(t, "tenant 2019-12-10 "+someTenants[2])
-		_, err := r.Ledger.ConfirmDay(t.Context(), r.Blobs, cloudID, theDay, because("that neither"))
+		_, err := review.Confirm(t.Context(), r.Tables, r.Blobs, cloudID, theDay, because("that neither"))
 		ok(t, err)
 		want(t)
 	})
@@ -147,7 +148,7 @@ func TestConfirmCrashes(t *testing.T) {
 	t.Parallel()
 	eachWriteFailed(t, differing,
 		func(r *rig) (int, string) {
-			if _, err := r.Ledger.ConfirmDay(t.Context(), r.Blobs, cloudID, theDay, because("it moved later")); err != nil {
+			if _, err := review.Confirm(t.Context(), r.Tables, r.Blobs, cloudID, theDay, because("it moved later")); err != nil {
 				return http.StatusInternalServerError, err.Error()
 			}
 			return http.StatusOK, ""
@@ -168,7 +169,7 @@ func TestOnlyASettledDayIsConfirmed(t *testing.T) {
 	})
 	for _, close := range []func(){func() {}, func() { r.complete(t); r.done(t, "CloseDay", dayMessage(theDay)) }} {
 		close()
-		if _, err := r.Ledger.ConfirmDay(t.Context(), r.Blobs, cloudID, theDay, because("?")); err == nil {
+		if _, err := review.Confirm(t.Context(), r.Tables, r.Blobs, cloudID, theDay, because("?")); err == nil {
 			t.Error("confirmed")
 		}
 	}

@@ -10,7 +10,7 @@ import (
 	"time"
 
 	standin "stackusage/internal/devstack/commerce"
-	"stackusage/shared/ledger"
+	"stackusage/shared/outbox"
 	"stackusage/shared/outcome"
 	"stackusage/shared/table"
 )
@@ -43,13 +43,13 @@ func TestQuantitiesOfCommerce(t *testing.T) {
 	g.set(g.answering(&outcome.Result{Status: outcome.Conflict, Quantity: "2,125"}, false))
 	shown := "2,125"
 	g.shows(&shown)
-	for range ledger.SettleTries {
+	for range outbox.SettleTries {
 		r.done(t, "ForwardBatch", batchMessage(theDay, 1))
 		r.advance(2 * time.Hour)
 	}
-	ok(t, r.settleBatch(t, ledger.SettleDeclined, "they do not say"))
+	ok(t, r.settleBatch(t, outbox.SettleDeclined, "they do not say"))
 	r.done(t, "ForwardBatch", batchMessage(theDay, 1))
-	if b := r.batch(t); b.State != ledger.BatchWaiting || len(r.answers(t)) != 4 || !strings.Contains(b.LastResponse, "stored quantity") {
+	if b := r.batch(t); b.State != outbox.Waiting || len(r.answers(t)) != 4 || !strings.Contains(b.LastResponse, "stored quantity") {
 		t.Fatalf("%v %+v", r.answers(t), b)
 	}
 	shown = "21.250E-1"

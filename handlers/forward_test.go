@@ -12,17 +12,17 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
-	"stackusage/shared/ledger"
+	"stackusage/shared/outbox"
 	"stackusage/shared/outcome"
 	"stackusage/shared/queue"
 	"stackusage/shared/table"
 )
 
 // batch is the row of the only batch.
-func (r *rig) batch(t testing.TB) ledger.Batch {
+func (r *rig) batch(t testing.TB) outbox.Batch {
 	t.Helper()
-	l := ledger.Ledger{Store: r.store.Tables}
-	b, err := l.Batch(context.Background(), ledger.BatchID{CloudID: cloudID, Day: theDay, Revision: 1, Number: 1})
+	tables := r.store.Tables
+	b, err := outbox.Read(context.Background(), tables, outbox.ID{CloudID: cloudID, Day: theDay, Revision: 1, Number: 1})
 	ok(t, err)
 	return b
 }
@@ -46,7 +46,7 @@ func TestForwardBatch(t *testing.T) {
 	r.done(t, "ForwardBatch", batchMessage(theDay, 1))
 	t.Run("the committed bytes go to commerce and each answer is a row", func(t *testing.T) {
 		b := r.batch(t)
-		if b.State != ledger.BatchDone || b.Accepted != 3 || b.Tries != 1 || !b.NotBefore.IsZero() {
+		if b.State != outbox.BatchDone || b.Accepted != 3 || b.Tries != 1 || !b.NotBefore.IsZero() {
 			t.Errorf("%+v", b)
 		}
 		if len(r.commerce.bodies) != 1 || r.commerce.bodies[0] != string(r.blob(t, b.Blob)) {
@@ -113,7 +113,7 @@ func TestCommerceAway(t *testing.T) {
 			if delay := b.NotBefore.Sub(r.Now()); delay < c.least-time.Second || delay > c.most {
 				t.Errorf("the batch waits %s, want %s to %s", delay, c.least, c.most)
 			}
-			if b.State != ledger.BatchWaiting || b.Tries != 1 || !strings.Contains(b.LastResponse, c.note) {
+			if b.State != outbox.Waiting || b.Tries != 1 || !strings.Contains(b.LastResponse, c.note) {
 				t.Errorf("%+v, want %q noted", b, c.note)
 			}
 			if seen := r.take(t, queue.Batches); len(seen) != 0 || r.depth(t, queue.Batches) != 1 {
@@ -141,7 +141,7 @@ func TestCommerceAway(t *testing.T) {
 					t.Errorf("%d requests, or other bytes", len(got))
 				}
 				b := r.batch(t)
-				if b.State != ledger.BatchDone || b.Tries != 2 || b.Accepted+b.Duplicate != 3 {
+				if b.State != outbox.BatchDone || b.Tries != 2 || b.Accepted+b.Duplicate != 3 {
 					t.Errorf("%+v", b)
 				}
 				accepted := 0
@@ -186,7 +186,7 @@ func TestFinalRefusals(t *testing.T) {
 		return true
 	}
 	r.done(t, "ForwardBatch", batchMessage(theDay, 1))
-	if b := r.batch(t); b.State != ledger.BatchDone || b.Conflict != 1 || b.Rejected != 1 || b.Expired != 1 || b.Accepted != 0 {
+	if b := r.batch(t); b.State != outbox.BatchDone || b.Conflict != 1 || b.Rejected != 1 || b.Expired != 1 || b.Accepted != 0 {
 		t.Errorf("%+v", b)
 	}
 	answers := r.answers(t)
@@ -208,10 +208,10 @@ func TestATamperedBatchIsNotSent(t *testing.T) {
 	r := stated(t)
 	other := strings.Replace(string(r.blob(t, r.batch(t).Blob)), "4.5", "9.5", 1)
 	r.putBlob(t, table.ContainerOutbox, "tampered", []byte(other))
-	id := ledger.BatchID{CloudID: cloudID, Day: theDay, Revision: 1, Number: 1}
+	id := outbox.ID{CloudID: cloudID, Day: theDay, Revision: 1, Number: 1}
 	b := r.batch(t)
 	b.Blob = table.ContainerOutbox + "/tampered"
-	ok(t, r.Ledger.UpdateBatch(t.Context(), id, b))
+	ok(t, outbox.Update(t.Context(), r.Tables, id, b))
 	if body := r.fails(t, "ForwardBatch", batchMessage(theDay, 1)); !strings.Contains(body, "its SHA-256 is") {
 		t.Errorf("body %s", body)
 	}
@@ -226,7 +226,7 @@ func TestForwardBatchCrashes(t *testing.T) {
 		func(r *rig) (int, string) { return r.call("ForwardBatch", batchMessage(theDay, 1)) },
 		func(t *testing.T, _, got *rig) {
 			t.Helper()
-			if b := got.batch(t); b.State != ledger.BatchDone || b.Accepted+b.Duplicate != 3 {
+			if b := got.batch(t); b.State != outbox.BatchDone || b.Accepted+b.Duplicate != 3 {
 				t.Errorf("%+v", b)
 			}
 			if diff := cmp.Diff(3, len(got.commerce.accepted)); diff != "" {

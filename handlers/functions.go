@@ -30,13 +30,13 @@ func (a *App) forwardBatch(ctx context.Context, req invoke.Request) error {
 	if err != nil {
 		return err
 	}
-	f := forward.Forwarder{Ledger: a.Ledger, Blobs: a.Blobs, Queues: a.Queues, Commerce: a.Commerce, Now: a.Now,
+	f := forward.Forwarder{Tables: a.Tables, Blobs: a.Blobs, Queues: a.Queues, Commerce: a.Commerce, Now: a.Now,
 		Retry: a.Settings.ForwardRetry, SendLimit: a.Settings.SendLimit, InvocationLimit: a.Settings.InvocationLimit}
 	return f.Forward(ctx, id)
 }
 
 func (a *App) closer() *closing.Closer {
-	return &closing.Closer{Ledger: a.Ledger, Hours: a.hours(), Blobs: a.Blobs, Queues: a.Queues, Registrations: a.Registrations,
+	return &closing.Closer{Tables: a.Tables, Hours: a.hours(), Blobs: a.Blobs, Queues: a.Queues, Registrations: a.Registrations,
 		Meters: a.Meters, Now: a.Now, Rules: a.Settings.Rules, SpillSums: a.Settings.SpillSums, TempDir: a.Settings.TempDir}
 }
 
@@ -52,7 +52,7 @@ func (a *App) closeDay(ctx context.Context, req invoke.Request) error {
 func (a *App) hours() content.Opener { return landing.Files{Landed: a.Landing, Corrected: a.Blobs} }
 
 func (a *App) ingester() ingest.Ingester {
-	return ingest.Ingester{Ledger: a.Ledger, Hours: a.hours(), Registrations: a.Registrations, App: a.Blobs, Now: a.Now,
+	return ingest.Ingester{Tables: a.Tables, Hours: a.hours(), Registrations: a.Registrations, App: a.Blobs, Now: a.Now,
 		Limits: a.Settings.Limits, SettlingHours: a.Settings.SettlingHours,
 		Settings: ingest.Settings{TempDir: a.Settings.TempDir, SpillSums: a.Settings.SpillSums}}
 }
@@ -70,7 +70,7 @@ func (a *App) ingestHour(ctx context.Context, req invoke.Request) error {
 }
 
 func (a *App) sweep(ctx context.Context, req invoke.Request) error {
-	sw := sweep.Sweeper{Ledger: a.Ledger, Landing: a.Landing, Queues: a.Queues, Registrations: a.Registrations, Now: a.Now,
+	sw := sweep.Sweeper{Tables: a.Tables, Landing: a.Landing, Queues: a.Queues, Registrations: a.Registrations, Now: a.Now,
 		Ingester: a.ingester(), Closer: a.closer(), Grace: a.Settings.SweepGrace, Lookback: a.Settings.SweepLookback,
 		Version: telemetry.Version()}
 	return sw.Sweep(ctx, lastRun(req))

@@ -18,7 +18,7 @@ import (
 
 	standin "stackusage/internal/devstack/commerce"
 	"stackusage/shared/commerce"
-	"stackusage/shared/ledger"
+	"stackusage/shared/outbox"
 	"stackusage/shared/outcome"
 )
 
@@ -133,7 +133,7 @@ func (r *rig) forward(t testing.TB, most int) (tries int) {
 	t.Helper()
 	for tries = 1; tries <= most; tries++ {
 		r.done(t, "ForwardBatch", batchMessage(theDay, 1))
-		if r.batch(t).State == ledger.BatchDone {
+		if r.batch(t).State == outbox.BatchDone {
 			return tries
 		}
 		r.advance(25 * time.Hour)
@@ -158,10 +158,10 @@ func (g *gate) checkEnd(t *testing.T, r *rig, n int, rest string, named map[int]
 		t.Errorf("answers (-want +got):\n%s", diff)
 	}
 	b := r.batch(t)
-	if sum := b.Accepted + b.Duplicate + b.Conflict + b.Rejected + b.Expired; b.State != ledger.BatchDone || sum != int64(n) || b.Unknowns != 0 || b.Partial || !b.DeclinedSince.IsZero() {
+	if sum := b.Accepted + b.Duplicate + b.Conflict + b.Rejected + b.Expired; b.State != outbox.BatchDone || sum != int64(n) || b.Unknowns != 0 || b.Partial || !b.DeclinedSince.IsZero() {
 		t.Errorf("%+v", b)
 	}
-	var receipt ledger.Receipt
+	var receipt outbox.Receipt
 	text := r.blob(t, b.Receipt)
 	ok(t, json.Unmarshal(text, &receipt))
 	if sum := sha256.Sum256(text); hex.EncodeToString(sum[:]) != b.ReceiptSHA256 || len(receipt.Outcomes) != n {

@@ -33,10 +33,10 @@ import (
 	"stackusage/shared/forward"
 	"stackusage/shared/invoke"
 	"stackusage/shared/landing"
-	"stackusage/shared/ledger"
 	"stackusage/shared/meter"
 	"stackusage/shared/registration"
 	"stackusage/shared/sweep"
+	"stackusage/shared/table"
 	"stackusage/shared/telemetry"
 )
 
@@ -48,7 +48,7 @@ type Landing interface {
 
 // App is the function app. All fields are set before Router is called.
 type App struct {
-	Ledger         *ledger.Ledger
+	Tables         table.Store
 	Landing        Landing
 	LandingService string // URL of the landing storage's blobs, without a signature: what activation keys name
 	Blobs          content.Store

@@ -17,7 +17,6 @@ import (
 	"stackusage/shared/closing"
 	"stackusage/shared/commerce"
 	"stackusage/shared/landing"
-	"stackusage/shared/ledger"
 	"stackusage/shared/meter"
 	"stackusage/shared/queue"
 	"stackusage/shared/registration"
@@ -69,7 +68,7 @@ func newRig(t testing.TB) *rig {
 	ok(t, err)
 	started := time.Now()
 	r.App = &handlers.App{
-		Ledger: &ledger.Ledger{Store: tables}, Landing: blobs, Blobs: blobs,
+		Tables: tables, Landing: blobs, Blobs: blobs,
 		Queues:        faultstore.Queues{Front: &r.front, Inner: r.store.Queues},
 		Registrations: registry.Registry{Tables: tables}, Meters: meters,
 		Commerce: &commerce.Client{Endpoint: r.commerce.URL, HTTP: &http.Client{Timeout: 20 * time.Second}},

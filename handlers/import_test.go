@@ -59,7 +59,7 @@ func TestImportedHoursAreCountedAndBilledNowhere(t *testing.T) {
 	if records := bill.records(t); len(records) != 0 {
 		t.Errorf("billed: %v", records)
 	}
-	report, err := usagereport.Run(t.Context(), &usagelines.Reader{Ledger: r.Ledger, Blobs: r.store.Blobs, Meters: r.Meters},
+	report, err := usagereport.Run(t.Context(), &usagelines.Reader{Tables: r.Tables, Blobs: r.store.Blobs, Meters: r.Meters},
 		usagereport.Options{Registrations: []registration.History{history}, Month: usage.Month(theDay - 9), By: []string{usagereport.Registration}, Now: r.Now()})
 	ok(t, err)
 	defer report.Close()

@@ -13,8 +13,8 @@ import (
 	"github.com/google/go-cmp/cmp/cmpopts"
 
 	"stackusage/shared/daily"
+	"stackusage/shared/hourlog"
 	"stackusage/shared/landing"
-	"stackusage/shared/ledger"
 	"stackusage/shared/table"
 	"stackusage/shared/usage"
 )
@@ -26,12 +26,12 @@ func TestIngestHour(t *testing.T) {
 	name := r.ingest(t, hour00, rows...)
 	t.Run("the verdict says what the blob holds", func(t *testing.T) {
 		file, _ := blobOf(t, hour00, rows...)
-		want := ledger.Hour{
-			Verdict: ledger.Accepted, Blob: name.String(), Bytes: int64(len(file)), Records: 6, Accepted: 4, Quarantined: 2, Pages: 1,
+		want := hourlog.Hour{
+			Verdict: hourlog.Accepted, Blob: name.String(), Bytes: int64(len(file)), Records: 6, Accepted: 4, Quarantined: 2, Pages: 1,
 			UsageDays: "20191210,20191211", Region: "northwest", AgentVersion: "1.2.3", CollectedAt: hour00.End().Add(time.Minute),
 		}
 		got := r.hourRow(t, name)
-		if diff := cmp.Diff(want, got, cmpopts.IgnoreFields(ledger.Hour{}, "SHA256", "RowSetHash", "LandedAt", "RejectedFile")); diff != "" {
+		if diff := cmp.Diff(want, got, cmpopts.IgnoreFields(hourlog.Hour{}, "SHA256", "RowSetHash", "LandedAt", "RejectedFile")); diff != "" {
 			t.Errorf("row (-want +got):\n%s", diff)
 		}
 		if !strings.HasPrefix(got.SHA256, name.SHA16) || len(got.RowSetHash) != 64 || time.Since(got.LandedAt).Abs() > time.Hour {
@@ -91,13 +91,13 @@ func TestIngestHour(t *testing.T) {
 	t.Run("another file with the same rows is a duplicate", func(t *testing.T) {
 		slices.Reverse(rows) // pages in another order
 		again := r.ingest(t, hour00, rows...)
-		if got := r.hourRow(t, again); again == name || got.Verdict != ledger.Duplicate {
+		if got := r.hourRow(t, again); again == name || got.Verdict != hourlog.Duplicate {
 			t.Errorf("%s: %+v", again, got)
 		}
 	})
 	t.Run("another file with other rows is a conflict and counts nowhere", func(t *testing.T) {
 		other := r.ingest(t, hour00, row(1, hour23, "1000"))
-		if got := r.hourRow(t, other); got.Verdict != ledger.Conflict || got.Records != 1 || got.Accepted != 0 {
+		if got := r.hourRow(t, other); got.Verdict != hourlog.Conflict || got.Records != 1 || got.Accepted != 0 {
 			t.Errorf("%+v", got)
 		}
 		if n := len(r.rows(t, table.DayInputs)); n != 2 {
@@ -105,7 +105,7 @@ func TestIngestHour(t *testing.T) {
 		}
 	})
 	t.Run("an hour without usage counts, and is an input of its day", func(t *testing.T) {
-		if got := r.hourRow(t, r.ingest(t, hour22)); got.Verdict != ledger.Accepted || got.Records != 0 || got.UsageDays != "20191210" {
+		if got := r.hourRow(t, r.ingest(t, hour22)); got.Verdict != hourlog.Accepted || got.Records != 0 || got.UsageDays != "20191210" {
 			t.Errorf("%+v", got)
 		}
 	})
@@ -148,7 +148,7 @@ func TestUnregistered(t *testing.T) {
 	t.Parallel()
 	r := newRig(t)
 	name := r.ingest(t, hour22, rowsOf(hour22)...)
-	if got := r.hourRow(t, name); got.Verdict != ledger.Unregistered || got.Reason == "" {
+	if got := r.hourRow(t, name); got.Verdict != hourlog.Unregistered || got.Reason == "" {
 		t.Errorf("%+v", got)
 	}
 	for _, name := range []string{table.DayInputs, table.OpenDays, table.Quarantine} {
@@ -159,7 +159,7 @@ func TestUnregistered(t *testing.T) {
 	t.Run("counts once it is registered", func(t *testing.T) {
 		r.register(t)
 		r.done(t, "IngestHour", landedMessage(name))
-		if got := r.hourRow(t, name); got.Verdict != ledger.Accepted || got.Accepted != 3 || got.Reason != "" {
+		if got := r.hourRow(t, name); got.Verdict != hourlog.Accepted || got.Accepted != 3 || got.Reason != "" {
 			t.Errorf("%+v", got)
 		}
 	})
@@ -189,7 +189,7 @@ func TestIngestHourWhenTheDownloadBreaks(t *testing.T) {
 		}
 	}
 	r.done(t, "IngestHour", landedMessage(name))
-	if got := r.hourRow(t, name); got.Verdict != ledger.Accepted || got.Accepted != 200 {
+	if got := r.hourRow(t, name); got.Verdict != hourlog.Accepted || got.Accepted != 200 {
 		t.Errorf("%+v", got)
 	}
 }

@@ -6,7 +6,9 @@ import (
 	"strings"
 	"testing"
 
-	"stackusage/shared/ledger"
+	"stackusage/shared/daybook"
+	"stackusage/shared/hourlog"
+	"stackusage/shared/reasoned"
 )
 
 // endAtOnce is a registration that ended before an hour, which IngestHour takes out,
@@ -33,15 +35,15 @@ func endAtOnce(t *testing.T, r *rig, random *rand.Rand) []*actor {
 	}))
 	if random.IntN(2) == 0 {
 		actors = append(actors, once(func(ctx context.Context) {
-			_, err := r.Ledger.AskTakeOver(ctx, hourID(second), because("it is right"))
-			unexpected(t, err, ledger.ErrDecided)
+			_, err := hourlog.AskTakeOver(ctx, r.Tables, hourID(second), because("it is right"))
+			unexpected(t, err, reasoned.ErrDecided)
 			r.invokes("IngestHour", landedMessage(second))(ctx)
 		}))
 	}
 	if random.IntN(2) == 0 {
 		actors = append(actors, once(func(ctx context.Context) {
-			_, err := r.Ledger.Exclude(ctx, hourID(name), because("it is wrong"), false)
-			unexpected(t, err, ledger.ErrDecided)
+			_, err := hourlog.Exclude(ctx, r.Tables, hourID(name), because("it is wrong"), false)
+			unexpected(t, err, reasoned.ErrDecided)
 		}))
 	}
 	return actors
@@ -53,7 +55,7 @@ func endAtOnce(t *testing.T, r *rig, random *rand.Rand) []*actor {
 func (r *rig) answeredOnce(t *testing.T, whole bool) {
 	t.Helper()
 	requests := map[string]int64{}
-	for revision, err := range (&ledger.Ledger{Store: r.store.Tables}).RevisionsOf(t.Context(), cloudID, theDay) {
+	for revision, err := range daybook.Revisions(t.Context(), r.store.Tables, cloudID, theDay) {
 		ok(t, err)
 		hours := map[string]bool{}
 		for input := range strings.SplitSeq(revision.Inputs, ",") {

@@ -13,7 +13,9 @@ import (
 	"testing"
 	"time"
 
-	"stackusage/shared/ledger"
+	"stackusage/shared/daybook"
+	"stackusage/shared/hourlog"
+	"stackusage/shared/reasoned"
 	"stackusage/shared/table"
 	"stackusage/shared/usage"
 )
@@ -104,14 +106,14 @@ func takeOverAtOnce(t *testing.T, r *rig, random *rand.Rand) []*actor {
 	}
 	actors := append(r.closers(dayMessage(theDay), dayMessage(theDay), dayMessage(theDay-1)),
 		once(func(ctx context.Context) {
-			_, err := r.Ledger.AskTakeOver(ctx, hourID(second), because("it is right"))
-			unexpected(t, err, ledger.ErrDecided)
+			_, err := hourlog.AskTakeOver(ctx, r.Tables, hourID(second), because("it is right"))
+			unexpected(t, err, reasoned.ErrDecided)
 			r.invokes("IngestHour", landedMessage(second))(ctx)
 		}))
 	if random.IntN(4) == 0 {
 		actors = append(actors, once(func(ctx context.Context) {
-			_, err := r.Ledger.KeepOut(ctx, hourID(second), because("it is wrong"))
-			unexpected(t, err, ledger.ErrDecided)
+			_, err := hourlog.KeepOut(ctx, r.Tables, hourID(second), because("it is wrong"))
+			unexpected(t, err, reasoned.ErrDecided)
 		}))
 	}
 	return actors
@@ -130,8 +132,8 @@ func excludeAtOnce(t *testing.T, r *rig, random *rand.Rand) []*actor {
 	return append(r.closers(dayMessage(theDay), dayMessage(theDay)),
 		once(r.invokes("IngestHour", landedMessage(last))),
 		once(func(ctx context.Context) {
-			_, err := r.Ledger.Exclude(ctx, hourID(name), because("it is wrong"), false)
-			unexpected(t, err, ledger.ErrDecided)
+			_, err := hourlog.Exclude(ctx, r.Tables, hourID(name), because("it is wrong"), false)
+			unexpected(t, err, reasoned.ErrDecided)
 		}))
 }
 
@@ -145,7 +147,7 @@ func restateAtOnce(t *testing.T, r *rig, _ *rand.Rand) []*actor {
 	return append(r.closers(dayMessage(theDay), dayMessage(theDay)),
 		once(r.invokes("IngestHour", landedMessage(late))),
 		once(func(ctx context.Context) {
-			_, err := r.Ledger.AskRestate(ctx, cloudID, theDay, because("look again"))
+			_, err := daybook.AskRestate(ctx, r.Tables, cloudID, theDay, because("look again"))
 			unexpected(t, err)
 		}))
 }
@@ -155,8 +157,8 @@ func restateAtOnce(t *testing.T, r *rig, _ *rand.Rand) []*actor {
 func carryAtOnce(t *testing.T, random *rand.Rand) (*rig, billing, []*actor) {
 	l := expired(t)
 	actors := append(l.closers(dayMessage(theDay), dayMessage(december(14)), dayMessage(december(14))), once(func(ctx context.Context) {
-		_, err := l.Ledger.AskCarry(ctx, cloudID, theDay, december(14), lateness, ledger.Reasoned{By: "olga", Reason: "commerce was away", At: *l.clock.Load()})
-		unexpected(t, err, ledger.ErrNotCarried)
+		_, err := daybook.AskCarry(ctx, l.Tables, cloudID, theDay, december(14), lateness, reasoned.Decision{By: "olga", Reason: "commerce was away", At: *l.clock.Load()})
+		unexpected(t, err, daybook.ErrNotCarried)
 	}))
 	if random.IntN(2) == 0 {
 		actors = append(actors, once(l.invokes("IngestHour", landedMessage(l.land(t, hour00+3, row(7, hour00+2, "8"))))))
@@ -167,11 +169,11 @@ func carryAtOnce(t *testing.T, random *rand.Rand) (*rig, billing, []*actor) {
 // atRest checks the invariant and says whether the usage day is closed.
 func (r *rig) atRest(t *testing.T) string {
 	t.Helper()
-	l := ledger.Ledger{Store: r.store.Tables}
+	tables := r.store.Tables
 	for _, d := range []usage.Day{theDay - 1, theDay, theDay + 1, december(14)} {
-		counts := r.carriedTo(t, &l, d)
+		counts := r.carriedTo(t, tables, d)
 		rows := int64(0)
-		for row, err := range l.Store.List(t.Context(), table.DayInputs, cloudID+"_"+d.Compact(), "", "") {
+		for row, err := range tables.List(t.Context(), table.DayInputs, cloudID+"_"+d.Compact(), "", "") {
 			ok(t, err)
 			if strings.HasPrefix(row.Key, "carry_") {
 				continue
@@ -179,7 +181,7 @@ func (r *rig) atRest(t *testing.T) string {
 			hour, sha16, _ := strings.Cut(row.Key, "_")
 			h, err := usage.ParseCompactHour(hour)
 			ok(t, err)
-			standing, err := l.AcceptedHour(t.Context(), ledger.HourID{CloudID: cloudID, Hour: h})
+			standing, err := hourlog.AcceptedHour(t.Context(), tables, hourlog.ID{CloudID: cloudID, Hour: h})
 			if errors.Is(err, table.ErrNotFound) {
 				continue
 			}
@@ -189,9 +191,9 @@ func (r *rig) atRest(t *testing.T) string {
 			}
 		}
 		slices.Sort(counts)
-		_, err := l.Store.Get(t.Context(), table.OpenDays, cloudID, d.Compact())
+		_, err := tables.Get(t.Context(), table.OpenDays, cloudID, d.Compact())
 		open := err == nil
-		last, err := l.LastRevision(t.Context(), cloudID, d)
+		last, err := daybook.LastRevision(t.Context(), tables, cloudID, d)
 		ok(t, err)
 		want := strings.Join(counts, ",")
 		switch {
@@ -208,9 +210,9 @@ func (r *rig) atRest(t *testing.T) string {
 }
 
 // carriedTo are the carries of the usage day's revisions into another day.
-func (r *rig) carriedTo(t *testing.T, l *ledger.Ledger, d usage.Day) (keys []string) {
+func (r *rig) carriedTo(t *testing.T, tables table.Store, d usage.Day) (keys []string) {
 	t.Helper()
-	for revision, err := range l.RevisionsOf(t.Context(), cloudID, theDay) {
+	for revision, err := range daybook.Revisions(t.Context(), tables, cloudID, theDay) {
 		ok(t, err)
 		if revision.CarriedTo == d.Compact() && revision.Carried > 0 {
 			keys = append(keys, fmt.Sprintf("carry_%s_%04d_%s", theDay.Compact(), revision.Number, revision.SHA256[:16]))
@@ -224,7 +226,7 @@ func (r *rig) countedRows(t *testing.T) (rows [][]string) {
 	t.Helper()
 	for key, h := range r.rows(t, table.UsageHours) {
 		_, name, _ := strings.Cut(key, "/")
-		if strings.Contains(name, "_") && h["verdict"] == string(ledger.Accepted) {
+		if strings.Contains(name, "_") && h["verdict"] == string(hourlog.Accepted) {
 			container, blob, _ := strings.Cut(h["blob"].(string), "/")
 			body, _, err := r.store.Blobs.Open(t.Context(), container, blob)
 			ok(t, err)

@@ -10,8 +10,8 @@ import (
 
 	"stackusage/handlers"
 	"stackusage/internal/faultstore"
+	"stackusage/shared/hourlog"
 	"stackusage/shared/landing"
-	"stackusage/shared/ledger"
 	"stackusage/shared/registrar"
 	"stackusage/shared/table"
 )
@@ -38,7 +38,7 @@ func TestAnEndAfterAnInterruptedIngest(t *testing.T) {
 	ok(t, r.end(t, hour22-48, false))
 	r.advance(72 * time.Hour)
 	r.done(t, "IngestHour", landedMessage(name))
-	if got := r.hourRow(t, name).Verdict; got != ledger.Unregistered {
+	if got := r.hourRow(t, name).Verdict; got != hourlog.Unregistered {
 		t.Fatal(got)
 	}
 	r.sweptOut(t, rnd)
@@ -52,7 +52,7 @@ func TestAnEndAfterAnInterruptedIngest(t *testing.T) {
 	r.announced(t)
 	r.advance(72 * time.Hour)
 	r.sweptOut(t, rnd)
-	if got := r.hourRow(t, name).Verdict; got != ledger.Accepted || len(paid(t, b)) != 1 {
+	if got := r.hourRow(t, name).Verdict; got != hourlog.Accepted || len(paid(t, b)) != 1 {
 		t.Errorf("%s, charged %v", got, paid(t, b))
 	}
 }
@@ -73,7 +73,7 @@ func TestAnEndAfterAnInterruptedIngestBesideAnother(t *testing.T) {
 	r.fails(t, "IngestHour", landedMessage(name))
 	r.through(nil)
 	other := r.ingest(t, hour22, rowsOf(hour22)...)
-	if got := r.hourRow(t, other).Verdict; got != ledger.Accepted {
+	if got := r.hourRow(t, other).Verdict; got != hourlog.Accepted {
 		t.Fatal(got)
 	}
 	ok(t, r.end(t, hour22-48, false))
@@ -81,7 +81,7 @@ func TestAnEndAfterAnInterruptedIngestBesideAnother(t *testing.T) {
 	r.announced(t)
 	r.done(t, "IngestHour", landedMessage(name))
 	for _, n := range []landing.Name{name, other} {
-		if got := r.hourRow(t, n).Verdict; got != ledger.Unregistered {
+		if got := r.hourRow(t, n).Verdict; got != hourlog.Unregistered {
 			t.Fatal(got)
 		}
 	}
@@ -149,7 +149,7 @@ func TestAnEndAfterAnInterruptedReturn(t *testing.T) {
 	})
 	r.fails(t, "IngestHour", landedMessage(name))
 	r.through(nil)
-	if standing, err := r.Ledger.AcceptedHour(t.Context(), hourID(name)); err != nil || standing.Challenger != name.SHA16 {
+	if standing, err := hourlog.AcceptedHour(t.Context(), r.Tables, hourID(name)); err != nil || standing.Challenger != name.SHA16 {
 		t.Fatalf("it did not die on the way: %+v, %v", standing, err)
 	}
 	r.take(t, "usage-landed") // lost
@@ -158,7 +158,7 @@ func TestAnEndAfterAnInterruptedReturn(t *testing.T) {
 		r.daysPass(t)
 	}
 	r.sweptOut(t, rnd)
-	if got := r.hourRow(t, name).Verdict; got != ledger.Unregistered {
+	if got := r.hourRow(t, name).Verdict; got != hourlog.Unregistered {
 		t.Error(got)
 	}
 	check(t, "charged after the second end", none, paid(t, b))
@@ -200,13 +200,13 @@ func TestAFileThatCannotReturn(t *testing.T) {
 			t.Parallel()
 			r := longRegistered(t)
 			name := r.ingest(t, hour22, rowsOf(hour22)...)
-			_, err := r.Ledger.Exclude(t.Context(), hourID(name), because("it had ended"), true)
+			_, err := hourlog.Exclude(t.Context(), r.Tables, hourID(name), because("it had ended"), true)
 			ok(t, err)
-			store := r.Ledger.Store
-			r.Ledger.Store = dyingBeforeReturn{store}
+			store := r.Tables
+			r.Tables = dyingBeforeReturn{store}
 			r.fails(t, "IngestHour", landedMessage(name))
-			r.Ledger.Store = store
-			if standing, err := r.Ledger.AcceptedHour(t.Context(), hourID(name)); err != nil || standing.Challenger != name.SHA16 {
+			r.Tables = store
+			if standing, err := hourlog.AcceptedHour(t.Context(), r.Tables, hourID(name)); err != nil || standing.Challenger != name.SHA16 {
 				t.Fatalf("it did not die on the way: %+v, %v", standing, err)
 			}
 			r.Landing = unreadable{r.Landing, content, r.store.noBlob}
@@ -216,7 +216,7 @@ func TestAFileThatCannotReturn(t *testing.T) {
 			if open := r.rows(t, table.OpenDays); len(open) > 0 && open[cloudID+"/20191210"] != nil {
 				t.Errorf("open: %v", open)
 			}
-			if h := r.hourRow(t, name); h.Verdict != ledger.Unregistered || len(r.rows(t, table.FailedMessages)) != 1 {
+			if h := r.hourRow(t, name); h.Verdict != hourlog.Unregistered || len(r.rows(t, table.FailedMessages)) != 1 {
 				t.Errorf("row %+v, failed %v", h, r.rows(t, table.FailedMessages))
 			}
 		})

@@ -10,8 +10,11 @@ import (
 	"time"
 
 	"stackusage/internal/faultstore"
+	"stackusage/shared/daybook"
+	"stackusage/shared/hourlog"
 	"stackusage/shared/landing"
-	"stackusage/shared/ledger"
+	"stackusage/shared/openday"
+	"stackusage/shared/outbox"
 	"stackusage/shared/queue"
 	"stackusage/shared/table"
 	"stackusage/shared/usage"
@@ -35,7 +38,7 @@ func (r *rig) play(t *testing.T, release func(), work func(function, text string
 			}
 		}
 		whole := sweep()
-		marks, err := r.Ledger.OpenMarks(t.Context()) // Sweep opens days, too
+		marks, err := openday.List(t.Context(), r.Tables) // Sweep opens days, too
 		ok(t, err)
 		if whole && did == 0 && len(marks) == 0 && r.unjudged(t) == 0 && r.pending(t) == 0 {
 			r.verified(t)
@@ -49,8 +52,8 @@ func (r *rig) play(t *testing.T, release func(), work func(function, text string
 // carried out.
 func (r *rig) unjudged(t *testing.T) (n int) {
 	t.Helper()
-	verdicts := map[string]ledger.Hour{}
-	for h, err := range r.Ledger.LandedHours(t.Context(), cloudID) {
+	verdicts := map[string]hourlog.Hour{}
+	for h, err := range hourlog.All(t.Context(), r.Tables, cloudID) {
 		ok(t, err)
 		verdicts[h.Blob] = h.Hour
 	}
@@ -112,11 +115,11 @@ func (s scene) play(t *testing.T) {
 			name := land(hour23, row(1, hour22, "7.25"), row(9, hour22, "0.125"), row(9, hour22-24, "3"))
 			s.settle()
 			s.bill.billed(t, slices.Collect(maps.Values(counted))...)
-			if v := s.r.hourRow(t, name).Verdict; v != ledger.Conflict {
+			if v := s.r.hourRow(t, name).Verdict; v != hourlog.Conflict {
 				t.Errorf("verdict %s", v)
 			}
 			s.begin()
-			_, err := s.r.Ledger.AskTakeOver(t.Context(), hourID(name), because("the stack corrected its rows"))
+			_, err := hourlog.AskTakeOver(t.Context(), s.r.Tables, hourID(name), because("the stack corrected its rows"))
 			ok(t, err)
 			s.send(queue.Landed, queue.LandedMessage(name))
 			counted[hour23] = []string{row(1, hour22, "7.25"), row(9, hour22, "0.125"), row(9, hour22-24, "3")}
@@ -129,7 +132,7 @@ func (s scene) play(t *testing.T) {
 		}},
 		{"a day that is stated again", func() {
 			s.r.movePayer(t)
-			_, err := s.r.Ledger.AskRestate(t.Context(), cloudID, theDay, because("the payer changed"))
+			_, err := daybook.AskRestate(t.Context(), s.r.Tables, cloudID, theDay, because("the payer changed"))
 			ok(t, err)
 			s.send(queue.Days, queue.DayMessage(cloudID, theDay))
 		}},
@@ -148,7 +151,7 @@ func (s scene) play(t *testing.T) {
 		}
 	}
 	for key, line := range s.r.rows(t, table.UsageBatches) {
-		if line["state"] != string(ledger.BatchDone) {
+		if line["state"] != string(outbox.BatchDone) {
 			t.Errorf("%s: %v", key, line)
 		}
 	}

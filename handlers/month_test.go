@@ -10,8 +10,11 @@ import (
 	"testing"
 	"time"
 
+	"stackusage/shared/daybook"
+	"stackusage/shared/hourlog"
 	"stackusage/shared/landing"
-	"stackusage/shared/ledger"
+	"stackusage/shared/openday"
+	"stackusage/shared/outbox"
 	"stackusage/shared/queue"
 	"stackusage/shared/registrar"
 	"stackusage/shared/registration"
@@ -162,10 +165,10 @@ func (m *month) anything(t *testing.T) string {
 		}
 		return fmt.Sprintf("infrastructure %d from %s", len(subs), day)
 	default:
-		if last, err := m.Ledger.LastRevision(t.Context(), cloudID, theDay); err != nil || last == nil {
+		if last, err := daybook.LastRevision(t.Context(), m.Tables, cloudID, theDay); err != nil || last == nil {
 			return "nothing"
 		}
-		_, err := m.Ledger.AskRestate(t.Context(), cloudID, theDay, because("look again"))
+		_, err := daybook.AskRestate(t.Context(), m.Tables, cloudID, theDay, because("look again"))
 		ok(t, err)
 		return "restate"
 	}
@@ -193,11 +196,11 @@ func (m *month) land(t *testing.T, h usage.Hour) string {
 	good := slices.DeleteFunc(slices.Clone(rows), func(text string) bool { return text == `{}` || strings.Contains(text, `"quantity":-1`) })
 	verdict := m.hourRow(t, name).Verdict
 	switch _, counted := m.taken[h]; {
-	case !counted && verdict == ledger.Accepted:
+	case !counted && verdict == hourlog.Accepted:
 		m.taken[h] = good
-	case verdict == ledger.Conflict || verdict == ledger.Voided:
+	case verdict == hourlog.Conflict || verdict == hourlog.Voided:
 		if m.rnd.IntN(3) == 0 {
-			_, err := m.Ledger.KeepOut(t.Context(), hourID(name), because("no"))
+			_, err := hourlog.KeepOut(t.Context(), m.Tables, hourID(name), because("no"))
 			ok(t, err)
 			return fmt.Sprintf("a file of %s is kept out", h)
 		}
@@ -216,12 +219,12 @@ func (m *month) exclude(t *testing.T, h usage.Hour) string {
 	if _, counts := m.taken[h]; !counts || h == hour22 {
 		return "nothing"
 	}
-	standing, err := m.Ledger.AcceptedHour(t.Context(), ledger.HourID{CloudID: cloudID, Hour: h})
+	standing, err := hourlog.AcceptedHour(t.Context(), m.Tables, hourlog.ID{CloudID: cloudID, Hour: h})
 	ok(t, err)
 	if standing.Counts == "" {
 		return "nothing"
 	}
-	_, err = m.Ledger.Exclude(t.Context(), ledger.HourID{CloudID: cloudID, Hour: h, SHA16: standing.Counts}, because("it is wrong"), false)
+	_, err = hourlog.Exclude(t.Context(), m.Tables, hourlog.ID{CloudID: cloudID, Hour: h, SHA16: standing.Counts}, because("it is wrong"), false)
 	ok(t, err)
 	m.taken[h] = nil
 	delete(m.mended, h)
@@ -230,7 +233,7 @@ func (m *month) exclude(t *testing.T, h usage.Hour) string {
 
 func (m *month) redrive(t *testing.T, h usage.Hour) string {
 	t.Helper()
-	standing, err := m.Ledger.AcceptedHour(t.Context(), ledger.HourID{CloudID: cloudID, Hour: h})
+	standing, err := hourlog.AcceptedHour(t.Context(), m.Tables, hourlog.ID{CloudID: cloudID, Hour: h})
 	if err != nil || standing.Counts == "" {
 		return "nothing"
 	}
@@ -263,11 +266,11 @@ func (m *month) work(t *testing.T) {
 // may be on their way.
 func (m *month) retry(t *testing.T) {
 	t.Helper()
-	for b, err := range m.Ledger.PendingBatches(t.Context(), cloudID) {
+	for b, err := range outbox.PendingBatches(t.Context(), m.Tables, cloudID) {
 		ok(t, err)
 		for range m.rnd.IntN(4) {
 			m.advance(time.Minute)
-			_, err := m.Ledger.AskRetry(t.Context(), b.ID, because("at once"))
+			_, err := outbox.AskRetry(t.Context(), m.Tables, b.ID, because("at once"))
 			ok(t, err)
 			m.done(t, "ForwardBatch", queue.BatchMessage(b.ID))
 		}
@@ -281,7 +284,7 @@ func (m *month) untilAllIsBilled(t *testing.T) {
 	for n := range 120 {
 		m.advance(4 * time.Hour << min(n, 3))
 		m.work(t)
-		marks, err := m.Ledger.OpenMarks(t.Context())
+		marks, err := openday.List(t.Context(), m.Tables)
 		ok(t, err)
 		if quiet++; len(marks) > 0 {
 			quiet = 0

@@ -4,8 +4,8 @@ import (
 	"testing"
 	"time"
 
+	"stackusage/shared/hourlog"
 	"stackusage/shared/landing"
-	"stackusage/shared/ledger"
 	"stackusage/shared/usage"
 )
 
@@ -16,12 +16,12 @@ func TestAnHourThatIsNotOver(t *testing.T) {
 	r := registered(t)
 	for _, c := range []struct {
 		ahead time.Duration
-		want  ledger.Verdict
-	}{{-2 * time.Hour, ledger.Accepted}, {3 * time.Hour, ledger.Rejected}, {10 * 365 * 24 * time.Hour, ledger.Rejected}} {
+		want  hourlog.Verdict
+	}{{-2 * time.Hour, hourlog.Accepted}, {3 * time.Hour, hourlog.Rejected}, {10 * 365 * 24 * time.Hour, hourlog.Rejected}} {
 		h := usage.HourOf(time.Now().Add(c.ahead))
 		name := r.ingest(t, h, rowsOf(h)...)
 		got := r.hourRow(t, name)
-		if got.Verdict != c.want || c.want == ledger.Rejected && (got.Code != landing.RejectedNotOver || got.Reason == "") {
+		if got.Verdict != c.want || c.want == hourlog.Rejected && (got.Code != landing.RejectedNotOver || got.Reason == "") {
 			t.Errorf("an hour that begins in %s: %+v", c.ahead, got)
 		}
 	}

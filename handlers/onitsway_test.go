@@ -11,8 +11,9 @@ import (
 
 	standin "stackusage/internal/devstack/commerce"
 	"stackusage/shared/commerce"
-	"stackusage/shared/ledger"
+	"stackusage/shared/outbox"
 	"stackusage/shared/outcome"
+	"stackusage/shared/reasoned"
 	"stackusage/shared/verify"
 )
 
@@ -41,7 +42,7 @@ func TestARequestThatIsTakenLater(t *testing.T) {
 			return g.answering(&outcome.Result{Status: outcome.Expired}, false)
 		}, false},
 		"a repeat is refused for one record":     {1, func(*gate) func(http.ResponseWriter, *http.Request, []byte) bool { return poison(3) }, false},
-		"a repeat is refused, and it is settled": {ledger.SettleTries, func(*gate) func(http.ResponseWriter, *http.Request, []byte) bool { return refuseAll }, true},
+		"a repeat is refused, and it is settled": {outbox.SettleTries, func(*gate) func(http.ResponseWriter, *http.Request, []byte) bool { return refuseAll }, true},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
@@ -54,13 +55,13 @@ func TestARequestThatIsTakenLater(t *testing.T) {
 				r.done(t, "ForwardBatch", batchMessage(theDay, 1))
 			}
 			if c.settle {
-				ok(t, r.settleBatch(t, ledger.SettleDeclined, "they refuse it"))
+				ok(t, r.settleBatch(t, outbox.SettleDeclined, "they refuse it"))
 			}
 			r.advance(time.Minute)
 			g.set(c.answer(g))
 			r.done(t, "ForwardBatch", batchMessage(theDay, 1))
 			b := r.batch(t)
-			if b.State != ledger.BatchWaiting || !strings.Contains(b.LastResponse, "may be on their way") || b.NotBefore.Sub(r.Now()) > r.Settings.SendLimit {
+			if b.State != outbox.Waiting || !strings.Contains(b.LastResponse, "may be on their way") || b.NotBefore.Sub(r.Now()) > r.Settings.SendLimit {
 				t.Fatalf("%v %+v", r.answers(t), b)
 			}
 			for _, take := range later {
@@ -99,11 +100,11 @@ func settledOf(t *testing.T, n int, answer func(http.ResponseWriter, *http.Reque
 	r.Settings.InvocationLimit = 2 * time.Second
 	r.reroute(t)
 	g.answer = answer
-	for range ledger.SettleTries {
+	for range outbox.SettleTries {
 		r.advance(2 * time.Hour)
 		r.done(t, "ForwardBatch", batchMessage(theDay, 1))
 	}
-	_, err := r.Ledger.AskSettleBatch(t.Context(), firstBatch, ledger.SettleDeclined, ledger.Reasoned{By: "olga", Reason: "it is of no use", At: r.Now()})
+	_, err := outbox.AskSettle(t.Context(), r.Tables, firstBatch, outbox.SettleDeclined, reasoned.Decision{By: "olga", Reason: "it is of no use", At: r.Now()})
 	ok(t, err)
 	return r, g
 }
@@ -114,7 +115,7 @@ func TestABatchThatIsNeverAnswered(t *testing.T) {
 	t.Parallel()
 	r, g := settledOf(t, 20, func(_ http.ResponseWriter, req *http.Request, _ []byte) bool { <-req.Context().Done(); return true })
 	r.done(t, "ForwardBatch", batchMessage(theDay, 1))
-	if b := r.batch(t); b.State != ledger.BatchWaiting || b.SettleFrom.IsZero() {
+	if b := r.batch(t); b.State != outbox.Waiting || b.SettleFrom.IsZero() {
 		t.Fatalf("%+v", b)
 	}
 	if open := r.audit(t).Open; !slices.ContainsFunc(open, func(f verify.Finding) bool {
@@ -125,7 +126,7 @@ func TestABatchThatIsNeverAnswered(t *testing.T) {
 	posts := len(g.posts)
 	r.advance(r.Settings.SendLimit + 2*time.Second)
 	r.done(t, "ForwardBatch", batchMessage(theDay, 1))
-	if b := r.batch(t); b.State != ledger.BatchDone || b.Rejected != 20 || b.Declined != 0 || len(g.posts) != posts {
+	if b := r.batch(t); b.State != outbox.BatchDone || b.Rejected != 20 || b.Declined != 0 || len(g.posts) != posts {
 		t.Errorf("%d requests, %+v", len(g.posts)-posts, b)
 	}
 }
@@ -139,7 +140,7 @@ func TestADecisionThatIsTakenBack(t *testing.T) {
 	if b := r.batch(t); b.SettleFrom.IsZero() {
 		t.Fatalf("%+v", b)
 	}
-	ok(t, r.settleBatch(t, ledger.SettleAccepted, "they are back"))
+	ok(t, r.settleBatch(t, outbox.SettleAccepted, "they are back"))
 	g.set(nil)
 	r.done(t, "ForwardBatch", batchMessage(theDay, 1))
 	g.checkEnd(t, r, 3, "Accepted", nil)

@@ -8,6 +8,7 @@ import (
 	"testing"
 	"time"
 
+	"stackusage/shared/daybook"
 	"stackusage/shared/landing"
 	"stackusage/shared/registration"
 	"stackusage/shared/table"
@@ -26,7 +27,7 @@ func (r *rig) reinput(t *testing.T, change func(table.Props)) {
 // restate asks for another revision of the usage day, and closes it.
 func (r *rig) restateDay(t *testing.T, reason string) (status int, body string) {
 	t.Helper()
-	_, err := r.Ledger.AskRestate(t.Context(), cloudID, theDay, because(reason))
+	_, err := daybook.AskRestate(t.Context(), r.Tables, cloudID, theDay, because(reason))
 	ok(t, err)
 	return r.call("CloseDay", dayMessage(theDay))
 }
@@ -60,7 +61,7 @@ func TestPartialsThatAreGoneAreRebuilt(t *testing.T) {
 		if status, body := r.restateDay(t, "look again"); status != 200 {
 			t.Fatal(body)
 		}
-		last, err := r.Ledger.LastRevision(t.Context(), cloudID, theDay)
+		last, err := daybook.LastRevision(t.Context(), r.Tables, cloudID, theDay)
 		ok(t, err)
 		if last.Number != 2 || last.Rows != 10 {
 			t.Errorf("revision %d of %d rows, want the second of 10", last.Number, last.Rows)

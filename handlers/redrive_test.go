@@ -13,9 +13,10 @@ import (
 	"testing"
 
 	"stackusage/internal/faultstore"
+	"stackusage/shared/hourlog"
 	"stackusage/shared/ingest"
 	"stackusage/shared/landing"
-	"stackusage/shared/ledger"
+	"stackusage/shared/reasoned"
 	"stackusage/shared/redrive"
 	"stackusage/shared/table"
 	"stackusage/shared/usage"
@@ -24,7 +25,7 @@ import (
 // redriver is what the operator's tool redrives with.
 func (r *rig) redriver() redrive.Redriver {
 	return redrive.Redriver{
-		Ledger: r.Ledger, Landing: r.Landing, App: r.Blobs,
+		Tables: r.Tables, Landing: r.Landing, App: r.Blobs,
 		Settings: ingest.Settings{TempDir: r.Settings.TempDir, SpillSums: r.Settings.SpillSums},
 		Region: func(ctx context.Context, cloudID string) (ingest.RegisteredRegion, error) {
 			history, err := r.Registrations.History(ctx, cloudID)
@@ -74,19 +75,19 @@ func TestRedrive(t *testing.T) {
 		}
 		r.settle(t, rnd)
 		bill.billed(t, all(row(4, hour22, "8"))...)
-		if h := r.hourRow(t, name); h.Verdict != ledger.Voided || h.SupersededBy != out.Corrected || !strings.Contains(h.Reason, "corrected/") {
+		if h := r.hourRow(t, name); h.Verdict != hourlog.Voided || h.SupersededBy != out.Corrected || !strings.Contains(h.Reason, "corrected/") {
 			t.Errorf("row of the original %+v", h)
 		}
-		h, err := r.Ledger.AcceptedHour(t.Context(), hourID(name))
+		h, err := hourlog.AcceptedHour(t.Context(), r.Tables, hourID(name))
 		ok(t, err)
-		if h.Counts != out.Corrected || h.Decision != ledger.Redrive || h.DecidedBy != "olga" || h.Original != name.SHA16 || h.Accepted != 4 || h.Quarantined != 1 {
+		if h.Counts != out.Corrected || h.Decision != hourlog.DecisionRedrive || h.DecidedBy != "olga" || h.Original != name.SHA16 || h.Accepted != 4 || h.Quarantined != 1 {
 			t.Errorf("pointer %+v", h)
 		}
-		if rows := r.refusedRows(t, name); len(rows) != 2 || rows[0].State != ledger.Redriven || rows[1].State != ledger.RowRejected || rows[1].Line != 5 {
+		if rows := r.refusedRows(t, name); len(rows) != 2 || rows[0].State != hourlog.Redriven || rows[1].State != hourlog.RowRejected || rows[1].Line != 5 {
 			t.Errorf("rows %+v", rows)
 		}
 		for path, rows := range map[string][]string{"the rows of the corrected blob": append(rowsOf(hour23), row(4, hour22, "8"), `{"no":"usage"}`), "of the original": append(rowsOf(hour23), row(4, hour22, "-8"), `{"no":"usage"}`)} {
-			if again := r.ingest(t, hour23, append(slices.Clone(rows[1:]), rows[0])...); r.hourRow(t, again).Verdict != ledger.Duplicate {
+			if again := r.ingest(t, hour23, append(slices.Clone(rows[1:]), rows[0])...); r.hourRow(t, again).Verdict != hourlog.Duplicate {
 				t.Errorf("an agent's file with %s: %+v", path, r.hourRow(t, again))
 			}
 		}
@@ -100,7 +101,7 @@ func TestRedrive(t *testing.T) {
 		more := fix(name, 4, row(4, hour22, "8"))
 		more.Fixed[5] = []byte(row(5, hour22, "1"))
 		for _, req := range []redrive.Request{fix(name, 4, row(4, hour22, "9")), more} {
-			if _, err := r.redriver().Redrive(t.Context(), req); !errors.Is(err, ledger.ErrDecided) {
+			if _, err := r.redriver().Redrive(t.Context(), req); !errors.Is(err, reasoned.ErrDecided) {
 				t.Errorf("%d rows: error %v", len(req.Fixed), err)
 			}
 		}
@@ -135,7 +136,7 @@ func TestRedrive(t *testing.T) {
 	})
 	t.Run("what is dismissed stays out", func(t *testing.T) {
 		for _, q := range r.refusedRows(t, name) {
-			err := r.Ledger.Dismiss(t.Context(), r.counting(t, name), []ledger.RejectedRow{q}, because("noise"))
+			err := hourlog.Dismiss(t.Context(), r.Tables, r.counting(t, name), []hourlog.RejectedRow{q}, because("noise"))
 			if dismissed := err == nil; dismissed != (q.Line == 5) {
 				t.Errorf("line %d, %s: %v", q.Line, q.State, err)
 			}
@@ -150,9 +151,9 @@ func TestRedrive(t *testing.T) {
 }
 
 // counting is the file that counts for the hour of another.
-func (r *rig) counting(t testing.TB, name landing.Name) ledger.HourID {
+func (r *rig) counting(t testing.TB, name landing.Name) hourlog.ID {
 	t.Helper()
-	h, err := r.Ledger.AcceptedHour(t.Context(), hourID(name))
+	h, err := hourlog.AcceptedHour(t.Context(), r.Tables, hourID(name))
 	ok(t, err)
 	id := hourID(name)
 	id.SHA16 = h.Counts
@@ -160,9 +161,9 @@ func (r *rig) counting(t testing.TB, name landing.Name) ledger.HourID {
 }
 
 // refusedRows are the rejected rows of the hour of a file.
-func (r *rig) refusedRows(t testing.TB, name landing.Name) []ledger.RejectedRow {
+func (r *rig) refusedRows(t testing.TB, name landing.Name) []hourlog.RejectedRow {
 	t.Helper()
-	return rowsRefused(t, r.Ledger, r.counting(t, name))
+	return rowsRefused(t, r.Tables, r.counting(t, name))
 }
 
 // A corrected file has an input of every usage day that its original has one of: a day
@@ -176,7 +177,7 @@ func TestARedriveKeepsTheDaysOfItsOriginal(t *testing.T) {
 	}
 	_, err := r.redriver().Redrive(t.Context(), fix(name, 1, row(1, theDay.First()-1, "8")))
 	ok(t, err)
-	h, err := r.Ledger.AcceptedHour(t.Context(), hourID(name))
+	h, err := hourlog.AcceptedHour(t.Context(), r.Tables, hourID(name))
 	ok(t, err)
 	if h.UsageDays != "20191209,20191210,20191211" {
 		t.Errorf("usage days %s", h.UsageDays)
@@ -190,7 +191,7 @@ func TestRedriveCrashes(t *testing.T) {
 	eachWriteFailed(t,
 		func(t *testing.T) *rig {
 			r, _ := refusedHour(t)
-			ok(t, r.Ledger.Dismiss(t.Context(), hourID(name), r.refusedRows(t, name)[1:], because("noise")))
+			ok(t, hourlog.Dismiss(t.Context(), r.Tables, hourID(name), r.refusedRows(t, name)[1:], because("noise")))
 			return r
 		},
 		func(r *rig) (int, string) {
@@ -202,7 +203,7 @@ func TestRedriveCrashes(t *testing.T) {
 		func(t *testing.T, want, got *rig) {
 			t.Helper()
 			sameStorage(t, want, got)
-			if rows := got.refusedRows(t, name); len(rows) != 2 || rows[1].State != ledger.Dismissed || rows[1].DecisionReason != "noise" {
+			if rows := got.refusedRows(t, name); len(rows) != 2 || rows[1].State != hourlog.Dismissed || rows[1].DecisionReason != "noise" {
 				t.Errorf("rows %+v", rows)
 			}
 		})
@@ -223,7 +224,7 @@ func TestARedriveThatWasKilledIsFinished(t *testing.T) {
 			ok(t, err)
 			writes = count.Load()
 		}
-		standing, err := r.Ledger.AcceptedHour(t.Context(), hourID(name))
+		standing, err := hourlog.AcceptedHour(t.Context(), r.Tables, hourID(name))
 		ok(t, err)
 		begun := standing.Challenger != "" || standing.Original != ""
 		r.daysPass(t)
@@ -261,7 +262,7 @@ func TestRedrivesAtOnce(t *testing.T) {
 			for range 5 {
 				req := fix(name, 4, row(4, hour22, []string{"8", "9", "10"}[i%3]))
 				req.Fixed[5] = []byte(row(5, hour22, "1"))
-				if _, err := r.redriver().Redrive(t.Context(), req); err == nil || errors.Is(err, ledger.ErrDecided) {
+				if _, err := r.redriver().Redrive(t.Context(), req); err == nil || errors.Is(err, reasoned.ErrDecided) {
 					return
 				}
 			}
@@ -270,7 +271,7 @@ func TestRedrivesAtOnce(t *testing.T) {
 	wg.Wait()
 	r.daysPass(t)
 	r.settle(t, rand.New(rand.NewPCG(5, 5)))
-	if h := r.hourRow(t, name); h.Verdict != ledger.Voided {
+	if h := r.hourRow(t, name); h.Verdict != hourlog.Voided {
 		t.Errorf("row %+v", h)
 	}
 	sum := bill.sums(t)
@@ -285,13 +286,13 @@ func TestRedrivesAtOnce(t *testing.T) {
 // redriveOne sends text in place of a rejected row of the hour, if it has one.
 func (r *rig) redriveOne(t *testing.T, h usage.Hour, text string) bool {
 	t.Helper()
-	id := ledger.HourID{CloudID: cloudID, Hour: h}
-	standing, err := r.Ledger.AcceptedHour(t.Context(), id)
+	id := hourlog.ID{CloudID: cloudID, Hour: h}
+	standing, err := hourlog.AcceptedHour(t.Context(), r.Tables, id)
 	ok(t, err)
 	id.SHA16 = standing.Counts
-	for q, err := range r.Ledger.RejectedRows(t.Context(), id) {
+	for q, err := range hourlog.RejectedRows(t.Context(), r.Tables, id) {
 		ok(t, err)
-		if q.State != ledger.RowRejected {
+		if q.State != hourlog.RowRejected {
 			continue
 		}
 		req := redrive.Request{ID: id, Why: because("read again"), Fixed: map[int64][]byte{q.Line: []byte(text)}}

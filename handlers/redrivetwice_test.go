@@ -9,9 +9,9 @@ import (
 	"sync"
 	"testing"
 
+	"stackusage/shared/hourlog"
 	"stackusage/shared/ingest"
 	"stackusage/shared/landing"
-	"stackusage/shared/ledger"
 	"stackusage/shared/redrive"
 )
 
@@ -25,7 +25,7 @@ func TestTheSameRedriveTwiceAtOnce(t *testing.T) {
 		bill := newBilling(t, r)
 		r.settle(t, rnd)
 		slow := r.redriver()
-		slow.Ledger = r.pausing(at, func() {
+		slow.Tables = r.pausing(at, func() {
 			out, err := r.redriver().Redrive(t.Context(), fix(name, 4, row(4, hour22, "8")))
 			ok(t, err)
 			if out.Already {
@@ -64,7 +64,7 @@ func TestRowsAsTheyCameTwice(t *testing.T) {
 		t.Errorf("outcomes %+v, %+v", first, again)
 	}
 	// The auditor reads by the rules of today, and would find the original wrong.
-	if h, err := r.Ledger.AcceptedHour(t.Context(), hourID(name)); err != nil || h.Counts != first.Corrected || h.Accepted != 4 || h.Quarantined != 0 {
+	if h, err := hourlog.AcceptedHour(t.Context(), r.Tables, hourID(name)); err != nil || h.Counts != first.Corrected || h.Accepted != 4 || h.Quarantined != 0 {
 		t.Errorf("pointer %+v, error %v", h, err)
 	}
 }
@@ -72,7 +72,7 @@ func TestRowsAsTheyCameTwice(t *testing.T) {
 // commitRejecting makes a file count as rules would that reject some of its lines.
 func (r *rig) commitRejecting(t *testing.T, name landing.Name, file []byte, rejected ...int64) {
 	t.Helper()
-	in, err := ingest.New(ingest.Settings{TempDir: t.TempDir(), SpillSums: 100, Days: ledger.OwnDays(name.Hour, r.Settings.SettlingHours)}, hourID(name))
+	in, err := ingest.New(ingest.Settings{TempDir: t.TempDir(), SpillSums: 100, Days: hourlog.OwnDays(name.Hour, r.Settings.SettlingHours)}, hourID(name))
 	ok(t, err)
 	defer in.Close()
 	reader, err := landing.NewReader(bytes.NewReader(file), name, landing.Limits{})
@@ -86,14 +86,14 @@ func (r *rig) commitRejecting(t *testing.T, name landing.Name, file []byte, reje
 		line.LeftOut = slices.Contains(rejected, line.Number)
 		ok(t, in.Row(line))
 	}
-	h := ledger.Hour{Blob: name.String(), SHA256: reader.SHA256(), RowSetHash: reader.RowSetHash(), Bytes: reader.Size(), Records: in.Accepted + in.Rejected, Pages: 1,
+	h := hourlog.Hour{Blob: name.String(), SHA256: reader.SHA256(), RowSetHash: reader.RowSetHash(), Bytes: reader.Size(), Records: in.Accepted + in.Rejected, Pages: 1,
 		Accepted: in.Accepted, Quarantined: in.Rejected, LandedAt: name.Hour.End()}
 	inputs, err := in.PutPartials(t.Context(), r.Blobs, h, reader.Header())
 	ok(t, err)
 	h.UsageDays = ingest.UsageDays(inputs)
-	h.RejectedFile, err = in.PutRejected(t.Context(), r.Blobs, r.Ledger, h.Blob)
+	h.RejectedFile, err = in.PutRejected(t.Context(), r.Blobs, r.Tables, h.Blob)
 	ok(t, err)
-	_, err = r.Ledger.CommitHour(t.Context(), hourID(name), h, inputs)
+	_, err = hourlog.Commit(t.Context(), r.Tables, hourID(name), h, inputs)
 	ok(t, err)
 }
 

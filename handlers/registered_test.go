@@ -6,7 +6,7 @@ import (
 	"testing"
 	"time"
 
-	"stackusage/shared/ledger"
+	"stackusage/shared/hourlog"
 	"stackusage/shared/registrar"
 	"stackusage/shared/registration"
 )
@@ -35,8 +35,8 @@ func TestAnHourBeforeTheStart(t *testing.T) {
 	r.advance(72 * time.Hour) // the day of the old row waits for hours that are not expected, until nothing more may come
 	r.sweep(t)
 	r.settle(t, rand.New(rand.NewPCG(1, 1)))
-	for _, h := range []ledger.Hour{r.hourRow(t, n), r.hourRow(t, before)} {
-		if h.Verdict != ledger.Unregistered || !strings.Contains(h.Reason, "before the registration's start, 2019-12-10T22:00Z") {
+	for _, h := range []hourlog.Hour{r.hourRow(t, n), r.hourRow(t, before)} {
+		if h.Verdict != hourlog.Unregistered || !strings.Contains(h.Reason, "before the registration's start, 2019-12-10T22:00Z") {
 			t.Errorf("%+v", h)
 		}
 	}
@@ -45,7 +45,7 @@ func TestAnHourBeforeTheStart(t *testing.T) {
 		r.registerFrom(t, func(reg *registration.Registration) { reg.Start = (hour22 - 1).Start() })
 		r.sweep(t)
 		r.announced(t)
-		if got := r.hourRow(t, before).Verdict; got != ledger.Accepted {
+		if got := r.hourRow(t, before).Verdict; got != hourlog.Accepted {
 			t.Error(got)
 		}
 	})

@@ -6,6 +6,7 @@ import (
 
 	"github.com/gorilla/mux"
 
+	"stackusage/shared/daybook"
 	"stackusage/shared/registrar"
 	"stackusage/shared/registration"
 	"stackusage/shared/registration/resource"
@@ -40,7 +41,9 @@ func wish(p resource.Properties, name string, r *http.Request) (w registrar.Chan
 }
 
 func (a *App) registrar() *registrar.Registrar {
-	return &registrar.Registrar{Store: a.Registrations, Now: a.Now, Closed: a.Ledger.ClosedDays, Grace: a.Settings.Settling()}
+	return &registrar.Registrar{Store: a.Registrations, Now: a.Now, Closed: func(ctx context.Context, cloudID string) ([]registration.ClosedDay, error) {
+		return daybook.ClosedDays(ctx, a.Tables, cloudID)
+	}, Grace: a.Settings.Settling()}
 }
 
 // changing is the registrar of a request, which may confirm that closed days are

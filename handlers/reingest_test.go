@@ -6,8 +6,8 @@ import (
 	"testing"
 	"time"
 
+	"stackusage/shared/hourlog"
 	"stackusage/shared/landing"
-	"stackusage/shared/ledger"
 )
 
 // TestARejectedFileIsIngestedAgain: a file that is right by the rules of now was
@@ -19,20 +19,20 @@ func TestARejectedFileIsIngestedAgain(t *testing.T) {
 		r.ingest(t, hour22, rowsOf(hour22)...)
 		r.ingest(t, hour00, rowsOf(hour00)...)
 		name := r.land(t, hour23, rowsOf(hour23)...)
-		_, err := r.Ledger.DecideHour(t.Context(), hourID(name), ledger.Hour{Blob: name.String(), Verdict: ledger.Rejected, Code: landing.RejectedHeader, LandedAt: time.Now()})
+		_, err := hourlog.Record(t.Context(), r.Tables, hourID(name), hourlog.Hour{Blob: name.String(), Verdict: hourlog.Rejected, Code: landing.RejectedHeader, LandedAt: time.Now()})
 		ok(t, err)
 		return r, name
 	}
 	r, name := rejected(t)
 	bill := newBilling(t, r)
 	r.done(t, "IngestHour", landedMessage(name))
-	if h := r.hourRow(t, name); h.Verdict != ledger.Rejected {
+	if h := r.hourRow(t, name); h.Verdict != hourlog.Rejected {
 		t.Errorf("the functions changed a final verdict: %+v", h)
 	}
-	_, err := r.Ledger.AskReingest(t.Context(), hourID(name), because("we read it wrongly"))
+	_, err := hourlog.AskReingest(t.Context(), r.Tables, hourID(name), because("we read it wrongly"))
 	ok(t, err)
 	r.daysPass(t) // the message is lost: Sweep announces it
-	if h := r.hourRow(t, name); h.Verdict != ledger.Accepted || h.Decision != ledger.Reingest || h.DecidedBy != "olga" {
+	if h := r.hourRow(t, name); h.Verdict != hourlog.Accepted || h.Decision != hourlog.DecisionReingest || h.DecidedBy != "olga" {
 		t.Errorf("row %+v", h)
 	}
 	r.settle(t, rand.New(rand.NewPCG(1, 1)))
@@ -44,8 +44,8 @@ func TestARejectedFileIsIngestedAgain(t *testing.T) {
 			return r
 		},
 		func(r *rig) (int, string) {
-			if _, err := r.Ledger.AskReingest(t.Context(), hourID(name), because("we read it wrongly")); err != nil {
-				if h := r.hourRow(t, name); h.Verdict != ledger.Accepted {
+			if _, err := hourlog.AskReingest(t.Context(), r.Tables, hourID(name), because("we read it wrongly")); err != nil {
+				if h := r.hourRow(t, name); h.Verdict != hourlog.Accepted {
 					return 500, err.Error()
 				}
 			}
@@ -57,10 +57,10 @@ func TestARejectedFileIsIngestedAgain(t *testing.T) {
 		r := registered(t)
 		bad := r.drop(t, nameFor(hour23, []byte("no gzip")), []byte("no gzip"))
 		r.done(t, "IngestHour", landedMessage(bad))
-		_, err := r.Ledger.AskReingest(t.Context(), hourID(bad), because("perhaps"))
+		_, err := hourlog.AskReingest(t.Context(), r.Tables, hourID(bad), because("perhaps"))
 		ok(t, err)
 		r.done(t, "IngestHour", landedMessage(bad))
-		if h := r.hourRow(t, bad); h.Verdict != ledger.Rejected || h.AwaitsReingest() || h.Earlier != "2019-12-12T09:00:00Z reingest by olga: perhaps" {
+		if h := r.hourRow(t, bad); h.Verdict != hourlog.Rejected || h.AwaitsReingest() || h.Earlier != "2019-12-12T09:00:00Z reingest by olga: perhaps" {
 			t.Errorf("row %+v", h)
 		}
 	})
@@ -85,18 +85,18 @@ func TestADuplicateIsLetInForItsHeader(t *testing.T) {
 	ok(t, err)
 	r.drop(t, name, file.Bytes())
 	r.done(t, "IngestHour", landedMessage(name))
-	if h := r.hourRow(t, name); h.Verdict != ledger.Duplicate {
+	if h := r.hourRow(t, name); h.Verdict != hourlog.Duplicate {
 		t.Fatalf("row %+v", h)
 	}
-	_, err = r.Ledger.AskTakeOver(t.Context(), hourID(name), because("the header is right in this one"))
+	_, err = hourlog.AskTakeOver(t.Context(), r.Tables, hourID(name), because("the header is right in this one"))
 	ok(t, err)
-	_, err = r.Ledger.KeepOut(t.Context(), hourID(name), because("no, it is not"))
+	_, err = hourlog.KeepOut(t.Context(), r.Tables, hourID(name), because("no, it is not"))
 	ok(t, err)
-	if h := r.hourRow(t, name); h.Verdict != ledger.Duplicate || h.TakesOver() {
+	if h := r.hourRow(t, name); h.Verdict != hourlog.Duplicate || h.TakesOver() {
 		t.Errorf("withdrawn: %+v", h)
 	}
 	r.supersede(t, name)
-	if h := r.hourRow(t, name); h.Verdict != ledger.Accepted || h.Accepted != 3 {
+	if h := r.hourRow(t, name); h.Verdict != hourlog.Accepted || h.Accepted != 3 {
 		t.Errorf("row %+v", h)
 	}
 	// Whether a closed day is free is settled: the header alone changes no bill.
@@ -120,7 +120,7 @@ func TestAnAgentCorrectsNothing(t *testing.T) {
 	ok(t, err)
 	r.drop(t, name, file.Bytes())
 	r.done(t, "IngestHour", landedMessage(name))
-	if h := r.hourRow(t, name); h.Verdict != ledger.Rejected || h.Code != landing.RejectedHeader {
+	if h := r.hourRow(t, name); h.Verdict != hourlog.Rejected || h.Code != landing.RejectedHeader {
 		t.Errorf("row %+v", h)
 	}
 }

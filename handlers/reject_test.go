@@ -6,8 +6,8 @@ import (
 	"strings"
 	"testing"
 
+	"stackusage/shared/hourlog"
 	"stackusage/shared/landing"
-	"stackusage/shared/ledger"
 	"stackusage/shared/table"
 )
 
@@ -71,7 +71,7 @@ func TestRejections(t *testing.T) {
 			r.drop(t, name, c.file)
 			r.done(t, "IngestHour", landedMessage(name))
 			got := r.hourRow(t, name)
-			if got.Verdict != ledger.Rejected || got.Code != c.code || got.Reason == "" || got.Blob != name.String() {
+			if got.Verdict != hourlog.Rejected || got.Code != c.code || got.Reason == "" || got.Blob != name.String() {
 				t.Errorf("%+v", got)
 			}
 		})
@@ -82,7 +82,7 @@ func TestRejections(t *testing.T) {
 		}
 	}
 	t.Run("the right blob of the hour still counts", func(t *testing.T) {
-		if got := r.hourRow(t, r.ingest(t, hour22, rowsOf(hour22)...)).Verdict; got != ledger.Accepted {
+		if got := r.hourRow(t, r.ingest(t, hour22, rowsOf(hour22)...)).Verdict; got != hourlog.Accepted {
 			t.Errorf("verdict %q", got)
 		}
 	})
@@ -92,7 +92,7 @@ func TestRejections(t *testing.T) {
 		name := nameFor(hour23, file)
 		r.drop(t, name, file)
 		r.done(t, "IngestHour", landedMessage(name))
-		if got := r.hourRow(t, name); got.Verdict != ledger.Accepted || len([]rune(got.Region)) != 256 {
+		if got := r.hourRow(t, name); got.Verdict != hourlog.Accepted || len([]rune(got.Region)) != 256 {
 			t.Errorf("%s: a region of %d bytes", got.Verdict, len(got.Region))
 		}
 	})

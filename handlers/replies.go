@@ -7,8 +7,8 @@ import (
 
 	"stackusage/functions"
 	"stackusage/shared/closing"
+	"stackusage/shared/daybook"
 	"stackusage/shared/invoke"
-	"stackusage/shared/ledger"
 	"stackusage/shared/queue"
 )
 
@@ -21,7 +21,7 @@ var replies = []struct {
 	level   slog.Level
 	record  bool // in FailedMessages
 }{
-	{is(ledger.ErrNotOpen), slog.LevelInfo, false},     // another closer, or an old message
+	{is(daybook.ErrNotOpen), slog.LevelInfo, false},    // another closer, or an old message
 	{as[*closing.NotDue], slog.LevelInfo, false},       // Sweep asks again
 	{is(closing.ErrUnanswered), slog.LevelInfo, false}, // Sweep asks again
 	{as[queue.Bad], slog.LevelError, true},             // nothing to repeat
@@ -48,7 +48,7 @@ func (a *App) settle(ctx context.Context, log *slog.Logger, f functions.Function
 		log.Log(ctx, r.level, "invocation settled", slog.String("reason", err.Error()))
 		if r.record {
 			text, _ := req.Text(f.Trigger().Name)
-			return a.Ledger.PutFailed(context.WithoutCancel(ctx), ledger.FailedMessage{
+			return queue.PutFailed(context.WithoutCancel(ctx), a.Tables, queue.FailedMessage{
 				Queue: f.Trigger().QueueName, Text: text, Reason: err.Error(), LastSeen: a.Now(),
 			})
 		}

@@ -6,7 +6,7 @@ import (
 	"testing"
 
 	"stackusage/internal/faultstore"
-	"stackusage/shared/ledger"
+	"stackusage/shared/hourlog"
 	"stackusage/shared/table"
 )
 
@@ -134,7 +134,7 @@ func TestAnEventMayBeOfEitherSchema(t *testing.T) {
 	name := r.land(t, hour22, rowsOf(hour22)...)
 	cloudEvent := `{"specversion":"1.0","type":"Microsoft.Storage.BlobCreated","subject":"/blobServices/default/containers/` + name.Container() + `/blobs/` + name.Blob() + `"}`
 	r.done(t, "IngestHour", cloudEvent)
-	if got := r.hourRow(t, name).Verdict; got != ledger.Accepted {
+	if got := r.hourRow(t, name).Verdict; got != hourlog.Accepted {
 		t.Errorf("verdict %q", got)
 	}
 }

@@ -9,26 +9,27 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"stackusage/internal/faultstore"
+	"stackusage/shared/hourlog"
 	"stackusage/shared/landing"
-	"stackusage/shared/ledger"
 	"stackusage/shared/queue"
+	"stackusage/shared/reasoned"
 	"stackusage/shared/table"
 	"stackusage/shared/usage"
 )
 
-func hourID(name landing.Name) ledger.HourID {
-	return ledger.HourID{CloudID: name.CloudID, Hour: name.Hour, SHA16: name.SHA16}
+func hourID(name landing.Name) hourlog.ID {
+	return hourlog.ID{CloudID: name.CloudID, Hour: name.Hour, SHA16: name.SHA16}
 }
 
-func because(reason string) ledger.Reasoned {
-	return ledger.Reasoned{By: "olga", Reason: reason, At: time.Date(2019, 12, 12, 9, 0, 0, 0, time.UTC)}
+func because(reason string) reasoned.Decision {
+	return reasoned.Decision{By: "olga", Reason: reason, At: time.Date(2019, 12, 12, 9, 0, 0, 0, time.UTC)}
 }
 
 // supersede lets a file take the place of the one that counts, as the
 // operator's tool and the message that it sends do.
 func (r *rig) supersede(t testing.TB, name landing.Name) {
 	t.Helper()
-	_, err := r.Ledger.AskTakeOver(t.Context(), hourID(name), because("the stack corrected its rows"))
+	_, err := hourlog.AskTakeOver(t.Context(), r.Tables, hourID(name), because("the stack corrected its rows"))
 	ok(t, err)
 	r.done(t, "IngestHour", landedMessage(name))
 }
@@ -80,10 +81,10 @@ func TestResolve(t *testing.T) {
 		bill.billed(t, rowsOf(hour22), rowsOf(hour23), rowsOf(hour00))
 	})
 	t.Run("a file that is kept out changes no bill", func(t *testing.T) {
-		_, err := r.Ledger.KeepOut(t.Context(), hourID(third), because("a test of the stack"))
+		_, err := hourlog.KeepOut(t.Context(), r.Tables, hourID(third), because("a test of the stack"))
 		ok(t, err)
 		r.done(t, "IngestHour", landedMessage(third))
-		if h := r.hourRow(t, third); h.Verdict != ledger.KeptOut || h.DecidedBy != "olga" || h.DecisionReason != "a test of the stack" || h.DecidedAt.IsZero() {
+		if h := r.hourRow(t, third); h.Verdict != hourlog.KeptOut || h.DecidedBy != "olga" || h.DecisionReason != "a test of the stack" || h.DecidedAt.IsZero() {
 			t.Errorf("row %+v", h)
 		}
 		if open := r.rows(t, table.OpenDays); len(open) > 0 {
@@ -93,10 +94,10 @@ func TestResolve(t *testing.T) {
 	})
 	t.Run("a file that supersedes another is billed in its place, on the days of both", func(t *testing.T) {
 		r.supersede(t, second)
-		if h := r.hourRow(t, first); h.Verdict != ledger.Voided || h.SupersededBy != second.SHA16 || h.DecidedBy != "olga" || h.Accepted != 3 {
+		if h := r.hourRow(t, first); h.Verdict != hourlog.Voided || h.SupersededBy != second.SHA16 || h.DecidedBy != "olga" || h.Accepted != 3 {
 			t.Errorf("row of the file that left %+v", h)
 		}
-		if h := r.hourRow(t, second); h.Verdict != ledger.Accepted || h.Decision != ledger.Supersede || h.Accepted != 3 || h.Reason != "" {
+		if h := r.hourRow(t, second); h.Verdict != hourlog.Accepted || h.Decision != hourlog.DecisionSupersede || h.Accepted != 3 || h.Reason != "" {
 			t.Errorf("row of the file that counts %+v", h)
 		}
 		r.settle(t, rnd)
@@ -115,7 +116,7 @@ func TestResolve(t *testing.T) {
 		r.settle(t, rnd)
 		bill.billed(t, rowsOf(hour22), rowsOf(hour23), rowsOf(hour00))
 		h := r.hourRow(t, first)
-		if want := "2019-12-12T09:00:00Z void by olga: the stack corrected its rows"; h.Verdict != ledger.Accepted || h.Earlier != want || h.SupersededBy != "" {
+		if want := "2019-12-12T09:00:00Z void by olga: the stack corrected its rows"; h.Verdict != hourlog.Accepted || h.Earlier != want || h.SupersededBy != "" {
 			t.Errorf("row %+v; its earlier decisions should be %q", h, want)
 		}
 	})
@@ -133,7 +134,7 @@ func TestResolve(t *testing.T) {
 		bill.billed(t)
 	})
 	t.Run("a lost message is sent again by Sweep", func(t *testing.T) {
-		_, err := r.Ledger.AskTakeOver(t.Context(), hourID(second), because("again"))
+		_, err := hourlog.AskTakeOver(t.Context(), r.Tables, hourID(second), because("again"))
 		ok(t, err)
 		r.take(t, queue.Landed)
 		r.advance(time.Hour)
@@ -157,7 +158,7 @@ func TestTakeOverCrashes(t *testing.T) {
 			r.ingest(t, hour00, append(rowsOf(hour00), row(1, hour00-30, "1"))...)
 			r.ingest(t, hour00, rows...)
 			_, name := blobOf(t, hour00, rows...)
-			_, err := r.Ledger.AskTakeOver(t.Context(), hourID(name), because("it is right"))
+			_, err := hourlog.AskTakeOver(t.Context(), r.Tables, hourID(name), because("it is right"))
 			ok(t, err)
 			return r
 		},

@@ -8,7 +8,8 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
-	"stackusage/shared/ledger"
+	"stackusage/shared/daybook"
+	"stackusage/shared/hourlog"
 	"stackusage/shared/queue"
 	"stackusage/shared/table"
 )
@@ -24,12 +25,12 @@ func TestRestate(t *testing.T) {
 	want := bill.sums(t)
 	ask := func(t *testing.T, reason string) {
 		t.Helper()
-		_, err := r.Ledger.AskRestate(t.Context(), cloudID, theDay, because(reason))
+		_, err := daybook.AskRestate(t.Context(), r.Tables, cloudID, theDay, because(reason))
 		ok(t, err)
 	}
-	last := func(t *testing.T) *ledger.Revision {
+	last := func(t *testing.T) *daybook.Revision {
 		t.Helper()
-		last, err := r.Ledger.LastRevision(t.Context(), cloudID, theDay)
+		last, err := daybook.LastRevision(t.Context(), r.Tables, cloudID, theDay)
 		ok(t, err)
 		return last
 	}
@@ -69,7 +70,7 @@ func TestRestate(t *testing.T) {
 	t.Run("a request is answered once, although the day stays open", func(t *testing.T) {
 		ask(t, "while a file is about to take over")
 		second := r.ingest(t, hour23, row(2, hour22, "40"))
-		_, err := r.Ledger.AskTakeOver(t.Context(), hourID(second), because("it is right"))
+		_, err := hourlog.AskTakeOver(t.Context(), r.Tables, hourID(second), because("it is right"))
 		ok(t, err)
 		for range 3 {
 			r.done(t, "CloseDay", dayMessage(theDay))
@@ -92,7 +93,7 @@ func TestRestateCrashes(t *testing.T) {
 		func(t *testing.T) *rig {
 			r := stated(t)
 			r.done(t, "ForwardBatch", batchMessage(theDay, 1))
-			_, err := r.Ledger.AskRestate(t.Context(), cloudID, theDay, because("the payer changed"))
+			_, err := daybook.AskRestate(t.Context(), r.Tables, cloudID, theDay, because("the payer changed"))
 			ok(t, err)
 			r.movePayer(t)
 			return r
@@ -107,7 +108,7 @@ func TestRestateCrashes(t *testing.T) {
 func sameRevisions(t *testing.T, want, got *rig) {
 	t.Helper()
 	list := func(r *rig) (all []string) {
-		for rev, err := range r.Ledger.RevisionsOf(t.Context(), cloudID, theDay) {
+		for rev, err := range daybook.Revisions(t.Context(), r.Tables, cloudID, theDay) {
 			ok(t, err)
 			all = append(all, fmt.Sprint(rev.Number, rev.SHA256, rev.Restate, rev.Reason, rev.By))
 		}

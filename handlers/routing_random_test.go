@@ -9,8 +9,10 @@ import (
 	"testing"
 	"time"
 
+	"stackusage/shared/daily"
+	"stackusage/shared/daybook"
 	"stackusage/shared/landing"
-	"stackusage/shared/ledger"
+	"stackusage/shared/openday"
 	"stackusage/shared/registration"
 	"stackusage/shared/usage"
 )
@@ -66,7 +68,7 @@ func (m *payersModel) sweep() {
 		m.close("")
 	}
 	if !m.wasOff && !maps.Equal(m.charges, m.says()) {
-		m.close(ledger.SettleRegistration)
+		m.close(openday.SettleRegistration)
 	}
 }
 
@@ -82,7 +84,7 @@ func (m *payersModel) close(anew string) {
 			m.azure = m.holds("20191210")
 		}
 	}
-	if m.settled == nil || anew == ledger.SettleAll {
+	if m.settled == nil || anew == openday.SettleAll {
 		m.settled = map[string]settledPayer{}
 		for _, l := range m.landed {
 			l.looked = 0
@@ -191,12 +193,12 @@ func TestAnyTenantsAndReporting(t *testing.T) {
 				asked := rnd.IntN(2) == 0
 				did = fmt.Sprintf("step %d, %s, restated: %t", step, did, asked)
 				if asked {
-					_, err := r.Ledger.AskRestate(t.Context(), cloudID, theDay, because(did))
+					_, err := daybook.AskRestate(t.Context(), r.Tables, cloudID, theDay, because(did))
 					ok(t, err)
 				}
 				r.untilNothingIsOpen(t, rnd)
 				if asked {
-					m.close(ledger.SettleAll)
+					m.close(openday.SettleAll)
 				} else if len(m.landed) > landed {
 					m.close("")
 				}
@@ -225,13 +227,13 @@ func TestAnyTenantsAndReporting(t *testing.T) {
 
 func (r *rig) checkFindings(t *testing.T, did string, m *payersModel) {
 	t.Helper()
-	last, err := r.Ledger.LastRevision(t.Context(), cloudID, theDay)
+	last, err := daybook.LastRevision(t.Context(), r.Tables, cloudID, theDay)
 	ok(t, err)
 	want := 0
 	for _, tenants := range m.differs {
 		want += len(tenants)
 	}
-	if last.Number != int64(m.revisions) || last.Findings != int64(want) || (last.Reporting == ledger.ReportingOff) != m.wasOff {
+	if last.Number != int64(m.revisions) || last.Findings != int64(want) || (last.Reporting == daily.ReportingOff) != m.wasOff {
 		t.Errorf("%s: revision %d with %d findings, reporting %q; want %d with %d, off: %t", did, last.Number, last.Findings, last.Reporting, m.revisions, want, m.wasOff)
 	}
 }

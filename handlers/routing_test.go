@@ -9,8 +9,9 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
+	"stackusage/shared/daybook"
+	"stackusage/shared/hourlog"
 	"stackusage/shared/landing"
-	"stackusage/shared/ledger"
 	"stackusage/shared/registrar"
 	"stackusage/shared/registration"
 	"stackusage/shared/table"
@@ -115,7 +116,7 @@ func TestTenantsAreCharged(t *testing.T) {
 	})
 	restate := func(t *testing.T, why string) {
 		t.Helper()
-		_, err := r.Ledger.AskRestate(t.Context(), cloudID, theDay, because(why))
+		_, err := daybook.AskRestate(t.Context(), r.Tables, cloudID, theDay, because(why))
 		ok(t, err)
 		r.settle(t, rnd)
 	}
@@ -159,7 +160,7 @@ func TestReportingIsOff(t *testing.T) {
 		if got := b.records(t); len(got) > 0 {
 			t.Errorf("commerce took %v", got)
 		}
-		if h := r.hourRow(t, name); h.Verdict != ledger.Accepted || h.Reporting != "off" {
+		if h := r.hourRow(t, name); h.Verdict != hourlog.Accepted || h.Reporting != "off" {
 			t.Errorf("%+v", h)
 		}
 		if p := revision(1); p["reporting"] != "off" || p["rows"] != int64(4) || p["records"] != int64(0) || p["batches"] != int64(0) {
@@ -250,7 +251,7 @@ func TestTheCalendarOfARegistration(t *testing.T) {
 		r.registerAs(t, func(reg *registration.Registration) { reg.End = hour23.Start() })
 		last := r.ingest(t, hour23, rowsOf(hour23)...) // the rows of the last hour
 		late := r.ingest(t, hour23+1, rowsOf(hour23+1)...)
-		if v, w := r.hourRow(t, last).Verdict, r.hourRow(t, late).Verdict; v != ledger.Accepted || w != ledger.Unregistered {
+		if v, w := r.hourRow(t, last).Verdict, r.hourRow(t, late).Verdict; v != hourlog.Accepted || w != hourlog.Unregistered {
 			t.Errorf("%s, %s", v, w)
 		}
 		r.take(t, "usage-landed")
@@ -260,7 +261,7 @@ func TestTheCalendarOfARegistration(t *testing.T) {
 		r.registerAs(t, func(*registration.Registration) {})
 		r.sweepSince(t, r.Now().Add(-61*time.Minute))
 		r.announced(t)
-		if v := r.hourRow(t, late).Verdict; v != ledger.Accepted {
+		if v := r.hourRow(t, late).Verdict; v != hourlog.Accepted {
 			t.Errorf("%s", v)
 		}
 	})
@@ -270,7 +271,7 @@ func TestTheCalendarOfARegistration(t *testing.T) {
 		r.registerAs(t, func(*registration.Registration) {})
 		r.sweepSince(t, r.Now().Add(-61*time.Minute))
 		r.announced(t)
-		if v := r.hourRow(t, name).Verdict; v != ledger.Accepted {
+		if v := r.hourRow(t, name).Verdict; v != hourlog.Accepted {
 			t.Errorf("%s", v)
 		}
 	})

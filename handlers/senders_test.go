@@ -11,7 +11,7 @@ import (
 	"stackusage/internal/faultstore"
 	"stackusage/shared/daily"
 	"stackusage/shared/forward"
-	"stackusage/shared/ledger"
+	"stackusage/shared/outbox"
 	"stackusage/shared/outcome"
 	"stackusage/shared/queue"
 	"stackusage/shared/table"
@@ -21,7 +21,7 @@ import (
 // commerce, and that all who remember say the same.
 func (r *rig) checkSent(t *testing.T, requests int) {
 	t.Helper()
-	if b := r.batch(t); b.State != ledger.BatchDone || b.Accepted+b.Duplicate != 3 || !b.LeasedUntil.IsZero() {
+	if b := r.batch(t); b.State != outbox.BatchDone || b.Accepted+b.Duplicate != 3 || !b.LeasedUntil.IsZero() {
 		t.Errorf("%+v", b)
 	}
 	if len(r.commerce.accepted) != 3 || len(r.commerce.bodies) != requests || len(r.answers(t)) != 3 {
@@ -87,10 +87,10 @@ func TestOneSenderOfTwoAtOnce(t *testing.T) {
 func TestASenderThatDied(t *testing.T) {
 	t.Parallel()
 	r := stated(t)
-	id := ledger.BatchID{CloudID: cloudID, Day: theDay, Revision: 1, Number: 1}
+	id := outbox.ID{CloudID: cloudID, Day: theDay, Revision: 1, Number: 1}
 	b := r.batch(t)
 	b.LeasedUntil = r.Now().Add(r.Settings.SendLimit)
-	ok(t, r.Ledger.UpdateBatch(t.Context(), id, b))
+	ok(t, outbox.Update(t.Context(), r.Tables, id, b))
 	r.done(t, "ForwardBatch", batchMessage(theDay, 1))
 	if n := len(r.commerce.bodies); n != 0 {
 		t.Errorf("%d requests while it may be at work", n)
@@ -106,10 +106,10 @@ func TestAClaimByAClockThatRanAhead(t *testing.T) {
 	t.Parallel()
 	r := stated(t)
 	r.lose(t, queue.Batches)
-	id := ledger.BatchID{CloudID: cloudID, Day: theDay, Revision: 1, Number: 1}
+	id := outbox.ID{CloudID: cloudID, Day: theDay, Revision: 1, Number: 1}
 	b := r.batch(t)
 	b.LeasedUntil = r.Now().Add(9 * time.Hour)
-	ok(t, r.Ledger.UpdateBatch(t.Context(), id, b))
+	ok(t, outbox.Update(t.Context(), r.Tables, id, b))
 	hidden := time.Duration(0)
 	r.through(func(op faultstore.Operation, do func() error) error {
 		if op.Name == queue.Batches {
@@ -145,7 +145,7 @@ func TestARequestEndsWithItsClaim(t *testing.T) {
 		return nil, &forward.Failure{Kind: forward.Unknown, Err: ctx.Err()}
 	})
 	r.done(t, "ForwardBatch", batchMessage(theDay, 1))
-	if b := r.batch(t); b.State != ledger.BatchWaiting || b.Unknowns != 1 || !b.LeasedUntil.IsZero() {
+	if b := r.batch(t); b.State != outbox.Waiting || b.Unknowns != 1 || !b.LeasedUntil.IsZero() {
 		t.Errorf("%+v", b)
 	}
 	r.Commerce = inner
@@ -183,19 +183,19 @@ func TestAFailedSenderLetsGo(t *testing.T) {
 // first.
 func (r *rig) listBatches(t *testing.T, n int) {
 	t.Helper()
-	m := ledger.Manifest{CloudID: cloudID, UsageDay: theDay, Revision: 1}
+	m := daily.Manifest{CloudID: cloudID, UsageDay: theDay, Revision: 1}
 	b := r.batch(t)
 	for i := range n {
 		m.Batches = append(m.Batches, daily.Batch{Number: i + 1, Blob: b.Blob, SHA256: b.SHA256, Records: int(b.Records)})
 	}
-	ok(t, r.Ledger.OpenBatches(t.Context(), m, r.Now()))
+	ok(t, outbox.Open(t.Context(), r.Tables, m, r.Now()))
 }
 
 // TestSweepAddsToNoBacklog: messages that wait behind others are not lost.
 func TestSweepAddsToNoBacklog(t *testing.T) {
 	t.Parallel()
 	r := stated(t)
-	id := ledger.BatchID{CloudID: cloudID, Day: theDay, Revision: 1, Number: 1}
+	id := outbox.ID{CloudID: cloudID, Day: theDay, Revision: 1, Number: 1}
 	r.listBatches(t, 3)
 	r.advance(16 * time.Minute)
 	depth := func(t *testing.T, want int64) {
@@ -212,8 +212,8 @@ func TestSweepAddsToNoBacklog(t *testing.T) {
 	})
 	t.Run("a batch that waits for its time counts as work", func(t *testing.T) {
 		b := r.batch(t)
-		b.State, b.NotBefore = ledger.BatchWaiting, r.Now().Add(time.Hour)
-		ok(t, r.Ledger.UpdateBatch(t.Context(), id, b))
+		b.State, b.NotBefore = outbox.Waiting, r.Now().Add(time.Hour)
+		ok(t, outbox.Update(t.Context(), r.Tables, id, b))
 		r.lose(t, queue.Batches)
 		ok(t, r.store.Queues.Enqueue(t.Context(), queue.Batches, batchMessage(theDay, 1), time.Hour))
 		depth(t, 3) // its own, and the two that were lost

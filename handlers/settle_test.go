@@ -11,9 +11,11 @@ import (
 	"time"
 
 	"stackusage/internal/faultstore"
+	"stackusage/shared/daybook"
+	"stackusage/shared/hourlog"
 	"stackusage/shared/landing"
-	"stackusage/shared/ledger"
 	"stackusage/shared/meter"
+	"stackusage/shared/openday"
 	"stackusage/shared/registrar"
 	"stackusage/shared/registration"
 	"stackusage/shared/settlement"
@@ -24,9 +26,9 @@ import (
 const fabrikamPays = "77777777-29a7-4eba-a6d4-76202383f07f"
 
 // settlement is what the last revision of a day has settled.
-func (r *rig) settlement(t *testing.T, day usage.Day) (ledger.Revision, settlement.Settlement) {
+func (r *rig) settlement(t *testing.T, day usage.Day) (daybook.Revision, settlement.Settlement) {
 	t.Helper()
-	last, err := r.Ledger.LastRevision(t.Context(), cloudID, day)
+	last, err := daybook.LastRevision(t.Context(), r.Tables, cloudID, day)
 	ok(t, err)
 	if last == nil || last.Settlement == "" {
 		t.Fatalf("nothing is settled: %+v", last)
@@ -82,7 +84,7 @@ func TestALateRowDoesNotMoveTheBillingSubscription(t *testing.T) {
 		check(t, "charged", want, paid(t, b))
 	})
 	t.Run("an operator who restates the day has it settled by the nearest observation", func(t *testing.T) {
-		_, err := r.Ledger.AskRestate(t.Context(), cloudID, theDay, because("the customer had moved already"))
+		_, err := daybook.AskRestate(t.Context(), r.Tables, cloudID, theDay, because("the customer had moved already"))
 		ok(t, err)
 		r.settle(t, rand.New(rand.NewPCG(1, 1)))
 		check(t, "charged", map[string]string{"2019-12-10 " + contosoPays: "54634277698583901/1000000000000000", "2019-12-10 " + payer: "1/1000"}, paid(t, b))
@@ -113,7 +115,7 @@ func TestNothingBecomesFreeByALateHeader(t *testing.T) {
 		t.Errorf("findings %d: %+v", last.Findings, settled.Seen)
 	}
 	t.Run("a day that is restated goes by the registration's list, whatever headers say", func(t *testing.T) {
-		_, err := r.Ledger.AskRestate(t.Context(), cloudID, theDay, because("is it the same?"))
+		_, err := daybook.AskRestate(t.Context(), r.Tables, cloudID, theDay, because("is it the same?"))
 		ok(t, err)
 		r.settle(t, rand.New(rand.NewPCG(1, 1)))
 		check(t, "classes", want, paidBy(t, b, "meterClass"))
@@ -122,7 +124,7 @@ func TestNothingBecomesFreeByALateHeader(t *testing.T) {
 		_, err := r.registrar().SetInfrastructure(t.Context(), registration.DefaultName(cloudID), registration.InfrastructureEntry{EffectiveDay: "20191210",
 			Subscriptions: []string{subscription}, Note: registration.Note{By: "olga", Reason: "it is the stack's own"}})
 		ok(t, err)
-		_, err = r.Ledger.AskRevision(t.Context(), cloudID, theDay, ledger.SettleRegistration, because("the list has changed"))
+		_, err = daybook.AskRevision(t.Context(), r.Tables, cloudID, theDay, openday.SettleRegistration, because("the list has changed"))
 		ok(t, err)
 		r.settle(t, rand.New(rand.NewPCG(1, 1)))
 		check(t, "classes", map[string]string{"2019-12-10 full": "0", "2019-12-10 admin": want["2019-12-10 full"]}, paidBy(t, b, "meterClass"))
@@ -160,19 +162,19 @@ func TestANewCatalogueReachesAClosedDayByItsRestatement(t *testing.T) {
 	r.Meters = catalogueWith(t, tableMeter, ",full,", ",informational,")
 	r.rowOfTheDay(t, hour00+1, landing.Header{}, row(1, hour22, "1"))
 	check(t, "a late row", map[string]string{"2019-12-10 full": "55634277698583901/1000000000000000"}, paidBy(t, b, "meterClass"))
-	restate := func(settle string) ledger.Revision {
+	restate := func(settle string) daybook.Revision {
 		t.Helper()
-		_, err := r.Ledger.AskRevision(t.Context(), cloudID, theDay, settle, because("another catalogue"))
+		_, err := daybook.AskRevision(t.Context(), r.Tables, cloudID, theDay, settle, because("another catalogue"))
 		ok(t, err)
 		r.settle(t, rand.New(rand.NewPCG(1, 1)))
 		last, _ := r.settlement(t, theDay)
 		return last
 	}
-	if last := restate(ledger.SettleRegistration); last.Catalogue != first.Catalogue || last.Settle != ledger.SettleRegistration {
+	if last := restate(openday.SettleRegistration); last.Catalogue != first.Catalogue || last.Settle != openday.SettleRegistration {
 		t.Errorf("after a change of the registration: %+v", last)
 	}
 	check(t, "after a change of the registration", map[string]string{"2019-12-10 full": "55634277698583901/1000000000000000"}, paidBy(t, b, "meterClass"))
-	if last := restate(ledger.SettleAll); last.Catalogue != r.Meters.SHA256() || last.Settle != ledger.SettleAll {
+	if last := restate(openday.SettleAll); last.Catalogue != r.Meters.SHA256() || last.Settle != openday.SettleAll {
 		t.Errorf("after an operator's restatement: %+v", last)
 	}
 	check(t, "after an operator's restatement", map[string]string{"2019-12-10 full": "0", "2019-12-10 informational": "55634277698583901/1000000000000000"}, paidBy(t, b, "meterClass"))
@@ -197,7 +199,7 @@ func TestAChangeOfTheRegistrationLeavesTenants(t *testing.T) {
 	was, _ := r.settlement(t, theDay)
 	r.rowOfTheDay(t, hour00+3, landing.Header{TenantsAt: hour00.Start(), Tenants: map[string]string{subscription: fabrikam}, ProviderSubscriptions: []string{operators}}, row(1, hour22, "0"))
 	r.mapTenant(t, contoso, fabrikamPays, "20191210")
-	_, err := r.Ledger.AskRevision(t.Context(), cloudID, theDay, ledger.SettleRegistration, because("the mapping has changed"))
+	_, err := daybook.AskRevision(t.Context(), r.Tables, cloudID, theDay, openday.SettleRegistration, because("the mapping has changed"))
 	ok(t, err)
 	r.settle(t, rand.New(rand.NewPCG(1, 1)))
 	all := "54634277698583901/1000000000000000"
@@ -231,7 +233,7 @@ func TestADamagedSettlementIsNotUsed(t *testing.T) {
 			ok(t, err)
 			c.spoil(t, r, row.Props)
 			ok(t, r.store.Tables.Apply(t.Context(), table.UsageDays, cloudID, table.Op{Verb: table.Put, Row: row}))
-			_, err = r.Ledger.AskRevision(t.Context(), cloudID, theDay, ledger.SettleNothing, because("to be sure"))
+			_, err = daybook.AskRevision(t.Context(), r.Tables, cloudID, theDay, openday.SettleNothing, because("to be sure"))
 			ok(t, err)
 			if body := r.fails(t, "CloseDay", dayMessage(theDay)); !strings.Contains(body, c.want) {
 				t.Errorf("body %s, want %q", body, c.want)
@@ -399,7 +401,7 @@ func TestADayOfNothingRecordsNoInfrastructure(t *testing.T) {
 	r := registered(t)
 	b := newBilling(t, r)
 	for _, h := range allDay {
-		_, err := r.Ledger.Exclude(t.Context(), hourID(r.ingest(t, h, rowsOf(h)...)), because("a test of the stack"), false)
+		_, err := hourlog.Exclude(t.Context(), r.Tables, hourID(r.ingest(t, h, rowsOf(h)...)), because("a test of the stack"), false)
 		ok(t, err)
 	}
 	r.settle(t, rand.New(rand.NewPCG(1, 1)))

@@ -8,8 +8,9 @@ import (
 	"testing"
 	"time"
 
+	"stackusage/shared/hourlog"
 	"stackusage/shared/landing"
-	"stackusage/shared/ledger"
+	"stackusage/shared/reasoned"
 	"stackusage/shared/redrive"
 	"stackusage/shared/table"
 )
@@ -23,8 +24,8 @@ type pausing struct {
 
 // pausing is the app's ledger, which calls hook before the at-th time that it
 // lists rejected rows.
-func (r *rig) pausing(at int, hook func()) *ledger.Ledger {
-	return &ledger.Ledger{Store: &pausing{Store: r.Ledger.Store, at: at, hook: hook}}
+func (r *rig) pausing(at int, hook func()) table.Store {
+	return &pausing{Store: r.Tables, at: at, hook: hook}
 }
 
 func (p *pausing) List(ctx context.Context, name, partition, from, to string) iter.Seq2[table.Row, error] {
@@ -48,14 +49,14 @@ func TestARunThatWasOvertaken(t *testing.T) {
 		r.settle(t, rnd)
 		slow := r.redriver()
 		var second error
-		slow.Ledger = r.pausing(at, func() {
+		slow.Tables = r.pausing(at, func() {
 			_, second = r.redriver().Redrive(t.Context(), fix(name, 4, row(4, hour22, "16")))
 		})
 		_, first := slow.Redrive(t.Context(), fix(name, 4, row(4, hour22, "8")))
-		if (first == nil) == (second == nil) || first != nil && !errors.Is(first, ledger.ErrDecided) || second != nil && !errors.Is(second, ledger.ErrDecided) {
+		if (first == nil) == (second == nil) || first != nil && !errors.Is(first, reasoned.ErrDecided) || second != nil && !errors.Is(second, reasoned.ErrDecided) {
 			t.Errorf("listing %d: errors %v, %v", at, first, second)
 		}
-		if _, err := r.redriver().Redrive(t.Context(), fix(name, 4, row(4, hour22, "32"))); !errors.Is(err, ledger.ErrDecided) {
+		if _, err := r.redriver().Redrive(t.Context(), fix(name, 4, row(4, hour22, "32"))); !errors.Is(err, reasoned.ErrDecided) {
 			t.Errorf("listing %d: error %v, want that the row counts", at, err)
 		}
 		r.settle(t, rnd)
@@ -78,7 +79,7 @@ func TestARowThatCountsIsNotDismissed(t *testing.T) {
 		_, err := r.redriver().Redrive(t.Context(), fix(name, 4, row(4, hour22, "16")))
 		ok(t, err)
 	})
-	if err := slow.Dismiss(t.Context(), hourID(name), rowsRefused(t, slow, hourID(name)), because("no usage")); !errors.Is(err, ledger.ErrDecided) {
+	if err := hourlog.Dismiss(t.Context(), slow, hourID(name), rowsRefused(t, slow, hourID(name)), because("no usage")); !errors.Is(err, reasoned.ErrDecided) {
 		t.Errorf("error %v, want that row 4 counts", err)
 	}
 	r.settle(t, rnd)
@@ -86,9 +87,9 @@ func TestARowThatCountsIsNotDismissed(t *testing.T) {
 }
 
 // rowsRefused are the rejected rows of an hour as l reads them.
-func rowsRefused(t testing.TB, l *ledger.Ledger, id ledger.HourID) (rows []ledger.RejectedRow) {
+func rowsRefused(t testing.TB, tables table.Store, id hourlog.ID) (rows []hourlog.RejectedRow) {
 	t.Helper()
-	for q, err := range l.RejectedRows(t.Context(), id) {
+	for q, err := range hourlog.RejectedRows(t.Context(), tables, id) {
 		ok(t, err)
 		rows = append(rows, q)
 	}
@@ -127,25 +128,25 @@ func TestARedriveThatDiedIsWithdrawn(t *testing.T) {
 	bill := newBilling(t, r)
 	r.settle(t, rnd)
 	dead := r.redriver()
-	dead.Ledger = &ledger.Ledger{Store: dying{r.Ledger.Store}}
+	dead.Tables = dying{r.Tables}
 	if _, err := dead.Redrive(t.Context(), fix(name, 4, row(4, hour22, "8"))); !errors.Is(err, errFault) {
 		t.Fatalf("error %v", err)
 	}
 	rows := r.refusedRows(t, name)
-	if err := r.Ledger.Dismiss(t.Context(), hourID(name), rows, because("it is no usage")); !errors.Is(err, ledger.ErrDecided) {
+	if err := hourlog.Dismiss(t.Context(), r.Tables, hourID(name), rows, because("it is no usage")); !errors.Is(err, reasoned.ErrDecided) {
 		t.Errorf("a row was dismissed while the hour is about to change: %v", err)
 	}
-	standing, err := r.Ledger.AcceptedHour(t.Context(), hourID(name))
+	standing, err := hourlog.AcceptedHour(t.Context(), r.Tables, hourID(name))
 	ok(t, err)
 	corrected := hourID(name)
 	corrected.SHA16 = standing.Challenger
 	for range 2 { // the second time there is nothing to withdraw
-		h, err := r.Ledger.KeepOut(t.Context(), corrected, because("it is no usage"))
-		if err != nil || h.Verdict != ledger.KeptOut {
+		h, err := hourlog.KeepOut(t.Context(), r.Tables, corrected, because("it is no usage"))
+		if err != nil || h.Verdict != hourlog.KeptOut {
 			t.Errorf("row %+v, error %v", h, err)
 		}
 	}
-	ok(t, r.Ledger.Dismiss(t.Context(), hourID(name), rows, because("it is no usage")))
+	ok(t, hourlog.Dismiss(t.Context(), r.Tables, hourID(name), rows, because("it is no usage")))
 	r.advance(24 * time.Hour)
 	r.settle(t, rnd)
 	bill.billed(t, rowsOf(hour22), rowsOf(hour23), rowsOf(hour00))
@@ -162,22 +163,22 @@ func TestADismissalWhileTheHourMoves(t *testing.T) {
 	t.Parallel()
 	r, name := refusedHour(t)
 	rows := r.refusedRows(t, name)[1:] // line 5, which the redrive leaves out
-	l := &ledger.Ledger{Store: &beforeWrite{r.Ledger.Store, table.Quarantine, func() {
+	tables := &beforeWrite{r.Tables, table.Quarantine, func() {
 		_, err := r.redriver().Redrive(t.Context(), fix(name, 4, row(4, hour22, "8")))
 		ok(t, err)
-	}}}
-	ok(t, l.Dismiss(t.Context(), hourID(name), rows, because("noise")))
-	if rows := r.refusedRows(t, name); rows[0].State != ledger.Redriven || rows[1].State != ledger.Dismissed || rows[1].DecisionReason != "noise" {
+	}}
+	ok(t, hourlog.Dismiss(t.Context(), tables, hourID(name), rows, because("noise")))
+	if rows := r.refusedRows(t, name); rows[0].State != hourlog.Redriven || rows[1].State != hourlog.Dismissed || rows[1].DecisionReason != "noise" {
 		t.Errorf("rows %+v", rows)
 	}
 	// And one that the corrected blob has fixed is not.
 	r2, name := refusedHour(t)
 	rows = r2.refusedRows(t, name)[:1]
-	l = &ledger.Ledger{Store: &beforeWrite{r2.Ledger.Store, table.Quarantine, func() {
+	tables = &beforeWrite{r2.Tables, table.Quarantine, func() {
 		_, err := r2.redriver().Redrive(t.Context(), fix(name, 4, row(4, hour22, "8")))
 		ok(t, err)
-	}}}
-	if err := l.Dismiss(t.Context(), hourID(name), rows, because("noise")); !errors.Is(err, ledger.ErrDecided) {
+	}}
+	if err := hourlog.Dismiss(t.Context(), tables, hourID(name), rows, because("noise")); !errors.Is(err, reasoned.ErrDecided) {
 		t.Errorf("error %v, want that the row counts", err)
 	}
 }
@@ -206,17 +207,17 @@ func TestADismissalBeforeARedriveIsAnnounced(t *testing.T) {
 	r.drop(t, name, file)
 	r.commitRejecting(t, name, file, 4, 5)
 	slow := r.redriver()
-	slow.Ledger = &ledger.Ledger{Store: &beforeWrite{r.Ledger.Store, table.UsageHours, func() {
-		ok(t, r.Ledger.Dismiss(t.Context(), hourID(name), r.refusedRows(t, name)[:1], because("noise")))
-	}}}
+	slow.Tables = &beforeWrite{r.Tables, table.UsageHours, func() {
+		ok(t, hourlog.Dismiss(t.Context(), r.Tables, hourID(name), r.refusedRows(t, name)[:1], because("noise")))
+	}}
 	out, err := slow.Redrive(t.Context(), redrive.Request{ID: hourID(name), Why: because("the rules take it now")})
 	if err != nil || out.Rows != 1 {
 		t.Errorf("outcome %+v, error %v", out, err)
 	}
-	if rows := r.refusedRows(t, name); len(rows) != 2 || rows[0].State != ledger.Dismissed || rows[1].State != ledger.Redriven {
+	if rows := r.refusedRows(t, name); len(rows) != 2 || rows[0].State != hourlog.Dismissed || rows[1].State != hourlog.Redriven {
 		t.Errorf("rows %+v", rows)
 	}
-	if h, err := r.Ledger.AcceptedHour(t.Context(), hourID(name)); err != nil || h.Accepted != 4 || h.Challenger != "" {
+	if h, err := hourlog.AcceptedHour(t.Context(), r.Tables, hourID(name)); err != nil || h.Accepted != 4 || h.Challenger != "" {
 		t.Errorf("pointer %+v, error %v", h, err)
 	}
 }
@@ -232,14 +233,14 @@ func TestDismissFailsBothWays(t *testing.T) {
 			return r
 		},
 		func(r *rig) (int, string) {
-			var rows []ledger.RejectedRow
-			for row, err := range r.Ledger.RejectedRows(t.Context(), hourID(name)) {
+			var rows []hourlog.RejectedRow
+			for row, err := range hourlog.RejectedRows(t.Context(), r.Tables, hourID(name)) {
 				if err != nil {
 					return 500, err.Error()
 				}
 				rows = append(rows, row)
 			}
-			if err := r.Ledger.Dismiss(t.Context(), hourID(name), rows, because("noise")); err != nil {
+			if err := hourlog.Dismiss(t.Context(), r.Tables, hourID(name), rows, because("noise")); err != nil {
 				return 500, err.Error()
 			}
 			return 200, "{}"

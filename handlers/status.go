@@ -15,7 +15,7 @@ func (a *App) status(w http.ResponseWriter, r *http.Request) {
 	defer cancel()
 	w.Header().Set("Content-Type", "application/json")
 	s, err := status.Reader{
-		Closer: a.closer(), Ledger: a.Ledger, Registrations: a.Registrations, Blobs: a.Blobs, Landing: a.Landing, Queues: a.Queues, Log: a.log(ctx), Now: a.Now,
+		Closer: a.closer(), Tables: a.Tables, Registrations: a.Registrations, Blobs: a.Blobs, Landing: a.Landing, Queues: a.Queues, Log: a.log(ctx), Now: a.Now,
 	}.Read(ctx)
 	if err != nil {
 		a.Log.ErrorContext(ctx, "status failed", slog.String("error", err.Error()))

@@ -14,9 +14,10 @@ import (
 
 	"stackusage/internal/faultstore"
 	"stackusage/shared/calendar"
+	"stackusage/shared/hourlog"
 	"stackusage/shared/landing"
-	"stackusage/shared/ledger"
 	"stackusage/shared/queue"
+	"stackusage/shared/reasoned"
 	"stackusage/shared/registration"
 	"stackusage/shared/status"
 	"stackusage/shared/table"
@@ -132,7 +133,7 @@ func TestStatus(t *testing.T) {
 			history, err := r.registry().History(t.Context(), cloudID)
 			ok(t, err)
 			missed := usage.HourOf(r.Now()) - 8
-			_, err = calendar.Accept(t.Context(), r.store.Tables, history, calendar.Range{First: missed, Last: missed}, ledger.Reasoned{By: "olga", Reason: "lost", At: r.Now()})
+			_, err = calendar.Accept(t.Context(), r.store.Tables, history, calendar.Range{First: missed, Last: missed}, reasoned.Decision{By: "olga", Reason: "lost", At: r.Now()})
 			ok(t, err)
 			return r
 		}, []string{"notice HoursAccepted: "}},
@@ -197,13 +198,13 @@ func TestStatus(t *testing.T) {
 			r := well(t, 2)
 			h := usage.HourOf(r.Now()) - 2
 			name := r.ingest(t, h, "{}", row(1, h, "1"))
-			id := ledger.HourID{CloudID: cloudID, Hour: h, SHA16: name.SHA16}
-			var rows []ledger.RejectedRow
-			for q, err := range r.Ledger.RejectedRows(t.Context(), id) {
+			id := hourlog.ID{CloudID: cloudID, Hour: h, SHA16: name.SHA16}
+			var rows []hourlog.RejectedRow
+			for q, err := range hourlog.RejectedRows(t.Context(), r.Tables, id) {
 				ok(t, err)
 				rows = append(rows, q)
 			}
-			ok(t, r.Ledger.Dismiss(t.Context(), id, rows, ledger.Reasoned{By: "olga", Reason: "no usage", At: r.Now()}))
+			ok(t, hourlog.Dismiss(t.Context(), r.Tables, id, rows, reasoned.Decision{By: "olga", Reason: "no usage", At: r.Now()}))
 			return r
 		}, nil},
 		"a day that waits, and then is overdue": {func(t *testing.T) *rig {
@@ -231,9 +232,9 @@ func TestStatus(t *testing.T) {
 		"a message that is dismissed": {func(t *testing.T) *rig {
 			r := well(t)
 			r.done(t, "CloseDay", "garbage")
-			for m, err := range r.Ledger.FailedMessages(t.Context()) {
+			for m, err := range queue.FailedMessages(t.Context(), r.Tables) {
 				ok(t, err)
-				_, err = r.Ledger.DismissFailed(t.Context(), m, ledger.Reasoned{By: "olga", Reason: "a test", At: r.Now().Add(time.Second)})
+				_, err = queue.DismissFailed(t.Context(), r.Tables, m, reasoned.Decision{By: "olga", Reason: "a test", At: r.Now().Add(time.Second)})
 				ok(t, err)
 			}
 			return r

@@ -16,8 +16,8 @@ import (
 	"time"
 
 	"stackusage/internal/faultstore"
+	"stackusage/shared/hourlog"
 	"stackusage/shared/landing"
-	"stackusage/shared/ledger"
 	"stackusage/shared/table"
 )
 
@@ -97,10 +97,10 @@ func (r *rig) only(t testing.TB, name string) table.Props {
 }
 
 // hourRow is the verdict on a blob.
-func (r *rig) hourRow(t testing.TB, name landing.Name) ledger.Hour {
+func (r *rig) hourRow(t testing.TB, name landing.Name) hourlog.Hour {
 	t.Helper()
-	l := ledger.Ledger{Store: r.store.Tables}
-	h, err := l.Hour(context.Background(), ledger.HourID{CloudID: name.CloudID, Hour: name.Hour, SHA16: name.SHA16})
+	tables := r.store.Tables
+	h, err := hourlog.Read(context.Background(), tables, hourlog.ID{CloudID: name.CloudID, Hour: name.Hour, SHA16: name.SHA16})
 	ok(t, err)
 	return h
 }

@@ -5,8 +5,8 @@ import (
 	"testing"
 	"time"
 
+	"stackusage/shared/hourlog"
 	"stackusage/shared/landing"
-	"stackusage/shared/ledger"
 	"stackusage/shared/queue"
 	"stackusage/shared/sweep"
 	"stackusage/shared/table"
@@ -103,10 +103,10 @@ func TestSweepOfWhatIsOld(t *testing.T) {
 		}
 		r.sweepSince(t, r.Now().Add(-time.Hour))
 		r.announced(t)
-		if v := r.hourRow(t, late).Verdict; v != ledger.Accepted {
+		if v := r.hourRow(t, late).Verdict; v != hourlog.Accepted {
 			t.Errorf("verdict %s", v)
 		}
-		if h := r.hourRow(t, old); h.Verdict != ledger.Rejected || h.Code != landing.RejectedTooManyRows {
+		if h := r.hourRow(t, old); h.Verdict != hourlog.Rejected || h.Code != landing.RejectedTooManyRows {
 			t.Errorf("%+v", h)
 		}
 	})
@@ -117,22 +117,22 @@ func TestSweepOfWhatIsOld(t *testing.T) {
 		r.Settings.Limits.Rows = 5
 		r.sweepSince(t, r.Now().Add(-time.Hour))
 		r.announced(t)
-		if v := r.hourRow(t, old).Verdict; v != ledger.Accepted {
+		if v := r.hourRow(t, old).Verdict; v != hourlog.Accepted {
 			t.Errorf("verdict %s", v)
 		}
 	})
 	t.Run("so does one that is to take another's place", func(t *testing.T) {
 		other := r.ingest(t, hour22, row(1, hour22-1, "3"))
-		if n := r.swept(t, time.Hour); n != 0 || r.hourRow(t, other).Verdict != ledger.Conflict {
+		if n := r.swept(t, time.Hour); n != 0 || r.hourRow(t, other).Verdict != hourlog.Conflict {
 			t.Errorf("%d announced", n)
 		}
-		_, err := r.Ledger.AskTakeOver(t.Context(), hourID(other), because("it is right"))
+		_, err := hourlog.AskTakeOver(t.Context(), r.Tables, hourID(other), because("it is right"))
 		ok(t, err)
 		for range 2 { // it took the place; that is the end of it
 			r.sweepSince(t, r.Now().Add(-time.Hour))
 			r.announced(t)
 		}
-		if v := r.hourRow(t, other).Verdict; v != ledger.Accepted {
+		if v := r.hourRow(t, other).Verdict; v != hourlog.Accepted {
 			t.Errorf("verdict %s", v)
 		}
 	})

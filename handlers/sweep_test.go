@@ -12,9 +12,10 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"stackusage/internal/faultstore"
+	"stackusage/shared/hourlog"
 	"stackusage/shared/landing"
-	"stackusage/shared/ledger"
 	"stackusage/shared/queue"
+	"stackusage/shared/sweep"
 	"stackusage/shared/table"
 )
 
@@ -34,8 +35,8 @@ func (r *rig) sweepSince(t testing.TB, last time.Time) {
 	t.Helper()
 	r.forget(t, table.Sweeps)
 	if !last.IsZero() {
-		l := ledger.Ledger{Store: r.store.Tables}
-		ok(t, l.PutSweeps(context.Background(), cloudID, last, ledger.TurnCompare, ledger.TurnUndecided))
+		tables := r.store.Tables
+		ok(t, sweep.PutTurns(context.Background(), tables, cloudID, last, sweep.TurnCompare, sweep.TurnUndecided))
 	}
 	r.sweepAgain(t, last)
 }
@@ -68,7 +69,7 @@ func TestSweepLanded(t *testing.T) {
 	t.Run("a blob without a verdict is announced, others are not", func(t *testing.T) {
 		r.advance(16 * time.Minute)
 		r.sweep(t)
-		if n := r.announced(t); n != 1 || r.hourRow(t, name).Verdict != ledger.Unregistered {
+		if n := r.announced(t); n != 1 || r.hourRow(t, name).Verdict != hourlog.Unregistered {
 			t.Errorf("%d announced", n)
 		}
 	})
@@ -79,7 +80,7 @@ func TestSweepLanded(t *testing.T) {
 		}
 		r.register(t)
 		r.sweep(t)
-		if n := r.announced(t); n != 1 || r.hourRow(t, name).Verdict != ledger.Accepted {
+		if n := r.announced(t); n != 1 || r.hourRow(t, name).Verdict != hourlog.Accepted {
 			t.Errorf("%d announced, verdict %s", n, r.hourRow(t, name).Verdict)
 		}
 	})
@@ -214,8 +215,8 @@ func TestSweepPoison(t *testing.T) {
 				t.Errorf("after another %s: %d messages, want %d", c.after, got, c.want)
 			}
 		}
-		resent := func() ledger.FailedMessage {
-			m, err := r.Ledger.Failed(t.Context(), queue.Landed, announced[0])
+		resent := func() queue.FailedMessage {
+			m, err := queue.Failed(t.Context(), r.Tables, queue.Landed, announced[0])
 			ok(t, err)
 			return m
 		}

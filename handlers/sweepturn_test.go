@@ -8,7 +8,6 @@ import (
 	"time"
 
 	"stackusage/internal/faultstore"
-	"stackusage/shared/ledger"
 	"stackusage/shared/queue"
 	"stackusage/shared/sweep"
 	"stackusage/shared/table"
@@ -112,10 +111,10 @@ func TestSweepNotesItsTurns(t *testing.T) {
 		if found := len(r.take(t, queue.Landed)); found != 1 && found != want {
 			t.Errorf("stored %t: announced %d times, want %d", stored, found, want)
 		}
-		l := ledger.Ledger{Store: r.store.Tables}
-		done, err := l.Sweeps(t.Context(), cloudID)
+		tables := r.store.Tables
+		done, err := sweep.ReadTurns(t.Context(), tables, cloudID)
 		ok(t, err)
-		if len(r.rows(t, table.Sweeps)) != 3 || done[ledger.TurnCompare].After(table.UTC(began)) == stored {
+		if len(r.rows(t, table.Sweeps)) != 3 || done[sweep.TurnCompare].After(table.UTC(began)) == stored {
 			t.Errorf("stored %t: %v, began %s", stored, done, began)
 		}
 	}

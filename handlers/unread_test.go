@@ -11,7 +11,8 @@ import (
 	"time"
 
 	standin "stackusage/internal/devstack/commerce"
-	"stackusage/shared/ledger"
+	"stackusage/shared/daybook"
+	"stackusage/shared/outbox"
 	"stackusage/shared/outcome"
 	"stackusage/shared/table"
 )
@@ -45,9 +46,9 @@ func (g *gate) answering(result *outcome.Result, taken bool) func(http.ResponseW
 	}
 }
 
-func (r *rig) settleBatch(t *testing.T, as ledger.Outcome, reason string) error {
+func (r *rig) settleBatch(t *testing.T, as outbox.Outcome, reason string) error {
 	t.Helper()
-	_, err := r.Ledger.AskSettleBatch(t.Context(), firstBatch, as, because(reason))
+	_, err := outbox.AskSettle(t.Context(), r.Tables, firstBatch, as, because(reason))
 	return err
 }
 
@@ -62,7 +63,7 @@ func (r *rig) settledAnswers(t *testing.T, g *gate, waived bool) {
 		}
 	}
 	b := r.batch(t)
-	if b.State != ledger.BatchDone || b.Rejected != 1 || (b.Declined == 0) != waived || b.Unread != 0 || !b.SettleFrom.IsZero() || b.Partial {
+	if b.State != outbox.BatchDone || b.Rejected != 1 || (b.Declined == 0) != waived || b.Unread != 0 || !b.SettleFrom.IsZero() || b.Partial {
 		t.Errorf("%+v", b)
 	}
 	r.settle(t, rand.New(rand.NewPCG(1, 1))) // the other day, too
@@ -87,15 +88,15 @@ func TestAResultThatCannotBeRead(t *testing.T) {
 			r := statedWith(t, 5)
 			g := newGate(t, r, standin.Options{})
 			g.set(g.answering(result, false))
-			if err := r.settleBatch(t, ledger.SettleDeclined, "too early"); err == nil || !strings.Contains(err.Error(), "commerce may still answer it") {
+			if err := r.settleBatch(t, outbox.SettleDeclined, "too early"); err == nil || !strings.Contains(err.Error(), "commerce may still answer it") {
 				t.Errorf("settled before any try: %v", err)
 			}
 			var log string
-			for range ledger.UnreadTries {
+			for range outbox.UnreadTries {
 				log = r.logged(func() { r.done(t, "ForwardBatch", batchMessage(theDay, 1)) })
 				r.advance(2 * time.Hour)
 			}
-			if b := r.batch(t); len(r.answers(t)) != 4 || b.State != ledger.BatchWaiting || b.Unread != ledger.UnreadTries || !strings.Contains(b.LastResponse, "unreadable: 1 of 5 records have no answer") {
+			if b := r.batch(t); len(r.answers(t)) != 4 || b.State != outbox.Waiting || b.Unread != outbox.UnreadTries || !strings.Contains(b.LastResponse, "unreadable: 1 of 5 records have no answer") {
 				t.Fatalf("%v %+v", r.answers(t), b)
 			}
 			if !strings.Contains(log, `"level":"ERROR","msg":"batch waits"`) || !strings.Contains(log, `"kind":"unreadable"`) {
@@ -109,18 +110,18 @@ func TestAResultThatCannotBeRead(t *testing.T) {
 				}
 				r.advance(2 * time.Hour)
 			}
-			ok(t, r.settleBatch(t, ledger.SettleAccepted, "they say that they have it"))
+			ok(t, r.settleBatch(t, outbox.SettleAccepted, "they say that they have it"))
 			r.done(t, "ForwardBatch", batchMessage(theDay, 1))
-			if b := r.batch(t); b.State != ledger.BatchWaiting || !strings.Contains(b.LastResponse, "a read-back does not show 1 records") {
+			if b := r.batch(t); b.State != outbox.Waiting || !strings.Contains(b.LastResponse, "a read-back does not show 1 records") {
 				t.Errorf("%+v", b)
 			}
-			ok(t, r.settleBatch(t, ledger.SettleDeclined, "they have not"))
+			ok(t, r.settleBatch(t, outbox.SettleDeclined, "they have not"))
 			r.done(t, "ForwardBatch", batchMessage(theDay, 1))
-			if b := r.batch(t); b.SettledAs() != ledger.SettleDeclined || !strings.Contains(b.Earlier, "settle as accepted by olga: they say that they have it") {
+			if b := r.batch(t); b.SettledAs() != outbox.SettleDeclined || !strings.Contains(b.Earlier, "settle as accepted by olga: they say that they have it") {
 				t.Errorf("%+v", b)
 			}
 			r.settledAnswers(t, g, true)
-			if err := r.settleBatch(t, ledger.SettleAccepted, "no"); err == nil || !strings.Contains(err.Error(), "every record of it has a final answer") {
+			if err := r.settleBatch(t, outbox.SettleAccepted, "no"); err == nil || !strings.Contains(err.Error(), "every record of it has a final answer") {
 				t.Errorf("settled twice: %v", err)
 			}
 		})
@@ -142,7 +143,7 @@ func TestAResultThatCannotBeRead(t *testing.T) {
 // by what that shows.
 func TestSettledWithoutAReadBack(t *testing.T) {
 	t.Parallel()
-	for _, as := range []ledger.Outcome{ledger.SettleAccepted, ledger.SettleDeclined} {
+	for _, as := range []outbox.Outcome{outbox.SettleAccepted, outbox.SettleDeclined} {
 		t.Run(string(as), func(t *testing.T) {
 			t.Parallel()
 			r := statedWith(t, 5)
@@ -162,7 +163,7 @@ func TestSettledWithoutAReadBack(t *testing.T) {
 			}
 			ok(t, r.settleBatch(t, as, "so be it"))
 			r.done(t, "ForwardBatch", batchMessage(theDay, 1))
-			if b := r.batch(t); b.State != ledger.BatchWaiting || len(r.answers(t)) != 4 {
+			if b := r.batch(t); b.State != outbox.Waiting || len(r.answers(t)) != 4 {
 				t.Fatalf("%+v", b)
 			}
 			away = false
@@ -212,7 +213,7 @@ func TestStatusesOfTheEndpoint(t *testing.T) {
 		}
 		r.advance(25 * time.Hour)
 	}
-	if b := r.batch(t); len(r.answers(t)) != 0 || b.State != ledger.BatchWaiting || !b.DeclinedSince.IsZero() {
+	if b := r.batch(t); len(r.answers(t)) != 0 || b.State != outbox.Waiting || !b.DeclinedSince.IsZero() {
 		t.Errorf("%v %+v", r.answers(t), b)
 	}
 	g.set(nil)
@@ -248,14 +249,14 @@ func TestARecordThatBreaksCommerce(t *testing.T) {
 				c.answer(g, w, req)
 				return true
 			}
-			for range ledger.SettleTries {
+			for range outbox.SettleTries {
 				r.done(t, "ForwardBatch", batchMessage(theDay, 1))
 				r.advance(2 * time.Hour)
 			}
 			if len(r.answers(t)) != 0 {
 				t.Fatalf("%v", r.answers(t))
 			}
-			ok(t, r.settleBatch(t, ledger.SettleDeclined, "it breaks them"))
+			ok(t, r.settleBatch(t, outbox.SettleDeclined, "it breaks them"))
 			r.done(t, "ForwardBatch", batchMessage(theDay, 1))
 			if c.silent {
 				b := r.batch(t)
@@ -264,10 +265,10 @@ func TestARecordThatBreaksCommerce(t *testing.T) {
 				}
 				posts := len(g.posts)
 				r.done(t, "ForwardBatch", batchMessage(theDay, 1))
-				_, err := r.Ledger.AskRetry(t.Context(), firstBatch, because("at once"))
+				_, err := outbox.AskRetry(t.Context(), r.Tables, firstBatch, because("at once"))
 				ok(t, err)
 				r.done(t, "ForwardBatch", batchMessage(theDay, 1))
-				if b := r.batch(t); b.State == ledger.BatchDone {
+				if b := r.batch(t); b.State == outbox.BatchDone {
 					t.Errorf("settled while a request may be on its way: %+v", b)
 				}
 				r.advance(r.Settings.SendLimit + 2*time.Second)
@@ -297,16 +298,16 @@ func TestWritesOfASettledBatch(t *testing.T) {
 			g := newGate(t, r, standin.Options{})
 			keepGate(r, g)
 			g.set(g.answering(nil, false))
-			for range ledger.UnreadTries {
+			for range outbox.UnreadTries {
 				r.done(t, "ForwardBatch", batchMessage(theDay, 1))
 				r.advance(2 * time.Hour)
 			}
-			ok(t, r.settleBatch(t, ledger.SettleDeclined, "they will not say"))
+			ok(t, r.settleBatch(t, outbox.SettleDeclined, "they will not say"))
 			return r
 		},
 		func(r *rig) (int, string) { return r.call("ForwardBatch", batchMessage(theDay, 1)) },
 		func(t *testing.T, _, r *rig) {
-			if r.batch(t).State != ledger.BatchDone {
+			if r.batch(t).State != outbox.BatchDone {
 				r.advance(2 * time.Minute)
 				r.forward(t, 1)
 			}
@@ -337,7 +338,7 @@ func TestALongReceipt(t *testing.T) {
 		t.Fatalf("%+v", b)
 	}
 	g.set(nil)
-	_, err := r.Ledger.AskRestate(t.Context(), cloudID, theDay, because("state it again"))
+	_, err := daybook.AskRestate(t.Context(), r.Tables, cloudID, theDay, because("state it again"))
 	ok(t, err)
 	r.settle(t, rand.New(rand.NewPCG(1, 1)))
 	if n := len(g.records(t)); n != 500 {

@@ -15,8 +15,9 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"stackusage/shared/calendar"
+	"stackusage/shared/hourlog"
 	"stackusage/shared/landing"
-	"stackusage/shared/ledger"
+	"stackusage/shared/reasoned"
 	"stackusage/shared/registration"
 	"stackusage/shared/table"
 	"stackusage/shared/usage"
@@ -117,16 +118,16 @@ func TestVerifyNamesWhatIsUnfinished(t *testing.T) {
 	}
 	history, err := r.registry().History(t.Context(), cloudID)
 	ok(t, err)
-	why := ledger.Reasoned{By: "olga", Reason: "rebuilt", At: r.Now()}
+	why := reasoned.Decision{By: "olga", Reason: "rebuilt", At: r.Now()}
 	_, err = calendar.Accept(t.Context(), r.store.Tables, history, calendar.Range{First: now - 10, Last: now - 7}, why)
 	ok(t, err)
-	id := ledger.HourID{CloudID: cloudID, Hour: now - 2, SHA16: name.SHA16}
-	var rows []ledger.RejectedRow
-	for q, err := range r.Ledger.RejectedRows(t.Context(), id) {
+	id := hourlog.ID{CloudID: cloudID, Hour: now - 2, SHA16: name.SHA16}
+	var rows []hourlog.RejectedRow
+	for q, err := range hourlog.RejectedRows(t.Context(), r.Tables, id) {
 		ok(t, err)
 		rows = append(rows, q)
 	}
-	ok(t, r.Ledger.Dismiss(t.Context(), id, rows, why))
+	ok(t, hourlog.Dismiss(t.Context(), r.Tables, id, rows, why))
 	if report := r.audit(t); !report.Finished() || len(report.Accepted) != 2 {
 		t.Errorf("accepted and dismissed: %+v", report)
 	}
@@ -306,9 +307,9 @@ func TestVerifyVerdicts(t *testing.T) {
 	newBilling(t, r)
 	r.complete(t)
 	r.settle(t, rand.New(rand.NewPCG(1, 1)))
-	for i, verdict := range []ledger.Verdict{ledger.Duplicate, ledger.Rejected, ledger.Unregistered, ledger.KeptOut, ledger.Excluded, ledger.Voided, ledger.Conflict} {
+	for i, verdict := range []hourlog.Verdict{hourlog.Duplicate, hourlog.Rejected, hourlog.Unregistered, hourlog.KeptOut, hourlog.Excluded, hourlog.Voided, hourlog.Conflict} {
 		n := r.land(t, hour00+1, row(i, hour00, "1000000"))
-		_, err := r.Ledger.DecideHour(t.Context(), hourID(n), ledger.Hour{Blob: n.String(), Verdict: verdict, LandedAt: r.Now().Add(-48 * time.Hour)})
+		_, err := hourlog.Record(t.Context(), r.Tables, hourID(n), hourlog.Hour{Blob: n.String(), Verdict: verdict, LandedAt: r.Now().Add(-48 * time.Hour)})
 		ok(t, err)
 		if report := r.audit(t); !names(report, "UsageHours "+cloudID+"_20191211/01_"+n.SHA16) {
 			t.Errorf("%s: %q", verdict, report.Differences)

@@ -13,7 +13,7 @@ import (
 
 	"stackusage/internal/bicep"
 	"stackusage/shared/forward"
-	"stackusage/shared/ledger"
+	"stackusage/shared/hourlog"
 	"stackusage/shared/status"
 )
 
@@ -87,7 +87,7 @@ func logged(n ast.Node) (message string, line logLine) {
 
 // values that fields have, where a rule asks for one.
 var values = map[string][]string{
-	"verdict": {string(ledger.Accepted), string(ledger.Duplicate), string(ledger.Conflict), string(ledger.Rejected)},
+	"verdict": {string(hourlog.Accepted), string(hourlog.Duplicate), string(hourlog.Conflict), string(hourlog.Rejected)},
 	"kind": {string(forward.Declined), string(forward.Credentials), string(forward.Busy), string(forward.Unknown),
 		string(forward.Endpoint), string(forward.Unreadable)},
 	"reason": {"message: "},

@@ -17,7 +17,7 @@ import (
 
 	"stackusage/internal/devstack/functionhost"
 	"stackusage/shared/azurestore"
-	"stackusage/shared/ledger"
+	"stackusage/shared/openday"
 	"stackusage/shared/registration"
 	"stackusage/shared/registry"
 	"stackusage/shared/table"
@@ -85,9 +85,9 @@ func TestSmokeTest(t *testing.T) {
 		}
 		account, err := azurestore.Connect(s.setting, "UsageStorage")
 		must(t, err)
-		l := ledger.Ledger{Store: account.Tables}
+		tables := account.Tables
 		for late := time.Now().Add(time.Minute); ; time.Sleep(100 * time.Millisecond) { // Sweep closes what has its receipt
-			marks, err := l.OpenMarks(t.Context())
+			marks, err := openday.List(t.Context(), tables)
 			must(t, err)
 			if len(marks) == 0 {
 				break

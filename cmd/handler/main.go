@@ -24,7 +24,6 @@ import (
 	"stackusage/shared/closing"
 	"stackusage/shared/commerce"
 	"stackusage/shared/landing"
-	"stackusage/shared/ledger"
 	"stackusage/shared/meter"
 	"stackusage/shared/queue"
 	"stackusage/shared/registry"
@@ -118,7 +117,7 @@ func newApp(getenv func(string) string, c Config, stdout io.Writer) (*app, error
 		}
 	}
 	return &app{usage: usage, App: &handlers.App{
-		Ledger:         &ledger.Ledger{Store: usage.Tables},
+		Tables:         usage.Tables,
 		Landing:        landed.Blobs,
 		LandingService: landed.Blobs.Service(),
 		Blobs:          usage.Blobs,

@@ -12,7 +12,7 @@ import (
 	"stackusage/cmd/stackusage/clitest"
 	"stackusage/shared/azurestore"
 	"stackusage/shared/daily"
-	"stackusage/shared/ledger"
+	"stackusage/shared/outbox"
 	"stackusage/shared/queue"
 	"stackusage/shared/registration"
 	"stackusage/shared/registry"
@@ -28,34 +28,34 @@ func sent(t *testing.T) (func(string) string, *azurestore.Account) {
 	ok(t, account.Queues.Create(t.Context(), queues...))
 	ok(t, registry.Registry{Tables: account.Tables}.Put(t.Context(), registration.Registration{CloudID: cloudID, SubscriptionID: cloudID,
 		BillingModel: registration.PayAsYouUse, EffectiveDay: "20191210", Start: hour19.Start(), Region: "local"}))
-	l := ledger.Ledger{Store: account.Tables}
+	tables := account.Tables
 	at := time.Date(2019, 12, 12, 9, 0, 0, 0, time.UTC)
-	m := ledger.Manifest{CloudID: cloudID, UsageDay: hour19.Day(), Revision: 1}
+	m := daily.Manifest{CloudID: cloudID, UsageDay: hour19.Day(), Revision: 1}
 	for n := 1; n <= 3; n++ {
 		m.Batches = append(m.Batches, daily.Batch{Number: n, Records: 500, Blob: "outbox/b"})
 	}
-	ok(t, l.OpenBatches(t.Context(), m, at))
-	for n, change := range []func(*ledger.Batch){
-		func(b *ledger.Batch) {
-			b.State, b.Tries, b.DeclinedSince, b.NotBefore = ledger.BatchWaiting, 4, at, at.Add(90*time.Minute)
+	ok(t, outbox.Open(t.Context(), tables, m, at))
+	for n, change := range []func(*outbox.Batch){
+		func(b *outbox.Batch) {
+			b.State, b.Tries, b.DeclinedSince, b.NotBefore = outbox.Waiting, 4, at, at.Add(90*time.Minute)
 			b.LastResponse = "refused: HTTP 400: BadRecord: a gateway\n\x1b[31mdoes not like it"
 		},
-		func(b *ledger.Batch) {
-			b.State, b.Tries, b.NotBefore, b.LastResponse = ledger.BatchWaiting, 1, at.Add(time.Hour), "busy: HTTP 503"
+		func(b *outbox.Batch) {
+			b.State, b.Tries, b.NotBefore, b.LastResponse = outbox.Waiting, 1, at.Add(time.Hour), "busy: HTTP 503"
 		},
-		func(b *ledger.Batch) { b.State, b.Tries, b.Accepted = ledger.BatchDone, 1, 500 },
+		func(b *outbox.Batch) { b.State, b.Tries, b.Accepted = outbox.BatchDone, 1, 500 },
 	} {
-		id := ledger.BatchID{CloudID: cloudID, Day: m.UsageDay, Revision: 1, Number: n + 1}
-		b, err := l.Batch(t.Context(), id)
+		id := outbox.ID{CloudID: cloudID, Day: m.UsageDay, Revision: 1, Number: n + 1}
+		b, err := outbox.Read(t.Context(), tables, id)
 		ok(t, err)
 		change(&b)
-		ok(t, l.UpdateBatch(t.Context(), id, b))
+		ok(t, outbox.Update(t.Context(), tables, id, b))
 	}
 	return getenv, account
 }
 
-func batchID(n int) ledger.BatchID {
-	return ledger.BatchID{CloudID: cloudID, Day: hour19.Day(), Revision: 1, Number: n}
+func batchID(n int) outbox.ID {
+	return outbox.ID{CloudID: cloudID, Day: hour19.Day(), Revision: 1, Number: n}
 }
 
 func settleArgs(more ...string) []string {
@@ -94,7 +94,7 @@ func TestBatchesList(t *testing.T) {
 func TestBatchesRetry(t *testing.T) {
 	t.Parallel()
 	getenv, account := sent(t)
-	l := ledger.Ledger{Store: account.Tables}
+	tables := account.Tables
 	for range 2 {
 		out := tool(t, getenv, "batch", "retry", "--reason", "commerce is back", "--by", "olga")
 		if strings.Count(out, "is tried now\n") != 2 {
@@ -105,7 +105,7 @@ func TestBatchesRetry(t *testing.T) {
 			t.Errorf("queued %v", got)
 		}
 	}
-	b, err := l.Batch(t.Context(), batchID(2))
+	b, err := outbox.Read(t.Context(), tables, batchID(2))
 	if ok(t, err); !b.NotBefore.IsZero() || b.RetriedBy != "olga" || b.RetryReason != "commerce is back" || b.RetriedAt.IsZero() {
 		t.Errorf("%+v", b)
 	}
@@ -117,7 +117,7 @@ func TestBatchesRetry(t *testing.T) {
 func TestBatchesSettle(t *testing.T) {
 	t.Parallel()
 	getenv, account := sent(t)
-	l := ledger.Ledger{Store: account.Tables}
+	tables := account.Tables
 	for _, reason := range []string{"the meter was withdrawn", "the same again"} {
 		out := tool(t, getenv, settleArgs("--reason", reason)...)
 		if !strings.Contains(out, "is settled as declined: the meter was withdrawn (olga, ") || !strings.Contains(out, "--day 2019-12-10 --revision 1 --batch 1") {
@@ -130,13 +130,13 @@ func TestBatchesSettle(t *testing.T) {
 	if out := tool(t, getenv, "batch", "list", "--batch", "1"); !strings.Contains(out, "settle as declined by olga 20") || !strings.Contains(out, ": the meter was withdrawn; refused: HTTP 400") {
 		t.Errorf("output:\n%s", out)
 	}
-	b, err := l.Batch(t.Context(), batchID(1))
+	b, err := outbox.Read(t.Context(), tables, batchID(1))
 	ok(t, err)
-	if b.SettledAs() != ledger.SettleDeclined || !b.NotBefore.IsZero() {
+	if b.SettledAs() != outbox.SettleDeclined || !b.NotBefore.IsZero() {
 		t.Errorf("%+v", b)
 	}
-	b.State, b.Rejected = ledger.BatchDone, 500
-	ok(t, l.UpdateBatch(t.Context(), batchID(1), b))
+	b.State, b.Rejected = outbox.BatchDone, 500
+	ok(t, outbox.Update(t.Context(), tables, batchID(1), b))
 	if out := tool(t, getenv, settleArgs("--reason", "once more")...); !strings.Contains(out, "this decision is recorded: the meter was withdrawn (olga, ") || len(queued(t, account, queue.Batches)) > 0 {
 		t.Errorf("output:\n%s", out)
 	}

@@ -11,7 +11,8 @@ import (
 	"stackusage/cmd/stackusage/days"
 	"stackusage/shared/azurestore"
 	"stackusage/shared/daily"
-	"stackusage/shared/ledger"
+	"stackusage/shared/daybook"
+	"stackusage/shared/outbox"
 	"stackusage/shared/queue"
 	"stackusage/shared/registration"
 	"stackusage/shared/registry"
@@ -23,11 +24,11 @@ import (
 func expired(t *testing.T) (func(string) string, *azurestore.Account) {
 	t.Helper()
 	getenv, account := conflict(t)
-	l := ledger.Ledger{Store: account.Tables}
-	id := ledger.BatchID{CloudID: cloudID, Day: hour19.Day(), Revision: 1, Number: 1}
-	ok(t, l.OpenBatches(t.Context(), ledger.Manifest{CloudID: cloudID, UsageDay: id.Day, Revision: 1, Batches: []daily.Batch{{Number: 1, Records: 4}}}, time.Now()))
+	tables := account.Tables
+	id := outbox.ID{CloudID: cloudID, Day: hour19.Day(), Revision: 1, Number: 1}
+	ok(t, outbox.Open(t.Context(), tables, daily.Manifest{CloudID: cloudID, UsageDay: id.Day, Revision: 1, Batches: []daily.Batch{{Number: 1, Records: 4}}}, time.Now()))
 	var records []daily.Record
-	answers := map[string]ledger.Answer{}
+	answers := map[string]outbox.Answer{}
 	for i, quantity := range []string{"0.1", "16.461425899527967", "2", "7"} {
 		q, err := usage.ParseQuantity(quantity)
 		ok(t, err)
@@ -36,14 +37,14 @@ func expired(t *testing.T) (func(string) string, *azurestore.Account) {
 		if i == 2 {
 			r.MeterID, r.MeterName, r.Unit = "m1", "BaseVM", "hours"
 		}
-		records, answers[r.RecordID] = append(records, r), ledger.Answer{Status: "Expired", Code: "TooLate"}
+		records, answers[r.RecordID] = append(records, r), outbox.Answer{Status: "Expired", Code: "TooLate"}
 	}
-	answers["r3"] = ledger.Answer{Status: "Accepted"}
-	ok(t, l.PutOutcomes(t.Context(), id, records, answers))
-	b, err := l.Batch(t.Context(), id)
+	answers["r3"] = outbox.Answer{Status: "Accepted"}
+	ok(t, outbox.PutOutcomes(t.Context(), tables, id, records, answers))
+	b, err := outbox.Read(t.Context(), tables, id)
 	ok(t, err)
-	b.State, b.Accepted, b.Expired, b.Declined = ledger.BatchDone, 1, 3, 3
-	ok(t, l.UpdateBatch(t.Context(), id, b))
+	b.State, b.Accepted, b.Expired, b.Declined = outbox.BatchDone, 1, 3, 3
+	ok(t, outbox.Update(t.Context(), tables, id, b))
 	return getenv, account
 }
 
@@ -107,10 +108,10 @@ func TestCarryForward(t *testing.T) {
 		fails(t, `olga requested a revision ("commerce was away")`, ask("--reason", "no, this is why"))
 	})
 	t.Run("JSON says the same, and when it is done", func(t *testing.T) {
-		l := ledger.Ledger{Store: account.Tables}
-		c, err := l.BeginClose(t.Context(), cloudID, hour19.Day())
+		tables := account.Tables
+		c, err := daybook.Begin(t.Context(), tables, cloudID, hour19.Day())
 		ok(t, err)
-		ok(t, l.CommitRevision(t.Context(), c, c.Answer(ledger.Revision{Number: 2, Inputs: ledger.InputList(c.Counted), InputCount: 1, Rows: 3,
+		ok(t, daybook.Commit(t.Context(), tables, c, c.Answer(daybook.Revision{Number: 2, Inputs: daybook.InputList(c.Counted), InputCount: 1, Rows: 3,
 			Carried: 3, File: "daily/x", SHA256: strings.Repeat("0", 64)})))
 		var line days.DeclinedDay
 		ok(t, json.Unmarshal([]byte(tool(t, getenv, "day", "list-declined", "--output", "json")), &line))

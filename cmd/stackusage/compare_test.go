@@ -10,8 +10,8 @@ import (
 	"stackusage/cmd/stackusage/cli"
 	"stackusage/cmd/stackusage/clitest"
 	"stackusage/shared/azurestore"
+	"stackusage/shared/hourlog"
 	"stackusage/shared/landing"
-	"stackusage/shared/ledger"
 	"stackusage/shared/table"
 )
 
@@ -39,13 +39,13 @@ func TestCompare(t *testing.T) {
 	first, file := storedHour(t, account, "northwest", row(1, "1"), row(2, "2"), row(3, "3"), row(3, "0.5"), row(4, "4"), row(6, "-1"))
 	second, _ := storedHour(t, account, "north", row(4, "2"), row(4, "2"), row(3, "3.25"), row(1, "1.0"), row(5, "5"), row(6, "-1"))
 	commitFile(t, account, first, file)
-	l := ledger.Ledger{Store: account.Tables}
-	id := func(name landing.Name) ledger.HourID {
-		return ledger.HourID{CloudID: cloudID, Hour: hour19, SHA16: name.SHA16}
+	tables := account.Tables
+	id := func(name landing.Name) hourlog.ID {
+		return hourlog.ID{CloudID: cloudID, Hour: hour19, SHA16: name.SHA16}
 	}
-	standing, err := l.Hour(t.Context(), id(first))
+	standing, err := hourlog.Read(t.Context(), tables, id(first))
 	ok(t, err)
-	_, err = l.DecideHour(t.Context(), id(second), ledger.Beside(standing, ledger.Hour{Blob: second.String(), RowSetHash: "other", Records: 6, LandedAt: hour19.End()}))
+	_, err = hourlog.Record(t.Context(), tables, id(second), hourlog.Beside(standing, hourlog.Hour{Blob: second.String(), RowSetHash: "other", Records: 6, LandedAt: hour19.End()}))
 	ok(t, err)
 	compare := func(more ...string) (string, string) {
 		t.Helper()

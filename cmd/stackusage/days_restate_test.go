@@ -7,7 +7,8 @@ import (
 	"testing"
 
 	"stackusage/cmd/stackusage/clitest"
-	"stackusage/shared/ledger"
+	"stackusage/shared/daybook"
+	"stackusage/shared/openday"
 	"stackusage/shared/queue"
 	"stackusage/shared/table"
 )
@@ -22,7 +23,7 @@ func TestRestateARange(t *testing.T) {
 	for _, day := range []int{9, 10, 12, 20} {
 		if err == nil {
 			err = account.Tables.Apply(t.Context(), table.UsageDays, cloudID, table.Op{Verb: table.Insert, Row: table.Row{
-				Partition: cloudID, Key: fmt.Sprintf("201912%02d_0001", day), Props: table.Encode(ledger.Revision{Number: 1})}})
+				Partition: cloudID, Key: fmt.Sprintf("201912%02d_0001", day), Props: table.Encode(daybook.Revision{Number: 1})}})
 		}
 	}
 	if err != nil {
@@ -44,17 +45,17 @@ func TestRestateARange(t *testing.T) {
 			t.Errorf("%v: %v, want %s", more, err, want)
 		}
 	}
-	l := ledger.Ledger{Store: account.Tables}
-	if marks, err := l.OpenMarks(t.Context()); err != nil || len(marks) > 0 {
+	tables := account.Tables
+	if marks, err := openday.List(t.Context(), tables); err != nil || len(marks) > 0 {
 		t.Fatalf("nothing is confirmed, and %d are asked for: %v", len(marks), err)
 	}
 	out := tool(t, getenv, append(args, "--from", "2019-12-01", "--to", "2019-12-12", "--confirm")...)
-	marks, err := l.OpenMarks(t.Context())
+	marks, err := openday.List(t.Context(), tables)
 	if err != nil || len(marks) != 3 || !strings.Contains(out, "--from 2019-12-09 --to 2019-12-12") {
 		t.Errorf("%+v, %v\n%s", marks, err, out)
 	}
 	for _, m := range marks {
-		if m.Settle != ledger.SettleAll || m.RestateReason != "a newer catalogue" {
+		if m.Settle != openday.SettleAll || m.RestateReason != "a newer catalogue" {
 			t.Errorf("%+v", m)
 		}
 	}

@@ -6,21 +6,23 @@ import (
 	"testing"
 	"time"
 
-	"stackusage/shared/ledger"
+	"stackusage/shared/daybook"
+	"stackusage/shared/openday"
+	"stackusage/shared/outbox"
 	"stackusage/shared/queue"
 )
 
 func TestSettleDay(t *testing.T) {
 	t.Parallel()
 	getenv, account := expired(t)
-	l := ledger.Ledger{Store: account.Tables}
-	marks, err := l.OpenMarks(t.Context())
+	tables := account.Tables
+	marks, err := openday.List(t.Context(), tables)
 	ok(t, err)
 	for _, m := range marks {
 		if m.Revision > 0 {
-			_, batches, err := l.Batches(t.Context(), m.CloudID, m.Day, m.Revision)
+			_, batches, err := outbox.OfRevision(t.Context(), tables, m.CloudID, m.Day, m.Revision)
 			ok(t, err)
-			_, err = l.FinishRevision(t.Context(), m, batches, time.Now())
+			_, err = daybook.FinishRevision(t.Context(), tables, m, batches, time.Now())
 			ok(t, err)
 		}
 	}

@@ -8,7 +8,8 @@ import (
 	"testing"
 
 	"stackusage/cmd/stackusage/cli"
-	"stackusage/shared/ledger"
+	"stackusage/shared/hourlog"
+	"stackusage/shared/reasoned"
 )
 
 func TestDismiss(t *testing.T) {
@@ -24,7 +25,7 @@ func TestDismiss(t *testing.T) {
 	tool(t, getenv, about("dismiss", "--line", "3", "--reason", "x", "--by", "ivan")...)
 
 	t.Run("a line that is named and counts is refused, and no other row changes", func(t *testing.T) {
-		if _, _, err := dismiss("--line", "2", "--line", "4"); !errors.Is(err, ledger.ErrDecided) {
+		if _, _, err := dismiss("--line", "2", "--line", "4"); !errors.Is(err, reasoned.ErrDecided) {
 			t.Errorf("error %v", err)
 		}
 		if out := tool(t, getenv, "quarantine", "list", "--state", "rejected"); !strings.Contains(out, "rejected     2           4") {
@@ -32,14 +33,14 @@ func TestDismiss(t *testing.T) {
 		}
 	})
 	t.Run("nothing is dismissed while another file is about to take the place of the hour's", func(t *testing.T) {
-		l, way := onItsWay(t, getenv)
-		if _, _, err := dismiss("--code", "QuantityNegative"); !errors.Is(err, ledger.ErrDecided) || !strings.Contains(err.Error(), "file aaaaaaaaaaaaaaaa is to take its place") {
+		tables, way := onItsWay(t, getenv)
+		if _, _, err := dismiss("--code", "QuantityNegative"); !errors.Is(err, reasoned.ErrDecided) || !strings.Contains(err.Error(), "file aaaaaaaaaaaaaaaa is to take its place") {
 			t.Errorf("error %v", err)
 		}
 		if out := tool(t, getenv, "hour", "resolve", "--registration", cloudID, "--hour", "2019-12-10T19:00:00Z", "--sha16", way.SHA16, "--keep", "--reason", "it died", "--by", "olga"); !strings.Contains(out, "is kept-out: it died (olga") {
 			t.Errorf("output %s", out)
 		}
-		if h, err := l.AcceptedHour(t.Context(), way); err != nil || h.Challenger != "" {
+		if h, err := hourlog.AcceptedHour(t.Context(), tables, way); err != nil || h.Challenger != "" {
 			t.Errorf("pointer %+v, error %v", h, err)
 		}
 	})

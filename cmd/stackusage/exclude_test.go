@@ -8,8 +8,8 @@ import (
 	"testing"
 
 	"stackusage/cmd/stackusage/cli"
+	"stackusage/shared/hourlog"
 	"stackusage/shared/landing"
-	"stackusage/shared/ledger"
 	"stackusage/shared/queue"
 )
 
@@ -19,8 +19,8 @@ func TestExcludeAndReingest(t *testing.T) {
 	about := func(verb, sha16 string, more ...string) []string {
 		return append([]string{"hour", verb, "--registration", cloudID, "--hour", "2019-12-10T19:00:00Z", "--sha16", sha16, "--by", "olga"}, more...)
 	}
-	l := ledger.Ledger{Store: account.Tables}
-	id := ledger.HourID{CloudID: cloudID, Hour: hour19, SHA16: fileA}
+	tables := account.Tables
+	id := hourlog.ID{CloudID: cloudID, Hour: hour19, SHA16: fileA}
 	t.Run("what cannot be meant is refused", func(t *testing.T) {
 		for want, args := range map[string][]string{
 			"--reason is missing":                 about("exclude", fileA),
@@ -53,12 +53,12 @@ func TestExcludeAndReingest(t *testing.T) {
 	})
 	t.Run("the excluded file can be let back in", func(t *testing.T) {
 		tool(t, getenv, about("resolve", fileA, "--supersede", "--reason", "it was none")...)
-		if h, err := l.AcceptedHour(t.Context(), id); err != nil || h.Challenger != fileA {
+		if h, err := hourlog.AcceptedHour(t.Context(), tables, id); err != nil || h.Challenger != fileA {
 			t.Errorf("pointer %+v, error %v", h, err)
 		}
-		_, err := l.TakeOver(t.Context(), id, ledger.Hour{Blob: "landing/a", RowSetHash: fileA, UsageDays: "20191210"}, nil)
+		_, err := hourlog.TakeOver(t.Context(), tables, id, hourlog.Hour{Blob: "landing/a", RowSetHash: fileA, UsageDays: "20191210"}, nil)
 		ok(t, err)
-		if h, err := l.AcceptedHour(t.Context(), id); err != nil || h.Counts != fileA || h.Excluded != "" {
+		if h, err := hourlog.AcceptedHour(t.Context(), tables, id); err != nil || h.Counts != fileA || h.Excluded != "" {
 			t.Errorf("pointer %+v, error %v", h, err)
 		}
 		queued(t, account, queue.Landed)
@@ -66,7 +66,7 @@ func TestExcludeAndReingest(t *testing.T) {
 	t.Run("a rejected file is announced again", func(t *testing.T) {
 		c := id
 		c.SHA16 = strings.Repeat("c", 16)
-		_, err := l.DecideHour(t.Context(), c, ledger.Hour{Blob: "landing/c", Verdict: ledger.Rejected, Code: landing.RejectedHeader})
+		_, err := hourlog.Record(t.Context(), tables, c, hourlog.Hour{Blob: "landing/c", Verdict: hourlog.Rejected, Code: landing.RejectedHeader})
 		ok(t, err)
 		for _, reason := range []string{"we read it wrongly", "once more"} {
 			if out := tool(t, getenv, about("reingest", c.SHA16, "--reason", reason)...); !strings.Contains(out, "is to be ingested again: we read it wrongly (olga, ") {

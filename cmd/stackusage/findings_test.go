@@ -12,7 +12,7 @@ import (
 	"stackusage/cmd/stackusage/cli"
 	"stackusage/cmd/stackusage/clitest"
 	"stackusage/shared/azurestore"
-	"stackusage/shared/ledger"
+	"stackusage/shared/daybook"
 	"stackusage/shared/registration"
 	"stackusage/shared/registry"
 	"stackusage/shared/settlement"
@@ -38,7 +38,7 @@ func found(t *testing.T) (func(string) string, *azurestore.Account) {
 	text, err := settled.Encode()
 	ok(t, err)
 	ok(t, account.Blobs.Put(t.Context(), table.ContainerDaily, "settlement", readCloser{bytes.NewReader(text)}, int64(len(text))))
-	r := ledger.Revision{Number: 1, ClosedAt: hour19.End(), Settlement: "daily/settlement", SettlementSHA256: fmt.Sprintf("%x", sha256.Sum256(text)), Findings: 1}
+	r := daybook.Revision{Number: 1, ClosedAt: hour19.End(), Settlement: "daily/settlement", SettlementSHA256: fmt.Sprintf("%x", sha256.Sum256(text)), Findings: 1}
 	ok(t, account.Tables.Apply(t.Context(), table.UsageDays, cloudID,
 		table.Op{Row: table.Row{Partition: cloudID, Key: "20191210_0001", Props: table.Encode(r)}}))
 	return getenv, account

@@ -10,7 +10,9 @@ import (
 	"stackusage/cmd/stackusage/days"
 	"stackusage/cmd/stackusage/hours"
 	"stackusage/shared/calendar"
-	"stackusage/shared/ledger"
+	"stackusage/shared/hourlog"
+	"stackusage/shared/openday"
+	"stackusage/shared/reasoned"
 	"stackusage/shared/registration"
 	"stackusage/shared/registry"
 )
@@ -25,11 +27,11 @@ func TestGapsAreRows(t *testing.T) {
 		EffectiveDay: "20191210", Start: hour19.Start().Add(-2 * time.Hour), Region: "local"}))
 	history, err := r.History(t.Context(), cloudID)
 	ok(t, err)
-	_, err = calendar.Accept(t.Context(), account.Tables, history, calendar.Range{First: hour19 + 3, Last: hour19 + 3}, ledger.Reasoned{By: "olga", Reason: "lost", At: time.Now()})
+	_, err = calendar.Accept(t.Context(), account.Tables, history, calendar.Range{First: hour19 + 3, Last: hour19 + 3}, reasoned.Decision{By: "olga", Reason: "lost", At: time.Now()})
 	ok(t, err)
-	l := ledger.Ledger{Store: account.Tables}
-	_, err = l.CommitHour(t.Context(), ledger.HourID{CloudID: cloudID, Hour: hour19 + 24, SHA16: fileA}, ledger.Hour{RowSetHash: fileA, UsageDays: "20191211", LandedAt: hour19.End()},
-		[]ledger.DayInput{{CloudID: cloudID, Day: hour19.Day() + 1, Hour: hour19 + 24, SHA16: fileA, LandedAt: hour19.End()}})
+	tables := account.Tables
+	_, err = hourlog.Commit(t.Context(), tables, hourlog.ID{CloudID: cloudID, Hour: hour19 + 24, SHA16: fileA}, hourlog.Hour{RowSetHash: fileA, UsageDays: "20191211", LandedAt: hour19.End()},
+		[]openday.Input{{CloudID: cloudID, Day: hour19.Day() + 1, Hour: hour19 + 24, SHA16: fileA, LandedAt: hour19.End()}})
 	ok(t, err)
 
 	listed := func(args string) (texts []string) {

@@ -11,8 +11,10 @@ import (
 	"stackusage/cmd/stackusage/days"
 	"stackusage/cmd/stackusage/hours"
 	"stackusage/shared/azurestore"
+	"stackusage/shared/daybook"
+	"stackusage/shared/hourlog"
 	"stackusage/shared/landing"
-	"stackusage/shared/ledger"
+	"stackusage/shared/openday"
 	"stackusage/shared/queue"
 	"stackusage/shared/usage"
 )
@@ -33,25 +35,25 @@ func conflict(t *testing.T) (func(string) string, *azurestore.Account) {
 	queues, err := queue.Names()
 	ok(t, err)
 	ok(t, account.Queues.Create(t.Context(), queues...))
-	l := ledger.Ledger{Store: account.Tables}
+	tables := account.Tables
 	landed := time.Date(2019, 12, 10, 20, 5, 0, 0, time.UTC)
-	row := func(sha16 string) (ledger.HourID, ledger.Hour) {
+	row := func(sha16 string) (hourlog.ID, hourlog.Hour) {
 		name := landing.Name{CloudID: cloudID, Hour: hour19, SHA16: sha16}
-		return ledger.HourID{CloudID: cloudID, Hour: hour19, SHA16: sha16},
-			ledger.Hour{Blob: name.String(), RowSetHash: sha16, Records: 3, UsageDays: "20191210", LandedAt: landed}
+		return hourlog.ID{CloudID: cloudID, Hour: hour19, SHA16: sha16},
+			hourlog.Hour{Blob: name.String(), RowSetHash: sha16, Records: 3, UsageDays: "20191210", LandedAt: landed}
 	}
 	a, hourA := row(fileA)
 	day := hour19.Day()
-	_, err = l.CommitHour(t.Context(), a, hourA, []ledger.DayInput{{CloudID: cloudID, Day: day, Hour: hour19, SHA16: fileA, LandedAt: landed}})
+	_, err = hourlog.Commit(t.Context(), tables, a, hourA, []openday.Input{{CloudID: cloudID, Day: day, Hour: hour19, SHA16: fileA, LandedAt: landed}})
 	ok(t, err)
 	b, hourB := row(fileB)
-	_, err = l.DecideHour(t.Context(), b, ledger.Beside(hourA, hourB))
+	_, err = hourlog.Record(t.Context(), tables, b, hourlog.Beside(hourA, hourB))
 	ok(t, err)
-	c, err := l.BeginClose(t.Context(), cloudID, day)
+	c, err := daybook.Begin(t.Context(), tables, cloudID, day)
 	ok(t, err)
-	ok(t, l.CommitRevision(t.Context(), c, ledger.Revision{Number: 1, ClosedAt: landed.Add(48 * time.Hour), Inputs: ledger.InputList(c.Counted),
+	ok(t, daybook.Commit(t.Context(), tables, c, daybook.Revision{Number: 1, ClosedAt: landed.Add(48 * time.Hour), Inputs: daybook.InputList(c.Counted),
 		MissingHours: "2019121000,2019121001,2019121002,2019121003", InputCount: 1, Rows: 3, Records: 2, Batches: 1}))
-	_, err = l.FinishClose(t.Context(), c)
+	_, err = daybook.Finish(t.Context(), tables, c)
 	ok(t, err)
 	return getenv, account
 }

@@ -7,7 +7,6 @@ import (
 	"time"
 
 	"stackusage/cmd/stackusage/clitest"
-	"stackusage/shared/ledger"
 	"stackusage/shared/queue"
 	"stackusage/shared/registration"
 	"stackusage/shared/registry"
@@ -22,9 +21,9 @@ func TestMessages(t *testing.T) {
 	names, err := queue.Names()
 	ok(t, err)
 	ok(t, account.Queues.Create(t.Context(), names...))
-	l := ledger.Ledger{Store: account.Tables}
+	tables := account.Tables
 	day, bad := queue.DayMessage(cloudID, hour19.Day()), "garbage"
-	ok(t, l.PutFailed(t.Context(), ledger.FailedMessage{Queue: queue.Days, Text: day, Reason: "CloseDay gave up on it", LastSeen: time.Now().Add(-time.Minute)}))
+	ok(t, queue.PutFailed(t.Context(), tables, queue.FailedMessage{Queue: queue.Days, Text: day, Reason: "CloseDay gave up on it", LastSeen: time.Now().Add(-time.Minute)}))
 	ok(t, account.Queues.Enqueue(t.Context(), queue.Poison(queue.Batches), bad, 0))
 	fails := func(want string, args ...string) {
 		t.Helper()
@@ -33,7 +32,7 @@ func TestMessages(t *testing.T) {
 			t.Errorf("%v: %v, want %q", args, err, want)
 		}
 	}
-	dayID, badID := ledger.FailedKey(day), ledger.FailedKey(bad)
+	dayID, badID := queue.FailedKey(day), queue.FailedKey(bad)
 	got := tool(t, getenv, "message", "list")
 	for _, want := range []string{"usage-days     " + dayID + "  failed      1", "usage-batches  " + badID + "  poison      1"} {
 		if !strings.Contains(got, want) {
@@ -48,7 +47,7 @@ func TestMessages(t *testing.T) {
 	}
 	fails("is still on the poison queue of usage-batches", "dismiss", "--queue", queue.Batches, "--id", badID, "--reason", "x")
 	ok(t, account.Queues.Drain(t.Context(), queue.Poison(queue.Batches), func(text string) error { // as Sweep does
-		return l.PutFailed(t.Context(), ledger.FailedMessage{Queue: queue.Batches, Text: text, LastSeen: time.Now().Add(-time.Minute)})
+		return queue.PutFailed(t.Context(), tables, queue.FailedMessage{Queue: queue.Batches, Text: text, LastSeen: time.Now().Add(-time.Minute)})
 	}))
 	fails("dismiss it", "resend", "--queue", queue.Batches, "--id", badID, "--reason", "x")
 	fails("no message of queue usage-days has id x", "dismiss", "--queue", queue.Days, "--id", "x", "--reason", "x")

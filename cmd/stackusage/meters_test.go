@@ -10,8 +10,8 @@ import (
 	"stackusage/cmd/stackusage/meters"
 	"stackusage/shared/azurestore"
 	"stackusage/shared/daily"
-	"stackusage/shared/ledger"
 	"stackusage/shared/meter"
+	"stackusage/shared/outbox"
 	"stackusage/shared/registration"
 	"stackusage/shared/registry"
 	"stackusage/shared/usage"
@@ -48,7 +48,7 @@ func billedDays(t *testing.T) (func(string) string, *azurestore.Account) {
 	day := hour19.Day()
 	ok(t, registry.Registry{Tables: account.Tables}.Put(t.Context(), registration.Registration{CloudID: cloudID, SubscriptionID: cloudID,
 		BillingModel: registration.PayAsYouUse, EffectiveDay: day.Compact(), Start: day.Start(), Region: "local"}))
-	l := ledger.Ledger{Store: account.Tables}
+	tables := account.Tables
 	for i, line := range []struct {
 		subscription, meter, info, quantity string
 		day                                 usage.Day
@@ -66,8 +66,8 @@ func billedDays(t *testing.T) (func(string) string, *azurestore.Account) {
 			Terms: daily.Terms{BillingModel: registration.PayAsYouUse, BillingSubscriptionID: cloudID}}
 		r := rules.Record(daily.Sum{Quantity: q, Shown: usage.Shown{SubscriptionID: line.subscription, MeterID: line.meter, AdditionalInfo: line.info,
 			ResourceURI: "/subscriptions/" + line.subscription + "/resourceGroups/rg/providers/Microsoft.Compute/virtualMachines/vm"}})
-		id := ledger.BatchID{CloudID: cloudID, Day: line.day, Revision: i + 1, Number: 1}
-		ok(t, l.PutOutcomes(t.Context(), id, []daily.Record{r}, map[string]ledger.Answer{r.RecordID: {Status: line.answer, Quantity: line.stored}}))
+		id := outbox.ID{CloudID: cloudID, Day: line.day, Revision: i + 1, Number: 1}
+		ok(t, outbox.PutOutcomes(t.Context(), tables, id, []daily.Record{r}, map[string]outbox.Answer{r.RecordID: {Status: line.answer, Quantity: line.stored}}))
 	}
 	return getenv, account
 }

@@ -13,9 +13,10 @@ import (
 	"stackusage/cmd/stackusage/cli"
 	"stackusage/cmd/stackusage/clitest"
 	"stackusage/shared/azurestore"
+	"stackusage/shared/hourlog"
 	"stackusage/shared/ingest"
 	"stackusage/shared/landing"
-	"stackusage/shared/ledger"
+	"stackusage/shared/reasoned"
 	"stackusage/shared/table"
 )
 
@@ -45,8 +46,8 @@ func (closer) Close() error { return nil }
 // commitFile does what IngestHour does.
 func commitFile(t *testing.T, account *azurestore.Account, name landing.Name, file []byte) {
 	t.Helper()
-	id := ledger.HourID{CloudID: cloudID, Hour: hour19, SHA16: name.SHA16}
-	l := &ledger.Ledger{Store: account.Tables}
+	id := hourlog.ID{CloudID: cloudID, Hour: hour19, SHA16: name.SHA16}
+	tables := account.Tables
 	in, err := ingest.New(ingest.Settings{TempDir: t.TempDir(), SpillSums: 100}, id)
 	ok(t, err)
 	defer in.Close()
@@ -60,14 +61,14 @@ func commitFile(t *testing.T, account *azurestore.Account, name landing.Name, fi
 		ok(t, err)
 		ok(t, in.Row(line))
 	}
-	h := ledger.Hour{Blob: name.String(), SHA256: r.SHA256(), RowSetHash: r.RowSetHash(), Bytes: r.Size(), Records: in.Accepted + in.Rejected, Pages: 1,
+	h := hourlog.Hour{Blob: name.String(), SHA256: r.SHA256(), RowSetHash: r.RowSetHash(), Bytes: r.Size(), Records: in.Accepted + in.Rejected, Pages: 1,
 		Accepted: in.Accepted, Quarantined: in.Rejected, LandedAt: hour19.End()}
 	inputs, err := in.PutPartials(t.Context(), account.Blobs, h, r.Header())
 	ok(t, err)
 	h.UsageDays = ingest.UsageDays(inputs)
-	h.RejectedFile, err = in.PutRejected(t.Context(), account.Blobs, l, h.Blob)
+	h.RejectedFile, err = in.PutRejected(t.Context(), account.Blobs, tables, h.Blob)
 	ok(t, err)
-	_, err = l.CommitHour(t.Context(), id, h, inputs)
+	_, err = hourlog.Commit(t.Context(), tables, id, h, inputs)
 	ok(t, err)
 }
 
@@ -156,7 +157,7 @@ func TestQuarantine(t *testing.T) {
 		if out := tool(t, getenv, "quarantine", "list"); !strings.Contains(out, "; dismissed by olga: a test of the stack") {
 			t.Errorf("output %s", out)
 		}
-		if err := run(t.Context(), about("dismiss", "--line", "2", "--reason", "x", "--by", "olga"), getenv, io.Discard, io.Discard); !errors.Is(err, ledger.ErrDecided) {
+		if err := run(t.Context(), about("dismiss", "--line", "2", "--reason", "x", "--by", "olga"), getenv, io.Discard, io.Discard); !errors.Is(err, reasoned.ErrDecided) {
 			t.Errorf("error %v", err)
 		}
 	})
@@ -192,21 +193,21 @@ func TestQuarantine(t *testing.T) {
 
 // onItsWay lets a corrected blob be about to take the place of the hour's, as a
 // redrive does that dies then.
-func onItsWay(t *testing.T, getenv func(string) string) (l *ledger.Ledger, id ledger.HourID) {
+func onItsWay(t *testing.T, getenv func(string) string) (tables table.Store, id hourlog.ID) {
 	t.Helper()
 	account, err := azurestore.Connect(getenv, "UsageStorage")
 	ok(t, err)
-	l = &ledger.Ledger{Store: account.Tables}
-	for h, err := range l.QuarantinedHours(t.Context(), cloudID) {
+	tables = account.Tables
+	for h, err := range hourlog.QuarantinedHours(t.Context(), tables, cloudID) {
 		ok(t, err)
 		id = h.ID
 	}
 	replaces := id.SHA16
 	id.SHA16 = strings.Repeat("a", 16)
-	_, err = l.AskCorrect(t.Context(), id, ledger.Hour{Blob: "corrected/" + id.SHA16, Original: replaces}, replaces,
-		ledger.Reasoned{Reason: "it dies", By: "ivan", At: hour19.End()})
+	_, err = hourlog.AskCorrect(t.Context(), tables, id, hourlog.Hour{Blob: "corrected/" + id.SHA16, Original: replaces}, replaces,
+		reasoned.Decision{Reason: "it dies", By: "ivan", At: hour19.End()})
 	ok(t, err)
-	return l, id
+	return tables, id
 }
 
 func rowsFile(t *testing.T, text string) string {

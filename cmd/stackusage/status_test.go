@@ -11,8 +11,9 @@ import (
 	"time"
 
 	"stackusage/cmd/stackusage/cli"
+	"stackusage/shared/hourlog"
 	"stackusage/shared/landing"
-	"stackusage/shared/ledger"
+	"stackusage/shared/openday"
 	"stackusage/shared/queue"
 	statuspkg "stackusage/shared/status"
 )
@@ -20,12 +21,12 @@ import (
 func TestStatus(t *testing.T) {
 	t.Parallel()
 	getenv, account := sent(t)
-	l := ledger.Ledger{Store: account.Tables}
+	tables := account.Tables
 	day := hour19.Day()
 	at := time.Date(2019, 12, 12, 9, 0, 0, 0, time.UTC)
 	name := landing.Name{CloudID: cloudID, Hour: hour19, SHA16: fileA}
-	_, err := l.CommitHour(t.Context(), ledger.HourID{CloudID: cloudID, Hour: hour19, SHA16: fileA}, ledger.Hour{Blob: name.String(), RowSetHash: fileA, LandedAt: at},
-		[]ledger.DayInput{{CloudID: cloudID, Day: day, Hour: hour19, SHA16: fileA, LandedAt: at}})
+	_, err := hourlog.Commit(t.Context(), tables, hourlog.ID{CloudID: cloudID, Hour: hour19, SHA16: fileA}, hourlog.Hour{Blob: name.String(), RowSetHash: fileA, LandedAt: at},
+		[]openday.Input{{CloudID: cloudID, Day: day, Hour: hour19, SHA16: fileA, LandedAt: at}})
 	ok(t, err)
 	ok(t, account.Blobs.Create(t.Context(), landing.Container(cloudID)))
 	ok(t, account.Queues.Enqueue(t.Context(), queue.Days, queue.DayMessage(cloudID, day), 0))

@@ -16,8 +16,9 @@ import (
 
 	"stackusage/shared/content"
 	"stackusage/shared/daily"
-	"stackusage/shared/ledger"
+	"stackusage/shared/daybook"
 	"stackusage/shared/meter"
+	"stackusage/shared/outbox"
 	"stackusage/shared/outcome"
 	"stackusage/shared/registration"
 	"stackusage/shared/settlement"
@@ -128,7 +129,7 @@ func (s *Stack) close(ctx context.Context, day usage.Day, how Revision) error {
 	if err := content.PutBytes(ctx, s.Blobs, table.ContainerDaily, blob, text.Bytes()); err != nil {
 		return err
 	}
-	row := ledger.Revision{Number: int64(number), ClosedAt: day.End().Add(6 * time.Hour), Complete: len(how.Missing) == 0, Rows: file.Rows, Records: file.Records, Batches: int64(len(batches)),
+	row := daybook.Revision{Number: int64(number), ClosedAt: day.End().Add(6 * time.Hour), Complete: len(how.Missing) == 0, Rows: file.Rows, Records: file.Records, Batches: int64(len(batches)),
 		File: table.ContainerDaily + "/" + blob, SHA256: file.SHA256, BillingModel: string(s.Model), BillingSubscriptionID: s.Billing,
 		Reporting: header.Reporting, Carried: file.Carried, Waived: file.Waived}
 	if how.CarryTo != 0 {
@@ -210,12 +211,12 @@ func (s *Stack) settle(ctx context.Context, day usage.Day) (path, sum string, er
 
 // send writes the batches of a revision and what commerce made of them.
 func (s *Stack) send(ctx context.Context, day usage.Day, revision int, batches []daily.Batch, how Revision) (all []daily.Outcome, err error) {
-	books := &ledger.Ledger{Store: s.Tables}
+	books := s.Tables
 	n := 0
 	for _, b := range batches {
-		id := ledger.BatchID{CloudID: s.CloudID, Day: day, Revision: revision, Number: b.Number}
+		id := outbox.ID{CloudID: s.CloudID, Day: day, Revision: revision, Number: b.Number}
 		name := fmt.Sprintf("%s/%s/%04d_%05d", s.CloudID, day.Path(), revision, b.Number)
-		row := ledger.Batch{State: ledger.BatchDone, Blob: table.ContainerOutbox + "/" + name + ".json", SHA256: b.SHA256, Records: int64(b.Records), Tries: 1}
+		row := outbox.Batch{State: outbox.BatchDone, Blob: table.ContainerOutbox + "/" + name + ".json", SHA256: b.SHA256, Records: int64(b.Records), Tries: 1}
 		if err := content.PutBytes(ctx, s.Blobs, table.ContainerOutbox, name+".json", b.Body); err != nil {
 			return nil, err
 		}
@@ -223,8 +224,8 @@ func (s *Stack) send(ctx context.Context, day usage.Day, revision int, batches [
 		if err != nil {
 			return nil, err
 		}
-		receipt := ledger.Receipt{Batch: id.String()}
-		answers := map[string]ledger.Answer{}
+		receipt := outbox.Receipt{Batch: id.String()}
+		answers := map[string]outbox.Answer{}
 		for _, r := range records {
 			result := outcome.Result{Status: outcome.Accepted}
 			if how.Outcome != nil {
@@ -232,26 +233,26 @@ func (s *Stack) send(ctx context.Context, day usage.Day, revision int, batches [
 			}
 			n++
 			if result.Status == "" {
-				row.State = ledger.BatchWaiting
+				row.State = outbox.Waiting
 				continue
 			}
-			one := ledger.ReceiptOutcome{RecordID: r.RecordID, Status: result.Status, Code: result.Code, Stands: outcome.InBill(result.Status)}
+			one := outbox.ReceiptOutcome{RecordID: r.RecordID, Status: result.Status, Code: result.Code, Stands: outcome.InBill(result.Status)}
 			if one.Quantity, err = outcome.Billed(result.Status, r.Quantity, cmp.Or(result.Quantity, "0")); err != nil {
 				return nil, err
 			}
-			if result.Code == ledger.CodeDecided {
+			if result.Code == outbox.CodeDecided {
 				one.Waived = r.Quantity.Sub(one.Quantity)
 			}
 			receipt.Outcomes = append(receipt.Outcomes, one)
-			answers[r.RecordID] = ledger.Answer{Status: result.Status, Code: result.Code, Quantity: result.Quantity}
+			answers[r.RecordID] = outbox.Answer{Status: result.Status, Code: result.Code, Quantity: result.Quantity}
 			all = append(all, daily.Outcome{RecordID: one.RecordID, Stands: one.Stands, Quantity: one.Quantity, Waived: one.Waived})
 		}
 		if !how.FewRows {
-			if err := books.PutOutcomes(ctx, id, records, answers); err != nil {
+			if err := outbox.PutOutcomes(ctx, books, id, records, answers); err != nil {
 				return nil, err
 			}
 		}
-		if row.State == ledger.BatchDone {
+		if row.State == outbox.BatchDone {
 			text, err := json.Marshal(receipt)
 			if err == nil {
 				err = content.PutBytes(ctx, s.Blobs, table.ContainerReceipts, name+".json", text)

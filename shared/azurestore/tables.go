@@ -17,7 +17,7 @@ import (
 	"stackusage/shared/table"
 )
 
-// Tables is a ledger.Store in Azure Tables.
+// Tables is a table.Store in Azure Tables.
 type Tables struct{ service *aztables.ServiceClient }
 
 var _ table.Store = (*Tables)(nil)
@@ -32,7 +32,7 @@ func (t *Tables) Create(ctx context.Context, names ...string) error {
 	return nil
 }
 
-// Get implements ledger.Store.
+// Get implements table.Store.
 func (t *Tables) Get(ctx context.Context, name, partition, key string) (table.Row, error) {
 	resp, err := t.service.NewClient(name).GetEntity(ctx, partition, key, nil)
 	if err != nil {
@@ -45,12 +45,12 @@ func (t *Tables) Get(ctx context.Context, name, partition, key string) (table.Ro
 	return row, nil
 }
 
-// List implements ledger.Store.
+// List implements table.Store.
 func (t *Tables) List(ctx context.Context, name, partition, from, to string) iter.Seq2[table.Row, error] {
 	return t.query(ctx, name, and(term("PartitionKey", "eq", partition), term("RowKey", "ge", from), term("RowKey", "lt", to)))
 }
 
-// Scan implements ledger.Store.
+// Scan implements table.Store.
 func (t *Tables) Scan(ctx context.Context, name, from, to string, any ...table.Condition) iter.Seq2[table.Row, error] {
 	terms := make([]string, len(any))
 	for i, c := range any {
@@ -104,7 +104,7 @@ func and(terms ...string) string {
 
 func quote(text string) string { return "'" + strings.ReplaceAll(text, "'", "''") + "'" }
 
-// Apply implements ledger.Store. A single write is a plain request; several
+// Apply implements table.Store. A single write is a plain request; several
 // are one entity group transaction.
 func (t *Tables) Apply(ctx context.Context, name, partition string, ops ...table.Op) error {
 	client := t.service.NewClient(name)

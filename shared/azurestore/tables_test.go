@@ -62,7 +62,7 @@ func keys(t testing.TB, store table.Store, partition, from, to string) []string 
 
 func TestStoreVerbs(t *testing.T) { eachStore(t, storeVerbs) }
 
-// storeVerbs is the part of the contract of ledger.Store that a caller
+// storeVerbs is the part of the contract of table.Store that a caller
 // branches on: which write fails with which sentinel, alone and beside another
 // write in a transaction, and that a failed write stores nothing.
 func storeVerbs(t *testing.T, store table.Store) {

@@ -6,7 +6,7 @@ import (
 	"fmt"
 	"time"
 
-	"stackusage/shared/ledger"
+	"stackusage/shared/reasoned"
 	"stackusage/shared/registration"
 	"stackusage/shared/table"
 	"stackusage/shared/usage"
@@ -32,7 +32,7 @@ type acceptance struct {
 // Accept records that the hours of a range that are missing will never come, and returns
 // them. It adds one row and overwrites none: the same range again is an error, and so is a
 // range of which no hour is missing.
-func Accept(ctx context.Context, store table.Store, history registration.History, r Range, why ledger.Reasoned) ([]Range, error) {
+func Accept(ctx context.Context, store table.Store, history registration.History, r Range, why reasoned.Decision) ([]Range, error) {
 	missing, err := accept(ctx, store, history, r, why)
 	if err != nil {
 		return nil, fmt.Errorf("accept missing hours %s of %s: %w", r, history.CloudID, err)
@@ -40,7 +40,7 @@ func Accept(ctx context.Context, store table.Store, history registration.History
 	return missing, nil
 }
 
-func accept(ctx context.Context, store table.Store, history registration.History, r Range, why ledger.Reasoned) ([]Range, error) {
+func accept(ctx context.Context, store table.Store, history registration.History, r Range, why reasoned.Decision) ([]Range, error) {
 	if err := why.Check(); err != nil {
 		return nil, err
 	}

@@ -8,7 +8,7 @@ import (
 
 	"stackusage/internal/memstore"
 	"stackusage/shared/calendar"
-	"stackusage/shared/ledger"
+	"stackusage/shared/reasoned"
 	"stackusage/shared/registration"
 	"stackusage/shared/table"
 	"stackusage/shared/usage"
@@ -139,7 +139,7 @@ func TestRead(t *testing.T) {
 			t.Parallel()
 			s := newTables()
 			tt.stored(t, s)
-			got, err := calendar.Read(t.Context(), &ledger.Ledger{Store: s}, tt.history, tt.open, now)
+			got, err := calendar.Read(t.Context(), s, tt.history, tt.open, now)
 			ok(t, err)
 			text := "last none"
 			if got.Last != nil {
@@ -171,17 +171,17 @@ func TestAccept(t *testing.T) {
 	s, h := newTables(), history(nil)
 	s.landed(t, begins, begins+40)
 	s.landed(t, begins+44, begins+490)
-	accept := func(first, last usage.Hour, why ledger.Reasoned) (string, error) {
+	accept := func(first, last usage.Hour, why reasoned.Decision) (string, error) {
 		why.At = now
 		missing, err := calendar.Accept(t.Context(), s, h, calendar.Range{First: first, Last: last}, why)
 		return texts(missing), err
 	}
 	state := func() string {
-		got, err := calendar.Read(t.Context(), &ledger.Ledger{Store: s}, h, nil, now)
+		got, err := calendar.Read(t.Context(), s, h, nil, now)
 		ok(t, err)
 		return fmt.Sprintf("missing %s; accepted %s", texts(got.Missing), texts(got.Accepted))
 	}
-	why := ledger.Reasoned{By: "olga", Reason: "the stack was rebuilt"}
+	why := reasoned.Decision{By: "olga", Reason: "the stack was rebuilt"}
 	if got, err := accept(begins+30, begins+42, why); err != nil || got != "2019-12-03T12:00Z to 2019-12-03T13:00Z" {
 		t.Errorf("%s, %v", got, err)
 	}
@@ -190,10 +190,10 @@ func TestAccept(t *testing.T) {
 	}
 	for want, why := range map[string]struct {
 		first, last usage.Hour
-		why         ledger.Reasoned
+		why         reasoned.Decision
 	}{
 		"it is recorded already": {begins + 41, begins + 42, why}, "no hour of it is missing": {begins, begins + 5, why},
-		"the last hour is before": {begins + 5, begins, why}, "the reason is missing": {begins + 43, begins + 43, ledger.Reasoned{By: "olga"}},
+		"the last hour is before": {begins + 5, begins, why}, "the reason is missing": {begins + 43, begins + 43, reasoned.Decision{By: "olga"}},
 		"less than 6 h ago": {usage.HourOf(now) + 20, usage.HourOf(now) + 30, why},
 	} {
 		if _, err := accept(why.first, why.last, why.why); err == nil || !strings.Contains(err.Error(), want) {

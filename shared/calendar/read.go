@@ -6,7 +6,8 @@ import (
 	"strings"
 	"time"
 
-	"stackusage/shared/ledger"
+	"stackusage/shared/daybook"
+	"stackusage/shared/hourlog"
 	"stackusage/shared/registration"
 	"stackusage/shared/table"
 	"stackusage/shared/usage"
@@ -23,23 +24,23 @@ type State struct {
 // Read compares the calendar of a registration with what has landed. open are its usage
 // days in OpenDays. Hours of days that were closed with all hours are not read again: it
 // takes a request for each 1,000 revisions, and one for each run of other days.
-func Read(ctx context.Context, l *ledger.Ledger, history registration.History, open []usage.Day, now time.Time) (s State, err error) {
+func Read(ctx context.Context, tables table.Store, history registration.History, open []usage.Day, now time.Time) (s State, err error) {
 	begins := history.Begins()
 	if begins.IsZero() {
 		return s, nil
 	}
-	complete, err := completeDays(ctx, l, history, open)
+	complete, err := completeDays(ctx, tables, history, open)
 	if err != nil {
 		return s, err
 	}
 	first := usage.HourOf(begins)
 	come := &landed{hours: map[usage.Hour]bool{}}
 	for _, days := range daysToRead(first.Day(), usage.HourOf(now).Day().Next(), complete) {
-		if err := come.read(ctx, l.Store, history.CloudID, days); err != nil {
+		if err := come.read(ctx, tables, history.CloudID, days); err != nil {
 			return s, err
 		}
 	}
-	accepted, err := Accepted(ctx, l.Store, history.CloudID)
+	accepted, err := Accepted(ctx, tables, history.CloudID)
 	if err != nil {
 		return s, err
 	}
@@ -75,9 +76,9 @@ func Read(ctx context.Context, l *ledger.Ledger, history registration.History, o
 // completeDays are the usage days whose last revision has all expected hours. A day that
 // is open again, and one on which the registration begins or ends, is read as if it were
 // not: more may be expected of it than when it was closed.
-func completeDays(ctx context.Context, l *ledger.Ledger, history registration.History, open []usage.Day) (map[usage.Day]bool, error) {
+func completeDays(ctx context.Context, tables table.Store, history registration.History, open []usage.Day) (map[usage.Day]bool, error) {
 	complete := map[usage.Day]bool{}
-	for s, err := range l.Statements(ctx, history.CloudID, 0, 0) {
+	for s, err := range daybook.Entries(ctx, tables, history.CloudID, 0, 0) {
 		if err != nil {
 			return nil, err
 		}
@@ -128,7 +129,7 @@ func (c *landed) read(ctx context.Context, store table.Store, cloudID string, da
 		if err != nil {
 			return fmt.Errorf("read hours of %s to %s: %w", days[0], days[1], err)
 		}
-		if len(row.Key) != 2 || row.Props["excludedBy"] == ledger.ExcludedByEnd {
+		if len(row.Key) != 2 || row.Props["excludedBy"] == hourlog.ExcludedByEnd {
 			continue
 		}
 		_, day, _ := strings.Cut(row.Partition, "_")

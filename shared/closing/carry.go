@@ -7,7 +7,7 @@ import (
 
 	"stackusage/shared/content"
 	"stackusage/shared/daily"
-	"stackusage/shared/ledger"
+	"stackusage/shared/openday"
 	"stackusage/shared/table"
 	"stackusage/shared/usage"
 )
@@ -23,7 +23,7 @@ type carriedInto struct {
 
 // openCarries opens the daily files in order. Close is the caller's, also after
 // an error.
-func (cl *Closer) openCarries(ctx context.Context, to usage.Day, carries []ledger.Carry) (*carriedInto, error) {
+func (cl *Closer) openCarries(ctx context.Context, to usage.Day, carries []openday.Carry) (*carriedInto, error) {
 	var in carriedInto
 	sequences := make([]iter.Seq2[daily.Carried, error], len(carries))
 	for i, c := range carries {

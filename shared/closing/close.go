@@ -22,18 +22,21 @@ import (
 	"time"
 
 	"stackusage/shared/content"
+	"stackusage/shared/daily"
+	"stackusage/shared/daybook"
 	"stackusage/shared/landing"
-	"stackusage/shared/ledger"
 	"stackusage/shared/meter"
+	"stackusage/shared/openday"
 	"stackusage/shared/queue"
 	"stackusage/shared/registration"
+	"stackusage/shared/table"
 	"stackusage/shared/telemetry"
 	"stackusage/shared/usage"
 )
 
 // Closer closes usage days. All fields are set before its first use.
 type Closer struct {
-	Ledger        *ledger.Ledger
+	Tables        table.Store
 	Hours         content.Opener // hour blobs, for partials that are not kept any more
 	Blobs         content.Store
 	Queues        queue.Sender
@@ -48,10 +51,10 @@ type Closer struct {
 // Close closes one usage day: it merges the partials that count, writes the daily
 // file and the batches, commits the revision, and hands the batches on. A repeat
 // finds the revision and does what comes after it. A *NotDue says that the day has to
-// wait; ledger.ErrNotOpen that there is nothing to close.
+// wait; daybook.ErrNotOpen that there is nothing to close.
 func (cl *Closer) Close(ctx context.Context, cloudID string, day usage.Day) (err error) {
 	for range closeTries {
-		if err = cl.tryClose(ctx, cloudID, day); !errors.Is(err, ledger.ErrOtherCloser) {
+		if err = cl.tryClose(ctx, cloudID, day); !errors.Is(err, daybook.ErrOtherCloser) {
 			return err
 		}
 	}
@@ -73,7 +76,7 @@ func (cl *Closer) tryClose(ctx context.Context, cloudID string, day usage.Day) e
 	if err != nil {
 		return err
 	}
-	c, err := cl.Ledger.BeginClose(ctx, cloudID, day)
+	c, err := daybook.Begin(ctx, cl.Tables, cloudID, day)
 	if err != nil {
 		return err
 	}
@@ -88,14 +91,14 @@ func (cl *Closer) tryClose(ctx context.Context, cloudID string, day usage.Day) e
 	if _, waits := errors.AsType[*NotDue](due); due != nil && !waits {
 		return due
 	}
-	var manifest ledger.Manifest
+	var manifest daily.Manifest
 	switch {
 	case s.Declined && s.ReportingOff:
 		return due
 	case c.Empty():
-		_, err := cl.Ledger.FinishClose(ctx, c) // all its hours were voided, or none is expected and none was used
+		_, err := daybook.Finish(ctx, cl.Tables, c) // all its hours were voided, or none is expected and none was used
 		return err
-	case c.States() && !s.Requested && (due != nil || !s.OnlyDeclined):
+	case c.UpToDate() && !s.Requested && (due != nil || !s.OnlyDeclined):
 		manifest, err = cl.readManifest(ctx, c.Last.Manifest)
 	default:
 		if err := cl.listBatches(ctx, c); err != nil {
@@ -112,7 +115,7 @@ func (cl *Closer) tryClose(ctx context.Context, cloudID string, day usage.Day) e
 	if err := cl.sendBatches(ctx, manifest); err != nil {
 		return err
 	}
-	done, err := cl.Ledger.FinishClose(ctx, c)
+	done, err := daybook.Finish(ctx, cl.Tables, c)
 	if err != nil {
 		return err
 	}
@@ -124,26 +127,26 @@ func (cl *Closer) tryClose(ctx context.Context, cloudID string, day usage.Day) e
 
 // closeDay makes the next revision of a day that is due: the first is all of it,
 // later ones are the difference to what commerce accepted.
-func (cl *Closer) closeDay(ctx context.Context, c *ledger.Closing, history registration.History, s State) (ledger.Manifest, error) {
+func (cl *Closer) closeDay(ctx context.Context, c *daybook.Closing, history registration.History, s State) (daily.Manifest, error) {
 	before, err := cl.standing(ctx, c)
 	if err != nil {
-		return ledger.Manifest{}, err
+		return daily.Manifest{}, err
 	}
 	defer before.close()
 	manifest, revision, err := cl.writeDay(ctx, c, history, s.Missing, before)
 	if err != nil {
-		return ledger.Manifest{}, err
+		return daily.Manifest{}, err
 	}
 	if s.OnlyDeclined {
 		revision.Attempt = c.Last.Attempt + 1
 	}
-	return manifest, cl.Ledger.CommitRevision(ctx, c, c.Answer(revision))
+	return manifest, daybook.Commit(ctx, cl.Tables, c, c.Answer(revision))
 }
 
 // pendingOutside announces inputs that the day waits for although their hour is not
 // accepted: whoever worked on them died, and no turn of Sweep comes back to a file
 // that is not registered. IngestHour ends what was begun.
-func (cl *Closer) pendingOutside(ctx context.Context, history registration.History, pending []ledger.DayInput) error {
+func (cl *Closer) pendingOutside(ctx context.Context, history registration.History, pending []openday.Input) error {
 	for _, in := range pending {
 		if history.NotAccepted(in.Hour.Start(), cl.Rules.Settling()) == "" {
 			continue

@@ -6,7 +6,10 @@ import (
 	"slices"
 	"time"
 
-	"stackusage/shared/ledger"
+	"stackusage/shared/daybook"
+	"stackusage/shared/hourlog"
+	"stackusage/shared/openday"
+	"stackusage/shared/outbox"
 	"stackusage/shared/registration"
 	"stackusage/shared/usage"
 )
@@ -27,13 +30,13 @@ func (r Rules) Settling() time.Duration { return time.Duration(r.SettlingHours) 
 type State struct {
 	CloudID      string
 	Day          usage.Day
-	Registered   time.Time        // when the registration that holds on the day was made
-	Missing      []usage.Hour     // reported hours that the day waits for
-	FirstLanding time.Time        // of the day's inputs; the zero time if none came
-	LastLanding  time.Time        // likewise
-	ByHand       bool             // hours of the day are delivered by hand, many at once
-	Last         *ledger.Revision // nil: the day was never closed
-	Requested    bool             // somebody asked for a revision, and there is none yet
+	Registered   time.Time         // when the registration that holds on the day was made
+	Missing      []usage.Hour      // reported hours that the day waits for
+	FirstLanding time.Time         // of the day's inputs; the zero time if none came
+	LastLanding  time.Time         // likewise
+	ByHand       bool              // hours of the day are delivered by hand, many at once
+	Last         *daybook.Revision // nil: the day was never closed
+	Requested    bool              // somebody asked for a revision, and there is none yet
 
 	Declined      bool      // commerce declined a part of the last revision
 	OnlyDeclined  bool      // and nothing else keeps the day open
@@ -107,9 +110,9 @@ func (r Rules) Due(s State, now time.Time) error {
 // delivered by hand.
 func (r Rules) Deadline(s State) time.Time {
 	if s.ByHand {
-		return ledger.Deadline(s.Day, s.Registered, s.LastLanding, r.CloseDelay)
+		return Deadline(s.Day, s.Registered, s.LastLanding, r.CloseDelay)
 	}
-	return ledger.Deadline(s.Day, s.Registered, s.FirstLanding, r.CloseDelay)
+	return Deadline(s.Day, s.Registered, s.FirstLanding, r.CloseDelay)
 }
 
 // Due is Rules.Due of a day as it is now.
@@ -118,11 +121,11 @@ func (cl *Closer) Due(ctx context.Context, s State) error {
 	if err != nil || !s.OnlyDeclined || s.Requested {
 		return err
 	}
-	_, batches, err := cl.Ledger.Batches(ctx, s.CloudID, s.Day, int(s.Last.Number))
+	_, batches, err := outbox.OfRevision(ctx, cl.Tables, s.CloudID, s.Day, int(s.Last.Number))
 	if err != nil {
 		return err
 	}
-	s.Expired = slices.ContainsFunc(batches, func(b ledger.Batch) bool { return b.Expired > 0 })
+	s.Expired = slices.ContainsFunc(batches, func(b outbox.Batch) bool { return b.Expired > 0 })
 	return cl.Rules.Due(s, cl.Now())
 }
 
@@ -130,12 +133,12 @@ func (cl *Closer) Due(ctx context.Context, s State) error {
 // day's inputs, which Close reads: of inputs that do not count the first may be earlier,
 // never later, and the last later. Whether usage reporting is off is not in it: Close looks, after
 // it has announced the hours that the day waits for.
-func (cl *Closer) Open(ctx context.Context, m ledger.OpenMark, history registration.History) (State, error) {
+func (cl *Closer) Open(ctx context.Context, m openday.Entry, history registration.History) (State, error) {
 	s, err := cl.state(ctx, m.CloudID, m.Day, history)
 	if err != nil {
 		return s, err
 	}
-	if s.Last, s.Requested, err = cl.Ledger.Asked(ctx, m); err != nil {
+	if s.Last, s.Requested, err = daybook.Asked(ctx, cl.Tables, m); err != nil {
 		return s, err
 	}
 	s.FirstLanding, s.LastLanding = m.Since, m.LastLanding
@@ -147,7 +150,7 @@ func (cl *Closer) Open(ctx context.Context, m ledger.OpenMark, history registrat
 
 // OpenDue is Due of a day that is open, whether usage reporting is off taken into
 // account, and the state that it follows from.
-func (cl *Closer) OpenDue(ctx context.Context, m ledger.OpenMark, history registration.History) (State, error) {
+func (cl *Closer) OpenDue(ctx context.Context, m openday.Entry, history registration.History) (State, error) {
 	s, err := cl.Open(ctx, m, history)
 	if err == nil {
 		err = s.reporting(history)
@@ -168,14 +171,14 @@ func (r Rules) Overdue(s State, now time.Time) bool {
 }
 
 // read takes the rest of the state from a day that is being closed.
-func (s *State) read(c *ledger.Closing, history registration.History) error {
+func (s *State) read(c *daybook.Closing, history registration.History) error {
 	s.Missing = slices.DeleteFunc(s.Missing, func(h usage.Hour) bool {
-		return slices.ContainsFunc(c.Counted, func(in ledger.DayInput) bool { return in.Hour == h })
+		return slices.ContainsFunc(c.Counted, func(in openday.Input) bool { return in.Hour == h })
 	})
-	s.FirstLanding, s.LastLanding = ledger.Landings(c.Counted)
+	s.FirstLanding, s.LastLanding = hourlog.Landings(c.Counted)
 	s.Last, s.Requested = c.Last, c.Request != nil
 	s.Declined, s.DeclinedSince = c.Declined(), c.DeclinedSince()
-	s.OnlyDeclined = s.Declined && c.States() && !s.Requested
+	s.OnlyDeclined = s.Declined && c.UpToDate() && !s.Requested
 	return s.reporting(history)
 }
 
@@ -210,7 +213,7 @@ func (cl *Closer) state(ctx context.Context, cloudID string, day usage.Day, hist
 		return s, err
 	}
 	s.ByHand = held.DeliveredEvery > 0
-	missing, err := cl.Ledger.Missing(ctx, cloudID, day, day.First(), cl.Rules.SettlingHours)
+	missing, err := hourlog.Missing(ctx, cl.Tables, cloudID, day, day.First(), cl.Rules.SettlingHours)
 	s.Missing = slices.DeleteFunc(missing, func(h usage.Hour) bool { return !history.Expects(h.Start()) })
 	return s, err
 }

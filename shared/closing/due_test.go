@@ -6,7 +6,7 @@ import (
 	"time"
 
 	"stackusage/shared/closing"
-	"stackusage/shared/ledger"
+	"stackusage/shared/daybook"
 	"stackusage/shared/usage"
 )
 
@@ -20,16 +20,16 @@ func TestDue(t *testing.T) {
 	end, never := day.End(), time.Time{}
 	missing := []usage.Hour{day.First() + 23}
 	closed := end.Add(72 * time.Hour)
-	last := func(change func(*ledger.Revision)) *ledger.Revision {
-		r := ledger.Revision{Number: 1, ClosedAt: closed, Complete: true}
+	last := func(change func(*daybook.Revision)) *daybook.Revision {
+		r := daybook.Revision{Number: 1, ClosedAt: closed, Complete: true}
 		change(&r)
 		return &r
 	}
-	complete := last(func(*ledger.Revision) {})
-	gap := last(func(r *ledger.Revision) { r.Complete = false })
-	attempt := func(n int64) *ledger.Revision { return last(func(r *ledger.Revision) { r.Attempt = n }) }
-	gapBefore := last(func(r *ledger.Revision) { r.Complete, r.ClosedAt = false, closed.Add(-30*24*time.Hour) })
-	gapAfter := last(func(r *ledger.Revision) { r.Complete, r.ClosedAt = false, closed.Add(47*time.Hour) })
+	complete := last(func(*daybook.Revision) {})
+	gap := last(func(r *daybook.Revision) { r.Complete = false })
+	attempt := func(n int64) *daybook.Revision { return last(func(r *daybook.Revision) { r.Attempt = n }) }
+	gapBefore := last(func(r *daybook.Revision) { r.Complete, r.ClosedAt = false, closed.Add(-30*24*time.Hour) })
+	gapAfter := last(func(r *daybook.Revision) { r.Complete, r.ClosedAt = false, closed.Add(47*time.Hour) })
 	byHand := func(s closing.State) closing.State {
 		s.ByHand, s.LastLanding = true, closed
 		return s

@@ -10,7 +10,7 @@ import (
 	"stackusage/shared/content"
 	"stackusage/shared/daily"
 	"stackusage/shared/ingest"
-	"stackusage/shared/ledger"
+	"stackusage/shared/openday"
 	"stackusage/shared/table"
 	"stackusage/shared/telemetry"
 )
@@ -34,7 +34,7 @@ func checkAll(bodies []*content.Body) error {
 // openPartials opens the partials in order of reported hour, and hands on what
 // their headers say: a map of tenants is large, and not kept. The bodies are the
 // caller's to close, also after an error.
-func (cl *Closer) openPartials(ctx context.Context, inputs []ledger.DayInput, look func(ledger.DayInput, daily.PartialHeader)) (partials []*daily.Partial, bodies []*content.Body, err error) {
+func (cl *Closer) openPartials(ctx context.Context, inputs []openday.Input, look func(openday.Input, daily.PartialHeader)) (partials []*daily.Partial, bodies []*content.Body, err error) {
 	for _, in := range inputs {
 		h, err := cl.openPartial(ctx, in)
 		if err != nil {
@@ -57,13 +57,13 @@ func (cl *Closer) openPartials(ctx context.Context, inputs []ledger.DayInput, lo
 
 // openPartial opens a stored partial, or one that is made again where it is not kept
 // any more.
-func (cl *Closer) openPartial(ctx context.Context, in ledger.DayInput) (*content.Body, error) {
+func (cl *Closer) openPartial(ctx context.Context, in openday.Input) (*content.Body, error) {
 	kept := content.Blob{Container: table.ContainerPartials, Name: in.Partial, SHA256: in.SHA256, NamedIn: table.DayInputs}
 	body, err := kept.Open(ctx, cl.Blobs)
 	if !errors.Is(err, content.ErrNoBlob) {
 		return body, err
 	}
-	again := ingest.Rebuilder{Ledger: cl.Ledger, Hours: cl.Hours, Settings: ingest.Settings{TempDir: cl.TempDir, SpillSums: cl.SpillSums}}
+	again := ingest.Rebuilder{Tables: cl.Tables, Hours: cl.Hours, Settings: ingest.Settings{TempDir: cl.TempDir, SpillSums: cl.SpillSums}}
 	f, made, err := again.Partial(ctx, in)
 	if err != nil {
 		return nil, err
@@ -89,7 +89,7 @@ func (d discarding) Close() error {
 	return d.ReadCloser.Close()
 }
 
-func inputsOf(counted []ledger.DayInput) []daily.Input {
+func inputsOf(counted []openday.Input) []daily.Input {
 	inputs := make([]daily.Input, len(counted))
 	for i, in := range counted {
 		inputs[i] = daily.Input{ReportedHour: in.Hour, SHA16: in.SHA16, Partial: in.Partial, SHA256: in.SHA256, Lines: in.Lines, Rows: in.Rows}

@@ -4,7 +4,7 @@ import (
 	"fmt"
 	"maps"
 
-	"stackusage/shared/ledger"
+	"stackusage/shared/daily"
 	"stackusage/shared/registration"
 	"stackusage/shared/settlement"
 	"stackusage/shared/usage"
@@ -24,7 +24,7 @@ func partsOf(history registration.History, day usage.Day) ([]settlement.SettledP
 		p := parts[i]
 		settled[i] = settlement.SettledPart{
 			Until: p.Until, Registration: p.Name, BillingSubscriptionID: p.SubscriptionID, BillingModel: p.BillingModel,
-			Region: p.Region, Reporting: ledger.ReportingOf(p.Effective), Infrastructure: registration.NormalList(p.Infrastructure), Mappings: map[string]string{},
+			Region: p.Region, Reporting: daily.ReportingOf(p.Effective), Infrastructure: registration.NormalList(p.Infrastructure), Mappings: map[string]string{},
 		}
 		maps.Copy(settled[i].Mappings, p.Tenants)
 	}

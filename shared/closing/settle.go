@@ -11,8 +11,9 @@ import (
 
 	"stackusage/shared/content"
 	"stackusage/shared/daily"
-	"stackusage/shared/ledger"
+	"stackusage/shared/daybook"
 	"stackusage/shared/meter"
+	"stackusage/shared/openday"
 	"stackusage/shared/registrar"
 	"stackusage/shared/registration"
 	"stackusage/shared/settlement"
@@ -25,32 +26,32 @@ import (
 // the tenants of subscriptions that appear later are settled then.
 type settling struct {
 	*settlement.Settler
-	closing   *ledger.Closing
+	closing   *daybook.Closing
 	before    *settlement.Settlement // of the revisions before; nil if the day was never settled
 	parts     []settlement.SettledPart
 	meters    *meter.Catalogue
 	region    string // the stack's name for itself in the latest counted hour that has one
-	reporting string // ledger.ReportingOff: nothing is settled
+	reporting string // daily.ReportingOff: nothing is settled
 }
 
 // beginSettling reads what the revisions before have settled, as far as the
 // request leaves it.
-func (cl *Closer) beginSettling(ctx context.Context, c *ledger.Closing, history registration.History, number int) (*settling, error) {
+func (cl *Closer) beginSettling(ctx context.Context, c *daybook.Closing, history registration.History, number int) (*settling, error) {
 	s := &settling{closing: c, meters: cl.Meters}
 	parts, err := partsOf(history, c.Day)
 	if err != nil {
 		return nil, err
 	}
-	if !slices.ContainsFunc(parts, func(p settlement.SettledPart) bool { return p.Reporting != ledger.ReportingOff }) {
-		s.reporting = ledger.ReportingOff
+	if !slices.ContainsFunc(parts, func(p settlement.SettledPart) bool { return p.Reporting != daily.ReportingOff }) {
+		s.reporting = daily.ReportingOff
 	}
 	if c.Last != nil {
-		if s.before, err = ledger.ReadSettlement(ctx, cl.Blobs, *c.Last); err != nil {
+		if s.before, err = daybook.ReadSettlement(ctx, cl.Blobs, *c.Last); err != nil {
 			return nil, err
 		}
 	}
 	start := settlement.Settlement{CloudID: c.CloudID, UsageDay: c.Day}
-	if s.before != nil && s.settles() != ledger.SettleAll {
+	if s.before != nil && s.settles() != openday.SettleAll {
 		start = *s.before
 		s.meters, err = cl.catalogue(ctx, start.Catalogue)
 	}
@@ -61,14 +62,14 @@ func (cl *Closer) beginSettling(ctx context.Context, c *ledger.Closing, history 
 // settles is what the request has settled anew. With reporting off it is nothing:
 // what was charged before stays.
 func (s *settling) settles() string {
-	if s.closing.Request == nil || s.reporting == ledger.ReportingOff && s.before != nil {
-		return ledger.SettleNothing
+	if s.closing.Request == nil || s.reporting == daily.ReportingOff && s.before != nil {
+		return openday.SettleNothing
 	}
 	return s.closing.Request.Settle
 }
 
 // observe reads what the header of a counted input says.
-func (s *settling) observe(in ledger.DayInput, h daily.PartialHeader) {
+func (s *settling) observe(in openday.Input, h daily.PartialHeader) {
 	s.Observe(in.Hour.Compact()+"_"+in.SHA16, h)
 	s.region = cmp.Or(h.Region, s.region)
 }
@@ -76,12 +77,12 @@ func (s *settling) observe(in ledger.DayInput, h daily.PartialHeader) {
 // settleParts settles what the registration says, unless it is, after all headers
 // were observed.
 func (cl *Closer) settleParts(ctx context.Context, s *settling, history registration.History) error {
-	if s.before != nil && s.settles() == ledger.SettleNothing {
+	if s.before != nil && s.settles() == openday.SettleNothing {
 		s.parts = s.before.Parts
 		return nil
 	}
 	var err error
-	if s.reporting != ledger.ReportingOff && len(s.closing.Counted) > 0 { // a day of nothing says nothing of the stack
+	if s.reporting != daily.ReportingOff && len(s.closing.Counted) > 0 { // a day of nothing says nothing of the stack
 		if history, err = cl.recordInfrastructure(ctx, s, history); err != nil {
 			return err
 		}
@@ -90,7 +91,7 @@ func (cl *Closer) settleParts(ctx context.Context, s *settling, history registra
 		return err
 	}
 	s.By(history.Version, s.meters.SHA256(), s.parts)
-	if s.reporting == ledger.ReportingOff {
+	if s.reporting == daily.ReportingOff {
 		return nil
 	}
 	return content.PutBytes(ctx, cl.Blobs, table.ContainerDaily, catalogueBlob(s.meters.SHA256()), s.meters.Bytes())
@@ -114,7 +115,7 @@ func (cl *Closer) recordInfrastructure(ctx context.Context, s *settling, history
 		})
 	}
 	if errors.Is(err, registration.ErrChanged) { // whether the day reports may be another thing by now
-		err = ledger.ErrOtherCloser
+		err = daybook.ErrOtherCloser
 	}
 	if err != nil {
 		err = fmt.Errorf("close day %s of %s: %w", s.closing.Day, s.closing.CloudID, err)
@@ -123,7 +124,7 @@ func (cl *Closer) recordInfrastructure(ctx context.Context, s *settling, history
 }
 
 // header is the first line of the day's file.
-func (s *settling) header(m ledger.Manifest, missing []usage.Hour) (daily.DayHeader, error) {
+func (s *settling) header(m daily.Manifest, missing []usage.Hour) (daily.DayHeader, error) {
 	last := s.parts[len(s.parts)-1]
 	h := daily.DayHeader{
 		CloudID: m.CloudID, UsageDay: m.UsageDay, Revision: m.Revision, BillingModel: last.BillingModel,
@@ -135,7 +136,7 @@ func (s *settling) header(m ledger.Manifest, missing []usage.Hour) (daily.DayHea
 	}
 	if request := s.closing.Answering(); request != nil && request.Waive {
 		h.Waived = daily.WaivedAll
-	} else if request != nil && request.Settle == ledger.SettleAll {
+	} else if request != nil && request.Settle == openday.SettleAll {
 		h.Waived = daily.WaivedNone
 	}
 	return h, err
@@ -145,7 +146,7 @@ func (s *settling) header(m ledger.Manifest, missing []usage.Hour) (daily.DayHea
 func (s *settling) rules(number int, incomplete bool) daily.Rules {
 	terms := settlement.TermsOf(s.parts)
 	last := len(terms) - 1
-	if s.reporting == ledger.ReportingOff { // of all parts, and the header says so
+	if s.reporting == daily.ReportingOff { // of all parts, and the header says so
 		for i := range terms {
 			terms[i].Unreported = false
 		}
@@ -158,8 +159,8 @@ func (s *settling) rules(number int, incomplete bool) daily.Rules {
 
 // keepSettlement stores the settlement after all usage was asked for, and notes it in the
 // revision's row. Content comes first: the row is not there yet.
-func (cl *Closer) keepSettlement(ctx context.Context, s *settling, r *ledger.Revision) error {
-	if s.reporting == ledger.ReportingOff {
+func (cl *Closer) keepSettlement(ctx context.Context, s *settling, r *daybook.Revision) error {
+	if s.reporting == daily.ReportingOff {
 		if last := s.closing.Last; last != nil {
 			r.Settlement, r.SettlementSHA256, r.Change, r.Catalogue, r.Findings = last.Settlement, last.SettlementSHA256, last.Change, last.Catalogue, last.Findings
 		}

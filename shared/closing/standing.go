@@ -9,7 +9,8 @@ import (
 
 	"stackusage/shared/content"
 	"stackusage/shared/daily"
-	"stackusage/shared/ledger"
+	"stackusage/shared/daybook"
+	"stackusage/shared/outbox"
 	"stackusage/shared/table"
 )
 
@@ -22,7 +23,7 @@ var ErrUnanswered = errors.New("the last revision has records without an answer"
 type standing struct {
 	revision int // the last one; 0 if there is none
 	lines    iter.Seq2[daily.Standing, error]
-	sources  []ledger.Source
+	sources  []daily.Source
 
 	file *content.Body
 }
@@ -30,20 +31,20 @@ type standing struct {
 // standing opens what stands of a day. A next revision waits until every record
 // of the last one has its final answer: the difference is against what was
 // accepted, not against what was sent.
-func (cl *Closer) standing(ctx context.Context, c *ledger.Closing) (*standing, error) {
+func (cl *Closer) standing(ctx context.Context, c *daybook.Closing) (*standing, error) {
 	if c.Last == nil {
 		return &standing{}, nil
 	}
-	_, batches, err := cl.Ledger.Batches(ctx, c.CloudID, c.Day, int(c.Last.Number))
+	_, batches, err := outbox.OfRevision(ctx, cl.Tables, c.CloudID, c.Day, int(c.Last.Number))
 	if err != nil {
 		return nil, err
 	}
-	s := &standing{revision: int(c.Last.Number), sources: []ledger.Source{{Blob: c.Last.File, SHA256: c.Last.SHA256}}}
+	s := &standing{revision: int(c.Last.Number), sources: []daily.Source{{Blob: c.Last.File, SHA256: c.Last.SHA256}}}
 	for _, b := range batches {
-		if b.State != ledger.BatchDone {
+		if b.State != outbox.BatchDone {
 			return nil, fmt.Errorf("close day %s of %s again: %w", c.Day, c.CloudID, ErrUnanswered)
 		}
-		s.sources = append(s.sources, ledger.Source{Blob: b.Receipt, SHA256: b.ReceiptSHA256})
+		s.sources = append(s.sources, daily.Source{Blob: b.Receipt, SHA256: b.ReceiptSHA256})
 	}
 	if int64(len(batches)) < c.Last.Batches {
 		return nil, fmt.Errorf("close day %s of %s again: %w", c.Day, c.CloudID, ErrUnanswered)
@@ -82,7 +83,7 @@ const maxReceipt = 64 << 20
 
 // outcomes goes through the receipts' answers in the order of the records. It
 // holds one receipt at a time.
-func (cl *Closer) outcomes(ctx context.Context, receipts []ledger.Source) iter.Seq2[daily.Outcome, error] {
+func (cl *Closer) outcomes(ctx context.Context, receipts []daily.Source) iter.Seq2[daily.Outcome, error] {
 	return func(yield func(daily.Outcome, error) bool) {
 		for _, source := range receipts {
 			receipt, err := cl.readReceipt(ctx, source)
@@ -99,8 +100,8 @@ func (cl *Closer) outcomes(ctx context.Context, receipts []ledger.Source) iter.S
 	}
 }
 
-func (cl *Closer) readReceipt(ctx context.Context, source ledger.Source) (ledger.Receipt, error) {
-	var receipt ledger.Receipt
+func (cl *Closer) readReceipt(ctx context.Context, source daily.Source) (outbox.Receipt, error) {
+	var receipt outbox.Receipt
 	text, err := content.At(source.Blob).With(source.SHA256, table.UsageBatches).Bytes(ctx, cl.Blobs, maxReceipt)
 	if err != nil {
 		return receipt, err

@@ -12,7 +12,7 @@ import (
 
 	"stackusage/shared/content"
 	"stackusage/shared/daily"
-	"stackusage/shared/ledger"
+	"stackusage/shared/daybook"
 	"stackusage/shared/registration"
 	"stackusage/shared/table"
 	"stackusage/shared/usage"
@@ -20,10 +20,10 @@ import (
 
 // writeDay merges the counted partials and stores daily file, batches, settlement
 // and manifest, all under names made from their bytes.
-func (cl *Closer) writeDay(ctx context.Context, c *ledger.Closing, history registration.History, missing []usage.Hour, before *standing) (ledger.Manifest, ledger.Revision, error) {
+func (cl *Closer) writeDay(ctx context.Context, c *daybook.Closing, history registration.History, missing []usage.Hour, before *standing) (daily.Manifest, daybook.Revision, error) {
 	number := before.revision + 1
-	none := func(err error) (ledger.Manifest, ledger.Revision, error) {
-		return ledger.Manifest{}, ledger.Revision{}, err
+	none := func(err error) (daily.Manifest, daybook.Revision, error) {
+		return daily.Manifest{}, daybook.Revision{}, err
 	}
 	s, err := cl.beginSettling(ctx, c, history, number)
 	if err != nil {
@@ -42,7 +42,7 @@ func (cl *Closer) writeDay(ctx context.Context, c *ledger.Closing, history regis
 	if err != nil {
 		return none(err)
 	}
-	m := ledger.Manifest{CloudID: c.CloudID, UsageDay: c.Day, Revision: number, Inputs: inputsOf(c.Counted), Carries: carried.inputs, Before: before.sources}
+	m := daily.Manifest{CloudID: c.CloudID, UsageDay: c.Day, Revision: number, Inputs: inputsOf(c.Counted), Carries: carried.inputs, Before: before.sources}
 	header, err := s.header(m, missing)
 	if err != nil {
 		return none(err)
@@ -70,9 +70,9 @@ func (cl *Closer) writeDay(ctx context.Context, c *ledger.Closing, history regis
 		return none(err)
 	}
 	m.File, m.SHA256 = table.ContainerDaily+"/"+blob, file.SHA256
-	revision := ledger.Revision{
+	revision := daybook.Revision{
 		Number: int64(number), ClosedAt: cl.Now(), Complete: len(missing) == 0, MissingHours: hourList(missing),
-		Inputs: ledger.InputList(c.Counted, c.Carries...), InputCount: int64(len(c.Counted) + len(c.Carries)),
+		Inputs: daybook.InputList(c.Counted, c.Carries...), InputCount: int64(len(c.Counted) + len(c.Carries)),
 		Rows: file.Rows, Records: file.Records, Batches: int64(len(m.Batches)), Carried: file.Carried, Waived: file.Waived, File: m.File, SHA256: m.SHA256,
 		BillingModel: string(header.BillingModel), BillingSubscriptionID: header.BillingSubscriptionID, Reporting: header.Reporting,
 	}
@@ -84,7 +84,7 @@ func (cl *Closer) writeDay(ctx context.Context, c *ledger.Closing, history regis
 }
 
 // keepBatches stores the batches of a day as they are full, and lists them.
-func (cl *Closer) keepBatches(ctx context.Context, prefix string, m *ledger.Manifest) func(daily.Batch) error {
+func (cl *Closer) keepBatches(ctx context.Context, prefix string, m *daily.Manifest) func(daily.Batch) error {
 	return func(b daily.Batch) error {
 		b.Blob = fmt.Sprintf("%s_%05d-%s.json", prefix, b.Number, b.SHA256[:16])
 		if err := content.PutBytes(ctx, cl.Blobs, table.ContainerOutbox, b.Blob, b.Body); err != nil {
@@ -98,8 +98,8 @@ func (cl *Closer) keepBatches(ctx context.Context, prefix string, m *ledger.Mani
 
 const manifestSuffix = ".manifest.json"
 
-func (cl *Closer) putManifest(ctx context.Context, prefix string, m ledger.Manifest) (string, error) {
-	text, err := ledger.EncodeManifest(m)
+func (cl *Closer) putManifest(ctx context.Context, prefix string, m daily.Manifest) (string, error) {
+	text, err := daily.EncodeManifest(m)
 	if err != nil {
 		return "", err
 	}
@@ -112,15 +112,15 @@ func (cl *Closer) putManifest(ctx context.Context, prefix string, m ledger.Manif
 // batches of some 250 bytes each.
 const maxManifest = 64 << 20
 
-func (cl *Closer) readManifest(ctx context.Context, path string) (ledger.Manifest, error) {
+func (cl *Closer) readManifest(ctx context.Context, path string) (daily.Manifest, error) {
 	_, sum, _ := strings.Cut(strings.TrimSuffix(path, manifestSuffix), "-") // no row has it
 	text, err := content.At(path).With(sum[max(0, len(sum)-16):], "its name").Bytes(ctx, cl.Blobs, maxManifest)
 	if err != nil {
-		return ledger.Manifest{}, err
+		return daily.Manifest{}, err
 	}
-	var m ledger.Manifest
+	var m daily.Manifest
 	if err := json.Unmarshal(text, &m); err != nil {
-		return ledger.Manifest{}, fmt.Errorf("read manifest %s: %w", path, err)
+		return daily.Manifest{}, fmt.Errorf("read manifest %s: %w", path, err)
 	}
 	return m, nil
 }

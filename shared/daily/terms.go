@@ -25,3 +25,11 @@ func Infrastructure(subscriptions []string) map[string]bool {
 	}
 	return set
 }
+
+// ReportingOf is what tables and files say where usage reporting is off.
+func ReportingOf(held registration.Effective) string {
+	if held.ReportingOff {
+		return ReportingOff
+	}
+	return ""
+}

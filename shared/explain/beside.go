@@ -8,14 +8,15 @@ import (
 
 	"stackusage/shared/content"
 	"stackusage/shared/daily"
+	"stackusage/shared/hourlog"
 	"stackusage/shared/ingest"
-	"stackusage/shared/ledger"
+	"stackusage/shared/outbox"
 	"stackusage/shared/outcome"
 	"stackusage/shared/usage"
 )
 
 // billed is what the bill includes of a record, by its row in DailyUsage.
-func billed(a ledger.Answer, sent usage.Quantity) (usage.Quantity, error) {
+func billed(a outbox.Answer, sent usage.Quantity) (usage.Quantity, error) {
 	return outcome.Billed(a.Status, sent, a.Quantity)
 }
 
@@ -26,8 +27,8 @@ func (r *run) beside(ctx context.Context) error {
 		return err
 	}
 	first, last := r.q.Day, usage.HourOf(r.q.Day.End().Add(r.Settling)).Day()
-	for h, err := range r.Ledger.LandedBetween(ctx, r.q.CloudID, first, last) {
-		if err == nil && h.Verdict == ledger.Accepted && (h.Quarantined > 0 || h.Original != "") {
+	for h, err := range hourlog.Between(ctx, r.Tables, r.q.CloudID, first, last) {
+		if err == nil && h.Verdict == hourlog.Accepted && (h.Quarantined > 0 || h.Original != "") {
 			err = r.rejected(ctx, h)
 		}
 		if err != nil {
@@ -91,10 +92,10 @@ func enterCarried(body *content.Body, in daily.CarryInput, from map[daily.LineKe
 
 // rejected enters the rejected rows of an accepted hour blob that name a line's
 // resource and meter. A row that cannot be read may be of any line: its text decides.
-func (r *run) rejected(ctx context.Context, h ledger.LandedHour) error {
-	states := map[int64]ledger.RejectedRow{}
+func (r *run) rejected(ctx context.Context, h hourlog.Landed) error {
+	states := map[int64]hourlog.RejectedRow{}
 	files := map[string]bool{}
-	for row, err := range r.Ledger.RejectedRows(ctx, h.ID) {
+	for row, err := range hourlog.RejectedRows(ctx, r.Tables, h.ID) {
 		if err != nil {
 			return err
 		}

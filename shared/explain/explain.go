@@ -21,8 +21,9 @@ import (
 
 	"stackusage/shared/content"
 	"stackusage/shared/daily"
-	"stackusage/shared/ledger"
+	"stackusage/shared/daybook"
 	"stackusage/shared/meter"
+	"stackusage/shared/table"
 	"stackusage/shared/usage"
 )
 
@@ -31,7 +32,7 @@ var ErrNothing = errors.New("no such line")
 
 // Books are what is read.
 type Books struct {
-	Ledger   *ledger.Ledger
+	Tables   table.Store
 	App      content.Opener // the app's own files
 	Hours    content.Opener // hour blobs: landing.Files
 	Meters   *meter.Catalogue
@@ -196,7 +197,7 @@ type run struct {
 
 // made is a revision and what it is made of.
 type made struct {
-	ledger.Revision
+	daybook.Revision
 	header daily.DayHeader
 }
 

@@ -10,8 +10,10 @@ import (
 
 	"stackusage/shared/content"
 	"stackusage/shared/daily"
+	"stackusage/shared/hourlog"
 	"stackusage/shared/ingest"
-	"stackusage/shared/ledger"
+	"stackusage/shared/openday"
+	"stackusage/shared/outbox"
 	"stackusage/shared/table"
 	"stackusage/shared/usage"
 )
@@ -29,8 +31,8 @@ func (p *part) add(q part) {
 
 // input is an hour blob, and what it has of each key by usage hour (0 to 23).
 type input struct {
-	id    ledger.HourID
-	row   ledger.Hour
+	id    hourlog.ID
+	row   hourlog.Hour
 	parts map[usage.Key]map[int]part
 }
 
@@ -56,7 +58,7 @@ func (r *run) inputs(ctx context.Context) error {
 	read := map[string]*input{}
 	for _, m := range r.made {
 		for _, in := range m.header.Inputs {
-			if err := r.read(ctx, read, keys, ledger.DayInput{CloudID: r.q.CloudID, Day: r.q.Day, Hour: in.ReportedHour, SHA16: in.SHA16,
+			if err := r.read(ctx, read, keys, openday.Input{CloudID: r.q.CloudID, Day: r.q.Day, Hour: in.ReportedHour, SHA16: in.SHA16,
 				Partial: in.Partial, SHA256: in.SHA256}); err != nil {
 				return err
 			}
@@ -72,12 +74,12 @@ func (r *run) inputs(ctx context.Context) error {
 
 // read reads an input once: its partial, and the hour blob if the partial has any of
 // the lines.
-func (r *run) read(ctx context.Context, have map[string]*input, keys map[usage.Key]bool, in ledger.DayInput) error {
+func (r *run) read(ctx context.Context, have map[string]*input, keys map[usage.Key]bool, in openday.Input) error {
 	name := in.Hour.Compact() + "_" + in.SHA16
 	if have[name] != nil || len(keys) == 0 {
 		return nil
 	}
-	out := &input{id: ledger.HourID{CloudID: in.CloudID, Hour: in.Hour, SHA16: in.SHA16}, parts: map[usage.Key]map[int]part{}}
+	out := &input{id: hourlog.ID{CloudID: in.CloudID, Hour: in.Hour, SHA16: in.SHA16}, parts: map[usage.Key]map[int]part{}}
 	have[name] = out
 	r.tell("reported hour %s", in.Hour.String())
 	summed, err := r.partial(ctx, in, keys)
@@ -85,7 +87,7 @@ func (r *run) read(ctx context.Context, have map[string]*input, keys map[usage.K
 	if err != nil && !gone {
 		return err
 	}
-	if out.row, err = r.Ledger.Hour(ctx, out.id); err != nil {
+	if out.row, err = hourlog.Read(ctx, r.Tables, out.id); err != nil {
 		return err
 	}
 	if len(summed) == 0 && !gone {
@@ -105,7 +107,7 @@ func (r *run) read(ctx context.Context, have map[string]*input, keys map[usage.K
 }
 
 // partial reads what a partial has of the lines.
-func (r *run) partial(ctx context.Context, in ledger.DayInput, keys map[usage.Key]bool) (map[usage.Key]map[int]part, error) {
+func (r *run) partial(ctx context.Context, in openday.Input, keys map[usage.Key]bool) (map[usage.Key]map[int]part, error) {
 	body, err := content.At(table.ContainerPartials+"/"+in.Partial).With(in.SHA256, "the daily file").Open(ctx, r.App)
 	if err != nil {
 		return nil, err
@@ -139,7 +141,7 @@ func put(into map[usage.Key]map[int]part, key usage.Key, hour int, p part) {
 
 // hourBlob reads the rows of the lines.
 func (r *run) hourBlob(ctx context.Context, in *input, keys map[usage.Key]bool) error {
-	hour, err := ingest.Hours{Ledger: r.Ledger, Blobs: r.Hours}.Open(ctx, in.id, in.row)
+	hour, err := ingest.Hours{Tables: r.Tables, Blobs: r.Hours}.Open(ctx, in.id, in.row)
 	if err != nil {
 		return err
 	}
@@ -215,7 +217,7 @@ func change(in *input, was, is part) Change {
 		c.Rows, c.Listed = was.rows, was.listed
 	}
 	// What was decided about a file later is no reason for what it did before.
-	if voided := in.row.Verdict == ledger.Voided || in.row.Verdict == ledger.Excluded; voided == out {
+	if voided := in.row.Verdict == hourlog.Voided || in.row.Verdict == hourlog.Excluded; voided == out {
 		c.Why = why(in.row)
 	}
 	if in.row.Original != "" {
@@ -225,7 +227,7 @@ func change(in *input, was, is part) Change {
 }
 
 // why is the decision about a file, as people read it.
-func why(h ledger.Hour) string {
+func why(h hourlog.Hour) string {
 	if h.Decision == "" {
 		return ""
 	}
@@ -234,7 +236,7 @@ func why(h ledger.Hour) string {
 
 // pending enters what was accepted since the last revision, or is not accepted any more.
 func (r *run) pending(ctx context.Context, read map[string]*input, keys map[usage.Key]bool) error {
-	accepted, err := r.Ledger.AcceptedInputs(ctx, r.q.CloudID, r.q.Day)
+	accepted, err := outbox.AcceptedInputs(ctx, r.Tables, r.q.CloudID, r.q.Day)
 	if err != nil {
 		return err
 	}

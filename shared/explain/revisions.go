@@ -11,7 +11,8 @@ import (
 
 	"stackusage/shared/content"
 	"stackusage/shared/daily"
-	"stackusage/shared/ledger"
+	"stackusage/shared/daybook"
+	"stackusage/shared/outbox"
 	"stackusage/shared/table"
 	"stackusage/shared/usage"
 )
@@ -21,7 +22,7 @@ const maxReceipt = 64 << 20
 
 // revisions finds the lines, and reads what each revision of the day did to them.
 func (r *run) revisions(ctx context.Context) error {
-	for s, err := range r.Ledger.RevisionsOf(ctx, r.q.CloudID, r.q.Day) {
+	for s, err := range daybook.Revisions(ctx, r.Tables, r.q.CloudID, r.q.Day) {
 		if err != nil {
 			return err
 		}
@@ -100,7 +101,7 @@ func (n near) String() string {
 }
 
 // scan reads a daily file.
-func (r *run) scan(ctx context.Context, rev ledger.Revision, take func(daily.DayLine) error) (daily.DayHeader, error) {
+func (r *run) scan(ctx context.Context, rev daybook.Revision, take func(daily.DayLine) error) (daily.DayHeader, error) {
 	r.tell("revision %d of %s", rev.Number, r.q.Day)
 	body, err := content.At(rev.File).With(rev.SHA256, table.UsageDays).Open(ctx, r.App)
 	if err != nil {
@@ -173,7 +174,7 @@ func (r *run) outcomes(ctx context.Context, m *made, records []daily.Record, sen
 	if len(records) == 0 {
 		return nil
 	}
-	_, batches, err := r.Ledger.Batches(ctx, r.q.CloudID, r.q.Day, int(m.Number))
+	_, batches, err := outbox.OfRevision(ctx, r.Tables, r.q.CloudID, r.q.Day, int(m.Number))
 	if err != nil {
 		return err
 	}
@@ -186,7 +187,7 @@ func (r *run) outcomes(ctx context.Context, m *made, records []daily.Record, sen
 		if err != nil {
 			return err
 		}
-		var receipt ledger.Receipt
+		var receipt outbox.Receipt
 		if err := json.Unmarshal(text, &receipt); err != nil {
 			return fmt.Errorf("read receipt %s: %w", b.Receipt, err)
 		}
@@ -204,7 +205,7 @@ func (r *run) outcomes(ctx context.Context, m *made, records []daily.Record, sen
 
 // rows compares the outcomes with DailyUsage.
 func (r *run) rows(ctx context.Context, m *made, records []daily.Record, sent map[string]*Revision) error {
-	answers, err := r.Ledger.Answers(ctx, ledger.BatchID{CloudID: r.q.CloudID, Day: r.q.Day, Revision: int(m.Number)}, records)
+	answers, err := outbox.Answers(ctx, r.Tables, outbox.ID{CloudID: r.q.CloudID, Day: r.q.Day, Revision: int(m.Number)}, records)
 	if err != nil {
 		return err
 	}
@@ -252,7 +253,7 @@ func (b Books) DayOf(ctx context.Context, q Question) (usage.Day, error) {
 	if q.Day != 0 {
 		return q.Day, nil
 	}
-	last, err := b.Ledger.LastRevisions(ctx, q.CloudID)
+	last, err := daybook.LastRevisions(ctx, b.Tables, q.CloudID)
 	if err != nil {
 		return 0, err
 	}
@@ -261,7 +262,7 @@ func (b Books) DayOf(ctx context.Context, q Question) (usage.Day, error) {
 		if b.Progress != nil {
 			b.Progress("DailyUsage of " + day.String())
 		}
-		for line, err := range b.Ledger.BilledLines(ctx, q.CloudID, day) {
+		for line, err := range outbox.BilledLines(ctx, b.Tables, q.CloudID, day) {
 			if err != nil {
 				return 0, err
 			}

@@ -10,7 +10,7 @@ import (
 	"slices"
 	"time"
 
-	"stackusage/shared/ledger"
+	"stackusage/shared/outbox"
 	"stackusage/shared/outcome"
 	"stackusage/shared/telemetry"
 )
@@ -203,7 +203,7 @@ func (f *Forwarder) apart(s *sending, cause error) bool {
 	case Busy, Credentials:
 		return s.settled() && away(cause) && f.Now().Sub(s.batch.DecidedAt) >= awayFor
 	case Unreadable:
-		return s.settled() || s.batch.Unread >= ledger.UnreadTries
+		return s.settled() || s.batch.Unread >= outbox.UnreadTries
 	}
 	return s.settled()
 }

@@ -23,7 +23,7 @@ import (
 
 	"stackusage/shared/content"
 	"stackusage/shared/daily"
-	"stackusage/shared/ledger"
+	"stackusage/shared/outbox"
 	"stackusage/shared/outcome"
 	"stackusage/shared/queue"
 	"stackusage/shared/table"
@@ -39,7 +39,7 @@ type Commerce interface {
 
 // Forwarder sends batches. All fields are set before its first use.
 type Forwarder struct {
-	Ledger          *ledger.Ledger
+	Tables          table.Store
 	Blobs           content.Store // batches and receipts
 	Queues          queue.Sender
 	Commerce        Commerce
@@ -53,18 +53,18 @@ type Forwarder struct {
 // outcomes. When commerce cannot take it the message goes back to the queue with a
 // delay and Forward succeeds: dequeue counts are for crashes, so an outage of days
 // poisons nothing. A batch that does not exist is a queue.Bad.
-func (f *Forwarder) Forward(ctx context.Context, id ledger.BatchID) error {
-	batch, err := f.Ledger.Batch(ctx, id)
+func (f *Forwarder) Forward(ctx context.Context, id outbox.ID) error {
+	batch, err := outbox.Read(ctx, f.Tables, id)
 	if errors.Is(err, table.ErrNotFound) {
 		return queue.Bad{Reason: err}
 	}
 	if err != nil {
 		return err
 	}
-	if batch.State == ledger.BatchDone {
+	if batch.State == outbox.BatchDone {
 		return nil
 	}
-	if batch.State == ledger.BatchWaiting && f.Now().Before(batch.NotBefore) {
+	if batch.State == outbox.Waiting && f.Now().Before(batch.NotBefore) {
 		return nil // another message of this batch comes when it is time
 	}
 	if wait := batch.LeasedUntil.Sub(f.Now()); wait > 0 {
@@ -116,7 +116,7 @@ func (f *Forwarder) finish(ctx context.Context, s *sending) error {
 	if batch.Receipt, batch.ReceiptSHA256, err = f.putReceipt(ctx, id, receipt); err != nil {
 		return err
 	}
-	batch.State, batch.LastResponse, batch.NotBefore = ledger.BatchDone, "done", time.Time{}
+	batch.State, batch.LastResponse, batch.NotBefore = outbox.BatchDone, "done", time.Time{}
 	batch.Unknowns, batch.Unread, batch.Partial, batch.DeclinedSince, batch.LeasedUntil, batch.LeasedBy = 0, 0, false, time.Time{}, time.Time{}, ""
 	batch.SettleFrom, batch.NoResponseAt = time.Time{}, time.Time{}
 	tally(&batch, s.records, receipt)
@@ -137,27 +137,27 @@ func (f *Forwarder) finish(ctx context.Context, s *sending) error {
 // row: that must neither be undone nor leave the outcome unsaid. Another sender
 // did if it took over after the lease had ended: then only a final outcome is
 // worth saying, since what it notes of its own try is as true.
-func (f *Forwarder) updateBatch(ctx context.Context, s *sending, b ledger.Batch) error {
+func (f *Forwarder) updateBatch(ctx context.Context, s *sending, b outbox.Batch) error {
 	id := s.id
-	err := f.Ledger.UpdateBatch(ctx, id, b)
+	err := outbox.Update(ctx, f.Tables, id, b)
 	if !errors.Is(err, table.ErrChanged) {
 		return err
 	}
-	now, err := f.Ledger.Batch(ctx, id)
+	now, err := outbox.Read(ctx, f.Tables, id)
 	if err != nil {
 		return err
 	}
-	if now.State == ledger.BatchDone || b.State != ledger.BatchDone && now.LeasedBy != s.lease {
+	if now.State == outbox.BatchDone || b.State != outbox.BatchDone && now.LeasedBy != s.lease {
 		return nil
 	}
 	if now.NotBefore.IsZero() { // it is to be tried at once
 		b.NotBefore = time.Time{}
 	}
-	return f.Ledger.UpdateBatch(ctx, id, b.On(now))
+	return outbox.Update(ctx, f.Tables, id, b.On(now))
 }
 
 // tally counts the answers to a batch.
-func tally(b *ledger.Batch, records []daily.Record, receipt ledger.Receipt) {
+func tally(b *outbox.Batch, records []daily.Record, receipt outbox.Receipt) {
 	b.Accepted, b.Duplicate, b.Conflict, b.Rejected, b.Expired, b.Declined = 0, 0, 0, 0, 0, 0
 	for i, answer := range receipt.Outcomes {
 		switch answer.Status {

@@ -6,7 +6,7 @@ import (
 	"log/slog"
 	"time"
 
-	"stackusage/shared/ledger"
+	"stackusage/shared/outbox"
 	"stackusage/shared/table"
 	"stackusage/shared/telemetry"
 )
@@ -43,15 +43,15 @@ func (f *Forwarder) leaseBatch(ctx context.Context, s *sending, limit time.Durat
 	for try := 1; ; try++ {
 		b := s.batch
 		b.LeasedUntil, b.LeasedBy = s.leasedUntil, s.lease
-		failed := f.Ledger.UpdateBatch(ctx, id, b)
+		failed := outbox.Update(ctx, f.Tables, id, b)
 		if failed != nil && (!errors.Is(failed, table.ErrChanged) || !held || try == leaseTries) {
 			return failed
 		}
-		now, err := f.Ledger.Batch(ctx, id)
+		now, err := outbox.Read(ctx, f.Tables, id)
 		if err != nil {
 			return err
 		}
-		if now.State == ledger.BatchDone || now.LeasedBy != s.lease {
+		if now.State == outbox.BatchDone || now.LeasedBy != s.lease {
 			return table.ErrChanged
 		}
 		asked := !now.DecidedAt.Equal(s.batch.DecidedAt) || !now.RetriedAt.Equal(s.batch.RetriedAt)

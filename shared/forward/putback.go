@@ -7,7 +7,7 @@ import (
 	"math/rand/v2"
 	"time"
 
-	"stackusage/shared/ledger"
+	"stackusage/shared/outbox"
 	"stackusage/shared/queue"
 	"stackusage/shared/telemetry"
 )
@@ -44,7 +44,7 @@ func (f *Forwarder) putBack(ctx context.Context, s *sending, cause error) error 
 			level = slog.LevelError
 			batch.Unknowns++
 		case Unreadable:
-			if batch.Unread >= ledger.UnreadTries {
+			if batch.Unread >= outbox.UnreadTries {
 				level = slog.LevelError
 			}
 			batch.Unknowns++
@@ -62,7 +62,7 @@ func (f *Forwarder) putBack(ctx context.Context, s *sending, cause error) error 
 	}
 	batch.Partial = batch.Partial || len(s.outcomes) > 0
 	batch.LeasedUntil, batch.LeasedBy = time.Time{}, ""
-	batch.State, batch.NotBefore, batch.LastResponse = ledger.BatchWaiting, f.Now().Add(delay), cause.Error()
+	batch.State, batch.NotBefore, batch.LastResponse = outbox.Waiting, f.Now().Add(delay), cause.Error()
 	if s.again {
 		batch.NotBefore = time.Time{}
 	}

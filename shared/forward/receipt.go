@@ -9,24 +9,24 @@ import (
 
 	"stackusage/shared/content"
 	"stackusage/shared/daily"
-	"stackusage/shared/ledger"
+	"stackusage/shared/outbox"
 	"stackusage/shared/outcome"
 	"stackusage/shared/table"
 )
 
 // receiptOf is what stands of a batch: the answers in the order of its records.
 // Every record must have one.
-func receiptOf(id ledger.BatchID, records []daily.Record, results map[string]outcome.Result) (ledger.Receipt, error) {
-	receipt := ledger.Receipt{Batch: id.String(), Outcomes: make([]ledger.ReceiptOutcome, len(records))}
+func receiptOf(id outbox.ID, records []daily.Record, results map[string]outcome.Result) (outbox.Receipt, error) {
+	receipt := outbox.Receipt{Batch: id.String(), Outcomes: make([]outbox.ReceiptOutcome, len(records))}
 	for i, r := range records {
 		result := results[r.RecordID]
-		answer := ledger.ReceiptOutcome{RecordID: r.RecordID, Status: result.Status, Code: ledger.Clip(result.Code), Message: ledger.Clip(result.Message)}
+		answer := outbox.ReceiptOutcome{RecordID: r.RecordID, Status: result.Status, Code: table.Clip(result.Code), Message: table.Clip(result.Message)}
 		answer.Stands = outcome.InBill(result.Status)
 		var err error
 		if answer.Quantity, err = outcome.Billed(result.Status, r.Quantity, result.Quantity); err != nil {
 			return receipt, fmt.Errorf("record %s of batch %s: %w", r.RecordID, id, err)
 		}
-		if result.Code == ledger.CodeDecided {
+		if result.Code == outbox.CodeDecided {
 			answer.Waived = r.Quantity.Sub(answer.Quantity)
 		}
 		receipt.Outcomes[i] = answer
@@ -35,7 +35,7 @@ func receiptOf(id ledger.BatchID, records []daily.Record, results map[string]out
 }
 
 // putReceipt keeps the answers to a batch.
-func (f *Forwarder) putReceipt(ctx context.Context, id ledger.BatchID, receipt ledger.Receipt) (path, sum string, err error) {
+func (f *Forwarder) putReceipt(ctx context.Context, id outbox.ID, receipt outbox.Receipt) (path, sum string, err error) {
 	text, err := json.Marshal(receipt)
 	if err != nil {
 		return "", "", fmt.Errorf("write receipt of batch %s: %w", id, err)

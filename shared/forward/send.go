@@ -14,7 +14,7 @@ import (
 	"github.com/google/uuid"
 
 	"stackusage/shared/daily"
-	"stackusage/shared/ledger"
+	"stackusage/shared/outbox"
 	"stackusage/shared/outcome"
 	"stackusage/shared/table"
 	"stackusage/shared/telemetry"
@@ -23,8 +23,8 @@ import (
 
 // sending is one try of one batch.
 type sending struct {
-	id       ledger.BatchID
-	batch    ledger.Batch
+	id       outbox.ID
+	batch    outbox.Batch
 	body     []byte
 	records  []daily.Record
 	raw      []json.RawMessage         // the records' bytes as they stand in body
@@ -41,7 +41,7 @@ type sending struct {
 	again       bool      // an operator asked for another try while this one was under way
 }
 
-func newSending(id ledger.BatchID, batch ledger.Batch, body []byte) (*sending, error) {
+func newSending(id outbox.ID, batch outbox.Batch, body []byte) (*sending, error) {
 	records, err := daily.DecodeBatch(body)
 	if err != nil {
 		return nil, err
@@ -92,7 +92,7 @@ func (s *sending) request(some []int) (id string, body []byte) {
 const readBackAfter = 2
 
 // send sends what is open to commerce until each record has an outcome or cause says why
-// the rest must wait. An err is storage's; ledger.ErrChanged among them means
+// the rest must wait. An err is storage's; table.ErrChanged among them means
 // that another sender has the batch.
 func (f *Forwarder) send(ctx context.Context, s *sending) (cause, err error) {
 	if s.batch.Partial {
@@ -100,7 +100,7 @@ func (f *Forwarder) send(ctx context.Context, s *sending) (cause, err error) {
 			return nil, err
 		}
 	}
-	if from := s.batch.SettleFrom; s.batch.SettledAs() == ledger.SettleDeclined && !from.IsZero() {
+	if from := s.batch.SettleFrom; s.batch.SettledAs() == outbox.SettleDeclined && !from.IsZero() {
 		if f.Now().Before(from) || f.onItsWay(s) > 0 {
 			return errOnItsWay, nil
 		}
@@ -191,7 +191,7 @@ func (f *Forwarder) post(ctx context.Context, s *sending, some []int) (cause, er
 // the next revision could not be stated against it.
 func (f *Forwarder) keep(ctx context.Context, s *sending, some []int, results map[string]outcome.Result, taken bool) error {
 	records := make([]daily.Record, 0, len(some))
-	answers := make(map[string]ledger.Answer, len(some))
+	answers := make(map[string]outbox.Answer, len(some))
 	billed := true
 	for _, i := range some {
 		r, ok := results[s.records[i].RecordID]
@@ -210,7 +210,7 @@ func (f *Forwarder) keep(ctx context.Context, s *sending, some []int, results ma
 		}
 		billed = billed && outcome.Taken(r.Status)
 		records = append(records, s.records[i])
-		answers[r.RecordID] = ledger.Answer{Status: r.Status, Code: r.Code, Message: r.Message, Quantity: r.Quantity}
+		answers[r.RecordID] = outbox.Answer{Status: r.Status, Code: r.Code, Message: r.Message, Quantity: r.Quantity}
 	}
 	if len(records) == 0 {
 		return nil
@@ -222,7 +222,7 @@ func (f *Forwarder) keep(ctx context.Context, s *sending, some []int, results ma
 			return err
 		}
 	}
-	stand, err := f.Ledger.KeepOutcomes(ctx, s.id, records, answers)
+	stand, err := outbox.KeepOutcomes(ctx, f.Tables, s.id, records, answers)
 	if err != nil {
 		return err
 	}
@@ -240,20 +240,20 @@ func (f *Forwarder) keep(ctx context.Context, s *sending, some []int, results ma
 // foreignCode is a code of commerce's. One that is spelled as ours for an operator's
 // decision is changed, or its record would be waived without a decision.
 func foreignCode(code string) string {
-	if code == ledger.CodeDecided {
+	if code == outbox.CodeDecided {
 		return "Commerce" + code
 	}
 	return code
 }
 
-func resultOf(id string, k ledger.Answer) outcome.Result {
+func resultOf(id string, k outbox.Answer) outcome.Result {
 	return outcome.Result{RecordID: id, Status: k.Status, Code: k.Code, Message: k.Message, Quantity: k.Quantity}
 }
 
 // recall reads the answers that earlier tries recorded. A record that has one
 // is not sent again: another answer would contradict the row.
 func (f *Forwarder) recall(ctx context.Context, s *sending) error {
-	answers, err := f.Ledger.Answers(ctx, s.id, s.records)
+	answers, err := outbox.Answers(ctx, f.Tables, s.id, s.records)
 	for id, k := range answers {
 		s.outcomes[id] = resultOf(id, k)
 	}

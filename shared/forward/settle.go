@@ -7,7 +7,7 @@ import (
 	"log/slog"
 	"time"
 
-	"stackusage/shared/ledger"
+	"stackusage/shared/outbox"
 	"stackusage/shared/outcome"
 	"stackusage/shared/telemetry"
 )
@@ -75,12 +75,12 @@ func (f *Forwarder) endLone(ctx context.Context, s *sending, alone []lone, prove
 			silent++
 			continue
 		case proven && l.refusal.Kind == Declined:
-		case s.batch.SettledAs() == ledger.SettleDeclined:
+		case s.batch.SettledAs() == outbox.SettleDeclined:
 			decided = true
 			if l.refusal.Err != nil {
 				code, message = string(l.refusal.Kind), l.refusal.Err.Error()
 			}
-			code, message = ledger.CodeDecided, fmt.Sprintf("%s, decided by %s: %s. Commerce said %s: %s",
+			code, message = outbox.CodeDecided, fmt.Sprintf("%s, decided by %s: %s. Commerce said %s: %s",
 				s.batch.DecidedAt.UTC().Format(time.RFC3339), s.batch.DecidedBy, s.batch.DecisionReason, code, message)
 		default:
 			waits++
@@ -101,6 +101,6 @@ func (f *Forwarder) endLone(ctx context.Context, s *sending, alone []lone, prove
 		cause = fmt.Errorf("%w: %d records are not answered: %w", last, silent, errOnItsWay)
 	}
 	err = f.keep(ctx, s, rest, results, false)
-	s.silent = s.batch.SettledAs() == ledger.SettleDeclined && silent > 0 && len(s.open()) == silent
+	s.silent = s.batch.SettledAs() == outbox.SettleDeclined && silent > 0 && len(s.open()) == silent
 	return cause, err
 }

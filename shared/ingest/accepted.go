@@ -8,24 +8,25 @@ import (
 	"math"
 
 	"stackusage/shared/content"
+	"stackusage/shared/hourlog"
 	"stackusage/shared/landing"
-	"stackusage/shared/ledger"
+	"stackusage/shared/table"
 )
 
 // Hours reads hour blobs that are or were accepted, as they were ingested: what was
 // rejected then stays rejected, whatever the rules are today.
 type Hours struct {
-	Ledger *ledger.Ledger
+	Tables table.Store
 	Blobs  content.Opener // hour blobs: landing.Files
 }
 
 // AcceptedHour is such an hour blob, open for reading.
 type AcceptedHour struct {
-	id     ledger.HourID
-	row    ledger.Hour
+	id     hourlog.ID
+	row    hourlog.Hour
 	reader *landing.Reader
 	body   io.Closer
-	ledger *ledger.Ledger
+	tables table.Store
 }
 
 // Row is a row of the hour blob.
@@ -35,7 +36,7 @@ type Row struct {
 }
 
 // Open opens the hour blob of a row of UsageHours. Whoever opens it closes it.
-func (o Hours) Open(ctx context.Context, id ledger.HourID, h ledger.Hour) (*AcceptedHour, error) {
+func (o Hours) Open(ctx context.Context, id hourlog.ID, h hourlog.Hour) (*AcceptedHour, error) {
 	blob := content.At(h.Blob)
 	name, err := landing.ParseName(blob.Container, blob.Name)
 	if err != nil {
@@ -51,7 +52,7 @@ func (o Hours) Open(ctx context.Context, id ledger.HourID, h ledger.Hour) (*Acce
 		body.Close()
 		return nil, fmt.Errorf("read hour blob %s: %w", h.Blob, err)
 	}
-	return &AcceptedHour{id: id, row: h, reader: reader, body: body, ledger: o.Ledger}, nil
+	return &AcceptedHour{id: id, row: h, reader: reader, body: body, tables: o.Tables}, nil
 }
 
 // Header is that of the hour blob.
@@ -65,7 +66,7 @@ func (a *AcceptedHour) Close() error { return a.body.Close() }
 // that were recorded.
 func (a *AcceptedHour) Rows(ctx context.Context) iter.Seq2[Row, error] {
 	return func(yield func(Row, error) bool) {
-		next, stop := iter.Pull2(a.ledger.RejectedLines(ctx, a.id, a.row.RejectedFile))
+		next, stop := iter.Pull2(hourlog.RejectedLines(ctx, a.tables, a.id, a.row.RejectedFile))
 		defer stop()
 		rejected, err, more := next()
 		var accepted int64

@@ -8,9 +8,11 @@ import (
 	"time"
 
 	"stackusage/shared/content"
+	"stackusage/shared/daily"
+	"stackusage/shared/hourlog"
 	"stackusage/shared/landing"
-	"stackusage/shared/ledger"
 	"stackusage/shared/queue"
+	"stackusage/shared/reasoned"
 	"stackusage/shared/registration"
 	"stackusage/shared/table"
 	"stackusage/shared/telemetry"
@@ -21,9 +23,9 @@ import (
 // rows by usage day, sets rejected rows aside, and commits the verdict last. A blob
 // that is gone, or cannot be read any more, is a queue.Bad.
 func (g Ingester) IngestHour(ctx context.Context, name landing.Name) error {
-	id := ledger.HourID{CloudID: name.CloudID, Hour: name.Hour, SHA16: name.SHA16}
-	have, err := g.Ledger.Hour(ctx, id)
-	if err == nil && have.Verdict == ledger.Accepted && !have.Leaves() {
+	id := hourlog.ID{CloudID: name.CloudID, Hour: name.Hour, SHA16: name.SHA16}
+	have, err := hourlog.Read(ctx, g.Tables, id)
+	if err == nil && have.Verdict == hourlog.Accepted && !have.Leaves() {
 		if out, err := g.excluded(ctx, id); out || err != nil {
 			return err
 		}
@@ -34,7 +36,7 @@ func (g Ingester) IngestHour(ctx context.Context, name landing.Name) error {
 		return err
 	}
 	if have.Leaves() { // whoever began it died
-		_, err := g.Ledger.FinishExclusion(ctx, id)
+		_, err := hourlog.FinishExclusion(ctx, g.Tables, id)
 		return err
 	}
 	verdict, hour, err := g.validate(ctx, id, name, have)
@@ -54,7 +56,7 @@ func (g Ingester) IngestHour(ctx context.Context, name landing.Name) error {
 // Again reports whether another look could change a verdict: the stack
 // may be registered by now, a limit may have been raised, an operator may have
 // decided that the file takes the place of the one that counts, or leaves it.
-func (g Ingester) Again(have ledger.Hour) bool {
+func (g Ingester) Again(have hourlog.Hour) bool {
 	return !have.Verdict.Final() || have.TakesOver() || have.Leaves() || have.AwaitsReingest() || have.Limit > 0 && g.limit(have.Code) > have.Limit
 }
 
@@ -69,15 +71,15 @@ func (g Ingester) limit(code string) int64 {
 	return 0
 }
 
-func (g Ingester) validate(ctx context.Context, id ledger.HourID, name landing.Name, have ledger.Hour) (ledger.Verdict, ledger.Hour, error) {
+func (g Ingester) validate(ctx context.Context, id hourlog.ID, name landing.Name, have hourlog.Hour) (hourlog.Verdict, hourlog.Hour, error) {
 	// Its row says where a corrected blob lies, and when the original landed.
 	name.Corrected = have.Original != ""
 	body, storedAt, err := g.Hours.Open(ctx, name.Container(), name.Blob())
 	if err != nil {
-		return "", ledger.Hour{}, err
+		return "", hourlog.Hour{}, err
 	}
 	defer body.Close()
-	hour := ledger.Hour{Blob: name.String(), LandedAt: storedAt}
+	hour := hourlog.Hour{Blob: name.String(), LandedAt: storedAt}
 	hour.Inherit(have)
 	if name.Corrected {
 		hour.LandedAt = have.LandedAt
@@ -91,22 +93,22 @@ func (g Ingester) validate(ctx context.Context, id ledger.HourID, name landing.N
 		if have.TakesOver() || have.OutByEnd() { // whoever let it count again may have died
 			return g.endTakeOver(ctx, id, reason)
 		}
-		hour.Verdict, hour.Reason = ledger.Unregistered, reason
-		verdict, err := g.Ledger.DecideHour(ctx, id, hour)
+		hour.Verdict, hour.Reason = hourlog.Unregistered, reason
+		verdict, err := hourlog.Record(ctx, g.Tables, id, hour)
 		return verdict, hour, err
 	}
 	held, err := history.On(name.Hour.Day().Compact())
 	if err != nil {
 		return "", hour, err
 	}
-	hour.Reporting = ledger.ReportingOf(held)
+	hour.Reporting = daily.ReportingOf(held)
 	g.Region = RegionOf(history)
 	verdict, hour, err := g.Ingest(ctx, id, name, hour, body)
 	var rejection *landing.Rejection
 	if errors.As(err, &rejection) && !have.TakesOver() && !have.OutByEnd() {
-		hour.Verdict, hour.Code, hour.Reason = ledger.Rejected, rejection.Code, rejection.Reason
+		hour.Verdict, hour.Code, hour.Reason = hourlog.Rejected, rejection.Code, rejection.Reason
 		hour.Limit = g.limit(rejection.Code)
-		verdict, err = g.Ledger.DecideHour(ctx, id, hour)
+		verdict, err = hourlog.Record(ctx, g.Tables, id, hour)
 	}
 	return verdict, hour, err
 }
@@ -114,11 +116,11 @@ func (g Ingester) validate(ctx context.Context, id ledger.HourID, name landing.N
 // endUnreadable ends what was announced of a file that is gone or cannot be read any
 // more, so that no day waits for it. A file that only an end took out has no row that
 // says why it does not count again: its message is kept as one that failed.
-func (g Ingester) endUnreadable(ctx context.Context, id ledger.HourID, have ledger.Hour, why error) (ledger.Verdict, ledger.Hour, error) {
+func (g Ingester) endUnreadable(ctx context.Context, id hourlog.ID, have hourlog.Hour, why error) (hourlog.Verdict, hourlog.Hour, error) {
 	if have.TakesOver() {
 		return g.endTakeOver(ctx, id, why.Error())
 	}
-	if have.Verdict == ledger.Unregistered { // it may be about to count again
+	if have.Verdict == hourlog.Unregistered { // it may be about to count again
 		if _, _, err := g.endTakeOver(ctx, id, why.Error()); err != nil && !errors.Is(err, table.ErrNotFound) {
 			return "", have, err
 		}
@@ -128,8 +130,8 @@ func (g Ingester) endUnreadable(ctx context.Context, id ledger.HourID, have ledg
 
 // endTakeOver ends a take-over that was decided and cannot be carried out: no day
 // waits for it any more.
-func (g Ingester) endTakeOver(ctx context.Context, id ledger.HourID, reason string) (ledger.Verdict, ledger.Hour, error) {
-	h, err := g.Ledger.EndTakeOver(ctx, id, ledger.Reasoned{By: "IngestHour", Reason: "it cannot be carried out: " + clip(reason), At: g.Now()})
+func (g Ingester) endTakeOver(ctx context.Context, id hourlog.ID, reason string) (hourlog.Verdict, hourlog.Hour, error) {
+	h, err := hourlog.EndTakeOver(ctx, g.Tables, id, reasoned.Decision{By: "IngestHour", Reason: "it cannot be carried out: " + clip(reason), At: g.Now()})
 	return h.Verdict, h, err
 }
 
@@ -147,7 +149,7 @@ func RegionOf(history registration.History) RegisteredRegion {
 // excluded takes a file that counts out of the bill if its hour is not accepted
 // any more: the registration has ended before it, or begins after it. out is false
 // if the hour is accepted.
-func (g Ingester) excluded(ctx context.Context, id ledger.HourID) (out bool, err error) {
+func (g Ingester) excluded(ctx context.Context, id hourlog.ID) (out bool, err error) {
 	history, err := g.Registrations.History(ctx, id.CloudID)
 	if err != nil {
 		return false, err
@@ -156,7 +158,7 @@ func (g Ingester) excluded(ctx context.Context, id ledger.HourID) (out bool, err
 	if reason == "" {
 		return false, nil
 	}
-	verdict, err := g.Ledger.Exclude(ctx, id, ledger.Reasoned{By: "IngestHour", Reason: reason, At: g.Now()}, true)
+	verdict, err := hourlog.Exclude(ctx, g.Tables, id, reasoned.Decision{By: "IngestHour", Reason: reason, At: g.Now()}, true)
 	if err == nil {
 		telemetry.Logger(ctx).InfoContext(ctx, "hour excluded", slog.String("hour", id.String()), slog.String("verdict", string(verdict)), slog.String("reason", reason))
 	}

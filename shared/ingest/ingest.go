@@ -11,8 +11,10 @@ import (
 	"time"
 
 	"stackusage/shared/content"
+	"stackusage/shared/hourlog"
 	"stackusage/shared/landing"
-	"stackusage/shared/ledger"
+	"stackusage/shared/openday"
+	"stackusage/shared/reasoned"
 	"stackusage/shared/registration"
 	"stackusage/shared/table"
 	"stackusage/shared/usage"
@@ -22,14 +24,14 @@ import (
 // file, or one that takes the place of another. IngestHour and the operator's tool
 // carry out a take-over by this code, and each finishes what the other began.
 type Ingester struct {
-	Ledger        *ledger.Ledger
+	Tables        table.Store
 	Hours         content.Opener // hour blobs
 	Registrations registration.Store
 	Now           func() time.Time
 	App           content.Store // partials, quarantine and corrected blobs
 	Settings      Settings
 	Limits        landing.Limits
-	SettlingHours int              // ledger.OwnDays
+	SettlingHours int              // hourlog.OwnDays
 	Region        RegisteredRegion // nil: a row without a location is taken where the header names no region either
 }
 
@@ -49,7 +51,7 @@ func (of RegisteredRegion) Or(header landing.Header) func(usage.Day) string {
 // rejected whole leaves nothing behind but its verdict, which is the caller's to
 // write. h says what is known of it before. An error that is a *landing.Rejection is
 // about the blob.
-func (g Ingester) Ingest(ctx context.Context, id ledger.HourID, name landing.Name, h ledger.Hour, body io.Reader) (ledger.Verdict, ledger.Hour, error) {
+func (g Ingester) Ingest(ctx context.Context, id hourlog.ID, name landing.Name, h hourlog.Hour, body io.Reader) (hourlog.Verdict, hourlog.Hour, error) {
 	i := ingesting{Ingester: g, id: id, hour: h}
 	verdict, err := i.run(ctx, name, body)
 	return verdict, i.hour, err
@@ -58,11 +60,11 @@ func (g Ingester) Ingest(ctx context.Context, id ledger.HourID, name landing.Nam
 // ingesting is the work on one hour blob.
 type ingesting struct {
 	Ingester
-	id   ledger.HourID
-	hour ledger.Hour
+	id   hourlog.ID
+	hour hourlog.Hour
 }
 
-func (i *ingesting) run(ctx context.Context, name landing.Name, body io.Reader) (ledger.Verdict, error) {
+func (i *ingesting) run(ctx context.Context, name landing.Name, body io.Reader) (hourlog.Verdict, error) {
 	if err := landing.CheckOver(name, i.hour.LandedAt); err != nil {
 		return "", err
 	}
@@ -77,7 +79,7 @@ func (i *ingesting) run(ctx context.Context, name landing.Name, body io.Reader) 
 	header := r.Header()
 	i.hour.Region, i.hour.AgentVersion, i.hour.CollectedAt = clip(header.Region), clip(header.AgentVersion), header.CollectedAt
 
-	standing, err := i.Ledger.AcceptedHour(ctx, i.id)
+	standing, err := hourlog.AcceptedHour(ctx, i.Tables, i.id)
 	if err != nil && !errors.Is(err, table.ErrNotFound) {
 		return "", err
 	}
@@ -85,7 +87,7 @@ func (i *ingesting) run(ctx context.Context, name landing.Name, body io.Reader) 
 	takesOver := there && standing.Challenger == i.id.SHA16 // as was decided
 	switch {
 	case there && standing.Waits(i.id):
-		return ledger.Unregistered, nil
+		return hourlog.Unregistered, nil
 	case there && !takesOver && standing.Counts != i.id.SHA16 && !standing.CountsAgain(i.id):
 		return i.beside(ctx, name, standing, r)
 	}
@@ -99,35 +101,35 @@ func (i *ingesting) run(ctx context.Context, name landing.Name, body io.Reader) 
 		return "", err
 	}
 	i.hour.UsageDays = UsageDays(inputs)
-	if i.hour.RejectedFile, err = in.PutRejected(ctx, i.App, i.Ledger, i.hour.Blob); err != nil {
+	if i.hour.RejectedFile, err = in.PutRejected(ctx, i.App, i.Tables, i.hour.Blob); err != nil {
 		return "", err
 	}
 	if takesOver {
 		return i.takeOver(ctx, standing, inputs)
 	}
-	return i.Ledger.CommitHour(ctx, i.id, i.hour, inputs)
+	return hourlog.Commit(ctx, i.Tables, i.id, i.hour, inputs)
 }
 
 // beside is the verdict on a blob whose hour is taken: only the hashes matter. That of
 // a corrected blob is its decision's.
-func (i *ingesting) beside(ctx context.Context, name landing.Name, standing ledger.Hour, r *landing.Reader) (ledger.Verdict, error) {
+func (i *ingesting) beside(ctx context.Context, name landing.Name, standing hourlog.Hour, r *landing.Reader) (hourlog.Verdict, error) {
 	if name.Corrected {
-		have, err := i.Ledger.Hour(ctx, i.id)
+		have, err := hourlog.Read(ctx, i.Tables, i.id)
 		return have.Verdict, err
 	}
 	if err := i.read(r, func(landing.Line) error { return nil }); err != nil {
 		return "", err
 	}
-	i.hour = ledger.Beside(standing, i.hour)
-	return i.Ledger.DecideHour(ctx, i.id, i.hour)
+	i.hour = hourlog.Beside(standing, i.hour)
+	return hourlog.Record(ctx, i.Tables, i.id, i.hour)
 }
 
 // rows adds the rows up. Whoever does it gives a file that has the lines of the one
 // that counts the same inputs.
-func (i *ingesting) rows(standing ledger.Hour, r *landing.Reader, header landing.Header) (*Ingestion, error) {
+func (i *ingesting) rows(standing hourlog.Hour, r *landing.Reader, header landing.Header) (*Ingestion, error) {
 	settings := i.Settings
 	settings.Region = i.Region.Or(header)
-	settings.Days = ledger.OwnDays(i.id.Hour, i.SettlingHours)
+	settings.Days = hourlog.OwnDays(i.id.Hour, i.SettlingHours)
 	if i.hour.Original != "" {
 		days, err := daysOf(standing.UsageDays)
 		if err != nil {
@@ -151,25 +153,25 @@ func (i *ingesting) rows(standing ledger.Hour, r *landing.Reader, header landing
 // that were dismissed stay so: also a row that a redrive did not choose, and that was
 // dismissed after the redrive had read it. No row is dismissed any more now that the
 // hour has a challenger, so such a redrive is withdrawn, whoever carries it out.
-func (i *ingesting) takeOver(ctx context.Context, standing ledger.Hour, inputs []ledger.DayInput) (ledger.Verdict, error) {
+func (i *ingesting) takeOver(ctx context.Context, standing hourlog.Hour, inputs []openday.Input) (hourlog.Verdict, error) {
 	from := i.id
 	from.SHA16 = standing.Counts
-	mine := ledger.Hour{Original: i.hour.Original, Counts: i.id.SHA16}
+	mine := hourlog.Hour{Original: i.hour.Original, Counts: i.id.SHA16}
 	same := standing.Counts != "" && mine.Root() == standing.Root()
 	if same {
-		dismissed, err := i.Ledger.CopyDismissals(ctx, from, i.id, i.hour.RejectedFile)
+		dismissed, err := hourlog.CopyDismissals(ctx, i.Tables, from, i.id, i.hour.RejectedFile)
 		if err != nil {
 			return "", err
 		}
 		if dismissed > 0 && i.hour.UnlessDismissed {
-			i.hour, err = i.Ledger.EndTakeOver(ctx, i.id, ledger.Reasoned{By: i.hour.DecidedBy, At: i.hour.DecidedAt,
+			i.hour, err = hourlog.EndTakeOver(ctx, i.Tables, i.id, reasoned.Decision{By: i.hour.DecidedBy, At: i.hour.DecidedAt,
 				Reason: fmt.Sprintf("row %d was dismissed before the redrive was announced", dismissed)})
 			return i.hour.Verdict, err
 		}
 	}
-	verdict, err := i.Ledger.TakeOver(ctx, i.id, i.hour, inputs)
-	if same && err == nil && verdict == ledger.Accepted {
-		_, err = i.Ledger.CopyDismissals(ctx, from, i.id, i.hour.RejectedFile)
+	verdict, err := hourlog.TakeOver(ctx, i.Tables, i.id, i.hour, inputs)
+	if same && err == nil && verdict == hourlog.Accepted {
+		_, err = hourlog.CopyDismissals(ctx, i.Tables, from, i.id, i.hour.RejectedFile)
 	}
 	return verdict, err
 }

@@ -23,9 +23,10 @@ import (
 
 	"stackusage/shared/content"
 	"stackusage/shared/daily"
+	"stackusage/shared/hourlog"
 	"stackusage/shared/landing"
-	"stackusage/shared/ledger"
 	"stackusage/shared/linefile"
+	"stackusage/shared/openday"
 	"stackusage/shared/table"
 	"stackusage/shared/usage"
 )
@@ -35,13 +36,13 @@ type Settings struct {
 	TempDir   string                 // for runs and files on their way to storage; empty: the system's
 	SpillSums int                    // sums in memory before a run goes to disk
 	Region    func(usage.Day) string // of rows of a day that name no location; nil: there is one
-	Days      []usage.Day            // that get a partial also where no row is of them, in order: ledger.OwnDays
+	Days      []usage.Day            // that get a partial also where no row is of them, in order: hourlog.OwnDays
 }
 
 // Ingestion reads the rows of one reported hour.
 type Ingestion struct {
 	settings Settings
-	id       ledger.HourID
+	id       hourlog.ID
 	sums     *daily.Aggregator
 	rejected *rejectedFile
 
@@ -49,7 +50,7 @@ type Ingestion struct {
 }
 
 // New begins with nothing. Whoever makes it closes it.
-func New(settings Settings, id ledger.HourID) (*Ingestion, error) {
+func New(settings Settings, id hourlog.ID) (*Ingestion, error) {
 	sums, err := daily.NewAggregator(settings.TempDir, settings.SpillSums)
 	if err != nil {
 		return nil, err
@@ -105,10 +106,10 @@ func (in *Ingestion) add(record usage.Record) error {
 // PutPartials stores one file per usage day: those that rows are of, and those
 // that the hour always has an input of. h says which file the rows are from,
 // header what its stack said.
-func (in *Ingestion) PutPartials(ctx context.Context, blobs content.Putter, h ledger.Hour, header landing.Header) (inputs []ledger.DayInput, err error) {
+func (in *Ingestion) PutPartials(ctx context.Context, blobs content.Putter, h hourlog.Hour, header landing.Header) (inputs []openday.Input, err error) {
 	put := func(day usage.Day, sums iter.Seq2[daily.Sum, error]) {
 		if err == nil {
-			var input ledger.DayInput
+			var input openday.Input
 			input, err = in.putPartial(ctx, blobs, h, header, day, sums)
 			inputs = append(inputs, input)
 		}
@@ -134,24 +135,24 @@ func (in *Ingestion) PutPartials(ctx context.Context, blobs content.Putter, h le
 	return inputs, nil
 }
 
-func (in *Ingestion) putPartial(ctx context.Context, blobs content.Putter, h ledger.Hour, header landing.Header, day usage.Day, sums iter.Seq2[daily.Sum, error]) (ledger.DayInput, error) {
+func (in *Ingestion) putPartial(ctx context.Context, blobs content.Putter, h hourlog.Hour, header landing.Header, day usage.Day, sums iter.Seq2[daily.Sum, error]) (openday.Input, error) {
 	f, file, err := in.writePartial(h, header, day, sums)
 	if err != nil {
-		return ledger.DayInput{}, err
+		return openday.Input{}, err
 	}
 	defer f.Discard()
 	blob := fmt.Sprintf("%s/%s/%s_%s-%s.ndjson.gz", in.id.CloudID, day.Start().Format("2006/01/02"), in.id.Hour.Compact(), in.id.SHA16, file.SHA256[:16])
 	if err := f.Put(ctx, blobs, table.ContainerPartials, blob); err != nil {
-		return ledger.DayInput{}, err
+		return openday.Input{}, err
 	}
-	return ledger.DayInput{
+	return openday.Input{
 		CloudID: in.id.CloudID, Day: day, Hour: in.id.Hour, SHA16: in.id.SHA16,
 		Partial: blob, SHA256: file.SHA256, Content: file.Content, Lines: file.Lines, Rows: file.Rows, LandedAt: h.LandedAt,
 	}, nil
 }
 
 // writePartial makes the file of one usage day. The caller discards it.
-func (in *Ingestion) writePartial(h ledger.Hour, header landing.Header, day usage.Day, sums iter.Seq2[daily.Sum, error]) (*content.File, linefile.File, error) {
+func (in *Ingestion) writePartial(h hourlog.Hour, header landing.Header, day usage.Day, sums iter.Seq2[daily.Sum, error]) (*content.File, linefile.File, error) {
 	f, err := content.New(in.settings.TempDir, "partial-")
 	if err != nil {
 		return nil, linefile.File{}, err
@@ -170,7 +171,7 @@ func (in *Ingestion) writePartial(h ledger.Hour, header landing.Header, day usag
 
 // UsageDays lists the days of inputs as a table column holds them: the first
 // hundred, and how many there are if there are more.
-func UsageDays(inputs []ledger.DayInput) string {
+func UsageDays(inputs []openday.Input) string {
 	days := make([]string, len(inputs))
 	for i, in := range inputs {
 		days[i] = in.Day.Compact()

@@ -5,16 +5,18 @@ import (
 	"fmt"
 
 	"stackusage/shared/content"
+	"stackusage/shared/hourlog"
 	"stackusage/shared/landing"
-	"stackusage/shared/ledger"
 	"stackusage/shared/linefile"
+	"stackusage/shared/openday"
+	"stackusage/shared/table"
 	"stackusage/shared/usage"
 )
 
 // Rebuilder makes partials again that are not kept any more. What they are made of
 // is kept: the hour blob that counts.
 type Rebuilder struct {
-	Ledger   *ledger.Ledger
+	Tables   table.Store
 	Hours    content.Opener // hour blobs
 	Settings Settings
 }
@@ -24,7 +26,7 @@ type Rebuilder struct {
 // rules say today, and the others are in it. It is the same partial if the blob, the
 // number of rows that counted and the lines of the day are the same; the bytes of
 // the file are another compressor's affair.
-func (r Rebuilder) Partial(ctx context.Context, in ledger.DayInput) (*content.File, linefile.File, error) {
+func (r Rebuilder) Partial(ctx context.Context, in openday.Input) (*content.File, linefile.File, error) {
 	f, file, err := r.partial(ctx, in)
 	if err != nil {
 		return nil, file, fmt.Errorf("rebuild partial %s: %w", in.Partial, err)
@@ -32,9 +34,9 @@ func (r Rebuilder) Partial(ctx context.Context, in ledger.DayInput) (*content.Fi
 	return f, file, nil
 }
 
-func (r Rebuilder) partial(ctx context.Context, in ledger.DayInput) (*content.File, linefile.File, error) {
-	id := ledger.HourID{CloudID: in.CloudID, Hour: in.Hour, SHA16: in.SHA16}
-	h, err := r.Ledger.Hour(ctx, id)
+func (r Rebuilder) partial(ctx context.Context, in openday.Input) (*content.File, linefile.File, error) {
+	id := hourlog.ID{CloudID: in.CloudID, Hour: in.Hour, SHA16: in.SHA16}
+	h, err := hourlog.Read(ctx, r.Tables, id)
 	if err != nil {
 		return nil, linefile.File{}, err
 	}
@@ -60,8 +62,8 @@ func (r Rebuilder) partial(ctx context.Context, in ledger.DayInput) (*content.Fi
 }
 
 // add reads the hour blob and adds up the rows of one usage day.
-func (r Rebuilder) add(ctx context.Context, id ledger.HourID, h ledger.Hour, day usage.Day, sums *Ingestion) (landing.Header, error) {
-	hour, err := Hours{r.Ledger, r.Hours}.Open(ctx, id, h)
+func (r Rebuilder) add(ctx context.Context, id hourlog.ID, h hourlog.Hour, day usage.Day, sums *Ingestion) (landing.Header, error) {
+	hour, err := Hours{r.Tables, r.Hours}.Open(ctx, id, h)
 	if err != nil {
 		return landing.Header{}, err
 	}

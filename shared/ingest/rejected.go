@@ -12,8 +12,8 @@ import (
 
 	"stackusage/shared/content"
 	"stackusage/shared/gz"
+	"stackusage/shared/hourlog"
 	"stackusage/shared/landing"
-	"stackusage/shared/ledger"
 	"stackusage/shared/table"
 	"stackusage/shared/usage"
 )
@@ -60,7 +60,7 @@ const putRows = 1000
 
 // PutRejected stores the file of rejected rows and then the table rows that point
 // at it. It answers the file's path, empty if no row was refused.
-func (in *Ingestion) PutRejected(ctx context.Context, blobs content.Putter, l *ledger.Ledger, hourBlob string) (path string, err error) {
+func (in *Ingestion) PutRejected(ctx context.Context, blobs content.Putter, tables table.Store, hourBlob string) (path string, err error) {
 	if in.rejected == nil {
 		return "", nil
 	}
@@ -78,27 +78,27 @@ func (in *Ingestion) PutRejected(ctx context.Context, blobs content.Putter, l *l
 		return "", fmt.Errorf("quarantine rows of hour %s: %w", in.id, err)
 	}
 	defer read.Close()
-	rows := make([]ledger.Quarantined, 0, putRows)
+	rows := make([]hourlog.Quarantined, 0, putRows)
 	for line, err := range ReadRejected(read) {
 		if err != nil {
 			return "", fmt.Errorf("quarantine rows of hour %s: %w", in.id, err)
 		}
-		rows = append(rows, ledger.Quarantined{
-			Line: line.Line, Code: line.Code, Reason: line.Reason, Blob: hourBlob, Bytes: path, Status: ledger.RowRejected,
+		rows = append(rows, hourlog.Quarantined{
+			Line: line.Line, Code: line.Code, Reason: line.Reason, Blob: hourBlob, Bytes: path, Status: hourlog.RowRejected,
 		})
 		if len(rows) == putRows {
-			if err := l.PutQuarantine(ctx, in.id, rows); err != nil {
+			if err := hourlog.PutQuarantine(ctx, tables, in.id, rows); err != nil {
 				return "", err
 			}
 			rows = rows[:0]
 		}
 	}
-	return path, l.PutQuarantine(ctx, in.id, rows)
+	return path, hourlog.PutQuarantine(ctx, tables, in.id, rows)
 }
 
 // filesOf begins the names of the files in quarantine that belong to an hour
 // blob.
-func filesOf(id ledger.HourID) string {
+func filesOf(id hourlog.ID) string {
 	return id.CloudID + "/" + id.Hour.Start().Format("2006/01/02/15") + "-" + id.SHA16
 }
 

@@ -15,7 +15,7 @@ import (
 
 	"stackusage/functions"
 	"stackusage/shared/landing"
-	"stackusage/shared/ledger"
+	"stackusage/shared/outbox"
 	"stackusage/shared/strictjson"
 	"stackusage/shared/usage"
 )
@@ -124,17 +124,17 @@ type batch struct {
 
 // BatchMessage is the message of queue usage-batches that asks for a batch to be
 // sent.
-func BatchMessage(id ledger.BatchID) string {
+func BatchMessage(id outbox.ID) string {
 	return encode(batch{CloudID: id.CloudID, UsageDay: id.Day, Revision: id.Revision, Batch: id.Number})
 }
 
 // ParseBatch reads a message of queue usage-batches. Errors are a Bad.
-func ParseBatch(text string) (ledger.BatchID, error) {
+func ParseBatch(text string) (outbox.ID, error) {
 	m, err := decode[batch](text)
 	if err != nil {
-		return ledger.BatchID{}, err
+		return outbox.ID{}, err
 	}
-	return ledger.BatchID{CloudID: m.CloudID, Day: m.UsageDay, Revision: m.Revision, Number: m.Batch}, checkCloudID(m.CloudID)
+	return outbox.ID{CloudID: m.CloudID, Day: m.UsageDay, Revision: m.Revision, Number: m.Batch}, checkCloudID(m.CloudID)
 }
 
 // Bad is a message that no repetition will make good: it names nothing that could

@@ -12,8 +12,8 @@ import (
 
 	"stackusage/shared/content"
 	"stackusage/shared/daily"
+	"stackusage/shared/hourlog"
 	"stackusage/shared/landing"
-	"stackusage/shared/ledger"
 	"stackusage/shared/strictjson"
 	"stackusage/shared/usage"
 )
@@ -99,7 +99,7 @@ func measure(line []byte) (meter, subscription string, q usage.Quantity, ok bool
 }
 
 // blob reads an hour blob, once in a run.
-func (r *run) blob(ctx context.Context, id ledger.HourID, h ledger.Hour) (*blobSums, error) {
+func (r *run) blob(ctx context.Context, id hourlog.ID, h hourlog.Hour) (*blobSums, error) {
 	if sums := r.blobs[id]; sums != nil {
 		return sums, nil
 	}
@@ -136,8 +136,8 @@ func (r *run) blob(ctx context.Context, id ledger.HourID, h ledger.Hour) (*blobS
 
 // sumRows adds the rows up. Which were rejected is what Quarantine says: the rules may
 // be others by now, and some ask the registration.
-func (r *run) sumRows(ctx context.Context, id ledger.HourID, h ledger.Hour, reader *landing.Reader, sums *blobSums) error {
-	next, stop := iter.Pull2(r.Ledger.RejectedLines(ctx, id, h.RejectedFile))
+func (r *run) sumRows(ctx context.Context, id hourlog.ID, h hourlog.Hour, reader *landing.Reader, sums *blobSums) error {
+	next, stop := iter.Pull2(hourlog.RejectedLines(ctx, r.Tables, id, h.RejectedFile))
 	defer stop()
 	rejected, err, more := next()
 	for err == nil {

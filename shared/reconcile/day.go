@@ -6,8 +6,11 @@ import (
 	"fmt"
 
 	"stackusage/shared/daily"
-	"stackusage/shared/ledger"
+	"stackusage/shared/daybook"
+	"stackusage/shared/hourlog"
 	"stackusage/shared/meter"
+	"stackusage/shared/openday"
+	"stackusage/shared/outbox"
 	"stackusage/shared/outcome"
 	"stackusage/shared/table"
 	"stackusage/shared/usage"
@@ -37,14 +40,14 @@ func tallied[K comparable](m map[K]tally, key K, q usage.Quantity) { m[key] = m[
 
 // readDay enters what became of a usage day between its rows and the bill.
 func (r *run) readDay(ctx context.Context, day usage.Day) (*dayState, error) {
-	var revisions []ledger.Revision
-	for rev, err := range r.Ledger.RevisionsOf(ctx, r.o.CloudID, day) {
+	var revisions []daybook.Revision
+	for rev, err := range daybook.Revisions(ctx, r.Tables, r.o.CloudID, day) {
 		if err != nil {
 			return nil, err
 		}
 		revisions = append(revisions, rev)
 	}
-	inputs, err := r.Ledger.AcceptedInputs(ctx, r.o.CloudID, day)
+	inputs, err := outbox.AcceptedInputs(ctx, r.Tables, r.o.CloudID, day)
 	if err != nil {
 		return nil, err
 	}
@@ -73,7 +76,7 @@ func (r *run) readDay(ctx context.Context, day usage.Day) (*dayState, error) {
 // readDaily enters what the daily file of a revision carries to other days and,
 // if it is the last, what it carries in and what it keeps. It answers the records
 // that it states.
-func (r *run) readDaily(ctx context.Context, day usage.Day, rev ledger.Revision, last bool) (daily.DayHeader, map[meterKey]tally, error) {
+func (r *run) readDaily(ctx context.Context, day usage.Day, rev daybook.Revision, last bool) (daily.DayHeader, map[meterKey]tally, error) {
 	body, err := r.open(ctx, r.Files.App, rev.File)
 	if err != nil {
 		return daily.DayHeader{}, nil, err
@@ -123,7 +126,7 @@ func (r *run) readDaily(ctx context.Context, day usage.Day, rev ledger.Revision,
 
 // enterInputs enters what counts and is not closed, and what is stated and does
 // not count any more.
-func (r *run) enterInputs(ctx context.Context, day usage.Day, inputs []ledger.DayInput, stated map[string]bool, revision int) error {
+func (r *run) enterInputs(ctx context.Context, day usage.Day, inputs []openday.Input, stated map[string]bool, revision int) error {
 	for _, in := range inputs {
 		name := in.Hour.Compact() + "_" + in.SHA16
 		if stated[name] {
@@ -134,7 +137,7 @@ func (r *run) enterInputs(ctx context.Context, day usage.Day, inputs []ledger.Da
 		if revision > 0 {
 			kind, detail = NotCorrected, fmt.Sprintf("revision %d", revision)
 		}
-		sums := r.blobs[ledger.HourID{CloudID: r.o.CloudID, Hour: in.Hour, SHA16: in.SHA16}]
+		sums := r.blobs[hourlog.ID{CloudID: r.o.CloudID, Hour: in.Hour, SHA16: in.SHA16}]
 		if sums == nil {
 			continue // counts since the hours were read: left unexplained, and looked at again
 		}
@@ -150,7 +153,7 @@ func (r *run) enterInputs(ctx context.Context, day usage.Day, inputs []ledger.Da
 		return nil
 	}
 	// Their partials are kept: the next revision is still to be made.
-	all, err := r.Ledger.Inputs(ctx, r.o.CloudID, day)
+	all, err := openday.Inputs(ctx, r.Tables, r.o.CloudID, day)
 	if err != nil {
 		return err
 	}
@@ -164,7 +167,7 @@ func (r *run) enterInputs(ctx context.Context, day usage.Day, inputs []ledger.Da
 	return nil
 }
 
-func (r *run) enterPartial(ctx context.Context, day usage.Day, in ledger.DayInput, revision int) error {
+func (r *run) enterPartial(ctx context.Context, day usage.Day, in openday.Input, revision int) error {
 	path := table.ContainerPartials + "/" + in.Partial
 	body, err := r.open(ctx, r.Files.App, path)
 	if err != nil {
@@ -193,7 +196,7 @@ func (r *run) enterPartial(ctx context.Context, day usage.Day, in ledger.DayInpu
 func (r *run) readAnswers(ctx context.Context, day usage.Day, last int, sent map[meterKey]tally) (*dayState, error) {
 	state := &dayState{accepted: map[billKey]tally{}}
 	answered := map[meterKey]tally{}
-	for b, err := range r.Ledger.BilledLines(ctx, r.o.CloudID, day) {
+	for b, err := range outbox.BilledLines(ctx, r.Tables, r.o.CloudID, day) {
 		if err != nil {
 			return nil, err
 		}
@@ -238,12 +241,12 @@ var shortfalls = map[string]Kind{outcome.Rejected: Rejected, outcome.Expired: Ex
 
 // unanswered reports whether commerce owes answers to a revision.
 func (r *run) unanswered(ctx context.Context, day usage.Day, revision int) (bool, error) {
-	ids, batches, err := r.Ledger.Batches(ctx, r.o.CloudID, day, revision)
+	ids, batches, err := outbox.OfRevision(ctx, r.Tables, r.o.CloudID, day, revision)
 	if err != nil {
 		return false, err
 	}
 	for _, b := range batches {
-		if b.State != ledger.BatchDone {
+		if b.State != outbox.BatchDone {
 			return true, nil
 		}
 	}

@@ -8,51 +8,52 @@ import (
 	"slices"
 	"strings"
 
-	"stackusage/shared/ledger"
+	"stackusage/shared/hourlog"
+	"stackusage/shared/outbox"
 	"stackusage/shared/usage"
 )
 
 // readHours reads every blob that counts and has rows reported on the days, or
 // used on them; and says of each reported hour of the days what is odd.
 func (r *run) readHours(ctx context.Context) error {
-	count := map[ledger.HourID]ledger.Hour{}
+	count := map[hourlog.ID]hourlog.Hour{}
 	odd := map[usage.Hour][]string{} // what else landed for an hour
-	for h, err := range r.Ledger.LandedBetween(ctx, r.o.CloudID, r.o.From, r.o.To) {
+	for h, err := range hourlog.Between(ctx, r.Tables, r.o.CloudID, r.o.From, r.o.To) {
 		if err != nil {
 			return err
 		}
 		switch {
-		case h.Verdict == ledger.Accepted:
+		case h.Verdict == hourlog.Accepted:
 			r.counting[h.ID.Hour], count[h.ID] = landedOf(h.ID, h.Hour), h.Hour
 		case h.TakesOver():
 			odd[h.ID.Hour] = append(odd[h.ID.Hour], "file "+h.ID.SHA16+" will replace the accepted one")
-		case h.Verdict == ledger.Excluded:
+		case h.Verdict == hourlog.Excluded:
 			odd[h.ID.Hour] = append(odd[h.ID.Hour], "file "+h.ID.SHA16+" is excluded by an operator's decision")
-		case h.Verdict == ledger.Rejected:
+		case h.Verdict == hourlog.Rejected:
 			odd[h.ID.Hour] = append(odd[h.ID.Hour], "a file is rejected, "+h.Code)
-		case h.Verdict == ledger.Unregistered:
+		case h.Verdict == hourlog.Unregistered:
 			odd[h.ID.Hour] = append(odd[h.ID.Hour], "landed, and waits for its registration")
-		case h.Verdict == ledger.Conflict:
+		case h.Verdict == hourlog.Conflict:
 			odd[h.ID.Hour] = append(odd[h.ID.Hour], "file "+h.ID.SHA16+" is in conflict and not accepted (stackusage hour resolve)")
 		}
 	}
 	for day := r.o.From; day <= r.o.To; day = day.Next() {
-		inputs, err := r.Ledger.AcceptedInputs(ctx, r.o.CloudID, day)
+		inputs, err := outbox.AcceptedInputs(ctx, r.Tables, r.o.CloudID, day)
 		if err != nil {
 			return err
 		}
 		for _, in := range inputs {
-			id := ledger.HourID{CloudID: r.o.CloudID, Hour: in.Hour, SHA16: in.SHA16}
+			id := hourlog.ID{CloudID: r.o.CloudID, Hour: in.Hour, SHA16: in.SHA16}
 			if _, there := count[id]; there {
 				continue
 			}
-			if count[id], err = r.Ledger.Hour(ctx, id); err != nil {
+			if count[id], err = hourlog.Read(ctx, r.Tables, id); err != nil {
 				return err
 			}
 		}
 	}
 	r.noteHours(odd)
-	ids := slices.SortedFunc(maps.Keys(count), func(a, b ledger.HourID) int {
+	ids := slices.SortedFunc(maps.Keys(count), func(a, b hourlog.ID) int {
 		return cmp.Or(cmp.Compare(a.Hour, b.Hour), strings.Compare(a.SHA16, b.SHA16))
 	})
 	r.progress.Of = len(ids)
@@ -103,20 +104,20 @@ func (r *run) whyOut(hour usage.Hour) string {
 }
 
 // landedOf is the file of the stack's own that a file has its lines from.
-func landedOf(id ledger.HourID, h ledger.Hour) ledger.HourID {
+func landedOf(id hourlog.ID, h hourlog.Hour) hourlog.ID {
 	id.SHA16 = cmp.Or(h.Original, id.SHA16)
 	return id
 }
 
 // enterBlob enters the sums of a blob; of a corrected blob those of the original, which
 // is what the stack reported, and how much more or less it counts.
-func (r *run) enterBlob(ctx context.Context, id ledger.HourID, h ledger.Hour, sums *blobSums) error {
+func (r *run) enterBlob(ctx context.Context, id hourlog.ID, h hourlog.Hour, sums *blobSums) error {
 	first := landedOf(id, h)
 	if first == id {
 		r.enterSums(id, sums)
 		return nil
 	}
-	original, err := r.Ledger.Hour(ctx, first)
+	original, err := hourlog.Read(ctx, r.Tables, first)
 	if err != nil {
 		return err
 	}
@@ -137,7 +138,7 @@ func (r *run) enterBlob(ctx context.Context, id ledger.HourID, h ledger.Hour, su
 	return nil
 }
 
-func (r *run) enterSums(id ledger.HourID, sums *blobSums) {
+func (r *run) enterSums(id hourlog.ID, sums *blobSums) {
 	if r.within(id.Hour.Day()) && sums.unreadable > 0 {
 		r.note("reported hour %s: %d rejected rows have no meter or no quantity that can be read; neither number includes them", id.Hour.String(), sums.unreadable)
 	}

@@ -11,9 +11,10 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"stackusage/internal/memstore"
+	"stackusage/shared/hourlog"
 	"stackusage/shared/landing"
-	"stackusage/shared/ledger"
 	"stackusage/shared/meter"
+	"stackusage/shared/openday"
 	"stackusage/shared/reconcile"
 	tables "stackusage/shared/table"
 	"stackusage/shared/usage"
@@ -50,17 +51,17 @@ func TestRejectedIsWhatQuarantineSays(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	l := &ledger.Ledger{Store: memstore.NewTables(tables.Names()...)}
-	id := ledger.HourID{CloudID: cloudID, Hour: tenth, SHA16: name.SHA16}
-	if err := l.PutQuarantine(t.Context(), id, []ledger.Quarantined{
+	store := memstore.NewTables(tables.Names()...)
+	id := hourlog.ID{CloudID: cloudID, Hour: tenth, SHA16: name.SHA16}
+	if err := hourlog.PutQuarantine(t.Context(), store, id, []hourlog.Quarantined{
 		{Line: 2, Code: usage.RejectedLocation, Bytes: "quarantine/rows"},
 		{Line: 3, Code: usage.RejectedResource, Bytes: "quarantine/rows"}, // by a rule of then
 		{Line: 4, Code: usage.RejectedNegative, Bytes: "quarantine/rows"},
 	}); err != nil {
 		t.Fatal(err)
 	}
-	input := ledger.DayInput{CloudID: cloudID, Day: tenth.Day(), Hour: tenth, SHA16: name.SHA16, Rows: 1}
-	if _, err := l.CommitHour(t.Context(), id, ledger.Hour{Blob: name.String(), RejectedFile: "quarantine/rows"}, []ledger.DayInput{input}); err != nil {
+	input := openday.Input{CloudID: cloudID, Day: tenth.Day(), Hour: tenth, SHA16: name.SHA16, Rows: 1}
+	if _, err := hourlog.Commit(t.Context(), store, id, hourlog.Hour{Blob: name.String(), RejectedFile: "quarantine/rows"}, []openday.Input{input}); err != nil {
 		t.Fatal(err)
 	}
 	meters, err := meter.BuiltIn()
@@ -68,7 +69,7 @@ func TestRejectedIsWhatQuarantineSays(t *testing.T) {
 		t.Fatal(err)
 	}
 	report, err := reconcile.Sources{
-		Ledger: l, Meters: meters, Files: reconcile.Files{Landing: files{name.String(): file.Bytes()}},
+		Tables: store, Meters: meters, Files: reconcile.Files{Landing: files{name.String(): file.Bytes()}},
 	}.Run(t.Context(),
 		reconcile.Options{CloudID: cloudID, From: tenth.Day(), To: tenth.Day()})
 	if err != nil {

@@ -27,7 +27,8 @@ import (
 	"stackusage/shared/calendar"
 	"stackusage/shared/content"
 	"stackusage/shared/daily"
-	"stackusage/shared/ledger"
+	"stackusage/shared/daybook"
+	"stackusage/shared/hourlog"
 	"stackusage/shared/meter"
 	"stackusage/shared/reconcile/details"
 	"stackusage/shared/reconcile/saved"
@@ -35,6 +36,7 @@ import (
 	"stackusage/shared/registration"
 	"stackusage/shared/settlement"
 	"stackusage/shared/status"
+	"stackusage/shared/table"
 	"stackusage/shared/usage"
 )
 
@@ -72,7 +74,7 @@ type Files struct {
 
 // Sources are where a run reads: tables and blobs. It only reads.
 type Sources struct {
-	Ledger *ledger.Ledger
+	Tables table.Store
 	Files  Files
 	Meters *meter.Catalogue
 
@@ -91,7 +93,7 @@ func (s Sources) Run(ctx context.Context, o Options) (Report, error) {
 }
 
 func (s Sources) run(ctx context.Context, o Options) (Report, error) {
-	r := &run{Sources: s, o: o, blobs: map[ledger.HourID]*blobSums{}, own: map[string]bool{}, known: map[string]bool{}}
+	r := &run{Sources: s, o: o, blobs: map[hourlog.ID]*blobSums{}, own: map[string]bool{}, known: map[string]bool{}}
 	// A file that cannot be read is found before hours are spent on rows.
 	if o.Bill != nil {
 		if err := r.eachBillRow(func(details.Statement) error { return nil }, func(details.Row) error { return nil }); err != nil {
@@ -119,21 +121,21 @@ const looks = 3
 type run struct {
 	Sources
 	o        Options
-	blobs    map[ledger.HourID]*blobSums
+	blobs    map[hourlog.ID]*blobSums
 	own      map[string]bool // subscriptions of which usage is the stack's own, in normal form
 	known    map[string]bool // all of the stack's, in normal form; only for a bill
 	progress Progress
 
 	// Of this look at the tables.
 	books    books
-	terms    map[usage.Day][]daily.Terms  // what the days are charged by, where they are settled
-	counting map[usage.Hour]ledger.HourID // the file that counts, of the reported hours of the days
+	terms    map[usage.Day][]daily.Terms // what the days are charged by, where they are settled
+	counting map[usage.Hour]hourlog.ID   // the file that counts, of the reported hours of the days
 	hours    []HourNote
 	notes    []string
 }
 
 func (r *run) once(ctx context.Context) (Report, error) {
-	r.books, r.counting, r.hours, r.notes = books{}, map[usage.Hour]ledger.HourID{}, nil, nil
+	r.books, r.counting, r.hours, r.notes = books{}, map[usage.Hour]hourlog.ID{}, nil, nil
 	r.progress = Progress{}
 	if err := r.readSettled(ctx); err != nil {
 		return Report{}, err
@@ -165,7 +167,7 @@ func (r *run) once(ctx context.Context) (Report, error) {
 	left := unfinished.Usage{MissingHours: []calendar.Range{}}
 	var err error
 	if r.Registrations != nil {
-		left, err = unfinished.Of(ctx, r.Ledger, r.Registrations, r.o.CloudID, r.o.From, r.o.To)
+		left, err = unfinished.Of(ctx, r.Tables, r.Registrations, r.o.CloudID, r.o.From, r.o.To)
 	}
 	if errors.Is(err, status.ErrCut) {
 		r.note("there are more rejected rows than are counted here")
@@ -180,14 +182,14 @@ func (r *run) once(ctx context.Context) (Report, error) {
 func (r *run) readSettled(ctx context.Context) error {
 	r.terms = map[usage.Day][]daily.Terms{}
 	for day := r.o.From; day <= r.o.To; day = day.Next() {
-		last, err := r.Ledger.LastRevision(ctx, r.o.CloudID, day)
+		last, err := daybook.LastRevision(ctx, r.Tables, r.o.CloudID, day)
 		if err != nil || last == nil {
 			if err != nil {
 				return fmt.Errorf("usage day %s: %w", day, err)
 			}
 			continue
 		}
-		settled, err := ledger.ReadSettlement(ctx, r.Files.App, *last)
+		settled, err := daybook.ReadSettlement(ctx, r.Files.App, *last)
 		if err != nil {
 			return fmt.Errorf("usage day %s: %w", day, err)
 		}

@@ -14,9 +14,10 @@ import (
 	"slices"
 
 	"stackusage/shared/content"
+	"stackusage/shared/hourlog"
 	"stackusage/shared/ingest"
 	"stackusage/shared/landing"
-	"stackusage/shared/ledger"
+	"stackusage/shared/reasoned"
 	"stackusage/shared/table"
 	"stackusage/shared/usage"
 )
@@ -25,8 +26,8 @@ import (
 type draft struct {
 	Redriver
 	req      Request
-	id       ledger.HourID // of the file that counts, which it replaces
-	standing ledger.Hour
+	id       hourlog.ID // of the file that counts, which it replaces
+	standing hourlog.Hour
 	out      Outcome
 
 	header   landing.Header // of the file that counts
@@ -99,10 +100,10 @@ func (d *draft) refused(row RejectedRow, line landing.Line) (counts bool) {
 	text := fixed
 	if !is {
 		if text = line.Bytes; !d.req.wants(row.RejectedRow) {
-			return row.State == ledger.Redriven && d.accepted(line)
+			return row.State == hourlog.Redriven && d.accepted(line)
 		}
 	}
-	if row.State == ledger.Redriven {
+	if row.State == hourlog.Redriven {
 		d.line = line.Number
 		if is && !bytes.Equal(fixed, line.Bytes) {
 			d.other = true
@@ -147,7 +148,7 @@ func (d *draft) counted() error {
 	case d.known < asked:
 		return fmt.Errorf("%d of the %d rows given are not in quarantine: %w", asked-d.known, asked, table.ErrNotFound)
 	case d.other, asked > 0 && d.same > 0 && d.same < int64(asked):
-		return fmt.Errorf("row %d is accepted already, by corrected blob %s: %w", d.line, d.id.SHA16, ledger.ErrDecided)
+		return fmt.Errorf("row %d is accepted already, by corrected blob %s: %w", d.line, d.id.SHA16, reasoned.ErrDecided)
 	case d.out.Rows == 0 && d.same > 0:
 		d.out.Already, d.out.Rows = true, d.same
 		d.out.Corrected, d.out.UsageDays, d.out.Why = d.id.SHA16, d.standing.UsageDays, whyOf(d.standing)
@@ -157,7 +158,7 @@ func (d *draft) counted() error {
 
 // store writes the corrected blob and says what its row is. The same rows in the
 // place of the same file always make the same blob: who, when and why are in the row.
-func (d *draft) store(ctx context.Context) (name landing.Name, h ledger.Hour, err error) {
+func (d *draft) store(ctx context.Context) (name landing.Name, h hourlog.Hour, err error) {
 	file, err := content.New(d.Settings.TempDir, "corrected-")
 	if err != nil {
 		return name, h, err
@@ -179,7 +180,7 @@ func (d *draft) store(ctx context.Context) (name landing.Name, h ledger.Hour, er
 	if err == nil {
 		err = file.Put(ctx, d.App, name.Container(), name.Blob())
 	}
-	h = ledger.Hour{
+	h = hourlog.Hour{
 		Blob: name.String(), SHA256: file.SHA256(), RowSetHash: trailer.RowSetHash, Bytes: file.Size(), Records: trailer.Records, Pages: int64(trailer.Pages),
 		Region: d.standing.Region, AgentVersion: d.standing.AgentVersion, CollectedAt: d.standing.CollectedAt, LandedAt: d.standing.LandedAt,
 		Reporting: d.standing.Reporting, Original: d.standing.Root(), OriginalRowSetHash: d.standing.OriginalRowSetHash,

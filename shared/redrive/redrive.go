@@ -20,15 +20,16 @@ import (
 	"iter"
 
 	"stackusage/shared/content"
+	"stackusage/shared/hourlog"
 	"stackusage/shared/ingest"
 	"stackusage/shared/landing"
-	"stackusage/shared/ledger"
+	"stackusage/shared/reasoned"
 	"stackusage/shared/table"
 )
 
 // Redriver sends rejected rows again.
 type Redriver struct {
-	Ledger   *ledger.Ledger
+	Tables   table.Store
 	Landing  content.Opener // hour blobs
 	App      content.Store  // quarantine, partials and corrected blobs
 	Settings ingest.Settings
@@ -38,31 +39,31 @@ type Redriver struct {
 // Request says which rejected rows of an hour are sent again, and how. Lines are
 // those of the landed blob, whatever was corrected since.
 type Request struct {
-	ID       ledger.HourID                 // of the file that counts, or counted when it was looked at
-	Want     func(ledger.RejectedRow) bool // nil: all that are still rejected
-	Fixed    map[int64][]byte              // by line, in place of the row as it came
-	Why      ledger.Reasoned
+	ID       hourlog.ID                     // of the file that counts, or counted when it was looked at
+	Want     func(hourlog.RejectedRow) bool // nil: all that are still rejected
+	Fixed    map[int64][]byte               // by line, in place of the row as it came
+	Why      reasoned.Decision
 	DryRun   bool                     // only say which rows would count
 	Still    func(ingest.RejectedRow) // a row that is rejected again
 	Progress func(rows int64)         // rows looked at
 }
 
 // wants reports whether a row is sent again as it came.
-func (q Request) wants(row ledger.RejectedRow) bool {
+func (q Request) wants(row hourlog.RejectedRow) bool {
 	if q.Want == nil {
-		return q.Fixed == nil && row.State != ledger.Dismissed
+		return q.Fixed == nil && row.State != hourlog.Dismissed
 	}
 	return q.Fixed == nil && q.Want(row)
 }
 
 // Outcome is what a redrive did.
 type Outcome struct {
-	Corrected string          // hash in the name of the corrected blob; empty if no row counts
-	Rows      int64           // that count now
-	Still     int64           // rejected again
-	UsageDays string          // that are closed again
-	Already   bool            // an earlier run did it
-	Why       ledger.Reasoned // of the run that did it
+	Corrected string            // hash in the name of the corrected blob; empty if no row counts
+	Rows      int64             // that count now
+	Still     int64             // rejected again
+	UsageDays string            // that are closed again
+	Already   bool              // an earlier run did it
+	Why       reasoned.Decision // of the run that did it
 }
 
 // redriveTries bounds how often a redrive begins again because another file came to
@@ -71,12 +72,12 @@ const redriveTries = 5
 
 // Redrive ingests rejected rows again and makes those that are accepted now count, by
 // a corrected blob that takes the place of the file that counts: it is stored, then
-// announced (ledger.AskCorrect), then added up and let in like any file that
+// announced (hourlog.AskCorrect), then added up and let in like any file that
 // supersedes another. It may be repeated at any time. Where somebody else has made
 // the very rows count, that is the outcome, and no error.
 func (r Redriver) Redrive(ctx context.Context, req Request) (out Outcome, err error) {
-	err = ledger.ErrMoved
-	for try := 0; try < redriveTries && errors.Is(err, ledger.ErrMoved); try++ {
+	err = hourlog.ErrMoved
+	for try := 0; try < redriveTries && errors.Is(err, hourlog.ErrMoved); try++ {
 		out, err = r.redrive(ctx, req)
 	}
 	if err != nil {
@@ -108,16 +109,16 @@ func (r Redriver) redrive(ctx context.Context, req Request) (Outcome, error) {
 			return d.out, err
 		}
 	}
-	if d.out.Already, err = r.Ledger.AskCorrect(ctx, corrected, h, id.SHA16, req.Why); err != nil {
-		if errors.Is(err, ledger.ErrDecided) && standing.Challenger == "" {
-			err = ledger.ErrMoved // somebody began meanwhile
+	if d.out.Already, err = hourlog.AskCorrect(ctx, r.Tables, corrected, h, id.SHA16, req.Why); err != nil {
+		if errors.Is(err, reasoned.ErrDecided) && standing.Challenger == "" {
+			err = hourlog.ErrMoved // somebody began meanwhile
 		}
 		return d.out, err
 	}
 	if d.out.Already {
 		// Whoever did it may have died before it copied dismissals the second time.
-		if h, err = r.Ledger.Hour(ctx, corrected); err == nil {
-			_, err = r.Ledger.CopyDismissals(ctx, id, corrected, h.RejectedFile)
+		if h, err = hourlog.Read(ctx, r.Tables, corrected); err == nil {
+			_, err = hourlog.CopyDismissals(ctx, r.Tables, id, corrected, h.RejectedFile)
 		}
 	} else {
 		err = r.carryOut(ctx, corrected)
@@ -125,8 +126,8 @@ func (r Redriver) redrive(ctx context.Context, req Request) (Outcome, error) {
 	if err != nil {
 		return d.out, err
 	}
-	if h, err = r.Ledger.Hour(ctx, corrected); err == nil && h.Verdict != ledger.Accepted {
-		err = fmt.Errorf("the corrected blob is %s: %w", h.Verdict, ledger.ErrDecided)
+	if h, err = hourlog.Read(ctx, r.Tables, corrected); err == nil && h.Verdict != hourlog.Accepted {
+		err = fmt.Errorf("the corrected blob is %s: %w", h.Verdict, reasoned.ErrDecided)
 	}
 	d.out.UsageDays, d.out.Why = h.UsageDays, whyOf(h)
 	return d.out, err
@@ -134,15 +135,15 @@ func (r Redriver) redrive(ctx context.Context, req Request) (Outcome, error) {
 
 // standing finds the file that counts for the hour of a request, and fails if its
 // lines are not those that the request speaks of.
-func (r Redriver) standing(ctx context.Context, id ledger.HourID) (ledger.HourID, ledger.Hour, error) {
-	asked, err := r.Ledger.Hour(ctx, id)
+func (r Redriver) standing(ctx context.Context, id hourlog.ID) (hourlog.ID, hourlog.Hour, error) {
+	asked, err := hourlog.Read(ctx, r.Tables, id)
 	if err != nil {
 		return id, asked, err
 	}
 	asked.Counts = id.SHA16
-	standing, err := r.Ledger.AcceptedHour(ctx, id)
+	standing, err := hourlog.AcceptedHour(ctx, r.Tables, id)
 	if err == nil && (standing.Counts == "" || standing.Root() != asked.Root()) {
-		err = fmt.Errorf("file %q counts for the hour: %w", standing.Counts, ledger.ErrDecided)
+		err = fmt.Errorf("file %q counts for the hour: %w", standing.Counts, reasoned.ErrDecided)
 	}
 	id.SHA16 = standing.Counts
 	return id, standing, err
@@ -150,25 +151,25 @@ func (r Redriver) standing(ctx context.Context, id ledger.HourID) (ledger.HourID
 
 // finishOther carries out a redrive of the same hour that is on its way: whoever
 // began it may have died.
-func (r Redriver) finishOther(ctx context.Context, id ledger.HourID, other string) error {
+func (r Redriver) finishOther(ctx context.Context, id hourlog.ID, other string) error {
 	id.SHA16 = other
-	h, err := r.Ledger.Hour(ctx, id)
-	if errors.Is(err, table.ErrNotFound) || err == nil && h.Decision != ledger.Redrive {
+	h, err := hourlog.Read(ctx, r.Tables, id)
+	if errors.Is(err, table.ErrNotFound) || err == nil && h.Decision != hourlog.DecisionRedrive {
 		return nil // AskCorrect says why not
 	}
 	if err == nil && h.TakesOver() {
 		err = r.carryOut(ctx, id)
 	}
 	if err == nil {
-		err = ledger.ErrMoved
+		err = hourlog.ErrMoved
 	}
 	return err
 }
 
 // carryOut lets a corrected blob take the place of the file that counts, as
 // IngestHour does if this is not done. It is ErrMoved if a row of it was dismissed.
-func (r Redriver) carryOut(ctx context.Context, id ledger.HourID) error {
-	have, err := r.Ledger.Hour(ctx, id)
+func (r Redriver) carryOut(ctx context.Context, id hourlog.ID) error {
+	have, err := hourlog.Read(ctx, r.Tables, id)
 	if err != nil {
 		return err
 	}
@@ -177,17 +178,17 @@ func (r Redriver) carryOut(ctx context.Context, id ledger.HourID) error {
 		return err
 	}
 	defer body.Close()
-	h := ledger.Hour{Blob: have.Blob, LandedAt: have.LandedAt, Reporting: have.Reporting}
+	h := hourlog.Hour{Blob: have.Blob, LandedAt: have.LandedAt, Reporting: have.Reporting}
 	h.Inherit(have)
-	g := ingest.Ingester{Ledger: r.Ledger, App: r.App, Settings: r.Settings}
+	g := ingest.Ingester{Tables: r.Tables, App: r.App, Settings: r.Settings}
 	if r.Region != nil {
 		if g.Region, err = r.Region(ctx, id.CloudID); err != nil {
 			return err
 		}
 	}
 	_, h, err = g.Ingest(ctx, id, name, h, body)
-	if err == nil && h.Decision == ledger.Withdrawn {
-		err = ledger.ErrMoved
+	if err == nil && h.Decision == hourlog.DecisionWithdrawn {
+		err = hourlog.ErrMoved
 	}
 	return err
 }
@@ -204,20 +205,20 @@ func (r Redriver) open(ctx context.Context, path string) (landing.Name, io.ReadC
 }
 
 // whyOf says who made a file count.
-func whyOf(h ledger.Hour) ledger.Reasoned {
-	return ledger.Reasoned{Reason: h.DecisionReason, By: h.DecidedBy, At: h.DecidedAt}
+func whyOf(h hourlog.Hour) reasoned.Decision {
+	return reasoned.Decision{Reason: h.DecisionReason, By: h.DecidedBy, At: h.DecidedAt}
 }
 
 // RejectedRow is a rejected row with its bytes.
 type RejectedRow struct {
-	ledger.RejectedRow
+	hourlog.RejectedRow
 	Cut bool // Row is only the beginning; the hour blob has all of it
 	Row []byte
 }
 
 // RejectedRows goes through the rejected rows of an hour blob that counts, with the bytes
 // that they came with, in order of line; redriven rows of what it corrects too.
-func (r Redriver) RejectedRows(ctx context.Context, id ledger.HourID) iter.Seq2[RejectedRow, error] {
+func (r Redriver) RejectedRows(ctx context.Context, id hourlog.ID) iter.Seq2[RejectedRow, error] {
 	return func(yield func(RejectedRow, error) bool) {
 		files := map[string]*keptRows{}
 		defer func() {
@@ -225,7 +226,7 @@ func (r Redriver) RejectedRows(ctx context.Context, id ledger.HourID) iter.Seq2[
 				f.stop()
 			}
 		}()
-		for row, err := range r.Ledger.RejectedRows(ctx, id) {
+		for row, err := range hourlog.RejectedRows(ctx, r.Tables, id) {
 			out := RejectedRow{RejectedRow: row}
 			if err == nil && files[row.Bytes] == nil {
 				files[row.Bytes], err = r.openKept(ctx, row.Bytes)

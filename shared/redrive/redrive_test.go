@@ -10,9 +10,10 @@ import (
 	"time"
 
 	"stackusage/internal/memstore"
+	"stackusage/shared/hourlog"
 	"stackusage/shared/ingest"
 	"stackusage/shared/landing"
-	"stackusage/shared/ledger"
+	"stackusage/shared/reasoned"
 	"stackusage/shared/redrive"
 	"stackusage/shared/table"
 	"stackusage/shared/usage"
@@ -83,14 +84,14 @@ func TestADismissalBeforeAKilledRedrive(t *testing.T) {
 	}
 	region := ""
 	regionOf := func(usage.Day) string { return region }
-	l, blobs := &ledger.Ledger{Store: memstore.NewTables(table.Names()...)}, files{}
-	g := ingest.Ingester{Ledger: l, App: blobs, Settings: ingest.Settings{SpillSums: 10, TempDir: t.TempDir()}, SettlingHours: 1, Region: regionOf}
-	take := func(path string, h ledger.Hour) (ledger.HourID, ledger.Hour) {
+	tables, blobs := memstore.NewTables(table.Names()...), files{}
+	g := ingest.Ingester{Tables: tables, App: blobs, Settings: ingest.Settings{SpillSums: 10, TempDir: t.TempDir()}, SettlingHours: 1, Region: regionOf}
+	take := func(path string, h hourlog.Hour) (hourlog.ID, hourlog.Hour) {
 		t.Helper()
 		container, blob, _ := bytes.Cut([]byte(path), []byte("/"))
 		name, err := landing.ParseName(string(container), string(blob))
 		ok(err)
-		id := ledger.HourID{CloudID: cloudID, Hour: reported, SHA16: name.SHA16}
+		id := hourlog.ID{CloudID: cloudID, Hour: reported, SHA16: name.SHA16}
 		h.Blob, h.LandedAt = path, reported.End()
 		_, h, err = g.Ingest(t.Context(), id, name, h, bytes.NewReader(blobs[path]))
 		ok(err)
@@ -104,53 +105,53 @@ func TestADismissalBeforeAKilledRedrive(t *testing.T) {
 	name, _, err := w.Close(1)
 	ok(err)
 	blobs[name.String()] = file.Bytes()
-	id, h := take(name.String(), ledger.Hour{})
+	id, h := take(name.String(), hourlog.Hour{})
 	if h.Quarantined != 2 {
 		t.Fatalf("row %+v", h)
 	}
 	region = "northwest" // and now the rules take the rows
-	why := ledger.Reasoned{By: "olga", Reason: "the region is set", At: reported.End()}
-	rows := func() (rows []ledger.RejectedRow) {
+	why := reasoned.Decision{By: "olga", Reason: "the region is set", At: reported.End()}
+	rows := func() (rows []hourlog.RejectedRow) {
 		id := id
-		h, err := l.AcceptedHour(t.Context(), id)
+		h, err := hourlog.AcceptedHour(t.Context(), tables, id)
 		ok(err)
 		id.SHA16 = h.Counts
-		for r, err := range l.RejectedRows(t.Context(), id) {
+		for r, err := range hourlog.RejectedRows(t.Context(), tables, id) {
 			ok(err)
 			rows = append(rows, r)
 		}
 		return rows
 	}
-	r := redrive.Redriver{Ledger: &ledger.Ledger{Store: &killed{Store: l.Store, name: table.UsageHours, before: func() {
-		ok(l.Dismiss(t.Context(), id, rows()[:1], why))
-	}}}, Landing: blobs, App: blobs, Settings: g.Settings, Region: func(context.Context, string) (ingest.RegisteredRegion, error) { return regionOf, nil }}
+	r := redrive.Redriver{Tables: &killed{Store: tables, name: table.UsageHours, before: func() {
+		ok(hourlog.Dismiss(t.Context(), tables, id, rows()[:1], why))
+	}}, Landing: blobs, App: blobs, Settings: g.Settings, Region: func(context.Context, string) (ingest.RegisteredRegion, error) { return regionOf, nil }}
 	if _, err := r.Redrive(t.Context(), redrive.Request{ID: id, Why: why}); !errors.Is(err, errKilled) {
 		t.Fatal(err)
 	}
-	standing, err := l.AcceptedHour(t.Context(), id)
+	standing, err := hourlog.AcceptedHour(t.Context(), tables, id)
 	ok(err)
-	corrected := ledger.HourID{CloudID: cloudID, Hour: reported, SHA16: standing.Challenger}
-	before, err := l.Hour(t.Context(), corrected)
+	corrected := hourlog.ID{CloudID: cloudID, Hour: reported, SHA16: standing.Challenger}
+	before, err := hourlog.Read(t.Context(), tables, corrected)
 	ok(err)
 
-	inherited := ledger.Hour{}
+	inherited := hourlog.Hour{}
 	inherited.Inherit(before)
 	take(before.Blob, inherited) // as IngestHour finishes it
-	if standing, err := l.AcceptedHour(t.Context(), id); err != nil || standing.Counts != id.SHA16 || standing.Challenger != "" {
+	if standing, err := hourlog.AcceptedHour(t.Context(), tables, id); err != nil || standing.Counts != id.SHA16 || standing.Challenger != "" {
 		t.Errorf("pointer %+v, error %v", standing, err)
 	}
-	if h, err := l.Hour(t.Context(), corrected); err != nil || h.Verdict != ledger.KeptOut || h.DecisionReason != "row 1 was dismissed before the redrive was announced" {
+	if h, err := hourlog.Read(t.Context(), tables, corrected); err != nil || h.Verdict != hourlog.KeptOut || h.DecisionReason != "row 1 was dismissed before the redrive was announced" {
 		t.Errorf("row %+v, error %v", h, err)
 	}
-	r.Ledger = l
+	r.Tables = tables
 	out, err := r.Redrive(t.Context(), redrive.Request{ID: id, Why: why})
-	if rows := rows(); err != nil || out.Rows != 1 || rows[0].State != ledger.Dismissed || rows[1].State != ledger.Redriven {
+	if rows := rows(); err != nil || out.Rows != 1 || rows[0].State != hourlog.Dismissed || rows[1].State != hourlog.Redriven {
 		t.Errorf("outcome %+v, error %v, rows %+v", out, err, rows)
 	}
-	if _, err := r.Redrive(t.Context(), redrive.Request{ID: id, Why: why, Want: func(r ledger.RejectedRow) bool { return r.Line == 1 }}); err != nil {
+	if _, err := r.Redrive(t.Context(), redrive.Request{ID: id, Why: why, Want: func(r hourlog.RejectedRow) bool { return r.Line == 1 }}); err != nil {
 		t.Error(err) // somebody chose it
 	}
-	if rows := rows(); rows[0].State != ledger.Redriven {
+	if rows := rows(); rows[0].State != hourlog.Redriven {
 		t.Errorf("rows %+v", rows)
 	}
 }

@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"stackusage/shared/queue"
+	"stackusage/shared/sweep"
 	"stackusage/shared/table"
 	"stackusage/shared/usage"
 )
@@ -16,7 +17,7 @@ import (
 func (rd *reading) messages(ctx context.Context) {
 	var since time.Time
 	queues := tally{}
-	for m, err := range rd.Ledger.FailedMessages(ctx) {
+	for m, err := range queue.FailedMessages(ctx, rd.Tables) {
 		if err != nil {
 			rd.notRead(ctx, nil, "failed messages", err)
 			break
@@ -59,7 +60,7 @@ const sweepLimit = 30 * time.Minute
 
 // sweep reads when Sweep last ended without an error.
 func (rd *reading) sweep(ctx context.Context) {
-	run, err := rd.Ledger.LastRun(ctx)
+	run, err := sweep.LastRun(ctx, rd.Tables)
 	f := Finding{Code: SweepSilent, Since: run.At, Next: []Step{{Command: "az functionapp show", Note: "does the app run? its log has the error of Sweep"}}}
 	switch {
 	case errors.Is(err, table.ErrNotFound):

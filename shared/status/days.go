@@ -11,8 +11,10 @@ import (
 	"stackusage/shared/calendar"
 	"stackusage/shared/closing"
 	"stackusage/shared/forward"
-	"stackusage/shared/ledger"
+	"stackusage/shared/openday"
+	"stackusage/shared/outbox"
 	"stackusage/shared/registration"
+	"stackusage/shared/review"
 	"stackusage/shared/usage"
 )
 
@@ -51,7 +53,7 @@ func (s *stack) days(ctx context.Context) error {
 
 // day reads one open day, and reports whether it waits for longer than a day does. Of a day
 // that cannot be read the status says so.
-func (s *stack) day(ctx context.Context, m ledger.OpenMark, open *OpenDay) (long bool) {
+func (s *stack) day(ctx context.Context, m openday.Entry, open *OpenDay) (long bool) {
 	if !s.registered() {
 		open.WaitsFor = "no registration has this cloudId"
 		return false
@@ -150,12 +152,12 @@ func (s *stack) batches(ctx context.Context) error {
 			s.all.OpenRevisions = append(s.all.OpenRevisions, open)
 			continue
 		}
-		ids, batches, err := s.Ledger.Batches(ctx, m.CloudID, m.Day, m.Revision)
+		ids, batches, err := outbox.OfRevision(ctx, s.Tables, m.CloudID, m.Day, m.Revision)
 		if err != nil {
 			return err
 		}
 		for i, b := range batches {
-			if b.State == ledger.BatchDone {
+			if b.State == outbox.BatchDone {
 				open.Declined += b.Declined
 				continue
 			}
@@ -179,7 +181,7 @@ func (s *stack) batches(ctx context.Context) error {
 }
 
 // which is the group of a batch without an outcome; -1 if it may still wait.
-func which(b ledger.Batch, since, now time.Time) int {
+func which(b outbox.Batch, since, now time.Time) int {
 	kind, _, _ := strings.Cut(b.LastResponse, ":")
 	switch k := forward.Kind(kind); {
 	case k == forward.Credentials:
@@ -193,7 +195,7 @@ func which(b ledger.Batch, since, now time.Time) int {
 	return -1
 }
 
-func (g *waiting) add(id ledger.BatchID, b ledger.Batch, since time.Time) {
+func (g *waiting) add(id outbox.ID, b outbox.Batch, since time.Time) {
 	text := fmt.Sprintf("%s revision %d batch %d: %s", id.Day, id.Revision, id.Number, count(b.Tries, "try"))
 	if b.Tries != 1 {
 		text = strings.Replace(text, "trys", "tries", 1)
@@ -215,7 +217,7 @@ func (s *stack) decisions(ctx context.Context) error {
 	if !s.registered() {
 		return nil
 	}
-	found, err := s.Ledger.Findings(ctx, s.Blobs, []registration.History{s.history}, maxDecisions)
+	found, err := review.Findings(ctx, s.Tables, s.Blobs, []registration.History{s.history}, maxDecisions)
 	for _, f := range found {
 		s.found(Finding{Code: DecisionWaits, UsageDay: f.Day.String(), Text: f.Kind + ": " + f.String(), Since: f.Day.End(), Next: []Step{s.run("finding list")}})
 	}

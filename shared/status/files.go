@@ -11,7 +11,7 @@ import (
 	"time"
 
 	"stackusage/shared/calendar"
-	"stackusage/shared/ledger"
+	"stackusage/shared/hourlog"
 	"stackusage/shared/table"
 	"stackusage/shared/usage"
 )
@@ -46,7 +46,7 @@ type filesFound struct {
 	since time.Time
 }
 
-func (f *filesFound) add(h ledger.LandedHour) {
+func (f *filesFound) add(h hourlog.Landed) {
 	if f.n++; len(f.hours) < maxRanges {
 		f.hours = append(f.hours, h.ID.Hour.String()+" "+h.ID.SHA16)
 	}
@@ -64,7 +64,7 @@ func (s *stack) files(ctx context.Context) error {
 	var conflicts, rejected, unregistered filesFound
 	read := 0
 	var cut error
-	for h, err := range s.Ledger.OpenFiles(ctx, s.out.CloudID) {
+	for h, err := range hourlog.OpenFiles(ctx, s.Tables, s.out.CloudID) {
 		if err != nil {
 			return err
 		}
@@ -73,9 +73,9 @@ func (s *stack) files(ctx context.Context) error {
 			break
 		}
 		switch h.Verdict {
-		case ledger.Conflict:
+		case hourlog.Conflict:
 			conflicts.add(h)
-		case ledger.Rejected:
+		case hourlog.Rejected:
 			missed, err := s.misses(ctx, h.ID)
 			if err != nil {
 				return err
@@ -83,7 +83,7 @@ func (s *stack) files(ctx context.Context) error {
 			if missed {
 				rejected.add(h)
 			}
-		case ledger.Unregistered:
+		case hourlog.Unregistered:
 			if !s.registered() || s.history.Expects(h.ID.Hour.Start()) {
 				unregistered.add(h)
 			}
@@ -110,7 +110,7 @@ func (s *stack) files(ctx context.Context) error {
 }
 
 // misses reports whether the calendar has an hour that has not come.
-func (s *stack) misses(ctx context.Context, id ledger.HourID) (bool, error) {
+func (s *stack) misses(ctx context.Context, id hourlog.ID) (bool, error) {
 	if !s.registered() || !s.history.Expects(id.Hour.Start()) {
 		return false, nil
 	}
@@ -122,7 +122,7 @@ func (s *stack) misses(ctx context.Context, id ledger.HourID) (bool, error) {
 	if id.Hour.End().Add(calendar.Late + s.history.DeliveredEvery(s.now)).Before(s.now) {
 		return false, nil
 	}
-	_, err := s.Ledger.AcceptedHour(ctx, id)
+	_, err := hourlog.AcceptedHour(ctx, s.Tables, id)
 	if errors.Is(err, table.ErrNotFound) {
 		return true, nil
 	}
@@ -131,7 +131,7 @@ func (s *stack) misses(ctx context.Context, id ledger.HourID) (bool, error) {
 
 // rows looks for rejected rows that nobody has decided about.
 func (s *stack) rows(ctx context.Context) error {
-	undecided, err := Undecided(ctx, s.Ledger, s.out.CloudID, 0, 0)
+	undecided, err := Undecided(ctx, s.Tables, s.out.CloudID, 0, 0)
 	if err != nil && !errors.Is(err, ErrCut) {
 		return err
 	}
@@ -155,12 +155,12 @@ type UndecidedRows struct {
 // Undecided counts the rejected rows of accepted files that are neither redriven nor
 // dismissed: of the reported days from first to last, or of all where both are 0. An error
 // that there are too many comes with those that were counted.
-func Undecided(ctx context.Context, l *ledger.Ledger, cloudID string, first, last usage.Day) (u UndecidedRows, err error) {
+func Undecided(ctx context.Context, tables table.Store, cloudID string, first, last usage.Day) (u UndecidedRows, err error) {
 	u.Codes = map[string]int{}
-	var id ledger.HourID
-	var standing ledger.Hour
+	var id hourlog.ID
+	var standing hourlog.Hour
 	read, rows := 0, 0
-	for q, err := range l.RejectedBetween(ctx, cloudID, first, last) {
+	for q, err := range hourlog.RejectedBetween(ctx, tables, cloudID, first, last) {
 		if err != nil {
 			return u, err
 		}
@@ -172,8 +172,8 @@ func Undecided(ctx context.Context, l *ledger.Ledger, cloudID string, first, las
 				return u, ErrCut
 			}
 			u.Looked++
-			if standing, err = l.AcceptedHour(ctx, id); errors.Is(err, table.ErrNotFound) {
-				standing, err = ledger.Hour{}, nil
+			if standing, err = hourlog.AcceptedHour(ctx, tables, id); errors.Is(err, table.ErrNotFound) {
+				standing, err = hourlog.Hour{}, nil
 			}
 			if err != nil {
 				return u, err

@@ -25,7 +25,7 @@ func (s *stack) hours(ctx context.Context) (err error) {
 			open = append(open, m.Day)
 		}
 	}
-	if s.calendar, err = calendar.Read(ctx, s.Ledger, s.history, open, s.now); err != nil {
+	if s.calendar, err = calendar.Read(ctx, s.Tables, s.history, open, s.now); err != nil {
 		return err
 	}
 	c := s.calendar

@@ -3,7 +3,7 @@
 //
 //	Registration   how far the stack has come with its calendar, and its agent
 //	Finding        a condition that somebody should know, with what to do next
-//	OpenDay, ...   what is open, whether it is a finding or not
+//	openday.Mark, ...   what is open, whether it is a finding or not
 //
 // It reads what is open and not the past: no table is read whole but those that list
 // open work, and every list has an end. What cannot be read is a finding (NotRead).
@@ -22,8 +22,9 @@ import (
 	"stackusage/shared/closing"
 	"stackusage/shared/content"
 	"stackusage/shared/landing"
-	"stackusage/shared/ledger"
+	"stackusage/shared/openday"
 	"stackusage/shared/registration"
+	"stackusage/shared/table"
 	"stackusage/shared/usage"
 )
 
@@ -88,7 +89,7 @@ type Step struct {
 	Note    string `json:"note,omitempty"` // where, or when
 }
 
-// OpenDay is an entry of OpenDays or OpenRevisions.
+// openday.Mark is an entry of OpenDays or OpenRevisions.
 type OpenDay struct {
 	CloudID      string    `json:"cloudId"`
 	UsageDay     string    `json:"usageDay"`
@@ -117,7 +118,7 @@ type Queues interface {
 // Reader reads the status. All fields but Only and Progress are set before Read is called.
 type Reader struct {
 	Closer        *closing.Closer // when days are due
-	Ledger        *ledger.Ledger
+	Tables        table.Store
 	Registrations registration.Store
 	Blobs         content.Opener
 	Landing       Landing
@@ -146,7 +147,7 @@ func (r Reader) Read(ctx context.Context) (Status, error) {
 	if err != nil {
 		return rd.all, err
 	}
-	marks, err := r.Ledger.OpenMarks(ctx)
+	marks, err := openday.List(ctx, r.Tables)
 	if err != nil {
 		return rd.all, err
 	}
@@ -173,7 +174,7 @@ func (r Reader) Read(ctx context.Context) (Status, error) {
 type stack struct {
 	*reading
 	history   registration.History
-	marks     []ledger.OpenMark
+	marks     []openday.Entry
 	container bool
 	out       Registration
 	calendar  calendar.State
@@ -181,7 +182,7 @@ type stack struct {
 
 // stacks are those to look at: what is registered, has landed something, or has something
 // open. Of a container that nobody has registered, only what landed matters.
-func (rd *reading) stacks(histories []registration.History, marks []ledger.OpenMark) []*stack {
+func (rd *reading) stacks(histories []registration.History, marks []openday.Entry) []*stack {
 	byID := map[string]*stack{}
 	of := func(cloudID string) *stack {
 		if byID[cloudID] == nil {

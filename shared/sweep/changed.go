@@ -7,8 +7,12 @@ import (
 	"fmt"
 	"time"
 
+	"stackusage/shared/daily"
+	"stackusage/shared/daybook"
+	"stackusage/shared/hourlog"
 	"stackusage/shared/landing"
-	"stackusage/shared/ledger"
+	"stackusage/shared/openday"
+	"stackusage/shared/reasoned"
 	"stackusage/shared/registration"
 	"stackusage/shared/usage"
 )
@@ -41,13 +45,13 @@ func (s *landedSweep) resettle(ctx context.Context, history registration.History
 	if off, on := registration.Reporting(history.Registrations); !lately && !(off && on) {
 		return nil
 	}
-	last, err := s.sweeper.Ledger.LastRevisions(ctx, s.cloudID)
+	last, err := daybook.LastRevisions(ctx, s.sweeper.Tables, s.cloudID)
 	if err != nil {
 		return err
 	}
 	var errs []error
 	for day, revision := range last {
-		if revision.Reporting == ledger.ReportingOff {
+		if revision.Reporting == daily.ReportingOff {
 			errs = append(errs, s.unforwarded(ctx, history, day))
 			continue
 		}
@@ -56,7 +60,7 @@ func (s *landedSweep) resettle(ctx context.Context, history registration.History
 			continue
 		}
 		why := history.Cause(day.Compact(), since)
-		_, err := s.sweeper.Ledger.AskRevision(ctx, s.cloudID, day, ledger.SettleRegistration, ledger.Reasoned{
+		_, err := daybook.AskRevision(ctx, s.sweeper.Tables, s.cloudID, day, openday.SettleRegistration, reasoned.Decision{
 			By: cmp.Or(why.By, "Sweep"), At: s.now,
 			Reason: fmt.Sprintf("change %d of the registration: %.900s", why.Change, cmp.Or(why.Reason, "no reason is recorded")),
 		})
@@ -72,7 +76,7 @@ func (s *landedSweep) unforwarded(ctx context.Context, history registration.Hist
 	if err != nil || on == nil {
 		return err
 	}
-	_, err = s.sweeper.Ledger.AskRevision(ctx, s.cloudID, day, ledger.SettleNothing, ledger.Reasoned{
+	_, err = daybook.AskRevision(ctx, s.sweeper.Tables, s.cloudID, day, openday.SettleNothing, reasoned.Decision{
 		By: cmp.Or(on.By, "Sweep"), At: s.now,
 		Reason: fmt.Sprintf("usage reporting is on from %s: %.900s", on.EffectiveDay, cmp.Or(on.Reason, "the registration says so")),
 	})
@@ -91,11 +95,11 @@ func (s *landedSweep) outside(ctx context.Context, history registration.History)
 		if err != nil {
 			return err
 		}
-		for row, err := range s.sweeper.Ledger.LandedBetween(ctx, s.cloudID, first, last) {
+		for row, err := range hourlog.Between(ctx, s.sweeper.Tables, s.cloudID, first, last) {
 			if err != nil {
 				return err
 			}
-			if row.Verdict == ledger.Accepted && history.NotAccepted(row.ID.Hour.Start(), s.sweeper.Closer.Rules.Settling()) != "" {
+			if row.Verdict == hourlog.Accepted && history.NotAccepted(row.ID.Hour.Start(), s.sweeper.Closer.Rules.Settling()) != "" {
 				s.announce(landing.Name{CloudID: row.ID.CloudID, Hour: row.ID.Hour, SHA16: row.ID.SHA16})
 			}
 		}

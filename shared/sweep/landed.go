@@ -8,8 +8,8 @@ import (
 	"log/slog"
 	"time"
 
+	"stackusage/shared/hourlog"
 	"stackusage/shared/landing"
-	"stackusage/shared/ledger"
 	"stackusage/shared/queue"
 	"stackusage/shared/registration"
 	"stackusage/shared/telemetry"
@@ -86,32 +86,32 @@ func (sw *Sweeper) landed(ctx context.Context) (cloudIDs []string, err error) {
 type turnsDone struct {
 	cloudID string
 	began   time.Time
-	turns   []ledger.SweepTurn
+	turns   []Turn
 	newest  usage.Hour // reported hour with an accepted file; where there is none, the one before all that the run looked at
 }
 
 func (sw *Sweeper) sweepContainer(ctx context.Context, r *resending, cloudID string) (turnsDone, error) {
 	s := landedSweep{sweeper: sw, resend: r, cloudID: cloudID, now: sw.Now()}
 	done := turnsDone{cloudID: cloudID, began: s.now}
-	last, err := sw.Ledger.Sweeps(ctx, cloudID)
+	last, err := ReadTurns(ctx, sw.Tables, cloudID)
 	if err != nil {
 		return done, err
 	}
-	all, _ := Turns(cloudID, last[ledger.TurnCompare], s.now)
-	_, s.asked = Turns(cloudID, last[ledger.TurnUndecided], s.now)
+	all, _ := Turns(cloudID, last[TurnCompare], s.now)
+	_, s.asked = Turns(cloudID, last[TurnUndecided], s.now)
 	s.asked = s.asked || all
 	if all {
-		done.turns = append(done.turns, ledger.TurnCompare)
-		err = s.compare(ctx, sw.Ledger.LandedHours(ctx, cloudID), years, func(usage.Day) bool { return true })
+		done.turns = append(done.turns, TurnCompare)
+		err = s.compare(ctx, hourlog.All(ctx, sw.Tables, cloudID), years, func(usage.Day) bool { return true })
 	} else {
 		first := usage.HourOf(s.now.Add(-sw.Lookback)).Day()
 		s.newest = first.First() - 1
 		final := usage.HourOf(s.now).Day().Next() // a stack's clock may be ahead
-		err = s.compare(ctx, sw.Ledger.LandedBetween(ctx, cloudID, first, final), months(first, final),
+		err = s.compare(ctx, hourlog.Between(ctx, sw.Tables, cloudID, first, final), months(first, final),
 			func(d usage.Day) bool { return first <= d && d <= final })
 	}
 	if s.asked {
-		done.turns = append(done.turns, ledger.TurnUndecided)
+		done.turns = append(done.turns, TurnUndecided)
 		err = errors.Join(err, s.undecided(ctx), s.changed(ctx, all))
 	}
 	done.newest = s.newest
@@ -142,12 +142,12 @@ type landedSweep struct {
 
 // compare goes through blobs and rows side by side. Both come in order of
 // reported hour and hash, so that neither is held, however many there are.
-func (s *landedSweep) compare(ctx context.Context, rows iter.Seq2[ledger.LandedHour, error], prefixes []string, looked func(usage.Day) bool) error {
+func (s *landedSweep) compare(ctx context.Context, rows iter.Seq2[hourlog.Landed, error], prefixes []string, looked func(usage.Day) bool) error {
 	pull, stop := iter.Pull2(rows)
 	defer stop()
-	next := func() (ledger.LandedHour, error, bool) {
+	next := func() (hourlog.Landed, error, bool) {
 		row, err, more := pull()
-		if more && err == nil && row.Verdict == ledger.Accepted {
+		if more && err == nil && row.Verdict == hourlog.Accepted {
 			s.newest = max(s.newest, row.ID.Hour)
 		}
 		return row, err, more
@@ -195,13 +195,13 @@ func (s *landedSweep) compare(ctx context.Context, rows iter.Seq2[ledger.LandedH
 	return err
 }
 
-func before(id ledger.HourID, name landing.Name) bool {
+func before(id hourlog.ID, name landing.Name) bool {
 	return id.Hour < name.Hour || id.Hour == name.Hour && id.SHA16 < name.SHA16
 }
 
 // undecided announces blobs whose verdict may change, however old.
 func (s *landedSweep) undecided(ctx context.Context) error {
-	for row, err := range s.sweeper.Ledger.UndecidedHours(ctx, s.cloudID) {
+	for row, err := range hourlog.Undecided(ctx, s.sweeper.Tables, s.cloudID) {
 		if err == nil {
 			err = s.announceAgain(ctx, row)
 		}
@@ -214,7 +214,7 @@ func (s *landedSweep) undecided(ctx context.Context) error {
 
 // announceAgain announces a blob that has a verdict, if another look could
 // change it.
-func (s *landedSweep) announceAgain(ctx context.Context, row ledger.LandedHour) error {
+func (s *landedSweep) announceAgain(ctx context.Context, row hourlog.Landed) error {
 	if !s.sweeper.Ingester.Again(row.Hour) {
 		return nil
 	}

@@ -8,6 +8,7 @@ import (
 	"slices"
 	"time"
 
+	"stackusage/shared/queue"
 	"stackusage/shared/telemetry"
 )
 
@@ -64,22 +65,22 @@ func (r *resending) flush(ctx context.Context) error {
 // its queue holds.
 const resentAnyway = time.Hour
 
-func (r *resending) flushQueue(ctx context.Context, queue string, texts []string) error {
+func (r *resending) flushQueue(ctx context.Context, name string, texts []string) error {
 	sw := r.sweeper
-	depth, err := sw.Queues.Depth(ctx, queue)
+	depth, err := sw.Queues.Depth(ctx, name)
 	if err != nil {
 		return err
 	}
-	open := int64(r.open[queue])
+	open := int64(r.open[name])
 	if depth >= open {
 		waiting := len(texts)
 		texts = r.itsTurn(texts)
-		telemetry.Logger(ctx).InfoContext(ctx, "messages wait on their queue", slog.String("queue", queue), slog.Int64("messages", depth),
+		telemetry.Logger(ctx).InfoContext(ctx, "messages wait on their name", slog.String("queue", name), slog.Int64("messages", depth),
 			slog.Int64("open", open), slog.Int("overdue", waiting), slog.Int("sentAnyway", len(texts)))
 	}
 	var again []string
 	for _, text := range texts {
-		failed, err := sw.Ledger.Failed(ctx, queue, text)
+		failed, err := queue.Failed(ctx, sw.Tables, name, text)
 		if err != nil {
 			return err
 		}
@@ -88,10 +89,10 @@ func (r *resending) flushQueue(ctx context.Context, queue string, texts []string
 			again = append(again, text)
 			continue
 		case sw.Now().Sub(failed.Tried()) >= failedRest:
-			if err := r.enqueue(ctx, queue, text); err != nil {
+			if err := r.enqueue(ctx, name, text); err != nil {
 				return err
 			}
-			if err := sw.Ledger.NoteResent(ctx, failed, sw.Now()); err != nil {
+			if err := queue.NoteResent(ctx, sw.Tables, failed, sw.Now()); err != nil {
 				return err
 			}
 		}
@@ -101,7 +102,7 @@ func (r *resending) flushQueue(ctx context.Context, queue string, texts []string
 		again = r.itsTurn(again)
 	}
 	for _, text := range again {
-		if err := r.enqueue(ctx, queue, text); err != nil {
+		if err := r.enqueue(ctx, name, text); err != nil {
 			return err
 		}
 	}

@@ -20,10 +20,13 @@ import (
 	"stackusage/functions"
 	"stackusage/shared/calendar"
 	"stackusage/shared/closing"
+	"stackusage/shared/daybook"
 	"stackusage/shared/ingest"
-	"stackusage/shared/ledger"
+	"stackusage/shared/openday"
+	"stackusage/shared/outbox"
 	"stackusage/shared/queue"
 	"stackusage/shared/registration"
+	"stackusage/shared/table"
 	"stackusage/shared/telemetry"
 	"stackusage/shared/usage"
 )
@@ -44,7 +47,7 @@ type Landing interface {
 
 // Sweeper finds what is open. All fields are set before its first use.
 type Sweeper struct {
-	Ledger        *ledger.Ledger
+	Tables        table.Store
 	Landing       Landing
 	Queues        Queues
 	Registrations registration.Store
@@ -67,7 +70,7 @@ func (sw *Sweeper) Sweep(ctx context.Context, last time.Time) error {
 	if err := sw.sweep(ctx, last); err != nil {
 		return err
 	}
-	if err := sw.Ledger.PutRun(ctx, ledger.Run{At: sw.Now(), Version: sw.Version}); err != nil {
+	if err := PutRun(ctx, sw.Tables, Run{At: sw.Now(), Version: sw.Version}); err != nil {
 		return err
 	}
 	telemetry.Logger(ctx).InfoContext(ctx, "sweep ended") // an alert rule misses it
@@ -82,7 +85,7 @@ func (sw *Sweeper) sweep(ctx context.Context, last time.Time) error {
 		return errors.Join(err, flushErr) // what was found is not announced: the turns come again
 	}
 	for _, done := range turns {
-		err = errors.Join(err, sw.Ledger.PutSweeps(ctx, done.cloudID, done.began, done.turns...))
+		err = errors.Join(err, PutTurns(ctx, sw.Tables, done.cloudID, done.began, done.turns...))
 	}
 	return err
 }
@@ -104,7 +107,7 @@ func (sw *Sweeper) sweepSilent(ctx context.Context, newest map[string]usage.Hour
 		if !history.Watched(now) || calendar.Silence(history, last, nil, now) == nil {
 			continue
 		}
-		accepted, err := calendar.Accepted(ctx, sw.Ledger.Store, history.CloudID)
+		accepted, err := calendar.Accepted(ctx, sw.Tables, history.CloudID)
 		if err != nil {
 			return err
 		}
@@ -129,7 +132,7 @@ func (sw *Sweeper) sweepPoison(ctx context.Context) error {
 		}
 		errs = append(errs, sw.Queues.Drain(ctx, queue.Poison(name), func(text string) error {
 			telemetry.Logger(ctx).ErrorContext(ctx, "message failed for good", slog.String("queue", name))
-			return sw.Ledger.PutFailed(ctx, ledger.FailedMessage{
+			return queue.PutFailed(ctx, sw.Tables, queue.FailedMessage{
 				Queue: name, Text: text, LastSeen: sw.Now(),
 				Reason: fmt.Sprintf("%s gave up on it or could not read it; its logs say why", f.Name),
 			})
@@ -141,7 +144,7 @@ func (sw *Sweeper) sweepPoison(ctx context.Context) error {
 // sweepOpen goes through the open days and the revisions with answers
 // outstanding. It reads what is open, not the past.
 func (sw *Sweeper) sweepOpen(ctx context.Context, r *resending) error {
-	marks, err := sw.Ledger.OpenMarks(ctx)
+	marks, err := openday.List(ctx, sw.Tables)
 	if err != nil {
 		return err
 	}
@@ -165,7 +168,7 @@ func (sw *Sweeper) sweepOpen(ctx context.Context, r *resending) error {
 	return errors.Join(errs...)
 }
 
-func (sw *Sweeper) sweepDay(ctx context.Context, r *resending, m ledger.OpenMark, history registration.History) error {
+func (sw *Sweeper) sweepDay(ctx context.Context, r *resending, m openday.Entry, history registration.History) error {
 	s, err := sw.Closer.Open(ctx, m, history)
 	if err != nil {
 		return err
@@ -189,14 +192,14 @@ func (sw *Sweeper) sweepDay(ctx context.Context, r *resending, m ledger.OpenMark
 	return nil
 }
 
-func (sw *Sweeper) sweepBatches(ctx context.Context, r *resending, m ledger.OpenMark) error {
-	ids, batches, err := sw.Ledger.Batches(ctx, m.CloudID, m.Day, m.Revision)
+func (sw *Sweeper) sweepBatches(ctx context.Context, r *resending, m openday.Entry) error {
+	ids, batches, err := outbox.OfRevision(ctx, sw.Tables, m.CloudID, m.Day, m.Revision)
 	if err != nil {
 		return err
 	}
 	unanswered := 0
 	for i, id := range ids {
-		if batches[i].State == ledger.BatchDone {
+		if batches[i].State == outbox.BatchDone {
 			continue
 		}
 		unanswered++
@@ -213,6 +216,6 @@ func (sw *Sweeper) sweepBatches(ctx context.Context, r *resending, m ledger.Open
 	if unanswered > 0 {
 		return nil
 	}
-	_, err = sw.Ledger.FinishRevision(ctx, m, batches, sw.Now())
+	_, err = daybook.FinishRevision(ctx, sw.Tables, m, batches, sw.Now())
 	return err
 }

@@ -5,31 +5,32 @@ import (
 	"fmt"
 	"time"
 
-	"stackusage/shared/ledger"
+	"stackusage/shared/daybook"
+	"stackusage/shared/openday"
 	"stackusage/shared/registration"
 	"stackusage/shared/usage"
 )
 
 // Coverage says how much of a range of usage days the lines of closed days are.
 type Coverage struct {
-	Days       int               // that the registration's calendar has; also those that have not begun
-	Closed     int               // days with a revision
-	Incomplete []usage.Day       // of these, whose last revision was closed with hours missing
-	Never      []usage.Day       // that have begun, and have no revision: on the calendar, or something came for them
-	Open       []ledger.OpenMark // of days that have a revision: the next one is to come, or batches have no outcome
+	Days       int             // that the registration's calendar has; also those that have not begun
+	Closed     int             // days with a revision
+	Incomplete []usage.Day     // of these, whose last revision was closed with hours missing
+	Never      []usage.Day     // that have begun, and have no revision: on the calendar, or something came for them
+	Open       []openday.Entry // of days that have a revision: the next one is to come, or batches have no outcome
 }
 
 // Coverage compares a registration's calendar with its closed and open usage days from
 // first to last.
 func (r *Reader) Coverage(ctx context.Context, history registration.History, first, last usage.Day, now time.Time) (Coverage, error) {
 	// Marks first: a day that is closed meanwhile is shown as open or as closed, never as neither.
-	marks, err := r.Ledger.OpenMarks(ctx)
+	marks, err := openday.List(ctx, r.Tables)
 	if err != nil {
 		return Coverage{}, err
 	}
 	closed := map[usage.Day]bool{}
 	complete := map[usage.Day]bool{}
-	for st, err := range r.Ledger.Statements(ctx, history.CloudID, first, last) {
+	for st, err := range daybook.Entries(ctx, r.Tables, history.CloudID, first, last) {
 		if err != nil {
 			return Coverage{}, err
 		}
@@ -62,7 +63,7 @@ func (r *Reader) Coverage(ctx context.Context, history registration.History, fir
 }
 
 // WhyOpen says why a day or a revision is open.
-func WhyOpen(m ledger.OpenMark) string {
+func WhyOpen(m openday.Entry) string {
 	switch {
 	case m.Revision > 0:
 		return fmt.Sprintf("records of revision %d have no outcome yet", m.Revision)

@@ -8,7 +8,7 @@ import (
 
 	"stackusage/shared/content"
 	"stackusage/shared/daily"
-	"stackusage/shared/ledger"
+	"stackusage/shared/daybook"
 	"stackusage/shared/linefile"
 	"stackusage/shared/spill"
 	"stackusage/shared/table"
@@ -21,7 +21,7 @@ type dayFile struct {
 	body *content.Body
 }
 
-func (d *Day) open(ctx context.Context, r ledger.Revision) (*dayFile, error) {
+func (d *Day) open(ctx context.Context, r daybook.Revision) (*dayFile, error) {
 	body, err := content.At(r.File).With(r.SHA256, table.UsageDays).Open(ctx, d.reader.Blobs)
 	if err != nil {
 		return nil, err
@@ -81,9 +81,9 @@ func (d *Day) tenant(ctx context.Context, l daily.Line) (string, error) {
 	if l.CarriedFrom != 0 {
 		from, known := d.from[l.CarriedFrom]
 		if !known {
-			last, err := d.reader.Ledger.LastRevision(ctx, d.CloudID, l.CarriedFrom)
+			last, err := daybook.LastRevision(ctx, d.reader.Tables, d.CloudID, l.CarriedFrom)
 			if err == nil && last != nil {
-				from, err = ledger.ReadSettlement(ctx, d.reader.Blobs, *last)
+				from, err = daybook.ReadSettlement(ctx, d.reader.Blobs, *last)
 			}
 			if err != nil {
 				return "", err

@@ -12,7 +12,8 @@ import (
 	"stackusage/internal/closeddays"
 	"stackusage/internal/memstore"
 	"stackusage/shared/daily"
-	"stackusage/shared/ledger"
+	"stackusage/shared/openday"
+	"stackusage/shared/outbox"
 	"stackusage/shared/outcome"
 	"stackusage/shared/registration"
 	"stackusage/shared/table"
@@ -50,7 +51,7 @@ func TestWhatBecameOfALine(t *testing.T) {
 		"accepted":             {[]closeddays.Revision{{}}, "billed 4 pending 0 declined 0 waived 0 away 0 unreported 0"},
 		"without outcome":      {[]closeddays.Revision{{Outcome: say("", "")}}, "billed 0 pending 4 declined 0 waived 0 away 0 unreported 0"},
 		"declined":             {[]closeddays.Revision{{Outcome: say(outcome.Rejected, "Odd")}}, "billed 0 pending 0 declined 4 waived 0 away 0 unreported 0"},
-		"settled as declined":  {[]closeddays.Revision{{Outcome: say(outcome.Rejected, ledger.CodeDecided)}}, "billed 0 pending 0 declined 0 waived 4 away 0 unreported 0"},
+		"settled as declined":  {[]closeddays.Revision{{Outcome: say(outcome.Rejected, outbox.CodeDecided)}}, "billed 0 pending 0 declined 0 waived 4 away 0 unreported 0"},
 		"waived":               {[]closeddays.Revision{{Outcome: say(outcome.Expired, "")}, {Waive: true}}, "billed 0 pending 0 declined 0 waived 4 away 0 unreported 0"},
 		"carried":              {[]closeddays.Revision{{Outcome: say(outcome.Expired, "")}, {CarryTo: first + 3}}, "billed 0 pending 0 declined 0 waived 0 away 4 unreported 0"},
 		"carried, and again":   {[]closeddays.Revision{{Outcome: say(outcome.Expired, "")}, {CarryTo: first + 3}, {}}, "billed 0 pending 0 declined 0 waived 0 away 4 unreported 0"},
@@ -148,7 +149,7 @@ func TestCoverage(t *testing.T) {
 	s.use(first, "a", "4")
 	ok(t, s.Close(t.Context(), first, closeddays.Revision{Missing: []usage.Hour{first.First()}}))
 	mark := func(cloudID string, day usage.Day, revision string) {
-		ok(t, s.account.Tables.Apply(t.Context(), table.OpenDays, cloudID, table.Op{Verb: table.Insert, Row: table.Row{Partition: cloudID, Key: day.Compact() + revision, Props: table.Encode(ledger.OpenDay{})}}))
+		ok(t, s.account.Tables.Apply(t.Context(), table.OpenDays, cloudID, table.Op{Verb: table.Insert, Row: table.Row{Partition: cloudID, Key: day.Compact() + revision, Props: table.Encode(openday.Mark{})}}))
 	}
 	mark(cloudID, first, "")
 	mark(cloudID, first, "_0001")

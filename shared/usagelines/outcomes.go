@@ -7,8 +7,8 @@ import (
 
 	"stackusage/shared/content"
 	"stackusage/shared/daily"
-	"stackusage/shared/ledger"
 	"stackusage/shared/linefile"
+	"stackusage/shared/outbox"
 	"stackusage/shared/outcome"
 	"stackusage/shared/table"
 )
@@ -17,19 +17,19 @@ import (
 // records: batch after batch. It holds those of one batch.
 type outcomes struct {
 	day     *Day
-	batches map[int]ledger.Batch             // by number; one that is not listed yet has no outcomes
+	batches map[int]outbox.Batch             // by number; one that is not listed yet has no outcomes
 	number  int                              // of the batch at hand
 	left    int64                            // records of it that were not asked for
-	known   []ledger.ReceiptOutcome          // of the batch at hand, if it has its final outcome: of the records that are left
-	some    map[string]ledger.ReceiptOutcome // else, by record: those in DailyUsage so far
+	known   []outbox.ReceiptOutcome          // of the batch at hand, if it has its final outcome: of the records that are left
+	some    map[string]outbox.ReceiptOutcome // else, by record: those in DailyUsage so far
 }
 
 func (d *Day) outcomes(ctx context.Context) (*outcomes, error) {
-	ids, batches, err := d.reader.Ledger.Batches(ctx, d.CloudID, d.Day, int(d.Revision.Number))
+	ids, batches, err := outbox.OfRevision(ctx, d.reader.Tables, d.CloudID, d.Day, int(d.Revision.Number))
 	if err != nil {
 		return nil, err
 	}
-	o := &outcomes{day: d, batches: make(map[int]ledger.Batch, len(batches))}
+	o := &outcomes{day: d, batches: make(map[int]outbox.Batch, len(batches))}
 	for i, id := range ids {
 		o.batches[id.Number] = batches[i]
 	}
@@ -37,7 +37,7 @@ func (d *Day) outcomes(ctx context.Context) (*outcomes, error) {
 }
 
 // of is the final outcome of the next record; nil if it has none yet.
-func (o *outcomes) of(ctx context.Context, recordID string) (*ledger.ReceiptOutcome, error) {
+func (o *outcomes) of(ctx context.Context, recordID string) (*outbox.ReceiptOutcome, error) {
 	if o.left == 0 {
 		o.number++
 		if err := o.read(ctx); err != nil {
@@ -68,14 +68,14 @@ func (o *outcomes) read(ctx context.Context) error {
 		return nil
 	}
 	o.left = b.Records
-	if b.State != ledger.BatchDone {
+	if b.State != outbox.BatchDone {
 		return o.readSome(ctx, b)
 	}
 	text, err := content.At(b.Receipt).With(b.ReceiptSHA256, table.UsageBatches).Bytes(ctx, o.day.reader.Blobs, maxReceipt)
 	if err != nil {
 		return err
 	}
-	var receipt ledger.Receipt
+	var receipt outbox.Receipt
 	if err := json.Unmarshal(text, &receipt); err != nil {
 		return fmt.Errorf("read receipt %s: %w", b.Receipt, err)
 	}
@@ -92,7 +92,7 @@ const maxReceipt = 64 << 20
 
 // readSome reads the outcomes that records of a batch have, if it was tried: they are
 // final, and in the bill, while the batch waits for the rest.
-func (o *outcomes) readSome(ctx context.Context, b ledger.Batch) error {
+func (o *outcomes) readSome(ctx context.Context, b outbox.Batch) error {
 	if b.Tries == 0 && !b.Partial && b.LeasedUntil.IsZero() {
 		return nil
 	}
@@ -104,22 +104,22 @@ func (o *outcomes) readSome(ctx context.Context, b ledger.Batch) error {
 	if err != nil {
 		return fmt.Errorf("%s: %w", b.Blob, err)
 	}
-	id := ledger.BatchID{CloudID: o.day.CloudID, Day: o.day.Day, Revision: int(o.day.Revision.Number), Number: o.number}
-	answers, err := o.day.reader.Ledger.Answers(ctx, id, records)
+	id := outbox.ID{CloudID: o.day.CloudID, Day: o.day.Day, Revision: int(o.day.Revision.Number), Number: o.number}
+	answers, err := outbox.Answers(ctx, o.day.reader.Tables, id, records)
 	if err != nil {
 		return err
 	}
-	o.some = make(map[string]ledger.ReceiptOutcome, len(answers))
+	o.some = make(map[string]outbox.ReceiptOutcome, len(answers))
 	for _, r := range records {
 		a, is := answers[r.RecordID]
 		if !is {
 			continue
 		}
-		one := ledger.ReceiptOutcome{RecordID: r.RecordID, Status: a.Status, Code: a.Code, Message: a.Message}
+		one := outbox.ReceiptOutcome{RecordID: r.RecordID, Status: a.Status, Code: a.Code, Message: a.Message}
 		if one.Quantity, err = outcome.Billed(a.Status, r.Quantity, a.Quantity); err != nil {
 			return fmt.Errorf("record %s of batch %s: %w", r.RecordID, id, err)
 		}
-		if a.Code == ledger.CodeDecided {
+		if a.Code == outbox.CodeDecided {
 			one.Waived = r.Quantity.Sub(one.Quantity)
 		}
 		o.some[r.RecordID] = one

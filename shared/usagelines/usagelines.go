@@ -22,7 +22,7 @@ import (
 
 	"stackusage/shared/content"
 	"stackusage/shared/daily"
-	"stackusage/shared/ledger"
+	"stackusage/shared/daybook"
 	"stackusage/shared/meter"
 	"stackusage/shared/settlement"
 	"stackusage/shared/table"
@@ -31,7 +31,7 @@ import (
 
 // Reader reads tables and blobs of the function app.
 type Reader struct {
-	Ledger *ledger.Ledger
+	Tables table.Store
 	Blobs  content.Opener   // daily files, receipts, settlements, batches, catalogues
 	Meters *meter.Catalogue // for days that nothing is settled of
 }
@@ -40,13 +40,13 @@ type Reader struct {
 type Day struct {
 	CloudID    string
 	Day        usage.Day              // that is billed
-	Revision   ledger.Revision        // the last one
+	Revision   daybook.Revision       // the last one
 	Settlement *settlement.Settlement // tenants and parts; nil: the day was only ever closed with reporting off
 	Meters     *meter.Catalogue       // names and units that the day is settled by
 
 	reader  *Reader
 	from    map[usage.Day]*settlement.Settlement // of days that usage was carried from, as far as they were read
-	carried []ledger.Revision                    // earlier revisions and the last one, of which another day bills the differences
+	carried []daybook.Revision                   // earlier revisions and the last one, of which another day bills the differences
 }
 
 // Outcome is what is known of a line's record in the last revision.
@@ -150,7 +150,7 @@ func (r *Reader) carriedInto(ctx context.Context, q Query) (into [][2]usage.Day,
 		return nil, nil
 	}
 	targets := map[usage.Day]bool{}
-	for st, err := range r.Ledger.Statements(ctx, q.CloudID, q.First, 0) {
+	for st, err := range daybook.Entries(ctx, r.Tables, q.CloudID, q.First, 0) {
 		if err != nil {
 			return nil, err
 		}
@@ -184,7 +184,7 @@ func (r *Reader) Days(ctx context.Context, cloudID string, first, last usage.Day
 			err := r.settled(ctx, day, catalogues)
 			return yield(day, err) && err == nil
 		}
-		for st, err := range r.Ledger.Statements(ctx, cloudID, first, last) {
+		for st, err := range daybook.Entries(ctx, r.Tables, cloudID, first, last) {
 			if err != nil {
 				yield(nil, err)
 				return
@@ -206,7 +206,7 @@ func (r *Reader) Days(ctx context.Context, cloudID string, first, last usage.Day
 
 // settled reads what a day was settled by.
 func (r *Reader) settled(ctx context.Context, d *Day, catalogues map[string]*meter.Catalogue) (err error) {
-	if d.Settlement, err = ledger.ReadSettlement(ctx, r.Blobs, d.Revision); err != nil {
+	if d.Settlement, err = daybook.ReadSettlement(ctx, r.Blobs, d.Revision); err != nil {
 		return err
 	}
 	d.Meters = r.Meters

@@ -13,7 +13,6 @@ import (
 	"stackusage/internal/closeddays"
 	"stackusage/internal/memstore"
 	"stackusage/shared/daily"
-	"stackusage/shared/ledger"
 	"stackusage/shared/meter"
 	"stackusage/shared/outcome"
 	"stackusage/shared/registration"
@@ -80,7 +79,7 @@ func newScene(t failer, dir string) *scene {
 	s := &scene{t: t, account: account, used: sums{}, parts: map[string]sums{"billed": {}, "away": {}}}
 	s.Stack = closeddays.Stack{CloudID: cloudID, Tables: account.Tables, Blobs: account.Blobs, Meters: meters, TempDir: dir,
 		Billing: "7a1f6e0c-2a53-4a8e-9a43-0c2d4c9f1b11", Model: registration.PayAsYouUse, Tenants: map[string]string{subscription: tenant}}
-	s.reader = &usagelines.Reader{Ledger: &ledger.Ledger{Store: account.Tables}, Blobs: account.Blobs, Meters: meters}
+	s.reader = &usagelines.Reader{Tables: account.Tables, Blobs: account.Blobs, Meters: meters}
 	return s
 }
 

@@ -9,7 +9,6 @@ import (
 
 	"stackusage/internal/closeddays"
 	"stackusage/internal/memstore"
-	"stackusage/shared/ledger"
 	"stackusage/shared/meter"
 	"stackusage/shared/prices"
 	"stackusage/shared/registration"
@@ -86,7 +85,7 @@ func newScene(t testing.TB) *scene {
 		Stack: closeddays.Stack{CloudID: cloudID, Tables: account.Tables, Blobs: account.Blobs, Meters: meters, TempDir: t.TempDir(),
 			Billing: "7a1f6e0c-2a53-4a8e-9a43-0c2d4c9f1b11", Model: registration.PayAsYouUse, Infrastructure: []string{own},
 			Tenants: map[string]string{subA: tenantA, subB: tenantB, own: tenantB}},
-		reader: &usagelines.Reader{Ledger: &ledger.Ledger{Store: account.Tables}, Blobs: account.Blobs, Meters: meters},
+		reader: &usagelines.Reader{Tables: account.Tables, Blobs: account.Blobs, Meters: meters},
 	}
 }
 

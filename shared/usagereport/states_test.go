@@ -7,7 +7,7 @@ import (
 
 	"stackusage/internal/closeddays"
 	"stackusage/shared/daily"
-	"stackusage/shared/ledger"
+	"stackusage/shared/outbox"
 	"stackusage/shared/outcome"
 	"stackusage/shared/usage"
 	"stackusage/shared/usagereport"
@@ -111,7 +111,7 @@ func TestStates(t *testing.T) {
 		{"2024-03-12", closeddays.Revision{}},
 		{"2024-03-13", closeddays.Revision{Outcome: say("", "")}},
 		{"2024-03-14", closeddays.Revision{Outcome: say(outcome.Rejected, "Odd")}},
-		{"2024-03-15", closeddays.Revision{Outcome: say(outcome.Rejected, ledger.CodeDecided)}},
+		{"2024-03-15", closeddays.Revision{Outcome: say(outcome.Rejected, outbox.CodeDecided)}},
 		{"2024-03-16", closeddays.Revision{ReportingOff: true}},
 		{"2024-03-20", closeddays.Revision{Outcome: say(outcome.Expired, "")}},
 		{"2024-03-20", closeddays.Revision{CarryTo: day("2024-04-02")}},

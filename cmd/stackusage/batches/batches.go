@@ -14,7 +14,8 @@ import (
 	"github.com/spf13/cobra"
 
 	"stackusage/cmd/stackusage/cli"
-	"stackusage/shared/ledger"
+	"stackusage/shared/outbox"
+	"stackusage/shared/table"
 	"stackusage/shared/usage"
 )
 
@@ -29,8 +30,8 @@ stackusage batch retry --reason "commerce is back"`,
 // filter chooses batches.
 type filter struct {
 	only *cli.Registration
-	id   ledger.BatchID // zero fields: any
-	all  bool           // answered ones too
+	id   outbox.ID // zero fields: any
+	all  bool      // answered ones too
 }
 
 func (f *filter) flags(cmd *cobra.Command) {
@@ -47,12 +48,12 @@ func (f *filter) check() error {
 }
 
 // find goes through the batches that the filter lets pass.
-func (f *filter) find(ctx context.Context, l *ledger.Ledger) iter.Seq2[ledger.ListedBatch, error] {
-	source := l.PendingBatches(ctx, f.id.CloudID)
+func (f *filter) find(ctx context.Context, tables table.Store) iter.Seq2[outbox.Listed, error] {
+	source := outbox.PendingBatches(ctx, tables, f.id.CloudID)
 	if f.all {
-		source = l.AllBatches(ctx, f.id.CloudID)
+		source = outbox.All(ctx, tables, f.id.CloudID)
 	}
-	return func(yield func(ledger.ListedBatch, error) bool) {
+	return func(yield func(outbox.Listed, error) bool) {
 		for b, err := range source {
 			if err == nil && (f.id.Day != 0 && f.id.Day != b.ID.Day || f.id.Revision != 0 && f.id.Revision != b.ID.Revision ||
 				f.id.Number != 0 && f.id.Number != b.ID.Number) {
@@ -118,7 +119,7 @@ stackusage batch list --all --day 2019-12-10`, func(ctx context.Context) error {
 		if f.all {
 			none = "there is no such batch"
 		}
-		return cli.List(e, rows(f.find(ctx, storage.Ledger)), cli.Table[Row]{
+		return cli.List(e, rows(f.find(ctx, storage.Tables)), cli.Table[Row]{
 			Head: []string{"REGISTRATION", "USAGE DAY", "REV", "BATCH", "STATE", "RECORDS", "TRIES", "UNREAD", "DECLINED SINCE", "NOT BEFORE", "LAST RESPONSE"},
 			Cells: func(r Row) []any {
 				return []any{storage.Name(ctx, r.CloudID), r.Day, r.Revision, r.Batch, r.State, r.Records, r.Tries, r.Unread, cli.PointOr(r.DeclinedSince), cli.PointOr(r.NotBefore), r.why()}
@@ -132,7 +133,7 @@ stackusage batch list --all --day 2019-12-10`, func(ctx context.Context) error {
 	return cmd
 }
 
-func rows(batches iter.Seq2[ledger.ListedBatch, error]) iter.Seq2[Row, error] {
+func rows(batches iter.Seq2[outbox.Listed, error]) iter.Seq2[Row, error] {
 	return func(yield func(Row, error) bool) {
 		for b, err := range batches {
 			if !yield(rowOf(b), err) {
@@ -142,7 +143,7 @@ func rows(batches iter.Seq2[ledger.ListedBatch, error]) iter.Seq2[Row, error] {
 	}
 }
 
-func rowOf(b ledger.ListedBatch) Row {
+func rowOf(b outbox.Listed) Row {
 	r := Row{
 		CloudID: b.ID.CloudID, Day: b.ID.Day.String(), Revision: b.ID.Revision, Batch: b.ID.Number, State: string(b.State),
 		Records: b.Records, Accepted: b.Accepted, Duplicate: b.Duplicate, Conflict: b.Conflict, Rejected: b.Rejected, Expired: b.Expired, Declined: b.Declined,
@@ -161,7 +162,7 @@ func rowOf(b ledger.ListedBatch) Row {
 // anything.
 func (r Row) why() string {
 	text := r.LastResponse
-	if r.State == string(ledger.BatchDone) {
+	if r.State == string(outbox.BatchDone) {
 		text = fmt.Sprintf("%d accepted, %d duplicate, %d conflict, %d rejected, %d expired", r.Accepted, r.Duplicate, r.Conflict, r.Rejected, r.Expired)
 	}
 	if d := r.Decided; d != nil {

@@ -9,15 +9,16 @@ import (
 	"github.com/spf13/cobra"
 
 	"stackusage/cmd/stackusage/cli"
-	"stackusage/shared/ledger"
+	"stackusage/shared/outbox"
 	"stackusage/shared/queue"
+	"stackusage/shared/reasoned"
 	"stackusage/shared/table"
 	"stackusage/shared/usage"
 )
 
 func retry(e *cli.Env) *cobra.Command {
 	var f filter
-	var why ledger.Reasoned
+	var why reasoned.Decision
 	var reason func() error
 	cmd := cli.Command("retry", "Send waiting batches again at once", `Use it when commerce is back, or when the cause of its response is fixed. Without
 --registration, --day, --revision and --batch, all waiting batches are sent. Each is
@@ -34,9 +35,9 @@ stackusage batch retry --reason "commerce is back"`, func(ctx context.Context) e
 		f.id.CloudID = cloudID
 		var sent []Row
 		var text strings.Builder
-		for b, err := range f.find(ctx, storage.Ledger) {
+		for b, err := range f.find(ctx, storage.Tables) {
 			if err == nil {
-				b.Batch, err = storage.Ledger.AskRetry(ctx, b.ID, why)
+				b.Batch, err = outbox.AskRetry(ctx, storage.Tables, b.ID, why)
 			}
 			if err == nil {
 				err = storage.Usage.Queues.Enqueue(ctx, queue.Batches, queue.BatchMessage(b.ID), 0)
@@ -48,7 +49,7 @@ stackusage batch retry --reason "commerce is back"`, func(ctx context.Context) e
 			sent = append(sent, rowOf(b))
 			fmt.Fprintf(&text, "batch %d of revision %d of %s of %s is tried now\n", b.ID.Number, b.ID.Revision, b.ID.Day, storage.Name(ctx, b.ID.CloudID))
 		}
-		if len(sent) == 0 && f.id != (ledger.BatchID{CloudID: cloudID}) {
+		if len(sent) == 0 && f.id != (outbox.ID{CloudID: cloudID}) {
 			return errors.New("no such batch waits for a response; stackusage batch list --all shows those that have one")
 		}
 		if len(sent) == 0 {
@@ -64,7 +65,7 @@ stackusage batch retry --reason "commerce is back"`, func(ctx context.Context) e
 
 func settle(e *cli.Env) *cobra.Command {
 	var f filter
-	var as ledger.Outcome
+	var as outbox.Outcome
 	var d cli.Decision
 	cmd := cli.Command("settle", "Settle records that commerce does not answer", `For a batch that commerce refuses whole (DECLINED SINCE in batch list), gives no
 results for that can be read (UNREAD), or has not answered in five tries, where an
@@ -83,7 +84,7 @@ stackusage batch settle --day 2019-12-10 --revision 1 --batch 1 --as declined --
 			return errors.New("name one batch: --day, --revision and --batch, as batch list shows them")
 		}
 		if as == "" {
-			return fmt.Errorf("--as is missing: %s or %s", ledger.SettleAccepted, ledger.SettleDeclined)
+			return fmt.Errorf("--as is missing: %s or %s", outbox.SettleAccepted, outbox.SettleDeclined)
 		}
 		storage, cloudID, err := d.CloudID(ctx)
 		if err != nil {
@@ -94,21 +95,21 @@ stackusage batch settle --day 2019-12-10 --revision 1 --batch 1 --as declined --
 	})
 	d.Flags(e, cmd)
 	f.flags(cmd)
-	cli.EnumVar(cmd, &as, "as", "`outcome` of the records", ledger.SettleAccepted, ledger.SettleDeclined)
+	cli.EnumVar(cmd, &as, "as", "`outcome` of the records", outbox.SettleAccepted, outbox.SettleDeclined)
 	return cmd
 }
 
-func decide(ctx context.Context, e *cli.Env, storage *cli.Storage, id ledger.BatchID, as ledger.Outcome, why ledger.Reasoned) error {
-	b, err := storage.Ledger.AskSettleBatch(ctx, id, as, why)
+func decide(ctx context.Context, e *cli.Env, storage *cli.Storage, id outbox.ID, as outbox.Outcome, why reasoned.Decision) error {
+	b, err := outbox.AskSettle(ctx, storage.Tables, id, as, why)
 	if errors.Is(err, table.ErrNotFound) {
 		err = fmt.Errorf("%w: stackusage batch list --all shows which there are", err)
 	}
 	if err != nil {
 		return err
 	}
-	row := rowOf(ledger.ListedBatch{ID: id, Batch: b})
+	row := rowOf(outbox.Listed{ID: id, Batch: b})
 	decided := fmt.Sprintf("%s (%s, %s)", b.DecisionReason, b.DecidedBy, usage.Point(b.DecidedAt))
-	if b.State == ledger.BatchDone {
+	if b.State == outbox.BatchDone {
 		return cli.Result(e, row, "The batch is answered, and this decision is recorded: %s. %s rejected.\n", decided, cli.Count(b.Rejected, "record"))
 	}
 	// Should the message get lost, Sweep or the same command sends it again.

@@ -105,7 +105,7 @@ func reconciled(ctx context.Context, e *cli.Env, storage *cli.Storage, o reconci
 			fmt.Fprintf(e.Stderr, "reconcile: %d of %d hour blobs, %d rows, %d usage days, %d rows of the file so far\n", p.Hours, p.Of, p.Rows, p.Days, p.Bill)
 		}
 	}
-	return reconcile.Sources{Ledger: storage.Ledger, Meters: catalogue, Registrations: storage.Registry(),
+	return reconcile.Sources{Tables: storage.Tables, Meters: catalogue, Registrations: storage.Registry(),
 		Files: reconcile.Files{Landing: storage.Landing.Blobs, App: storage.Usage.Blobs}}.Run(ctx, o)
 }
 

@@ -54,9 +54,9 @@ stackusage status --output json`, func(ctx context.Context) error {
 		if err != nil {
 			return err
 		}
-		r := status.Reader{Ledger: storage.Ledger, Registrations: storage.Registry(), Blobs: storage.Usage.Blobs, Landing: storage.Landing.Blobs,
+		r := status.Reader{Tables: storage.Tables, Registrations: storage.Registry(), Blobs: storage.Usage.Blobs, Landing: storage.Landing.Blobs,
 			Queues: storage.Usage.Queues, Log: log, Now: time.Now, Only: cloudID,
-			Closer: &closing.Closer{Ledger: storage.Ledger, Rules: rules, Now: time.Now}}
+			Closer: &closing.Closer{Tables: storage.Tables, Rules: rules, Now: time.Now}}
 		last := time.Now()
 		r.Progress = func(done, of int) {
 			if time.Since(last) >= every {

@@ -4,7 +4,7 @@ import (
 	"fmt"
 	"strings"
 
-	"stackusage/shared/ledger"
+	"stackusage/shared/openday"
 	"stackusage/shared/usage"
 	"stackusage/shared/usagelines"
 )
@@ -39,7 +39,7 @@ func days(all []usage.Day) string {
 }
 
 // marks show open days with why they are open.
-func marks(all []ledger.OpenMark) string {
+func marks(all []openday.Entry) string {
 	var texts []string
 	for _, m := range all {
 		texts = append(texts, fmt.Sprintf("%s (%s)", m.Day, usagelines.WhyOpen(m)))

@@ -17,9 +17,9 @@ import (
 	"github.com/spf13/cobra"
 
 	"stackusage/shared/azurestore"
-	"stackusage/shared/ledger"
 	"stackusage/shared/registration"
 	"stackusage/shared/registry"
+	"stackusage/shared/table"
 )
 
 var (
@@ -61,7 +61,7 @@ func New(getenv func(string) string, stdout, stderr io.Writer) *Env {
 // Storage is the storage of the function app and of the stacks.
 type Storage struct {
 	Usage, Landing *azurestore.Account
-	Ledger         *ledger.Ledger
+	Tables         table.Store
 	Settling       time.Duration // how long after an end reported hours are accepted, as the function app has it
 
 	names func(context.Context) map[string]string
@@ -80,7 +80,7 @@ func connect(getenv func(string) string) (*Storage, error) {
 	if err != nil || hours < 0 {
 		return nil, fmt.Errorf("setting SETTLING_HOURS %q: must be a number of hours, as the function app has it", getenv("SETTLING_HOURS"))
 	}
-	s := &Storage{Usage: usage, Landing: landed, Ledger: &ledger.Ledger{Store: usage.Tables}, Settling: time.Duration(hours) * time.Hour}
+	s := &Storage{Usage: usage, Landing: landed, Tables: usage.Tables, Settling: time.Duration(hours) * time.Hour}
 	s.names = s.readNames()
 	return s, nil
 }

@@ -11,7 +11,7 @@ import (
 
 	"github.com/spf13/cobra"
 
-	"stackusage/shared/ledger"
+	"stackusage/shared/reasoned"
 	"stackusage/shared/registration"
 	"stackusage/shared/usage"
 )
@@ -135,7 +135,7 @@ func EnumVar[T ~string](cmd *cobra.Command, into *T, name, about string, values 
 
 // ReasonFlags adds --reason and --by. The result is called after the flags are
 // parsed.
-func ReasonFlags(cmd *cobra.Command, why *ledger.Reasoned) func() error {
+func ReasonFlags(cmd *cobra.Command, why *reasoned.Decision) func() error {
 	cmd.Flags().StringVar(&why.Reason, "reason", "", "`reason` recorded in the audit trail")
 	by := ByFlag(cmd, &why.By)
 	return func() error {
@@ -172,7 +172,7 @@ func SignedIn() (string, error) {
 }
 
 // NoteOf is why in the form that registrations keep.
-func NoteOf(why ledger.Reasoned) registration.Note {
+func NoteOf(why reasoned.Decision) registration.Note {
 	return registration.Note{By: why.By, Reason: why.Reason}
 }
 

@@ -18,14 +18,14 @@ import (
 
 // Forms of output.
 const (
-	table      = "table"
+	asTable    = "table"
 	jsonOutput = "json"
 	csvOutput  = "csv"
 )
 
 // OutputFlag adds --output to a command and all below it.
 func (e *Env) OutputFlag(root *cobra.Command) {
-	EnumVar(root, &e.output, "output", "`form` of what is printed (default: table)", table, jsonOutput, csvOutput)
+	EnumVar(root, &e.output, "output", "`form` of what is printed (default: table)", asTable, jsonOutput, csvOutput)
 	root.PersistentFlags().AddFlag(root.Flags().Lookup("output"))
 }
 
@@ -33,7 +33,7 @@ func (e *Env) OutputFlag(root *cobra.Command) {
 func (e *Env) DefaultOutput(form string) { e.output = cmp.Or(e.output, form) }
 
 // Tables reports whether people read the output.
-func (e *Env) Tables() bool { return e.output == "" || e.output == table }
+func (e *Env) Tables() bool { return e.output == "" || e.output == asTable }
 
 // JSON reports whether the output is JSON.
 func (e *Env) JSON() bool { return e.output == jsonOutput }

@@ -14,7 +14,8 @@ import (
 	"github.com/spf13/cobra"
 	"github.com/spf13/pflag"
 
-	"stackusage/shared/ledger"
+	"stackusage/shared/hourlog"
+	"stackusage/shared/reasoned"
 	"stackusage/shared/registration"
 	"stackusage/shared/usage"
 )
@@ -157,7 +158,7 @@ func (r *Registration) Filter(ctx context.Context) (*Storage, string, error) {
 
 // checkStored is an error if nothing of a registration is stored.
 func (s *Storage) checkStored(ctx context.Context, cloudID string) error {
-	for _, err := range s.Ledger.LandedHours(ctx, cloudID) {
+	for _, err := range hourlog.All(ctx, s.Tables, cloudID) {
 		return err
 	}
 	history, err := s.Registry().History(ctx, cloudID)
@@ -212,7 +213,7 @@ func (s *Storage) only(ctx context.Context) (registration.History, error) {
 
 // Decision is a decision about one registration: of which, by whom and why.
 type Decision struct {
-	Why ledger.Reasoned
+	Why reasoned.Decision
 
 	of     *Registration
 	reason func() error

@@ -10,7 +10,8 @@ import (
 	"github.com/spf13/cobra"
 
 	"stackusage/cmd/stackusage/cli"
-	"stackusage/shared/ledger"
+	"stackusage/shared/daybook"
+	"stackusage/shared/reasoned"
 	"stackusage/shared/registration"
 	"stackusage/shared/usage"
 )
@@ -64,11 +65,11 @@ func latenessLimit(e *cli.Env) (limit time.Duration, err error) {
 	return limit, nil
 }
 
-func carry(ctx context.Context, e *cli.Env, storage *cli.Storage, cloudID string, day, to usage.Day, lateness time.Duration, why ledger.Reasoned) error {
+func carry(ctx context.Context, e *cli.Env, storage *cli.Storage, cloudID string, day, to usage.Day, lateness time.Duration, why reasoned.Decision) error {
 	if err := checkReports(ctx, storage, cloudID, to); err != nil {
 		return fmt.Errorf("carry day %s of %s forward to %s: %w", day, cloudID, to, err)
 	}
-	mark, err := storage.Ledger.AskCarry(ctx, cloudID, day, to, lateness, why)
+	mark, err := daybook.AskCarry(ctx, storage.Tables, cloudID, day, to, lateness, why)
 	if err != nil {
 		return orClosed(err)
 	}
@@ -93,7 +94,7 @@ func checkReports(ctx context.Context, s *cli.Storage, cloudID string, to usage.
 	}
 	on, err := history.Reporting(to.Compact())
 	if err == nil && on == nil {
-		err = fmt.Errorf("usage reporting is off on that day, and nothing of it is billed; name a day with reporting on by --to: %w", ledger.ErrNotCarried)
+		err = fmt.Errorf("usage reporting is off on that day, and nothing of it is billed; name a day with reporting on by --to: %w", daybook.ErrNotCarried)
 	}
 	if errors.Is(err, registration.ErrUnknown) {
 		return nil
@@ -136,7 +137,7 @@ stackusage day list-declined --registration hamburg --output json`, func(ctx con
 		if err != nil {
 			return err
 		}
-		days, err := storage.Ledger.DeclinedDays(ctx, cloudID)
+		days, err := daybook.DeclinedDays(ctx, storage.Tables, cloudID)
 		if err != nil {
 			return err
 		}
@@ -175,7 +176,7 @@ func printDeclined(ctx context.Context, e *cli.Env, storage *cli.Storage, days [
 	return grid.Print(e.Stdout)
 }
 
-func declinedOf(d ledger.DeclinedDay) DeclinedDay {
+func declinedOf(d daybook.DeclinedDay) DeclinedDay {
 	line := DeclinedDay{CloudID: d.CloudID, Day: d.Day.String(), Revision: d.Revision, Records: d.Records, State: "declined", Meters: []DeclinedMeter{}}
 	for _, m := range d.Meters {
 		line.Meters = append(line.Meters, DeclinedMeter{m.Payer, m.MeterID, m.MeterName, m.Class, m.Unit, m.Records, m.Quantity})

@@ -11,7 +11,8 @@ import (
 	"github.com/spf13/cobra"
 
 	"stackusage/cmd/stackusage/cli"
-	"stackusage/shared/ledger"
+	"stackusage/shared/daybook"
+	"stackusage/shared/openday"
 	"stackusage/shared/queue"
 	"stackusage/shared/table"
 	"stackusage/shared/usage"
@@ -35,7 +36,7 @@ type Request struct {
 	At        time.Time `json:"at"`
 }
 
-func requestOf(cloudID string, day usage.Day, mark ledger.OpenDay) Request {
+func requestOf(cloudID string, day usage.Day, mark openday.Mark) Request {
 	r := Request{CloudID: cloudID, Day: day.String(), Reason: mark.RestateReason, By: mark.RestateBy, At: mark.RestateAt.UTC()}
 	if mark.CarryTo != "" {
 		r.CarriedTo = usage.ShowDay(mark.CarryTo)
@@ -48,7 +49,7 @@ func orClosed(err error) error {
 	switch {
 	case errors.Is(err, table.ErrNotFound):
 		return fmt.Errorf("%w; stackusage day list shows which usage days were closed", err)
-	case errors.Is(err, ledger.ErrNotSettled), errors.Is(err, ledger.ErrNotCarried):
+	case errors.Is(err, daybook.ErrNotSettled), errors.Is(err, daybook.ErrNotCarried):
 		return fmt.Errorf("%w; stackusage day list-declined shows the usage days of which commerce declined records", err)
 	}
 	return err

@@ -11,7 +11,10 @@ import (
 	"github.com/spf13/cobra"
 
 	"stackusage/cmd/stackusage/cli"
-	"stackusage/shared/ledger"
+	"stackusage/shared/daily"
+	"stackusage/shared/daybook"
+	"stackusage/shared/openday"
+	"stackusage/shared/table"
 	"stackusage/shared/usage"
 )
 
@@ -62,7 +65,7 @@ stackusage day list --registration hamburg --output json`, func(ctx context.Cont
 		if err != nil {
 			return err
 		}
-		rows, marks, err := revisions(ctx, storage.Ledger, cloudID, days)
+		rows, marks, err := revisions(ctx, storage.Tables, cloudID, days)
 		if err == nil {
 			rows, err = withNeverClosed(ctx, storage, cloudID, days, rows, marks)
 		}
@@ -82,14 +85,14 @@ stackusage day list --registration hamburg --output json`, func(ctx context.Cont
 
 // revisions reads the revisions first: a day that is closed meanwhile is not listed, and
 // is shown as open or as done, not as something that never was.
-func revisions(ctx context.Context, l *ledger.Ledger, cloudID string, days cli.Range) (rows []Row, marks []ledger.OpenMark, err error) {
-	for s, err := range l.Statements(ctx, cloudID, days.First, days.Last) {
+func revisions(ctx context.Context, tables table.Store, cloudID string, days cli.Range) (rows []Row, marks []openday.Entry, err error) {
+	for s, err := range daybook.Entries(ctx, tables, cloudID, days.First, days.Last) {
 		if err != nil {
 			return nil, nil, err
 		}
 		rows = append(rows, rowOf(s))
 	}
-	marks, err = l.OpenMarks(ctx)
+	marks, err = openday.List(ctx, tables)
 	for _, m := range marks {
 		setState(rows, m)
 	}
@@ -99,7 +102,7 @@ func revisions(ctx context.Context, l *ledger.Ledger, cloudID string, days cli.R
 // withNeverClosed adds the days that were never closed: open ones and, of a range with
 // both ends, those on the calendar for which nothing landed. A day that was closed since
 // the revisions were read is left out.
-func withNeverClosed(ctx context.Context, storage *cli.Storage, cloudID string, days cli.Range, rows []Row, marks []ledger.OpenMark) ([]Row, error) {
+func withNeverClosed(ctx context.Context, storage *cli.Storage, cloudID string, days cli.Range, rows []Row, marks []openday.Entry) ([]Row, error) {
 	states := map[dayKey]string{}
 	if days.First != 0 && days.Last != 0 {
 		histories, err := storage.Registry().Histories(ctx)
@@ -123,7 +126,7 @@ func withNeverClosed(ctx context.Context, storage *cli.Storage, cloudID string, 
 	if len(states) == 0 {
 		return rows, nil
 	}
-	for s, err := range storage.Ledger.Statements(ctx, cloudID, days.First, days.Last) {
+	for s, err := range daybook.Entries(ctx, storage.Tables, cloudID, days.First, days.Last) {
 		if err != nil {
 			return nil, err
 		}
@@ -144,7 +147,7 @@ type dayKey struct {
 	day     usage.Day
 }
 
-func rowOf(s ledger.Statement) Row {
+func rowOf(s daybook.Entry) Row {
 	r := Row{
 		CloudID: s.CloudID, Day: s.Day.String(), Revision: s.Number, Closed: s.ClosedAt.UTC(), Complete: s.Complete,
 		Inputs: s.InputCount, Rows: s.Rows, Records: s.Records, Batches: s.Batches, Waived: s.Waived,
@@ -163,7 +166,7 @@ func rowOf(s ledger.Statement) Row {
 
 // setState shows a mark at the revision that it is about: a day that has something to
 // close, at its last one.
-func setState(rows []Row, m ledger.OpenMark) {
+func setState(rows []Row, m openday.Entry) {
 	for i := len(rows) - 1; i >= 0; i-- {
 		r := &rows[i]
 		if r.CloudID != m.CloudID || r.Day != m.Day.String() || m.Revision > 0 && r.Revision != int64(m.Revision) {
@@ -215,7 +218,7 @@ func (r Row) cells(name string) []any {
 	if r.CarriedTo != "" {
 		why = "carried to " + r.CarriedTo + "; " + why
 	}
-	if r.Reporting == ledger.ReportingOff {
+	if r.Reporting == daily.ReportingOff {
 		why = strings.TrimSuffix("reporting is off; "+why, "; ")
 	}
 	return []any{name, r.Day, r.Revision, usage.Point(r.Closed), complete, r.Inputs, r.Rows, r.Records, r.Batches, r.State, why}

@@ -10,7 +10,8 @@ import (
 	"github.com/spf13/cobra"
 
 	"stackusage/cmd/stackusage/cli"
-	"stackusage/shared/ledger"
+	"stackusage/shared/daybook"
+	"stackusage/shared/table"
 	"stackusage/shared/usage"
 )
 
@@ -32,11 +33,11 @@ func (r *restated) check() error {
 }
 
 // list lists the closed days of the range; the one day, whether it is closed or not.
-func (r *restated) list(ctx context.Context, l *ledger.Ledger, cloudID string) (days []usage.Day, err error) {
+func (r *restated) list(ctx context.Context, tables table.Store, cloudID string) (days []usage.Day, err error) {
 	if r.day != 0 {
 		return []usage.Day{r.day}, nil
 	}
-	for s, err := range l.Statements(ctx, cloudID, r.days.First, r.days.Last) {
+	for s, err := range daybook.Entries(ctx, tables, cloudID, r.days.First, r.days.Last) {
 		if err != nil {
 			return nil, err
 		}
@@ -73,14 +74,14 @@ stackusage day restate --from 2019-12-01 --to 2019-12-31 --reason "tenant mapped
 		if err != nil {
 			return err
 		}
-		days, err := r.list(ctx, storage.Ledger, cloudID)
+		days, err := r.list(ctx, storage.Tables, cloudID)
 		if err != nil {
 			return err
 		}
 		var asked []Request
 		var text strings.Builder
 		for _, day := range days {
-			mark, err := storage.Ledger.AskRestate(ctx, cloudID, day, d.Why)
+			mark, err := daybook.AskRestate(ctx, storage.Tables, cloudID, day, d.Why)
 			if err != nil {
 				return orClosed(err)
 			}
@@ -118,7 +119,7 @@ stackusage day settle --day 2019-12-10 --reason "credited by hand"`, func(ctx co
 		if err != nil {
 			return err
 		}
-		mark, err := storage.Ledger.AskSettle(ctx, cloudID, day, d.Why)
+		mark, err := daybook.AskSettle(ctx, storage.Tables, cloudID, day, d.Why)
 		if err != nil {
 			return orClosed(err)
 		}

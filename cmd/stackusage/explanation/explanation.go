@@ -103,7 +103,7 @@ func (q *question) run(ctx context.Context, record string) (err error) {
 	if err != nil {
 		return err
 	}
-	books := explain.Books{Ledger: storage.Ledger, App: storage.Usage.Blobs, Meters: meters, Settling: storage.Settling, Progress: q.progress(),
+	books := explain.Books{Tables: storage.Tables, App: storage.Usage.Blobs, Meters: meters, Settling: storage.Settling, Progress: q.progress(),
 		Hours: landing.Files{Landed: storage.Landing.Blobs, Corrected: storage.Usage.Blobs}}
 	asked := explain.Question{CloudID: cloudID, Day: q.day, Resource: strings.TrimSuffix(q.resource, "/")}
 	if record != "" {

@@ -91,7 +91,7 @@ func run(ctx context.Context, e *cli.Env, f flags) error {
 	if err != nil {
 		return err
 	}
-	x.reader = &usagelines.Reader{Ledger: storage.Ledger, Blobs: storage.Usage.Blobs, Meters: meters}
+	x.reader = &usagelines.Reader{Tables: storage.Tables, Blobs: storage.Usage.Blobs, Meters: meters}
 	last := time.Now()
 	o.Progress = func(doing string) {
 		if time.Since(last) >= 2*time.Second {

@@ -13,6 +13,7 @@ import (
 
 	"stackusage/cmd/stackusage/cli"
 	"stackusage/shared/registration"
+	"stackusage/shared/review"
 	"stackusage/shared/table"
 	"stackusage/shared/usage"
 )
@@ -67,7 +68,7 @@ stackusage finding list --registration hamburg --output json`, func(ctx context.
 		if cloudID != "" {
 			histories = slices.DeleteFunc(histories, func(b registration.History) bool { return b.CloudID != cloudID })
 		}
-		found, err := storage.Ledger.Findings(ctx, storage.Usage.Blobs, histories, 0)
+		found, err := review.Findings(ctx, storage.Tables, storage.Usage.Blobs, histories, 0)
 		if err != nil {
 			return err
 		}
@@ -115,7 +116,7 @@ stackusage finding confirm --day 2019-12-10 --reason "tenant moved on 2019-12-11
 		if err != nil {
 			return err
 		}
-		confirmed, err := storage.Ledger.ConfirmDay(ctx, storage.Usage.Blobs, cloudID, day, d.Why)
+		confirmed, err := review.Confirm(ctx, storage.Tables, storage.Usage.Blobs, cloudID, day, d.Why)
 		if errors.Is(err, table.ErrNotFound) {
 			err = fmt.Errorf("%w; stackusage day list shows which usage days were closed", err)
 		}

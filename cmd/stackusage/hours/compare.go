@@ -10,8 +10,8 @@ import (
 
 	"stackusage/cmd/stackusage/cli"
 	"stackusage/shared/hourdiff"
+	"stackusage/shared/hourlog"
 	"stackusage/shared/landing"
-	"stackusage/shared/ledger"
 	"stackusage/shared/meter"
 )
 
@@ -37,7 +37,7 @@ stackusage hour compare --hour 2019-12-10T19:00Z --sha16 0123456789abcdef --with
 		if err != nil {
 			return err
 		}
-		second, err := storage.Ledger.Hour(ctx, f.id)
+		second, err := hourlog.Read(ctx, storage.Tables, f.id)
 		if err != nil {
 			return unresolved(err)
 		}
@@ -50,7 +50,7 @@ stackusage hour compare --hour 2019-12-10T19:00Z --sha16 0123456789abcdef --with
 			return err
 		}
 		defer c.Close()
-		return printCompared(e, c, [2]ledger.Hour{first, second}, limit)
+		return printCompared(e, c, [2]hourlog.Hour{first, second}, limit)
 	})
 	f.of = e.OneRegistration(cmd)
 	f.flags(cmd)
@@ -60,20 +60,20 @@ stackusage hour compare --hour 2019-12-10T19:00Z --sha16 0123456789abcdef --with
 }
 
 // other is the row of the file that the named one is compared with.
-func (f *file) other(ctx context.Context, storage *cli.Storage, with string) (ledger.Hour, error) {
+func (f *file) other(ctx context.Context, storage *cli.Storage, with string) (hourlog.Hour, error) {
 	if with == "" {
-		return storage.Ledger.AcceptedHour(ctx, f.id)
+		return hourlog.AcceptedHour(ctx, storage.Tables, f.id)
 	}
 	id := f.id
 	var err error
 	if id.SHA16, err = parseSHA16("--with", with); err != nil {
-		return ledger.Hour{}, err
+		return hourlog.Hour{}, err
 	}
-	return storage.Ledger.Hour(ctx, id)
+	return hourlog.Read(ctx, storage.Tables, id)
 }
 
 // printCompared prints up to limit rows, and how many there are.
-func printCompared(e *cli.Env, c *hourdiff.Comparison, files [2]ledger.Hour, limit int) error {
+func printCompared(e *cli.Env, c *hourdiff.Comparison, files [2]hourlog.Hour, limit int) error {
 	catalogue, err := meter.BuiltIn()
 	if err != nil {
 		return err

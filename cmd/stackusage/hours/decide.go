@@ -7,6 +7,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"stackusage/cmd/stackusage/cli"
+	"stackusage/shared/hourlog"
 	"stackusage/shared/usage"
 )
 
@@ -30,13 +31,13 @@ stackusage hour resolve --hour 2019-12-10T19:00Z --sha16 0123456789abcdef --supe
 			return err
 		}
 		if keep {
-			h, err := storage.Ledger.KeepOut(ctx, d.id, d.Why)
+			h, err := hourlog.KeepOut(ctx, storage.Tables, d.id, d.Why)
 			if err != nil {
 				return unresolved(err)
 			}
 			return d.done(h, "%s is %s: %s (%s, %s). No bill changes.\n", h.Blob, h.Verdict, h.DecisionReason, h.DecidedBy, usage.Point(h.DecidedAt))
 		}
-		h, err := storage.Ledger.AskTakeOver(ctx, d.id, d.Why)
+		h, err := hourlog.AskTakeOver(ctx, storage.Tables, d.id, d.Why)
 		if err != nil {
 			return unresolved(err)
 		}
@@ -73,11 +74,11 @@ stackusage hour exclude --hour 2019-12-10T19:00Z --sha16 0123456789abcdef --reas
 		if err != nil {
 			return err
 		}
-		verdict, err := storage.Ledger.Exclude(ctx, d.id, d.Why, false)
+		verdict, err := hourlog.Exclude(ctx, storage.Tables, d.id, d.Why, false)
 		if err != nil {
 			return unresolved(err)
 		}
-		h, err := storage.Ledger.Hour(ctx, d.id)
+		h, err := hourlog.Read(ctx, storage.Tables, d.id)
 		if err != nil {
 			return err
 		}
@@ -100,7 +101,7 @@ stackusage hour reingest --hour 2019-12-10T19:00Z --sha16 0123456789abcdef --rea
 		if err != nil {
 			return err
 		}
-		h, err := storage.Ledger.AskReingest(ctx, d.id, d.Why)
+		h, err := hourlog.AskReingest(ctx, storage.Tables, d.id, d.Why)
 		if err != nil {
 			return unresolved(err)
 		}

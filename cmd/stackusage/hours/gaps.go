@@ -9,13 +9,13 @@ import (
 
 	"stackusage/cmd/stackusage/cli"
 	"stackusage/shared/calendar"
-	"stackusage/shared/ledger"
+	"stackusage/shared/hourlog"
 	"stackusage/shared/spill"
 	"stackusage/shared/usage"
 )
 
 // missing is in place of a verdict in rows of hours of which no file is accepted.
-const missing ledger.Verdict = "missing"
+const missing hourlog.Verdict = "missing"
 
 // withGaps puts the gaps of a range of days between its files.
 func withGaps(ctx context.Context, storage *cli.Storage, cloudID string, days cli.Range, files iter.Seq2[Row, error]) (iter.Seq2[Row, error], error) {
@@ -29,7 +29,7 @@ func withGaps(ctx context.Context, storage *cli.Storage, cloudID string, days cl
 			continue
 		}
 		first := max(days.First.First(), usage.HourOf(h.Begins()))
-		open, accepted, err := calendar.Between(ctx, storage.Ledger.Store, h, first, days.Last.Next().First()-1, time.Now())
+		open, accepted, err := calendar.Between(ctx, storage.Tables, h, first, days.Last.Next().First()-1, time.Now())
 		if err != nil {
 			return nil, err
 		}

@@ -13,9 +13,10 @@ import (
 	"github.com/spf13/cobra"
 
 	"stackusage/cmd/stackusage/cli"
+	"stackusage/shared/hourlog"
 	"stackusage/shared/landing"
-	"stackusage/shared/ledger"
 	"stackusage/shared/queue"
+	"stackusage/shared/reasoned"
 	"stackusage/shared/table"
 	"stackusage/shared/usage"
 )
@@ -57,7 +58,7 @@ type Decision struct {
 }
 
 func list(e *cli.Env) *cobra.Command {
-	var verdict ledger.Verdict
+	var verdict hourlog.Verdict
 	var days cli.Range
 	var only *cli.Registration
 	cmd := cli.Command("list", "List hour blobs with their verdicts", `A file in conflict claims an hour for which another file with other rows is accepted.
@@ -78,9 +79,9 @@ stackusage hour list --registration hamburg --verdict conflict`, func(ctx contex
 			return err
 		}
 		bounded := days.First != 0 && days.Last != 0
-		landed := storage.Ledger.LandedHours(ctx, cloudID)
+		landed := hourlog.All(ctx, storage.Tables, cloudID)
 		if cloudID != "" && bounded {
-			landed = storage.Ledger.LandedBetween(ctx, cloudID, days.First, days.Last)
+			landed = hourlog.Between(ctx, storage.Tables, cloudID, days.First, days.Last)
 		}
 		rows := files(landed, verdict, days)
 		if bounded && (verdict == "" || verdict == missing) {
@@ -98,13 +99,13 @@ stackusage hour list --registration hamburg --verdict conflict`, func(ctx contex
 	})
 	only = e.AnyRegistration(cmd)
 	days.Flags(cmd, "reported `day`")
-	cli.EnumVar(cmd, &verdict, "verdict", "only files with this `verdict`", ledger.Accepted, ledger.Duplicate, ledger.Conflict, ledger.KeptOut,
-		ledger.Voided, ledger.Excluded, ledger.Rejected, ledger.Unregistered, missing)
+	cli.EnumVar(cmd, &verdict, "verdict", "only files with this `verdict`", hourlog.Accepted, hourlog.Duplicate, hourlog.Conflict, hourlog.KeptOut,
+		hourlog.Voided, hourlog.Excluded, hourlog.Rejected, hourlog.Unregistered, missing)
 	return cmd
 }
 
 // files are the rows of the landed files that are asked for.
-func files(landed iter.Seq2[ledger.LandedHour, error], verdict ledger.Verdict, days cli.Range) iter.Seq2[Row, error] {
+func files(landed iter.Seq2[hourlog.Landed, error], verdict hourlog.Verdict, days cli.Range) iter.Seq2[Row, error] {
 	return func(yield func(Row, error) bool) {
 		for h, err := range landed {
 			if err == nil && (verdict != "" && h.Verdict != verdict || !days.Has(h.ID.Hour.Day())) {
@@ -117,7 +118,7 @@ func files(landed iter.Seq2[ledger.LandedHour, error], verdict ledger.Verdict, d
 	}
 }
 
-func rowOf(h ledger.LandedHour) Row {
+func rowOf(h hourlog.Landed) Row {
 	r := Row{
 		CloudID: h.ID.CloudID, Hour: h.ID.Hour, SHA16: h.ID.SHA16, Verdict: string(h.Verdict), Code: h.Code, Reason: h.Reason,
 		Records: h.Records, Landed: h.LandedAt.UTC(), Blob: h.Blob,
@@ -138,9 +139,9 @@ func (r Row) why() string {
 	switch {
 	case d == nil: // that a file was ingested again shows in the last decision of before alone
 		return strings.Trim(r.Reason+"; "+r.Earlier[strings.LastIndex(r.Earlier, "\n")+1:], "; ")
-	case !d.Done && d.Decision == string(ledger.Exclude):
+	case !d.Done && d.Decision == string(hourlog.DecisionExclude):
 		return fmt.Sprintf("about to be excluded; %s decided %s: %s", d.By, usage.Point(d.At), d.Reason)
-	case !d.Done && d.Decision == string(ledger.Reingest):
+	case !d.Done && d.Decision == string(hourlog.DecisionReingest):
 		return fmt.Sprintf("about to be ingested again; %s decided %s: %s", d.By, usage.Point(d.At), d.Reason)
 	case !d.Done:
 		return fmt.Sprintf("about to replace the accepted file; %s decided %s: %s", d.By, usage.Point(d.At), d.Reason)
@@ -152,7 +153,7 @@ func (r Row) why() string {
 type file struct {
 	of   *cli.Registration
 	hour cli.Hour
-	id   ledger.HourID
+	id   hourlog.ID
 }
 
 // flags adds the flags that name the file.
@@ -211,8 +212,8 @@ func parseSHA16(flag, text string) (string, error) {
 }
 
 // done prints what was decided.
-func (d *decision) done(h ledger.Hour, format string, args ...any) error {
-	return cli.Result(d.env, rowOf(ledger.LandedHour{ID: d.id, Hour: h}), format, args...)
+func (d *decision) done(h hourlog.Hour, format string, args ...any) error {
+	return cli.Result(d.env, rowOf(hourlog.Landed{ID: d.id, Hour: h}), format, args...)
 }
 
 // unresolved adds to the error of a decision where to look next.
@@ -220,7 +221,7 @@ func unresolved(err error) error {
 	switch {
 	case errors.Is(err, table.ErrNotFound):
 		return fmt.Errorf("%w: no such file has a verdict, or none is accepted for the hour yet; stackusage hour list shows what landed, and the hours of a stack that is not registered are accepted once it is", err)
-	case errors.Is(err, ledger.ErrDecided):
+	case errors.Is(err, reasoned.ErrDecided):
 		return fmt.Errorf("%w; stackusage hour list shows the verdict of each file", err)
 	}
 	return err
@@ -228,7 +229,7 @@ func unresolved(err error) error {
 
 // announce has IngestHour read a file: it has the disk and the limits for it. Should the
 // message get lost, Sweep or the same command sends it again.
-func announce(ctx context.Context, s *cli.Storage, id ledger.HourID) error {
+func announce(ctx context.Context, s *cli.Storage, id hourlog.ID) error {
 	name := landing.Name{CloudID: id.CloudID, Hour: id.Hour, SHA16: id.SHA16}
 	if err := s.Usage.Queues.Enqueue(ctx, queue.Landed, queue.LandedMessage(name), 0); err != nil {
 		return fmt.Errorf("the decision is recorded, but not announced; run the command again: %w", err)

@@ -13,8 +13,8 @@ import (
 	"github.com/spf13/cobra"
 
 	"stackusage/cmd/stackusage/cli"
-	"stackusage/shared/ledger"
 	"stackusage/shared/queue"
+	"stackusage/shared/reasoned"
 	"stackusage/shared/table"
 	"stackusage/shared/usage"
 )
@@ -55,7 +55,7 @@ const (
 	poison    = "poison" // on the poison queue: Sweep moves it to the failed ones
 )
 
-func rowOf(m ledger.FailedMessage) Row {
+func rowOf(m queue.FailedMessage) Row {
 	r := Row{Queue: m.Queue, ID: m.Key(), State: failed, Text: m.Text, Reason: m.Reason, Times: m.Times, LastSeen: cli.Known(m.LastSeen), Resent: m.Resent, ResentBy: m.ResentBy}
 	if !m.DismissedAt.IsZero() {
 		r.Decided = &Decision{m.DismissReason, m.DismissedBy, m.DismissedAt.UTC()}
@@ -88,7 +88,7 @@ stackusage message list --all --output json`, func(ctx context.Context) error {
 			return err
 		}
 		return cli.List(e, func(yield func(Row, error) bool) {
-			for m, err := range storage.Ledger.FailedMessages(ctx) {
+			for m, err := range queue.FailedMessages(ctx, storage.Tables) {
 				if err == nil && m.Dismissed() && !all {
 					continue
 				}
@@ -129,7 +129,7 @@ func poisoned(ctx context.Context, storage *cli.Storage) (rows []Row, err error)
 			return nil, err
 		}
 		for _, text := range texts {
-			rows = append(rows, Row{Queue: name, ID: ledger.FailedKey(text), State: poison, Text: text, Reason: "the function gave up on it or could not read it", Times: 1})
+			rows = append(rows, Row{Queue: name, ID: queue.FailedKey(text), State: poison, Text: text, Reason: "the function gave up on it or could not read it", Times: 1})
 		}
 	}
 	return rows, nil
@@ -137,11 +137,11 @@ func poisoned(ctx context.Context, storage *cli.Storage) (rows []Row, err error)
 
 // decision is a decision about one message.
 type decision struct {
-	why     ledger.Reasoned
+	why     reasoned.Decision
 	reason  func() error
 	name    string
 	id      string
-	message ledger.FailedMessage
+	message queue.FailedMessage
 }
 
 func (d *decision) flags(cmd *cobra.Command) {
@@ -162,7 +162,7 @@ func (d *decision) begin(ctx context.Context, e *cli.Env) (storage *cli.Storage,
 	if storage, err = e.Storage(); err != nil {
 		return nil, err
 	}
-	d.message, err = storage.Ledger.FailedMessage(ctx, d.name, d.id)
+	d.message, err = queue.FailedByKey(ctx, storage.Tables, d.name, d.id)
 	if errors.Is(err, table.ErrNotFound) {
 		rows, peekErr := poisoned(ctx, storage)
 		if peekErr != nil {
@@ -185,13 +185,13 @@ stackusage message resend --queue usage-days --id 1f0e3dad99908345f7439f8ffabdff
 		if err != nil {
 			return err
 		}
-		if ledger.FailedKey(d.message.Text) != d.id {
+		if queue.FailedKey(d.message.Text) != d.id {
 			return errors.New("the message is longer than its row keeps, so it cannot be sent again; dismiss it")
 		}
 		if err := readable(d.name, d.message.Text); err != nil {
 			return fmt.Errorf("%w; it would fail again: dismiss it", err)
 		}
-		m, err := storage.Ledger.ResendFailed(ctx, d.message, d.why)
+		m, err := queue.ResendFailed(ctx, storage.Tables, d.message, d.why)
 		if err != nil {
 			return changed(err)
 		}
@@ -230,7 +230,7 @@ stackusage message dismiss --queue usage-days --id 1f0e3dad99908345f7439f8ffabdf
 			m := d.message
 			return fmt.Errorf("%s dismissed it already, %s: %s", m.DismissedBy, usage.Point(m.DismissedAt), cmp.Or(m.DismissReason, "no reason is recorded"))
 		}
-		m, err := storage.Ledger.DismissFailed(ctx, d.message, d.why)
+		m, err := queue.DismissFailed(ctx, storage.Tables, d.message, d.why)
 		if err != nil {
 			return changed(err)
 		}

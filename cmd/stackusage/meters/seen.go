@@ -10,8 +10,9 @@ import (
 	"github.com/spf13/cobra"
 
 	"stackusage/cmd/stackusage/cli"
-	"stackusage/shared/ledger"
 	"stackusage/shared/meter"
+	"stackusage/shared/outbox"
+	"stackusage/shared/table"
 	"stackusage/shared/usage"
 )
 
@@ -58,7 +59,7 @@ stackusage meter seen --from 2019-12-01 --to 2019-12-31 --meter 9cd92d4c-bafd-44
 		sums := make(map[key]*Seen)
 		for _, cloudID := range stacks {
 			for day := f.First; day <= f.Last; day = day.Next() {
-				if err := see(ctx, storage.Ledger, cloudID, day, f, sums); err != nil {
+				if err := see(ctx, storage.Tables, cloudID, day, f, sums); err != nil {
 					return err
 				}
 			}
@@ -84,9 +85,9 @@ func allStacks(ctx context.Context, s *cli.Storage) ([]string, error) {
 }
 
 // see counts the lines of one usage day of one stack.
-func see(ctx context.Context, l *ledger.Ledger, cloudID string, day usage.Day, f cli.UsageFilter, sums map[key]*Seen) error {
+func see(ctx context.Context, tables table.Store, cloudID string, day usage.Day, f cli.UsageFilter, sums map[key]*Seen) error {
 	today := make(map[key]bool)
-	for b, err := range l.BilledLines(ctx, cloudID, day) {
+	for b, err := range outbox.BilledLines(ctx, tables, cloudID, day) {
 		if err != nil {
 			return err
 		}

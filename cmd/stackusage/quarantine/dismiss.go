@@ -8,7 +8,9 @@ import (
 	"github.com/spf13/cobra"
 
 	"stackusage/cmd/stackusage/cli"
-	"stackusage/shared/ledger"
+	"stackusage/shared/hourlog"
+	"stackusage/shared/reasoned"
+	"stackusage/shared/table"
 	"stackusage/shared/usage"
 )
 
@@ -25,7 +27,7 @@ type Dismissed struct {
 
 func dismiss(e *cli.Env) *cobra.Command {
 	var s selection
-	var why ledger.Reasoned
+	var why reasoned.Decision
 	var reason func() error
 	cmd := cli.Command("dismiss", "Dismiss rejected rows that are no usage", `They stay in quarantine, with who decided and why. Redrive with --line or --fixed
 still accepts such a row. Rows that are dismissed already are left as they are, and
@@ -46,24 +48,24 @@ stackusage quarantine dismiss --hour 2019-12-10T19:00Z --line 17 --reason "test 
 		if err != nil {
 			return err
 		}
-		chosen, err := s.toDismiss(ctx, storage.Ledger)
+		chosen, err := s.toDismiss(ctx, storage.Tables)
 		if err != nil {
 			return err
 		}
 		for _, q := range chosen.left {
 			fmt.Fprintf(e.Stderr, "line %d is left as it is: %s\n", q.Line, becameOf(q))
 		}
-		if err := storage.Ledger.Dismiss(ctx, s.id, chosen.rows, why); err != nil {
+		if err := hourlog.Dismiss(ctx, storage.Tables, s.id, chosen.rows, why); err != nil {
 			return err
 		}
 		switch {
-		case len(chosen.rows) > 0 || chosen.states[ledger.Dismissed] > 0: // dismissed before, by the same command perhaps
-		case chosen.states[ledger.Redriven] > 0:
-			return fmt.Errorf("no row is left to dismiss: %w", ledger.ErrDecided)
+		case len(chosen.rows) > 0 || chosen.states[hourlog.Dismissed] > 0: // dismissed before, by the same command perhaps
+		case chosen.states[hourlog.Redriven] > 0:
+			return fmt.Errorf("no row is left to dismiss: %w", reasoned.ErrDecided)
 		default:
 			return errors.New(s.none(storage.Name(ctx, s.id.CloudID)))
 		}
-		did := Dismissed{s.id.CloudID, s.id.Hour, len(chosen.rows), chosen.states[ledger.Redriven], chosen.states[ledger.Dismissed], why.Reason, why.By}
+		did := Dismissed{s.id.CloudID, s.id.Hour, len(chosen.rows), chosen.states[hourlog.Redriven], chosen.states[hourlog.Dismissed], why.Reason, why.By}
 		text := cli.Count(did.Rows, "row") + " dismissed\n"
 		if len(chosen.left) > 0 {
 			text += fmt.Sprintf("%s left unchanged: %d in the bill by a redrive, %d dismissed already\n", cli.Count(len(chosen.left), "row"), did.Redriven, did.AlreadyDone)
@@ -77,21 +79,21 @@ stackusage quarantine dismiss --hour 2019-12-10T19:00Z --line 17 --reason "test 
 
 // dismissal is what a command to dismiss rows is about.
 type dismissal struct {
-	rows   []ledger.RejectedRow // to be dismissed
-	left   []ledger.RejectedRow // that cannot be, or are already
-	states map[ledger.RowStatus]int
+	rows   []hourlog.RejectedRow // to be dismissed
+	left   []hourlog.RejectedRow // that cannot be, or are already
+	states map[hourlog.RowStatus]int
 }
 
 // toDismiss chooses among the rejected rows of the hour.
-func (s *selection) toDismiss(ctx context.Context, l *ledger.Ledger) (dismissal, error) {
-	d := dismissal{states: map[ledger.RowStatus]int{}}
-	for q, err := range l.RejectedRows(ctx, s.id) {
+func (s *selection) toDismiss(ctx context.Context, tables table.Store) (dismissal, error) {
+	d := dismissal{states: map[hourlog.RowStatus]int{}}
+	for q, err := range hourlog.RejectedRows(ctx, tables, s.id) {
 		switch {
 		case err != nil:
 			return d, err
 		case !s.wants(q):
 			continue
-		case q.State == ledger.RowRejected, s.lines != nil && q.State != ledger.Dismissed: // the ledger reports why not
+		case q.State == hourlog.RowRejected, s.lines != nil && q.State != hourlog.Dismissed: // the ledger reports why not
 			d.rows = append(d.rows, q)
 		default:
 			d.left = append(d.left, q)
@@ -102,8 +104,8 @@ func (s *selection) toDismiss(ctx context.Context, l *ledger.Ledger) (dismissal,
 }
 
 // becameOf is what became of a row that is not rejected any more.
-func becameOf(q ledger.RejectedRow) string {
-	if q.State == ledger.Redriven {
+func becameOf(q hourlog.RejectedRow) string {
+	if q.State == hourlog.Redriven {
 		return "it is in the bill, by a redrive"
 	}
 	return fmt.Sprintf("it was dismissed by %s", q.DecidedBy)

@@ -13,8 +13,8 @@ import (
 	"github.com/spf13/cobra"
 
 	"stackusage/cmd/stackusage/cli"
+	"stackusage/shared/hourlog"
 	"stackusage/shared/ingest"
-	"stackusage/shared/ledger"
 	"stackusage/shared/redrive"
 	"stackusage/shared/table"
 	"stackusage/shared/usage"
@@ -31,19 +31,19 @@ stackusage quarantine redrive --hour 2019-12-10T19:00Z --fixed rows.ndjson --rea
 
 // Group is one line of quarantine list: rejected rows of an hour with one code and state.
 type Group struct {
-	CloudID string           `json:"cloudId"`
-	Hour    usage.Hour       `json:"hour"`
-	SHA16   string           `json:"sha16"`
-	Code    string           `json:"code"`
-	State   ledger.RowStatus `json:"state"`
-	Rows    int64            `json:"rows"`
-	First   int64            `json:"firstLine"`
-	Reason  string           `json:"reason"`            // of the first
-	Decided string           `json:"decided,omitempty"` // who dismissed the first, and why
+	CloudID string            `json:"cloudId"`
+	Hour    usage.Hour        `json:"hour"`
+	SHA16   string            `json:"sha16"`
+	Code    string            `json:"code"`
+	State   hourlog.RowStatus `json:"state"`
+	Rows    int64             `json:"rows"`
+	First   int64             `json:"firstLine"`
+	Reason  string            `json:"reason"`            // of the first
+	Decided string            `json:"decided,omitempty"` // who dismissed the first, and why
 }
 
 func list(e *cli.Env) *cobra.Command {
-	var state ledger.RowStatus
+	var state hourlog.RowStatus
 	var only *cli.Registration
 	cmd := cli.Command("list", "Count rejected rows by hour, code and state", `STATE: rejected (in no bill), redriven (in the bill, by a corrected hour blob),
 dismissed (an operator decided that they are no usage).`, `
@@ -54,7 +54,7 @@ stackusage quarantine list --registration hamburg --state rejected`, func(ctx co
 			return err
 		}
 		return cli.List(e, func(yield func(Group, error) bool) {
-			for h, err := range storage.Ledger.QuarantinedHours(ctx, cloudID) {
+			for h, err := range hourlog.QuarantinedHours(ctx, storage.Tables, cloudID) {
 				var groups []*Group
 				if err == nil {
 					groups, err = groupsOf(ctx, storage, h.ID)
@@ -82,14 +82,14 @@ stackusage quarantine list --registration hamburg --state rejected`, func(ctx co
 		})
 	})
 	only = e.AnyRegistration(cmd)
-	cli.EnumVar(cmd, &state, "state", "only rows in this `state`", ledger.RowRejected, ledger.Redriven, ledger.Dismissed)
+	cli.EnumVar(cmd, &state, "state", "only rows in this `state`", hourlog.RowRejected, hourlog.Redriven, hourlog.Dismissed)
 	return cmd
 }
 
 // groupsOf counts the rejected rows of an hour blob by code and state, in order of their
 // first line.
-func groupsOf(ctx context.Context, storage *cli.Storage, id ledger.HourID) (groups []*Group, err error) {
-	for row, err := range storage.Ledger.RejectedRows(ctx, id) {
+func groupsOf(ctx context.Context, storage *cli.Storage, id hourlog.ID) (groups []*Group, err error) {
+	for row, err := range hourlog.RejectedRows(ctx, storage.Tables, id) {
 		if err != nil {
 			return nil, err
 		}
@@ -106,8 +106,8 @@ func groupsOf(ctx context.Context, storage *cli.Storage, id ledger.HourID) (grou
 }
 
 // dismissedBy is who dismissed a row, and why; empty if nobody did.
-func dismissedBy(row ledger.RejectedRow) string {
-	if row.State != ledger.Dismissed {
+func dismissedBy(row hourlog.RejectedRow) string {
+	if row.State != hourlog.Dismissed {
 		return ""
 	}
 	return row.DecidedBy + ": " + row.DecisionReason
@@ -117,7 +117,7 @@ func dismissedBy(row ledger.RejectedRow) string {
 type selection struct {
 	env   *cli.Env
 	of    *cli.Registration
-	id    ledger.HourID
+	id    hourlog.ID
 	hour  cli.Hour
 	code  string
 	texts []string
@@ -155,7 +155,7 @@ func (s *selection) find(ctx context.Context) (storage *cli.Storage, err error) 
 	if storage, s.id.CloudID, err = s.of.CloudID(ctx); err != nil {
 		return nil, err
 	}
-	standing, err := storage.Ledger.AcceptedHour(ctx, s.id)
+	standing, err := hourlog.AcceptedHour(ctx, storage.Tables, s.id)
 	if errors.Is(err, table.ErrNotFound) || err == nil && standing.Counts == "" {
 		err = fmt.Errorf("no file is accepted for the hour %s of %s; stackusage hour list shows what landed", s.id.Hour, storage.Name(ctx, s.id.CloudID))
 	}
@@ -175,13 +175,13 @@ func (s *selection) none(name string) string {
 	return text + "; stackusage quarantine list shows what there is"
 }
 
-func (s *selection) wants(q ledger.RejectedRow) bool {
+func (s *selection) wants(q hourlog.RejectedRow) bool {
 	return (s.code == "" || q.Code == s.code) && (s.lines == nil || s.lines[q.Line])
 }
 
 func redriver(s *cli.Storage) redrive.Redriver {
 	return redrive.Redriver{
-		Ledger: s.Ledger, Landing: s.Landing.Blobs, App: s.Usage.Blobs,
+		Tables: s.Tables, Landing: s.Landing.Blobs, App: s.Usage.Blobs,
 		Region: func(ctx context.Context, cloudID string) (ingest.RegisteredRegion, error) {
 			history, err := s.Registry().History(ctx, cloudID)
 			return ingest.RegionOf(history), err

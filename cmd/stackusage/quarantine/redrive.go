@@ -14,7 +14,7 @@ import (
 
 	"stackusage/cmd/stackusage/cli"
 	"stackusage/shared/ingest"
-	"stackusage/shared/ledger"
+	"stackusage/shared/reasoned"
 	"stackusage/shared/redrive"
 	"stackusage/shared/strictjson"
 	"stackusage/shared/usage"
@@ -84,7 +84,7 @@ stackusage quarantine redrive --hour 2019-12-10T19:00Z --fixed rows.ndjson --dry
 			}
 		}
 		out, err := redriver(storage).Redrive(ctx, req)
-		if errors.Is(err, ledger.ErrDecided) {
+		if errors.Is(err, reasoned.ErrDecided) {
 			return fmt.Errorf("%w; stackusage hour list shows the files of the hour, and which of them is accepted", err)
 		} else if err != nil {
 			return err

@@ -9,22 +9,22 @@ import (
 	"github.com/spf13/cobra"
 
 	"stackusage/cmd/stackusage/cli"
-	"stackusage/shared/ledger"
+	"stackusage/shared/hourlog"
 	"stackusage/shared/redrive"
 )
 
 // Shown is one line of quarantine show, and what redrive --fixed reads.
 type Shown struct {
-	Line   int64            `json:"line"`
-	State  ledger.RowStatus `json:"state,omitempty"`
-	Code   string           `json:"code,omitempty"`
-	Reason string           `json:"reason,omitempty"`
-	By     string           `json:"decidedBy,omitempty"`
-	Why    string           `json:"decisionReason,omitempty"`
-	Cut    bool             `json:"cut,omitempty"`    // the row is only its beginning
-	Row    json.RawMessage  `json:"row,omitempty"`    // the row, where it is JSON
-	Text   string           `json:"text,omitempty"`   // the row, where it is other text
-	Base64 []byte           `json:"base64,omitempty"` // the row, where it is no text
+	Line   int64             `json:"line"`
+	State  hourlog.RowStatus `json:"state,omitempty"`
+	Code   string            `json:"code,omitempty"`
+	Reason string            `json:"reason,omitempty"`
+	By     string            `json:"decidedBy,omitempty"`
+	Why    string            `json:"decisionReason,omitempty"`
+	Cut    bool              `json:"cut,omitempty"`    // the row is only its beginning
+	Row    json.RawMessage   `json:"row,omitempty"`    // the row, where it is JSON
+	Text   string            `json:"text,omitempty"`   // the row, where it is other text
+	Base64 []byte            `json:"base64,omitempty"` // the row, where it is no text
 }
 
 func show(e *cli.Env) *cobra.Command {

@@ -10,7 +10,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"stackusage/cmd/stackusage/cli"
-	"stackusage/shared/ledger"
+	"stackusage/shared/reasoned"
 	"stackusage/shared/registrar"
 	"stackusage/shared/registration"
 	"stackusage/shared/usage"
@@ -25,7 +25,7 @@ type change struct {
 	watched   string
 	end       string
 	delivered string
-	why       ledger.Reasoned
+	why       reasoned.Decision
 	confirm   *bool
 	reason    func() error
 }

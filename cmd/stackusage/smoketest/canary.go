@@ -9,8 +9,9 @@ import (
 	"time"
 
 	"stackusage/cmd/stackusage/cli"
+	"stackusage/shared/hourlog"
 	"stackusage/shared/landing"
-	"stackusage/shared/ledger"
+	"stackusage/shared/outbox"
 	"stackusage/shared/registrar"
 	"stackusage/shared/registration"
 	"stackusage/shared/table"
@@ -33,7 +34,7 @@ var canaryStart = time.Date(2020, 1, 1, 0, 0, 0, 0, time.UTC)
 type canary struct {
 	app  *cli.Storage
 	day  usage.Day
-	id   ledger.HourID
+	id   hourlog.ID
 	file []byte
 
 	confirmed bool // registering it anew may restate days of it
@@ -96,7 +97,7 @@ func (c *canary) take(day usage.Day) error {
 		return err
 	}
 	c.day, c.file = day, file.Bytes()
-	c.id = ledger.HourID{CloudID: canaryCloudID, Hour: hour, SHA16: name.SHA16}
+	c.id = hourlog.ID{CloudID: canaryCloudID, Hour: hour, SHA16: name.SHA16}
 	return nil
 }
 
@@ -135,7 +136,7 @@ func (c *canary) harmless(ctx context.Context) error {
 
 // drop stores the hour, unless it was ingested already.
 func (c *canary) drop(ctx context.Context) (there bool, err error) {
-	_, err = c.app.Ledger.Hour(ctx, c.id)
+	_, err = hourlog.Read(ctx, c.app.Tables, c.id)
 	if !errors.Is(err, table.ErrNotFound) {
 		return err == nil, err
 	}
@@ -158,17 +159,17 @@ func (file) Close() error { return nil }
 
 // counted is the row of the file that is accepted for the canary's hour; nil if none
 // is yet. A verdict that will not change by itself is an error.
-func (c *canary) counted(ctx context.Context) (*ledger.Hour, error) {
-	h, err := c.app.Ledger.AcceptedHour(ctx, c.id)
+func (c *canary) counted(ctx context.Context) (*hourlog.Hour, error) {
+	h, err := hourlog.AcceptedHour(ctx, c.app.Tables, c.id)
 	if err == nil {
 		return &h, nil
 	}
 	if !errors.Is(err, table.ErrNotFound) {
 		return nil, err
 	}
-	h, err = c.app.Ledger.Hour(ctx, c.id)
+	h, err = hourlog.Read(ctx, c.app.Tables, c.id)
 	// One that is accepted was so between the two reads: the next look finds it.
-	if errors.Is(err, table.ErrNotFound) || err == nil && (!h.Verdict.Final() || h.Verdict == ledger.Accepted) {
+	if errors.Is(err, table.ErrNotFound) || err == nil && (!h.Verdict.Final() || h.Verdict == hourlog.Accepted) {
 		return nil, nil
 	}
 	if err == nil {
@@ -179,8 +180,8 @@ func (c *canary) counted(ctx context.Context) (*ledger.Hour, error) {
 
 // receipt is the outcome of the canary's line of a day; nil if there
 // is none.
-func (c *canary) receipt(ctx context.Context, day usage.Day) (*ledger.BilledLine, error) {
-	for line, err := range c.app.Ledger.BilledLines(ctx, canaryCloudID, day) {
+func (c *canary) receipt(ctx context.Context, day usage.Day) (*outbox.BilledLine, error) {
+	for line, err := range outbox.BilledLines(ctx, c.app.Tables, canaryCloudID, day) {
 		if err != nil {
 			return nil, err
 		}
@@ -193,12 +194,12 @@ func (c *canary) receipt(ctx context.Context, day usage.Day) (*ledger.BilledLine
 
 // waiting tells why a closed day has no receipt.
 func (c *canary) waiting(ctx context.Context, revision int64) string {
-	_, batches, err := c.app.Ledger.Batches(ctx, canaryCloudID, c.day, int(revision))
+	_, batches, err := outbox.OfRevision(ctx, c.app.Tables, canaryCloudID, c.day, int(revision))
 	if err != nil {
 		return err.Error()
 	}
 	for _, b := range batches {
-		if b.State != ledger.BatchDone {
+		if b.State != outbox.BatchDone {
 			return fmt.Sprintf("its batch was sent %d times; the last response of commerce: %q", b.Tries, b.LastResponse)
 		}
 	}

@@ -13,7 +13,8 @@ import (
 	"github.com/spf13/cobra"
 
 	"stackusage/cmd/stackusage/cli"
-	"stackusage/shared/ledger"
+	"stackusage/shared/daybook"
+	"stackusage/shared/outbox"
 	"stackusage/shared/queue"
 	"stackusage/shared/registration"
 	"stackusage/shared/usage"
@@ -187,7 +188,7 @@ func (c *smokeTest) registered(ctx context.Context, subscription, kind, by strin
 func (c *smokeTest) dropped(ctx context.Context, day usage.Day, back int) (string, error) {
 	var err error
 	if day != 0 {
-		var before *ledger.BilledLine
+		var before *outbox.BilledLine
 		before, err = c.receipt(ctx, day)
 		c.shown = before != nil
 		err = errors.Join(err, c.take(day))
@@ -237,7 +238,7 @@ func late(took time.Duration) string {
 
 func (c *smokeTest) waitClosed(ctx context.Context) (text string, revision int64, err error) {
 	err = c.until(ctx, func() (bool, error) {
-		r, err := c.app.Ledger.LastRevision(ctx, canaryCloudID, c.day)
+		r, err := daybook.LastRevision(ctx, c.app.Tables, canaryCloudID, c.day)
 		if err != nil || r == nil {
 			return false, err
 		}
@@ -253,7 +254,7 @@ func (c *smokeTest) waitClosed(ctx context.Context) (text string, revision int64
 }
 
 func (c *smokeTest) waitReceipt(ctx context.Context, revision int64) (string, error) {
-	var got *ledger.BilledLine
+	var got *outbox.BilledLine
 	err := c.until(ctx, func() (done bool, err error) {
 		got, err = c.receipt(ctx, c.day)
 		return got != nil, err

@@ -16,8 +16,8 @@ import (
 	"stackusage/cmd/stackusage/clitest"
 	"stackusage/cmd/stackusage/registrations"
 	"stackusage/internal/devstack/azurite/azuritetest"
+	"stackusage/shared/hourlog"
 	"stackusage/shared/landing"
-	"stackusage/shared/ledger"
 	"stackusage/shared/registrar"
 	"stackusage/shared/registration"
 )
@@ -117,7 +117,7 @@ func TestSmokeTestStops(t *testing.T) {
 	url := answering(t, 200, goodStatus)
 	begin := func(t *testing.T) (func(string) string, *canary) {
 		getenv, account := clitest.Storage(t)
-		c := &canary{app: &cli.Storage{Usage: account, Landing: account, Ledger: &ledger.Ledger{Store: account.Tables}}}
+		c := &canary{app: &cli.Storage{Usage: account, Landing: account, Tables: account.Tables}}
 		if err := c.choose(t.Context(), time.Now(), 1); err != nil {
 			t.Fatal(err)
 		}
@@ -205,14 +205,14 @@ func TestSmokeTestStops(t *testing.T) {
 	})
 	t.Run("the hour was refused", func(t *testing.T) {
 		getenv, c := begin(t)
-		if _, err := c.app.Ledger.DecideHour(t.Context(), c.id, ledger.Hour{Blob: c.name().String(), Verdict: ledger.Rejected, Code: landing.RejectedTooLarge, Reason: "larger than the limit"}); err != nil {
+		if _, err := hourlog.Record(t.Context(), c.app.Tables, c.id, hourlog.Hour{Blob: c.name().String(), Verdict: hourlog.Rejected, Code: landing.RejectedTooLarge, Reason: "larger than the limit"}); err != nil {
 			t.Fatal(err)
 		}
 		expect(t, getenv, "ingest", "is rejected: TooLarge larger than the limit")
 	})
 	t.Run("the hour is ingested between the two looks at it", func(t *testing.T) {
 		_, c := begin(t)
-		if _, err := c.app.Ledger.DecideHour(t.Context(), c.id, ledger.Hour{Blob: c.name().String(), Verdict: ledger.Accepted}); err != nil {
+		if _, err := hourlog.Record(t.Context(), c.app.Tables, c.id, hourlog.Hour{Blob: c.name().String(), Verdict: hourlog.Accepted}); err != nil {
 			t.Fatal(err)
 		}
 		if h, err := c.counted(t.Context()); h != nil || err != nil {
@@ -221,7 +221,7 @@ func TestSmokeTestStops(t *testing.T) {
 	})
 	t.Run("the day is not closed", func(t *testing.T) {
 		getenv, c := begin(t)
-		if _, err := c.app.Ledger.CommitHour(t.Context(), c.id, ledger.Hour{Blob: c.name().String(), Records: 1, Accepted: 1}, nil); err != nil {
+		if _, err := hourlog.Commit(t.Context(), c.app.Tables, c.id, hourlog.Hour{Blob: c.name().String(), Records: 1, Accepted: 1}, nil); err != nil {
 			t.Fatal(err)
 		}
 		expect(t, getenv, "close", "does Sweep run by SWEEP_SCHEDULE")
@@ -242,7 +242,7 @@ func TestLateHour(t *testing.T) {
 func TestCanaryHour(t *testing.T) {
 	now := time.Date(2026, 3, 1, 0, 30, 0, 0, time.UTC)
 	_, account := clitest.Storage(t)
-	one, two := canary{app: &cli.Storage{Usage: account, Ledger: &ledger.Ledger{Store: account.Tables}}}, canary{}
+	one, two := canary{app: &cli.Storage{Usage: account, Tables: account.Tables}}, canary{}
 	if err := one.choose(t.Context(), now, 1); err != nil {
 		t.Fatal(err)
 	}

@@ -8,7 +8,6 @@ import (
 	"stackusage/internal/closeddays"
 	"stackusage/internal/memstore"
 	"stackusage/shared/daily"
-	"stackusage/shared/ledger"
 	"stackusage/shared/meter"
 	"stackusage/shared/outcome"
 	"stackusage/shared/prices"
@@ -52,7 +51,7 @@ func TestTable(t *testing.T) {
 			Registrations: []registration.History{{CloudID: cloudID, Registrations: []registration.Registration{{CloudID: cloudID, Name: "hamburg", EffectiveDay: "20240301", Start: first.Start(), End: first.Start().AddDate(0, 0, 5)}}}}}
 		o.By, err = usagereport.ParseDimensions(by)
 		ok(t, err)
-		r, err := usagereport.Run(t.Context(), &usagelines.Reader{Ledger: &ledger.Ledger{Store: account.Tables}, Blobs: account.Blobs, Meters: meters}, o)
+		r, err := usagereport.Run(t.Context(), &usagelines.Reader{Tables: account.Tables, Blobs: account.Blobs, Meters: meters}, o)
 		ok(t, err)
 		defer r.Close()
 		var out strings.Builder

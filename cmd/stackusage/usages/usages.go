@@ -131,7 +131,7 @@ func run(ctx context.Context, e *cli.Env, f flags) error {
 	if err != nil {
 		return err
 	}
-	report, err := usagereport.Run(ctx, &usagelines.Reader{Ledger: storage.Ledger, Blobs: storage.Usage.Blobs, Meters: meters}, o)
+	report, err := usagereport.Run(ctx, &usagelines.Reader{Tables: storage.Tables, Blobs: storage.Usage.Blobs, Meters: meters}, o)
 	if err != nil {
 		return err
 	}

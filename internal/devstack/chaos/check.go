@@ -13,8 +13,10 @@ import (
 
 	"stackusage/internal/devstack/balance"
 	"stackusage/internal/devstack/loopback"
+	"stackusage/shared/daybook"
+	"stackusage/shared/hourlog"
 	"stackusage/shared/landing"
-	"stackusage/shared/ledger"
+	"stackusage/shared/outbox"
 	"stackusage/shared/table"
 	"stackusage/shared/usage"
 )
@@ -113,7 +115,7 @@ func (r *run) done(ctx context.Context, text string) bool {
 	if json.Unmarshal([]byte(text), &m) != nil {
 		return false
 	}
-	l := ledger.Ledger{Store: r.Tables}
+	tables := r.Tables
 	switch {
 	case m.Subject != "":
 		container, blob, _ := strings.Cut(strings.TrimPrefix(m.Subject, "/blobServices/default/containers/"), "/blobs/")
@@ -121,14 +123,14 @@ func (r *run) done(ctx context.Context, text string) bool {
 		if err != nil {
 			return false
 		}
-		hour, err := l.Hour(ctx, ledger.HourID{CloudID: name.CloudID, Hour: name.Hour, SHA16: name.SHA16})
+		hour, err := hourlog.Read(ctx, tables, hourlog.ID{CloudID: name.CloudID, Hour: name.Hour, SHA16: name.SHA16})
 		return err == nil && hour.Verdict.Final()
 	case m.Batch > 0:
-		b, err := l.Batch(ctx, ledger.BatchID{CloudID: m.CloudID, Day: m.UsageDay, Revision: m.Revision, Number: m.Batch})
-		return err == nil && b.State == ledger.BatchDone
+		b, err := outbox.Read(ctx, tables, outbox.ID{CloudID: m.CloudID, Day: m.UsageDay, Revision: m.Revision, Number: m.Batch})
+		return err == nil && b.State == outbox.BatchDone
 	default:
 		// That no day is open at all is on the sheet.
-		last, err := l.LastRevision(ctx, m.CloudID, m.UsageDay)
+		last, err := daybook.LastRevision(ctx, tables, m.CloudID, m.UsageDay)
 		return err == nil && last != nil
 	}
 }

@@ -10,8 +10,8 @@ import (
 	"github.com/Azure/azure-sdk-for-go/sdk/storage/azqueue"
 
 	"stackusage/internal/devstack/loopback"
+	"stackusage/shared/hourlog"
 	"stackusage/shared/landing"
-	"stackusage/shared/ledger"
 	"stackusage/shared/queue"
 	"stackusage/shared/table"
 )
@@ -140,8 +140,8 @@ func (r *run) repeatMessages(ctx context.Context) error {
 	if repeated {
 		return nil
 	}
-	l := ledger.Ledger{Store: r.Tables}
-	for row, err := range l.LandedHours(ctx, r.CloudID) {
+	tables := r.Tables
+	for row, err := range hourlog.All(ctx, tables, r.CloudID) {
 		if err != nil {
 			return nil // a handler has not made the table yet, or was killed
 		}

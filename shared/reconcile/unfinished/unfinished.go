@@ -11,9 +11,9 @@ import (
 	"time"
 
 	"stackusage/shared/calendar"
-	"stackusage/shared/ledger"
 	"stackusage/shared/registration"
 	"stackusage/shared/status"
+	"stackusage/shared/table"
 	"stackusage/shared/usage"
 )
 
@@ -50,18 +50,18 @@ func (u Usage) Texts() (texts []string) {
 
 // Of looks at the reported hours of the days from one to another, both included. The error
 // is status.ErrCut where there are more rejected rows than are counted.
-func Of(ctx context.Context, l *ledger.Ledger, registrations registration.Store, cloudID string, from, to usage.Day) (u Usage, err error) {
+func Of(ctx context.Context, tables table.Store, registrations registration.Store, cloudID string, from, to usage.Day) (u Usage, err error) {
 	u.MissingHours = []calendar.Range{}
 	history, err := registrations.History(ctx, cloudID)
 	if err != nil {
 		return u, err
 	}
-	missing, accepted, err := calendar.Between(ctx, l.Store, history, from.First(), to.Next().First()-1, time.Now())
+	missing, accepted, err := calendar.Between(ctx, tables, history, from.First(), to.Next().First()-1, time.Now())
 	if err != nil {
 		return u, err
 	}
 	u.MissingHours, u.Accepted = append(u.MissingHours, missing...), accepted
-	rows, err := status.Undecided(ctx, l, cloudID, from, to)
+	rows, err := status.Undecided(ctx, tables, cloudID, from, to)
 	if rows.Rows > 0 {
 		u.Rows = &rows
 	}

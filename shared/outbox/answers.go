@@ -1,0 +1,156 @@
+package outbox
+
+import (
+	"context"
+	"fmt"
+	"slices"
+	"strings"
+	"time"
+
+	"stackusage/shared/daily"
+	"stackusage/shared/table"
+	"stackusage/shared/usage"
+)
+
+// Answer is commerce's final word on one record.
+type Answer struct {
+	Status   string // Accepted, Duplicate, Conflict, Rejected, Expired
+	Code     string
+	Message  string
+	Quantity string // what commerce has stored, where it differs
+}
+
+// line is a row of DailyUsage.
+type line struct {
+	RecordID              string    `col:"recordId"`
+	Kind                  string    `col:"kind"`
+	Corrects              string    `col:"corrects,omitempty"`
+	CarriedFrom           string    `col:"carriedFrom,omitempty"` // 2019-12-10
+	Reason                string    `col:"reason,omitempty"`
+	Revision              int64     `col:"revision"`
+	Batch                 int64     `col:"batch"`
+	Answer                string    `col:"outcome"`
+	OutcomeCode           string    `col:"outcomeCode,omitempty"`
+	OutcomeMessage        string    `col:"outcomeMessage,omitempty"`
+	StoredQuantity        string    `col:"storedQuantity,omitempty"`
+	BillingModel          string    `col:"billingModel"`
+	BillingSubscriptionID string    `col:"billingSubscriptionId"`
+	SubscriptionID        string    `col:"subscriptionId"`
+	MeterID               string    `col:"meterId"`
+	CommerceMeterID       string    `col:"commerceMeterId,omitempty"`
+	MeterName             string    `col:"meterName"`
+	Unit                  string    `col:"unit"`
+	MeterClass            string    `col:"meterClass"`
+	Flags                 string    `col:"flags,omitempty"`
+	Quantity              string    `col:"quantity"`
+	UsageStart            time.Time `col:"usageStart"`
+	UsageEnd              time.Time `col:"usageEnd"`
+	Hours                 string    `col:"hours"` // 0,1,2
+	Region                string    `col:"region"`
+	Location              string    `col:"location"`
+	ResourceURI           string    `col:"resourceUri"`
+	Tags                  string    `col:"tags,omitempty"`
+	AdditionalInfo        string    `col:"additionalInfo,omitempty"` // the stack's own text
+	StampMeterID          string    `col:"azureStackMeterId"`
+	StampSubscriptionID   string    `col:"azureStackSubscriptionId"`
+	StampLocation         string    `col:"azureStackLocation"`
+	StampEventDateTime    string    `col:"azureStackEventDateTime"`
+}
+
+// PutOutcomes writes a row of DailyUsage for each record that has a final
+// answer. A record's first final answer stands: a repeat of the batch, which
+// commerce answers with Duplicate, changes nothing.
+func PutOutcomes(ctx context.Context, store table.Store, id ID, records []daily.Record, answers map[string]Answer) error {
+	_, err := KeepOutcomes(ctx, store, id, records, answers)
+	return err
+}
+
+// KeepOutcomes is PutOutcomes, and returns the answers that stand: where a record
+// had one before, that one. What is made of the answers must be made of these,
+// or it says something else than DailyUsage.
+func KeepOutcomes(ctx context.Context, store table.Store, id ID, records []daily.Record, answers map[string]Answer) (map[string]Answer, error) {
+	rows := make([]table.Row, 0, len(records))
+	for _, r := range records {
+		a, ok := answers[r.RecordID]
+		if !ok {
+			continue
+		}
+		hours := strings.Trim(strings.ReplaceAll(fmt.Sprint(r.Hours.Hours()), " ", ","), "[]")
+		rows = append(rows, table.Row{Partition: id.partition(), Key: r.Row(), Props: table.Encode(line{
+			RecordID: r.RecordID, Kind: string(r.Kind), Corrects: r.Corrects, CarriedFrom: dayText(r.CarriedFrom), Reason: r.Reason, Revision: int64(r.Revision), Batch: int64(id.Number),
+			Answer: a.Status, OutcomeCode: table.Clip(a.Code), OutcomeMessage: table.Clip(a.Message), StoredQuantity: table.Clip(a.Quantity),
+			BillingModel: string(r.BillingModel), BillingSubscriptionID: r.BillingSubscriptionID,
+			SubscriptionID: r.SubscriptionID, MeterID: r.MeterID, CommerceMeterID: r.CommerceMeterID,
+			MeterName: r.MeterName, Unit: r.Unit, MeterClass: string(r.MeterClass), Flags: strings.Join(r.Flags, ","),
+			Quantity: r.Quantity.String(), UsageStart: r.UsageStart, UsageEnd: r.UsageEnd, Hours: hours,
+			Region: r.Region, Location: r.Location, ResourceURI: r.ResourceURI, Tags: r.Tags,
+			AdditionalInfo: r.AdditionalInfo.Stamp, StampMeterID: r.AdditionalInfo.MeterID,
+			StampSubscriptionID: r.AdditionalInfo.SubscriptionID, StampLocation: r.AdditionalInfo.Location,
+			StampEventDateTime: r.AdditionalInfo.EventDateTime,
+		})})
+	}
+	there, err := table.InsertNew(ctx, store, table.DailyUsage, id.partition(), rows)
+	if err != nil {
+		return nil, fmt.Errorf("write answers of batch %s: %w", id, err)
+	}
+	if there == 0 {
+		return answers, nil
+	}
+	return Answers(ctx, store, id, slices.DeleteFunc(slices.Clone(records), func(r daily.Record) bool {
+		_, ours := answers[r.RecordID]
+		return !ours
+	}))
+}
+
+// Answers reads the final answers to records of a batch that are in DailyUsage
+// already.
+func Answers(ctx context.Context, store table.Store, id ID, records []daily.Record) (map[string]Answer, error) {
+	keys := make([]string, len(records))
+	for i, r := range records {
+		keys[i] = r.Row()
+	}
+	rows, err := table.Present(ctx, store, table.DailyUsage, id.partition(), keys)
+	if err != nil {
+		return nil, fmt.Errorf("read answers of batch %s: %w", id, err)
+	}
+	answers := make(map[string]Answer, len(rows))
+	for key, row := range rows {
+		var have line
+		if err := table.Decode(row.Props, &have); err != nil {
+			return nil, fmt.Errorf("read answer %s of batch %s: %w", key, id, err)
+		}
+		answers[have.RecordID] = Answer{have.Answer, have.OutcomeCode, have.OutcomeMessage, have.StoredQuantity}
+	}
+	return answers, nil
+}
+
+// CodeDecided is the answer code of a record that an operator settled as declined:
+// what it states is not billed, and no later revision states it again until an
+// operator recloses the day.
+const CodeDecided = "RejectedByDecision"
+
+// Receipt is the file that keeps commerce's final answers to one batch, in the
+// order of its records.
+type Receipt struct {
+	Batch    string           `json:"batch"`
+	Outcomes []ReceiptOutcome `json:"outcomes"`
+}
+
+// ReceiptOutcome is the answer to one record, and what stands of it.
+type ReceiptOutcome struct {
+	RecordID string         `json:"recordId"`
+	Status   string         `json:"status"`
+	Code     string         `json:"code,omitempty"`
+	Message  string         `json:"message,omitempty"`
+	Stands   bool           `json:"stands"`
+	Quantity usage.Quantity `json:"quantity"`        // as commerce has it; 0 if the record does not stand
+	Waived   usage.Quantity `json:"waived,omitzero"` // what an operator decided not to bill
+}
+
+// dayText is a day as records write it; empty if there is none.
+func dayText(d usage.Day) string {
+	if d == 0 {
+		return ""
+	}
+	return d.String()
+}
