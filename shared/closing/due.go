@@ -184,8 +184,8 @@ func (s *State) read(c *daybook.Closing, history registration.History) error {
 
 // awaitsDelivery reports whether the hours that the day lacks are after all that came, so
 // that the next delivery may have them: this is no gap.
-func (s *State) awaitsDelivery(counted []ledger.DayInput) bool {
-	return s.ByHand && len(s.Missing) > 0 && !slices.ContainsFunc(counted, func(in ledger.DayInput) bool { return in.Hour > s.Missing[0] })
+func (s *State) awaitsDelivery(counted []openday.Input) bool {
+	return s.ByHand && len(s.Missing) > 0 && !slices.ContainsFunc(counted, func(in openday.Input) bool { return in.Hour > s.Missing[0] })
 }
 
 // reporting reads whether usage reporting is off, where it matters.
