@@ -106,8 +106,8 @@ test-windows: ## run the agent for Windows, under wine
 	STACKUSAGE_WINE=1 $(GO) test -timeout 20m ./test -run TestTheAgentOnWindows
 
 # Needs Python 3.12 or later; the packages of others are pinned in test/external.
-check-external: stage ## judge FOCUS files by the official validator, DuckDB and pyarrow
-	STACKUSAGE_EXTERNAL=1 $(GO) test -timeout 20m -count=1 -v ./test/external
+check-external: stage ## check FOCUS files with the official validator, DuckDB and pyarrow, and table queries with the Azure CLI
+	STACKUSAGE_EXTERNAL=1 $(GO) test -timeout 40m -count=1 -v ./test/external
 
 soak: ## run the tests of the handlers on Azurite, random and exhaustive ones with all cases; kill the agent more often
 	STACKUSAGE_SOAK=1 $(GO) test -timeout 60m ./handlers

@@ -1,4 +1,4 @@
-// Package external judges what the programs make by tools of others: make check-external.
+// Package external checks with tools of others what the programs make and the pages say: make check-external.
 package external
 
 import (
