@@ -71,6 +71,10 @@ func TestImport(t *testing.T) {
 		return base(name)
 	}
 	got, told, code := imported(to, "--check")
+	if !strings.Contains(told, "stackusage registration update --delivered-every 30d --reason TEXT --registration hamburg\n") {
+		t.Errorf("no hint: %s", told)
+	}
+	tool(t, base, "registration", "update", "--delivered-every", "30d", "--reason", "no connection")
 	if code != 0 || got != "3 files with 3 rows checked: 3 good, 0 bad; nothing landed\n" || !strings.Contains(told, "import: 1 usage day too late for commerce") || !strings.Contains(told, "2019-12-10     3  2020-01-10T00:00Z  nothing: usage reporting is off, and it is counted\n") {
 		t.Errorf("%d: %s%s", code, got, told)
 	}

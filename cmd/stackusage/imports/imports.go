@@ -103,6 +103,9 @@ func run(ctx context.Context, e *cli.Env, folder, receipt string, checkOnly bool
 	}
 	result := Result{CloudID: m.CloudID, From: m.From, To: m.To, Files: len(m.Files), Rows: c.Rows, Late: c.Late, Bad: c.Bad, Unlisted: c.Unlisted}
 	fmt.Fprintf(e.Stderr, "import: %s of %s, %s up to %s\n", cli.Count(result.Files, "file"), history.Name(), m.From, m.To)
+	if history.DeliveredEvery(time.Now()) == 0 {
+		fmt.Fprintf(e.Stderr, "import: the registration does not say that hours are delivered by hand, so the status misses each hour: stackusage registration update --delivered-every 30d --reason TEXT --registration %s\n", history.Name())
+	}
 	if err := before(e, result, im.LatenessLimit); err != nil {
 		return err
 	}
