@@ -250,8 +250,13 @@ func ownText(s string) string {
 // Row is the table key of the record within its usage day: a tenant or a
 // resource is a range of rows.
 func (r Record) Row() string {
-	uri := sha256.Sum256([]byte(strings.ToLower(r.ResourceURI)))
-	return r.SubscriptionID + "_" + hex.EncodeToString(uri[:4]) + "_" + r.RecordID
+	return RowsOf(r.SubscriptionID, r.ResourceURI) + "_" + r.RecordID
+}
+
+// RowsOf is how the table keys of all records of a resource begin, before an underscore.
+func RowsOf(subscriptionID, resourceURI string) string {
+	uri := sha256.Sum256([]byte(strings.ToLower(resourceURI)))
+	return subscriptionID + "_" + hex.EncodeToString(uri[:4])
 }
 
 // encode writes the record as one line of JSON.

@@ -10,15 +10,8 @@ import (
 	"stackusage/shared/daily"
 	"stackusage/shared/hourlog"
 	"stackusage/shared/ingest"
-	"stackusage/shared/outbox"
-	"stackusage/shared/outcome"
 	"stackusage/shared/usage"
 )
-
-// billed is what the bill includes of a record, by its row in DailyUsage.
-func billed(a outbox.Answer, sent usage.Quantity) (usage.Quantity, error) {
-	return outcome.Billed(a.Status, sent, a.Quantity)
-}
 
 // beside reads what stands beside the lines: the days that something was carried
 // forward from, and rejected rows.

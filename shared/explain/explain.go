@@ -72,6 +72,7 @@ type Checked struct {
 	HourBlobs  int   `json:"hourBlobs"`
 	Rows       int64 `json:"rows"`
 	Partials   int   `json:"partials"`
+	Removed    int   `json:"partialsRemoved"` // by storage: their hour blobs alone were read
 	DailyFiles int   `json:"dailyFiles"`
 	Receipts   int   `json:"receipts"`
 	Rejected   int   `json:"rejectedFiles"`
@@ -181,7 +182,7 @@ func (b Books) Explain(ctx context.Context, q Question) (*Report, error) {
 		err = r.beside(ctx)
 	}
 	if err != nil {
-		return nil, fmt.Errorf("explain %s of %s: %w", q.Day, q.CloudID, err)
+		return nil, err
 	}
 	return r.finish(), nil
 }
@@ -198,7 +199,9 @@ type run struct {
 // made is a revision and what it is made of.
 type made struct {
 	daybook.Revision
-	header daily.DayHeader
+	header  daily.DayHeader
+	records map[string]bool // of the lines' resources
+	waits   bool            // a batch has no receipt yet
 }
 
 func (r *run) contradiction(format string, args ...any) {

@@ -84,7 +84,9 @@ func (r *run) read(ctx context.Context, have map[string]*input, keys map[usage.K
 	r.tell("reported hour %s", in.Hour.String())
 	summed, err := r.partial(ctx, in, keys)
 	gone := errors.Is(err, content.ErrNoBlob) // partials are kept for some time only
-	if err != nil && !gone {
+	if gone {
+		r.report.Checked.Removed++
+	} else if err != nil {
 		return err
 	}
 	if out.row, err = hourlog.Read(ctx, r.Tables, out.id); err != nil {
@@ -120,7 +122,7 @@ func (r *run) partial(ctx context.Context, in openday.Input, keys map[usage.Key]
 	sums := map[usage.Key]map[int]part{}
 	for s, err := range file.Sums() {
 		if err != nil {
-			return nil, err
+			return nil, fmt.Errorf("partial %s: %w", in.Partial, err)
 		}
 		if key := s.Key(); keys[key] {
 			put(sums, key, s.FirstHour().OfDay(), part{quantity: s.Quantity, rows: s.Rows})
@@ -181,7 +183,7 @@ func (r *run) changes(line *Line, read map[string]*input) {
 		rev := &line.Revisions[i]
 		now := map[string]part{}
 		var total usage.Quantity
-		for _, in := range r.made[rev.Number-1].header.Inputs {
+		for _, in := range r.revision(int64(rev.Number)).header.Inputs {
 			name := in.ReportedHour.Compact() + "_" + in.SHA16
 			p := read[name].of(key, rev.hours)
 			total = total.Add(p.quantity)

@@ -2,23 +2,16 @@ package explain
 
 import (
 	"context"
-	"encoding/json"
 	"errors"
 	"fmt"
-	"maps"
 	"slices"
-	"strings"
 
 	"stackusage/shared/content"
 	"stackusage/shared/daily"
 	"stackusage/shared/daybook"
-	"stackusage/shared/outbox"
 	"stackusage/shared/table"
 	"stackusage/shared/usage"
 )
-
-// maxReceipt bounds a receipt, as closing a day does.
-const maxReceipt = 64 << 20
 
 // revisions finds the lines, and reads what each revision of the day did to them.
 func (r *run) revisions(ctx context.Context) error {
@@ -29,7 +22,12 @@ func (r *run) revisions(ctx context.Context) error {
 		r.made = append(r.made, made{Revision: s})
 	}
 	if len(r.made) == 0 {
-		return fmt.Errorf("%w: the day was never closed", ErrNothing)
+		return r.neverClosed(ctx)
+	}
+	for n := int64(1); n <= r.made[len(r.made)-1].Number; n++ {
+		if r.revision(n) == nil {
+			r.contradiction("UsageDays has no revision %d of the day", n)
+		}
 	}
 	if err := r.choose(ctx); err != nil {
 		return err
@@ -38,6 +36,9 @@ func (r *run) revisions(ctx context.Context) error {
 		if err := r.follow(ctx, &r.made[i]); err != nil {
 			return err
 		}
+	}
+	if err := r.dailyUsage(ctx); err != nil {
+		return err
 	}
 	return r.continues()
 }
@@ -67,37 +68,7 @@ func (r *run) choose(ctx context.Context) error {
 			return err
 		}
 	}
-	return fmt.Errorf("%w: %s", ErrNothing, there)
-}
-
-// near is what there is where a line is not.
-type near struct {
-	lines, meter int      // of the day, and of the meter
-	meters       []string // of the resource
-}
-
-func (n *near) add(q Question, l daily.DayLine) {
-	n.lines++
-	if q.Meter != nil && q.Meter(l.Line) {
-		n.meter++
-	}
-	if q.Resource != "" && named(l.ResourceURI, q.Resource) {
-		if id := usage.DashedGUID(l.MeterID); !slices.Contains(n.meters, id) && len(n.meters) < 10 {
-			n.meters = append(n.meters, id)
-		}
-	}
-}
-
-// String says what was searched, and what is there.
-func (n near) String() string {
-	text := fmt.Sprintf("the day has %d lines", n.lines)
-	if n.meter > 0 {
-		text += fmt.Sprintf(", %d of the meter, none of them of the resource", n.meter)
-	}
-	if len(n.meters) > 0 {
-		text += ", of the resource those of the meters " + strings.Join(n.meters, ", ")
-	}
-	return text
+	return r.nothing(ctx, there)
 }
 
 // scan reads a daily file.
@@ -126,8 +97,20 @@ func (r *run) scan(ctx context.Context, rev daybook.Revision, take func(daily.Da
 // follow enters what a revision did to the lines.
 func (r *run) follow(ctx context.Context, m *made) error {
 	sent := map[string]*Revision{} // by record, those with one
-	var records []daily.Record
+	of := map[resource]bool{}
+	for _, line := range r.lines {
+		of[resourceOf(line.SubscriptionID, line.ResourceURI)] = true
+	}
+	m.records = map[string]bool{}
 	header, err := r.scan(ctx, m.Revision, func(l daily.DayLine) error {
+		var record daily.Record
+		if l.Record != nil && of[resourceOf(l.SubscriptionID, l.ResourceURI)] {
+			var err error
+			if record, err = recordOf(l, m.File); err != nil {
+				return err
+			}
+			m.records[record.RecordID] = true
+		}
 		line := r.lines[l.LineKey()]
 		if line == nil {
 			return nil
@@ -140,14 +123,7 @@ func (r *run) follow(ctx context.Context, m *made) error {
 		if l.Reporting != "" {
 			rev.Reporting = l.Reporting
 		}
-		if l.Record != nil {
-			var record daily.Record
-			if err := json.Unmarshal(l.Record, &record); err != nil {
-				return fmt.Errorf("record of %s in %s: %w", l.ResourceURI, m.File, err)
-			}
-			rev.RecordID, rev.Kind, rev.Sent = record.RecordID, string(record.Kind), record.Quantity
-			records = append(records, record)
-		}
+		rev.RecordID, rev.Kind, rev.Sent = record.RecordID, string(record.Kind), record.Quantity
 		line.Revisions = append(line.Revisions, rev)
 		if rev.RecordID != "" {
 			sent[rev.RecordID] = &line.Revisions[len(line.Revisions)-1]
@@ -165,69 +141,7 @@ func (r *run) follow(ctx context.Context, m *made) error {
 			line.Revisions[n-1].CarriedTo = header.CarriedTo
 		}
 	}
-	return r.outcomes(ctx, m, records, sent)
-}
-
-// outcomes reads what commerce answered to the records of a revision: from the receipt
-// of their batch, and from DailyUsage while there is none.
-func (r *run) outcomes(ctx context.Context, m *made, records []daily.Record, sent map[string]*Revision) error {
-	if len(records) == 0 {
-		return nil
-	}
-	_, batches, err := outbox.OfRevision(ctx, r.Tables, r.q.CloudID, r.q.Day, int(m.Number))
-	if err != nil {
-		return err
-	}
-	left := len(sent)
-	for _, b := range batches {
-		if b.Receipt == "" || left == 0 {
-			continue
-		}
-		text, err := content.At(b.Receipt).With(b.ReceiptSHA256, table.UsageBatches).Bytes(ctx, r.App, maxReceipt)
-		if err != nil {
-			return err
-		}
-		var receipt outbox.Receipt
-		if err := json.Unmarshal(text, &receipt); err != nil {
-			return fmt.Errorf("read receipt %s: %w", b.Receipt, err)
-		}
-		r.report.Checked.Receipts++
-		for _, a := range receipt.Outcomes {
-			if rev := sent[a.RecordID]; rev != nil {
-				rev.Outcome, rev.Code, rev.Message, rev.Added = a.Status, a.Code, a.Message, a.Quantity
-				rev.Waived = rev.Waived.Add(a.Waived)
-				left--
-			}
-		}
-	}
-	return r.rows(ctx, m, records, sent)
-}
-
-// rows compares the outcomes with DailyUsage.
-func (r *run) rows(ctx context.Context, m *made, records []daily.Record, sent map[string]*Revision) error {
-	answers, err := outbox.Answers(ctx, r.Tables, outbox.ID{CloudID: r.q.CloudID, Day: r.q.Day, Revision: int(m.Number)}, records)
-	if err != nil {
-		return err
-	}
-	for id, rev := range sent {
-		a, is := answers[id]
-		switch {
-		case rev.Outcome == "" && is:
-			rev.Outcome, rev.Code, rev.Message = a.Status, a.Code, a.Message
-			if rev.Added, err = billed(a, rev.Sent); err != nil {
-				r.contradiction("DailyUsage has record %s: %v", id, err)
-			}
-		case rev.Outcome != "" && !is:
-			r.contradiction("the receipt of record %s says %s, and DailyUsage has no such record", id, rev.Outcome)
-		case is && a.Status != rev.Outcome:
-			r.contradiction("the receipt of record %s says %s, DailyUsage %s", id, rev.Outcome, a.Status)
-		case is:
-			if stands, err := billed(a, rev.Sent); err != nil || !stands.Equal(rev.Added) {
-				r.contradiction("the receipt of record %s has %s in the bill, DailyUsage %s", id, rev.Added, stands)
-			}
-		}
-	}
-	return nil
+	return r.receipts(ctx, m, sent)
 }
 
 // continues compares what each revision began with, with what the one before left.
@@ -245,31 +159,4 @@ func (r *run) continues() error {
 		}
 	}
 	return nil
-}
-
-// DayOf finds the usage day of a record in DailyUsage, the newest day first. A question
-// that names the day needs no search.
-func (b Books) DayOf(ctx context.Context, q Question) (usage.Day, error) {
-	if q.Day != 0 {
-		return q.Day, nil
-	}
-	last, err := daybook.LastRevisions(ctx, b.Tables, q.CloudID)
-	if err != nil {
-		return 0, err
-	}
-	days := slices.Sorted(maps.Keys(last))
-	for _, day := range slices.Backward(days) {
-		if b.Progress != nil {
-			b.Progress("DailyUsage of " + day.String())
-		}
-		for line, err := range outbox.BilledLines(ctx, b.Tables, q.CloudID, day) {
-			if err != nil {
-				return 0, err
-			}
-			if line.RecordID == q.RecordID {
-				return day, nil
-			}
-		}
-	}
-	return 0, fmt.Errorf("%w: no record %s in DailyUsage of the %d closed days of %s; name the day with --day if it has no outcome yet", ErrNothing, q.RecordID, len(days), q.CloudID)
 }

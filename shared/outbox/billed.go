@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"iter"
 
+	"stackusage/shared/daily"
 	"stackusage/shared/hourlog"
 	"stackusage/shared/openday"
 	"stackusage/shared/outcome"
@@ -53,8 +54,18 @@ type BilledLine struct {
 
 // BilledLines goes through commerce's answers to the records of a usage day.
 func BilledLines(ctx context.Context, store table.Store, cloudID string, day usage.Day) iter.Seq2[BilledLine, error] {
+	return billedBetween(ctx, store, cloudID, day, "", "")
+}
+
+// BilledOf is BilledLines of one resource of a subscription of the stack.
+func BilledOf(ctx context.Context, store table.Store, cloudID string, day usage.Day, subscriptionID, resourceURI string) iter.Seq2[BilledLine, error] {
+	rows := daily.RowsOf(usage.DashedGUID(subscriptionID), resourceURI)
+	return billedBetween(ctx, store, cloudID, day, rows+"_", rows+"`") // the byte after the underscore
+}
+
+func billedBetween(ctx context.Context, store table.Store, cloudID string, day usage.Day, from, to string) iter.Seq2[BilledLine, error] {
 	return func(yield func(BilledLine, error) bool) {
-		for row, err := range store.List(ctx, table.DailyUsage, openday.Partition(cloudID, day), "", "") {
+		for row, err := range store.List(ctx, table.DailyUsage, openday.Partition(cloudID, day), from, to) {
 			var b BilledLine
 			if err == nil {
 				b, err = billedLine(row)

@@ -102,6 +102,20 @@ func (q Quantity) Sub(r Quantity) Quantity { return q.combine(r, exact.Sub) }
 // Mul returns the exact product of q and r, such as an amount: no digit is cut.
 func (q Quantity) Mul(r Quantity) Quantity { return q.combine(r, exact.Mul) }
 
+// Round is q with at most as many decimals, rounded half to even, as a bill rounds
+// amounts.
+func (q Quantity) Round(decimals int32) Quantity {
+	if q.decimal().Exponent >= -decimals {
+		return q
+	}
+	d, digits := new(apd.Decimal), exact.WithPrecision(uint32(q.decimal().NumDigits())+1)
+	digits.Rounding = apd.RoundHalfEven
+	if _, err := digits.Quantize(d, q.decimal(), -decimals); err != nil {
+		panic(fmt.Sprintf("usage: round %s: %v", q, err))
+	}
+	return Quantity{d}
+}
+
 func (q Quantity) combine(r Quantity, op func(d, x, y *apd.Decimal) (apd.Condition, error)) Quantity {
 	d := new(apd.Decimal)
 	// The bounds of ParseQuantity keep every exponent far inside apd's own

@@ -297,3 +297,18 @@ func TestProductsAreExact(t *testing.T) {
 		}
 	}
 }
+
+func TestRound(t *testing.T) {
+	for text, want := range map[string]string{
+		"0": "0", "1": "1", "1.2": "1.2", "0.005": "0", "0.015": "0.02", "0.025": "0.02", "0.0250000000000000000000000001": "0.03",
+		"-0.015": "-0.02", "99.999": "100", "0.00000000000000000000000001": "0", "123456789012345678901234.565": "123456789012345678901234.56",
+	} {
+		q, err := usage.ParseSum(text)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if got := q.Round(2).String(); got != want {
+			t.Errorf("%s rounded is %s; want %s", text, got, want)
+		}
+	}
+}

@@ -1,11 +1,14 @@
 package explanation
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
 	"io"
+	"strings"
 
 	"stackusage/cmd/stackusage/cli"
+	"stackusage/shared/explain"
 	"stackusage/shared/reconcile/details"
 	"stackusage/shared/usage"
 )
@@ -13,19 +16,20 @@ import (
 // ofBill finds the row of the usage details file: a daily row, or nil after the rows of
 // a statement were listed.
 func (q *question) ofBill() (*details.Row, error) {
-	if q.prices.Bill() == "" {
-		return nil, errors.New("--line names a row of a usage details file: --bill is missing")
-	}
 	var statements []details.Statement
 	var statement *details.Statement
 	var daily *details.Row
+	first, last := 0, 0
+	sees := func(line int) { first, last = cmp.Or(first, line), max(last, line) }
 	err := q.readBill(func(s details.Statement) error {
-		if statements = append(statements, s); s.Line == q.row {
+		sees(s.Line)
+		if statements = append(statements, s); s.Line == q.number {
 			statement = &s
 		}
 		return nil
 	}, func(r details.Row) error {
-		if r.Line == q.row {
+		sees(r.Line)
+		if r.Line == q.number {
 			daily = &r
 		}
 		return nil
@@ -38,7 +42,7 @@ func (q *question) ofBill() (*details.Row, error) {
 	case statement != nil:
 		return nil, q.statement(*statement, statements)
 	}
-	return nil, fmt.Errorf("%s: line %d is no row of usage in region Azure Stack", q.prices.Bill(), q.row)
+	return nil, fmt.Errorf("%s: line %d is no row of usage in region Azure Stack; those rows are on lines %d to %d", q.prices.Bill(), q.number, first, last)
 }
 
 func (q *question) readBill(statement func(details.Statement) error, row func(details.Row) error) error {
@@ -64,7 +68,7 @@ func (q *question) statement(s details.Statement, all []details.Statement) error
 	rate, known := usage.Quantity{}, s.Rate != ""
 	if known {
 		var err error
-		if rate, err = usage.ParseSum(s.Rate); err != nil {
+		if rate, err = usage.ParseQuantity(s.Rate); err != nil {
 			return err
 		}
 	}
@@ -94,6 +98,10 @@ func (q *question) statement(s details.Statement, all []details.Statement) error
 			yield(billed{}, err)
 		}
 	}
+	wrong, err := misrounded(s)
+	if err != nil {
+		return err
+	}
 	if q.env.Tables() {
 		fmt.Fprintf(q.env.Stdout, "%s   %s   charged to %s: %s %s\n", s.MeterName, s.Month, usage.DashedGUID(s.Payer), s.Quantity, s.Unit)
 	}
@@ -103,19 +111,82 @@ func (q *question) statement(s details.Statement, all []details.Statement) error
 			return []any{b.Line, b.UsageDay, b.RecordID, cli.Resource(b.Resource), b.Quantity, cli.Number(b.Amount)}
 		},
 		None: "no daily rows",
-	}); err != nil || !q.env.Tables() {
+	}); err != nil {
 		return err
 	}
+	if wrong != "" {
+		defer fmt.Fprintf(q.env.Stderr, "DIFFERS %s\n", wrong)
+	}
+	if q.env.Tables() {
+		q.together(s, others, sum, rate)
+	}
+	if wrong != "" {
+		return cli.ErrDifferences
+	}
+	return nil
+}
+
+// together says how the daily rows make the row of the statement.
+func (q *question) together(s details.Statement, others int, sum, rate usage.Quantity) {
 	switch {
 	case others > 0:
 		fmt.Fprintf(q.env.Stdout, "%d rows of the statement share these daily rows, which add up to %s: the file does not say which is under which\n", others+1, sum)
-	case !known:
+	case s.Rate == "":
 		fmt.Fprintln(q.env.Stdout, "no price is known")
 	default:
 		fmt.Fprintf(q.env.Stdout, "together %s at %s are %s, rounded once, half to even: %s %s\n", sum, rate, sum.Mul(rate), s.Value, s.Currency)
 	}
 	fmt.Fprintf(q.env.Stdout, "explain one of them: stackusage explain RECORD --day DAY\n")
-	return nil
+}
+
+// misrounded says how a row of the statement has another amount than quantity times rate,
+// rounded once, half to even; empty if it has that.
+func misrounded(s details.Statement) (string, error) {
+	if s.Rate == "" {
+		if s.Value != "" {
+			return fmt.Sprintf("the row has value %.40s, and no rate", s.Value), nil
+		}
+		return "", nil
+	}
+	rate, err := usage.ParseQuantity(s.Rate)
+	if err != nil {
+		return "", err
+	}
+	value, err := usage.ParseQuantity(s.Value)
+	if err != nil {
+		return "", fmt.Errorf("column Value %.40q: %w", s.Value, err)
+	}
+	exact := s.Quantity.Mul(rate)
+	if cents := exact.Round(2); !cents.Equal(value) {
+		return fmt.Sprintf("%s at %s are %s, rounded %s, and the row has value %s", s.Quantity, rate, exact, cents, s.Value), nil
+	}
+	return "", nil
+}
+
+// compare enters where the row of the bill differs from the record that it is of.
+func (q *question) compare(r *explain.Report) {
+	differs := func(what string, bill, here any) {
+		r.Contradictions = append(r.Contradictions, fmt.Sprintf("line %d of %s has %s %s, the record %s", q.row.Line, q.prices.Bill(), what, bill, here))
+	}
+	for _, l := range r.Lines {
+		for _, rev := range l.Revisions {
+			if rev.RecordID != strings.ToLower(q.row.RecordID) {
+				continue
+			}
+			if !q.row.Quantity.Equal(rev.Added) {
+				differs("quantity", q.row.Quantity, rev.Added)
+			}
+			if q.row.Payer != usage.NormalGUID(l.BillingSubscriptionID) {
+				differs("subscription", usage.DashedGUID(q.row.Payer), l.BillingSubscriptionID)
+			}
+			if q.row.MeterID != usage.NormalGUID(l.MeterID) {
+				differs("meter", usage.DashedGUID(q.row.MeterID), usage.DashedGUID(l.MeterID))
+			}
+			if !strings.EqualFold(q.row.ResourceURI, l.ResourceURI) {
+				differs("resource", q.row.ResourceURI, l.ResourceURI)
+			}
+		}
+	}
 }
 
 var errStop = errors.New("nobody reads on")

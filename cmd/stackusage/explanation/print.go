@@ -27,6 +27,9 @@ func (q *question) print(r *explain.Report) error {
 		if err := cli.List(q.env, cli.Each(flat(r)), cli.Table[step]{}); err != nil {
 			return err
 		}
+		for _, c := range r.Contradictions {
+			fmt.Fprintln(q.env.Stderr, "DIFFERS", c)
+		}
 	default:
 		for i, l := range r.Lines {
 			if i > 0 {
@@ -38,12 +41,20 @@ func (q *question) print(r *explain.Report) error {
 		}
 		c := r.Checked
 		fmt.Fprintf(q.env.Stdout, "checked: %s with %s, %s, %s, %s, %s\n", cli.Count(c.HourBlobs, "hour blob"), cli.Count(c.Rows, "row"),
-			cli.Count(c.Partials, "partial"), cli.Count(c.DailyFiles, "daily file"), cli.Count(c.Receipts, "receipt"), agreement(r))
+			partials(c), cli.Count(c.DailyFiles, "daily file"), cli.Count(c.Receipts, "receipt"), agreement(r))
 	}
 	if len(r.Contradictions) > 0 {
 		return cli.ErrDifferences
 	}
 	return nil
+}
+
+// partials are those that were read, and those that storage has removed.
+func partials(c explain.Checked) string {
+	if c.Removed > 0 {
+		return fmt.Sprintf("%s (%d removed by storage)", cli.Count(c.Partials, "partial"), c.Removed)
+	}
+	return cli.Count(c.Partials, "partial")
 }
 
 func agreement(r *explain.Report) string {
@@ -64,6 +75,7 @@ func (q *question) line(r *explain.Report, l explain.Line) error {
 	t := q.tree(r, l)
 	for _, c := range l.Carried {
 		t.row(fmt.Sprintf("carried forward from %s, revision %d: %s", c.Day, c.Revision, c.Reason), c.Quantity)
+		t.title(fmt.Sprintf("  rows: stackusage explain --day %s --resource %s --meter %s", c.Day, path.Base(l.ResourceURI), usage.DashedGUID(l.MeterID)))
 	}
 	for _, rev := range l.Revisions {
 		q.revision(t, l, rev)
@@ -121,6 +133,9 @@ func (q *question) revision(t *tree, l explain.Line, rev explain.Revision) {
 		title += fmt.Sprintf(", requested by %s: %s", rev.By, rev.Reason)
 	}
 	t.title(title)
+	if rev.RecordID != "" {
+		t.title(fmt.Sprintf("  record %s, %s", rev.RecordID, cmp.Or(rev.Outcome, "no outcome yet")))
+	}
 	var sum, hidden usage.Quantity
 	for i, c := range rev.Changes {
 		sum = sum.Add(c.Quantity)
@@ -192,13 +207,19 @@ func (q *question) change(t *tree, c explain.Change) {
 // notBilled prints what stands beside the line.
 func notBilled(out io.Writer, l explain.Line) {
 	for _, p := range l.Pending {
-		fmt.Fprintf(out, "not billed yet: %s of reported hour %s, accepted since the last revision (%s)\n", p.Quantity, p.ReportedHour.String(), p.Blob)
+		since := "accepted since the last revision"
+		if p.Quantity.Sign() < 0 {
+			since = "no longer accepted since the last revision"
+		}
+		fmt.Fprintf(out, "not billed yet: %s of reported hour %s, %s (%s)\n", p.Quantity, p.ReportedHour.String(), since, p.Blob)
 	}
 	if l.Waived.Sign() != 0 {
 		fmt.Fprintf(out, "not billed: %s, by the decision of an operator\n", l.Waived)
 	}
-	if l.CarriedAway.Sign() != 0 {
-		fmt.Fprintf(out, "billed on other days: %s\n", l.CarriedAway)
+	for _, rev := range l.Revisions {
+		if rev.Carried.Sign() != 0 {
+			fmt.Fprintf(out, "billed on %s instead: %s, carried forward by revision %d\n", rev.CarriedTo, rev.Carried, rev.Number)
+		}
 	}
 	if l.Unreported {
 		fmt.Fprintf(out, "not billed: %s, because usage reporting was off\n", l.Used)
