@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"maps"
 	"slices"
+	"strings"
 
 	"stackusage/shared/content"
 	"stackusage/shared/daily"
@@ -200,7 +201,9 @@ func (r *run) changes(line *Line, read map[string]*input) {
 				names = append(names, name)
 			}
 		}
-		slices.Sort(names)
+		slices.SortFunc(names, func(a, b string) int { // of an hour, what was taken back comes first
+			return cmp.Or(strings.Compare(a[:10], b[:10]), cmp.Compare(now[a].rows, now[b].rows), strings.Compare(a, b))
+		})
 		for _, name := range names {
 			was, is := before[name], now[name]
 			if diff := is.quantity.Sub(was.quantity); diff.Sign() != 0 || is.rows != was.rows {
