@@ -142,6 +142,7 @@ func TestUsageIsRefusedBeforeStorageIsAsked(t *testing.T) {
 	ok(t, os.WriteFile(twice, []byte("id,name\n"+cloudID+",a\n"+strings.ToUpper(cloudID)+",b\n"), 0o600))
 	for want, args := range map[string]string{
 		"--month is missing":               "",
+		"the same month as --month":        "--month 2024-03 --compare 2024-03",
 		"parse month \"03/2024\"":          "--month 03/2024",
 		"--by: dimension \"tenants\"":      "--month 2024-03 --by tenants",
 		"--top -1":                         "--month 2024-03 --top -1",

@@ -98,6 +98,9 @@ func (f flags) options(ctx context.Context, e *cli.Env) (o usagereport.Options, 
 	if f.top < 0 {
 		return o, nil, fmt.Errorf("--top %d: want a number of rows", f.top)
 	}
+	if f.compare == f.month {
+		return o, nil, fmt.Errorf("--compare %s: the same month as --month", f.compare)
+	}
 	o = usagereport.Options{Month: f.month, Compare: f.compare, ByUsageDay: f.byUsageDay, Top: f.top, Now: time.Now()}
 	if o.Top == 0 && e.Tables() {
 		o.Top = maxRows
