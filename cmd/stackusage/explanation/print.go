@@ -221,6 +221,14 @@ func notBilled(out io.Writer, l explain.Line) {
 			fmt.Fprintf(out, "billed on %s instead: %s, carried forward by revision %d\n", rev.CarriedTo, rev.Carried, rev.Number)
 		}
 	}
+	rest := l.Used.Sub(l.Billed).Sub(l.CarriedAway).Sub(l.Waived)
+	switch last := l.Revisions[len(l.Revisions)-1]; {
+	case l.Unreported || rest.Sign() == 0 || last.RecordID == "":
+	case last.Outcome == "":
+		fmt.Fprintf(out, "not billed yet: %s, commerce has no outcome yet\n", rest)
+	default:
+		fmt.Fprintf(out, "not billed: %s, commerce's outcome is %s; the next revision bills it again\n", rest, last.Outcome)
+	}
 	if l.Unreported {
 		fmt.Fprintf(out, "not billed: %s, because usage reporting was off\n", l.Used)
 	}
