@@ -126,7 +126,11 @@ func TestADayThatIsDeliveredByHand(t *testing.T) {
 	lands(hour00)
 	now = now.Add(delay - time.Hour) // after the delay from the first landing
 	revisions(0)
-	now = now.Add(time.Hour)
+	now = now.Add(30 * time.Minute)
+	for _, f := range r.audit(t).Differences {
+		t.Error(f)
+	}
+	now = now.Add(30 * time.Minute)
 	revisions(1) // without hour 23 and some of the next day
 	r.done(t, "ForwardBatch", batchMessage(theDay, 1))
 	now = now.Add(30 * 24 * time.Hour)
