@@ -50,8 +50,8 @@ func threeStacks(t *testing.T) *site {
 	ok(t, cmd.Start())
 	t.Cleanup(func() { cmd.Wait() }) // its context is done before
 	s := &site{settings: map[string]string{}}
-	lines := bufio.NewScanner(out)
-	for lines.Scan() {
+	lines, running := bufio.NewScanner(out), false
+	for !running && lines.Scan() {
 		line := lines.Text()
 		if m := billAt.FindStringSubmatch(line); m != nil {
 			s.commerce = m[1]
@@ -64,11 +64,9 @@ func threeStacks(t *testing.T) *site {
 				s.settings[m[1]] = m[2]
 			}
 		}
-		if strings.HasPrefix(line, "running;") {
-			break
-		}
+		running = strings.HasPrefix(line, "running;")
 	}
-	if s.commerce == "" || s.sweep == "" || s.settings["UsageStorage"] == "" {
+	if !running || s.commerce == "" || s.sweep == "" || s.settings["UsageStorage"] == "" {
 		t.Fatalf("devstack up does not run: %v", lines.Err())
 	}
 	go io.Copy(io.Discard, out)
