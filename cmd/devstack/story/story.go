@@ -16,6 +16,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"regexp"
 	"strings"
 	"time"
 
@@ -153,13 +154,17 @@ func collect(ctx context.Context, s Site) error {
 	return nil
 }
 
+// revision is in what day list prints of a day that was closed; of one that is open it
+// prints 0.
+var revision = regexp.MustCompile(`"revision":[1-9]`)
+
 // closed reports whether usage days have at least so many revisions.
 func (s Site) closed(revisions map[string]int) func(context.Context) (bool, error) {
 	return func(ctx context.Context) (bool, error) {
 		for key, want := range revisions {
 			stack, day, _ := strings.Cut(key, " ")
 			out, err := s.Tool(ctx, "day", "list", "--registration", stack, "--from", day, "--to", day, "--output", "json")
-			if err != nil || strings.Count(out, `"revision":`) < want {
+			if err != nil || len(revision.FindAllString(out, -1)) < want {
 				return false, err
 			}
 		}
