@@ -216,7 +216,7 @@ func (r *run) changes(line *Line, read map[string]*input) {
 
 // change describes how an input differs from what the revision before had of it.
 func change(in *input, was, is part) Change {
-	c := Change{ReportedHour: in.id.Hour, Blob: in.row.Blob, Quantity: is.quantity.Sub(was.quantity), Rows: is.rows, Listed: is.listed}
+	c := Change{ReportedHour: in.id.Hour, Blob: in.row.Blob, Quantity: is.quantity.Sub(was.quantity), Rows: is.rows, Listed: is.listed, Corrects: in.row.Original}
 	out := is.rows < was.rows
 	if out {
 		c.Rows, c.Listed = was.rows, was.listed
@@ -224,9 +224,6 @@ func change(in *input, was, is part) Change {
 	// What was decided about a file later is no reason for what it did before.
 	if voided := in.row.Verdict == hourlog.Voided || in.row.Verdict == hourlog.Excluded; voided == out {
 		c.Why = why(in.row)
-	}
-	if in.row.Original != "" {
-		c.Corrects = in.row.Original
 	}
 	return c
 }
