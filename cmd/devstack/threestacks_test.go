@@ -132,6 +132,18 @@ func TestThreeStacks(t *testing.T) {
 		}
 	})
 	t.Run("why this line", func(t *testing.T) { s.explains(t, rows) })
+	t.Run("what a file in conflict would change", func(t *testing.T) {
+		_, out := s.asks(t, "explain", "--registration", "munich", "--day", "2024-03-02", "--resource", "app00", "--meter", windowsMeter)
+		if strings.Count(out, "in conflict: ") != 1 || !strings.Contains(out, "another file of reported hour 2024-03-02T08:00Z has 2.5 in place of 2, undecided") {
+			t.Errorf("the file is not in\n%s", out)
+		}
+	})
+	t.Run("why is this not billed", func(t *testing.T) {
+		code, out := s.asks(t, "explain", "--registration", "hamburg", "--day", "2024-02-27", "--resource", "broken13")
+		if code != 1 || !strings.Contains(out, "3 rejected rows of its hours name the resource: stackusage quarantine list") {
+			t.Errorf("exit code %d\n%s", code, out)
+		}
+	})
 	t.Run("what did a tenant cost", func(t *testing.T) { s.costs(t, rows) })
 	t.Run("who dismissed that row and why", func(t *testing.T) {
 		_, out := s.asks(t, "quarantine", "list", "--registration", "hamburg", "--state", "dismissed", "--output", "json")

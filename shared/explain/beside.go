@@ -14,15 +14,19 @@ import (
 )
 
 // beside reads what stands beside the lines: the days that something was carried
-// forward from, and rejected rows.
+// forward from, files in conflict, and rejected rows.
 func (r *run) beside(ctx context.Context) error {
 	if err := r.carried(ctx); err != nil {
 		return err
 	}
 	first, last := r.q.Day, usage.HourOf(r.q.Day.End().Add(r.Settling)).Day()
 	for h, err := range hourlog.Between(ctx, r.Tables, r.q.CloudID, first, last) {
-		if err == nil && h.Verdict == hourlog.Accepted && (h.Quarantined > 0 || h.Original != "") {
+		switch {
+		case err != nil:
+		case h.Verdict == hourlog.Accepted && (h.Quarantined > 0 || h.Original != ""):
 			err = r.rejected(ctx, h)
+		case h.Verdict == hourlog.Conflict:
+			err = r.conflict(ctx, h)
 		}
 		if err != nil {
 			return err

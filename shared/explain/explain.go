@@ -92,6 +92,7 @@ type Line struct {
 	// Not billed, each with its reason.
 	Pending      []Pending      `json:"pending,omitempty"`      // accepted since the last revision
 	RejectedRows []RejectedRow  `json:"rejectedRows,omitempty"` // that name the resource and the meter
+	Conflicts    []Conflict     `json:"conflicts,omitempty"`    // files with another quantity of it
 	CarriedAway  usage.Quantity `json:"carriedAway,omitzero"`   // billed on other days instead
 	Waived       usage.Quantity `json:"waived,omitzero"`        // an operator decided not to bill it
 	Unreported   bool           `json:"unreported,omitempty"`   // usage reporting was off
@@ -193,7 +194,8 @@ type run struct {
 	q      Question
 	report *Report
 	lines  map[daily.LineKey]*Line
-	made   []made // the revisions, in order
+	made   []made            // the revisions, in order
+	hours  map[string]*input // that were read, by reported hour and hash
 }
 
 // made is a revision and what it is made of.

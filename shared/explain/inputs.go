@@ -57,6 +57,7 @@ func (r *run) inputs(ctx context.Context) error {
 		}
 	}
 	read := map[string]*input{}
+	r.hours = read
 	for _, m := range r.made {
 		for _, in := range m.header.Inputs {
 			if err := r.read(ctx, read, keys, openday.Input{CloudID: r.q.CloudID, Day: r.q.Day, Hour: in.ReportedHour, SHA16: in.SHA16,

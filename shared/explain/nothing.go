@@ -1,6 +1,7 @@
 package explain
 
 import (
+	"bytes"
 	"context"
 	"fmt"
 	"maps"
@@ -9,6 +10,8 @@ import (
 
 	"stackusage/shared/daily"
 	"stackusage/shared/daybook"
+	"stackusage/shared/hourlog"
+	"stackusage/shared/ingest"
 	"stackusage/shared/outbox"
 	"stackusage/shared/usage"
 )
@@ -64,6 +67,13 @@ func (r *run) nothing(ctx context.Context, there near) error {
 	if len(there.meters) > 0 {
 		text += ", of the resource those of the meters " + strings.Join(there.meters, ", ")
 	}
+	rejected, err := r.rejectedOf(ctx)
+	if err != nil {
+		return err
+	}
+	if rejected > 0 {
+		text += fmt.Sprintf("; %d rejected rows of its hours name the resource: stackusage quarantine list", rejected)
+	}
 	if r.q.Resource == "" && r.q.Meter == nil {
 		return fmt.Errorf("%w: %s", ErrNothing, text)
 	}
@@ -91,6 +101,31 @@ func (r *run) nothing(ctx context.Context, there near) error {
 		return fmt.Errorf("%w: %s; none on the days from %s to %s", ErrNothing, text, r.q.Day-around, r.q.Day+around)
 	}
 	return fmt.Errorf("%w: %s; on other days: %s", ErrNothing, text, list(days))
+}
+
+// rejectedOf counts the rejected rows of the day's reported hours that name the resource.
+func (r *run) rejectedOf(ctx context.Context) (n int, err error) {
+	if r.q.Resource == "" {
+		return 0, nil
+	}
+	uri := strings.ToLower(r.q.Resource)
+	if !strings.Contains(uri, "/") {
+		uri = "/" + uri
+	}
+	last := usage.HourOf(r.q.Day.End().Add(r.Settling)).Day()
+	for h, err := range hourlog.Between(ctx, r.Tables, r.q.CloudID, r.q.Day, last) {
+		if err == nil && h.Verdict == hourlog.Accepted && h.RejectedFile != "" {
+			err = r.rejectedFile(ctx, h.RejectedFile, func(row ingest.RejectedRow) {
+				if text := plain(row.Row); bytes.Contains(text, []byte(uri+`\"`)) || bytes.Contains(text, []byte(uri+`"`)) {
+					n++
+				}
+			})
+		}
+		if err != nil {
+			return 0, err
+		}
+	}
+	return n, nil
 }
 
 func list(days []usage.Day) string {

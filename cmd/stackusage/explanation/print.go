@@ -232,6 +232,10 @@ func notBilled(out io.Writer, l explain.Line) {
 	if l.Unreported {
 		fmt.Fprintf(out, "not billed: %s, because usage reporting was off\n", l.Used)
 	}
+	for _, c := range l.Conflicts {
+		fmt.Fprintf(out, "in conflict: another file of reported hour %s has %s in place of %s, undecided: stackusage hour compare --hour %s --sha16 %s\n",
+			c.ReportedHour.String(), c.Quantity, c.Accepted, c.ReportedHour.String(), c.SHA16)
+	}
 	for _, row := range l.RejectedRows {
 		text := fmt.Sprintf("rejected row %d of %s: %s, %s", row.Number, row.Blob, row.Code, row.State)
 		if row.By != "" {
@@ -239,7 +243,7 @@ func notBilled(out io.Writer, l explain.Line) {
 		}
 		fmt.Fprintln(out, text)
 	}
-	if len(l.Pending) == 0 && len(l.RejectedRows) == 0 {
+	if len(l.Pending) == 0 && len(l.RejectedRows) == 0 && len(l.Conflicts) == 0 {
 		fmt.Fprintln(out, "not billed: 0 rejected rows that name the resource, 0 hours to come")
 	}
 }
