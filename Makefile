@@ -1,6 +1,6 @@
 # The targets only call go, npm and the programs built here.
 .DEFAULT_GOAL := help
-.PHONY: help check check-external test-windows stage stage-chaos demo chaos package deploy deploy-check package-agent test soak lint bench fuzz clean
+.PHONY: help check check-external external-environments test-windows stage stage-chaos demo chaos package deploy deploy-check package-agent test soak lint bench fuzz clean
 SHELL := /bin/bash
 
 GO ?= go
@@ -108,6 +108,9 @@ test-windows: ## run the agent for Windows, under wine
 # Needs Python 3.12 or later; the packages of others are pinned in test/external.
 check-external: stage ## check FOCUS files with the official validator, DuckDB and pyarrow, and table queries with the Azure CLI
 	STACKUSAGE_EXTERNAL=1 $(GO) test -timeout 40m -count=1 -v ./test/external
+
+external-environments: ## install the foreign tools of check-external
+	STACKUSAGE_EXTERNAL=1 $(GO) test -timeout 20m -count=1 -run TestEnvironments ./test/external
 
 soak: ## run the tests of the handlers on Azurite, random and exhaustive ones with all cases; kill the agent more often
 	STACKUSAGE_SOAK=1 $(GO) test -timeout 60m ./handlers

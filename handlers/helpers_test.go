@@ -49,7 +49,9 @@ type rig struct {
 	store    storage // what the app stands on, without what front does
 	commerce *commerceServer
 	offset   atomic.Int64 // of the app's clock
-	front    faultstore.Front
+
+	verifications int
+	front         faultstore.Front
 }
 
 // through puts a hook in front of the app's storage operations; nil takes it away.

@@ -67,7 +67,7 @@ func environment(ctx context.Context, name string) (dir string, err error) {
 	}
 	for _, cmd := range []*exec.Cmd{
 		p.cmd(ctx, "-m", "venv", "--clear", dir),
-		exec.CommandContext(ctx, filepath.Join(dir, "bin", "pip"), "install", "--quiet", "--disable-pip-version-check", "--no-deps", "--requirement", wanted),
+		exec.CommandContext(ctx, filepath.Join(dir, "bin", "pip"), "install", "--quiet", "--no-compile", "--disable-pip-version-check", "--no-deps", "--requirement", wanted),
 	} {
 		if out, err := cmd.CombinedOutput(); err != nil {
 			return "", fmt.Errorf("%s: %w\n%s", strings.Join(cmd.Args, " "), err, out)
