@@ -2,7 +2,6 @@ package closing
 
 import (
 	"context"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"iter"
@@ -75,18 +74,12 @@ func (s *standing) check() error {
 	return s.file.Check()
 }
 
-// maxReceipt bounds a receipt: 500 answers whose code and message are clipped to
-// some 1,000 bytes each, and which JSON may write six times as long, come to less
-// than half of it; those of earlier versions, clipped to 2,000 characters, to less
-// than all.
-const maxReceipt = 64 << 20
-
 // outcomes goes through the receipts' answers in the order of the records. It
 // holds one receipt at a time.
 func (cl *Closer) outcomes(ctx context.Context, receipts []daily.Source) iter.Seq2[daily.Outcome, error] {
 	return func(yield func(daily.Outcome, error) bool) {
 		for _, source := range receipts {
-			receipt, err := cl.readReceipt(ctx, source)
+			receipt, err := outbox.ReadReceipt(ctx, cl.Blobs, source.Blob, source.SHA256)
 			if err != nil {
 				yield(daily.Outcome{}, err)
 				return
@@ -98,16 +91,4 @@ func (cl *Closer) outcomes(ctx context.Context, receipts []daily.Source) iter.Se
 			}
 		}
 	}
-}
-
-func (cl *Closer) readReceipt(ctx context.Context, source daily.Source) (outbox.Receipt, error) {
-	var receipt outbox.Receipt
-	text, err := content.At(source.Blob).With(source.SHA256, table.UsageBatches).Bytes(ctx, cl.Blobs, maxReceipt)
-	if err != nil {
-		return receipt, err
-	}
-	if err := json.Unmarshal(text, &receipt); err != nil {
-		return receipt, fmt.Errorf("read receipt %s: %w", source.Blob, err)
-	}
-	return receipt, nil
 }

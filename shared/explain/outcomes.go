@@ -8,15 +8,10 @@ import (
 	"slices"
 	"strings"
 
-	"stackusage/shared/content"
 	"stackusage/shared/daily"
 	"stackusage/shared/outbox"
-	"stackusage/shared/table"
 	"stackusage/shared/usage"
 )
-
-// maxReceipt bounds a receipt, as closing a day does.
-const maxReceipt = 64 << 20
 
 // resource is what the rows of DailyUsage are in order of.
 type resource struct{ subscription, uri string }
@@ -44,13 +39,9 @@ func (r *run) receipts(ctx context.Context, m *made, sent map[string]*Revision) 
 		if left == 0 {
 			continue
 		}
-		text, err := content.At(b.Receipt).With(b.ReceiptSHA256, table.UsageBatches).Bytes(ctx, r.App, maxReceipt)
+		receipt, err := outbox.ReadReceipt(ctx, r.App, b.Receipt, b.ReceiptSHA256)
 		if err != nil {
 			return err
-		}
-		var receipt outbox.Receipt
-		if err := json.Unmarshal(text, &receipt); err != nil {
-			return fmt.Errorf("read receipt %s: %w", b.Receipt, err)
 		}
 		r.report.Checked.Receipts++
 		for _, a := range receipt.Outcomes {

@@ -129,24 +129,6 @@ func Answers(ctx context.Context, store table.Store, id ID, records []daily.Reco
 // operator recloses the day.
 const CodeDecided = "RejectedByDecision"
 
-// Receipt is the file that keeps commerce's final answers to one batch, in the
-// order of its records.
-type Receipt struct {
-	Batch    string           `json:"batch"`
-	Outcomes []ReceiptOutcome `json:"outcomes"`
-}
-
-// ReceiptOutcome is the answer to one record, and what stands of it.
-type ReceiptOutcome struct {
-	RecordID string         `json:"recordId"`
-	Status   string         `json:"status"`
-	Code     string         `json:"code,omitempty"`
-	Message  string         `json:"message,omitempty"`
-	Stands   bool           `json:"stands"`
-	Quantity usage.Quantity `json:"quantity"`        // as commerce has it; 0 if the record does not stand
-	Waived   usage.Quantity `json:"waived,omitzero"` // what an operator decided not to bill
-}
-
 // dayText is a day as records write it; empty if there is none.
 func dayText(d usage.Day) string {
 	if d == 0 {

@@ -2,7 +2,6 @@ package usagelines
 
 import (
 	"context"
-	"encoding/json"
 	"fmt"
 
 	"stackusage/shared/content"
@@ -71,13 +70,9 @@ func (o *outcomes) read(ctx context.Context) error {
 	if b.State != outbox.BatchDone {
 		return o.readSome(ctx, b)
 	}
-	text, err := content.At(b.Receipt).With(b.ReceiptSHA256, table.UsageBatches).Bytes(ctx, o.day.reader.Blobs, maxReceipt)
+	receipt, err := outbox.ReadReceipt(ctx, o.day.reader.Blobs, b.Receipt, b.ReceiptSHA256)
 	if err != nil {
 		return err
-	}
-	var receipt outbox.Receipt
-	if err := json.Unmarshal(text, &receipt); err != nil {
-		return fmt.Errorf("read receipt %s: %w", b.Receipt, err)
 	}
 	if int64(len(receipt.Outcomes)) != b.Records {
 		return fmt.Errorf("%w: %s has %d outcomes for %d records", linefile.ErrDamaged, b.Receipt, len(receipt.Outcomes), b.Records)
@@ -85,10 +80,6 @@ func (o *outcomes) read(ctx context.Context) error {
 	o.known = receipt.Outcomes
 	return nil
 }
-
-// maxReceipt bounds a receipt: twice what 500 outcomes with the longest codes and
-// messages take.
-const maxReceipt = 64 << 20
 
 // readSome reads the outcomes that records of a batch have, if it was tried: they are
 // final, and in the bill, while the batch waits for the rest.
