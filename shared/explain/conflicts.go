@@ -3,9 +3,7 @@ package explain
 import (
 	"context"
 	"io"
-	"math"
 
-	"stackusage/shared/content"
 	"stackusage/shared/hourlog"
 	"stackusage/shared/landing"
 	"stackusage/shared/usage"
@@ -50,20 +48,11 @@ func (r *run) rowsOf(ctx context.Context, h hourlog.Landed) (map[usage.Key]usage
 	for _, line := range r.lines {
 		sums[line.Shown.Key()] = usage.Quantity{}
 	}
-	blob := content.At(h.Blob)
-	name, err := landing.ParseName(blob.Container, blob.Name)
+	reader, err := landing.OpenStored(ctx, r.Hours, h.Blob)
 	if err != nil {
 		return nil, err
 	}
-	body, _, err := r.Hours.Open(ctx, blob.Container, blob.Name)
-	if err != nil {
-		return nil, err
-	}
-	defer body.Close()
-	reader, err := landing.NewReader(body, name, landing.Limits{Bytes: math.MaxInt64, Rows: math.MaxInt64})
-	if err != nil {
-		return nil, err
-	}
+	defer reader.Close()
 	for {
 		line, err := reader.Next()
 		if err == io.EOF {

@@ -15,7 +15,6 @@ import (
 	"io"
 	"iter"
 	"maps"
-	"math"
 	"slices"
 
 	"stackusage/shared/content"
@@ -162,27 +161,19 @@ func (c *Comparison) read(ctx context.Context, blobs content.Opener, path string
 	fail := func(err error) (landing.Header, int64, error) {
 		return landing.Header{}, 0, fmt.Errorf("read hour blob %s: %w", path, err)
 	}
-	blob := content.At(path)
-	name, err := landing.ParseName(blob.Container, blob.Name)
+	reader, err := landing.OpenStored(ctx, blobs, path)
 	if err != nil {
 		return fail(err)
 	}
-	body, _, err := blobs.Open(ctx, blob.Container, blob.Name)
-	if err != nil {
-		return fail(err)
-	}
-	defer body.Close()
-	reader, err := landing.NewReader(body, name, landing.Limits{Bytes: math.MaxInt64, Rows: math.MaxInt64})
-	if err != nil {
-		return fail(err)
-	}
+	defer reader.Close()
+	reported := usage.HourOf(reader.Header().ReportedStart)
 	for {
 		line, err := reader.Next()
 		if err == io.EOF { // bare: a connection that broke may wrap it
 			return reader.Header(), reader.Trailer().Records, nil
 		}
 		if err == nil {
-			row, quantity := rowOf(line, name.Hour)
+			row, quantity := rowOf(line, reported)
 			*side(&row) = Amount{1, quantity}
 			err = c.sums.Add(row)
 		}

@@ -5,7 +5,6 @@ import (
 	"fmt"
 	"io"
 	"iter"
-	"math"
 
 	"stackusage/shared/content"
 	"stackusage/shared/hourlog"
@@ -24,8 +23,7 @@ type Hours struct {
 type AcceptedHour struct {
 	id     hourlog.ID
 	row    hourlog.Hour
-	reader *landing.Reader
-	body   io.Closer
+	blob   *landing.Stored
 	tables table.Store
 }
 
@@ -37,29 +35,18 @@ type Row struct {
 
 // Open opens the hour blob of a row of UsageHours. Whoever opens it closes it.
 func (o Hours) Open(ctx context.Context, id hourlog.ID, h hourlog.Hour) (*AcceptedHour, error) {
-	blob := content.At(h.Blob)
-	name, err := landing.ParseName(blob.Container, blob.Name)
+	blob, err := landing.OpenStored(ctx, o.Blobs, h.Blob)
 	if err != nil {
-		return nil, err
-	}
-	body, _, err := o.Blobs.Open(ctx, blob.Container, blob.Name)
-	if err != nil {
-		return nil, err
-	}
-	// What was over a limit was not accepted; what was accepted may be over one of today.
-	reader, err := landing.NewReader(body, name, landing.Limits{Bytes: math.MaxInt64, Rows: math.MaxInt64})
-	if err != nil {
-		body.Close()
 		return nil, fmt.Errorf("read hour blob %s: %w", h.Blob, err)
 	}
-	return &AcceptedHour{id: id, row: h, reader: reader, body: body, tables: o.Tables}, nil
+	return &AcceptedHour{id: id, row: h, blob: blob, tables: o.Tables}, nil
 }
 
 // Header is that of the hour blob.
-func (a *AcceptedHour) Header() landing.Header { return a.reader.Header() }
+func (a *AcceptedHour) Header() landing.Header { return a.blob.Header() }
 
 // Close closes the blob.
-func (a *AcceptedHour) Close() error { return a.body.Close() }
+func (a *AcceptedHour) Close() error { return a.blob.Close() }
 
 // Rows goes through all rows once, in order of line. After the last one, the blob's
 // hash, the number of accepted rows and the lines of the rejected ones must be those
@@ -72,7 +59,7 @@ func (a *AcceptedHour) Rows(ctx context.Context) iter.Seq2[Row, error] {
 		var accepted int64
 		for err == nil {
 			var line landing.Line
-			if line, err = a.reader.Next(); err != nil {
+			if line, err = a.blob.Next(); err != nil {
 				break
 			}
 			row := Row{Line: line}
@@ -90,8 +77,8 @@ func (a *AcceptedHour) Rows(ctx context.Context) iter.Seq2[Row, error] {
 		case err != io.EOF: // bare: a connection that broke may wrap it
 		case more:
 			err = fmt.Errorf("row %d was rejected, and the blob has no such row", rejected.Line)
-		case a.reader.SHA256() != a.row.SHA256 || accepted != a.row.Accepted:
-			err = fmt.Errorf("it has SHA-256 %s and %d accepted rows, UsageHours says %s and %d", a.reader.SHA256(), accepted, a.row.SHA256, a.row.Accepted)
+		case a.blob.SHA256() != a.row.SHA256 || accepted != a.row.Accepted:
+			err = fmt.Errorf("it has SHA-256 %s and %d accepted rows, UsageHours says %s and %d", a.blob.SHA256(), accepted, a.row.SHA256, a.row.Accepted)
 		default:
 			return
 		}

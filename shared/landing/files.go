@@ -3,6 +3,7 @@ package landing
 import (
 	"context"
 	"io"
+	"math"
 	"strings"
 	"time"
 
@@ -19,4 +20,30 @@ func (f Files) Open(ctx context.Context, container, name string) (io.ReadCloser,
 		return f.Landed.Open(ctx, container, name)
 	}
 	return f.Corrected.Open(ctx, container, name)
+}
+
+// Stored is a stored hour blob that is read. Whoever opens it closes it.
+type Stored struct {
+	*Reader
+	io.Closer
+}
+
+// OpenStored opens an hour blob by its path, container and name, whatever the limits are
+// now: what was over one was not accepted, and what was accepted may be over one of today.
+func OpenStored(ctx context.Context, from content.Opener, path string) (*Stored, error) {
+	blob := content.At(path)
+	name, err := ParseName(blob.Container, blob.Name)
+	if err != nil {
+		return nil, err
+	}
+	body, _, err := from.Open(ctx, blob.Container, blob.Name)
+	if err != nil {
+		return nil, err
+	}
+	reader, err := NewReader(body, name, Limits{Bytes: math.MaxInt64, Rows: math.MaxInt64})
+	if err != nil {
+		body.Close()
+		return nil, err
+	}
+	return &Stored{reader, body}, nil
 }
