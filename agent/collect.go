@@ -174,7 +174,7 @@ func (a *Agent) ask(ctx context.Context, h usage.Hour, ids []string, row func([]
 		pages += n
 		if answer := (*stackapi.Error)(nil); errors.As(err, &answer) && answer.NotDirectTenant() && n == 0 {
 			refused++
-			a.Log.WarnContext(ctx, "subscriber rejected by the stack as no direct tenant, left out of the hour",
+			a.Log.WarnContext(ctx, "the stack rejects the subscriber, because it is not a direct tenant; the hour is collected without it",
 				slog.String("hour", h.String()), slog.String("subscriber", id))
 		} else if err != nil && first == nil {
 			first = fmt.Errorf("subscriber %s: %w", id, err)

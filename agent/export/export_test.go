@@ -285,7 +285,7 @@ func TestConfirm(t *testing.T) {
 	}
 }
 
-// TestDecode refuses manifests and receipts that nobody wrote.
+// TestDecode: a manifest that Write would not have written is an error.
 func TestDecode(t *testing.T) {
 	sp, _ := newSpool(t, 2)
 	to := t.TempDir()

@@ -29,7 +29,7 @@ type Metrics struct {
 	HoursUploaded      prometheus.Counter // hours_uploaded_total: stored, or found stored
 	NotReady           prometheus.Counter // not_ready_total: answers "not yet", which are no failure
 	PartialHours       prometheus.Counter // partial_hours_total: asked subscriber by subscriber
-	SubscribersSkipped prometheus.Counter // subscribers_skipped_total: no direct tenants, left out of an hour that is collected one by one
+	SubscribersSkipped prometheus.Counter // subscribers_skipped_total: left out of an hour that is collected subscriber by subscriber, because they are not direct tenants of the stack
 	ChangedPages       prometheus.Counter // changed_pages_total: pages that differed when asked for again
 	OddRows            prometheus.Counter // odd_rows_total: usage hour not plausible, kept as sent
 	Damaged            prometheus.Counter // damaged_files_total: set aside, their hours collected again
@@ -69,7 +69,7 @@ func New(now func() time.Time) *Metrics {
 	m.HoursUploaded = counter("hours_uploaded_total", "Hour files stored in Azure Storage.")
 	m.NotReady = counter("not_ready_total", "Answers of the stack that the hour is not ready yet.")
 	m.PartialHours = counter("partial_hours_total", "Hours asked for subscriber by subscriber.")
-	m.SubscribersSkipped = counter("subscribers_skipped_total", "Subscribers left out of such hours, as the stack rejects them as no direct tenants.")
+	m.SubscribersSkipped = counter("subscribers_skipped_total", "Subscribers left out of such hours, because they are not direct tenants of the stack.")
 	m.ChangedPages = counter("changed_pages_total", "Pages that had other rows when asked for again; their hours were asked for anew.")
 	m.OddRows = counter("odd_rows_total", "Rows whose usage hour is not plausible; kept as sent.")
 	m.Damaged = counter("damaged_files_total", "Sealed files that were torn, set aside and collected again.")

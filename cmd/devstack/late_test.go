@@ -139,12 +139,12 @@ func drop(t *testing.T, s *site, hour usage.Hour, row []byte) {
 func waitForVerdicts(t *testing.T, s *site, n int) {
 	t.Helper()
 	for deadline := time.Now().Add(time.Minute); ; time.Sleep(100 * time.Millisecond) {
-		judged, _, err := s.hours(t.Context())
-		if err == nil && judged >= n {
+		ingested, _, err := s.hours(t.Context())
+		if err == nil && ingested >= n {
 			return
 		}
 		if time.Now().After(deadline) {
-			t.Fatalf("%d of %d blobs have a verdict: %v", judged, n, err)
+			t.Fatalf("%d of %d blobs have a verdict: %v", ingested, n, err)
 		}
 	}
 }

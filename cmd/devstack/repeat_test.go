@@ -94,12 +94,12 @@ func waitForBlobs(t *testing.T, s *site) {
 	t.Helper()
 	blobs := landedBlobs(t, s)
 	for deadline := time.Now().Add(2 * time.Minute); ; time.Sleep(200 * time.Millisecond) {
-		judged, _, err := s.hours(t.Context())
-		if err == nil && judged == len(blobs) {
+		ingested, _, err := s.hours(t.Context())
+		if err == nil && ingested == len(blobs) {
 			return
 		}
 		if time.Now().After(deadline) {
-			t.Fatalf("%d of %d blobs have a verdict: %v", judged, len(blobs), err)
+			t.Fatalf("%d of %d blobs have a verdict: %v", ingested, len(blobs), err)
 		}
 		if err := s.sweep(t.Context()); err != nil {
 			t.Log(err) // the handler may be down just now
