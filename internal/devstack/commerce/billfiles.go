@@ -191,6 +191,15 @@ func resourceParts(uri string) (group, provider string) {
 }
 
 func (s *Server) dailyCosts(w http.ResponseWriter, r *http.Request) error {
+	return monthly(s, w, r, s.prices.DailyCosts)
+}
+
+func (s *Server) resourceCosts(w http.ResponseWriter, r *http.Request) error {
+	return monthly(s, w, r, s.prices.ResourceCosts)
+}
+
+// monthly answers what a month of one billing subscription costs.
+func monthly[T any](s *Server, w http.ResponseWriter, r *http.Request, costs func(records []*record.Record, subscription, month string) (T, error)) error {
 	query, records, err := s.ask(r)
 	if err != nil {
 		return err
@@ -198,10 +207,10 @@ func (s *Server) dailyCosts(w http.ResponseWriter, r *http.Request) error {
 	if query["subscription"] == "" || query["month"] == "" {
 		return invalidQuery("subscription and month must be given")
 	}
-	costs, err := s.prices.DailyCosts(records, query["subscription"], query["month"])
+	out, err := costs(records, query["subscription"], query["month"])
 	if err != nil {
 		return err
 	}
-	loopback.JSON(w, http.StatusOK, costs)
+	loopback.JSON(w, http.StatusOK, out)
 	return nil
 }

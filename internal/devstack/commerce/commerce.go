@@ -15,6 +15,7 @@
 //	GET    /v1/records.ndjson[?cloudId=]                 every accepted record, byte for byte
 //	GET    /v1/bill[?format=&subscription=&month=]       the rated bill; json, or csv if asked for
 //	GET    /v1/daily-costs?subscription=&month=          what each charged meter cost on each day
+//	GET    /v1/resource-costs?subscription=&month=       what each resource cost in a month
 //	GET    /v1/usage-details.csv[?subscription=&month=]  Account Center usage file, version 2
 //	POST   /_devstack/faults                             misbehave on purpose (see fault)
 //	DELETE /_devstack/faults                             behave again
@@ -84,6 +85,7 @@ func New(opts Options) (*Server, error) {
 		"GET /v1/records.ndjson":    s.export,
 		"GET /v1/bill":              s.bill,
 		"GET /v1/daily-costs":       s.dailyCosts,
+		"GET /v1/resource-costs":    s.resourceCosts,
 		"GET /v1/usage-details.csv": s.usageDetails,
 		"POST /_devstack/faults":    s.addFault,
 		"DELETE /_devstack/faults":  s.clearFaults,

@@ -196,6 +196,7 @@ func TestQueries(t *testing.T) {
 		"/v1/records.ndjson?cloudId=x", "/v1/records.ndjson?cloud=x",
 		"/v1/bill?format=xml", "/v1/bill?subscription=x", "/v1/bill?month=2019-13", "/v1/daily-costs", "/v1/daily-costs?month=2019-12",
 		"/v1/daily-costs?subscription=" + payer + "&month=2019", "/v1/daily-costs?subscription=x&month=2019-12",
+		"/v1/resource-costs", "/v1/resource-costs?subscription=" + payer, "/v1/resource-costs?subscription=x&month=2019-12",
 		"/v1/usage-details.csv?month=2019-13", "/v1/usage-details.csv?subscription=x",
 	} {
 		checkProblem(t, s, http.MethodGet, path, "", 400, "InvalidQuery")
