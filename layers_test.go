@@ -40,7 +40,7 @@ var floors = []floor{
 	{"workflows", []string{"base", "domain"}, []string{
 		"shared/queue", "shared/ingest", "shared/closing", "shared/forward", "shared/sweep", "shared/redrive",
 		"shared/status", "shared/reconcile", "shared/reconcile/details", "shared/reconcile/saved", "shared/reconcile/unfinished",
-		"shared/imports", "shared/usagelines", "shared/explain", "shared/usagereport", "shared/hourdiff",
+		"shared/imports", "shared/usagelines", "shared/usagesums", "shared/explain", "shared/usagereport", "shared/hourdiff",
 	}},
 	{"edges", []string{"base", "domain", "workflows"}, []string{
 		"shared/commerce", "shared/azurestore", "shared/activation", "shared/activation/issue", "shared/invoke",

@@ -38,6 +38,7 @@ type Row struct {
 	Change         *usage.Quantity `json:"change,omitempty"`        // of the amount; of the quantity, if there is no amount
 	Percent        string          `json:"changePercent,omitempty"` // of what was before, one decimal; empty if that was 0
 	Most           *Mover          `json:"most,omitempty"`
+	Days           []DayFigures    `json:"-"` // with Options.PerDay, in order
 }
 
 // Mover is the meter that has at least half of a group's change.
@@ -51,6 +52,7 @@ type item struct {
 	N     int64  `json:"n"` // in the order of groups
 	Group string `json:"g"`
 	Row   Row    `json:"r"`
+	Key   sumKey `json:"k"`
 }
 
 func (i item) size() int { return 1000 + 2*len(i.Group) + len(i.Row.Resource) }
@@ -110,7 +112,7 @@ func (r *run) rows() error {
 			return nil
 		}
 		n++
-		made := item{N: n, Group: meters[0].Group, Row: r.row(meters, byMeter)}
+		made := item{N: n, Group: meters[0].Group, Row: r.row(meters, byMeter), Key: meters[0].rowKey(byMeter)}
 		meters = meters[:0]
 		return r.report.rows.Add(made)
 	}
@@ -259,6 +261,7 @@ func (r *Report) Rows() iter.Seq2[Row, error] {
 			}
 			n++
 			if r.o.Top == 0 || n <= r.o.Top {
+				i.Row.Days = r.days[i.N]
 				if !yield(i.Row, nil) {
 					return
 				}

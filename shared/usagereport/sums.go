@@ -84,9 +84,11 @@ func (s *sum) nothing() bool { return s.Of[0].Quantity.Sign() == 0 && s.Of[1].Qu
 func (s sum) size() int { return 500 + len(s.Group) + len(s.Resource) + len(s.Name) }
 
 // meterName is how people know the meter of a sum.
-func (s *sum) meterName() string {
-	name := cmp.Or(s.Name, usage.DashedGUID(s.Meter))
-	if s.Admin {
+func (s *sum) meterName() string { return shownMeter(s.Name, s.Meter, s.Admin) }
+
+func shownMeter(name, id string, admin bool) string {
+	name = cmp.Or(name, usage.DashedGUID(id))
+	if admin {
 		name += " (" + string(meter.Admin) + ")"
 	}
 	return name

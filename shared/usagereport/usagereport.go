@@ -20,6 +20,7 @@ import (
 	"stackusage/shared/spill"
 	"stackusage/shared/usage"
 	"stackusage/shared/usagelines"
+	"stackusage/shared/usagesums"
 )
 
 // Options say what to sum.
@@ -32,6 +33,11 @@ type Options struct {
 	Prices        *prices.List      // nil: quantities only
 	Names         map[string]string // of tenants and subscriptions, by GUID in lower case with dashes
 	Top           int               // rows of a section; the rest is one row. 0: all
+	First, Last   usage.Day         // sum these days in place of Month; 0: those of Month. Not with Compare
+	Only          Filter            // usage to sum
+	PerDay        bool              // the first Top rows of each section have Row.Days
+	Cache         *usagesums.Cache  // of day sums; nil: all days are read
+	CachedOnly    bool              // with Cache: what is not in it is not read, and listed in Report.Unread
 	Spill         int               // sums, and rows, that are kept in memory before a run goes to disk; 0: spill.DefaultCount
 	TempDir       string
 	Now           time.Time
@@ -45,8 +51,10 @@ type Report struct {
 	Lines    int64      // read
 	Total    [2]Total   // of the month and of the one that it is compared with: what is in the bill
 	Unpriced map[string]UnpricedMeter
+	Unread   []Unread // with Options.CachedOnly: closed days that are not in the sums
 
 	rows *spill.Sums[int64, item]
+	days map[int64][]DayFigures // of rows, by their number
 	o    Options
 }
 
@@ -83,6 +91,9 @@ type run struct {
 
 // Run sums a month. The report must be closed.
 func Run(ctx context.Context, reader *usagelines.Reader, o Options) (*Report, error) {
+	if o.First != 0 && o.Compare != 0 || (o.First == 0) != (o.Last == 0) || o.First > o.Last {
+		return nil, fmt.Errorf("sum usage of %s to %s: no range, or one that is compared with a month", o.First, o.Last)
+	}
 	r := &run{o: o, report: &Report{Priced: o.Prices != nil, Unpriced: map[string]UnpricedMeter{}, o: o}, registrations: map[string]string{}}
 	var err error
 	if r.sums, err = spill.New(o.TempDir, o.Spill, spill.Rules[sumKey, sum]{
@@ -102,18 +113,33 @@ func Run(ctx context.Context, reader *usagelines.Reader, o Options) (*Report, er
 	if err := r.rows(); err != nil {
 		return nil, errors.Join(err, r.report.Close())
 	}
+	if o.PerDay {
+		if err := r.perDay(ctx, reader); err != nil {
+			return nil, errors.Join(err, r.report.Close())
+		}
+	}
 	return r.report, nil
 }
 
 // Close removes the temporary files.
 func (r *Report) Close() error { return r.rows.Close() }
 
-// months are the month, and the one that it is compared with.
-func (o Options) months() []usage.Month {
-	if o.Compare == 0 {
-		return []usage.Month{o.Month}
+// days are the first and the last one to sum.
+func (o Options) days() (first, last usage.Day) {
+	if o.First != 0 {
+		return o.First, o.Last
 	}
-	return []usage.Month{o.Month, o.Compare}
+	return o.Month.First(), o.Month.Last()
+}
+
+// spans are the days, and those that they are compared with.
+func (o Options) spans() [][2]usage.Day {
+	first, last := o.days()
+	spans := [][2]usage.Day{{first, last}}
+	if o.Compare != 0 {
+		spans = append(spans, [2]usage.Day{o.Compare.First(), o.Compare.Last()})
+	}
+	return spans
 }
 
 func (r *run) registration(ctx context.Context, reader *usagelines.Reader, h registration.History) error {
@@ -122,13 +148,16 @@ func (r *run) registration(ctx context.Context, reader *usagelines.Reader, h reg
 		c.Name = h.CloudID
 	}
 	r.registrations[c.CloudID] = c.Name
-	for i, month := range r.o.months() {
-		covered, err := reader.Coverage(ctx, h, month.First(), month.Last(), r.o.Now)
+	for i, span := range r.o.spans() {
+		covered, err := reader.Coverage(ctx, h, span[0], span[1], r.o.Now)
 		if err != nil {
 			return err
 		}
 		c.Months = append(c.Months, covered)
-		for l, err := range reader.Lines(ctx, usagelines.Query{CloudID: h.CloudID, First: month.First(), Last: month.Last(), ByUsageDay: r.o.ByUsageDay}) {
+		for l, err := range reader.Lines(ctx, usagelines.Query{CloudID: h.CloudID, First: span[0], Last: span[1], ByUsageDay: r.o.ByUsageDay}) {
+			if err == nil && !r.o.Only.has(l) {
+				continue
+			}
 			if err == nil {
 				err = r.line(l, i)
 			}
@@ -146,6 +175,15 @@ func (r *run) line(l *usagelines.Line, month int) error {
 	if r.report.Lines++; r.o.Progress != nil {
 		r.o.Progress(l.Day.Day, r.report.Lines)
 	}
+	for _, s := range r.sumsOf(l, month) {
+		if err := r.sums.Add(s); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func (r *run) sumsOf(l *usagelines.Line, month int) (all []sum) {
 	m := l.Meter()
 	s := sum{Name: m.Name, Resource: l.ResourceURI, sumKey: sumKey{Group: r.groupOf(l), Meter: usage.NormalGUID(l.MeterID), Unit: m.Unit, Admin: l.Infrastructure()}}
 	price := r.o.Prices.Of(prices.Charge{Day: l.Day.Day, MeterID: l.MeterID, CommerceMeterID: l.CommerceMeterID, Class: l.MeterClass, Model: l.BillingModel})
@@ -164,11 +202,9 @@ func (r *run) line(l *usagelines.Line, month int) error {
 			f.Unpriced = 1
 		}
 		s.Of[month] = f
-		if err := r.sums.Add(s); err != nil {
-			return err
-		}
+		all = append(all, s)
 	}
-	return nil
+	return all
 }
 
 // parts are the quantities of a line by state. By usage day, carried usage is billed like
