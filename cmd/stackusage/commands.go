@@ -12,6 +12,7 @@ import (
 	"stackusage/cmd/stackusage/batches"
 	"stackusage/cmd/stackusage/checks"
 	"stackusage/cmd/stackusage/cli"
+	"stackusage/cmd/stackusage/console"
 	"stackusage/cmd/stackusage/days"
 	"stackusage/cmd/stackusage/explanation"
 	"stackusage/cmd/stackusage/exports"
@@ -65,7 +66,7 @@ stackusage day list --from 2019-12-01 --to 2019-12-31
 stackusage verify`,
 		hours.Command(e), days.Command(e), findings.Command(e), quarantine.Command(e), batches.Command(e), messages.Command(e), meters.Command(e),
 		registrations.Command(e), tenants.Command(e), infrastructure.Command(e),
-		checks.Status(e), explanation.Command(e), usages.Command(e), exports.Command(e), imports.Command(e), checks.Verify(e), checks.Reconcile(e), smoketest.Command(e), versionCommand(e))
+		checks.Status(e), explanation.Command(e), usages.Command(e), exports.Command(e), imports.Command(e), console.Command(e, rootCommand), checks.Verify(e), checks.Reconcile(e), smoketest.Command(e), versionCommand(e))
 	root.Long = longHelp
 	root.SilenceErrors = true // main prints them
 	root.SilenceUsage = true

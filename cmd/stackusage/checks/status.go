@@ -110,6 +110,8 @@ const healthy status.Severity = "healthy"
 func printStatus(e *cli.Env, s status.Status, clear bool) error {
 	var err error
 	switch {
+	case e.View != nil:
+		return e.View(s)
 	case e.JSON():
 		err = cli.Report(e, s)
 	case e.Tables():

@@ -48,6 +48,9 @@ type Env struct {
 	Stdout, Stderr io.Writer
 	// Storage connects at the first call: help needs no settings.
 	Storage func() (*Storage, error)
+	// View takes the result of a command in place of printing it; nil: it is printed. The
+	// console sets it: what it shows is what the command has.
+	View func(result any) error
 
 	output string // of --output
 }
@@ -56,6 +59,20 @@ type Env struct {
 func New(getenv func(string) string, stdout, stderr io.Writer) *Env {
 	return &Env{Getenv: getenv, Stdout: stdout, Stderr: stderr,
 		Storage: sync.OnceValues(func() (*Storage, error) { return connect(getenv) })}
+}
+
+// Apart is an environment like this one for another command of a process that goes on:
+// names of registrations are read anew.
+func (e *Env) Apart(stdout io.Writer, view func(result any) error) *Env {
+	return &Env{Getenv: e.Getenv, Stdout: stdout, Stderr: io.Discard, View: view, Storage: func() (*Storage, error) {
+		storage, err := e.Storage()
+		if err != nil {
+			return nil, err
+		}
+		again := *storage
+		again.names = again.readNames()
+		return &again, nil
+	}}
 }
 
 // Storage is the storage of the function app and of the stacks.

@@ -57,3 +57,11 @@ func parseNames(in io.Reader) (map[string]string, error) {
 		names[id] = row[1]
 	}
 }
+
+// Args is the flag again, for another command.
+func (n *Names) Args() []string {
+	if n.path == "" {
+		return nil
+	}
+	return []string{"--names", n.path}
+}

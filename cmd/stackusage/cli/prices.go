@@ -53,3 +53,14 @@ func ReadFile[T any](path string, read func(io.Reader) (T, error)) (into T, err 
 	}
 	return into, nil
 }
+
+// Args are the flags again, for another command.
+func (p *Prices) Args() (args []string) {
+	if p.list != "" {
+		args = append(args, "--prices", p.list)
+	}
+	if p.bill != "" {
+		args = append(args, "--bill", p.bill)
+	}
+	return args
+}

@@ -46,6 +46,34 @@ type Table[T any] struct {
 	None  string // printed if there are no rows; beside JSON and CSV on standard error
 }
 
+// Rows are the rows of a list command, for Env.View.
+type Rows struct {
+	Head []string
+	None string // what to say if there are no rows
+	All  iter.Seq2[Viewed, error]
+}
+
+// Viewed is a row, and its cells as people see it.
+type Viewed struct {
+	Row   any
+	Cells []any
+}
+
+// view hands rows over in place of printing them.
+func view[T any](e *Env, rows iter.Seq2[T, error], t Table[T]) error {
+	return e.View(Rows{Head: t.Head, None: t.None, All: func(yield func(Viewed, error) bool) {
+		for row, err := range rows {
+			v := Viewed{Row: row}
+			if err == nil {
+				v.Cells = t.Cells(row)
+			}
+			if !yield(v, err) || err != nil {
+				return
+			}
+		}
+	}})
+}
+
 // Number is a text that stands in its column as a number does.
 type Number string
 
@@ -62,6 +90,9 @@ func Each[T any](rows []T) iter.Seq2[T, error] {
 
 // List prints rows.
 func List[T any](e *Env, rows iter.Seq2[T, error], t Table[T]) error {
+	if e.View != nil {
+		return view(e, rows, t)
+	}
 	print := func(T) error { return nil }
 	flush := func() error { return nil }
 	switch e.output {

@@ -1,0 +1,76 @@
+package lists
+
+import (
+	"strconv"
+
+	"stackusage/cmd/stackusage/batches"
+	"stackusage/cmd/stackusage/console/page"
+	"stackusage/cmd/stackusage/messages"
+	"stackusage/cmd/stackusage/quarantine"
+	"stackusage/shared/hourlog"
+)
+
+// registration is the filter that all lists of stacks have.
+var registration = page.Field{Name: "registration", Label: "Registration", Kind: "text", Hint: "all"}
+
+// reason stands in commands for what the operator has to write.
+const reason = "REASON"
+
+// All are the pages of lists.
+var All = []List{
+	{
+		Path: "/quarantine", Title: "Quarantine", Lead: "Rejected rows by hour, code and state. They are in no bill until somebody resubmits or dismisses them.",
+		Command: []string{"quarantine", "list"},
+		Fields:  []page.Field{registration, {Name: "state", Label: "State", Options: page.Choices("", "", string(hourlog.RowRejected), string(hourlog.Redriven), string(hourlog.Dismissed))}},
+		Link: func(row any, column string) string {
+			g := row.(quarantine.Group)
+			switch column {
+			case "HOUR":
+				return page.Href("/hour", "registration", g.CloudID, "hour", g.Hour.String())
+			case "FIRST LINE":
+				return page.Href("/row", "registration", g.CloudID, "hour", g.Hour.String(), "sha16", g.SHA16, "line", strconv.FormatInt(g.First, 10))
+			}
+			return ""
+		},
+		Act: func(row any) [][]string {
+			g := row.(quarantine.Group)
+			if g.State != hourlog.RowRejected {
+				return nil
+			}
+			of := []string{"--registration", g.CloudID, "--hour", g.Hour.String(), "--code", g.Code}
+			return [][]string{append([]string{"quarantine", "show"}, of...), append(append([]string{"quarantine", "dismiss"}, of...), "--reason", reason)}
+		},
+	},
+	{
+		Path: "/batches", Title: "Batches", Lead: "Batches of daily records that are sent to commerce.",
+		Command: []string{"batch", "list"},
+		Fields:  []page.Field{registration, {Name: "day", Label: "Usage day", Kind: "date"}, {Name: "all", Label: "Which", Switch: true, Options: []page.Option{{Text: "without an outcome"}, {Value: "true", Text: "all"}}}},
+		Link: func(row any, column string) string {
+			b := row.(batches.Row)
+			if column == "USAGE DAY" {
+				return page.Href("/day", "registration", b.CloudID, "day", b.Day)
+			}
+			return ""
+		},
+		Act: func(row any) [][]string {
+			b := row.(batches.Row)
+			if b.DeclinedSince == nil && b.NotBefore == nil {
+				return nil
+			}
+			return [][]string{{"batch", "retry", "--registration", b.CloudID, "--day", b.Day, "--revision", strconv.Itoa(b.Revision), "--batch", strconv.Itoa(b.Batch), "--reason", reason}}
+		},
+	},
+	{
+		Path: "/messages", Title: "Failed messages", Lead: "Queue messages that no function could process.",
+		Command: []string{"message", "list"},
+		Fields:  []page.Field{{Name: "all", Label: "Which", Switch: true, Options: []page.Option{{Text: "failed"}, {Value: "true", Text: "dismissed, too"}}}},
+		Act: func(row any) [][]string {
+			m := row.(messages.Row)
+			if m.Decided != nil {
+				return nil
+			}
+			of := []string{"--queue", m.Queue, "--id", m.ID, "--reason", reason}
+			return [][]string{append([]string{"message", "resend"}, of...), append([]string{"message", "dismiss"}, of...)}
+		},
+	},
+}

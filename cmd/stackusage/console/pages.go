@@ -1,0 +1,17 @@
+package console
+
+import (
+	"stackusage/cmd/stackusage/console/lists"
+	"stackusage/cmd/stackusage/console/overview"
+)
+
+// pages by their addresses.
+var pages = func() map[string]show {
+	all := map[string]show{
+		"/": overview.Show,
+	}
+	for _, l := range lists.All {
+		all[l.Path] = l.Show
+	}
+	return all
+}()
