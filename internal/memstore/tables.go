@@ -86,7 +86,7 @@ func (s *Tables) List(ctx context.Context, name, partition, from, to string) ite
 func (s *Tables) Scan(ctx context.Context, name, from, to string, any ...table.Condition) iter.Seq2[table.Row, error] {
 	return s.rows(ctx, name, func(r table.Row) bool {
 		return within(r.Partition, from, to) && (len(any) == 0 ||
-			slices.ContainsFunc(any, func(c table.Condition) bool { return r.Props[c.Column] == c.Value }))
+			slices.ContainsFunc(any, func(c table.Condition) bool { return c.Holds(r.Props) }))
 	})
 }
 

@@ -54,7 +54,7 @@ func (t *Tables) List(ctx context.Context, name, partition, from, to string) ite
 func (t *Tables) Scan(ctx context.Context, name, from, to string, any ...table.Condition) iter.Seq2[table.Row, error] {
 	terms := make([]string, len(any))
 	for i, c := range any {
-		terms[i] = c.Column + " eq " + quote(c.Value)
+		terms[i] = condition(c)
 	}
 	one := strings.Join(terms, " or ")
 	if len(any) > 1 {
@@ -88,6 +88,16 @@ func (t *Tables) query(ctx context.Context, name, filter string) iter.Seq2[table
 			}
 		}
 	}
+}
+
+func condition(c table.Condition) string {
+	switch {
+	case !c.From.IsZero():
+		return c.Column + " ge datetime'" + c.From.UTC().Format(time.RFC3339) + "'"
+	case c.Any:
+		return c.Column + " gt ''"
+	}
+	return c.Column + " eq " + quote(c.Value)
 }
 
 // term compares a column with a bound; an open bound is no term.

@@ -7,6 +7,7 @@ import (
 	"slices"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/google/go-cmp/cmp"
 
@@ -143,6 +144,10 @@ func storeScan(t *testing.T, store table.Store) {
 			ok(t, store.Apply(t.Context(), rowsTable, partition, table.Op{Row: row(partition, key, partition+" "+key)}))
 		}
 	}
+	day := time.Date(2019, 12, 10, 0, 0, 0, 0, time.UTC)
+	for key, props := range map[string]table.Props{"1": {"at": day.Add(-time.Second), "note": ""}, "2": {"at": day, "note": "x"}, "3": {"note": " "}, "4": {"at": day.AddDate(1, 0, 0)}} {
+		ok(t, store.Apply(t.Context(), rowsTable, "d", table.Op{Row: table.Row{Partition: "d", Key: key, Props: props}}))
+	}
 	for _, c := range []struct {
 		from, to string
 		any      []table.Condition
@@ -154,6 +159,11 @@ func storeScan(t *testing.T, store table.Store) {
 		{"", "", []table.Condition{{Column: "text", Value: "c' 1"}}, "c'/1"},
 		{"", "", []table.Condition{{Column: "other", Value: "a"}}, ""},
 		{"c_2", "c_1", nil, ""},
+		{"", "", []table.Condition{table.NotBefore("at", day)}, "d/2 d/4"},
+		{"", "", []table.Condition{table.NotBefore("at", time.Time{})}, "d/1 d/2 d/4"},
+		{"", "", []table.Condition{table.Filled("note")}, "d/2 d/3"},
+		{"a", "c", []table.Condition{table.Filled("note"), table.NotBefore("at", day)}, ""},
+		{"", "", []table.Condition{table.Filled("note"), table.NotBefore("at", day), {Column: "text", Value: "a 1"}}, "a/1 d/2 d/3 d/4"},
 	} {
 		var got []string
 		for r, err := range store.Scan(t.Context(), rowsTable, c.from, c.to, c.any...) {

@@ -8,6 +8,7 @@ import (
 	"context"
 	"errors"
 	"iter"
+	"time"
 )
 
 // Props are the columns of a row: string, bool, int64 or time.Time.
@@ -48,8 +49,37 @@ var (
 	ErrChanged  = errors.New("the row has changed")
 )
 
-// Condition holds for rows whose column says exactly value.
-type Condition struct{ Column, Value string }
+// Condition holds for rows whose column has exactly the text Value. Filled and NotBefore
+// make the other ones.
+type Condition struct {
+	Column, Value string
+
+	Any  bool      // any text but the empty one, in place of Value
+	From time.Time // if it is not zero: a time that is not before this one, in place of Value
+}
+
+// Filled holds for rows whose column has a text that is not empty.
+func Filled(column string) Condition { return Condition{Column: column, Any: true} }
+
+// NotBefore holds for rows whose column has a time, and none before from; of the zero time
+// every time that a column can have.
+func NotBefore(column string, from time.Time) Condition {
+	if from.Year() < firstYear {
+		from = time.Date(firstYear, 1, 1, 0, 0, 0, 0, time.UTC)
+	}
+	return Condition{Column: column, From: from}
+}
+
+// Holds reports whether the condition holds for a row with these columns.
+func (c Condition) Holds(props Props) bool {
+	switch have := props[c.Column].(type) {
+	case time.Time:
+		return !c.From.IsZero() && !have.Before(c.From)
+	case string:
+		return c.From.IsZero() && (c.Any && have != "" || !c.Any && have == c.Value)
+	}
+	return false
+}
 
 // Store is a set of tables. Implementations are safe for concurrent use and do
 // not retry ErrExists or ErrChanged.
