@@ -63,8 +63,16 @@ func accept(ctx context.Context, store table.Store, history registration.History
 	return missing, store.Apply(ctx, table.Decisions, row.Partition, table.Op{Verb: table.Insert, Row: row})
 }
 
-// Accepted are the hours of a registration that are recorded as never to come.
-func Accepted(ctx context.Context, store table.Store, cloudID string) (ranges []Range, err error) {
+// Acceptance is a decision that the missing hours of a range will never come.
+type Acceptance struct {
+	CloudID string
+	Range
+	Missing int // hours of the range that were missing then
+	reasoned.Decision
+}
+
+// Acceptances are those of a registration, or of all if cloudID is empty.
+func Acceptances(ctx context.Context, store table.Store, cloudID string) (all []Acceptance, err error) {
 	for row, err := range store.List(ctx, table.Decisions, cloudID, prefixAccept, prefixAccept+"~") {
 		var a acceptance
 		if err == nil {
@@ -73,7 +81,16 @@ func Accepted(ctx context.Context, store table.Store, cloudID string) (ranges []
 		if err != nil {
 			return nil, fmt.Errorf("read accepted missing hours: %w", err)
 		}
-		ranges = append(ranges, Range{usage.HourOf(a.First), usage.HourOf(a.Last)})
+		all = append(all, Acceptance{row.Partition, Range{usage.HourOf(a.First), usage.HourOf(a.Last)}, int(a.Hours), reasoned.Decision{By: a.By, Reason: a.Reason, At: a.At}})
 	}
-	return ranges, nil
+	return all, nil
+}
+
+// Accepted are the hours of a registration that are recorded as never to come.
+func Accepted(ctx context.Context, store table.Store, cloudID string) (ranges []Range, err error) {
+	all, err := Acceptances(ctx, store, cloudID)
+	for _, a := range all {
+		ranges = append(ranges, a.Range)
+	}
+	return ranges, err
 }

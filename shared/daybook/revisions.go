@@ -82,8 +82,22 @@ func Entries(ctx context.Context, store table.Store, cloudID string, first, last
 	if last != 0 {
 		to = last.Compact() + "`" // the byte after the underscore
 	}
+	return entries(store.List(ctx, table.UsageDays, cloudID, from, to))
+}
+
+// Requested goes through the revisions that answer a request, of all days of a
+// registration, or of all registrations if cloudID is empty.
+func Requested(ctx context.Context, store table.Store, cloudID string) iter.Seq2[Entry, error] {
+	to := ""
+	if cloudID != "" {
+		to = cloudID + "_" // no other cloudId is between
+	}
+	return entries(store.Scan(ctx, table.UsageDays, cloudID, to, table.Filled("restate")))
+}
+
+func entries(rows iter.Seq2[table.Row, error]) iter.Seq2[Entry, error] {
 	return func(yield func(Entry, error) bool) {
-		for row, err := range store.List(ctx, table.UsageDays, cloudID, from, to) {
+		for row, err := range rows {
 			if err != nil {
 				yield(Entry{}, fmt.Errorf("list revisions: %w", err))
 				return

@@ -5,8 +5,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"strings"
-	"time"
 
 	"stackusage/shared/openday"
 	"stackusage/shared/reasoned"
@@ -236,7 +234,7 @@ func void(ctx context.Context, store table.Store, id, by ID, h Hour) (table.Op, 
 	if err != nil {
 		return table.Op{}, err
 	}
-	out.file.decide(DecisionVoid, reasoned.Decision{By: h.DecidedBy, Reason: h.DecisionReason, At: h.DecidedAt})
+	out.file.decide(DecisionVoid, h.decided())
 	out.file.Verdict, out.file.SupersededBy = Voided, by.SHA16
 	out.file.Reason = "counted until " + h.Blob + " took its place"
 	return out.setFile(), nil
@@ -245,10 +243,23 @@ func void(ctx context.Context, store table.Store, id, by ID, h Hour) (table.Op, 
 // decide sets what was decided and keeps what was decided before.
 func (h *Hour) decide(d Decision, why reasoned.Decision) {
 	if h.Decision != "" {
-		line := fmt.Sprintf("%s %s by %s: %s", h.DecidedAt.UTC().Format(time.RFC3339), h.Decision, h.DecidedBy, h.DecisionReason)
-		h.Earlier = strings.TrimPrefix(h.Earlier+"\n"+line, "\n")
+		h.Earlier = reasoned.Keep(h.Earlier, string(h.Decision), h.decided())
 	}
 	h.Decision, h.DecisionReason, h.DecidedBy, h.DecidedAt = d, why.Reason, why.By, table.UTC(why.At)
+}
+
+// decided is who took the decision that stands, and why.
+func (h Hour) decided() reasoned.Decision {
+	return reasoned.Decision{By: h.DecidedBy, Reason: h.DecisionReason, At: h.DecidedAt}
+}
+
+// Decisions are all that was decided about the file, the oldest first.
+func (h Hour) Decisions() ([]reasoned.Named, error) {
+	all, err := reasoned.Kept(h.Earlier)
+	if h.Decision != "" {
+		all = append(all, reasoned.Named{What: string(h.Decision), Decision: h.decided()})
+	}
+	return all, err
 }
 
 func (h Hour) checkEarlier() error {

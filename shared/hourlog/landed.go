@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"iter"
 	"strings"
+	"time"
 
 	"stackusage/shared/landing"
 	"stackusage/shared/openday"
@@ -56,10 +57,8 @@ type Landed struct {
 // All goes through the landed files of one registration, or of all if
 // cloudID is empty, in order of reported hours. Pointers are left out.
 func All(ctx context.Context, store table.Store, cloudID string) iter.Seq2[Landed, error] {
-	if cloudID == "" {
-		return list(ctx, store, "", "")
-	}
-	return list(ctx, store, cloudID+"_", cloudID+table.AfterUnderscore)
+	from, to := bounds(cloudID)
+	return list(ctx, store, from, to)
 }
 
 // Between is All of the reported days from first to last.
@@ -76,6 +75,21 @@ func Undecided(ctx context.Context, store table.Store, cloudID string) iter.Seq2
 		table.Condition{Column: "decision", Value: string(DecisionSupersede)}, table.Condition{Column: "decision", Value: string(DecisionRedrive)},
 		table.Condition{Column: "decision", Value: string(DecisionExclude)}, table.Condition{Column: "decision", Value: string(DecisionReingest)},
 		table.Condition{Column: "code", Value: landing.RejectedTooLarge}, table.Condition{Column: "code", Value: landing.RejectedTooManyRows})
+}
+
+// Decided goes through the landed files of a registration, or of all if cloudID is empty,
+// of which something was decided since then, and through those with earlier decisions.
+func Decided(ctx context.Context, store table.Store, cloudID string, since time.Time) iter.Seq2[Landed, error] {
+	from, to := bounds(cloudID)
+	return list(ctx, store, from, to, table.NotBefore("decidedAt", since), table.Filled("earlier"))
+}
+
+// bounds are the partitions of a registration, or of all if cloudID is empty.
+func bounds(cloudID string) (from, to string) {
+	if cloudID == "" {
+		return "", ""
+	}
+	return cloudID + "_", cloudID + table.AfterUnderscore
 }
 
 // OpenFiles goes through the landed files of a registration that are in conflict,

@@ -179,17 +179,29 @@ type NamedRow struct {
 // reported days from first to last, or of all where both are 0. Some are redriven, or of
 // files that are not accepted.
 func RejectedBetween(ctx context.Context, store table.Store, cloudID string, first, last usage.Day) iter.Seq2[NamedRow, error] {
-	from, to := cloudID+"_", cloudID+table.AfterUnderscore
+	from, to := bounds(cloudID)
 	if first != 0 || last != 0 {
 		from, to = openday.Partition(cloudID, first), openday.Partition(cloudID, last.Next())
 	}
+	return named(store.Scan(ctx, table.Quarantine, from, to, table.Condition{Column: "status", Value: string(RowRejected)}))
+}
+
+// DismissedSince goes through the rows of Quarantine that were dismissed since then, of a
+// registration or of all if cloudID is empty. Of a row of an hour that was corrected since
+// there is a copy for each corrected blob.
+func DismissedSince(ctx context.Context, store table.Store, cloudID string, since time.Time) iter.Seq2[NamedRow, error] {
+	from, to := bounds(cloudID)
+	return named(store.Scan(ctx, table.Quarantine, from, to, table.NotBefore("decidedAt", since)))
+}
+
+func named(rows iter.Seq2[table.Row, error]) iter.Seq2[NamedRow, error] {
 	return func(yield func(NamedRow, error) bool) {
-		for row, err := range store.Scan(ctx, table.Quarantine, from, to, table.Condition{Column: "status", Value: string(RowRejected)}) {
+		for row, err := range rows {
 			var r NamedRow
 			if err == nil {
-				_, day, _ := strings.Cut(row.Partition, "_")
+				var day string
+				r.ID.CloudID, day, _ = strings.Cut(row.Partition, "_")
 				hh, rest, _ := strings.Cut(row.Key, "_")
-				r.ID.CloudID = cloudID
 				r.ID.SHA16, _, _ = strings.Cut(rest, "_")
 				if r.ID.Hour, err = usage.ParseCompactHour(day + hh); err == nil {
 					err = table.Decode(row.Props, &r.Quarantined)

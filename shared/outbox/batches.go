@@ -181,12 +181,21 @@ func listed(row table.Row) (b Listed, err error) {
 // All goes through the batches of a registration, or of all if cloudID
 // is empty, in order.
 func All(ctx context.Context, store table.Store, cloudID string) iter.Seq2[Listed, error] {
+	return scan(ctx, store, cloudID)
+}
+
+// Decided is All of those that an operator settled, or had tried at once, since then.
+func Decided(ctx context.Context, store table.Store, cloudID string, since time.Time) iter.Seq2[Listed, error] {
+	return scan(ctx, store, cloudID, table.NotBefore("decidedAt", since), table.NotBefore("retriedAt", since))
+}
+
+func scan(ctx context.Context, store table.Store, cloudID string, any ...table.Condition) iter.Seq2[Listed, error] {
 	from, to := "", ""
 	if cloudID != "" {
 		from, to = cloudID+"_", cloudID+table.AfterUnderscore
 	}
 	return func(yield func(Listed, error) bool) {
-		for row, err := range store.Scan(ctx, table.UsageBatches, from, to) {
+		for row, err := range store.Scan(ctx, table.UsageBatches, from, to, any...) {
 			var b Listed
 			if err == nil {
 				b, err = listed(row)

@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"strings"
 	"time"
 
 	"stackusage/shared/reasoned"
@@ -65,8 +64,7 @@ func AskSettle(ctx context.Context, store table.Store, id ID, as Outcome, why re
 			return false, fmt.Errorf("commerce may still answer it; try %d met: %q: %w", b.Tries, b.LastResponse, reasoned.ErrDecided)
 		}
 		if before := b.SettledAs(); before != "" {
-			line := fmt.Sprintf("%s %s as %s by %s: %s", b.DecidedAt.UTC().Format(time.RFC3339), DecisionSettle, before, b.DecidedBy, b.DecisionReason)
-			b.Earlier = strings.TrimPrefix(b.Earlier+"\n"+line, "\n")
+			b.Earlier = reasoned.Keep(b.Earlier, settledAs(before), b.decided())
 		}
 		if len(b.Earlier) > reasoned.MaxEarlier {
 			return false, fmt.Errorf("it was decided too often: %w", reasoned.ErrDecided)
@@ -79,6 +77,21 @@ func AskSettle(ctx context.Context, store table.Store, id ID, as Outcome, why re
 		return b, fmt.Errorf("settle batch %s: %w", id, err)
 	}
 	return b, nil
+}
+
+func settledAs(as Outcome) string { return string(DecisionSettle) + " as " + string(as) }
+
+func (b Batch) decided() reasoned.Decision {
+	return reasoned.Decision{By: b.DecidedBy, Reason: b.DecisionReason, At: b.DecidedAt}
+}
+
+// Decisions are how operators settled the batch, the oldest first.
+func (b Batch) Decisions() ([]reasoned.Named, error) {
+	all, err := reasoned.Kept(b.Earlier)
+	if as := b.SettledAs(); as != "" {
+		all = append(all, reasoned.Named{What: settledAs(as), Decision: b.decided()})
+	}
+	return all, err
 }
 
 // AskRetry has a batch that waits tried at once. It changes nothing of one that

@@ -81,6 +81,18 @@ func (r Registry) Histories(ctx context.Context) ([]registration.History, error)
 	return histories, nil
 }
 
+// Providers lists the provider subscriptions of activation keys with who issued the first
+// key that names them, of a registration, or of all if cloudID is empty.
+func (r Registry) Providers(ctx context.Context, cloudID string) (all []registration.Provider, err error) {
+	for row, err := range r.Tables.List(ctx, table.Registrations, cloudID, providerPrefix, providerPrefix+"~") {
+		if err != nil {
+			return nil, fmt.Errorf("list provider subscriptions: %w", err)
+		}
+		all = append(all, registration.Provider{CloudID: row.Partition, Note: noteOf(row), Subscription: strings.TrimPrefix(row.Key, providerPrefix)})
+	}
+	return all, nil
+}
+
 // Holder implements registration.Store. A registration without a name of its own
 // has one by its cloudId, which nobody needs to claim.
 func (r Registry) Holder(ctx context.Context, name string) (string, error) {
