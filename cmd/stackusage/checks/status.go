@@ -143,7 +143,7 @@ func rowsOf(s status.Status) []status.Finding {
 	rows := s.Findings
 	for _, r := range s.Registrations {
 		if r.Problems+r.Notices == 0 {
-			rows = append(rows, status.Finding{Severity: healthy, Registration: r.Title(), CloudID: r.CloudID, Text: progressOf(r)})
+			rows = append(rows, status.Finding{Severity: healthy, Registration: r.Title(), CloudID: r.CloudID, Text: Progress(r)})
 		}
 	}
 	return rows
@@ -153,7 +153,7 @@ func printForPeople(out io.Writer, s status.Status) error {
 	var grid cli.Grid
 	width := len("app")
 	for _, r := range s.Registrations {
-		grid.Row(r.Title(), health(r), progressOf(r))
+		grid.Row(r.Title(), Health(r), Progress(r))
 		width = max(width, len(r.Title()))
 	}
 	if err := grid.Print(out); err != nil {
@@ -190,11 +190,12 @@ func printForPeople(out io.Writer, s status.Status) error {
 	if len(s.Registrations)+len(s.Findings) > 0 {
 		fmt.Fprintln(out)
 	}
-	_, err := fmt.Fprintln(out, looked(s))
+	_, err := fmt.Fprintln(out, Looked(s))
 	return err
 }
 
-func health(r status.Registration) string {
+// Health is how a registration is, in a few words.
+func Health(r status.Registration) string {
 	var parts []string
 	if r.Problems > 0 {
 		parts = append(parts, cli.Count(r.Problems, "problem"))
@@ -211,8 +212,8 @@ func health(r status.Registration) string {
 	return strings.Join(parts, ", ")
 }
 
-// progressOf is how far a stack has come.
-func progressOf(r status.Registration) string {
+// Progress is how far a stack has come.
+func Progress(r status.Registration) string {
 	text := "nothing accepted yet"
 	if r.LastHour != nil {
 		text = "last hour " + r.LastHour.String()
@@ -226,8 +227,8 @@ func progressOf(r status.Registration) string {
 	return text
 }
 
-// looked is what the status has looked at.
-func looked(s status.Status) string {
+// Looked is what the status has looked at.
+func Looked(s status.Status) string {
 	text := fmt.Sprintf("%s, %s checked", cli.Count(len(s.Registrations), "registration"), cli.Count(s.Checked, "open item"))
 	if s.Sweep == nil {
 		return text + ", Sweep has not run"

@@ -53,6 +53,9 @@ stackusage console --port 0 --prices prices.csv`, func(ctx context.Context) erro
 		if _, err := names.Read(); err != nil {
 			return err
 		}
+		if _, err := e.Storage(); err != nil { // settings that are missing, too
+			return err
+		}
 		return run(ctx, e, root, port, open, append(prices.Args(), names.Args()...))
 	})
 	cmd.Flags().IntVar(&port, "port", defaultPort, "`port` on 127.0.0.1; 0: one that is free")

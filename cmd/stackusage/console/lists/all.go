@@ -20,8 +20,8 @@ const reason = "REASON"
 var All = []List{
 	{
 		Path: "/quarantine", Title: "Quarantine", Lead: "Rejected rows by hour, code and state. They are in no bill until somebody resubmits or dismisses them.",
-		Command: []string{"quarantine", "list"},
-		Fields:  []page.Field{registration, {Name: "state", Label: "State", Options: page.Choices("", "", string(hourlog.RowRejected), string(hourlog.Redriven), string(hourlog.Dismissed))}},
+		Command: []string{"quarantine", "list"}, Long: []string{"WHY"},
+		Fields: []page.Field{registration, {Name: "state", Label: "State", Options: page.Choices("", "", string(hourlog.RowRejected), string(hourlog.Redriven), string(hourlog.Dismissed))}},
 		Link: func(row any, column string) string {
 			g := row.(quarantine.Group)
 			switch column {
@@ -32,19 +32,19 @@ var All = []List{
 			}
 			return ""
 		},
-		Act: func(row any) [][]string {
+		Act: func(row any, name string) [][]string {
 			g := row.(quarantine.Group)
 			if g.State != hourlog.RowRejected {
 				return nil
 			}
-			of := []string{"--registration", g.CloudID, "--hour", g.Hour.String(), "--code", g.Code}
+			of := []string{"--registration", name, "--hour", g.Hour.String(), "--code", g.Code}
 			return [][]string{append([]string{"quarantine", "show"}, of...), append(append([]string{"quarantine", "dismiss"}, of...), "--reason", reason)}
 		},
 	},
 	{
 		Path: "/batches", Title: "Batches", Lead: "Batches of daily records that are sent to commerce.",
-		Command: []string{"batch", "list"},
-		Fields:  []page.Field{registration, {Name: "day", Label: "Usage day", Kind: "date"}, {Name: "all", Label: "Which", Switch: true, Options: []page.Option{{Text: "without an outcome"}, {Value: "true", Text: "all"}}}},
+		Command: []string{"batch", "list"}, Long: []string{"LAST RESPONSE"},
+		Fields: []page.Field{registration, {Name: "day", Label: "Usage day", Kind: "date"}, {Name: "all", Label: "Which", Switch: true, Options: []page.Option{{Text: "without an outcome"}, {Value: "true", Text: "all"}}}},
 		Link: func(row any, column string) string {
 			b := row.(batches.Row)
 			if column == "USAGE DAY" {
@@ -52,19 +52,19 @@ var All = []List{
 			}
 			return ""
 		},
-		Act: func(row any) [][]string {
+		Act: func(row any, name string) [][]string {
 			b := row.(batches.Row)
 			if b.DeclinedSince == nil && b.NotBefore == nil {
 				return nil
 			}
-			return [][]string{{"batch", "retry", "--registration", b.CloudID, "--day", b.Day, "--revision", strconv.Itoa(b.Revision), "--batch", strconv.Itoa(b.Batch), "--reason", reason}}
+			return [][]string{{"batch", "retry", "--registration", name, "--day", b.Day, "--revision", strconv.Itoa(b.Revision), "--batch", strconv.Itoa(b.Batch), "--reason", reason}}
 		},
 	},
 	{
 		Path: "/messages", Title: "Failed messages", Lead: "Queue messages that no function could process.",
-		Command: []string{"message", "list"},
-		Fields:  []page.Field{{Name: "all", Label: "Which", Switch: true, Options: []page.Option{{Text: "failed"}, {Value: "true", Text: "dismissed, too"}}}},
-		Act: func(row any) [][]string {
+		Command: []string{"message", "list"}, Long: []string{"WHY"},
+		Fields: []page.Field{{Name: "all", Label: "Which", Switch: true, Options: []page.Option{{Text: "failed"}, {Value: "true", Text: "dismissed, too"}}}},
+		Act: func(row any, _ string) [][]string {
 			m := row.(messages.Row)
 			if m.Decided != nil {
 				return nil

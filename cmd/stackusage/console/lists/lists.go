@@ -3,7 +3,9 @@
 package lists
 
 import (
+	"fmt"
 	"io"
+	"slices"
 
 	"stackusage/cmd/stackusage/cli"
 	"stackusage/cmd/stackusage/console/page"
@@ -16,8 +18,9 @@ type List struct {
 	Fields            []page.Field // flags of the command that the page has as filters
 	Always            []string     // flags that are not filters
 
-	Link func(row any, column string) string // address for a cell; nil: no links
-	Act  func(row any) [][]string            // commands to act on a row; nil: none
+	Link func(row any, column string) string   // address for a cell; nil: no links
+	Act  func(row any, name string) [][]string // commands to act on a row of the registration with a name; nil: none
+	Long []string                              // columns whose texts may be long; the others never wrap
 }
 
 // Show makes the page.
@@ -50,7 +53,7 @@ func (l List) table(r *page.Request, part *page.Part, rows cli.Rows) page.Table 
 		t.Columns = append(t.Columns, page.Column{Name: name})
 	}
 	if l.Act != nil {
-		t.Columns = append(t.Columns, page.Column{Name: "ACT"})
+		t.Columns = append(t.Columns, page.Column{Name: "NEXT"})
 	}
 	t.Rows = func(yield func([]page.Cell, error) bool) {
 		for v, err := range rows.All {
@@ -62,13 +65,16 @@ func (l List) table(r *page.Request, part *page.Part, rows cli.Rows) page.Table 
 			for i, c := range v.Cells {
 				cell := page.CellOf(c)
 				t.Columns[i].Number = t.Columns[i].Number || cell.Number
+				if !slices.Contains(l.Long, rows.Head[i]) {
+					cell.Class = "nowrap"
+				}
 				if l.Link != nil {
 					cell.Href = l.Link(v.Row, rows.Head[i])
 				}
 				cells = append(cells, cell)
 			}
 			if l.Act != nil {
-				cells = append(cells, page.Cell{Commands: l.Act(v.Row)})
+				cells = append(cells, page.Cell{Commands: l.Act(v.Row, fmt.Sprint(v.Cells[0]))})
 			}
 			if !yield(cells, nil) {
 				return

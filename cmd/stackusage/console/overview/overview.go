@@ -3,10 +3,21 @@
 package overview
 
 import (
+	"cmp"
 	"embed"
+	"html/template"
+	"strings"
 
+	"golang.org/x/sync/errgroup"
+
+	"stackusage/cmd/stackusage/checks"
+	"stackusage/cmd/stackusage/cli"
 	"stackusage/cmd/stackusage/console/page"
+	"stackusage/cmd/stackusage/days"
+	"stackusage/cmd/stackusage/hours"
+	"stackusage/shared/hourlog"
 	"stackusage/shared/status"
+	"stackusage/shared/usage"
 )
 
 //go:embed *.html
@@ -14,14 +25,149 @@ var files embed.FS
 
 var templates = page.Parse(files, "*.html")
 
+// at once is how many registrations are read at the same time.
+const atOnce = 4
+
+// card is what the page says of a registration.
+type card struct {
+	status.Registration
+	Health   string
+	Bad      bool
+	Progress string
+	LastDay  string        // closed
+	Rows     template.HTML // of the last hours, as a picture
+	Notes    []string      // what could not be read
+}
+
+// view is the state of all.
+type view struct {
+	Cards    []*card
+	Findings []finding
+	Looked   string
+}
+
+// finding is a finding with the words that people read.
+type finding struct {
+	status.Finding
+	Title string
+	Text  string
+	Look  string // address of the page that shows it; empty: none
+	Next  []next
+}
+
+// next is a command to run.
+type next struct{ Lead, Command, Note string }
+
 // Show makes the page.
 func Show(r *page.Request) (*page.Page, error) {
 	p := &page.Page{Title: "Overview", Section: "/"}
+	var v view
 	p.Part(r, "registrations", "Registrations", func(part *page.Part) error {
 		part.Command = []string{"status"}
-		return page.Ask(r, func(s status.Status) error {
-			return part.Render(templates, "cards", s)
+		err := page.Ask(r, func(s status.Status) error {
+			v = of(s)
+			return nil
 		}, part.Command...)
+		if err != nil {
+			return err
+		}
+		var group errgroup.Group
+		group.SetLimit(atOnce)
+		for _, c := range v.Cards {
+			group.Go(func() error { c.read(r); return nil })
+		}
+		_ = group.Wait() // what a card lacks stands in it
+		return part.Render(templates, "cards", v)
 	})
+	if len(v.Findings) > 0 {
+		p.Part(r, "findings", "Findings", func(part *page.Part) error { return part.Render(templates, "findings", v) })
+	}
 	return p, nil
+}
+
+// of is the words for a status.
+func of(s status.Status) (v view) {
+	for _, reg := range s.Registrations {
+		v.Cards = append(v.Cards, &card{Registration: reg, Health: checks.Health(reg), Bad: reg.Problems > 0, Progress: checks.Progress(reg)})
+	}
+	for _, f := range s.Findings {
+		shown := finding{Finding: f, Title: cmp.Or(f.Registration, "app"), Text: f.Text, Look: look(f)}
+		if !f.Since.IsZero() && !strings.Contains(f.Text, "since") {
+			shown.Text += ", since " + usage.Point(f.Since)
+		}
+		for i, step := range f.Next {
+			n := next{Lead: "next:", Command: step.Command, Note: step.Note}
+			if i > 0 {
+				n.Lead = "or:"
+			}
+			shown.Next = append(shown.Next, n)
+		}
+		v.Findings = append(v.Findings, shown)
+	}
+	v.Looked = checks.Looked(s)
+	return v
+}
+
+// sparkDays are the reported days whose hours the picture has.
+const sparkDays = 3
+
+// closedDays is how far back the last closed day is looked for.
+const closedDays = 45
+
+// read reads the last hours and the last closed day.
+func (c *card) read(r *page.Request) {
+	if c.LastHour == nil {
+		return
+	}
+	last := c.LastHour.Day()
+	c.note(page.Ask(r, func(rows cli.Rows) error {
+		var counts []int64
+		for v, err := range rows.All {
+			if err != nil {
+				return err
+			}
+			if h := v.Row.(hours.Row); h.Verdict == string(hourlog.Accepted) {
+				counts = append(counts, h.Records)
+			}
+		}
+		c.Rows = page.Sparkline(counts, "rows of the last reported hours")
+		return nil
+	}, "hour", "list", "--registration", c.CloudID, "--from", (last - sparkDays + 1).String(), "--to", last.String()))
+	c.note(page.Ask(r, func(rows cli.Rows) error {
+		for v, err := range rows.All {
+			if err != nil {
+				return err
+			}
+			if d := v.Row.(days.Row); !d.Closed.IsZero() {
+				c.LastDay = d.Day
+			}
+		}
+		return nil
+	}, "day", "list", "--registration", c.CloudID, "--from", (last - closedDays).String(), "--to", last.String()))
+}
+
+func (c *card) note(err error) {
+	if err != nil {
+		c.Notes = append(c.Notes, page.Explain(err))
+	}
+}
+
+// look is the page that shows what a finding is about.
+func look(f status.Finding) string {
+	switch f.Code {
+	case status.HoursMissing, status.HoursAccepted, status.StackSilent, status.HourConflict, status.FileRejected, status.FileUnregistered:
+		return page.Href("/calendar", "registration", f.CloudID)
+	case status.RowsUndecided:
+		return page.Href("/quarantine", "registration", f.CloudID, "state", string(hourlog.RowRejected))
+	case status.DayOverdue, status.DayWaits, status.RecordsDeclined:
+		if f.UsageDay != "" {
+			return page.Href("/day", "registration", f.CloudID, "day", f.UsageDay)
+		}
+		return page.Href("/days", "registration", f.CloudID)
+	case status.BatchRefused, status.BatchUnanswered, status.CredentialsRefused:
+		return page.Href("/batches", "registration", f.CloudID)
+	case status.MessagesFailed, status.MessagesPoisoned:
+		return "/messages"
+	}
+	return ""
 }

@@ -150,6 +150,14 @@ type Shown struct {
 	Err        error
 }
 
+// Label is the name of a column, which stands beside its cells on a narrow screen.
+func (s *Shown) Label(column int) string {
+	if column < len(s.Columns) {
+		return s.Columns[column].Name
+	}
+	return ""
+}
+
 // show reads the rows of a page.
 func (t Table) show(r *Request, id string) *Shown {
 	skip, err := strconv.Atoi(r.Get("skip-" + id))
