@@ -90,7 +90,7 @@ package-agent: ## build the agent for Linux and Windows, and its Debian package
 	$(NFPM) package --config infra/agent/nfpm.yaml --packager deb --target $(DIST)/stackusage-agent_$(VERSION)_amd64.deb
 
 # Not the packages whose tests build and run programs.
-CHECKED = $(shell $(GO) list ./... | grep -vE '/(test(/.*)?|infra(/.*)?|cmd/devstack|cmd/stackusage-agent|internal/devstack/(functionhost|azurite|accountpage)|internal/(bicep|appzip|npm))$$')
+CHECKED = $(shell $(GO) list ./... | grep -vE '/(test(/.*)?|infra(/.*)?|cmd/devstack|cmd/stackusage-agent|internal/devstack/(functionhost|azurite|accountpage)|internal/(bicep|appzip|npm|browsertest))$$')
 check: lint ## the inner loop: lint, vet, and the tests that need neither Azurite nor programs
 	STACKUSAGE_CHECK=1 $(GO) test -short -vet=off $(CHECKED)
 

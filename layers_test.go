@@ -109,6 +109,8 @@ var layers = map[string][]string{
 	// Only tests import it.
 	"internal/ledgertest": {"internal/devstack/azurite/azuritetest", "internal/faultstore", "internal/memstore", "shared/azurestore", "shared/daily", "shared/daybook", "shared/hourlog", "shared/openday", "shared/outbox", "shared/reasoned", "shared/table", "shared/usage"},
 
+	"internal/browsertest": {"internal/npm"}, // only tests import it
+
 	// Stand-ins know nothing of the product: they meet it over HTTP and storage.
 	"internal/bicep":                         {"internal/npm"},
 	"internal/devstack/azurite":              {"internal/npm", "internal/devstack/loopback"},

@@ -1,5 +1,5 @@
 // Package npm installs tools from npm that are pinned by a package-lock.json in
-// the checkout: Azurite, the grammar that checks the templates, and markdownlint.
+// the checkout: Azurite, the grammar that checks the templates, markdownlint, and axe-core.
 package npm
 
 import (

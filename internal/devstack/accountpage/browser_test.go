@@ -4,122 +4,28 @@ import (
 	"context"
 	"encoding/csv"
 	"os"
-	"os/exec"
 	"path/filepath"
 	"strings"
 	"testing"
-	"time"
 
 	"github.com/chromedp/cdproto/browser"
 	"github.com/chromedp/chromedp"
 	"github.com/chromedp/chromedp/kb"
 	"github.com/google/go-cmp/cmp"
+
+	"stackusage/internal/browsertest"
 )
 
 // screenshots is where a run leaves what it saw; git ignores it.
 var screenshots = filepath.Join("..", "..", "..", "out", "accountpage")
 
-// chromium finds Debian's browser, and installs it where a run may do so.
-func chromium(t *testing.T) string {
-	t.Helper()
-	for _, name := range []string{"chromium", "chromium-browser", "google-chrome"} {
-		if path, err := exec.LookPath(name); err == nil {
-			return path
-		}
-	}
-	ci := os.Getenv("CI") != ""
-	if ci && os.Geteuid() == 0 {
-		for _, args := range [][]string{{"update", "-qq"}, {"install", "-y", "-qq", "--no-install-recommends", "chromium"}} {
-			cmd := exec.CommandContext(t.Context(), "apt-get", args...)
-			cmd.Env = append(os.Environ(), "DEBIAN_FRONTEND=noninteractive")
-			if out, err := cmd.CombinedOutput(); err != nil {
-				t.Fatalf("install chromium: %v\n%s", err, out)
-			}
-		}
-		if path, err := exec.LookPath("chromium"); err == nil {
-			return path
-		}
-	}
-	if ci {
-		t.Fatal("chromium must be there in CI")
-	}
-	t.Skip("chromium is not here; install it with: apt-get install chromium")
-	return ""
-}
-
-// browse starts a browser of its own for a test.
-func browse(t *testing.T) context.Context {
-	t.Helper()
-	options := []chromedp.ExecAllocatorOption{chromedp.ExecPath(chromium(t)), chromedp.UserDataDir(profile(t)), chromedp.WindowSize(1200, 900),
-		chromedp.WSURLReadTimeout(time.Minute)}
-	for _, flag := range []string{"headless", "no-sandbox", "disable-gpu", "disable-quic", "no-first-run", "disable-background-networking",
-		"disable-component-update", "disable-sync", "disable-dev-shm-usage", "no-default-browser-check", "hide-scrollbars"} {
-		options = append(options, chromedp.Flag(flag, true))
-	}
-	// Not t.Context, which ends before the cleanup: the browser is asked to end.
-	allocator, end := chromedp.NewExecAllocator(context.Background(), options...)
-	t.Cleanup(end)
-	tab, _ := chromedp.NewContext(allocator)
-	t.Cleanup(func() {
-		if err := chromedp.Cancel(tab); err != nil {
-			t.Logf("end browser: %v", err)
-		}
-	})
-	// The browser ends with the context of its first command.
-	run(t, tab)
-	ctx, cancel := context.WithTimeout(tab, 3*time.Minute)
-	t.Cleanup(cancel)
-	return ctx
-}
-
-// profile is a folder for the browser, whose children may write into it for a
-// moment after it ended.
-func profile(t *testing.T) string {
-	t.Helper()
-	dir, err := os.MkdirTemp("", "accountpage-")
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() {
-		for range 50 {
-			if os.RemoveAll(dir) == nil {
-				return
-			}
-			time.Sleep(100 * time.Millisecond)
-		}
-		t.Logf("left behind: %s", dir)
-	})
-	return dir
-}
-
-func run(t *testing.T, ctx context.Context, actions ...chromedp.Action) {
-	t.Helper()
-	if err := chromedp.Run(ctx, actions...); err != nil {
-		t.Fatal(err)
-	}
-}
+var browse, run, texts, quoteJS = browsertest.Browse, browsertest.Run, browsertest.Texts, browsertest.QuoteJS
 
 // shot keeps what the page looks like.
 func shot(t *testing.T, ctx context.Context, name string) {
 	t.Helper()
-	var png []byte
-	run(t, ctx, chromedp.FullScreenshot(&png, 100))
-	if err := os.MkdirAll(screenshots, 0o755); err != nil {
-		t.Fatal(err)
-	}
-	if err := os.WriteFile(filepath.Join(screenshots, name+".png"), png, 0o644); err != nil {
-		t.Fatal(err)
-	}
+	browsertest.Shot(t, ctx, screenshots, name)
 }
-
-// texts of all elements that a selector finds, trimmed.
-func texts(t *testing.T, ctx context.Context, selector string) (out []string) {
-	t.Helper()
-	run(t, ctx, chromedp.Evaluate(`Array.from(document.querySelectorAll(`+quoteJS(selector)+`), e => e.textContent.trim())`, &out))
-	return out
-}
-
-func quoteJS(s string) string { return "'" + strings.ReplaceAll(s, "'", `\'`) + "'" }
 
 func TestInABrowser(t *testing.T) {
 	r := start(t, month()...)
