@@ -109,7 +109,11 @@ func (r *run) rejected(ctx context.Context, h hourlog.Landed) error {
 			for _, line := range r.lines {
 				if line.CarriedFrom == 0 && names(text, line) {
 					seen[row.Line] = true
-					line.RejectedRows = append(line.RejectedRows, RejectedRow{ReportedHour: h.ID.Hour, Blob: state.Blob, Number: row.Line,
+					file := h.ID.SHA16
+					if state.State == hourlog.Redriven {
+						file = h.Original
+					}
+					line.RejectedRows = append(line.RejectedRows, RejectedRow{ReportedHour: h.ID.Hour, Blob: state.Blob, SHA16: file, Number: row.Line,
 						Code: row.Code, Reason: row.Reason, State: string(state.State), By: state.DecidedBy, Why: state.DecisionReason})
 				}
 			}

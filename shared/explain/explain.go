@@ -131,6 +131,7 @@ type Revision struct {
 type Change struct {
 	ReportedHour usage.Hour     `json:"reportedHour"`
 	Blob         string         `json:"hourBlob"`
+	SHA16        string         `json:"sha16"`
 	Quantity     usage.Quantity `json:"quantity"` // below zero: it was accepted before, and is not any more
 	Rows         int64          `json:"rows"`
 	Listed       []Row          `json:"listed,omitempty"`
@@ -164,6 +165,7 @@ type Pending struct {
 type RejectedRow struct {
 	ReportedHour usage.Hour `json:"reportedHour"`
 	Blob         string     `json:"hourBlob"`
+	SHA16        string     `json:"sha16"`
 	Number       int64      `json:"row"`
 	Code         string     `json:"code"`
 	Reason       string     `json:"reason"`

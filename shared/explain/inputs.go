@@ -217,7 +217,7 @@ func (r *run) changes(line *Line, read map[string]*input) {
 
 // change describes how an input differs from what the revision before had of it.
 func change(in *input, was, is part) Change {
-	c := Change{ReportedHour: in.id.Hour, Blob: in.row.Blob, Quantity: is.quantity.Sub(was.quantity), Rows: is.rows, Listed: is.listed, Corrects: in.row.Original}
+	c := Change{ReportedHour: in.id.Hour, Blob: in.row.Blob, SHA16: in.id.SHA16, Quantity: is.quantity.Sub(was.quantity), Rows: is.rows, Listed: is.listed, Corrects: in.row.Original}
 	out := is.rows < was.rows
 	if out {
 		c.Rows, c.Listed = was.rows, was.listed

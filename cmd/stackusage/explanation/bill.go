@@ -52,8 +52,8 @@ func (q *question) readBill(statement func(details.Statement) error, row func(de
 	return err
 }
 
-// billed is a daily row of the file as it is listed.
-type billed struct {
+// Billed is a daily row of the file as it is listed.
+type Billed struct {
 	Line     int            `json:"line"`
 	UsageDay usage.Day      `json:"usageDay"`
 	RecordID string         `json:"recordId"`
@@ -79,13 +79,13 @@ func (q *question) statement(s details.Statement, all []details.Statement) error
 		}
 	}
 	var sum usage.Quantity
-	rows := func(yield func(billed, error) bool) {
+	rows := func(yield func(Billed, error) bool) {
 		err := q.readBill(func(details.Statement) error { return nil }, func(r details.Row) error {
 			if r.Payer != s.Payer || r.SKU != s.SKU || details.Month(r.Day) != s.Month {
 				return nil
 			}
 			sum = sum.Add(r.Quantity)
-			b := billed{Line: r.Line, UsageDay: r.Day, RecordID: r.RecordID, Resource: r.ResourceURI, Quantity: r.Quantity}
+			b := Billed{Line: r.Line, UsageDay: r.Day, RecordID: r.RecordID, Resource: r.ResourceURI, Quantity: r.Quantity}
 			if known && others == 0 {
 				b.Amount = r.Quantity.Mul(rate).String()
 			}
@@ -95,19 +95,22 @@ func (q *question) statement(s details.Statement, all []details.Statement) error
 			return nil
 		})
 		if err != nil && !errors.Is(err, errStop) {
-			yield(billed{}, err)
+			yield(Billed{}, err)
 		}
 	}
 	wrong, err := misrounded(s)
 	if err != nil {
 		return err
 	}
+	if q.env.View != nil {
+		return q.env.View(Statement{Statement: s, Rows: rows, Differs: wrong, Together: func() string { return together(s, others, sum, rate) }})
+	}
 	if q.env.Tables() {
 		fmt.Fprintf(q.env.Stdout, "%s   %s   charged to %s: %s %s\n", s.MeterName, s.Month, usage.DashedGUID(s.Payer), s.Quantity, s.Unit)
 	}
-	if err := cli.List(q.env, rows, cli.Table[billed]{
+	if err := cli.List(q.env, rows, cli.Table[Billed]{
 		Head: []string{"LINE", "USAGE DAY", "RECORD", "RESOURCE", "QUANTITY", "EXACT AMOUNT"},
-		Cells: func(b billed) []any {
+		Cells: func(b Billed) []any {
 			return []any{b.Line, b.UsageDay, b.RecordID, cli.Resource(b.Resource), b.Quantity, cli.Number(b.Amount)}
 		},
 		None: "no daily rows",
@@ -118,7 +121,7 @@ func (q *question) statement(s details.Statement, all []details.Statement) error
 		defer fmt.Fprintf(q.env.Stderr, "DIFFERS %s\n", wrong)
 	}
 	if q.env.Tables() {
-		q.together(s, others, sum, rate)
+		fmt.Fprintf(q.env.Stdout, "%s\nexplain one of them: stackusage explain RECORD --day DAY\n", together(s, others, sum, rate))
 	}
 	if wrong != "" {
 		return cli.ErrDifferences
@@ -127,16 +130,14 @@ func (q *question) statement(s details.Statement, all []details.Statement) error
 }
 
 // together says how the daily rows make the row of the statement.
-func (q *question) together(s details.Statement, others int, sum, rate usage.Quantity) {
+func together(s details.Statement, others int, sum, rate usage.Quantity) string {
 	switch {
 	case others > 0:
-		fmt.Fprintf(q.env.Stdout, "%d rows of the statement share these daily rows, which add up to %s: the file does not say which is under which\n", others+1, sum)
+		return fmt.Sprintf("%d rows of the statement share these daily rows, which add up to %s: the file does not say which is under which", others+1, sum)
 	case s.Rate == "":
-		fmt.Fprintln(q.env.Stdout, "no price is known")
-	default:
-		fmt.Fprintf(q.env.Stdout, "together %s at %s are %s, rounded once, half to even: %s %s\n", sum, rate, sum.Mul(rate), s.Value, s.Currency)
+		return "no price is known"
 	}
-	fmt.Fprintf(q.env.Stdout, "explain one of them: stackusage explain RECORD --day DAY\n")
+	return fmt.Sprintf("together %s at %s are %s, rounded once, half to even: %s %s", sum, rate, sum.Mul(rate), s.Value, s.Currency)
 }
 
 // misrounded says how a row of the statement has another amount than quantity times rate,

@@ -3,14 +3,12 @@ package explanation
 import (
 	"cmp"
 	"fmt"
-	"io"
 	"path"
 	"strings"
 
 	"stackusage/cmd/stackusage/cli"
 	"stackusage/shared/explain"
 	"stackusage/shared/landing"
-	"stackusage/shared/prices"
 	"stackusage/shared/usage"
 )
 
@@ -19,6 +17,10 @@ const shown = 3
 
 func (q *question) print(r *explain.Report) error {
 	switch {
+	case q.env.View != nil:
+		if err := q.env.View(Answer{Report: r, Prices: q.list}); err != nil {
+			return err
+		}
 	case q.env.JSON():
 		if err := cli.Report(q.env, r); err != nil {
 			return err
@@ -84,7 +86,9 @@ func (q *question) line(r *explain.Report, l explain.Line) error {
 	if err := t.grid.Print(out); err != nil {
 		return err
 	}
-	notBilled(out, l)
+	for _, text := range Beside(l) {
+		fmt.Fprintln(out, text)
+	}
 	return nil
 }
 
@@ -101,7 +105,7 @@ func (q *question) tree(r *explain.Report, l explain.Line) *tree {
 		t.grid.Head[0] = "(quantities only: no price list is named)"
 		return t
 	}
-	price := q.list.Of(prices.Charge{Day: r.Day, MeterID: l.MeterID, CommerceMeterID: l.CommerceMeterID, Class: l.MeterClass, Model: l.BillingModel})
+	price := Answer{Report: r, Prices: q.list}.Price(l)
 	if !price.Known {
 		t.grid.Head[0] = "(no price is known: " + price.Note + ")"
 		return t
@@ -136,9 +140,8 @@ func (q *question) revision(t *tree, l explain.Line, rev explain.Revision) {
 	if rev.RecordID != "" {
 		t.title(fmt.Sprintf("  record %s, %s", rev.RecordID, cmp.Or(rev.Outcome, "no outcome yet")))
 	}
-	var sum, hidden usage.Quantity
+	var hidden usage.Quantity
 	for i, c := range rev.Changes {
-		sum = sum.Add(c.Quantity)
 		if i < shown || q.all || len(rev.Changes) == shown+1 {
 			q.change(t, c)
 		} else {
@@ -148,34 +151,9 @@ func (q *question) revision(t *tree, l explain.Line, rev explain.Revision) {
 	if more := len(rev.Changes) - shown; more > 1 && !q.all {
 		t.row(fmt.Sprintf("  ... %d more reported hours; --all shows them", more), hidden)
 	}
-	if l.CarriedFrom != 0 {
-		sum = rev.Total // the rows above it
-		if rev.Number > l.Revisions[0].Number {
-			sum = usage.Quantity{}
-		}
+	if rest, why := Rest(l, rev); rest.Sign() != 0 {
+		t.row("  "+why, rest)
 	}
-	if rest := rev.Added.Sub(sum); rest.Sign() != 0 {
-		t.row("  "+reasonOf(rev, rest), rest)
-	}
-}
-
-// reasonOf says why a revision billed something else than its hours have.
-func reasonOf(rev explain.Revision, rest usage.Quantity) string {
-	switch {
-	case rev.RecordID == "" && rev.Carried.Sign() != 0:
-		return fmt.Sprintf("billed on %s instead: carried forward", rev.CarriedTo)
-	case rev.RecordID == "" && rev.Reporting != "":
-		return "not billed: usage reporting was off"
-	case rev.RecordID == "" && rev.Waived.Sign() != 0:
-		return "not billed: by the decision of an operator"
-	case rev.RecordID != "" && rev.Outcome == "":
-		return "sent, no outcome yet"
-	case rev.RecordID != "" && !rev.Sent.Equal(rev.Added):
-		return fmt.Sprintf("sent %s, commerce's outcome: %s", rev.Sent, strings.TrimSpace(rev.Outcome+" "+rev.Code+" "+rev.Message))
-	case rest.Sign() > 0:
-		return "billed now, not billed by the revisions before"
-	}
-	return "taken back"
 }
 
 // change prints a reported hour and its rows.
@@ -201,50 +179,6 @@ func (q *question) change(t *tree, c explain.Change) {
 	}
 	if more := c.Rows - int64(min(limit, len(c.Listed))); more > 0 {
 		t.title(fmt.Sprintf("    ... %d more rows", more))
-	}
-}
-
-// notBilled prints what stands beside the line.
-func notBilled(out io.Writer, l explain.Line) {
-	for _, p := range l.Pending {
-		since := "accepted since the last revision"
-		if p.Quantity.Sign() < 0 {
-			since = "no longer accepted since the last revision"
-		}
-		fmt.Fprintf(out, "not billed yet: %s of reported hour %s, %s (%s)\n", p.Quantity, p.ReportedHour.String(), since, p.Blob)
-	}
-	if l.Waived.Sign() != 0 {
-		fmt.Fprintf(out, "not billed: %s, by the decision of an operator\n", l.Waived)
-	}
-	for _, rev := range l.Revisions {
-		if rev.Carried.Sign() != 0 {
-			fmt.Fprintf(out, "billed on %s instead: %s, carried forward by revision %d\n", rev.CarriedTo, rev.Carried, rev.Number)
-		}
-	}
-	rest := l.Used.Sub(l.Billed).Sub(l.CarriedAway).Sub(l.Waived)
-	switch last := l.Revisions[len(l.Revisions)-1]; {
-	case l.Unreported || rest.Sign() == 0 || last.RecordID == "":
-	case last.Outcome == "":
-		fmt.Fprintf(out, "not billed yet: %s, commerce has no outcome yet\n", rest)
-	default:
-		fmt.Fprintf(out, "not billed: %s, commerce's outcome is %s; the next revision bills it again\n", rest, last.Outcome)
-	}
-	if l.Unreported {
-		fmt.Fprintf(out, "not billed: %s, because usage reporting was off\n", l.Used)
-	}
-	for _, c := range l.Conflicts {
-		fmt.Fprintf(out, "in conflict: another file of reported hour %s has %s in place of %s, undecided: stackusage hour compare --hour %s --sha16 %s\n",
-			c.ReportedHour.String(), c.Quantity, c.Accepted, c.ReportedHour.String(), c.SHA16)
-	}
-	for _, row := range l.RejectedRows {
-		text := fmt.Sprintf("rejected row %d of %s: %s, %s", row.Number, row.Blob, row.Code, row.State)
-		if row.By != "" {
-			text += fmt.Sprintf(" by %s: %s", row.By, row.Why)
-		}
-		fmt.Fprintln(out, text)
-	}
-	if len(l.Pending) == 0 && len(l.RejectedRows) == 0 && len(l.Conflicts) == 0 {
-		fmt.Fprintln(out, "not billed: 0 rejected rows that name the resource, 0 hours to come")
 	}
 }
 

@@ -1,7 +1,6 @@
 package explanation
 
 import (
-	"bytes"
 	"strings"
 	"testing"
 
@@ -9,7 +8,7 @@ import (
 	"stackusage/shared/usage"
 )
 
-// TestNotBilled: what commerce declined, or has no outcome of, stands beside the line.
+// TestBeside: what commerce declined, or has no outcome of, stands beside the line.
 func TestNotBilled(t *testing.T) {
 	q, err := usage.ParseQuantity("0.0756")
 	if err != nil {
@@ -24,9 +23,7 @@ func TestNotBilled(t *testing.T) {
 		if outcome == "Accepted" {
 			l.Billed = q
 		}
-		var out bytes.Buffer
-		notBilled(&out, l)
-		if text := out.String(); want != "" && !strings.Contains(text, want) || want == "" && strings.Contains(text, "0.0756") {
+		if text := strings.Join(Beside(l), "\n"); want != "" && !strings.Contains(text, want) || want == "" && strings.Contains(text, "0.0756") {
 			t.Errorf("%q: %s", outcome, text)
 		}
 	}
