@@ -10,6 +10,7 @@ package azurestore
 import (
 	"errors"
 	"fmt"
+	"net"
 	"net/http"
 	"net/url"
 	"regexp"
@@ -161,6 +162,23 @@ func Credential(getenv func(string) string, name string) (azcore.TokenCredential
 
 func newAccount(tables *aztables.ServiceClient, blobs *azblob.Client, queues *azqueue.ServiceClient) *Account {
 	return &Account{Tables: &Tables{service: tables}, Blobs: &Blobs{client: blobs}, Queues: &Queues{service: queues}}
+}
+
+// WhatToDo is what to do about an error of storage; empty if there is nothing to say.
+func WhatToDo(err error) string {
+	op, dial := errors.AsType[*net.OpError](err)
+	switch status, code := answerOf(err); {
+	case dial && op.Op == "dial":
+		// The SDK's error has the address, and not whose it is.
+		return "nothing answers there; check that UsageStorage and LandingStorage name the right storage, and that it runs"
+	case code == "AuthorizationPermissionMismatch":
+		return "your identity has no role that allows it; to read, it needs Storage Table, Blob and Queue Data Reader on the app's account and Storage Blob Data Reader on the landing account"
+	case code == "AuthorizationFailure":
+		return "the network rules of the storage account keep this machine out, or it needs another way to sign in"
+	case status == http.StatusForbidden:
+		return "storage does not take this sign-in; check the connection in UsageStorage and LandingStorage, and the clock of this machine"
+	}
+	return ""
 }
 
 // hasCode reports whether err is an answer of the service with one of the codes.

@@ -8,7 +8,6 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"net"
 	"strconv"
 	"strings"
 	"sync"
@@ -151,11 +150,10 @@ func indent(example string) string {
 	return "  " + strings.ReplaceAll(strings.TrimSpace(example), "\n", "\n  ")
 }
 
-// WithHint adds what to do where nothing answers: the SDK's error has the address,
-// and not whose it is.
+// WithHint adds what to do about an error of storage.
 func WithHint(err error) error {
-	if op, ok := errors.AsType[*net.OpError](err); ok && op.Op == "dial" {
-		return fmt.Errorf("%w: nothing answers there; check that UsageStorage and LandingStorage name the right storage, and that it runs", err)
+	if hint := azurestore.WhatToDo(err); hint != "" {
+		return fmt.Errorf("%w; %s", err, hint)
 	}
 	return err
 }

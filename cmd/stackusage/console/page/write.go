@@ -13,7 +13,6 @@ import (
 	"strings"
 	"time"
 
-	"stackusage/cmd/stackusage/cli"
 	"stackusage/shared/usage"
 )
 
@@ -152,5 +151,5 @@ func Explain(err error) string {
 	if errors.Is(err, context.DeadlineExceeded) {
 		return "storage did not answer in time: " + err.Error()
 	}
-	return cli.WithHint(err).Error()
+	return err.Error()
 }
