@@ -3,7 +3,7 @@
 // of each meter, download the usage details file. It asks the commerce stand-in
 // over HTTP, so that what it shows is what the API answers.
 //
-//	browser --> session --> page --> GET /v1/bill, /v1/daily-costs, /v1/usage-details.csv
+//	browser --> session --> page --> GET /v1/bill, /v1/daily-costs, /v1/resource-costs, /v1/usage-details.csv
 //
 // Pages are rendered here and need no script; the chart is drawn here, too. The
 // answers' Content-Security-Policy forbids scripts, and everything from elsewhere.
@@ -14,7 +14,7 @@
 //	GET  /signin, POST /signin, POST /signout    a session is a cookie
 //	GET  /subscriptions                          what was charged, by subscription
 //	GET  /subscriptions/{id}[?period=2019-12]    one of them in one period
-//	GET  /subscriptions/{id}/costs.svg           daily cost by meter, a drawing
+//	GET  /subscriptions/{id}/costs.svg           daily cost by meter, a drawing [?look=dark, narrow, narrow-dark]
 //	GET  /subscriptions/{id}/usage-details.csv   the usage details file, to be saved
 package accountpage
 
@@ -67,8 +67,8 @@ func New(opts Options) (*Page, error) {
 		opts.Log = slog.New(slog.DiscardHandler)
 	}
 	p := &Page{opts: opts, password: sha256.Sum256([]byte(opts.Password)), api: api(opts.Commerce), views: make(map[string]*template.Template)}
-	for _, name := range []string{"signin", "subscriptions", "subscription", "problem"} {
-		view, err := template.ParseFS(web, "web/layout.html", "web/"+name+".html")
+	for _, name := range []string{"signin", "subscriptions", "subscription", "nothing", "problem"} {
+		view, err := template.ParseFS(web, "web/layout.html", "web/parts.html", "web/"+name+".html")
 		if err != nil {
 			return nil, fmt.Errorf("account page: %w", err)
 		}

@@ -47,6 +47,27 @@ type meterCost struct {
 	Amount                               string
 }
 
+// resourceCosts is GET /v1/resource-costs, the dearest first.
+type resourceCosts struct {
+	Currency  string
+	Resources []resourceCost
+	Amount    string
+}
+
+type resourceCost struct {
+	ResourceURI, Amount string
+	Meters              []resourceMeter
+	Unpriced            int
+}
+
+type resourceMeter struct {
+	MeterID, MeterName, MeterSubCategory, Unit, Quantity, Rate, Amount string // Rate and Amount are empty where no price is known
+}
+
+func (a api) resourceCosts(ctx context.Context, subscription, month string) (c resourceCosts, err error) {
+	return c, a.read(ctx, "/v1/resource-costs", url.Values{"subscription": {subscription}, "month": {month}}, &c)
+}
+
 func (a api) bill(ctx context.Context, subscription string) (b bill, err error) {
 	query := url.Values{}
 	if subscription != "" {

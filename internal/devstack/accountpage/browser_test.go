@@ -3,12 +3,14 @@ package accountpage_test
 import (
 	"context"
 	"encoding/csv"
+	"fmt"
 	"os"
 	"path/filepath"
 	"strings"
 	"testing"
 
 	"github.com/chromedp/cdproto/browser"
+	"github.com/chromedp/cdproto/emulation"
 	"github.com/chromedp/chromedp"
 	"github.com/chromedp/chromedp/kb"
 	"github.com/google/go-cmp/cmp"
@@ -45,7 +47,7 @@ func TestInABrowser(t *testing.T) {
 		if got := texts(t, ctx, "tbody th"); cmp.Diff([]string{payer, kitPayer}, got) != "" {
 			t.Errorf("%v", got)
 		}
-		shot(t, ctx, "3-subscriptions")
+		checkLooks(t, ctx, "3-subscriptions")
 	})
 	t.Run("numbers of the chosen period equal the API's", func(t *testing.T) {
 		run(t, ctx, chromedp.Click("tbody a"), chromedp.WaitVisible("#period"),
@@ -58,24 +60,63 @@ func TestInABrowser(t *testing.T) {
 		if width < 100 {
 			t.Errorf("%d pixels wide", width)
 		}
-		shot(t, ctx, "4-usage")
 	})
 	t.Run("the download opens and adds up", func(t *testing.T) { checkDownload(t, ctx) })
-	t.Run("the numbers of the chart open, and fit a narrow screen", func(t *testing.T) {
-		run(t, ctx, chromedp.Click("summary"), chromedp.WaitVisible("#daily"))
-		shot(t, ctx, "5-daily")
-		var over bool
-		run(t, ctx, chromedp.EmulateViewport(360, 740), chromedp.Evaluate(`document.documentElement.scrollWidth > innerWidth`, &over))
-		if over {
-			t.Error("the page is wider than the screen")
+	t.Run("what was not charged is folded", func(t *testing.T) {
+		if got := visible(t, ctx, ".amount"); got != 4+1+1+1 { // meters, resources, and a total of each
+			t.Errorf("%d amounts are visible", got)
 		}
-		shot(t, ctx, "6-narrow")
-		run(t, ctx, chromedp.EmulateReset())
+		run(t, ctx, chromedp.Click("#numbers summary"), chromedp.WaitVisible("#daily"), chromedp.Click("#rest summary"), chromedp.WaitVisible("#free"),
+			chromedp.Click("#resources summary"))
+		if got := visible(t, ctx, ".amount"); got != 4+1+1+1+3 {
+			t.Errorf("%d amounts are visible", got)
+		}
+	})
+	t.Run("every amount is visible on every screen, light and dark", func(t *testing.T) { checkLooks(t, ctx, "4-usage") })
+	t.Run("a month without charges is a page", func(t *testing.T) {
+		run(t, ctx, chromedp.Navigate(r.page.URL+"/subscriptions/"+payer+"?period=2019-11"), chromedp.WaitVisible("#nothing"))
+		checkLooks(t, ctx, "5-nothing")
+		run(t, ctx, chromedp.Navigate(r.page.URL+"/subscriptions/"+kitPayer), chromedp.WaitVisible("#free"))
+		checkLooks(t, ctx, "6-kit")
 	})
 	t.Run("signing out ends it", func(t *testing.T) {
 		run(t, ctx, chromedp.Click("header button"), chromedp.WaitVisible("#password"),
 			chromedp.Navigate(r.page.URL+"/subscriptions/"+payer), chromedp.WaitVisible("#password"))
 	})
+}
+
+// visible counts the elements of a selector that a person can see without scrolling sideways.
+func visible(t *testing.T, ctx context.Context, selector string) (n int) {
+	t.Helper()
+	run(t, ctx, chromedp.Evaluate(`Array.from(document.querySelectorAll(`+quoteJS(selector)+`)).filter(e => {
+		if (!e.checkVisibility()) return false;
+		const r = e.getBoundingClientRect();
+		return r.width > 0 && r.left >= 0 && r.right <= innerWidth && e.scrollWidth <= e.clientWidth;
+	}).length`, &n))
+	return n
+}
+
+// checkLooks looks at the open page on a wide and on a narrow screen, light and dark.
+func checkLooks(t *testing.T, ctx context.Context, name string) {
+	t.Helper()
+	amounts := visible(t, ctx, ".amount")
+	for _, width := range []int64{1280, 375} {
+		for scheme, paper := range map[string]string{"light": "rgb(244, 245, 247)", "dark": "rgb(21, 23, 26)"} {
+			var page string
+			run(t, ctx, browsertest.Look(width, scheme), chromedp.Evaluate(`getComputedStyle(document.body).backgroundColor`, &page))
+			if over := browsertest.Wider(t, ctx); len(over) > 0 || page != paper {
+				t.Errorf("%s, %d pixels, %s: wider than the screen: %q; background %s", name, width, scheme, over, page)
+			}
+			look := map[string]string{"1280 light": "", "1280 dark": "&look=dark", "375 light": "&look=narrow", "375 dark": "&look=narrow-dark"}[fmt.Sprint(width, " ", scheme)]
+			run(t, ctx, chromedp.Poll(`(i => i === null || i.complete && i.currentSrc.endsWith(`+quoteJS("period=2019-12"+look)+`))(document.getElementById('chart'))`, nil))
+			if got := visible(t, ctx, ".amount"); got != amounts {
+				t.Errorf("%s, %d pixels, %s: %d of %d amounts are visible", name, width, scheme, got, amounts)
+			}
+			browsertest.Axe(t, ctx)
+			shot(t, ctx, fmt.Sprintf("%s-%d-%s", name, width, scheme))
+		}
+	}
+	run(t, ctx, chromedp.EmulateReset(), emulation.SetEmulatedMedia())
 }
 
 // checkNumbers compares the open page with commerce, number by number.
@@ -96,8 +137,8 @@ func checkNumbers(t *testing.T, ctx context.Context, r *rig) {
 		}
 		want[l.MeterID+" "+l.Quantity+" "+amount]++
 	}
-	meters, quantities, amounts := []string{}, texts(t, ctx, "#meters .quantity"), texts(t, ctx, "#meters .amount")
-	run(t, ctx, chromedp.Evaluate(`Array.from(document.querySelectorAll('#meters tbody tr'), e => e.dataset.meter)`, &meters))
+	meters, quantities, amounts := []string{}, texts(t, ctx, "[data-meter] .quantity"), texts(t, ctx, "[data-meter] .amount")
+	run(t, ctx, chromedp.Evaluate(`Array.from(document.querySelectorAll('[data-meter]'), e => e.dataset.meter)`, &meters))
 	got := map[string]int{}
 	for i, meter := range meters {
 		got[meter+" "+quantities[i]+" "+amounts[i]]++
@@ -113,10 +154,17 @@ func checkNumbers(t *testing.T, ctx context.Context, r *rig) {
 	if diff := cmp.Diff(costs.Days, texts(t, ctx, "#daily tbody th")); diff != "" || len(costs.Days) != 14 {
 		t.Errorf("days (-API +page):\n%s", diff)
 	}
-	for i, total := range texts(t, ctx, "#daily tbody td:last-child") {
+	for i, total := range texts(t, ctx, "#daily tbody .all") {
 		if !strings.HasPrefix(costs.Amounts[i], total[:len(total)-1]) { // the last digit is rounded
 			t.Errorf("%s: %s, the API has %s", costs.Days[i], total, costs.Amounts[i])
 		}
+	}
+	var resources struct {
+		Resources []struct{ ResourceURI, Amount string }
+	}
+	r.api("/v1/resource-costs?month=2019-12&subscription="+payer, &resources)
+	if got := texts(t, ctx, "[data-resource] .amount"); len(got) != 1 || len(resources.Resources) != 1 || !strings.HasPrefix(resources.Resources[0].Amount, got[0][:len(got[0])-1]) {
+		t.Errorf("resources %v, the API has %v", got, resources.Resources)
 	}
 }
 

@@ -10,7 +10,7 @@ func TestBars(t *testing.T) {
 	c, err := chartOf(dailyCosts{Currency: "USD", Days: []string{"2019-12-01"}, Meters: []meterCost{
 		{MeterName: "a", Amounts: []string{"3"}}, {MeterName: "b", Amounts: []string{"-1"}}, {MeterName: "c", Amounts: []string{"1"}},
 		{MeterName: "d", Amounts: []string{"0"}}, {MeterName: "e", Amounts: []string{"-1"}},
-	}}, "December 2019")
+	}}, "December 2019", looks[""])
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -2,6 +2,7 @@ package accountpage_test
 
 import (
 	"math"
+	"net/http"
 	"os"
 	"regexp"
 	"strconv"
@@ -43,13 +44,27 @@ func TestContrastOfTheStyleSheet(t *testing.T) {
 		t.Fatal(err)
 	}
 	css := regexp.MustCompile(`(?s)/\*.*?\*/`).ReplaceAllString(string(text), "")
-	colors := map[string]string{}
-	for _, m := range regexp.MustCompile(`(--[a-z]+):\s*(#[0-9a-f]{6});`).FindAllStringSubmatch(css, -1) {
-		colors[m[1]] = m[2]
+	named := regexp.MustCompile(`(--[a-z]+):\s*(#[0-9a-f]{6});`)
+	light, dark := map[string]string{}, map[string]string{}
+	for _, root := range regexp.MustCompile(`(?s)(prefers-color-scheme: dark\) \{\s*)?:root \{[^}]*`).FindAllStringSubmatch(css, -1) {
+		colors := light
+		if root[1] != "" {
+			colors = dark
+		}
+		for _, m := range named.FindAllStringSubmatch(root[0], -1) {
+			colors[m[1]] = m[2]
+		}
 	}
-	if n := strings.Count(css, "#"); n != len(colors) {
-		t.Errorf("%d colours are written, %d of them named: a colour without a name is not checked", n, len(colors))
+	if n := strings.Count(css, "#"); n != len(light)+len(dark) || len(light) != len(dark) {
+		t.Errorf("%d colours are written, %d light and %d dark ones are named: a colour without a name is not checked", n, len(light), len(dark))
 	}
+	for scheme, colors := range map[string]map[string]string{"light": light, "dark": dark} {
+		t.Run(scheme, func(t *testing.T) { checkContrast(t, css, colors) })
+	}
+}
+
+// checkContrast checks each rule that sets a colour, and what must be seen to be used.
+func checkContrast(t *testing.T, css string, colors map[string]string) {
 	pairs := 0
 	for _, rule := range cssRule.FindAllStringSubmatch(css, -1) {
 		selector, set := strings.TrimSpace(rule[1]), map[string]string{}
@@ -70,32 +85,39 @@ func TestContrastOfTheStyleSheet(t *testing.T) {
 	if pairs < 15 {
 		t.Errorf("%d pairs were found", pairs)
 	}
-	t.Run("what must be seen to be used has 3 to 1", func(t *testing.T) {
-		for name, pair := range map[string][2]string{
-			"edge of a field": {"--field", "--paper"}, "edge of a button": {"--link", "--paper"}, "focus": {"--strong", "--paper"},
-			"focus beside the cards": {"--strong", "--page"}, "focus in the header": {"--paper", "--strong"}, "mark of an error": {"--bad", "--pale"},
-		} {
-			if ratio := contrast(t, colors[pair[0]], colors[pair[1]]); ratio < 3 {
-				t.Errorf("%s: %.2f to 1", name, ratio)
-			}
+	for name, pair := range map[string][2]string{
+		"edge of a field": {"--field", "--paper"}, "edge of a button": {"--link", "--paper"}, "focus": {"--strong", "--paper"},
+		"focus beside the cards": {"--strong", "--page"}, "focus in the header": {"--onbar", "--bar"}, "mark of an error": {"--bad", "--pale"},
+	} {
+		if ratio := contrast(t, colors[pair[0]], colors[pair[1]]); ratio < 3 {
+			t.Errorf("%s: %.2f to 1, WCAG AA wants 3", name, ratio)
 		}
-	})
+	}
 }
 
 func TestContrastOfTheChart(t *testing.T) {
 	r := start(t, month()...)
 	r.signIn()
-	chart := r.get("/subscriptions/" + payer + "/costs.svg?period=2019-12").text
-	seen := map[string]bool{}
-	for _, m := range regexp.MustCompile(`fill="(#[0-9A-Fa-f]{6})"`).FindAllStringSubmatch(chart, -1) {
-		if color := strings.ToLower(m[1]); color != "#ffffff" && !seen[color] {
-			seen[color] = true
-			if ratio := contrast(t, color, "#ffffff"); ratio < 4.5 {
-				t.Errorf("%s has %.2f to 1 against white", color, ratio)
+	for _, look := range []string{"", "dark", "narrow", "narrow-dark"} {
+		chart := r.get("/subscriptions/" + payer + "/costs.svg?period=2019-12&look=" + look).text
+		paper, seen := "", map[string]bool{}
+		for _, m := range regexp.MustCompile(`fill="(#[0-9A-Fa-f]{6})"/?>`).FindAllStringSubmatch(chart, -1) {
+			seen[strings.ToLower(m[1])] = true
+		}
+		if m := regexp.MustCompile(`<rect width="[0-9.]+" height="[0-9]+" fill="(#[0-9a-f]{6})"`).FindStringSubmatch(chart); m != nil {
+			paper = m[1]
+			delete(seen, paper)
+		}
+		for color := range seen {
+			if ratio := contrast(t, color, paper); ratio < 4.5 {
+				t.Errorf("look %q: %s has %.2f to 1 against %s", look, color, ratio, paper)
 			}
 		}
+		if len(seen) < 5 {
+			t.Errorf("look %q: colours %v", look, seen)
+		}
 	}
-	if len(seen) < 5 {
-		t.Errorf("colours %v", seen)
+	if got := r.get("/subscriptions/" + payer + "/costs.svg?period=2019-12&look=blue"); got.StatusCode != http.StatusNotFound {
+		t.Errorf("a look that is not there: %s", got.Status)
 	}
 }

@@ -50,11 +50,23 @@ func moneyText(amount, currency string) string {
 	return "$" + amount
 }
 
-// fourDecimals shows an exact amount with four decimals, half to even.
-func fourDecimals(text string) (string, error) {
+// number reads decimal text.
+func number(text string) (*apd.Decimal, error) {
 	d, _, err := apd.NewFromString(text)
 	if err != nil {
-		return "", fmt.Errorf("read amount %q: %w", text, err)
+		return nil, fmt.Errorf("read amount %q: %w", text, err)
+	}
+	return d, nil
+}
+
+// exactly adds without rounding: precision 0 is apd's word for as many digits as it takes.
+var exactly = apd.BaseContext.WithPrecision(0)
+
+// fourDecimals shows an exact amount with four decimals, half to even.
+func fourDecimals(text string) (string, error) {
+	d, err := number(text)
+	if err != nil {
+		return "", err
 	}
 	ctx := apd.BaseContext.WithPrecision(1000)
 	ctx.Rounding = apd.RoundHalfEven

@@ -36,8 +36,8 @@ const (
 
 // used is one daily record to be.
 type used struct {
-	payer, day, meter, quantity, class, model string
-	corrects                                  int // number of the record that it corrects
+	payer, day, meter, quantity, class, model, resource string
+	corrects                                            int // number of the record that it corrects
 }
 
 // month is usage over two weeks of one month and a day of the next: every kind
@@ -82,7 +82,7 @@ func (u used) record(t testing.TB, n int) json.RawMessage {
 		"billingModel": or(u.model, "PayAsYouUse"), "billingSubscriptionId": u.payer, "subscriptionId": tenant, "meterId": u.meter,
 		"meterName": "name of the record", "unit": "unit", "meterClass": or(u.class, "full"), "quantity": u.quantity, "usageDate": u.day,
 		"usageStart": day.Format(time.RFC3339), "usageEnd": day.AddDate(0, 0, 1).Format(time.RFC3339), "hours": []int{0},
-		"region": "Azure Stack", "location": "azurestack", "resourceUri": "/subscriptions/" + tenant + "/resourceGroups/rg/providers/Microsoft.Compute/virtualMachines/vm", "tags": "",
+		"region": "Azure Stack", "location": "azurestack", "resourceUri": or(u.resource, "/subscriptions/"+tenant+"/resourceGroups/rg/providers/Microsoft.Compute/virtualMachines/vm"), "tags": "",
 		"additionalInfo": map[string]string{"azureStack.MeterId": u.meter, "azureStack.SubscriptionId": tenant, "azureStack.Location": "local",
 			"azureStack.EventDateTime": day.Format("01/02/2006") + " 00:00:00"},
 	}

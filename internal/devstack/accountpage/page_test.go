@@ -150,8 +150,8 @@ func TestSubscription(t *testing.T) {
 	t.Run("what is not there is said", func(t *testing.T) {
 		for path, want := range map[string]string{
 			"/subscriptions/" + tenant:                                          "Nothing was charged to this subscription.",
-			"/subscriptions/" + payer + "?period=2018-01":                       "in that period",
-			"/subscriptions/" + payer + "?period=%22%3E%3Cscript%3E":            "in that period",
+			"/subscriptions/" + payer + "?period=2018-13":                       "names no month",
+			"/subscriptions/" + payer + "?period=%22%3E%3Cscript%3E":            "names no month",
 			"/subscriptions/x":                                                  "names no subscription",
 			"/subscriptions/" + strings.ToUpper(payer):                          "names no subscription",
 			"/subscriptions/" + payer + "/costs.svg?period=2018-01":             "in that period",
@@ -161,6 +161,24 @@ func TestSubscription(t *testing.T) {
 		} {
 			if got := r.get(path); got.StatusCode != http.StatusNotFound || !strings.Contains(got.text, want) {
 				t.Errorf("%s: %s, want %q", path, got.Status, want)
+			}
+		}
+	})
+	t.Run("a month without charges is a page", func(t *testing.T) {
+		r := start(t, used{payer: payer, day: "2019-10-31", meter: baseVM, quantity: "1000"}, used{payer: payer, day: "2019-12-01", meter: baseVM, quantity: "1000"})
+		r.signIn()
+		if page := r.get("/subscriptions/" + payer).text; !strings.Contains(page, `<option value="2019-11">November 2019<`) {
+			t.Errorf("the month between is not offered:\n%s", page)
+		}
+		for month, name := range map[string]string{"2019-11": "November 2019", "2018-01": "January 2018"} {
+			got := r.get("/subscriptions/" + payer + "?period=" + month)
+			for _, want := range []string{`id="total">$0.00<`, "No usage of this subscription was billed in " + name, `value="` + month + `" selected`, `value="2019-12">`} {
+				if got.StatusCode != http.StatusOK || !strings.Contains(got.text, want) {
+					t.Errorf("%s: %s, want %q in\n%s", month, got.Status, want, got.text)
+				}
+			}
+			if strings.Contains(got.text, "costs.svg") || strings.Contains(got.text, "usage-details") {
+				t.Errorf("%s offers what is not there:\n%s", month, got.text)
 			}
 		}
 	})

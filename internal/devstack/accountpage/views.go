@@ -1,7 +1,6 @@
 package accountpage
 
 import (
-	"cmp"
 	"fmt"
 	"io"
 	"net/http"
@@ -43,26 +42,21 @@ func (p *Page) subscriptions(w http.ResponseWriter, r *http.Request) error {
 	return nil
 }
 
-// period is a choice of the form.
-type period struct {
-	Value, Text string
-	Chosen      bool
-}
-
 // subscriptionView is one subscription in one period.
 type subscriptionView struct {
-	ID, Model, Period, Range, Amount string
-	Periods                          []period
-	Lines                            []lineView
-	Unpriced                         int
-	Download, Chart, ChartText       string
-	Meters                           []string
-	Days                             []dayView
-	DayTotals                        []string
-}
-
-type lineView struct {
-	Meter, ID, Class, Quantity, Unit, Rate, Amount, Note string
+	monthView
+	Model                string
+	Charged, Rest        []lineView
+	Unpriced             int
+	Download             string
+	Chart, ChartDark     string
+	Narrow, NarrowDark   string
+	NarrowHeight         int
+	ChartText            string
+	Meters               []string
+	Days                 []dayView
+	DayTotals            []string
+	Resources, FreeOfAny resourceList
 }
 
 type dayView struct {
@@ -72,52 +66,66 @@ type dayView struct {
 }
 
 func (p *Page) subscription(w http.ResponseWriter, r *http.Request) error {
-	st, months, err := p.statement(r)
+	statements, err := p.statements(r)
 	if err != nil {
 		return err
 	}
-	id := st.BillingSubscriptionID
-	costs, err := p.api.dailyCosts(r.Context(), id, st.Month)
+	month, err := monthOf(r, statements)
 	if err != nil {
 		return err
 	}
-	first, last := bounds(st.Month)
-	v := subscriptionView{
-		ID: id, Model: models(st), Period: periodText(st.Month), Range: first + " to " + last, Amount: moneyText(st.Total, st.Currency),
-		Unpriced: st.Unpriced, Download: pageLink(id, "/usage-details.csv", st.Month), Chart: pageLink(id, "/costs.svg", st.Month),
+	st, found := statementOf(statements, month)
+	head := monthView{ID: statements[0].BillingSubscriptionID, Period: periodText(month), Periods: periods(statements, month)}
+	head.First, head.Last = bounds(month)
+	title := "Usage and amount, " + head.Period
+	if !found {
+		head.Amount = moneyText("0.00", statements[0].Currency)
+		p.render(w, r, http.StatusOK, "nothing", view{Title: title, Account: p.opts.Account, Data: head})
+		return nil
 	}
-	for _, month := range months {
-		v.Periods = append(v.Periods, period{month, periodText(month), month == st.Month})
-	}
-	slices.SortStableFunc(st.Lines, byCharge)
-	for _, l := range st.Lines {
-		v.Lines = append(v.Lines, lineOf(l))
-	}
-	if err := v.addCosts(costs, periodText(st.Month)); err != nil {
+	head.Amount = moneyText(st.Total, st.Currency)
+	v := subscriptionView{monthView: head, Model: models(st), Unpriced: st.Unpriced, Download: pageLink(head.ID, "/usage-details.csv", month)}
+	if v.Charged, v.Rest, err = linesOf(st.Lines); err != nil {
 		return err
 	}
-	p.render(w, r, http.StatusOK, "subscription", view{Title: "Usage and amount, " + v.Period, Account: p.opts.Account, Data: v})
+	costs, err := p.api.dailyCosts(r.Context(), head.ID, month)
+	if err != nil {
+		return err
+	}
+	if err := v.addCosts(costs, month); err != nil {
+		return err
+	}
+	resources, err := p.api.resourceCosts(r.Context(), head.ID, month)
+	if err != nil {
+		return err
+	}
+	if v.Resources, v.FreeOfAny, err = resourcesOf(resources); err != nil {
+		return err
+	}
+	p.render(w, r, http.StatusOK, "subscription", view{Title: title, Account: p.opts.Account, Data: v})
 	return nil
 }
 
-// addCosts fills the table beside the chart.
-func (v *subscriptionView) addCosts(costs dailyCosts, period string) error {
+// addCosts fills the chart and the table of its numbers.
+func (v *subscriptionView) addCosts(costs dailyCosts, month string) error {
 	if len(costs.Meters) == 0 {
 		return nil
 	}
-	for _, m := range costs.Meters {
-		v.Meters = append(v.Meters, meterText(m.MeterSubCategory, m.MeterName))
-		sum, err := fourDecimals(m.Amount)
-		if err != nil {
-			return err
-		}
-		v.DayTotals = append(v.DayTotals, sum)
-	}
+	chart := pageLink(v.ID, "/costs.svg", month)
+	v.Chart, v.ChartDark, v.Narrow, v.NarrowDark = chart, chart+"&look=dark", chart+"&look=narrow", chart+"&look=narrow-dark"
+	v.NarrowHeight = looks["narrow"].height(costs)
 	sum, err := fourDecimals(costs.Amount)
 	if err != nil {
 		return err
 	}
 	v.DayTotals = append(v.DayTotals, sum)
+	for _, m := range costs.Meters {
+		v.Meters = append(v.Meters, meterText(m.MeterSubCategory, m.MeterName))
+		if sum, err = fourDecimals(m.Amount); err != nil {
+			return err
+		}
+		v.DayTotals = append(v.DayTotals, sum)
+	}
 	for i, day := range costs.Days {
 		row := dayView{Day: day}
 		for _, m := range costs.Meters {
@@ -133,39 +141,29 @@ func (v *subscriptionView) addCosts(costs dailyCosts, period string) error {
 		v.Days = append(v.Days, row)
 	}
 	v.ChartText = fmt.Sprintf("Daily cost by meter in %s, %d days from %s to %s: %s. The same numbers are in the table below.",
-		period, len(costs.Days), costs.Days[0], costs.Days[len(costs.Days)-1], strings.Join(v.Meters, ", "))
+		v.Period, len(costs.Days), costs.Days[0], costs.Days[len(costs.Days)-1], strings.Join(v.Meters, ", "))
 	return nil
 }
 
-// statement is the one that a path and its query ask for, and the months that
-// there are, the latest first.
-func (p *Page) statement(r *http.Request) (statement, []string, error) {
-	id, err := subscriptionID(r)
+// charged is the statement of a path and its query, which must be there.
+func (p *Page) charged(r *http.Request) (statement, error) {
+	statements, err := p.statements(r)
 	if err != nil {
-		return statement{}, nil, err
+		return statement{}, err
 	}
-	bill, err := p.api.bill(r.Context(), id)
+	month, err := monthOf(r, statements)
 	if err != nil {
-		return statement{}, nil, err
+		return statement{}, err
 	}
-	if len(bill.Statements) == 0 {
-		return statement{}, nil, notFound{"Nothing was charged to this subscription."}
+	st, found := statementOf(statements, month)
+	if !found {
+		return statement{}, notFound{"Nothing was charged to this subscription in that period."}
 	}
-	slices.SortFunc(bill.Statements, func(a, b statement) int { return strings.Compare(b.Month, a.Month) })
-	var months []string
-	for _, st := range bill.Statements {
-		months = append(months, st.Month)
-	}
-	want := cmp.Or(r.URL.Query().Get("period"), months[0])
-	i := slices.Index(months, want)
-	if i < 0 {
-		return statement{}, nil, notFound{"Nothing was charged to this subscription in that period."}
-	}
-	return bill.Statements[i], months, nil
+	return st, nil
 }
 
 func (p *Page) costsChart(w http.ResponseWriter, r *http.Request) error {
-	st, _, err := p.statement(r)
+	st, err := p.charged(r)
 	if err != nil {
 		return err
 	}
@@ -173,7 +171,11 @@ func (p *Page) costsChart(w http.ResponseWriter, r *http.Request) error {
 	if err != nil {
 		return err
 	}
-	shown, err := chartOf(costs, periodText(st.Month))
+	look, known := looks[r.URL.Query().Get("look")]
+	if !known {
+		return notFound{"The chart has no such look."}
+	}
+	shown, err := chartOf(costs, periodText(st.Month), look)
 	if err != nil {
 		return err
 	}
@@ -182,7 +184,7 @@ func (p *Page) costsChart(w http.ResponseWriter, r *http.Request) error {
 }
 
 func (p *Page) usageDetails(w http.ResponseWriter, r *http.Request) error {
-	st, _, err := p.statement(r)
+	st, err := p.charged(r)
 	if err != nil {
 		return err
 	}
@@ -202,32 +204,4 @@ func (p *Page) usageDetails(w http.ResponseWriter, r *http.Request) error {
 
 func pageLink(id, what, month string) string {
 	return "/subscriptions/" + id + what + "?" + url.Values{"period": {month}}.Encode()
-}
-
-// byCharge orders lines for reading: what is charged first, the rest by class
-// and name.
-func byCharge(a, b billLine) int {
-	charged := func(l billLine) int {
-		switch {
-		case l.Rate == "":
-			return 1
-		case l.Rate == "0":
-			return 2
-		}
-		return 0
-	}
-	class := func(l billLine) int {
-		return slices.Index([]string{"full", "unknown", "informational", "admin"}, l.MeterClass)
-	}
-	return cmp.Or(cmp.Compare(charged(a), charged(b)), cmp.Compare(class(a), class(b)), strings.Compare(a.MeterName, b.MeterName))
-}
-
-func lineOf(l billLine) lineView {
-	out := lineView{Meter: meterText(l.MeterSubCategory, l.MeterName), ID: l.MeterID, Class: l.MeterClass, Quantity: l.Quantity, Unit: l.Unit, Rate: l.Rate, Note: l.Note}
-	if l.Rate == "" {
-		out.Rate, out.Amount = "not known", "not priced"
-	} else {
-		out.Amount = l.Amount
-	}
-	return out
 }
