@@ -23,7 +23,7 @@ const module = "stackusage/"
 //	cmd         handler   stackusage   stackusage-agent   devstack      wiring and printing
 //	handlers    router, HTTP resources, reply
 //	edges       commerce azurestore activation invoke
-//	workflows   imports ingest closing forward sweep redrive queue status reconcile
+//	workflows   imports ingest closing forward sweep redrive queue status reconcile decisions
 //	domain      usage meter prices landing delivery registration registrar linefile daily settlement outcome table
 //	            reasoned openday hourlog daybook outbox review
 //	base        strictjson telemetry content gz spill functions
@@ -40,7 +40,7 @@ var floors = []floor{
 	{"workflows", []string{"base", "domain"}, []string{
 		"shared/queue", "shared/ingest", "shared/closing", "shared/forward", "shared/sweep", "shared/redrive",
 		"shared/status", "shared/reconcile", "shared/reconcile/details", "shared/reconcile/saved", "shared/reconcile/unfinished",
-		"shared/imports", "shared/usagelines", "shared/usagesums", "shared/explain", "shared/usagereport", "shared/hourdiff",
+		"shared/imports", "shared/usagelines", "shared/usagesums", "shared/explain", "shared/usagereport", "shared/hourdiff", "shared/decisions",
 	}},
 	{"edges", []string{"base", "domain", "workflows"}, []string{
 		"shared/commerce", "shared/azurestore", "shared/activation", "shared/activation/issue", "shared/invoke",

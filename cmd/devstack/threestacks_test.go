@@ -151,6 +151,20 @@ func TestThreeStacks(t *testing.T) {
 			t.Errorf("dismissed:\n%s", out)
 		}
 	})
+	t.Run("who decided what and why", func(t *testing.T) {
+		_, out := s.asks(t, "decision", "list", "--registration", "hamburg")
+		for _, want := range []string{
+			"operator  quarantine redrive hamburg 2024-02-27T05:00Z ", "operator  quarantine dismiss hamburg 2024-02-27T05:00Z line ", "operator  hour supersede hamburg 2024-03-02T09:00Z ",
+			"operator  day carry-forward hamburg 2024-03-01 to 2024-03-03 ", "operator  tenant map hamburg ", "operator  infrastructure set hamburg from 2024-02-27: ", "operator  registration create hamburg from 2024-02-27: PayAsYouUse",
+		} {
+			if strings.Count(out, want) != 1 {
+				t.Errorf("not once %q in\n%s", want, out)
+			}
+		}
+		if n := strings.Count(out, "\n"); n != 8 {
+			t.Errorf("%d lines:\n%s", n, out)
+		}
+	})
 }
 
 // explains compares every line of every day with the rows behind it.

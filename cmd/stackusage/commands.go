@@ -14,6 +14,7 @@ import (
 	"stackusage/cmd/stackusage/cli"
 	"stackusage/cmd/stackusage/console"
 	"stackusage/cmd/stackusage/days"
+	"stackusage/cmd/stackusage/decisions"
 	"stackusage/cmd/stackusage/explanation"
 	"stackusage/cmd/stackusage/exports"
 	"stackusage/cmd/stackusage/findings"
@@ -64,7 +65,7 @@ func rootCommand(e *cli.Env) *cobra.Command {
 stackusage hour list --verdict conflict
 stackusage day list --from 2019-12-01 --to 2019-12-31
 stackusage verify`,
-		hours.Command(e), days.Command(e), findings.Command(e), quarantine.Command(e), batches.Command(e), messages.Command(e), meters.Command(e),
+		hours.Command(e), days.Command(e), findings.Command(e), decisions.Command(e), quarantine.Command(e), batches.Command(e), messages.Command(e), meters.Command(e),
 		registrations.Command(e), tenants.Command(e), infrastructure.Command(e),
 		checks.Status(e), explanation.Command(e), usages.Command(e), exports.Command(e), imports.Command(e), console.Command(e, rootCommand), checks.Verify(e), checks.Reconcile(e), smoketest.Command(e), versionCommand(e))
 	root.Long = longHelp
