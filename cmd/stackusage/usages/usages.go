@@ -134,7 +134,11 @@ func run(ctx context.Context, e *cli.Env, f flags) error {
 	if err != nil {
 		return err
 	}
-	report, err := usagereport.Run(ctx, &usagelines.Reader{Tables: storage.Tables, Blobs: storage.Usage.Blobs, Meters: meters}, o)
+	reader := &usagelines.Reader{Tables: storage.Tables, Blobs: storage.Usage.Blobs, Meters: meters}
+	if e.View != nil {
+		return e.View(&Question{Options: o, reader: reader})
+	}
+	report, err := usagereport.Run(ctx, reader, o)
 	if err != nil {
 		return err
 	}
