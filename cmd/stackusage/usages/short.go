@@ -7,9 +7,9 @@ import (
 	"stackusage/shared/usagereport"
 )
 
-// shorten finds short forms that are unique in the table: the first digits of GUIDs, and
+// Shorten finds short forms that are unique among the rows: the first digits of GUIDs, and
 // name and resource group of resources.
-func shorten(rows []usagereport.Row) map[string]string {
+func Shorten(rows []usagereport.Row) map[string]string {
 	short := map[string]string{}
 	taken := map[string]string{} // short form -> what has it
 	try := func(long, form string) bool {

@@ -41,7 +41,7 @@ func printTable(out io.Writer, r *usagereport.Report, o usagereport.Options, ful
 		v.rows = append(v.rows, row)
 		v.what = v.what || row.State != usagereport.Billed
 	}
-	v.short = shorten(v.rows)
+	v.short = Shorten(v.rows)
 	for _, c := range r.Coverage {
 		fmt.Fprintln(out, v.heading(c))
 	}
@@ -119,6 +119,9 @@ var whats = map[usagereport.State]string{
 	usagereport.Billed: "", usagereport.CarriedIn: "carried in", usagereport.CarriedAway: "carried away", usagereport.Pending: "pending",
 	usagereport.Declined: "declined", usagereport.Waived: "waived", usagereport.Unreported: "unreported",
 }
+
+// What tells usage apart that is not simply billed; empty for what is.
+func What(s usagereport.State) string { return whats[s] }
 
 func (v *view) cells(r usagereport.Row) (cells []any) {
 	for _, d := range v.o.By {
