@@ -15,6 +15,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"stackusage/cmd/devstack/results"
+	"stackusage/cmd/devstack/view"
 	"stackusage/shared/meter"
 )
 
@@ -121,22 +122,22 @@ func signedInPage(t *testing.T, s *site) string {
 	if err != nil {
 		t.Fatal(err)
 	}
-	return a.look(t)
+	return look(t, a)
 }
 
-func (a account) look(t *testing.T) string {
+func look(t *testing.T, a view.Account) string {
 	t.Helper()
 	jar, err := cookiejar.New(nil)
 	if err != nil {
 		t.Fatal(err)
 	}
 	browser := &http.Client{Jar: jar, Timeout: 30 * time.Second}
-	resp, err := browser.PostForm(a.url+"/signin", url.Values{"name": {a.name}, "password": {a.password}})
+	resp, err := browser.PostForm(a.URL+"/signin", url.Values{"name": {a.Name}, "password": {a.Password}})
 	if err != nil {
 		t.Fatal(err)
 	}
 	resp.Body.Close()
-	if resp, err = browser.Get(a.url + "/subscriptions/" + billingSubscription); err != nil {
+	if resp, err = browser.Get(a.URL + "/subscriptions/" + billingSubscription); err != nil {
 		t.Fatal(err)
 	}
 	defer resp.Body.Close()

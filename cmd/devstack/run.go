@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"stackusage/cmd/devstack/results"
+	"stackusage/cmd/devstack/view"
 	"stackusage/internal/devstack/balance"
 	"stackusage/internal/devstack/commerce/rating"
 	"stackusage/shared/azurestore"
@@ -45,7 +46,7 @@ func up(ctx context.Context, o options, log *slog.Logger, stdout io.Writer) erro
 			s.progress("not everything is billed: %v", err)
 		}
 	}
-	page.print(stdout)
+	page.Print(stdout)
 	fmt.Fprintln(stdout, "running; interrupt to stop")
 	select {
 	case <-ctx.Done():
@@ -54,6 +55,16 @@ func up(ctx context.Context, o options, log *slog.Logger, stdout io.Writer) erro
 	case <-s.host.Done():
 		return fmt.Errorf("the Functions host stopped: %w", s.host.Err())
 	}
+}
+
+// startAccountPage serves the account page before commerce.
+func (s *site) startAccountPage() (view.Account, error) {
+	a, page, err := view.NewAccount(s.commerce, s.log)
+	if err != nil {
+		return a, err
+	}
+	a.URL, err = s.serve(page)
+	return a, err
 }
 
 // runToBalance is devstack run.

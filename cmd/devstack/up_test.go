@@ -11,6 +11,8 @@ import (
 	"sync"
 	"testing"
 	"time"
+
+	"stackusage/cmd/devstack/view"
 )
 
 // oneMachine is one hour of a Windows machine of 200 cores.
@@ -66,7 +68,7 @@ func TestUpKeepsTheBillOpenInABrowser(t *testing.T) {
 	if said == nil {
 		t.Fatalf("neither page nor account in\n%s", out.String())
 	}
-	page := account{said[1], said[2], said[3]}.look(t)
+	page := look(t, view.Account{URL: said[1], Name: said[2], Password: said[3]})
 	if !strings.Contains(page, `id="total">$9.20<`) { // 200 vCPU hours at 0.046
 		t.Errorf("the page shows\n%s", page)
 	}
