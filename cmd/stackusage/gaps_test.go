@@ -65,6 +65,17 @@ func TestGapsAreRows(t *testing.T) {
 	if got := listed("--from 2019-12-10 --to 2019-12-10 --verdict missing"); len(got) != 4 {
 		t.Errorf("missing: %v", got)
 	}
+	if got := listed("--hour 2019-12-10T21:00Z"); len(got) != 1 || got[0] != "2019-12-10T21:00Z missing " {
+		t.Errorf("one hour of a gap: %v", got)
+	}
+	if got := listed("--hour 2019-12-10T19:00Z"); len(got) != 2 {
+		t.Errorf("the files of an hour: %v", got)
+	}
+	var lost hours.Row
+	ok(t, json.Unmarshal([]byte(tool(t, getenv, "hour", "list", "--hour", "2019-12-10T22:00Z", "--output", "json")), &lost))
+	if d := lost.Decided; d == nil || d.Decision != hours.AcceptMissing || d.By != "olga" || d.Reason != "lost" || d.At.IsZero() {
+		t.Errorf("a gap that is accepted: %+v", lost)
+	}
 	text := tool(t, getenv, "hour", "list", "--from", "2019-12-10", "--to", "2019-12-10")
 	for _, want := range []string{"2019-12-10T20:00Z to 2019-12-10T21:00Z missing 0 no file is accepted", "2019-12-10T22:00Z missing 0 an operator has recorded that it will never come"} {
 		if !strings.Contains(squeeze(text), want) {

@@ -47,13 +47,14 @@ func accept(ctx context.Context, store table.Store, history registration.History
 	if r.Last < r.First {
 		return nil, errors.New("the last hour is before the first")
 	}
-	missing, accepted, err := Between(ctx, store, history, r.First, r.Last, why.At)
+	gaps, err := Between(ctx, store, history, r.First, r.Last, why.At)
 	if err != nil {
 		return nil, err
 	}
+	missing := gaps.Missing
 	if len(missing) == 0 {
 		text := "no hour of it is missing: its hours have landed, are not expected, or ended less than " + usage.Span(Late) + " ago"
-		if len(accepted) > 0 {
+		if len(gaps.Accepted) > 0 {
 			text = "it is recorded already"
 		}
 		return nil, errors.New(text)

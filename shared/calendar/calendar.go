@@ -82,10 +82,15 @@ func due(history registration.History, newest usage.Hour, now time.Time) usage.H
 // uploaded is the last reported hour that an agent has uploaded by now.
 func uploaded(now time.Time) usage.Hour { return usage.HourOf(now.Add(-Late)) - 1 }
 
-// expected goes through the hours from first to last that the registration expects and
-// that have to be there by now.
-func expected(history registration.History, first, last, newest usage.Hour, now time.Time) iter.Seq[usage.Hour] {
-	expects, last := history.Calendar(), min(last, due(history, newest, now))
+// CameLate reports whether a file landed when its hour was missing already. Where hours
+// are delivered by hand, one that the next delivery has is not late.
+func CameLate(history registration.History, h usage.Hour, landed time.Time) bool {
+	return landed.After(h.End().Add(Late + history.DeliveredEvery(h.End())))
+}
+
+// expected goes through the hours from first to last that the registration expects.
+func expected(history registration.History, first, last usage.Hour) iter.Seq[usage.Hour] {
+	expects := history.Calendar()
 	return func(yield func(usage.Hour) bool) {
 		for h := first; h <= last; h++ {
 			if expects(h.Start()) && !yield(h) {
@@ -107,7 +112,7 @@ func Silence(history registration.History, last *usage.Hour, accepted []Range, n
 		first, newest = max(first, *last+1), *last
 	}
 	var silent *Range
-	for h := range expected(history, first, usage.HourOf(now), newest, now) {
+	for h := range expected(history, first, min(usage.HourOf(now), due(history, newest, now))) {
 		if Within(accepted, h) {
 			continue
 		}

@@ -208,3 +208,38 @@ func TestAccept(t *testing.T) {
 		t.Errorf("row %v, %v", row, err)
 	}
 }
+
+// TestBetween: what is over and not due yet waits; what came after it was due is late.
+func TestBetween(t *testing.T) {
+	t.Parallel()
+	byHand := history(func(r *registration.Registration) { r.DeliveredEvery = 10 })
+	for name, tt := range map[string]struct {
+		history registration.History
+		until   usage.Hour
+		want    string
+	}{
+		"uploaded":                      {history(nil), usage.HourOf(now) - 9, "missing 2019-12-21T04:00Z to 2019-12-21T05:00Z; waiting 2019-12-21T06:00Z to 2019-12-21T11:00Z"},
+		"by hand":                       {byHand, usage.HourOf(now) - 9, "missing ; waiting 2019-12-21T04:00Z to 2019-12-21T11:00Z"},
+		"by hand, and nothing for long": {byHand, begins + 100, "missing 2019-12-06T00:00Z to 2019-12-11T05:00Z; waiting 2019-12-11T06:00Z to 2019-12-21T11:00Z"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			s := newTables()
+			s.landed(t, begins, tt.until)
+			got, err := calendar.Between(t.Context(), s, tt.history, begins, begins+1000, now)
+			ok(t, err)
+			if text := fmt.Sprintf("missing %s; waiting %s", texts(got.Missing), texts(got.Waiting)); text != tt.want {
+				t.Errorf("%s, want %s", text, tt.want)
+			}
+		})
+	}
+	for _, tt := range []struct {
+		history registration.History
+		after   time.Duration
+		want    bool
+	}{{history(nil), 6 * time.Hour, false}, {history(nil), 6*time.Hour + time.Second, true}, {byHand, 10*24*time.Hour + 6*time.Hour, false}, {byHand, 11 * 24 * time.Hour, true}, {registration.History{}, 7 * time.Hour, true}} {
+		if got := calendar.CameLate(tt.history, begins, begins.End().Add(tt.after)); got != tt.want {
+			t.Errorf("%s after its end: late %t", tt.after, got)
+		}
+	}
+}

@@ -145,29 +145,39 @@ func (c *landed) read(ctx context.Context, store table.Store, cloudID string, da
 	return nil
 }
 
-// Between lists the reported hours from first to last that are missing by now, and of
-// these the ones that are recorded as never to come. It reads the hours of their days.
-func Between(ctx context.Context, store table.Store, history registration.History, first, last usage.Hour, now time.Time) (missing, accepted []Range, err error) {
+// Gaps are the reported hours without an accepted file that a registration expects.
+type Gaps struct {
+	Missing  []Range
+	Accepted []Range // missing, and recorded as never to come
+	Waiting  []Range // over, and not missing yet: their files may still come
+}
+
+// Between lists the gaps among the reported hours from first to last. It reads the hours
+// of their days.
+func Between(ctx context.Context, store table.Store, history registration.History, first, last usage.Hour, now time.Time) (g Gaps, err error) {
 	come := &landed{hours: map[usage.Hour]bool{}}
 	days := [2]usage.Day{first.Day(), last.Day()}
 	if history.DeliveredEvery(now) > 0 {
 		days[1]++ // what came later shows that the last ones are missing
 	}
 	if err := come.read(ctx, store, history.CloudID, days); err != nil {
-		return nil, nil, err
+		return g, err
 	}
 	recorded, err := Accepted(ctx, store, history.CloudID)
 	if err != nil {
-		return nil, nil, err
+		return g, err
 	}
-	for h := range expected(history, first, last, come.newest, now) {
+	due := due(history, come.newest, now)
+	for h := range expected(history, first, min(last, usage.HourOf(now)-1)) {
 		switch {
 		case come.hours[h]:
+		case h > due:
+			g.Waiting = add(g.Waiting, h)
 		case Within(recorded, h):
-			accepted = add(accepted, h)
+			g.Accepted = add(g.Accepted, h)
 		default:
-			missing = add(missing, h)
+			g.Missing = add(g.Missing, h)
 		}
 	}
-	return missing, accepted, nil
+	return g, nil
 }

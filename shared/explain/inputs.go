@@ -155,7 +155,7 @@ func (r *run) hourBlob(ctx context.Context, in *input, keys map[usage.Key]bool) 
 		if err != nil {
 			return err
 		}
-		if r.report.Checked.Rows++; row.Code != "" {
+		if r.report.Checked.Rows++; row.Rejected != nil {
 			continue
 		}
 		record, refusal := usage.ParseRecord(row.Bytes, in.id.Hour)

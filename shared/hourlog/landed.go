@@ -52,6 +52,7 @@ func daysOf(ctx context.Context, store table.Store, id ID, h Hour) (days []usage
 type Landed struct {
 	ID ID
 	Hour
+	Undecided int64 // rejected rows that nobody has decided about; only WithUndecided counts them
 }
 
 // All goes through the landed files of one registration, or of all if

@@ -1,6 +1,7 @@
 package hourlog
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -184,6 +185,41 @@ func RejectedBetween(ctx context.Context, store table.Store, cloudID string, fir
 		from, to = openday.Partition(cloudID, first), openday.Partition(cloudID, last.Next())
 	}
 	return named(store.Scan(ctx, table.Quarantine, from, to, table.Condition{Column: "status", Value: string(RowRejected)}))
+}
+
+// WithUndecided goes through landed files, in order, each with the number of its rejected
+// rows that are out of the bill and that nobody has decided about: those of accepted files,
+// neither redriven nor dismissed. first and last are the reported days of the files; both
+// 0: all. It reads rejected rows only if some file has them.
+func WithUndecided(ctx context.Context, store table.Store, cloudID string, first, last usage.Day, files iter.Seq2[Landed, error]) iter.Seq2[Landed, error] {
+	return func(yield func(Landed, error) bool) {
+		var next func() (NamedRow, error, bool)
+		var q NamedRow
+		var more bool
+		for h, err := range files {
+			if err == nil && h.Verdict == Accepted && h.Quarantined > 0 {
+				if next == nil {
+					var stop func()
+					next, stop = iter.Pull2(RejectedBetween(ctx, store, cloudID, first, last))
+					defer stop()
+					q, err, more = next()
+				}
+				for ; more && err == nil && q.ID.compare(h.ID) <= 0; q, err, more = next() {
+					if q.ID == h.ID && q.Bytes == h.RejectedFile {
+						h.Undecided++
+					}
+				}
+			}
+			if !yield(h, err) || err != nil {
+				return
+			}
+		}
+	}
+}
+
+// compare puts files in the order of the tables.
+func (id ID) compare(other ID) int {
+	return cmp.Or(cmp.Compare(id.CloudID, other.CloudID), cmp.Compare(id.Hour, other.Hour), cmp.Compare(id.SHA16, other.SHA16))
 }
 
 // DismissedSince goes through the rows of Quarantine that were dismissed since then, of a

@@ -30,7 +30,7 @@ type AcceptedHour struct {
 // Row is a row of the hour blob.
 type Row struct {
 	landing.Line
-	Code string // why it was rejected; empty: it was accepted
+	Rejected *hourlog.Quarantined // why it was rejected; nil: it was accepted
 }
 
 // Open opens the hour blob of a row of UsageHours. Whoever opens it closes it.
@@ -64,7 +64,8 @@ func (a *AcceptedHour) Rows(ctx context.Context) iter.Seq2[Row, error] {
 			}
 			row := Row{Line: line}
 			if more && rejected.Line == line.Number {
-				row.Code = rejected.Code
+				q := rejected
+				row.Rejected = &q
 				rejected, err, more = next()
 			} else {
 				accepted++

@@ -72,7 +72,7 @@ func (r Rebuilder) add(ctx context.Context, id hourlog.ID, h hourlog.Hour, day u
 		if err != nil {
 			return landing.Header{}, err
 		}
-		if row.Code != "" {
+		if row.Rejected != nil {
 			continue
 		}
 		record, rejection := usage.ParseRecord(row.Bytes, id.Hour)

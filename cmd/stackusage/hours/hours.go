@@ -5,10 +5,8 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"iter"
 	"regexp"
 	"strings"
-	"time"
 
 	"github.com/spf13/cobra"
 
@@ -18,135 +16,15 @@ import (
 	"stackusage/shared/queue"
 	"stackusage/shared/reasoned"
 	"stackusage/shared/table"
-	"stackusage/shared/usage"
 )
 
 // Command is stackusage hour.
 func Command(e *cli.Env) *cobra.Command {
-	return cli.Group("hour", "List and compare hour blobs, decide which are accepted", `
+	return cli.Group("hour", "Show and compare hour blobs, decide which are accepted", `
 stackusage hour list --verdict conflict
 stackusage hour compare --hour 2019-12-10T19:00Z --sha16 0123456789abcdef
 stackusage hour resolve --hour 2019-12-10T19:00Z --sha16 0123456789abcdef --keep --reason "sent twice"`,
 		list(e), compare(e), resolve(e), reingest(e), exclude(e), acceptMissing(e))
-}
-
-// Row is one line of hour list.
-type Row struct {
-	CloudID string      `json:"cloudId"`
-	Hour    usage.Hour  `json:"hour"`
-	Last    *usage.Hour `json:"lastHour,omitempty"` // of a gap of several hours
-	SHA16   string      `json:"sha16,omitempty"`
-	Verdict string      `json:"verdict"`
-	Code    string      `json:"code,omitempty"`
-	Reason  string      `json:"reason,omitempty"`
-	Records int64       `json:"records"`
-	Landed  time.Time   `json:"landedAt,omitzero"`
-	Decided *Decision   `json:"decision,omitempty"`
-	Earlier string      `json:"earlier,omitempty"` // decisions that were carried out, where none stands
-	Blob    string      `json:"blob,omitempty"`
-}
-
-// Decision is what an operator decided about a file.
-type Decision struct {
-	Decision     string    `json:"decision"`
-	Reason       string    `json:"reason"`
-	By           string    `json:"by"`
-	At           time.Time `json:"at"`
-	Done         bool      `json:"done"`
-	SupersededBy string    `json:"supersededBy,omitempty"`
-	Earlier      string    `json:"earlier,omitempty"`
-}
-
-func list(e *cli.Env) *cobra.Command {
-	var verdict hourlog.Verdict
-	var days cli.Range
-	var only *cli.Registration
-	cmd := cli.Command("list", "List hour blobs with their verdicts", `A file in conflict claims an hour for which another file with other rows is accepted.
-It is in no bill until an operator decides with stackusage hour resolve.
-
-With --from and --to, reported hours of which no file is accepted are rows, too: one
-for each gap, with "missing" in place of a verdict.`, `
-stackusage hour list --from 2019-12-10 --to 2019-12-10
-stackusage hour list --registration hamburg --verdict conflict`, func(ctx context.Context) error {
-		if err := days.Check(); err != nil {
-			return err
-		}
-		if verdict == missing && (days.First == 0 || days.Last == 0) {
-			return errors.New("--verdict missing needs --from and --to")
-		}
-		storage, cloudID, err := only.Filter(ctx)
-		if err != nil {
-			return err
-		}
-		bounded := days.First != 0 && days.Last != 0
-		landed := hourlog.All(ctx, storage.Tables, cloudID)
-		if cloudID != "" && bounded {
-			landed = hourlog.Between(ctx, storage.Tables, cloudID, days.First, days.Last)
-		}
-		rows := files(landed, verdict, days)
-		if bounded && (verdict == "" || verdict == missing) {
-			if rows, err = withGaps(ctx, storage, cloudID, days, rows); err != nil {
-				return err
-			}
-		}
-		return cli.List(e, rows, cli.Table[Row]{
-			Head: []string{"REGISTRATION", "HOUR", "SHA16", "VERDICT", "ROWS", "LANDED", "WHY"},
-			Cells: func(r Row) []any {
-				return []any{storage.Name(ctx, r.CloudID), r.hours(), r.SHA16, r.Verdict, r.Records, r.landed(), r.why()}
-			},
-			None: "no such file has landed",
-		})
-	})
-	only = e.AnyRegistration(cmd)
-	days.Flags(cmd, "reported `day`")
-	cli.EnumVar(cmd, &verdict, "verdict", "only files with this `verdict`", hourlog.Accepted, hourlog.Duplicate, hourlog.Conflict, hourlog.KeptOut,
-		hourlog.Voided, hourlog.Excluded, hourlog.Rejected, hourlog.Unregistered, missing)
-	return cmd
-}
-
-// files are the rows of the landed files that are asked for.
-func files(landed iter.Seq2[hourlog.Landed, error], verdict hourlog.Verdict, days cli.Range) iter.Seq2[Row, error] {
-	return func(yield func(Row, error) bool) {
-		for h, err := range landed {
-			if err == nil && (verdict != "" && h.Verdict != verdict || !days.Has(h.ID.Hour.Day())) {
-				continue
-			}
-			if !yield(rowOf(h), err) || err != nil {
-				return
-			}
-		}
-	}
-}
-
-func rowOf(h hourlog.Landed) Row {
-	r := Row{
-		CloudID: h.ID.CloudID, Hour: h.ID.Hour, SHA16: h.ID.SHA16, Verdict: string(h.Verdict), Code: h.Code, Reason: h.Reason,
-		Records: h.Records, Landed: h.LandedAt.UTC(), Blob: h.Blob,
-	}
-	if h.Decision != "" {
-		r.Decided = &Decision{
-			Decision: string(h.Decision), Reason: h.DecisionReason, By: h.DecidedBy, At: h.DecidedAt.UTC(),
-			Done: !h.TakesOver() && !h.Leaves() && !h.AwaitsReingest(), SupersededBy: h.SupersededBy, Earlier: h.Earlier,
-		}
-	} else {
-		r.Earlier = h.Earlier
-	}
-	return r
-}
-
-func (r Row) why() string {
-	d := r.Decided
-	switch {
-	case d == nil: // that a file was ingested again shows in the last decision of before alone
-		return strings.Trim(r.Reason+"; "+r.Earlier[strings.LastIndex(r.Earlier, "\n")+1:], "; ")
-	case !d.Done && d.Decision == string(hourlog.DecisionExclude):
-		return fmt.Sprintf("about to be excluded; %s decided %s: %s", d.By, usage.Point(d.At), d.Reason)
-	case !d.Done && d.Decision == string(hourlog.DecisionReingest):
-		return fmt.Sprintf("about to be ingested again; %s decided %s: %s", d.By, usage.Point(d.At), d.Reason)
-	case !d.Done:
-		return fmt.Sprintf("about to replace the accepted file; %s decided %s: %s", d.By, usage.Point(d.At), d.Reason)
-	}
-	return fmt.Sprintf("%s by %s %s: %s", d.Decision, d.By, usage.Point(d.At), d.Reason)
 }
 
 // file is a file that a command names.

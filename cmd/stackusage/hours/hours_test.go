@@ -15,7 +15,7 @@ func TestListNamesAReingest(t *testing.T) {
 		"2019-12-11 reingest by olga: fixed":          {Earlier: "2019-12-11 reingest by olga: fixed"},
 		"":                                            {},
 	} {
-		if got := rowOf(hourlog.Landed{Hour: h}).why(); got != want {
+		if got := rowOf(hourlog.Landed{Hour: h}).Why(); got != want {
 			t.Errorf("%q, want %q", got, want)
 		}
 	}

@@ -56,11 +56,11 @@ func Of(ctx context.Context, tables table.Store, registrations registration.Stor
 	if err != nil {
 		return u, err
 	}
-	missing, accepted, err := calendar.Between(ctx, tables, history, from.First(), to.Next().First()-1, time.Now())
+	gaps, err := calendar.Between(ctx, tables, history, from.First(), to.Next().First()-1, time.Now())
 	if err != nil {
 		return u, err
 	}
-	u.MissingHours, u.Accepted = append(u.MissingHours, missing...), accepted
+	u.MissingHours, u.Accepted = append(u.MissingHours, gaps.Missing...), gaps.Accepted
 	rows, err := status.Undecided(ctx, tables, cloudID, from, to)
 	if rows.Rows > 0 {
 		u.Rows = &rows
