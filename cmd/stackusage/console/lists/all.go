@@ -5,8 +5,11 @@ import (
 
 	"stackusage/cmd/stackusage/batches"
 	"stackusage/cmd/stackusage/console/page"
+	"stackusage/cmd/stackusage/decisions"
+	"stackusage/cmd/stackusage/findings"
 	"stackusage/cmd/stackusage/messages"
 	"stackusage/cmd/stackusage/quarantine"
+	recorded "stackusage/shared/decisions"
 	"stackusage/shared/hourlog"
 )
 
@@ -73,4 +76,42 @@ var All = []List{
 			return [][]string{append([]string{"message", "resend"}, of...), append([]string{"message", "dismiss"}, of...)}
 		},
 	},
+	{
+		Path: "/decisions", Title: "Decisions", Lead: "Who decided what, and why, the newest first.",
+		Command: []string{"decision", "list"}, Long: []string{"WHAT", "WHY"},
+		Fields: []page.Field{registration, {Name: "since", Label: "Since", Kind: "date"}, {Name: "by", Label: "Who", Kind: "text", Hint: "anybody"}, {Name: "kind", Label: "Kind", Options: page.Choices("", kinds()...)}},
+		Link: func(row any, column string) string {
+			d := row.(decisions.Row)
+			switch {
+			case column != "WHAT":
+				return ""
+			case d.Hour != nil:
+				return page.Href("/hour", "registration", d.CloudID, "hour", d.Hour.String())
+			case d.Day != "":
+				return page.Href("/day", "registration", d.CloudID, "day", d.Day)
+			}
+			return ""
+		},
+	},
+	{
+		Path: "/findings", Title: "Observations", Lead: "Where headers of the stack differ from what a closed day is settled by. Nothing is billed otherwise until somebody decides.",
+		Command: []string{"finding", "list"}, Long: []string{"FINDING"},
+		Fields: []page.Field{registration},
+		Link: func(row any, column string) string {
+			f := row.(findings.Row)
+			if column == "USAGE DAY" {
+				return page.Href("/day", "registration", f.CloudID, "day", f.Day)
+			}
+			return ""
+		},
+	},
+}
+
+// kinds are those of decisions, after the choice of all.
+func kinds() []string {
+	names := []string{""}
+	for _, k := range recorded.Kinds() {
+		names = append(names, string(k))
+	}
+	return names
 }

@@ -166,6 +166,8 @@ func look(f status.Finding) string {
 		return page.Href("/days", "registration", f.CloudID)
 	case status.BatchRefused, status.BatchUnanswered, status.CredentialsRefused:
 		return page.Href("/batches", "registration", f.CloudID)
+	case status.DecisionWaits:
+		return page.Href("/findings", "registration", f.CloudID)
 	case status.MessagesFailed, status.MessagesPoisoned:
 		return "/messages"
 	}
