@@ -14,7 +14,7 @@ import (
 )
 
 // registration is the filter that all lists of stacks have.
-var registration = page.Field{Name: "registration", Label: "Registration", Kind: "text", Hint: "all"}
+var registration = page.Field{Name: "registration"}
 
 // reason stands in commands for what the operator has to write.
 const reason = "REASON"

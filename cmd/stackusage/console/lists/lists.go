@@ -38,6 +38,9 @@ func (l List) Show(r *page.Request) (*page.Page, error) {
 			for k := range f.Options {
 				f.Options[k].Chosen = f.Options[k].Value == f.Value
 			}
+			if f.Name == "registration" {
+				f = r.RegistrationField()
+			}
 			form.Fields = append(form.Fields, f)
 		}
 		part.Form = &form

@@ -1,0 +1,37 @@
+package page
+
+import (
+	"fmt"
+
+	"stackusage/cmd/stackusage/cli"
+)
+
+// RegistrationField is the field that chooses a registration by its name; all of them are
+// a choice, too. Where they cannot be listed it takes a text.
+func (r *Request) RegistrationField() Field {
+	f := Field{Name: "registration", Label: "Registration", Value: r.Get("registration")}
+	chosen := f.Value == ""
+	options := []Option{{Text: "all", Chosen: chosen}}
+	err := Ask(r, func(rows cli.Rows) error {
+		for v, err := range rows.All {
+			if err != nil {
+				return err
+			}
+			name, cloudID := fmt.Sprint(v.Cells[0]), fmt.Sprint(v.Cells[1])
+			o := Option{Value: name, Text: name}
+			if name == "" {
+				o = Option{Value: cloudID, Text: cloudID}
+			}
+			o.Chosen = !chosen && (f.Value == name || f.Value == cloudID)
+			chosen = chosen || o.Chosen
+			options = append(options, o)
+		}
+		return nil
+	}, "registration", "list")
+	if err != nil || !chosen { // one that the list does not have stays as it was typed
+		f.Kind, f.Hint = "text", "all"
+		return f
+	}
+	f.Options = options
+	return f
+}
