@@ -213,3 +213,19 @@ func (q *Quantity) UnmarshalJSON(b []byte) error {
 	*q = parsed
 	return nil
 }
+
+// Decompose is q as a whole number, big-endian and without a sign, times a power of ten.
+// It may use the bytes of buf.
+func (q Quantity) Decompose(buf []byte) (negative bool, coefficient []byte, exponent int32) {
+	_, negative, coefficient, exponent = q.decimal().Decompose(buf)
+	return negative, coefficient, exponent
+}
+
+// Compose is the inverse of Decompose.
+func Compose(negative bool, coefficient []byte, exponent int32) Quantity {
+	d := new(apd.Decimal)
+	if err := d.Compose(0, negative, coefficient, exponent); err != nil {
+		panic(fmt.Sprintf("usage: compose a quantity: %v", err)) // only of other forms than numbers
+	}
+	return Quantity{d}
+}

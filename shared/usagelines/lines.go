@@ -10,6 +10,7 @@ import (
 	"stackusage/shared/daily"
 	"stackusage/shared/daybook"
 	"stackusage/shared/linefile"
+	"stackusage/shared/meter"
 	"stackusage/shared/spill"
 	"stackusage/shared/table"
 	"stackusage/shared/usage"
@@ -40,6 +41,9 @@ func (d *Day) open(ctx context.Context, r daybook.Revision) (*dayFile, error) {
 
 // lines calls each for the lines until it says no, and checks what it has read.
 func (d *Day) lines(ctx context.Context, each func(*Line) bool) (err error) {
+	if err := d.settle(ctx, map[string]*meter.Catalogue{}); err != nil {
+		return err
+	}
 	file, err := d.open(ctx, d.Revision)
 	if err != nil {
 		return err
@@ -83,14 +87,15 @@ func (d *Day) tenant(ctx context.Context, l daily.Line) (string, error) {
 		if !known {
 			last, err := daybook.LastRevision(ctx, d.reader.Tables, d.CloudID, l.CarriedFrom)
 			if err == nil && last != nil {
-				from, err = daybook.ReadSettlement(ctx, d.reader.Blobs, *last)
+				from.sha256 = last.SettlementSHA256
+				from.settlement, err = daybook.ReadSettlement(ctx, d.reader.Blobs, *last)
 			}
 			if err != nil {
 				return "", err
 			}
 			d.from[l.CarriedFrom] = from
 		}
-		settled = from
+		settled = from.settlement
 	}
 	if settled == nil {
 		return "", nil

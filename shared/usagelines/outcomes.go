@@ -24,15 +24,25 @@ type outcomes struct {
 }
 
 func (d *Day) outcomes(ctx context.Context) (*outcomes, error) {
-	ids, batches, err := outbox.OfRevision(ctx, d.reader.Tables, d.CloudID, d.Day, int(d.Revision.Number))
-	if err != nil {
+	if err := d.listBatches(ctx); err != nil {
 		return nil, err
 	}
-	o := &outcomes{day: d, batches: make(map[int]outbox.Batch, len(batches))}
-	for i, id := range ids {
-		o.batches[id.Number] = batches[i]
+	return &outcomes{day: d, batches: d.batches}, nil
+}
+
+func (d *Day) listBatches(ctx context.Context) error {
+	if d.batches != nil {
+		return nil
 	}
-	return o, nil
+	ids, batches, err := outbox.OfRevision(ctx, d.reader.Tables, d.CloudID, d.Day, int(d.Revision.Number))
+	if err != nil {
+		return err
+	}
+	d.batches = make(map[int]outbox.Batch, len(batches))
+	for i, id := range ids {
+		d.batches[id.Number] = batches[i]
+	}
+	return nil
 }
 
 // of is the final outcome of the next record; nil if it has none yet.

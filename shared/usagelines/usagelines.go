@@ -14,6 +14,7 @@
 package usagelines
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"iter"
@@ -24,6 +25,7 @@ import (
 	"stackusage/shared/daily"
 	"stackusage/shared/daybook"
 	"stackusage/shared/meter"
+	"stackusage/shared/outbox"
 	"stackusage/shared/settlement"
 	"stackusage/shared/table"
 	"stackusage/shared/usage"
@@ -45,8 +47,16 @@ type Day struct {
 	Meters     *meter.Catalogue       // names and units that the day is settled by
 
 	reader  *Reader
-	from    map[usage.Day]*settlement.Settlement // of days that usage was carried from, as far as they were read
-	carried []daybook.Revision                   // earlier revisions and the last one, of which another day bills the differences
+	from    map[usage.Day]carrier // days that usage was carried from, as far as they were read
+	carried []daybook.Revision    // earlier revisions and the last one, of which another day bills the differences
+	batches map[int]outbox.Batch  // of the last revision by number, once they are listed
+	settled bool                  // Settlement and Meters are read
+}
+
+// carrier is a day that usage was carried from.
+type carrier struct {
+	settlement *settlement.Settlement // nil: nothing is settled of the day
+	sha256     string                 // of the settlement
 }
 
 // Outcome is what is known of a line's record in the last revision.
@@ -176,42 +186,73 @@ func (r *Reader) carriedInto(ctx context.Context, q Query) (into [][2]usage.Day,
 func (r *Reader) Days(ctx context.Context, cloudID string, first, last usage.Day) iter.Seq2[*Day, error] {
 	return func(yield func(*Day, error) bool) {
 		catalogues := map[string]*meter.Catalogue{}
-		var day *Day
-		done := func() bool { // one day is complete
-			if day == nil {
-				return true
+		for day, err := range r.heads(ctx, cloudID, first, last) {
+			if err == nil {
+				err = day.settle(ctx, catalogues)
 			}
-			err := r.settled(ctx, day, catalogues)
-			return yield(day, err) && err == nil
+			if !yield(day, err) || err != nil {
+				return
+			}
 		}
+	}
+}
+
+// Closed lists the days that have the lines that are asked for, and perhaps others. Their
+// Settlement and Meters are read with their lines.
+func (r *Reader) Closed(ctx context.Context, q Query) (days []*Day, err error) {
+	into, err := r.carriedInto(ctx, q)
+	if err != nil {
+		return nil, err
+	}
+	for _, span := range append([][2]usage.Day{{q.First, q.Last}}, into...) {
+		for day, err := range r.heads(ctx, q.CloudID, span[0], span[1]) {
+			if err != nil {
+				return nil, err
+			}
+			days = append(days, day)
+		}
+	}
+	return days, nil
+}
+
+// heads goes through days of which UsageDays alone is read.
+func (r *Reader) heads(ctx context.Context, cloudID string, first, last usage.Day) iter.Seq2[*Day, error] {
+	return func(yield func(*Day, error) bool) {
+		var day *Day
 		for st, err := range daybook.Entries(ctx, r.Tables, cloudID, first, last) {
 			if err != nil {
 				yield(nil, err)
 				return
 			}
 			if day == nil || day.Day != st.Day {
-				if !done() {
+				if day != nil && !yield(day, nil) {
 					return
 				}
-				day = &Day{CloudID: cloudID, Day: st.Day, reader: r, from: map[usage.Day]*settlement.Settlement{}}
+				day = &Day{CloudID: cloudID, Day: st.Day, reader: r, from: map[usage.Day]carrier{}}
 			}
 			day.Revision = st.Revision
 			if st.Carried > 0 {
 				day.carried = append(day.carried, st.Revision)
 			}
 		}
-		done()
+		if day != nil {
+			yield(day, nil)
+		}
 	}
 }
 
-// settled reads what a day was settled by.
-func (r *Reader) settled(ctx context.Context, d *Day, catalogues map[string]*meter.Catalogue) (err error) {
+// settle reads what the day was settled by.
+func (d *Day) settle(ctx context.Context, catalogues map[string]*meter.Catalogue) (err error) {
+	if d.settled {
+		return nil
+	}
+	r := d.reader
 	if d.Settlement, err = daybook.ReadSettlement(ctx, r.Blobs, d.Revision); err != nil {
 		return err
 	}
-	d.Meters = r.Meters
-	sum := d.Revision.Catalogue
-	if sum == "" || sum == r.Meters.SHA256() {
+	d.Meters, d.settled = r.Meters, true
+	sum := d.catalogue()
+	if sum == r.Meters.SHA256() {
 		return nil
 	}
 	if catalogues[sum] == nil {
@@ -222,6 +263,9 @@ func (r *Reader) settled(ctx context.Context, d *Day, catalogues map[string]*met
 	d.Meters = catalogues[sum]
 	return nil
 }
+
+// catalogue is the hash of the one that the day is settled by.
+func (d *Day) catalogue() string { return cmp.Or(d.Revision.Catalogue, d.reader.Meters.SHA256()) }
 
 const maxCatalogue = 64 << 20
 

@@ -4,7 +4,6 @@ import (
 	"strings"
 
 	"stackusage/shared/usage"
-	"stackusage/shared/usagelines"
 )
 
 // Filter chooses usage by values as they stand in a Row. An empty one means any.
@@ -15,23 +14,31 @@ type Filter struct {
 	Meter        string // the stack's ID in any form, or the name as a row has it, with " (admin)" where it is there
 }
 
-// has reports whether a line is one that is asked for.
-func (f Filter) has(l *usagelines.Line) bool {
-	return f.hasOwner(l.SubscriptionID, tenantOf(l)) && (f.Resource == "" || f.hasResource(strings.ToLower(l.ResourceURI))) &&
-		(f.Meter == "" || f.hasMeter(l.MeterID, shownMeter(l.Meter().Name, l.MeterID, l.Infrastructure())))
+func (f Filter) hasSubscription(id string) bool {
+	return f.Subscription == "" || usage.NormalGUID(f.Subscription) == usage.NormalGUID(id)
 }
 
-func (f Filter) hasOwner(subscription, tenant string) bool {
-	return (f.Subscription == "" || usage.NormalGUID(f.Subscription) == usage.NormalGUID(subscription)) &&
-		(f.Tenant == "" || usage.DashedGUID(f.Tenant) == tenant)
-}
-
-// hasResource compares with a URI in lower case.
-func (f Filter) hasResource(uri string) bool {
-	asked := strings.ToLower(f.Resource)
-	return asked == uri || !strings.Contains(asked, "/") && asked == uri[strings.LastIndexByte(uri, '/')+1:]
+func (f Filter) hasTenant(shown string) bool {
+	return f.Tenant == "" || usage.DashedGUID(f.Tenant) == shown
 }
 
 func (f Filter) hasMeter(id, shown string) bool {
-	return f.Meter == shown || usage.NormalGUID(f.Meter) == usage.NormalGUID(id)
+	return f.Meter == "" || f.Meter == shown || usage.NormalGUID(f.Meter) == usage.NormalGUID(id)
+}
+
+// uri is the URI in lower case that the filter names; empty if it names none, or only the
+// last part of one.
+func (f Filter) uri() string {
+	if strings.Contains(f.Resource, "/") {
+		return strings.ToLower(f.Resource)
+	}
+	return ""
+}
+
+// last is the last part of a URI, in lower case, that the filter names.
+func (f Filter) last() string {
+	if f.uri() != "" {
+		return ""
+	}
+	return strings.ToLower(f.Resource)
 }

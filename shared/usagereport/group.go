@@ -7,8 +7,7 @@ import (
 	"strings"
 
 	"stackusage/shared/strictjson"
-	"stackusage/shared/usage"
-	"stackusage/shared/usagelines"
+	"stackusage/shared/usagesums"
 )
 
 // Dimensions that usage is grouped by.
@@ -31,9 +30,6 @@ const (
 	Unreadable     = "(unreadable)" // tags that are no JSON object of texts, or too long to be kept
 )
 
-// maxTags bounds tags that records keep: of longer ones they have a hash alone.
-const maxTags = 16 << 10
-
 // ParseDimensions reads meter,tenant,tag:NAME.
 func ParseDimensions(text string) (by []string, err error) {
 	for part := range strings.SplitSeq(text, ",") {
@@ -52,66 +48,94 @@ func ParseDimensions(text string) (by []string, err error) {
 }
 
 // groupOf is the values of the dimensions, in their order. Meters are apart.
-func (r *run) groupOf(l *usagelines.Line) string {
-	values := r.values[:0]
-	for _, d := range r.o.By {
-		value := ""
+func (r *run) groupOf(o *owner, t *term, tags []string, uri string) string {
+	values := make([]string, len(r.o.By))
+	for i, d := range r.o.By {
 		switch d {
 		case Subscription:
-			value = usage.DashedGUID(l.SubscriptionID)
+			values[i] = o.subscription
 		case Tenant:
-			value = tenantOf(l)
+			if values[i] = o.tenant; t.admin {
+				values[i] = Infrastructure
+			}
 		case Resource:
-			value = strings.ToLower(l.ResourceURI)
+			values[i] = uri
 		case Day:
-			value = r.dayOf(l)
+			values[i] = t.day
 		case Registration:
-			value = l.Day.CloudID
+			values[i] = t.registration
 		case Meter:
 		default:
-			value = r.tagOf(l.Tags, strings.TrimPrefix(d, tagPrefix))
+			values[i], tags = tags[0], tags[1:]
 		}
-		values = append(values, value)
 	}
-	r.values = values
 	return strings.Join(values, "\x00")
 }
 
-func tenantOf(l *usagelines.Line) string {
+// tenantOf is the tenant of usage that is not of the stack's own subscriptions.
+func tenantOf(o usagesums.Owner, settled bool) string {
 	switch {
-	case l.Infrastructure():
-		return Infrastructure
-	case l.Tenant == "" && l.Day.Settlement == nil:
+	case o.Tenant != "":
+		return o.Tenant
+	case !settled:
 		return NotSettled
-	case l.Tenant == "":
-		return NoTenant
 	}
-	return usage.DashedGUID(l.Tenant)
+	return NoTenant
 }
 
-// dayOf is the day of a line: that is billed, or of its usage. Where months are compared
-// it is the day of the month.
-func (r *run) dayOf(l *usagelines.Line) string {
-	day := l.Day.Day
-	if r.o.ByUsageDay {
-		day = l.UsedOn()
-	}
-	if r.o.Compare != 0 {
-		return day.Start().Format("02")
-	}
-	return day.String()
+// tagger numbers the values of the tags that are grouped by.
+type tagger struct {
+	by     []string         // names in lower case
+	texts  map[string]int32 // tags of records
+	groups table[string]
+	values [][]string // of groups
 }
 
-// tagOf is the value of a tag, whose name is in any case. The tags of the line before are
-// remembered: lines of a resource follow each other.
-func (r *run) tagOf(text, name string) string {
-	if text != r.tagText || r.tags == nil {
-		r.tagText, r.tags = text, readTags(text)
+func newTagger(o Options) tagger {
+	t := tagger{}
+	for _, d := range o.By {
+		if name, is := strings.CutPrefix(d, tagPrefix); is {
+			t.by = append(t.by, strings.ToLower(name))
+		}
 	}
-	if r.tags.unreadable {
+	t.clear()
+	return t
+}
+
+func (t *tagger) clear() {
+	t.texts, t.groups, t.values = map[string]int32{}, table[string]{}, nil
+	if len(t.by) == 0 {
+		t.values = [][]string{nil}
+	}
+}
+
+// number is that of the values that tags have.
+func (t *tagger) number(text []byte) int32 {
+	if len(t.by) == 0 {
+		return 0
+	}
+	if n, is := t.texts[string(text)]; is {
+		return n
+	}
+	of := readTags(string(text))
+	values := make([]string, len(t.by))
+	for i, name := range t.by {
+		values[i] = of.value(name)
+	}
+	n := t.groups.number(strings.Join(values, "\x00"))
+	if int(n) == len(t.values) {
+		t.values = append(t.values, values)
+	}
+	t.texts[string(text)] = n
+	return n
+}
+
+// value is that of a tag, whose name is in lower case.
+func (t *tags) value(name string) string {
+	if t.unreadable {
 		return Unreadable
 	}
-	value, there := r.tags.values[strings.ToLower(name)]
+	value, there := t.values[name]
 	if !there {
 		return NoTag
 	}
@@ -132,7 +156,7 @@ func readTags(text string) *tags {
 		return &tags{}
 	}
 	var values map[string]string
-	if len(text) > maxTags || strictjson.Unmarshal([]byte(text), &values) != nil {
+	if len(text) > usagesums.MaxTags || strictjson.Unmarshal([]byte(text), &values) != nil {
 		return &tags{unreadable: true}
 	}
 	t := &tags{values: make(map[string]string, len(values))}

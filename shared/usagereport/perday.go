@@ -5,9 +5,9 @@ import (
 	"context"
 	"maps"
 	"slices"
+	"strings"
 
 	"stackusage/shared/usage"
-	"stackusage/shared/usagelines"
 )
 
 // DayFigures are those of a row on one day. A day without usage of the row has none.
@@ -20,12 +20,22 @@ type DayFigures struct {
 // maxPerDay bounds the rows that have figures of days.
 const maxPerDay = 1000
 
-// perDay reads the days again, for the rows that are shown.
-func (r *run) perDay(ctx context.Context, reader *usagelines.Reader) error {
-	byMeter := !r.report.Priced || slices.Contains(r.o.By, Meter)
-	type place struct{ row, day int64 }
-	days := map[place]*figures{}
-	wanted := map[sumKey]int64{}
+// daily are figures of rows, or of sections, by day.
+type daily[K comparable] map[K]map[usage.Day]figures
+
+func (d daily[K]) add(of K, day usage.Day, f figures) {
+	if d[of] == nil {
+		d[of] = map[usage.Day]figures{}
+	}
+	total := d[of][day]
+	total.add(f)
+	d[of][day] = total
+}
+
+// perDay sums the rows that are shown by day, and the rest of each section.
+func (r *run) perDay(ctx context.Context) error {
+	shown := map[sumKey]int64{} // numbers of rows
+	sections := map[int]bool{}  // that have more rows
 	section, n := -1, 0
 	for i, err := range r.report.rows.All() {
 		if err != nil {
@@ -34,59 +44,94 @@ func (r *run) perDay(ctx context.Context, reader *usagelines.Reader) error {
 		if now := i.Row.State.section(); now != section {
 			section, n = now, 0
 		}
-		if n++; n > cmp.Or(min(r.o.Top, maxPerDay), maxPerDay) {
-			continue
+		if n++; n <= cmp.Or(min(r.o.Top, maxPerDay), maxPerDay) {
+			shown[i.Key] = i.N
+		} else {
+			sections[section] = true
 		}
-		wanted[i.Key] = i.N
 	}
-	for _, h := range r.o.Registrations {
-		first, last := r.o.days()
-		for l, err := range reader.Lines(ctx, usagelines.Query{CloudID: h.CloudID, First: first, Last: last, ByUsageDay: r.o.ByUsageDay}) {
-			if err != nil {
-				return err
-			}
-			if !r.o.Only.has(l) {
-				continue
-			}
-			day := l.Day.Day
-			if r.o.ByUsageDay {
-				day = l.UsedOn()
-			}
-			for _, s := range r.sumsOf(l, 0) {
-				key := s.rowKey(byMeter)
-				row, is := wanted[key]
-				if !is {
-					continue
-				}
-				at := place{row, int64(day)}
-				if days[at] == nil {
-					days[at] = &figures{}
-				}
-				days[at].add(s.Of[0])
+	l := r.label(true)
+	rows, all := daily[int64]{}, daily[int]{}
+	add := func(w *worker, uri string) {
+		for i, c := range w.cells.all {
+			s := r.sumOf(l, w, c, &w.cells.amounts[i], uri)
+			if n, is := shown[s.rowKey(r.o.byMeter())]; is {
+				on := l.terms.all[c.term].on
+				rows.add(n, on, s.Of[0])
 			}
 		}
 	}
-	r.report.days = map[int64][]DayFigures{}
-	for at, f := range days {
-		d := DayFigures{Day: usage.Day(at.day)}
-		if byMeter {
-			d.Quantity = &f.Quantity
+	if r.o.by(Resource) {
+		if err := r.readShown(ctx, l, shown, add); err != nil {
+			return err
 		}
-		if f.Lines > f.Unpriced {
-			d.Amount = &f.Amount
+	}
+	if !r.o.by(Resource) || len(sections) > 0 {
+		if err := r.scan(ctx, l, func(w *worker) error {
+			if !r.o.by(Resource) {
+				add(w, "")
+			}
+			for i, c := range w.cells.all {
+				all.add(states[c.state].section(), l.terms.all[c.term].on, r.sumOf(l, w, c, &w.cells.amounts[i], "").Of[0])
+			}
+			return nil
+		}); err != nil {
+			return err
 		}
-		r.report.days[at.row] = append(r.report.days[at.row], d)
 	}
-	for of := range maps.Values(r.report.days) {
-		slices.SortFunc(of, func(a, b DayFigures) int { return cmp.Compare(a.Day, b.Day) })
-	}
+	r.setDays(rows, all, shown, sections)
 	return nil
 }
 
-// rowKey is what the sums of a row have in common.
-func (k sumKey) rowKey(byMeter bool) sumKey {
-	if !byMeter {
-		return sumKey{Group: k.Group, State: k.State}
+// readShown reads the resources of the rows that are shown.
+func (r *run) readShown(ctx context.Context, l *labels, shown map[sumKey]int64, add func(*worker, string)) error {
+	at := slices.Index(r.o.By, Resource)
+	uris := map[string]bool{}
+	for key := range shown {
+		uris[strings.Split(key.Group, "\x00")[at]] = true
 	}
-	return k
+	sorted := slices.Sorted(maps.Keys(uris))
+	return r.workers(ctx, len(l.days), func(w *worker, piece int) error {
+		c := l.days[piece].sums.Resources()
+		for _, uri := range sorted {
+			for c.Seek(uri); c.Next() && string(c.Key) == uri; {
+				w.record(r, l.days[piece], c)
+			}
+			if c.Err != nil {
+				return c.Err
+			}
+			c.Back()
+			r.mu.Lock()
+			add(w, uri)
+			r.mu.Unlock()
+			w.cells.clear()
+		}
+		return nil
+	})
+}
+
+// setDays sets the figures of the rows that are shown, and of the others.
+func (r *run) setDays(rows daily[int64], all daily[int], shown map[sumKey]int64, sections map[int]bool) {
+	r.report.days, r.report.others = map[int64][]DayFigures{}, map[int][]DayFigures{}
+	for key, n := range shown {
+		for _, day := range slices.Sorted(maps.Keys(rows[n])) {
+			f := rows[n][day]
+			d := DayFigures{Day: day}
+			if r.o.byMeter() {
+				d.Quantity = &f.Quantity
+			}
+			if f.Lines > f.Unpriced {
+				d.Amount = &f.Amount
+			}
+			r.report.days[n] = append(r.report.days[n], d)
+			all.add(states[key.State].section(), day, figures{Amount: usage.Quantity{}.Sub(f.Amount), Lines: -f.Lines, Unpriced: -f.Unpriced})
+		}
+	}
+	for section := range sections {
+		for _, day := range slices.Sorted(maps.Keys(all[section])) {
+			if f := all[section][day]; f.Lines > f.Unpriced {
+				r.report.others[section] = append(r.report.others[section], DayFigures{Day: day, Amount: &f.Amount})
+			}
+		}
+	}
 }

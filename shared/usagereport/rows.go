@@ -4,7 +4,6 @@ import (
 	"cmp"
 	"iter"
 	"math/big"
-	"slices"
 	"strings"
 
 	"stackusage/shared/spill"
@@ -49,13 +48,12 @@ type Mover struct {
 
 // item is a row on its way to its place.
 type item struct {
-	N     int64  `json:"n"` // in the order of groups
-	Group string `json:"g"`
-	Row   Row    `json:"r"`
-	Key   sumKey `json:"k"`
+	N   int64  `json:"n"`
+	Key sumKey `json:"k"` // what its sums have in common
+	Row Row    `json:"r"`
 }
 
-func (i item) size() int { return 1000 + 2*len(i.Group) + len(i.Row.Resource) }
+func (i item) size() int { return 1000 + 2*len(i.Key.Group) + len(i.Row.Resource) }
 
 // newRows sorts rows: what is in the bill first, then the rest by state; of these the
 // biggest amount or change first, and rows without an amount by meter. Days are in order.
@@ -66,7 +64,7 @@ func newRows(o Options) (*spill.Sums[int64, item], error) {
 		Compare: func(a, b item) int {
 			order := cmp.Or(cmp.Compare(a.Row.State.section(), b.Row.State.section()), first(a.Row.Amount != nil, b.Row.Amount != nil))
 			if byDay {
-				order = cmp.Or(order, cmp.Compare(a.N, b.N))
+				order = cmp.Or(order, a.Key.compare(b.Key))
 			}
 			if order == 0 && a.Row.Amount == nil {
 				order = cmp.Or(cmp.Compare(a.Row.Meter, b.Row.Meter), cmp.Compare(a.Row.MeterID, b.Row.MeterID), cmp.Compare(a.Row.Unit, b.Row.Unit))
@@ -74,7 +72,7 @@ func newRows(o Options) (*spill.Sums[int64, item], error) {
 			if order == 0 {
 				order = b.Row.weight().Sub(a.Row.weight()).Sign()
 			}
-			return cmp.Or(order, cmp.Compare(a.Row.Meter, b.Row.Meter), cmp.Compare(a.N, b.N))
+			return cmp.Or(order, cmp.Compare(a.Row.Meter, b.Row.Meter), a.Key.compare(b.Key))
 		},
 	})
 }
@@ -100,43 +98,6 @@ func abs(q usage.Quantity) usage.Quantity {
 		return usage.Quantity{}.Sub(q)
 	}
 	return q
-}
-
-// rows makes the rows of the sums.
-func (r *run) rows() error {
-	byMeter := !r.report.Priced || slices.Contains(r.o.By, Meter)
-	var meters []sum // of one row
-	var n int64
-	flush := func() error {
-		if len(meters) == 0 {
-			return nil
-		}
-		n++
-		made := item{N: n, Group: meters[0].Group, Row: r.row(meters, byMeter), Key: meters[0].rowKey(byMeter)}
-		meters = meters[:0]
-		return r.report.rows.Add(made)
-	}
-	for s, err := range r.sums.All() {
-		if err != nil {
-			return err
-		}
-		if s.nothing() {
-			continue
-		}
-		if len(meters) > 0 && (byMeter || s.Group != meters[0].Group || s.State != meters[0].State) {
-			if err := flush(); err != nil {
-				return err
-			}
-		}
-		meters = append(meters, s)
-		if states[s.State].InBill() {
-			for i, f := range s.Of {
-				r.report.Total[i].Amount = r.report.Total[i].Amount.Add(f.Amount)
-				r.report.Total[i].Unpriced += f.Unpriced
-			}
-		}
-	}
-	return flush()
 }
 
 // row is the row of the meters of a group.
@@ -245,6 +206,7 @@ func (r *Report) Rows() iter.Seq2[Row, error] {
 				return true
 			}
 			row := others
+			row.Days = r.others[section]
 			others = Row{}
 			return yield(row, nil)
 		}

@@ -78,6 +78,14 @@ func (s *sum) add(t sum) {
 	}
 }
 
+// rowKey is what the sums of a row have in common.
+func (k sumKey) rowKey(byMeter bool) sumKey {
+	if !byMeter {
+		return sumKey{Group: k.Group, State: k.State}
+	}
+	return k
+}
+
 // nothing reports whether nothing is left of the sum, as of a line that was reversed.
 func (s *sum) nothing() bool { return s.Of[0].Quantity.Sign() == 0 && s.Of[1].Quantity.Sign() == 0 }
 
@@ -92,4 +100,49 @@ func shownMeter(name, id string, admin bool) string {
 		name += " (" + string(meter.Admin) + ")"
 	}
 	return name
+}
+
+// sumsOf are the sums of cells, in order, each key once. The price of a resource's usage is
+// that of the cell: quantities of one rate are added up before they are multiplied.
+func (r *run) sumsOf(l *labels, w *worker, uri string) []sum {
+	all := make([]sum, 0, len(w.cells.all))
+	for i, c := range w.cells.all {
+		all = append(all, r.sumOf(l, w, c, &w.cells.amounts[i], uri))
+	}
+	slices.SortStableFunc(all, func(a, b sum) int { return a.compare(b.sumKey) })
+	merged := all[:0]
+	for _, s := range all {
+		if n := len(merged); n > 0 && merged[n-1].compare(s.sumKey) == 0 {
+			merged[n-1].add(s)
+			continue
+		}
+		merged = append(merged, s)
+	}
+	return merged
+}
+
+func (r *run) sumOf(l *labels, w *worker, c cell, a *amount, uri string) sum {
+	t := &l.terms.all[c.term]
+	s := sum{sumKey: sumKey{Group: r.groupOf(&l.owners.all[c.owner], t, w.tags.values[c.tags], uri), State: int(c.state), Meter: t.meter, Unit: t.unit, Admin: t.admin},
+		Name: t.name, Resource: a.spelling}
+	f := figures{Quantity: a.sum.Quantity(), Lines: a.lines}
+	if t.rate != "" {
+		f.Amount = f.Quantity.Mul(l.rates[c.term])
+	} else {
+		f.Unpriced = a.lines
+	}
+	s.Of[c.span] = f
+	return s
+}
+
+// seen notes the meters without a price, and counts the lines.
+func (r *run) seen(l *labels) {
+	for _, d := range l.days {
+		for i := range d.terms {
+			t := &l.terms.all[d.terms[i].number]
+			if r.report.Priced && t.rate == "" && d.seen[i].Load() && len(r.report.Unpriced) < maxUnpriced {
+				r.report.Unpriced[t.meter] = UnpricedMeter{shownMeter(t.name, t.meter, t.admin), d.note[i]}
+			}
+		}
+	}
 }

@@ -1,8 +1,8 @@
 // Package usagereport sums the usage of a month for people: who used what, and what it
 // cost, also against another month.
 //
-//	lines of closed days -> sums by group, state and meter -> rows, the biggest first
-//	(usagelines)            (sorted runs on disk)             (sorted runs on disk)
+//	closed days -> sums of each day -> sums by group, state and meter -> rows, the biggest first
+//	(usagelines)   (usagesums, cached) (sorted runs on disk)             (sorted runs on disk)
 //
 // Quantities are exact and never added over different meters or units; amounts are exact
 // products of quantity and rate, not rounded. Memory grows neither with lines nor with
@@ -13,6 +13,8 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
+	"strings"
 	"time"
 
 	"stackusage/shared/prices"
@@ -53,9 +55,10 @@ type Report struct {
 	Unpriced map[string]UnpricedMeter
 	Unread   []Unread // with Options.CachedOnly: closed days that are not in the sums
 
-	rows *spill.Sums[int64, item]
-	days map[int64][]DayFigures // of rows, by their number
-	o    Options
+	rows   *spill.Sums[int64, item]
+	days   map[int64][]DayFigures // of rows, by their number
+	others map[int][]DayFigures   // of the rows beyond Top, by section
+	o      Options
 }
 
 // Total is what is in the bill of a month.
@@ -76,47 +79,37 @@ type Coverage struct {
 // maxUnpriced bounds how many meters without a price are remembered.
 const maxUnpriced = 10_000
 
-// run is one run.
-type run struct {
-	o      Options
-	report *Report
-	sums   *spill.Sums[sumKey, sum]
-
-	registrations map[string]string // names by cloudId
-
-	values  []string
-	tagText string
-	tags    *tags
-}
-
 // Run sums a month. The report must be closed.
 func Run(ctx context.Context, reader *usagelines.Reader, o Options) (*Report, error) {
 	if o.First != 0 && o.Compare != 0 || (o.First == 0) != (o.Last == 0) || o.First > o.Last {
 		return nil, fmt.Errorf("sum usage of %s to %s: no range, or one that is compared with a month", o.First, o.Last)
 	}
-	r := &run{o: o, report: &Report{Priced: o.Prices != nil, Unpriced: map[string]UnpricedMeter{}, o: o}, registrations: map[string]string{}}
-	var err error
-	if r.sums, err = spill.New(o.TempDir, o.Spill, spill.Rules[sumKey, sum]{
-		Key: func(s sum) sumKey { return s.sumKey }, Compare: func(a, b sum) int { return a.compare(b.sumKey) }, Add: (*sum).add, Size: sum.size,
-	}); err != nil {
-		return nil, err
-	}
-	defer r.sums.Close()
-	for _, h := range o.Registrations {
-		if err := r.registration(ctx, reader, h); err != nil {
-			return nil, fmt.Errorf("sum usage of %s: %w", h.CloudID, err)
+	for {
+		report, err := runOnce(ctx, reader, o)
+		var damaged *usagesums.DamagedError
+		if errors.As(err, &damaged) && o.Cache.Remove(damaged.Day) {
+			continue // it is read again
 		}
+		return report, err
+	}
+}
+
+func runOnce(ctx context.Context, reader *usagelines.Reader, o Options) (_ *Report, err error) {
+	r := &run{o: o, report: &Report{Priced: o.Prices != nil, Unpriced: map[string]UnpricedMeter{}, o: o}, registrations: map[string]string{}}
+	defer func() {
+		err = errors.Join(err, r.close())
+	}()
+	if err := r.open(ctx, reader); err != nil {
+		return nil, err
 	}
 	if r.report.rows, err = newRows(o); err != nil {
 		return nil, err
 	}
-	if err := r.rows(); err != nil {
-		return nil, errors.Join(err, r.report.Close())
+	if err = r.sum(ctx); err == nil && o.PerDay {
+		err = r.perDay(ctx)
 	}
-	if o.PerDay {
-		if err := r.perDay(ctx, reader); err != nil {
-			return nil, errors.Join(err, r.report.Close())
-		}
+	if err != nil {
+		return nil, errors.Join(err, r.report.Close())
 	}
 	return r.report, nil
 }
@@ -142,83 +135,13 @@ func (o Options) spans() [][2]usage.Day {
 	return spans
 }
 
-func (r *run) registration(ctx context.Context, reader *usagelines.Reader, h registration.History) error {
-	c := Coverage{CloudID: h.CloudID, Name: h.Name()}
-	if c.Name == "" {
-		c.Name = h.CloudID
-	}
-	r.registrations[c.CloudID] = c.Name
-	for i, span := range r.o.spans() {
-		covered, err := reader.Coverage(ctx, h, span[0], span[1], r.o.Now)
-		if err != nil {
-			return err
-		}
-		c.Months = append(c.Months, covered)
-		for l, err := range reader.Lines(ctx, usagelines.Query{CloudID: h.CloudID, First: span[0], Last: span[1], ByUsageDay: r.o.ByUsageDay}) {
-			if err == nil && !r.o.Only.has(l) {
-				continue
-			}
-			if err == nil {
-				err = r.line(l, i)
-			}
-			if err != nil {
-				return err
-			}
-		}
-	}
-	r.report.Coverage = append(r.report.Coverage, c)
-	return nil
-}
+// by reports whether a dimension is one that is grouped by.
+func (o Options) by(dimension string) bool { return slices.Contains(o.By, dimension) }
 
-// line adds what became of a line to the sums of a month.
-func (r *run) line(l *usagelines.Line, month int) error {
-	if r.report.Lines++; r.o.Progress != nil {
-		r.o.Progress(l.Day.Day, r.report.Lines)
-	}
-	for _, s := range r.sumsOf(l, month) {
-		if err := r.sums.Add(s); err != nil {
-			return err
-		}
-	}
-	return nil
-}
+// byMeter reports whether each row is of one meter.
+func (o Options) byMeter() bool { return o.Prices == nil || o.by(Meter) }
 
-func (r *run) sumsOf(l *usagelines.Line, month int) (all []sum) {
-	m := l.Meter()
-	s := sum{Name: m.Name, Resource: l.ResourceURI, sumKey: sumKey{Group: r.groupOf(l), Meter: usage.NormalGUID(l.MeterID), Unit: m.Unit, Admin: l.Infrastructure()}}
-	price := r.o.Prices.Of(prices.Charge{Day: l.Day.Day, MeterID: l.MeterID, CommerceMeterID: l.CommerceMeterID, Class: l.MeterClass, Model: l.BillingModel})
-	if !price.Known && r.report.Priced && len(r.report.Unpriced) < maxUnpriced {
-		r.report.Unpriced[s.Meter] = UnpricedMeter{s.meterName(), price.Note}
-	}
-	for i, quantity := range r.parts(l) {
-		if quantity.Sign() == 0 {
-			continue
-		}
-		s.State, s.Of = i, [2]figures{}
-		f := figures{Quantity: quantity, Lines: 1}
-		if price.Known {
-			f.Amount = quantity.Mul(price.Rate)
-		} else {
-			f.Unpriced = 1
-		}
-		s.Of[month] = f
-		all = append(all, s)
-	}
-	return all
-}
-
-// parts are the quantities of a line by state. By usage day, carried usage is billed like
-// other usage of its day. What was carried away and is in no line that a day has closed
-// with is left of CarriedAway: the lines that bill it take away what they have of it.
-func (r *run) parts(l *usagelines.Line) [7]usage.Quantity {
-	parts := [7]usage.Quantity{2: l.CarriedAway, 3: l.Pending, 4: l.Declined, 5: l.Waived, 6: l.Unreported}
-	switch {
-	case l.CarriedFrom == 0:
-		parts[0] = l.Billed
-	case r.o.ByUsageDay:
-		parts[0], parts[2] = l.Billed, l.CarriedAway.Sub(l.Total)
-	default:
-		parts[1] = l.Billed
-	}
-	return parts
+// byTag reports whether a tag is one of the dimensions.
+func (o Options) byTag() bool {
+	return slices.ContainsFunc(o.By, func(d string) bool { return strings.HasPrefix(d, tagPrefix) })
 }
