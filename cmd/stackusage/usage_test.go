@@ -118,6 +118,16 @@ numbers are rounded here; --output json has every digit
 			t.Errorf("%q", text)
 		}
 	})
+	t.Run("one day, of one meter", func(t *testing.T) {
+		text := squeeze(tool(t, getenv, "usage", "--day", "2024-03-02", "--by", "subscription,resource,meter", "--meter", "Windows VM Size Hours", "--prices", list))
+		if !strings.HasPrefix(text, "hamburg, 2024-03-02 (1 of 1 days closed), USD") || !strings.Contains(text, "Windows VM Size Hours 500 vCPU hours 23.00") || strings.Contains(text, "Base VM") {
+			t.Error(text)
+		}
+		var out bytes.Buffer
+		if err := run(t.Context(), []string{"usage", "--day", "2024-03-02", "--month", "2024-03"}, getenv, &out, &out); err == nil || !strings.Contains(err.Error(), "leave --month and --compare out") {
+			t.Errorf("a day and a month: %v", err)
+		}
+	})
 	t.Run("nothing found is an error that says what there is", func(t *testing.T) {
 		var out bytes.Buffer
 		err := run(t.Context(), []string{"usage", "--month", "2023-03"}, getenv, &out, &out)

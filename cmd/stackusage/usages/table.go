@@ -70,6 +70,9 @@ func printTable(out io.Writer, r *usagereport.Report, o usagereport.Options, ful
 // heading says what of a registration is summed.
 func (v *view) heading(c usagereport.Coverage) string {
 	text := fmt.Sprintf("%s, %s to %s (%s)", c.Name, v.o.Month.First(), v.o.Month.Last(), closedText(c.Months[0]))
+	if v.o.First != 0 {
+		text = fmt.Sprintf("%s, %s (%s)", c.Name, v.o.First, closedText(c.Months[0]))
+	}
 	if v.o.Compare != 0 {
 		text += fmt.Sprintf(" against %s (%s)", v.o.Compare, closedText(c.Months[1]))
 	}

@@ -61,6 +61,8 @@ const maxRows = 1000
 // flags are those of the command.
 type flags struct {
 	month, compare usage.Month
+	day            usage.Day
+	filter         usagereport.Filter
 	by             string
 	names          cli.Names
 	top            int
@@ -76,14 +78,20 @@ func Command(e *cli.Env) *cobra.Command {
 	cmd := cli.Command("usage", "Sum usage and cost by tenant, meter, resource or tag", about, `
 stackusage usage --month 2024-03 --by tenant --prices prices.csv
 stackusage usage --month 2024-03 --by tenant,meter --compare 2024-02
-stackusage usage --month 2024-03 --by tag:department --top 20 --output csv`, func(ctx context.Context) error {
+stackusage usage --month 2024-03 --by tag:department --top 20 --output csv
+stackusage usage --day 2024-03-02 --by resource --meter "Windows VM Size Hours"`, func(ctx context.Context) error {
 		return run(ctx, e, f)
 	})
 	cli.MonthVar(cmd, &f.month, "month", "month of billed days (YYYY-MM, UTC)")
+	cli.DayVar(cmd, &f.day, "day", "one billed `day` in place of a month (YYYY-MM-DD, UTC)")
 	cli.MonthVar(cmd, &f.compare, "compare", "`month` to compare with (YYYY-MM)")
 	cmd.Flags().StringVar(&f.by, "by", usagereport.Meter, "`dimensions`, separated by commas")
 	cmd.Flags().IntVar(&f.top, "top", 0, fmt.Sprintf("only the biggest `rows`; one row stands for the others (default: all; %d in a table)", maxRows))
 	cmd.Flags().BoolVar(&f.byUsageDay, "by-usage-day", false, "count carried usage on the day of its use")
+	cmd.Flags().StringVar(&f.filter.Tenant, "tenant", "", "only this `tenant`: its GUID, or the text that --by tenant shows")
+	cmd.Flags().StringVar(&f.filter.Subscription, "subscription", "", "only this subscription of the stack, a `GUID`")
+	cmd.Flags().StringVar(&f.filter.Resource, "resource", "", "only the resource with this `URI`, or last part of it")
+	cmd.Flags().StringVar(&f.filter.Meter, "meter", "", "only this `meter`: the stack's ID, or the name that --by meter shows")
 	f.names.Flag(cmd)
 	cmd.Flags().BoolVar(&f.full, "full", false, "show whole GUIDs and resource URIs in the table")
 	f.prices.Flags(cmd)
@@ -92,8 +100,13 @@ stackusage usage --month 2024-03 --by tag:department --top 20 --output csv`, fun
 }
 
 func (f flags) options(ctx context.Context, e *cli.Env) (o usagereport.Options, storage *cli.Storage, err error) {
-	if f.month == 0 {
-		return o, nil, errors.New("--month is missing: the month to sum, for example 2024-03")
+	switch {
+	case f.day != 0 && (f.month != 0 || f.compare != 0):
+		return o, nil, errors.New("--day names one day: leave --month and --compare out")
+	case f.day != 0:
+		f.month, _ = usage.ParseMonth(f.day.String()[:len("2024-03")]) // it is the beginning of a day
+	case f.month == 0:
+		return o, nil, errors.New("--month is missing: the month to sum, for example 2024-03; --day names one day of it")
 	}
 	if f.top < 0 {
 		return o, nil, fmt.Errorf("--top %d: want a number of rows", f.top)
@@ -101,7 +114,7 @@ func (f flags) options(ctx context.Context, e *cli.Env) (o usagereport.Options, 
 	if f.compare == f.month {
 		return o, nil, fmt.Errorf("--compare %s: the same month as --month", f.compare)
 	}
-	o = usagereport.Options{Month: f.month, Compare: f.compare, ByUsageDay: f.byUsageDay, Top: f.top, Now: time.Now()}
+	o = usagereport.Options{Month: f.month, Compare: f.compare, ByUsageDay: f.byUsageDay, Top: f.top, First: f.day, Last: f.day, Only: f.filter, Now: time.Now()}
 	if o.Top == 0 && e.Tables() {
 		o.Top = maxRows
 	}
@@ -167,7 +180,15 @@ func found(r *usagereport.Report, o usagereport.Options) error {
 	for _, c := range r.Coverage {
 		texts = append(texts, fmt.Sprintf("%s (%s)", c.Name, closedText(c.Months[0])))
 	}
-	return fmt.Errorf("no usage of %s in the closed usage days of %s; stackusage day list shows the days", o.Month, strings.Join(texts, ", "))
+	return fmt.Errorf("no usage of %s in the closed usage days of %s; stackusage day list shows the days", asked(o), strings.Join(texts, ", "))
+}
+
+// asked is the month that is summed, or the day.
+func asked(o usagereport.Options) string {
+	if o.First != 0 {
+		return o.First.String()
+	}
+	return o.Month.String()
 }
 
 func closedText(c usagelines.Coverage) string {
