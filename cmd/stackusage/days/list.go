@@ -38,6 +38,7 @@ type Row struct {
 	Reason    string       `json:"reason,omitempty"`
 	By        string       `json:"by,omitempty"`
 	State     string       `json:"state,omitempty"`
+	Changes
 }
 
 func list(e *cli.Env) *cobra.Command {
@@ -46,6 +47,7 @@ func list(e *cli.Env) *cobra.Command {
 	cmd := cli.Command("list", "List the revisions of usage days", `A day that was never closed is a row without a revision; with --from and --to, also one
 for which nothing has landed.
 
+WHY has what the revision before did not have, and who asked for the revision.
 STATE names what is not finished; it is empty for a closed day:
   open      usage is not in a revision yet
   awaited   nothing has landed for the day yet
@@ -86,11 +88,18 @@ stackusage day list --registration hamburg --output json`, func(ctx context.Cont
 // revisions reads the revisions first: a day that is closed meanwhile is not listed, and
 // is shown as open or as done, not as something that never was.
 func revisions(ctx context.Context, tables table.Store, cloudID string, days cli.Range) (rows []Row, marks []openday.Entry, err error) {
+	var before daybook.Entry
 	for s, err := range daybook.Entries(ctx, tables, cloudID, days.First, days.Last) {
 		if err != nil {
 			return nil, nil, err
 		}
-		rows = append(rows, rowOf(s))
+		row := rowOf(s)
+		if before.CloudID == s.CloudID && before.Day == s.Day {
+			row.Changes = changesOf(&before.Revision, s.Revision)
+		} else {
+			row.Changes = changesOf(nil, s.Revision)
+		}
+		rows, before = append(rows, row), s
 	}
 	marks, err = openday.List(ctx, tables)
 	for _, m := range marks {
@@ -211,6 +220,9 @@ func (r Row) cells(name string) []any {
 	}
 	if r.Reason != "" {
 		why = r.By + ": " + r.Reason
+	}
+	if changed := r.Changes.Text(); changed != "" {
+		why = strings.TrimSuffix(changed+"; "+why, "; ")
 	}
 	if r.Waived > 0 {
 		why = strings.TrimSuffix(fmt.Sprintf("%s not billed by decision; %s", cli.Count(r.Waived, "line"), why), "; ")
