@@ -18,6 +18,7 @@ import (
 	"stackusage/shared/registry"
 	"stackusage/shared/table"
 	"stackusage/shared/usage"
+	"stackusage/shared/usagesums"
 )
 
 const usagePrices = `effective,meter_id,meter_name,unit,usd_rate,source_note
@@ -126,6 +127,32 @@ numbers are rounded here; --output json has every digit
 		var out bytes.Buffer
 		if err := run(t.Context(), []string{"usage", "--day", "2024-03-02", "--month", "2024-03"}, getenv, &out, &out); err == nil || !strings.Contains(err.Error(), "leave --month and --compare out") {
 			t.Errorf("a day and a month: %v", err)
+		}
+	})
+	t.Run("filters by what stands in the table", func(t *testing.T) {
+		for args, want := range map[string]string{
+			"--subscription 11111111111141118111111111111111":             "Base VM Size Hours 150,000 vCPU hours 1,200.00",
+			"--tenant (infrastructure)":                                   "Windows VM Size Hours (admin) 9 vCPU hours 0.00",
+			"--resource VM --tenant bbbbbbbb-bbbb-4bbb-8bbb-bbbbbbbbbbbb": "Windows VM Size Hours 500 vCPU hours 23.00",
+			"--meter fab6eb84-500b-4a09-a8ca-7358f8bbaea5":                "Base VM Size Hours 150,000 vCPU hours 1,200.00",
+		} {
+			text := tool(t, getenv, append([]string{"usage", "--month", "2024-03", "--prices", list}, strings.Fields(args)...)...)
+			if !strings.Contains(squeeze(text), want) {
+				t.Errorf("%s: want %q in\n%s", args, want, text)
+			}
+		}
+	})
+	t.Run("a cache that cannot be written is told once, and nothing else changes", func(t *testing.T) {
+		none := func(name string) string {
+			if name == usagesums.Env {
+				return list + "/none"
+			}
+			return getenv(name)
+		}
+		var out, errOut bytes.Buffer
+		ok(t, run(t.Context(), []string{"usage", "--month", "2024-03", "--prices", list}, none, &out, &errOut))
+		if strings.Count(errOut.String(), "STACKUSAGE_CACHE names another folder") != 1 || out.String() != tool(t, getenv, "usage", "--month", "2024-03", "--prices", list) {
+			t.Errorf("output %s, standard error %s", &out, &errOut)
 		}
 	})
 	t.Run("nothing found is an error that says what there is", func(t *testing.T) {

@@ -7,15 +7,19 @@ import (
 	"stackusage/internal/devstack/azurite/azuritetest"
 	"stackusage/shared/azurestore"
 	"stackusage/shared/table"
+	"stackusage/shared/usagesums"
 )
 
 // Storage is a getenv with storage in which all tables are, empty.
 func Storage(t *testing.T) (func(string) string, *azurestore.Account) {
 	t.Helper()
-	connection := azuritetest.Account(t)
+	connection, cache := azuritetest.Account(t), t.TempDir()
 	getenv := func(name string) string {
-		if name == "UsageStorage" || name == "LandingStorage" {
+		switch name {
+		case "UsageStorage", "LandingStorage":
 			return connection
+		case usagesums.Env:
+			return cache
 		}
 		return ""
 	}

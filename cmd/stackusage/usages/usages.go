@@ -15,6 +15,7 @@ import (
 	"stackusage/shared/usage"
 	"stackusage/shared/usagelines"
 	"stackusage/shared/usagereport"
+	"stackusage/shared/usagesums"
 )
 
 const about = `Sums the lines of the last revision of each usage day: what is in the bill, and beside
@@ -40,6 +41,9 @@ WHAT tells usage apart that is not simply billed; only the first is in the total
   declined      commerce declined it; the next revision bills it again
   waived        an operator decided not to bill it
   unreported    usage reporting was off: it is counted, and billed nowhere
+
+Each closed day is read once: its sums are kept in stackusage/usage-sums in your folder
+of caches, or in the folder that STACKUSAGE_CACHE names. They may be deleted at any time.
 
 A month is that of the billed day, also for usage that was carried forward. With
 --by-usage-day carried usage is on the day of its use, at the price of the day that
@@ -135,6 +139,12 @@ func run(ctx context.Context, e *cli.Env, f flags) error {
 	o, storage, err := f.options(ctx, e)
 	if err != nil {
 		return err
+	}
+	if o.Cache, err = usagesums.Open(e.Getenv); err != nil {
+		o.Cache = nil
+		if e.View == nil {
+			fmt.Fprintln(e.Stderr, "usage: closed days are read each time:", err)
+		}
 	}
 	last := time.Now()
 	o.Progress = func(day usage.Day, lines int64) {
