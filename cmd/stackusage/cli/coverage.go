@@ -13,7 +13,7 @@ import (
 // may still change.
 func NotCovered(name string, month usage.Month, c usagelines.Coverage) (all []string) {
 	if len(c.Never) > 0 {
-		all = append(all, fmt.Sprintf("%s, %s: not closed yet: %s", name, month, days(c.Never)))
+		all = append(all, fmt.Sprintf("%s, %s: not closed yet: %s", name, month, Days(c.Never)))
 	}
 	if len(c.Open) > 0 {
 		all = append(all, fmt.Sprintf("%s, %s: open: %s", name, month, marks(c.Open)))
@@ -21,8 +21,8 @@ func NotCovered(name string, month usage.Month, c usagelines.Coverage) (all []st
 	return all
 }
 
-// days shows days, those in a row as a range.
-func days(all []usage.Day) string {
+// Days shows days, those in a row as a range.
+func Days(all []usage.Day) string {
 	var texts []string
 	for i := 0; i < len(all); {
 		k := i

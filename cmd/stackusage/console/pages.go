@@ -3,12 +3,14 @@ package console
 import (
 	"stackusage/cmd/stackusage/console/lists"
 	"stackusage/cmd/stackusage/console/overview"
+	"stackusage/cmd/stackusage/console/usages"
 )
 
 // pages by their addresses.
 var pages = func() map[string]show {
 	all := map[string]show{
-		"/": overview.Show,
+		"/":      overview.Show,
+		"/usage": usages.Show,
 	}
 	for _, l := range lists.All {
 		all[l.Path] = l.Show
