@@ -19,6 +19,19 @@ import (
 // around is how many days before and after a day are searched for what it does not have.
 const around = 31
 
+// Elsewhere is the error that there is no such line, an ErrNothing, with where there are
+// lines.
+type Elsewhere struct {
+	Text   string      // what was searched, and what there is
+	Days   []usage.Day // closed days around that one; with such a line, if the day is closed
+	Meters []string    // of the resource on the day
+}
+
+func (e *Elsewhere) Error() string { return ErrNothing.Error() + ": " + e.Text }
+
+// Unwrap makes it an ErrNothing.
+func (e *Elsewhere) Unwrap() error { return ErrNothing }
+
 // near is what there is where a line is not.
 type near struct {
 	lines, meter int      // of the day, and of the meter
@@ -51,7 +64,7 @@ func (r *run) neverClosed(ctx context.Context) error {
 			text = "closed days: " + list(days)
 		}
 	}
-	return fmt.Errorf("%w: the day was never closed; %s", ErrNothing, text)
+	return &Elsewhere{Text: "the day was never closed; " + text, Days: days}
 }
 
 // nothing is the error of a question that no line answers: it says what was searched,
@@ -75,7 +88,7 @@ func (r *run) nothing(ctx context.Context, there near) error {
 		text += fmt.Sprintf("; %d rejected rows of its hours name the resource: stackusage quarantine list", rejected)
 	}
 	if r.q.Resource == "" && r.q.Meter == nil {
-		return fmt.Errorf("%w: %s", ErrNothing, text)
+		return &Elsewhere{Text: text}
 	}
 	last, err := daybook.LastRevisions(ctx, r.Tables, r.q.CloudID)
 	if err != nil {
@@ -98,9 +111,11 @@ func (r *run) nothing(ctx context.Context, there near) error {
 		}
 	}
 	if len(days) == 0 {
-		return fmt.Errorf("%w: %s; none on the days from %s to %s", ErrNothing, text, r.q.Day-around, r.q.Day+around)
+		text += fmt.Sprintf("; none on the days from %s to %s", r.q.Day-around, r.q.Day+around)
+	} else {
+		text += "; on other days: " + list(days)
 	}
-	return fmt.Errorf("%w: %s; on other days: %s", ErrNothing, text, list(days))
+	return &Elsewhere{Text: text, Days: days, Meters: there.meters}
 }
 
 // rejectedOf counts the rejected rows of the day's reported hours that name the resource.

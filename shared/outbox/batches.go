@@ -189,13 +189,23 @@ func Decided(ctx context.Context, store table.Store, cloudID string, since time.
 	return scan(ctx, store, cloudID, table.NotBefore("decidedAt", since), table.NotBefore("retriedAt", since))
 }
 
+// OfDay is All of one day of one registration.
+func OfDay(ctx context.Context, store table.Store, cloudID string, day usage.Day) iter.Seq2[Listed, error] {
+	return named(store.List(ctx, table.UsageBatches, openday.Partition(cloudID, day), "", ""))
+}
+
 func scan(ctx context.Context, store table.Store, cloudID string, any ...table.Condition) iter.Seq2[Listed, error] {
 	from, to := "", ""
 	if cloudID != "" {
 		from, to = cloudID+"_", cloudID+table.AfterUnderscore
 	}
+	return named(store.Scan(ctx, table.UsageBatches, from, to, any...))
+}
+
+// named reads rows of UsageBatches.
+func named(rows iter.Seq2[table.Row, error]) iter.Seq2[Listed, error] {
 	return func(yield func(Listed, error) bool) {
-		for row, err := range store.Scan(ctx, table.UsageBatches, from, to, any...) {
+		for row, err := range rows {
 			var b Listed
 			if err == nil {
 				b, err = listed(row)

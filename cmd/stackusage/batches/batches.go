@@ -50,7 +50,10 @@ func (f *filter) check() error {
 // find goes through the batches that the filter lets pass.
 func (f *filter) find(ctx context.Context, tables table.Store) iter.Seq2[outbox.Listed, error] {
 	source := outbox.PendingBatches(ctx, tables, f.id.CloudID)
-	if f.all {
+	switch {
+	case f.all && f.id.CloudID != "" && f.id.Day != 0:
+		source = outbox.OfDay(ctx, tables, f.id.CloudID, f.id.Day)
+	case f.all:
 		source = outbox.All(ctx, tables, f.id.CloudID)
 	}
 	return func(yield func(outbox.Listed, error) bool) {

@@ -5,6 +5,7 @@ import (
 	"iter"
 	"strings"
 
+	"stackusage/cmd/stackusage/cli"
 	"stackusage/shared/explain"
 	"stackusage/shared/prices"
 	"stackusage/shared/reconcile/details"
@@ -29,6 +30,16 @@ type Statement struct {
 // Price is what a line of the answer is billed at. There is a price list.
 func (a Answer) Price(l explain.Line) prices.Price {
 	return a.Prices.Of(prices.Charge{Day: a.Day, MeterID: l.MeterID, CommerceMeterID: l.CommerceMeterID, Class: l.MeterClass, Model: l.BillingModel})
+}
+
+// Checked is what was read, each file with its hash.
+func Checked(c explain.Checked) string {
+	partials := cli.Count(c.Partials, "partial")
+	if c.Removed > 0 {
+		partials += fmt.Sprintf(" (%d removed by storage)", c.Removed)
+	}
+	return fmt.Sprintf("%s with %s, %s, %s, %s", cli.Count(c.HourBlobs, "hour blob"), cli.Count(c.Rows, "row"),
+		partials, cli.Count(c.DailyFiles, "daily file"), cli.Count(c.Receipts, "receipt"))
 }
 
 // Rest is what a revision billed more than the changes of its hours, or less, and why.
@@ -66,15 +77,24 @@ func reasonOf(rev explain.Revision, rest usage.Quantity) string {
 	return "taken back"
 }
 
+// Note stands beside a line. Its hour, file and row are where it is from; empty: of none.
+type Note struct {
+	Text  string
+	Hour  usage.Hour
+	SHA16 string
+	Row   int64
+}
+
 // Beside is what stands beside a line: what is not billed, and why.
-func Beside(l explain.Line) (texts []string) {
-	say := func(format string, args ...any) { texts = append(texts, fmt.Sprintf(format, args...)) }
+func Beside(l explain.Line) (notes []Note) {
+	say := func(format string, args ...any) { notes = append(notes, Note{Text: fmt.Sprintf(format, args...)}) }
 	for _, p := range l.Pending {
 		since := "accepted since the last revision"
 		if p.Quantity.Sign() < 0 {
 			since = "no longer accepted since the last revision"
 		}
 		say("not billed yet: %s of reported hour %s, %s (%s)", p.Quantity, p.ReportedHour.String(), since, p.Blob)
+		notes[len(notes)-1].Hour = p.ReportedHour
 	}
 	if l.Waived.Sign() != 0 {
 		say("not billed: %s, by the decision of an operator", l.Waived)
@@ -98,16 +118,17 @@ func Beside(l explain.Line) (texts []string) {
 	for _, c := range l.Conflicts {
 		say("in conflict: another file of reported hour %s has %s in place of %s, undecided: stackusage hour compare --hour %s --sha16 %s",
 			c.ReportedHour.String(), c.Quantity, c.Accepted, c.ReportedHour.String(), c.SHA16)
+		notes[len(notes)-1].Hour = c.ReportedHour
 	}
 	for _, row := range l.RejectedRows {
 		text := fmt.Sprintf("rejected row %d of %s: %s, %s", row.Number, row.Blob, row.Code, row.State)
 		if row.By != "" {
 			text += fmt.Sprintf(" by %s: %s", row.By, row.Why)
 		}
-		texts = append(texts, text)
+		notes = append(notes, Note{text, row.ReportedHour, row.SHA16, row.Number})
 	}
 	if len(l.Pending) == 0 && len(l.RejectedRows) == 0 && len(l.Conflicts) == 0 {
 		say("not billed: 0 rejected rows that name the resource, 0 hours to come")
 	}
-	return texts
+	return notes
 }

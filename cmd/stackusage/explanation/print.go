@@ -41,22 +41,12 @@ func (q *question) print(r *explain.Report) error {
 				return err
 			}
 		}
-		c := r.Checked
-		fmt.Fprintf(q.env.Stdout, "checked: %s with %s, %s, %s, %s, %s\n", cli.Count(c.HourBlobs, "hour blob"), cli.Count(c.Rows, "row"),
-			partials(c), cli.Count(c.DailyFiles, "daily file"), cli.Count(c.Receipts, "receipt"), agreement(r))
+		fmt.Fprintf(q.env.Stdout, "checked: %s, %s\n", Checked(r.Checked), agreement(r))
 	}
 	if len(r.Contradictions) > 0 {
 		return cli.ErrDifferences
 	}
 	return nil
-}
-
-// partials are those that were read, and those that storage has removed.
-func partials(c explain.Checked) string {
-	if c.Removed > 0 {
-		return fmt.Sprintf("%s (%d removed by storage)", cli.Count(c.Partials, "partial"), c.Removed)
-	}
-	return cli.Count(c.Partials, "partial")
 }
 
 func agreement(r *explain.Report) string {
@@ -86,8 +76,8 @@ func (q *question) line(r *explain.Report, l explain.Line) error {
 	if err := t.grid.Print(out); err != nil {
 		return err
 	}
-	for _, text := range Beside(l) {
-		fmt.Fprintln(out, text)
+	for _, note := range Beside(l) {
+		fmt.Fprintln(out, note.Text)
 	}
 	return nil
 }

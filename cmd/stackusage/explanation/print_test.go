@@ -1,6 +1,7 @@
 package explanation
 
 import (
+	"fmt"
 	"strings"
 	"testing"
 
@@ -23,7 +24,7 @@ func TestNotBilled(t *testing.T) {
 		if outcome == "Accepted" {
 			l.Billed = q
 		}
-		if text := strings.Join(Beside(l), "\n"); want != "" && !strings.Contains(text, want) || want == "" && strings.Contains(text, "0.0756") {
+		if text := fmt.Sprint(Beside(l)); want != "" && !strings.Contains(text, want) || want == "" && strings.Contains(text, "0.0756") {
 			t.Errorf("%q: %s", outcome, text)
 		}
 	}
