@@ -57,6 +57,7 @@ type run struct {
 	mu      sync.Mutex
 	read    int64 // lines
 	rows    int64
+	mover   *item // the one of Report.Mover
 }
 
 // open finds the days and their sums.

@@ -70,7 +70,7 @@ func newRows(o Options) (*spill.Sums[int64, item], error) {
 				order = cmp.Or(cmp.Compare(a.Row.Meter, b.Row.Meter), cmp.Compare(a.Row.MeterID, b.Row.MeterID), cmp.Compare(a.Row.Unit, b.Row.Unit))
 			}
 			if order == 0 {
-				order = b.Row.weight().Sub(a.Row.weight()).Sign()
+				order = b.Row.weight(o).Sub(a.Row.weight(o)).Sign()
 			}
 			return cmp.Or(order, cmp.Compare(a.Row.Meter, b.Row.Meter), a.Key.compare(b.Key))
 		},
@@ -84,9 +84,9 @@ func first(a, b bool) int {
 }
 
 // weight is what makes a row big: its change, or else its amount or its quantity.
-func (r Row) weight() usage.Quantity {
-	for _, q := range []*usage.Quantity{r.Change, r.Amount, r.Quantity} {
-		if q != nil {
+func (r Row) weight(o Options) usage.Quantity {
+	for i, q := range []*usage.Quantity{r.Change, r.Amount, r.Quantity} {
+		if q != nil && (i > 0 || !o.ByAmount) {
 			return abs(*q)
 		}
 	}

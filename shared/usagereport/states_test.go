@@ -63,6 +63,11 @@ func TestBiggestMovers(t *testing.T) {
 	if _, rows := report(t, s, o); quick(rows) != want {
 		t.Errorf("got\n%s\nwant\n%s", quick(rows), want)
 	}
+	o.ByAmount = true // B is not shown, and moved most
+	want = "A billed 12 8 4 +50.0% most Base VM Size Hours 4\n billed 9.004 16 -6.996 -43.7% others 3"
+	if r, rows := report(t, s, o); quick(rows) != want || r.Mover == nil || r.Mover.Tenant != tenantB {
+		t.Errorf("got\n%s\nwant\n%s\nmover %+v", quick(rows), want, r.Mover)
+	}
 }
 
 // TestNoMover: of three meters that change alike, none is named.

@@ -109,5 +109,20 @@ func (r *run) total(of [2]Total) {
 func (r *run) add(row item) error {
 	r.rows++
 	row.N = r.rows
+	r.move(row)
 	return r.report.rows.Add(row)
+}
+
+// move finds the row in the bill with the biggest change. A change of a quantity does not
+// compare with others.
+func (r *run) move(row item) {
+	if row.Row.Change == nil || row.Row.Amount == nil || row.Row.Change.Sign() == 0 || !row.Row.State.InBill() {
+		return
+	}
+	if r.mover != nil {
+		if less := abs(*row.Row.Change).Sub(abs(*r.mover.Row.Change)).Sign(); less < 0 || less == 0 && r.mover.Key.compare(row.Key) < 0 {
+			return
+		}
+	}
+	r.mover, r.report.Mover = &row, &row.Row
 }

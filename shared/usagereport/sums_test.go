@@ -192,7 +192,7 @@ func inOrder(t *testing.T, o usagereport.Options, rows []usagereport.Row) {
 			continue
 		}
 		size := rat(t, r.Amount.String())
-		if o.Compare != 0 {
+		if o.Compare != 0 && !o.ByAmount {
 			size = rat(t, r.Change.String())
 		}
 		if size.Abs(size); last != nil && size.Cmp(last) > 0 {

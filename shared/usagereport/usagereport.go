@@ -35,6 +35,7 @@ type Options struct {
 	Prices        *prices.List      // nil: quantities only
 	Names         map[string]string // of tenants and subscriptions, by GUID in lower case with dashes
 	Top           int               // rows of a section; the rest is one row. 0: all
+	ByAmount      bool              // rows are in order of amounts also with Compare, not of changes
 	First, Last   usage.Day         // sum these days in place of Month; 0: those of Month. Not with Compare
 	Only          Filter            // usage to sum
 	PerDay        bool              // the first Top rows of each section have Row.Days
@@ -52,6 +53,7 @@ type Report struct {
 	Priced   bool       // there are prices
 	Lines    int64      // read
 	Total    [2]Total   // of the month and of the one that it is compared with: what is in the bill
+	Mover    *Row       // with Compare: the row in the bill whose amount changed most; nil: none did
 	Unpriced map[string]UnpricedMeter
 	Unread   []Unread // with Options.CachedOnly: closed days that are not in the sums
 

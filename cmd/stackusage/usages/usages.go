@@ -52,8 +52,8 @@ bills it; "carried away" is then what no closed day bills yet.
 Quantities of different meters or units are never added: without prices, and with --by
 meter, each meter has rows of its own. Amounts are exact products of quantity and rate.
 The table rounds to cents and to four decimals of a quantity; --output json and csv have
-every digit. Rows are in order of amounts or, with --compare, of changes. Rows without
-an amount are last, by meter. A usage line without a known price has no amount: it is
+every digit. Rows are in order of amounts or, with --compare and without --sort amount,
+of changes. Rows without an amount are last, by meter. A usage line without a known price has no amount: it is
 counted below the table, and it is never 0.00.
 
 Exit code: 0 the question was answered, also with days open or prices unknown; 1 there
@@ -61,6 +61,12 @@ is no usage, or anything else.`
 
 // maxRows bounds a table on a screen; the rest is one row.
 const maxRows = 1000
+
+// Orders of rows.
+const (
+	byAmount = "amount"
+	byChange = "change"
+)
 
 // flags are those of the command.
 type flags struct {
@@ -70,6 +76,7 @@ type flags struct {
 	by             string
 	names          cli.Names
 	top            int
+	sort           string
 	byUsageDay     bool
 	full           bool
 	prices         cli.Prices
@@ -91,6 +98,7 @@ stackusage usage --day 2024-03-02 --by resource --meter "Windows VM Size Hours"`
 	cli.MonthVar(cmd, &f.compare, "compare", "`month` to compare with (YYYY-MM)")
 	cmd.Flags().StringVar(&f.by, "by", usagereport.Meter, "`dimensions`, separated by commas")
 	cmd.Flags().IntVar(&f.top, "top", 0, fmt.Sprintf("only the biggest `rows`; one row stands for the others (default: all; %d in a table)", maxRows))
+	cli.EnumVar(cmd, &f.sort, "sort", "`order` of the rows (default: change with --compare, else amount)", byAmount, byChange)
 	cmd.Flags().BoolVar(&f.byUsageDay, "by-usage-day", false, "count carried usage on the day of its use")
 	cmd.Flags().StringVar(&f.filter.Tenant, "tenant", "", "only this `tenant`: its GUID, or the text that --by tenant shows")
 	cmd.Flags().StringVar(&f.filter.Subscription, "subscription", "", "only this subscription of the stack, a `GUID`")
@@ -115,10 +123,13 @@ func (f flags) options(ctx context.Context, e *cli.Env) (o usagereport.Options, 
 	if f.top < 0 {
 		return o, nil, fmt.Errorf("--top %d: want a number of rows", f.top)
 	}
+	if f.sort == byChange && f.compare == 0 {
+		return o, nil, errors.New("--sort change: needs --compare")
+	}
 	if f.compare == f.month {
 		return o, nil, fmt.Errorf("--compare %s: the same month as --month", f.compare)
 	}
-	o = usagereport.Options{Month: f.month, Compare: f.compare, ByUsageDay: f.byUsageDay, Top: f.top, First: f.day, Last: f.day, Only: f.filter, Now: time.Now()}
+	o = usagereport.Options{Month: f.month, Compare: f.compare, ByUsageDay: f.byUsageDay, Top: f.top, ByAmount: f.sort == byAmount, First: f.day, Last: f.day, Only: f.filter, Now: time.Now()}
 	if o.Top == 0 && e.Tables() {
 		o.Top = maxRows
 	}
