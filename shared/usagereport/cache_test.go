@@ -331,3 +331,37 @@ func TestWhatIsCachedIsNotTrusted(t *testing.T) {
 		t.Errorf("left: %v", old)
 	}
 }
+
+// TestTop: the biggest rows are those of a report of all, and one row stands for the rest.
+func TestTop(t *testing.T) {
+	s := filled(t, 400)
+	for _, by := range []string{"meter", "resource,meter", "day", "tag:Dept,resource"} {
+		for _, compare := range []bool{false, true} {
+			o := s.options(t, by)
+			if compare {
+				o.Compare = month(t, "2024-02")
+			}
+			_, all := report(t, s, o)
+			o.Top = 4
+			_, rows := report(t, s, o)
+			n := min(4, len(all))
+			if !reflect.DeepEqual(rows[:n], all[:n]) {
+				t.Errorf("%s: got\n%+v\nwant\n%+v", by, rows[:n], all[:n])
+			}
+			if len(all) <= 4 {
+				continue
+			}
+			var amount usage.Quantity
+			var lines int64
+			for _, r := range all[4:] {
+				if lines += r.Lines; r.Amount != nil {
+					amount = amount.Add(*r.Amount)
+				}
+			}
+			others := rows[4]
+			if len(rows) != 5 || others.Others != int64(len(all)-4) || others.Lines != lines || others.Amount != nil && !others.Amount.Equal(amount) || others.Amount == nil && amount.Sign() != 0 {
+				t.Errorf("%s: others %+v, want %d rows, %d lines, %s", by, others, len(all)-4, lines, amount)
+			}
+		}
+	}
+}

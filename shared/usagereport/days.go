@@ -56,7 +56,6 @@ type run struct {
 	sources []source // in order of registrations, spans and days
 	mu      sync.Mutex
 	read    int64 // lines
-	rows    int64
 	mover   *item // the one of Report.Mover
 }
 

@@ -1,7 +1,6 @@
 package usagereport
 
 import (
-	"cmp"
 	"context"
 	"maps"
 	"slices"
@@ -17,7 +16,7 @@ type DayFigures struct {
 	Amount   *usage.Quantity
 }
 
-// maxPerDay bounds the rows that have figures of days.
+// maxPerDay bounds the rows that have figures of days: the first of a report.
 const maxPerDay = 1000
 
 // daily are figures of rows, or of sections, by day.
@@ -36,18 +35,14 @@ func (d daily[K]) add(of K, day usage.Day, f figures) {
 func (r *run) perDay(ctx context.Context) error {
 	shown := map[sumKey]int64{} // numbers of rows
 	sections := map[int]bool{}  // that have more rows
-	section, n := -1, 0
-	for i, err := range r.report.rows.All() {
-		if err != nil {
+	for i, err := range r.report.rows.shown() {
+		switch {
+		case err != nil:
 			return err
-		}
-		if now := i.Row.State.section(); now != section {
-			section, n = now, 0
-		}
-		if n++; n <= cmp.Or(min(r.o.Top, maxPerDay), maxPerDay) {
+		case i.Row.Others > 0:
+			sections[i.Row.State.section()] = true
+		case len(shown) < maxPerDay:
 			shown[i.Key] = i.N
-		} else {
-			sections[section] = true
 		}
 	}
 	l := r.label(true)

@@ -1,12 +1,10 @@
 package usagereport
 
 import (
-	"cmp"
 	"iter"
 	"math/big"
 	"strings"
 
-	"stackusage/shared/spill"
 	"stackusage/shared/usage"
 )
 
@@ -44,60 +42,6 @@ type Row struct {
 type Mover struct {
 	Meter  string         `json:"meterName"`
 	Change usage.Quantity `json:"change"` // of the amount
-}
-
-// item is a row on its way to its place.
-type item struct {
-	N   int64  `json:"n"`
-	Key sumKey `json:"k"` // what its sums have in common
-	Row Row    `json:"r"`
-}
-
-func (i item) size() int { return 1000 + 2*len(i.Key.Group) + len(i.Row.Resource) }
-
-// newRows sorts rows: what is in the bill first, then the rest by state; of these the
-// biggest amount or change first, and rows without an amount by meter. Days are in order.
-func newRows(o Options) (*spill.Sums[int64, item], error) {
-	byDay := len(o.By) > 0 && o.By[0] == Day
-	return spill.New(o.TempDir, o.Spill, spill.Rules[int64, item]{
-		Key: func(i item) int64 { return i.N }, Add: func(*item, item) {}, Size: item.size,
-		Compare: func(a, b item) int {
-			order := cmp.Or(cmp.Compare(a.Row.State.section(), b.Row.State.section()), first(a.Row.Amount != nil, b.Row.Amount != nil))
-			if byDay {
-				order = cmp.Or(order, a.Key.compare(b.Key))
-			}
-			if order == 0 && a.Row.Amount == nil {
-				order = cmp.Or(cmp.Compare(a.Row.Meter, b.Row.Meter), cmp.Compare(a.Row.MeterID, b.Row.MeterID), cmp.Compare(a.Row.Unit, b.Row.Unit))
-			}
-			if order == 0 {
-				order = b.Row.weight(o).Sub(a.Row.weight(o)).Sign()
-			}
-			return cmp.Or(order, cmp.Compare(a.Row.Meter, b.Row.Meter), a.Key.compare(b.Key))
-		},
-	})
-}
-
-// first puts what is true before what is not.
-func first(a, b bool) int {
-	number := map[bool]int{false: 1}
-	return cmp.Compare(number[a], number[b])
-}
-
-// weight is what makes a row big: its change, or else its amount or its quantity.
-func (r Row) weight(o Options) usage.Quantity {
-	for i, q := range []*usage.Quantity{r.Change, r.Amount, r.Quantity} {
-		if q != nil && (i > 0 || !o.ByAmount) {
-			return abs(*q)
-		}
-	}
-	return usage.Quantity{}
-}
-
-func abs(q usage.Quantity) usage.Quantity {
-	if q.Sign() < 0 {
-		return usage.Quantity{}.Sub(q)
-	}
-	return q
 }
 
 // row is the row of the meters of a group.
@@ -199,64 +143,15 @@ func Percent(change, before usage.Quantity) string {
 // are not, state by state. Of each section, one row stands for those beyond Top.
 func (r *Report) Rows() iter.Seq2[Row, error] {
 	return func(yield func(Row, error) bool) {
-		var others Row
-		var n, section int
-		flush := func() bool {
-			if others.Others == 0 {
-				return true
+		for i, err := range r.rows.shown() {
+			if i.Row.Others > 0 {
+				i.Row.Days = r.others[i.Row.State.section()]
+			} else {
+				i.Row.Days = r.days[i.N]
 			}
-			row := others
-			row.Days = r.others[section]
-			others = Row{}
-			return yield(row, nil)
-		}
-		for i, err := range r.rows.All() {
-			if err != nil {
-				yield(Row{}, err)
+			if !yield(i.Row, err) || err != nil {
 				return
 			}
-			if now := i.Row.State.section(); now != section {
-				if !flush() {
-					return
-				}
-				section, n = now, 0
-			}
-			n++
-			if r.o.Top == 0 || n <= r.o.Top {
-				i.Row.Days = r.days[i.N]
-				if !yield(i.Row, nil) {
-					return
-				}
-				continue
-			}
-			others.take(i.Row)
 		}
-		flush()
 	}
-}
-
-// take adds a row to the others. Their quantities are of several meters.
-func (o *Row) take(r Row) {
-	if o.State = r.State; r.State.InBill() {
-		o.State = Billed // and carried in
-	}
-	o.Others++
-	o.Lines, o.Unpriced = o.Lines+r.Lines, o.Unpriced+r.Unpriced
-	o.Amount, o.AmountBefore = plus(o.Amount, r.Amount), plus(o.AmountBefore, r.AmountBefore)
-	if o.AmountBefore != nil {
-		change := o.Amount.Sub(*o.AmountBefore)
-		o.Change, o.Percent = &change, Percent(change, *o.AmountBefore)
-	}
-}
-
-// plus adds what is known.
-func plus(a, b *usage.Quantity) *usage.Quantity {
-	switch {
-	case a == nil:
-		return b
-	case b == nil:
-		return a
-	}
-	sum := a.Add(*b)
-	return &sum
 }

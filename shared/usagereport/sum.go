@@ -107,10 +107,8 @@ func (r *run) total(of [2]Total) {
 
 // add adds a row.
 func (r *run) add(row item) error {
-	r.rows++
-	row.N = r.rows
 	r.move(row)
-	return r.report.rows.Add(row)
+	return r.report.rows.add(row)
 }
 
 // move finds the row in the bill with the biggest change. A change of a quantity does not

@@ -19,7 +19,6 @@ import (
 
 	"stackusage/shared/prices"
 	"stackusage/shared/registration"
-	"stackusage/shared/spill"
 	"stackusage/shared/usage"
 	"stackusage/shared/usagelines"
 	"stackusage/shared/usagesums"
@@ -57,7 +56,7 @@ type Report struct {
 	Unpriced map[string]UnpricedMeter
 	Unread   []Unread // with Options.CachedOnly: closed days that are not in the sums
 
-	rows   *spill.Sums[int64, item]
+	rows   *ranking
 	days   map[int64][]DayFigures // of rows, by their number
 	others map[int][]DayFigures   // of the rows beyond Top, by section
 	o      Options
@@ -104,7 +103,7 @@ func runOnce(ctx context.Context, reader *usagelines.Reader, o Options) (_ *Repo
 	if err := r.open(ctx, reader); err != nil {
 		return nil, err
 	}
-	if r.report.rows, err = newRows(o); err != nil {
+	if r.report.rows, err = newRanking(o); err != nil {
 		return nil, err
 	}
 	if err = r.sum(ctx); err == nil && o.PerDay {
@@ -117,7 +116,7 @@ func runOnce(ctx context.Context, reader *usagelines.Reader, o Options) (_ *Repo
 }
 
 // Close removes the temporary files.
-func (r *Report) Close() error { return r.rows.Close() }
+func (r *Report) Close() error { return r.rows.close() }
 
 // days are the first and the last one to sum.
 func (o Options) days() (first, last usage.Day) {
