@@ -11,6 +11,7 @@ import (
 	"stackusage/cmd/stackusage/cli"
 	"stackusage/cmd/stackusage/console/page"
 	command "stackusage/cmd/stackusage/usages"
+	"stackusage/shared/meter"
 	"stackusage/shared/usage"
 	"stackusage/shared/usagereport"
 )
@@ -18,6 +19,9 @@ import (
 // maxOpen is how many days without all outcomes are read for a page: their sums are in no
 // cache, as they still change.
 const maxOpen = 3
+
+// adminSuffix follows the name of a meter in rows of the stack's own usage.
+const adminSuffix = " (" + string(meter.Admin) + ")"
 
 // answer is what a page shows of a report.
 type answer struct {
@@ -162,6 +166,7 @@ func (a *answer) key() string {
 // about takes what a report says beside its rows.
 func (a *answer) about(r *page.Request, o usagereport.Options, report *usagereport.Report) {
 	a.o, a.priced, a.coverage, a.total, a.unpriced, a.unread = o, report.Priced, report.Coverage, report.Total, report.Unpriced, report.Unread
+	a.mover = report.Mover
 	if a.priced {
 		a.currency = o.Prices.Currency
 	}
@@ -198,7 +203,6 @@ func (a *answer) read(report *usagereport.Report) error {
 			a.others = &row
 		} else {
 			a.pictured = append(a.pictured, row)
-			a.move(row)
 		}
 		if n++; a.bill.take(n, row) {
 			all = append(all, row)
@@ -244,17 +248,7 @@ func (a *answer) addMeter(row usagereport.Row) {
 			return
 		}
 	}
-	a.meters = append(a.meters, meterChoice{row.MeterID, strings.TrimSuffix(row.Meter, " (admin)"), row.Unit, row.Lines})
-}
-
-// move finds the row with the biggest change.
-func (a *answer) move(row usagereport.Row) {
-	if row.Change == nil || row.Change.Sign() == 0 || a.priced && row.Amount == nil {
-		return
-	}
-	if a.mover == nil || abs(*a.mover.Change).Sub(abs(*row.Change)).Sign() < 0 {
-		a.mover = &row
-	}
+	a.meters = append(a.meters, meterChoice{row.MeterID, strings.TrimSuffix(row.Meter, adminSuffix), row.Unit, row.Lines})
 }
 
 func abs(q usage.Quantity) usage.Quantity {

@@ -15,6 +15,7 @@ import (
 // Values of parameters that are not those of a flag.
 const (
 	compareNone = "none"
+	byChange    = "change"   // of sort
 	quantities  = "quantity" // of measure: also where there are amounts
 	readAll     = "all"      // of open: days without all outcomes are read, however many they are
 )
@@ -117,6 +118,9 @@ func (q question) command(r *page.Request, by string, compare usage.Month) []str
 	args := []string{"usage", "--month", q.month.String(), "--by", by}
 	if compare != 0 {
 		args = append(args, "--compare", compare.String())
+		if r.Get("sort") != byChange {
+			args = append(args, "--sort", "amount")
+		}
 	}
 	args = append(args, r.Flags(append([]string{"registration"}, filters...)...)...)
 	return append(args, r.Prices...)

@@ -119,10 +119,7 @@ func (a *answer) series(r *page.Request) (all []series) {
 			continue
 		}
 		label := a.label(row)
-		key := fmt.Sprint(label.Exact(), "\x00", row.MeterID)
-		if m.quantity && !slices.Contains(a.q.dims, usagereport.Meter) { // with the stack's own usage of the meter
-			key = label.Exact()
-		}
+		key := label.Exact() + "\x00" + label.Text // the stack's own usage of a meter has its ID, too
 		i, is := at[key]
 		if !is {
 			i, at[key] = len(all), len(all)
@@ -218,7 +215,7 @@ func (a *answer) drill(r *page.Request, row usagereport.Row) string {
 	for _, d := range a.q.dims {
 		switch d {
 		case usagereport.Meter:
-			params, by = append(params, "meter", row.MeterID), cmp.Or(by, usagereport.Resource)
+			params, by = append(params, "meter", a.meterParameter(row)), cmp.Or(by, usagereport.Resource)
 		case usagereport.Subscription:
 			params, by = append(params, "subscription", row.Subscription), cmp.Or(by, usagereport.Resource)
 		case usagereport.Tenant:
@@ -233,6 +230,18 @@ func (a *answer) drill(r *page.Request, row usagereport.Row) string {
 		return ""
 	}
 	return r.With(append(params, "by", by)...)
+}
+
+// meterParameter is the name of a meter, which tells the stack's own usage apart; where
+// several meters have it, the ID.
+func (a *answer) meterParameter(row usagereport.Row) string {
+	name := strings.TrimSuffix(row.Meter, adminSuffix)
+	for _, m := range a.meters {
+		if m.Name == name && m.ID != row.MeterID {
+			return row.MeterID
+		}
+	}
+	return row.Meter
 }
 
 // marks are the days that may still change, or are not in the picture.
@@ -282,7 +291,7 @@ func (a *answer) picture(r *page.Request) *figure {
 	marks := a.marks(usage.HourOf(r.Now).Day())
 	f := draw(days, all, unit, marks, func(day usage.Day) string {
 		if len(a.coverage) == 1 {
-			return page.Href("/day", append([]string{"registration", a.coverage[0].CloudID, "day", day.String()}, dayFilters(r)...)...)
+			return page.Href("/day", append([]string{"registration", a.coverage[0].CloudID, "day", day.String()}, a.dayFilters(r)...)...)
 		}
 		return page.Href("/days", "from", day.String(), "to", day.String())
 	})
@@ -293,11 +302,12 @@ func (a *answer) picture(r *page.Request) *figure {
 }
 
 // dayFilters are the filters that the page of a day has, too.
-func dayFilters(r *page.Request) (params []string) {
-	for _, name := range []string{"subscription", "resource", "meter"} {
-		params = append(params, name, r.Get(name))
+func (a *answer) dayFilters(r *page.Request) []string {
+	id := ""
+	if r.Get("meter") != "" && len(a.meters) > 0 {
+		id = a.meters[0].ID
 	}
-	return params
+	return []string{"subscription", r.Get("subscription"), "resource", r.Get("resource"), "meter", id}
 }
 
 // hatched are the keys of the hatching that is there, with the days.

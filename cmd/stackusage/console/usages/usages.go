@@ -9,10 +9,12 @@
 package usages
 
 import (
+	"cmp"
 	"embed"
 	"fmt"
 	"io"
 	"slices"
+	"strings"
 	"time"
 
 	"stackusage/cmd/stackusage/cli"
@@ -39,11 +41,11 @@ func Show(r *page.Request) (*page.Page, error) {
 	}
 	p.Title = "Usage of " + q.month.First().Start().Format("January 2006")
 	var a *answer
-	if r.CSV() == "" {
+	if csv := r.CSV(); csv == "" || csv == "unpriced" {
 		a, err = ask(r, q)
 	}
 	p.Part(r, "picture", "", func(part *page.Part) error {
-		part.Form = q.form(r, a)
+		part.Form = q.form(r)
 		if err != nil {
 			return err
 		}
@@ -58,14 +60,17 @@ func Show(r *page.Request) (*page.Page, error) {
 	p.Part(r, "usage", "In the bill", func(part *page.Part) error {
 		part.Command = q.args(r)
 		if a == nil {
-			return part.Show(r, page.Table{Print: func(out io.Writer) error { return r.PrintCSV(out, part.Command...) }})
+			return part.Show(r, q.print(r))
 		}
 		part.Command = a.args(r)
 		part.Notes = a.notes
 		return part.Show(r, a.table(r))
 	})
-	if a != nil && len(a.beside.rows) > 0 {
+	if a == nil || len(a.beside.rows) > 0 {
 		p.Part(r, "beside", "Not in the bill", func(part *page.Part) error {
+			if a == nil { // the command has both in one table
+				return part.Show(r, q.print(r))
+			}
 			part.Lead = "Usage of the month that this month's bill does not have. It is not in the total above, nor in the picture."
 			return part.Show(r, a.besideTable(r))
 		})
@@ -82,22 +87,29 @@ func Show(r *page.Request) (*page.Page, error) {
 	return p, nil
 }
 
+// print is a table that goes out as the command's CSV.
+func (q question) print(r *page.Request) page.Table {
+	return page.Table{Print: func(out io.Writer) error { return r.PrintCSV(out, q.args(r)...) }}
+}
+
 // view is what the template shows.
 type view struct {
 	Month, Before, Next          string // addresses of the months beside
 	MonthBefore, MonthNext       string
 	Dimensions                   []dimension
 	Filters                      []filter
-	Measures                     []dimension
+	Measures, Orders             []dimension
 	Total, Change, Than, Percent string
 	Whole, ChangeWhole, Unit     string
 	Better                       bool // there is less than before
 	Mover                        string
-	Covered                      []string
+	Closed                       string
+	Covered                      []string // by registration
 	Reading, Waits, Failed       string
 	Skipped, ReadSkipped         string
 	Choices                      []dimension // meters, of which one must be chosen
-	Empty                        bool
+	None                         bool        // no row is in the bill
+	Empty                        bool        // and everything was read
 	Figure                       *figure
 }
 
@@ -109,22 +121,42 @@ func (a *answer) view(r *page.Request) view {
 		return r.With("month", m.String(), "compare", comparing(r), "skip-usage", "", "skip-beside", "")
 	}
 	v := view{Month: a.q.month.String(), Before: other(before(a.q.month)), MonthBefore: before(a.q.month).String(), MonthNext: after(a.q.month).String(),
-		Dimensions: a.q.dimensions(r, len(a.o.Registrations)), Figure: a.picture(r), Empty: len(a.bill.rows) == 0 && a.bill.skip == 0}
+		Dimensions: a.q.dimensions(r, len(a.o.Registrations)), Figure: a.picture(r), None: len(a.pictured) == 0}
+	v.Empty = v.None
 	if after(a.q.month).First() <= usage.HourOf(r.Now).Day() {
 		v.Next = other(after(a.q.month))
 	}
 	a.filters(r, &v)
 	a.measures(r, &v)
 	a.totals(&v)
-	for _, c := range a.coverage {
-		text := fmt.Sprintf("%s: %s", c.Name, closedOf(a.q.month, c.Months[0].Closed, c.Months[0].Days))
-		if a.compare != 0 {
-			text += ", " + closedOf(a.compare, c.Months[1].Closed, c.Months[1].Days)
-		}
-		v.Covered = append(v.Covered, text)
-	}
+	a.covered(&v)
 	a.reading(r, &v)
 	return v
+}
+
+// covered says how much of the months is closed: in sum, and of each registration.
+func (a *answer) covered(v *view) {
+	var sum [2]struct{ closed, days int }
+	text := func(month, closed, days int) string {
+		return fmt.Sprintf("%d of %d days of %s closed", closed, days, []usage.Month{a.q.month, a.compare}[month])
+	}
+	for _, c := range a.coverage {
+		var texts []string
+		for i, m := range c.Months {
+			if i == 1 && a.compare == 0 {
+				break
+			}
+			sum[i].closed, sum[i].days = sum[i].closed+m.Closed, sum[i].days+max(m.Days, m.Closed)
+			texts = append(texts, text(i, m.Closed, max(m.Days, m.Closed)))
+		}
+		v.Covered = append(v.Covered, c.Name+": "+strings.Join(texts, ", "))
+	}
+	if v.Closed = text(0, sum[0].closed, sum[0].days); a.compare != 0 {
+		v.Closed += ", " + text(1, sum[1].closed, sum[1].days)
+	}
+	if len(v.Covered) > 1 {
+		v.Closed += ", of " + cli.Count(len(v.Covered), "registration")
+	}
 }
 
 // comparing is the parameter in the page of another month: the one before, unless nothing
@@ -136,10 +168,6 @@ func comparing(r *page.Request) string {
 	return ""
 }
 
-func closedOf(m usage.Month, closed, days int) string {
-	return fmt.Sprintf("%d of %d days of %s closed", closed, max(days, closed), m)
-}
-
 func (a *answer) filters(r *page.Request, v *view) {
 	for _, name := range filters {
 		value := r.Get(name)
@@ -149,7 +177,8 @@ func (a *answer) filters(r *page.Request, v *view) {
 		c := page.Text(value)
 		switch {
 		case name == usagereport.Meter && len(a.meters) > 0:
-			c = page.Cell{Text: a.meters[0].Name, Whole: value}
+			c = page.Text(cmp.Or(a.shownMeter(value), a.meters[0].Name))
+			c.Whole = a.meters[0].ID
 		case name == usagereport.Resource:
 			c = page.Text(cli.Resource(value))
 			c.Whole = value
@@ -162,11 +191,26 @@ func (a *answer) filters(r *page.Request, v *view) {
 	}
 }
 
+// shownMeter is the text, if it is the name of a meter.
+func (a *answer) shownMeter(text string) string {
+	for _, m := range a.meters {
+		if text == m.Name || text == m.Name+adminSuffix {
+			return text
+		}
+	}
+	return ""
+}
+
 // measures are the choices of what the picture shows.
 func (a *answer) measures(r *page.Request, v *view) {
 	if a.priced && (r.Get("meter") != "" || slices.Contains(a.q.dims, usagereport.Meter)) {
 		for _, m := range []struct{ value, text string }{{"", "Cost"}, {quantities, "Quantity"}} {
 			v.Measures = append(v.Measures, dimension{m.text, r.With("measure", m.value), (m.value == quantities) == a.measured.quantity})
+		}
+	}
+	if a.compare != 0 && a.priced { // quantities are in order of meters
+		for _, m := range []struct{ value, text string }{{"", "Amount"}, {byChange, "Change"}} {
+			v.Orders = append(v.Orders, dimension{m.text, r.With("sort", m.value, "skip-usage", "", "skip-beside", ""), r.Get("sort") == m.value})
 		}
 	}
 	if !a.measured.quantity || len(a.meters) < 2 {
@@ -207,6 +251,7 @@ func plusSign(text string, q usage.Quantity) string {
 func (a *answer) reading(r *page.Request, v *view) {
 	open := countOpen(a.unread)
 	left := len(a.unread) - open
+	v.Empty = v.Empty && len(a.unread) == 0
 	if left > 0 {
 		v.Reading = fmt.Sprintf("%d of %d closed days are in these numbers.", a.closed-len(a.unread), a.closed)
 	}
@@ -238,9 +283,9 @@ func openDays(all []usagereport.Unread) string {
 }
 
 // form chooses the month and the registration.
-func (q question) form(r *page.Request, a *answer) *page.Form {
+func (q question) form(r *page.Request) *page.Form {
 	f := &page.Form{Action: "/usage", Keep: map[string]string{}}
-	for _, name := range append([]string{"by", "measure"}, filters...) {
+	for _, name := range append([]string{"by", "measure", "sort"}, filters...) {
 		if value := r.Get(name); value != "" {
 			f.Keep[name] = value
 		}
@@ -251,20 +296,6 @@ func (q question) form(r *page.Request, a *answer) *page.Form {
 		compare = append(compare, page.Option{Value: q.compare.String(), Text: q.compare.String(), Chosen: true})
 	}
 	f.Fields = append(f.Fields, page.Field{Name: "compare", Label: "Compared with", Options: compare})
-	if a == nil {
-		return f
-	}
-	chosen := r.Get("registration")
-	options := []page.Option{{Text: "all", Chosen: chosen == ""}}
-	for _, h := range a.o.Registrations {
-		name := h.Name()
-		if name == "" {
-			name = h.CloudID
-		}
-		options = append(options, page.Option{Value: h.CloudID, Text: name, Chosen: chosen != ""})
-	}
-	if len(options) > 2 || chosen != "" {
-		f.Fields = append(f.Fields, page.Field{Name: "registration", Label: "Registration", Options: options})
-	}
+	f.Fields = append(f.Fields, r.RegistrationField())
 	return f
 }
