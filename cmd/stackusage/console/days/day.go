@@ -8,6 +8,7 @@ import (
 	"stackusage/cmd/stackusage/batches"
 	"stackusage/cmd/stackusage/cli"
 	"stackusage/cmd/stackusage/console/page"
+	"stackusage/shared/daily"
 	"stackusage/shared/status"
 	"stackusage/shared/usage"
 )
@@ -113,6 +114,20 @@ func (s step) Reported() string {
 		return fmt.Sprintf("%d, all of them", s.Inputs)
 	}
 	return fmt.Sprintf("%d of %d", s.Inputs, s.Inputs+int64(len(s.Missing)))
+}
+
+// Remarks are what is particular about the revision.
+func (s step) Remarks() (texts []string) {
+	if s.Reporting == daily.ReportingOff {
+		texts = append(texts, "Usage reporting was off: usage is counted, and billed nowhere.")
+	}
+	if s.Waived > 0 {
+		texts = append(texts, cli.Count(s.Waived, "line")+" not billed by the decision of an operator.")
+	}
+	if s.Repeat > 0 {
+		texts = append(texts, fmt.Sprintf("Records that commerce declined are sent again, repeat %d.", s.Repeat))
+	}
+	return texts
 }
 
 // Outcomes counts the records of the batches by what commerce said.

@@ -189,7 +189,7 @@ func stateCell(d row) page.Cell {
 	if d.State == "" {
 		return page.Cell{Text: "closed", Class: "quiet"}
 	}
-	return page.Cell{Text: d.State, Class: "warn", Href: page.Href("/day", "registration", d.CloudID, "day", d.Day) + "#open"}
+	return page.Cell{Text: d.State, Class: "warn nowrap", Href: page.Href("/day", "registration", d.CloudID, "day", d.Day) + "#open"}
 }
 
 // openTable lists what status knows of days that are not finished.

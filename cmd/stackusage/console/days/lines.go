@@ -2,7 +2,6 @@ package days
 
 import (
 	"cmp"
-	"fmt"
 	"io"
 	"strings"
 
@@ -38,7 +37,9 @@ func lines(r *page.Request, part *page.Part, registration string, day usage.Day)
 		}
 		defer report.Close()
 		if r.Get("search") == "" && report.Lines > 0 {
-			part.Notes = append(part.Notes, totalText(report, o))
+			if err := part.Render(templates, "total", totalOf(report, o)); err != nil {
+				return err
+			}
 		}
 		part.Notes = append(part.Notes, q.Notes(report)...)
 		t := linesTable(r, report, registration, day)
@@ -49,12 +50,20 @@ func lines(r *page.Request, part *page.Part, registration string, day usage.Day)
 	}, part.Command...)
 }
 
-func totalText(report *usagereport.Report, o usagereport.Options) string {
-	text := cli.Count(report.Lines, "line")
+// total is what the lines add up to.
+type total struct {
+	Lines    string
+	Amount   *page.Cell // nil: there are no prices
+	Currency string
+}
+
+func totalOf(report *usagereport.Report, o usagereport.Options) total {
+	t := total{Lines: cli.Count(report.Lines, "line")}
 	if report.Priced {
-		text += fmt.Sprintf(", in the bill %s %s", page.Amount(report.Total[0].Amount).Text, o.Prices.Currency)
+		cell := page.Amount(report.Total[0].Amount)
+		t.Amount, t.Currency = &cell, o.Prices.Currency
 	}
-	return text
+	return t
 }
 
 // linesTable is the table of the lines that are searched for.
