@@ -12,6 +12,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"iter"
+	"strings"
 	"time"
 
 	"stackusage/shared/content"
@@ -132,6 +133,11 @@ func (s *Stack) close(ctx context.Context, day usage.Day, how Revision) error {
 	row := daybook.Revision{Number: int64(number), ClosedAt: day.End().Add(6 * time.Hour), Complete: len(how.Missing) == 0, Rows: file.Rows, Records: file.Records, Batches: int64(len(batches)),
 		File: table.ContainerDaily + "/" + blob, SHA256: file.SHA256, BillingModel: string(s.Model), BillingSubscriptionID: s.Billing,
 		Reporting: header.Reporting, Carried: file.Carried, Waived: file.Waived}
+	var missing []string
+	for _, hour := range how.Missing {
+		missing = append(missing, hour.Compact())
+	}
+	row.MissingHours = strings.Join(missing, ",")
 	if how.CarryTo != 0 {
 		row.CarriedTo = how.CarryTo.Compact()
 	}

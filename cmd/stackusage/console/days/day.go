@@ -9,6 +9,7 @@ import (
 	"stackusage/cmd/stackusage/cli"
 	"stackusage/cmd/stackusage/console/page"
 	"stackusage/shared/daily"
+	"stackusage/shared/outbox"
 	"stackusage/shared/status"
 	"stackusage/shared/usage"
 )
@@ -36,7 +37,7 @@ func ShowDay(r *page.Request) (*page.Page, error) {
 				return err
 			}
 			for _, d := range all {
-				open = open || d.State != ""
+				open = open || d.State != "" && d.State != awaited
 				view.Steps = append(view.Steps, step{d, of[d.Revision]})
 			}
 			return part.Render(templates, "day", view)
@@ -67,6 +68,9 @@ func chooseDay(p *page.Page, r *page.Request, err error) error {
 	})
 	return nil
 }
+
+// awaited is the state of a day for which nothing has landed.
+const awaited = "awaited"
 
 // dayView is a day with its revisions.
 type dayView struct {
@@ -130,12 +134,23 @@ func (s step) Remarks() (texts []string) {
 	return texts
 }
 
+// Never says why a day was never closed.
+func (s step) Never() string {
+	if s.State == awaited {
+		return "Nothing has landed for it yet."
+	}
+	return "Usage has landed, and no revision has it yet."
+}
+
 // Outcomes counts the records of the batches by what commerce said.
 func (s step) Outcomes() (texts []string) {
 	var sums [6]int64
 	for _, b := range s.Batches {
-		answered := b.Accepted + b.Duplicate + b.Conflict + b.Rejected + b.Expired
-		for i, n := range []int64{b.Accepted, b.Duplicate, b.Conflict, b.Rejected, b.Expired, b.Records - answered} {
+		open := b.Records
+		if b.State == string(outbox.BatchDone) {
+			open = 0
+		}
+		for i, n := range []int64{b.Accepted, b.Duplicate, b.Conflict, b.Rejected, b.Expired, open} {
 			sums[i] += n
 		}
 	}

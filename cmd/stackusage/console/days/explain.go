@@ -97,7 +97,7 @@ func showAnswer(r *page.Request, p *page.Page, part *page.Part, a explanation.An
 		return nil
 	}
 	if len(a.Lines) == 1 {
-		p.Title = nameOf(a.Lines[0]) + ", " + cli.Resource(a.Lines[0].ResourceURI)
+		p.Title = nameOf(a.Lines[0]) + ", " + page.Text(cli.Resource(a.Lines[0].ResourceURI)).Text
 		p.Lead = "Usage day " + a.Day.String() + ", charged to " + a.Lines[0].BillingSubscriptionID
 		p.Trail = trail(cmp.Or(r.Get("registration"), a.CloudID), page.Link{Text: a.Day.String(), Href: page.Href("/day", "registration", cmp.Or(r.Get("registration"), a.CloudID), "day", a.Day.String())})
 	}
