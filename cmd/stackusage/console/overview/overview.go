@@ -4,7 +4,9 @@ package overview
 
 import (
 	"cmp"
+	"context"
 	"embed"
+	"fmt"
 	"html/template"
 	"strings"
 
@@ -15,6 +17,7 @@ import (
 	"stackusage/cmd/stackusage/console/page"
 	"stackusage/cmd/stackusage/days"
 	"stackusage/cmd/stackusage/hours"
+	"stackusage/cmd/stackusage/usages"
 	"stackusage/shared/hourlog"
 	"stackusage/shared/status"
 	"stackusage/shared/usage"
@@ -36,7 +39,11 @@ type card struct {
 	Progress string
 	LastDay  string        // closed
 	Rows     template.HTML // of the last hours, as a picture
-	Notes    []string      // what could not be read
+	Month    string        // of the last closed day
+	ToDate   *page.Cell    // what is in the bill of the month; nil: there are no prices, or it is not read
+	Currency string
+	Reading  string   // what the amount lacks
+	Notes    []string // what could not be read
 }
 
 // view is the state of all.
@@ -144,6 +151,47 @@ func (c *card) read(r *page.Request) {
 		}
 		return nil
 	}, "day", "list", "--registration", c.CloudID, "--from", (last - closedDays).String(), "--to", last.String()))
+	if c.LastDay != "" {
+		c.note(c.toDate(r))
+	}
+}
+
+// toDate sums the month of the last closed day: what is read of it, while the rest is read
+// in the background.
+func (c *card) toDate(r *page.Request) error {
+	c.Month = c.LastDay[:len("2024-03")]
+	args := []string{"usage", "--month", c.Month, "--by", "registration", "--registration", c.CloudID}
+	return page.Ask(r, func(q *usages.Question) error {
+		o := q.Options
+		o.CachedOnly = true
+		report, err := q.Report(r, o)
+		if err != nil {
+			return err
+		}
+		defer report.Close()
+		if !report.Priced {
+			return nil
+		}
+		amount := page.Amount(report.Total[0].Amount)
+		c.ToDate, c.Currency = &amount, o.Prices.Currency
+		open := 0
+		for _, u := range report.Unread {
+			if u.Open {
+				open++
+			}
+		}
+		if open > 0 {
+			c.Reading = "without " + cli.Count(open, "day") + " that commerce has not answered"
+		}
+		if len(report.Unread) > open {
+			c.Reading = cli.Count(len(report.Unread), "day") + " still to be read; reload the page"
+			job := r.Jobs.Start("month to date "+c.Month+" "+c.CloudID, func(ctx context.Context, doing func(string)) error {
+				return q.Fill(ctx, func(done, total int) { doing(fmt.Sprintf("%d of %d days", done, total)) })
+			})
+			return job.Err
+		}
+		return nil
+	}, append(args, r.Prices...)...)
 }
 
 func (c *card) note(err error) {
