@@ -16,7 +16,6 @@ import (
 	"stackusage/shared/outbox"
 	"stackusage/shared/outcome"
 	"stackusage/shared/usage"
-	"stackusage/shared/usagelines"
 	"stackusage/shared/usagereport"
 	"stackusage/shared/usagesums"
 )
@@ -172,99 +171,6 @@ func TestCachedAsRead(t *testing.T) {
 	})
 }
 
-// oracle adds up lines by state: quantity and lines of each.
-func oracle(t testing.TB, s *scene, o usagereport.Options) map[string]string {
-	quantities, lines := map[string]usage.Quantity{}, map[string]int64{}
-	for l, err := range s.reader.Lines(t.Context(), usagelines.Query{CloudID: cloudID, First: o.Month.First(), Last: o.Month.Last(), ByUsageDay: o.ByUsageDay}) {
-		ok(t, err)
-		tenant := l.Tenant
-		switch {
-		case l.Infrastructure():
-			tenant = "(infrastructure)"
-		case tenant == "" && l.Day.Settlement == nil:
-			tenant = "(not settled)"
-		case tenant == "":
-			tenant = "(no tenant)"
-		}
-		shown := l.Meter().Name
-		if l.Infrastructure() {
-			shown += " (admin)"
-		}
-		uri := strings.ToLower(l.ResourceURI)
-		f := o.Only
-		if f.Subscription != "" && usage.NormalGUID(f.Subscription) != usage.NormalGUID(l.SubscriptionID) || f.Tenant != "" && f.Tenant != tenant ||
-			f.Meter != "" && f.Meter != shown && usage.NormalGUID(f.Meter) != usage.NormalGUID(l.MeterID) ||
-			f.Resource != "" && strings.ToLower(f.Resource) != uri && strings.ToLower(f.Resource) != uri[strings.LastIndex(uri, "/")+1:] {
-			continue
-		}
-		away, billed := l.CarriedAway, usagereport.Billed
-		if l.CarriedFrom != 0 && o.ByUsageDay {
-			away = away.Sub(l.Total)
-		} else if l.CarriedFrom != 0 {
-			billed = usagereport.CarriedIn
-		}
-		for state, q := range map[usagereport.State]usage.Quantity{billed: l.Billed, usagereport.CarriedAway: away, usagereport.Pending: l.Pending, usagereport.Declined: l.Declined,
-			usagereport.Waived: l.Waived, usagereport.Unreported: l.Unreported} {
-			if q.Sign() == 0 {
-				continue
-			}
-			on := l.Day.Day
-			if o.ByUsageDay {
-				on = l.UsedOn()
-			}
-			k := fmt.Sprint(on, " ", usage.DashedGUID(l.SubscriptionID), " ", uri, " ", shown, " ", state)
-			quantities[k] = quantities[k].Add(q)
-			lines[k]++
-		}
-	}
-	all := map[string]string{}
-	for k, q := range quantities {
-		if q.Sign() != 0 {
-			all[k] = fmt.Sprint(q, " of ", lines[k])
-		}
-	}
-	return all
-}
-
-// counted is what a report says of the same.
-func counted(t testing.TB, s *scene, o usagereport.Options) map[string]string {
-	o.Top, o.Compare, o.PerDay = 0, 0, false
-	o.By = []string{"day", "subscription", "resource", "meter"}
-	_, rows := report(t, s, o)
-	all := map[string]string{}
-	for _, r := range rows {
-		all[fmt.Sprint(r.Day, " ", r.Subscription, " ", strings.ToLower(r.Resource), " ", r.Meter, " ", r.State)] = fmt.Sprint(r.Quantity, " of ", r.Lines)
-	}
-	return all
-}
-
-// TestFiguresOfDays: the days of a row add up to the row, also of the others.
-func TestFiguresOfDays(t *testing.T) {
-	s := filled(t, 600)
-	for _, by := range []string{"meter", "tenant", "resource", "tag:Dept", "subscription,resource"} {
-		o := s.options(t, by)
-		o.PerDay, o.Top = true, 3
-		_, rows := report(t, s, o)
-		for _, r := range rows {
-			var amount usage.Quantity
-			for i, d := range r.Days {
-				if d.Amount != nil {
-					amount = amount.Add(*d.Amount)
-				}
-				if i > 0 && r.Days[i-1].Day >= d.Day {
-					t.Errorf("%s: days %v", by, r.Days)
-				}
-			}
-			if r.Amount == nil != (amount.Sign() == 0) && r.Amount != nil && r.Amount.Sign() != 0 || r.Amount != nil && !r.Amount.Equal(amount) {
-				t.Errorf("%s: row %+v, its days %s", by, r.Amount, amount)
-			}
-		}
-		if len(rows) > 3 && (rows[3].Others == 0 || rows[3].Days == nil) {
-			t.Errorf("%s: others %+v", by, rows[3])
-		}
-	}
-}
-
 // TestFill: what is left is named, and is there once the cache is filled.
 func TestFill(t *testing.T) {
 	s := filled(t, 200)
@@ -329,39 +235,5 @@ func TestWhatIsCachedIsNotTrusted(t *testing.T) {
 	})
 	if old, _ := filepath.Glob(filepath.Join(dir, "*.tmp")); len(old) > 0 {
 		t.Errorf("left: %v", old)
-	}
-}
-
-// TestTop: the biggest rows are those of a report of all, and one row stands for the rest.
-func TestTop(t *testing.T) {
-	s := filled(t, 400)
-	for _, by := range []string{"meter", "resource,meter", "day", "tag:Dept,resource"} {
-		for _, compare := range []bool{false, true} {
-			o := s.options(t, by)
-			if compare {
-				o.Compare = month(t, "2024-02")
-			}
-			_, all := report(t, s, o)
-			o.Top = 4
-			_, rows := report(t, s, o)
-			n := min(4, len(all))
-			if !reflect.DeepEqual(rows[:n], all[:n]) {
-				t.Errorf("%s: got\n%+v\nwant\n%+v", by, rows[:n], all[:n])
-			}
-			if len(all) <= 4 {
-				continue
-			}
-			var amount usage.Quantity
-			var lines int64
-			for _, r := range all[4:] {
-				if lines += r.Lines; r.Amount != nil {
-					amount = amount.Add(*r.Amount)
-				}
-			}
-			others := rows[4]
-			if len(rows) != 5 || others.Others != int64(len(all)-4) || others.Lines != lines || others.Amount != nil && !others.Amount.Equal(amount) || others.Amount == nil && amount.Sign() != 0 {
-				t.Errorf("%s: others %+v, want %d rows, %d lines, %s", by, others, len(all)-4, lines, amount)
-			}
-		}
 	}
 }

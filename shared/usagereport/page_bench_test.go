@@ -65,7 +65,8 @@ func BenchmarkPage(b *testing.B) {
 		defer r.Close()
 		return r, readAll(b, r.Rows())
 	}
-	cache := cacheIn(b, b.TempDir())
+	dir := b.TempDir()
+	cache := cacheIn(b, dir)
 	options := func(by string) usagereport.Options {
 		o := s.options(b, by)
 		o.Top, o.PerDay, o.Cache, o.CachedOnly = 50, true, cache, true
@@ -87,6 +88,7 @@ func BenchmarkPage(b *testing.B) {
 		}
 	})
 	ok(b, usagereport.Fill(b.Context(), s.reader, options("resource"), nil))
+	b.Logf("%.1f MiB of files", sizeOf(b, dir))
 	for _, by := range []string{"meter", "subscription", "resource", "resource,meter", "tag:dept", "day"} {
 		b.Run("warm by "+by, func(b *testing.B) {
 			most := 0.0
@@ -110,4 +112,17 @@ func BenchmarkPage(b *testing.B) {
 			}
 		}
 	})
+}
+
+// sizeOf is the size of the files in a folder, in MiB.
+func sizeOf(t testing.TB, dir string) (size float64) {
+	t.Helper()
+	entries, err := os.ReadDir(dir)
+	ok(t, err)
+	for _, e := range entries {
+		info, err := e.Info()
+		ok(t, err)
+		size += float64(info.Size()) / (1 << 20)
+	}
+	return size
 }

@@ -108,7 +108,7 @@ func TestSeek(t *testing.T) {
 
 // TestEveryByteCounts: no changed byte, and no missing one, is taken for what was written.
 func TestEveryByteCounts(t *testing.T) {
-	text := encoded(t, 300)
+	text := encoded(t, 40)
 	good, err := opened(text)
 	if err != nil {
 		t.Fatal(err)
