@@ -104,6 +104,20 @@ func Run(t *testing.T, ctx context.Context, actions ...chromedp.Action) {
 	}
 }
 
+// At waits until an address is open and its page has a heading.
+func At(t *testing.T, ctx context.Context, address, heading string) {
+	t.Helper()
+	var got []string
+	for end := time.Now().Add(time.Minute); time.Now().Before(end); time.Sleep(20 * time.Millisecond) {
+		// An error is a page that goes.
+		err := chromedp.Run(ctx, chromedp.Evaluate(`[location.href, document.querySelector('h1')?.textContent ?? '', document.readyState]`, &got))
+		if err == nil && got[0] == address && got[1] == heading && got[2] == "complete" {
+			return
+		}
+	}
+	t.Fatalf("want %q at %s, have %q", heading, address, got)
+}
+
 // Shot keeps what the whole page looks like as a PNG file of a folder.
 func Shot(t *testing.T, ctx context.Context, folder, name string) {
 	t.Helper()

@@ -1,7 +1,6 @@
 package console
 
 import (
-	"context"
 	"fmt"
 	"html"
 	"os"
@@ -13,7 +12,7 @@ import (
 
 // openBrowser opens an address by way of a file that only its user can read: everybody can
 // read the arguments of a program. The file is there until remove is called.
-func openBrowser(ctx context.Context, address string) (remove func(), err error) {
+func openBrowser(address string) (remove func(), err error) {
 	dir, err := os.MkdirTemp("", "stackusage-console-") // 0700
 	if err != nil {
 		return func() {}, err
@@ -32,10 +31,11 @@ func openBrowser(ctx context.Context, address string) (remove func(), err error)
 	case "darwin":
 		name = "open"
 	}
-	cmd := exec.CommandContext(ctx, name, args...)
+	cmd := exec.Command(name, args...) // it may be the browser itself, and outlive the console
+	setApart(cmd)
 	if err := cmd.Start(); err != nil {
 		return remove, err
 	}
-	go func() { _ = cmd.Wait() }() // it ends when the browser has the file
+	go func() { _ = cmd.Wait() }()
 	return remove, nil
 }

@@ -13,6 +13,7 @@ import (
 	"fmt"
 	"log/slog"
 	"net"
+	"os/signal"
 	"strconv"
 	"syscall"
 
@@ -86,7 +87,12 @@ func run(ctx context.Context, e *cli.Env, root func(*cli.Env) *cobra.Command, po
 	address := "http://127.0.0.1:" + at + "/enter?token=" + token
 	fmt.Fprintf(e.Stdout, "The console is at %s\nThe address works once. Press Ctrl+C to end the console.\n", address)
 	if open {
-		remove, err := openBrowser(ctx, address)
+		if !signal.Ignored(syscall.SIGHUP) { // the terminal is closed: the browser's file goes, too
+			var stop func()
+			ctx, stop = signal.NotifyContext(ctx, syscall.SIGHUP)
+			defer stop()
+		}
+		remove, err := openBrowser(address)
 		if err != nil {
 			fmt.Fprintf(e.Stderr, "console: the browser cannot be opened (%v); open the address above\n", err)
 		}

@@ -46,21 +46,26 @@ func (s *session) enter(token string) *http.Cookie {
 	return &http.Cookie{Name: s.cookieName, Value: value, Path: "/", HttpOnly: true, SameSite: http.SameSiteStrictMode}
 }
 
-// holds reports whether a request has the cookie.
+// holds reports whether a request has the cookie. It may have others of the name: whatever
+// else listens on this host, on any port, can set cookies for it.
 func (s *session) holds(r *http.Request) bool {
-	cookie, err := r.Cookie(s.cookieName)
-	if err != nil {
-		return false
-	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	sum := sha256.Sum256([]byte(cookie.Value))
-	return s.used && subtle.ConstantTimeCompare(sum[:], s.cookie[:]) == 1
+	for _, cookie := range r.CookiesNamed(s.cookieName) {
+		sum := sha256.Sum256([]byte(cookie.Value))
+		if s.used && subtle.ConstantTimeCompare(sum[:], s.cookie[:]) == 1 {
+			return true
+		}
+	}
+	return false
 }
 
 // ours reports whether a Host header is loopback's, on our port. A page of another name
 // that resolves to 127.0.0.1 has its own name there.
 func ours(host, port string) bool {
+	if port == "80" && !strings.Contains(host, ":") { // browsers leave it out
+		host += ":80"
+	}
 	name, found := strings.CutSuffix(host, ":"+port)
-	return found && (name == "127.0.0.1" || name == "localhost" || name == "[::1]")
+	return found && (name == "127.0.0.1" || name == "localhost")
 }

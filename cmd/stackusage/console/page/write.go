@@ -140,6 +140,9 @@ func writeCSV(w http.ResponseWriter, r *Request, p *Page) {
 // Begin prepares a request for its response.
 func (r *Request) Begin(w http.ResponseWriter) { r.csv.begin(w) }
 
+// Sent reports whether a part of a table as CSV has gone out.
+func (r *Request) Sent() bool { return r.csv.sent }
+
 // WriteEnter answers the first call: a page that goes on to the console.
 func WriteEnter(w http.ResponseWriter) {
 	w.Header().Set("Content-Type", "text/html; charset=utf-8")
