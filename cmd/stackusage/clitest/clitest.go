@@ -11,7 +11,7 @@ import (
 )
 
 // Storage is a getenv with storage in which all tables are, empty.
-func Storage(t *testing.T) (func(string) string, *azurestore.Account) {
+func Storage(t testing.TB) (func(string) string, *azurestore.Account) {
 	t.Helper()
 	connection, cache := azuritetest.Account(t), t.TempDir()
 	getenv := func(name string) string {

@@ -4,7 +4,7 @@
 //	days.go      revisions of many days
 //	day.go       one day: its revisions, and what is open
 //	lines.go     the lines of a day
-//	explain.go   why a line is billed as it is
+//	explain.go, explained.go   why a line is billed as it is
 package days
 
 import (

@@ -3,6 +3,7 @@ package days
 import (
 	"cmp"
 	"io"
+	"strconv"
 	"strings"
 
 	"stackusage/cmd/stackusage/cli"
@@ -31,6 +32,9 @@ func lines(r *page.Request, part *page.Part, registration string, day usage.Day)
 	return page.Ask(r, func(q *usages.Question) error {
 		o := q.Options
 		o.Top = 0 // all of them
+		if r.Get("search") == "" {
+			o.Top = skip(r) + page.PageRows // a row of others follows, and leads to the next page
+		}
 		report, err := q.Report(r, o)
 		if err != nil {
 			return err
@@ -48,6 +52,15 @@ func lines(r *page.Request, part *page.Part, registration string, day usage.Day)
 		}
 		return part.Show(r, t)
 	}, part.Command...)
+}
+
+// skip is how many rows stand on the pages before this one.
+func skip(r *page.Request) int {
+	n, err := strconv.Atoi(r.Get("skip-lines"))
+	if err != nil {
+		return 0
+	}
+	return min(max(0, n), 1<<30)
 }
 
 // total is what the lines add up to.
