@@ -27,14 +27,14 @@ func ShowDay(r *page.Request) (*page.Page, error) {
 	p.Part(r, "revisions", "Revisions", func(part *page.Part) error {
 		part.Command = []string{"day", "list", "--registration", of, "--from", day.String(), "--to", day.String()}
 		view := dayView{Before: dayHref(of, day-1), After: dayHref(of, day+1), Day: day.String(), Registration: of, Month: day.String()[:len("2024-03")]}
-		of, err := batchesOf(r, of, day.String())
-		if err != nil {
-			part.Notes = append(part.Notes, "Batches cannot be read: "+page.Explain(err))
-		}
 		return page.Ask(r, func(rows cli.Rows) error {
 			all, err := read(rows)
 			if err != nil {
 				return err
+			}
+			of, err := batchesOf(r, of, day.String())
+			if err != nil {
+				part.Notes = append(part.Notes, "Batches cannot be read: "+page.Explain(err))
 			}
 			for _, d := range all {
 				open = open || d.State != "" && d.State != awaited
