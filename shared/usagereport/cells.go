@@ -161,16 +161,33 @@ type cells struct {
 	amounts []amount
 }
 
+// few cells are looked for one by one, which is faster than a map: most resources have
+// no more.
+const few = 8
+
 func (c *cells) at(k cell) *amount {
-	i, is := c.of[k]
-	if !is {
-		if c.of == nil {
-			c.of = map[cell]int32{}
+	if len(c.all) <= few {
+		for i := range c.all {
+			if c.all[i] == k {
+				return &c.amounts[i]
+			}
 		}
-		i = int32(len(c.all))
-		c.of[k], c.all, c.amounts = i, append(c.all, k), append(c.amounts, amount{})
+	} else if i, is := c.of[k]; is {
+		return &c.amounts[i]
 	}
-	return &c.amounts[i]
+	c.all, c.amounts = append(c.all, k), append(c.amounts, amount{})
+	n := len(c.all)
+	if c.of == nil {
+		c.of = map[cell]int32{}
+	}
+	if n > few+1 {
+		c.of[k] = int32(n - 1)
+	} else if n > few {
+		for i, of := range c.all {
+			c.of[of] = int32(i)
+		}
+	}
+	return &c.amounts[n-1]
 }
 
 func (c *cells) clear() {

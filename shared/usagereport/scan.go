@@ -122,6 +122,7 @@ func (r *run) byResource(ctx context.Context, l *labels, take func(w *worker, ur
 	}
 	return r.workers(ctx, len(bounds)-1, func(w *worker, piece int) error {
 		m := merge{from: bounds[piece], to: bounds[piece+1]}
+		defer r.count(w) // also lines of which nothing is left, which are in no cell
 		return m.run(ctx, l, func(uri string, at []*reading) error {
 			if last := r.o.Only.last(); last != "" && last != uri[strings.LastIndexByte(uri, '/')+1:] {
 				return nil
@@ -140,6 +141,14 @@ func (r *run) byResource(ctx context.Context, l *labels, take func(w *worker, ur
 			return err
 		})
 	})
+}
+
+// count counts the lines of a worker.
+func (r *run) count(w *worker) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.report.Lines += w.lines
+	w.lines = 0
 }
 
 // resource adds the records of a resource, at whose first the cursor is.

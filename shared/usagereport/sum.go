@@ -29,8 +29,6 @@ func (r *run) sum(ctx context.Context) error {
 			}
 			r.mu.Lock()
 			defer r.mu.Unlock()
-			r.report.Lines += w.lines
-			w.lines = 0
 			r.total(total)
 			for _, row := range rows {
 				if err := r.add(row); err != nil {
