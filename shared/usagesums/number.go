@@ -60,14 +60,13 @@ func (s *Sum) Add(n *Number) {
 	case n.hi|n.lo == 0:
 		return
 	}
-	hi, lo, exp, ok := n.hi, n.lo, n.exp, true
-	if exp > s.exp {
-		hi, lo, ok = scaled(hi, lo, exp-s.exp)
-		exp = s.exp
-	} else if exp < s.exp {
+	hi, lo, ok := n.hi, n.lo, true
+	if n.exp > s.exp {
+		hi, lo, ok = scaled(hi, lo, n.exp-s.exp)
+	} else if n.exp < s.exp {
 		var h, l uint64
-		if h, l, ok = scaled(s.hi, s.lo, s.exp-exp); ok {
-			s.hi, s.lo, s.exp = h, l, exp
+		if h, l, ok = scaled(s.hi, s.lo, s.exp-n.exp); ok {
+			s.hi, s.lo, s.exp = h, l, n.exp
 		}
 	}
 	if ok {
