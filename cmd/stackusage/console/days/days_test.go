@@ -71,6 +71,12 @@ func TestPages(t *testing.T) {
 			t.Error(links)
 		}
 	})
+	t.Run("a record is never a flag", func(t *testing.T) {
+		text := textOf(s.get(pages.ShowExplain, "/explain?record=--bill%3D/etc/passwd"))
+		if strings.Contains(text, "stackusage explain --bill") || !strings.Contains(text, "RECORDID") {
+			t.Error(text)
+		}
+	})
 	t.Run("a day that was never closed", func(t *testing.T) {
 		text := textOf(s.get(pages.ShowDay, "/day?registration=hamburg&day=2024-03-03"))
 		if !strings.Contains(text, "The day was never closed Nothing has landed for it yet.") || !strings.Contains(text, "There are no such lines on this day") {

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+	"strings"
 
 	"stackusage/cmd/stackusage/cli"
 	"stackusage/cmd/stackusage/console/page"
@@ -57,7 +58,7 @@ func ShowExplain(r *page.Request) (*page.Page, error) {
 func command(r *page.Request) []string {
 	args := []string{"explain"}
 	if record := r.Get("record"); record != "" {
-		args = append(args, record)
+		args = append(args, strings.TrimLeft(record, "-")) // never a flag
 	}
 	args = append(args, r.Flags("registration", "day", "resource", "meter", "line", "all?")...)
 	prices := slices.Clone(r.Prices)
