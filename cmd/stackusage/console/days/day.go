@@ -49,7 +49,7 @@ func ShowDay(r *page.Request) (*page.Page, error) {
 			return page.Ask(r, func(s status.Status) error {
 				other := func(d status.OpenDay) bool { return d.UsageDay != day.String() }
 				s.OpenDays, s.OpenRevisions = slices.DeleteFunc(s.OpenDays, other), slices.DeleteFunc(s.OpenRevisions, other)
-				return part.Show(r, openTable(s))
+				return part.Show(r, openTable(s, false))
 			}, part.Command...)
 		})
 	}

@@ -43,7 +43,7 @@ func Show(r *page.Request) (*page.Page, error) {
 	from, to := r.Get("from"), r.Get("to")
 	p.Part(r, "open", "Open", func(part *page.Part) error {
 		part.Command = append([]string{"status"}, r.Flags("registration")...)
-		return page.Ask(r, func(s status.Status) error { return part.Show(r, openTable(s)) }, part.Command...)
+		return page.Ask(r, func(s status.Status) error { return part.Show(r, openTable(s, of == "")) }, part.Command...)
 	})
 	p.Part(r, "days", "Revisions", func(part *page.Part) error {
 		if from == "" && to == "" {
@@ -192,14 +192,26 @@ func stateCell(d row) page.Cell {
 	return page.Cell{Text: d.State, Class: "warn nowrap", Href: page.Href("/day", "registration", d.CloudID, "day", d.Day) + "#open"}
 }
 
-// openTable lists what status knows of days that are not finished.
-func openTable(s status.Status) page.Table {
+// openTable lists what status knows of days that are not finished, with the names of their
+// registrations or without.
+func openTable(s status.Status, names bool) page.Table {
 	t := page.Table{Caption: "Open usage days and revisions", Empty: "Nothing is open.",
 		Columns: []page.Column{{Name: "Usage day"}, {Name: "Open"}, {Name: "Since"}, {Name: "Waits for"}, {Name: "Due"}}}
+	if names {
+		t.Columns = append([]page.Column{{Name: "Registration"}}, t.Columns...)
+	}
+	titles := map[string]string{}
+	for _, r := range s.Registrations {
+		titles[r.CloudID] = r.Title()
+	}
 	var rows [][]page.Cell
 	for _, d := range append(slices.Clone(s.OpenDays), s.OpenRevisions...) {
-		rows = append(rows, []page.Cell{{Text: d.UsageDay, Class: "nowrap", Href: page.Href("/day", "registration", d.CloudID, "day", d.UsageDay)},
-			{Text: openText(d)}, {Text: usage.Point(d.Since), Class: "nowrap"}, page.Text(waitsFor(d)), {Text: dueText(d), Class: "nowrap"}})
+		var cells []page.Cell
+		if names {
+			cells = []page.Cell{page.Text(cmp.Or(titles[d.CloudID], d.CloudID))}
+		}
+		rows = append(rows, append(cells, []page.Cell{{Text: d.UsageDay, Class: "nowrap", Href: page.Href("/day", "registration", d.CloudID, "day", d.UsageDay)},
+			{Text: openText(d)}, {Text: usage.Point(d.Since), Class: "nowrap"}, page.Text(waitsFor(d)), {Text: dueText(d), Class: "nowrap"}}...))
 	}
 	t.Rows = page.Rows(rows)
 	return t
