@@ -38,14 +38,18 @@ func Shorten(rows []usagereport.Row) map[string]string {
 	return short
 }
 
-// resourceName is the name of a resource and its resource group.
+// resourceName is the name of a resource and its resource group. Types and names follow each
+// other behind the provider: where one is left over, the name has a slash.
 func resourceName(uri string) string {
 	parts := strings.Split(uri, "/")
-	name := parts[len(parts)-1]
+	name, group := parts[len(parts)-1], ""
 	for i, part := range parts[:len(parts)-1] {
-		if strings.EqualFold(part, "resourceGroups") {
-			return name + " (" + parts[i+1] + ")"
+		switch rest := parts[i+1:]; {
+		case strings.EqualFold(part, "resourceGroups") && group == "":
+			group = " (" + rest[0] + ")"
+		case strings.EqualFold(part, "providers") && len(rest) > 3 && len(rest)%2 == 0:
+			name = strings.Join(rest[len(rest)-2:], "/")
 		}
 	}
-	return name
+	return name + group
 }

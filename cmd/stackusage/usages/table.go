@@ -280,6 +280,9 @@ func notes(r *usagereport.Report, o usagereport.Options) (all []string) {
 	for _, c := range r.Coverage {
 		for i, covered := range c.Months {
 			month := o.Month
+			if i > 0 && o.Compare == 0 {
+				break
+			}
 			if i > 0 {
 				month = o.Compare
 			}

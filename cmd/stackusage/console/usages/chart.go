@@ -41,15 +41,15 @@ const (
 
 // figure is the picture: a bar for each day, with a segment for each series.
 type figure struct {
-	Label   string // for people who do not see it
-	Height  int
-	Gutter  int // width of the axis, in pixels
-	Zero    string
-	Ticks   []tick
-	Bars    []bar
-	Legend  []series // as they are stacked, from the axis on
-	Unit    string
-	Hatched []hatching
+	Label  string // for people who do not see it
+	Height int
+	Gutter int // width of the axis, in pixels
+	Zero   string
+	Ticks  []tick
+	Bars   []bar
+	Legend []series // as they are stacked, from the axis on
+	Unit   string
+	Keys   []key
 
 	Quantities bool // not amounts of money
 }
@@ -76,8 +76,9 @@ type segment struct {
 	Title     string
 }
 
-// hatching is a key of the legend: what is known of days beside their bars.
-type hatching struct{ Kind, Text string }
+// key is what the legend says of days beside their bars. One without a kind is of the line
+// of Net.
+type key struct{ Kind, Text string }
 
 // rat is a number as it is.
 func rat(q usage.Quantity) *big.Rat {

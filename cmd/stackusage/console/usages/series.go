@@ -297,7 +297,10 @@ func (a *answer) picture(r *page.Request) *figure {
 	})
 	f.Label = fmt.Sprintf("%s by day of %s in %s, stacked by %s", what, a.q.month, unit, a.q.by)
 	f.Quantities = a.measured.quantity
-	f.Hatched = hatched(days, marks)
+	f.Keys = hatched(days, marks)
+	if slices.ContainsFunc(f.Bars, func(b bar) bool { return b.Net != "" }) {
+		f.Keys = append(f.Keys, key{"", "sum of a day with a negative part"})
+	}
 	return f
 }
 
@@ -311,8 +314,8 @@ func (a *answer) dayFilters(r *page.Request) []string {
 }
 
 // hatched are the keys of the hatching that is there, with the days.
-func hatched(days []usage.Day, marks map[usage.Day][]dayMark) (all []hatching) {
-	for _, k := range []hatching{{notClosed, "not closed"}, {notRead, "not read yet"}, {dayOpen, "open, may still change"}} {
+func hatched(days []usage.Day, marks map[usage.Day][]dayMark) (all []key) {
+	for _, k := range []key{{notClosed, "not closed"}, {notRead, "not read yet"}, {dayOpen, "open, may still change"}} {
 		var of []usage.Day
 		for _, day := range days {
 			if slices.ContainsFunc(marks[day], func(m dayMark) bool { return m.Kind == k.Kind }) {

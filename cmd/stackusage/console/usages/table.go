@@ -89,7 +89,7 @@ func (c columns) cells(r *page.Request, row usagereport.Row, links bool) (cells 
 		cells = append(cells, cell)
 	}
 	if c.what {
-		cells = append(cells, page.Text(command.What(row.State)))
+		cells = append(cells, page.Cell{Text: command.What(row.State), Class: "nowrap"})
 	}
 	if c.byMeter {
 		cells = append(cells, quantityCell(row.Quantity), page.Text(row.Unit))

@@ -264,8 +264,8 @@ func (a *answer) reading(r *page.Request, v *view) {
 	default:
 		v.Waits = "The rest was read and could not be kept on this machine. The command below reads it."
 	}
-	if open > 0 {
-		v.Skipped = fmt.Sprintf("%s not in these numbers, because commerce has not answered for all of their records: %s.",
+	if open > 0 && left == 0 {
+		v.Skipped = fmt.Sprintf("%s not in these numbers, because commerce has not answered for all records: %s.",
 			map[bool]string{true: "1 closed day is", false: fmt.Sprintf("%d closed days are", open)}[open == 1], openDays(a.unread))
 		v.ReadSkipped = r.With("open", readAll)
 	}
