@@ -26,7 +26,7 @@ func (q *Question) Fill(ctx context.Context, progress func(done, total int)) err
 }
 
 // Notes say what a report does not cover; without Options.Compare, of the month alone.
-func Notes(r *usagereport.Report, o usagereport.Options) []string { return notes(r, o) }
+func (q *Question) Notes(r *usagereport.Report) []string { return notes(r, q.Options) }
 
 // NewQuestion is a question for tests, which have no storage account.
 func NewQuestion(o usagereport.Options, reader *usagelines.Reader) *Question {

@@ -96,9 +96,9 @@ func (a *answer) take(r *page.Request, c *command.Question) error {
 	}
 	defer report.Close()
 	a.about(r, o, report)
-	o.Compare = a.compare
-	a.notes = command.Notes(report, o)
-	o.Compare = c.Options.Compare
+	shown := *c
+	shown.Options.Compare = a.compare
+	a.notes = shown.Notes(report)
 	a.bill.skip, a.beside.skip = skip(r, "skip-usage"), skip(r, "skip-beside")
 	if err := a.read(report); err != nil {
 		return err
