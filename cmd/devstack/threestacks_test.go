@@ -96,7 +96,7 @@ func (s *site) asks(t *testing.T, args ...string) (code int, out string) {
 	defer cancel()
 	cmd := exec.CommandContext(ctx, s.o.tool, args...)
 	cmd.Env = append(os.Environ(), "UsageStorage="+s.settings["UsageStorage"], "LandingStorage="+s.settings["LandingStorage"],
-		"STACKUSAGE_PRICES="+filepath.Join("..", "..", "internal", "devstack", "commerce", "rating", "prices.csv"))
+		"STACKUSAGE_CACHE="+t.TempDir(), "STACKUSAGE_PRICES="+filepath.Join("..", "..", "internal", "devstack", "commerce", "rating", "prices.csv"))
 	text, err := cmd.Output()
 	if exit, failed := errors.AsType[*exec.ExitError](err); failed {
 		return exit.ExitCode(), string(text) + string(exit.Stderr)
