@@ -99,6 +99,9 @@ func (a *answer) take(r *page.Request, c *command.Question) error {
 	shown := *c
 	shown.Options.Compare = a.compare
 	a.notes = shown.Notes(report)
+	if o.Cache == nil {
+		a.notes = append(a.notes, "sums of closed days cannot be kept on this machine, and are read each time; the command below says why")
+	}
 	a.bill.skip, a.beside.skip = skip(r, "skip-usage"), skip(r, "skip-beside")
 	if err := a.read(report); err != nil {
 		return err

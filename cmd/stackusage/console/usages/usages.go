@@ -4,12 +4,13 @@
 //	question.go   the address, and the command that it stands for
 //	answer.go     the command's report: with what is read already, while the rest is read
 //	series.go     the biggest groups of it, and the others
-//	chart.go      the picture of those
-//	table.go      the tables
+//	picture.go    what the picture of those is about: days that may change, links
+//	chart.go      its bars
+//	table.go      the tables; days.go has that of a resource's days
+//	choices.go    months, filters and other choices
 package usages
 
 import (
-	"cmp"
 	"embed"
 	"fmt"
 	"io"
@@ -168,59 +169,6 @@ func comparing(r *page.Request) string {
 	return ""
 }
 
-func (a *answer) filters(r *page.Request, v *view) {
-	for _, name := range filters {
-		value := r.Get(name)
-		if value == "" {
-			continue
-		}
-		c := page.Text(value)
-		switch {
-		case name == usagereport.Meter && len(a.meters) > 0:
-			c = page.Text(cmp.Or(a.shownMeter(value), a.meters[0].Name))
-			c.Whole = a.meters[0].ID
-		case name == usagereport.Resource:
-			c = page.Text(cli.Resource(value))
-			c.Whole = value
-		case name == usagereport.Subscription || name == usagereport.Tenant:
-			if known := a.o.Names[usage.DashedGUID(value)]; known != "" {
-				c = page.Cell{Text: known, Whole: value}
-			}
-		}
-		v.Filters = append(v.Filters, filter{name, c.Text, c.Title(), r.With(name, "", "skip-usage", "", "skip-beside", "")})
-	}
-}
-
-// shownMeter is the text, if it is the name of a meter.
-func (a *answer) shownMeter(text string) string {
-	for _, m := range a.meters {
-		if text == m.Name || text == m.Name+adminSuffix {
-			return text
-		}
-	}
-	return ""
-}
-
-// measures are the choices of what the picture shows.
-func (a *answer) measures(r *page.Request, v *view) {
-	if a.priced && (r.Get("meter") != "" || slices.Contains(a.q.dims, usagereport.Meter)) {
-		for _, m := range []struct{ value, text string }{{"", "Cost"}, {quantities, "Quantity"}} {
-			v.Measures = append(v.Measures, dimension{m.text, r.With("measure", m.value), (m.value == quantities) == a.measured.quantity})
-		}
-	}
-	if a.compare != 0 && a.priced { // quantities are in order of meters
-		for _, m := range []struct{ value, text string }{{"", "Amount"}, {byChange, "Change"}} {
-			v.Orders = append(v.Orders, dimension{m.text, r.With("sort", m.value, "skip-usage", "", "skip-beside", ""), r.Get("sort") == m.value})
-		}
-	}
-	if !a.measured.quantity || len(a.meters) < 2 {
-		return
-	}
-	for _, m := range a.meters {
-		v.Choices = append(v.Choices, dimension{m.Name, r.With("meter", m.ID, "skip-usage", "", "skip-beside", ""), m.ID == a.measured.meter.ID && m.Unit == a.measured.meter.Unit})
-	}
-}
-
 // totals are the numbers above the picture. Without prices there is no total: quantities
 // of different meters do not add.
 func (a *answer) totals(v *view) {
@@ -280,22 +228,4 @@ func openDays(all []usagereport.Unread) string {
 	}
 	slices.Sort(days)
 	return cli.Days(slices.Compact(days))
-}
-
-// form chooses the month and the registration.
-func (q question) form(r *page.Request) *page.Form {
-	f := &page.Form{Action: "/usage", Keep: map[string]string{}}
-	for _, name := range append([]string{"by", "measure", "sort"}, filters...) {
-		if value := r.Get(name); value != "" {
-			f.Keep[name] = value
-		}
-	}
-	f.Fields = []page.Field{{Name: "month", Label: "Month", Kind: "month", Value: q.month.String()}}
-	compare := []page.Option{{Text: "the month before", Chosen: r.Get("compare") == ""}, {Value: compareNone, Text: "nothing", Chosen: r.Get("compare") == compareNone}}
-	if q.compare != 0 && r.Get("compare") != "" {
-		compare = append(compare, page.Option{Value: q.compare.String(), Text: q.compare.String(), Chosen: true})
-	}
-	f.Fields = append(f.Fields, page.Field{Name: "compare", Label: "Compared with", Options: compare})
-	f.Fields = append(f.Fields, r.RegistrationField())
-	return f
 }
