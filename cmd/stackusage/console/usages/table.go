@@ -96,7 +96,7 @@ func (c columns) cells(r *page.Request, row usagereport.Row, links bool) (cells 
 	}
 	if c.a.priced {
 		amount := amountCell(row.Amount, false)
-		if row.Unpriced > 0 && row.Amount == nil && row.Others == 0 {
+		if row.Amount == nil && row.Others == 0 {
 			amount = page.Cell{Text: "no price", Class: "quiet", Number: true}
 		}
 		cells = append(cells, amount)
@@ -185,9 +185,6 @@ func (a *answer) table(r *page.Request) page.Table {
 	t.Foot = append(t.Foot, c.foot(r, "total", "", total))
 	for _, s := range a.states {
 		row := usagereport.Row{State: s.State, Amount: s.Amount, AmountBefore: s.Before}
-		if s.Amount == nil {
-			row.Unpriced = s.Lines
-		}
 		cells := c.foot(r, command.What(s.State), "quiet", row)
 		cells[0].Href = "#beside"
 		t.Foot = append(t.Foot, cells)
