@@ -286,14 +286,20 @@ func Count[N int | int64](n N, what string) string {
 	return fmt.Sprintf("%d %ss", n, what)
 }
 
-// Resource is how tables show a resource: the last part of a resource URI, and its resource group.
+// Resource is how tables show a resource: the last part of a resource URI, and its resource
+// group. Behind the provider stand pairs of type and name; where they do not, a name has a
+// slash, and is whole.
 func Resource(uri string) string {
 	parts := strings.Split(uri, "/")
-	group := ""
+	name, group := parts[len(parts)-1], ""
 	for i, p := range parts {
 		if strings.EqualFold(p, "resourceGroups") && i+1 < len(parts) {
 			group = " (" + parts[i+1] + ")"
 		}
+		if pairs := parts[min(i+2, len(parts)):]; strings.EqualFold(p, "providers") && len(pairs) > 2 && len(pairs)%2 == 1 {
+			name = strings.Join(pairs[1:], "/")
+			break
+		}
 	}
-	return parts[len(parts)-1] + group
+	return name + group
 }

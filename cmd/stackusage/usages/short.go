@@ -1,8 +1,7 @@
 package usages
 
 import (
-	"strings"
-
+	"stackusage/cmd/stackusage/cli"
 	"stackusage/shared/usage"
 	"stackusage/shared/usagereport"
 )
@@ -32,24 +31,8 @@ func Shorten(rows []usagereport.Row) map[string]string {
 			}
 		}
 		if r.Resource != "" && short[r.Resource] == "" {
-			_ = try(r.Resource, resourceName(r.Resource)) || try(r.Resource, r.Resource)
+			_ = try(r.Resource, cli.Resource(r.Resource)) || try(r.Resource, r.Resource)
 		}
 	}
 	return short
-}
-
-// resourceName is the name of a resource and its resource group. Types and names follow each
-// other behind the provider: where one is left over, the name has a slash.
-func resourceName(uri string) string {
-	parts := strings.Split(uri, "/")
-	name, group := parts[len(parts)-1], ""
-	for i, part := range parts[:len(parts)-1] {
-		switch rest := parts[i+1:]; {
-		case strings.EqualFold(part, "resourceGroups") && group == "":
-			group = " (" + rest[0] + ")"
-		case strings.EqualFold(part, "providers") && len(rest) > 3 && len(rest)%2 == 0:
-			name = strings.Join(rest[len(rest)-2:], "/")
-		}
-	}
-	return name + group
 }
