@@ -10,6 +10,7 @@ import (
 	"html/template"
 	"io"
 	"net/http"
+	"strconv"
 	"strings"
 	"time"
 
@@ -84,6 +85,9 @@ func Write(w http.ResponseWriter, r *Request, status int, p *Page) {
 		return
 	}
 	w.Header().Set("Content-Type", "text/html; charset=utf-8")
+	if p.Reload > 0 { // checkers of accessibility refuse an element of the page; it has a link to stop it
+		w.Header().Set("Refresh", strconv.Itoa(int(p.Reload.Seconds())))
+	}
 	w.WriteHeader(status)
 	_, _ = w.Write(b.Bytes()) // the browser has gone
 }

@@ -171,8 +171,8 @@ func (c *console) get(t *testing.T, query string) (*html.Node, *httptest.Respons
 // whole is the page once everything is read.
 func (c *console) whole(t *testing.T, query string) *html.Node {
 	t.Helper()
-	doc, _ := c.get(t, query)
-	if len(find(doc, func(n *html.Node) bool { return attr(n, "http-equiv") == "refresh" })) > 0 {
+	doc, w := c.get(t, query)
+	if w.Header().Get("Refresh") != "" {
 		c.jobs.Wait()
 		doc, _ = c.get(t, query)
 	}
@@ -380,14 +380,16 @@ func same(t *testing.T, row usagereport.Row, shown map[string]string) {
 func TestFirstReading(t *testing.T) {
 	t.Parallel()
 	c := march(t)
-	refresh := func(n *html.Node) bool { return attr(n, "http-equiv") == "refresh" }
-	doc, _ := c.get(t, "")
-	if notice := find(doc, class("notice")); len(find(doc, refresh)) != 1 || len(notice) != 1 || !strings.Contains(text(notice[0]), "0 of 6 closed days are in these numbers. The rest is being read.") {
+	doc, w := c.get(t, "")
+	if notice := find(doc, class("notice")); w.Header().Get("Refresh") != "2" || len(notice) != 1 || !strings.Contains(text(notice[0]), "0 of 6 closed days are in these numbers. The rest is being read.") {
 		t.Errorf("first page: %s", text(part(t, doc, "picture")))
 	}
+	if _, w = c.get(t, "reload=off"); w.Header().Get("Refresh") != "" {
+		t.Error("the page reloads, though it should not")
+	}
 	c.jobs.Wait()
-	doc, _ = c.get(t, "")
-	if title := text(find(doc, named("h1"))[0]); len(find(doc, refresh)) != 0 || len(find(doc, class("notice"))) != 0 || title != "Usage of March 2024" {
+	doc, w = c.get(t, "")
+	if title := text(find(doc, named("h1"))[0]); w.Header().Get("Refresh") != "" || len(find(doc, class("notice"))) != 0 || title != "Usage of March 2024" {
 		t.Errorf("%s: %s", title, text(part(t, doc, "picture")))
 	}
 }
@@ -412,9 +414,9 @@ func TestReadingFails(t *testing.T) {
 	}
 	_, _ = c.get(t, "month=2024-03")
 	c.jobs.Wait()
-	doc, _ := c.get(t, "month=2024-03")
+	doc, w := c.get(t, "month=2024-03")
 	problem := find(doc, class("problem"))
-	if len(problem) != 1 || !strings.Contains(text(problem[0]), "The rest cannot be read:") || len(find(doc, func(n *html.Node) bool { return attr(n, "http-equiv") == "refresh" })) != 0 {
+	if len(problem) != 1 || !strings.Contains(text(problem[0]), "The rest cannot be read:") || w.Header().Get("Refresh") != "" {
 		t.Errorf("page: %s", text(part(t, doc, "picture")))
 	}
 }

@@ -17,7 +17,8 @@ const (
 	compareNone = "none"
 	byChange    = "change"   // of sort
 	quantities  = "quantity" // of measure: also where there are amounts
-	readAll     = "all"      // of open: days without all outcomes are read, however many they are
+	reloadOff   = "off"
+	readAll     = "all" // of open: days without all outcomes are read, however many they are
 )
 
 // filters are the parameters that the page is narrowed by.

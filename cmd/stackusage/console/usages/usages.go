@@ -50,7 +50,7 @@ func Show(r *page.Request) (*page.Page, error) {
 		if err != nil {
 			return err
 		}
-		if a.job.Running {
+		if a.job.Running && r.Get("reload") == "" {
 			p.Reload = reloadAfter
 		}
 		return part.Render(templates, "usage", a.view(r))
@@ -107,6 +107,8 @@ type view struct {
 	Closed                       string
 	Covered                      []string // by registration
 	Reading, Waits, Failed       string
+	Busy                         bool
+	Stay, Again                  string // addresses without the reloading, and with it
 	Skipped, ReadSkipped         string
 	Choices                      []dimension // meters, of which one must be chosen
 	None                         bool        // no row is in the bill
@@ -206,7 +208,12 @@ func (a *answer) reading(r *page.Request, v *view) {
 	switch {
 	case left == 0:
 	case a.job.Running:
-		v.Waits = "The rest is being read. This page reloads itself until it is done."
+		v.Busy = true
+		v.Waits, v.Stay = "The rest is being read. This page reloads itself until it is done.", r.With("reload", reloadOff)
+		if r.Get("reload") != "" {
+			v.Waits, v.Stay = "The rest is being read.", ""
+			v.Again = r.With("reload", "")
+		}
 	case a.job.Err != nil:
 		v.Failed = page.Explain(a.job.Err)
 	default:
