@@ -534,3 +534,37 @@ func TestWrongAddress(t *testing.T) {
 		}
 	}
 }
+
+// TestDaysWithoutOutcomes: a few days with records that commerce has not answered are read
+// for the page; of many it says that they are left out, and reads them when it is asked to.
+func TestDaysWithoutOutcomes(t *testing.T) {
+	t.Parallel()
+	for _, days := range []int{maxOpen, maxOpen + 1} {
+		c := newConsole(t)
+		for i := range days {
+			day := fmt.Sprintf("2024-03-%02d", i+1)
+			c.use(t, day, contoso, "vm", meter.BaseVM, "1000")
+			c.close(t, day, closeddays.Revision{Outcome: func(int, daily.Record) outcome.Result { return outcome.Result{} }})
+		}
+		pending := func(doc *html.Node) string {
+			for _, row := range cells(t, part(t, doc, "usage"), "tfoot") {
+				if row["METER"] == "pending" {
+					return row["AMOUNT"]
+				}
+			}
+			return text(part(t, doc, "picture"))
+		}
+		c.use(t, "2024-03-10", contoso, "vm", meter.BaseVM, "1000")
+		c.close(t, "2024-03-10", closeddays.Revision{})
+		doc, want := c.whole(t, "month=2024-03"), fmt.Sprint(8*days)
+		if days > maxOpen {
+			if notice := find(doc, class("notice")); len(notice) != 1 || !strings.Contains(text(notice[0]), "4 closed days are not in these numbers") || !strings.Contains(text(notice[0]), "2024-03-01 to 2024-03-04") {
+				t.Fatalf("%d days: %s", days, text(part(t, doc, "picture")))
+			}
+			doc = c.whole(t, "month=2024-03&open="+readAll)
+		}
+		if got := pending(doc); got != want {
+			t.Errorf("%d days: pending %s, want %s", days, got, want)
+		}
+	}
+}
