@@ -3,6 +3,7 @@ package page
 import (
 	"context"
 	"errors"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -14,9 +15,10 @@ func TestJobs(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		ctx, end := context.WithCancel(t.Context())
 		jobs := NewJobs(ctx)
-		starts, failed := 0, errors.New("storage does not answer")
+		var starts atomic.Int32
+		failed := errors.New("storage does not answer")
 		work := func(_ context.Context, doing func(string)) error {
-			starts++
+			starts.Add(1)
 			doing("1 of 2 days")
 			time.Sleep(time.Minute)
 			return failed
@@ -27,17 +29,17 @@ func TestJobs(t *testing.T) {
 		synctest.Wait()
 		jobs.Start("april", work)
 		synctest.Wait()
-		if march, april := jobs.Start("march", work), jobs.Start("april", work); march.Doing != "1 of 2 days" || !april.Running || april.Doing != "" || starts != 1 {
-			t.Errorf("%d starts, march %+v, april %+v", starts, march, april)
+		if march, april := jobs.Start("march", work), jobs.Start("april", work); march.Doing != "1 of 2 days" || !april.Running || april.Doing != "" || starts.Load() != 1 {
+			t.Errorf("%d starts, march %+v, april %+v", starts.Load(), march, april)
 		}
 		time.Sleep(time.Minute + time.Second)
 		synctest.Wait()
-		if march, april := jobs.Start("march", work), jobs.Start("april", work); march.Running || !errors.Is(march.Err, failed) || april.Doing == "" || starts != 2 {
-			t.Errorf("%d starts, march %+v, april %+v", starts, march, april)
+		if march, april := jobs.Start("march", work), jobs.Start("april", work); march.Running || !errors.Is(march.Err, failed) || april.Doing == "" || starts.Load() != 2 {
+			t.Errorf("%d starts, march %+v, april %+v", starts.Load(), march, april)
 		}
 		time.Sleep(jobPause)
-		if march := jobs.Start("march", work); !march.Running || starts != 2 {
-			t.Errorf("%d starts, march %+v", starts, march)
+		if march := jobs.Start("march", work); !march.Running || starts.Load() != 2 {
+			t.Errorf("%d starts, march %+v", starts.Load(), march)
 		}
 		end()
 		jobs.Wait()
