@@ -89,14 +89,19 @@ func counted(rows []served) (in []served) {
 
 const windowsMeter = "9cd92d4cbafd4492b278bedc2de8232a"
 
+// operator is the environment of who asks.
+func (s *site) operator() []string {
+	return append(os.Environ(), "UsageStorage="+s.settings["UsageStorage"], "LandingStorage="+s.settings["LandingStorage"], "STACKUSAGE_CACHE="+filepath.Join(s.dir, "sums"),
+		"STACKUSAGE_PRICES="+filepath.Join("..", "..", "internal", "devstack", "commerce", "rating", "prices.csv"))
+}
+
 // asks runs the operator's tool, and returns its exit code and what it prints.
 func (s *site) asks(t *testing.T, args ...string) (code int, out string) {
 	t.Helper()
 	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
 	defer cancel()
 	cmd := exec.CommandContext(ctx, s.o.tool, args...)
-	cmd.Env = append(os.Environ(), "UsageStorage="+s.settings["UsageStorage"], "LandingStorage="+s.settings["LandingStorage"],
-		"STACKUSAGE_CACHE="+t.TempDir(), "STACKUSAGE_PRICES="+filepath.Join("..", "..", "internal", "devstack", "commerce", "rating", "prices.csv"))
+	cmd.Env = s.operator()
 	text, err := cmd.Output()
 	if exit, failed := errors.AsType[*exec.ExitError](err); failed {
 		return exit.ExitCode(), string(text) + string(exit.Stderr)

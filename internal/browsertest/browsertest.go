@@ -71,7 +71,7 @@ func Browse(t *testing.T) context.Context {
 	})
 	// The browser ends with the context of its first command.
 	Run(t, tab)
-	ctx, cancel := context.WithTimeout(tab, 3*time.Minute)
+	ctx, cancel := context.WithTimeout(tab, 5*time.Minute)
 	t.Cleanup(cancel)
 	return ctx
 }

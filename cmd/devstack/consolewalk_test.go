@@ -1,0 +1,350 @@
+package main
+
+import (
+	"bufio"
+	"bytes"
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"math/big"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"regexp"
+	"strings"
+	"syscall"
+	"testing"
+	"time"
+
+	"github.com/chromedp/chromedp"
+	"github.com/chromedp/chromedp/kb"
+
+	"stackusage/internal/browsertest"
+)
+
+// walker walks through the pages of a console that runs.
+type walker struct {
+	ctx  context.Context // of the browser
+	tool string          // path of stackusage
+	env  []string
+	base string // http://127.0.0.1:PORT
+
+	registration string // of the stack that it looks at
+
+	look     string // width and colours
+	n        int    // pages of this walk
+	compared int    // rows of tables
+}
+
+// startConsole starts the console as an operator does, and signs a browser in.
+func startConsole(t *testing.T, tool string, env []string) *walker {
+	t.Helper()
+	cmd := exec.Command(tool, "console", "--port", "0")
+	cmd.Env = env
+	var errs bytes.Buffer
+	cmd.Stderr = &errs
+	out, err := cmd.StdoutPipe()
+	if err == nil {
+		err = cmd.Start()
+	}
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() {
+		if err := errors.Join(cmd.Process.Signal(syscall.SIGTERM), cmd.Wait()); err != nil || errs.Len() > 0 {
+			t.Errorf("console: %v\n%s", err, &errs)
+		}
+	})
+	lines := bufio.NewReader(out)
+	line, err := lines.ReadString('\n')
+	found := regexp.MustCompile(`(http://[^/]+)/enter\?token=\w+`).FindStringSubmatch(line)
+	if found == nil {
+		t.Fatalf("no address in %q: %v", line, err)
+	}
+	go func() { _, _ = io.Copy(io.Discard, lines) }()
+	w := &walker{ctx: browsertest.Browse(t), tool: tool, env: env, base: found[1]}
+	browsertest.Run(t, w.ctx, chromedp.Navigate(found[0]))
+	browsertest.At(t, w.ctx, w.base+"/", "Overview")
+	return w
+}
+
+// walkConsole goes from the overview to a row of an hour blob and back by links alone, on
+// wide and on narrow screens, light and dark. Each page is looked at, and its numbers are
+// those of the commands that it names.
+func walkConsole(t *testing.T, tool string, env []string, registration string) {
+	w := startConsole(t, tool, env)
+	w.registration = registration
+	for _, width := range []int64{1280, 375} {
+		for _, scheme := range []string{"light", "dark"} {
+			w.look, w.n = fmt.Sprintf("%d-%s", width, scheme), 0
+			browsertest.Run(t, w.ctx, browsertest.Look(width, scheme))
+			w.walk(t)
+		}
+	}
+	if w.compared < 80 {
+		t.Errorf("only %d rows of tables were compared", w.compared)
+	}
+}
+
+// way is the links of the walk: what is chosen on a page, and the path that it leads to.
+// REGISTRATION is the stack's id.
+var way = []struct{ choose, path string }{
+	{`main a[href^="/days?"][href*="REGISTRATION"]`, "/days"},
+	{`main a[href^="/day?"][href*="day=2024-03-02"]`, "/day"},
+	{`main a[href^="/explain?"]`, "/explain"},
+	{`nav.trail a[href^="/day?"]`, "/day"},
+	{`nav.trail a[href="/"]`, "/"},
+	{`header a[href="/usage"]`, "/usage"},
+	{`main a[href*="by=resource"]`, "/usage"},
+	{`header a[href="/quarantine"]`, "/quarantine"},
+	{`header a[href="/batches"]`, "/batches"},
+	{`header a[href="/decisions"]`, "/decisions"},
+	{`header a[href="/messages"]`, "/messages"},
+	{`header a.brand`, "/"},
+}
+
+func (w *walker) walk(t *testing.T) {
+	t.Helper()
+	w.page(t)
+	for _, step := range way {
+		w.follow(t, strings.ReplaceAll(step.choose, "REGISTRATION", w.registration), step.path)
+		w.page(t)
+	}
+}
+
+// follow goes to a link as the keyboard does, and follows it with Enter. A page that says that
+// it is not whole loads itself again.
+func (w *walker) follow(t *testing.T, choose, path string) {
+	t.Helper()
+	var found bool
+	browsertest.Run(t, w.ctx, chromedp.Evaluate(`(e => { if (!e) return false; document.documentElement.dataset.left = 'yes'; e.focus(); return document.activeElement === e })(
+		document.querySelector(`+browsertest.QuoteJS(choose)+`))`, &found))
+	if !found {
+		t.Fatalf("no link %s on %s", choose, w.address(t))
+	}
+	browsertest.Run(t, w.ctx, chromedp.KeyEvent(kb.Enter))
+	var at string
+	for end := time.Now().Add(time.Minute); time.Now().Before(end); time.Sleep(10 * time.Millisecond) {
+		err := chromedp.Run(w.ctx, chromedp.Evaluate(`document.readyState === 'complete' && !document.documentElement.dataset.left && !document.querySelector('[http-equiv=refresh]') ? location.pathname : ''`, &at))
+		if err == nil && at == path {
+			return
+		}
+	}
+	t.Fatalf("%s leads to %s", choose, w.address(t))
+}
+
+func (w *walker) address(t *testing.T) (at string) {
+	t.Helper()
+	browsertest.Run(t, w.ctx, chromedp.Evaluate(`location.pathname + location.search`, &at))
+	return at
+}
+
+// page looks at the open page.
+func (w *walker) page(t *testing.T) {
+	t.Helper()
+	at := w.address(t)
+	w.n++
+	name := strings.Trim(regexp.MustCompile(`\W.*`).ReplaceAllString(strings.TrimPrefix(at, "/"), ""), "/")
+	if name == "" {
+		name = "overview"
+	}
+	browsertest.Shot(t, w.ctx, filepath.Join("..", "..", "out", "console"), fmt.Sprintf("%02d-%s-%s", w.n, name, w.look))
+	if wrong := browsertest.Texts(t, w.ctx, "[role=alert]"); len(wrong) > 0 {
+		t.Errorf("%s: %q", at, wrong)
+	}
+	if wider := browsertest.Wider(t, w.ctx); len(wider) > 0 {
+		t.Errorf("%s is wider than its window of %s: %q", at, w.look, wider)
+	}
+	if w.look == "1280-light" || w.look == "375-dark" {
+		browsertest.Axe(t, w.ctx)
+	}
+	if w.look == "1280-light" {
+		w.numbers(t, at)
+		w.keyboard(t, at)
+	}
+}
+
+// part is a part of a page with a command.
+type part struct {
+	ID, Command string
+	Total       string
+	Paged       bool
+	Rows        [][]string // the whole numbers of the table's rows
+}
+
+// numbers compares the page with the commands that it names: each row of a table is one of
+// the command's, and there are no others.
+func (w *walker) numbers(t *testing.T, at string) {
+	t.Helper()
+	var parts []part
+	browsertest.Run(t, w.ctx, chromedp.Evaluate(`(whole => Array.from(document.querySelectorAll('section'), s => ({
+		ID: s.id, Command: s.querySelector('.command code')?.textContent ?? '', Total: s.querySelector('.big')?.title ?? '',
+		Paged: !!s.querySelector('.paging [rel=next], .paging [rel=prev]'),
+		Rows: Array.from(s.querySelectorAll('table')).slice(0, 1).flatMap(table => Array.from(table.tBodies[0].rows, r =>
+			Array.from(r.querySelectorAll('td.number')).filter(c => !table.tHead.rows[0].cells[c.cellIndex].textContent.includes('%')).map(whole)))})))(
+		c => c.querySelector('[title]')?.getAttribute('title') ?? c.getAttribute('title') ?? c.textContent.trim())`, &parts))
+	commands := 0
+	for _, p := range parts {
+		if p.Command == "" {
+			continue
+		}
+		commands++
+		records := w.ask(t, p.Command)
+		if strings.Contains(p.Command, " list") && len(p.Rows) > 0 && !p.Paged && len(p.Rows) != len(records) {
+			t.Errorf("%s, %s: %d rows, and %s has %d", at, p.ID, len(p.Rows), p.Command, len(records))
+		}
+		for _, row := range p.Rows {
+			if strings.HasPrefix(at, "/explain") { // a row may stand for many hours, which are folded below
+				break
+			}
+			if w.compared++; !among(row, records) {
+				t.Errorf("%s, %s: no record of %s has the numbers %q", at, p.ID, p.Command, row)
+			}
+		}
+		if p.Total != "" {
+			w.total(t, at, p, records)
+		}
+	}
+	if commands == 0 {
+		t.Errorf("%s names no command", at)
+	}
+}
+
+// total compares the sum of a page with that of the command's rows.
+func (w *walker) total(t *testing.T, at string, p part, records []any) {
+	t.Helper()
+	sum := new(big.Rat)
+	for _, r := range records {
+		if amount, ok := r.(map[string]any)["amount"].(string); ok && amount != "" {
+			sum.Add(sum, rat(t, amount))
+		}
+	}
+	if rat(t, p.Total).Cmp(sum) != 0 {
+		t.Errorf("%s: total %s, the rows of %s have %s", at, p.Total, p.Command, sum.FloatString(30))
+	}
+}
+
+// ask runs a command that a page names, in a shell, and reads its JSON.
+func (w *walker) ask(t *testing.T, command string) (records []any) {
+	t.Helper()
+	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
+	defer cancel()
+	cmd := exec.CommandContext(ctx, "sh", "-c", command+" --output json")
+	cmd.Env = append(w.env, "PATH="+filepath.Dir(w.tool)+":"+os.Getenv("PATH"))
+	out, err := cmd.Output()
+	if code := cmd.ProcessState.ExitCode(); code != 0 && code != 2 {
+		exit, _ := errors.AsType[*exec.ExitError](err)
+		t.Fatalf("%s: %v\n%s%s", command, err, out, exit.Stderr)
+	}
+	in := json.NewDecoder(bytes.NewReader(out))
+	in.UseNumber()
+	for {
+		var v any
+		if err := in.Decode(&v); err == io.EOF {
+			break
+		} else if err != nil {
+			t.Fatalf("%s: %v", command, err)
+		}
+		records = append(records, v)
+	}
+	if len(records) == 1 { // one answer, of many things
+		records = append(records, inside(records[0])...)
+	}
+	return records
+}
+
+// inside are the objects in a value, at any depth.
+func inside(v any) (all []any) {
+	switch v := v.(type) {
+	case map[string]any:
+		for _, x := range v {
+			if _, is := x.(map[string]any); is {
+				all = append(all, x)
+			}
+			all = append(all, inside(x)...)
+		}
+	case []any:
+		for _, x := range v {
+			all = append(append(all, x), inside(x)...)
+		}
+	}
+	return all
+}
+
+// among reports whether a record has all numbers of a row.
+func among(row []string, records []any) bool {
+	for _, r := range records {
+		have, all := map[string]bool{}, true
+		values(r, have)
+		for _, text := range row {
+			n, ok := number(text)
+			all = all && (!ok || have[n])
+		}
+		if all {
+			return true
+		}
+	}
+	return false
+}
+
+// values puts all numbers in a value into a set.
+func values(v any, set map[string]bool) {
+	switch v := v.(type) {
+	case map[string]any:
+		for _, x := range v {
+			values(x, set)
+		}
+	case []any:
+		for _, x := range v {
+			values(x, set)
+		}
+	case json.Number:
+		values(v.String(), set)
+	case string:
+		if n, ok := number(v); ok {
+			set[n] = true
+		}
+	}
+}
+
+// number is a number in one form. Shares in percent are rounded, and so are no numbers here.
+func number(text string) (string, bool) {
+	text = strings.NewReplacer(",", "", " ", "", "\u00a0", "", "\u202f", "", "\u2009", "", "−", "-").Replace(text)
+	if strings.HasSuffix(text, "%") {
+		return "", false
+	}
+	r, ok := new(big.Rat).SetString(text)
+	if !ok {
+		return "", false
+	}
+	return r.RatString(), true
+}
+
+// keyboard presses Tab: it leads to everything that can be used, in the order of the page.
+func (w *walker) keyboard(t *testing.T, at string) {
+	t.Helper()
+	var all int
+	browsertest.Run(t, w.ctx, chromedp.Evaluate(`(() => {
+		window.usable = Array.from(document.querySelectorAll('a[href], button, input:not([type=hidden]), select, textarea, summary, [tabindex="0"]')).filter(e => e.checkVisibility());
+		window.visited = [];
+		document.addEventListener('focusin', e => { const i = usable.indexOf(e.target); if (visited.at(-1) !== i) visited.push(i) });
+		document.activeElement.blur(); getSelection().removeAllRanges(); scrollTo(0, 0);
+		return usable.length })()`, &all))
+	// The order begins behind the place of the last focus, which following a link set: at the top of a new page.
+	keys := make([]chromedp.Action, all)
+	for i := range keys {
+		keys[i] = chromedp.KeyEvent(kb.Tab)
+	}
+	var visited []int
+	browsertest.Run(t, w.ctx, append(keys, chromedp.Evaluate(`window.visited`, &visited))...)
+	for i := range all {
+		if i >= len(visited) || visited[i] != i {
+			var missed string
+			browsertest.Run(t, w.ctx, chromedp.Evaluate(fmt.Sprintf(`usable[%d].outerHTML.slice(0, 200)`, i), &missed))
+			t.Errorf("%s: Tab leads not to %d of %d, %s; it went to %v", at, i, all, missed, visited[:min(len(visited), i+3)])
+			return
+		}
+	}
+}
