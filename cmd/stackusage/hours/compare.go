@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"context"
 	"fmt"
+	"io"
 	"strings"
 
 	"github.com/spf13/cobra"
@@ -79,7 +80,10 @@ func printCompared(e *cli.Env, c *hourdiff.Comparison, files [2]hourlog.Hour, li
 		return err
 	}
 	about := e.Stdout
-	if !e.Tables() {
+	switch {
+	case e.View != nil:
+		about = io.Discard
+	case !e.Tables():
 		about = e.Stderr
 	}
 	for i, name := range []string{"FIRST ", "SECOND"} {

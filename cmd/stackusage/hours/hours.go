@@ -22,9 +22,10 @@ import (
 func Command(e *cli.Env) *cobra.Command {
 	return cli.Group("hour", "Show and compare hour blobs, decide which are accepted", `
 stackusage hour list --verdict conflict
+stackusage hour show --hour 2019-12-10T19:00Z --by meter
 stackusage hour compare --hour 2019-12-10T19:00Z --sha16 0123456789abcdef
 stackusage hour resolve --hour 2019-12-10T19:00Z --sha16 0123456789abcdef --keep --reason "sent twice"`,
-		list(e), compare(e), resolve(e), reingest(e), exclude(e), acceptMissing(e))
+		list(e), show(e), compare(e), resolve(e), reingest(e), exclude(e), acceptMissing(e))
 }
 
 // file is a file that a command names.

@@ -2,9 +2,7 @@ package quarantine
 
 import (
 	"context"
-	"encoding/json"
 	"fmt"
-	"unicode/utf8"
 
 	"github.com/spf13/cobra"
 
@@ -21,10 +19,7 @@ type Shown struct {
 	Reason string            `json:"reason,omitempty"`
 	By     string            `json:"decidedBy,omitempty"`
 	Why    string            `json:"decisionReason,omitempty"`
-	Cut    bool              `json:"cut,omitempty"`    // the row is only its beginning
-	Row    json.RawMessage   `json:"row,omitempty"`    // the row, where it is JSON
-	Text   string            `json:"text,omitempty"`   // the row, where it is other text
-	Base64 []byte            `json:"base64,omitempty"` // the row, where it is no text
+	cli.Sent
 }
 
 func show(e *cli.Env) *cobra.Command {
@@ -66,14 +61,5 @@ stackusage quarantine show --hour 2019-12-10T19:00Z --output table`, func(ctx co
 }
 
 func shownOf(q redrive.RejectedRow) Shown {
-	out := Shown{Line: q.Line, State: q.State, Code: q.Code, Reason: q.Reason, By: q.DecidedBy, Why: q.DecisionReason, Cut: q.Cut}
-	switch {
-	case !q.Cut && json.Valid(q.Row) && utf8.Valid(q.Row):
-		out.Row = q.Row
-	case utf8.Valid(q.Row):
-		out.Text = string(q.Row)
-	default:
-		out.Base64 = q.Row
-	}
-	return out
+	return Shown{Line: q.Line, State: q.State, Code: q.Code, Reason: q.Reason, By: q.DecidedBy, Why: q.DecisionReason, Sent: cli.SentRow(q.Row, q.Cut)}
 }

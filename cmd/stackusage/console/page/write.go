@@ -11,9 +11,9 @@ import (
 	"io"
 	"net/http"
 	"strconv"
-	"strings"
 	"time"
 
+	"stackusage/cmd/stackusage/cli"
 	"stackusage/shared/usage"
 )
 
@@ -52,18 +52,7 @@ func Parse(from embed.FS, patterns ...string) *template.Template {
 }
 
 // CommandLine is a command as a shell reads it.
-func CommandLine(args []string) string {
-	words := []string{"stackusage"}
-	for _, a := range args {
-		if a == "" || strings.ContainsFunc(a, func(r rune) bool {
-			return !(r >= 'a' && r <= 'z' || r >= 'A' && r <= 'Z' || r >= '0' && r <= '9' || strings.ContainsRune("-_./:,=+@", r))
-		}) {
-			a = "'" + strings.ReplaceAll(a, "'", `'\''`) + "'"
-		}
-		words = append(words, a)
-	}
-	return strings.Join(words, " ")
-}
+func CommandLine(args []string) string { return cli.CommandLine(args...) }
 
 // sections of the navigation.
 var sections = []Link{{"Overview", "/"}, {"Usage", "/usage"}, {"Quarantine", "/quarantine"}, {"Batches", "/batches"}, {"Decisions", "/decisions"}, {"Messages", "/messages"}}
