@@ -138,6 +138,7 @@ func TestOpenInABrowser(t *testing.T) {
 	}{{p, o}, {other, elsewhere}} {
 		browsertest.Run(t, ctx, chromedp.Navigate("file://"+from.o.file))
 		browsertest.At(t, ctx, from.p.base+"/", "Overview")
+		look(t, ctx, "forbidden")
 		if !from.o.gone() {
 			t.Error("the file is still there")
 		}

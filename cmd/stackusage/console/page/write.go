@@ -10,6 +10,7 @@ import (
 	"html/template"
 	"io"
 	"net/http"
+	"regexp"
 	"strconv"
 	"time"
 
@@ -144,8 +145,12 @@ func WriteEnter(w http.ResponseWriter) {
 
 // Explain is what people are told of an error.
 func Explain(err error) string {
+	text := dump.ReplaceAllString(err.Error(), ": $1 $2")
 	if errors.Is(err, context.DeadlineExceeded) {
-		return "storage did not answer in time: " + err.Error()
+		return "storage did not answer in time: " + text
 	}
-	return err.Error()
+	return text
 }
+
+// dump is a response in an error of the Azure SDK: only its status and its code help.
+var dump = regexp.MustCompile(`(?s)\n-{20,}\nRESPONSE (\d+)[^\n]*\nERROR CODE: ([^\n]*)\n-{20,}\n.*?\n-{20,}\n?`)
