@@ -127,7 +127,7 @@ func (w *walker) follow(t *testing.T, choose, path string) {
 	browsertest.Run(t, w.ctx, chromedp.KeyEvent(kb.Enter))
 	var at string
 	for end := time.Now().Add(time.Minute); time.Now().Before(end); time.Sleep(10 * time.Millisecond) {
-		err := chromedp.Run(w.ctx, chromedp.Evaluate(`document.readyState === 'complete' && !document.documentElement.dataset.left && !document.querySelector('[http-equiv=refresh]') ? location.pathname : ''`, &at))
+		err := chromedp.Run(w.ctx, chromedp.Evaluate(`document.readyState === 'complete' && !document.documentElement.dataset.left && !document.querySelector('[http-equiv=refresh], [aria-busy=true]') ? location.pathname : ''`, &at))
 		if err == nil && at == path {
 			return
 		}
