@@ -8,6 +8,9 @@ import (
 // Month is a month of UTC days, named by its first one.
 type Month Day
 
+// MonthOf is the month of a day.
+func MonthOf(day Day) Month { return Month(day - Day(day.Start().Day()-1)) }
+
 // ParseMonth reads 2024-03.
 func ParseMonth(text string) (Month, error) {
 	t, err := time.Parse("2006-01", text)

@@ -1,6 +1,7 @@
 package console
 
 import (
+	"stackusage/cmd/stackusage/console/calendar"
 	"stackusage/cmd/stackusage/console/days"
 	"stackusage/cmd/stackusage/console/lists"
 	"stackusage/cmd/stackusage/console/overview"
@@ -10,11 +11,12 @@ import (
 // pages by their addresses.
 var pages = func() map[string]show {
 	all := map[string]show{
-		"/":        overview.Show,
-		"/usage":   usages.Show,
-		"/days":    days.Show,
-		"/day":     days.ShowDay,
-		"/explain": days.ShowExplain,
+		"/":         overview.Show,
+		"/usage":    usages.Show,
+		"/days":     days.Show,
+		"/day":      days.ShowDay,
+		"/calendar": calendar.Show,
+		"/explain":  days.ShowExplain,
 	}
 	for _, l := range lists.All {
 		all[l.Path] = l.Show

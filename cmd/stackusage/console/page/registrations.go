@@ -35,3 +35,21 @@ func (r *Request) RegistrationField() Field {
 	f.Options = options
 	return f
 }
+
+// RegistrationName is the name of the registration that a parameter names, which may be
+// its cloudId.
+func RegistrationName(r *Request, name string) string {
+	err := Ask(r, func(rows cli.Rows) error {
+		for v, err := range rows.All {
+			if err != nil {
+				return err
+			}
+			if cells := v.Cells; fmt.Sprint(cells[1]) == name && fmt.Sprint(cells[0]) != "" {
+				name = fmt.Sprint(cells[0])
+			}
+		}
+		return nil
+	}, "registration", "list")
+	_ = err // the name is for a title, and the page says what cannot be read
+	return name
+}

@@ -28,7 +28,7 @@ func (a *answer) marks(now usage.Day) map[usage.Day][]dayMark {
 		}
 	}
 	for _, u := range a.unread {
-		if monthOf(u.Day) == a.q.month {
+		if usage.MonthOf(u.Day) == a.q.month {
 			add(u.Day, notRead, cmp.Or(u.Registration, u.CloudID), map[bool]string{true: "not read: commerce has not answered for all records", false: "not read yet"}[u.Open])
 		}
 	}

@@ -67,13 +67,9 @@ func parse(r *page.Request) (q question, err error) {
 	return q, nil
 }
 
-func before(m usage.Month) usage.Month { return monthOf(m.First() - 1) }
+func before(m usage.Month) usage.Month { return usage.MonthOf(m.First() - 1) }
 
-func after(m usage.Month) usage.Month { return monthOf(m.Last() + 1) }
-
-func monthOf(day usage.Day) usage.Month {
-	return usage.Month(day - usage.Day(day.Start().Day()-1))
-}
+func after(m usage.Month) usage.Month { return usage.MonthOf(m.Last() + 1) }
 
 // lookBack is how many days the last closed day is looked for at first.
 const lookBack = 62
@@ -100,10 +96,10 @@ func lastClosed(r *page.Request) (usage.Month, error) {
 			return 0, err
 		}
 		if last != 0 {
-			return monthOf(last), nil
+			return usage.MonthOf(last), nil
 		}
 	}
-	return monthOf(today), nil
+	return usage.MonthOf(today), nil
 }
 
 // args is the command that answers the question. Of one meter it has the quantities, too.
