@@ -105,7 +105,7 @@ func chaosRun(ctx context.Context, o chaosOptions, stdout, progress io.Writer) (
 	if err := os.RemoveAll(o.out); err != nil {
 		return false, err
 	}
-	log, done, err := openLog(o.out)
+	log, done, err := openLog(o.logFile())
 	if err != nil {
 		return false, err
 	}

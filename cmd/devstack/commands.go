@@ -15,6 +15,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"stackusage/cmd/devstack/ports"
 	"stackusage/internal/devstack/azurestack/scenarios"
 )
 
@@ -28,6 +29,8 @@ type options struct {
 	timeout                            time.Duration
 	keep, up                           bool
 	noHost                             bool // whoever starts the site brings its own
+	port                               int  // the first of up's
+	ports                              ports.Ports
 }
 
 func rootCommand(stdout, stderr io.Writer) *cobra.Command {
@@ -85,10 +88,10 @@ Exit code: 0 balanced, 2 not balanced, 1 any other error.`,
   devstack run --recordings ./hours`,
 		Args: cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
-			return logged(cmd.Context(), o, cmd.OutOrStdout(), runToBalance)
+			return runLogged(cmd.Context(), o, cmd.OutOrStdout())
 		},
 	}
-	siteFlags(cmd, &o)
+	siteFlags(cmd, &o, "out")
 	cmd.Flags().DurationVar(&o.timeout, "timeout", 5*time.Minute, "longest `time` of the run")
 	return cmd
 }
@@ -99,28 +102,53 @@ func upCommand() *cobra.Command {
 		Use:   "up",
 		Short: "Run simulated usage and keep everything running",
 		Long: `Do what devstack run does, but keep everything running until interrupted. It prints
-the address, account and password of the page that shows the bill, and the addresses of
-everything else.`,
+the address, account and password of the page that shows the bill, the address of the
+console, the lines that make stackusage work in another shell, and the addresses of
+everything else.
+
+Ports on 127.0.0.1, from --port on:
+  +0  account page          +4  blob storage
+  +1  stackusage console    +5  queue storage
+  +2  commerce              +6  table storage
+  +3  Functions host        +7  usage API of the stack; further stacks follow
+Everything else has ports that the system chooses.
+
+Files below --out: up.log, prices.csv. Results of devstack run stay as they are.`,
 		Example: `  devstack up
-  devstack up --scenario documented-test --registration kit`,
+  devstack up --scenario documented-test --registration kit
+  devstack up --port 19000`,
 		Args: cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
+			var err error
+			if o.ports, err = ports.From(o.port, o.stackCount()); err != nil {
+				return err
+			}
+			if err := o.ports.Check(); err != nil {
+				return err
+			}
 			return logged(cmd.Context(), o, cmd.OutOrStdout(), up)
 		},
 	}
-	siteFlags(cmd, &o)
+	siteFlags(cmd, &o, filepath.Join("out", "up"))
+	cmd.Flags().IntVar(&o.port, "port", ports.Default, "first `port` to listen on; 0: the system chooses all of them")
 	return cmd
 }
 
-// siteFlags are those of run and up.
-func siteFlags(cmd *cobra.Command, o *options) {
+// siteFlags are those of run and up; out is where each writes.
+func siteFlags(cmd *cobra.Command, o *options, out string) {
 	stackFlags(cmd, o, defaultScenario)
 	cmd.Flags().StringVar(&o.registration, "registration", asIntegrated,
 		"`kind` of registration: integrated; kit, which is never charged; or csp, where each tenant has a billing subscription of its own")
 	cmd.Flags().Uint64Var(&o.seed, "seed", 1, "seed of the scenario")
-	cmd.Flags().StringVar(&o.out, "out", "out", "`folder` for the results")
+	cmd.Flags().StringVar(&o.out, "out", out, "`folder` for the results")
 	cmd.Flags().StringVar(&o.app, "app", built("app"), "`folder` of the staged function app")
 	complete(cmd, "registration", registeredAs)
+	cmd.PreRunE = func(*cobra.Command, []string) error {
+		if !slices.Contains(registeredAs, o.registration) {
+			return fmt.Errorf("--registration %q: must be one of %s", o.registration, strings.Join(registeredAs, ", "))
+		}
+		return nil
+	}
 }
 
 // stackFlags say what the simulated stack serves, and to which agent.
@@ -141,18 +169,20 @@ func complete(cmd *cobra.Command, flag string, values []string) {
 	}
 }
 
-// logged does the work of run or up with a log below --out.
-func logged(ctx context.Context, o options, stdout io.Writer, work func(context.Context, options, *slog.Logger, io.Writer) error) error {
-	if !slices.Contains(registeredAs, o.registration) {
-		return fmt.Errorf("--registration %q: must be one of %s", o.registration, strings.Join(registeredAs, ", "))
-	}
+// runLogged is devstack run.
+func runLogged(ctx context.Context, o options, stdout io.Writer) error {
 	// What a failed run leaves must not be taken for its results.
 	for _, old := range []string{"balance.json", "commerce-records.ndjson", "usage-details.csv", "tables"} {
 		if err := os.RemoveAll(filepath.Join(o.out, old)); err != nil {
 			return fmt.Errorf("remove earlier results: %w", err)
 		}
 	}
-	log, done, err := openLog(o.out)
+	return logged(ctx, o, stdout, runToBalance)
+}
+
+// logged does the work of run or up with a log below --out.
+func logged(ctx context.Context, o options, stdout io.Writer, work func(context.Context, options, *slog.Logger, io.Writer) error) error {
+	log, done, err := openLog(o.logFile())
 	if err != nil {
 		return err
 	}
@@ -164,12 +194,29 @@ func logged(ctx context.Context, o options, stdout io.Writer, work func(context.
 	return err
 }
 
-// openLog opens host.log in a folder, which it makes.
-func openLog(folder string) (log *slog.Logger, done func() error, err error) {
-	if err := os.MkdirAll(folder, 0o755); err != nil {
+// logFile is the log of the Functions host and the handler. That of up has a name of its own:
+// in a folder with results of run it leaves their log alone.
+func (o options) logFile() string {
+	if o.up {
+		return filepath.Join(o.out, "up.log")
+	}
+	return filepath.Join(o.out, "host.log")
+}
+
+// stackCount is how many stacks there are.
+func (o options) stackCount() int {
+	if o.recordings != "" {
+		return 1
+	}
+	return max(1, len(scenarios.Stacks(o.scenario)))
+}
+
+// openLog opens a log, and makes its folder.
+func openLog(path string) (log *slog.Logger, done func() error, err error) {
+	if err := os.MkdirAll(filepath.Dir(path), 0o755); err != nil {
 		return nil, nil, fmt.Errorf("make folder for the results: %w", err)
 	}
-	file, err := os.Create(filepath.Join(folder, "host.log"))
+	file, err := os.Create(path)
 	if err != nil {
 		return nil, nil, fmt.Errorf("make log: %w", err)
 	}

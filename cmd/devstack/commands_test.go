@@ -34,6 +34,7 @@ func TestWrongCalls(t *testing.T) {
 		"run now":                `unknown command "now"`,
 		"run --sceanrio idle":    "unknown flag: --sceanrio",
 		"up --registration asdk": "must be one of integrated, kit, csp",
+		"up --port 40000":        "--port 40000: must be 0, or from 1024 to ",
 	} {
 		var stdout bytes.Buffer
 		err := run(t.Context(), strings.Fields(call), os.Getenv, &stdout, io.Discard)

@@ -10,6 +10,7 @@ import (
 
 	"stackusage/cmd/devstack/results"
 	"stackusage/internal/devstack/balance"
+	"stackusage/shared/azurestore"
 	"stackusage/shared/table"
 )
 
@@ -124,7 +125,11 @@ func (s *site) results(ctx context.Context) (balance.Sheet, error) {
 		}
 	}
 	sheet := book.Close()
-	err = s.verify(ctx, &sheet)
+	landed, err := azurestore.Connect(s.setting, "LandingStorage")
+	if err != nil {
+		return sheet, err
+	}
+	err = results.Verify(ctx, s.usage, landed, s.dir, &sheet, s.progress)
 	return sheet, err
 }
 

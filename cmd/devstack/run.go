@@ -7,15 +7,11 @@ import (
 	"io"
 	"log/slog"
 	"os"
-	"time"
 
 	"stackusage/cmd/devstack/results"
 	"stackusage/cmd/devstack/view"
 	"stackusage/internal/devstack/balance"
 	"stackusage/internal/devstack/commerce/rating"
-	"stackusage/shared/azurestore"
-	"stackusage/shared/content"
-	"stackusage/shared/verify"
 )
 
 // up keeps everything running.
@@ -46,14 +42,30 @@ func up(ctx context.Context, o options, log *slog.Logger, stdout io.Writer) erro
 			s.progress("not everything is billed: %v", err)
 		}
 	}
-	page.Print(stdout)
-	fmt.Fprintln(stdout, "running; interrupt to stop")
-	select {
-	case <-ctx.Done():
-		fmt.Fprintln(stdout, "stopping")
-		return nil
-	case <-s.host.Done():
-		return fmt.Errorf("the Functions host stopped: %w", s.host.Err())
+	console := s.printWays(ctx, page, stdout)
+	fmt.Fprintln(stdout, "\nrunning; interrupt to stop")
+	return s.keep(ctx, console, stdout)
+}
+
+// keep returns when the site is to stop, or has.
+func (s *site) keep(ctx context.Context, console *view.Console, out io.Writer) error {
+	var ended <-chan struct{}
+	if console != nil {
+		ended = console.Done()
+	}
+	for {
+		select {
+		case <-ctx.Done():
+			fmt.Fprintln(out, "stopping")
+			return nil
+		case <-s.host.Done():
+			return fmt.Errorf("the Functions host stopped: %w", s.host.Err())
+		case <-ended:
+			ended = nil
+			if ctx.Err() == nil { // an interrupt of the terminal ends both
+				s.progress("the console: %v", console.Err())
+			}
+		}
 	}
 }
 
@@ -63,7 +75,7 @@ func (s *site) startAccountPage() (view.Account, error) {
 	if err != nil {
 		return a, err
 	}
-	a.URL, err = s.serve(page)
+	a.URL, err = s.serve(s.o.ports.AccountPage, page)
 	return a, err
 }
 
@@ -111,30 +123,4 @@ func (s *site) balance(ctx context.Context) (balance.Sheet, error) {
 		sheet.Problems = append(sheet.Problems, waited.Error())
 	}
 	return sheet, nil
-}
-
-// verify lets the product check itself: the balance compares both ends of the data
-// flow, this compares every step between them.
-func (s *site) verify(ctx context.Context, sheet *balance.Sheet) error {
-	landed, err := azurestore.Connect(s.setting, "LandingStorage")
-	if err != nil {
-		return err
-	}
-	report, err := verify.Run(ctx, verify.Stores{Tables: s.usage.Tables, Landing: landed.Blobs, App: s.usage.Blobs, NoBlob: content.ErrNoBlob}, verify.Options{
-		SettlingHours: 6, CloseDelay: 48 * time.Hour, SweepGrace: 15 * time.Minute, Now: time.Now(), TempDir: s.dir,
-	})
-	if err != nil {
-		return err
-	}
-	for _, f := range report.Differences {
-		sheet.Problems = append(sheet.Problems, "verify: "+f.String())
-	}
-	for _, f := range report.Open {
-		s.progress("verify: open: %s", f)
-	}
-	sheet.Verified = len(report.Differences) == 0
-	sheet.Balanced = sheet.Balanced && sheet.Verified
-	s.progress("verified: %d hours, %d rows, %d days, %d revisions, %d records, %d answers; %d differences",
-		report.Hours, report.Rows, report.Days, report.Revisions, report.Records, report.Answers, len(report.Differences))
-	return nil
 }

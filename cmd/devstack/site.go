@@ -134,7 +134,7 @@ func (s *site) startStorage(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	if s.azurite, err = azurite.Start(ctx, azurite.Options{Dir: dir, Accounts: accounts}); err != nil {
+	if s.azurite, err = azurite.Start(ctx, azurite.Options{Dir: dir, Accounts: accounts, Ports: s.o.ports.Storage}); err != nil {
 		return err
 	}
 	s.closers = append(s.closers, s.azurite.Kill)
@@ -183,16 +183,16 @@ func (s *site) startCommerce() error {
 	if err != nil {
 		return err
 	}
-	if s.commerce, err = s.serve(server); err != nil {
+	if s.commerce, err = s.serve(s.o.ports.Commerce, server); err != nil {
 		return err
 	}
 	s.settings["COMMERCE_ENDPOINT"] = s.commerce
 	return nil
 }
 
-// serve serves h until the site stops.
-func (s *site) serve(h http.Handler) (url string, err error) {
-	address, stop, err := loopback.Serve(h)
+// serve serves h on a port until the site stops; 0: the kernel chooses.
+func (s *site) serve(port int, h http.Handler) (url string, err error) {
+	address, stop, err := loopback.ServeOn(port, h)
 	if err != nil {
 		return "", err
 	}
@@ -218,9 +218,9 @@ func (s *site) startEvents() error {
 }
 
 func (s *site) startHost(ctx context.Context) (err error) {
-	s.host, err = functionhost.Start(ctx, functionhost.Options{AppDir: s.o.app, Settings: s.settings, TimeScale: timeScale, Log: s.log})
+	s.host, err = functionhost.Start(ctx, functionhost.Options{AppDir: s.o.app, Port: s.o.ports.Host, Settings: s.settings, TimeScale: timeScale, Log: s.log})
 	if err != nil {
-		return fmt.Errorf("%w (the log is %s)", err, filepath.Join(s.o.out, "host.log"))
+		return fmt.Errorf("%w (the log is %s)", err, s.o.logFile())
 	}
 	s.closers = append(s.closers, func() {
 		ctx, cancel := context.WithTimeout(context.Background(), 10*time.Second)

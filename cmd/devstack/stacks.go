@@ -32,15 +32,15 @@ func (s *site) startStacks() (err error) {
 		s.stacks = append(s.stacks, &local{name: name, cloudID: azurestack.GUID("registration", name), billing: azurestack.GUID("billing", name)})
 	}
 	s.local = s.stacks[0]
-	for _, l := range s.stacks {
-		if err := s.startStack(l); err != nil {
+	for i, l := range s.stacks {
+		if err := s.startStack(l, s.o.ports.Stack(i)); err != nil {
 			return err
 		}
 	}
 	return nil
 }
 
-func (s *site) startStack(l *local) error {
+func (s *site) startStack(l *local, port int) error {
 	scenario := s.o.scenario
 	if l.name != "" {
 		scenario += "/" + l.name
@@ -58,10 +58,10 @@ func (s *site) startStack(l *local) error {
 	if err != nil {
 		return err
 	}
-	if l.stackTLS, err = s.front.Serve(l.stack); err != nil {
+	if l.stackTLS, err = s.front.Serve(port, l.stack); err != nil {
 		return err
 	}
-	l.stackURL, err = s.serve(l.stack)
+	l.stackURL, err = s.serve(0, l.stack)
 	return err
 }
 

@@ -10,6 +10,7 @@ import (
 	"text/tabwriter"
 
 	"stackusage/cmd/devstack/results"
+	"stackusage/cmd/devstack/view"
 	"stackusage/internal/devstack/balance"
 )
 
@@ -56,13 +57,35 @@ func (s *site) printAddresses(out io.Writer) {
 		{"look at the agent", strings.Join(s.front.Environment(), " ") + " " + s.o.agent + " doctor --config " + filepath.Join(s.dir, firstAgent, "config.yaml")},
 		{"bill", s.commerce + "/v1/bill?format=csv"},
 		{"usage details file", s.commerce + "/v1/usage-details.csv"},
-		{"log", filepath.Join(s.o.out, "host.log")},
+		{"log", s.o.logFile()},
 	} {
 		fmt.Fprintf(w, "%s\t%s\n", line[0], line[1])
 	}
 	w.Flush()
-	fmt.Fprintf(out, "\nTo use stackusage with it:\n  export UsageStorage='%s' LandingStorage='%s' STACKUSAGE_PRICES='%s'\n",
-		s.settings["UsageStorage"], s.settings["LandingStorage"], s.pricesFile())
+}
+
+// toolSettings are the environment of stackusage.
+func (s *site) toolSettings() []view.Setting {
+	return []view.Setting{{Name: "UsageStorage", Value: s.settings["UsageStorage"]}, {Name: "LandingStorage", Value: s.settings["LandingStorage"]},
+		{Name: "STACKUSAGE_PRICES", Value: s.pricesFile()}}
+}
+
+// printWays says how to look at what is running. It returns the console, nil if there is none.
+func (s *site) printWays(ctx context.Context, page view.Account, out io.Writer) *view.Console {
+	page.Print(out)
+	tool, err := filepath.Abs(s.o.tool)
+	if err != nil {
+		tool = s.o.tool
+	}
+	console, err := view.StartConsole(ctx, tool, s.o.ports.Console, s.toolSettings())
+	if err != nil {
+		fmt.Fprintf(out, "The console did not start: %v\n\n", err)
+	} else {
+		s.closers = append(s.closers, console.Stop)
+		fmt.Fprintf(out, "See what stackusage knows in a browser:\n  console  %s   works once\n\n", console.Address)
+	}
+	view.PrintExports(out, filepath.Dir(tool), s.toolSettings())
+	return console
 }
 
 // pricesFile is where devstack up puts commerce's price sheet.

@@ -90,9 +90,9 @@ func (f *Front) Stop() {
 	f.Issuer.Stop()
 }
 
-// Serve serves h over TLS on a loopback port that the kernel chooses.
-func (f *Front) Serve(h http.Handler) (url string, err error) {
-	address, stop, err := loopback.Serve(h, f.certificate)
+// Serve serves h over TLS on a loopback port; 0: one that the kernel chooses.
+func (f *Front) Serve(port int, h http.Handler) (url string, err error) {
+	address, stop, err := loopback.ServeOn(port, h, f.certificate)
 	if err != nil {
 		return "", err
 	}
@@ -119,7 +119,7 @@ func (f *Front) Landing(connection, name string) (address string, err error) {
 	}
 	keys := bearer.Keys{URL: f.Issuer.KeysURL(), Client: f.Client}
 	gate := storagerights.New(target, signing(target.RawQuery), storagerights.CreateOnly, 0)
-	address, err = f.Serve(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+	address, err = f.Serve(0, http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		token, _ := strings.CutPrefix(r.Header.Get("Authorization"), "Bearer ")
 		if _, err := keys.Check(r.Context(), token, "", storageAudience); err != nil {
 			w.Header().Set("x-ms-error-code", "InvalidAuthenticationInfo")

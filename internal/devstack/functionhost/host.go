@@ -10,6 +10,7 @@ import (
 	"net/http"
 	"os"
 	"slices"
+	"strconv"
 	"sync"
 	"time"
 
@@ -28,6 +29,8 @@ const drainLimit = 30 * time.Second
 type Options struct {
 	// AppDir is the staged folder: host.json, <Name>/function.json, the handler.
 	AppDir string
+	// Port is where the host serves HTTP, on loopback; 0: the kernel chooses.
+	Port int
 	// Settings are the app settings. The handler sees them in its environment,
 	// verbatim, after the environment of this process.
 	Settings map[string]string
@@ -100,7 +103,7 @@ func Start(ctx context.Context, opts Options) (*Host, error) {
 	if h.app, err = app.Load(opts.AppDir, h.set); err != nil {
 		return nil, err
 	}
-	ln, err := net.Listen("tcp", "127.0.0.1:0")
+	ln, err := net.Listen("tcp", net.JoinHostPort("127.0.0.1", strconv.Itoa(opts.Port)))
 	if err != nil {
 		return nil, fmt.Errorf("start host: %w", err)
 	}

@@ -23,7 +23,12 @@ import (
 // certificate. It returns the address, host:port, and what ends it and cuts the
 // requests under way.
 func Serve(h http.Handler, certificates ...tls.Certificate) (address string, stop func(), err error) {
-	ln, err := net.Listen("tcp", "127.0.0.1:0")
+	return ServeOn(0, h, certificates...)
+}
+
+// ServeOn is Serve on a port; 0: one that the kernel chooses.
+func ServeOn(port int, h http.Handler, certificates ...tls.Certificate) (address string, stop func(), err error) {
+	ln, err := net.Listen("tcp", net.JoinHostPort("127.0.0.1", strconv.Itoa(port)))
 	if err != nil {
 		return "", nil, err
 	}
