@@ -180,7 +180,7 @@ func TestHostileNames(t *testing.T) {
 func whole(t *testing.T, ctx context.Context) {
 	t.Helper()
 	wait(t, "the whole page", func() (is bool) {
-		err := chromedp.Run(ctx, chromedp.Evaluate(`document.readyState === 'complete' && !document.querySelector('[http-equiv=refresh], [aria-busy=true]')`, &is))
+		err := chromedp.Run(ctx, chromedp.Evaluate(`document.readyState === 'complete' && !document.querySelector('[role=status], [aria-busy=true]')`, &is))
 		return err == nil && is
 	})
 }
