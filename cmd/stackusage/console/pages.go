@@ -3,6 +3,7 @@ package console
 import (
 	"stackusage/cmd/stackusage/console/calendar"
 	"stackusage/cmd/stackusage/console/days"
+	"stackusage/cmd/stackusage/console/hours"
 	"stackusage/cmd/stackusage/console/lists"
 	"stackusage/cmd/stackusage/console/overview"
 	"stackusage/cmd/stackusage/console/usages"
@@ -16,6 +17,8 @@ var pages = func() map[string]show {
 		"/days":     days.Show,
 		"/day":      days.ShowDay,
 		"/calendar": calendar.Show,
+		"/hour":     hours.Hour,
+		"/row":      hours.Row,
 		"/explain":  days.ShowExplain,
 	}
 	for _, l := range lists.All {

@@ -144,7 +144,7 @@ func (s *shower) open(ctx context.Context) (storage *cli.Storage, err error) {
 
 // checked tells that the hash of the file is right.
 func (s *shower) checked(rows int64) {
-	fmt.Fprintf(s.about, "the file was read to its end: %s, and its SHA-256 is the one that was recorded\n", cli.Count(rows, "row"))
+	fmt.Fprintf(s.about, "the file was read to its end: %s, and its SHA-256 matches\n", cli.Count(rows, "row"))
 }
 
 // list prints rows.
@@ -240,7 +240,7 @@ func (s *shower) print(out OneRow) error {
 	}
 	text += fmt.Sprintf("\nthe row as the stack sent it:\n%s\n", printable(r.Sent))
 	if out.HashChecked {
-		text += "the file was read to its end: its SHA-256 is the one that was recorded\n"
+		text += "the file was read to its end, and its SHA-256 matches\n"
 	} else {
 		text += "the hash of the file was not checked: it was not read to its end\n"
 	}
