@@ -65,8 +65,7 @@ func BenchmarkPage(b *testing.B) {
 		defer r.Close()
 		return r, readAll(b, r.Rows())
 	}
-	dir := b.TempDir()
-	cache := cacheIn(b, dir)
+	cache := cacheIn(b, b.TempDir())
 	options := func(by string) usagereport.Options {
 		o := s.options(b, by)
 		o.Top, o.PerDay, o.Cache, o.CachedOnly = 50, true, cache, true
@@ -83,12 +82,13 @@ func BenchmarkPage(b *testing.B) {
 		defer debug.SetGCPercent(debug.SetGCPercent(50))
 		for range b.N {
 			o := options("resource")
-			o.Cache = cacheIn(b, filepath.Join(b.TempDir(), fmt.Sprint(time.Now().UnixNano())))
+			folder := filepath.Join(b.TempDir(), fmt.Sprint(time.Now().UnixNano()))
+			o.Cache = cacheIn(b, folder)
 			b.ReportMetric(peak(func() { ok(b, usagereport.Fill(b.Context(), s.reader, o, nil)) }), "peak-MB")
+			b.ReportMetric(sizeOf(b, folder), "files-MB")
 		}
 	})
 	ok(b, usagereport.Fill(b.Context(), s.reader, options("resource"), nil))
-	b.Logf("%.1f MiB of files", sizeOf(b, dir))
 	for _, by := range []string{"meter", "subscription", "resource", "resource,meter", "tag:dept", "day"} {
 		b.Run("warm by "+by, func(b *testing.B) {
 			most := 0.0
