@@ -90,10 +90,15 @@ func walkConsole(t *testing.T, tool string, env []string, registration string) {
 // way is the links of the walk: what is chosen on a page, and the path that it leads to.
 // REGISTRATION is the stack's id.
 var way = []struct{ choose, path string }{
-	{`main a[href^="/days?"][href*="REGISTRATION"]`, "/days"},
-	{`main a[href^="/day?"][href*="day=2024-03-02"]`, "/day"},
+	{`main h3 a[href^="/calendar?"][href*="REGISTRATION"]`, "/calendar"},
+	{`main a[href^="/calendar?day=2024-03-02"]`, "/calendar"},
+	{`main a[href^="/hour?hour=2024-03-02T09"]`, "/hour"},
+	{`main a[href^="/row?"][href*="line=21&"]`, "/row"},
+	{`main a[href^="/explain?"]`, "/explain"},
+	{`main a[href^="/row?"]`, "/row"},
 	{`main a[href^="/explain?"]`, "/explain"},
 	{`nav.trail a[href^="/day?"]`, "/day"},
+	{`nav.trail a[href^="/days?"]`, "/days"},
 	{`nav.trail a[href="/"]`, "/"},
 	{`header a[href="/usage"]`, "/usage"},
 	{`main a[href*="by=resource"]`, "/usage"},
@@ -126,7 +131,7 @@ func (w *walker) follow(t *testing.T, choose, path string) {
 	browsertest.Run(t, w.ctx, chromedp.KeyEvent(kb.Enter))
 	var at string
 	for end := time.Now().Add(time.Minute); time.Now().Before(end); time.Sleep(10 * time.Millisecond) {
-		err := chromedp.Run(w.ctx, chromedp.Evaluate(`document.readyState === 'complete' && !document.documentElement.dataset.left && !document.querySelector('[http-equiv=refresh], [aria-busy=true]') ? location.pathname : ''`, &at))
+		err := chromedp.Run(w.ctx, chromedp.Evaluate(`!document.documentElement.dataset.left && `+whole+` ? location.pathname : ''`, &at))
 		if err == nil && at == path {
 			return
 		}
@@ -135,7 +140,7 @@ func (w *walker) follow(t *testing.T, choose, path string) {
 }
 
 // whole says that the page is loaded, and has read all that it shows.
-const whole = `document.readyState === 'complete' && !document.querySelector('[role=status]')`
+const whole = `document.readyState === 'complete' && !document.querySelector('[aria-busy=true]')`
 
 func (w *walker) address(t *testing.T) (at string) {
 	t.Helper()
@@ -176,7 +181,7 @@ func (w *walker) keyboard(t *testing.T, at string) {
 	t.Helper()
 	var all int
 	browsertest.Run(t, w.ctx, chromedp.Evaluate(`(() => {
-		window.usable = Array.from(document.querySelectorAll('a[href], button, input:not([type=hidden]), select, textarea, summary, [tabindex="0"]')).filter(e => e.checkVisibility());
+		window.usable = Array.from(document.querySelectorAll('a[href], button, input:not([type=hidden]), select, textarea, summary, [tabindex="0"]')).filter(e => e.checkVisibility() && e.tabIndex >= 0);
 		window.visited = [];
 		document.addEventListener('focusin', e => { const i = usable.indexOf(e.target); if (visited.at(-1) !== i) visited.push(i) });
 		document.activeElement.blur(); getSelection().removeAllRanges(); scrollTo(0, 0);
