@@ -170,6 +170,13 @@ func TestThreeStacks(t *testing.T) {
 			t.Errorf("%d lines:\n%s", n, out)
 		}
 	})
+	t.Run("the console shows it", func(t *testing.T) {
+		for _, l := range s.stacks {
+			if l.name == "hamburg" {
+				walkConsole(t, s.o.tool, s.operator(), l.cloudID)
+			}
+		}
+	})
 }
 
 // explains compares every line of every day with the rows behind it.

@@ -22,6 +22,7 @@ import (
 	"stackusage/internal/closeddays"
 	"stackusage/internal/devstack/azurite"
 	"stackusage/shared/azurestore"
+	"stackusage/shared/landing"
 	"stackusage/shared/meter"
 	"stackusage/shared/registration"
 	"stackusage/shared/registry"
@@ -42,7 +43,7 @@ var long = strings.Repeat("abcdefghij", 400)
 
 // hostile is storage of a stack whose users named their resources to break pages, and of an
 // operator who gave such a reason.
-func hostile(t *testing.T) (env []string) {
+func hostile(t *testing.T) (env []string, blob landing.Name) {
 	t.Helper()
 	storage, err := azurite.Start(t.Context(), azurite.Options{Dir: t.TempDir(), Accounts: 1, InMemory: true})
 	if err != nil {
@@ -67,13 +68,14 @@ func hostile(t *testing.T) (env []string) {
 		s.Use(usage.Record{Hour: day.First(), Quantity: quantity, Shown: usage.Shown{SubscriptionID: tenant, MeterID: meter.WindowsVM, Tags: `{"dept":"` + script + `"}`, ResourceURI: uri(name)}})
 	}
 	ok(t, s.Close(t.Context(), day, closeddays.Revision{}))
+	blob = hostileHour(t, account, script, image, arabic, long)
 	env = []string{"UsageStorage=" + connection, "LandingStorage=" + connection, "STACKUSAGE_CACHE=" + t.TempDir()}
 	cmd := exec.Command(tool, "hour", "accept-missing", "--registration", "hamburg", "--from", "2024-03-01T01:00Z", "--to", "2024-03-01T02:00Z", "--reason", script+arabic)
 	cmd.Env = append(os.Environ(), env...)
 	if out, err := cmd.CombinedOutput(); err != nil {
 		t.Fatalf("%v\n%s", err, out)
 	}
-	return env
+	return env, blob
 }
 
 func ok(t *testing.T, err error) {
@@ -90,7 +92,8 @@ func uri(name string) string {
 // TestHostileNames: what users of a stack write is shown as what it is.
 func TestHostileNames(t *testing.T) {
 	t.Parallel()
-	p := start(t, hostile(t))
+	env, blob := hostile(t)
+	p := start(t, env)
 	ctx := browsertest.Browse(t)
 	var dialogs atomic.Int32
 	chromedp.ListenTarget(ctx, func(event any) {
@@ -117,6 +120,14 @@ func TestHostileNames(t *testing.T) {
 		"explain-arabic": {explain(arabic), []string{arabic}},
 		"explain-long":   {explain(long), nil},
 		"search":         {"/usage?month=2024-03&by=meter&resource=" + url.QueryEscape(script), nil},
+		"hour":           {"/hour?registration=" + cloudID + "&hour=2024-03-02T01:00Z", []string{script, image, arabic}},
+		"row-script":     {hostileRow(blob, 1), []string{script}},
+		"row-image":      {hostileRow(blob, 2), []string{image}},
+		"row-arabic":     {hostileRow(blob, 3), []string{arabic}},
+		"row-long":       {hostileRow(blob, 4), []string{long}},
+		"row-rejected":   {hostileRow(blob, 5), []string{script}},
+		"row-no-json":    {hostileRow(blob, 6), []string{image}},
+		"quarantine":     {"/quarantine", nil},
 		"no-such-page":   {"/" + url.PathEscape(script), []string{script}},
 		"no-such-day":    {"/day?registration=" + url.QueryEscape(script) + "&day=" + long, nil},
 	} {
