@@ -40,11 +40,11 @@ func (s state) String() string { return looks[s].Name }
 
 // hour is what the calendar knows of a reported hour.
 type hour struct {
-	State              state
-	Rows, Rejected     int64 // of the accepted file
-	Undecided          int64
-	Files              int // that landed
-	rejectedFile, came bool
+	State          state
+	Rows, Rejected int64 // of the accepted file
+	Undecided      int64
+	Files          int // that landed
+	came           bool
 }
 
 // take adds a row of hour list.
