@@ -33,6 +33,7 @@ type walker struct {
 	look     string // width and colours
 	n        int    // pages of this walk
 	compared int    // rows of tables
+	seen     map[string]bool
 }
 
 // startConsole starts the console as an operator does, and signs a browser in.
@@ -61,7 +62,7 @@ func startConsole(t *testing.T, tool string, env []string) *walker {
 		t.Fatalf("no address in %q: %v", line, err)
 	}
 	go func() { _, _ = io.Copy(io.Discard, lines) }()
-	w := &walker{ctx: browsertest.Browse(t), tool: tool, env: env, base: found[1]}
+	w := &walker{ctx: browsertest.Browse(t), tool: tool, env: env, base: found[1], seen: map[string]bool{}}
 	browsertest.Run(t, w.ctx, chromedp.Navigate(found[0]))
 	for is, end := false, time.Now().Add(time.Minute); !is && time.Now().Before(end); time.Sleep(20 * time.Millisecond) {
 		_ = chromedp.Run(w.ctx, chromedp.Evaluate(`location.pathname === '/' && `+whole, &is)) // an error is a page that goes
@@ -148,10 +149,14 @@ func (w *walker) address(t *testing.T) (at string) {
 	return at
 }
 
-// page looks at the open page.
+// page looks at the open page, once.
 func (w *walker) page(t *testing.T) {
 	t.Helper()
 	at := w.address(t)
+	if w.seen[w.look+at] {
+		return
+	}
+	w.seen[w.look+at] = true
 	w.n++
 	name := strings.Trim(regexp.MustCompile(`\W.*`).ReplaceAllString(strings.TrimPrefix(at, "/"), ""), "/")
 	if name == "" {
