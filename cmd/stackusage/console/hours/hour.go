@@ -6,8 +6,10 @@ package hours
 
 import (
 	"embed"
+	"errors"
 	"fmt"
 	"io"
+	"slices"
 	"strconv"
 	"time"
 
@@ -31,6 +33,9 @@ const reason = "REASON"
 // than a second.
 const sumsUpTo = 50_000
 
+// long are columns whose texts may be long; the others never wrap.
+var long = []string{"RESOURCE", "REASON", "ROW"}
+
 // todo is what to do about an hour.
 type todo struct {
 	Text     string
@@ -51,8 +56,8 @@ type asked struct {
 // Hour is the page of a reported hour.
 func Hour(r *page.Request) (*page.Page, error) {
 	at, err := usage.ParsePoint(r.Get("hour"))
-	if err != nil {
-		return nil, fmt.Errorf("hour: %w", err)
+	if err != nil || r.Get("registration") == "" {
+		return choose(r, err), nil
 	}
 	h := &asked{Request: r, at: usage.HourOf(at), name: r.Get("registration")}
 	month := h.at.String()[:7]
@@ -86,10 +91,8 @@ func Hour(r *page.Request) (*page.Page, error) {
 		if failed != nil {
 			return failed
 		}
-		if err := part.Render(templates, "todo", h.todos()); err != nil {
-			return err
-		}
-		return part.Show(r, h.filesTable(command))
+		err := errors.Join(part.Render(templates, "around", h.around()), part.Render(templates, "todo", h.todos()))
+		return errors.Join(err, part.Show(r, h.filesTable(command)))
 	})
 	for _, f := range h.files {
 		if f.Verdict == string(hourlog.Conflict) {
@@ -104,7 +107,7 @@ func Hour(r *page.Request) (*page.Page, error) {
 	p.Part(r, "meters", "Rows by meter of "+file.SHA16, func(part *page.Part) error {
 		part.Command = append(append([]string{"hour", "show"}, of...), "--by", "meter")
 		if file.Records > sumsUpTo && r.Get("sums") == "" && r.CSV() == "" {
-			return part.Render(templates, "header", []page.Link{{Text: "Not added up", Href: fmt.Sprintf("the file has %d rows, and reading them takes a while: run the command below", file.Records)}})
+			return part.Render(templates, "later", struct{ Rows, Href string }{page.CellOf(file.Records).Text, r.With("sums", "all") + "#meters"})
 		}
 		return page.Ask(r, func(rows cli.Rows) error { return part.Show(r, h.plain(rows, part.Command, nil)) }, part.Command...)
 	})
@@ -125,6 +128,27 @@ func Hour(r *page.Request) (*page.Page, error) {
 		return err
 	})
 	return p, nil
+}
+
+// choose asks for the hour that the address lacks.
+func choose(r *page.Request, err error) *page.Page {
+	p := &page.Page{Title: "Reported hour", Section: "/", Trail: []page.Link{{Text: "Overview", Href: "/"}}}
+	p.Part(r, "choose", "", func(part *page.Part) error {
+		part.Form = &page.Form{Action: "/hour", Fields: []page.Field{r.RegistrationField(), {Name: "hour", Label: "Hour (UTC)", Kind: "text", Value: r.Get("hour"), Hint: "2019-12-10T19:00Z"}}}
+		if r.Get("hour") == "" || err == nil {
+			return errors.New("choose a registration and a reported hour")
+		}
+		return fmt.Errorf("hour: %w", err)
+	})
+	return p
+}
+
+// around leads to the hours beside this one, and to the day.
+func (h *asked) around() any {
+	of := h.Get("registration")
+	hour := func(at usage.Hour) string { return page.Href("/hour", "registration", of, "hour", at.String()) }
+	day := h.at.Day().String()
+	return struct{ Before, After, Day, DayName string }{hour(h.at - 1), hour(h.at + 1), page.Href("/day", "registration", of, "day", day), day}
 }
 
 // chosen is the file whose rows are shown: the one that is asked for, or the accepted one,
@@ -173,7 +197,7 @@ func (h *asked) todos() (all []todo) {
 			all = append(all, todo{Text: "File " + f.SHA16 + " waits for a registration of its stack."})
 		}
 		if f.Undecided > 0 {
-			all = append(all, todo{cli.Count(f.Undecided, "row") + " of file " + f.SHA16 + " rejected and undecided: they are in no bill. Fix and resubmit them, or dismiss them.", []string{
+			all = append(all, todo{"File " + f.SHA16 + " has rejected rows without a decision: " + strconv.FormatInt(f.Undecided, 10) + ". They are in no bill. Fix and resubmit them, or dismiss them.", []string{
 				call("quarantine", "show", "--hour", h.at.String()) + " > rows.ndjson",
 				call("quarantine", "redrive", "--hour", h.at.String(), "--fixed", "rows.ndjson", "--reason", reason),
 				call("quarantine", "dismiss", "--hour", h.at.String(), "--line", "LINE", "--reason", reason)}})
@@ -185,7 +209,7 @@ func (h *asked) todos() (all []todo) {
 // filesTable are the files of the hour.
 func (h *asked) filesTable(command []string) page.Table {
 	t := page.Table{Caption: "Files", Empty: "No file of this hour has landed.", Print: func(out io.Writer) error { return h.PrintCSV(out, command...) },
-		Columns: []page.Column{{Name: "FILE"}, {Name: "VERDICT"}, {Name: "ROWS", Number: true}, {Name: "ACCEPTED", Number: true}, {Name: "REJECTED", Number: true}, {Name: "UNDECIDED", Number: true}, {Name: "LANDED"}, {Name: "WHY"}}}
+		Columns: []page.Column{{Name: "File"}, {Name: "Verdict"}, {Name: "Rows", Number: true}, {Name: "Accepted", Number: true}, {Name: "Rejected", Number: true}, {Name: "Undecided", Number: true}, {Name: "Landed"}, {Name: "Why"}}}
 	var rows [][]page.Cell
 	for _, f := range h.files {
 		why := f.Why()
@@ -226,7 +250,7 @@ func (h *asked) quarantine(p *page.Page, f *hours.Row) {
 func (h *asked) plain(rows cli.Rows, command []string, link func(row any) string) page.Table {
 	t := page.Table{Caption: command[0] + " " + command[1], Empty: rows.None, Print: func(out io.Writer) error { return h.PrintCSV(out, command...) }}
 	for _, name := range rows.Head {
-		t.Columns = append(t.Columns, page.Column{Name: name})
+		t.Columns = append(t.Columns, page.Column{Name: page.Heading(name)})
 	}
 	t.Rows = func(yield func([]page.Cell, error) bool) {
 		for v, err := range rows.All {
@@ -238,6 +262,9 @@ func (h *asked) plain(rows cli.Rows, command []string, link func(row any) string
 			for i, c := range v.Cells {
 				cells[i] = page.CellOf(c)
 				t.Columns[i].Number = t.Columns[i].Number || cells[i].Number
+				if !slices.Contains(long, rows.Head[i]) {
+					cells[i].Class = "nowrap"
+				}
 			}
 			if link != nil {
 				cells[0].Href = link(v.Row)

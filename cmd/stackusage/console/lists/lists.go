@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"io"
 	"slices"
-	"strings"
 
 	"stackusage/cmd/stackusage/cli"
 	"stackusage/cmd/stackusage/console/page"
@@ -54,7 +53,7 @@ func (l List) Show(r *page.Request) (*page.Page, error) {
 func (l List) table(r *page.Request, part *page.Part, rows cli.Rows) page.Table {
 	t := page.Table{Caption: l.Title, Empty: rows.None, Print: func(out io.Writer) error { return r.PrintCSV(out, part.Command...) }}
 	for _, name := range rows.Head {
-		t.Columns = append(t.Columns, page.Column{Name: heading(name)})
+		t.Columns = append(t.Columns, page.Column{Name: page.Heading(name)})
 	}
 	if l.Act != nil {
 		t.Columns = append(t.Columns, page.Column{Name: "Next"})
@@ -86,12 +85,4 @@ func (l List) table(r *page.Request, part *page.Part, rows cli.Rows) page.Table 
 		}
 	}
 	return t
-}
-
-// heading is the head of a column in the manner of pages: First line for FIRST LINE.
-func heading(name string) string {
-	if name == "SHA16" {
-		return name
-	}
-	return name[:1] + strings.ToLower(name[1:])
 }

@@ -7,6 +7,7 @@ import (
 	"io"
 	"iter"
 	"strconv"
+	"strings"
 
 	"stackusage/cmd/stackusage/cli"
 	"stackusage/shared/usage"
@@ -44,6 +45,15 @@ type Cell struct {
 	Number bool
 
 	Commands [][]string // to act on the row: args of stackusage
+}
+
+// Heading is the head of a column of a command in the manner of pages: First line for
+// FIRST LINE.
+func Heading(name string) string {
+	if name == "SHA16" || name == "" {
+		return name
+	}
+	return name[:1] + strings.ToLower(name[1:])
 }
 
 // CellOf is a cell as a table of the command line has it.
