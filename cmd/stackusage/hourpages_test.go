@@ -97,7 +97,7 @@ func TestHourPages(t *testing.T) {
 	const of = "registration=" + cloudID + "&hour=2019-12-10T19%3A00Z"
 	text := get("/hour?" + of)
 	for _, want := range []string{
-		"stackusage hour resolve --hour 2019-12-10T19:00Z --sha16 " + conflict.SHA16 + " --keep --reason REASON", "What " + conflict.SHA16 + " has other than the accepted file",
+		"stackusage hour resolve --hour 2019-12-10T19:00Z --sha16 " + conflict.SHA16 + " --keep --reason REASON", "How " + conflict.SHA16 + " differs from the accepted file",
 		"The file was read to its end", "stackusage quarantine redrive", "stackusage hour compare --registration " + cloudID,
 		`href="/row?hour=2019-12-10T19%3A00Z&amp;line=2&amp;registration=` + cloudID + "&amp;sha16=" + accepted.SHA16,
 	} {
@@ -191,6 +191,34 @@ func TestHostileRow(t *testing.T) {
 		if row := get(fmt.Sprintf("/row?%s&sha16=%s&line=%d", of, name.SHA16, line)); !strings.Contains(row, want) || strings.Contains(row, "<script") {
 			t.Errorf("line %d has no %.100q", line, want)
 		}
+	}
+}
+
+// TestLongHour: a page of rows leads to the next one, and says that the hash of the file was
+// not checked until its last row is there.
+func TestLongHour(t *testing.T) {
+	t.Parallel()
+	getenv, account, _, _ := shownHour(t)
+	var rows []string
+	for i := range page.PageRows + 3 {
+		rows = append(rows, fmt.Sprintf(usageRow, "1", i))
+	}
+	name, file := storedHour(t, account, "northwest", rows...)
+	ok(t, deleteHour(t, account))
+	commitFile(t, account, name, file)
+	get := hourPages(t, getenv)
+	const of = "/hour?registration=" + cloudID + "&hour=2019-12-10T19%3A00Z"
+	for skip, want := range map[string]struct {
+		rows        int
+		first, note string
+	}{"0": {page.PageRows, "1", "its hash was not checked"}, fmt.Sprint(page.PageRows): {3, fmt.Sprint(page.PageRows + 1), "The file was read to its end"}} {
+		text := get(of + "&skip-rows=" + skip)
+		if shown := cellsOf(t, text, "rows"); len(shown) != want.rows || shown[0][0] != want.first || !strings.Contains(text, want.note) {
+			t.Errorf("from row %s: %d rows, or no %q", skip, len(shown), want.note)
+		}
+	}
+	if all, err := csv.NewReader(strings.NewReader(get(of + "&csv=rows"))).ReadAll(); err != nil || len(all) != page.PageRows+4 {
+		t.Errorf("CSV: %d rows, %v", len(all), err)
 	}
 }
 

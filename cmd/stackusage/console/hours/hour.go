@@ -229,8 +229,8 @@ func (h *asked) filesTable(command []string) page.Table {
 
 // differences is the part of a file in conflict.
 func (h *asked) differences(p *page.Page, f hours.Row) {
-	p.Part(h.Request, "differences-"+f.SHA16, "What "+f.SHA16+" has other than the accepted file", func(part *page.Part) error {
-		part.Lead = "FIRST is the accepted file, SECOND the one in conflict."
+	p.Part(h.Request, "differences-"+f.SHA16, "How "+f.SHA16+" differs from the accepted file", func(part *page.Part) error {
+		part.Lead = "First is the accepted file, Second the one in conflict."
 		part.Command = append(append([]string{"hour", "compare"}, h.of...), "--sha16", f.SHA16, "--limit", "0")
 		return page.Ask(h.Request, func(rows cli.Rows) error { return part.Show(h.Request, h.plain(rows, part.Command, nil)) }, part.Command...)
 	})
