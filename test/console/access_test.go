@@ -24,7 +24,7 @@ func (p *program) dial(t *testing.T) net.Conn {
 
 // addresses are those of all pages, and of some that are none.
 var addresses = []string{"/", "/calendar", "/calendar?registration=berlin", "/hour", "/row", "/days", "/day", "/explain", "/usage", "/usage?csv=lines", "/quarantine",
-	"/quarantine?csv=list", "/batches", "/decisions", "/messages", "/enter", "/enter?token=", "/enter?token=AAAAAAAAAAAAAAAAAAAAAAAAAA", "/nothing", "//evil.example/",
+	"/quarantine?csv=list", "/batches", "/decisions", "/messages", "/findings", "/enter", "/enter?token=", "/enter?token=AAAAAAAAAAAAAAAAAAAAAAAAAA", "/nothing", "//evil.example/",
 	"//127.0.0.1/", "/../", "/../../etc/passwd", "/.", "/..%2f..%2fetc%2fpasswd", "/%2e%2e/", "/%2f%2fevil.example", "/%00", "/style.css/", "/style.css/../", "/enter/",
 	"/Enter", "/?token=x", "/%5c%5cevil.example", "/\\evil.example", "/;a=b", "/?a;b", "/?%zz", "/debug/pprof/", "/favicon.ico"}
 
