@@ -217,6 +217,16 @@ func TestLongHour(t *testing.T) {
 			t.Errorf("from row %s: %d rows, or no %q", skip, len(shown), want.note)
 		}
 	}
+	id := hourlog.ID{CloudID: cloudID, Hour: hour19, SHA16: fileB}
+	_, err := hourlog.Record(t.Context(), account.Tables, id, hourlog.Hour{Verdict: hourlog.Conflict, Blob: name.String(), Records: 1_000_000, LandedAt: hour19.End()})
+	ok(t, err)
+	part := "differences-" + fileB
+	if text := get(of); !strings.Contains(text, "1,000,000 rows") || !strings.Contains(text, "all="+part+"&amp;") {
+		t.Error("files of a million rows are compared at once")
+	}
+	if text := get(of + "&all=" + part); !strings.Contains(text, "the rows are the same") {
+		t.Errorf("files are not compared where they should be:\n%.3000s", text)
+	}
 	if all, err := csv.NewReader(strings.NewReader(get(of + "&csv=rows"))).ReadAll(); err != nil || len(all) != page.PageRows+4 {
 		t.Errorf("CSV: %d rows, %v", len(all), err)
 	}

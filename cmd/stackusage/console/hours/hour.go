@@ -29,12 +29,15 @@ var templates = page.Parse(files, "*.html")
 // reason stands in commands for what the operator has to write.
 const reason = "REASON"
 
-// sumsUpTo is how many rows are added up on a page without being asked to: that takes less
-// than a second.
-const sumsUpTo = 50_000
+// readUpTo is how many rows are added up or compared on a page without being asked to: that
+// takes about a second.
+const readUpTo = 50_000
 
-// long are columns whose texts may be long; the others never wrap.
-var long = []string{"RESOURCE", "REASON", "ROW"}
+// later is the body of a part that takes long, until the parameter all names the part.
+type later struct{ Rows, Href, Text string }
+
+// wrapping are columns whose texts may be long; the others never wrap.
+var wrapping = []string{"RESOURCE", "REASON", "ROW"}
 
 // todo is what to do about an hour.
 type todo struct {
@@ -106,8 +109,8 @@ func Hour(r *page.Request) (*page.Page, error) {
 	of := append(h.of[:len(h.of):len(h.of)], "--sha16", file.SHA16)
 	p.Part(r, "meters", "Rows by meter of "+file.SHA16, func(part *page.Part) error {
 		part.Command = append(append([]string{"hour", "show"}, of...), "--by", "meter")
-		if file.Records > sumsUpTo && r.Get("sums") == "" && r.CSV() == "" {
-			return part.Render(templates, "later", struct{ Rows, Href string }{page.CellOf(file.Records).Text, r.With("sums", "all") + "#meters"})
+		if h.long(file.Records, "meters") {
+			return part.Render(templates, "later", later{page.CellOf(file.Records).Text, r.With("all", "meters") + "#meters", "Add them up"})
 		}
 		return page.Ask(r, func(rows cli.Rows) error { return part.Show(r, h.plain(rows, part.Command, nil)) }, part.Command...)
 	})
@@ -232,8 +235,20 @@ func (h *asked) differences(p *page.Page, f hours.Row) {
 	p.Part(h.Request, "differences-"+f.SHA16, "How "+f.SHA16+" differs from the accepted file", func(part *page.Part) error {
 		part.Lead = "First is the accepted file, Second the one in conflict."
 		part.Command = append(append([]string{"hour", "compare"}, h.of...), "--sha16", f.SHA16, "--limit", "0")
+		longest := f.Records
+		for _, other := range h.files {
+			longest = max(longest, other.Records)
+		}
+		if h.long(longest, part.ID) {
+			return part.Render(templates, "later", later{page.CellOf(longest).Text, h.With("all", part.ID) + "#" + part.ID, "Compare them"})
+		}
 		return page.Ask(h.Request, func(rows cli.Rows) error { return part.Show(h.Request, h.plain(rows, part.Command, nil)) }, part.Command...)
 	})
+}
+
+// long reports whether a part that reads so many rows is left out until it is asked for.
+func (h *asked) long(rows int64, part string) bool {
+	return rows > readUpTo && h.Get("all") != part && h.CSV() == ""
 }
 
 // quarantine is the part of the rejected rows.
@@ -262,7 +277,7 @@ func (h *asked) plain(rows cli.Rows, command []string, link func(row any) string
 			for i, c := range v.Cells {
 				cells[i] = page.CellOf(c)
 				t.Columns[i].Number = t.Columns[i].Number || cells[i].Number
-				if !slices.Contains(long, rows.Head[i]) {
+				if !slices.Contains(wrapping, rows.Head[i]) {
 					cells[i].Class = "nowrap"
 				}
 			}
