@@ -32,14 +32,15 @@ func Show(r *page.Request) (*page.Page, error) {
 		})
 		return p, nil
 	}
-	p.Title = "Reported hours of " + page.RegistrationName(r, name)
+	title := page.RegistrationName(r, name)
+	p.Title = "Reported hours of " + title
 	switch {
 	case r.Get("day") != "":
 		day, err := usage.ParseDay(r.Get("day"))
 		if err != nil {
 			return failed(r, p, err), nil
 		}
-		p.Trail = append(p.Trail, page.Link{Text: p.Title, Href: page.Href(r.Path, "registration", name, "month", usage.MonthOf(day).String())})
+		p.Trail = append(p.Trail, page.Link{Text: title, Href: page.Href(r.Path, "registration", name, "month", usage.MonthOf(day).String())})
 		p.Title = "Hours of " + day.String()
 		showDay(r, p, day)
 	case r.Get("year") != "":
@@ -133,4 +134,5 @@ type picture struct {
 	Rows          []row
 	Legend        []entry
 	Nav           []page.Link
+	Note          string
 }

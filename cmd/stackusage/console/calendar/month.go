@@ -52,7 +52,8 @@ func nav(name string, month usage.Month) []page.Link {
 // month draws a square for each reported hour, and a row for each day.
 func (s *span) month(name string, month usage.Month) picture {
 	all := s.sums(s.First, s.Last)
-	p := picture{Label: "Reported hours of " + month.String() + ", a row for each day", Width: left + 24*step, Legend: legend(all.Of), Nav: nav(name, month)}
+	p := picture{Label: "Reported hours of " + month.String() + ", a row for each day", Width: left + 24*step, Legend: legend(all.Of), Nav: nav(name, month),
+		Note: "Each square leads to its hour. By keyboard, each day leads to a list of its hours."}
 	for h := 0; h < 24; h += 3 {
 		p.Heads = append(p.Heads, text{left + h*step, above - 8, strconv.Itoa(h)})
 	}

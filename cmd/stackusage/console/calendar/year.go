@@ -38,10 +38,13 @@ func showYear(r *page.Request, p *page.Page, year int, first usage.Day) {
 // year draws a square for each day in its worst state: a column for each week, from
 // Monday to Sunday.
 func (s *span) year(name string, year int) picture {
-	p := picture{Label: fmt.Sprintf("Days of %d, each in the worst state of its hours", year), Height: 18 + 7*weekStep}
-	for _, y := range []int{year - 1, year + 1} {
-		p.Nav = append(p.Nav, page.Link{Text: strconv.Itoa(y), Href: page.Href("/calendar", "registration", name, "year", strconv.Itoa(y))})
+	p := picture{Label: fmt.Sprintf("Days of %d, each in the worst state of its hours", year), Height: 18 + 7*weekStep,
+		Note: "Each square leads to its day. By keyboard, the table leads to each month."}
+	link := func(before string, y int, after string) page.Link {
+		return page.Link{Text: before + strconv.Itoa(y) + after, Href: page.Href("/calendar", "registration", name, "year", strconv.Itoa(y))}
 	}
+	p.Nav = []page.Link{link("‹ ", year-1, ""), link("", year+1, " ›"),
+		{Text: "Days", Href: page.Href("/days", "registration", name, "from", s.First.String(), "to", s.Last.String())}}
 	of := map[state]int{}
 	week := 0
 	lines := make([]row, 7)

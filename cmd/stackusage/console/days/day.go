@@ -17,7 +17,7 @@ import (
 // ShowDay is the page of one day.
 func ShowDay(r *page.Request) (*page.Page, error) {
 	of, text := r.Get("registration"), r.Get("day")
-	p := &page.Page{Title: "Usage day " + text, Section: "/", Trail: trail(of, page.Link{Text: "Days", Href: page.Href("/days", "registration", of)})}
+	p := &page.Page{Title: "Usage day " + text, Section: "/", Trail: trail(r, of, page.Link{Text: "Usage days", Href: page.Href("/days", "registration", of)})}
 	day, err := usage.ParseDay(text)
 	if err != nil || of == "" {
 		p.Title = "Usage day"

@@ -39,7 +39,10 @@ type row struct {
 // Show is the page of many days.
 func Show(r *page.Request) (*page.Page, error) {
 	of := r.Get("registration")
-	p := &page.Page{Title: "Days", Section: "/", Trail: trail(of), Lead: "Usage days, their revisions, and what is not finished."}
+	p := &page.Page{Title: "Usage days", Section: "/", Trail: trail(r, of), Lead: "Revisions of usage days, and what is not finished."}
+	if of != "" {
+		p.Title += " of " + p.Trail[1].Text
+	}
 	from, to := r.Get("from"), r.Get("to")
 	p.Part(r, "open", "Open", func(part *page.Part) error {
 		part.Command = append([]string{"status"}, r.Flags("registration")...)
@@ -81,10 +84,10 @@ func Show(r *page.Request) (*page.Page, error) {
 }
 
 // trail leads to the pages above those of a registration.
-func trail(registration string, more ...page.Link) []page.Link {
+func trail(r *page.Request, registration string, more ...page.Link) []page.Link {
 	links := []page.Link{{Text: "Overview", Href: "/"}}
 	if registration != "" {
-		links = append(links, page.Link{Text: registration, Href: page.Href("/calendar", "registration", registration)})
+		links = append(links, page.Link{Text: page.RegistrationName(r, registration), Href: page.Href("/calendar", "registration", registration)})
 	}
 	return append(links, more...)
 }

@@ -154,7 +154,7 @@ func TestPages(t *testing.T) {
 			"/explain?registration=hamburg&day=2024-03-03":             "the day was never closed; closed days: 2024-03-01, 2024-03-02",
 			"/explain?registration=hamburg&day=2024-03-02":             "304 lines. Each resource leads to its explanation.",
 			"/days?registration=hamburg&from=2024-03-09&to=x":          "2024-03-09",
-			"/days?registration=hamburg&from=2023-01-01&to=2023-02-01": "no such usage day was closed",
+			"/days?registration=hamburg&from=2023-01-01&to=2023-02-01": "No such usage day was closed",
 		} {
 			show := map[string]func(*page.Request) (*page.Page, error){"/day": pages.ShowDay, "/days": pages.Show, "/explain": pages.ShowExplain}[strings.SplitN(address, "?", 2)[0]]
 			if text := textOf(s.get(show, address)); !strings.Contains(text, want) {

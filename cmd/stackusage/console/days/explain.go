@@ -20,9 +20,9 @@ const maxLines = 5
 // ShowExplain is the page that explains a line.
 func ShowExplain(r *page.Request) (*page.Page, error) {
 	of, day := r.Get("registration"), r.Get("day")
-	p := &page.Page{Title: "Explanation", Section: "/", Trail: trail(of)}
+	p := &page.Page{Title: "Explanation", Section: "/", Trail: trail(r, of)}
 	if of != "" && day != "" {
-		p.Trail = trail(of, page.Link{Text: day, Href: page.Href("/day", "registration", of, "day", day)})
+		p.Trail = trail(r, of, page.Link{Text: "Usage day " + day, Href: page.Href("/day", "registration", of, "day", day)})
 	}
 	p.Part(r, "line", "", func(part *page.Part) error {
 		asked := r.Get("record") != "" || r.Get("line") != "" || day != ""
@@ -95,7 +95,7 @@ func showAnswer(r *page.Request, p *page.Page, part *page.Part, a explanation.An
 	if len(a.Lines) == 1 {
 		p.Title = nameOf(a.Lines[0]) + ", " + page.Text(cli.Resource(a.Lines[0].ResourceURI)).Text
 		p.Lead = "Usage day " + a.Day.String() + ", charged to " + a.Lines[0].BillingSubscriptionID
-		p.Trail = trail(cmp.Or(r.Get("registration"), a.CloudID), page.Link{Text: a.Day.String(), Href: page.Href("/day", "registration", cmp.Or(r.Get("registration"), a.CloudID), "day", a.Day.String())})
+		p.Trail = trail(r, cmp.Or(r.Get("registration"), a.CloudID), page.Link{Text: "Usage day " + a.Day.String(), Href: page.Href("/day", "registration", cmp.Or(r.Get("registration"), a.CloudID), "day", a.Day.String())})
 	}
 	for _, l := range a.Lines {
 		if err := part.Render(templates, "line", lineOf(r, a, l, len(a.Lines) == 1)); err != nil {

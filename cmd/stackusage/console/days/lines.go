@@ -126,7 +126,11 @@ func lineCells(r *page.Request, priced bool, row usagereport.Row, registration s
 	}
 	cells := []page.Cell{resource, meter, optional(row.Quantity, page.Quantity), page.Text(row.Unit)}
 	if priced {
-		cells = append(cells, optional(row.Amount, page.Amount))
+		amount := page.Cell{Text: "no price", Class: "quiet", Number: true}
+		if row.Amount != nil {
+			amount = page.Amount(*row.Amount)
+		}
+		cells = append(cells, amount)
 	}
 	return append(cells, state, subscription)
 }

@@ -87,7 +87,8 @@ func Hour(r *page.Request) (*page.Page, error) {
 		}
 		return nil
 	}, command...)
-	p.Trail = []page.Link{{Text: "Overview", Href: "/"}, {Text: h.name + ", " + month, Href: page.Href("/calendar", "registration", r.Get("registration"), "month", month, "day", h.at.Day().String())}}
+	p.Trail = []page.Link{{Text: "Overview", Href: "/"}, {Text: h.name, Href: page.Href("/calendar", "registration", r.Get("registration"), "month", month)},
+		{Text: "Hours of " + h.at.Day().String(), Href: page.Href("/calendar", "registration", r.Get("registration"), "day", h.at.Day().String())}}
 	p.Lead = "A reported hour of " + h.name + ": its files, what became of them, and their rows."
 	p.Part(r, "files", "Files", func(part *page.Part) error {
 		part.Command = command

@@ -29,7 +29,8 @@ func Row(r *page.Request) (*page.Page, error) {
 	p := &page.Page{Title: "Line " + line, Section: "/", Lead: "A row of an hour blob, as the stack sent it.", Trail: []page.Link{{Text: "Overview", Href: "/"}}}
 	if at, err := usage.ParsePoint(r.Get("hour")); err == nil {
 		month := usage.HourOf(at).String()[:7]
-		p.Trail = append(p.Trail, page.Link{Text: of + ", " + month, Href: page.Href("/calendar", "registration", of, "month", month)},
+		p.Trail = append(p.Trail, page.Link{Text: of, Href: page.Href("/calendar", "registration", of, "month", month)},
+			page.Link{Text: "Hours of " + usage.HourOf(at).Day().String(), Href: page.Href("/calendar", "registration", of, "day", usage.HourOf(at).Day().String())},
 			page.Link{Text: usage.Point(at), Href: page.Href("/hour", "registration", of, "hour", usage.Point(at), "sha16", r.Get("sha16"))})
 	}
 	var one hours.OneRow
@@ -48,7 +49,7 @@ func Row(r *page.Request) (*page.Page, error) {
 	}
 	p.Title = fmt.Sprintf("Line %d of %s", one.Row.Line, one.SHA16)
 	if len(p.Trail) > 1 {
-		p.Trail[1].Text = strings.Replace(p.Trail[1].Text, of, one.Name, 1)
+		p.Trail[1].Text = one.Name
 	}
 	p.Part(r, "header", "Its file", func(part *page.Part) error {
 		h := one.Header

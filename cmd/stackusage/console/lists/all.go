@@ -64,7 +64,7 @@ var All = []List{
 		},
 	},
 	{
-		Path: "/messages", Title: "Failed messages", Lead: "Queue messages that no function could process.",
+		Path: "/messages", Title: "Messages", Lead: "Queue messages that no function could process.",
 		Command: []string{"message", "list"}, Long: []string{"WHY"},
 		Fields: []page.Field{{Name: "all", Label: "Which", Switch: true, Options: []page.Option{{Text: "failed"}, {Value: "true", Text: "dismissed, too"}}}},
 		Act: func(row any, _ string) [][]string {

@@ -58,7 +58,7 @@ type finding struct {
 	status.Finding
 	Title string
 	Text  string
-	Look  string // address of the page that shows it; empty: none
+	Look  page.Link // the page that shows it; without an address: none
 	Next  []next
 }
 
@@ -201,23 +201,42 @@ func (c *card) note(err error) {
 }
 
 // look is the page that shows what a finding is about.
-func look(f status.Finding) string {
+func look(f status.Finding) page.Link {
 	switch f.Code {
 	case status.HoursMissing, status.HoursAccepted, status.StackSilent, status.HourConflict, status.FileRejected, status.FileUnregistered:
-		return page.Href("/calendar", "registration", f.CloudID)
+		return lookAtHours(f)
 	case status.RowsUndecided:
-		return page.Href("/quarantine", "registration", f.CloudID, "state", string(hourlog.RowRejected))
+		return page.Link{Text: "Rejected rows", Href: page.Href("/quarantine", "registration", f.CloudID, "state", string(hourlog.RowRejected))}
 	case status.DayOverdue, status.DayWaits, status.RecordsDeclined:
 		if f.UsageDay != "" {
-			return page.Href("/day", "registration", f.CloudID, "day", f.UsageDay)
+			return page.Link{Text: "Usage day " + f.UsageDay, Href: page.Href("/day", "registration", f.CloudID, "day", f.UsageDay)}
 		}
-		return page.Href("/days", "registration", f.CloudID)
+		return page.Link{Text: "Usage days", Href: page.Href("/days", "registration", f.CloudID)}
 	case status.BatchRefused, status.BatchUnanswered, status.CredentialsRefused:
-		return page.Href("/batches", "registration", f.CloudID)
+		return page.Link{Text: "Batches", Href: page.Href("/batches", "registration", f.CloudID)}
 	case status.DecisionWaits:
-		return page.Href("/findings", "registration", f.CloudID)
+		return page.Link{Text: "Observations", Href: page.Href("/findings", "registration", f.CloudID)}
 	case status.MessagesFailed, status.MessagesPoisoned:
-		return "/messages"
+		return page.Link{Text: "Messages", Href: "/messages"}
 	}
-	return ""
+	return page.Link{}
+}
+
+// lookAtHours is the hour of a finding that names one, or the month of the first of them.
+func lookAtHours(f status.Finding) page.Link {
+	all := page.Link{Text: "Reported hours", Href: page.Href("/calendar", "registration", f.CloudID)}
+	if len(f.Details) == 0 {
+		return all
+	}
+	first, more, _ := strings.Cut(f.Details[0], " ")
+	at, err := usage.ParsePoint(first)
+	if err != nil {
+		return all
+	}
+	hour := usage.HourOf(at)
+	if len(f.Details) > 1 || strings.HasPrefix(more, "to ") {
+		all.Href = page.Href("/calendar", "registration", f.CloudID, "month", usage.MonthOf(hour.Day()).String())
+		return all
+	}
+	return page.Link{Text: "Hour " + hour.String(), Href: page.Href("/hour", "registration", f.CloudID, "hour", hour.String())}
 }

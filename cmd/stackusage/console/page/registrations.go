@@ -4,6 +4,7 @@ import (
 	"fmt"
 
 	"stackusage/cmd/stackusage/cli"
+	"stackusage/shared/usage"
 )
 
 // RegistrationField is the field that chooses a registration by its name; all of them are
@@ -39,6 +40,9 @@ func (r *Request) RegistrationField() Field {
 // RegistrationName is the name of the registration that a parameter names, which may be
 // its cloudId.
 func RegistrationName(r *Request, name string) string {
+	if usage.CheckGUID(name) != nil { // it is no cloudId
+		return name
+	}
 	err := Ask(r, func(rows cli.Rows) error {
 		for v, err := range rows.All {
 			if err != nil {

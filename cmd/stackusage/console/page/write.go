@@ -13,6 +13,8 @@ import (
 	"regexp"
 	"strconv"
 	"time"
+	"unicode"
+	"unicode/utf8"
 
 	"stackusage/cmd/stackusage/cli"
 	"stackusage/shared/usage"
@@ -43,6 +45,13 @@ var Funcs = template.FuncMap{
 	"call":     CommandLine,
 	"explain":  Explain,
 	"add":      func(a, b int) int { return a + b },
+	"sentence": sentence,
+}
+
+// sentence is a text of a command as a page has it: with a capital.
+func sentence(text string) string {
+	first, size := utf8.DecodeRuneInString(text)
+	return string(unicode.ToUpper(first)) + text[size:]
 }
 
 // Parse parses templates of an author, which may use those of the layout: cell, table,
@@ -56,7 +65,7 @@ func Parse(from embed.FS, patterns ...string) *template.Template {
 func CommandLine(args []string) string { return cli.CommandLine(args...) }
 
 // sections of the navigation.
-var sections = []Link{{"Overview", "/"}, {"Usage", "/usage"}, {"Quarantine", "/quarantine"}, {"Batches", "/batches"}, {"Decisions", "/decisions"}, {"Messages", "/messages"}}
+var sections = []Link{{"Overview", "/"}, {"Usage", "/usage"}, {"Quarantine", "/quarantine"}, {"Batches", "/batches"}, {"Decisions", "/decisions"}, {"Observations", "/findings"}, {"Messages", "/messages"}}
 
 // Write answers a request with a page, or with the table of it that it wants as CSV.
 func Write(w http.ResponseWriter, r *Request, status int, p *Page) {

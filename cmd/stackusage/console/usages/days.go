@@ -13,7 +13,7 @@ import (
 // days are the lines of a resource by day: each leads to its explanation.
 func (q question) days(r *page.Request, part *page.Part) error {
 	part.Command = q.command(r, "day,registration,meter", 0)
-	t := page.Table{Caption: "Days of the resource", Columns: []page.Column{{Name: "DAY"}, {Name: "REGISTRATION"}, {Name: "METER"}, {Name: "WHAT"}, {Name: "QUANTITY", Number: true}, {Name: "UNIT"}, {Name: "AMOUNT", Number: true}, {Name: "WHY"}},
+	t := page.Table{Caption: "Days of the resource", Columns: []page.Column{{Name: "Usage day"}, {Name: "Registration"}, {Name: "Meter"}, {Name: "What"}, {Name: "Quantity", Number: true}, {Name: "Unit"}, {Name: "Amount", Number: true}, {Name: "Why"}},
 		Empty: "No closed day of the month has usage of it.",
 		Print: func(out io.Writer) error { return r.PrintCSV(out, part.Command...) }}
 	if r.CSV() != "" {

@@ -314,8 +314,8 @@ func TestSameAsCommand(t *testing.T) {
 			if n != len(shown) {
 				t.Errorf("the table has %d rows, the command has %d", len(shown), n)
 			}
-			if foot := cells(t, section, "tfoot")[0]; number(t, foot["AMOUNT"]).Cmp(total) != 0 {
-				t.Errorf("total %s, want %s", foot["AMOUNT"], total.FloatString(10))
+			if foot := cells(t, section, "tfoot")[0]; number(t, foot["Amount"]).Cmp(total) != 0 {
+				t.Errorf("total %s, want %s", foot["Amount"], total.FloatString(10))
 			}
 			if strings.Contains(query, "measure=quantity") {
 				total = new(big.Rat)
@@ -353,24 +353,24 @@ func TestSameAsCommand(t *testing.T) {
 // same compares a row of the table with one of the command.
 func same(t *testing.T, row usagereport.Row, shown map[string]string) {
 	t.Helper()
-	for column, want := range map[string]*usage.Quantity{"AMOUNT": row.Amount, "QUANTITY": row.Quantity, "2024-02": row.AmountBefore, "CHANGE": row.Change} {
+	for column, want := range map[string]*usage.Quantity{"Amount": row.Amount, "Quantity": row.Quantity, "2024-02": row.AmountBefore, "Change": row.Change} {
 		got, is := shown[column]
-		if !is || want == nil || row.Amount == nil && column == "CHANGE" {
+		if !is || want == nil || row.Amount == nil && column == "Change" {
 			continue
 		}
 		if number(t, got).Cmp(rat(*want)) != 0 {
 			t.Errorf("%v: %s is %s, want %s", shown, column, got, want)
 		}
 	}
-	if got, is := shown["CHANGE %"]; is && row.Amount != nil && got != strings.TrimPrefix(row.Percent, "+") {
+	if got, is := shown["Change %"]; is && row.Amount != nil && got != strings.TrimPrefix(row.Percent, "+") {
 		t.Errorf("%v: change in per cent, want %s", shown, row.Percent)
 	}
-	for column, want := range map[string]string{"RESOURCE": row.Resource, "SUBSCRIPTION": row.Subscription, "TENANT": row.Tenant, "UNIT": row.Unit, "METER": row.MeterID} {
+	for column, want := range map[string]string{"Resource": row.Resource, "Subscription": row.Subscription, "Tenant": row.Tenant, "Unit": row.Unit, "Meter": row.MeterID} {
 		if got, is := shown[column]; is && got != want {
 			t.Errorf("%v: %s is %q, want %q", shown, column, got, want)
 		}
 	}
-	if row.Amount == nil && shown["AMOUNT"] != "no price" && row.Lines > 0 {
+	if row.Amount == nil && shown["Amount"] != "no price" && row.Lines > 0 {
 		t.Errorf("%v has no price, and does not say so", shown)
 	}
 }
@@ -467,7 +467,7 @@ func TestResource(t *testing.T) {
 	uri := "/subscriptions/" + fabrikam + "/resourceGroups/rg/providers/Microsoft.Compute/virtualMachines/" + script
 	doc := c.whole(t, "month=2024-03&resource="+url.QueryEscape(uri))
 	rows := cells(t, part(t, doc, "days"), "tbody")
-	if len(rows) != 1 || rows[0]["DAY"] != "2024-03-02" || rows[0]["AMOUNT"] != "23" {
+	if len(rows) != 1 || rows[0]["Usage day"] != "2024-03-02" || rows[0]["Amount"] != "23" {
 		t.Fatalf("days: %v", rows)
 	}
 	var hrefs []string
@@ -490,7 +490,7 @@ func TestPages(t *testing.T) {
 	first := c.whole(t, "month=2024-03&by=resource&compare=none")
 	second := c.whole(t, fmt.Sprintf("month=2024-03&by=resource&compare=none&skip-usage=%d", page.PageRows))
 	rows := cells(t, part(t, second, "usage"), "tbody")
-	if n := len(cells(t, part(t, first, "usage"), "tbody")); n != page.PageRows || len(rows) != 20 || number(t, rows[0]["AMOUNT"]).Cmp(big.NewRat(64, 10)) != 0 {
+	if n := len(cells(t, part(t, first, "usage"), "tbody")); n != page.PageRows || len(rows) != 20 || number(t, rows[0]["Amount"]).Cmp(big.NewRat(64, 10)) != 0 {
 		t.Errorf("%d and %d rows, the first of the second page %v", n, len(rows), rows[0])
 	}
 	legend := func(doc *html.Node) string { return text(find(doc, class("legend"))[0]) }
@@ -548,8 +548,8 @@ func TestDaysWithoutOutcomes(t *testing.T) {
 		}
 		pending := func(doc *html.Node) string {
 			for _, row := range cells(t, part(t, doc, "usage"), "tfoot") {
-				if row["METER"] == "pending" {
-					return row["AMOUNT"]
+				if row["Meter"] == "pending" {
+					return row["Amount"]
 				}
 			}
 			return text(part(t, doc, "picture"))

@@ -51,25 +51,25 @@ func (c columns) head() (head []page.Column) {
 		}
 	}
 	for _, d := range c.dims() {
-		text(strings.ToUpper(d))
+		text(page.Heading(strings.ToUpper(d)))
 	}
 	if c.what {
-		text("WHAT")
+		text("What")
 	}
 	if c.byMeter {
-		number("QUANTITY")
-		text("UNIT")
+		number("Quantity")
+		text("Unit")
 	}
 	if c.a.priced {
-		number("AMOUNT")
+		number("Amount")
 	}
 	if c.share {
-		number("SHARE %")
+		number("Share %")
 	}
 	if c.a.compare != 0 {
-		number(c.a.compare.String(), "CHANGE", "CHANGE %")
+		number(c.a.compare.String(), "Change", "Change %")
 		if c.a.priced && !c.byMeter {
-			text("MOST OF IT")
+			text("Most of the change")
 		}
 	}
 	return head
@@ -232,7 +232,7 @@ func (a *answer) besideTable(r *page.Request) page.Table {
 
 // unpricedTable is the meters without a price.
 func (a *answer) unpricedTable(r *page.Request) page.Table {
-	t := page.Table{Caption: "Meters without a price", Columns: []page.Column{{Name: "METER"}, {Name: "WHY"}}}
+	t := page.Table{Caption: "Meters without a price", Columns: []page.Column{{Name: "Meter"}, {Name: "Why"}}}
 	var rows [][]page.Cell
 	for _, id := range slices.SortedFunc(maps.Keys(a.unpriced), func(x, y string) int {
 		return strings.Compare(a.unpriced[x].Name+x, a.unpriced[y].Name+y)
