@@ -12,7 +12,7 @@ func Point(t time.Time) string { return t.UTC().Format("2006-01-02T15:04Z") }
 // Span is how a length of time is shown to people, to about a hundredth: 929 d 16 h,
 // 6 h 5 min, 1 min 30 s, 12 s. Less than half a second is 0 s.
 func Span(d time.Duration) string {
-	if d < 0 {
+	if d <= -time.Second/2 { // less is rounded to 0
 		return "-" + Span(-d)
 	}
 	for _, in := range []struct {

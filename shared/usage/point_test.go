@@ -37,4 +37,7 @@ func TestASpanIsReadable(t *testing.T) {
 			t.Errorf("%s: %q, want %q", d, got, want)
 		}
 	}
+	if got := usage.Span(-400 * time.Millisecond); got != "0 s" {
+		t.Errorf("a clock that is a little ahead: %q, want 0 s", got)
+	}
 }

@@ -71,6 +71,16 @@ func lineOf(r *page.Request, a explanation.Answer, l explain.Line, alone bool) *
 	return v
 }
 
+// Links lead to the pages around the line.
+func (l *line) Links() []page.Link {
+	of, day := cmp.Or(l.r.Get("registration"), l.a.CloudID), l.a.Day.String()
+	return []page.Link{
+		{Text: "Lines of the resource on the day", Href: page.Href("/day", "registration", of, "day", day, "resource", l.ResourceURI) + "#lines"},
+		{Text: "Usage of the resource in the month", Href: page.Href("/usage", "month", usage.MonthOf(l.a.Day).String(), "resource", l.ResourceURI)},
+		{Text: "Decisions", Href: page.Href("/decisions", "registration", of)},
+	}
+}
+
 // note stands beside a line, with an address to look.
 type note struct {
 	Text string

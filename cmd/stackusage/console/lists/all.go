@@ -41,7 +41,9 @@ var All = []List{
 				return nil
 			}
 			of := []string{"--registration", name, "--hour", g.Hour.String(), "--code", g.Code}
-			return [][]string{append([]string{"quarantine", "show"}, of...), append(append([]string{"quarantine", "dismiss"}, of...), "--reason", reason)}
+			return [][]string{append([]string{"quarantine", "show"}, of...),
+				{"quarantine", "redrive", "--registration", name, "--hour", g.Hour.String(), "--fixed", "rows.ndjson", "--reason", reason},
+				append(append([]string{"quarantine", "dismiss"}, of...), "--reason", reason)}
 		},
 	},
 	{

@@ -98,6 +98,7 @@ func (a *answer) take(r *page.Request, c *command.Question) error {
 	a.about(r, o, report)
 	shown := *c
 	shown.Options.Compare = a.compare
+	shown.Options.By = append(slices.Clone(o.By), usagereport.Meter) // the page lists meters without a price
 	a.notes = shown.Notes(report)
 	if o.Cache == nil {
 		a.notes = append(a.notes, "sums of closed days cannot be kept on this machine, and are read each time; the command below says why")

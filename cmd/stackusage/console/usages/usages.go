@@ -37,7 +37,10 @@ func Show(r *page.Request) (*page.Page, error) {
 	p := &page.Page{Title: "Usage", Section: "/usage", Trail: []page.Link{{Text: "Overview", Href: "/"}}}
 	q, err := parse(r)
 	if err != nil {
-		p.Part(r, "picture", "", func(*page.Part) error { return err })
+		p.Part(r, "picture", "", func(part *page.Part) error {
+			part.Form = &page.Form{Action: "/usage", Fields: []page.Field{{Name: "month", Label: "Month", Kind: "month", Value: r.Get("month")}, r.RegistrationField()}}
+			return err
+		})
 		return p, nil
 	}
 	p.Title = "Usage of " + q.month.First().Start().Format("January 2006")
