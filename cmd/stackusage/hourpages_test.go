@@ -224,7 +224,7 @@ func TestLongHour(t *testing.T) {
 	if text := get(of); !strings.Contains(text, "1,000,000 rows") || !strings.Contains(text, "all="+part+"&amp;") {
 		t.Error("files of a million rows are compared at once")
 	}
-	if text := get(of + "&all=" + part); !strings.Contains(text, "the rows are the same") {
+	if text := get(of + "&all=" + part); !strings.Contains(text, "The rows are the same") {
 		t.Errorf("files are not compared where they should be:\n%.3000s", text)
 	}
 	if all, err := csv.NewReader(strings.NewReader(get(of + "&csv=rows"))).ReadAll(); err != nil || len(all) != page.PageRows+4 {

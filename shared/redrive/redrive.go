@@ -228,12 +228,15 @@ func (r Redriver) RejectedRows(ctx context.Context, id hourlog.ID) iter.Seq2[Rej
 		}()
 		for row, err := range hourlog.RejectedRows(ctx, r.Tables, id) {
 			out := RejectedRow{RejectedRow: row}
-			if err == nil && files[row.Bytes] == nil {
-				files[row.Bytes], err = r.openKept(ctx, row.Bytes)
+			file := files[row.Bytes]
+			if err == nil && file == nil {
+				if file, err = r.openKept(ctx, row.Bytes); err == nil {
+					files[row.Bytes] = file
+				}
 			}
 			if err == nil {
 				var kept ingest.RejectedRow
-				kept, err = files[row.Bytes].at(row.Line)
+				kept, err = file.at(row.Line)
 				out.Cut, out.Row = kept.Cut, kept.Row
 			}
 			if !yield(out, err) || err != nil {

@@ -72,6 +72,27 @@ func (k *killed) Apply(ctx context.Context, name, partition string, ops ...table
 	return k.Store.Apply(ctx, name, partition, ops...)
 }
 
+// away is blobs that cannot be read.
+type away struct{ files }
+
+var errAway = errors.New("storage is away")
+
+func (away) Open(context.Context, string, string) (io.ReadCloser, time.Time, error) {
+	return nil, time.Time{}, errAway
+}
+
+// unreadable checks that rejected rows whose bytes cannot be read are an error.
+func unreadable(t *testing.T, tables table.Store, id hourlog.ID) {
+	t.Helper()
+	var failed error
+	for _, err := range (redrive.Redriver{Tables: tables, App: away{}}).RejectedRows(t.Context(), id) {
+		failed = errors.Join(failed, err)
+	}
+	if !errors.Is(failed, errAway) {
+		t.Errorf("rejected rows without storage: %v, want %v", failed, errAway)
+	}
+}
+
 // TestADismissalBeforeAKilledRedrive: a redrive of all rows that the rules take has
 // read them; one is dismissed; it says that it takes the hour over, and is killed.
 // Whoever finishes it leaves the dismissed row out.
@@ -109,6 +130,7 @@ func TestADismissalBeforeAKilledRedrive(t *testing.T) {
 	if h.Quarantined != 2 {
 		t.Fatalf("row %+v", h)
 	}
+	unreadable(t, tables, id)
 	region = "northwest" // and now the rules take the rows
 	why := reasoned.Decision{By: "olga", Reason: "the region is set", At: reported.End()}
 	rows := func() (rows []hourlog.RejectedRow) {

@@ -9,6 +9,7 @@ import (
 	"time"
 	"unicode/utf8"
 
+	"stackusage/cmd/stackusage/cli"
 	"stackusage/cmd/stackusage/console/page"
 	"stackusage/cmd/stackusage/hours"
 	"stackusage/shared/hourlog"
@@ -20,6 +21,7 @@ type rowView struct {
 	hours.OneRow
 	Prev, Next, Hour, Explain string
 	Used                      string
+	Undecided                 bool
 	Sent, Indented            string
 }
 
@@ -35,10 +37,10 @@ func Row(r *page.Request) (*page.Page, error) {
 	}
 	var one hours.OneRow
 	p.Part(r, "row", "", func(part *page.Part) error {
-		part.Command = append([]string{"hour", "show"}, r.Flags("registration", "hour", "sha16", "line")...)
 		if line == "" {
-			return fmt.Errorf("the address names no line")
+			return fmt.Errorf("the address names no line; the page of an hour lists its rows")
 		}
+		part.Command = append([]string{"hour", "show"}, r.Flags("registration", "hour", "sha16", "line")...)
 		return page.Ask(r, func(row hours.OneRow) error {
 			one = row
 			return part.Render(templates, "row", viewOf(r, row))
@@ -48,6 +50,7 @@ func Row(r *page.Request) (*page.Page, error) {
 		return p, nil
 	}
 	p.Title = fmt.Sprintf("Line %d of %s", one.Row.Line, one.SHA16)
+	p.Lead = fmt.Sprintf("A row of the reported hour %s of %s, as the stack sent it.", usage.Point(one.Header.ReportedStart), one.Name)
 	if len(p.Trail) > 1 {
 		p.Trail[1].Text = one.Name
 	}
@@ -55,7 +58,7 @@ func Row(r *page.Request) (*page.Page, error) {
 		h := one.Header
 		facts := []page.Link{{Text: "File", Href: one.Blob}, {Text: "Verdict", Href: one.Verdict}, {Text: "Rows", Href: strconv.FormatInt(one.Records, 10)}, {Text: "Region", Href: h.Region}, {Text: "Domain", Href: h.Domain},
 			{Text: "Reported hour", Href: usage.Point(h.ReportedStart) + " to " + usage.Point(h.ReportedEnd)}, {Text: "Collected", Href: usage.Point(h.CollectedAt)}, {Text: "Agent", Href: h.AgentVersion},
-			{Text: "Subscriptions of the stack itself", Href: strings.Join(h.ProviderSubscriptions, ", ")}, {Text: "Tenants", Href: fmt.Sprintf("of %d subscriptions", len(h.Tenants))}}
+			{Text: "Subscriptions of the stack itself", Href: strings.Join(h.ProviderSubscriptions, ", ")}, {Text: "Tenants known of", Href: cli.Count(len(h.Tenants), "subscription")}}
 		for sub, tenant := range h.Tenants {
 			if one.Row.SubscriptionID != "" && usage.NormalGUID(sub) == usage.NormalGUID(one.Row.SubscriptionID) {
 				facts = append(facts, page.Link{Text: "Tenant of the row's subscription", Href: tenant})
@@ -79,7 +82,7 @@ func viewOf(r *page.Request, one hours.OneRow) rowView {
 	line := func(n int64) string {
 		return page.Href("/row", "registration", of, "hour", at, "sha16", one.SHA16, "line", strconv.FormatInt(n, 10))
 	}
-	v := rowView{OneRow: one, Hour: page.Href("/hour", "registration", of, "hour", at, "sha16", one.SHA16)}
+	v := rowView{OneRow: one, Hour: page.Href("/hour", "registration", of, "hour", at, "sha16", one.SHA16), Undecided: row.State == string(hourlog.RowRejected)}
 	if row.Line > 1 {
 		v.Prev = line(row.Line - 1)
 	}
