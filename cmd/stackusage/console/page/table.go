@@ -74,7 +74,7 @@ func CellOf(v any) Cell {
 }
 
 // longest is how much of a text stands on a page.
-const longest = 240
+const longest = 160
 
 // Text is a cell with a text; a long one is cut, and whole in its title.
 func Text(text string) Cell {
