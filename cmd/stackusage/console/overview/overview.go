@@ -56,6 +56,7 @@ type view struct {
 // finding is a finding with the words that people read.
 type finding struct {
 	status.Finding
+	ID    string // of the first finding of a registration: its card leads there
 	Title string
 	Text  string
 	Look  page.Link // the page that shows it; without an address: none
@@ -97,8 +98,13 @@ func of(s status.Status) (v view) {
 	for _, reg := range s.Registrations {
 		v.Cards = append(v.Cards, &card{Registration: reg, Health: checks.Health(reg), Bad: reg.Problems > 0, Progress: checks.Progress(reg)})
 	}
+	seen := map[string]bool{}
 	for _, f := range s.Findings {
 		shown := finding{Finding: f, Title: cmp.Or(f.Registration, "app"), Text: f.Text, Look: look(f)}
+		if f.CloudID != "" && !seen[f.CloudID] {
+			seen[f.CloudID] = true
+			shown.ID = "findings-" + f.CloudID
+		}
 		if !f.Since.IsZero() && !strings.Contains(f.Text, "since") {
 			shown.Text += ", since " + usage.Point(f.Since)
 		}
