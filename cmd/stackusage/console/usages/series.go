@@ -35,8 +35,8 @@ func (a *answer) measure(r *page.Request) measured {
 		}
 		return m
 	}
-	for _, c := range choices {
-		if m.meter.ID == "" || c.Lines > m.meter.Lines {
+	for i, c := range choices {
+		if i == 0 || !a.priced && c.Lines > m.meter.Lines { // with amounts, the first is the biggest
 			m.meter = c
 		}
 	}

@@ -177,7 +177,7 @@ func comparing(r *page.Request) string {
 // totals are the numbers above the picture. Without prices there is no total: quantities
 // of different meters do not add.
 func (a *answer) totals(v *view) {
-	if !a.priced {
+	if !a.priced || a.measured.quantity { // the legend has the sums of the picture
 		return
 	}
 	total := page.Amount(a.total[0].Amount)
