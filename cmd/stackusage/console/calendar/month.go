@@ -152,10 +152,6 @@ func showDay(r *page.Request, p *page.Page, day usage.Day) {
 }
 
 func dayCells(name string, r hours.Row) []page.Cell {
-	stored := ""
-	if !r.Landed.IsZero() {
-		stored = usage.Point(r.Landed)
-	}
 	verdict := r.Verdict
 	if r.Late {
 		verdict += ", late"
@@ -163,6 +159,6 @@ func dayCells(name string, r hours.Row) []page.Cell {
 	return []page.Cell{
 		{Text: r.Range().String(), Class: "nowrap", Href: page.Href("/hour", "registration", name, "hour", r.Hour.String())},
 		{Text: verdict, Class: "nowrap"}, page.CellOf(r.Records), page.CellOf(r.Rejected), page.CellOf(r.Undecided),
-		{Text: stored, Class: "nowrap"}, {Text: r.SHA16, Class: "nowrap"}, page.Text(r.Why()),
+		{Text: cli.PointOr(cli.Known(r.Landed)), Class: "nowrap"}, {Text: r.SHA16, Class: "nowrap"}, page.Text(r.Why()),
 	}
 }

@@ -11,7 +11,6 @@ import (
 	"io"
 	"slices"
 	"strconv"
-	"time"
 
 	"stackusage/cmd/stackusage/cli"
 	"stackusage/cmd/stackusage/console/page"
@@ -225,7 +224,7 @@ func (h *asked) filesTable(command []string) page.Table {
 			verdict += ": " + f.Code
 		}
 		rows = append(rows, []page.Cell{{Text: f.SHA16, Whole: f.Blob, Href: h.With("sha16", f.SHA16, "skip-rows", "") + "#rows", Class: "nowrap"}, {Text: verdict, Class: "nowrap"}, page.CellOf(f.Records), page.CellOf(f.Accepted),
-			page.CellOf(f.Rejected), page.CellOf(f.Undecided), {Text: pointOr(f.Landed), Class: "nowrap"}, page.Text(why)})
+			page.CellOf(f.Rejected), page.CellOf(f.Undecided), {Text: cli.PointOr(cli.Known(f.Landed)), Class: "nowrap"}, page.Text(why)})
 	}
 	t.Rows = page.Rows(rows)
 	return t
@@ -291,11 +290,4 @@ func (h *asked) plain(rows cli.Rows, command []string, link func(row any) string
 		}
 	}
 	return t
-}
-
-func pointOr(t time.Time) string {
-	if t.IsZero() {
-		return ""
-	}
-	return usage.Point(t)
 }
