@@ -53,6 +53,19 @@ Build first with: make stage`,
 		Use: "version", Short: "Print the version", Example: "  devstack version", Args: cobra.NoArgs,
 		Run: func(cmd *cobra.Command, _ []string) { fmt.Fprintln(cmd.OutOrStdout(), cmd.Root().Version) },
 	})
+	root.InitDefaultHelpCmd()
+	help, _, _ := root.Find([]string{"help"}) // it is there
+	help.Example = "  devstack help run"
+	help.Run, help.RunE = nil, func(_ *cobra.Command, args []string) error {
+		target, rest, err := root.Find(args)
+		if err == nil { // cobra's own prints the usage, and succeeds
+			err = cobra.NoArgs(target, rest)
+		}
+		if err != nil {
+			return err
+		}
+		return target.Help()
+	}
 	return root
 }
 

@@ -32,6 +32,9 @@ func TestWrongCalls(t *testing.T) {
 	for call, want := range map[string]string{
 		"runn":                   "Did you mean this?\n\trun",
 		"run now":                `unknown command "now"`,
+		"help nonsense":          `unknown command "nonsense" for "devstack"`,
+		"help runn":              "Did you mean this?\n\trun",
+		"help run now":           `unknown command "now" for "devstack run"`,
 		"run --sceanrio idle":    "unknown flag: --sceanrio",
 		"up --registration asdk": "must be one of integrated, kit, csp",
 		"up --port 40000":        "--port 40000: must be 0, or from 1024 to ",

@@ -44,6 +44,23 @@ Exit code:
 				fmt.Fprintf(cmd.OutOrStdout(), "stackusage-agent %s (%s)\n", version, build())
 			},
 		})
+	root.InitDefaultHelpCmd()
+	help, _, _ := root.Find([]string{"help"}) // it is there
+	help.Example = "  stackusage-agent help run"
+	help.Run, help.RunE = nil, func(_ *cobra.Command, args []string) error {
+		target, rest, err := root.Find(args)
+		switch {
+		case err != nil || len(rest) == 0:
+		case target.HasSubCommands():
+			err = target.RunE(target, rest)
+		default: // cobra's own prints the usage, and succeeds
+			err = cobra.NoArgs(target, rest)
+		}
+		if err != nil {
+			return err
+		}
+		return target.Help()
+	}
 	return root
 }
 

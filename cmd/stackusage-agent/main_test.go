@@ -58,6 +58,9 @@ func TestWrongCalls(t *testing.T) {
 	for call, want := range map[string]string{
 		"onec":                             "Did you mean this?\n\tonce",
 		"run now":                          `unknown command "now"`,
+		"help nonsense":                    `unknown command "nonsense" for "stackusage-agent"`,
+		"help config chek":                 `unknown command "chek" for "stackusage-agent config": want check, sample` + "\n\nDid you mean this?\n\tcheck",
+		"help run now":                     `unknown command "now" for "stackusage-agent run"`,
 		"status --colour":                  "unknown flag: --colour",
 		"config":                           `"stackusage-agent config" needs a command: check, sample`,
 		"config chek":                      `unknown command "chek" for "stackusage-agent config": want check, sample` + "\n\nDid you mean this?\n\tcheck",
