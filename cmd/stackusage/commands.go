@@ -51,13 +51,14 @@ registration reported hours are accepted: changes list closed days by it.
 Exit code: 0 success, 2 a check found something, 1 anything else.`
 
 func run(ctx context.Context, args []string, getenv func(string) string, stdout, stderr io.Writer) error {
-	root := rootCommand(cli.New(getenv, stdout, stderr))
+	e := cli.New(getenv, stdout, stderr)
+	root := rootCommand(e)
 	root.SetArgs(args)
 	// cobra shows the help of hour for hour frobnicate --help.
 	if target, rest, err := root.Find(args); err == nil && target.HasSubCommands() && len(rest) > 0 && !strings.HasPrefix(rest[0], "-") && !strings.HasPrefix(rest[0], "__") {
 		return cli.Choose(target, rest)
 	}
-	return root.ExecuteContext(ctx)
+	return e.Named(ctx, root.ExecuteContext(ctx))
 }
 
 func rootCommand(e *cli.Env) *cobra.Command {

@@ -2,10 +2,14 @@ package main
 
 import (
 	"bytes"
+	"cmp"
+	"errors"
+	"io"
 	"strings"
 	"testing"
 	"time"
 
+	"stackusage/cmd/stackusage/cli"
 	"stackusage/cmd/stackusage/clitest"
 	"stackusage/shared/queue"
 	"stackusage/shared/registration"
@@ -65,6 +69,42 @@ func TestMessages(t *testing.T) {
 	}
 }
 
+// TestErrorsNameStacks: an error names a stack as tables do, where it has a name, and keys and
+// blobs as they are.
+func TestErrorsNameStacks(t *testing.T) {
+	t.Parallel()
+	getenv, account := clitest.Storage(t)
+	ok(t, registry.Registry{Tables: account.Tables}.Put(t.Context(), registration.Registration{CloudID: cloudID, Name: "hamburg", SubscriptionID: cloudID,
+		BillingModel: registration.PayAsYouUse, EffectiveDay: "20191210", Start: hour19.Start(), Region: "local"}))
+	unknown := strings.Repeat("1", 8) + cloudID[8:]
+	for call, want := range map[string]string{
+		"hour accept-missing --from 2019-12-10T21:00Z --to 2019-12-10T20:00Z":                           "accept missing hours 2019-12-10T21:00Z to 2019-12-10T20:00Z of hamburg: the last hour",
+		"hour resolve --keep --hour 2019-12-10T19:00Z --sha16 0123456789abcdef":                         "keep out hour hamburg 2019-12-10T19:00Z 0123456789abcdef: ",
+		"hour exclude --hour 2019-12-10T19:00Z --sha16 0123456789abcdef":                                "exclude hour hamburg 2019-12-10T19:00Z 0123456789abcdef: ",
+		"hour reingest --hour 2019-12-10T19:00Z --sha16 0123456789abcdef":                               "reingest hour hamburg 2019-12-10T19:00Z 0123456789abcdef: ",
+		"day restate --day 2019-12-10":                                                                  "restate day 2019-12-10 of hamburg: it was never closed",
+		"day settle --day 2019-12-10":                                                                   "settle day 2019-12-10 of hamburg: ",
+		"day carry-forward --day 2019-12-10":                                                            "carry day 2019-12-10 of hamburg forward to ",
+		"finding confirm --day 2019-12-10":                                                              "confirm day 2019-12-10 of hamburg: it was never closed",
+		"hour accept-missing --from 2019-12-10T19:00Z --to 2019-12-10T20:00Z --registration " + unknown: "no registration has cloudId " + unknown,
+	} {
+		err := run(t.Context(), append(strings.Fields(call), "--reason", "x", "--by", "olga"), getenv, io.Discard, io.Discard)
+		if err == nil || !strings.Contains(err.Error(), want) || strings.Contains(strings.ReplaceAll(err.Error(), "/"+cloudID, ""), cloudID) {
+			t.Errorf("%s: %v, want %q", call, err, want)
+		}
+	}
+	e := cli.New(getenv, io.Discard, io.Discard)
+	for text, want := range map[string]string{
+		"day of " + cloudID + ": x": "day of hamburg: x", "registration " + cloudID: "registration hamburg",
+		"blob landing-" + cloudID + "/2019": "", "row OpenDays/" + cloudID + "_20191210": "", "cloudId " + cloudID + " is registered": "", "of " + unknown: "",
+	} {
+		cause := errors.New(text)
+		if got := e.Named(t.Context(), cause); got.Error() != cmp.Or(want, text) || !errors.Is(got, cause) {
+			t.Errorf("%q, want %q", got, cmp.Or(want, text))
+		}
+	}
+}
+
 // TestAcceptMissing: a row says who accepted which hours, and why.
 func TestAcceptMissing(t *testing.T) {
 	t.Parallel()
@@ -76,7 +116,7 @@ func TestAcceptMissing(t *testing.T) {
 		t.Errorf("output %s", out)
 	}
 	var out bytes.Buffer
-	if err := run(t.Context(), args, getenv, &out, &out); err == nil || !strings.Contains(err.Error(), "it is recorded already") {
+	if err := run(t.Context(), args, getenv, &out, &out); err == nil || !strings.Contains(err.Error(), " of AzureStack-"+cloudID+": it is recorded already") {
 		t.Errorf("again: %v", err)
 	}
 	if row, err := account.Tables.Get(t.Context(), table.Decisions, cloudID, "missing_2019121019_2019121022"); err != nil || row.Props["by"] != "olga" || row.Props["reason"] != "the stack was rebuilt" {
