@@ -112,7 +112,7 @@ func TestAResultThatCannotBeRead(t *testing.T) {
 			}
 			ok(t, r.settleBatch(t, outbox.SettleAccepted, "they say that they have it"))
 			r.done(t, "ForwardBatch", batchMessage(theDay, 1))
-			if b := r.batch(t); b.State != outbox.Waiting || !strings.Contains(b.LastResponse, "a read-back does not show 1 records") {
+			if b := r.batch(t); b.State != outbox.Waiting || !strings.Contains(b.LastResponse, "a read-back does not show 1 record") {
 				t.Errorf("%+v", b)
 			}
 			ok(t, r.settleBatch(t, outbox.SettleDeclined, "they have not"))

@@ -80,8 +80,8 @@ func TestTheAgentByItsConfiguration(t *testing.T) {
 	t.Run("what cannot be uploaded is open until it is", func(t *testing.T) {
 		_, err := s.blobs.DeleteContainer(t.Context(), landing.Container(cloudID), nil)
 		must(t, err)
-		expect(t, 2, `1 hours collected .* 0 uploaded`, `ContainerNotFound`, "backfill", "--from", at(0), "--to", at(1))
-		expect(t, 2, `waiting for upload +1 hours, [1-9]\d* bytes\noldest of these +`+at(0)+`\nopen +uploading fails, last at .*Z: upload landing-\S+: 404 ContainerNotFound \(.*\)\n$`, `^stackusage-agent: 1 open\n$`, "status")
+		expect(t, 2, `1 hour collected .* 0 uploaded`, `ContainerNotFound`, "backfill", "--from", at(0), "--to", at(1))
+		expect(t, 2, `waiting for upload +1 hour, [1-9]\d* bytes\noldest of these +`+at(0)+`\nopen +uploading fails, last at .*Z: upload landing-\S+: 404 ContainerNotFound \(.*\)\n$`, `^stackusage-agent: 1 open\n$`, "status")
 		expect(t, 2, `^0 hours collected with 0 rows, 0 uploaded; 1 wait to be uploaded; `, `ContainerNotFound`, "once")
 		_, err = s.blobs.CreateContainer(t.Context(), landing.Container(cloudID), nil)
 		must(t, err)

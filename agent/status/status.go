@@ -128,7 +128,7 @@ func (s Status) Ending(now time.Time) (warnings []string) {
 		case left <= 0:
 			warnings = append(warnings, fmt.Sprintf("the %s has ended at %s: replace it", what, usage.Point(s.Ends[what])))
 		case left < endsSoon:
-			warnings = append(warnings, fmt.Sprintf("the %s ends in %d days, at %s: replace it; no restart is needed", what, left/(24*time.Hour), usage.Point(s.Ends[what])))
+			warnings = append(warnings, fmt.Sprintf("the %s ends in %s, at %s: replace it; no restart is needed", what, usage.Count(int(left/(24*time.Hour)), "day"), usage.Point(s.Ends[what])))
 		}
 	}
 	return warnings

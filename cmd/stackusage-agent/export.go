@@ -13,6 +13,7 @@ import (
 	"stackusage/agent/export"
 	"stackusage/cmd/stackusage-agent/statusview"
 	"stackusage/shared/delivery"
+	"stackusage/shared/usage"
 )
 
 func (p *program) exportCommand() *cobra.Command {
@@ -63,9 +64,9 @@ func exportTo(ctx context.Context, conf config.Config, to string, stdout io.Writ
 	case w.Files+w.There == 0 && len(w.Problems) == 0:
 		fmt.Fprintln(stdout, "nothing to export: no hour waits")
 	default:
-		fmt.Fprintf(stdout, "%d files written with %d bytes, %d were there\n", w.Files, w.Bytes, w.There)
+		fmt.Fprintf(stdout, "%s written with %s, %d were there\n", usage.Count(w.Files, "file"), usage.Count(w.Bytes, "byte"), w.There)
 		if n > 0 {
-			fmt.Fprintf(stdout, "%s lists %d files, %s up to %s\n", filepath.Join(to, delivery.ManifestName), n, w.Manifest.From, w.Manifest.To)
+			fmt.Fprintf(stdout, "%s lists %s, %s up to %s\n", filepath.Join(to, delivery.ManifestName), usage.Count(n, "file"), w.Manifest.From, w.Manifest.To)
 		}
 	}
 	if err != nil {
@@ -83,7 +84,7 @@ func confirm(conf config.Config, path string, stdout io.Writer) error {
 	if err != nil {
 		return err
 	}
-	fmt.Fprintf(stdout, "%d files marked as uploaded, %d were before; %d wait\n", c.Moved, c.Already, c.Waiting)
+	fmt.Fprintf(stdout, "%s marked as uploaded, %d were before; %d wait\n", usage.Count(c.Moved, "file"), c.Already, c.Waiting)
 	return leftOut(stdout, c.Problems, "not marked")
 }
 
@@ -93,7 +94,7 @@ func leftOut(stdout io.Writer, problems []string, what string) error {
 		fmt.Fprintln(stdout, statusview.OneLine(text))
 	}
 	if n := len(problems); n > 0 {
-		return openError{fmt.Errorf("%d files %s", n, what)}
+		return openError{fmt.Errorf("%s %s", usage.Count(n, "file"), what)}
 	}
 	return nil
 }

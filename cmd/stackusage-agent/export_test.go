@@ -52,11 +52,11 @@ func TestExport(t *testing.T) {
 	_, err = f.Write([]byte("hour"))
 	must(t, err)
 	must(t, sp.Seal(f, name))
-	if got := in("status"); !strings.Contains(got.stdout, "\nwaiting for export   1 hours, 4 bytes\n") {
+	if got := in("status"); !strings.Contains(got.stdout, "\nwaiting for export   1 hour, 4 bytes\n") {
 		t.Errorf("status: %+v", got)
 	}
 	manifest := filepath.Join(to, "manifest.json")
-	if got := in("export", "--to", to); got.err != nil || got.stdout != "1 files written with 4 bytes, 0 were there\n"+manifest+" lists 1 files, "+hour.String()+" up to "+(hour+1).String()+"\n" {
+	if got := in("export", "--to", to); got.err != nil || got.stdout != "1 file written with 4 bytes, 0 were there\n"+manifest+" lists 1 file, "+hour.String()+" up to "+(hour+1).String()+"\n" {
 		t.Errorf("export: %+v", got)
 	}
 	m, err := delivery.ReadManifest(manifest)
@@ -74,7 +74,7 @@ func TestExport(t *testing.T) {
 		t.Errorf("another file: %+v", got)
 	}
 	give(m.Files)
-	if got := in("export", "--confirm", receipt); got.err != nil || got.stdout != "1 files marked as uploaded, 0 were before; 0 wait\n" {
+	if got := in("export", "--confirm", receipt); got.err != nil || got.stdout != "1 file marked as uploaded, 0 were before; 0 wait\n" {
 		t.Errorf("confirm: %+v", got)
 	}
 	if got := in("export", "--to", t.TempDir()); got.err != nil || got.stdout != "nothing to export: no hour waits\n" {

@@ -62,7 +62,7 @@ func (p *program) once(ctx context.Context, to *usage.Hour, stdout, stderr io.Wr
 	stop := tellProgress(j.Agent, stderr, tellEvery)
 	report, err := catchUp(ctx, j.Agent)
 	stop()
-	line := fmt.Sprintf("%d hours collected with %d rows, %d uploaded", report.Collected, report.Rows, report.Uploaded)
+	line := fmt.Sprintf("%s collected with %s, %d uploaded", usage.Count(report.Collected, "hour"), usage.Count(report.Rows, "row"), report.Uploaded)
 	if s, err := j.Status(); err == nil {
 		line += fmt.Sprintf("; %d wait to be %s; next hour %s", s.BacklogHours, waitFor(j.conf), s.NextHour)
 		if report.NotReady {
@@ -159,11 +159,11 @@ func (p *program) backfill(ctx context.Context, from, to usage.Hour, stdout, std
 	case to.Start().After(j.Now()):
 		return fmt.Errorf("--to %s is in the future: the stack reports no hour before its end", to)
 	}
-	fmt.Fprintf(stdout, "collecting %d hours from %s up to %s\n", to-from, from, to)
+	fmt.Fprintf(stdout, "collecting %s from %s up to %s\n", usage.Count(int(to-from), "hour"), from, to)
 	stop := tellProgress(j.Agent, stderr, tellEvery)
 	r, err := j.Backfill(ctx, from, to)
 	stop()
-	fmt.Fprintf(stdout, "%d hours collected with %d rows: %d for the first time, %d again; %d uploaded\n", r.Collected, r.Rows, r.Collected-r.Again, r.Again, r.Uploaded)
+	fmt.Fprintf(stdout, "%s collected with %s: %d for the first time, %d again; %d uploaded\n", usage.Count(r.Collected, "hour"), usage.Count(r.Rows, "row"), r.Collected-r.Again, r.Again, r.Uploaded)
 	if r.Again > 0 {
 		fmt.Fprint(stdout, afterBackfill)
 	}

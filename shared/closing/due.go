@@ -81,7 +81,7 @@ func (r Rules) Due(s State, now time.Time) error {
 	switch {
 	case s.Last == nil:
 		if until = r.Deadline(s); len(s.Missing) > 0 {
-			reason = fmt.Sprintf("%d hours missing, the first is %s", len(s.Missing), s.Missing[0])
+			reason = fmt.Sprintf("%s missing, the first is %s", usage.Count(len(s.Missing), "hour"), s.Missing[0])
 		}
 	case s.Declined && s.ReportingOff:
 		reason = "commerce declined a part of it, and usage reporting is off"
@@ -92,7 +92,7 @@ func (r Rules) Due(s State, now time.Time) error {
 		until = s.DeclinedSince.Add(repeatAfter[min(s.Last.Attempt, int64(len(repeatAfter)-1))])
 		reason = "commerce declined a part of it"
 	case s.ByHand && len(s.Missing) > 0:
-		until, reason = r.Deadline(s), fmt.Sprintf("%d hours missing, the first is %s, and a delivery may have them", len(s.Missing), s.Missing[0])
+		until, reason = r.Deadline(s), fmt.Sprintf("%s missing, the first is %s, and a delivery may have them", usage.Count(len(s.Missing), "hour"), s.Missing[0])
 		if again := s.Last.ClosedAt.Add(r.ReopenDelay); again.After(until) {
 			until = again
 		}

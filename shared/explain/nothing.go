@@ -73,7 +73,7 @@ func (r *run) nothing(ctx context.Context, there near) error {
 	if r.q.RecordID != "" {
 		return fmt.Errorf("%w: none of the %d revisions has a record %s", ErrNothing, len(r.made), r.q.RecordID)
 	}
-	text := fmt.Sprintf("the day has %d lines", there.lines)
+	text := "the day has " + usage.Count(there.lines, "line")
 	if there.meter > 0 {
 		text += fmt.Sprintf(", %d of the meter, none of them of the resource", there.meter)
 	}

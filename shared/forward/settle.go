@@ -10,6 +10,7 @@ import (
 	"stackusage/shared/outbox"
 	"stackusage/shared/outcome"
 	"stackusage/shared/telemetry"
+	"stackusage/shared/usage"
 )
 
 // settled reports whether an operator decided how the records end that commerce
@@ -96,7 +97,7 @@ func (f *Forwarder) endLone(ctx context.Context, s *sending, alone []lone, prove
 	}
 	switch {
 	case waits > 0:
-		cause = fmt.Errorf("%w: settled as accepted, and a read-back does not show %d records", last, waits)
+		cause = fmt.Errorf("%w: settled as accepted, and a read-back does not show %s", last, usage.Count(waits, "record"))
 	case silent > 0:
 		cause = fmt.Errorf("%w: %d records are not answered: %w", last, silent, errOnItsWay)
 	}

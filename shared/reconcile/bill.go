@@ -23,7 +23,7 @@ func (r *run) readBill(days map[usage.Day]*dayState) (*details.Rates, error) {
 		return nil, err
 	}
 	if f.others > 0 {
-		r.note("%d rows of the file are of subscriptions that this stack never named: another stack's, and left out", f.others)
+		r.note("%s of the file of subscriptions that this stack never named: another stack's, and left out", usage.Count(f.others, "row"))
 	}
 	for day := r.o.From; day <= r.o.To; day = day.Next() {
 		if month := details.Month(day); !f.months[month] {

@@ -68,7 +68,7 @@ func (r *run) readAnswer(hour usage.Hour) (map[meterKey]usage.Quantity, error) {
 		return nil, err
 	}
 	if sums.unreadable > 0 {
-		r.note("reported hour %s: %d rows of the saved response have no meter or no quantity that can be read; neither number includes them", hour.String(), sums.unreadable)
+		r.note("reported hour %s: %s of the saved response without a meter or a quantity that can be read; neither number includes them", hour.String(), usage.Count(sums.unreadable, "row"))
 	}
 	return sums.all(), nil
 }

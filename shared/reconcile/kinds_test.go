@@ -179,7 +179,7 @@ func TestReconcileOtherFiles(t *testing.T) {
 	t.Run("rows of another stack are left out, and counted", func(t *testing.T) {
 		r := w.reconcile(t, "20191210", "20191210", withBill(strings.ReplaceAll(text, `azureStack.SubscriptionId"":""`+tenant, `azureStack.SubscriptionId"":""`+ledgertest.Cloud(8))))
 		mustTell(t, r, map[string][]string{"2019-12-10": {"stack 1.25", "notInFile -1.25", "bill 0"}})
-		if len(r.Notes) != 1 || !strings.HasPrefix(r.Notes[0], "1 rows of the file are of subscriptions that this stack never named") {
+		if len(r.Notes) != 1 || !strings.HasPrefix(r.Notes[0], "1 row of the file of subscriptions that this stack never named") {
 			t.Errorf("%q", r.Notes)
 		}
 	})

@@ -45,8 +45,8 @@ func (f Finding) String() string {
 		return fmt.Sprintf("subscription %s is settled as of %s, and was of %s at %s (input %s)", f.Observed.Subscription, settled,
 			f.Observed.Tenant, usage.Point(f.Observed.ObservedAt), f.Observed.Input)
 	case Infrastructure:
-		return fmt.Sprintf("%d days have headers with another list of infrastructure subscriptions than the registration: %s (hash %s, last in input %s)",
-			f.Days, listText(f.List), f.Hash, f.Observed.Input)
+		return fmt.Sprintf("headers of %s have another list of infrastructure subscriptions than the registration: %s (hash %s, last in input %s)",
+			usage.Count(f.Days, "day"), listText(f.List), f.Hash, f.Observed.Input)
 	}
 	return "the list of infrastructure subscriptions is not confirmed: " + listText(f.List)
 }

@@ -2,6 +2,7 @@ package usage
 
 import (
 	"fmt"
+	"strings"
 	"time"
 )
 
@@ -30,6 +31,26 @@ func Span(d time.Duration) string {
 		return text
 	}
 	return fmt.Sprintf("%d s", d.Round(time.Second)/time.Second)
+}
+
+// Ago is how long ago a point in time is, as people are told: 12 s ago. One that is not
+// over yet by this clock, as another machine wrote it, is just now.
+func Ago(now, t time.Time) string {
+	if d := now.Sub(t); d >= time.Second/2 { // less is rounded to 0
+		return Span(d) + " ago"
+	}
+	return "just now"
+}
+
+// Count is a number of things: 1 row, 2 rows.
+func Count[N int | int64](n N, what string) string {
+	if n == 1 {
+		return "1 " + what
+	}
+	if strings.HasSuffix(what, "ch") { // batch
+		what += "e"
+	}
+	return fmt.Sprintf("%d %ss", n, what)
 }
 
 // ParsePoint reads what people write: an RFC 3339 time of any offset, with seconds or

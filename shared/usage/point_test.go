@@ -25,6 +25,31 @@ func TestAPointIsReadBack(t *testing.T) {
 	}
 }
 
+func TestATimeOfAnotherClockIsJustNow(t *testing.T) {
+	now := time.Date(2026, 11, 29, 10, 0, 0, 0, time.UTC)
+	for want, d := range map[string]time.Duration{"just now": 0, "1 s ago": time.Second, "6 h ago": 6 * time.Hour} {
+		if got := usage.Ago(now, now.Add(-d)); got != want {
+			t.Errorf("%s: %q, want %q", d, got, want)
+		}
+	}
+	for _, d := range []time.Duration{400 * time.Millisecond, -2 * time.Second, -3 * time.Hour} {
+		if got := usage.Ago(now, now.Add(-d)); got != "just now" {
+			t.Errorf("%s: %q", d, got)
+		}
+	}
+}
+
+func TestOneOfAThingHasNoPlural(t *testing.T) {
+	for want, got := range map[string]string{
+		"0 rows": usage.Count(0, "row"), "1 row": usage.Count(1, "row"), "2 rows": usage.Count(int64(2), "row"),
+		"1 batch": usage.Count(1, "batch"), "2 batches": usage.Count(2, "batch"),
+	} {
+		if got != want {
+			t.Errorf("%q, want %q", got, want)
+		}
+	}
+}
+
 func TestASpanIsReadable(t *testing.T) {
 	const day = 24 * time.Hour
 	for want, d := range map[string]time.Duration{

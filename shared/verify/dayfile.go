@@ -82,7 +82,7 @@ func (r *revision) compare() {
 			continue
 		}
 		r.state(&i)
-		if r.Check(i.Have != nil, r.File, "it has no line of %s: total %s of %d rows", named, i.Total, i.Rows) {
+		if r.Check(i.Have != nil, r.File, "it has no line of %s: total %s of %s", named, i.Total, form.Count(i.Rows, "row", "rows")) {
 			r.SameJSON(where, i.Have, form.Encode(i.DayLine))
 			if have.Record != nil && i.Record != nil {
 				r.SameJSON(where+" record", have.Record, i.Record)
@@ -208,7 +208,7 @@ func (r *revision) checkUsage() {
 		balance.Put(extsort.KeyOf(u.Key()...), billing.Item{DayLine: billing.DayLine{Total: u.Quantity, Rows: u.Rows}}, 0)
 	}
 	for key, i := range balance.All() {
-		r.Check(i.Rows == 0 && form.Sign(i.Total) == 0, file, "its lines of %q have %s less than the usage, of %d rows", key, i.Total, i.Rows)
+		r.Check(i.Rows == 0 && form.Sign(i.Total) == 0, file, "its lines of %q have %s less than the usage, of %s", key, i.Total, form.Count(i.Rows, "row", "rows"))
 	}
 }
 
@@ -234,8 +234,8 @@ func (l *look) checkStanding(last *revision) {
 		l.Check(!m.Found(), m.Where, "declined is %d; commerce accepted all of the last revision", m.Count("declined"))
 	case m.Found(): // checkOpen has named it
 	case recorded():
-		l.Waits(false, last.Where, "%d lines state something else than what commerce accepted; the app was recording that when they were looked at", short)
+		l.Waits(false, last.Where, "%s something else than what commerce accepted; the app was recording that when they were looked at", form.Count(short, "line states", "lines state"))
 	default:
-		l.Check(false, last.Where, "%d lines state something else than what commerce accepted, was carried and was waived, and the day is not in OpenDays", short)
+		l.Check(false, last.Where, "%s something else than what commerce accepted, was carried and was waived, and the day is not in OpenDays", form.Count(short, "line states", "lines state"))
 	}
 }

@@ -83,7 +83,7 @@ func (l *look) checkInputs() {
 // open no longer than it may be.
 func (l *look) checkOpen() {
 	m := l.mark
-	l.Waits(m.Count("declined") == 0, m.Where, "commerce declined %d records of revision %d, since %s", m.Count("declined"), m.Count("declinedRevision"), form.Show(m.When("declinedSince")))
+	l.Waits(m.Count("declined") == 0, m.Where, "commerce declined %s of revision %d, since %s", form.Count(m.Count("declined"), "record", "records"), m.Count("declinedRevision"), form.Show(m.When("declinedSince")))
 	in := map[string]bool{}
 	switch n := len(l.revisions); {
 	case l.isOpen():

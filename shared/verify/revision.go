@@ -163,7 +163,7 @@ func (r *revision) sent() iter.Seq2[[]byte, outcome] {
 			body := r.ReadFile(b.Blob, b.SHA256, &content)
 			records := content.Records
 			evidence.Need(bytes.Equal(body, form.Object("records", records)) && len(records) == b.Records && b.Records > 0 && b.Records <= 500 && len(body) == b.Bytes && len(body) <= 1_000_000 && b.Number == i+1,
-				b.Blob, "it is not batch %d with %d records in %d bytes, or too large", i+1, b.Records, b.Bytes)
+				b.Blob, "it is not batch %d with %s in %d bytes, or too large", i+1, form.Count(b.Records, "record", "records"), b.Bytes)
 			outcomes := r.answers(b, records)
 			for n, record := range records {
 				if !yield(record, outcomes[n]) {
@@ -186,7 +186,7 @@ func (r *revision) answers(b batch, records []json.RawMessage) []outcome {
 		r.out.Unsettled += int64(b.Records)
 		r.Check(r.Get(table.OpenDays, r.CloudID, r.Key).Found(), row.Where, "it has no final outcome, and OpenDays has no row %s", r.Key)
 		settleable := !row.When("declinedSince").IsZero() || row.Count("unread") >= 3 || row.Count("tries") >= 5 // by an operator
-		r.Waits(!settleable, row.Where, "%d records have no outcome after %d tries; the last met: %.300s", b.Records, row.Count("tries"), row.Text("lastResponse"))
+		r.Waits(!settleable, row.Where, "%s no outcome after %s; the last met: %.300s", form.Count(b.Records, "record has", "records have"), form.Count(row.Count("tries"), "try", "tries"), row.Text("lastResponse"))
 		return make([]outcome, len(records))
 	}
 	path, sum := row.Text("receipt"), row.Text("receiptSha256")
@@ -196,7 +196,7 @@ func (r *revision) answers(b batch, records []json.RawMessage) []outcome {
 		Outcomes []outcome
 	}
 	r.ReadFile(path, sum, &receipt)
-	evidence.Need(receipt.Batch == r.partition()+"_"+number && len(receipt.Outcomes) == len(records), path, "it is not the receipt of batch %s_%s with %d records", r.partition(), number, len(records))
+	evidence.Need(receipt.Batch == r.partition()+"_"+number && len(receipt.Outcomes) == len(records), path, "it is not the receipt of batch %s_%s with %s", r.partition(), number, form.Count(len(records), "record", "records"))
 	tally := map[string]int{}
 	for i, o := range receipt.Outcomes {
 		tally[o.Status]++

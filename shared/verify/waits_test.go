@@ -59,7 +59,7 @@ func TestADayThatIsBeingRecordedAsDeclinedIsNoDifference(t *testing.T) {
 		before, between func(*memstore.Tables)
 		want            string
 	}{
-		"nothing is recorded":                       {want: "is not in OpenDays"},
+		"nothing is recorded":                       {want: "1 line states something else than what commerce accepted, was carried and was waived, and the day is not in OpenDays"},
 		"it is recorded":                            {before: record},
 		"it is recorded when the day has been read": {between: record, want: "was recording"},
 		"the revision is still there": {before: func(s *memstore.Tables) { put(t, s, table.OpenDays, cloudID, day+"_0001", table.Props{}) },

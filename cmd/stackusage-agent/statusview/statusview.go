@@ -34,7 +34,7 @@ func (v View) Print(w io.Writer, now time.Time) error {
 	row("registration", "%s", v.CloudID)
 	row("spool", "%s", v.Spool)
 	if s := v.Status; s != nil {
-		row("reported", "%s, %s ago, by pid %d, version %s", usage.Point(s.Updated), usage.Span(now.Sub(s.Updated)), s.PID, OneLine(s.Version))
+		row("reported", "%s, %s, by pid %d, version %s", usage.Point(s.Updated), usage.Ago(now, s.Updated), s.PID, OneLine(s.Version))
 		row("last hour collected", "%s", hourAt(s.LastSealed, s.LastCollected))
 		row("last hour uploaded", "%s", hourAt(s.LastUploaded, s.LastUpload))
 		row("next hour", "%s", v.NextDue)
@@ -51,7 +51,7 @@ func (v View) Print(w io.Writer, now time.Time) error {
 		if v.ByHand {
 			waiting = "waiting for export"
 		}
-		row(waiting, "%d hours, %d bytes", s.BacklogHours, s.BacklogBytes)
+		row(waiting, "%s, %s", usage.Count(s.BacklogHours, "hour"), usage.Count(s.BacklogBytes, "byte"))
 		if s.OldestSpooled != nil {
 			row("oldest of these", "%s", s.OldestSpooled)
 		}

@@ -233,7 +233,7 @@ func Looked(s status.Status) string {
 	if s.Sweep == nil {
 		return text + ", Sweep has not run"
 	}
-	text += fmt.Sprintf(", Sweep ran %s (%s ago)", usage.Point(s.Sweep.At), usage.Span(max(0, s.Now.Sub(s.Sweep.At)))) // it may run while the status is read
+	text += fmt.Sprintf(", Sweep ran %s (%s)", usage.Point(s.Sweep.At), usage.Ago(s.Now, s.Sweep.At)) // it may run while the status is read
 	if s.Sweep.Version != "" {
 		text += ", app " + s.Sweep.Version
 	}

@@ -1,7 +1,6 @@
 package cli
 
 import (
-	"fmt"
 	"strings"
 
 	"github.com/cockroachdb/apd/v3"
@@ -43,15 +42,7 @@ func Rounded(q usage.Quantity, min, max int) (text string, rounded bool) {
 }
 
 // Count is a number of things: 1 row, 2 rows.
-func Count[N int | int64](n N, what string) string {
-	if n == 1 {
-		return "1 " + what
-	}
-	if strings.HasSuffix(what, "ch") { // batch
-		what += "e"
-	}
-	return fmt.Sprintf("%d %ss", n, what)
-}
+func Count[N int | int64](n N, what string) string { return usage.Count(n, what) }
 
 // Resource is how tables show a resource: the last part of a resource URI, and its resource
 // group. Behind the provider stand pairs of type and name; where they do not, a name has a

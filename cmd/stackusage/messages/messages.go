@@ -71,7 +71,7 @@ func (r Row) why() string {
 		return fmt.Sprintf("dismissed by %s %s: %s", r.Decided.By, usage.Point(r.Decided.At), r.Decided.Reason)
 	}
 	if r.Resent > 0 {
-		return r.Reason + fmt.Sprintf("; sent again %d times", r.Resent)
+		return r.Reason + "; sent again " + cli.Count(r.Resent, "time")
 	}
 	return r.Reason
 }

@@ -80,7 +80,7 @@ stackusage quarantine redrive --hour 2019-12-10T19:00Z --fixed rows.ndjson --dry
 		req.Progress = func(rows int64) {
 			if time.Since(last) > 5*time.Second {
 				last = time.Now()
-				fmt.Fprintf(e.Stderr, "%d rows validated\n", rows)
+				fmt.Fprintf(e.Stderr, "%s validated\n", cli.Count(rows, "row"))
 			}
 		}
 		out, err := redriver(storage).Redrive(ctx, req)

@@ -200,7 +200,7 @@ func (c *canary) waiting(ctx context.Context, revision int64) string {
 	}
 	for _, b := range batches {
 		if b.State != outbox.BatchDone {
-			return fmt.Sprintf("its batch was sent %d times; the last response of commerce: %q", b.Tries, b.LastResponse)
+			return fmt.Sprintf("its batch was sent %s; the last response of commerce: %q", usage.Count(b.Tries, "time"), b.LastResponse)
 		}
 	}
 	return fmt.Sprintf("%d batches of it are listed", len(batches))

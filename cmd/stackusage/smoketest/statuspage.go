@@ -98,7 +98,7 @@ func (p *statusPage) read(ctx context.Context) (string, error) {
 		return "", fmt.Errorf("%s does not answer as the Status function does (%.200s): is --app-url another app's?", p.url, oneLine(err))
 	}
 	off := usage.Span(time.Until(s.Now).Abs())
-	return fmt.Sprintf("%d days open, %d revisions open, %d messages failed; its clock differs by %s", len(s.OpenDays), len(s.OpenRevisions), s.FailedMessages, off), nil
+	return fmt.Sprintf("%s open, %s open, %s failed; its clock differs by %s", usage.Count(len(s.OpenDays), "day"), usage.Count(len(s.OpenRevisions), "revision"), usage.Count(s.FailedMessages, "message"), off), nil
 }
 
 func decodeStatus(body []byte) (s status.Status, err error) {

@@ -161,7 +161,7 @@ func run(ctx context.Context, e *cli.Env, f flags) error {
 	o.Progress = func(day usage.Day, lines int64) {
 		if lines%1024 == 0 && time.Since(last) >= 2*time.Second {
 			last = time.Now()
-			fmt.Fprintf(e.Stderr, "usage: day %s, %d lines so far\n", day, lines)
+			fmt.Fprintf(e.Stderr, "usage: day %s, %s so far\n", day, cli.Count(lines, "line"))
 		}
 	}
 	meters, err := meter.BuiltIn()
@@ -213,5 +213,5 @@ func asked(o usagereport.Options) string {
 }
 
 func closedText(c usagelines.Coverage) string {
-	return fmt.Sprintf("%d of %d days closed", c.Closed, max(c.Days, c.Closed))
+	return fmt.Sprintf("%d of %s closed", c.Closed, cli.Count(max(c.Days, c.Closed), "day"))
 }

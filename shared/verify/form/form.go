@@ -55,6 +55,14 @@ func DashedGUID(s string) string {
 	return n[:8] + "-" + n[8:12] + "-" + n[12:16] + "-" + n[16:20] + "-" + n[20:]
 }
 
+// Count is a number of things in words: 1 record has, 2 records have.
+func Count[N int | int64](n N, one, many string) string {
+	if n == 1 {
+		return "1 " + one
+	}
+	return fmt.Sprintf("%d %s", n, many)
+}
+
 // AnyGUID is a pattern of GUIDs with dashes and without.
 const AnyGUID = `([0-9a-fA-F]{32}|[0-9a-fA-F]{8}(-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12})`
 

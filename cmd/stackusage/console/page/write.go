@@ -37,7 +37,7 @@ var layout = template.Must(template.New("").Funcs(Funcs).ParseFS(files, "layout.
 // Funcs are the functions of templates.
 var Funcs = template.FuncMap{
 	"point":    usage.Point,
-	"ago":      func(now, t time.Time) string { return usage.Span(now.Sub(t)) + " ago" },
+	"ago":      usage.Ago,
 	"href":     Href,
 	"quantity": func(q usage.Quantity) Cell { return Quantity(q) },
 	"amount":   func(q usage.Quantity) Cell { return Amount(q) },
