@@ -37,7 +37,7 @@ func AskCorrect(ctx context.Context, store table.Store, id ID, h Hour, replaces 
 			case other == leaving:
 				return nil, fmt.Errorf("file %s is about to be excluded: %w", c.standing.Counts, reasoned.ErrDecided)
 			case other != "":
-				return nil, fmt.Errorf("file %s is about to take the hour over; wait for it or keep it out first: %w", other, reasoned.ErrDecided)
+				return nil, errTakesOver(other)
 			case c.standing.Counts != replaces:
 				return nil, ErrMoved
 			}
@@ -62,9 +62,8 @@ func AskCorrect(ctx context.Context, store table.Store, id ID, h Hour, replaces 
 
 // readNewClaim is readClaim of a file that may have no row yet.
 func readNewClaim(ctx context.Context, store table.Store, id ID) (claim, error) {
-	c := claim{id: id}
-	var err error
-	if c.fileTag, err = readRow(ctx, store, id, id.key(), &c.file); errors.Is(err, table.ErrNotFound) {
+	c, err := readFile(ctx, store, id)
+	if errors.Is(err, table.ErrNotFound) {
 		err = nil
 	}
 	if err == nil {

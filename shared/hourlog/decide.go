@@ -50,12 +50,23 @@ type claim struct {
 // the pointer as the decision left it, or later. The other way round a decision
 // in between would go unseen, for a writer of the file's row alone.
 func readClaim(ctx context.Context, store table.Store, id ID) (claim, error) {
-	c := claim{id: id}
-	var err error
-	if c.fileTag, err = readRow(ctx, store, id, id.key(), &c.file); err == nil {
+	c, err := readFile(ctx, store, id)
+	if err == nil {
 		c.standTag, err = readRow(ctx, store, id, id.pointer(), &c.standing)
 	}
 	return c, err
+}
+
+// readFile reads the file alone.
+func readFile(ctx context.Context, store table.Store, id ID) (c claim, err error) {
+	c.id = id
+	c.fileTag, err = readRow(ctx, store, id, id.key(), &c.file)
+	return c, err
+}
+
+// errTakesOver is why nothing is decided about an hour that a file is about to take over.
+func errTakesOver(sha16 string) error {
+	return fmt.Errorf("file %s is about to take the hour over; wait for it or keep it out first: %w", sha16, reasoned.ErrDecided)
 }
 
 func readRow(ctx context.Context, store table.Store, id ID, key string, h *Hour) (table.Tag, error) {
@@ -102,14 +113,22 @@ func changeAs(ctx context.Context, store table.Store, id ID, read func(context.C
 	}
 }
 
+// decideAs is changeAs for a decision, which has a reason. verb is what an error calls it.
+func decideAs(ctx context.Context, store table.Store, id ID, verb string, why reasoned.Decision, read func(context.Context, table.Store, ID) (claim, error), step func(c *claim) ([]table.Op, error)) (h Hour, err error) {
+	if err = why.Check(); err == nil {
+		h, err = changeAs(ctx, store, id, read, step)
+	}
+	if err != nil {
+		return h, fmt.Errorf("%s hour %s: %w", verb, id, err)
+	}
+	return h, nil
+}
+
 // KeepOut decides a conflict for the file that counts: id's file counts for
 // good nowhere. A decision to let it take over that has not been carried out
 // is withdrawn. Repeating it changes nothing.
 func KeepOut(ctx context.Context, store table.Store, id ID, why reasoned.Decision) (Hour, error) {
-	if err := why.Check(); err != nil {
-		return Hour{}, fmt.Errorf("keep out hour %s: %w", id, err)
-	}
-	h, err := change(ctx, store, id, func(c *claim) ([]table.Op, error) {
+	return decideAs(ctx, store, id, "keep out", why, readClaim, func(c *claim) ([]table.Op, error) {
 		switch {
 		case c.file.Verdict == KeptOut, c.file.Verdict == Voided && !c.file.TakesOver():
 			return nil, nil
@@ -132,27 +151,20 @@ func KeepOut(ctx context.Context, store table.Store, id ID, why reasoned.Decisio
 		}
 		return ops, nil
 	})
-	if err != nil {
-		return h, fmt.Errorf("keep out hour %s: %w", id, err)
-	}
-	return h, nil
 }
 
 // AskTakeOver decides that id's file takes the place of the one that counts.
 // The file counts when IngestHour has read it again and TakeOver commits; until
 // then the hour's usage days stay open. Repeating it changes nothing.
 func AskTakeOver(ctx context.Context, store table.Store, id ID, why reasoned.Decision) (Hour, error) {
-	if err := why.Check(); err != nil {
-		return Hour{}, fmt.Errorf("supersede hour %s: %w", id, err)
-	}
-	h, err := change(ctx, store, id, func(c *claim) ([]table.Op, error) {
+	return decideAs(ctx, store, id, "supersede", why, readClaim, func(c *claim) ([]table.Op, error) {
 		switch {
 		case c.standing.Counts == id.SHA16, c.standing.Challenger == id.SHA16:
 			return nil, nil // done, or on its way
 		case c.standing.Challenger == leaving:
 			return nil, fmt.Errorf("file %s is about to be excluded; wait for it: %w", c.standing.Counts, reasoned.ErrDecided)
 		case c.standing.Challenger != "":
-			return nil, fmt.Errorf("file %s is about to take the hour over; wait for it or keep it out first: %w", c.standing.Challenger, reasoned.ErrDecided)
+			return nil, errTakesOver(c.standing.Challenger)
 		case !c.file.Verdict.mayTakeOver():
 			return nil, fmt.Errorf("its verdict is %s, not %s, %s, %s or %s: %w", c.file.Verdict, Conflict, Duplicate, Voided, Excluded, reasoned.ErrDecided)
 		}
@@ -163,10 +175,6 @@ func AskTakeOver(ctx context.Context, store table.Store, id ID, why reasoned.Dec
 		c.standing.Challenger = id.SHA16
 		return []table.Op{c.setFile(), c.setStanding()}, nil
 	})
-	if err != nil {
-		return h, fmt.Errorf("supersede hour %s: %w", id, err)
-	}
-	return h, nil
 }
 
 // TakeOver makes id's file count in place of the one that does, as AskTakeOver

@@ -91,7 +91,7 @@ func announceExclusion(ctx context.Context, store table.Store, id ID, why reason
 		case other == leaving:
 			return nil, nil // on its way
 		case other != "" && !byEnd:
-			return nil, fmt.Errorf("file %s is about to take the hour over; wait for it or keep it out first: %w", other, reasoned.ErrDecided)
+			return nil, errTakesOver(other)
 		case other != "":
 			challenger, err := readClaim(ctx, store, ID{id.CloudID, id.Hour, other})
 			if err != nil {

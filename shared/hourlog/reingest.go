@@ -2,7 +2,6 @@ package hourlog
 
 import (
 	"context"
-	"errors"
 	"fmt"
 
 	"stackusage/shared/reasoned"
@@ -17,35 +16,18 @@ func (h Hour) AwaitsReingest() bool { return h.Decision == DecisionReingest && h
 // final verdict is final for the functions, not for a person. IngestHour does it.
 // Repeating it before that changes nothing.
 func AskReingest(ctx context.Context, store table.Store, id ID, why reasoned.Decision) (Hour, error) {
-	err := why.Check()
-	var h Hour
-	for try := 1; err == nil; try++ {
-		h, err = askReingest(ctx, store, id, why)
-		if !errors.Is(err, table.ErrChanged) || try == reasoned.Tries {
-			break
+	// Of a rejected file the hour need not have a pointer.
+	return decideAs(ctx, store, id, "reingest", why, readFile, func(c *claim) ([]table.Op, error) {
+		switch {
+		case c.file.AwaitsReingest():
+			return nil, nil
+		case c.file.Verdict != Rejected:
+			return nil, fmt.Errorf("its verdict is %s, not %s: %w", c.file.Verdict, Rejected, reasoned.ErrDecided)
 		}
-		err = nil
-	}
-	if err != nil {
-		return h, fmt.Errorf("reingest hour %s: %w", id, err)
-	}
-	return h, nil
-}
-
-func askReingest(ctx context.Context, store table.Store, id ID, why reasoned.Decision) (h Hour, err error) {
-	c := claim{id: id}
-	if c.fileTag, err = readRow(ctx, store, id, id.key(), &c.file); err != nil {
-		return h, err
-	}
-	switch {
-	case c.file.AwaitsReingest():
-		return c.file, nil
-	case c.file.Verdict != Rejected:
-		return c.file, fmt.Errorf("its verdict is %s, not %s: %w", c.file.Verdict, Rejected, reasoned.ErrDecided)
-	}
-	c.file.decide(DecisionReingest, why)
-	if err := c.file.checkEarlier(); err != nil {
-		return c.file, err
-	}
-	return c.file, store.Apply(ctx, table.UsageHours, id.partition(), c.setFile())
+		c.file.decide(DecisionReingest, why)
+		if err := c.file.checkEarlier(); err != nil {
+			return nil, err
+		}
+		return []table.Op{c.setFile()}, nil
+	})
 }
