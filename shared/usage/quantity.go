@@ -135,6 +135,14 @@ func (q Quantity) decimal() *apd.Decimal {
 	return q.d
 }
 
+// Abs is q without its sign.
+func (q Quantity) Abs() Quantity {
+	if q.Sign() < 0 {
+		return Quantity{}.Sub(q)
+	}
+	return q
+}
+
 // Sign is -1, 0 or +1.
 func (q Quantity) Sign() int { return q.decimal().Sign() }
 

@@ -175,17 +175,10 @@ func first(a, b bool) int {
 func (r Row) weight(o Options) usage.Quantity {
 	for i, q := range [...]*usage.Quantity{r.Change, r.Amount, r.Quantity} {
 		if q != nil && (i > 0 || !o.ByAmount) {
-			return abs(*q)
+			return q.Abs()
 		}
 	}
 	return usage.Quantity{}
-}
-
-func abs(q usage.Quantity) usage.Quantity {
-	if q.Sign() < 0 {
-		return usage.Quantity{}.Sub(q)
-	}
-	return q
 }
 
 // take adds a row to the others. Their quantities are of several meters.

@@ -114,11 +114,11 @@ func (r *run) name(row *Row, s sum) {
 func mover(meters []sum, change usage.Quantity) *Mover {
 	var most Mover
 	for _, m := range meters {
-		if c := m.Of[0].Amount.Sub(m.Of[1].Amount); abs(c).Sub(abs(most.Change)).Sign() > 0 {
+		if c := m.Of[0].Amount.Sub(m.Of[1].Amount); c.Abs().Sub(most.Change.Abs()).Sign() > 0 {
 			most = Mover{m.meterName(), c}
 		}
 	}
-	if most.Change.Sign() == 0 || most.Change.Sign() != change.Sign() || abs(most.Change).Add(abs(most.Change)).Sub(abs(change)).Sign() < 0 {
+	if most.Change.Sign() == 0 || most.Change.Sign() != change.Sign() || most.Change.Abs().Add(most.Change.Abs()).Sub(change.Abs()).Sign() < 0 {
 		return nil
 	}
 	return &most
@@ -131,7 +131,7 @@ func Percent(change, before usage.Quantity) string {
 		return ""
 	}
 	c, _ := new(big.Rat).SetString(change.String())
-	b, _ := new(big.Rat).SetString(abs(before).String())
+	b, _ := new(big.Rat).SetString(before.Abs().String())
 	text := c.Quo(c.Mul(c, big.NewRat(100, 1)), b).FloatString(1)
 	if c.Sign() > 0 {
 		text = "+" + text

@@ -116,7 +116,7 @@ func (r *run) move(row item) {
 		return
 	}
 	if r.mover != nil {
-		if less := abs(*row.Row.Change).Sub(abs(*r.mover.Row.Change)).Sign(); less < 0 || less == 0 && r.mover.Key.compare(row.Key) < 0 {
+		if less := row.Row.Change.Abs().Sub(r.mover.Row.Change.Abs()).Sign(); less < 0 || less == 0 && r.mover.Key.compare(row.Key) < 0 {
 			return
 		}
 	}

@@ -256,10 +256,3 @@ func (a *answer) addMeter(row usagereport.Row) {
 	}
 	a.meters = append(a.meters, meterChoice{row.MeterID, strings.TrimSuffix(row.Meter, adminSuffix), row.Unit, row.Lines})
 }
-
-func abs(q usage.Quantity) usage.Quantity {
-	if q.Sign() < 0 {
-		return usage.Quantity{}.Sub(q)
-	}
-	return q
-}

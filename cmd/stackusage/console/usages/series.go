@@ -125,7 +125,7 @@ func (a *answer) series(r *page.Request) (all []series) {
 		}
 		all[i].add(row, m.quantity)
 	}
-	slices.SortStableFunc(all, func(x, y series) int { return abs(y.Total).Sub(abs(x.Total)).Sign() })
+	slices.SortStableFunc(all, func(x, y series) int { return y.Total.Abs().Sub(x.Total.Abs()).Sign() })
 	all = slices.DeleteFunc(all, func(s series) bool { return s.Total.Sign() == 0 && len(s.Days) == 0 })
 	for len(all) > maxSeries {
 		last := all[len(all)-1]
