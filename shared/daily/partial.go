@@ -38,9 +38,11 @@ func WritePartial(w io.Writer, header PartialHeader, sums iter.Seq2[Sum, error])
 	if err != nil {
 		return linefile.File{}, fmt.Errorf("write partial of %s, hour %s: %w", header.UsageDay, header.ReportedHour, err)
 	}
+	var line []byte
 	for s, err := range sums {
 		if err == nil {
-			err = out.Line(s, s.Rows)
+			line = s.AppendJSON(line[:0])
+			err = out.Raw(line, s.Rows)
 		}
 		if err != nil {
 			return linefile.File{}, fmt.Errorf("write partial of %s, hour %s: %w", header.UsageDay, header.ReportedHour, err)

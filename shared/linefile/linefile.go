@@ -49,12 +49,12 @@ type File struct {
 // Writer writes a line file. Who writes it counts its records, and the lines that
 // carry or waive something.
 type Writer struct {
-	gz   *gz.Writer
-	enc  *json.Encoder // of header and trailer
-	body *json.Encoder // of the lines
-	text hash.Hash     // of the lines
-	sum  hash.Hash
-	size countWriter
+	gz    *gz.Writer
+	enc   *json.Encoder // of header and trailer
+	text  hash.Hash     // of the lines
+	sum   hash.Hash
+	size  countWriter
+	lines []byte // encoded, and not compressed yet
 	Trailer
 	Records int64
 	Carried int64
@@ -72,9 +72,8 @@ func (c *countWriter) Write(p []byte) (int, error) {
 func NewWriter(w io.Writer, header any) (*Writer, error) {
 	out := &Writer{sum: sha256.New(), text: sha256.New()}
 	out.gz = gz.NewWriter(io.MultiWriter(w, out.sum, &out.size))
-	out.enc, out.body = json.NewEncoder(out.gz), json.NewEncoder(io.MultiWriter(out.gz, out.text))
+	out.enc = json.NewEncoder(out.gz)
 	out.enc.SetEscapeHTML(false)
-	out.body.SetEscapeHTML(false)
 	if err := out.enc.Encode(header); err != nil {
 		return nil, err
 	}
@@ -83,13 +82,39 @@ func NewWriter(w io.Writer, header any) (*Writer, error) {
 
 // Line writes a line that so many rows of the usage API are behind.
 func (w *Writer) Line(v any, rows int64) error {
+	line, err := Encode(v)
+	if err != nil {
+		return err
+	}
+	return w.Raw(line, rows)
+}
+
+// blockBytes is how many bytes of lines are compressed and hashed at once.
+const blockBytes = 64 << 10
+
+// Raw is Line for a line that is encoded, without its line feed. It keeps no hold of it.
+func (w *Writer) Raw(line []byte, rows int64) error {
 	w.Lines++
 	w.Rows += rows
-	return w.body.Encode(v)
+	w.lines = append(append(w.lines, line...), '\n')
+	if len(w.lines) < blockBytes {
+		return nil
+	}
+	return w.flush()
+}
+
+func (w *Writer) flush() error {
+	w.text.Write(w.lines)
+	_, err := w.gz.Write(w.lines)
+	w.lines = w.lines[:0]
+	return err
 }
 
 // Close writes the trailer, and says what the file holds.
 func (w *Writer) Close() (File, error) {
+	if err := w.flush(); err != nil {
+		return File{}, err
+	}
 	if err := w.enc.Encode(trailerLine{&w.Trailer}); err != nil {
 		return File{}, err
 	}
