@@ -24,7 +24,7 @@ const module = "stackusage/"
 //	handlers    router, HTTP resources, reply
 //	edges       commerce azurestore activation invoke
 //	workflows   imports ingest closing forward sweep redrive queue status reconcile decisions
-//	domain      usage meter prices landing delivery registration registrar linefile daily settlement outcome table
+//	domain      usage rowsums meter prices landing delivery registration registrar linefile daily settlement outcome table
 //	            reasoned openday hourlog daybook outbox review
 //	base        strictjson telemetry content gz spill functions
 //
@@ -33,7 +33,7 @@ const module = "stackusage/"
 var floors = []floor{
 	{"base", nil, []string{"shared/strictjson", "shared/telemetry", "shared/content", "shared/gz", "shared/parquet", "shared/spill", "functions"}},
 	{"domain", []string{"base"}, []string{
-		"shared/usage", "shared/meter", "shared/landing", "shared/delivery", "shared/registration", "shared/registration/resource", "shared/registrar", "shared/registry", "shared/prices",
+		"shared/usage", "shared/rowsums", "shared/meter", "shared/landing", "shared/delivery", "shared/registration", "shared/registration/resource", "shared/registrar", "shared/registry", "shared/prices",
 		"shared/linefile", "shared/daily", "shared/settlement", "shared/outcome", "shared/table",
 		"shared/reasoned", "shared/openday", "shared/hourlog", "shared/daybook", "shared/outbox", "shared/review", "shared/calendar", "shared/focus",
 	}},

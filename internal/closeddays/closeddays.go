@@ -162,7 +162,7 @@ func (s *Stack) close(ctx context.Context, day usage.Day, how Revision) error {
 
 // sources are what the next revision of a day is made of; free removes what they need.
 func (s *Stack) sources(day usage.Day) (from daily.Sources, free func(), err error) {
-	sums, err := daily.NewAggregator(s.TempDir, 0)
+	sums, err := daily.NewAggregator(s.TempDir, 0, nil)
 	if err != nil {
 		return from, func() {}, err
 	}

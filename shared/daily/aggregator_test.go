@@ -1,7 +1,9 @@
 package daily_test
 
 import (
+	"encoding/hex"
 	"math/big"
+	"math/rand/v2"
 	"os"
 	"path/filepath"
 	"slices"
@@ -131,7 +133,7 @@ func TestASummerWithoutRecordsHasNoSumsAndNoDays(t *testing.T) {
 }
 
 func TestASummerNeedsItsFolder(t *testing.T) {
-	if s, err := daily.NewAggregator(filepath.Join(t.TempDir(), "none"), 10); err == nil {
+	if s, err := daily.NewAggregator(filepath.Join(t.TempDir(), "none"), 10, nil); err == nil {
 		s.Close()
 		t.Error("a folder that does not exist was taken")
 	}
@@ -198,10 +200,11 @@ func damageRuns(t *testing.T, dir string) {
 
 func TestARunThatCannotBeReadIsAnErrorOfTheDayAtHand(t *testing.T) {
 	dir := t.TempDir()
-	records := []usage.Record{
-		record(t, usage.Shown{ResourceURI: "/a"}, "2019-12-10T18:00:00Z", "1"),
-		record(t, usage.Shown{ResourceURI: "/b"}, "2019-12-10T18:00:00Z", "1"),
-		record(t, usage.Shown{ResourceURI: "/c"}, "2019-12-10T18:00:00Z", "1"),
+	var records []usage.Record
+	for i, uri := range []string{"/a", "/b", "/c"} { // with texts that cannot be made shorter: the file has more than one block
+		noise := make([]byte, 100<<10)
+		rand.NewChaCha8([32]byte{byte(i)}).Read(noise)
+		records = append(records, record(t, usage.Shown{ResourceURI: uri, Tags: hex.EncodeToString(noise)}, "2019-12-10T18:00:00Z", "1"))
 	}
 	s := summer(t, dir, 3, records)
 	defer s.Close()

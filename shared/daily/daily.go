@@ -26,15 +26,6 @@ type Sum struct {
 	key usage.Key
 }
 
-// newSum is the sum of one record.
-func newSum(r usage.Record) Sum {
-	return Sum{
-		Shown: r.Shown, Quantity: r.Quantity, Rows: 1,
-		Hours: usage.HourSet(0).With(r.Hour.OfDay()),
-		Day:   r.Hour.Day(), key: r.Shown.Key(),
-	}
-}
-
 // FirstHour is the first hour of the day that carried usage.
 func (s Sum) FirstHour() usage.Hour {
 	if list := s.Hours.Hours(); len(list) > 0 {
@@ -44,7 +35,12 @@ func (s Sum) FirstHour() usage.Hour {
 }
 
 // Key is the normal form of what the sum is of.
-func (s Sum) Key() usage.Key { return s.key }
+func (s Sum) Key() usage.Key {
+	if s.key == (usage.Key{}) {
+		return s.Shown.Key()
+	}
+	return s.key
+}
 
 // add reads another sum of the same key and day.
 func (s *Sum) add(t Sum) {
@@ -60,4 +56,4 @@ func compare(s, t Sum) int {
 }
 
 // compareKeys orders sums by day, then by key.
-func compareKeys(s, t Sum) int { return cmp.Or(cmp.Compare(s.Day, t.Day), s.key.Compare(t.key)) }
+func compareKeys(s, t Sum) int { return cmp.Or(cmp.Compare(s.Day, t.Day), s.Key().Compare(t.Key())) }

@@ -77,7 +77,7 @@ func rules(t testing.TB) daily.Rules {
 // summer is a Aggregator that holds records.
 func summer(t failer, dir string, spill int, records []usage.Record) *daily.Aggregator {
 	t.Helper()
-	s, err := daily.NewAggregator(dir, spill)
+	s, err := daily.NewAggregator(dir, spill, nil)
 	if err != nil {
 		t.Fatal(err)
 	}

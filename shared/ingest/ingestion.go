@@ -51,7 +51,7 @@ type Ingestion struct {
 
 // New begins with nothing. Whoever makes it closes it.
 func New(settings Settings, id hourlog.ID) (*Ingestion, error) {
-	sums, err := daily.NewAggregator(settings.TempDir, settings.SpillSums)
+	sums, err := daily.NewAggregator(settings.TempDir, settings.SpillSums, nil)
 	if err != nil {
 		return nil, err
 	}

@@ -1,0 +1,158 @@
+package rowsums
+
+import (
+	"bytes"
+	"cmp"
+	"encoding/binary"
+	"slices"
+
+	"stackusage/shared/usage"
+)
+
+// item is a total on its way: its texts packed, and its key.
+type item struct {
+	key, shown []byte
+	hour       usage.Hour
+	quantity   usage.Quantity
+	rows       int64
+}
+
+// add takes in an item of the same key.
+func (it *item) add(other *item) {
+	it.quantity = it.quantity.Add(other.quantity)
+	it.rows += other.rows
+	if bytes.Equal(it.shown, other.shown) {
+		return
+	}
+	a, _ := shownOf(string(it.shown))
+	b, _ := shownOf(string(other.shown))
+	it.shown = appendShown(it.shown[:0], a.Least(b))
+}
+
+func (it *item) total() Total {
+	shown, _ := shownOf(string(it.shown))
+	return Total{Shown: shown, Hour: it.hour, Quantity: it.quantity, Rows: it.rows}
+}
+
+// cursor goes through items in order of their keys. An item is valid until the next.
+type cursor interface {
+	next() (more bool, err error)
+	item() *item
+}
+
+// merge goes through the items of several cursors, each key once.
+type merge struct {
+	waiting []cursor // that were not asked yet
+	heap    []cursor // the one with the least key first
+	total   item
+}
+
+func newMerge(cursors ...cursor) *merge { return &merge{waiting: cursors} }
+
+func (m *merge) next() (bool, error) {
+	for ; len(m.waiting) > 0; m.waiting = m.waiting[1:] {
+		m.heap = append(m.heap, m.waiting[0])
+		if err := m.advance(len(m.heap) - 1); err != nil {
+			return false, err
+		}
+	}
+	if len(m.heap) == 0 {
+		return false, nil
+	}
+	t, first := &m.total, m.heap[0].item()
+	t.key, t.shown = append(t.key[:0], first.key...), append(t.shown[:0], first.shown...)
+	t.hour, t.quantity, t.rows = first.hour, first.quantity, first.rows
+	for {
+		if err := m.advance(0); err != nil {
+			return false, err
+		}
+		if len(m.heap) == 0 || !bytes.Equal(m.heap[0].item().key, t.key) {
+			return true, nil
+		}
+		t.add(m.heap[0].item())
+	}
+}
+
+// advance moves the cursor at place i of the heap on, and puts the heap in order.
+func (m *merge) advance(i int) error {
+	more, err := m.heap[i].next()
+	if err != nil {
+		return err
+	}
+	if !more {
+		last := len(m.heap) - 1
+		m.heap[i], m.heap = m.heap[last], m.heap[:last]
+		if i == last {
+			return nil
+		}
+	}
+	for i > 0 && m.less(i, (i-1)/2) {
+		m.swap(i, (i-1)/2)
+		i = (i - 1) / 2
+	}
+	for {
+		least := i
+		for child := 2*i + 1; child <= 2*i+2 && child < len(m.heap); child++ {
+			if m.less(child, least) {
+				least = child
+			}
+		}
+		if least == i {
+			return nil
+		}
+		m.swap(i, least)
+		i = least
+	}
+}
+
+func (m *merge) less(i, j int) bool {
+	return bytes.Compare(m.heap[i].item().key, m.heap[j].item().key) < 0
+}
+
+func (m *merge) swap(i, j int) { m.heap[i], m.heap[j] = m.heap[j], m.heap[i] }
+
+// sorter puts the totals of a table in order. It keeps its memory for the next time.
+type sorter struct {
+	keys  arena
+	order []sortKey
+	table *table
+	at    int
+	it    item
+	key   []byte
+}
+
+// sortKey is an entry of the table, and its key: the first bytes in which keys of one
+// day may differ, and all of them.
+type sortKey struct {
+	first uint64
+	key   span
+	entry uint32
+}
+
+// of is a cursor over the totals of a table.
+func (s *sorter) of(t *table) cursor {
+	s.table, s.at, s.order = t, -1, s.order[:0]
+	s.keys.reset()
+	for i := range uint32(t.n) {
+		e := t.at(i)
+		s.key = appendKey(s.key[:0], t.texts.get(e.shown), e.hour)
+		s.order = append(s.order, sortKey{binary.BigEndian.Uint64(s.key[8:]), s.keys.put(s.key), i})
+	}
+	slices.SortFunc(s.order, func(a, b sortKey) int {
+		x, y := s.keys.get(a.key), s.keys.get(b.key)
+		return cmp.Or(bytes.Compare(x[:8], y[:8]), cmp.Compare(a.first, b.first), bytes.Compare(x[16:], y[16:]))
+	})
+	return s
+}
+
+func (s *sorter) next() (bool, error) {
+	if s.at++; s.at >= len(s.order) {
+		return false, nil
+	}
+	o := s.order[s.at]
+	e := s.table.at(o.entry)
+	s.it = item{s.keys.get(o.key), s.table.texts.get(e.shown), e.hour, e.quantity, e.rows}
+	return true, nil
+}
+
+func (s *sorter) item() *item { return &s.it }
