@@ -4,8 +4,10 @@ import (
 	"bytes"
 	"compress/gzip"
 	"context"
+	"errors"
 	"io"
 	"math/rand/v2"
+	"os"
 	"strings"
 	"testing"
 	"time"
@@ -136,5 +138,37 @@ func TestARaisedLimitIsRead(t *testing.T) {
 	r.done(t, "IngestHour", landedMessage(blob))
 	if h := r.hourRow(t, blob); h.Verdict != hourlog.Accepted || h.Limit != 0 {
 		t.Errorf("%+v", h)
+	}
+}
+
+// TestAnHourMayTakeSoMuchDisk: over the limit it is rejected with it, and a higher one
+// has it ingested. A disk that others have filled is no verdict, but a try that failed.
+func TestAnHourMayTakeSoMuchDisk(t *testing.T) {
+	t.Parallel()
+	r := registered(t)
+	r.Settings.Limits = landing.Limits{Disk: 1}
+	blob := r.ingest(t, hour22, rowsOf(hour22)...)
+	h := r.hourRow(t, blob)
+	if h.Verdict != hourlog.Rejected || h.Code != landing.RejectedTooLarge || h.Limit != 1 || h.LimitOf != landing.OfDisk || !strings.Contains(h.Reason, "MAX_HOUR_DISK") {
+		t.Fatalf("%+v", h)
+	}
+	r.Settings.Limits = landing.Limits{Disk: 1, Bytes: landing.DefaultMaxBytes + 1}
+	r.done(t, "IngestHour", landedMessage(blob))
+	if h := r.hourRow(t, blob); h.Verdict != hourlog.Rejected {
+		t.Fatalf("another limit was raised: %+v", h)
+	}
+	r.Settings.Limits = landing.Limits{Disk: 100_000}
+	r.done(t, "IngestHour", landedMessage(blob))
+	if h := r.hourRow(t, blob); h.Verdict != hourlog.Accepted || h.Limit != 0 || h.LimitOf != "" {
+		t.Errorf("%+v", h)
+	}
+	if left, err := os.ReadDir(r.Settings.TempDir); err != nil || len(left) > 0 {
+		t.Errorf("left on disk: %v, %v", left, err)
+	}
+	r.Settings.TempDir = "/proc/no-such-folder" // nothing can be written
+	blob = r.land(t, hour23, rowsOf(hour23)...)
+	r.fails(t, "IngestHour", landedMessage(blob))
+	if _, err := hourlog.Read(t.Context(), r.Tables, hourID(blob)); !errors.Is(err, table.ErrNotFound) {
+		t.Errorf("a verdict where there was no disk: %v", err)
 	}
 }

@@ -42,7 +42,8 @@ type Config struct {
 
 	MaxHourBytes int64 `env:"MAX_HOUR_BYTES" default:"2147483648" help:"bytes that an hour blob may unpack to; a larger one is rejected"`
 	MaxHourRows  int64 `env:"MAX_HOUR_ROWS" default:"20000000" help:"rows that an hour blob may have; one with more is rejected"`
-	SpillSums    int   `env:"SPILL_SUMS" default:"50000" help:"sums that IngestHour keeps in memory before it spills to temporary disk"`
+	MaxHourDisk  int64 `env:"MAX_HOUR_DISK" default:"134217728" help:"bytes of temporary disk that adding up an hour blob may take; one that needs more is rejected"`
+	SpillSums    int   `env:"SPILL_SUMS" default:"110000" help:"sums that IngestHour keeps in memory before it spills to temporary disk"`
 
 	BehindAuthentication bool `env:"BEHIND_APP_SERVICE_AUTH" default:"false" help:"App Service authentication is in front and requires a sign-in: HTTP functions want its X-MS-CLIENT-PRINCIPAL, and record who it names; false ignores that header"`
 
@@ -133,6 +134,7 @@ func (c Config) validate(bad map[string]bool) error {
 		check("SWEEP_LOOKBACK", bad["SWEEP_GRACE"] || c.SweepLookback > c.SweepGrace, "above SWEEP_GRACE"),
 		check("MAX_HOUR_BYTES", c.MaxHourBytes > 0, "above zero"),
 		check("MAX_HOUR_ROWS", c.MaxHourRows > 0, "above zero"),
+		check("MAX_HOUR_DISK", c.MaxHourDisk > 0, "above zero"),
 		check("SPILL_SUMS", c.SpillSums > 0, "above zero"),
 		check("INSTANCE_MEMORY_MB", c.InstanceMemory >= 512, "512 or above"),
 		check("INVOCATION_LIMIT", c.InvocationLimit > 0, "above zero"),

@@ -35,7 +35,7 @@ func TestReadConfig(t *testing.T) {
 		want := Config{
 			CommerceEndpoint: "https://commerce.example.com", SettlingHours: 6, CloseDelay: 48 * time.Hour, ReopenDelay: 6 * time.Hour, ForwardRetry: 30 * time.Second, SendLimit: 5 * time.Minute,
 			SweepSchedule: "0 */5 * * * *", SweepGrace: 15 * time.Minute, SweepLookback: 14 * 24 * time.Hour,
-			MaxHourBytes: 2 << 30, MaxHourRows: 20_000_000, SpillSums: 50_000, InstanceMemory: 2048, InvocationLimit: 28 * time.Minute, LogLevel: "info",
+			MaxHourBytes: 2 << 30, MaxHourRows: 20_000_000, MaxHourDisk: 128 << 20, SpillSums: 110_000, InstanceMemory: 2048, InvocationLimit: 28 * time.Minute, LogLevel: "info",
 		}
 		if diff := cmp.Diff(want, got); diff != "" {
 			t.Errorf("config (-want +got):\n%s", diff)
@@ -102,6 +102,7 @@ func TestReadConfig(t *testing.T) {
 		{"a look-back within the grace", goodEnv("SWEEP_LOOKBACK", "10m"), []string{"setting SWEEP_LOOKBACK: must be above SWEEP_GRACE"}},
 		{"no bytes", goodEnv("MAX_HOUR_BYTES", "0"), []string{"setting MAX_HOUR_BYTES: must be above zero"}},
 		{"no rows", goodEnv("MAX_HOUR_ROWS", "0"), []string{"setting MAX_HOUR_ROWS: must be above zero"}},
+		{"no disk", goodEnv("MAX_HOUR_DISK", "0"), []string{"setting MAX_HOUR_DISK: must be above zero"}},
 		{"no sums", goodEnv("SPILL_SUMS", "0"), []string{"setting SPILL_SUMS: must be above zero"}},
 		{"an instance without memory", goodEnv("INSTANCE_MEMORY_MB", "256"), []string{"setting INSTANCE_MEMORY_MB: must be 512 or above"}},
 		{"no time to work", goodEnv("INVOCATION_LIMIT", "0s"), []string{"setting INVOCATION_LIMIT: must be above zero"}},

@@ -129,7 +129,7 @@ func newApp(getenv func(string) string, c Config, stdout io.Writer) (*app, error
 		Now:            now,
 		Settings: handlers.Settings{
 			Rules:           closing.Rules{SettlingHours: c.SettlingHours, LatenessLimit: c.LatenessLimit, CloseDelay: c.CloseDelay, ReopenDelay: c.ReopenDelay},
-			Limits:          landing.Limits{Bytes: c.MaxHourBytes, Rows: c.MaxHourRows},
+			Limits:          landing.Limits{Bytes: c.MaxHourBytes, Rows: c.MaxHourRows, Disk: c.MaxHourDisk},
 			SpillSums:       c.SpillSums,
 			TempDir:         temp,
 			ForwardRetry:    c.ForwardRetry,

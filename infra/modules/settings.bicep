@@ -64,7 +64,8 @@ var ofHandler = {
   SWEEP_LOOKBACK: '336h'
   MAX_HOUR_BYTES: '2147483648'
   MAX_HOUR_ROWS: '20000000'
-  SPILL_SUMS: '50000'
+  MAX_HOUR_DISK: '134217728'
+  SPILL_SUMS: '110000'
   INSTANCE_MEMORY_MB: string(instanceMemoryMB)
   INVOCATION_LIMIT: '28m'
   BEHIND_APP_SERVICE_AUTH: 'true' // sign-in.bicep puts it in front of every call

@@ -24,20 +24,29 @@ type File struct {
 	path string
 	sum  hash.Hash
 	size int64
+	disk *Disk
 }
 
 // New makes an empty file in dir; empty means the system's.
-func New(dir, prefix string) (*File, error) {
+func New(dir, prefix string) (*File, error) { return NewOn(nil, dir, prefix) }
+
+// NewOn is New of a file that takes from disk what is written to it, until it is
+// discarded.
+func NewOn(disk *Disk, dir, prefix string) (*File, error) {
 	f, err := os.CreateTemp(dir, prefix)
 	if err != nil {
 		return nil, fmt.Errorf("make temporary file: %w", err)
 	}
-	return &File{file: f, path: f.Name(), sum: sha256.New()}, nil
+	return &File{file: f, path: f.Name(), sum: sha256.New(), disk: disk}, nil
 }
 
 // Write appends to the file.
 func (f *File) Write(p []byte) (int, error) {
+	if err := f.disk.Take(int64(len(p))); err != nil {
+		return 0, err
+	}
 	n, err := f.file.Write(p)
+	f.disk.Free(int64(len(p) - n))
 	f.sum.Write(p[:n])
 	f.size += int64(n)
 	return n, err
@@ -67,4 +76,5 @@ func (f *File) Put(ctx context.Context, to Putter, container, name string) error
 func (f *File) Discard() {
 	f.file.Close()
 	os.Remove(f.path)
+	f.disk.Free(f.size)
 }

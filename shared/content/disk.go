@@ -22,7 +22,7 @@ func (d *Disk) Take(bytes int64) error {
 		return nil
 	}
 	if d.limit > 0 && d.used+bytes > d.limit {
-		return fmt.Errorf("%w: %d bytes", ErrOverDisk, d.limit)
+		return fmt.Errorf("%w: MAX_HOUR_DISK is %d bytes", ErrOverDisk, d.limit)
 	}
 	d.used += bytes
 	return nil

@@ -53,8 +53,9 @@ type Hour struct {
 	Verdict      Verdict   `col:"verdict"`
 	Code         string    `col:"code,omitempty"` // of a rejection
 	Reason       string    `col:"reason,omitempty"`
-	Limit        int64     `col:"limit,omitempty"` // that the blob was over; a higher one has it ingested again
-	Blob         string    `col:"blob"`            // container and name
+	Limit        int64     `col:"limit,omitempty"`   // that the blob was over; a higher one has it ingested again
+	LimitOf      string    `col:"limitOf,omitempty"` // landing.OfDisk: the limit is not that of the code
+	Blob         string    `col:"blob"`              // container and name
 	SHA256       string    `col:"sha256,omitempty"`
 	RowSetHash   string    `col:"rowSetHash,omitempty"`
 	Bytes        int64     `col:"bytes"`
@@ -128,7 +129,7 @@ func Record(ctx context.Context, store table.Store, id ID, h Hour) (Verdict, err
 		if err := table.Decode(have.Props, &old); err != nil {
 			return "", fmt.Errorf("record hour %s as %s: %w", id, h.Verdict, err)
 		}
-		limitRaised := old.Limit > 0 && (h.Verdict != Rejected || h.Limit > old.Limit)
+		limitRaised := old.Limit > 0 && (h.Verdict != Rejected || h.LimitOf != old.LimitOf || h.Limit > old.Limit)
 		if old.Verdict.Final() && !limitRaised && !old.AwaitsReingest() {
 			return old.Verdict, nil
 		}

@@ -57,15 +57,17 @@ func (g Ingester) IngestHour(ctx context.Context, name landing.Name) error {
 // may be registered by now, a limit may have been raised, an operator may have
 // decided that the file takes the place of the one that counts, or leaves it.
 func (g Ingester) Again(have hourlog.Hour) bool {
-	return !have.Verdict.Final() || have.TakesOver() || have.Leaves() || have.AwaitsReingest() || have.Limit > 0 && g.limit(have.Code) > have.Limit
+	return !have.Verdict.Final() || have.TakesOver() || have.Leaves() || have.AwaitsReingest() || have.Limit > 0 && g.limit(have.Code, have.LimitOf) > have.Limit
 }
 
-// limit is the bound that a code of rejection is about; 0 if it is about none.
-func (g Ingester) limit(code string) int64 {
-	switch code {
-	case landing.RejectedTooLarge:
+// limit is the bound that a rejection is about; 0 if it is about none.
+func (g Ingester) limit(code, of string) int64 {
+	switch {
+	case of == landing.OfDisk:
+		return cmp.Or(g.Limits.Disk, landing.DefaultMaxDisk)
+	case code == landing.RejectedTooLarge:
 		return cmp.Or(g.Limits.Bytes, landing.DefaultMaxBytes)
-	case landing.RejectedTooManyRows:
+	case code == landing.RejectedTooManyRows:
 		return cmp.Or(g.Limits.Rows, landing.DefaultMaxRows)
 	}
 	return 0
@@ -107,7 +109,7 @@ func (g Ingester) validate(ctx context.Context, id hourlog.ID, name landing.Name
 	var rejection *landing.Rejection
 	if errors.As(err, &rejection) && !have.TakesOver() && !have.OutByEnd() {
 		hour.Verdict, hour.Code, hour.Reason = hourlog.Rejected, rejection.Code, rejection.Reason
-		hour.Limit = g.limit(rejection.Code)
+		hour.LimitOf, hour.Limit = rejection.LimitOf, g.limit(rejection.Code, rejection.LimitOf)
 		verdict, err = hourlog.Record(ctx, g.Tables, id, hour)
 	}
 	return verdict, hour, err

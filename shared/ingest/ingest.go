@@ -1,6 +1,7 @@
 package ingest
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -70,8 +71,17 @@ func (i *ingesting) run(ctx context.Context, name landing.Name, body io.Reader) 
 	}
 	limits := i.Limits
 	if name.Corrected { // its rows count already, whatever the limits are now
-		limits = landing.Limits{Bytes: math.MaxInt64, Rows: math.MaxInt64}
+		limits = landing.Limits{Bytes: math.MaxInt64, Rows: math.MaxInt64, Disk: math.MaxInt64}
 	}
+	i.Settings.Disk = content.NewDisk(cmp.Or(limits.Disk, landing.DefaultMaxDisk))
+	verdict, err := i.ingest(ctx, name, body, limits)
+	if errors.Is(err, content.ErrOverDisk) {
+		err = &landing.Rejection{Code: landing.RejectedTooLarge, LimitOf: landing.OfDisk, Reason: fmt.Sprintf("adding up its rows: %v", err)}
+	}
+	return verdict, err
+}
+
+func (i *ingesting) ingest(ctx context.Context, name landing.Name, body io.Reader, limits landing.Limits) (hourlog.Verdict, error) {
 	r, err := landing.NewReader(body, name, limits)
 	if err != nil {
 		return "", err

@@ -35,6 +35,7 @@ import (
 type Settings struct {
 	TempDir   string                 // for runs and files on their way to storage; empty: the system's
 	SpillSums int                    // sums in memory before a run goes to disk
+	Disk      *content.Disk          // that runs and files take from; nil: without bound
 	Region    func(usage.Day) string // of rows of a day that name no location; nil: there is one
 	Days      []usage.Day            // that get a partial also where no row is of them, in order: hourlog.OwnDays
 }
@@ -51,7 +52,7 @@ type Ingestion struct {
 
 // New begins with nothing. Whoever makes it closes it.
 func New(settings Settings, id hourlog.ID) (*Ingestion, error) {
-	sums, err := daily.NewAggregator(settings.TempDir, settings.SpillSums, nil)
+	sums, err := daily.NewAggregator(settings.TempDir, settings.SpillSums, settings.Disk)
 	if err != nil {
 		return nil, err
 	}
@@ -78,7 +79,7 @@ func (in *Ingestion) Row(line landing.Line) error {
 	}
 	if in.rejected == nil {
 		var err error
-		if in.rejected, err = newRejectedFile(in.settings.TempDir); err != nil {
+		if in.rejected, err = newRejectedFile(in.settings); err != nil {
 			return err
 		}
 	}
@@ -153,7 +154,7 @@ func (in *Ingestion) putPartial(ctx context.Context, blobs content.Putter, h hou
 
 // writePartial makes the file of one usage day. The caller discards it.
 func (in *Ingestion) writePartial(h hourlog.Hour, header landing.Header, day usage.Day, sums iter.Seq2[daily.Sum, error]) (*content.File, linefile.File, error) {
-	f, err := content.New(in.settings.TempDir, "partial-")
+	f, err := content.NewOn(in.settings.Disk, in.settings.TempDir, "partial-")
 	if err != nil {
 		return nil, linefile.File{}, err
 	}

@@ -37,8 +37,8 @@ type RejectedRow struct {
 	Row    []byte `json:"row"`
 }
 
-func newRejectedFile(dir string) (*rejectedFile, error) {
-	file, err := content.New(dir, "quarantine-")
+func newRejectedFile(s Settings) (*rejectedFile, error) {
+	file, err := content.NewOn(s.Disk, s.TempDir, "quarantine-")
 	if err != nil {
 		return nil, err
 	}

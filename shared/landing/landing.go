@@ -179,9 +179,13 @@ func ParseName(container, blob string) (Name, error) {
 // Rejection says why a blob is refused whole. It is stored, so its codes are
 // public and do not change.
 type Rejection struct {
-	Code   string // one of the Rejected... constants
-	Reason string // a sentence for people
+	Code    string // one of the Rejected... constants
+	Reason  string // a sentence for people
+	LimitOf string // the limit that it is about, where that is not the code's: OfDisk
 }
+
+// OfDisk is the limit of temporary disk. A blob over it is RejectedTooLarge, too.
+const OfDisk = "disk"
 
 // Error makes a Rejection an error; Reader returns it wrapped or bare.
 func (r *Rejection) Error() string { return r.Code + ": " + r.Reason }

@@ -23,12 +23,14 @@ import (
 type Limits struct {
 	Bytes int64 // decompressed; default 2 GiB
 	Rows  int64 // default 20,000,000
+	Disk  int64 // temporary disk while the rows are added up; default 128 MiB
 }
 
 // Defaults of Limits, and the bound of a header: a tenant map of 100,000
 // subscriptions fits.
 const (
 	DefaultMaxBytes = 2 << 30
+	DefaultMaxDisk  = 128 << 20
 	DefaultMaxRows  = 20_000_000
 	maxHeader       = 16 << 20
 )

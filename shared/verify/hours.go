@@ -160,7 +160,8 @@ func (l *look) checkVerdict(f *hourblob.File, others []*hourblob.File) {
 	}
 	decided := f.Text("decision") != "" && f.Text("decisionReason") != "" && f.Text("decidedBy") != "" && !f.When("decidedAt").IsZero()
 	code, limit := f.Text("code"), f.Count("limit") // which may be another now
-	overLimit := code == "TooLarge" && f.Unpacked > limit || code == "TooManyRows" && f.Records > limit
+	// How much temporary disk an hour took is known to none but who ingested it.
+	overLimit := code == "TooLarge" && (f.Unpacked > limit || f.Text("limitOf") == "disk" && limit > 0) || code == "TooManyRows" && f.Records > limit
 	read := !form.Among(verdict, "unregistered", "rejected")
 	wrong := cmp.Or(
 		form.When(verdict == "unregistered" && accepts && swept, "the registration accepts the hour"),
