@@ -77,33 +77,56 @@ func DashedGUID(s string) string {
 // the four dashes or, as two of the stack's meters are written, without. The
 // nil GUID names nothing.
 func CheckGUID(s string) error {
+	guid, zeros := scanGUID(s)
 	switch {
 	case s == "":
 		return errors.New("missing")
-	case !isGUID(s):
+	case !guid:
 		return errors.New("not a GUID")
-	case NormalGUID(s) == nilGUID:
+	case zeros:
 		return errors.New("all zeros")
 	}
 	return nil
 }
 
-var nilGUID = strings.Repeat("0", 32)
+const (
+	guidLength     = 36
+	dashlessLength = 32
+)
+
+// scanGUID reports whether s is a GUID, and whether it is the nil GUID.
+func scanGUID[T string | []byte](s T) (guid, zeros bool) {
+	dashed := len(s) == guidLength
+	if !dashed && len(s) != dashlessLength {
+		return false, false
+	}
+	var digits byte
+	for i := range len(s) {
+		c := s[i]
+		if dashed && (i == 8 || i == 13 || i == 18 || i == 23) {
+			if c != '-' {
+				return false, false
+			}
+			continue
+		}
+		if !isHex[c] {
+			return false, false
+		}
+		digits |= c
+	}
+	return true, digits == '0'
+}
+
+var isHex = func() (is [256]bool) {
+	for _, c := range []byte("0123456789abcdefABCDEF") {
+		is[c] = true
+	}
+	return is
+}()
 
 func isGUID(s string) bool {
-	if len(s) == 36 && (s[8] != '-' || s[13] != '-' || s[18] != '-' || s[23] != '-') {
-		return false
-	}
-	n := NormalGUID(s)
-	if len(n) != 32 || len(s) != 32 && len(s) != 36 {
-		return false
-	}
-	for i := range len(n) {
-		if !strings.Contains("0123456789abcdef", n[i:i+1]) {
-			return false
-		}
-	}
-	return true
+	guid, _ := scanGUID(s)
+	return guid
 }
 
 func orEmpty(s string) string {

@@ -2,6 +2,8 @@ package usage_test
 
 import (
 	"encoding/json"
+	"errors"
+	"io/fs"
 	"os"
 	"path/filepath"
 	"testing"
@@ -11,33 +13,41 @@ import (
 	"stackusage/shared/usage"
 )
 
-// recording reads a file of real bytes. They are kept beside the project;
-// without them a test skips, except where they must be: in CI.
-func recording(t testing.TB, name string) []byte {
-	t.Helper()
+// readRecording reads a file of real bytes, which are kept beside the project.
+func readRecording(name string) ([]byte, error) {
 	dir := os.Getenv("STACKUSAGE_RECORDINGS")
 	if dir == "" {
 		dir = filepath.Join("..", "..", "..", "shared", "recordings")
 	}
-	b, err := os.ReadFile(filepath.Join(dir, name))
-	if err == nil {
-		return b
-	}
-	if os.Getenv("CI") != "" {
-		t.Fatalf("recording %s must be there in CI; set STACKUSAGE_RECORDINGS: %v", name, err)
-	}
-	t.Skipf("recording %s is not here; set STACKUSAGE_RECORDINGS to its folder", name)
-	return nil
+	return os.ReadFile(filepath.Join(dir, name))
 }
 
-// realRows are the rows of one reported hour of a real stack.
+// readRows reads the rows of one reported hour of a real stack.
+func readRows() ([]json.RawMessage, error) {
+	text, err := readRecording("2019-12-10T19.json")
+	if err != nil {
+		return nil, err
+	}
+	var answer struct{ Value []json.RawMessage }
+	err = json.Unmarshal(text, &answer)
+	return answer.Value, err
+}
+
+// realRows are those rows. Without the recording a test skips, except where it
+// must be: in CI.
 func realRows(t testing.TB) []json.RawMessage {
 	t.Helper()
-	var answer struct{ Value []json.RawMessage }
-	if err := json.Unmarshal(recording(t, "2019-12-10T19.json"), &answer); err != nil {
+	rows, err := readRows()
+	switch {
+	case err == nil:
+		return rows
+	case !errors.Is(err, fs.ErrNotExist):
 		t.Fatal(err)
+	case os.Getenv("CI") != "":
+		t.Fatalf("the recording must be there in CI; set STACKUSAGE_RECORDINGS: %v", err)
 	}
-	return answer.Value
+	t.Skip("recording 2019-12-10T19.json is not here; set STACKUSAGE_RECORDINGS to its folder")
+	return nil
 }
 
 func TestEveryRealRowIsAccepted(t *testing.T) {

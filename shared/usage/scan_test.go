@@ -1,0 +1,330 @@
+package usage_test
+
+import (
+	"bytes"
+	"encoding/json"
+	"math/rand/v2"
+	"slices"
+	"strings"
+	"testing"
+
+	"stackusage/internal/badinput"
+	"stackusage/internal/devstack/azurestack"
+	"stackusage/shared/usage"
+)
+
+// stackRow is a row as a stack writes it, of 900 bytes and more with info for additionalInfo.
+func stackRow(quantity, uri, tags, info string) []byte {
+	var inst azurestack.Instance
+	inst.Resources.ResourceURI, inst.Resources.Location = uri, "northwest"
+	inst.Resources.Tags, inst.Resources.AdditionalInfo = tags, info
+	name := subscription + "-" + guidUpper
+	return azurestack.Encode(azurestack.Record{
+		ID:   "/subscriptions/39c82aed-b2b7-4a66-abdb-611de00bf11e/providers/Microsoft.Commerce/UsageAggregate/" + name,
+		Name: name, Type: "Microsoft.Commerce/UsageAggregate",
+		Properties: azurestack.Properties{
+			SubscriptionID: subscription, UsageStartTime: "2019-12-10T18:00:00+00:00", UsageEndTime: "2019-12-10T19:00:00+00:00",
+			InstanceData: string(azurestack.Encode(inst)), Quantity: json.Number(quantity), MeterID: guidUpper, Name: name,
+		},
+	})
+}
+
+const vmInfo = `{"ServiceType":"Standard_F2s","ImageType":null,"Publisher":"MicrosoftWindowsServer","Offer":"WindowsServer","Sku":"2016-Datacenter"}`
+
+// stackRows are rows of the known shape: each must take the fast path.
+func stackRows() [][]byte {
+	return [][]byte{
+		stackRow("16.461425899527967", resourceURI, "", ""),
+		stackRow("1.0", resourceURI, "null", vmInfo),
+		stackRow("8.3819031715393066E-08", resourceURI, `{"RG":"rg","testTag":"1"}`, vmInfo),
+		stackRow("0", resourceURI, `{"path":"C:\\temp","Dept":"größe"}`, "InUse"),
+		stackRow("123456789012345678901234.567", resourceURI+"/blobServices/default", "{}", `{}`),
+	}
+}
+
+// scanned is what the fast path makes of a line, if it takes it.
+func scanned(s *usage.Scanner, line []byte) (usage.Record, bool) {
+	r, ok := s.Scan(line)
+	if !ok {
+		return usage.Record{}, false
+	}
+	shown, ok := r.Shown()
+	return usage.Record{Shown: shown, Hour: r.Hour, Quantity: r.Quantity}, ok
+}
+
+// checkScan holds the fast path against the plain one: what it takes, both read alike.
+func checkScan(t *testing.T, s *usage.Scanner, line []byte, reported usage.Hour) bool {
+	t.Helper()
+	got, ok := scanned(s, line)
+	if !ok {
+		return false
+	}
+	want, rejection := usage.ParseRecord(line, reported)
+	if rejection != nil {
+		t.Fatalf("the fast path takes what is rejected with %s: %s\n%q", rejection.Code, rejection.Reason, line)
+	}
+	if got.Shown != want.Shown || got.Hour != want.Hour || !got.Quantity.Equal(want.Quantity) || got.Quantity.String() != want.Quantity.String() {
+		t.Fatalf("the fast path reads %+v, the plain path %+v\n%q", got, want, line)
+	}
+	return true
+}
+
+func TestScanTakesRowsOfTheKnownShape(t *testing.T) {
+	reported := hour(t, "2019-12-10T19:00:00Z")
+	s := usage.NewScanner(reported)
+	for _, line := range stackRows() {
+		if !checkScan(t, s, line, reported) {
+			t.Errorf("not taken: %s", line)
+		}
+	}
+}
+
+func TestScanTakesEveryRealRow(t *testing.T) {
+	reported := hour(t, "2019-12-10T19:00:00Z")
+	s := usage.NewScanner(reported)
+	for _, row := range realRows(t) {
+		if !checkScan(t, s, row, reported) {
+			t.Errorf("not taken: %s", row)
+		}
+	}
+}
+
+// Rows that differ from the known shape are for the plain path, good or bad.
+func TestScanLeavesOtherRowsToThePlainPath(t *testing.T) {
+	good := string(stackRows()[2])
+	change := func(old, with string) string {
+		if !strings.Contains(good, old) {
+			t.Fatalf("the good row has no %s", old)
+		}
+		return strings.Replace(good, old, with, 1)
+	}
+	reported := hour(t, "2019-12-10T19:00:00Z")
+	for name, line := range map[string]string{
+		"nothing":                          "",
+		"a space before":                   " " + good,
+		"a space after":                    good + " ",
+		"a space between":                  change(`,"meterId"`, `, "meterId"`),
+		"two values":                       good + good,
+		"cut in the middle":                good[:len(good)/2],
+		"cut at the end":                   good[:len(good)-1],
+		"a name twice":                     change(`"quantity":`, `"quantity":1,"quantity":`),
+		"a name twice, at the end":         change(`"meterId":`, `"meterId":"x","meterId":`),
+		"a name in another case":           change(`"meterId"`, `"MeterId"`),
+		"another order":                    change(`"subscriptionId":"`+subscription+`",`, ``),
+		"a name more":                      change(`"properties":{`, `"properties":{"new":1,`),
+		"an escape in a name":              change(`"name":"`, `"name":"\u0030`),
+		"an escape in the id":              change(`{"id":"/`, `{"id":"\/`),
+		"a control character in the id":    change(`{"id":"/`, "{\"id\":\"\x1f/"),
+		"no ASCII in the id":               change(`{"id":"/`, `{"id":"ß/`),
+		"another type":                     change(`UsageAggregate","p`, `Usage","p`),
+		"a quantity in a text":             change(`8.3819031715393066E-08`, `"8.3819031715393066E-08"`),
+		"a quantity below zero":            change(`8.3819031715393066E-08`, `-8.3819031715393066E-08`),
+		"a quantity out of bounds":         change(`8.3819031715393066E-08`, `1e21`),
+		"a quantity that is no number":     change(`8.3819031715393066E-08`, `01`),
+		"two numbers":                      change(`8.3819031715393066E-08`, `1,2`),
+		"a window of two hours":            change(`T18:00`, `T17:00`),
+		"a window after the reported hour": strings.NewReplacer("T18:00", "T20:00", "T19:00", "T21:00").Replace(good),
+		"a window before there was any":    strings.ReplaceAll(good, "2019-12", "2015-12"),
+		"a quote in instanceData":          change(`\"tags\"`, `"tags\"`),
+		"instanceData that is an object":   change(`"instanceData":"{`, `"instanceData":{`),
+		"a line over the limit":            change(`{"id":"`, `{"id":"`+strings.Repeat("x", usage.MaxLine)),
+	} {
+		t.Run(name, func(t *testing.T) {
+			s := usage.NewScanner(reported)
+			if _, ok := scanned(s, []byte(line)); ok {
+				t.Errorf("taken: %.1000s", line)
+			}
+		})
+	}
+}
+
+// The instanceData of rows that Scan takes may be anything; Shown takes what the plain path takes.
+func TestShownTakesWhatThePlainPathTakes(t *testing.T) {
+	reported := hour(t, "2019-12-10T19:00:00Z")
+	good := instanceText(goodResource())
+	for name, text := range map[string]string{
+		"good":                       good,
+		"other order":                `{"Microsoft.Resources":{"tags":"t","resourceUri":"` + resourceURI + `"}}`,
+		"a space":                    strings.Replace(good, ":", ": ", 1),
+		"an escape in a tag":         strings.Replace(good, `"tags":""`, `"tags":"R\u0026D\n\/"`, 1),
+		"a surrogate pair":           strings.Replace(good, `"tags":""`, `"tags":"\ud83d\ude00"`, 1),
+		"half a surrogate pair":      strings.Replace(good, `"tags":""`, `"tags":"\ud83d"`, 1),
+		"tags that are an object":    strings.Replace(good, `"tags":""`, `"tags":{"a": 1}`, 1),
+		"tags that are null":         strings.Replace(good, `"tags":""`, `"tags":null`, 1),
+		"a name twice":               strings.Replace(good, `"tags":""`, `"tags":"","tags":""`, 1),
+		"a name in two cases":        strings.Replace(good, `"tags":""`, `"tags":"","Tags":""`, 1),
+		"a field that nobody knows":  strings.Replace(good, `"tags":""`, `"tags":"","new":""`, 1),
+		"a value after":              good + "{}",
+		"a byte order mark":          "\ufeff" + good,
+		"no JSON":                    "{",
+		"nothing":                    "",
+		"a location beyond its size": strings.Replace(good, "northwest", strings.Repeat("x", 257), 1),
+		"a C1 control in a tag":      strings.Replace(good, `"tags":""`, "\"tags\":\"\u0085\u007f\"", 1),
+		"a C1 control in the URI":    strings.Replace(good, `/resourcegroups`, "\u0085/resourcegroups", 1),
+		"a resource URI of dots":     strings.Replace(good, `/resourcegroups`, "/../resourcegroups", 1),
+	} {
+		t.Run(name, func(t *testing.T) {
+			// As encoding/json escapes it, and as a stack does.
+			for _, quoted := range []string{string(lineOf(t, object{"": text}))[4:], string(azurestack.Encode(map[string]string{"": text}))[4:]} {
+				row := string(stackRow("1", resourceURI, "", ""))
+				from, to := strings.Index(row, `"{`), strings.Index(row, `,"quantity"`)
+				line := []byte(row[:from] + strings.TrimSuffix(quoted, "}") + row[to:])
+				s := usage.NewScanner(reported)
+				if _, rejection := usage.ParseRecord(line, reported); checkScan(t, s, line, reported) != (rejection == nil) {
+					t.Errorf("the plain path says %+v, the fast path the contrary: %s", rejection, line)
+				}
+			}
+		})
+	}
+}
+
+func TestScanRemembersMoreWindowsThanOne(t *testing.T) {
+	reported := hour(t, "2019-12-10T19:00:00Z")
+	s := usage.NewScanner(reported)
+	line := stackRows()[0]
+	for range 3 {
+		for n := range 9 {
+			day := []byte("2019-12-0" + string(rune('1'+n)) + "T")
+			other := bytes.ReplaceAll(line, []byte("2019-12-10T"), day)
+			if !checkScan(t, s, other, reported) {
+				t.Errorf("not taken: %s", other)
+			}
+		}
+	}
+}
+
+// seedRows are rows of the known shape, and hostile ones brought into it.
+func seedRows(t testing.TB) [][]byte {
+	rows := stackRows()
+	for _, row := range badinput.Small() {
+		rows = append(rows, []byte(row.Line))
+		if head, ok := strings.CutSuffix(row.Line, `"}}`); ok { // they lack the name at the end
+			rows = append(rows, []byte(head+`","name":"y"}}`))
+		}
+	}
+	return rows
+}
+
+// mutate changes a row as a broken or hostile sender might.
+func mutate(rng *rand.Rand, row []byte) []byte {
+	pieces := []string{
+		`"`, `\"`, `\\`, `\`, `\\\"`, `\\\\`, `\n`, `\u0041`, `\ud83d\ude00`, `\ud83d`, `\u0000`, "\x00", "\x1f", "\x7f", "\x80", "\xff", "ß", "\u2028", "\u0085", "😀",
+		" ", "\n", "{", "}", "[", "]", ",", ":", "null", `"quantity":1,`, `","quantity":`, `","quantity":1,"meterId":"`, `"name":"x",`, `","name":"`, `"Quantity":1,`, `,"tags":""`, `\"tags\":\"\",`,
+		"0", "01", "1.", "-0", "1e5", "-1", "1e21", "E-05", ".", "e", "+", "99999999999999999999", "340282366920938463463374607431768211456", strings.Repeat("9", 60),
+		"/", "//", "/..", "/./", "-", "00000000-0000-0000-0000-000000000000", "T20:00", "T18:00:00+00:00", "Z",
+	}
+	row = bytes.Clone(row)
+	for range 1 + rng.IntN(3) {
+		if len(row) == 0 {
+			break
+		}
+		at := rng.IntN(len(row))
+		if marks := strings.Count(string(row), `"`); marks > 0 && rng.IntN(2) == 0 { // beside a quote, where it hurts
+			for skip := rng.IntN(marks); skip >= 0; skip-- {
+				at = (at + 1 + max(0, bytes.IndexByte(row[(at+1)%len(row):], '"'))) % len(row)
+			}
+		} else if number := bytes.Index(row, []byte(`"quantity":`)); number >= 0 && rng.IntN(4) == 0 {
+			at = min(len(row)-1, number+len(`"quantity":`)+rng.IntN(8))
+		}
+		switch rng.IntN(6) {
+		case 0:
+			row[at] = byte(rng.IntN(256))
+		case 1:
+			row = slices.Delete(row, at, min(len(row), at+1+rng.IntN(4)))
+		case 2: // a part again, somewhere
+			from := rng.IntN(len(row))
+			row = slices.Insert(row, at, bytes.Clone(row[from:min(len(row), from+rng.IntN(60))])...)
+		default:
+			row = slices.Insert(row, at, []byte(pieces[rng.IntN(len(pieces))])...)
+		}
+	}
+	return row
+}
+
+func TestScanAgreesWithThePlainPathOnChangedRows(t *testing.T) {
+	reported := hour(t, "2019-12-10T19:00:00Z")
+	good, rows, rng := stackRows(), seedRows(t), rand.New(rand.NewPCG(7, 18))
+	s := usage.NewScanner(reported)
+	taken, left := 0, 0 // left: good rows that the plain path has to read
+	for n := range 60_000 {
+		line := good[rng.IntN(len(good))]
+		if n%4 == 0 {
+			line = rows[rng.IntN(len(rows))]
+		}
+		line = mutate(rng, line)
+		if checkScan(t, s, line, reported) {
+			taken++
+		} else if _, rejection := usage.ParseRecord(line, reported); rejection == nil {
+			left++
+		}
+	}
+	if taken < 1000 {
+		t.Errorf("only %d changed rows take the fast path: the test shows little", taken)
+	}
+	t.Logf("%d changed rows took the fast path; %d more were good", taken, left)
+}
+
+func FuzzScan(f *testing.F) {
+	reported := hour(f, "2019-12-10T19:00:00Z")
+	for _, row := range seedRows(f) {
+		f.Add(row, uint64(0))
+		f.Add(row, uint64(1))
+	}
+	if rows, err := readRows(); err == nil {
+		for _, row := range rows[:40] {
+			f.Add([]byte(row), uint64(0))
+		}
+	}
+	s := usage.NewScanner(reported) // remembers windows of other lines, as it does
+	f.Fuzz(func(t *testing.T, line []byte, seed uint64) {
+		if seed != 0 {
+			line = mutate(rand.New(rand.NewPCG(seed, 0)), line)
+		}
+		checkScan(t, s, line, reported)
+		checkScan(t, usage.NewScanner(reported), line, reported)
+	})
+}
+
+// benchRow has about 920 bytes, as rows of virtual machines do.
+func benchRow(b *testing.B) ([]byte, usage.Hour) {
+	return stackRow("16.461425899527967", resourceURI, `{"RG":"rg","testTag":"1"}`, vmInfo), hour(b, "2019-12-10T19:00:00Z")
+}
+
+func BenchmarkScan(b *testing.B) {
+	line, reported := benchRow(b)
+	s := usage.NewScanner(reported)
+	b.SetBytes(int64(len(line)))
+	b.ReportAllocs()
+	for b.Loop() {
+		if _, ok := s.Scan(line); !ok {
+			b.Fatal("not taken")
+		}
+	}
+}
+
+func BenchmarkShown(b *testing.B) {
+	line, reported := benchRow(b)
+	r, ok := usage.NewScanner(reported).Scan(line)
+	if !ok {
+		b.Fatal("not taken")
+	}
+	b.SetBytes(int64(len(r.Instance)))
+	b.ReportAllocs()
+	for b.Loop() {
+		if _, ok := r.Shown(); !ok {
+			b.Fatal("not taken")
+		}
+	}
+}
+
+func BenchmarkKey(b *testing.B) {
+	line, reported := benchRow(b)
+	record, rejection := usage.ParseRecord(line, reported)
+	if rejection != nil {
+		b.Fatal(rejection)
+	}
+	b.ReportAllocs()
+	for b.Loop() {
+		_ = record.Key()
+	}
+}
