@@ -39,6 +39,10 @@ var common = []string{"1.0", "1.0", "1.0", "2.0", "16.461429714225233", "49.3842
 // sizes are amounts that many of the recorded hour's quantities are a little above.
 var sizes = []float64{15.2227, 16.4614, 32.9228, 49.3842}
 
+// maxSubscriptions is how many a large stack has. The recorded hour has 96 for its 176
+// resources.
+const maxSubscriptions = 2000
+
 // generator makes rows. What a resource is depends on its number alone.
 type generator struct {
 	random        *rand.Rand
@@ -49,7 +53,7 @@ type generator struct {
 }
 
 func newGenerator(hour usage.Hour, resources int) *generator {
-	g := &generator{random: rand.New(source(new(rand.PCG), 0, uint64(hour))), pcg: new(rand.PCG), subscriptions: (resources*96 + 175) / 176}
+	g := &generator{random: rand.New(source(new(rand.PCG), 0, uint64(hour))), pcg: new(rand.PCG), subscriptions: min((resources*96+175)/176, maxSubscriptions)}
 	for i := range g.windows {
 		h := hour - usage.Hour(i)
 		const layout = "2006-01-02T15:04:05+00:00"
@@ -71,7 +75,7 @@ func (g *generator) row(resource int) []byte {
 	b = append(append(append(b, subscription[:]...), '-'), meter...)
 	b = append(b, `","type":"Microsoft.Commerce/UsageAggregate","properties":{"subscriptionId":"`...)
 	b = append(b, subscription[:]...)
-	b = append(append(b, g.window()...), subscription[:]...)
+	b = append(append(b, g.window(traits)...), subscription[:]...)
 	switch meter {
 	case meterVM, meterVMSize, meterVMLinux:
 		b = g.virtualMachine(b, resource, traits, group[:])
@@ -170,9 +174,10 @@ func (g *generator) guid(kind, number uint64) (text [36]byte) {
 	return text
 }
 
-// window says when the resource was used: mostly in the hour before the reported one.
-func (g *generator) window() string {
-	switch n := g.random.IntN(100); {
+// window says when the resource was used: mostly in the hour before the reported one. A
+// resource has one, so that a blob has as many sums as resources.
+func (g *generator) window(traits uint64) string {
+	switch n := traits >> 40 % 100; {
 	case n < 1:
 		return g.windows[0]
 	case n < 5:
