@@ -3,6 +3,7 @@ package rowsums
 import (
 	"bufio"
 	"bytes"
+	"cmp"
 	"encoding/binary"
 	"errors"
 	"fmt"
@@ -20,8 +21,9 @@ import (
 //	zstd( for each total: texts, as the length they share with the one before and the rest,
 //	      hour, rows, quantity as whole number and exponent )
 type run struct {
-	path string
-	size int64
+	path   string
+	size   int64
+	totals int64
 }
 
 // window is how far the compressor looks back: each run that is read at once has one.
@@ -101,6 +103,7 @@ func (s *Sums) writeRun(from *merge) (err error) {
 			return err
 		}
 		last = append(last[:0], it.shown...)
+		r.totals++
 	}
 }
 
@@ -120,6 +123,7 @@ type runCursor struct {
 	file *os.File
 	zstd *zstd.Decoder
 	in   *bufio.Reader
+	left int64 // totals
 	it   item
 	coef []byte
 }
@@ -133,7 +137,7 @@ func (r run) open() (*runCursor, error) {
 	if err != nil {
 		return nil, errors.Join(fmt.Errorf("read run: %w", err), f.Close())
 	}
-	return &runCursor{file: f, zstd: dec, in: bufio.NewReaderSize(dec, 32<<10)}, nil
+	return &runCursor{left: r.totals, file: f, zstd: dec, in: bufio.NewReaderSize(dec, 32<<10)}, nil
 }
 
 func (c *runCursor) close() {
@@ -144,13 +148,14 @@ func (c *runCursor) close() {
 func (c *runCursor) item() *item { return &c.it }
 
 func (c *runCursor) next() (bool, error) {
-	if _, err := c.in.Peek(1); err == io.EOF {
+	if c.left == 0 { // what may follow is the checksum
+		if _, err := c.in.ReadByte(); err != io.EOF {
+			return false, fmt.Errorf("read run: after the last total: %w", cmp.Or(err, errDamaged))
+		}
 		return false, nil
 	}
+	c.left--
 	if err := c.read(); err != nil {
-		if err == io.EOF {
-			err = io.ErrUnexpectedEOF
-		}
 		return false, fmt.Errorf("read run: %w", err)
 	}
 	return true, nil
