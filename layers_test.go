@@ -110,7 +110,10 @@ var layers = map[string][]string{
 	"internal/ledgertest": {"internal/devstack/azurite/azuritetest", "internal/faultstore", "internal/memstore", "shared/azurestore", "shared/daily", "shared/daybook", "shared/hourlog", "shared/openday", "shared/outbox", "shared/reasoned", "shared/table", "shared/usage"},
 
 	"internal/browsertest": {"internal/npm"}, // only tests import it
-	"internal/usagegen":    {"shared/landing", "shared/usage"}, // only tests import it
+	// Only benchmarks import these.
+	"internal/benchproc":  {},
+	"internal/benchstore": {"internal/memstore", "shared/content", "shared/table"},
+	"internal/usagegen":   {"shared/landing", "shared/usage"},
 
 	// Stand-ins know nothing of the product: they meet it over HTTP and storage.
 	"internal/bicep":                         {"internal/npm"},
