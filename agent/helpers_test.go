@@ -223,6 +223,7 @@ func read(t testing.TB, name landing.Name, file []byte) landed {
 	if err != nil {
 		t.Fatalf("%s: %v", name, err)
 	}
+	defer r.Close()
 	var rows strings.Builder
 	for {
 		line, err := r.Next()

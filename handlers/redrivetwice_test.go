@@ -77,6 +77,7 @@ func (r *rig) commitRejecting(t *testing.T, name landing.Name, file []byte, reje
 	defer in.Close()
 	reader, err := landing.NewReader(bytes.NewReader(file), name, landing.Limits{})
 	ok(t, err)
+	defer reader.Close()
 	for {
 		line, err := reader.Next()
 		if errors.Is(err, io.EOF) {

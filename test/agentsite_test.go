@@ -243,6 +243,7 @@ func rowsOf(t *testing.T, blobs *azblob.Client, name landing.Name) []byte {
 	if err != nil {
 		t.Fatalf("%s: %v", name, err)
 	}
+	defer r.Close()
 	var rows bytes.Buffer
 	for {
 		line, err := r.Next()

@@ -53,6 +53,7 @@ func commitFile(t *testing.T, account *azurestore.Account, name landing.Name, fi
 	defer in.Close()
 	r, err := landing.NewReader(bytes.NewReader(file), name, landing.Limits{})
 	ok(t, err)
+	defer r.Close()
 	for {
 		line, err := r.Next()
 		if errors.Is(err, io.EOF) {

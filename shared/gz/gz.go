@@ -1,4 +1,4 @@
-// Package gz writes gzip with compressors that are used again. A new one costs 0.4 ms
+// Package gz writes and reads gzip. Compressors are used again: a new one costs 0.4 ms
 // and 0.8 MB, and the files of this app are many and small. The bytes are those of
 // compress/gzip.
 package gz
@@ -8,6 +8,8 @@ import (
 	"errors"
 	"io"
 	"sync"
+
+	fast "github.com/klauspost/compress/gzip"
 )
 
 var free = sync.Pool{New: func() any { return gzip.NewWriter(io.Discard) }}
@@ -45,3 +47,8 @@ func (w *Writer) Close() error {
 	w.gzip = nil
 	return err
 }
+
+// NewReader decompresses r, several members one after the other. It reads beyond the end
+// of the last one, unless r is an io.ByteReader, as a *bufio.Reader is, and is fastest
+// from that one.
+func NewReader(r io.Reader) (*fast.Reader, error) { return fast.NewReader(r) }

@@ -133,6 +133,7 @@ func (im *Importer) read(cloudID string, f delivery.File) (map[usage.Day]int64, 
 	if err != nil {
 		return nil, err
 	}
+	defer r.Close()
 	if r.Header().Corrects != nil {
 		return nil, errors.New("it is a corrected blob, which no agent writes")
 	}

@@ -86,6 +86,7 @@ func (i *ingesting) ingest(ctx context.Context, name landing.Name, body io.Reade
 	if err != nil {
 		return "", err
 	}
+	defer r.Close()
 	header := r.Header()
 	i.hour.Region, i.hour.AgentVersion, i.hour.CollectedAt = clip(header.Region), clip(header.AgentVersion), header.CollectedAt
 

@@ -2,6 +2,7 @@ package landing
 
 import (
 	"context"
+	"errors"
 	"io"
 	"math"
 	"strings"
@@ -25,8 +26,11 @@ func (f Files) Open(ctx context.Context, container, name string) (io.ReadCloser,
 // Stored is a stored hour blob that is read. Whoever opens it closes it.
 type Stored struct {
 	*Reader
-	io.Closer
+	body io.Closer
 }
+
+// Close closes the reader and the blob.
+func (s *Stored) Close() error { return errors.Join(s.Reader.Close(), s.body.Close()) }
 
 // OpenStored opens an hour blob by its path, container and name, whatever the limits are
 // now: what was over one was not accepted, and what was accepted may be over one of today.

@@ -1,14 +1,8 @@
 package landing
 
 import (
-	"bufio"
 	"bytes"
-	"compress/gzip"
-	"crypto/sha256"
-	"encoding/hex"
 	"errors"
-	"fmt"
-	"hash"
 	"io"
 	"maps"
 	"slices"
@@ -44,31 +38,39 @@ type Line struct {
 }
 
 // Reader reads one hour blob as a stream. Every error of its methods is either
-// a *Rejection, which no repetition will change, or an error of the source.
+// a *Rejection, which no repetition will change, or an error of the source. It is not
+// safe for concurrent use.
 type Reader struct {
 	name    Name
 	limits  Limits
-	source  *source
-	gz      *gzip.Reader
-	buf     *bufio.Reader
-	taken   int64 // decompressed bytes
+	ahead   *pipeline
+	block   *block // that is being split into lines
+	data    []byte // what is left of it
+	held    *block // the one before, which current may be a part of
+	taken   int64  // decompressed bytes
 	header  Header
 	trailer Trailer
-	rows    RowSet
+	end     ending // once it was read
 	records int64
 	leftOut [][2]int64 // ranges of lines that are still to come and do not count
-	ahead   line       // read, not yet given out: the last line is the trailer
 	current line
+	next    line  // read, not yet given out: the last line is the trailer
+	err     error // of Next, which it returns again
 }
 
-// line keeps at most limit bytes of a line, and the hash of all of them.
+// line is a line, or its beginning if it is long.
 type line struct {
-	buf  []byte
-	sum  [sha256.Size]byte
-	long bool
+	bytes []byte // a part of a block, or buf
+	buf   []byte // room for a line that is not in one block
+	long  bool
 }
 
-// NewReader reads the header and checks it against the blob's name.
+// errClosed: what was asked for is not read any more.
+var errClosed = errors.New("the reader of the hour blob is closed")
+
+// NewReader reads the header and checks it against the blob's name. Unless it returns
+// an error, r is read ahead in the background until Close returns, which every caller
+// defers.
 func NewReader(r io.Reader, name Name, limits Limits) (*Reader, error) {
 	if limits.Bytes == 0 {
 		limits.Bytes = DefaultMaxBytes
@@ -76,29 +78,32 @@ func NewReader(r io.Reader, name Name, limits Limits) (*Reader, error) {
 	if limits.Rows == 0 {
 		limits.Rows = DefaultMaxRows
 	}
-	src := &source{r: r, sum: sha256.New()}
-	// bufio gives gzip the ByteReader it needs to stop exactly at its end.
-	compressed := bufio.NewReader(src)
-	gz, err := gzip.NewReader(compressed)
+	ahead, err := startPipeline(r)
 	if err != nil {
-		if src.err != nil {
-			return nil, src.err
-		}
-		return nil, reject(RejectedGzip, "the blob is not gzip: %v", err)
-	}
-	gz.Multistream(false)
-	out := &Reader{name: name, limits: limits, source: src, gz: gz, buf: bufio.NewReaderSize(gz, 64<<10)}
-	src.rest = compressed
-	if err := out.readHeader(); err != nil {
 		return nil, err
 	}
-	if err := out.advance(); err != nil { // the first record, or the trailer
+	out := &Reader{name: name, limits: limits, ahead: ahead}
+	if err = out.readHeader(); err == nil {
+		err = out.advance() // the first record, or the trailer
 		if err == io.EOF {
-			return nil, reject(RejectedTrailer, "the blob ends after its header")
+			err = reject(RejectedTrailer, "the blob ends after its header")
 		}
+	}
+	if err != nil {
+		out.Close()
 		return nil, err
 	}
 	return out, nil
+}
+
+// Close ends the reading ahead: nothing reads the source any more when it returns. It
+// does not close the source. What was valid stays so, but for the bytes of a line.
+func (r *Reader) Close() error {
+	if r.err == nil {
+		r.err = errClosed
+	}
+	r.ahead.close()
+	return nil
 }
 
 func (r *Reader) readHeader() error {
@@ -110,7 +115,7 @@ func (r *Reader) readHeader() error {
 		return err
 	}
 	h := &r.header
-	if err := strictjson.Unmarshal(first.buf, h); err != nil {
+	if err := strictjson.Unmarshal(first.bytes, h); err != nil {
 		return reject(RejectedHeader, "the first line is not the header: %v", err)
 	}
 	if h.Format != Format {
@@ -158,7 +163,23 @@ func (r *Reader) Header() Header { return r.header }
 // Next returns the next record line. After the last one it checks the trailer,
 // the end of the stream and the file's hash, and returns io.EOF if all agree.
 func (r *Reader) Next() (Line, error) {
-	r.current, r.ahead = r.ahead, line{buf: r.current.buf[:0]}
+	if r.err != nil {
+		return Line{}, r.err
+	}
+	l, err := r.nextRow()
+	if err != nil {
+		r.err = err
+		r.ahead.halt()
+	}
+	return l, err
+}
+
+func (r *Reader) nextRow() (Line, error) {
+	if r.held != nil {
+		r.ahead.free <- r.held
+		r.held = nil
+	}
+	r.current, r.next = r.next, r.current
 	switch err := r.advance(); {
 	case err == io.EOF:
 		if err := r.finish(r.current); err != nil {
@@ -172,122 +193,103 @@ func (r *Reader) Next() (Line, error) {
 	if r.records > r.limits.Rows {
 		return Line{}, reject(RejectedTooManyRows, "the blob has more than %d rows", r.limits.Rows)
 	}
-	r.rows.Add(r.current.sum)
 	for len(r.leftOut) > 0 && r.leftOut[0][1] < r.records {
 		r.leftOut = r.leftOut[1:]
 	}
 	out := len(r.leftOut) > 0 && r.leftOut[0][0] <= r.records
-	return Line{Number: r.records, Bytes: r.current.buf, TooLong: r.current.long, LeftOut: out}, nil
+	return Line{Number: r.records, Bytes: r.current.bytes, TooLong: r.current.long, LeftOut: out}, nil
 }
 
 // Trailer is the blob's trailer; valid after Next has returned io.EOF.
 func (r *Reader) Trailer() Trailer { return r.trailer }
 
 // SHA256 is the hash of the file in hex; valid after Next has returned io.EOF.
-func (r *Reader) SHA256() string { return hex.EncodeToString(r.source.sum.Sum(nil)) }
+func (r *Reader) SHA256() string { return r.end.sha256 }
 
 // Size is the number of bytes of the file; valid after Next has returned io.EOF.
-func (r *Reader) Size() int64 { return r.source.size }
+func (r *Reader) Size() int64 { return r.end.size }
 
-// RowSetHash is the hash of the rows read so far.
-func (r *Reader) RowSetHash() string { return r.rows.String() }
+// RowSetHash is the hash of all rows; valid after Next has returned io.EOF.
+func (r *Reader) RowSetHash() string { return r.end.rows.String() }
 
-func (r *Reader) advance() error { return r.readLine(&r.ahead, usage.MaxLine) }
+func (r *Reader) advance() error { return r.readLine(&r.next, usage.MaxLine) }
 
 // readLine reads up to the next line feed and keeps at most limit bytes of it.
 // A last line without a line feed is a blob that was cut short.
 func (r *Reader) readLine(l *line, limit int) error {
-	sum := sha256.New()
-	l.long = false
-	for first := true; ; first = false {
-		part, err := r.buf.ReadSlice('\n')
-		r.taken += int64(len(part))
+	l.buf, l.long = l.buf[:0], false
+	for begun := false; ; begun = true {
+		if len(r.data) == 0 {
+			switch err := r.nextBlock(); {
+			case err == io.EOF && begun:
+				return reject(RejectedCutShort, "the last line has no end")
+			case err != nil:
+				return err
+			}
+		}
+		part, rest, ended := bytes.Cut(r.data, []byte{'\n'})
+		r.taken += int64(len(r.data) - len(rest))
+		r.data = rest
 		if r.taken > r.limits.Bytes {
 			return reject(RejectedTooLarge, "the blob unpacks to more than %d bytes", r.limits.Bytes)
 		}
-		part, ended := bytes.CutSuffix(part, []byte{'\n'})
-		sum.Write(part)
 		if room := limit - len(l.buf); len(part) > room {
 			if limit == maxHeader { // nothing that follows could mend it
 				return reject(RejectedHeader, "the header is longer than %d bytes", maxHeader)
 			}
-			l.buf, l.long = append(l.buf, part[:room]...), true
-		} else {
-			l.buf = append(l.buf, part...)
+			part, l.long = part[:room], true
 		}
-		switch {
-		case ended:
-			sum.Sum(l.sum[:0])
+		if ended && !begun {
+			l.bytes = part
 			return nil
-		case errors.Is(err, bufio.ErrBufferFull):
-		case err == io.EOF && first && len(part) == 0:
-			return io.EOF
-		case err == io.EOF:
-			return reject(RejectedCutShort, "the last line has no end")
-		default:
-			return r.explain(err)
+		}
+		l.buf = append(l.buf, part...)
+		if ended {
+			l.bytes = l.buf
+			return nil
 		}
 	}
 }
 
-// explain tells a broken blob from a broken source.
-func (r *Reader) explain(err error) error {
-	switch {
-	case r.source.err != nil:
-		return r.source.err
-	case errors.Is(err, io.ErrUnexpectedEOF):
-		return reject(RejectedCutShort, "the blob ends in the middle of its gzip stream")
-	default:
-		return reject(RejectedGzip, "the gzip stream is damaged: %v", err)
+// nextBlock waits for the next block that is not empty, or returns why there is none.
+func (r *Reader) nextBlock() error {
+	for len(r.data) == 0 {
+		if r.block != nil {
+			if r.block.end != nil {
+				r.end = *r.block.end
+				return r.end.err
+			}
+			if r.held == nil {
+				r.held = r.block
+			} else {
+				r.ahead.free <- r.block
+			}
+		}
+		r.block = <-r.ahead.summed
+		r.data = r.block.data
 	}
+	return nil
 }
 
 func (r *Reader) finish(last line) error {
 	var t trailerLine
-	if err := strictjson.UnmarshalKnown(last.buf, &t); last.long || err != nil || t.Trailer == nil || t.Trailer.Pages < 0 {
+	if err := strictjson.UnmarshalKnown(last.bytes, &t); last.long || err != nil || t.Trailer == nil || t.Trailer.Pages < 0 {
 		return reject(RejectedTrailer, "the last line is not the trailer: the blob was not finished")
 	}
 	r.trailer = *t.Trailer
-	if _, err := r.source.rest.ReadByte(); err == nil {
+	if r.end.behind == nil {
 		return reject(RejectedAfterEnd, "bytes follow the end of the gzip stream")
-	} else if err != io.EOF {
-		return r.explain(err)
+	} else if r.end.behind != io.EOF {
+		return r.end.behind
 	}
 	if r.trailer.Records != r.records {
 		return reject(RejectedCount, "the trailer counts %d records, the blob has %d", r.trailer.Records, r.records)
 	}
-	if !strings.EqualFold(r.trailer.RowSetHash, r.rows.String()) {
-		return reject(RejectedHash, "the trailer's row-set hash is %.64s, that of the rows %s", r.trailer.RowSetHash, &r.rows)
+	if !strings.EqualFold(r.trailer.RowSetHash, r.RowSetHash()) {
+		return reject(RejectedHash, "the trailer's row-set hash is %.64s, that of the rows %s", r.trailer.RowSetHash, r.RowSetHash())
 	}
 	if sum := r.SHA256(); sum[:16] != r.name.SHA16 {
 		return reject(RejectedName, "the name says SHA-256 %s..., the file has %s", r.name.SHA16, sum[:16])
 	}
 	return nil
-}
-
-// source hashes what is read and remembers its own errors, so that a cut
-// connection is never taken for a blob that is cut short. Only a bare io.EOF is
-// the end: net/http reports a cut connection as an error that wraps io.EOF,
-// and that must not look like an end to the reader's caller either.
-type source struct {
-	r    io.Reader
-	sum  hash.Hash
-	size int64
-	err  error
-	rest *bufio.Reader
-}
-
-func (s *source) Read(p []byte) (int, error) {
-	n, err := s.r.Read(p)
-	s.sum.Write(p[:n])
-	s.size += int64(n)
-	switch {
-	case err == nil || err == io.EOF:
-		return n, err
-	case errors.Is(err, io.EOF):
-		s.err = fmt.Errorf("read blob: %w: %v", io.ErrUnexpectedEOF, err)
-	default:
-		s.err = err
-	}
-	return n, s.err
 }

@@ -118,6 +118,7 @@ func (r *run) blob(ctx context.Context, id hourlog.ID, h hourlog.Hour) (*blobSum
 	if err != nil {
 		return nil, fmt.Errorf("read blob %s: %w (stackusage verify says what is damaged)", h.Blob, err)
 	}
+	defer reader.Close()
 	header := reader.Header()
 	sums := newBlobSums(daily.Infrastructure(header.ProviderSubscriptions))
 	for _, ids := range []iter.Seq[string]{maps.Keys(sums.own), maps.Keys(header.Tenants)} {

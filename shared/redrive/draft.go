@@ -52,6 +52,7 @@ func (d *draft) read(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
+	defer reader.Close()
 	d.header, d.fixed = reader.Header(), map[int64][]byte{}
 	if d.Region != nil {
 		region, err := d.Region(ctx, d.id.CloudID)

@@ -48,6 +48,7 @@ func hostileHour(t *testing.T, account *azurestore.Account, names ...string) lan
 	defer in.Close()
 	r, err := landing.NewReader(bytes.NewReader(file.Bytes()), name, landing.Limits{})
 	ok(t, err)
+	defer r.Close()
 	for {
 		line, err := r.Next()
 		if errors.Is(err, io.EOF) {

@@ -166,6 +166,7 @@ func (s *site) moveTenants(t *testing.T, stack, hour string) {
 	defer body.Close()
 	r, err := landing.NewReader(body, name, landing.Limits{})
 	ok(t, err)
+	defer r.Close()
 	header := r.Header()
 	header.CollectedAt = header.CollectedAt.Add(time.Hour)
 	for id := range header.Tenants {

@@ -51,6 +51,7 @@ func changed(file []byte, name landing.Name) ([]byte, landing.Name, error) {
 	if err != nil {
 		return nil, name, err
 	}
+	defer reader.Close()
 	header := reader.Header()
 	header.CollectedAt = header.CollectedAt.Add(time.Hour)
 	var out bytes.Buffer

@@ -256,6 +256,7 @@ func TestCanaryHour(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
+	defer r.Close()
 	if _, err := r.Next(); err != nil {
 		t.Error(err)
 	}

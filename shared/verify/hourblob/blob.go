@@ -63,8 +63,9 @@ const maxLine = 16 << 20
 func (s *Source) Lines(each func(TextLine) (code string)) (code string) {
 	defer func() { evidence.Must(s.Err) }()
 	s.Rest = bufio.NewReader(s) // gzip stops exactly at its end
+	start, _ := s.Rest.Peek(4)
 	gz, err := gzip.NewReader(s.Rest)
-	if err != nil {
+	if err != nil || start[3]&0xe0 != 0 { // flags that RFC 1952 reserves, which compress/gzip lets pass
 		return "NotGzip"
 	}
 	gz.Multistream(false)

@@ -69,6 +69,7 @@ func TestBlobsAreRejectedAsThePipelineRejectsThem(t *testing.T) {
 		"a header of megabytes":       hourBlob(t, header(`"region":"r"`, `"region":"`+strings.Repeat("r", 17<<20)+`"`), row, trailer),
 		"bytes after the end":         append(hourBlob(t, header(), row, trailer), ' '),
 		"cut":                         hourBlob(t, header(), row, trailer)[:200],
+		"a reserved flag":             reserved(hourBlob(t, header(), row, trailer)),
 		"damaged inside":              flipped(hourBlob(t, header(), row, trailer)),
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -98,3 +99,9 @@ func TestBlobsAreRejectedAsThePipelineRejectsThem(t *testing.T) {
 }
 
 func flipped(b []byte) []byte { b[len(b)/2] ^= 0x55; return b }
+
+// reserved sets a flag of the gzip header that RFC 1952 reserves.
+func reserved(file []byte) []byte {
+	file[3] |= 0x20
+	return file
+}
