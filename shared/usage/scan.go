@@ -124,7 +124,7 @@ func (s *Scanner) window(rest []byte) (hour Hour, after []byte, ok bool) {
 
 // scanQuantity reads the number of a row that counts.
 func scanQuantity(text []byte) (Quantity, bool) {
-	q, err := ParseQuantity(string(text))
+	q, err := parseQuantity(text)
 	return q, err == nil && q.Sign() >= 0
 }
 
