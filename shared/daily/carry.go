@@ -50,7 +50,7 @@ func (d *DayFile) Carried() iter.Seq2[Carried, error] {
 // order of the key of usage and then of the revisions. It adds nothing up: a key
 // has few lines, and who reads them brings them together by CarriedLines.
 func MergeCarried(sequences ...iter.Seq2[Carried, error]) iter.Seq2[Carried, error] {
-	return spill.Merge(sequences, func(a, b Carried) int { return a.Shown.Key().Compare(b.Shown.Key()) }, nil)
+	return spill.Merge(sequences, func(a, b *Carried) int { return a.Shown.Key().Compare(b.Shown.Key()) }, nil)
 }
 
 // add reads what another revision carried of the same line. The record says

@@ -51,9 +51,17 @@ func (s *Sum) add(t Sum) {
 }
 
 // compare orders sums by day, then by key, then by hour.
-func compare(s, t Sum) int {
-	return cmp.Or(compareKeys(s, t), cmp.Compare(s.Hours, t.Hours))
+func compare(s, t *Sum) int {
+	if order := compareKeys(s, t); order != 0 {
+		return order
+	}
+	return cmp.Compare(s.Hours, t.Hours)
 }
 
 // compareKeys orders sums by day, then by key.
-func compareKeys(s, t Sum) int { return cmp.Or(cmp.Compare(s.Day, t.Day), s.Key().Compare(t.Key())) }
+func compareKeys(s, t *Sum) int {
+	if order := cmp.Compare(s.Day, t.Day); order != 0 {
+		return order
+	}
+	return s.Key().Compare(t.Key())
+}

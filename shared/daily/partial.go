@@ -93,7 +93,7 @@ func (p *Partial) Sums() iter.Seq2[Sum, error] {
 			}
 			s.key = s.Shown.Key()
 			rows += s.Rows
-			if err == nil && p.r.Lines() > 1 && compare(last, s) >= 0 {
+			if err == nil && p.r.Lines() > 1 && compare(&last, &s) >= 0 {
 				err = fmt.Errorf("%w: line %d is out of order", linefile.ErrDamaged, p.r.Lines())
 			}
 			if err != nil {

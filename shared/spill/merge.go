@@ -1,42 +1,32 @@
-// Package spill sorts and adds up more than fits in memory: sorted runs in temporary
-// files, and their merge.
 package spill
 
-import (
-	"cmp"
-	"container/heap"
-	"iter"
-)
+import "iter"
 
 // Merge goes through sorted sequences in one order. What compares equal comes
-// in the order of the sequences, added up if add is not nil. It holds one
-// element per sequence.
-func Merge[T any](sequences []iter.Seq2[T, error], compare func(a, b T) int, add func(total *T, next T)) iter.Seq2[T, error] {
+// in the order of the sequences, added up if add is not nil. Each sequence is read
+// on a goroutine of its own, some elements ahead; all have ended when Merge has.
+func Merge[T any](sequences []iter.Seq2[T, error], compare func(a, b *T) int, add func(total *T, next T)) iter.Seq2[T, error] {
 	return func(yield func(T, error) bool) {
 		var none T
-		h := mergeHeap[T]{compare: compare}
+		m := merge[T]{compare: compare, losers: make([]int, len(sequences)), heads: make([]*T, len(sequences))}
 		defer func() {
-			for _, s := range h.sources {
-				s.stop()
+			for _, s := range m.sources {
+				s.Stop()
 			}
 		}()
-		for i, seq := range sequences {
-			next, stop := iter.Pull2(seq)
-			src := &mergeSource[T]{place: i, next: next, stop: stop}
-			if ok, err := src.advance(); err != nil {
-				stop()
-				yield(none, err)
-				return
-			} else if ok {
-				h.sources = append(h.sources, src)
-			}
+		for _, seq := range sequences {
+			m.sources = append(m.sources, ReadAhead(seq))
 		}
-		heap.Init(&h)
-		for len(h.sources) > 0 {
-			total, err := h.pop()
-			for err == nil && add != nil && len(h.sources) > 0 && compare(h.sources[0].head, total) == 0 {
-				var next T
-				if next, err = h.pop(); err == nil {
+		if err := m.begin(); err != nil {
+			yield(none, err)
+			return
+		}
+		for m.more() {
+			total := *m.heads[m.winner]
+			err := m.advance()
+			for err == nil && add != nil && m.more() && compare(m.heads[m.winner], &total) == 0 {
+				next := *m.heads[m.winner]
+				if err = m.advance(); err == nil {
 					add(&total, next)
 				}
 			}
@@ -51,55 +41,66 @@ func Merge[T any](sequences []iter.Seq2[T, error], compare func(a, b T) int, add
 	}
 }
 
-type mergeSource[T any] struct {
-	place int
-	next  func() (T, error, bool)
-	stop  func()
-	head  T
+// merge is a tournament of the sources' heads: each inner node of a binary tree, whose
+// leaves are the sources, keeps the loser of its match. Only the matches on the way of
+// the winner's source are played again for each element. Knuth, volume 3, 5.4.1.
+type merge[T any] struct {
+	compare func(a, b *T) int
+	sources []*Ahead[T]
+	heads   []*T  // by source; nil: it is over
+	losers  []int // by inner node, from 1; the parent of n is n/2
+	winner  int
 }
 
-func (s *mergeSource[T]) advance() (more bool, err error) {
-	s.head, err, more = s.next()
-	if !more {
-		s.stop()
+// nobody has lost a match that is not played yet.
+const nobody = -1
+
+func (m *merge[T]) begin() (err error) {
+	for n := range m.losers {
+		m.losers[n] = nobody
 	}
-	return more && err == nil, err
-}
-
-type mergeHeap[T any] struct {
-	compare func(a, b T) int
-	sources []*mergeSource[T]
-}
-
-// pop takes the least head and moves its source on.
-func (h *mergeHeap[T]) pop() (T, error) {
-	src := h.sources[0]
-	least := src.head
-	ok, err := src.advance()
-	if err != nil {
-		var none T
-		return none, err
+	for i, s := range m.sources {
+		if m.heads[i], err = s.Next(); err != nil {
+			return err
+		}
 	}
-	if ok {
-		heap.Fix(h, 0)
-	} else {
-		heap.Pop(h)
+	for i := range m.sources {
+		m.play(i)
 	}
-	return least, nil
+	return nil
 }
 
-func (h *mergeHeap[T]) Len() int { return len(h.sources) }
+func (m *merge[T]) more() bool { return len(m.heads) > 0 && m.heads[m.winner] != nil }
 
-func (h *mergeHeap[T]) Less(i, j int) bool {
-	a, b := h.sources[i], h.sources[j]
-	return cmp.Or(h.compare(a.head, b.head), cmp.Compare(a.place, b.place)) < 0
+// advance moves the winner's source on.
+func (m *merge[T]) advance() (err error) {
+	if m.heads[m.winner], err = m.sources[m.winner].Next(); err == nil {
+		m.play(m.winner)
+	}
+	return err
 }
 
-func (h *mergeHeap[T]) Swap(i, j int) { h.sources[i], h.sources[j] = h.sources[j], h.sources[i] }
-func (h *mergeHeap[T]) Push(x any)    { h.sources = append(h.sources, x.(*mergeSource[T])) }
+// play plays the matches of a source from its leaf to the root, or to the first match
+// without an opponent, where it waits for one.
+func (m *merge[T]) play(source int) {
+	for n := (source + len(m.sources)) / 2; n > 0; n /= 2 {
+		switch opponent := m.losers[n]; {
+		case opponent == nobody:
+			m.losers[n] = source
+			return
+		case m.before(opponent, source):
+			m.losers[n], source = source, opponent
+		}
+	}
+	m.winner = source
+}
 
-func (h *mergeHeap[T]) Pop() any {
-	last := h.sources[len(h.sources)-1]
-	h.sources = h.sources[:len(h.sources)-1]
-	return last
+// before reports whether source i is before source j.
+func (m *merge[T]) before(i, j int) bool {
+	a, b := m.heads[i], m.heads[j]
+	if a == nil || b == nil {
+		return a != nil
+	}
+	order := m.compare(a, b)
+	return order < 0 || order == 0 && i < j
 }

@@ -85,7 +85,7 @@ func (s *Sums[K, T]) Add(v T) error {
 	}
 	runs := s.runs
 	s.runs = nil
-	if err := s.writeRun(Merge(s.sequences(runs), s.rules.Compare, s.rules.Add)); err != nil {
+	if err := s.writeRun(s.merge(s.sequences(runs))); err != nil {
 		return err
 	}
 	for _, path := range runs {
@@ -98,7 +98,11 @@ func (s *Sums[K, T]) Add(v T) error {
 
 // All goes through the totals in order. It may be called again.
 func (s *Sums[K, T]) All() iter.Seq2[T, error] {
-	return Merge(append(s.sequences(s.runs), s.inMemory()), s.rules.Compare, s.rules.Add)
+	return s.merge(append(s.sequences(s.runs), s.inMemory()))
+}
+
+func (s *Sums[K, T]) merge(sequences []iter.Seq2[T, error]) iter.Seq2[T, error] {
+	return Merge(sequences, func(a, b *T) int { return s.rules.Compare(*a, *b) }, s.rules.Add)
 }
 
 // Close removes the temporary files.

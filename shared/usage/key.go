@@ -1,7 +1,6 @@
 package usage
 
 import (
-	"cmp"
 	"errors"
 	"strings"
 )
@@ -51,14 +50,19 @@ func (s Shown) Least(t Shown) Shown {
 
 // Compare orders keys part by part in byte order.
 func (k Key) Compare(l Key) int {
-	return cmp.Or(
-		cmp.Compare(k.SubscriptionID, l.SubscriptionID),
-		cmp.Compare(k.ResourceURI, l.ResourceURI),
-		cmp.Compare(k.MeterID, l.MeterID),
-		cmp.Compare(k.Location, l.Location),
-		cmp.Compare(k.Tags, l.Tags),
-		cmp.Compare(k.AdditionalInfo, l.AdditionalInfo),
-	)
+	switch { // not cmp.Or, which compares all parts before it looks at the first
+	case k.SubscriptionID != l.SubscriptionID:
+		return strings.Compare(k.SubscriptionID, l.SubscriptionID)
+	case k.ResourceURI != l.ResourceURI:
+		return strings.Compare(k.ResourceURI, l.ResourceURI)
+	case k.MeterID != l.MeterID:
+		return strings.Compare(k.MeterID, l.MeterID)
+	case k.Location != l.Location:
+		return strings.Compare(k.Location, l.Location)
+	case k.Tags != l.Tags:
+		return strings.Compare(k.Tags, l.Tags)
+	}
+	return strings.Compare(k.AdditionalInfo, l.AdditionalInfo)
 }
 
 // NormalGUID is a GUID in lower case without dashes. It does not check.

@@ -178,7 +178,7 @@ func (d *Day) openCarried(ctx context.Context) (*carried, error) {
 		c.files = append(c.files, file)
 		sequences = append(sequences, carriedBy(file.DayFile))
 	}
-	compare := func(a, b carriedLine) int { return a.Compare(b.Line) }
+	compare := func(a, b *carriedLine) int { return a.Compare(b.Line) }
 	add := func(total *carriedLine, next carriedLine) { total.quantity = total.quantity.Add(next.quantity) }
 	c.next, c.stop = iter.Pull2(spill.Merge(sequences, compare, add))
 	return c, c.advance()

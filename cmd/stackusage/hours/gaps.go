@@ -53,7 +53,7 @@ func (a *asked) withGaps(ctx context.Context, tables table.Store, cloudID string
 		}
 	}
 	slices.SortFunc(gaps, Row.compare)
-	return spill.Merge([]iter.Seq2[Row, error]{cli.Each(gaps), files}, Row.compare, nil), nil
+	return spill.Merge([]iter.Seq2[Row, error]{cli.Each(gaps), files}, func(a, b *Row) int { return a.compare(*b) }, nil), nil
 }
 
 func gapRows(cloudID string, ranges []calendar.Range, verdict hourlog.Verdict, reason string) (rows []Row) {
