@@ -1,3 +1,5 @@
+// Package spill sorts and adds up more than fits in memory: sorted runs in temporary
+// files, and their merge.
 package spill
 
 import "iter"
