@@ -127,6 +127,11 @@ func start(cmd *exec.Cmd, oneCPU bool) error {
 	return errors.Join(cmd.Start(), back())
 }
 
+// Mean is the mean of two runs: what the machine did around what ran between them.
+func (m Measured) Mean(other Measured) Measured {
+	return Measured{Wall: (m.Wall + other.Wall) / 2, CPU: (m.CPU + other.CPU) / 2}
+}
+
 // Gunzip is gzip -dc of a file, its output thrown away.
 func Gunzip(b testing.TB, path string) (m Measured) {
 	b.Helper()
