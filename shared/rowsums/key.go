@@ -92,18 +92,44 @@ func appendKey(b, shown []byte, hour usage.Hour) []byte {
 
 // appendLower writes a text in lower case, without a character if it is not zero.
 func appendLower(b, text []byte, without byte) []byte {
-	start := len(b)
-	for _, c := range text {
-		switch {
-		case c >= 0x80:
-			return append(b[:start], lower(text, without)...)
-		case 'A' <= c && c <= 'Z':
-			b = append(b, c+'a'-'A')
-		case c != without || without == 0:
-			b = append(b, c)
+	at := len(b)
+	if without == 0 || bytes.IndexByte(text, without) < 0 {
+		b = append(b, text...)
+	} else {
+		for _, c := range text {
+			if c != without {
+				b = append(b, c)
+			}
 		}
 	}
+	if !lowerASCII(b[at:]) {
+		b = append(b[:at], lower(text, without)...)
+	}
 	return b
+}
+
+// lowerASCII puts a text in lower case, eight bytes at a time. It is false, and has done
+// part of it, if a byte is not ASCII.
+func lowerASCII(text []byte) bool {
+	const ones, highs = 0x0101010101010101, 0x8080808080808080
+	for ; len(text) >= 8; text = text[8:] {
+		eight := binary.LittleEndian.Uint64(text)
+		if eight&highs != 0 {
+			return false
+		}
+		// The high bits of the bytes from A, and of those after Z.
+		capital := (eight + (0x80-'A')*ones) &^ (eight + (0x80-'Z'-1)*ones) & highs
+		binary.LittleEndian.PutUint64(text, eight|capital>>2)
+	}
+	for i, c := range text {
+		if c >= 0x80 {
+			return false
+		}
+		if 'A' <= c && c <= 'Z' {
+			text[i] = c | 0x20
+		}
+	}
+	return true
 }
 
 // lower is appendLower of letters that are not ASCII. Bytes 0 and 1 are their escapes.

@@ -121,10 +121,9 @@ type sorter struct {
 	key   []byte
 }
 
-// sortKey is an entry of the table, and its key: the first bytes in which keys of one
-// day may differ, and all of them.
+// sortKey is an entry of the table, its key, and eight bytes of it.
 type sortKey struct {
-	first uint64
+	word  uint64
 	key   span
 	entry uint32
 }
@@ -136,13 +135,37 @@ func (s *sorter) of(t *table) cursor {
 	for i := range uint32(t.n) {
 		e := t.at(i)
 		s.key = appendKey(s.key[:0], t.texts.get(e.shown), e.hour)
-		s.order = append(s.order, sortKey{binary.BigEndian.Uint64(s.key[8:]), s.keys.put(s.key), i})
+		s.order = append(s.order, sortKey{key: s.keys.put(s.key), entry: i})
 	}
-	slices.SortFunc(s.order, func(a, b sortKey) int {
-		x, y := s.keys.get(a.key), s.keys.get(b.key)
-		return cmp.Or(bytes.Compare(x[:8], y[:8]), cmp.Compare(a.first, b.first), bytes.Compare(x[16:], y[16:]))
-	})
+	s.sort(s.order, 0)
 	return s
+}
+
+// sort puts keys in order that are the same before byte at. Keys begin alike for a
+// hundred bytes, which a comparison would read again and again.
+func (s *sorter) sort(keys []sortKey, at uint32) {
+	more := false
+	for i, k := range keys {
+		keys[i].word = 0
+		if at < k.key.length {
+			var eight [8]byte
+			if copy(eight[:], s.keys.get(k.key)[at:]) == 8 {
+				more = true
+			}
+			keys[i].word = binary.BigEndian.Uint64(eight[:])
+		}
+	}
+	slices.SortFunc(keys, func(a, b sortKey) int { return cmp.Compare(a.word, b.word) })
+	for i := 0; more && i < len(keys); {
+		same := i + 1
+		for same < len(keys) && keys[same].word == keys[i].word {
+			same++
+		}
+		if same-i > 1 {
+			s.sort(keys[i:same], at+8)
+		}
+		i = same
+	}
 }
 
 func (s *sorter) next() (bool, error) {
