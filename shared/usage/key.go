@@ -3,6 +3,7 @@ package usage
 import (
 	"errors"
 	"strings"
+	"unicode/utf8"
 )
 
 // Shown holds the parts of a key as the stack wrote them.
@@ -24,10 +25,16 @@ type Key struct {
 
 // Key is the normal form of s.
 func (s Shown) Key() Key {
+	var room [320]byte
+	b := appendNormalGUID(room[:0], s.SubscriptionID)
+	meter := len(b)
+	b = appendNormalGUID(b, s.MeterID)
+	uri := len(b)
+	text := string(appendLower(b, s.ResourceURI))
 	return Key{
-		SubscriptionID: NormalGUID(s.SubscriptionID),
-		ResourceURI:    strings.ToLower(s.ResourceURI),
-		MeterID:        NormalGUID(s.MeterID),
+		SubscriptionID: text[:meter],
+		ResourceURI:    text[uri:],
+		MeterID:        text[meter:uri],
 		Location:       orEmpty(s.Location),
 		Tags:           orEmpty(s.Tags),
 		AdditionalInfo: orEmpty(s.AdditionalInfo),
@@ -66,7 +73,42 @@ func (k Key) Compare(l Key) int {
 }
 
 // NormalGUID is a GUID in lower case without dashes. It does not check.
-func NormalGUID(s string) string { return strings.ToLower(strings.ReplaceAll(s, "-", "")) }
+func NormalGUID(s string) string {
+	var room [guidLength]byte
+	if normal := appendNormalGUID(room[:0], s); string(normal) != s {
+		return string(normal)
+	}
+	return s
+}
+
+func appendNormalGUID(b []byte, s string) []byte {
+	for i := range len(s) {
+		switch c := s[i]; {
+		case c >= utf8.RuneSelf:
+			return append(b, strings.ToLower(strings.ReplaceAll(s[i:], "-", ""))...)
+		case 'A' <= c && c <= 'Z':
+			b = append(b, c+'a'-'A')
+		case c != '-':
+			b = append(b, c)
+		}
+	}
+	return b
+}
+
+// appendLower appends strings.ToLower(s).
+func appendLower(b []byte, s string) []byte {
+	start := len(b)
+	b = append(b, s...)
+	for i, c := range b[start:] {
+		if c >= utf8.RuneSelf {
+			return append(b[:start], strings.ToLower(s)...)
+		}
+		if 'A' <= c && c <= 'Z' {
+			b[start+i] = c + 'a' - 'A'
+		}
+	}
+	return b
+}
 
 // DashedGUID is a GUID, given with or without dashes, in lower case with them.
 func DashedGUID(s string) string {
@@ -100,32 +142,24 @@ const (
 
 // scanGUID reports whether s is a GUID, and whether it is the nil GUID.
 func scanGUID[T string | []byte](s T) (guid, zeros bool) {
-	dashed := len(s) == guidLength
+	dashed := len(s) == guidLength && s[8] == '-' && s[13] == '-' && s[18] == '-' && s[23] == '-'
 	if !dashed && len(s) != dashlessLength {
 		return false, false
 	}
-	var digits byte
+	sum := 0
 	for i := range len(s) {
-		c := s[i]
-		if dashed && (i == 8 || i == 13 || i == 18 || i == 23) {
-			if c != '-' {
-				return false, false
-			}
-			continue
-		}
-		if !isHex[c] {
-			return false, false
-		}
-		digits |= c
+		sum += hexDigits[s[i]]
 	}
-	return true, digits == '0'
+	return sum&0xff == dashlessLength, sum>>8 == dashlessLength
 }
 
-var isHex = func() (is [256]bool) {
+// hexDigits is 1 for the digits of GUIDs, and 0x101 for zero: the sum has two counts.
+var hexDigits = func() (of [256]int) {
 	for _, c := range []byte("0123456789abcdefABCDEF") {
-		is[c] = true
+		of[c] = 1
 	}
-	return is
+	of['0'] = 0x101
+	return of
 }()
 
 func isGUID(s string) bool {

@@ -18,7 +18,7 @@ const (
 )
 
 func TestCheckGUID(t *testing.T) {
-	for _, good := range []string{guidUpper, guidLower, guidDashless} {
+	for _, good := range []string{guidUpper, guidLower, guidDashless, strings.ReplaceAll(guidLower, "b", "0"), "00000000-0000-0000-0000-000000000001", "10000000000000000000000000000000"} {
 		if err := usage.CheckGUID(good); err != nil {
 			t.Errorf("%s: %v", good, err)
 		}

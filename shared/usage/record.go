@@ -235,29 +235,50 @@ func checkResourceURI(uri string) error {
 	if len(uri) > maxResourceURI {
 		return fmt.Errorf("it has %d bytes; at most %d are read", len(uri), maxResourceURI)
 	}
-	if strings.IndexFunc(uri, unicode.IsControl) >= 0 {
+	if hasControl(uri) {
 		return errors.New("holds a control character")
 	}
-	parts := strings.Split(uri, "/")
-	if len(parts) < 3 || parts[0] != "" || !strings.EqualFold(parts[1], "subscriptions") || !isGUID(parts[2]) {
+	before, rest, _ := strings.Cut(uri, "/")
+	subscriptions, rest, _ := strings.Cut(rest, "/")
+	guid, rest, more := strings.Cut(rest, "/")
+	if before != "" || !strings.EqualFold(subscriptions, "subscriptions") || !isGUID(guid) {
 		return errors.New("not an Azure Resource Manager id: it must start with /subscriptions/{guid}/")
 	}
-	for _, p := range parts[1:] {
-		switch p {
+	var heads [3]string // the first segments of the rest
+	count := 0
+	for ; more; count++ {
+		var segment string
+		switch segment, rest, more = strings.Cut(rest, "/"); segment {
 		case "":
 			return errors.New("not an Azure Resource Manager id: it has an empty segment")
 		case ".", "..": // it would name another resource to whoever resolves it
 			return errors.New("not an Azure Resource Manager id: it has a segment of dots")
 		}
+		if count < len(heads) {
+			heads[count] = segment
+		}
 	}
-	rest := parts[3:]
-	if len(rest) >= 2 && strings.EqualFold(rest[0], "resourceGroups") {
-		rest = rest[2:]
+	providers := heads[0]
+	if count >= 2 && strings.EqualFold(heads[0], "resourceGroups") {
+		providers, count = heads[2], count-2
 	}
-	if len(rest) < 4 || !strings.EqualFold(rest[0], "providers") {
+	if count < 4 || !strings.EqualFold(providers, "providers") {
 		return errors.New("not an Azure Resource Manager id: it must end in /providers/{namespace}/{type}/{name}")
 	}
 	return nil
+}
+
+// hasControl is strings.ContainsFunc(text, unicode.IsControl), fast for ASCII.
+func hasControl(text string) bool {
+	for i := range len(text) {
+		switch c := text[i]; {
+		case c >= utf8.RuneSelf:
+			return strings.ContainsFunc(text[i:], unicode.IsControl)
+		case c < ' ' || c == 0x7f:
+			return true
+		}
+	}
+	return false
 }
 
 // ResourceSubscription is the subscription inside a resource URI that

@@ -155,28 +155,31 @@ func lastPlainText(rest []byte, before string, length int) (text, head []byte, o
 // which holds no quote, is the text of a JSON string as it stands.
 func isPlain(text []byte) bool {
 	var odd uint64
-	for ; len(text) >= 8; text = text[8:] {
-		odd |= oddBytes(binary.LittleEndian.Uint64(text))
+	rest := text
+	for ; len(rest) >= 8; rest = rest[8:] {
+		odd |= oddBytes(binary.LittleEndian.Uint64(rest))
 	}
-	if len(text) > 0 {
-		var last [8]byte
-		last[7] = ' '
-		binary.LittleEndian.PutUint64(last[:], ones*' ')
-		copy(last[:], text)
-		odd |= oddBytes(binary.LittleEndian.Uint64(last[:]))
+	if len(rest) > 0 && len(text) >= 8 {
+		odd |= oddBytes(binary.LittleEndian.Uint64(text[len(text)-8:])) // some of them again
+	} else {
+		for _, c := range rest {
+			odd |= oddBytes(spaces&^0xff | uint64(c))
+		}
 	}
-	return odd == 0
+	return odd&highs == 0
 }
 
 const (
-	ones  = 0x0101010101010101
-	highs = 0x80 * ones
+	ones   = 0x0101010101010101
+	highs  = 0x80 * ones
+	spaces = ' ' * ones
 )
 
-// oddBytes is not 0 if one of eight bytes is a control character, a backslash or beyond ASCII.
+// oddBytes has the high bit of a byte set if one of eight bytes is beyond ASCII, a control
+// character or a backslash. Each summand says so of the lowest byte that is the first of its
+// kind; only above that byte a carry may have it say more.
 func oddBytes(eight uint64) uint64 {
-	slashes := eight ^ '\\'*ones
-	return (eight | (eight-' '*ones)&^eight | (slashes-ones)&^slashes) & highs
+	return eight | (eight + ones) | (eight - spaces) | ((eight ^ '\\'*ones) - ones)
 }
 
 func hasPrefix(b []byte, prefix string) bool {

@@ -3,6 +3,7 @@ package usage
 import (
 	"bytes"
 	"encoding/binary"
+	"strings"
 	"unicode/utf8"
 
 	"stackusage/shared/strictjson"
@@ -48,17 +49,20 @@ func (r Scanned) scanInstance() (shown Shown, ok bool) {
 	if !hasPrefix(r.Instance, beforeURI) || !isText(r.Instance) {
 		return Shown{}, false
 	}
+	quotes := bytes.Count(r.Instance, []byte{'"'}) - strings.Count(beforeURI+beforeLocation+beforeTags+beforeInfo+atInstanceEnd, `"`)
 	var room [640]byte
 	all := append(append(room[:0], r.SubscriptionID...), r.MeterID...)
 	rest := r.Instance[len(beforeURI):]
 	var ends [4]int
 	for i, next := range [...]string{beforeLocation, beforeTags, beforeInfo, atInstanceEnd} {
-		if all, rest, ok = appendInner(all, rest, next); !ok {
+		var escaped int
+		if all, rest, escaped, ok = appendInner(all, rest, next); !ok {
 			return Shown{}, false
 		}
+		quotes -= escaped
 		ends[i] = len(all)
 	}
-	if len(rest) > 0 {
+	if len(rest) > 0 || quotes != 0 { // one that is not escaped ends the outer string
 		return Shown{}, false
 	}
 	text, ids := string(all), len(r.SubscriptionID)+len(r.MeterID)
@@ -74,24 +78,25 @@ func (r Scanned) scanInstance() (shown Shown, ok bool) {
 }
 
 // appendInner appends the text of a JSON string inside a JSON string, up to its closing quote, with
-// which next begins and which must follow. The inner escapes that it knows are the quote and the
-// backslash, each of which the outer string escapes again.
-func appendInner(to, rest []byte, next string) (text, after []byte, ok bool) {
+// which next begins and which must follow. The inner escapes that it knows are the backslash and the
+// quote, each of which the outer string escapes again; it counts the quotes.
+func appendInner(to, rest []byte, next string) (text, after []byte, quotes int, ok bool) {
 	for {
 		slash := bytes.IndexByte(rest, '\\')
-		if slash < 0 || bytes.IndexByte(rest[:slash], '"') >= 0 {
-			return to, nil, false
+		if slash < 0 {
+			return to, nil, 0, false
 		}
 		to, rest = append(to, rest[:slash]...), rest[slash:]
 		switch {
 		case hasPrefix(rest, `\\\"`):
 			to, rest = append(to, '"'), rest[4:]
+			quotes++
 		case hasPrefix(rest, `\\\\`):
 			to, rest = append(to, '\\'), rest[4:]
 		case hasPrefix(rest, next):
-			return to, rest[len(next):], true
+			return to, rest[len(next):], quotes, true
 		default:
-			return to, nil, false
+			return to, nil, 0, false
 		}
 	}
 }
@@ -102,7 +107,7 @@ func isText(b []byte) bool {
 	rest := b
 	for ; len(rest) >= 8; rest = rest[8:] {
 		eight := binary.LittleEndian.Uint64(rest)
-		control |= (eight - ' '*ones) &^ eight
+		control |= (eight - spaces) &^ eight
 		beyond |= eight
 	}
 	for _, c := range rest {
