@@ -85,13 +85,18 @@ func (p *Partial) Sums() iter.Seq2[Sum, error] {
 	return func(yield func(Sum, error) bool) {
 		var rows int64
 		var last Sum
+		var scan scanner
 		for {
-			s := Sum{Day: p.header.UsageDay}
-			err := p.r.Next(&s, rows)
+			line, err := p.r.Next(rows)
 			if err == io.EOF { // bare: a cut connection may wrap io.EOF
 				return
 			}
-			s.key = s.Shown.Key()
+			s := Sum{Day: p.header.UsageDay}
+			if err == nil && !scan.sum(string(line), &s) {
+				s = Sum{Day: p.header.UsageDay}
+				err = p.r.Decode(line, &s)
+			}
+			s.key = s.Shown.KeyAfter(&last.Shown, last.key)
 			rows += s.Rows
 			if err == nil && p.r.Lines() > 1 && compare(&last, &s) >= 0 {
 				err = fmt.Errorf("%w: line %d is out of order", linefile.ErrDamaged, p.r.Lines())

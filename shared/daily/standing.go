@@ -106,11 +106,16 @@ func (d *DayFile) Header() DayHeader { return d.header }
 func (d *DayFile) Lines() iter.Seq2[DayLine, error] {
 	return func(yield func(DayLine, error) bool) {
 		var rows int64
+		var scan scanner
 		for {
-			var l DayLine
-			err := d.r.Next(&l, rows)
+			line, err := d.r.Next(rows)
 			if err == io.EOF { // bare: a wrapped one is a connection that broke
 				return
+			}
+			var l DayLine
+			if err == nil && !scan.line(string(line), &l) {
+				l = DayLine{}
+				err = d.r.Decode(line, &l)
 			}
 			if err != nil {
 				yield(DayLine{}, fmt.Errorf("read daily file of %s, revision %d: %w", d.header.UsageDay, d.header.Revision, err))

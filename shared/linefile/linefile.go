@@ -5,25 +5,15 @@
 package linefile
 
 import (
-	"bufio"
 	"bytes"
-	"cmp"
-	"compress/gzip"
 	"crypto/sha256"
 	"encoding/hex"
 	"encoding/json"
-	"errors"
-	"fmt"
 	"hash"
 	"io"
 
 	"stackusage/shared/gz"
 )
-
-// maxFileLine bounds one line of a line file. The longest is a partial's header:
-// it repeats the tenant map of an hour blob's header, which may have 16 MiB, and
-// JSON may write it longer than it came.
-const maxFileLine = 64 << 20
 
 type trailerLine struct {
 	Trailer *Trailer `json:"trailer"`
@@ -123,67 +113,6 @@ func (w *Writer) Close() (File, error) {
 	}
 	return File{Trailer: w.Trailer, Records: w.Records, Carried: w.Carried, Waived: w.Waived, SHA256: hex.EncodeToString(w.sum.Sum(nil)),
 		Content: hex.EncodeToString(w.text.Sum(nil)), Size: int64(w.size)}, nil
-}
-
-// ErrDamaged: a file of ours does not hold what we wrote.
-var ErrDamaged = errors.New("the file is damaged")
-
-// Reader reads a line file as a stream.
-type Reader struct {
-	gz    *gzip.Reader
-	scan  *bufio.Scanner
-	ahead []byte
-	lines int64
-}
-
-// NewReader reads the header of a line file.
-func NewReader(r io.Reader, header any) (*Reader, error) {
-	gz, err := gzip.NewReader(r)
-	if err != nil {
-		return nil, err
-	}
-	out := &Reader{gz: gz, scan: bufio.NewScanner(gz)}
-	out.scan.Buffer(make([]byte, 0, 64<<10), maxFileLine)
-	if !out.scan.Scan() {
-		return nil, cmp.Or(out.scan.Err(), ErrDamaged)
-	}
-	if err := json.Unmarshal(out.scan.Bytes(), header); err != nil {
-		return nil, fmt.Errorf("%w: header: %w", ErrDamaged, err)
-	}
-	if !out.scan.Scan() {
-		return nil, cmp.Or(out.scan.Err(), ErrDamaged)
-	}
-	out.ahead = bytes.Clone(out.scan.Bytes())
-	return out, nil
-}
-
-// Lines is how many lines Next has decoded.
-func (r *Reader) Lines() int64 { return r.lines }
-
-// Next decodes the next line into v, or checks the trailer and returns io.EOF.
-// rows is what the lines add up to so far, to be compared with the trailer.
-func (r *Reader) Next(v any, rows int64) error {
-	line := r.ahead
-	if r.scan.Scan() {
-		r.ahead = append(make([]byte, 0, len(r.scan.Bytes())), r.scan.Bytes()...)
-		r.lines++
-		if err := json.Unmarshal(line, v); err != nil {
-			return fmt.Errorf("%w: line %d: %w", ErrDamaged, r.lines, err)
-		}
-		return nil
-	}
-	if err := r.scan.Err(); err != nil {
-		return err
-	}
-	var t trailerLine
-	if err := json.Unmarshal(line, &t); err != nil || t.Trailer == nil {
-		return fmt.Errorf("%w: no trailer", ErrDamaged)
-	}
-	if t.Trailer.Lines != r.lines || t.Trailer.Rows != rows {
-		return fmt.Errorf("%w: the trailer says %d lines of %d rows, the file has %d of %d",
-			ErrDamaged, t.Trailer.Lines, t.Trailer.Rows, r.lines, rows)
-	}
-	return io.EOF
 }
 
 // Encode writes a value as one line of JSON, without the line feed. HTML characters

@@ -41,6 +41,23 @@ func (s Shown) Key() Key {
 	}
 }
 
+// KeyAfter is the normal form of s, given t with its normal form, of which what both have
+// is taken: neighbours in a file share most of their parts.
+func (s *Shown) KeyAfter(t *Shown, key Key) Key {
+	if s.SubscriptionID != t.SubscriptionID {
+		key.SubscriptionID = NormalGUID(s.SubscriptionID)
+	}
+	if s.ResourceURI != t.ResourceURI {
+		var room [256]byte
+		key.ResourceURI = string(appendLower(room[:0], s.ResourceURI))
+	}
+	if s.MeterID != t.MeterID {
+		key.MeterID = NormalGUID(s.MeterID)
+	}
+	key.Location, key.Tags, key.AdditionalInfo = orEmpty(s.Location), orEmpty(s.Tags), orEmpty(s.AdditionalInfo)
+	return key
+}
+
 // Least is, part by part, the form of s and t that is least in byte order: a
 // choice that depends neither on the order of arrival nor on how rows are
 // grouped.

@@ -149,3 +149,27 @@ func TestResourceSubscription(t *testing.T) {
 		}
 	}
 }
+
+func TestNormalGUIDOfAnything(t *testing.T) {
+	rapid.Check(t, func(t *rapid.T) {
+		s := rapid.OneOf(rapid.StringMatching(`[0-9a-fA-F-]{0,40}`), rapid.String()).Draw(t, "text")
+		if got, want := usage.NormalGUID(s), strings.ToLower(strings.ReplaceAll(s, "-", "")); got != want {
+			t.Fatalf("%q: %q, want %q", s, got, want)
+		}
+	})
+}
+
+func TestKeyAfter(t *testing.T) {
+	rapid.Check(t, func(t *rapid.T) {
+		draw := func(name string) string {
+			return rapid.SampledFrom([]string{"", "null", "A-b", "a-B", "É"}).Draw(t, name)
+		}
+		shown := func() usage.Shown {
+			return usage.Shown{SubscriptionID: draw("subscription"), ResourceURI: draw("resource"), MeterID: draw("meter"), Location: draw("location"), Tags: draw("tags"), AdditionalInfo: draw("info")}
+		}
+		s, before := shown(), shown()
+		if got := s.KeyAfter(&before, before.Key()); got != s.Key() {
+			t.Fatalf("%+v after %+v: %+v, want %+v", s, before, got, s.Key())
+		}
+	})
+}
