@@ -139,27 +139,3 @@ func TestALargeHourTakesLittleMemory(t *testing.T) {
 		t.Errorf("%d MiB of heap for an hour of %d rows, want under %d MiB", peak>>20, rows, bound>>20)
 	}
 }
-
-// BenchmarkCollect takes hours from an API over HTTP into the spool and reads
-// them for an upload that stores nothing. The stack that it plays is in the same
-// process: its share is in every number.
-func BenchmarkCollect(b *testing.B) {
-	for _, rows := range []int{1_000, 100_000, 1_000_000} {
-		b.Run(fmt.Sprintf("rows=%d", rows), func(b *testing.B) {
-			a := newAgent(b, b.TempDir(), endless(b, rows), unstored)
-			h, bytes, cpu := burst, uint64(0), processTime()
-			peak := peakHeap(func() {
-				for b.Loop() {
-					bytes += allocated(b, a, h)
-					h++
-				}
-			})
-			hours := float64(h - burst)
-			b.ReportMetric(hours*float64(rows)/b.Elapsed().Seconds(), "rows/s")
-			b.ReportMetric(float64(bytes)/hours, "allocated-B/hour")
-			b.ReportMetric(float64(peak)/(1<<20), "peak-heap-MiB")
-			b.ReportMetric(peakRSS()/(1<<20), "peak-RSS-MiB")
-			b.ReportMetric((processTime()-cpu).Seconds()/hours/float64(rows)*1e6, "CPU-s/million-rows")
-		})
-	}
-}

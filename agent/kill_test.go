@@ -24,6 +24,7 @@ import (
 	"stackusage/agent/blobs"
 	"stackusage/agent/spool"
 	"stackusage/agent/stackapi"
+	"stackusage/internal/benchproc"
 	"stackusage/internal/devstack/azurestack"
 	"stackusage/internal/devstack/azurite/azuritetest"
 	"stackusage/shared/landing"
@@ -42,6 +43,7 @@ type victim struct {
 const victimEnv = "AGENT_TEST_VICTIM"
 
 func TestMain(m *testing.M) {
+	benchproc.Child(map[string]benchproc.Step{"agent": agentStep})
 	if order := os.Getenv(victimEnv); order != "" {
 		if err := runVictim(order); err != nil {
 			fmt.Fprintln(os.Stderr, err)

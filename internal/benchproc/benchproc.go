@@ -41,12 +41,18 @@ const (
 	argsVariable = "STACKUSAGE_BENCH_ARGS"
 )
 
-// Main is for TestMain of a package with benchmarks: in the process of a step it runs
-// the step, else the tests.
+// Main is the TestMain of a package with benchmarks.
 func Main(m *testing.M, steps map[string]Step) {
+	Child(steps)
+	os.Exit(m.Run())
+}
+
+// Child runs the step and ends the process if this is the process of a step. It is the
+// first that TestMain does.
+func Child(steps map[string]Step) {
 	name := os.Getenv(stepVariable)
 	if name == "" {
-		os.Exit(m.Run())
+		return
 	}
 	if err := measure(steps[name]); err != nil {
 		fmt.Fprintf(os.Stderr, "step %s: %v\n", name, err)
