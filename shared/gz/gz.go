@@ -1,18 +1,40 @@
-// Package gz writes and reads gzip. Compressors are used again: a new one costs 0.4 ms
-// and 0.8 MB, and the files of this app are many and small. The bytes are those of
-// compress/gzip.
+// Package gz writes and reads gzip. Compressors are used again: a new one costs 0.2 ms
+// and 0.9 MB, and the files of this app are many and small.
+//
+// Files are named by their bytes, so the same content has to give the same bytes: of
+// every processor, of writes of every size, of every compressor that was used before.
+// Another release of the compressor may give others. What reads the files then tells
+// them apart by content.
 package gz
 
 import (
-	"compress/gzip"
 	"errors"
 	"io"
-	"sync"
 
-	fast "github.com/klauspost/compress/gzip"
+	"github.com/klauspost/compress/gzip"
 )
 
-var free = sync.Pool{New: func() any { return gzip.NewWriter(io.Discard) }}
+// level is where a second of work saves the most bytes. A gigabyte of rows as stacks
+// send them takes 1.2 s and 85 MB at level 1, 1.5 s and 80 MB at 3, 1.9 s and 85 MB at
+// 4, 2.6 s and 76 MB at 6; compress/gzip takes 4.9 s and 73 MB at its level 6.
+const level = 3
+
+// free are compressors that wait to be used again, as many as are at work at a time. A
+// sync.Pool would lose them to the garbage collector between two files.
+var free = make(chan *gzip.Writer, 4)
+
+func compressor() *gzip.Writer {
+	select {
+	case w := <-free:
+		return w
+	default:
+	}
+	w, err := gzip.NewWriterLevel(io.Discard, level)
+	if err != nil {
+		panic(err) // of a wrong level
+	}
+	return w
+}
 
 // Writer compresses what is written to it. A Writer that is not closed costs its
 // compressor and nothing else.
@@ -20,7 +42,7 @@ type Writer struct{ gzip *gzip.Writer }
 
 // NewWriter compresses to w.
 func NewWriter(w io.Writer) *Writer {
-	out := free.Get().(*gzip.Writer)
+	out := compressor()
 	out.Reset(w)
 	return &Writer{out}
 }
@@ -43,7 +65,10 @@ func (w *Writer) Close() error {
 	}
 	err := w.gzip.Close()
 	w.gzip.Reset(io.Discard) // keep hold of nothing
-	free.Put(w.gzip)
+	select {
+	case free <- w.gzip:
+	default:
+	}
 	w.gzip = nil
 	return err
 }
@@ -51,4 +76,4 @@ func (w *Writer) Close() error {
 // NewReader decompresses r, several members one after the other. It reads beyond the end
 // of the last one, unless r is an io.ByteReader, as a *bufio.Reader is, and is fastest
 // from that one.
-func NewReader(r io.Reader) (*fast.Reader, error) { return fast.NewReader(r) }
+func NewReader(r io.Reader) (*gzip.Reader, error) { return gzip.NewReader(r) }

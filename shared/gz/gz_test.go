@@ -1,36 +1,146 @@
 package gz_test
 
 import (
+	"bufio"
 	"bytes"
-	"compress/gzip"
+	stdgzip "compress/gzip"
+	"crypto/sha256"
+	"encoding/hex"
 	"errors"
+	"fmt"
+	"io"
+	"math/rand/v2"
+	"os"
+	"os/exec"
+	"runtime"
 	"strings"
 	"testing"
+	"testing/iotest"
 
 	"stackusage/shared/gz"
 )
 
-// TestBytes: the files' names are hashes of their bytes, which do not depend on what
-// a compressor wrote before.
+// sample is text like that of the files of this app, the same on every machine.
+func sample(rows int) string {
+	random := rand.New(rand.NewPCG(7, 7))
+	var text strings.Builder
+	for n := range rows {
+		id := random.Uint64N(uint64(rows))
+		fmt.Fprintf(&text, `{"id":"/subscriptions/%016x/providers/Microsoft.Commerce/UsageAggregate/%[1]x","properties":{"subscriptionId":"%[1]016x","quantity":%d.%d,"meterId":"%x"}}`+"\n",
+			id*2654435761, n, random.Uint64(), id%40)
+	}
+	for range 3000 { // what does not compress
+		text.WriteByte(byte(random.Uint32()))
+	}
+	return text.String()
+}
+
+// zip compresses a text in pieces of up to the given number of bytes.
+func zip(t *testing.T, text string, piece int) []byte {
+	t.Helper()
+	var file bytes.Buffer
+	w := gz.NewWriter(&file)
+	for left := text; len(left) > 0; {
+		n := min(piece, len(left))
+		if _, err := io.WriteString(w, left[:n]); err != nil {
+			t.Fatal(err)
+		}
+		left = left[n:]
+	}
+	if err := w.Close(); err != nil {
+		t.Fatal(err)
+	}
+	return file.Bytes()
+}
+
+// pinned are the bytes of files that another release of the compressor would change: a
+// repeat across such a release does not write the names of before.
+var pinned = map[string]string{
+	"nothing":   "d745de7aeb2aad43aa42c3327d96aa9359fc28454e5bb26877b6bbe9501e8eff",
+	"a byte":    "9f0843c62fb2937e8fc23d0521212f4e5f043b20f804ae29da6be68b460f806a",
+	"rows":      "d454d539d9a6b5408cb4eb0d42aedb467582b3b9cd021e3ba555a38aa2510c41",
+	"many rows": "8e02e8e223c7bdd40278e020a9aaf207531e320f7e3141058e14f8c4061cad57",
+}
+
+var texts = map[string]string{"nothing": "", "a byte": "a", "rows": sample(500), "many rows": sample(30_000)}
+
+// TestBytes: the same content gives the same bytes, whatever processor and build it is,
+// in whatever pieces it comes, and whatever the compressor wrote before.
 func TestBytes(t *testing.T) {
-	for _, text := range []string{"", "a", strings.Repeat(`{"quantity":"16.461425899527967"}`+"\n", 5000), "a"} {
-		var want, got bytes.Buffer
-		plain, ours := gzip.NewWriter(&want), gz.NewWriter(&got)
-		for _, w := range []interface {
-			Write([]byte) (int, error)
-			Close() error
-		}{plain, ours} {
-			for part := range strings.Lines(text) {
-				if _, err := w.Write([]byte(part)); err != nil {
-					t.Fatal(err)
+	for range 2 {
+		for name, text := range texts {
+			for _, piece := range []int{len(text) + 1, 1 << 16, 4097, 7} {
+				file := zip(t, text, piece)
+				if sum := sha256.Sum256(file); hex.EncodeToString(sum[:]) != pinned[name] {
+					t.Errorf("%s in pieces of %d: %d bytes of SHA-256 %x, want %s", name, piece, len(file), sum, pinned[name])
 				}
 			}
-			if err := w.Close(); err != nil {
+		}
+	}
+}
+
+// TestBytesOfOtherBuilds runs TestBytes without assembly, and on a processor of 32 bits
+// where this machine has one.
+func TestBytesOfOtherBuilds(t *testing.T) {
+	if testing.Short() || os.Getenv("GZ_OTHER_BUILD") != "" {
+		t.Skip("one build inside the other")
+	}
+	t.Parallel()
+	builds := map[string][]string{"without assembly": {"GOFLAGS=-tags=noasm,purego,nounsafe"}}
+	if runtime.GOOS == "linux" && runtime.GOARCH == "amd64" {
+		builds["of 32 bits"] = []string{"GOARCH=386"}
+	}
+	if runtime.GOARCH != "arm64" && exec.Command("qemu-aarch64", "--version").Run() == nil {
+		builds["arm64"] = []string{"GOARCH=arm64"}
+	}
+	for name, env := range builds {
+		t.Run(name, func(t *testing.T) {
+			cmd := exec.Command("go", "test", "-count=1", "-run", "^TestBytes$", ".")
+			if name == "arm64" {
+				cmd.Args = append(cmd.Args, "-exec", "qemu-aarch64")
+			}
+			cmd.Env = append(append(os.Environ(), "GZ_OTHER_BUILD=1", "CGO_ENABLED=0"), env...)
+			if out, err := cmd.CombinedOutput(); err != nil {
+				t.Errorf("%v\n%s", err, out)
+			}
+		})
+	}
+}
+
+// TestReader reads what other programs wrote, and several members, from any source.
+func TestReader(t *testing.T) {
+	var other bytes.Buffer
+	w := stdgzip.NewWriter(&other)
+	for _, text := range []string{texts["rows"], "", texts["many rows"]} {
+		w.Reset(&other)
+		if _, err := io.WriteString(w, text); err != nil {
+			t.Fatal(err)
+		}
+		if err := w.Close(); err != nil {
+			t.Fatal(err)
+		}
+	}
+	want := texts["rows"] + texts["many rows"]
+	files := map[string][]byte{
+		"of compress/gzip": other.Bytes(),
+		"of this package":  append(zip(t, texts["rows"], 1000), zip(t, texts["many rows"], 1000)...),
+	}
+	for name, file := range files {
+		for _, source := range []io.Reader{bytes.NewReader(file), bufio.NewReader(bytes.NewReader(file)), iotest.OneByteReader(bytes.NewReader(file))} {
+			r, err := gz.NewReader(source)
+			if err != nil {
 				t.Fatal(err)
 			}
+			if got, err := io.ReadAll(r); err != nil || string(got) != want {
+				t.Errorf("%s: %d bytes, %v; want %d", name, len(got), err, len(want))
+			}
 		}
-		if !bytes.Equal(want.Bytes(), got.Bytes()) {
-			t.Errorf("%.20q: %d bytes, want %d", text, got.Len(), want.Len())
+		plain, err := stdgzip.NewReader(bytes.NewReader(file))
+		if err != nil {
+			t.Fatal(err)
+		}
+		if got, err := io.ReadAll(plain); err != nil || string(got) != want {
+			t.Errorf("%s, read by compress/gzip: %d bytes, %v; want %d", name, len(got), err, len(want))
 		}
 	}
 }

@@ -2,7 +2,6 @@ package ingest
 
 import (
 	"bufio"
-	"compress/gzip"
 	"context"
 	"encoding/json"
 	"errors"
@@ -105,12 +104,12 @@ func filesOf(id hourlog.ID) string {
 // ReadRejected goes through a file of rejected rows, in order of line.
 func ReadRejected(r io.Reader) iter.Seq2[RejectedRow, error] {
 	return func(yield func(RejectedRow, error) bool) {
-		gz, err := gzip.NewReader(bufio.NewReader(r))
+		unzip, err := gz.NewReader(bufio.NewReader(r))
 		if err != nil {
 			yield(RejectedRow{}, fmt.Errorf("read rejected rows: %w", err))
 			return
 		}
-		dec := json.NewDecoder(gz)
+		dec := json.NewDecoder(unzip)
 		for {
 			var line RejectedRow
 			err := dec.Decode(&line)

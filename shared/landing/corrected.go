@@ -2,10 +2,11 @@ package landing
 
 import (
 	"bufio"
-	"compress/gzip"
 	"errors"
 	"fmt"
 	"io"
+
+	"stackusage/shared/gz"
 )
 
 // CorrectedContainer is where corrected blobs lie, in the app's storage: nobody
@@ -66,11 +67,11 @@ func AddLine(ranges [][2]int64, line int64) ([][2]int64, error) {
 // was read to its end before, with fixed rows in the place of their lines. Rows are
 // copied as they are, however long.
 func WriteCorrected(w io.Writer, header Header, source io.Reader, had Trailer, fixed map[int64][]byte) (Name, Trailer, error) {
-	gz, err := gzip.NewReader(bufio.NewReader(source))
+	unzip, err := gz.NewReader(bufio.NewReader(source))
 	if err != nil {
 		return Name{}, Trailer{}, fmt.Errorf("write corrected blob: %w", err)
 	}
-	in := bufio.NewReaderSize(gz, 64<<10)
+	in := bufio.NewReaderSize(unzip, 64<<10)
 	out, err := NewWriter(w, header)
 	if err == nil {
 		err = copyLine(in, func([]byte) error { return nil }) // the header
