@@ -26,12 +26,9 @@ func NewAggregator(dir string, count int, disk *content.Disk) (*Aggregator, erro
 // Add takes in one record.
 func (s *Aggregator) Add(r usage.Record) error { return s.rows.Add(r) }
 
-// AddKnown takes in a scanned row if one with the same texts was taken in before.
-func (s *Aggregator) AddKnown(r usage.Scanned) bool { return s.rows.AddKnown(r) }
-
-// AddScanned takes in a scanned row, and what its texts say.
-func (s *Aggregator) AddScanned(r usage.Scanned, shown usage.Shown) error {
-	return s.rows.AddScanned(r, shown)
+// AddScanned takes in a scanned row, unless it is for usage.ParseRecord to judge.
+func (s *Aggregator) AddScanned(r usage.Scanned, accept rowsums.Accept) (added bool, err error) {
+	return s.rows.AddScanned(r, accept)
 }
 
 // Sums goes through the totals once, by day and then by key.

@@ -142,7 +142,11 @@ func TestASummerNeedsItsFolder(t *testing.T) {
 	if err := os.RemoveAll(dir); err != nil {
 		t.Fatal(err)
 	}
-	if err := s.Add(record(t, shown(), "2019-12-10T18:00:00Z", "1")); err == nil {
+	err := s.Add(record(t, shown(), "2019-12-10T18:00:00Z", "1"))
+	for _, later := range s.Sums() { // it may be written while rows are read
+		err = later
+	}
+	if err == nil {
 		t.Error("a sum that could not be written was taken")
 	}
 }
@@ -208,6 +212,7 @@ func TestARunThatCannotBeReadIsAnErrorOfTheDayAtHand(t *testing.T) {
 	}
 	s := summer(t, dir, 3, records)
 	defer s.Close()
+	collect(t, s.Sums()) // the run is written by now
 	damageRuns(t, dir)
 	var found error
 	for _, err := range s.Sums() {

@@ -98,17 +98,15 @@ func (in *Ingestion) quickly(line landing.Line) (added bool, err error) {
 	if !ok || line.TooLong || line.LeftOut {
 		return false, nil
 	}
-	if !in.sums.AddKnown(row) {
-		shown, ok := row.Shown()
-		if !ok || in.settings.checkLocation(usage.Record{Shown: shown, Hour: row.Hour}) != nil {
-			return false, nil
-		}
-		if err := in.sums.AddScanned(row, shown); err != nil {
-			return false, err
-		}
+	if added, err = in.sums.AddScanned(row, in.settings.located); added {
+		in.Accepted++
 	}
-	in.Accepted++
-	return true, nil
+	return added, err
+}
+
+// located reports whether a row says where it belongs, or somebody else does.
+func (s Settings) located(location string, hour usage.Hour) bool {
+	return s.checkLocation(usage.Record{Shown: usage.Shown{Location: location}, Hour: hour}) == nil
 }
 
 // Parse reads a row by the rules of today.

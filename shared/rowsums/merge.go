@@ -2,9 +2,6 @@ package rowsums
 
 import (
 	"bytes"
-	"cmp"
-	"encoding/binary"
-	"slices"
 
 	"stackusage/shared/usage"
 )
@@ -110,72 +107,3 @@ func (m *merge) less(i, j int) bool {
 }
 
 func (m *merge) swap(i, j int) { m.heap[i], m.heap[j] = m.heap[j], m.heap[i] }
-
-// sorter puts the totals of a table in order. It keeps its memory for the next time.
-type sorter struct {
-	keys  arena
-	order []sortKey
-	table *table
-	at    int
-	it    item
-	key   []byte
-}
-
-// sortKey is an entry of the table, its key, and eight bytes of it.
-type sortKey struct {
-	word  uint64
-	key   span
-	entry uint32
-}
-
-// of is a cursor over the totals of a table.
-func (s *sorter) of(t *table) cursor {
-	s.table, s.at, s.order = t, -1, s.order[:0]
-	s.keys.reset()
-	for i := range uint32(t.n) {
-		e := t.at(i)
-		s.key = appendKey(s.key[:0], t.texts.get(e.shown), e.hour)
-		s.order = append(s.order, sortKey{key: s.keys.put(s.key), entry: i})
-	}
-	s.sort(s.order, 0)
-	return s
-}
-
-// sort puts keys in order that are the same before byte at. Keys begin alike for a
-// hundred bytes, which a comparison would read again and again.
-func (s *sorter) sort(keys []sortKey, at uint32) {
-	more := false
-	for i, k := range keys {
-		keys[i].word = 0
-		if at < k.key.length {
-			var eight [8]byte
-			if copy(eight[:], s.keys.get(k.key)[at:]) == 8 {
-				more = true
-			}
-			keys[i].word = binary.BigEndian.Uint64(eight[:])
-		}
-	}
-	slices.SortFunc(keys, func(a, b sortKey) int { return cmp.Compare(a.word, b.word) })
-	for i := 0; more && i < len(keys); {
-		same := i + 1
-		for same < len(keys) && keys[same].word == keys[i].word {
-			same++
-		}
-		if same-i > 1 {
-			s.sort(keys[i:same], at+8)
-		}
-		i = same
-	}
-}
-
-func (s *sorter) next() (bool, error) {
-	if s.at++; s.at >= len(s.order) {
-		return false, nil
-	}
-	o := s.order[s.at]
-	e := s.table.at(o.entry)
-	s.it = item{s.keys.get(o.key), s.table.texts.get(e.shown), e.hour, e.quantity, e.rows}
-	return true, nil
-}
-
-func (s *sorter) item() *item { return &s.it }

@@ -22,7 +22,11 @@ import (
 const DefaultCount = 110_000
 
 // maxBytes bounds the texts in memory while they are sorted: few rows may have long ones.
-const maxBytes = 88 << 20
+const maxBytes = 72 << 20
+
+// later is what part of both a table may have while another one is written: once there
+// was a run, there will be more, and they are written while rows are read.
+const later = 3
 
 // maxRuns is how many runs one merge reads; more are first merged into one.
 const maxRuns = 48
@@ -39,12 +43,18 @@ type Total struct {
 type Sums struct {
 	dir   string
 	count int
-	table table
-	sort  sorter
 	disk  *content.Disk
-	runs  []run
-	files int // runs written so far: names must not repeat
-	codec codec
+	pool  pool
+	table *table
+
+	// The table that is written, by a goroutine that begins and ends while written is
+	// not nil. The rest is that goroutine's meanwhile.
+	written chan error
+	full    *table
+	sort    sorter
+	codec   codec
+	runs    []run
+	files   int // runs written so far: names must not repeat
 }
 
 // New makes Sums that spill to a new folder below dir once they hold count totals;
@@ -57,31 +67,59 @@ func New(dir string, count int, disk *content.Disk) (*Sums, error) {
 	if count == 0 {
 		count = DefaultCount
 	}
-	return &Sums{dir: own, count: count, disk: disk}, nil
+	s := &Sums{dir: own, count: count, disk: disk}
+	s.table, s.sort.keys.pool = newTable(&s.pool), &s.pool
+	return s, nil
 }
 
 // Add takes in a record.
 func (s *Sums) Add(r usage.Record) error {
-	identity := s.table.identity(ofRecord, r.Hour)
-	identity = appendShown(identity, r.Shown)
+	identity := appendShown(s.table.identity(ofRecord, r.Hour), r.Shown)
 	if s.table.add(identity, r.Quantity) {
 		return nil
 	}
-	return s.insert(identity, r)
+	return s.insert(identity, nil, r.Hour, r.Quantity)
 }
 
 // insert begins a total that is not in memory.
-func (s *Sums) insert(identity []byte, r usage.Record) error {
-	s.table.insert(identity, r)
-	if s.table.len() < s.count && s.table.bytes() < maxBytes {
+func (s *Sums) insert(identity, shown []byte, hour usage.Hour, q usage.Quantity) error {
+	s.table.insert(identity, shown, hour, q)
+	part := 1
+	if s.full != nil {
+		part = later
+	}
+	if s.table.n < max(1, s.count/part) && s.table.bytes() < maxBytes/part {
 		return nil
 	}
-	if err := s.writeRun(newMerge(s.sort.of(&s.table))); err != nil {
+	if err := s.wait(); err != nil {
 		return err
 	}
-	s.table.reset()
-	if len(s.runs) < maxRuns {
+	if s.full == nil {
+		s.full = newTable(&s.pool)
+	}
+	s.table, s.full = s.full, s.table
+	s.written = make(chan error, 1)
+	go func() { s.written <- s.spill() }()
+	return nil
+}
+
+// wait waits for the run that is being written.
+func (s *Sums) wait() error {
+	if s.written == nil {
 		return nil
+	}
+	err := <-s.written
+	s.written = nil
+	return err
+}
+
+// spill makes a run of the full table.
+func (s *Sums) spill() error {
+	err := s.writeRun(newMerge(s.sort.of(s.full)))
+	s.full.reset()
+	s.sort.keys.reset()
+	if err != nil || len(s.runs) < maxRuns {
+		return err
 	}
 	return s.mergeRuns()
 }
@@ -91,11 +129,12 @@ func (s *Sums) mergeRuns() error {
 	merged := s.runs
 	s.runs = nil
 	cursors, stop, err := s.open(merged)
-	if err != nil {
-		return err
-	}
 	defer stop()
-	if err := s.writeRun(newMerge(cursors...)); err != nil {
+	if err == nil {
+		err = s.writeRun(newMerge(cursors...))
+	}
+	if err != nil {
+		s.runs = append(s.runs, merged...)
 		return err
 	}
 	for _, r := range merged {
@@ -110,13 +149,18 @@ func (s *Sums) mergeRuns() error {
 // All goes through the totals by day, by key and by hour. It may be called again.
 func (s *Sums) All() iter.Seq2[Total, error] {
 	return func(yield func(Total, error) bool) {
+		if err := s.wait(); err != nil {
+			yield(Total{}, err)
+			return
+		}
+		s.full, s.pool.free = nil, nil // what comes now needs little memory
 		cursors, stop, err := s.open(s.runs)
 		defer stop()
 		if err != nil {
 			yield(Total{}, err)
 			return
 		}
-		m := newMerge(append(cursors, s.sort.of(&s.table))...)
+		m := newMerge(append(cursors, s.sort.of(s.table))...)
 		for {
 			more, err := m.next()
 			if err != nil {
@@ -132,6 +176,7 @@ func (s *Sums) All() iter.Seq2[Total, error] {
 
 // Close removes the temporary files.
 func (s *Sums) Close() error {
+	s.wait() // its error came or will come where totals are asked for, or nobody asks
 	for _, r := range s.runs {
 		s.disk.Free(r.size)
 	}

@@ -1,17 +1,22 @@
 package rowsums
 
 import (
+	"bytes"
 	"encoding/binary"
 	"hash/maphash"
 
 	"stackusage/shared/usage"
 )
 
-// Kinds of identities: the texts of a record, and those of a row that was only scanned.
+// Kinds of identities, by what follows the hour in one.
 const (
-	ofRecord = iota
-	ofScan
+	ofRecord = iota // the texts of a record, each with its end
+	ofParts         // the same of a scanned row, with their escapes
+	ofScan          // the GUIDs and instanceData of a row whose parts were not found
 )
+
+// beforeTexts is the kind and the hour.
+const beforeTexts = 1 + 8
 
 // table has the totals in memory, found by their identities: a hash table with open
 // addressing that keeps its memory when it is emptied.
@@ -29,19 +34,22 @@ type table struct {
 type slot struct{ hash, entry uint32 }
 
 type entry struct {
-	identity, shown span
-	hour            usage.Hour
-	quantity        usage.Quantity
-	rows            int64
+	identity span
+	shown    span // of an ofScan: its texts, each with its end
+	hour     usage.Hour
+	quantity usage.Quantity
+	rows     int64
 }
 
 const pageEntries = 1 << 12
 
+func newTable(p *pool) *table {
+	return &table{seed: maphash.MakeSeed(), slots: make([]slot, 1<<12), texts: arena{pool: p}}
+}
+
 func (t *table) at(i uint32) *entry { return &t.entries[i/pageEntries][i%pageEntries] }
 
-func (t *table) len() int { return t.n }
-
-// bytes is what the texts take, when the totals are sorted.
+// bytes is what the texts take when the totals are sorted.
 func (t *table) bytes() int { return t.texts.used + t.keys }
 
 // identity begins the identity of a row; the texts follow. It is valid until the next one.
@@ -52,10 +60,6 @@ func (t *table) identity(kind byte, hour usage.Hour) []byte {
 // add adds to the total of an identity. It is false if there is none.
 func (t *table) add(identity []byte, q usage.Quantity) bool {
 	t.scratch = identity
-	if len(t.slots) == 0 {
-		t.seed = maphash.MakeSeed()
-		t.slots = make([]slot, 1<<12)
-	}
 	hash := uint32(maphash.Bytes(t.seed, identity))
 	for i := hash; ; i++ {
 		s := t.slots[i&uint32(len(t.slots)-1)]
@@ -73,23 +77,19 @@ func (t *table) add(identity []byte, q usage.Quantity) bool {
 	}
 }
 
-// insert puts in the total of an identity that add did not find.
-func (t *table) insert(identity []byte, r usage.Record) {
+// insert puts in the total of an identity that add did not find. shown is only of an
+// ofScan.
+func (t *table) insert(identity, shown []byte, hour usage.Hour, q usage.Quantity) {
 	if 2*(t.n+1) > len(t.slots) {
 		t.grow()
 	}
 	if t.n%pageEntries == 0 && t.n/pageEntries == len(t.entries) {
 		t.entries = append(t.entries, make([]entry, pageEntries))
 	}
-	e := t.at(uint32(t.n))
+	*t.at(uint32(t.n)) = entry{identity: t.texts.put(identity), shown: t.texts.put(shown), hour: hour, quantity: q, rows: 1}
 	t.n++
-	*e = entry{identity: t.texts.put(identity), hour: r.Hour, quantity: r.Quantity, rows: 1}
-	if e.shown = e.identity.from(1 + 8); identity[0] != ofRecord {
-		t.scratch = appendShown(t.scratch[:0], r.Shown)
-		e.shown = t.texts.put(t.scratch)
-	}
-	t.keys += int(e.shown.length)
-	t.place(slot{uint32(maphash.Bytes(t.seed, t.texts.get(e.identity))), uint32(t.n)})
+	t.keys += max(len(shown), len(identity))
+	t.place(slot{uint32(maphash.Bytes(t.seed, identity)), uint32(t.n)})
 }
 
 func (t *table) place(s slot) {
@@ -110,48 +110,22 @@ func (t *table) grow() {
 	}
 }
 
+// packed is the texts of an entry, each with its end. It may use buf, and is valid until
+// buf is used again.
+func (t *table) packed(e *entry, buf []byte) (texts, used []byte) {
+	identity := t.texts.get(e.identity)
+	switch texts = identity[beforeTexts:]; {
+	case identity[0] == ofScan:
+		return t.texts.get(e.shown), buf
+	case identity[0] == ofParts && bytes.IndexByte(texts, '\\') >= 0:
+		buf, _ = usage.AppendPart(buf[:0], texts)
+		return buf, buf
+	}
+	return texts, buf
+}
+
 func (t *table) reset() {
 	clear(t.slots)
 	t.n, t.keys = 0, 0
 	t.texts.reset()
 }
-
-// arena keeps texts in chunks, so that it grows without copying.
-type arena struct {
-	chunks [][]byte
-	next   int // byte of the last chunk in use
-	last   int // chunk
-	used   int
-}
-
-// span is where a text is.
-type span struct{ at, length uint32 }
-
-// from is the text without its first bytes.
-func (s span) from(n uint32) span { return span{s.at + n, s.length - n} }
-
-const chunk = 1 << 20
-
-func (a *arena) put(text []byte) span {
-	if len(a.chunks) == 0 || a.next+len(text) > chunk {
-		if len(a.chunks) > 0 {
-			a.last++
-		}
-		if a.last >= len(a.chunks) {
-			a.chunks = append(a.chunks, make([]byte, chunk))
-			a.last = len(a.chunks) - 1
-		}
-		a.next = 0
-	}
-	s := span{uint32(a.last*chunk + a.next), uint32(len(text))}
-	a.next += copy(a.chunks[a.last][a.next:], text)
-	a.used += len(text)
-	return s
-}
-
-func (a *arena) get(s span) []byte {
-	at := s.at % chunk
-	return a.chunks[s.at/chunk][at : at+s.length : at+s.length]
-}
-
-func (a *arena) reset() { a.next, a.last, a.used = 0, 0, 0 }

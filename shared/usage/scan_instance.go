@@ -3,7 +3,6 @@ package usage
 import (
 	"bytes"
 	"encoding/binary"
-	"strings"
 	"unicode/utf8"
 
 	"stackusage/shared/strictjson"
@@ -20,85 +19,136 @@ const (
 	atInstanceEnd  = `\"}}`
 )
 
+// Parts are the texts of instanceData of the known shape, as written: a quote or a backslash in
+// one has four bytes, for both strings escape it. AppendPart gives the text.
+type Parts struct{ ResourceURI, Location, Tags, AdditionalInfo []byte }
+
+// Parts splits instanceData of the known shape without allocating. It returns false for any other.
+func (r Scanned) Parts() (p Parts, ok bool) {
+	if !hasPrefix(r.Instance, beforeURI) {
+		return Parts{}, false
+	}
+	rest := r.Instance[len(beforeURI):]
+	if p.ResourceURI, rest, ok = innerText(rest, beforeLocation); !ok {
+		return Parts{}, false
+	}
+	if p.Location, rest, ok = innerText(rest, beforeTags); !ok {
+		return Parts{}, false
+	}
+	if p.Tags, rest, ok = innerText(rest, beforeInfo); !ok {
+		return Parts{}, false
+	}
+	if p.AdditionalInfo, rest, ok = innerText(rest, atInstanceEnd); !ok || len(rest) > 0 {
+		return Parts{}, false
+	}
+	return p, true
+}
+
+// innerText is the text of a JSON string inside a JSON string, up to its closing quote, with which
+// next begins and which must follow. Of the inner escapes it knows those of the quote and of the
+// backslash.
+func innerText(rest []byte, next string) (text, after []byte, ok bool) {
+	for at := 0; ; at += 4 {
+		slash := bytes.IndexByte(rest[at:], '\\')
+		if slash < 0 {
+			return nil, nil, false
+		}
+		at += slash
+		if hasPrefix(rest[at:], next) {
+			return rest[:at], rest[at+len(next):], true
+		}
+		if !hasPrefix(rest[at:], escapedQuote) && !hasPrefix(rest[at:], escapedBackslash) {
+			return nil, nil, false
+		}
+	}
+}
+
+const (
+	escapedQuote     = `\\\"`
+	escapedBackslash = `\\\\`
+)
+
+// AppendPart appends the text of a part. It returns false if the part has a quote that is not
+// escaped: the outer string ends there.
+func AppendPart(to, part []byte) (text []byte, ok bool) {
+	for {
+		plain := part
+		slash := bytes.IndexByte(part, '\\')
+		if slash >= 0 {
+			plain = part[:slash]
+		}
+		if bytes.IndexByte(plain, '"') >= 0 {
+			return to, false
+		}
+		if to = append(to, plain...); slash < 0 {
+			return to, true
+		}
+		if len(part) < slash+4 {
+			return to, false
+		}
+		to, part = append(to, part[slash+3]), part[slash+4:]
+	}
+}
+
+// Check checks all that Scan and Parts did not: the result depends on the bytes of both GUIDs and of
+// the parts alone. If it is true, ParseRecord gives Record{Shown, Hour, Quantity} for the line, and no
+// rejection; if it is false, Shown may still be.
+func (r Scanned) Check(p Parts) bool {
+	if !namesOne(r.SubscriptionID) || !namesOne(r.MeterID) || !isText(r.Instance) {
+		return false
+	}
+	var room [512]byte
+	text := room[:0]
+	for _, part := range [...][]byte{p.Tags, p.AdditionalInfo, p.Location, p.ResourceURI} {
+		var ok bool
+		if text, ok = AppendPart(text[:0], part); !ok {
+			return false
+		}
+	}
+	return len(p.Location) <= maxLocation && checkResourceURI(string(text)) == nil
+}
+
 // Shown checks and reads the parts that Scan did not check; the result depends on their bytes
 // alone. If Scan and Shown return true, ParseRecord gives Record{Shown, Hour, Quantity} for the
 // line, and no rejection. If Shown returns false, ParseRecord says what is wrong.
 func (r Scanned) Shown() (Shown, bool) {
+	p, ok := r.Parts()
+	if ok && r.Check(p) {
+		return r.shown(p), true
+	}
 	if !namesOne(r.SubscriptionID) || !namesOne(r.MeterID) {
 		return Shown{}, false
 	}
-	shown, ok := r.scanInstance()
-	if !ok { // of another shape, or bad
-		shown = Shown{SubscriptionID: string(r.SubscriptionID), MeterID: string(r.MeterID)}
-		quoted := append(append(append(make(strictjson.Value, 0, len(r.Instance)+2), '"'), r.Instance...), '"')
-		if parseInstance(quoted, &shown) != nil {
-			return Shown{}, false
-		}
+	// instanceData is of another shape, or bad.
+	shown := Shown{SubscriptionID: string(r.SubscriptionID), MeterID: string(r.MeterID)}
+	quoted := append(append(append(make(strictjson.Value, 0, len(r.Instance)+2), '"'), r.Instance...), '"')
+	return shown, parseInstance(quoted, &shown) == nil
+}
+
+// shown reads what Check found good. All texts are parts of one string.
+func (r Scanned) shown(p Parts) Shown {
+	var room [640]byte
+	var ends [6]int
+	all := room[:0]
+	for i, part := range [...][]byte{r.SubscriptionID, r.MeterID, p.ResourceURI, p.Location, p.Tags, p.AdditionalInfo} {
+		all, _ = AppendPart(all, part)
+		ends[i] = len(all)
 	}
-	return shown, true
+	text := string(all)
+	return Shown{
+		SubscriptionID: text[:ends[0]],
+		MeterID:        text[ends[0]:ends[1]],
+		ResourceURI:    text[ends[1]:ends[2]],
+		Location:       text[ends[2]:ends[3]],
+		Tags:           text[ends[3]:ends[4]],
+		AdditionalInfo: text[ends[4]:],
+	}
 }
 
 // namesOne reports whether CheckGUID finds nothing wrong with id.
 func namesOne(id []byte) bool {
 	guid, zeros := scanGUID(id)
 	return guid && !zeros
-}
-
-// scanInstance reads instanceData of the known shape. All texts are parts of one string.
-func (r Scanned) scanInstance() (shown Shown, ok bool) {
-	if !hasPrefix(r.Instance, beforeURI) || !isText(r.Instance) {
-		return Shown{}, false
-	}
-	quotes := bytes.Count(r.Instance, []byte{'"'}) - strings.Count(beforeURI+beforeLocation+beforeTags+beforeInfo+atInstanceEnd, `"`)
-	var room [640]byte
-	all := append(append(room[:0], r.SubscriptionID...), r.MeterID...)
-	rest := r.Instance[len(beforeURI):]
-	var ends [4]int
-	for i, next := range [...]string{beforeLocation, beforeTags, beforeInfo, atInstanceEnd} {
-		var escaped int
-		if all, rest, escaped, ok = appendInner(all, rest, next); !ok {
-			return Shown{}, false
-		}
-		quotes -= escaped
-		ends[i] = len(all)
-	}
-	if len(rest) > 0 || quotes != 0 { // one that is not escaped ends the outer string
-		return Shown{}, false
-	}
-	text, ids := string(all), len(r.SubscriptionID)+len(r.MeterID)
-	shown = Shown{
-		SubscriptionID: text[:len(r.SubscriptionID)],
-		MeterID:        text[len(r.SubscriptionID):ids],
-		ResourceURI:    text[ids:ends[0]],
-		Location:       text[ends[0]:ends[1]],
-		Tags:           text[ends[1]:ends[2]],
-		AdditionalInfo: text[ends[2]:ends[3]],
-	}
-	return shown, len(shown.Location) <= maxLocation && checkResourceURI(shown.ResourceURI) == nil
-}
-
-// appendInner appends the text of a JSON string inside a JSON string, up to its closing quote, with
-// which next begins and which must follow. The inner escapes that it knows are the backslash and the
-// quote, each of which the outer string escapes again; it counts the quotes.
-func appendInner(to, rest []byte, next string) (text, after []byte, quotes int, ok bool) {
-	for {
-		slash := bytes.IndexByte(rest, '\\')
-		if slash < 0 {
-			return to, nil, 0, false
-		}
-		to, rest = append(to, rest[:slash]...), rest[slash:]
-		switch {
-		case hasPrefix(rest, `\\\"`):
-			to, rest = append(to, '"'), rest[4:]
-			quotes++
-		case hasPrefix(rest, `\\\\`):
-			to, rest = append(to, '\\'), rest[4:]
-		case hasPrefix(rest, next):
-			return to, rest[len(next):], quotes, true
-		default:
-			return to, nil, 0, false
-		}
-	}
 }
 
 // isText reports whether b is UTF-8 without the control characters that JSON forbids.
