@@ -57,8 +57,9 @@ func (cl *Closer) writeDay(ctx context.Context, c *daybook.Closing, history regi
 	for i, p := range partials {
 		sequences[i] = p.Sums()
 	}
-	file, err := daily.WriteDay(f, header, s.rules(number, len(missing) > 0),
-		daily.Sources{Sums: daily.Merge(sequences...), Carried: carried.lines, Standings: before.lines}, cl.keepBatches(ctx, prefix, &m))
+	rules := s.rules(number, len(missing) > 0)
+	file, err := daily.WriteDay(f, header, rules,
+		daily.Sources{Sums: rules.Merge(sequences...), Carried: carried.lines, Standings: before.lines}, cl.keepBatches(ctx, prefix, &m))
 	if err != nil {
 		return none(err)
 	}

@@ -5,7 +5,10 @@ import (
 	"crypto/sha256"
 	"encoding/hex"
 	"encoding/json"
+	"errors"
 	"fmt"
+
+	"stackusage/shared/spill"
 )
 
 // Bounds of a batch, below what commerce takes (500 records, 1 MiB).
@@ -29,9 +32,11 @@ const (
 	batchClose = `]}`
 )
 
-// batcher cuts a stream of records into batches.
+// batcher cuts a stream of records into batches, which are hashed and kept in their order
+// on another goroutine.
 type batcher struct {
 	keep    func(Batch) error
+	last    spill.Behind
 	body    bytes.Buffer
 	records int
 	number  int
@@ -59,13 +64,18 @@ func (b *batcher) flush() error {
 	}
 	b.body.WriteString(batchClose)
 	b.number++
-	body := bytes.Clone(b.body.Bytes())
-	sum := sha256.Sum256(body)
-	err := b.keep(Batch{Number: b.number, Records: b.records, SHA256: hex.EncodeToString(sum[:]), Bytes: len(body), Body: body})
+	batch := Batch{Number: b.number, Records: b.records, Bytes: b.body.Len(), Body: bytes.Clone(b.body.Bytes())}
 	b.body.Reset()
 	b.records = 0
-	return err
+	return b.last.Do(func() error {
+		sum := sha256.Sum256(batch.Body)
+		batch.SHA256 = hex.EncodeToString(sum[:])
+		return b.keep(batch)
+	})
 }
+
+// end flushes, and waits until the last batch is kept.
+func (b *batcher) end() error { return errors.Join(b.flush(), b.last.Wait()) }
 
 // DecodeBatch reads the records of a batch's body.
 func DecodeBatch(body []byte) ([]Record, error) {

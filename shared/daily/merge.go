@@ -16,3 +16,12 @@ func Merge(sequences ...iter.Seq2[Sum, error]) iter.Seq2[Sum, error] {
 func MergeKeys(sequences ...iter.Seq2[Sum, error]) iter.Seq2[Sum, error] {
 	return spill.Merge(sequences, compareKeys, (*Sum).add)
 }
+
+// Merge is Merge as far as the rules tell hours apart, which they do on a day of several
+// parts: on any other each key stands once.
+func (r Rules) Merge(sequences ...iter.Seq2[Sum, error]) iter.Seq2[Sum, error] {
+	if len(r.Earlier) > 0 {
+		return Merge(sequences...)
+	}
+	return MergeKeys(sequences...)
+}

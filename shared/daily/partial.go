@@ -38,6 +38,7 @@ func WritePartial(w io.Writer, header PartialHeader, sums iter.Seq2[Sum, error])
 	if err != nil {
 		return linefile.File{}, fmt.Errorf("write partial of %s, hour %s: %w", header.UsageDay, header.ReportedHour, err)
 	}
+	defer out.Stop()
 	var line []byte
 	for s, err := range sums {
 		if err == nil {

@@ -261,7 +261,7 @@ func RowsOf(subscriptionID, resourceURI string) string {
 
 // encode writes the record as one line of JSON.
 func (r Record) encode() ([]byte, error) {
-	text, err := linefile.Encode(r)
+	text, err := r.AppendJSON(nil)
 	if err != nil {
 		return nil, fmt.Errorf("encode record %s: %w", r.RecordID, err)
 	}

@@ -91,12 +91,16 @@ func writeDay(w io.Writer, header DayHeader, rules Rules, from Sources, keep fun
 	rules.carries = header.CarriedTo != 0
 	rules.unreported = header.Reporting == ReportingOff
 	rules.waiving = header.Waived
+	defer out.Stop()
 	batches := batcher{keep: keep}
+	defer func() { _ = batches.last.Wait() }() // also after an error
+	var text []byte
 	for l, err := range restate(rules, from) {
 		if err != nil {
 			return linefile.File{}, err
 		}
-		if err := out.Line(l, l.Rows); err != nil {
+		text = l.AppendJSON(text[:0])
+		if err := out.Raw(text, l.Rows); err != nil {
 			return linefile.File{}, err
 		}
 		if l.Carried.Sign() != 0 {
@@ -113,7 +117,7 @@ func writeDay(w io.Writer, header DayHeader, rules Rules, from Sources, keep fun
 			return linefile.File{}, err
 		}
 	}
-	if err := batches.flush(); err != nil {
+	if err := batches.end(); err != nil {
 		return linefile.File{}, err
 	}
 	return out.Close()

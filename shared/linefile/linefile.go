@@ -9,10 +9,12 @@ import (
 	"crypto/sha256"
 	"encoding/hex"
 	"encoding/json"
+	"errors"
 	"hash"
 	"io"
 
 	"stackusage/shared/gz"
+	"stackusage/shared/spill"
 )
 
 type trailerLine struct {
@@ -44,7 +46,9 @@ type Writer struct {
 	text  hash.Hash     // of the lines
 	sum   hash.Hash
 	size  countWriter
-	lines []byte // encoded, and not compressed yet
+	block []byte // of lines that are not compressed yet
+	spare []byte // for the next block, while this one is compressed
+	last  spill.Behind
 	Trailer
 	Records int64
 	Carried int64
@@ -58,7 +62,8 @@ func (c *countWriter) Write(p []byte) (int, error) {
 	return len(p), nil
 }
 
-// NewWriter begins a line file by its header.
+// NewWriter begins a line file by its header. Blocks of lines are compressed and hashed on
+// another goroutine, one after the other: Stop waits for it, unless Close did.
 func NewWriter(w io.Writer, header any) (*Writer, error) {
 	out := &Writer{sum: sha256.New(), text: sha256.New()}
 	out.gz = gz.NewWriter(io.MultiWriter(w, out.sum, &out.size))
@@ -70,39 +75,38 @@ func NewWriter(w io.Writer, header any) (*Writer, error) {
 	return out, nil
 }
 
-// Line writes a line that so many rows of the usage API are behind.
-func (w *Writer) Line(v any, rows int64) error {
-	line, err := Encode(v)
-	if err != nil {
-		return err
-	}
-	return w.Raw(line, rows)
-}
-
 // blockBytes is how many bytes of lines are compressed and hashed at once.
 const blockBytes = 64 << 10
 
-// Raw is Line for a line that is encoded, without its line feed. It keeps no hold of it.
+// Raw writes a line of JSON, which has no line feed yet and so many rows of the usage API
+// behind it. It keeps no hold of the line.
 func (w *Writer) Raw(line []byte, rows int64) error {
 	w.Lines++
 	w.Rows += rows
-	w.lines = append(append(w.lines, line...), '\n')
-	if len(w.lines) < blockBytes {
+	w.block = append(append(w.block, line...), '\n')
+	if len(w.block) < blockBytes {
 		return nil
 	}
 	return w.flush()
 }
 
 func (w *Writer) flush() error {
-	w.text.Write(w.lines)
-	_, err := w.gz.Write(w.lines)
-	w.lines = w.lines[:0]
+	block := w.block
+	err := w.last.Do(func() error {
+		w.text.Write(block)
+		_, err := w.gz.Write(block)
+		return err
+	})
+	w.block, w.spare = w.spare[:0], block // the block before is compressed
 	return err
 }
 
+// Stop waits until nothing is written any more. What was written is no whole file.
+func (w *Writer) Stop() { _ = w.last.Wait() }
+
 // Close writes the trailer, and says what the file holds.
 func (w *Writer) Close() (File, error) {
-	if err := w.flush(); err != nil {
+	if err := errors.Join(w.flush(), w.last.Wait()); err != nil {
 		return File{}, err
 	}
 	if err := w.enc.Encode(trailerLine{&w.Trailer}); err != nil {
