@@ -5,6 +5,7 @@ import (
 
 	"stackusage/shared/content"
 	"stackusage/shared/rowsums"
+	"stackusage/shared/spill"
 	"stackusage/shared/usage"
 )
 
@@ -47,18 +48,24 @@ func (s *Aggregator) Sums() iter.Seq2[Sum, error] {
 // before the next day is asked for.
 func (s *Aggregator) Days() iter.Seq2[usage.Day, iter.Seq2[Sum, error]] {
 	return func(yield func(usage.Day, iter.Seq2[Sum, error]) bool) {
-		next, stop := iter.Pull2(s.Sums())
-		defer stop()
-		sum, err, more := next()
-		for more {
-			day := sum.Day
+		sums := spill.ReadAhead(s.Sums())
+		defer sums.Stop()
+		sum, err := sums.Next()
+		for sum != nil || err != nil {
+			var day usage.Day // an error has none
+			if sum != nil {
+				day = sum.Day
+			}
 			inner := func(yield func(Sum, error) bool) {
-				for more && (err != nil || sum.Day == day) { // an error has no day
-					if !yield(sum, err) || err != nil {
-						more = more && err == nil
+				for sum != nil && sum.Day == day {
+					if !yield(*sum, nil) {
 						return
 					}
-					sum, err, more = next()
+					sum, err = sums.Next()
+				}
+				if failed := err; failed != nil {
+					err = nil
+					yield(Sum{}, failed)
 				}
 			}
 			if !yield(day, inner) {

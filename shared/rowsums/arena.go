@@ -5,6 +5,9 @@ import "sync"
 // chunk is how much memory an arena takes at a time. No text is longer.
 const chunk = 1 << 20
 
+// maxFree is how many chunks are kept: as many as tables take after the first one.
+const maxFree = maxBytes / later / chunk
+
 // pool has the chunks that no arena uses.
 type pool struct {
 	mu   sync.Mutex
@@ -25,7 +28,7 @@ func (p *pool) take() []byte {
 func (p *pool) give(chunks [][]byte) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	p.free = append(p.free, chunks...)
+	p.free = append(p.free, chunks[:min(len(chunks), max(0, maxFree-len(p.free)))]...)
 }
 
 // arena keeps texts in chunks, so that it grows without copying.

@@ -15,6 +15,7 @@ import (
 	"os"
 
 	"stackusage/shared/content"
+	"stackusage/shared/spill"
 	"stackusage/shared/usage"
 )
 
@@ -47,9 +48,9 @@ type Sums struct {
 	pool  pool
 	table *table
 
-	// The table that is written, by a goroutine that begins and ends while written is
-	// not nil. The rest is that goroutine's meanwhile.
-	written chan error
+	// A full table is written while rows are read. What follows is the writer's until
+	// writing.Wait returns.
+	writing spill.Behind
 	full    *table
 	sort    sorter
 	codec   codec
@@ -91,26 +92,14 @@ func (s *Sums) insert(identity, shown []byte, hour usage.Hour, q usage.Quantity)
 	if s.table.n < max(1, s.count/part) && s.table.bytes() < maxBytes/part {
 		return nil
 	}
-	if err := s.wait(); err != nil {
+	if err := s.writing.Wait(); err != nil {
 		return err
 	}
 	if s.full == nil {
 		s.full = newTable(&s.pool)
 	}
 	s.table, s.full = s.full, s.table
-	s.written = make(chan error, 1)
-	go func() { s.written <- s.spill() }()
-	return nil
-}
-
-// wait waits for the run that is being written.
-func (s *Sums) wait() error {
-	if s.written == nil {
-		return nil
-	}
-	err := <-s.written
-	s.written = nil
-	return err
+	return s.writing.Do(s.spill)
 }
 
 // spill makes a run of the full table.
@@ -149,7 +138,7 @@ func (s *Sums) mergeRuns() error {
 // All goes through the totals by day, by key and by hour. It may be called again.
 func (s *Sums) All() iter.Seq2[Total, error] {
 	return func(yield func(Total, error) bool) {
-		if err := s.wait(); err != nil {
+		if err := s.writing.Wait(); err != nil {
 			yield(Total{}, err)
 			return
 		}
@@ -176,7 +165,7 @@ func (s *Sums) All() iter.Seq2[Total, error] {
 
 // Close removes the temporary files.
 func (s *Sums) Close() error {
-	s.wait() // its error came or will come where totals are asked for, or nobody asks
+	_ = s.writing.Wait() // nobody wants what it wrote
 	for _, r := range s.runs {
 		s.disk.Free(r.size)
 	}

@@ -105,7 +105,7 @@ func (r Scanned) Check(p Parts) bool {
 			return false
 		}
 	}
-	return len(p.Location) <= maxLocation && checkResourceURI(string(text)) == nil
+	return len(p.Location) <= maxLocation && checkResourceURI(text) == nil
 }
 
 // Shown checks and reads the parts that Scan did not check; the result depends on their bytes

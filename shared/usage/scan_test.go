@@ -251,3 +251,17 @@ func BenchmarkKey(b *testing.B) {
 		_ = record.Key()
 	}
 }
+
+func BenchmarkCheck(b *testing.B) {
+	line, reported := benchRow(b)
+	r, ok := usage.NewScanner(reported).Scan(line)
+	if !ok {
+		b.Fatal("not taken")
+	}
+	b.ReportAllocs()
+	for b.Loop() {
+		if p, ok := r.Parts(); !ok || !r.Check(p) {
+			b.Fatal("not taken")
+		}
+	}
+}
