@@ -62,8 +62,13 @@ func (r *rig) registry() registry.Registry { return registry.Registry{Tables: r.
 
 func newRig(t testing.TB) *rig {
 	t.Helper()
+	return newRigOn(t, newStorage(t))
+}
+
+func newRigOn(t testing.TB, store storage) *rig {
+	t.Helper()
 	ctx := context.Background()
-	r := &rig{commerce: newCommerce(t), store: newStorage(t)}
+	r := &rig{commerce: newCommerce(t), store: store}
 	tables := faultstore.Tables{Front: &r.front, Inner: r.store.Tables}
 	blobs := faultstore.Blobs{Front: &r.front, Inner: r.store.Blobs}
 	meters, err := meter.BuiltIn()

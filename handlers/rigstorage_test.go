@@ -75,7 +75,13 @@ type queueStore interface {
 func newStorage(t testing.TB) storage {
 	t.Helper()
 	test, _, _ := strings.Cut(t.Name(), "/")
-	if azuritetest.Spared() || !soaks() && !slices.Contains(onAzurite, test) {
+	return storageOn(t, !azuritetest.Spared() && (soaks() || slices.Contains(onAzurite, test)))
+}
+
+// storageOn is empty storage on Azurite or in memory.
+func storageOn(t testing.TB, azurite bool) storage {
+	t.Helper()
+	if !azurite {
 		account := memstore.New()
 		return storage{account.Tables, account.Blobs, account.Queues, content.ErrNoBlob}
 	}

@@ -30,6 +30,13 @@ func (r *rig) putBlob(t testing.TB, container, name string, content []byte) {
 	ok(t, r.store.Blobs.Put(context.Background(), container, name, body{bytes.NewReader(content)}, int64(len(content))))
 }
 
+// putPath is putBlob of a path, container and name.
+func (r *rig) putPath(t testing.TB, path string, content []byte) {
+	t.Helper()
+	container, name, _ := strings.Cut(path, "/")
+	r.putBlob(t, container, name, content)
+}
+
 // blob reads a blob by its path, container and name.
 func (r *rig) blob(t testing.TB, path string) []byte {
 	t.Helper()

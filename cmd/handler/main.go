@@ -105,7 +105,7 @@ func newApp(getenv func(string) string, c Config, stdout io.Writer) (*app, error
 	if err != nil {
 		return nil, err
 	}
-	client := &commerce.Client{Endpoint: c.CommerceEndpoint, HTTP: &http.Client{Timeout: 2 * time.Minute}}
+	client := &commerce.Client{Endpoint: c.CommerceEndpoint, HTTP: commerce.HTTPClient()}
 	if c.CommerceScope != "" {
 		cred, err := azurestore.Credential(getenv, "UsageStorage")
 		if err != nil {

@@ -30,6 +30,21 @@ type Client struct {
 	Token func(ctx context.Context) (string, error)
 }
 
+// requestTimeout bounds one request; below SEND_LIMIT.
+const requestTimeout = 2 * time.Minute
+
+// maxIdle is how many connections are kept for the next batch: more than messages are
+// handled at once (docs/host.md). The default of net/http is two, and the others would
+// begin each batch with a handshake.
+const maxIdle = 64
+
+// HTTPClient is a client for Client.HTTP.
+func HTTPClient() *http.Client {
+	transport := http.DefaultTransport.(*http.Transport).Clone()
+	transport.MaxIdleConnsPerHost = maxIdle
+	return &http.Client{Timeout: requestTimeout, Transport: transport}
+}
+
 // What is kept of commerce's own words: they are stored in tables.
 const (
 	maxCode    = 200  // characters

@@ -1,6 +1,7 @@
 package commerce
 
 import (
+	"bytes"
 	"context"
 	"encoding/hex"
 	"encoding/json"
@@ -88,7 +89,12 @@ func decodeAccepted(answer []byte, asked []string) (map[string]forward.AcceptedR
 
 // readAnswer reads the body of a response. Any status but 200 is an *forward.Failure.
 func readAnswer(resp *http.Response) ([]byte, error) {
-	answer, err := io.ReadAll(io.LimitReader(resp.Body, maxAnswer+1))
+	var body bytes.Buffer
+	if resp.ContentLength > 0 {
+		body.Grow(int(min(resp.ContentLength, maxAnswer)) + bytes.MinRead)
+	}
+	_, err := body.ReadFrom(io.LimitReader(resp.Body, maxAnswer+1))
+	answer := body.Bytes()
 	switch {
 	case err != nil:
 		return nil, &forward.Failure{Kind: forward.Unknown, Status: resp.StatusCode, Err: err, Cut: true}

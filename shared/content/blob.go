@@ -64,6 +64,9 @@ func (b Blob) Hashed(body io.ReadCloser) *Body {
 	return &Body{ReadCloser: body, blob: b, sum: sha256.New()}
 }
 
+// firstRead is how many bytes a blob is first expected to have.
+const firstRead = 64 << 10
+
 // Bytes reads a blob of up to limit bytes whole. Other bytes than the row names are
 // an error.
 func (b Blob) Bytes(ctx context.Context, from Opener, limit int64) ([]byte, error) {
@@ -72,14 +75,14 @@ func (b Blob) Bytes(ctx context.Context, from Opener, limit int64) ([]byte, erro
 		return nil, err
 	}
 	defer body.Close()
-	text, err := io.ReadAll(io.LimitReader(body, limit+1))
-	if err != nil {
+	text := bytes.NewBuffer(make([]byte, 0, firstRead)) // it doubles, where io.ReadAll copies a batch twenty times
+	if _, err := text.ReadFrom(io.LimitReader(body, limit+1)); err != nil {
 		return nil, fmt.Errorf("read blob %s: %w", b.Path(), err)
 	}
-	if int64(len(text)) > limit {
+	if int64(text.Len()) > limit {
 		return nil, fmt.Errorf("read blob %s: longer than %d bytes", b.Path(), limit)
 	}
-	return text, body.Check()
+	return text.Bytes(), body.Check()
 }
 
 // Body is a stream whose bytes are hashed while they are read.

@@ -4,11 +4,11 @@ import (
 	"bytes"
 	"crypto/sha256"
 	"encoding/hex"
-	"encoding/json"
 	"errors"
 	"fmt"
 
 	"stackusage/shared/spill"
+	"stackusage/shared/strictjson"
 )
 
 // Bounds of a batch, below what commerce takes (500 records, 1 MiB).
@@ -79,13 +79,22 @@ func (b *batcher) end() error { return errors.Join(b.flush(), b.last.Wait()) }
 
 // DecodeBatch reads the records of a batch's body.
 func DecodeBatch(body []byte) ([]Record, error) {
+	return decodeBatch[Record](body)
+}
+
+// SplitBatch cuts the body of a batch into the bytes of its records.
+func SplitBatch(body []byte) ([]strictjson.Value, error) {
+	return decodeBatch[strictjson.Value](body)
+}
+
+func decodeBatch[R Record | strictjson.Value](body []byte) ([]R, error) {
 	if len(body) > MaxBatchBytes {
 		return nil, fmt.Errorf("read batch of %d bytes: at most %d", len(body), MaxBatchBytes)
 	}
 	var b struct {
-		Records []Record `json:"records"`
+		Records []R `json:"records"`
 	}
-	if err := json.Unmarshal(body, &b); err != nil {
+	if err := strictjson.Unmarshal(body, &b); err != nil {
 		return nil, fmt.Errorf("read batch: %w", err)
 	}
 	return b.Records, nil

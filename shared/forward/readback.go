@@ -34,7 +34,7 @@ func (f *Forwarder) readBack(ctx context.Context, s *sending, some []int) (cause
 			continue
 		}
 		result := outcome.Result{RecordID: r.RecordID, Status: outcome.Accepted, Code: codeReadBack}
-		if sum := sha256.Sum256(s.raw[i]); r.SHA256 != hex.EncodeToString(sum[:]) {
+		if sum := sha256.Sum256(s.bytesOf(i)); r.SHA256 != hex.EncodeToString(sum[:]) {
 			result.Status, result.Quantity, result.Message = outcome.Conflict, r.Quantity, "commerce has other bytes under this recordId"
 			if _, err := usage.ParseForeignSum(r.Quantity); err != nil { // it must not count as one that commerce has not got
 				unreadable = &Failure{Kind: Unknown, Status: http.StatusOK, Err: fmt.Errorf("read back record %s: stored quantity: %w", r.RecordID, err)}

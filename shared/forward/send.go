@@ -3,7 +3,6 @@ package forward
 import (
 	"bytes"
 	"context"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"log/slog"
@@ -16,6 +15,7 @@ import (
 	"stackusage/shared/daily"
 	"stackusage/shared/outbox"
 	"stackusage/shared/outcome"
+	"stackusage/shared/strictjson"
 	"stackusage/shared/table"
 	"stackusage/shared/telemetry"
 	"stackusage/shared/usage"
@@ -27,7 +27,7 @@ type sending struct {
 	batch    outbox.Batch
 	body     []byte
 	records  []daily.Record
-	raw      []json.RawMessage         // the records' bytes as they stand in body
+	raw      []strictjson.Value        // the records' bytes as they stand in body; use bytesOf
 	outcomes map[string]outcome.Result // final ones, by recordId
 	taken    bool                      // commerce answered a request of this try record by record
 
@@ -46,13 +46,19 @@ func newSending(id outbox.ID, batch outbox.Batch, body []byte) (*sending, error)
 	if err != nil {
 		return nil, err
 	}
-	var b struct {
-		Records []json.RawMessage `json:"records"`
+	return &sending{id: id, batch: batch, body: body, records: records, outcomes: make(map[string]outcome.Result, len(records)), lease: uuid.NewString()}, nil
+}
+
+// bytesOf are the bytes of a record as they stand in the body. Few tries need them.
+func (s *sending) bytesOf(record int) []byte {
+	if s.raw == nil {
+		raw, err := daily.SplitBatch(s.body)
+		if err != nil { // newSending has read its records: cannot happen
+			panic(fmt.Sprintf("forward: split batch %s: %v", s.id, err))
+		}
+		s.raw = raw
 	}
-	if err := json.Unmarshal(body, &b); err != nil {
-		return nil, fmt.Errorf("read batch %s: %w", id, err)
-	}
-	return &sending{id: id, batch: batch, body: body, records: records, raw: b.Records, outcomes: map[string]outcome.Result{}, lease: uuid.NewString()}, nil
+	return s.raw[record]
 }
 
 // open lists the records without a final answer, by their place in the batch.
@@ -80,7 +86,7 @@ func (s *sending) request(some []int) (id string, body []byte) {
 	}
 	parts := make([][]byte, len(some))
 	for i, n := range some {
-		parts[i] = s.raw[n]
+		parts[i] = s.bytesOf(n)
 	}
 	id = fmt.Sprintf("%s_%d-%d", id, some[0]+1, some[len(some)-1]+1)
 	return id, slices.Concat([]byte(`{"records":[`), bytes.Join(parts, []byte{','}), []byte(`]}`))

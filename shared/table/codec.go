@@ -3,6 +3,8 @@ package table
 import (
 	"fmt"
 	"reflect"
+	"strings"
+	"sync"
 	"time"
 )
 
@@ -13,26 +15,31 @@ const firstYear = 1601
 // Encode makes columns of a struct: one for each field with a col tag. Times
 // before firstYear, the zero time among them, and fields tagged "name,omitempty" that are zero are left out.
 func Encode(v any) Props {
-	props := Props{}
+	filled := 0
+	each(reflect.ValueOf(v), func(_ string, omit bool, field reflect.Value) {
+		if !omit || !field.IsZero() {
+			filled++
+		}
+	})
+	props := make(Props, filled)
 	each(reflect.ValueOf(v), func(name string, omit bool, field reflect.Value) {
 		if omit && field.IsZero() {
 			return
 		}
-		switch x := field.Interface().(type) {
-		case time.Time:
-			if x.Year() >= firstYear {
-				props[name] = UTC(x)
-			}
+		switch field.Kind() {
+		case reflect.String:
+			props[name] = field.String()
+		case reflect.Bool:
+			props[name] = field.Bool()
+		case reflect.Int, reflect.Int64:
+			props[name] = field.Int()
 		default:
-			switch field.Kind() {
-			case reflect.String:
-				props[name] = field.String()
-			case reflect.Bool:
-				props[name] = field.Bool()
-			case reflect.Int, reflect.Int64:
-				props[name] = field.Int()
-			default:
+			at, is := field.Interface().(time.Time)
+			if !is {
 				panic(fmt.Sprintf("table: column %s has type %s", name, field.Type()))
+			}
+			if at.Year() >= firstYear {
+				props[name] = UTC(at)
 			}
 		}
 	})
@@ -66,17 +73,33 @@ func normalKind(k reflect.Kind) reflect.Kind {
 }
 
 func each(v reflect.Value, fn func(name string, omit bool, field reflect.Value)) {
-	for i := range v.NumField() {
-		tag, ok := v.Type().Field(i).Tag.Lookup("col")
-		if !ok {
-			continue
-		}
-		name, omit := tag, false
-		if n := len(tag) - len(",omitempty"); n > 0 && tag[n:] == ",omitempty" {
-			name, omit = tag[:n], true
-		}
-		fn(name, omit, v.Field(i))
+	for _, c := range columnsOf(v.Type()) {
+		fn(c.name, c.omit, v.Field(c.field))
 	}
+}
+
+// column is a field of a struct with a col tag.
+type column struct {
+	field int
+	name  string
+	omit  bool // if it is zero
+}
+
+var columns sync.Map // []column by reflect.Type
+
+func columnsOf(t reflect.Type) []column {
+	if known, ok := columns.Load(t); ok {
+		return known.([]column)
+	}
+	var all []column
+	for i := range t.NumField() {
+		if tag, ok := t.Field(i).Tag.Lookup("col"); ok {
+			name, omit := strings.CutSuffix(tag, ",omitempty")
+			all = append(all, column{i, name, omit})
+		}
+	}
+	columns.Store(t, all)
+	return all
 }
 
 // UTC is a time as a column holds it: whole seconds, so that what is read back

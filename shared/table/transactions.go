@@ -2,11 +2,14 @@ package table
 
 import (
 	"context"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"iter"
 	"slices"
+	"sync/atomic"
+	"unicode/utf8"
+
+	"golang.org/x/sync/errgroup"
 )
 
 // Bounds of one transaction (Azure Tables: 100 entities, 4 MiB): writes, and their
@@ -29,9 +32,26 @@ func sizeOf(r Row) int {
 	return n
 }
 
+// jsonMore is how many bytes JSON may write a byte longer.
+var jsonMore = func() (more [256]uint8) {
+	for c := range ' ' {
+		more[c] = 5 // \u001f
+	}
+	for c := utf8.RuneSelf; c < len(more); c++ {
+		more[c] = 5 // \ufffd, for what is no UTF-8
+	}
+	more['<'], more['>'], more['&'] = 5, 5, 5
+	more['"'], more['\\'] = 1, 1
+	return more
+}()
+
+// jsonSize is at least what a text takes as JSON, between quotes.
 func jsonSize(s string) int {
-	text, _ := json.Marshal(s) // a string: cannot fail
-	return len(text)
+	n := len(s) + 2
+	for i := range len(s) {
+		n += int(jsonMore[s[i]])
+	}
+	return n
 }
 
 // Chunks cuts ops into transactions within the bounds.
@@ -61,20 +81,29 @@ func InsertAll(ctx context.Context, store Store, name, partition string, rows []
 	return err
 }
 
-// InsertNew is InsertAll, and counts the rows that were there.
+// chunksAtOnce is how many transactions InsertNew has under way: those of a batch of
+// 500 records.
+const chunksAtOnce = 5
+
+// InsertNew is InsertAll, and counts the rows that were there. The transactions have no
+// order: a failure leaves any of them stored, as a crash does.
 func InsertNew(ctx context.Context, store Store, name, partition string, rows []Row) (there int, err error) {
 	ops := make([]Op, len(rows))
 	for i, r := range rows {
 		ops[i] = Op{Verb: Insert, Row: r}
 	}
+	var present atomic.Int64
+	var writes errgroup.Group
+	writes.SetLimit(chunksAtOnce)
 	for chunk := range Chunks(ops) {
-		n, err := insertChunk(ctx, store, name, partition, chunk)
-		there += n
-		if err != nil {
-			return there, err
-		}
+		writes.Go(func() error {
+			n, err := insertChunk(ctx, store, name, partition, chunk)
+			present.Add(int64(n))
+			return err
+		})
 	}
-	return there, nil
+	err = writes.Wait()
+	return int(present.Load()), err
 }
 
 // insertChunk inserts what is not there of one transaction. Somebody else may
