@@ -79,6 +79,11 @@ func (b *batcher) end() error { return errors.Join(b.flush(), b.last.Wait()) }
 
 // DecodeBatch reads the records of a batch's body.
 func DecodeBatch(body []byte) ([]Record, error) {
+	if len(body) <= MaxBatchBytes {
+		if records, ok := scanBatch(body); ok {
+			return records, nil
+		}
+	}
 	return decodeBatch[Record](body)
 }
 

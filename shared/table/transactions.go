@@ -32,13 +32,10 @@ func sizeOf(r Row) int {
 	return n
 }
 
-// jsonMore is how many bytes JSON may write a byte longer.
+// jsonMore is how many bytes JSON may write a character of ASCII longer.
 var jsonMore = func() (more [256]uint8) {
 	for c := range ' ' {
 		more[c] = 5 // \u001f
-	}
-	for c := utf8.RuneSelf; c < len(more); c++ {
-		more[c] = 5 // \ufffd, for what is no UTF-8
 	}
 	more['<'], more['>'], more['&'] = 5, 5, 5
 	more['"'], more['\\'] = 1, 1
@@ -47,9 +44,17 @@ var jsonMore = func() (more [256]uint8) {
 
 // jsonSize is at least what a text takes as JSON, between quotes.
 func jsonSize(s string) int {
-	n := len(s) + 2
+	n, ascii := len(s)+2, true
 	for i := range len(s) {
 		n += int(jsonMore[s[i]])
+		ascii = ascii && s[i] < utf8.RuneSelf
+	}
+	if !ascii {
+		for _, r := range s {
+			if r == utf8.RuneError || r == '\u2028' || r == '\u2029' {
+				n += 5
+			}
+		}
 	}
 	return n
 }
