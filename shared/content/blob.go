@@ -64,8 +64,8 @@ func (b Blob) Hashed(body io.ReadCloser) *Body {
 	return &Body{ReadCloser: body, blob: b, sum: sha256.New()}
 }
 
-// firstRead is how many bytes a blob is first expected to have.
-const firstRead = 64 << 10
+// firstRead is how many bytes a blob is first expected to have: a batch of 500 records.
+const firstRead = 512 << 10
 
 // Bytes reads a blob of up to limit bytes whole. Other bytes than the row names are
 // an error.
@@ -75,7 +75,7 @@ func (b Blob) Bytes(ctx context.Context, from Opener, limit int64) ([]byte, erro
 		return nil, err
 	}
 	defer body.Close()
-	text := bytes.NewBuffer(make([]byte, 0, firstRead)) // it doubles, where io.ReadAll copies a batch twenty times
+	text := bytes.NewBuffer(make([]byte, 0, min(limit+bytes.MinRead, firstRead))) // it doubles, where io.ReadAll copies a batch twenty times
 	if _, err := text.ReadFrom(io.LimitReader(body, limit+1)); err != nil {
 		return nil, fmt.Errorf("read blob %s: %w", b.Path(), err)
 	}

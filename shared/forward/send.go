@@ -8,6 +8,7 @@ import (
 	"log/slog"
 	"net/http"
 	"slices"
+	"sync"
 	"time"
 
 	"github.com/google/uuid"
@@ -27,6 +28,7 @@ type sending struct {
 	batch    outbox.Batch
 	body     []byte
 	records  []daily.Record
+	rows     func() []table.Row        // of DailyUsage, without answers; made once
 	raw      []strictjson.Value        // the records' bytes as they stand in body; use bytesOf
 	outcomes map[string]outcome.Result // final ones, by recordId
 	taken    bool                      // commerce answered a request of this try record by record
@@ -46,7 +48,15 @@ func newSending(id outbox.ID, batch outbox.Batch, body []byte) (*sending, error)
 	if err != nil {
 		return nil, err
 	}
-	return &sending{id: id, batch: batch, body: body, records: records, outcomes: make(map[string]outcome.Result, len(records)), lease: uuid.NewString()}, nil
+	return &sending{id: id, batch: batch, body: body, records: records, outcomes: make(map[string]outcome.Result, len(records)), lease: uuid.NewString(),
+		rows: sync.OnceValue(func() []table.Row { return outbox.Rows(id, records) })}, nil
+}
+
+// prepare makes the rows while commerce has the batch. A panic comes again where they
+// are used: there it ends this invocation, and not the process.
+func (s *sending) prepare() {
+	defer func() { _ = recover() }()
+	s.rows()
 }
 
 // bytesOf are the bytes of a record as they stand in the body. Few tries need them.
@@ -167,6 +177,7 @@ func (f *Forwarder) post(ctx context.Context, s *sending, some []int) (cause, er
 	// Not one request may be on its way when somebody else takes over.
 	limited, cancel := context.WithDeadline(ctx, s.ends)
 	defer cancel()
+	go s.prepare()
 	results, cause := f.Commerce.Send(limited, id, body)
 	if noResponse(cause) != nil {
 		s.batch.NoResponseAt = table.UTC(f.Now())
@@ -196,7 +207,7 @@ func (f *Forwarder) post(ctx context.Context, s *sending, some []int) (cause, er
 // ignored, and a conflict that does not say what is stored is no answer yet:
 // the next revision could not be stated against it.
 func (f *Forwarder) keep(ctx context.Context, s *sending, some []int, results map[string]outcome.Result, taken bool) error {
-	records := make([]daily.Record, 0, len(some))
+	records, rows := make([]daily.Record, 0, len(some)), make([]table.Row, 0, len(some))
 	answers := make(map[string]outbox.Answer, len(some))
 	billed := true
 	for _, i := range some {
@@ -215,7 +226,7 @@ func (f *Forwarder) keep(ctx context.Context, s *sending, some []int, results ma
 			r.Code = foreignCode(r.Code)
 		}
 		billed = billed && outcome.Taken(r.Status)
-		records = append(records, s.records[i])
+		records, rows = append(records, s.records[i]), append(rows, s.rows()[i])
 		answers[r.RecordID] = outbox.Answer{Status: r.Status, Code: r.Code, Message: r.Message, Quantity: r.Quantity}
 	}
 	if len(records) == 0 {
@@ -228,7 +239,7 @@ func (f *Forwarder) keep(ctx context.Context, s *sending, some []int, results ma
 			return err
 		}
 	}
-	stand, err := outbox.KeepOutcomes(ctx, f.Tables, s.id, records, answers)
+	stand, err := outbox.KeepRows(ctx, f.Tables, s.id, records, rows, answers)
 	if err != nil {
 		return err
 	}

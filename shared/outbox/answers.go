@@ -3,7 +3,9 @@ package outbox
 import (
 	"context"
 	"fmt"
+	"maps"
 	"slices"
+	"strconv"
 	"strings"
 	"time"
 
@@ -29,7 +31,7 @@ type line struct {
 	Reason                string    `col:"reason,omitempty"`
 	Revision              int64     `col:"revision"`
 	Batch                 int64     `col:"batch"`
-	Answer                string    `col:"outcome"`
+	Answer                string    `col:"outcome,omitempty"` // and the next three: of answered
 	OutcomeCode           string    `col:"outcomeCode,omitempty"`
 	OutcomeMessage        string    `col:"outcomeMessage,omitempty"`
 	StoredQuantity        string    `col:"storedQuantity,omitempty"`
@@ -65,29 +67,50 @@ func PutOutcomes(ctx context.Context, store table.Store, id ID, records []daily.
 	return err
 }
 
-// KeepOutcomes is PutOutcomes, and returns the answers that stand: where a record
-// had one before, that one. What is made of the answers must be made of these,
-// or it says something else than DailyUsage.
-func KeepOutcomes(ctx context.Context, store table.Store, id ID, records []daily.Record, answers map[string]Answer) (map[string]Answer, error) {
-	rows := make([]table.Row, 0, len(records))
-	for _, r := range records {
-		a, ok := answers[r.RecordID]
-		if !ok {
-			continue
-		}
-		hours := strings.Trim(strings.ReplaceAll(fmt.Sprint(r.Hours.Hours()), " ", ","), "[]")
-		rows = append(rows, table.Row{Partition: id.partition(), Key: r.Row(), Props: table.Encode(line{
+// Rows are the rows of DailyUsage for records, without their answers.
+func Rows(id ID, records []daily.Record) []table.Row {
+	rows := make([]table.Row, len(records))
+	for i, r := range records {
+		rows[i] = table.Row{Partition: id.partition(), Key: r.Row(), Props: table.Encode(line{
 			RecordID: r.RecordID, Kind: string(r.Kind), Corrects: r.Corrects, CarriedFrom: dayText(r.CarriedFrom), Reason: r.Reason, Revision: int64(r.Revision), Batch: int64(id.Number),
-			Answer: a.Status, OutcomeCode: table.Clip(a.Code), OutcomeMessage: table.Clip(a.Message), StoredQuantity: table.Clip(a.Quantity),
 			BillingModel: string(r.BillingModel), BillingSubscriptionID: r.BillingSubscriptionID,
 			SubscriptionID: r.SubscriptionID, MeterID: r.MeterID, CommerceMeterID: r.CommerceMeterID,
 			MeterName: r.MeterName, Unit: r.Unit, MeterClass: string(r.MeterClass), Flags: strings.Join(r.Flags, ","),
-			Quantity: r.Quantity.String(), UsageStart: r.UsageStart, UsageEnd: r.UsageEnd, Hours: hours,
+			Quantity: r.Quantity.String(), UsageStart: r.UsageStart, UsageEnd: r.UsageEnd, Hours: hoursText(r.Hours),
 			Region: r.Region, Location: r.Location, ResourceURI: r.ResourceURI, Tags: r.Tags,
 			AdditionalInfo: r.AdditionalInfo.Stamp, StampMeterID: r.AdditionalInfo.MeterID,
 			StampSubscriptionID: r.AdditionalInfo.SubscriptionID, StampLocation: r.AdditionalInfo.Location,
 			StampEventDateTime: r.AdditionalInfo.EventDateTime,
-		})})
+		})}
+	}
+	return rows
+}
+
+// answered are the columns of an answer; they are set in a row that Rows made.
+type answered struct {
+	Answer         string `col:"outcome"`
+	OutcomeCode    string `col:"outcomeCode,omitempty"`
+	OutcomeMessage string `col:"outcomeMessage,omitempty"`
+	StoredQuantity string `col:"storedQuantity,omitempty"`
+}
+
+// KeepOutcomes is PutOutcomes, and returns the answers that stand: where a record
+// had one before, that one. What is made of the answers must be made of these,
+// or it says something else than DailyUsage.
+func KeepOutcomes(ctx context.Context, store table.Store, id ID, records []daily.Record, answers map[string]Answer) (map[string]Answer, error) {
+	records = slices.DeleteFunc(slices.Clone(records), func(r daily.Record) bool {
+		_, ours := answers[r.RecordID]
+		return !ours
+	})
+	return KeepRows(ctx, store, id, records, Rows(id, records), answers)
+}
+
+// KeepRows is KeepOutcomes of records whose Rows are made, and which have an answer. The
+// answers are set in the rows.
+func KeepRows(ctx context.Context, store table.Store, id ID, records []daily.Record, rows []table.Row, answers map[string]Answer) (map[string]Answer, error) {
+	for i, r := range records {
+		a := answers[r.RecordID]
+		maps.Copy(rows[i].Props, table.Encode(answered{a.Status, table.Clip(a.Code), table.Clip(a.Message), table.Clip(a.Quantity)}))
 	}
 	there, err := table.InsertNew(ctx, store, table.DailyUsage, id.partition(), rows)
 	if err != nil {
@@ -96,10 +119,19 @@ func KeepOutcomes(ctx context.Context, store table.Store, id ID, records []daily
 	if there == 0 {
 		return answers, nil
 	}
-	return Answers(ctx, store, id, slices.DeleteFunc(slices.Clone(records), func(r daily.Record) bool {
-		_, ours := answers[r.RecordID]
-		return !ours
-	}))
+	return Answers(ctx, store, id, records)
+}
+
+// hoursText is a set of hours as the column has it: 0,1,2.
+func hoursText(hours usage.HourSet) string {
+	var text []byte
+	for i, n := range hours.Hours() {
+		if i > 0 {
+			text = append(text, ',')
+		}
+		text = strconv.AppendInt(text, int64(n), 10)
+	}
+	return string(text)
 }
 
 // Answers reads the final answers to records of a batch that are in DailyUsage

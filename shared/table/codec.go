@@ -15,13 +15,7 @@ const firstYear = 1601
 // Encode makes columns of a struct: one for each field with a col tag. Times
 // before firstYear, the zero time among them, and fields tagged "name,omitempty" that are zero are left out.
 func Encode(v any) Props {
-	filled := 0
-	each(reflect.ValueOf(v), func(_ string, omit bool, field reflect.Value) {
-		if !omit || !field.IsZero() {
-			filled++
-		}
-	})
-	props := make(Props, filled)
+	props := make(Props, fewest(reflect.TypeOf(v)))
 	each(reflect.ValueOf(v), func(name string, omit bool, field reflect.Value) {
 		if omit && field.IsZero() {
 			return
@@ -83,6 +77,16 @@ type column struct {
 	field int
 	name  string
 	omit  bool // if it is zero
+}
+
+// fewest is how many columns a row of a struct has at least, but for times.
+func fewest(t reflect.Type) (n int) {
+	for _, c := range columnsOf(t) {
+		if !c.omit {
+			n++
+		}
+	}
+	return n
 }
 
 var columns sync.Map // []column by reflect.Type

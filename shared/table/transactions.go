@@ -59,24 +59,48 @@ func jsonSize(s string) int {
 	return n
 }
 
+// mostOf is at least sizeOf, and takes no look at the texts.
+func mostOf(r Row) int {
+	n := 200 + len(r.Partition) + len(r.Key)
+	for name, v := range r.Props {
+		n += len(name) + 42
+		if s, ok := v.(string); ok {
+			n += 6 * len(s)
+		}
+	}
+	return n
+}
+
 // Chunks cuts ops into transactions within the bounds.
 func Chunks(ops []Op) iter.Seq[[]Op] {
 	return func(yield func([]Op) bool) {
-		first, bytes := 0, 0
-		for i, op := range ops {
-			size := sizeOf(op.Row)
-			if i-first == MaxOps || i > first && bytes+size > maxOpsBytes {
-				if !yield(ops[first:i]) {
-					return
-				}
-				first, bytes = i, 0
+		for len(ops) > 0 {
+			n := fitting(ops[:min(len(ops), MaxOps)])
+			if !yield(ops[:n]) {
+				return
 			}
-			bytes += size
-		}
-		if first < len(ops) {
-			yield(ops[first:])
+			ops = ops[n:]
 		}
 	}
+}
+
+// fitting is how many of the ops, from the first on, go into one transaction by their
+// bytes: one at least.
+func fitting(ops []Op) int {
+	most := 0
+	for _, op := range ops {
+		most += mostOf(op.Row)
+	}
+	if most <= maxOpsBytes {
+		return len(ops)
+	}
+	bytes := 0
+	for i, op := range ops {
+		if bytes += sizeOf(op.Row); i > 0 && bytes > maxOpsBytes {
+			return i
+		}
+	}
+	return len(ops)
 }
 
 // InsertAll inserts rows of one partition that may be there already, from an
