@@ -6,11 +6,8 @@ import (
 	"crypto/sha256"
 	"encoding/hex"
 	"fmt"
-	"slices"
 	"strings"
 	"time"
-
-	"github.com/google/uuid"
 
 	"stackusage/shared/linefile"
 	"stackusage/shared/meter"
@@ -90,13 +87,6 @@ type AdditionalInfo struct {
 	EventDateTime  string `json:"azureStack.EventDateTime"` // first hour with usage, month/day/year, UTC
 }
 
-// eventDateTime is the layout of azureStack.EventDateTime on Azure's side.
-const eventDateTime = "01/02/2006 15:04:05"
-
-// recordNamespace is the name space of record ids. It is part of the format:
-// another value would give every record another identity.
-var recordNamespace = uuid.MustParse("6f0c1a52-3d0e-5f0b-9f43-7d1f0f0e6a11")
-
 // Rules turn a sum into a record: everything that is decided about a usage day
 // when it is closed. The same rules and sums always give the same records.
 type Rules struct {
@@ -117,6 +107,9 @@ type Rules struct {
 
 // terms are those of the part that usage of some hours falls in.
 func (r Rules) terms(hours usage.HourSet) Terms {
+	if len(r.Earlier) == 0 {
+		return r.Terms
+	}
 	if list := hours.Hours(); len(list) > 0 {
 		at := (r.Day.First() + usage.Hour(list[0])).Start()
 		for _, t := range r.Earlier {
@@ -140,103 +133,13 @@ func (r Rules) payer(t Terms, subscription string) string {
 	return cmp.Or(t.Mapped[tenant], t.BillingSubscriptionID)
 }
 
-// line is what a sum is billed as under these rules.
-func (r Rules) line(s Sum) Line {
-	key, t := s.Key(), r.terms(s.Hours)
-	m, known := r.Meters.Find(key.MeterID)
-	l := Line{Shown: s.Shown, BillingModel: t.BillingModel, BillingSubscriptionID: r.payer(t, key.SubscriptionID),
-		MeterClass: m.Class, CommerceMeterID: m.CommerceID}
-	if t.Unreported {
-		l.Reporting = ReportingOff
-	}
-	switch {
-	case t.Infrastructure[key.SubscriptionID]:
-		l.MeterClass, l.CommerceMeterID = meter.Admin, m.AdminCommerceID
-	case !known:
-		l.MeterClass = meter.Unknown
-	}
-	return l
-}
-
 // Record states one sum.
-func (r Rules) Record(s Sum) Record { return r.record(r.line(s), s.Hours, s.Quantity) }
-
-// record states a quantity of a line.
-func (r Rules) record(l Line, hours usage.HourSet, quantity usage.Quantity) Record {
-	key := l.Shown.Key()
-	m, known := r.Meters.Find(key.MeterID)
-	var first int
-	if list := hours.Hours(); len(list) > 0 {
-		first = list[0]
-	}
-	return Record{
-		RecordID:              r.recordID(l.LineKey()),
-		CloudID:               r.CloudID,
-		Kind:                  Usage,
-		CarriedFrom:           l.CarriedFrom,
-		Revision:              r.Revision,
-		BillingModel:          l.BillingModel,
-		BillingSubscriptionID: l.BillingSubscriptionID,
-		SubscriptionID:        usage.DashedGUID(l.SubscriptionID),
-		MeterID:               usage.DashedGUID(l.MeterID),
-		CommerceMeterID:       l.CommerceMeterID,
-		MeterName:             m.Name,
-		Unit:                  m.Unit,
-		MeterClass:            l.MeterClass,
-		Flags:                 r.flags(l, key, m, known),
-		Quantity:              quantity,
-		UsageDate:             r.Day,
-		UsageStart:            r.Day.Start(),
-		UsageEnd:              r.Day.End(),
-		Hours:                 hours,
-		Region:                Region,
-		Location:              Location,
-		ResourceURI:           l.ResourceURI,
-		Tags:                  ownText(key.Tags),
-		AdditionalInfo: AdditionalInfo{
-			Stamp:          ownText(key.AdditionalInfo),
-			MeterID:        l.MeterID,
-			SubscriptionID: l.SubscriptionID,
-			Location:       cmp.Or(key.Location, r.Region),
-			EventDateTime:  (cmp.Or(l.CarriedFrom, r.Day).First() + usage.Hour(first)).Start().Format(eventDateTime),
-		},
-	}
-}
-
-func (r Rules) flags(l Line, key usage.Key, m meter.Meter, known bool) []string {
-	var flags []string
-	for flag, set := range map[string]bool{
-		FlagUnknownMeter:    !known,
-		FlagDeprecatedMeter: m.Deprecated,
-		FlagLicenceMismatch: l.MeterClass != meter.Admin && meter.LicenceMismatch(key.MeterID, key.AdditionalInfo), // the stack's own machines cost nothing on either
-		FlagForeignResource: usage.ResourceSubscription(key.ResourceURI) != key.SubscriptionID,
-		FlagIncompleteDay:   r.Incomplete && l.CarriedFrom == 0, // the hours of this day are not those of its usage
-	} {
-		if set {
-			flags = append(flags, flag)
-		}
-	}
-	slices.Sort(flags)
-	return flags
-}
-
-func (r Rules) recordID(k LineKey) string {
-	parts := []any{
-		usage.NormalGUID(r.CloudID), r.Day.Compact(), r.Revision,
-		k.SubscriptionID, k.ResourceURI, k.MeterID, k.Location, k.Tags, k.AdditionalInfo,
-		k.billing, k.commerceMeter, k.class,
-	}
-	if k.carriedFrom != 0 { // left out of the ids of a day's own lines, which are older than it
-		parts = append(parts, k.carriedFrom.Compact())
-	}
-	if k.model != r.BillingModel { // left out of the ids of lines under the day's own model, likewise
-		parts = append(parts, string(k.model))
-	}
-	name, err := linefile.Encode(parts)
-	if err != nil { // strings and a number: cannot happen
-		panic(fmt.Sprintf("daily: record id: %v", err))
-	}
-	return uuid.NewSHA1(recordNamespace, name).String()
+func (r Rules) Record(s Sum) Record {
+	c := newRecorder(r)
+	key := s.Key()
+	l := c.line(&s, &key)
+	k := c.keyOf(&l, key)
+	return c.record(&l, &k, s.Hours, s.Quantity)
 }
 
 func ownText(s string) string {
@@ -257,15 +160,6 @@ func (r Record) Row() string {
 func RowsOf(subscriptionID, resourceURI string) string {
 	uri := sha256.Sum256([]byte(strings.ToLower(resourceURI)))
 	return subscriptionID + "_" + hex.EncodeToString(uri[:4])
-}
-
-// encode writes the record as one line of JSON.
-func (r Record) encode() ([]byte, error) {
-	text, err := r.AppendJSON(nil)
-	if err != nil {
-		return nil, fmt.Errorf("encode record %s: %w", r.RecordID, err)
-	}
-	return text, nil
 }
 
 // idLength is that of a GUID with dashes.

@@ -2,9 +2,11 @@ package daily
 
 import (
 	"errors"
+	"fmt"
 	"iter"
 	"slices"
 
+	"stackusage/shared/spill"
 	"stackusage/shared/usage"
 )
 
@@ -17,62 +19,84 @@ type Sources struct {
 }
 
 // restate joins the sums of a day and what was carried into it with what stands
-// of it, line by line, and states each difference.
-func restate(rules Rules, from Sources) iter.Seq2[DayLine, error] {
-	return func(yield func(DayLine, error) bool) {
-		j, err := newJoin(from)
+// of it, line by line, and states each difference. A line is valid until the next one.
+func restate(rules Rules, from Sources) iter.Seq2[*DayLine, error] {
+	return func(yield func(*DayLine, error) bool) {
+		j, err := newJoin(rules, from)
 		defer j.stop()
 		for err == nil && j.more() {
-			var lines []DayLine
-			if lines, err = j.group(rules); err != nil {
+			var lines []stating
+			if lines, err = j.group(); err != nil {
 				break
 			}
-			for _, l := range lines {
-				if !yield(l, nil) {
+			for i := range lines {
+				if err = j.state(&lines[i]); err != nil {
+					break
+				}
+				if !yield(&lines[i].DayLine, nil) {
 					return
 				}
 			}
 		}
 		if err != nil {
-			yield(DayLine{}, err)
+			yield(nil, err)
 		}
 	}
 }
 
-// pulled walks a sequence one ahead.
-type pulled[T any] struct {
-	next func() (T, error, bool)
-	stop func()
-	head T
-	more bool
+// ahead walks a sequence in order of the key of usage.
+type ahead[T any] struct {
+	from *spill.Ahead[T]
+	head *T        // nil: it is over
+	key  usage.Key // of head
+	line func(*T) *usage.Shown
+	last usage.Shown // that key is of
 }
 
-func (p *pulled[T]) begin(seq iter.Seq2[T, error]) error {
+func (a *ahead[T]) begin(seq iter.Seq2[T, error], line func(*T) *usage.Shown) error {
 	if seq == nil {
-		seq = func(func(T, error) bool) {}
+		return nil
 	}
-	p.next, p.stop = iter.Pull2(seq)
-	return p.advance()
+	a.from, a.line = spill.ReadAhead(seq), line
+	return a.advance()
 }
 
-func (p *pulled[T]) advance() (err error) {
-	p.head, err, p.more = p.next()
-	p.more = p.more && err == nil
+func (a *ahead[T]) advance() (err error) {
+	if a.head, err = a.from.Next(); a.head != nil {
+		shown := a.line(a.head)
+		a.key = shown.KeyAfter(&a.last, a.key)
+		a.last = *shown
+	}
 	return err
 }
 
-// join walks the sequences by key of usage, at which they meet. A key has a sum
-// for each hour that carried usage; after changes of routing it has more than
-// one standing, and one carried line for each day of usage.
-type join struct {
-	sums      pulled[Sum]
-	carried   pulled[Carried]
-	standings pulled[Standing]
+func (a *ahead[T]) is(key *usage.Key) bool { return a.head != nil && a.key == *key }
+
+func (a *ahead[T]) stop() {
+	if a.from != nil {
+		a.from.Stop()
+	}
 }
 
-func newJoin(from Sources) (*join, error) {
-	var j join
-	return &j, errors.Join(j.sums.begin(from.Sums), j.carried.begin(from.Carried), j.standings.begin(from.Standings))
+// join walks the sequences by key of usage, at which they meet. A key has a sum
+// for each hour that carried usage, where the rules tell hours apart; after changes of
+// routing it has more than one standing, and one carried line for each day of usage.
+type join struct {
+	recorder  *recorder
+	sums      ahead[Sum]
+	carried   ahead[Carried]
+	standings ahead[Standing]
+	lines     []stating // of the group at hand
+	text      []byte    // of a record
+}
+
+func newJoin(rules Rules, from Sources) (*join, error) {
+	j := join{recorder: newRecorder(rules)}
+	return &j, errors.Join(
+		j.sums.begin(from.Sums, func(s *Sum) *usage.Shown { return &s.Shown }),
+		j.carried.begin(from.Carried, func(c *Carried) *usage.Shown { return &c.Shown }),
+		j.standings.begin(from.Standings, func(s *Standing) *usage.Shown { return &s.Shown }),
+	)
 }
 
 func (j *join) stop() {
@@ -81,82 +105,92 @@ func (j *join) stop() {
 	j.standings.stop()
 }
 
-func (j *join) more() bool { return j.sums.more || j.carried.more || j.standings.more }
+func (j *join) more() bool {
+	return j.sums.head != nil || j.carried.head != nil || j.standings.head != nil
+}
 
 // least is the least key of usage that is ahead.
-func (j *join) least() usage.Key {
-	var keys []usage.Key
-	if j.sums.more {
-		keys = append(keys, j.sums.head.Key())
+func (j *join) least() (least usage.Key) {
+	var any bool
+	for _, of := range [...]struct {
+		more bool
+		key  *usage.Key
+	}{{j.sums.head != nil, &j.sums.key}, {j.carried.head != nil, &j.carried.key}, {j.standings.head != nil, &j.standings.key}} {
+		if of.more && (!any || of.key.Compare(least) < 0) {
+			least, any = *of.key, true
+		}
 	}
-	if j.carried.more {
-		keys = append(keys, j.carried.head.Shown.Key())
-	}
-	if j.standings.more {
-		keys = append(keys, j.standings.head.Shown.Key())
-	}
-	return slices.MinFunc(keys, usage.Key.Compare)
+	return least
 }
 
 // stating is a line on its way to its record.
 type stating struct {
 	DayLine
+	key    LineKey
 	isNew  bool   // its rows were never closed before
 	reason string // why it was carried into the day
 }
 
+// lineOf is the line of the group at hand with a key; nil if it has none.
+func (j *join) lineOf(key *LineKey) *stating {
+	for i := range j.lines {
+		if j.lines[i].key == *key {
+			return &j.lines[i]
+		}
+	}
+	return nil
+}
+
 // group takes everything of the least key of usage.
-func (j *join) group(rules Rules) ([]DayLine, error) {
-	var lines []stating
+func (j *join) group() ([]stating, error) {
+	clear(j.lines)
+	j.lines = j.lines[:0]
 	key := j.least()
-	for j.sums.more && j.sums.head.Key() == key {
+	for j.sums.is(&key) {
 		s := j.sums.head
-		l := stating{DayLine: DayLine{Line: rules.line(s), Rows: s.Rows, Total: s.Quantity, Hours: s.Hours}, isNew: true}
-		if i := slices.IndexFunc(lines, func(have stating) bool { return have.LineKey() == l.LineKey() }); i >= 0 {
-			lines[i].add(l.DayLine)
+		l := stating{DayLine: DayLine{Line: j.recorder.line(s, &key), Rows: s.Rows, Total: s.Quantity, Hours: s.Hours}, isNew: true}
+		l.key = j.recorder.keyOf(&l.Line, key)
+		if have := j.lineOf(&l.key); have != nil {
+			have.add(&l.DayLine)
 		} else {
-			lines = append(lines, l)
+			j.lines = append(j.lines, l)
 		}
 		if err := j.sums.advance(); err != nil {
 			return nil, err
 		}
 	}
 	var carried []Carried
-	for j.carried.more && j.carried.head.Shown.Key() == key {
-		carried = append(carried, j.carried.head)
+	for j.carried.is(&key) {
+		carried = append(carried, *j.carried.head)
 		if err := j.carried.advance(); err != nil {
 			return nil, err
 		}
 	}
 	for _, c := range CarriedLines(carried) {
-		lines = append(lines, stating{DayLine: DayLine{Line: c.Line, Total: c.Quantity, Hours: c.Hours}, reason: c.Reason})
+		l := stating{DayLine: DayLine{Line: c.Line, Total: c.Quantity, Hours: c.Hours}, reason: c.Reason}
+		l.key = j.recorder.keyOf(&l.Line, key)
+		j.lines = append(j.lines, l)
 	}
-	for j.standings.more && j.standings.head.Shown.Key() == key {
+	for j.standings.is(&key) {
 		s := j.standings.head
-		i := slices.IndexFunc(lines, func(l stating) bool { return l.LineKey() == s.LineKey() })
-		if i < 0 {
-			i = len(lines)
-			lines = append(lines, stating{DayLine: DayLine{Line: s.Line, Hours: s.Hours}})
+		lineKey := j.recorder.keyOf(&s.Line, key)
+		l := j.lineOf(&lineKey)
+		if l == nil {
+			j.lines = append(j.lines, stating{DayLine: DayLine{Line: s.Line, Hours: s.Hours}, key: lineKey})
+			l = &j.lines[len(j.lines)-1]
 		}
-		lines[i].Before, lines[i].Corrects, lines[i].isNew = s.Accepted, s.RecordID, lines[i].isNew && s.Unreported
-		lines[i].Waived = s.Waived
+		l.Before, l.Corrects, l.isNew = s.Accepted, s.RecordID, l.isNew && s.Unreported
+		l.Waived = s.Waived
 		if err := j.standings.advance(); err != nil {
 			return nil, err
 		}
 	}
-	slices.SortFunc(lines, func(a, b stating) int { return a.LineKey().Compare(b.LineKey()) })
-	stated := make([]DayLine, len(lines))
-	for i := range lines {
-		if err := lines[i].state(rules); err != nil {
-			return nil, err
-		}
-		stated[i] = lines[i].DayLine
-	}
-	return stated, nil
+	slices.SortFunc(j.lines, func(a, b stating) int { return a.key.Compare(b.key) })
+	return j.lines, nil
 }
 
 // add reads usage of the same line in other hours.
-func (l *stating) add(m DayLine) {
+func (l *stating) add(m *DayLine) {
 	l.Shown = l.Shown.Least(m.Shown)
 	l.Total = l.Total.Add(m.Total)
 	l.Hours |= m.Hours
@@ -168,7 +202,8 @@ func (l *stating) add(m DayLine) {
 // stated even at zero, so that every row is accounted for. A revision that
 // carries makes no record: another day states the difference. Nor does one with
 // reporting off, nor one that waives. What is waived is no difference.
-func (l *stating) state(rules Rules) error {
+func (j *join) state(l *stating) error {
+	rules := &j.recorder.Rules
 	difference := l.Total.Sub(l.Before)
 	if rules.unreported || l.Reporting == ReportingOff {
 		l.Waived = WaivedKept.of(l.Waived, difference)
@@ -185,16 +220,19 @@ func (l *stating) state(rules Rules) error {
 	case rules.waiving == WaivedAll || difference.Sign() == 0 && !l.isNew:
 		return nil
 	}
-	r := rules.record(l.Line, l.Hours, difference)
+	r := j.recorder.record(&l.Line, &l.key, l.Hours, difference)
 	if l.CarriedFrom != 0 {
 		r.Kind, r.Reason = CarryForward, l.reason
 	}
 	if l.Corrects != "" {
 		r.Kind, r.Corrects = Correction, l.Corrects
 	}
-	text, err := r.encode()
-	l.Record = text
-	return err
+	text, err := r.AppendJSON(j.text[:0])
+	if err != nil {
+		return fmt.Errorf("encode record %s: %w", r.RecordID, err)
+	}
+	j.text, l.Record = text, text
+	return nil
 }
 
 // of is what is waived of a line with this difference, of which so much was waived

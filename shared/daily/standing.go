@@ -43,8 +43,10 @@ type LineKey struct {
 }
 
 // LineKey is the normal form of l.
-func (l Line) LineKey() LineKey {
-	return LineKey{l.Shown.Key(), usage.NormalGUID(l.BillingSubscriptionID), usage.NormalGUID(l.CommerceMeterID), string(l.MeterClass), l.CarriedFrom, l.BillingModel, l.Reporting}
+func (l Line) LineKey() LineKey { return l.lineKey(l.Shown.Key(), usage.NormalGUID) }
+
+func (l *Line) lineKey(key usage.Key, normalGUID func(string) string) LineKey {
+	return LineKey{key, normalGUID(l.BillingSubscriptionID), normalGUID(l.CommerceMeterID), string(l.MeterClass), l.CarriedFrom, l.BillingModel, l.Reporting}
 }
 
 // Compare orders lines as a daily file does: by the key of usage and then by how it is
@@ -53,7 +55,10 @@ func (l Line) Compare(m Line) int { return l.LineKey().Compare(m.LineKey()) }
 
 // Compare orders keys as Line.Compare orders lines.
 func (k LineKey) Compare(l LineKey) int {
-	return cmp.Or(k.Key.Compare(l.Key), cmp.Compare(k.billing, l.billing), cmp.Compare(k.commerceMeter, l.commerceMeter),
+	if order := k.Key.Compare(l.Key); order != 0 {
+		return order
+	}
+	return cmp.Or(cmp.Compare(k.billing, l.billing), cmp.Compare(k.commerceMeter, l.commerceMeter),
 		cmp.Compare(k.class, l.class), cmp.Compare(k.carriedFrom, l.carriedFrom), cmp.Compare(k.model, l.model), cmp.Compare(k.reporting, l.reporting))
 }
 

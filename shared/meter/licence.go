@@ -95,6 +95,14 @@ func ReadVM(additionalInfo string) (VM, bool) {
 	return vm, true
 }
 
+var normalBaseVM, normalWindowsVM = normal(BaseVM), normal(WindowsVM)
+
+// HasLicence reports whether a meter is one of those on which LicenceMismatch may be true.
+func HasLicence(meterID string) bool {
+	id := normal(meterID)
+	return id == normalBaseVM || id == normalWindowsVM
+}
+
 // LicenceMismatch reports whether a user's line is on the wrong one of the two
 // meters of virtual machines, as far as additionalInfo tells:
 //
@@ -106,11 +114,10 @@ func ReadVM(additionalInfo string) (VM, bool) {
 // Windows images of other publishers cannot be told from their additionalInfo,
 // nor can any image before 2019: there the second case is never reported.
 func LicenceMismatch(meterID, additionalInfo string) bool {
-	id := normal(meterID)
-	windows := id == normal(WindowsVM)
-	if !windows && id != normal(BaseVM) {
+	if !HasLicence(meterID) {
 		return false
 	}
+	windows := normal(meterID) == normalWindowsVM
 	vm, ok := ReadVM(additionalInfo)
 	if !ok {
 		return false

@@ -294,9 +294,8 @@ func hasControl[T string | []byte](text T) bool {
 // ResourceSubscription is the subscription inside a resource URI that
 // ParseRecord let pass, in normal form.
 func ResourceSubscription(uri string) string {
-	parts := strings.SplitN(uri, "/", 4)
-	if len(parts) < 3 {
-		return ""
-	}
-	return NormalGUID(parts[2])
+	_, rest, _ := strings.Cut(uri, "/")
+	_, rest, _ = strings.Cut(rest, "/")
+	id, _, _ := strings.Cut(rest, "/")
+	return NormalGUID(id)
 }
