@@ -16,7 +16,7 @@ import (
 func TestRecordIDsAreOfAListInJSON(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		text := func(name string) string { return rapid.String().Draw(t, name) }
-		r := Rules{CloudID: text("cloud"), Day: usage.Day(rapid.IntRange(0, 30000).Draw(t, "day")), Revision: rapid.Int().Draw(t, "revision")}
+		r := Rules{CloudID: text("cloud"), Day: usage.Day(rapid.IntRange(2, 30000).Draw(t, "day")), Revision: rapid.Int().Draw(t, "revision")}
 		r.BillingModel = registration.PayAsYouUse
 		k := LineKey{Key: usage.Key{SubscriptionID: text("subscription"), ResourceURI: text("uri"), MeterID: text("meter"), Location: text("location"), Tags: text("tags"), AdditionalInfo: text("info")},
 			billing: text("billing"), commerceMeter: text("commerce"), class: text("class"), model: registration.PayAsYouUse}
