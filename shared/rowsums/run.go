@@ -27,7 +27,7 @@ type run struct {
 }
 
 // window is how far the compressor looks back: each run that is read at once has one.
-const window = 256 << 10
+const window = 64 << 10
 
 // codec has the compressor, which is used again.
 type codec struct{ zstd *zstd.Encoder }
@@ -137,7 +137,7 @@ func (r run) open() (*runCursor, error) {
 	if err != nil {
 		return nil, errors.Join(fmt.Errorf("read run: %w", err), f.Close())
 	}
-	return &runCursor{left: r.totals, file: f, zstd: dec, in: bufio.NewReaderSize(dec, 32<<10)}, nil
+	return &runCursor{left: r.totals, file: f, zstd: dec, in: bufio.NewReaderSize(dec, 8<<10)}, nil
 }
 
 func (c *runCursor) close() {

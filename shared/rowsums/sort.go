@@ -27,7 +27,7 @@ type sortKey struct {
 
 // of begins with the totals of a table.
 func (s *sorter) of(t *table) cursor {
-	s.table, s.at, s.order = t, -1, s.order[:0]
+	s.table, s.at, s.order = t, -1, slices.Grow(s.order[:0], t.n)
 	s.keys.reset()
 	for i := range uint32(t.n) {
 		e := t.at(i)

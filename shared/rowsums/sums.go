@@ -13,6 +13,7 @@ import (
 	"fmt"
 	"iter"
 	"os"
+	"runtime"
 
 	"stackusage/shared/content"
 	"stackusage/shared/spill"
@@ -27,7 +28,7 @@ const maxBytes = 72 << 20
 
 // later is what part of both a table may have while another one is written: once there
 // was a run, there will be more, and they are written while rows are read.
-const later = 3
+const later = 2
 
 // maxRuns is how many runs one merge reads; more are first merged into one.
 const maxRuns = 48
@@ -142,7 +143,10 @@ func (s *Sums) All() iter.Seq2[Total, error] {
 			yield(Total{}, err)
 			return
 		}
-		s.full, s.pool.free = nil, nil // what comes now needs little memory
+		if len(s.runs) > 0 { // the collector would let as much come again as was in use
+			s.full, s.pool.free = nil, nil
+			runtime.GC()
+		}
 		cursors, stop, err := s.open(s.runs)
 		defer stop()
 		if err != nil {

@@ -43,6 +43,9 @@ type entry struct {
 
 const pageEntries = 1 << 12
 
+// maxPages is how many pages of entries are kept for the next totals.
+const maxPages = DefaultCount/later/pageEntries + 1
+
 func newTable(p *pool) *table {
 	return &table{seed: maphash.MakeSeed(), slots: make([]slot, 1<<12), texts: arena{pool: p}}
 }
@@ -124,8 +127,11 @@ func (t *table) packed(e *entry, buf []byte) (texts, used []byte) {
 	return texts, buf
 }
 
+// reset empties the table, which has fewer totals from now on.
 func (t *table) reset() {
 	clear(t.slots)
+	clear(t.entries[min(len(t.entries), maxPages):]) // for the garbage collector
+	t.entries = t.entries[:min(len(t.entries), maxPages)]
 	t.n, t.keys = 0, 0
 	t.texts.reset()
 }

@@ -28,7 +28,7 @@ const partLen = 64
 
 // ReadAhead begins to read a sequence.
 func ReadAhead[T any](seq iter.Seq2[T, error]) *Ahead[T] {
-	a := &Ahead[T]{full: make(chan part[T], 1), free: make(chan []T, 1), stopped: make(chan struct{})}
+	a := &Ahead[T]{full: make(chan part[T], 1), free: make(chan []T, 2), stopped: make(chan struct{})}
 	go a.read(seq)
 	return a
 }
