@@ -92,11 +92,11 @@ func (p *Partial) Sums() iter.Seq2[Sum, error] {
 			if err == io.EOF { // bare: a cut connection may wrap io.EOF
 				return
 			}
-			s := Sum{Day: p.header.UsageDay}
+			var s Sum
 			if err == nil && !scan.sum(string(line), &s) {
-				s = Sum{Day: p.header.UsageDay}
-				err = p.r.Decode(line, &s)
+				s, err = decoded[Sum](p.r, line)
 			}
+			s.Day = p.header.UsageDay
 			s.key = s.Shown.KeyAfter(&last.Shown, last.key)
 			rows += s.Rows
 			if err == nil && p.r.Lines() > 1 && compare(&last, &s) >= 0 {

@@ -17,6 +17,13 @@ type scanner struct {
 	model, billing, commerceMeter, class                linefile.Known
 }
 
+// decoded is a line that no scanner reads. The value is on the heap, which those that are
+// scanned are not.
+func decoded[T any](r *linefile.Reader, line []byte) (v T, err error) {
+	err = r.Decode(line, &v)
+	return v, err
+}
+
 // sum reads a line of a partial.
 func (n *scanner) sum(line string, s *Sum) bool {
 	c := linefile.NewCursor(line)

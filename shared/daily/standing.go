@@ -119,8 +119,7 @@ func (d *DayFile) Lines() iter.Seq2[DayLine, error] {
 			}
 			var l DayLine
 			if err == nil && !scan.line(string(line), &l) {
-				l = DayLine{}
-				err = d.r.Decode(line, &l)
+				l, err = decoded[DayLine](d.r, line)
 			}
 			if err != nil {
 				yield(DayLine{}, fmt.Errorf("read daily file of %s, revision %d: %w", d.header.UsageDay, d.header.Revision, err))
