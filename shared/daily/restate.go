@@ -46,26 +46,35 @@ func restate(rules Rules, from Sources) iter.Seq2[*DayLine, error] {
 
 // ahead walks a sequence in order of the key of usage.
 type ahead[T any] struct {
-	from *spill.Ahead[T]
-	head *T        // nil: it is over
-	key  usage.Key // of head
-	line func(*T) *usage.Shown
-	last usage.Shown // that key is of
+	from  *spill.Ahead[T]
+	head  *T        // nil: it is over
+	key   usage.Key // of head
+	keyOf func(*T) usage.Key
 }
 
-func (a *ahead[T]) begin(seq iter.Seq2[T, error], line func(*T) *usage.Shown) error {
+func (a *ahead[T]) begin(seq iter.Seq2[T, error], keyOf func(*T) usage.Key) error {
 	if seq == nil {
 		return nil
 	}
-	a.from, a.line = spill.ReadAhead(seq), line
+	a.from, a.keyOf = spill.ReadAhead(seq), keyOf
 	return a.advance()
+}
+
+// keysAfter makes keys one after the other.
+func keysAfter[T any](shownOf func(*T) *usage.Shown) func(*T) usage.Key {
+	var last usage.Shown
+	var key usage.Key
+	return func(e *T) usage.Key {
+		shown := shownOf(e)
+		key = shown.KeyAfter(&last, key)
+		last = *shown
+		return key
+	}
 }
 
 func (a *ahead[T]) advance() (err error) {
 	if a.head, err = a.from.Next(); a.head != nil {
-		shown := a.line(a.head)
-		a.key = shown.KeyAfter(&a.last, a.key)
-		a.last = *shown
+		a.key = a.keyOf(a.head)
 	}
 	return err
 }
@@ -93,9 +102,9 @@ type join struct {
 func newJoin(rules Rules, from Sources) (*join, error) {
 	j := join{recorder: newRecorder(rules)}
 	return &j, errors.Join(
-		j.sums.begin(from.Sums, func(s *Sum) *usage.Shown { return &s.Shown }),
-		j.carried.begin(from.Carried, func(c *Carried) *usage.Shown { return &c.Shown }),
-		j.standings.begin(from.Standings, func(s *Standing) *usage.Shown { return &s.Shown }),
+		j.sums.begin(from.Sums, func(s *Sum) usage.Key { return s.Key() }),
+		j.carried.begin(from.Carried, keysAfter(func(c *Carried) *usage.Shown { return &c.Shown })),
+		j.standings.begin(from.Standings, keysAfter(func(s *Standing) *usage.Shown { return &s.Shown })),
 	)
 }
 
