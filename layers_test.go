@@ -113,6 +113,7 @@ var layers = map[string][]string{
 	// Only benchmarks import these.
 	"internal/benchproc":  {},
 	"internal/benchstore": {"internal/memstore", "shared/content", "shared/table"},
+	"internal/costs":      {"internal/faultstore", "shared/table"}, // only tests import it
 	"internal/usagegen":   {"shared/landing", "shared/usage"},
 
 	// Stand-ins know nothing of the product: they meet it over HTTP and storage.
