@@ -62,22 +62,33 @@ func PutQuarantine(ctx context.Context, store table.Store, id ID, rows []Quarant
 	return nil
 }
 
+// putAgain writes those of the rows of a transaction that are not there, or are of
+// another file of rejected rows, in one transaction again.
 func putAgain(ctx context.Context, store table.Store, ops []table.Op) error {
-	for _, op := range ops {
-		have, err := store.Get(ctx, table.Quarantine, op.Row.Partition, op.Row.Key)
-		switch {
-		case err == nil && have.Props["bytes"] == op.Row.Props["bytes"]:
-			continue
-		case err == nil:
-			op.Verb, op.Row.Tag = table.Update, have.Tag
-		case !errors.Is(err, table.ErrNotFound):
-			return err
-		}
-		if err := store.Apply(ctx, table.Quarantine, op.Row.Partition, op); err != nil {
-			return err
-		}
+	keys := make([]string, len(ops))
+	for i, op := range ops {
+		keys[i] = op.Row.Key
 	}
-	return nil
+	partition := ops[0].Row.Partition
+	there, err := table.Present(ctx, store, table.Quarantine, partition, keys)
+	if err != nil {
+		return err
+	}
+	var writes []table.Op
+	for _, op := range ops {
+		have, is := there[op.Row.Key]
+		if is && have.Props["bytes"] == op.Row.Props["bytes"] {
+			continue
+		}
+		if is {
+			op.Verb, op.Row.Tag = table.Update, have.Tag
+		}
+		writes = append(writes, op)
+	}
+	if len(writes) == 0 {
+		return nil
+	}
+	return store.Apply(ctx, table.Quarantine, partition, writes...)
 }
 
 // RejectedRow is a row of Quarantine with what follows from the rest: whether it
