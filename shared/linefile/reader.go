@@ -51,6 +51,7 @@ func NewReader(r io.Reader, header any) (*Reader, error) {
 	if err := json.Unmarshal(line, header); err != nil {
 		return nil, fmt.Errorf("%w: header: %w", ErrDamaged, err)
 	}
+	out.fit() // many files are open at once, and each may have a long header
 	return out, nil
 }
 
@@ -78,16 +79,29 @@ func (r *Reader) take() (line []byte, last bool, err error) {
 
 // fill reads more text.
 func (r *Reader) fill() {
-	if len(r.ahead) == len(r.text) {
-		if len(r.text) >= maxFileLine {
-			r.err = bufio.ErrTooLong
-			return
-		}
-		r.text = make([]byte, min(2*len(r.text), maxFileLine))
+	if len(r.ahead) >= maxFileLine {
+		r.err = bufio.ErrTooLong
+		return
 	}
-	n := copy(r.text, r.ahead)
+	r.fit()
+	n := len(r.ahead)
 	more, err := io.ReadAtLeast(r.gz, r.text[n:], 1)
 	r.ahead, r.err = r.text[:n+more], err
+}
+
+// fit has what is ahead at the beginning of a buffer with room for more, which is long
+// only as long as a line is.
+func (r *Reader) fit() {
+	size := textBytes
+	for size <= len(r.ahead) {
+		size *= 2
+	}
+	text := r.text
+	if size != len(text) {
+		text = make([]byte, size)
+	}
+	r.ahead = text[:copy(text, r.ahead)]
+	r.text = text
 }
 
 // Lines is how many lines Next has returned.
