@@ -11,7 +11,7 @@ import (
 	"stackusage/shared/usage"
 )
 
-// scanBatch reads the records of a batch as Record.encode writes them; false for
+// scanBatch reads the records of a batch as Record.AppendJSON writes them; false for
 // anything else, which is for strictjson. The texts of the records are parts of one copy
 // of the body.
 func scanBatch(body []byte) ([]Record, bool) {

@@ -4,7 +4,9 @@
 //	partials of a day -> Merge -> sums -> Rules.Record -> daily file, batches
 //
 // Everything is sorted by key, so that closing a day is a streaming merge whose
-// memory does not grow with the day. All sums are exact, hence independent of
+// memory does not grow with the day. Goroutines read partials ahead, a few lines of
+// each; another compresses what is written, one block behind; a third stores batches,
+// one behind. What is written depends on none of them. All sums are exact, hence independent of
 // the order of rows and of how they were grouped.
 package daily
 

@@ -7,7 +7,7 @@ import (
 )
 
 // Merge adds up sorted sequences of sums into one sorted sequence in which each
-// key of a day stands once for each of its hours. It holds one sum per sequence.
+// key of a day stands once for each of its hours. It holds some sums of each sequence.
 func Merge(sequences ...iter.Seq2[Sum, error]) iter.Seq2[Sum, error] {
 	return spill.Merge(sequences, compare, (*Sum).add)
 }

@@ -7,7 +7,7 @@
 //	          -> its revisions that carry -> what of each line another day bills
 //	                                       settlement -> tenants
 //
-// It only reads, streams, and holds one line of each open file, one receipt and one
+// It only reads, streams, and holds a few lines of each open file, one receipt and one
 // settlement at a time. Every file's SHA-256 is compared with the one in its row.
 // Sums of what a sequence yields are valid only if it ended without an error: a hash
 // is known at the end of its file.
