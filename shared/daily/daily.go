@@ -37,11 +37,14 @@ func (s Sum) FirstHour() usage.Hour {
 }
 
 // Key is the normal form of what the sum is of.
-func (s Sum) Key() usage.Key {
+func (s Sum) Key() usage.Key { return *s.normal() }
+
+// normal is Key, which is made once.
+func (s *Sum) normal() *usage.Key {
 	if s.key == (usage.Key{}) {
-		return s.Shown.Key()
+		s.key = s.Shown.Key()
 	}
-	return s.key
+	return &s.key
 }
 
 // add reads another sum of the same key and day.
@@ -65,5 +68,5 @@ func compareKeys(s, t *Sum) int {
 	if order := cmp.Compare(s.Day, t.Day); order != 0 {
 		return order
 	}
-	return s.Key().Compare(t.Key())
+	return usage.CompareKeys(s.normal(), t.normal())
 }

@@ -102,7 +102,7 @@ type join struct {
 func newJoin(rules Rules, from Sources) (*join, error) {
 	j := join{recorder: newRecorder(rules)}
 	return &j, errors.Join(
-		j.sums.begin(from.Sums, func(s *Sum) usage.Key { return s.Key() }),
+		j.sums.begin(from.Sums, func(s *Sum) usage.Key { return *s.normal() }),
 		j.carried.begin(from.Carried, keysAfter(func(c *Carried) *usage.Shown { return &c.Shown })),
 		j.standings.begin(from.Standings, keysAfter(func(s *Standing) *usage.Shown { return &s.Shown })),
 	)
@@ -125,7 +125,7 @@ func (j *join) least() (least usage.Key) {
 		more bool
 		key  *usage.Key
 	}{{j.sums.head != nil, &j.sums.key}, {j.carried.head != nil, &j.carried.key}, {j.standings.head != nil, &j.standings.key}} {
-		if of.more && (!any || of.key.Compare(least) < 0) {
+		if of.more && (!any || usage.CompareKeys(of.key, &least) < 0) {
 			least, any = *of.key, true
 		}
 	}

@@ -55,7 +55,7 @@ func (l Line) Compare(m Line) int { return l.LineKey().Compare(m.LineKey()) }
 
 // Compare orders keys as Line.Compare orders lines.
 func (k LineKey) Compare(l LineKey) int {
-	if order := k.Key.Compare(l.Key); order != 0 {
+	if order := usage.CompareKeys(&k.Key, &l.Key); order != 0 {
 		return order
 	}
 	return cmp.Or(cmp.Compare(k.billing, l.billing), cmp.Compare(k.commerceMeter, l.commerceMeter),

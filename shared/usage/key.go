@@ -73,18 +73,25 @@ func (s Shown) Least(t Shown) Shown {
 }
 
 // Compare orders keys part by part in byte order.
-func (k Key) Compare(l Key) int {
-	switch { // not cmp.Or, which compares all parts before it looks at the first
-	case k.SubscriptionID != l.SubscriptionID:
-		return strings.Compare(k.SubscriptionID, l.SubscriptionID)
-	case k.ResourceURI != l.ResourceURI:
-		return strings.Compare(k.ResourceURI, l.ResourceURI)
-	case k.MeterID != l.MeterID:
-		return strings.Compare(k.MeterID, l.MeterID)
-	case k.Location != l.Location:
-		return strings.Compare(k.Location, l.Location)
-	case k.Tags != l.Tags:
-		return strings.Compare(k.Tags, l.Tags)
+func (k Key) Compare(l Key) int { return CompareKeys(&k, &l) }
+
+// CompareKeys is Key.Compare without copies, for merges.
+func CompareKeys(k, l *Key) int {
+	// Not cmp.Or, which compares all parts before it looks at the first.
+	if order := strings.Compare(k.SubscriptionID, l.SubscriptionID); order != 0 {
+		return order
+	}
+	if order := strings.Compare(k.ResourceURI, l.ResourceURI); order != 0 {
+		return order
+	}
+	if order := strings.Compare(k.MeterID, l.MeterID); order != 0 {
+		return order
+	}
+	if order := strings.Compare(k.Location, l.Location); order != 0 {
+		return order
+	}
+	if order := strings.Compare(k.Tags, l.Tags); order != 0 {
+		return order
 	}
 	return strings.Compare(k.AdditionalInfo, l.AdditionalInfo)
 }
