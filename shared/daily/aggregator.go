@@ -63,12 +63,11 @@ func (s *Aggregator) Days() iter.Seq2[usage.Day, iter.Seq2[Sum, error]] {
 					}
 					sum, err = sums.Next()
 				}
-				if failed := err; failed != nil {
-					err = nil
-					yield(Sum{}, failed)
+				if err != nil {
+					yield(Sum{}, err)
 				}
 			}
-			if !yield(day, inner) {
+			if !yield(day, inner) || err != nil {
 				return
 			}
 		}

@@ -16,10 +16,14 @@ const (
 	escape = 1
 )
 
-func appendText(b []byte, text string) []byte {
-	if strings.IndexByte(text, end) < 0 && strings.IndexByte(text, escape) < 0 {
-		return append(append(b, text...), end)
+// appendPlain writes a text without an end.
+func appendPlain[T string | []byte](b []byte, text T) []byte {
+	at := len(b)
+	b = append(b, text...)
+	if bytes.IndexByte(b[at:], end) < 0 && bytes.IndexByte(b[at:], escape) < 0 {
+		return b
 	}
+	b = b[:at]
 	for i := range len(text) {
 		if c := text[i]; c <= escape {
 			b = append(b, escape, c+1)
@@ -27,7 +31,7 @@ func appendText(b []byte, text string) []byte {
 			b = append(b, c)
 		}
 	}
-	return append(b, end)
+	return b
 }
 
 // cutText splits off the first text. It is damage of our own file if there is none.
@@ -50,44 +54,87 @@ func cutText(b string) (text, rest string, ok bool) {
 	return string(plain), rest, ok
 }
 
-// appendShown writes the texts of a row.
-func appendShown(b []byte, s usage.Shown) []byte {
-	for _, text := range [...]string{s.SubscriptionID, s.ResourceURI, s.MeterID, s.Location, s.Tags, s.AdditionalInfo} {
-		b = appendText(b, text)
-	}
-	return b
+// texts are what rows add by, in three parts. Rows share the first and the last one with
+// many others.
+type texts struct {
+	head []byte // the subscription's id with its end, and the resource URI to its third slash
+	rest []byte // of the URI
+	tail []byte // meter, location, tags and additional information, each with its end
 }
 
-// shownOf reads what appendShown wrote.
-func shownOf(packed string) (s usage.Shown, ok bool) {
+// headLength is where the rest of a resource URI begins. No head of one URI is the
+// beginning of another's, unless that one has no rest, so that heads and then rests
+// compare as the URIs do.
+func headLength[T string | []byte](uri T) int {
+	slashes := 0
+	for i := range len(uri) {
+		if uri[i] == '/' {
+			if slashes++; slashes == 3 {
+				return i + 1
+			}
+		}
+	}
+	return len(uri)
+}
+
+// set makes the texts of a row.
+func (t *texts) set(s usage.Shown) {
+	n := headLength(s.ResourceURI)
+	t.head = appendPlain(append(appendPlain(t.head[:0], s.SubscriptionID), end), s.ResourceURI[:n])
+	t.rest = appendPlain(t.rest[:0], s.ResourceURI[n:])
+	t.tail = t.tail[:0]
+	for _, text := range [...]string{s.MeterID, s.Location, s.Tags, s.AdditionalInfo} {
+		t.tail = append(appendPlain(t.tail, text), end)
+	}
+}
+
+// shown is the row that texts were made of. It is false if they were damaged.
+func (t *texts) shown() (s usage.Shown, ok bool) {
+	var room [512]byte
+	all := append(append(append(append(room[:0], t.head...), t.rest...), end), t.tail...)
+	left := string(all)
 	for _, text := range [...]*string{&s.SubscriptionID, &s.ResourceURI, &s.MeterID, &s.Location, &s.Tags, &s.AdditionalInfo} {
-		if *text, packed, ok = cutText(packed); !ok {
+		if *text, left, ok = cutText(left); !ok {
 			return s, false
 		}
 	}
-	return s, packed == ""
+	return s, left == ""
 }
 
-// appendKey writes what rows add by, so that keys compare as bytes as totals are
-// ordered: by day, by usage.Key, by hour. shown is what appendShown wrote.
-func appendKey(b, shown []byte, hour usage.Hour) []byte {
-	day := hour.Day()
-	b = binary.BigEndian.AppendUint64(b, uint64(day)^1<<63)
-	for part := range 6 {
-		n := bytes.IndexByte(shown, end)
-		text := shown[:n]
-		shown = shown[n+1:]
-		switch {
-		case part == 0 || part == 2: // GUIDs
+// whole reports whether the texts have their ends.
+func (t *texts) whole() bool {
+	return bytes.Count(t.head, []byte{end}) == 1 && bytes.IndexByte(t.rest, end) < 0 && bytes.Count(t.tail, []byte{end}) == 4
+}
+
+func (t *texts) equal(u *texts) bool {
+	return bytes.Equal(t.rest, u.rest) && bytes.Equal(t.head, u.head) && bytes.Equal(t.tail, u.tail)
+}
+
+// A key is what rows add by, so that keys compare as bytes as totals are ordered: by
+// day, by usage.Key, by hour. It is put together of the keys of the three texts.
+func appendKey(b, headKey, restKey, tailKey []byte, hour usage.Hour) []byte {
+	b = binary.BigEndian.AppendUint64(b, uint64(hour.Day())^1<<63)
+	b = append(append(append(append(b, headKey...), restKey...), end), tailKey...)
+	return append(b, byte(hour.OfDay()))
+}
+
+func appendHeadKey(b, head []byte) []byte {
+	n := bytes.IndexByte(head, end)
+	return appendLower(append(appendLower(b, head[:n], '-'), end), head[n+1:], 0)
+}
+
+func appendTailKey(b, tail []byte) []byte {
+	for part := range 4 {
+		n := bytes.IndexByte(tail, end)
+		switch text := tail[:n]; {
+		case part == 0:
 			b = appendLower(b, text, '-')
-		case part == 1:
-			b = appendLower(b, text, 0)
 		case string(text) != "null":
 			b = append(b, text...)
 		}
-		b = append(b, end)
+		b, tail = append(b, end), tail[n+1:]
 	}
-	return append(b, 0, byte(hour.OfDay())) // two bytes: no key has less than sixteen
+	return b
 }
 
 // appendLower writes a text in lower case, without a character if it is not zero.
@@ -103,7 +150,11 @@ func appendLower(b, text []byte, without byte) []byte {
 		}
 	}
 	if !lowerASCII(b[at:]) {
-		b = append(b[:at], lower(text, without)...)
+		text = bytes.ToLower(text)
+		if without != 0 {
+			text = bytes.ReplaceAll(text, []byte{without}, nil)
+		}
+		b = append(b[:at], text...)
 	}
 	return b
 }
@@ -130,13 +181,4 @@ func lowerASCII(text []byte) bool {
 		}
 	}
 	return true
-}
-
-// lower is appendLower of letters that are not ASCII. Bytes 0 and 1 are their escapes.
-func lower(text []byte, without byte) []byte {
-	text = bytes.ToLower(text)
-	if without != 0 {
-		text = bytes.ReplaceAll(text, []byte{without}, nil)
-	}
-	return text
 }

@@ -6,28 +6,28 @@ import (
 	"stackusage/shared/usage"
 )
 
-// item is a total on its way: its texts packed, and its key.
+// item is a total on its way.
 type item struct {
-	key, shown []byte
-	hour       usage.Hour
-	quantity   usage.Quantity
-	rows       int64
+	key []byte
+	texts
+	hour usage.Hour
+	total
 }
 
 // add takes in an item of the same key.
 func (it *item) add(other *item) {
 	it.quantity = it.quantity.Add(other.quantity)
 	it.rows += other.rows
-	if bytes.Equal(it.shown, other.shown) {
+	if it.equal(&other.texts) {
 		return
 	}
-	a, _ := shownOf(string(it.shown))
-	b, _ := shownOf(string(other.shown))
-	it.shown = appendShown(it.shown[:0], a.Least(b))
+	a, _ := it.shown()
+	b, _ := other.shown()
+	it.set(a.Least(b))
 }
 
-func (it *item) total() Total {
-	shown, _ := shownOf(string(it.shown))
+func (it *item) result() Total {
+	shown, _ := it.shown()
 	return Total{Shown: shown, Hour: it.hour, Quantity: it.quantity, Rows: it.rows}
 }
 
@@ -41,7 +41,7 @@ type cursor interface {
 type merge struct {
 	waiting []cursor // that were not asked yet
 	heap    []cursor // the one with the least key first
-	total   item
+	item    item
 }
 
 func newMerge(cursors ...cursor) *merge { return &merge{waiting: cursors} }
@@ -56,17 +56,18 @@ func (m *merge) next() (bool, error) {
 	if len(m.heap) == 0 {
 		return false, nil
 	}
-	t, first := &m.total, m.heap[0].item()
-	t.key, t.shown = append(t.key[:0], first.key...), append(t.shown[:0], first.shown...)
-	t.hour, t.quantity, t.rows = first.hour, first.quantity, first.rows
+	it, first := &m.item, m.heap[0].item()
+	it.key = append(it.key[:0], first.key...)
+	it.head, it.rest, it.tail = append(it.head[:0], first.head...), append(it.rest[:0], first.rest...), append(it.tail[:0], first.tail...)
+	it.hour, it.total = first.hour, first.total
 	for {
 		if err := m.advance(0); err != nil {
 			return false, err
 		}
-		if len(m.heap) == 0 || !bytes.Equal(m.heap[0].item().key, t.key) {
+		if len(m.heap) == 0 || !bytes.Equal(m.heap[0].item().key, it.key) {
 			return true, nil
 		}
-		t.add(m.heap[0].item())
+		it.add(m.heap[0].item())
 	}
 }
 

@@ -9,32 +9,29 @@ type Accept func(location string, hour usage.Hour) bool
 // does not take it, or if only usage.ParseRecord can tell. A row whose texts are those of
 // one that is in memory costs no look at them, and no memory.
 func (s *Sums) AddScanned(r usage.Scanned, accept Accept) (added bool, err error) {
-	p, parts := r.Parts()
-	var identity []byte
-	if parts {
-		identity = s.table.identity(ofParts, r.Hour)
-		for _, text := range [...][]byte{r.SubscriptionID, p.ResourceURI, r.MeterID, p.Location, p.Tags, p.AdditionalInfo} {
-			identity = append(append(identity, text...), end)
-		}
-	} else {
-		identity = s.table.identity(ofScan, r.Hour)
-		for _, text := range [...][]byte{r.SubscriptionID, r.MeterID, r.Instance} {
-			identity = append(append(identity, text...), end)
-		}
-	}
-	// Texts that were checked hold no zero bytes, so that no other row has this identity.
-	if s.table.add(identity, r.Quantity) {
-		return true, nil
-	}
-	if parts {
-		if !r.Check(p) || !accept(string(p.Location), r.Hour) {
-			return false, nil
-		}
-		return true, s.insert(identity, nil, r.Hour, r.Quantity)
-	}
-	shown, ok := r.Shown()
-	if !ok || !accept(shown.Location, r.Hour) {
+	p, ok := r.Parts()
+	if !ok {
 		return false, nil
 	}
-	return true, s.insert(identity, appendShown(nil, shown), r.Hour, r.Quantity)
+	n := headLength(p.ResourceURI)
+	t := &s.texts
+	t.head = append(append(t.head[:0], asWritten), r.SubscriptionID...)
+	t.head = append(append(t.head, end), p.ResourceURI[:n]...)
+	t.tail = append(t.tail[:0], asWritten)
+	for _, text := range [...][]byte{r.MeterID, p.Location, p.Tags, p.AdditionalInfo} {
+		t.tail = append(append(t.tail, text...), end)
+	}
+	// Texts that were checked hold no zeros and no ones, so that no other row has these.
+	if s.table.add(t.head, p.ResourceURI[n:], t.tail, r.Hour, r.Quantity) {
+		return true, nil
+	}
+	if s.table.knowsSides() {
+		ok = p.CheckURI()
+	} else {
+		ok = r.Check(p)
+	}
+	if !ok || !accept(string(p.Location), r.Hour) {
+		return false, nil
+	}
+	return true, s.insert(r.Quantity)
 }

@@ -10,10 +10,13 @@
 package rowsums
 
 import (
+	"errors"
 	"fmt"
 	"iter"
 	"os"
 	"runtime"
+
+	"github.com/klauspost/compress/zstd"
 
 	"stackusage/shared/content"
 	"stackusage/shared/spill"
@@ -21,10 +24,10 @@ import (
 )
 
 // DefaultCount is how many totals are kept in memory before they become a run.
-const DefaultCount = 110_000
+const DefaultCount = 120_000
 
 // maxBytes bounds the texts in memory while they are sorted: few rows may have long ones.
-const maxBytes = 72 << 20
+const maxBytes = 64 << 20
 
 // later is what part of both a table may have while another one is written: once there
 // was a run, there will be more, and they are written while rows are read.
@@ -41,22 +44,25 @@ type Total struct {
 	Rows        int64
 }
 
-// Sums adds rows up. Not safe for concurrent use.
+// Sums adds rows up. After an error it is of no use. Not safe for concurrent use.
 type Sums struct {
 	dir   string
 	count int
 	disk  *content.Disk
 	pool  pool
 	table *table
+	texts texts // of the row at hand
+	read  bool  // All was called
 
 	// A full table is written while rows are read. What follows is the writer's until
 	// writing.Wait returns.
 	writing spill.Behind
 	full    *table
 	sort    sorter
-	codec   codec
+	zstd    *zstd.Encoder
 	runs    []run
-	files   int // runs written so far: names must not repeat
+	files   int   // written so far: names must not repeat
+	taken   int64 // from disk
 }
 
 // New makes Sums that spill to a new folder below dir once they hold count totals;
@@ -70,27 +76,35 @@ func New(dir string, count int, disk *content.Disk) (*Sums, error) {
 		count = DefaultCount
 	}
 	s := &Sums{dir: own, count: count, disk: disk}
-	s.table, s.sort.keys.pool = newTable(&s.pool), &s.pool
+	s.table, s.sort = newTable(&s.pool), newSorter(&s.pool)
 	return s, nil
 }
 
 // Add takes in a record.
 func (s *Sums) Add(r usage.Record) error {
-	identity := appendShown(s.table.identity(ofRecord, r.Hour), r.Shown)
-	if s.table.add(identity, r.Quantity) {
+	n := headLength(r.ResourceURI)
+	t := &s.texts
+	t.head = append(appendPlain(append(t.head[:0], asText), r.SubscriptionID), end)
+	t.head = appendPlain(t.head, r.ResourceURI[:n])
+	t.rest = appendPlain(t.rest[:0], r.ResourceURI[n:])
+	t.tail = append(t.tail[:0], asText)
+	for _, text := range [...]string{r.MeterID, r.Location, r.Tags, r.AdditionalInfo} {
+		t.tail = append(appendPlain(t.tail, text), end)
+	}
+	if s.table.add(t.head, t.rest, t.tail, r.Hour, r.Quantity) {
 		return nil
 	}
-	return s.insert(identity, nil, r.Hour, r.Quantity)
+	return s.insert(r.Quantity)
 }
 
 // insert begins a total that is not in memory.
-func (s *Sums) insert(identity, shown []byte, hour usage.Hour, q usage.Quantity) error {
-	s.table.insert(identity, shown, hour, q)
+func (s *Sums) insert(q usage.Quantity) error {
+	s.table.insert(q)
 	part := 1
 	if s.full != nil {
 		part = later
 	}
-	if s.table.n < max(1, s.count/part) && s.table.bytes() < maxBytes/part {
+	if s.table.rows.len() < max(1, s.count/part) && s.table.bytes() < maxBytes/part {
 		return nil
 	}
 	if err := s.writing.Wait(); err != nil {
@@ -103,43 +117,30 @@ func (s *Sums) insert(identity, shown []byte, hour usage.Hour, q usage.Quantity)
 	return s.writing.Do(s.spill)
 }
 
-// spill makes a run of the full table.
+// spill makes a run of the full table, and one of all runs if there are many.
 func (s *Sums) spill() error {
 	err := s.writeRun(newMerge(s.sort.of(s.full)))
 	s.full.reset()
-	s.sort.keys.reset()
+	s.sort.reset()
 	if err != nil || len(s.runs) < maxRuns {
 		return err
 	}
-	return s.mergeRuns()
-}
-
-// mergeRuns makes one run of all.
-func (s *Sums) mergeRuns() error {
-	merged := s.runs
-	s.runs = nil
-	cursors, stop, err := s.open(merged)
+	cursors, stop := s.open()
 	defer stop()
-	if err == nil {
-		err = s.writeRun(newMerge(cursors...))
-	}
-	if err != nil {
-		s.runs = append(s.runs, merged...)
-		return err
-	}
-	for _, r := range merged {
-		if err := os.Remove(r.path); err != nil {
-			return fmt.Errorf("remove run: %w", err)
-		}
-		s.disk.Free(r.size)
-	}
-	return nil
+	return s.writeRun(newMerge(cursors...))
 }
 
-// All goes through the totals by day, by key and by hour. It may be called again.
+// errRead: a run is gone when it was read.
+var errRead = errors.New("the totals were read before")
+
+// All goes through the totals once, by day, by key and by hour.
 func (s *Sums) All() iter.Seq2[Total, error] {
 	return func(yield func(Total, error) bool) {
-		if err := s.writing.Wait(); err != nil {
+		err := s.writing.Wait()
+		if err == nil && s.read {
+			err = errRead
+		}
+		if s.read = true; err != nil {
 			yield(Total{}, err)
 			return
 		}
@@ -147,12 +148,8 @@ func (s *Sums) All() iter.Seq2[Total, error] {
 			s.full, s.pool.free = nil, nil
 			runtime.GC()
 		}
-		cursors, stop, err := s.open(s.runs)
+		cursors, stop := s.open()
 		defer stop()
-		if err != nil {
-			yield(Total{}, err)
-			return
-		}
 		m := newMerge(append(cursors, s.sort.of(s.table))...)
 		for {
 			more, err := m.next()
@@ -160,7 +157,7 @@ func (s *Sums) All() iter.Seq2[Total, error] {
 				yield(Total{}, err)
 				return
 			}
-			if !more || !yield(m.total.total(), nil) {
+			if !more || !yield(m.item.result(), nil) {
 				return
 			}
 		}
@@ -170,9 +167,7 @@ func (s *Sums) All() iter.Seq2[Total, error] {
 // Close removes the temporary files.
 func (s *Sums) Close() error {
 	_ = s.writing.Wait() // nobody wants what it wrote
-	for _, r := range s.runs {
-		s.disk.Free(r.size)
-	}
-	s.runs = nil
+	s.disk.Free(s.taken)
+	s.taken = 0
 	return os.RemoveAll(s.dir)
 }

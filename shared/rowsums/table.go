@@ -3,135 +3,120 @@ package rowsums
 import (
 	"bytes"
 	"encoding/binary"
-	"hash/maphash"
 
 	"stackusage/shared/usage"
 )
 
-// Kinds of identities, by what follows the hour in one.
+// Kinds of texts in memory, their first byte.
 const (
-	ofRecord = iota // the texts of a record, each with its end
-	ofParts         // the same of a scanned row, with their escapes
-	ofScan          // the GUIDs and instanceData of a row whose parts were not found
+	asText    = iota // as texts are written
+	asWritten        // with the escapes of a scanned row, which hold no zeros and ones once they were checked
 )
 
-// beforeTexts is the kind and the hour.
-const beforeTexts = 1 + 8
-
-// table has the totals in memory, found by their identities: a hash table with open
-// addressing that keeps its memory when it is emptied.
+// table has the totals in memory: the rows of each are one text, made of the numbers of
+// its head and tail, and the rest.
 type table struct {
-	seed    maphash.Seed
-	slots   []slot
-	entries [][]entry // pages
-	n       int
-	texts   arena
-	keys    int // bytes, about, that the keys will have when the totals are sorted
-	scratch []byte
+	heads, tails, rows dict
+	totals             []total // by the number of its row
+	scratch            []byte
+	place              place
 }
 
-// slot is empty if entry is 0; else it is the number of an entry, from 1.
-type slot struct{ hash, entry uint32 }
-
-type entry struct {
-	identity span
-	shown    span // of an ofScan: its texts, each with its end
-	hour     usage.Hour
+type total struct {
 	quantity usage.Quantity
 	rows     int64
 }
 
-const pageEntries = 1 << 12
+// beforeRest is what a row's text has before the rest of the URI: kind, hour, head, tail.
+const beforeRest = 1 + 8 + 4 + 4
 
-// maxPages is how many pages of entries are kept for the next totals.
-const maxPages = DefaultCount/later/pageEntries + 1
+// place is where find looked, for insert: the texts, their hashes, and what was there.
+type place struct {
+	head, tail, row             []byte
+	headHash, tailHash, rowHash uint32
+	headNo, tailNo              uint32
+	hasHead, hasTail            bool
+}
 
 func newTable(p *pool) *table {
-	return &table{seed: maphash.MakeSeed(), slots: make([]slot, 1<<12), texts: arena{pool: p}}
+	return &table{heads: newDict(p), tails: newDict(p), rows: newDict(p)}
 }
-
-func (t *table) at(i uint32) *entry { return &t.entries[i/pageEntries][i%pageEntries] }
 
 // bytes is what the texts take when the totals are sorted.
-func (t *table) bytes() int { return t.texts.used + t.keys }
+func (t *table) bytes() int { return 2*t.rows.texts.used + 2*t.heads.texts.used + 2*t.tails.texts.used }
 
-// identity begins the identity of a row; the texts follow. It is valid until the next one.
-func (t *table) identity(kind byte, hour usage.Hour) []byte {
-	return binary.LittleEndian.AppendUint64(append(t.scratch[:0], kind), uint64(hour))
+// add adds to the total of a row, whose head and tail begin with their kind. It is false
+// if there is none, and keeps where one belongs.
+func (t *table) add(head, rest, tail []byte, hour usage.Hour, q usage.Quantity) bool {
+	p := &t.place
+	p.head, p.tail = head, tail
+	p.headNo, p.headHash, p.hasHead = t.heads.find(head)
+	p.tailNo, p.tailHash, p.hasTail = t.tails.find(tail)
+	p.row = append(p.row[:0], head[0])
+	p.row = binary.LittleEndian.AppendUint64(p.row, uint64(hour))
+	p.row = binary.LittleEndian.AppendUint32(p.row, p.headNo)
+	p.row = binary.LittleEndian.AppendUint32(p.row, p.tailNo)
+	p.row = append(p.row, rest...)
+	if !p.hasHead || !p.hasTail {
+		return false
+	}
+	n, hash, known := t.rows.find(p.row)
+	if p.rowHash = hash; known {
+		t.totals[n].quantity = t.totals[n].quantity.Add(q)
+		t.totals[n].rows++
+	}
+	return known
 }
 
-// add adds to the total of an identity. It is false if there is none.
-func (t *table) add(identity []byte, q usage.Quantity) bool {
-	t.scratch = identity
-	hash := uint32(maphash.Bytes(t.seed, identity))
-	for i := hash; ; i++ {
-		s := t.slots[i&uint32(len(t.slots)-1)]
-		if s.entry == 0 {
-			return false
-		}
-		if s.hash != hash {
-			continue
-		}
-		if e := t.at(s.entry - 1); string(t.texts.get(e.identity)) == string(identity) {
-			e.quantity = e.quantity.Add(q)
-			e.rows++
-			return true
-		}
+// knowsSides reports whether the row that add did not find differs from others in no more
+// than the rest of its URI, and in the hour.
+func (t *table) knowsSides() bool { return t.place.hasHead && t.place.hasTail }
+
+// insert begins the total that add did not find.
+func (t *table) insert(q usage.Quantity) {
+	p := &t.place
+	if !p.hasHead {
+		p.headNo = t.heads.add(p.head, p.headHash)
 	}
+	if !p.hasTail {
+		p.tailNo = t.tails.add(p.tail, p.tailHash)
+	}
+	if !p.hasHead || !p.hasTail {
+		binary.LittleEndian.PutUint32(p.row[9:], p.headNo)
+		binary.LittleEndian.PutUint32(p.row[13:], p.tailNo)
+		_, p.rowHash, _ = t.rows.find(p.row)
+	}
+	t.rows.add(p.row, p.rowHash)
+	t.totals = append(t.totals, total{q, 1})
 }
 
-// insert puts in the total of an identity that add did not find. shown is only of an
-// ofScan.
-func (t *table) insert(identity, shown []byte, hour usage.Hour, q usage.Quantity) {
-	if 2*(t.n+1) > len(t.slots) {
-		t.grow()
+// row takes the text of a row apart. The rest may use buf.
+func (t *table) row(n uint32, buf []byte) (head, tail uint32, hour usage.Hour, rest, used []byte) {
+	text := t.rows.text(n)
+	hour = usage.Hour(binary.LittleEndian.Uint64(text[1:]))
+	head, tail = binary.LittleEndian.Uint32(text[9:]), binary.LittleEndian.Uint32(text[13:])
+	if rest = text[beforeRest:]; text[0] == asWritten && bytes.IndexByte(rest, '\\') >= 0 {
+		buf, _ = usage.AppendPart(buf[:0], rest)
+		rest = buf
 	}
-	if t.n%pageEntries == 0 && t.n/pageEntries == len(t.entries) {
-		t.entries = append(t.entries, make([]entry, pageEntries))
-	}
-	*t.at(uint32(t.n)) = entry{identity: t.texts.put(identity), shown: t.texts.put(shown), hour: hour, quantity: q, rows: 1}
-	t.n++
-	t.keys += max(len(shown), len(identity))
-	t.place(slot{uint32(maphash.Bytes(t.seed, identity)), uint32(t.n)})
+	return head, tail, hour, rest, buf
 }
 
-func (t *table) place(s slot) {
-	i := s.hash
-	for t.slots[i&uint32(len(t.slots)-1)].entry != 0 {
-		i++
+// appendDecoded writes a head or tail without its kind and escapes.
+func appendDecoded(b, text []byte) []byte {
+	if text[0] == asWritten && bytes.IndexByte(text, '\\') >= 0 {
+		b, _ = usage.AppendPart(b, text[1:])
+		return b
 	}
-	t.slots[i&uint32(len(t.slots)-1)] = s
-}
-
-func (t *table) grow() {
-	old := t.slots
-	t.slots = make([]slot, 2*len(old))
-	for _, s := range old {
-		if s.entry != 0 {
-			t.place(s)
-		}
-	}
-}
-
-// packed is the texts of an entry, each with its end. It may use buf, and is valid until
-// buf is used again.
-func (t *table) packed(e *entry, buf []byte) (texts, used []byte) {
-	identity := t.texts.get(e.identity)
-	switch texts = identity[beforeTexts:]; {
-	case identity[0] == ofScan:
-		return t.texts.get(e.shown), buf
-	case identity[0] == ofParts && bytes.IndexByte(texts, '\\') >= 0:
-		buf, _ = usage.AppendPart(buf[:0], texts)
-		return buf, buf
-	}
-	return texts, buf
+	return append(b, text[1:]...)
 }
 
 // reset empties the table, which has fewer totals from now on.
 func (t *table) reset() {
-	clear(t.slots)
-	clear(t.entries[min(len(t.entries), maxPages):]) // for the garbage collector
-	t.entries = t.entries[:min(len(t.entries), maxPages)]
-	t.n, t.keys = 0, 0
-	t.texts.reset()
+	t.heads.reset()
+	t.tails.reset()
+	t.rows.reset()
+	if t.totals = t.totals[:0]; cap(t.totals) > DefaultCount/later {
+		t.totals = nil
+	}
 }

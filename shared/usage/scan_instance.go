@@ -98,14 +98,20 @@ func (r Scanned) Check(p Parts) bool {
 		return false
 	}
 	var room [512]byte
-	text := room[:0]
-	for _, part := range [...][]byte{p.Tags, p.AdditionalInfo, p.Location, p.ResourceURI} {
-		var ok bool
-		if text, ok = AppendPart(text[:0], part); !ok {
+	for _, part := range [...][]byte{p.Tags, p.AdditionalInfo, p.Location} {
+		if _, ok := AppendPart(room[:0], part); !ok {
 			return false
 		}
 	}
-	return len(p.Location) <= maxLocation && checkResourceURI(text) == nil
+	return len(p.Location) <= maxLocation && p.CheckURI()
+}
+
+// CheckURI is Check of the resource URI alone, for parts that are else those of a row that Check
+// found good.
+func (p Parts) CheckURI() bool {
+	var room [512]byte
+	uri, ok := AppendPart(room[:0], p.ResourceURI)
+	return ok && isText(uri) && checkResourceURI(uri) == nil
 }
 
 // Shown checks and reads the parts that Scan did not check; the result depends on their bytes

@@ -46,6 +46,9 @@ func scanned(s *usage.Scanner, line []byte) (usage.Record, bool) {
 		return usage.Record{}, false
 	}
 	shown, ok := r.Shown()
+	if p, split := r.Parts(); split && r.Check(p) && (!ok || !p.CheckURI()) {
+		return usage.Record{Quantity: r.Quantity}, true // and no record is like it
+	}
 	return usage.Record{Shown: shown, Hour: r.Hour, Quantity: r.Quantity}, ok
 }
 
