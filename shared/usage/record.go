@@ -238,6 +238,11 @@ func checkResourceURI[T string | []byte](uri T) error {
 	if hasControl(uri) {
 		return errors.New("holds a control character")
 	}
+	return checkSegments(uri)
+}
+
+// checkSegments is checkResourceURI but for the bytes.
+func checkSegments[T string | []byte](uri T) error {
 	before, rest, _ := cut(uri)
 	subscriptions, rest, _ := cut(rest)
 	guid, rest, more := cut(rest)

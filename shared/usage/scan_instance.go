@@ -111,6 +111,9 @@ func (r Scanned) Check(p Parts) bool {
 func (p Parts) CheckURI() bool {
 	var room [512]byte
 	uri, ok := AppendPart(room[:0], p.ResourceURI)
+	if ok && isPlain(uri) { // without control characters
+		return len(uri) <= maxResourceURI && checkSegments(uri) == nil
+	}
 	return ok && isText(uri) && checkResourceURI(uri) == nil
 }
 
