@@ -44,8 +44,8 @@ func BenchmarkClose(b *testing.B) {
 	} {
 		name := fmt.Sprintf("keys=%d,partials=%d,hours=%d", d.Keys, d.Partials, d.Hours)
 		b.Run(name, func(b *testing.B) {
-			if d.Partials > 24 && testing.Short() {
-				b.Skip("twenty-four million lines")
+			if d.Partials > 24 && os.Getenv("STACKUSAGE_SOAK") == "" {
+				b.Skip("24 million lines: with STACKUSAGE_SOAK=1")
 			}
 			d.Folder = b.TempDir()
 			if err := d.write(); err != nil {
