@@ -125,8 +125,11 @@ lint: ## gofmt, vet, staticcheck; markdownlint, links and words of the pages
 	$(GO) tool staticcheck ./...
 	$(GO) test -run 'TestMarkdown|TestLinks|TestPagesSpeakPlainly' .
 
-bench: ## measure: rows per second of each step
-	$(GO) test -run '^$$' -bench . -benchmem ./shared/... ./agent/...
+# docs/performance.md says what each number is. STACKUSAGE_BENCH_ROWS=20000 makes a short run.
+OF_RECORD = ^Benchmark(Ingest|Close|Forward|Agent|Pipeline|CostOfAStack)$$
+bench: ## measure speed and memory: the benchmarks of record
+	@set -o pipefail; $(GO) test -run '^$$' -bench '$(OF_RECORD)' -benchtime 1x -timeout 2h ./shared/ingest ./shared/closing ./handlers ./agent ./test/pipeline | \
+		awk '/^Benchmark/ { print $$1; for (i = 3; i < NF; i += 2) printf "  %14s %s\n", $$i, $$(i+1); fflush(); next } !/^(goos|goarch|PASS)/'
 
 fuzz: ## fuzz every decoder for FUZZTIME each
 	@for p in $$($(GO) list ./...); do for f in $$($(GO) test -list '^Fuzz' $$p | grep ^Fuzz); do \

@@ -83,22 +83,31 @@ func measure(step Step) error {
 }
 
 // Run runs a step in a process of its own.
-func Run(b testing.TB, step string, args any, o Options) (m Measured) {
+func Run(b testing.TB, step string, args any, o Options) Measured {
 	b.Helper()
-	program, err := os.Executable()
+	m, err := Start(step, args, o)
 	if err != nil {
 		b.Fatal(err)
 	}
+	return m
+}
+
+// Start is Run for a goroutine of the benchmark: several processes at once.
+func Start(step string, args any, o Options) (m Measured, err error) {
+	program, err := os.Executable()
+	if err != nil {
+		return m, err
+	}
 	text, err := json.Marshal(args)
 	if err != nil {
-		b.Fatal(err)
+		return m, err
 	}
 	if o.Procs == 0 {
 		o.Procs = 2
 	}
 	out, in, err := os.Pipe()
 	if err != nil {
-		b.Fatal(err)
+		return m, err
 	}
 	defer out.Close()
 	cmd := exec.Command(program)
@@ -107,16 +116,16 @@ func Run(b testing.TB, step string, args any, o Options) (m Measured) {
 	err = start(cmd, o.OneCPU)
 	in.Close()
 	if err != nil {
-		b.Fatal(err)
+		return m, err
 	}
 	temp := watch(cmd.Process.Pid, o.Temp)
 	decoded := json.NewDecoder(out).Decode(&m)
 	err = cmd.Wait()
 	m.Temp, m.CPU = temp(), cmd.ProcessState.UserTime()+cmd.ProcessState.SystemTime()
 	if err = errors.Join(err, decoded); err != nil {
-		b.Fatalf("step %s: %v", step, err)
+		return m, fmt.Errorf("step %s: %w", step, err)
 	}
-	return m
+	return m, nil
 }
 
 // start starts a process; a process inherits the processors of the thread that starts it.

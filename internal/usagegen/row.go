@@ -52,10 +52,14 @@ type generator struct {
 	buf           []byte
 }
 
-func newGenerator(hour usage.Hour, resources int) *generator {
+func newGenerator(blob Blob) *generator {
+	hour, resources := blob.Hour, blob.Resources
 	g := &generator{random: rand.New(source(new(rand.PCG), 0, uint64(hour))), pcg: new(rand.PCG), subscriptions: min((resources*96+175)/176, maxSubscriptions)}
 	for i := range g.windows {
 		h := hour - usage.Hour(i)
+		if blob.Day != 0 {
+			h = min(max(h, blob.Day.First()), blob.Day.First()+23)
+		}
 		const layout = "2006-01-02T15:04:05+00:00"
 		g.windows[i] = `","usageStartTime":"` + h.Start().Format(layout) + `","usageEndTime":"` + h.End().Format(layout) + `","instanceData":"{\"Microsoft.Resources\":{\"resourceUri\":\"/subscriptions/`
 	}

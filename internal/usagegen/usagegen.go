@@ -37,10 +37,20 @@ const perPage = 1000
 // have 20 and more digits or an exponent. The rows are compressed by the standard
 // library at level 6, 70 bytes a row.
 func Hour(w io.Writer, rows, resources int) (landing.Name, landing.Trailer, error) {
-	return write(w, Reported, rows, resources)
+	return Blob{CloudID: CloudID, Hour: Reported, Rows: rows, Resources: resources}.Write(w)
 }
 
-func write(w io.Writer, hour usage.Hour, rows, resources int) (landing.Name, landing.Trailer, error) {
+// Blob says what an hour blob has.
+type Blob struct {
+	CloudID         string
+	Hour            usage.Hour
+	Day             usage.Day // that all rows are of; the zero day: they are of the hours before Hour
+	Rows, Resources int
+}
+
+// Write writes the hour blob.
+func (blob Blob) Write(w io.Writer) (landing.Name, landing.Trailer, error) {
+	hour := blob.Hour
 	fail := func(err error) (landing.Name, landing.Trailer, error) {
 		return landing.Name{}, landing.Trailer{}, fmt.Errorf("write hour %s: %w", hour, err)
 	}
@@ -49,7 +59,7 @@ func write(w io.Writer, hour usage.Hour, rows, resources int) (landing.Name, lan
 	if err != nil {
 		return fail(err)
 	}
-	line, err := json.Marshal(header(hour))
+	line, err := json.Marshal(blob.header())
 	if err != nil {
 		return fail(err)
 	}
@@ -57,13 +67,13 @@ func write(w io.Writer, hour usage.Hour, rows, resources int) (landing.Name, lan
 		return fail(err)
 	}
 	var set landing.RowSet
-	for row := range Rows(hour, rows, resources) {
+	for row := range blob.rows() {
 		set.AddRow(row)
 		if _, err := gz.Write(append(row, '\n')); err != nil {
 			return fail(err)
 		}
 	}
-	trailer := landing.Trailer{Records: int64(rows), Pages: (rows + perPage - 1) / perPage, RowSetHash: set.String()}
+	trailer := landing.Trailer{Records: int64(blob.Rows), Pages: (blob.Rows + perPage - 1) / perPage, RowSetHash: set.String()}
 	line, err = json.Marshal(map[string]landing.Trailer{"trailer": trailer})
 	if err != nil {
 		return fail(err)
@@ -74,12 +84,13 @@ func write(w io.Writer, hour usage.Hour, rows, resources int) (landing.Name, lan
 	if err := gz.Close(); err != nil {
 		return fail(err)
 	}
-	return landing.NameOf(CloudID, hour, [sha256.Size]byte(file.Sum(nil))), trailer, nil
+	return landing.NameOf(blob.CloudID, hour, [sha256.Size]byte(file.Sum(nil))), trailer, nil
 }
 
-func header(hour usage.Hour) landing.Header {
+func (blob Blob) header() landing.Header {
+	hour := blob.Hour
 	return landing.Header{
-		Format: landing.Format, CloudID: CloudID, Region: Region, Domain: "azurestack.example",
+		Format: landing.Format, CloudID: blob.CloudID, Region: Region, Domain: "azurestack.example",
 		ReportedStart: hour.Start(), ReportedEnd: hour.End(), CollectedAt: hour.End().Add(90 * time.Minute), AgentVersion: "benchmark",
 		ProviderSubscriptions: []string{provider}, Tenants: map[string]string{}, TenantsAt: hour.End(),
 	}
@@ -88,8 +99,13 @@ func header(hour usage.Hour) landing.Header {
 // Rows goes through the rows that Hour writes for an hour. The bytes of a row are valid
 // until the next one.
 func Rows(hour usage.Hour, rows, resources int) func(yield func([]byte) bool) {
+	return Blob{Hour: hour, Rows: rows, Resources: resources}.rows()
+}
+
+func (blob Blob) rows() func(yield func([]byte) bool) {
+	rows, resources := blob.Rows, blob.Resources
 	return func(yield func([]byte) bool) {
-		g := newGenerator(hour, resources)
+		g := newGenerator(blob)
 		order := make([]uint32, rows)
 		for i := range order {
 			order[i] = uint32(i % resources)
