@@ -15,10 +15,12 @@
 package handlers
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"io"
 	"log/slog"
+	"math"
 	"net/http"
 	"runtime/debug"
 	"slices"
@@ -72,6 +74,7 @@ type Settings struct {
 	SweepGrace     time.Duration // how long a message may be on its way before Sweep sends another
 	SweepLookback  time.Duration // reported hours that each Sweep compares with what landed; older ones once a day
 	InstanceMemory int           // MiB, of one instance
+	InstanceDisk   int64         // MiB of temporary disk of one instance; 0: without bound
 	// BehindAuthentication: App Service authentication is in front, and says who calls.
 	BehindAuthentication bool
 	InvocationLimit      time.Duration // after which an invocation gives up; below functionTimeout
@@ -86,7 +89,7 @@ type function struct {
 func (a *App) functions() map[string]function {
 	s := a.Settings
 	return map[string]function{
-		"IngestHour":   {a.ingestHour, s.slots(40, ingestMemory)},
+		"IngestHour":   {a.ingestHour, min(s.slots(40, ingestMemory), s.diskSlots(70))},
 		"CloseDay":     {a.closeDay, s.slots(30, closeMemory)},
 		"ForwardBatch": {a.forwardBatch, s.slots(20, forwardMemory)},
 		"Sweep":        {a.sweep, 1},
@@ -109,7 +112,7 @@ func (a *App) pages() map[string]http.Handler {
 // What one invocation may take, in MiB: a full set of sums in memory; the open
 // partials of a day with their decompressors; a batch with its answers.
 const (
-	ingestMemory  = 96
+	ingestMemory  = 112
 	closeMemory   = 160
 	forwardMemory = 24
 	hostMemory    = 256 // the host's own, on the same instance
@@ -119,6 +122,15 @@ const (
 // host's own concurrency is one number for the whole app.
 func (s Settings) slots(percent, each int) int64 {
 	return int64(max(1, (s.InstanceMemory-hostMemory)*percent/100/each))
+}
+
+// diskSlots is how many hour blobs may be added up at once on a share of the temporary
+// disk, so that none finds it full because of the others.
+func (s Settings) diskSlots(percent int64) int64 {
+	if s.InstanceDisk == 0 {
+		return math.MaxInt64
+	}
+	return max(1, s.InstanceDisk<<20*percent/100/cmp.Or(s.Limits.Disk, landing.DefaultMaxDisk))
 }
 
 // Router routes what the host calls. It fails if routes and functions differ.

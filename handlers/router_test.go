@@ -174,6 +174,10 @@ func TestInvocationsAtOnce(t *testing.T) {
 				t.Errorf("%s: %d and %d slots", f, small.Slots(f), big.Slots(f))
 			}
 		}
+		big.Settings.InstanceDisk, big.Settings.Limits.Disk = 800, 128<<20
+		if n := big.Slots("IngestHour"); n != 4 {
+			t.Errorf("%d hour blobs of 128 MiB on 70 %% of 800 MiB of disk", n)
+		}
 		if small.Slots("Sweep") != 1 || big.Slots("Sweep") != 1 {
 			t.Error("two sweeps at once would send everything twice")
 		}

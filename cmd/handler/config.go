@@ -43,11 +43,12 @@ type Config struct {
 	MaxHourBytes int64 `env:"MAX_HOUR_BYTES" default:"2147483648" help:"bytes that an hour blob may unpack to; a larger one is rejected"`
 	MaxHourRows  int64 `env:"MAX_HOUR_ROWS" default:"20000000" help:"rows that an hour blob may have; one with more is rejected"`
 	MaxHourDisk  int64 `env:"MAX_HOUR_DISK" default:"134217728" help:"bytes of temporary disk that adding up an hour blob may take; one that needs more is rejected"`
-	SpillSums    int   `env:"SPILL_SUMS" default:"110000" help:"sums that IngestHour keeps in memory before it spills to temporary disk"`
+	SpillSums    int   `env:"SPILL_SUMS" default:"120000" help:"sums that IngestHour keeps in memory before it spills to temporary disk"`
 
 	BehindAuthentication bool `env:"BEHIND_APP_SERVICE_AUTH" default:"false" help:"App Service authentication is in front and requires a sign-in: HTTP functions want its X-MS-CLIENT-PRINCIPAL, and record who it names; false ignores that header"`
 
 	InstanceMemory  int           `env:"INSTANCE_MEMORY_MB" default:"2048" help:"memory of one instance in MiB; bounds how many invocations run at once"`
+	InstanceDisk    int64         `env:"INSTANCE_DISK_MB" default:"800" help:"temporary disk of one instance in MiB; bounds how many hour blobs are added up at once"`
 	InvocationLimit time.Duration `env:"INVOCATION_LIMIT" default:"28m" help:"when an invocation gives up; must stay below functionTimeout in host.json"`
 	LogLevel        string        `env:"LOG_LEVEL" default:"info" help:"debug, info, warn or error"`
 }
@@ -137,6 +138,7 @@ func (c Config) validate(bad map[string]bool) error {
 		check("MAX_HOUR_DISK", c.MaxHourDisk > 0, "above zero"),
 		check("SPILL_SUMS", c.SpillSums > 0, "above zero"),
 		check("INSTANCE_MEMORY_MB", c.InstanceMemory >= 512, "512 or above"),
+		check("INSTANCE_DISK_MB", bad["MAX_HOUR_DISK"] || c.InstanceDisk<<20 >= c.MaxHourDisk, "as large as MAX_HOUR_DISK, which is in bytes, or above"),
 		check("INVOCATION_LIMIT", c.InvocationLimit > 0, "above zero"),
 	)
 }

@@ -35,7 +35,7 @@ func TestReadConfig(t *testing.T) {
 		want := Config{
 			CommerceEndpoint: "https://commerce.example.com", SettlingHours: 6, CloseDelay: 48 * time.Hour, ReopenDelay: 6 * time.Hour, ForwardRetry: 30 * time.Second, SendLimit: 5 * time.Minute,
 			SweepSchedule: "0 */5 * * * *", SweepGrace: 15 * time.Minute, SweepLookback: 14 * 24 * time.Hour,
-			MaxHourBytes: 2 << 30, MaxHourRows: 20_000_000, MaxHourDisk: 128 << 20, SpillSums: 110_000, InstanceMemory: 2048, InvocationLimit: 28 * time.Minute, LogLevel: "info",
+			MaxHourBytes: 2 << 30, MaxHourRows: 20_000_000, MaxHourDisk: 128 << 20, SpillSums: 120_000, InstanceMemory: 2048, InstanceDisk: 800, InvocationLimit: 28 * time.Minute, LogLevel: "info",
 		}
 		if diff := cmp.Diff(want, got); diff != "" {
 			t.Errorf("config (-want +got):\n%s", diff)
@@ -105,6 +105,7 @@ func TestReadConfig(t *testing.T) {
 		{"no disk", goodEnv("MAX_HOUR_DISK", "0"), []string{"setting MAX_HOUR_DISK: must be above zero"}},
 		{"no sums", goodEnv("SPILL_SUMS", "0"), []string{"setting SPILL_SUMS: must be above zero"}},
 		{"an instance without memory", goodEnv("INSTANCE_MEMORY_MB", "256"), []string{"setting INSTANCE_MEMORY_MB: must be 512 or above"}},
+		{"an instance without disk", goodEnv("INSTANCE_DISK_MB", "127"), []string{"setting INSTANCE_DISK_MB: must be as large as MAX_HOUR_DISK, which is in bytes, or above"}},
 		{"no time to work", goodEnv("INVOCATION_LIMIT", "0s"), []string{"setting INVOCATION_LIMIT: must be above zero"}},
 		{"perhaps", goodEnv("BEHIND_APP_SERVICE_AUTH", "yes"), []string{`setting BEHIND_APP_SERVICE_AUTH: "yes" is not true or false`}},
 		{"a level of its own", goodEnv("LOG_LEVEL", "loud"), []string{"setting LOG_LEVEL: must be debug, info, warn or error"}},

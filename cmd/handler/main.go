@@ -137,6 +137,7 @@ func newApp(getenv func(string) string, c Config, stdout io.Writer) (*app, error
 			SweepGrace:      c.SweepGrace,
 			SweepLookback:   c.SweepLookback,
 			InstanceMemory:  c.InstanceMemory,
+			InstanceDisk:    c.InstanceDisk,
 			InvocationLimit: c.InvocationLimit,
 
 			BehindAuthentication: c.BehindAuthentication,

@@ -65,8 +65,9 @@ var ofHandler = {
   MAX_HOUR_BYTES: '2147483648'
   MAX_HOUR_ROWS: '20000000'
   MAX_HOUR_DISK: '134217728'
-  SPILL_SUMS: '110000'
+  SPILL_SUMS: '120000'
   INSTANCE_MEMORY_MB: string(instanceMemoryMB)
+  INSTANCE_DISK_MB: '800'
   INVOCATION_LIMIT: '28m'
   BEHIND_APP_SERVICE_AUTH: 'true' // sign-in.bicep puts it in front of every call
   LOG_LEVEL: 'info' // alert rules read lines of this level
