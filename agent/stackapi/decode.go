@@ -36,12 +36,20 @@ func decodePage(body *gauge, row func(raw []byte) error) (header, error) {
 	if err := htmlPage(body.start()); err != nil {
 		return head, err
 	}
-	d := decoder{body: body, json: json.NewDecoder(body)}
+	d := decoder{newPageText(body)}
+	defer d.free()
 	if err := d.delim('{'); err != nil {
 		return head, err
 	}
 	found := map[string]bool{}
-	for d.more() {
+	for n := 0; ; n++ {
+		more, err := d.member(n, '}')
+		if err != nil {
+			return head, err
+		}
+		if !more {
+			break
+		}
 		key, err := d.key()
 		if err != nil {
 			return head, err
@@ -81,9 +89,6 @@ func decodePage(body *gauge, row func(raw []byte) error) (header, error) {
 		}
 	}
 	head.code, head.message = cut(head.code), cut(head.message)
-	if err := d.delim('}'); err != nil {
-		return head, err
-	}
 	if err := d.end(); err != nil {
 		return head, err
 	}
@@ -93,91 +98,78 @@ func decodePage(body *gauge, row func(raw []byte) error) (header, error) {
 	return head, nil
 }
 
-// decoder reads JSON token by token, with a bound on the bytes of each.
-type decoder struct {
-	body *gauge
-	json *json.Decoder
-	raw  json.RawMessage
-}
+// decoder reads the members of a page.
+type decoder struct{ *pageText }
 
-func (d *decoder) rows(row func([]byte) error) error {
+func (d decoder) rows(row func([]byte) error) error {
 	if err := d.delim('['); err != nil {
 		return fmt.Errorf("read value: %w", err)
 	}
-	for n := 1; d.more(); n++ {
+	for n := 0; ; n++ {
+		more, err := d.member(n, ']')
+		if err != nil {
+			return fmt.Errorf("read row %d: %w", n+1, err)
+		}
+		if !more {
+			return nil
+		}
 		raw, err := d.element()
 		if err != nil {
-			return fmt.Errorf("read row %d: %w", n, err)
+			return fmt.Errorf("read row %d: %w", n+1, err)
 		}
 		if err := row(raw); err != nil {
 			return err
 		}
 	}
-	return d.delim(']')
+}
+
+// member takes what separates the member with the given number from the one before, or
+// what ends them.
+func (d decoder) member(n int, closing byte) (more bool, err error) {
+	c, err := d.next()
+	switch {
+	case err != nil:
+		return false, err
+	case c == closing:
+		d.at++
+		return false, nil
+	case n == 0:
+		return true, nil
+	case c != ',':
+		return false, found(c, "a comma")
+	}
+	d.at++
+	return true, nil
 }
 
 // maxSpace is the most white space, or the longest name, between two elements.
 const maxSpace = 64 << 10
 
-// allow lets the JSON decoder read so far ahead. The bytes it has buffered count.
-func (d *decoder) allow(bytes int64, beyond error) {
-	d.body.allowed, d.body.beyond = d.json.InputOffset()+bytes, beyond
-}
-
-func (d *decoder) more() bool {
-	d.allow(maxSpace, errSpace)
-	return d.json.More()
-}
-
-func (d *decoder) token() (json.Token, error) {
-	d.allow(maxSpace, errSpace)
-	token, err := d.json.Token()
-	if err == io.EOF {
-		err = io.ErrUnexpectedEOF
-	}
-	return token, err
-}
-
-func (d *decoder) delim(want json.Delim) error {
-	token, err := d.token()
-	if err != nil {
-		return err
-	}
-	if token != want {
-		return fmt.Errorf("found %.40q where %q belongs", fmt.Sprint(token), want)
-	}
-	return nil
-}
-
-func (d *decoder) key() (string, error) {
-	token, err := d.token()
+func (d decoder) key() (string, error) {
+	c, err := d.next()
 	if err != nil {
 		return "", err
 	}
-	key, ok := token.(string)
-	if !ok {
-		return "", fmt.Errorf("found %.40q where a name belongs", fmt.Sprint(token))
+	if c != '"' {
+		return "", found(c, "a name")
 	}
-	return key, nil
+	raw, err := d.value(maxSpace, errSpace)
+	if err != nil {
+		return "", err
+	}
+	var key string
+	if err := json.Unmarshal(raw, &key); err != nil {
+		return "", err
+	}
+	return key, d.delim(':')
 }
 
-func (d *decoder) element() ([]byte, error) {
-	d.allow(MaxRowBytes+4096, errRowSize)
-	err := d.json.Decode(&d.raw)
-	if err == io.EOF {
-		err = io.ErrUnexpectedEOF
-	}
-	if err == nil && len(d.raw) > MaxRowBytes {
-		err = errRowSize
-	}
-	return d.raw, err
-}
+func (d decoder) element() ([]byte, error) { return d.value(MaxRowBytes, errRowSize) }
 
-func (d *decoder) end() error {
-	d.allow(maxSpace, errSpace)
-	switch _, err := d.json.Token(); err {
-	case io.EOF:
-		return nil
+func (d decoder) end() error {
+	switch _, err := d.next(); err {
+	case io.ErrUnexpectedEOF:
+		return d.body.err // none at an end
 	case nil:
 		return errors.New("the answer goes on after its end")
 	default:
@@ -190,15 +182,12 @@ var (
 	errSpace   = fmt.Errorf("over %d bytes of white space, or of one name", maxSpace)
 )
 
-// gauge stops a reader at two limits, one for the whole and one that moves, and
-// remembers whether it was the reader that failed.
+// gauge stops a reader at a limit, and remembers whether it was the reader that failed.
 type gauge struct {
-	r       *bufio.Reader
-	most    int64 // of the whole
-	allowed int64 // for now
-	beyond  error // what reading further means
-	read    int64
-	err     error // of r, io.EOF aside
+	r    *bufio.Reader
+	most int64
+	read int64
+	err  error // of r, io.EOF aside
 }
 
 // skipBOM leaves out a byte order mark, which some proxies of .NET origin add.
@@ -215,14 +204,10 @@ func (g *gauge) start() []byte {
 }
 
 func (g *gauge) Read(p []byte) (int, error) {
-	switch {
-	case g.read > g.most:
+	if g.read > g.most {
 		return 0, errPageSize
-	case g.read >= g.allowed:
-		return 0, g.beyond
 	}
-	left := min(g.allowed, g.most+1) - g.read
-	n, err := g.r.Read(p[:min(int64(len(p)), left)])
+	n, err := g.r.Read(p[:min(int64(len(p)), g.most+1-g.read)])
 	g.read += int64(n)
 	if err != nil && err != io.EOF {
 		g.err = err
