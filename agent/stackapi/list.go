@@ -4,10 +4,12 @@ import (
 	"bytes"
 	"context"
 	"crypto/sha256"
+	"encoding/binary"
 	"encoding/json"
 	"errors"
 	"fmt"
 	"hash"
+	"hash/maphash"
 	"math/rand/v2"
 	"net/http"
 	"net/url"
@@ -239,7 +241,7 @@ func (r *replay) row(raw []byte) error {
 	}
 	add(r.page.delivered, raw)
 	r.page.rows++
-	if bytes.ContainsAny(raw, "\r\n") {
+	if bytes.IndexByte(raw, '\n') >= 0 || bytes.IndexByte(raw, '\r') >= 0 {
 		r.page.compact.Reset()
 		if err := json.Compact(&r.page.compact, raw); err != nil {
 			return err
@@ -257,8 +259,15 @@ func (r *replay) check() error {
 	return nil
 }
 
-// add hashes a row and where it ends.
+// seeds are of this process: what a hash is compared with is of the same one.
+var seeds = [2]maphash.Seed{maphash.MakeSeed(), maphash.MakeSeed()}
+
+// add hashes a row by 128 bits that no stack can aim at, as it does not know the seeds.
+// SHA-256 of the rows themselves costs half a second per million.
 func add(h hash.Hash, raw []byte) {
-	h.Write(raw)
-	h.Write([]byte{'\n'})
+	var row [16]byte
+	for i, seed := range seeds {
+		binary.LittleEndian.PutUint64(row[8*i:], maphash.Bytes(seed, raw))
+	}
+	h.Write(row[:])
 }
