@@ -51,15 +51,6 @@ func (d *dict) add(text []byte, hash uint32) (n uint32) {
 	return uint32(len(d.spans) - 1)
 }
 
-// number finds a text or adds it.
-func (d *dict) number(text []byte) uint32 {
-	n, hash, known := d.find(text)
-	if !known {
-		n = d.add(text, hash)
-	}
-	return n
-}
-
 func (d *dict) place(s slot) {
 	i := s.hash
 	for d.slots[i&uint32(len(d.slots)-1)].number != 0 {

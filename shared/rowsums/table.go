@@ -18,7 +18,6 @@ const (
 type table struct {
 	heads, tails, rows dict
 	totals             []total // by the number of its row
-	scratch            []byte
 	place              place
 }
 

@@ -186,11 +186,6 @@ var hexDigits = func() (of [256]int) {
 	return of
 }()
 
-func isGUID(s string) bool {
-	guid, _ := scanGUID(s)
-	return guid
-}
-
 func orEmpty(s string) string {
 	if s == "null" {
 		return ""

@@ -82,7 +82,8 @@ func TestQuantitiesAroundTheBoundsOfTheSmallForm(t *testing.T) {
 // small reports whether q has no memory of its own: only then are two of a number the same value.
 func small(q usage.Quantity) bool {
 	negative, coefficient, exponent := q.Decompose(nil)
-	return usage.Compose(negative, coefficient, exponent) == usage.Compose(negative, coefficient, exponent)
+	again := usage.Compose(negative, coefficient, exponent)
+	return again == usage.Compose(negative, coefficient, exponent)
 }
 
 // fits reports whether a number has at most 36 decimals, and with them 191 bits and a sign.
