@@ -83,6 +83,7 @@ func New(conf Config) (*http.Client, error) {
 			MaxIdleConnsPerHost:    8,
 			MaxResponseHeaderBytes: maxHeaderBytes,
 			ForceAttemptHTTP2:      true,
+			ReadBufferSize:         64 << 10, // as a page comes: 4 KiB, the default, is a quarter of a TLS record
 		}},
 		// A redirect could carry a token or a secret to another host.
 		CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse },
