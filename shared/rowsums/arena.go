@@ -2,8 +2,12 @@ package rowsums
 
 import "sync"
 
-// chunk is how much memory an arena takes at a time. No text is longer.
-const chunk = 1 << 20
+// chunk is how much memory an arena takes at a time, but for the first time: most hours
+// are small. No text is longer.
+const (
+	chunk      = 1 << 20
+	firstChunk = 16 << 10
+)
 
 // maxFree is how many chunks are kept: as many as tables take after the first one.
 const maxFree = maxBytes / later / chunk
@@ -46,10 +50,14 @@ func (a *arena) put(text []byte) span {
 	if len(text) == 0 {
 		return span{}
 	}
-	if len(a.chunks) == 0 || a.next+len(text) > chunk {
-		a.chunks, a.next = append(a.chunks, a.pool.take()), 0
+	if len(a.chunks) == 0 {
+		a.chunks = append(a.chunks, make([]byte, firstChunk))
 	}
 	last := len(a.chunks) - 1
+	if a.next+len(text) > len(a.chunks[last]) {
+		a.chunks, a.next = append(a.chunks, a.pool.take()), 0
+		last++
+	}
 	s := span{uint32(last*chunk + a.next), uint32(len(text))}
 	a.next += copy(a.chunks[last][a.next:], text)
 	a.used += len(text)
@@ -64,8 +72,12 @@ func (a *arena) get(s span) []byte {
 	return a.chunks[s.at/chunk][at : at+s.length : at+s.length]
 }
 
-// reset gives all chunks back.
+// reset gives all chunks back but the first.
 func (a *arena) reset() {
-	a.pool.give(a.chunks)
-	a.chunks, a.next, a.used = a.chunks[:0], 0, 0
+	if len(a.chunks) > 1 {
+		a.pool.give(a.chunks[1:])
+		clear(a.chunks[1:])
+		a.chunks = a.chunks[:1]
+	}
+	a.next, a.used = 0, 0
 }

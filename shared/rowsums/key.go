@@ -93,6 +93,14 @@ func (t *texts) shown() (s usage.Shown, ok bool) {
 	var room [512]byte
 	all := append(append(append(append(room[:0], t.head...), t.rest...), end), t.tail...)
 	left := string(all)
+	if bytes.IndexByte(all, escape) < 0 { // as in all but texts with control characters
+		for _, text := range [...]*string{&s.SubscriptionID, &s.ResourceURI, &s.MeterID, &s.Location, &s.Tags, &s.AdditionalInfo} {
+			if *text, left, ok = strings.Cut(left, "\x00"); !ok {
+				return s, false
+			}
+		}
+		return s, left == ""
+	}
 	for _, text := range [...]*string{&s.SubscriptionID, &s.ResourceURI, &s.MeterID, &s.Location, &s.Tags, &s.AdditionalInfo} {
 		if *text, left, ok = cutText(left); !ok {
 			return s, false

@@ -22,8 +22,9 @@ type runCursor struct {
 	zstd  *zstd.Decoder
 	in    *bufio.Reader
 	left  int // totals of the segment
-	tails []tailOf
-	texts []byte // of the tails
+	once  []onceText
+	group []byte
+	name  []byte
 	head  []byte // key
 	rest  []byte // key
 	coef  []byte
@@ -31,8 +32,8 @@ type runCursor struct {
 	err   error
 }
 
-// tailOf is a tail and its key.
-type tailOf struct{ text, key []byte }
+// onceText is a text that a segment has once and, if it is a tail, its key.
+type onceText struct{ text, key []byte }
 
 func (c *runCursor) item() *item { return &c.it }
 
@@ -74,8 +75,8 @@ func (c *runCursor) turn() (err error) {
 	if c.file, err = os.Open(c.run[0].path); err != nil {
 		return err
 	}
-	c.left, c.tails, c.texts = c.run[0].totals, c.tails[:0], nil
-	c.it.head, c.it.rest = c.it.head[:0], c.it.rest[:0]
+	c.left, c.once = c.run[0].totals, c.once[:0]
+	c.it.head, c.group, c.name = c.it.head[:0], c.group[:0], c.name[:0]
 	if c.zstd == nil {
 		c.zstd, err = zstd.NewReader(c.file, zstd.WithDecoderConcurrency(1), zstd.WithDecoderLowmem(true), zstd.WithDecoderMaxWindow(window))
 		c.in = bufio.NewReaderSize(c.zstd, 8<<10)
@@ -96,25 +97,20 @@ func (c *runCursor) read() error {
 	if int(shared) != headBefore || len(c.it.head) != headBefore {
 		c.head = c.head[:0] // it is another
 	}
-	c.it.rest = c.suffix(c.it.rest, c.number())
-	n := c.number()
-	if c.err == nil && n == uint64(len(c.tails)) {
-		at := len(c.texts)
-		c.texts = c.text(c.texts, c.number())
-		c.tails = append(c.tails, tailOf{text: c.texts[at:len(c.texts):len(c.texts)]})
-	}
+	c.group = c.suffix(c.group, c.number())
+	between := c.readOnce()
+	c.name = c.suffix(c.name, c.number())
+	tail := c.readOnce()
 	c.it.hour, c.it.rows = usage.Hour(c.signed()), int64(c.number())
 	c.coef = c.text(c.coef[:0], 1)
 	negative := c.err == nil && c.coef[0] == 1
 	exponent := c.signed()
 	c.coef = c.text(c.coef[:0], c.number())
-	if c.err == nil && n >= uint64(len(c.tails)) {
-		c.err = errDamaged
-	}
 	if c.err != nil {
 		return c.err
 	}
-	t := &c.tails[n]
+	c.it.rest = append(append(append(c.it.rest[:0], c.group...), c.once[between].text...), c.name...)
+	t := &c.once[tail]
 	if c.it.tail = t.text; !c.it.whole() {
 		return errDamaged
 	}
@@ -128,6 +124,18 @@ func (c *runCursor) read() error {
 	c.it.key = appendKey(c.it.key[:0], c.head, c.rest, t.key, c.it.hour)
 	c.it.quantity = usage.Compose(negative, c.coef, int32(exponent))
 	return nil
+}
+
+// readOnce is the place of a text in once.
+func (c *runCursor) readOnce() (n uint64) {
+	n = c.number()
+	if c.err == nil && n == uint64(len(c.once)) {
+		c.once = append(c.once, onceText{text: c.text(nil, c.number())})
+	}
+	if c.err == nil && n >= uint64(len(c.once)) {
+		c.err = errDamaged
+	}
+	return n
 }
 
 func (c *runCursor) number() (n uint64) {

@@ -1,6 +1,7 @@
 package rowsums
 
 import (
+	"bytes"
 	"encoding/binary"
 	"errors"
 	"fmt"
@@ -13,7 +14,8 @@ import (
 // read for the last time, since what the totals become needs disk, too. Only the process
 // that wrote them reads them.
 //
-//	zstd( for each total: what is new of its head, rest and tail, hour, rows,
+//	zstd( for each total: what is new of its head, of the resource group, of what is
+//	      between that and the resource's name, of the name, and of its tail; hour, rows,
 //	      quantity as whole number and exponent )
 type run []segment
 
@@ -23,10 +25,10 @@ type segment struct {
 	totals int
 }
 
-// Bounds of a segment: bytes on disk, and what its tails have in memory.
+// Bounds of a segment: bytes on disk, and what the texts that it has once have in memory.
 const (
 	maxSegment = 512 << 10
-	maxTails   = 256 << 10
+	maxOnce    = 256 << 10
 )
 
 // window is how far the compressor looks back: each run that is read at once has one.
@@ -38,8 +40,10 @@ type runWriter struct {
 	run   run
 	file  *os.File // of the last segment; nil: none is begun
 	zstd  *zstd.Encoder
-	tails dict
-	last  texts
+	once  dict // tails, and what is between the names of groups and resources
+	head  []byte
+	group []byte
+	name  []byte
 	line  []byte
 	coef  []byte
 }
@@ -56,9 +60,9 @@ func (w *runWriter) Write(p []byte) (int, error) {
 
 // writeRun writes totals that come in order.
 func (s *Sums) writeRun(from *merge) (err error) {
-	w := &runWriter{sums: s, tails: newDict(&s.pool)}
+	w := &runWriter{sums: s, once: newDict(&s.pool)}
 	defer func() {
-		w.tails.reset()
+		w.once.reset()
 		if w.file != nil {
 			w.file.Close()
 		}
@@ -89,8 +93,8 @@ func (w *runWriter) begin() (err error) {
 		return err
 	}
 	w.run = append(w.run, s)
-	w.tails.reset()
-	w.last = texts{head: w.last.head[:0], rest: w.last.rest[:0]}
+	w.once.reset()
+	w.head, w.group, w.name = w.head[:0], w.group[:0], w.name[:0]
 	if w.zstd = w.sums.zstd; w.zstd == nil {
 		w.zstd, err = zstd.NewWriter(w, zstd.WithEncoderLevel(zstd.SpeedFastest), zstd.WithEncoderConcurrency(1), zstd.WithWindowSize(window), zstd.WithLowerEncoderMem(true))
 		w.sums.zstd = w.zstd
@@ -116,15 +120,12 @@ func (w *runWriter) put(it *item) error {
 			return err
 		}
 	}
-	b := appendSuffix(w.line[:0], w.last.head, it.head)
-	b = appendSuffix(b, w.last.rest, it.rest)
-	n, hash, known := w.tails.find(it.tail)
-	if !known {
-		n = w.tails.add(it.tail, hash)
-	}
-	if b = binary.AppendUvarint(b, uint64(n)); !known {
-		b = append(binary.AppendUvarint(b, uint64(len(it.tail))), it.tail...)
-	}
+	group, between, name := splitRest(it.rest)
+	b := appendSuffix(w.line[:0], w.head, it.head)
+	b = appendSuffix(b, w.group, group)
+	b = w.appendOnce(b, between)
+	b = appendSuffix(b, w.name, name)
+	b = w.appendOnce(b, it.tail)
 	b = binary.AppendVarint(b, int64(it.hour))
 	b = binary.AppendUvarint(b, uint64(it.rows))
 	negative, coefficient, exponent := it.quantity.Decompose(w.coef[:0])
@@ -135,16 +136,39 @@ func (w *runWriter) put(it *item) error {
 	b = binary.AppendVarint(append(b, sign), int64(exponent))
 	b = append(binary.AppendUvarint(b, uint64(len(coefficient))), coefficient...)
 	w.line = b
-	w.last.head, w.last.rest = append(w.last.head[:0], it.head...), append(w.last.rest[:0], it.rest...)
+	w.head, w.group, w.name = append(w.head[:0], it.head...), append(w.group[:0], group...), append(w.name[:0], name...)
 	s := &w.run[len(w.run)-1]
 	s.totals++
 	if _, err := w.zstd.Write(b); err != nil {
 		return err
 	}
-	if s.size < maxSegment && w.tails.texts.used < maxTails {
+	if s.size < maxSegment && w.once.texts.used < maxOnce {
 		return nil
 	}
 	return w.end()
+}
+
+// splitRest finds the resource group and the name of a resource in the rest of its URI,
+// "resourceGroups/{group}/providers/{namespace}/{type}/{name}". Put together again, they
+// are the rest, whatever it is.
+func splitRest(rest []byte) (group, between, name []byte) {
+	first := bytes.IndexByte(rest, '/') + 1
+	second := bytes.IndexByte(rest[first:], '/')
+	if second < 0 {
+		return rest, nil, nil
+	}
+	last := bytes.LastIndexByte(rest, '/') + 1
+	return rest[:first+second], rest[first+second : last], rest[last:]
+}
+
+// appendOnce writes the number of a text, and the text if it is new in the segment.
+func (w *runWriter) appendOnce(b, text []byte) []byte {
+	n, hash, known := w.once.find(text)
+	if known {
+		return binary.AppendUvarint(b, uint64(n))
+	}
+	b = binary.AppendUvarint(b, uint64(w.once.add(text, hash)))
+	return append(binary.AppendUvarint(b, uint64(len(text))), text...)
 }
 
 // appendSuffix writes how many bytes a text shares with the one before, and the others.
