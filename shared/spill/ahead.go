@@ -23,8 +23,15 @@ type part[T any] struct {
 }
 
 // partLen is how many elements are handed over at once: with fewer, handing over costs
-// more than reading.
-const partLen = 64
+// more than reading. Of large ones it is as few as have partBytes: many sequences are read
+// at once.
+const (
+	partLen   = 64
+	partBytes = 64 << 10
+)
+
+// sized is an element, by pointer, that says what its texts take. Others are small.
+type sized interface{ Size() int }
 
 // ReadAhead begins to read a sequence.
 func ReadAhead[T any](seq iter.Seq2[T, error]) *Ahead[T] {
@@ -40,15 +47,20 @@ func (a *Ahead[T]) read(seq iter.Seq2[T, error]) {
 			a.hand(part[T]{panicked: p})
 		}
 	}()
-	elements := make([]T, 0, partLen)
+	elements, bytes := make([]T, 0, partLen), 0
 	for e, err := range seq {
 		if err != nil {
 			_ = a.hand(part[T]{elements: elements}) && a.hand(part[T]{err: err})
 			return
 		}
-		if elements = append(elements, e); len(elements) < partLen {
+		elements = append(elements, e)
+		if s, ok := any(&elements[len(elements)-1]).(sized); ok {
+			bytes += s.Size()
+		}
+		if len(elements) < partLen && bytes < partBytes {
 			continue
 		}
+		bytes = 0
 		if !a.hand(part[T]{elements: elements}) {
 			return
 		}
@@ -87,6 +99,7 @@ func (a *Ahead[T]) Next() (*T, error) {
 // take takes the next part.
 func (a *Ahead[T]) take() {
 	if cap(a.taken) > 0 {
+		clear(a.taken) // lets go of the texts
 		select {
 		case a.free <- a.taken[:0]:
 		default:

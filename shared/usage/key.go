@@ -16,6 +16,11 @@ type Shown struct {
 	AdditionalInfo string `json:"additionalInfo,omitempty"`
 }
 
+// Size is how many bytes the parts have.
+func (s *Shown) Size() int {
+	return len(s.SubscriptionID) + len(s.ResourceURI) + len(s.MeterID) + len(s.Location) + len(s.Tags) + len(s.AdditionalInfo)
+}
+
 // Key is what rows are summed by: the parts of Shown in normal form, so that
 // the stack's varying spelling of one thing is one key. GUIDs are lower case
 // without dashes, resource URIs lower case; "", "null" and absent are alike.
