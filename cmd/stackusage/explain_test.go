@@ -26,6 +26,7 @@ const dailyOnly = "Daily Usage," + cloudID + "\r\n" +
 	`"{""azureStack.MeterId"":""9cd92d4c-bafd-4492-b278-bedc2de8232a"",""azureStack.SubscriptionId"":""22222222-2222-4222-8222-222222222222""}",usage/1,RECORD` + "\r\n"
 
 func TestExplain(t *testing.T) {
+	const nobody = "d41316d4-de02-43a4-903d-eb74f8258b0f"
 	t.Parallel()
 	getenv := marchAndFebruary(t)
 	storage, err := cli.New(getenv, nil, nil).Storage()
@@ -68,7 +69,7 @@ func TestExplain(t *testing.T) {
 		"a daily row of another number":  {[]string{"--line", "6", "--bill", bill}, 2, "has quantity 500.5, the record 500"},
 		"a daily row in CSV":             {[]string{"--line", "6", "--bill", bill, "--output", "csv"}, 2, "has quantity 500.5, the record 500"},
 		"a record of any stack and day":  {[]string{strings.ToUpper(strings.ReplaceAll(record, "-", ""))}, 2, "record " + record + ", Accepted"},
-		"a record that is not there":     {[]string{cloudID}, 1, "DailyUsage has no record " + cloudID + " on 3 closed days of 1 registrations"},
+		"a record that is not there":     {[]string{nobody}, 1, "DailyUsage has no record " + nobody + " on 3 closed days of 1 registrations"},
 		"a day that is not closed":       {[]string{"--day", "2024-03-05"}, 1, "explain 2024-03-05 of hamburg: no such line: the day was never closed; closed days: 2024-02-10, 2024-03-01, 2024-03-02"},
 		"a resource in other case":       {[]string{"--day", "2024-03-02", "--resource", vm, "--meter", "windows vm size hours"}, 2, "Windows VM Size Hours   vm (rg)   2024-03-02"},
 		"a meter of another day":         {[]string{"--day", "2024-03-02", "--meter", "Base VM Size Hours"}, 1, "the day has 3 lines; on other days: 2024-02-10, 2024-03-01"},
