@@ -41,8 +41,9 @@ func newTable(p *pool) *table {
 	return &table{heads: newDict(p), tails: newDict(p), rows: newDict(p)}
 }
 
-// bytes is what the texts take when the totals are sorted.
-func (t *table) bytes() int { return 2*t.rows.texts.used + 2*t.heads.texts.used + 2*t.tails.texts.used }
+// bytes is what the texts take when the totals are sorted, with copies of heads and tails
+// without escapes, and the keys of all.
+func (t *table) bytes() int { return 2*t.rows.texts.used + 3*(t.heads.texts.used+t.tails.texts.used) }
 
 // add adds to the total of a row, whose head and tail begin with their kind. It is false
 // if there is none, and keeps where one belongs.
