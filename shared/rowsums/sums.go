@@ -165,9 +165,12 @@ func (s *Sums) All() iter.Seq2[Total, error] {
 }
 
 // Close removes the temporary files.
-func (s *Sums) Close() error {
+func (s *Sums) Close() (err error) {
+	defer func() { // also if the writer panicked
+		s.disk.Free(s.taken)
+		s.taken = 0
+		err = os.RemoveAll(s.dir)
+	}()
 	_ = s.writing.Wait() // nobody wants what it wrote
-	s.disk.Free(s.taken)
-	s.taken = 0
-	return os.RemoveAll(s.dir)
+	return nil
 }

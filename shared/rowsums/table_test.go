@@ -2,6 +2,7 @@ package rowsums
 
 import (
 	"fmt"
+	"os"
 	"strings"
 	"testing"
 
@@ -36,5 +37,28 @@ func TestBytesAreThoseOfTheSort(t *testing.T) {
 		if bytes := sums.table.bytes(); used > bytes {
 			t.Errorf("long %s: %d bytes are used, %d counted", name, used, bytes)
 		}
+	}
+}
+
+// TestCloseGivesBackAlsoAfterAPanic: whoever runs the work recovers from it and goes on.
+func TestCloseGivesBackAlsoAfterAPanic(t *testing.T) {
+	dir := t.TempDir()
+	sums, err := New(dir, 10, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := sums.writing.Do(func() error { panic("of the writer") }); err != nil {
+		t.Fatal(err)
+	}
+	func() {
+		defer func() {
+			if recover() == nil {
+				t.Error("the panic is lost")
+			}
+		}()
+		sums.Close()
+	}()
+	if left, err := os.ReadDir(dir); err != nil || len(left) > 0 {
+		t.Errorf("left on disk: %v, %v", left, err)
 	}
 }
