@@ -128,65 +128,18 @@ func appendKey(b, headKey, restKey, tailKey []byte, hour usage.Hour) []byte {
 
 func appendHeadKey(b, head []byte) []byte {
 	n := bytes.IndexByte(head, end)
-	return appendLower(append(appendLower(b, head[:n], '-'), end), head[n+1:], 0)
+	return usage.AppendLower(append(usage.AppendNormalGUID(b, head[:n]), end), head[n+1:])
 }
 
 func appendTailKey(b, tail []byte) []byte {
 	for part := range 4 {
 		n := bytes.IndexByte(tail, end)
-		switch text := tail[:n]; {
-		case part == 0:
-			b = appendLower(b, text, '-')
-		case string(text) != "null":
-			b = append(b, text...)
+		if text := tail[:n]; part == 0 {
+			b = usage.AppendNormalGUID(b, text)
+		} else {
+			b = append(b, usage.OrEmpty(text)...)
 		}
 		b, tail = append(b, end), tail[n+1:]
 	}
 	return b
-}
-
-// appendLower writes a text in lower case, without a character if it is not zero.
-func appendLower(b, text []byte, without byte) []byte {
-	at := len(b)
-	if without == 0 || bytes.IndexByte(text, without) < 0 {
-		b = append(b, text...)
-	} else {
-		for _, c := range text {
-			if c != without {
-				b = append(b, c)
-			}
-		}
-	}
-	if !lowerASCII(b[at:]) {
-		text = bytes.ToLower(text)
-		if without != 0 {
-			text = bytes.ReplaceAll(text, []byte{without}, nil)
-		}
-		b = append(b[:at], text...)
-	}
-	return b
-}
-
-// lowerASCII puts a text in lower case, eight bytes at a time. It is false, and has done
-// part of it, if a byte is not ASCII.
-func lowerASCII(text []byte) bool {
-	const ones, highs = 0x0101010101010101, 0x8080808080808080
-	for ; len(text) >= 8; text = text[8:] {
-		eight := binary.LittleEndian.Uint64(text)
-		if eight&highs != 0 {
-			return false
-		}
-		// The high bits of the bytes from A, and of those after Z.
-		capital := (eight + (0x80-'A')*ones) &^ (eight + (0x80-'Z'-1)*ones) & highs
-		binary.LittleEndian.PutUint64(text, eight|capital>>2)
-	}
-	for i, c := range text {
-		if c >= 0x80 {
-			return false
-		}
-		if 'A' <= c && c <= 'Z' {
-			text[i] = c | 0x20
-		}
-	}
-	return true
 }

@@ -36,7 +36,7 @@ func TestKeysCompareAsTotalsAreOrdered(t *testing.T) {
 func keyOf(s usage.Shown, hour usage.Hour) []byte {
 	var t texts
 	t.set(s)
-	return appendKey(nil, appendHeadKey(nil, t.head), appendLower(nil, t.rest, 0), appendTailKey(nil, t.tail), hour)
+	return appendKey(nil, appendHeadKey(nil, t.head), usage.AppendLower(nil, t.rest), appendTailKey(nil, t.tail), hour)
 }
 
 func TestTextsReadBack(t *testing.T) {

@@ -120,7 +120,7 @@ func (c *runCursor) read() error {
 	if len(c.head) == 0 {
 		c.head = appendHeadKey(c.head, c.it.head)
 	}
-	c.rest = appendLower(c.rest[:0], c.it.rest, 0)
+	c.rest = usage.AppendLower(c.rest[:0], c.it.rest)
 	c.it.key = appendKey(c.it.key[:0], c.head, c.rest, t.key, c.it.hour)
 	c.it.quantity = usage.Compose(negative, c.coef, int32(exponent))
 	return nil

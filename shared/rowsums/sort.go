@@ -4,6 +4,8 @@ import (
 	"cmp"
 	"encoding/binary"
 	"slices"
+
+	"stackusage/shared/usage"
 )
 
 // sorter puts the totals of a table in order, and is a cursor over them. It keeps its
@@ -57,7 +59,7 @@ func (s *sorter) of(t *table) cursor {
 		s.rest = used
 		b := binary.BigEndian.AppendUint32(s.key[:0], uint32(int64(hour.Day())^1<<31)) // within 5,000,000 years
 		b = binary.BigEndian.AppendUint32(b, s.heads.spans[head].rank)
-		b = append(appendLower(b, rest, 0), end)
+		b = append(usage.AppendLower(b, rest), end)
 		b = binary.BigEndian.AppendUint32(b, s.tails.spans[tail].rank)
 		s.key = append(b, byte(hour.OfDay()))
 		s.order = append(s.order, sortKey{key: s.keys.put(s.key), row: i})

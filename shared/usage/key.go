@@ -1,6 +1,8 @@
 package usage
 
 import (
+	"bytes"
+	"encoding/binary"
 	"errors"
 	"strings"
 	"unicode/utf8"
@@ -31,18 +33,18 @@ type Key struct {
 // Key is the normal form of s.
 func (s Shown) Key() Key {
 	var room [320]byte
-	b := appendNormalGUID(room[:0], s.SubscriptionID)
+	b := AppendNormalGUID(room[:0], s.SubscriptionID)
 	meter := len(b)
-	b = appendNormalGUID(b, s.MeterID)
+	b = AppendNormalGUID(b, s.MeterID)
 	uri := len(b)
-	text := string(appendLower(b, s.ResourceURI))
+	text := string(AppendLower(b, s.ResourceURI))
 	return Key{
 		SubscriptionID: text[:meter],
 		ResourceURI:    text[uri:],
 		MeterID:        text[meter:uri],
-		Location:       orEmpty(s.Location),
-		Tags:           orEmpty(s.Tags),
-		AdditionalInfo: orEmpty(s.AdditionalInfo),
+		Location:       OrEmpty(s.Location),
+		Tags:           OrEmpty(s.Tags),
+		AdditionalInfo: OrEmpty(s.AdditionalInfo),
 	}
 }
 
@@ -54,12 +56,12 @@ func (s *Shown) KeyAfter(t *Shown, key Key) Key {
 	}
 	if s.ResourceURI != t.ResourceURI {
 		var room [256]byte
-		key.ResourceURI = string(appendLower(room[:0], s.ResourceURI))
+		key.ResourceURI = string(AppendLower(room[:0], s.ResourceURI))
 	}
 	if s.MeterID != t.MeterID {
 		key.MeterID = NormalGUID(s.MeterID)
 	}
-	key.Location, key.Tags, key.AdditionalInfo = orEmpty(s.Location), orEmpty(s.Tags), orEmpty(s.AdditionalInfo)
+	key.Location, key.Tags, key.AdditionalInfo = OrEmpty(s.Location), OrEmpty(s.Tags), OrEmpty(s.AdditionalInfo)
 	return key
 }
 
@@ -104,36 +106,47 @@ func CompareKeys(k, l *Key) int {
 // NormalGUID is a GUID in lower case without dashes. It does not check.
 func NormalGUID(s string) string {
 	var room [guidLength]byte
-	if normal := appendNormalGUID(room[:0], s); string(normal) != s {
+	if normal := AppendNormalGUID(room[:0], s); string(normal) != s {
 		return string(normal)
 	}
 	return s
 }
 
-func appendNormalGUID(b []byte, s string) []byte {
+// AppendNormalGUID appends NormalGUID(s).
+func AppendNormalGUID[T string | []byte](b []byte, s T) []byte {
+	start := len(b)
 	for i := range len(s) {
-		switch c := s[i]; {
-		case c >= utf8.RuneSelf:
-			return append(b, strings.ToLower(strings.ReplaceAll(s[i:], "-", ""))...)
-		case 'A' <= c && c <= 'Z':
-			b = append(b, c+'a'-'A')
-		case c != '-':
+		if c := s[i]; c != '-' {
 			b = append(b, c)
 		}
 	}
-	return b
+	return lowerFrom(b, start)
 }
 
-// appendLower appends strings.ToLower(s).
-func appendLower(b []byte, s string) []byte {
-	start := len(b)
-	b = append(b, s...)
-	for i, c := range b[start:] {
+// AppendLower appends strings.ToLower(s).
+func AppendLower[T string | []byte](b []byte, s T) []byte {
+	return lowerFrom(append(b, s...), len(b))
+}
+
+// lowerFrom puts what b has from start on in lower case, eight bytes at a time while it is
+// ASCII.
+func lowerFrom(b []byte, start int) []byte {
+	text := b[start:]
+	for ; len(text) >= 8; text = text[8:] {
+		eight := binary.LittleEndian.Uint64(text)
+		if eight&highs != 0 {
+			return append(b[:start], bytes.ToLower(b[start:])...)
+		}
+		// The high bits of the bytes from A, and of those after Z.
+		capital := (eight + (utf8.RuneSelf-'A')*ones) &^ (eight + (utf8.RuneSelf-'Z'-1)*ones) & highs
+		binary.LittleEndian.PutUint64(text, eight|capital>>2)
+	}
+	for i, c := range text {
 		if c >= utf8.RuneSelf {
-			return append(b[:start], strings.ToLower(s)...)
+			return append(b[:start], bytes.ToLower(b[start:])...)
 		}
 		if 'A' <= c && c <= 'Z' {
-			b[start+i] = c + 'a' - 'A'
+			text[i] = c + 'a' - 'A'
 		}
 	}
 	return b
@@ -191,9 +204,10 @@ var hexDigits = func() (of [256]int) {
 	return of
 }()
 
-func orEmpty(s string) string {
-	if s == "null" {
-		return ""
+// OrEmpty is s, or nothing where a stack wrote "null".
+func OrEmpty[T string | []byte](s T) T {
+	if string(s) == "null" {
+		return s[:0]
 	}
 	return s
 }

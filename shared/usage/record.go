@@ -175,7 +175,7 @@ func parseWindow(start, end string, reported Hour) (Hour, *Rejection) {
 // is the stack's name for itself, as the file's header or the registration has it.
 // Commerce declines a record without one, so the row waits until it can be billed.
 func (r Record) CheckLocation(region string) *Rejection {
-	if orEmpty(r.Location) == "" && region == "" {
+	if OrEmpty(r.Location) == "" && region == "" {
 		return reject(RejectedLocation, "the row names no location, and neither the file's header nor the registration names the region of the stack")
 	}
 	return nil
