@@ -149,7 +149,7 @@ type cell struct {
 
 // amount is what is summed of a cell.
 type amount struct {
-	sum      usagesums.Sum
+	sum      usage.Quantity
 	lines    int64
 	spelling string // of the resource; the least
 }
@@ -239,7 +239,7 @@ func (c *counter) entry(d *labelled, e *usagesums.Entry, tags int32, spelling st
 			continue
 		}
 		a := c.cells.at(cell{o.number, t.number, tags, state, uint8(d.span)})
-		a.sum.Add(&p.Number)
+		a.sum = a.sum.Add(p.Quantity)
 		if a.lines += p.Lines; a.lines == p.Lines || spelling < a.spelling {
 			a.spelling = spelling
 		}

@@ -125,7 +125,7 @@ func (r *run) sumOf(l *labels, w *worker, c cell, a *amount, uri string) sum {
 	t := &l.terms.all[c.term]
 	s := sum{sumKey: sumKey{Group: r.groupOf(&l.owners.all[c.owner], t, w.tags.values[c.tags], uri), State: int(c.state), Meter: t.meter, Unit: t.unit, Admin: t.admin},
 		Name: t.name, Resource: a.spelling}
-	f := figures{Quantity: a.sum.Quantity(), Lines: a.lines}
+	f := figures{Quantity: a.sum, Lines: a.lines}
 	if t.rate != "" {
 		f.Amount = f.Quantity.Mul(l.rates[c.term])
 	} else {

@@ -215,7 +215,7 @@ const (
 	maxExponent    = 1000
 )
 
-func (r *reader) quantity() (n Number) {
+func (r *reader) quantity() (q usage.Quantity) {
 	head := r.number()
 	exponent, size := int64(0), 1
 	if r.p < len(r.b) && r.b[r.p] < 0x80 {
@@ -225,10 +225,10 @@ func (r *reader) quantity() (n Number) {
 	}
 	if size <= 0 || exponent > maxExponent || exponent < -maxExponent || head>>1 > maxCoefficient {
 		r.fail()
-		return n
+		return q
 	}
 	r.p += size
-	return numberOf(head&1 == 1, r.bytes(head>>1), int32(exponent))
+	return usage.Compose(head&1 == 1, r.bytes(head>>1), int32(exponent))
 }
 
 // entry decodes into an entry, but for its owner.
@@ -253,7 +253,7 @@ func (r *reader) entry(e *Entry) bool {
 		if several {
 			of.Lines = int64(r.number())
 		}
-		of.Number = r.quantity()
+		of.Quantity = r.quantity()
 	}
 	return !r.bad
 }

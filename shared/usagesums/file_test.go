@@ -68,9 +68,7 @@ func read(d *Day) (string, error) {
 func show(text *strings.Builder, e *Entry) {
 	fmt.Fprint(text, e.Owner, e.Term, e.Lines)
 	for _, p := range e.Of[:e.N] {
-		var sum Sum
-		sum.Add(&p.Number)
-		fmt.Fprint(text, " ", p.Part, p.Lines, sum.Quantity())
+		fmt.Fprint(text, " ", p.Part, p.Lines, p.Quantity)
 	}
 	fmt.Fprintln(text)
 }

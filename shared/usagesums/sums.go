@@ -79,7 +79,7 @@ type Entry struct {
 
 // PartSum is the sum of one part.
 type PartSum struct {
-	Part   Part
-	Lines  int64 // that have some of it
-	Number Number
+	Part     Part
+	Lines    int64 // that have some of it
+	Quantity usage.Quantity
 }
