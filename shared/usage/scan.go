@@ -57,7 +57,7 @@ func NewScanner(reported Hour) *Scanner { return &Scanner{reported: reported} }
 // whose window or quantity ParseRecord rejects. The slices are valid as long as line is.
 //
 // It reads from both ends and leaves out what is between: Instance ends at the last
-// `","quantity":`, and an unescaped quote before it is left to Shown to find.
+// `","quantity":`, and an unescaped quote before it is left to Check to find.
 func (s *Scanner) Scan(line []byte) (r Scanned, ok bool) {
 	if len(line) > MaxLine || !hasPrefix(line, beforeID) {
 		return Scanned{}, false

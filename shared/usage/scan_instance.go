@@ -4,8 +4,6 @@ import (
 	"bytes"
 	"encoding/binary"
 	"unicode/utf8"
-
-	"stackusage/shared/strictjson"
 )
 
 // instanceData as a stack writes it, inside the quotes of the row:
@@ -91,8 +89,8 @@ func AppendPart(to, part []byte) (text []byte, ok bool) {
 }
 
 // Check checks all that Scan and Parts did not: the result depends on the bytes of both GUIDs and of
-// the parts alone. If it is true, ParseRecord gives Record{Shown, Hour, Quantity} for the line, and no
-// rejection; if it is false, Shown may still be.
+// the parts alone. If it is true, ParseRecord gives a record of these texts, this hour and this
+// quantity for the line, and no rejection. If it is false, only ParseRecord can tell.
 func (r Scanned) Check(p Parts) bool {
 	if !namesOne(r.SubscriptionID) || !namesOne(r.MeterID) || !isText(r.Instance) {
 		return false
@@ -115,43 +113,6 @@ func (p Parts) CheckURI() bool {
 		return len(uri) <= maxResourceURI && checkSegments(uri) == nil
 	}
 	return ok && isText(uri) && checkResourceURI(uri) == nil
-}
-
-// Shown checks and reads the parts that Scan did not check; the result depends on their bytes
-// alone. If Scan and Shown return true, ParseRecord gives Record{Shown, Hour, Quantity} for the
-// line, and no rejection. If Shown returns false, ParseRecord says what is wrong.
-func (r Scanned) Shown() (Shown, bool) {
-	p, ok := r.Parts()
-	if ok && r.Check(p) {
-		return r.shown(p), true
-	}
-	if !namesOne(r.SubscriptionID) || !namesOne(r.MeterID) {
-		return Shown{}, false
-	}
-	// instanceData is of another shape, or bad.
-	shown := Shown{SubscriptionID: string(r.SubscriptionID), MeterID: string(r.MeterID)}
-	quoted := append(append(append(make(strictjson.Value, 0, len(r.Instance)+2), '"'), r.Instance...), '"')
-	return shown, parseInstance(quoted, &shown) == nil
-}
-
-// shown reads what Check found good. All texts are parts of one string.
-func (r Scanned) shown(p Parts) Shown {
-	var room [640]byte
-	var ends [6]int
-	all := room[:0]
-	for i, part := range [...][]byte{r.SubscriptionID, r.MeterID, p.ResourceURI, p.Location, p.Tags, p.AdditionalInfo} {
-		all, _ = AppendPart(all, part)
-		ends[i] = len(all)
-	}
-	text := string(all)
-	return Shown{
-		SubscriptionID: text[:ends[0]],
-		MeterID:        text[ends[0]:ends[1]],
-		ResourceURI:    text[ends[1]:ends[2]],
-		Location:       text[ends[2]:ends[3]],
-		Tags:           text[ends[3]:ends[4]],
-		AdditionalInfo: text[ends[4]:],
-	}
 }
 
 // namesOne reports whether CheckGUID finds nothing wrong with id.
