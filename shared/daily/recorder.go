@@ -187,10 +187,12 @@ func (r *Rules) endName(b []byte, k *LineKey) []byte {
 	for _, part := range [...]string{k.SubscriptionID, k.ResourceURI, k.MeterID, k.Location, k.Tags, k.AdditionalInfo, k.billing, k.commerceMeter, k.class} {
 		b = linefile.AppendString(append(b, ','), part)
 	}
-	if k.carriedFrom != 0 { // left out of the ids of a day's own lines, which are older than it
+	// What is usual is left out: the ids of such lines were made before there was anything else,
+	// and stay as they are.
+	if k.carriedFrom != 0 {
 		b = linefile.AppendString(append(b, ','), k.carriedFrom.Compact())
 	}
-	if k.model != r.BillingModel { // left out of the ids of lines under the day's own model, likewise
+	if k.model != r.BillingModel {
 		b = linefile.AppendString(append(b, ','), string(k.model))
 	}
 	return append(b, ']')

@@ -94,8 +94,11 @@ func (in *Ingestion) Row(line landing.Line) error {
 // quickly adds a row up that has the shape of nearly all. Any other is for Parse, and
 // so is one that it may reject.
 func (in *Ingestion) quickly(line landing.Line) (added bool, err error) {
+	if line.TooLong || line.LeftOut {
+		return false, nil
+	}
 	row, ok := in.scan.Scan(line.Bytes)
-	if !ok || line.TooLong || line.LeftOut {
+	if !ok {
 		return false, nil
 	}
 	if added, err = in.sums.AddScanned(row, in.settings.located); added {
