@@ -93,6 +93,9 @@ func (r Redriver) redrive(ctx context.Context, req Request) (Outcome, error) {
 	}
 	d := draft{Redriver: r, req: req, id: id, standing: standing}
 	if err := d.read(ctx); err != nil {
+		if errors.Is(err, reasoned.ErrDecided) {
+			err = hourlog.ErrMoved // another file has come to count since standing was read
+		}
 		return d.out, err
 	}
 	if err := d.counted(); err != nil || d.out.Rows == 0 || d.out.Already || req.DryRun {
